@@ -1,0 +1,7 @@
+"""Flask-Mixamo-Privacy: turns a site's privacy policy into something the site obeys."""
+
+from .current import current_consent, current_visitor
+from .extension import Privacy, consent_required
+from .policy import Cookie, Policy, Purpose
+
+__all__ = ["Cookie", "Policy", "Privacy", "Purpose", "consent_required", "current_consent", "current_visitor"]

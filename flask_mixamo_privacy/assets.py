@@ -1,0 +1,119 @@
+"""The style sheets and scripts: found, built by webassets, named by their content, kept in a cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import stat
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+
+from webassets.bundle import Bundle
+from webassets.env import Environment
+
+_PACKAGE = Path(__file__).parent
+_FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
+
+#: What is built, by the name that templates use.
+NAMES = ("banner.css", "banner.js", "pages.css")
+
+
+@cache
+def folder(name: str) -> Path:
+    """The folder ``static`` or ``templates``: inside the installed package, or beside it in a checkout."""
+    inside, beside = _PACKAGE / name, _PACKAGE.parent / name
+    if inside.is_dir():
+        return inside
+    # An unrelated folder named "static" beside site-packages' packages must not be taken for ours.
+    if beside.is_dir() and (_PACKAGE.parent / "setup.cfg").is_file():
+        return beside
+    raise FileNotFoundError(
+        f"Flask-Mixamo-Privacy finds its {name!r} neither at {inside} nor at {beside}. Install it again."
+    )
+
+
+def bundle(name: str) -> Bundle:
+    """A webassets bundle of one of our files, to register in a site's own webassets Environment."""
+    return Bundle(str(folder("static") / name), filters=_FILTERS[Path(name).suffix])
+
+
+class Assets:
+    """The built files of one app. Nothing is built or written before the first page that shows one."""
+
+    def __init__(self, cache_folder: str | None) -> None:
+        self._given_folder = cache_folder
+        self._built: dict[str, tuple[str, bytes]] = {}
+        self._folder: str | None = None
+        self._lock = threading.Lock()
+
+    def filename(self, name: str) -> str:
+        """The file's name with its content's hash: ``banner.0123456789.js``."""
+        return self._build(name)[0]
+
+    def read(self, filename: str) -> bytes | None:
+        """The content of a file built by this process, or by an earlier version of the site; else None."""
+        for name in NAMES:
+            built, content = self._build(name)
+            if built == filename:
+                return content
+        return self._read_earlier(filename)
+
+    def _build(self, name: str) -> tuple[str, bytes]:
+        with self._lock:
+            if name not in self._built:
+                content = build(name)
+                stem, suffix = os.path.splitext(name)
+                filename = f"{stem}.{_digest(content)}{suffix}"
+                self._write(filename, content)
+                self._built[name] = filename, content
+            return self._built[name]
+
+    def _write(self, filename: str, content: bytes) -> None:
+        """Keep the file for processes of a later version, whose visitors still have a page of ours open."""
+        with contextlib.suppress(OSError):  # a read-only system serves from memory
+            directory = self._cache_folder()
+            descriptor, temporary = tempfile.mkstemp(dir=directory)
+            with open(descriptor, "wb") as file:
+                file.write(content)
+            # Several processes start at once: a reader sees an old whole file or a new one, never a half.
+            os.replace(temporary, os.path.join(directory, filename))
+
+    def _read_earlier(self, filename: str) -> bytes | None:
+        try:
+            content = Path(self._cache_folder(), filename).read_bytes()
+        except OSError:
+            return None
+        # The name promises the content: what another program may have put there is not served.
+        return content if f".{_digest(content)}." in filename else None
+
+    def _cache_folder(self) -> str:
+        if self._folder is None:
+            self._folder = self._given_folder or os.path.join(tempfile.gettempdir(), f"flask-mixamo-privacy-{os.getuid()}")
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        if self._given_folder is None:
+            _check_owner(self._folder)
+        return self._folder
+
+
+def build(name: str) -> bytes:
+    """The file, minified in memory: webassets' own writing is not atomic."""
+    environment = Environment(directory=str(folder("static")), cache=False, manifest=False, debug=False)
+    output = io.StringIO()
+    environment.register(name, bundle(name), output=name)
+    environment[name].build(force=True, output=output, disable_cache=True)
+    return output.getvalue().encode()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:10]
+
+
+def _check_owner(directory: str) -> None:
+    """Refuse a folder in the shared temporary folder that somebody else made before us."""
+    found = os.lstat(directory)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{directory} belongs to somebody else; set PRIVACY_ASSETS_DIR to a folder of the site's own.")

@@ -1,0 +1,153 @@
+"""``flask privacy ...``: exit codes are the contract (0 clean, 1 findings, 2 could not look)."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+from flask.cli import AppGroup
+
+from .errors import PrivacyError
+from .ledger import Entry
+from .site import Site, site
+from .tracking.events import timestamp
+from .tracking.loader import Loaded
+from .tracking.reports import Report, report
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_WAIT = 60.0  # seconds for another loader to come to an end
+
+privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
+
+
+def _could_not_look(command: F) -> F:
+    """Turn an error of ours into its sentence and exit code 2."""
+
+    @wraps(command)
+    def run(*args: Any, **values: Any) -> Any:
+        try:
+            return command(*args, **values)
+        except (PrivacyError, OSError) as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2)
+
+    return run  # type: ignore[return-value]
+
+
+@privacy.command("load")
+@click.option("--follow", is_flag=True, help="Go on loading until interrupted.")
+@_could_not_look
+def load_command(follow: bool) -> None:
+    """Load the log into the database of events."""
+    here = site()
+    _say(here.load(wait=_WAIT))
+    while follow:
+        time.sleep(1)
+        loaded = here.load(wait=_WAIT)
+        if loaded.lines or loaded.torn:
+            _say(loaded)
+
+
+def _say(loaded: Loaded) -> None:
+    click.echo(f"{loaded.events} events loaded from {loaded.lines} lines, {loaded.malformed} malformed, {loaded.torn} torn.")
+
+
+@privacy.command("report")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@_could_not_look
+def report_command(as_json: bool) -> None:
+    """Show visits, repeat visits, pages and customisation of consenting visitors, as totals."""
+    here = site()
+    here.load(wait=_WAIT)
+    found = report(here.store, here.settings.min_cell)
+    click.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else _as_text(found))
+
+
+def _as_text(found: Report) -> str:
+    lines = [
+        f"Counts {found.counted}. Fewer than {found.min_cell} are not told apart.",
+        "",
+        f"Visitors           {found.visitors}",
+        f"Visits             {found.visits}",
+        f"Repeat visits      {found.repeat_visits}",
+        f"Repeat-visit rate  {_percent(found.repeat_visit_rate)}",
+        f"Page views         {found.page_views}",
+    ]
+    pages = [(row.page, str(row.views), str(row.visitors), _percent(row.share)) for row in found.pages]
+    chosen = [
+        (f"{row.name}: {row.value}", str(row.choices), str(row.visitors), _percent(row.share)) for row in found.customisation
+    ]
+    lines += _table(("Page", "Views", "Visitors", "Share"), pages)
+    lines += _table(("Customisation", "Choices", "Visitors", "Share"), chosen)
+    return "\n".join(lines)
+
+
+def _percent(share: float | str) -> str:
+    return share if isinstance(share, str) else f"{share:.1%}"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    return ["", *(_row(row, widths) for row in (head, tuple("-" * width for width in widths), *rows))]
+
+
+def _row(row: tuple[str, ...], widths: list[int]) -> str:
+    numbers = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+    return "  ".join((row[0].ljust(widths[0]), *numbers))
+
+
+@privacy.command("events")
+@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
+@_could_not_look
+def events_command(form: str) -> None:
+    """Print every event, for the operator; the ledger keeps that you looked."""
+    here = site()
+    here.load(wait=_WAIT)
+    _note_access(here, f"events --format {form}")
+    for event in here.store.rows():
+        click.echo(json.dumps(event, ensure_ascii=False))
+
+
+@privacy.command("erase")
+@click.argument("visitor")
+@_could_not_look
+def erase_command(visitor: str) -> None:
+    """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come."""
+    here = site()
+    here.load(wait=_WAIT)
+    _, hashed = here.keys.hash(visitor)
+    here.ledger.append_or_wait(
+        Entry("erasure", timestamp(time.time()), detail=json.dumps({"visitor": hashed, "by": _who()}))
+    )
+    deleted = here.store.erase(visitor, timestamp(time.time())[:10])
+    click.echo(f"{deleted} events erased.")
+
+
+@privacy.command("prune")
+@_could_not_look
+def prune_command() -> None:
+    """Delete the events that are older than the policy allows."""
+    here = site()
+    here.load(wait=_WAIT)
+    deleted = here.prune()
+    click.echo(f"{deleted} events older than {here.policy.retention_days} days deleted.")
+
+
+def _note_access(here: Site, what: str) -> None:
+    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=json.dumps({"who": _who(), "what": what})))
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"

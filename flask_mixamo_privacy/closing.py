@@ -1,0 +1,102 @@
+"""The end of a request: cookies, cache headers and one line in the log."""
+
+from __future__ import annotations
+
+from werkzeug.wrappers import Response
+
+from .counting import is_page_view, looks_like_a_page, write_events
+from .current import Exchange, exchange, exchange_if_any
+from .errors import LogUnavailable
+from .site import Site
+
+_VARY = "Cookie, Sec-GPC"
+_FOR_SHARED_CACHES = ("surrogate-control", "cdn-cache-control")
+
+
+def close(site: Site, environ: dict[str, str], response: Response) -> Response:
+    """Settle what this response says of privacy. Cheap where nobody asked and no cookie of ours came."""
+    here = exchange_if_any()
+    if here is None:
+        if "privacy_" not in environ.get("HTTP_COOKIE", "") or not looks_like_a_page(environ, response):
+            return response
+        here = exchange()
+    here.sent = True
+    shared = _is_shared(response)
+    if here.used:
+        _tell_caches(here, response)
+    if here.record_out is not None:
+        here.site.cookies.issue_consent(response, here.record_out, here.secure)
+    if "statistics" in here.consent.granted:
+        _count(here, response, shared)
+    elif not shared:
+        _forget_visitor(here, response)
+    if here.choices_out is not None and not shared:
+        _remember_choices(here, response)
+    return response
+
+
+def _count(here: Exchange, response: Response, shared: bool) -> None:
+    """Log what happened, then renew the visitor cookie; an ID that nothing was logged under is not given out."""
+    if is_page_view(here, response):
+        here.pending.insert(0, ("page_view", "{}"))
+    visitor, due = here.visitor, here.carried
+    # An ID that this response may not carry would be another one on the next page: better not counted at all.
+    if visitor is not None and here.pending and not (shared and here.visitor_before is None):
+        due = visitor if visitor is not here.visitor_before else due
+        try:
+            write_events(here)
+        except LogUnavailable as error:
+            here.site.failed(error)
+            return
+    if due is not None and not shared:
+        here.site.cookies.issue_visitor(response, due, here.today, here.secure)
+        _make_private(response)
+
+
+def _forget_visitor(here: Exchange, response: Response) -> None:
+    """A visitor cookie without the grant it serves is nothing, and is deleted."""
+    name = here.site.cookies.names(here.secure).visitor
+    if name in here.request.cookies:
+        here.site.cookies.clear(response, name, here.secure)
+        _make_private(response)
+
+
+def _remember_choices(here: Exchange, response: Response) -> None:
+    cookies, keep = here.site.cookies, "customisation" in here.consent.granted
+    if here.choices_out:
+        cookies.issue_choices(response, here.choices_out, keep, here.secure)
+    else:
+        cookies.clear(response, cookies.names(here.secure).choices, here.secure)
+    _make_private(response)
+
+
+def _tell_caches(here: Exchange, response: Response) -> None:
+    """Say what the response depends on; keep it from every shared cache when it is this visitor's alone."""
+    if response.headers.getlist("Vary"):
+        response.vary.update(("Cookie", "Sec-GPC"))
+    else:
+        response.headers.add("Vary", _VARY)
+    if here.personal or here.consent.held:
+        _make_private(response)
+
+
+def _make_private(response: Response) -> None:
+    headers = response.headers
+    if not headers.getlist("Cache-Control"):
+        headers.add("Cache-Control", "private")
+        return
+    control = response.cache_control
+    if not control.no_store:
+        control.private, control.public, control.s_maxage = True, False, None
+    for name in _FOR_SHARED_CACHES:
+        if headers.getlist(name):
+            headers.remove(name)
+
+
+def _is_shared(response: Response) -> bool:
+    """Whether the site lets a shared cache keep this response: then no cookie of ours may be on it."""
+    headers = response.headers
+    said = headers.getlist("Cache-Control")
+    if said and any(word in ",".join(said).lower() for word in ("public", "s-maxage")):
+        return True
+    return any(headers.getlist(name) for name in _FOR_SHARED_CACHES)

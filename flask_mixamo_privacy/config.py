@@ -1,0 +1,213 @@
+"""Every ``PRIVACY_*`` setting: its default, what it may be, and one sentence on what it does."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import SettingError
+from .policy import BUILT_IN, Policy
+
+DEFAULTS: dict[str, Any] = {
+    # What the site declares; None is the built-in policy (necessary, statistics, customisation).
+    "PRIVACY_POLICY": None,
+    # Where the extension's own pages live.
+    "PRIVACY_URL_PREFIX": "/privacy",
+    # The database of events (traffic); None is privacy-events.sqlite in the instance folder.
+    "PRIVACY_EVENTS_URL": None,
+    # The database of decisions; None is privacy-ledger.sqlite in the instance folder. Never roll it back.
+    "PRIVACY_LEDGER_URL": None,
+    # The folder of the append-only log files; None is privacy-log in the instance folder. A local disk, writable.
+    "PRIVACY_LOG_DIR": None,
+    # Days a log file is kept after every line of it was loaded.
+    "PRIVACY_LOG_KEEP": 0,
+    # Whether a serving process may load the log in the background; False where `flask privacy load --follow` runs.
+    "PRIVACY_LOADER": True,
+    # Secrets by id, the newest last, for keyed hashes; None is a file made beside the ledger when one is first needed.
+    "PRIVACY_KEYS": None,
+    # Whether cookies are Secure and carry the __Host- prefix; None follows the scheme of each request.
+    "PRIVACY_COOKIE_SECURE": None,
+    # The cookies' Domain, for one decision over several subdomains; None keeps them to the host.
+    "PRIVACY_COOKIE_DOMAIN": None,
+    # The least number of visitors behind any value that a report shows.
+    "PRIVACY_MIN_CELL": 5,
+    # A MaxMind database (.mmdb) of internet providers; None records no provider.
+    "PRIVACY_ISP_DATABASE": None,
+    # A callable () -> bool that says whether somebody is logged in; None asks Flask-Login where it is installed.
+    "PRIVACY_LOGGED_IN": None,
+    # The folder of the built CSS and JavaScript; None is a folder of this user's below the system's temporary folder.
+    "PRIVACY_ASSETS_DIR": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one app, checked."""
+
+    policy: Policy
+    url_prefix: str
+    events_url: str
+    ledger_url: str
+    log_dir: str
+    log_keep: int
+    loader: bool
+    keys: Mapping[str, str] | None
+    keys_file: str
+    cookie_secure: bool | None
+    cookie_domain: str | None
+    min_cell: int
+    isp_database: str | None
+    logged_in: Callable[[], bool] | None
+    assets_dir: str | None
+
+
+def read(config: dict[str, Any], instance_path: str) -> Settings:
+    """Fill in the defaults and return the checked settings; raises :class:`SettingError` on the first that cannot work."""
+    for name, default in DEFAULTS.items():
+        config.setdefault(name, default)
+    _check_secret_key(config)
+    ledger_url = _database_url(config, "PRIVACY_LEDGER_URL", instance_path, "privacy-ledger.sqlite")
+    return Settings(
+        policy=_policy(config),
+        url_prefix=_url_prefix(config),
+        events_url=_database_url(config, "PRIVACY_EVENTS_URL", instance_path, "privacy-events.sqlite"),
+        ledger_url=ledger_url,
+        log_dir=_folder(config, "PRIVACY_LOG_DIR") or os.path.join(instance_path, "privacy-log"),
+        log_keep=_whole_number(config, "PRIVACY_LOG_KEEP", 0),
+        loader=_one_of(config, "PRIVACY_LOADER", (True, False)),
+        keys=_keys(config),
+        keys_file=os.path.join(_folder_of(ledger_url) or instance_path, "privacy-keys.json"),
+        cookie_secure=_one_of(config, "PRIVACY_COOKIE_SECURE", (None, True, False)),
+        cookie_domain=_cookie_domain(config),
+        min_cell=_whole_number(config, "PRIVACY_MIN_CELL", 2),
+        isp_database=_isp_database(config),
+        logged_in=_callable(config, "PRIVACY_LOGGED_IN"),
+        assets_dir=_folder(config, "PRIVACY_ASSETS_DIR"),
+    )
+
+
+def _check_secret_key(config: dict[str, Any]) -> None:
+    if not config.get("SECRET_KEY"):
+        raise SettingError(
+            "SECRET_KEY",
+            config.get("SECRET_KEY"),
+            "a long random text",
+            "The privacy cookies are signed with it, so set it before Privacy(app): "
+            "python -c 'import secrets; print(secrets.token_hex())' makes one.",
+        )
+
+
+def _policy(config: dict[str, Any]) -> Policy:
+    value = config["PRIVACY_POLICY"]
+    if value is None:
+        return BUILT_IN
+    if not isinstance(value, Policy):
+        raise SettingError("PRIVACY_POLICY", value, "a Policy, or None", "Leave it out to use the built-in policy.")
+    return value
+
+
+def _url_prefix(config: dict[str, Any]) -> str:
+    value = config["PRIVACY_URL_PREFIX"]
+    if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+        raise SettingError(
+            "PRIVACY_URL_PREFIX", value, "a path with a leading and no trailing slash", 'The default is "/privacy".'
+        )
+    return value
+
+
+def _database_url(config: dict[str, Any], name: str, instance_path: str, filename: str) -> str:
+    value = config[name]
+    if value is None:
+        return "sqlite:///" + os.path.join(instance_path, filename)
+    if not isinstance(value, str) or not value.startswith(("sqlite:////", "postgresql+psycopg://", "postgresql://")):
+        raise SettingError(
+            name,
+            _without_password(value),
+            "sqlite:////absolute/path, or postgresql+psycopg://user@host/database",
+            "A relative or in-memory database would be another one in each process.",
+        )
+    # SQLAlchemy reads a bare postgresql:// as psycopg2; this package ships with psycopg 3.
+    return re.sub(r"^postgresql://", "postgresql+psycopg://", value)
+
+
+def _without_password(value: object) -> object:
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value) if isinstance(value, str) else value
+
+
+def _folder_of(url: str) -> str | None:
+    return os.path.dirname(url.removeprefix("sqlite:///")) if url.startswith("sqlite:////") else None
+
+
+def _folder(config: dict[str, Any], name: str) -> str | None:
+    value = config[name]
+    if value is None:
+        return None
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(path, str) or not os.path.isabs(path):
+        raise SettingError(name, value, "an absolute path", "Where a process was started must not change where data goes.")
+    return path
+
+
+def _whole_number(config: dict[str, Any], name: str, least: int) -> int:
+    value = config[name]
+    if type(value) is not int or value < least:
+        hint = f"The default is {DEFAULTS[name]}."
+        raise SettingError(name, value, f"a whole number of at least {least}", hint)
+    return value
+
+
+def _one_of(config: dict[str, Any], name: str, allowed: tuple[Any, ...]) -> Any:
+    value = config[name]
+    if not any(value is one for one in allowed):
+        hint = f"The default is {DEFAULTS[name]}."
+        raise SettingError(name, value, ", ".join(map(str, allowed)), hint)
+    return value
+
+
+def _keys(config: dict[str, Any]) -> Mapping[str, str] | None:
+    value = config["PRIVACY_KEYS"]
+    if value is None:
+        return None
+    good = isinstance(value, Mapping) and value and all(_is_key(k, v) for k, v in value.items())
+    if not good:
+        shown = sorted(value) if isinstance(value, Mapping) else type(value).__name__
+        hint = 'For example {"2026": "' + "…" + '"}; add a new one at the end to rotate, and keep the old ones.'
+        raise SettingError("PRIVACY_KEYS", shown, "a mapping of short ids to secrets of 16 characters or more", hint)
+    return dict(value)
+
+
+def _is_key(key_id: object, secret: object) -> bool:
+    named = isinstance(key_id, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) is not None
+    return named and isinstance(secret, str) and len(secret) >= 16
+
+
+def _cookie_domain(config: dict[str, Any]) -> str | None:
+    value = config["PRIVACY_COOKIE_DOMAIN"]
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)+", value):
+        hint = 'For example "example.com", to share one decision among its subdomains.'
+        raise SettingError("PRIVACY_COOKIE_DOMAIN", value, "a domain name in lower case, or None", hint)
+    return value
+
+
+def _isp_database(config: dict[str, Any]) -> str | None:
+    path = _folder(config, "PRIVACY_ISP_DATABASE")
+    if path is None:
+        return None
+    try:
+        import maxminddb  # noqa: F401
+    except ImportError:
+        hint = "Install the reader: pip install Flask-Mixamo-Privacy[isp]."
+        raise SettingError("PRIVACY_ISP_DATABASE", path, "None while maxminddb is not installed", hint) from None
+    return path
+
+
+def _callable(config: dict[str, Any], name: str) -> Callable[[], bool] | None:
+    value = config[name]
+    if value is not None and not callable(value):
+        raise SettingError(name, value, "a callable without arguments, or None", "It is called once a consented page view.")
+    return value  # type: ignore[no-any-return]

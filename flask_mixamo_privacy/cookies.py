@@ -1,0 +1,148 @@
+"""The signed cookies: read, issue, clear. Garbage reads as absent, never as an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from itsdangerous import BadSignature, Signer, URLSafeSerializer
+from werkzeug.wrappers import Response
+
+from .config import Settings
+from .consent import Consent, Record, decide
+from .errors import EventError
+from .policy import CONSENT_DAYS, VISITOR_DAYS
+from .tracking.visits import Visitor
+
+_DAY = 86400
+_SALT = "flask-mixamo-privacy."
+_SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
+_LONGEST = 400  # characters of a consent or a visitor cookie
+_LONGEST_CHOICES = 1024  # characters of a choices cookie
+_FORGED = (BadSignature, ValueError)
+
+T = TypeVar("T")
+
+
+class Names(NamedTuple):
+    """What the cookies are called under one scheme."""
+
+    consent: str
+    visitor: str
+    choices: str
+
+
+class Sealed(Generic[T]):
+    """Signed texts of one kind, each under its own salt; a value verified once is remembered.
+
+    What does not verify raises inside the bounded cache, which keeps no exceptions: forgeries cannot fill it.
+    """
+
+    def __init__(self, config: Mapping[str, Any], kind: str, decode: Callable[..., T]) -> None:
+        self._config = config
+        self._salt = _SALT + kind
+        self._decode = decode
+        self._keys: tuple[Any, Any] | None = None
+
+    def open(self, raw: str, *context: object) -> T | None:
+        """What a signed text says, or None for anything forged, edited, oversized or out of date."""
+        if len(raw) > _LONGEST:
+            return None
+        self._follow_keys()
+        try:
+            return self._verified(raw, *context)
+        except _FORGED:
+            return None
+
+    def seal(self, text: str) -> str:
+        """The text with its signature under the newest key."""
+        self._follow_keys()
+        return self._signer.sign(text).decode()
+
+    def _follow_keys(self) -> None:
+        """Notice a rotation of the app's keys, which may happen while it runs."""
+        keys = (self._config["SECRET_KEY"], self._config.get("SECRET_KEY_FALLBACKS"))
+        if keys != self._keys:
+            self._signer = Signer([*(keys[1] or ()), keys[0]], salt=self._salt, **_SIGNING)
+            self._verified = lru_cache(maxsize=4096)(self._verify)
+            self._keys = keys
+
+    def _verify(self, raw: str, *context: object) -> T:
+        return self._decode(self._signer.unsign(raw).decode("ascii"), *context)
+
+
+class Cookies:
+    """The cookies of one app, under its settings and keys."""
+
+    def __init__(self, config: Mapping[str, Any], settings: Settings) -> None:
+        self._config = config
+        self._domain = settings.cookie_domain
+        self._consent: Sealed[Consent] = Sealed(
+            config, "consent", lambda text, today, gpc: decide(settings.policy, Record.decode(text, today), gpc)
+        )
+        self._visitor: Sealed[Visitor] = Sealed(config, "visitor", Visitor.decode)
+        # A __Host- cookie cannot be planted by another subdomain, and cannot name a Domain.
+        prefix = "__Secure-" if settings.cookie_domain else "__Host-"
+        self._names = {secure: _names(prefix if secure else "") for secure in (True, False)}
+
+    def names(self, secure: bool) -> Names:
+        """The cookies' names under this scheme; those of the other scheme are not looked at."""
+        return self._names[secure]
+
+    def consent(self, raw: str, today: int, gpc: bool) -> Consent | None:
+        """What the consent cookie comes to under the policy in force, or None for garbage."""
+        return self._consent.open(raw, today, gpc)
+
+    def visitor(self, raw: str, today: int) -> Visitor | None:
+        """The visitor that the cookie names, or None for garbage."""
+        return self._visitor.open(raw, today)
+
+    def choices(self, raw: str) -> dict[str, Any]:
+        """The remembered choices; none of them for garbage."""
+        if len(raw) > _LONGEST_CHOICES:
+            return {}
+        try:
+            found = self._choices().loads(raw)
+        except _FORGED:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def issue_consent(self, response: Response, record: Record, secure: bool) -> None:
+        """Set the decision until 182 days after its day, to the byte the same for all who refuse on that day."""
+        until = (record.day + CONSENT_DAYS) * _DAY
+        self._set(response, self.names(secure).consent, self._consent.seal(record.encode()), secure, expires=until)
+
+    def issue_visitor(self, response: Response, visitor: Visitor, today: int, secure: bool) -> None:
+        """Set the visitor ID for what is left of its 395 days."""
+        age = visitor.days_left(today) * _DAY
+        self._set(response, self.names(secure).visitor, self._visitor.seal(visitor.encode()), secure, max_age=age)
+
+    def seal_choices(self, choices: Mapping[str, Any]) -> str:
+        """The signed choices; raises :class:`EventError` when they are more than a cookie should carry."""
+        value = self._choices().dumps(dict(choices))
+        if len(value) > _LONGEST_CHOICES:
+            raise EventError("The length of the remembered choices", len(value), f"{_LONGEST_CHOICES} characters at most")
+        return str(value)
+
+    def issue_choices(self, response: Response, sealed: str, keep: bool, secure: bool) -> None:
+        """Set the choices for 395 days, or until the browser closes."""
+        age = VISITOR_DAYS * _DAY if keep else None
+        self._set(response, self.names(secure).choices, sealed, secure, max_age=age)
+
+    def clear(self, response: Response, name: str, secure: bool) -> None:
+        """Tell the browser to delete a cookie of ours."""
+        response.delete_cookie(name, domain=self._domain, secure=secure, httponly=True, samesite="Lax")
+
+    def _set(self, response: Response, name: str, value: str, secure: bool, **life: int | None) -> None:
+        flags: dict[str, Any] = {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
+        response.set_cookie(name, value, domain=self._domain, **flags, **life)  # type: ignore[arg-type]
+
+    def _choices(self) -> URLSafeSerializer:
+        keys = [*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"]]
+        return URLSafeSerializer(keys, salt=_SALT + "choices", signer_kwargs=_SIGNING)
+
+
+def _names(prefix: str) -> Names:
+    return Names(f"{prefix}privacy_consent", f"{prefix}privacy_visitor", f"{prefix}privacy_choices")

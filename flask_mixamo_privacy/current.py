@@ -1,0 +1,167 @@
+"""The request at hand: what its visitor decided, who that is, and what of it is to be remembered."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flask import Request, g, request
+
+from .consent import Consent, Record
+from .consent import State as ConsentState
+from .site import Site, site
+from .tracking.client import client_of
+from .tracking.visits import Visitor
+
+_KEY = "_mixamo_privacy"
+_DAY = 86400
+
+
+class Exchange:
+    """One request and its response, as far as privacy goes. It lives on ``g``, and only from the first need of it."""
+
+    def __init__(self, of: Site) -> None:
+        self.site = of
+        self.request: Request = request._get_current_object()  # type: ignore[attr-defined]
+        self.environ: dict[str, Any] = self.request.environ
+        self.now = time.time()
+        self.today = int(self.now) // _DAY
+        self.used = False  # whether the response depends on what the visitor decided
+        self.personal = False  # whether the response is for this visitor alone
+        self.sent = False  # whether its headers are settled
+        self.page: str | None = None  # the page this is about, where that is not the one requested
+        self.pending: list[tuple[str, str]] = []  # kind and data of the events to log
+        self.record_out: Record | None = None  # the decision to set
+        self.choices_out: str | None = None  # the choices to set; empty to delete them
+        self.carried: Visitor | None = None  # the visitor known until now, under the grant just made
+        self._consent: Consent | None = None
+        self._choices: dict[str, Any] | None = None
+        self._visitor_read = False
+        self._visitor: Visitor | None = None
+        self.visitor_before: Visitor | None = None  # the visitor as the cookie has it
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies are Secure here; their names follow."""
+        setting = self.site.settings.cookie_secure
+        return bool(self.environ["wsgi.url_scheme"] == "https") if setting is None else setting
+
+    @property
+    def gpc(self) -> bool:
+        """Global Privacy Control. Exactly "1" counts, as its specification says."""
+        return self.environ.get("HTTP_SEC_GPC") == "1"
+
+    @property
+    def consent(self) -> Consent:
+        """What the visitor decided, for what is not shown: the log."""
+        if self._consent is None:
+            raw = self.request.cookies.get(self.site.cookies.names(self.secure).consent)
+            self._consent = self.site.consent(raw, self.today, self.gpc)
+        return self._consent
+
+    @consent.setter
+    def consent(self, consent: Consent) -> None:
+        self._consent = consent
+
+    def look(self) -> Consent:
+        """What the visitor decided, for something that the response will show."""
+        self.used = True
+        return self.consent
+
+    @property
+    def prefetched(self) -> bool:
+        """Whether a browser asks ahead, for a page that nobody may ever see."""
+        return "HTTP_SEC_PURPOSE" in self.environ or self.environ.get("HTTP_PURPOSE") == "prefetch"
+
+    @property
+    def robot(self) -> bool:
+        return client_of(self.environ.get("HTTP_USER_AGENT", "")).robot
+
+    @property
+    def visitor(self) -> Visitor | None:
+        """The visitor at this moment; None without a grant of statistics, for a robot and for a prefetch."""
+        if not self._visitor_read:
+            self._visitor_read = True
+            if "statistics" in self.consent.granted and not self.prefetched and not self.robot:
+                self._visitor = self._see()
+        return self._visitor
+
+    def known_visitor(self) -> Visitor | None:
+        """The visitor that the cookie names, if it serves the grant in the consent cookie."""
+        raw = self.request.cookies.get(self.site.cookies.names(self.secure).visitor)
+        found = self.site.cookies.visitor(raw, self.today) if raw else None
+        return found if found is not None and found.serves(self._receipt) else None
+
+    def carry(self, before: Visitor) -> None:
+        """Let a visitor known until now go on under the grant just made."""
+        self.carried = before.under(self._receipt)
+
+    def _see(self) -> Visitor:
+        self.visitor_before = self.carried or self.known_visitor()
+        return self.visitor_before.seen(self.now) if self.visitor_before else Visitor.new(self._receipt, self.now)
+
+    @property
+    def _receipt(self) -> str:
+        record = self.consent.record
+        return record.receipt if record is not None else ""
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """The remembered choices, those made in this request included."""
+        if self._choices is None:
+            raw = self.request.cookies.get(self.site.cookies.names(self.secure).choices)
+            self._choices = self.site.cookies.choices(raw) if raw else {}
+        return self._choices
+
+
+def exchange() -> Exchange:
+    """The one of this request, made at the first call."""
+    found: Exchange | None = g.get(_KEY)
+    if found is None:
+        found = Exchange(site())
+        setattr(g, _KEY, found)
+    return found
+
+
+def exchange_if_any() -> Exchange | None:
+    """The one of this request, or None where nothing asked for it yet."""
+    return g.get(_KEY)  # type: ignore[no-any-return]
+
+
+class CurrentConsent:
+    """What the visitor of the current request decided."""
+
+    def allows(self, purpose: str) -> bool:
+        """Whether data may be used for this purpose now; raises :class:`UndeclaredPurpose`."""
+        return exchange().look().allows(purpose)
+
+    def state(self, purpose: str) -> ConsentState:
+        """``"unasked"``, ``"granted"`` or ``"refused"``; raises :class:`UndeclaredPurpose`."""
+        return exchange().look().state(purpose)
+
+
+class CurrentVisitor:
+    """The consenting visitor of the current request. False without consent. It does not tell its ID to anybody."""
+
+    def __bool__(self) -> bool:
+        return self._seen() is not None
+
+    @property
+    def visit_number(self) -> int:
+        """Which visit this is, from 1; 0 without consent."""
+        visitor = self._seen()
+        return visitor.number if visitor is not None else 0
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether this visitor was here before, in an earlier visit."""
+        return self.visit_number > 1
+
+    def _seen(self) -> Visitor | None:
+        here = exchange()
+        here.look()
+        return here.visitor
+
+
+current_consent = CurrentConsent()
+current_visitor = CurrentVisitor()

@@ -1,0 +1,96 @@
+"""One database file or server: opened at first use, made at first write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+
+class Database:
+    """Connections to one database, each opened anew.
+
+    Anew, so that a file that was moved or deleted is noticed: a kept connection would go on writing to a file that
+    nobody can find any more. None of them is on the path of a page view.
+    """
+
+    def __init__(self, url: str, tables: sa.MetaData, *, durable: bool = False, wait_ms: int = 5000) -> None:
+        self.url = sa.make_url(url)
+        self._tables = tables
+        self._pragmas = (
+            f"PRAGMA busy_timeout={wait_ms}",
+            "PRAGMA journal_mode=WAL",
+            f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
+            "PRAGMA secure_delete=ON",
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to read; a server is taken to be there."""
+        return not self.is_sqlite or os.path.exists(self.url.database or "")
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that holds the write lock from its start; committed at the end, or rolled back."""
+        if self.is_sqlite:
+            self._make_file()
+        with self._connect("BEGIN IMMEDIATE") as connection, connection.begin():
+            self._make_tables(connection)
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state of the data throughout."""
+        with self._connect("BEGIN") as connection, connection.begin():
+            yield connection
+
+    def truncate_wal(self) -> None:
+        """Leave no copy of deleted rows in SQLite's write-ahead log; does nothing elsewhere."""
+        if self.is_sqlite:
+            with self._connect("") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _connect(self, begin: str) -> sa.Connection:
+        return self._engine.connect().execution_options(privacy_begin=begin)
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        engine = sa.create_engine(self.url, poolclass=NullPool)
+        if self.is_sqlite:
+            sa.event.listen(engine, "connect", self._on_connect)
+            sa.event.listen(engine, "begin", _on_begin)
+        return engine
+
+    def _on_connect(self, connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # sqlite3 shall not begin transactions of its own
+        for pragma in self._pragmas:
+            connection.execute(pragma)
+
+    def _make_file(self) -> None:
+        path = self.url.database or ""
+        if not os.path.exists(path):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))  # readable to the site's own user alone
+
+    def _make_tables(self, connection: sa.Connection) -> None:
+        # Two processes of a server may meet here at once; SQLite's write lock keeps them apart already.
+        names = sa.inspect(connection).get_table_names()
+        if not set(self._tables.tables) <= set(names):
+            if not self.is_sqlite:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637921)"))
+            self._tables.create_all(connection)
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    statement = connection.get_execution_options().get("privacy_begin", "BEGIN")
+    if statement:
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,89 @@
+"""The errors this package raises; each carries the data its sentence is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class PrivacyError(Exception):
+    """The base of every error raised by this package."""
+
+
+class SettingError(PrivacyError, ValueError):
+    """A ``PRIVACY_*`` setting, or one we rely on, has a value that cannot work."""
+
+    def __init__(self, name: str, value: object, allowed: str, hint: str) -> None:
+        self.name, self.value, self.allowed, self.hint = name, value, allowed, hint
+        super().__init__(f"{name} is {value!r}; allowed: {allowed}. {hint}")
+
+
+class AlreadyInitialised(PrivacyError, RuntimeError):
+    """``init_app`` was called a second time for one app."""
+
+    def __init__(self, app_name: str) -> None:
+        self.app_name = app_name
+        super().__init__(
+            f"The app {app_name!r} already has Privacy. Call either Privacy(app) or privacy.init_app(app), once an app. "
+            'To reach the one it has, use app.extensions["mixamo_privacy"].'
+        )
+
+
+class NotInitialised(PrivacyError, RuntimeError):
+    """Something of ours was used with an app that never met ``init_app``."""
+
+    def __init__(self, app_name: str) -> None:
+        self.app_name = app_name
+        super().__init__(
+            f"The app {app_name!r} does not know Privacy yet. Call Privacy(app), "
+            "or privacy.init_app(app) in your app factory, before the first request."
+        )
+
+
+class PolicyError(PrivacyError, ValueError):
+    """A policy declares something that cannot be kept."""
+
+
+class UndeclaredPurpose(PolicyError, LookupError):
+    """Code or a template named a purpose that the policy does not declare."""
+
+    def __init__(self, purpose: str, declared: Iterable[str]) -> None:
+        self.purpose, self.declared = purpose, tuple(declared)
+        super().__init__(
+            f"The policy declares no purpose {purpose!r}; it declares: {', '.join(self.declared)}. Use one of these, or "
+            f'add to privacy.toml:\n\n[[purposes]]\nid = "{purpose}"\ntitle = "…"\ndescription = "…"\nbasis = "consent"\n'
+        )
+
+
+class EventError(PrivacyError, ValueError):
+    """An event or a choice has a name or a value that the log does not take."""
+
+    def __init__(self, what: str, value: object, allowed: str) -> None:
+        self.what, self.value, self.allowed = what, value, allowed
+        super().__init__(f"{what} is {value!r}; allowed: {allowed}.")
+
+
+class LedgerUnavailable(PrivacyError):
+    """The ledger could not be written, so nothing can be granted right now."""
+
+
+class LogUnavailable(PrivacyError):
+    """The log took no line, or only a part of it: the event is not accepted."""
+
+
+class StoreUnavailable(PrivacyError):
+    """The database of events could not be reached."""
+
+
+class LoaderBusy(PrivacyError):
+    """Another process is loading the same log."""
+
+
+class KeyMissing(PrivacyError, LookupError):
+    """A row names a key of ``PRIVACY_KEYS`` that is gone."""
+
+    def __init__(self, key_id: str, known: Iterable[str]) -> None:
+        self.key_id, self.known = key_id, tuple(known)
+        super().__init__(
+            f"A stored row was made under the key {key_id!r}, but PRIVACY_KEYS has only: {', '.join(self.known) or 'none'}. "
+            "Put the key back: a key that a row still names cannot be dropped."
+        )

@@ -1,0 +1,156 @@
+"""Privacy: what a site developer installs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from flask import Flask, make_response, render_template, request
+from werkzeug.wrappers import Response
+
+from . import cli, config, views, wording
+from .closing import close
+from .counting import record
+from .current import exchange
+from .errors import AlreadyInitialised, EventError, NotInitialised
+from .markup import TemplateVerbs
+from .pages import Naming
+from .site import EXTENSION, Site, site
+from .tracking.events import KINDS, check_name, properties
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Privacy:
+    """Makes a Flask app obey its privacy policy: ``Privacy(app)``, or ``init_app`` in a factory."""
+
+    def __init__(self, app: Flask | None = None) -> None:
+        self._sites: WeakKeyDictionary[Flask, Site] = WeakKeyDictionary()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Register pages, template verbs, commands and the hook that closes each request.
+
+        Touches no disk and starts no thread. Raises :class:`SettingError` for a setting that cannot work and
+        :class:`AlreadyInitialised` for an app that has Privacy.
+        """
+        if EXTENSION in app.extensions:
+            raise AlreadyInitialised(app.name)
+        settings = config.read(app.config, app.instance_path)
+        here = self._sites[app] = Site(app, settings)
+        app.extensions[EXTENSION] = self
+        app.register_blueprint(views.blueprint(), url_prefix=settings.url_prefix)
+        app.jinja_env.globals["privacy"] = TemplateVerbs(here, settings.url_prefix)
+        app.cli.add_command(cli.privacy)
+        # The first function registered runs last: it sees what every other one made of the response.
+        app.after_request_funcs.setdefault(None, []).insert(0, _closer(here))
+
+    def site(self, app: Flask) -> Site:
+        """What ``init_app`` put together for this app; raises :class:`NotInitialised`."""
+        try:
+            return self._sites[app]
+        except KeyError:
+            raise NotInitialised(app.name) from None
+
+    def track(self, name: str, /, **values: str | int | float | bool | None) -> None:
+        """Record an event of the site's own; does nothing without the visitor's consent to statistics.
+
+        A name or a value that the log does not take raises :class:`EventError` in tests and in debug mode; in
+        production it is logged, and the page is served.
+        """
+        here = exchange()
+        try:
+            if name in KINDS:
+                raise EventError("The name of an event", name, f"any but those recorded by themselves: {', '.join(KINDS)}")
+            data = properties(values)
+            check_name(name)
+        except EventError as error:
+            here.site.failed(error)
+            return
+        if "statistics" in here.consent.granted:
+            record(here, name, data)
+
+    def customise(self, name: str, value: str | int | float | bool | None) -> None:
+        """Remember a choice: for 395 days with consent to customisation, else until the browser closes.
+
+        With consent to statistics too, the choice is also recorded. Errors as in :meth:`track`.
+        """
+        here = exchange()
+        try:
+            data = properties({"name": check_name(name), "value": value})
+            sealed = here.site.cookies.seal_choices({**here.choices, name: value})
+        except EventError as error:
+            here.site.failed(error)
+            return
+        here.choices[name] = value
+        here.choices_out = sealed
+        if {"statistics", "customisation"} <= here.consent.granted:
+            record(here, "customisation", data)
+
+    def customisation(self, name: str, default: Any = None) -> Any:
+        """The choice remembered under this name, or the default."""
+        here = exchange()
+        here.used = True
+        if name not in here.choices:
+            return default
+        here.personal = True
+        return here.choices[name]
+
+    def page(self, naming: Naming) -> Callable[[F], F]:
+        """Choose how a view's page is named in the log: by its ``"path"``, its URL ``"rule"``, or ``"never"`` counted.
+
+        Without it, the path is taken, and the rule while somebody is logged in.
+        """
+        if naming not in ("path", "rule", "never"):
+            raise ValueError(f'@privacy.page is given {naming!r}; allowed: "path", "rule", "never".')
+
+        def mark(view: F) -> F:
+            view.privacy_page = naming  # type: ignore[attr-defined]
+            return view
+
+        return mark
+
+
+def consent_required(purpose: str) -> Callable[[F], F]:
+    """Serve a view only under a grant of this purpose; else answer 403 with a page on which it can be granted."""
+
+    def decorate(view: F) -> F:
+        @wraps(view)
+        def guarded(*args: Any, **values: Any) -> Any:
+            if exchange().look().allows(purpose):
+                return view(*args, **values)
+            return _ask_for(purpose)
+
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def _ask_for(purpose: str) -> Response:
+    here = exchange()
+    policy = site().policy
+    page = render_template(
+        "mixamo_privacy/consent_required.html",
+        purpose=policy.purpose(purpose),
+        granted=sorted(here.consent.held | {purpose}),
+        shown=wording.settings(policy).shown,
+        words=wording,
+        next=request.full_path.rstrip("?"),
+    )
+    response = make_response(page, 403)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _closer(here: Site) -> Callable[[Response], Response]:
+    def close_request(response: Response) -> Response:
+        try:
+            return close(here, request.environ, response)
+        except Exception as error:  # whatever it is, the site's page is served
+            here.failed(error)
+            return response
+
+    return close_request

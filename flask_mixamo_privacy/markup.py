@@ -1,0 +1,104 @@
+"""What templates call: ``{{ privacy.banner() }}`` and its like."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from flask import current_app, render_template
+from markupsafe import Markup, escape
+
+from . import wording
+from .assets import folder
+from .current import Exchange, exchange
+from .site import Site
+
+_EMPTY = Markup()
+_BANNER = "mixamo_privacy/banner.html"
+_DECIDED_HERE = ("mixamo_privacy.settings", "mixamo_privacy.decide")  # these pages ask already
+_HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
+
+
+class TemplateVerbs:
+    """The ``privacy`` of templates, for one app."""
+
+    def __init__(self, site: Site, prefix: str) -> None:
+        self._site = site
+        self._prefix = prefix
+        self._own_template: bool | None = None  # whether the banner's template is the extension's
+        self._ready = lru_cache(maxsize=8)(self._render)
+
+    def banner(self, *, assets: bool = True) -> Markup:
+        """The banner for a visitor who still has to be asked, else nothing. Place it right after ``<body>``.
+
+        ``assets=False`` leaves out the style sheet and the script, for a site that bundles them itself.
+        """
+        here = exchange()
+        if not here.look().must_ask or here.request.endpoint in _DECIDED_HERE:
+            return _EMPTY
+        here.personal = True
+        parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets)
+        return escape(_path_with_query(here)).join(parts)
+
+    def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
+        """A script's tag where the purpose is granted, else nothing at all; raises :class:`UndeclaredPurpose`."""
+        if not exchange().look().allows(purpose):
+            return _EMPTY
+        return Markup("<script{}></script>").format(_attributes({"src": url, **attributes}))
+
+    def settings_link(self, text: str = "Privacy settings") -> Markup:
+        """The way back to one's decision, for every page."""
+        return self._link("/consent", "privacy-settings-link", text)
+
+    def policy_link(self, text: str = "Privacy policy") -> Markup:
+        """The way to the policy."""
+        return self._link("/", "privacy-policy-link", text)
+
+    def asset(self, name: str) -> str:
+        """The address of a style sheet or script of ours, with its content's hash in it."""
+        return self._asset(exchange().environ.get("SCRIPT_NAME", ""), name)
+
+    def _link(self, path: str, css_class: str, text: str) -> Markup:
+        address = f"{exchange().environ.get('SCRIPT_NAME', '')}{self._prefix}{path}"
+        return Markup('<a class="{}" href="{}" rel="nofollow">{}</a>').format(css_class, address, text)
+
+    def _asset(self, root: str, name: str) -> str:
+        return f"{root}{self._prefix}/static/{self._site.assets.filename(name)}"
+
+    def _banner(self, root: str, assets: bool) -> tuple[Markup, ...]:
+        """The banner's text around the page's path: made once, unless the site's own template may say more."""
+        if self._own_template is None:
+            found = current_app.jinja_env.get_template(_BANNER).filename or ""
+            self._own_template = found.startswith(str(folder("templates")))
+        return (self._ready if self._own_template else self._render)(root, assets)
+
+    def _render(self, root: str, assets: bool) -> tuple[Markup, ...]:
+        policy = self._site.policy
+        rendered = render_template(
+            _BANNER,
+            action=f"{root}{self._prefix}/consent",
+            here=_HERE,
+            lang=wording.LOCALE,
+            shown=wording.banner(policy).shown,
+            text=policy.banner,
+            words=wording,
+            stylesheet=self._asset(root, "banner.css") if assets else None,
+            javascript=self._asset(root, "banner.js") if assets else None,
+        )
+        return tuple(map(Markup, rendered.split(_HERE)))
+
+
+def _path_with_query(here: Exchange) -> str:
+    query = here.environ.get("QUERY_STRING", "")
+    path = here.environ.get("SCRIPT_NAME", "") + here.request.path
+    return f"{path}?{query}" if query else path
+
+
+def _attributes(values: dict[str, Any]) -> Markup:
+    """HTML attributes; True is a bare one, False and None leave it out, ``data_x`` is ``data-x``."""
+    found = Markup()
+    for name, value in values.items():
+        if value is not None and value is not False:
+            name = name.rstrip("_").replace("_", "-")
+            found += Markup(" {}").format(name) if value is True else Markup(' {}="{}"').format(name, value)
+    return found

@@ -1,0 +1,108 @@
+"""All that one app's privacy is made of, put together once by ``init_app``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app
+
+from . import wording
+from .assets import Assets
+from .config import Settings
+from .consent import Consent, decide
+from .cookies import Cookies
+from .errors import NotInitialised
+from .keys import Keys
+from .ledger import Ledger
+from .pages import Pages
+from .pending import Pending
+from .signals import recording_failed
+from .tracking.client import Providers
+from .tracking.events import timestamp
+from .tracking.loader import Background, Loaded, Loader
+from .tracking.log import Log
+from .tracking.store import Store
+
+if TYPE_CHECKING:
+    from .policy import Policy
+
+EXTENSION = "mixamo_privacy"
+
+logger = logging.getLogger("flask_mixamo_privacy")
+
+_DAY = 86400
+
+
+class Site:
+    """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        self.settings = settings
+        self.policy: Policy = settings.policy
+        self.cookies = Cookies(app.config, settings)
+        self.keys = Keys(settings.keys, settings.keys_file)
+        # The side files lie in the log's folder, which is local and writable while a database may be away.
+        self.ledger = Ledger(settings.ledger_url, Pending(os.path.join(settings.log_dir, "ledger.pending")))
+        self.store = Store(settings.events_url, self.keys, Pending(os.path.join(settings.log_dir, "erasures.pending")))
+        self.log = Log(settings.log_dir)
+        self.loader = Loader(settings.log_dir, self.store, settings.log_keep)
+        self.providers = Providers(settings.isp_database)
+        self.pages = Pages(app, settings.logged_in)
+        self.assets = Assets(settings.assets_dir)
+        self.wordings = wording.in_force(self.policy)
+        self.failures = 0  # recordings that failed in this process
+        self._app = app
+        self._background = Background(self._work)
+        self._pruned_on = 0
+        self._unasked = {gpc: decide(self.policy, None, gpc) for gpc in (False, True)}
+        self._failing = threading.Lock()
+
+    def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
+        """What a consent cookie comes to; garbage and nothing are the same."""
+        found = self.cookies.consent(raw, today, gpc) if raw else None
+        return found or self._unasked[gpc]
+
+    def append(self, lines: str) -> None:
+        """Log events, and see that a serving process loads them; raises :class:`LogUnavailable`."""
+        self.log.append(lines)
+        if self.settings.loader and not self._app.testing:
+            self._background.start()
+
+    def failed(self, error: Exception) -> None:
+        """Count and log what could not be recorded; raise it where a test is watching."""
+        with self._failing:
+            self.failures += 1
+        if self._app.testing or self._app.debug:
+            raise error
+        logger.error("Nothing was recorded, the page was served: %s", error, exc_info=error)
+        recording_failed.send(self._app, error=error)
+
+    def load(self, wait: float = 0.0) -> Loaded:
+        """Take up what waited beside the ledger, then load the log."""
+        self.ledger.take_up()
+        return self.loader.load(wait)
+
+    def prune(self) -> int:
+        """Delete the events that the policy keeps no longer; gives their number."""
+        first_kept = time.time() - self.policy.retention_days * _DAY
+        return self.store.prune(timestamp(first_kept)[:10])
+
+    def _work(self) -> None:
+        self.load()
+        today = int(time.time()) // _DAY
+        if today != self._pruned_on and self.store.database.exists:
+            self._pruned_on = today
+            self.prune()
+
+
+def site() -> Site:
+    """The current app's; raises :class:`NotInitialised`."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    try:
+        return app.extensions[EXTENSION].site(app)  # type: ignore[no-any-return]
+    except KeyError:
+        raise NotInitialised(app.name) from None

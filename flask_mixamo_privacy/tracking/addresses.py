@@ -1,0 +1,78 @@
+"""Web and network addresses, with everything taken out that could name a person."""
+
+from __future__ import annotations
+
+import re
+import socket
+from functools import lru_cache
+from itertools import pairwise
+from urllib.parse import unquote, urlsplit
+
+_LONGEST = 200  # characters of a path
+_SEPARATORS = re.compile(r"[-_.~+=:,;!*'() ]")
+_WORD_WITH_NUMBER = re.compile(r"[A-Za-z]+\d{1,4}|\d{1,4}[A-Za-z]+")
+_EMAIL = re.compile(r"[^\s@/<>\"']+@[^\s@/<>\"']+")
+
+
+@lru_cache(maxsize=4096)
+def scrub_path(path: str) -> str:
+    """The path without query, e-mail addresses, long numbers and tokens: ``/reset/:token``."""
+    path = printable(unquote(path.partition("?")[0].partition("#")[0]))
+    return "/".join(map(_scrub_segment, path.split("/")))[:_LONGEST] or "/"
+
+
+def _scrub_segment(segment: str) -> str:
+    if "@" in segment:
+        return ":email"
+    odd = [chunk for chunk in _SEPARATORS.split(segment) if _is_odd(chunk)]
+    if sum(map(len, odd)) < 9:
+        return segment
+    return ":number" if all(map(str.isdigit, odd)) else ":token" if sum(map(len, odd)) >= 12 else segment
+
+
+def _is_odd(chunk: str) -> bool:
+    """Whether no person would write this in a heading: a long number, a random mixture, an endless word."""
+    if chunk.isdigit():
+        return len(chunk) > 8
+    if chunk.isalpha():
+        switches = sum(a.islower() != b.islower() for a, b in pairwise(chunk[1:]))
+        return len(chunk) > 24 or switches > 2 + len(chunk) // 6
+    return bool(chunk) and not _WORD_WITH_NUMBER.fullmatch(chunk)
+
+
+def scrub_text(text: str) -> str:
+    """A free text without e-mail addresses, and of at most 200 characters."""
+    return _EMAIL.sub(":email", printable(text[: 2 * _LONGEST]))[:_LONGEST]
+
+
+def printable(text: str) -> str:
+    """The text without control characters and lone surrogates, which not every database takes."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+@lru_cache(maxsize=4096)
+def split_referrer(referrer: str, host: str) -> tuple[str, str]:
+    """``(previous, referrer)``: the path of the same site, or the page of another one; at most one is not empty."""
+    try:
+        parts = urlsplit(referrer)
+    except ValueError:
+        return "", ""
+    if parts.scheme not in ("http", "https"):
+        return "", ""
+    if parts.netloc == host:
+        return parts.path or "/", ""
+    return "", f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{scrub_path(parts.path)}"
+
+
+@lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """The /24 of an IPv4 address or the /48 of an IPv6 one: a neighbourhood, never a house. Empty for anything else."""
+    try:
+        if ":" not in address:
+            return socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, address)[:3] + b"\0") + "/24"
+        packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
+    except (OSError, ValueError):
+        return ""
+    if packed[:12] == b"\0" * 10 + b"\xff\xff":  # an IPv4 address in IPv6 clothes
+        return socket.inet_ntop(socket.AF_INET, packed[12:15] + b"\0") + "/24"
+    return socket.inet_ntop(socket.AF_INET6, packed[:6] + b"\0" * 10) + "/48"

@@ -1,0 +1,153 @@
+"""The log: append-only files, one segment a process, one ``write`` an event."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+
+from ..errors import LogUnavailable
+
+SUFFIX = ".events"
+_SYNC_EVERY = 1.0  # seconds: what a power cut may cost
+_LONGEST_LIFE = 3600.0  # seconds until a segment is closed
+
+_logs: weakref.WeakSet[Log] = weakref.WeakSet()
+
+
+class Log:
+    """Appends lines to this process's segment; thread-safe, fork-safe; touches no disk before the first line."""
+
+    def __init__(self, folder: str, segment_bytes: int = 16 * 1024 * 1024, background: bool = True) -> None:
+        self.folder = folder
+        self._segment_bytes = segment_bytes
+        self._background = background
+        self._syncer: threading.Thread | None = None
+        self._descriptor: int | None = None
+        self._forget()
+        _logs.add(self)
+
+    def append(self, lines: str) -> None:
+        """Write whole lines at once; raises :class:`LogUnavailable` unless every byte of them is in the file.
+
+        After a return the lines survive ``kill -9`` of this process; a power cut may cost the last second.
+        """
+        data = lines.encode("ascii")
+        with self._lock:
+            try:
+                descriptor = self._open() if self._descriptor is None else self._descriptor
+                written = os.write(descriptor, data)
+            except OSError as error:
+                self._close()
+                raise LogUnavailable(f"The log in {self.folder} could not be written: {error.strerror}.") from error
+            if written != len(data):
+                # A full disk takes a part and raises nothing. Nothing may be glued to the torn line: close the segment.
+                self._close()
+                raise LogUnavailable(f"The log in {self.folder} took {written} of {len(data)} bytes: the disk is full.")
+            self._size += written
+            self._dirty = True
+            if self._size >= self._segment_bytes or time.monotonic() - self._opened > _LONGEST_LIFE:
+                self._close()
+
+    def close(self) -> None:
+        """Close the segment, so that a loader may take it up whole; the next line opens another."""
+        with self._lock:
+            self._close()
+
+    def _open(self) -> int:
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+        path = os.path.join(self.folder, f"{host}-{os.getpid()}-{secrets.token_hex(8)}")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o600)
+        # The lock says that the writer lives. The name comes after it: a loader deletes what it can lock.
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(path, path + SUFFIX)
+        self._size = 0
+        self._opened = time.monotonic()
+        if self._background and self._syncer is None:
+            self._syncer = threading.Thread(target=self._sync_forever, name="privacy-log", daemon=True)
+            self._syncer.start()
+        return self._descriptor
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(descriptor)
+            os.close(descriptor)
+
+    def _sync_forever(self) -> None:
+        while True:
+            time.sleep(_SYNC_EVERY)
+            with contextlib.suppress(OSError):
+                self._sync()
+
+    def _sync(self) -> None:
+        """Bring what was written to the disk itself, without holding up a writer; end a segment that grew old."""
+        with self._lock:
+            if self._descriptor is not None and time.monotonic() - self._opened > _LONGEST_LIFE:
+                self._close()
+            if self._descriptor is None or not self._dirty:
+                return
+            self._dirty = False
+            descriptor = os.dup(self._descriptor)
+        try:
+            _datasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _forget(self) -> None:
+        """Start without a segment: in a new object, or in a child process, which must not write to its parent's."""
+        self._lock = threading.Lock()
+        self._descriptor = None
+        self._syncer = None
+        self._size = 0
+        self._opened = 0.0
+        self._dirty = False
+
+    def _after_fork(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._forget()
+
+
+def _forget_all() -> None:
+    for log in list(_logs):
+        log._after_fork()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+_datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+
+
+def segments(folder: str) -> list[str]:
+    """The paths of all segments in the folder, the oldest first."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(SUFFIX)]
+    except FileNotFoundError:
+        return []
+    return [path for _, path in sorted(found)]
+
+
+@contextlib.contextmanager
+def try_lock(descriptor: int) -> Iterator[bool]:
+    """Whether nobody else holds the file's lock; holds it for the block."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -1,0 +1,160 @@
+"""The store: the database of events. It knows no user, and it keeps only a keyed hash of whom it has forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..database import Database
+from ..errors import StoreUnavailable
+from ..keys import Keys
+from ..pending import Pending
+from .events import FIELDS
+
+metadata = sa.MetaData()
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("visitor", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    *(
+        sa.Column(name, sa.Text, nullable=name not in ("at", "kind", "visit"))
+        for name in FIELDS
+        if name not in ("id", "visitor")
+    ),
+    sqlite_with_rowid=False,
+)
+
+cursors = sa.Table(
+    "cursors", metadata, sa.Column("segment", sa.Text, primary_key=True), sa.Column("offset", sa.BigInteger, nullable=False)
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+)
+
+malformed = sa.Table(
+    "malformed",
+    metadata,
+    sa.Column("segment", sa.Text, primary_key=True),
+    sa.Column("offset", sa.BigInteger, primary_key=True),
+    sa.Column("line", sa.Text, nullable=False),
+)
+
+Row = tuple[Any, ...]
+
+COLUMNS = tuple(column.name for column in events.columns)
+
+
+class Store:
+    """Events by (visitor, id), and the erasures that outlive them."""
+
+    def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
+        self.database = Database(url, metadata, wait_ms=2000)
+        self._keys = keys
+        self._pending = pending
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction in which no erasure can slip between a look at the tombstones and a commit."""
+        try:
+            with self.database.write() as connection:
+                if not self.database.is_sqlite:  # SQLite holds its one write lock already
+                    connection.execute(sa.text("LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"))
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(f"The database of events could not be written: {error}") from error
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection | None]:
+        """A reading transaction, or None where no event was ever loaded."""
+        try:
+            if not self.database.exists:
+                yield None
+                return
+            with self.database.read() as connection:
+                yield connection if sa.inspect(connection).has_table("events") else None
+        except SQLAlchemyError as error:
+            raise StoreUnavailable(f"The database of events could not be read: {error}") from error
+
+    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
+        """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
+        gone = self._erased(connection, {row[0] for row in rows})
+        if gone:
+            rows = [row for row in rows if row[0] not in gone]
+        return connection.exec_driver_sql(self._insert, sorted(rows)).rowcount if rows else 0
+
+    def erase(self, visitor: str, day: str) -> int:
+        """Forget a visitor: tombstone and delete in one transaction; gives the number of events deleted."""
+        key_id, hashed = self._keys.hash(visitor)
+        with self.write() as connection:
+            known = connection.scalar(sa.select(tombstones.c.key).where(tombstones.c.hash == hashed))
+            if known is None:
+                connection.execute(sa.insert(tombstones), {"hash": hashed, "key": key_id, "day": day})
+            deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
+            connection.execute(sa.delete(malformed).where(malformed.c.line.contains(visitor, autoescape=True)))
+        self.database.truncate_wal()
+        return deleted
+
+    def erase_or_wait(self, visitor: str, day: str) -> None:
+        """Erase now, or as soon as the database is back; raises :class:`OSError` when not even that can be noted."""
+        try:
+            self.erase(visitor, day)
+        except StoreUnavailable:
+            self._pending.append({"visitor": visitor, "day": day})
+
+    def take_up(self) -> int:
+        """Carry out the erasures that waited; gives their number. Raises :class:`StoreUnavailable`."""
+        return self._pending.take(self._erase_all)
+
+    def _erase_all(self, entries: list[dict[str, str]]) -> None:
+        for entry in entries:
+            self.erase(**entry)
+
+    def prune(self, before: str) -> int:
+        """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come."""
+        with self.write() as connection:
+            deleted = connection.execute(sa.delete(events).where(events.c.at < before)).rowcount
+            connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
+        self.database.truncate_wal()
+        return deleted
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every event as the log had it, in order of time."""
+        with self.read() as connection:
+            if connection is not None:
+                starts_first = sa.case({"visit_start": 0, "repeat_visit": 1}, value=events.c.kind, else_=2)
+                chosen = sa.select(*(events.c[name] for name in FIELDS)).order_by(events.c.at, starts_first, events.c.id)
+                for row in connection.execution_options(yield_per=1000).execute(chosen):
+                    yield dict(zip(FIELDS, row, strict=True)) | {"data": orjson.loads(row[-1])}
+
+    def _erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
+        used = connection.scalars(sa.select(tombstones.c.key).distinct()).all()
+        if not used:
+            return set()
+        for key_id in used:
+            self._keys.require(key_id)
+        by_hash = {hashed: visitor for visitor in visitors for hashed in self._keys.hashes(visitor)}
+        found: set[str] = set()
+        hashes = list(by_hash)
+        for start in range(0, len(hashes), 500):
+            part = sa.select(tombstones.c.hash).where(tombstones.c.hash.in_(hashes[start : start + 500]))
+            found.update(by_hash[hashed] for hashed in connection.scalars(part))
+        return found
+
+    @property
+    def _insert(self) -> str:
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        if self.database.is_sqlite:
+            return f"INSERT OR IGNORE INTO events ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+        return f"INSERT INTO events ({names}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608

@@ -1,0 +1,26 @@
+"""The extension's own pages, on one blueprint."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app
+
+from .. import assets as built
+from . import assets, consent, policy
+
+
+def blueprint() -> Blueprint:
+    """The pages under ``PRIVACY_URL_PREFIX``."""
+    pages = Blueprint("mixamo_privacy", __name__, template_folder=str(built.folder("templates")))
+    for family in (assets, consent, policy):
+        family.add_to(pages)
+
+    @pages.url_value_preprocessor
+    def leave_posts_to_our_own_check(endpoint: str | None, values: object) -> None:
+        # Flask-WTF wants a token in each form, which would make every page with a banner uncacheable and every such
+        # form a session. Our own check (origin.py) stands in its place. Said here, because this runs before any
+        # before_request of the app, so it does not matter which of the two extensions was initialised first.
+        csrf = current_app.extensions.get("csrf")
+        if csrf is not None and hasattr(csrf, "exempt"):
+            csrf.exempt(pages)
+
+    return pages

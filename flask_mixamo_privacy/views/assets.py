@@ -1,0 +1,27 @@
+"""Style sheets and scripts, cached for a year: another content has another name."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort
+
+from ..site import site
+
+_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+
+
+def add_to(pages: Blueprint) -> None:
+    pages.add_url_rule("/static/<filename>", view_func=static)
+
+
+def static(filename: str) -> Response:
+    """A built file by its name with the hash; 404 for any other name."""
+    kind = _TYPES.get(filename.rpartition(".")[2])
+    content = site().assets.read(filename) if kind and not filename.startswith(".") else None
+    if content is None:
+        abort(404)
+    response = Response(content, content_type=kind)
+    response.cache_control.public = True
+    response.cache_control.max_age = 365 * 86400
+    response.cache_control.immutable = True
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,59 @@
+// Sends the banner's own form without a reload, and closes the banner once the server has answered.
+// Without this script the form does the same by itself.
+(() => {
+  const banner = document.querySelector(".privacy-banner");
+  if (!banner) return;
+  const root = document.documentElement;
+  const note = banner.querySelector(".privacy-note");
+  const observer = new ResizeObserver(() => root.style.setProperty("--privacy-height", banner.offsetHeight + "px"));
+  let before; // what had the focus before the banner
+  let busy = false;
+
+  const remember = (event) => {
+    if (!banner.contains(event.target)) before = event.target;
+  };
+
+  const close = (message) => {
+    const focused = banner.contains(document.activeElement);
+    const said = document.createElement("p");
+    said.className = "privacy-said";
+    said.setAttribute("role", "status");
+    banner.replaceWith(said);
+    observer.disconnect();
+    removeEventListener("focusin", remember);
+    root.style.removeProperty("--privacy-height");
+    if (focused) {
+      // Back to where the reader was, or to the beginning of what there is to read.
+      let target = before?.isConnected ? before : document.querySelector("main, h1") || document.body;
+      target.focus({ preventScroll: true });
+      if (document.activeElement !== target) {
+        target.tabIndex = -1;
+        target.focus({ preventScroll: true });
+      }
+    }
+    setTimeout(() => (said.textContent = message), 100); // a status has to be there before it is filled
+  };
+
+  banner.addEventListener("submit", async (event) => {
+    const body = new URLSearchParams(new FormData(banner));
+    body.set("choice", event.submitter.value);
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    let answer = {};
+    try {
+      const response = await fetch(banner.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      answer = await response.json();
+      if (response.ok) {
+        close(answer.message);
+        document.dispatchEvent(new CustomEvent("privacy:change", { detail: answer }));
+        return;
+      }
+    } catch {}
+    busy = false;
+    note.textContent = answer.message || note.dataset.offline;
+  });
+
+  addEventListener("focusin", remember);
+  observer.observe(banner);
+})();
