@@ -80,7 +80,7 @@ class Loader:
         with self._store.read() as connection:
             if connection is None:
                 return {}
-            return dict(connection.execute(sa.select(store.cursors)).tuples().all())
+            return {row.segment: row.offset for row in connection.execute(sa.select(store.cursors))}
 
     def _drop_cursors(self, gone: list[str]) -> None:
         if gone:
@@ -104,7 +104,7 @@ class Loader:
 
     def _finish(self, path: str, rest: int, loaded: Loaded) -> None:
         """Count what a crash tore, and delete the segment, when its writer is gone and its time is over."""
-        old = time.time() - os.stat(path).st_mtime >= self._keep
+        old = not self._keep or time.time() - os.stat(path).st_mtime >= self._keep
         if old:
             loaded.torn += rest > 0
             os.unlink(path)

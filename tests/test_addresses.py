@@ -1,0 +1,86 @@
+"""Addresses of pages and networks, scrubbed."""
+
+import pytest
+from flask_mixamo_privacy.tracking.addresses import network_of, scrub_path, scrub_text, split_referrer
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("path", "scrubbed"),
+    [
+        ("/", "/"),
+        ("", "/"),
+        ("/animations/walk-cycle-2024-v2", "/animations/walk-cycle-2024-v2"),
+        ("/how-to-make-a-character-run-in-12-frames", "/how-to-make-a-character-run-in-12-frames"),
+        ("/item/12345678", "/item/12345678"),
+        ("/Ärger/straße", "/Ärger/straße"),
+        ("/releases/3.12.1rc1", "/releases/3.12.1rc1"),
+        ("/2026/05/08/a-post", "/2026/05/08/a-post"),
+        ("/users/a@b.example", "/users/:email"),
+        ("/users/a%40b.example/orders", "/users/:email/orders"),
+        ("/reset/550e8400-e29b-41d4-a716-446655440000", "/reset/:token"),
+        ("/reset/ImFAYi5jIg.aRk2Lw.Xh3kQ9vT1yZ0pLmNbVcXsDfGhJk", "/reset/:token"),
+        ("/confirm/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP", "/confirm/:token"),
+        ("/t/da39a3ee5e6b4b0d3255bfef95601890afd80709", "/t/:token"),
+        ("/call/0049301234567", "/call/:number"),
+        ("/a?x=1#y", "/a"),
+        ("/a%00b", "/a\N{REPLACEMENT CHARACTER}b"),
+    ],
+)
+def test_a_path_keeps_what_a_person_wrote_and_loses_what_names_one(path, scrubbed):
+    """Words and small numbers stay; mail addresses, long numbers and tokens go."""
+    assert scrub_path(path) == scrubbed
+
+
+@given(st.text())
+def test_no_path_keeps_a_mail_address_or_grows_endless(path):
+    """Whatever the path, there is no @ in its name, and at most 200 characters."""
+    scrubbed = scrub_path("/" + path)
+    assert "@" not in scrubbed and len(scrubbed) <= 200
+
+
+@given(st.binary(min_size=16, max_size=32))
+def test_random_tokens_are_found(secret):
+    """What secrets.token_hex and token_urlsafe make is not kept, but for one in a great many."""
+    assert scrub_path(f"/reset/{secret.hex()}") in ("/reset/:token", "/reset/:number")
+
+
+@given(st.text(max_size=500))
+def test_no_text_keeps_a_mail_address(text):
+    """A property's text loses every mail address and everything beyond 200 characters."""
+    assert "a@b.example" not in scrub_text(f"a@b.example {text} a@b.example") and len(scrub_text(text)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:aaaa:bbbb::1", "2001:db8:aaaa::/48"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("", ""),
+        ("unix:", ""),
+        ("not an address", ""),
+    ],
+)
+def test_a_network_is_a_neighbourhood(address, network):
+    """The /24 or the /48, and nothing for what is no address."""
+    assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("referrer", "found"),
+    [
+        ("http://me.example/a?b", ("/a", "")),
+        ("https://me.example/", ("/", "")),
+        ("https://other.example/a?q=secret#x", ("", "https://other.example/a")),
+        ("https://user:pass@other.example/", ("", "https://other.example/")),
+        ("android-app://com.example", ("", "")),
+        ("http://[broken", ("", "")),
+        ("", ("", "")),
+    ],
+)
+def test_a_referrer_is_a_page_of_ours_or_of_another_site(referrer, found):
+    """Its query, its credentials and its fragment are never kept."""
+    assert split_referrer(referrer, "me.example") == found

@@ -1,0 +1,117 @@
+"""No visitor's state leaks through a cache."""
+
+import pytest
+from conftest import choose, cookie
+from flask import Response, render_template_string
+
+BANNER = "<body>{{ privacy.banner() }}"
+
+
+def with_page(site, body, **headers):
+    site.view(
+        "/cached",
+        lambda: Response(render_template_string(body), headers={k.replace("_", "-"): v for k, v in headers.items()}),
+    )
+    return site
+
+
+def test_what_depends_on_consent_says_so(tiny):
+    """Vary names both headers that the answer hangs on, beside what the site said itself."""
+    site = with_page(tiny(), BANNER, Vary="Accept-Encoding")
+    assert tiny().visitor().get("/").headers["Vary"] == "Cookie, Sec-GPC"
+    assert site.visitor().get("/cached").headers["Vary"] == "Accept-Encoding, Cookie, Sec-GPC"
+
+
+def test_a_page_with_the_banner_is_private_and_a_refusers_is_not(tiny):
+    """Who is asked, and who holds a grant, sees a page of their own; who refused sees everybody's."""
+    asked, granted, refused = (tiny().visitor() for _ in range(3))
+    choose(granted, "accept_all")
+    choose(refused, "reject_all")
+    headers = [visitor.get("/").headers.get("Cache-Control") for visitor in (asked, granted, refused)]
+    assert headers == ["private", "private", None]
+
+
+def test_a_page_that_shows_nothing_of_ours_is_left_alone(tiny):
+    """Counting adds no header, as long as no cookie is due."""
+    site = with_page(tiny(), "plain")
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    response = visitor.get("/cached")
+    assert not {"Vary", "Cache-Control", "Set-Cookie"} & set(response.headers.keys())
+    assert len(site.events("page_view")) == 2
+
+
+@pytest.mark.parametrize("said", ["public, max-age=60", "s-maxage=60", "Public"])
+def test_a_shared_response_never_carries_a_cookie_of_ours(tiny, said):
+    """Whatever is due waits for a response that is the visitor's own."""
+    site = with_page(tiny(), "plain", Cache_Control=said)
+    site.view(
+        "/chosen", lambda: (site.privacy.customise("theme", "dark"), Response("x", headers={"Cache-Control": said}))[1]
+    )
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    for path in ("/cached", "/chosen"):
+        assert "Set-Cookie" not in visitor.get(path).headers
+    visitor.set_cookie("privacy_consent", "garbage")
+    visitor.set_cookie("privacy_visitor", "garbage")
+    assert "Set-Cookie" not in visitor.get("/cached").headers
+
+
+@pytest.mark.parametrize("header", ["Surrogate-Control", "CDN-Cache-Control"])
+def test_a_response_for_a_delivery_network_never_carries_one_either(tiny, header):
+    """Those caches have headers of their own."""
+    site = with_page(tiny(), "plain", **{header.replace("-", "_"): "max-age=60"})
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    assert "Set-Cookie" not in visitor.get("/cached").headers
+
+
+def test_a_response_with_a_cookie_of_ours_is_private(tiny):
+    """A cache that the site did not think of must not hand out a visitor's ID."""
+    site = with_page(tiny(), "plain", Cache_Control="max-age=600")
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    response = visitor.get("/cached")
+    assert "privacy_visitor" in response.headers["Set-Cookie"]
+    assert response.cache_control.private and response.cache_control.max_age == 600
+
+
+def test_a_public_page_that_shows_the_banner_is_made_private(tiny):
+    """The site's mistake must not show one visitor's banner to all."""
+    site = with_page(tiny(), BANNER, Cache_Control="public, s-maxage=600, max-age=60", CDN_Cache_Control="max-age=600")
+    response = site.visitor().get("/cached")
+    assert response.cache_control.private and not response.cache_control.public
+    assert response.cache_control.s_maxage is None and "CDN-Cache-Control" not in response.headers
+
+
+def test_a_remembered_choice_makes_a_page_private(tiny):
+    """A dark page is not everybody's."""
+    site = tiny()
+    site.view("/coloured", lambda: str(site.privacy.customisation("theme", "light")))
+    visitor = site.visitor()
+    assert visitor.get("/coloured").headers.get("Cache-Control") is None
+    visitor.get("/theme/dark")
+    assert visitor.get("/coloured").headers["Cache-Control"] == "private"
+
+
+def test_no_store_stays_no_store(tiny):
+    """A stricter word of the site is kept."""
+    site = with_page(tiny(), BANNER, Cache_Control="no-store")
+    assert site.visitor().get("/cached").headers["Cache-Control"] == "no-store"
+
+
+def test_decisions_and_settings_are_never_stored(tiny):
+    """Neither the page nor the answer to a post."""
+    visitor = tiny().visitor()
+    for response in (visitor.get("/privacy/consent"), choose(visitor, "accept_all"), visitor.get("/privacy/state.json")):
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_new_visitor_is_not_counted_where_no_cookie_can_be_set(tiny):
+    """An ID that nobody keeps would be another one on every page."""
+    site = with_page(tiny(), "plain", Cache_Control="public")
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/cached")
+    assert site.events() == [] and cookie(visitor, "privacy_visitor") is None

@@ -1,0 +1,166 @@
+"""What a visitor decided: three states a purpose, read against the policy and Global Privacy Control."""
+
+from dataclasses import replace
+
+import pytest
+from conftest import choose, cookie
+from flask_mixamo_privacy import Policy, Purpose
+from flask_mixamo_privacy.consent import BadRecord, Record, decide, refusal
+from flask_mixamo_privacy.consent import choose as decision_of
+from flask_mixamo_privacy.errors import UndeclaredPurpose
+from flask_mixamo_privacy.policy import BUILT_IN
+from hypothesis import given
+from hypothesis import strategies as st
+
+TODAY = 20_000
+NOBODY = decide(BUILT_IN, None, gpc=False)
+
+
+def accept(gpc=False, before=NOBODY, purposes=("statistics", "customisation")):
+    return decision_of(BUILT_IN, before, "save", purposes, gpc=gpc, today=TODAY)
+
+
+def test_nobody_has_decided_anything_at_first():
+    """Before a choice every optional purpose is unasked, the necessary one is allowed, and there is a question to ask."""
+    assert (NOBODY.state("statistics"), NOBODY.allows("statistics"), NOBODY.allows("necessary")) == ("unasked", False, True)
+    assert NOBODY.must_ask
+
+
+def test_a_choice_decides_every_purpose():
+    """What was not switched on is refused, and nothing is left to ask."""
+    consent = decide(BUILT_IN, accept(purposes=["statistics"]).record, gpc=False)
+    assert (consent.state("statistics"), consent.state("customisation")) == ("granted", "refused")
+    assert not consent.must_ask
+
+
+@given(st.sets(st.sampled_from(["statistics", "customisation"])), st.booleans(), st.integers(1, 200_000))
+def test_a_record_reads_back_as_it_was_written(purposes, gpc, today):
+    """The compact text keeps every decision whole."""
+    record = decision_of(BUILT_IN, NOBODY, "save", purposes, gpc=gpc, today=today).record
+    assert Record.decode(record.encode(), today) == record
+
+
+@given(st.text(max_size=100))
+def test_no_text_makes_reading_fail_otherwise_than_as_garbage(text):
+    """Whatever a cookie says, it is a record or garbage."""
+    try:
+        assert isinstance(Record.decode(text, TODAY), Record)
+    except BadRecord:
+        pass
+
+
+@pytest.mark.parametrize(("age", "granted"), [(0, True), (181, True), (182, False), (-1, True), (-2, False)])
+def test_a_consent_lasts_182_days(age, granted):
+    """An expired decision, or one from the future, is garbage; a clock a day ahead is forgiven."""
+    text = accept().record.encode()
+    try:
+        assert Record.decode(text, TODAY + age) and granted
+    except BadRecord:
+        assert not granted
+
+
+def test_promise_27_gpc_alone_reads_as_a_refusal():
+    """With Sec-GPC and no decision nothing optional is on, and nobody is asked."""
+    consent = decide(BUILT_IN, None, gpc=True)
+    assert (consent.state("statistics"), consent.must_ask) == ("refused", False)
+
+
+def test_promise_27_a_grant_made_under_gpc_stands_and_another_is_suspended():
+    """Who grants although GPC is sent means it; who granted before it was sent is asked to be left alone."""
+    under, without = accept(gpc=True).record, accept(gpc=False).record
+    assert decide(BUILT_IN, under, gpc=True).allows("statistics")
+    assert decide(BUILT_IN, under, gpc=False).allows("statistics")
+    assert not decide(BUILT_IN, without, gpc=True).allows("statistics")
+    assert decide(BUILT_IN, without, gpc=False).allows("statistics")
+
+
+def test_promise_27_granting_again_under_gpc_is_a_new_grant():
+    """A suspended grant wakes up only by a decision made while GPC is sent."""
+    before = decide(BUILT_IN, accept().record, gpc=True)
+    again = accept(gpc=True, before=before)
+    assert (again.kind, again.record.gpc) == ("grant", True)
+
+
+@pytest.mark.parametrize("value", ["0", "true", "1, 1", "", "yes"])
+def test_promise_27_only_exactly_1_is_gpc(tiny, value):
+    """Any other value of the header is no signal."""
+    assert "Accept all" in tiny().visitor(Sec_GPC=value).get("/").text
+
+
+def test_a_repeated_decision_is_no_new_one():
+    """Pressing the same button again keeps the receipt and writes nothing."""
+    before = decide(BUILT_IN, accept().record, gpc=False)
+    again = accept(before=before)
+    assert (again.kind, again.record) == (None, before.record)
+
+
+def test_taking_back_one_purpose_keeps_the_receipt_of_the_other():
+    """A withdrawal needs no new grant, so nothing can keep it from taking effect."""
+    before = decide(BUILT_IN, accept().record, gpc=False)
+    less = accept(before=before, purposes=["statistics"])
+    assert (less.kind, less.withdrawn, less.record.receipt) == ("withdrawal", {"customisation"}, before.record.receipt)
+
+
+def test_a_new_purpose_is_unasked_while_the_others_stay_decided():
+    """A policy that gains a purpose asks for that one only."""
+    grown = replace(BUILT_IN, purposes=(*BUILT_IN.purposes, Purpose("media", "Media", "Films from elsewhere.")))
+    consent = decide(grown, accept(purposes=["statistics"]).record, gpc=False)
+    assert [consent.state(p) for p in ("statistics", "customisation", "media")] == ["granted", "refused", "unasked"]
+    assert consent.must_ask
+
+
+def test_a_reworded_purpose_asks_nobody_again():
+    """A corrected title leaves every decision as it is."""
+    statistics = replace(BUILT_IN.purpose("statistics"), title="Statistics, counted by us")
+    reworded = replace(BUILT_IN, purposes=(BUILT_IN.purposes[0], statistics, BUILT_IN.purposes[2]))
+    assert decide(reworded, accept().record, gpc=False).allows("statistics")
+
+
+def test_an_undeclared_purpose_raises_and_says_what_to_do():
+    """The error names the purposes there are, and the lines to add."""
+    with pytest.raises(UndeclaredPurpose) as raised:
+        NOBODY.allows("marketing")
+    assert str(raised.value) == (
+        "The policy declares no purpose 'marketing'; it declares: necessary, statistics, customisation. Use one of these, or "
+        'add to privacy.toml:\n\n[[purposes]]\nid = "marketing"\ntitle = "…"\ndescription = "…"\nbasis = "consent"\n'
+    )
+
+
+def test_every_road_to_a_refusal_gives_the_same_cookie(tiny):
+    """By button, by saving nothing, under GPC, after a grant, in another language: one value a day."""
+    site = tiny()
+    visitors = [
+        site.visitor(),
+        site.visitor(),
+        site.visitor(Sec_GPC="1"),
+        site.visitor(),
+        site.visitor(Accept_Language="de"),
+    ]
+    choose(visitors[3], "accept_all")
+    for visitor, choice in zip(visitors, ["reject_all", "save", "reject_all", "reject_all", "save"], strict=True):
+        choose(visitor, choice)
+    assert len({cookie(visitor) for visitor in visitors}) == 1
+
+
+def test_refusals_are_the_same_header_to_the_byte(tiny, clock):
+    """Not even the cookie's end tells one refusal from another on the same day."""
+    site, headers = tiny(), set()
+    for hour in (1, 13, 23):
+        clock.move_to(f"2026-05-08T{hour:02}:30:00Z")
+        headers.add(choose(site.visitor(), "reject_all").headers["Set-Cookie"])
+    assert len(headers) == 1
+
+
+def test_the_cookie_is_small_and_never_large(tiny):
+    """At most 200 bytes with the built-in policy, and 400 with forty purposes."""
+    visitor = tiny().visitor()
+    choose(visitor, "accept_all")
+    assert len("privacy_consent=" + cookie(visitor)) <= 200
+    many = Policy("1", tuple(Purpose(f"p{n}", "Title", "Text") for n in range(40)), "May we?")
+    record = decision_of(many, decide(many, None, False), "accept_all", (), gpc=True, today=TODAY).record
+    assert len(record.encode()) + 44 <= 400
+
+
+def test_a_refusal_has_no_receipt():
+    """There is nothing in it that another refusal has not."""
+    assert refusal(BUILT_IN, TODAY).encode() == f"r.{TODAY:x}.{BUILT_IN.fingerprint}"

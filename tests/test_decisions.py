@@ -1,0 +1,294 @@
+"""The one address to which decisions are posted: who may post, what it answers, what the ledger gets."""
+
+import json
+import re
+
+import pytest
+from conftest import choose, cookie
+from flask_mixamo_privacy import signals, wording
+from flask_mixamo_privacy.policy import BUILT_IN
+
+
+def fields(html, **more):
+    """The hidden fields of the first form of ours in a page."""
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html.partition("</form>")[0])) | more
+
+
+def test_promise_3_browsing_is_no_consent_and_leaves_nothing(tiny):
+    """Ten page views without a click: no cookie, no grant, no file on the disk."""
+    site = tiny()
+    visitor = site.visitor()
+    assert [visitor.get("/other").headers.get("Set-Cookie") for _ in range(10)] == [None] * 10
+    assert site.files() == []
+
+
+def test_a_grant_is_on_disk_before_its_cookie(tiny):
+    """The ledger's row names receipt, time, policy, purposes, source, language and the words shown."""
+    site = tiny()
+    visitor = site.visitor()
+    choose(visitor, "accept_all", **fields(visitor.get("/").text))
+    row, words = site.ledger()[0], wording.banner(BUILT_IN)
+    assert row["receipt"] in cookie(visitor) and len(row["receipt"]) == 22
+    assert (row["kind"], row["policy"], row["fingerprint"]) == ("grant", BUILT_IN.version, BUILT_IN.fingerprint)
+    assert json.loads(row["purposes"]) == ["customisation", "statistics"]
+    assert (row["source"], row["locale"], row["text"]) == ("banner", "en", words.digest)
+
+
+def test_the_words_shown_are_kept_once(tiny):
+    """However many accept them, the ledger holds each text a single time, whole."""
+    site = tiny()
+    for _ in range(3):
+        visitor = site.visitor()
+        choose(visitor, "accept_all", **fields(visitor.get("/").text))
+    texts = [row for row in site.ledger_texts()]
+    assert [(row["digest"], row["body"]) for row in texts] == [
+        (wording.banner(BUILT_IN).digest, wording.banner(BUILT_IN).body)
+    ]
+
+
+def test_a_repeated_identical_decision_adds_no_row(tiny):
+    """Accepting twice is one grant, refusing twice is one refusal."""
+    site = tiny()
+    visitor, other = site.visitor(), site.visitor()
+    for _ in range(3):
+        choose(visitor, "accept_all")
+        choose(other, "reject_all")
+    assert sorted(row["kind"] for row in site.ledger()) == ["grant", "refusal"]
+
+
+def test_a_refusal_row_names_nobody(tiny):
+    """It has a day, and no receipt, no time, no sign of the browser."""
+    site = tiny()
+    choose(site.visitor(Sec_GPC="1"), "reject_all")
+    row = site.ledger()[0]
+    assert (row["kind"], row["receipt"], row["replaces"], row["gpc"], len(row["at"])) == ("refusal", "", "", 0, 10)
+
+
+def test_a_withdrawal_names_the_grant_it_ends(tiny):
+    """The proof of a consent and the proof of its end belong together."""
+    site = tiny()
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    choose(visitor, "reject_all")
+    grant, withdrawal = site.ledger()
+    assert (withdrawal["kind"], withdrawal["replaces"]) == ("withdrawal", grant["receipt"])
+
+
+def test_promise_18_withdrawing_statistics_erases_the_visitors_events(tiny):
+    """Stops at once, deletes the ID, erases what was recorded under it, and refuses what still comes."""
+    site = tiny()
+    visitor, other = site.visitor(), site.visitor()
+    for one in (visitor, other):
+        choose(one, "accept_all")
+        one.get("/")
+    gone = cookie(visitor, "privacy_visitor")[:22]
+    choose(visitor, "save", "customisation")
+    visitor.get("/")
+    assert cookie(visitor, "privacy_visitor") is None
+    assert site.events() and gone not in {event["visitor"] for event in site.events()}
+
+
+def test_without_javascript_the_answer_is_a_303_back(tiny):
+    """The form's own page comes back, with its query."""
+    response = choose(tiny().visitor(), "accept_all", next="/other?colour=red")
+    assert (response.status_code, response.headers["Location"]) == (303, "/other?colour=red")
+
+
+def test_a_script_gets_json_and_the_page_at_hand_is_counted(tiny):
+    """What the reload would have counted is counted all the same."""
+    site = tiny()
+    visitor = site.visitor(Accept="application/json")
+    response = choose(visitor, "accept_all", next="/item/walk?size=2")
+    assert response.json["purposes"] == {"necessary": "granted", "statistics": "granted", "customisation": "granted"}
+    assert [(event["kind"], event["page"]) for event in site.events()] == [
+        ("visit_start", "/item/walk"),
+        ("page_view", "/item/walk"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/", "//evil.example/", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "/\n/evil.example",
+        "javascript:alert(1)", "evil.example", "", "/" + "a" * 3000, "http:/evil.example", "\x00/", "///evil.example",
+    ],
+)  # fmt: skip
+def test_next_never_leads_to_another_site(tiny, target):
+    """Whatever the field says, the answer stays on this site."""
+    assert choose(tiny().visitor(), "reject_all", next=target).headers["Location"] == "/privacy/consent?saved=1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 303),
+        ({"Sec_Fetch_Site": "same-origin"}, 303),
+        ({"Sec_Fetch_Site": "none"}, 303),
+        ({"Origin": "http://localhost"}, 303),
+        ({"Origin": "https://localhost"}, 303),  # behind a proxy that ends TLS
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Sec_Fetch_Site": "cross-site", "Origin": "http://localhost"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost.evil.example"}, 403),
+    ],
+)
+def test_another_sites_page_cannot_decide_for_a_visitor(tiny, headers, status):
+    """A post from elsewhere changes nothing, and says so."""
+    site = tiny()
+    visitor = site.visitor(**headers)
+    assert choose(visitor, "accept_all").status_code == status
+    assert (cookie(visitor) is None) == (status == 403) == (site.files() == [])
+
+
+@pytest.mark.parametrize("csrf_first", [True, False])
+def test_it_works_beside_flask_wtf_in_either_order(tiny, csrf_first, tmp_path):
+    """CSRFProtect wants a token of every form but ours, whichever was initialised first."""
+    from flask import Flask
+    from flask_mixamo_privacy import Privacy
+    from flask_wtf import CSRFProtect
+
+    app = Flask("guarded", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="not a secret, a test", TESTING=True)
+    for extension in (CSRFProtect, Privacy) if csrf_first else (Privacy, CSRFProtect):
+        extension(app)
+    app.post("/own")(lambda: "own")
+    assert choose(app.test_client(), "accept_all").status_code == 303
+    assert app.test_client().post("/own").status_code == 400
+
+
+@pytest.mark.parametrize("choice", ["", "accept", "ACCEPT_ALL", "accept_all "])
+def test_an_unknown_choice_is_refused_with_a_sentence(tiny, choice):
+    """400, naming what was got and what is allowed; nothing is decided."""
+    visitor = tiny().visitor(Accept="application/json")
+    response = choose(visitor, choice)
+    assert response.status_code == 400 and cookie(visitor) is None
+    assert response.json["message"] == f"The field choice is {choice!r}; allowed: accept_all, reject_all, save."
+
+
+def test_an_unknown_purpose_is_refused_with_a_sentence(tiny):
+    """400 for a purpose the policy does not declare, instead of a grant of something nobody described."""
+    response = choose(tiny().visitor(Accept="application/json"), "save", "marketing")
+    assert (response.status_code, response.json["message"]) == (
+        400,
+        "There is no purpose 'marketing' here; there are: necessary, statistics, customisation.",
+    )
+
+
+@pytest.mark.parametrize("shown", ["x", f"{BUILT_IN.fingerprint}.{'0' * 64}", "oldoldoldold." + "0" * 64])
+def test_words_no_longer_in_force_grant_nothing(tiny, shown):
+    """Who accepted other words is shown the new ones, and asked again."""
+    site = tiny()
+    visitor = site.visitor()
+    response = choose(visitor, "accept_all", shown=shown)
+    assert response.status_code == 409 and cookie(visitor) is None and site.ledger() == []
+    assert "What we ask has changed" in response.text and "Save my choice" in response.text
+
+
+def test_words_no_longer_in_force_do_not_stand_in_the_way_of_a_refusal(tiny):
+    """A refusal is a refusal of whatever was asked."""
+    visitor = tiny().visitor()
+    assert choose(visitor, "reject_all", shown="old.words").status_code == 303
+    assert cookie(visitor).startswith("r.")
+
+
+def test_corrected_words_that_ask_the_same_are_still_proof(tiny):
+    """A typo mended while a banner was open costs nobody a click, if the ledger holds the words that were shown."""
+    from dataclasses import replace
+
+    before = replace(BUILT_IN, banner="May we count yuor visits?")
+    site, late = tiny(PRIVACY_POLICY=before), wording.banner(before)
+    choose(site.visitor(), "accept_all", shown=late.shown)
+    mended = tiny()
+    assert choose(mended.visitor(), "accept_all", shown=late.shown).status_code == 303
+    assert [row["text"] for row in mended.ledger()] == [late.digest] * 2
+
+
+def test_a_program_without_a_form_is_recorded_as_such(tiny):
+    """The ledger does not claim that words were shown."""
+    site = tiny()
+    choose(site.visitor(), "accept_all")
+    assert [(row["source"], row["text"]) for row in site.ledger()] == [("api", "")]
+
+
+def test_nothing_is_switched_on_beforehand(tiny):
+    """Promise 10: the settings page of an undecided visitor has no checked switch; a later one shows what was decided."""
+    visitor = tiny().visitor()
+    assert " checked" not in visitor.get("/privacy/consent").text
+    choose(visitor, "save", "statistics")
+    assert re.findall(r'value="(\w+)"[^>]* checked', visitor.get("/privacy/consent").text) == ["statistics"]
+
+
+def test_state_is_told_and_never_cached(tiny):
+    """A site's own scripts may ask what is granted."""
+    visitor = tiny().visitor()
+    choose(visitor, "save", "statistics")
+    response = visitor.get("/privacy/state.json")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json == {
+        "gpc": False,
+        "purposes": {"necessary": "granted", "statistics": "granted", "customisation": "refused"},
+    }
+
+
+def test_signals_tell_a_site_what_happened(tiny):
+    """Each once, with the app as sender; a refusal comes with nothing about the visitor."""
+    site, heard = tiny(), []
+    with (
+        signals.consent_granted.connected_to(lambda app, **said: heard.append(("granted", app, set(said)))),
+        signals.consent_refused.connected_to(lambda app, **said: heard.append(("refused", app, set(said)))),
+        signals.consent_withdrawn.connected_to(lambda app, **said: heard.append(("withdrawn", app, said["withdrawn"]))),
+    ):
+        visitor = site.visitor()
+        choose(visitor, "save", "statistics")
+        choose(visitor, "reject_all")
+        choose(site.visitor(), "reject_all")
+    assert heard == [
+        ("granted", site.app, {"granted", "receipt"}),
+        ("withdrawn", site.app, {"statistics"}),
+        ("refused", site.app, set()),
+    ]
+
+
+def test_a_listeners_fault_does_not_undo_a_decision(tiny):
+    """In production a broken receiver is logged, and the visitor's cookie is set."""
+    site = tiny(TESTING=False)
+    visitor = site.visitor()
+    with signals.consent_granted.connected_to(lambda app, **said: 1 / 0):
+        assert choose(visitor, "accept_all").status_code == 303
+    assert cookie(visitor) is not None
+
+
+def test_robots_are_never_given_an_id(tiny):
+    """A crawler that presses every button is no visitor."""
+    site = tiny()
+    robot = site.visitor(User_Agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
+    choose(robot, "accept_all")
+    robot.get("/")
+    assert cookie(robot, "privacy_visitor") is None and site.events() == []
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec_Purpose": "prefetch"}, {"Sec_Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}]
+)
+def test_a_prefetch_is_no_visit(tiny, headers):
+    """A page that a browser asks for ahead gets no ID and is not counted."""
+    site = tiny()
+    visitor = site.visitor(**headers)
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    assert cookie(visitor, "privacy_visitor") is None and site.events() == []
+
+
+def test_consent_required_answers_403_with_a_way_to_consent(tiny):
+    """The page says what the purpose is, and one button grants it and comes back."""
+    from flask_mixamo_privacy import consent_required
+
+    site = tiny()
+    site.view("/wall", consent_required("customisation")(lambda: "behind"))
+    visitor = site.visitor()
+    response = visitor.get("/wall?a=1")
+    assert response.status_code == 403 and "Allow Customisation" in response.text
+    back = choose(visitor, "save", "customisation", **fields(response.text.partition('class="privacy-page"')[2]))
+    assert (back.headers["Location"], visitor.get("/wall").text) == ("/wall?a=1", "behind")

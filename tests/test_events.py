@@ -1,0 +1,296 @@
+"""What is recorded of a consenting visitor, and what never is."""
+
+import json
+import re
+
+import pytest
+from conftest import choose, cookie
+from flask import Response
+from flask_mixamo_privacy import current_visitor
+from flask_mixamo_privacy.errors import EventError
+from flask_mixamo_privacy.tracking.events import FIELDS, collect, needs, timestamp
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def consenting(site, *purposes, **headers):
+    visitor = site.visitor(**headers)
+    choose(visitor, "save", *(purposes or ("statistics", "customisation")))
+    return visitor
+
+
+def test_promise_14_the_fields_are_exactly_the_declared_ones(tiny):
+    """Every event has these thirteen fields and no other, empty ones as null."""
+    site = tiny()
+    consenting(site, User_Agent=BROWSER).get("/other", headers={"Referer": "https://search.example/find?q=secret"})
+    event = site.events("page_view")[0]
+    assert tuple(event) == FIELDS
+    assert (event["page"], event["referrer"], event["previous"]) == ("/other", "https://search.example/find", None)
+    assert (event["browser"], event["platform"], event["network"], event["provider"]) == (
+        "Firefox",
+        "Linux",
+        "127.0.0.0/24",
+        None,
+    )
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["at"])
+
+
+@pytest.mark.parametrize("choice", ["reject_all", None])
+def test_promise_22_nothing_is_recorded_without_consent(tiny, choice):
+    """Neither visits nor custom events nor choices of somebody who refused, or never answered."""
+    site = tiny()
+    site.view("/play", lambda: site.privacy.track("video.played", seconds=3) or "played")
+    visitor = site.visitor()
+    if choice:
+        choose(visitor, choice)
+    for path in ("/", "/play", "/theme/dark"):
+        visitor.get(path)
+    assert site.events() == []
+
+
+def test_the_gate_drops_what_is_not_granted():
+    """A customisation needs both grants, everything else needs statistics; the gate looks at each line."""
+    line = dict(event_id="1", now=0.0, visitor="v", visit="w", where='"page":"/"', data="{}")
+    values = tuple(line.values())
+    assert collect({"customisation"}, "customisation", *values) == collect({"statistics"}, "customisation", *values) == ""
+    assert collect(set(), "page_view", *values) == collect({"customisation"}, "click", *values) == ""
+    assert collect({"statistics"}, "page_view", *values)
+    assert needs("customisation") == {"statistics", "customisation"}
+
+
+def test_promise_13_the_second_visit_is_a_repeat(tiny, clock):
+    """After half an hour without a request the next one starts a visit, with its number and the days in between."""
+    site = tiny()
+    site.view("/back", lambda: f"{current_visitor.is_repeat} {current_visitor.visit_number}")
+    visitor = consenting(site)
+    assert visitor.get("/back").text == "False 1"
+    clock.shift(3 * 86400)
+    assert visitor.get("/back").text == "True 2"
+    assert [event["kind"] for event in site.events()] == [
+        "visit_start",
+        "page_view",
+        "visit_start",
+        "repeat_visit",
+        "page_view",
+    ]
+    assert site.events("repeat_visit")[0]["data"] == {"visit_number": 2, "days_since_last": 3}
+
+
+def test_promise_13_without_consent_nobody_is_ever_a_repeat(tiny, clock):
+    """The visitor of somebody who has not consented is nobody."""
+    site = tiny()
+    visitor = site.visitor()
+    site.view("/back", lambda: f"{bool(current_visitor)} {current_visitor.is_repeat} {current_visitor.visit_number}")
+    visitor.get("/back")
+    clock.shift(86400)
+    assert visitor.get("/back").text == "False False 0"
+
+
+@pytest.mark.parametrize(("minutes", "visits"), [(29, 1), (30, 1), (31, 2)])
+def test_a_visit_ends_with_a_gap_of_thirty_minutes(tiny, clock, minutes, visits):
+    """Less than that is the same visit."""
+    site = tiny()
+    visitor = consenting(site)
+    visitor.get("/")
+    clock.shift(minutes * 60)
+    visitor.get("/")
+    assert len(site.events("visit_start")) == visits
+
+
+def test_a_long_visit_stays_one(tiny, clock):
+    """Requests every twenty minutes for three hours are one visit."""
+    site = tiny()
+    visitor = consenting(site)
+    for _ in range(9):
+        visitor.get("/")
+        clock.shift(20 * 60)
+    assert (len(site.events("visit_start")), len(site.events("page_view"))) == (1, 9)
+
+
+def test_two_tabs_opened_at_once_start_one_visit(tiny, clock):
+    """Both carry the same old cookie; the visit they start has one id."""
+    site = tiny()
+    visitor = consenting(site)
+    visitor.get("/")
+    old = cookie(visitor, "privacy_visitor")
+    clock.shift(3600)
+    for path in ("/", "/other"):
+        visitor.set_cookie("privacy_visitor", old)
+        visitor.get(path)
+    assert (len(site.events("visit_start")), len(site.events("repeat_visit")), len(site.events("page_view"))) == (2, 1, 3)
+
+
+def test_the_cookie_is_renewed_once_a_minute_at_most(tiny, clock):
+    """A page within a minute of the last one sets no cookie."""
+    site = tiny()
+    visitor = consenting(site)
+    assert "Set-Cookie" in visitor.get("/").headers
+    assert "Set-Cookie" not in visitor.get("/").headers
+    clock.shift(61)
+    assert "Set-Cookie" in visitor.get("/").headers
+
+
+def test_promise_16_addresses_lose_queries_mail_addresses_and_tokens(tiny):
+    """Nothing that names a person or opens a door is in a page's name."""
+    site = tiny()
+    visitor = consenting(site)
+    visitor.get(
+        "/item/a@b.example?email=a@b.example&token=s3cret", headers={"Referer": "http://localhost/other?mail=a@b.example"}
+    )
+    visitor.get("/item/3f2b8c1e9d7a4f60b1c2d3e4f5a6b7c8")
+    text = json.dumps(site.events())
+    assert "@" not in text and "s3cret" not in text and "3f2b8c1e" not in text
+    assert [event["page"] for event in site.events("page_view")] == ["/item/:email", "/item/:token"]
+
+
+def test_promise_16_no_full_address_and_no_raw_user_agent(tiny):
+    """Files on the disk hold neither, anywhere."""
+    site = tiny()
+    visitor = consenting(site, User_Agent=BROWSER)
+    visitor.get("/", environ_base={"REMOTE_ADDR": "203.0.113.77"})
+    site.events()
+    everything = b"".join((site.folder / name).read_bytes() for name in site.files())
+    assert b"203.0.113.0/24" in everything
+    assert b"203.0.113.77" not in everything and b"Gecko" not in everything and b"rv:140" not in everything
+
+
+def test_promise_16_a_logged_in_persons_page_is_the_url_rule(tiny):
+    """With Flask-Login the path of a page that a person sees logged in is not recorded, before and after a logout."""
+    from flask_login import LoginManager, UserMixin, login_user, logout_user
+
+    class User(UserMixin):
+        id = "42"
+
+    site = tiny()
+    LoginManager(site.app).user_loader(lambda _: User())
+    site.view("/in", lambda: str(login_user(User())))
+    site.view("/out", lambda: str(logout_user()))
+    site.view("/of/<name>", lambda name: name)
+    visitor = consenting(site)
+    for path, referrer in (
+        ("/in", "/"),
+        ("/of/alice", "/in"),
+        ("/of/alice", "/of/alice"),
+        ("/out", "/of/alice"),
+        ("/", "/of/alice"),
+    ):
+        visitor.get(path, headers={"Referer": f"http://localhost{referrer}"})
+    assert "alice" not in json.dumps(site.events())
+    assert "/of/<name>" in {event["page"] for event in site.events()}
+
+
+def test_a_site_chooses_how_a_page_is_named(tiny):
+    """By path, by rule, or never counted."""
+    site = tiny()
+    for naming in ("path", "rule", "never"):
+        site.app.get(f"/{naming}/<x>", endpoint=naming)(site.privacy.page(naming)(lambda x: x))
+    visitor = consenting(site)
+    for naming in ("path", "rule", "never"):
+        visitor.get(f"/{naming}/one")
+    assert [event["page"] for event in site.events("page_view")] == ["/path/one", "/rule/<x>"]
+
+
+def test_logged_in_may_be_told_by_the_site(tiny):
+    """A site without Flask-Login says itself when somebody is logged in."""
+    site = tiny(PRIVACY_LOGGED_IN=lambda: True)
+    consenting(site).get("/item/walk")
+    assert site.events("page_view")[0]["page"] == "/item/<name>"
+
+
+@pytest.mark.parametrize(
+    ("response", "headers"),
+    [
+        (Response("{}", mimetype="application/json"), {}),
+        (Response("no", 404), {}),
+        (Response("no", 500), {}),
+        (Response("", 302, {"Location": "/"}), {}),
+        (Response("part"), {"Sec-Fetch-Dest": "iframe"}),
+        (Response("part"), {"Sec-Fetch-Dest": "empty"}),
+        (Response("ahead"), {"Sec-Purpose": "prefetch"}),
+    ],
+)
+def test_only_a_page_that_somebody_opened_is_a_page_view(tiny, response, headers):
+    """Data, errors, redirects, frames, fetches and prefetches are none."""
+    site = tiny()
+    site.view("/thing", lambda: response)
+    consenting(site).get("/thing", headers=headers)
+    assert site.events() == []
+
+
+def test_posts_and_our_own_pages_are_no_page_views(tiny):
+    """Reading the policy and deciding are not recorded."""
+    site = tiny()
+    visitor = consenting(site)
+    for path in ("/privacy/", "/privacy/consent", "/privacy/state.json"):
+        visitor.get(path)
+    assert site.events() == []
+
+
+def test_a_custom_event_is_recorded_with_its_values(tiny):
+    """In the order of the request: the visit, the page, what happened on it."""
+    site = tiny()
+    site.view("/play", lambda: site.privacy.track("video.played", seconds=30, title="by a@b.example") or "played")
+    consenting(site).get("/play")
+    events = site.events()
+    assert [event["kind"] for event in events] == ["visit_start", "page_view", "video.played"]
+    assert events[2]["data"] == {"seconds": 30, "title": "by :email"}
+
+
+def test_an_event_from_a_streamed_body_is_recorded(tiny):
+    """Although the response's headers have gone by then."""
+    from flask import stream_with_context
+
+    site = tiny()
+
+    def body():
+        site.privacy.track("stream.ended")
+        yield "end"
+
+    site.view("/stream", lambda: Response(stream_with_context(body())))
+    visitor = consenting(site)
+    visitor.get("/")
+    visitor.get("/stream")
+    assert len(site.events("stream.ended")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        ("page_view", {}, "The name of an event is 'page_view'; allowed: any but those recorded by themselves: visit_start, "
+         "repeat_visit, page_view, page_exit, click, exit_link, customisation."),
+        ("", {}, "The name of an event or a property is ''; allowed: up to 64 of letters, digits and _.:- , a letter first."),
+        ("a b", {}, "The name of an event or a property is 'a b'; allowed: up to 64 of letters, digits and _.:- , a letter first."),
+        ("ok", {"x": [1]}, "The property 'x' of an event is [1]; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        ("ok", {"x": float("nan")}, "The property 'x' of an event is nan; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        ("ok", {f"p{n}": n for n in range(17)}, "The number of an event's properties is 17; allowed: 16 at most."),
+    ],
+)  # fmt: skip
+def test_a_bad_event_is_loud_in_tests_and_quiet_in_production(tiny, name, values, sentence):
+    """A test sees the sentence; a visitor sees the page."""
+    loud, quiet = tiny(), tiny(TESTING=False)
+    with loud.app.test_request_context(), pytest.raises(EventError) as raised:
+        loud.privacy.track(name, **values)
+    assert str(raised.value) == sentence
+    with quiet.app.test_request_context():
+        quiet.privacy.track(name, **values)
+        assert quiet.privacy.site(quiet.app).failures == 1
+
+
+def test_times_are_utc_to_the_millisecond():
+    """Whatever the server's own time zone is."""
+    assert timestamp(1778241600.25) == "2026-05-08T12:00:00.250Z"
+
+
+def test_the_provider_comes_from_a_database_and_only_then(tiny, tmp_path):
+    """The address is looked up in memory; its provider's name is what remains."""
+    from mmdb_writer import MMDBWriter
+    from netaddr import IPSet
+
+    writer = MMDBWriter(4, "GeoLite2-ASN")
+    writer.insert_network(IPSet(["203.0.113.0/24"]), {"autonomous_system_organization": "Example Net"})
+    writer.to_db_file(str(tmp_path / "isp.mmdb"))
+    site = tiny(PRIVACY_ISP_DATABASE=str(tmp_path / "isp.mmdb"))
+    visitor = consenting(site)
+    for address in ("203.0.113.9", "198.51.100.1", "2001:db8::1"):
+        visitor.get("/", environ_base={"REMOTE_ADDR": address})
+    assert [event["provider"] for event in site.events("page_view")] == ["Example Net", None, None]

@@ -1,0 +1,88 @@
+"""The house: a module imports only from the floors below, and the lower half never meets Flask."""
+
+import ast
+from pathlib import Path
+
+import flask_mixamo_privacy
+import pytest
+
+ROOT = Path(flask_mixamo_privacy.__file__).parent
+FLOORS = (
+    {"errors", "policy", "signals", "config", "keys", "tracking"},
+    {
+        "wording",
+        "consent",
+        "tracking.addresses",
+        "tracking.client",
+        "tracking.visits",
+        "tracking.events",
+        "assets",
+        "pending",
+    },
+    {"database", "cookies", "tracking.log", "tracking.store", "ledger", "pages"},
+    {"tracking.loader", "tracking.reports", "site", "current"},
+    {"counting", "closing", "markup", "cli"},
+    {"views.origin", "views.assets", "views.policy", "views.consent", "views"},
+    {"extension"},
+    {""},
+)
+WITHOUT_FLASK = ("policy", "consent", "ledger", "wording", "keys", "pending", "database", "tracking")
+MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+def imports_of(path: Path) -> set[str]:
+    """What a module imports: ours by their place in the package, others by their full name."""
+    package = name_of(path).split(".") if path.name == "__init__.py" else name_of(path).split(".")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            base = [part for part in package if part][: len([p for p in package if p]) - node.level + 1]
+            inside = [*base, *(node.module or "").split(".")]
+            names = [".".join(filter(None, [*inside, alias.name])) for alias in node.names]
+            known = {name_of(module) for module in MODULES}
+            found |= {"." + (name if name in known else ".".join(filter(None, inside))) for name in names}
+    return found
+
+
+def floor_of(module: str) -> int:
+    return next(level for level, names in enumerate(FLOORS) if module in names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_from_its_own_floor_or_below(path: Path) -> None:
+    """Imports go downward; on one floor they may go sideways, as long as they make no circle."""
+    for imported in imports_of(path):
+        if imported.startswith(".") and name_of(path) != "":
+            assert floor_of(imported[1:]) <= floor_of(name_of(path)), f"{name_of(path)} imports {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_lower_half_never_imports_flask(path: Path) -> None:
+    """Policy, consent, ledger and tracking run in a worker that has no app."""
+    if name_of(path).split(".")[0] in WITHOUT_FLASK:
+        assert not {name for name in imports_of(path) if name.split(".")[0] in ("flask", "flask_login", "werkzeug")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_room_has_at_most_300_lines(path: Path) -> None:
+    """What outgrows a room becomes two rooms."""
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def test_promise_42_nothing_claims_to_be_compliant() -> None:
+    """A check tests a mechanism; no text of the product says more than that."""
+    texts = [
+        *ROOT.rglob("*.py"),
+        *ROOT.parent.glob("templates/**/*.html"),
+        *ROOT.parent.glob("static/*"),
+        ROOT.parent / "README.md",
+    ]
+    assert not [str(path) for path in texts if path.is_file() and "compliant" in path.read_text().lower()]

@@ -1,0 +1,125 @@
+"""Settings: checked once, with errors that say what to do."""
+
+import pytest
+from flask import Flask
+from flask_mixamo_privacy import Privacy, Purpose, current_consent
+from flask_mixamo_privacy.config import DEFAULTS
+from flask_mixamo_privacy.errors import AlreadyInitialised, NotInitialised, PolicyError, SettingError
+
+
+def app_with(tmp_path, **config):
+    app = Flask("made", instance_path=str(tmp_path))
+    app.config.update({"SECRET_KEY": "not a secret, a test", **config})
+    return app
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SECRET_KEY", None, "SECRET_KEY is None; allowed: a long random text. The privacy cookies are signed with it, so set it "
+         "before Privacy(app): python -c 'import secrets; print(secrets.token_hex())' makes one."),
+        ("PRIVACY_URL_PREFIX", "privacy", "PRIVACY_URL_PREFIX is 'privacy'; allowed: a path with a leading and no trailing slash. "
+         'The default is "/privacy".'),
+        ("PRIVACY_EVENTS_URL", "sqlite:///events.db", "PRIVACY_EVENTS_URL is 'sqlite:///events.db'; allowed: "
+         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. A relative or in-memory database would be another "
+         "one in each process."),
+        ("PRIVACY_LEDGER_URL", "mysql://root:secret@db/x", "PRIVACY_LEDGER_URL is 'mysql://root:***@db/x'; allowed: "
+         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. A relative or in-memory database would be another "
+         "one in each process."),
+        ("PRIVACY_LOG_DIR", "logs", "PRIVACY_LOG_DIR is 'logs'; allowed: an absolute path. Where a process was started must not "
+         "change where data goes."),
+        ("PRIVACY_LOG_KEEP", -1, "PRIVACY_LOG_KEEP is -1; allowed: a whole number of at least 0. The default is 0."),
+        ("PRIVACY_LOADER", "no", "PRIVACY_LOADER is 'no'; allowed: True, False. The default is True."),
+        ("PRIVACY_KEYS", {"a": "short"}, "PRIVACY_KEYS is ['a']; allowed: a mapping of short ids to secrets of 16 characters or more. "
+         'For example {"2026": "…"}; add a new one at the end to rotate, and keep the old ones.'),
+        ("PRIVACY_COOKIE_SECURE", "yes", "PRIVACY_COOKIE_SECURE is 'yes'; allowed: None, True, False. The default is None."),
+        ("PRIVACY_COOKIE_DOMAIN", "https://example.com", "PRIVACY_COOKIE_DOMAIN is 'https://example.com'; allowed: a domain name in "
+         'lower case, or None. For example "example.com", to share one decision among its subdomains.'),
+        ("PRIVACY_MIN_CELL", 1, "PRIVACY_MIN_CELL is 1; allowed: a whole number of at least 2. The default is 5."),
+        ("PRIVACY_MIN_CELL", True, "PRIVACY_MIN_CELL is True; allowed: a whole number of at least 2. The default is 5."),
+        ("PRIVACY_ISP_DATABASE", "isp.mmdb", "PRIVACY_ISP_DATABASE is 'isp.mmdb'; allowed: an absolute path. Where a process was "
+         "started must not change where data goes."),
+        ("PRIVACY_LOGGED_IN", True, "PRIVACY_LOGGED_IN is True; allowed: a callable without arguments, or None. It is called once a "
+         "consented page view."),
+        ("PRIVACY_POLICY", 7, "PRIVACY_POLICY is 7; allowed: a Policy, or None. Leave it out to use the built-in policy."),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_work_says_what_to_do(tmp_path, name, value, sentence):
+    """Its name, the value got, what is allowed, the next step; a secret in it is not repeated."""
+    with pytest.raises(SettingError) as raised:
+        Privacy(app_with(tmp_path, **{name: value}))
+    assert str(raised.value) == sentence
+
+
+def test_every_setting_is_filled_in_and_has_a_sentence(tmp_path):
+    """What a site left out is there afterwards, and the source says of each what it does."""
+    import inspect
+
+    from flask_mixamo_privacy import config
+
+    app = app_with(tmp_path)
+    Privacy(app)
+    assert all(name in app.config for name in DEFAULTS)
+    source = inspect.getsource(config).partition("DEFAULTS")[2].partition("}\n")[0].splitlines()
+    assert all(
+        source[at - 1].strip().startswith("#") for at, line in enumerate(source) if line.strip().startswith('"PRIVACY_')
+    )
+
+
+def test_the_readme_lists_every_setting():
+    """A setting that nobody can find does not exist."""
+    from pathlib import Path
+
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    assert [name for name in DEFAULTS if f"`{name}`" not in readme] == []
+
+
+def test_initialised_twice_says_what_was_meant(tmp_path):
+    """Either form, once an app."""
+    app = app_with(tmp_path)
+    privacy = Privacy(app)
+    with pytest.raises(AlreadyInitialised) as raised:
+        privacy.init_app(app)
+    assert str(raised.value) == (
+        "The app 'made' already has Privacy. Call either Privacy(app) or privacy.init_app(app), once an app. "
+        'To reach the one it has, use app.extensions["mixamo_privacy"].'
+    )
+
+
+def test_an_app_that_was_never_initialised_says_so(tmp_path):
+    """Instead of an AttributeError from within."""
+    with app_with(tmp_path).test_request_context(), pytest.raises(NotInitialised, match="does not know Privacy yet"):
+        current_consent.allows("statistics")
+
+
+def test_one_extension_serves_several_apps(tmp_path):
+    """Each with its own prefix, its own key and its own log."""
+    privacy, apps = Privacy(), [app_with(tmp_path / name, PRIVACY_URL_PREFIX=f"/{name}") for name in ("one", "two")]
+    for app in apps:
+        privacy.init_app(app)
+        name = app.config["PRIVACY_URL_PREFIX"]
+        assert app.test_client().get(f"{name}/consent").status_code == 200
+    assert privacy.site(apps[0]).log.folder != privacy.site(apps[1]).log.folder
+
+
+def test_init_app_touches_no_disk_and_starts_no_thread(tmp_path):
+    """Building an app is free of effects."""
+    import threading
+
+    before = threading.active_count()
+    Privacy(app_with(tmp_path / "instance"))
+    assert not (tmp_path / "instance").exists() and threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Purpose("Two Words", "T", "D"), "A purpose's id is 'Two Words'; allowed: up to 32 of a-z, 0-9, _ and -, a letter first."),
+        (lambda: Purpose("x", " ", "D"), "The purpose 'x' has no title or no description; a visitor must know what is asked."),
+    ],
+)  # fmt: skip
+def test_a_purpose_that_cannot_be_asked_for_is_refused(make, sentence):
+    """A policy is checked where it is written."""
+    with pytest.raises(PolicyError) as raised:
+        make()
+    assert str(raised.value) == sentence
