@@ -27,6 +27,7 @@ class TemplateVerbs:
         self._prefix = prefix
         self._own_template: bool | None = None  # whether the banner's template is the extension's
         self._ready = lru_cache(maxsize=8)(self._render)
+        self._link = lru_cache(maxsize=64)(self._make_link)
 
     def banner(self, *, assets: bool = True) -> Markup:
         """The banner for a visitor who still has to be asked, else nothing. Place it right after ``<body>``.
@@ -38,7 +39,7 @@ class TemplateVerbs:
             return _EMPTY
         here.personal = True
         parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets)
-        return escape(_path_with_query(here)).join(parts)
+        return Markup(str(escape(_path_with_query(here))).join(parts))  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
         """A script's tag where the purpose is granted, else nothing at all; raises :class:`UndeclaredPurpose`."""
@@ -48,31 +49,31 @@ class TemplateVerbs:
 
     def settings_link(self, text: str = "Privacy settings") -> Markup:
         """The way back to one's decision, for every page."""
-        return self._link("/consent", "privacy-settings-link", text)
+        return self._link(exchange().environ.get("SCRIPT_NAME", ""), "/consent", "privacy-settings-link", text)
 
     def policy_link(self, text: str = "Privacy policy") -> Markup:
         """The way to the policy."""
-        return self._link("/", "privacy-policy-link", text)
+        return self._link(exchange().environ.get("SCRIPT_NAME", ""), "/", "privacy-policy-link", text)
 
     def asset(self, name: str) -> str:
         """The address of a style sheet or script of ours, with its content's hash in it."""
         return self._asset(exchange().environ.get("SCRIPT_NAME", ""), name)
 
-    def _link(self, path: str, css_class: str, text: str) -> Markup:
-        address = f"{exchange().environ.get('SCRIPT_NAME', '')}{self._prefix}{path}"
+    def _make_link(self, root: str, path: str, css_class: str, text: str) -> Markup:
+        address = f"{root}{self._prefix}{path}"
         return Markup('<a class="{}" href="{}" rel="nofollow">{}</a>').format(css_class, address, text)
 
     def _asset(self, root: str, name: str) -> str:
         return f"{root}{self._prefix}/static/{self._site.assets.filename(name)}"
 
-    def _banner(self, root: str, assets: bool) -> tuple[Markup, ...]:
+    def _banner(self, root: str, assets: bool) -> tuple[str, ...]:
         """The banner's text around the page's path: made once, unless the site's own template may say more."""
         if self._own_template is None:
             found = current_app.jinja_env.get_template(_BANNER).filename or ""
             self._own_template = found.startswith(str(folder("templates")))
         return (self._ready if self._own_template else self._render)(root, assets)
 
-    def _render(self, root: str, assets: bool) -> tuple[Markup, ...]:
+    def _render(self, root: str, assets: bool) -> tuple[str, ...]:
         policy = self._site.policy
         rendered = render_template(
             _BANNER,
@@ -85,7 +86,7 @@ class TemplateVerbs:
             stylesheet=self._asset(root, "banner.css") if assets else None,
             javascript=self._asset(root, "banner.js") if assets else None,
         )
-        return tuple(map(Markup, rendered.split(_HERE)))
+        return tuple(rendered.split(_HERE))
 
 
 def _path_with_query(here: Exchange) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
-from flask_mixamo_privacy import Privacy
 from werkzeug.serving import make_server
+
+from flask_mixamo_privacy import Privacy
 
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""

@@ -1,9 +1,10 @@
 """Addresses of pages and networks, scrubbed."""
 
 import pytest
-from flask_mixamo_privacy.tracking.addresses import network_of, scrub_path, scrub_text, split_referrer
 from hypothesis import given
 from hypothesis import strategies as st
+
+from flask_mixamo_privacy.tracking.addresses import network_of, scrub_path, scrub_text, split_referrer
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """No visitor's state leaks through a cache."""
 
 import pytest
-from conftest import choose, cookie
 from flask import Response, render_template_string
+
+from conftest import choose, cookie
 
 BANNER = "<body>{{ privacy.banner() }}"
 

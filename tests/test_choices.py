@@ -1,6 +1,7 @@
 """What a visitor customises: remembered with consent, until the browser closes without it."""
 
 import pytest
+
 from conftest import choose, cookie
 from flask_mixamo_privacy.errors import EventError
 

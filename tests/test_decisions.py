@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from conftest import choose, cookie
 from flask_mixamo_privacy import signals, wording
 from flask_mixamo_privacy.policy import BUILT_IN
@@ -40,7 +41,7 @@ def test_the_words_shown_are_kept_once(tiny):
     for _ in range(3):
         visitor = site.visitor()
         choose(visitor, "accept_all", **fields(visitor.get("/").text))
-    texts = [row for row in site.ledger_texts()]
+    texts = list(site.ledger_texts())
     assert [(row["digest"], row["body"]) for row in texts] == [
         (wording.banner(BUILT_IN).digest, wording.banner(BUILT_IN).body)
     ]
@@ -146,8 +147,9 @@ def test_another_sites_page_cannot_decide_for_a_visitor(tiny, headers, status):
 def test_it_works_beside_flask_wtf_in_either_order(tiny, csrf_first, tmp_path):
     """CSRFProtect wants a token of every form but ours, whichever was initialised first."""
     from flask import Flask
-    from flask_mixamo_privacy import Privacy
     from flask_wtf import CSRFProtect
+
+    from flask_mixamo_privacy import Privacy
 
     app = Flask("guarded", instance_path=str(tmp_path))
     app.config.update(SECRET_KEY="not a secret, a test", TESTING=True)

@@ -4,8 +4,9 @@ import json
 import re
 
 import pytest
-from conftest import choose, cookie
 from flask import Response
+
+from conftest import choose, cookie
 from flask_mixamo_privacy import current_visitor
 from flask_mixamo_privacy.errors import EventError
 from flask_mixamo_privacy.tracking.events import FIELDS, collect, needs, timestamp
@@ -50,7 +51,7 @@ def test_promise_22_nothing_is_recorded_without_consent(tiny, choice):
 
 def test_the_gate_drops_what_is_not_granted():
     """A customisation needs both grants, everything else needs statistics; the gate looks at each line."""
-    line = dict(event_id="1", now=0.0, visitor="v", visit="w", where='"page":"/"', data="{}")
+    line = {"event_id": "1", "now": 0.0, "visitor": "v", "visit": "w", "where": '"page":"/"', "data": "{}"}
     values = tuple(line.values())
     assert collect({"customisation"}, "customisation", *values) == collect({"statistics"}, "customisation", *values) == ""
     assert collect(set(), "page_view", *values) == collect({"customisation"}, "click", *values) == ""

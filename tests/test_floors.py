@@ -3,8 +3,9 @@
 import ast
 from pathlib import Path
 
-import flask_mixamo_privacy
 import pytest
+
+import flask_mixamo_privacy
 
 ROOT = Path(flask_mixamo_privacy.__file__).parent
 FLOORS = (

@@ -1,8 +1,9 @@
 """The extension's own pages and template verbs."""
 
 import pytest
-from conftest import choose
 from flask import render_template_string
+
+from conftest import choose
 from flask_mixamo_privacy import assets
 from flask_mixamo_privacy.errors import UndeclaredPurpose
 

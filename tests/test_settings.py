@@ -2,6 +2,7 @@
 
 import pytest
 from flask import Flask
+
 from flask_mixamo_privacy import Privacy, Purpose, current_consent
 from flask_mixamo_privacy.config import DEFAULTS
 from flask_mixamo_privacy.errors import AlreadyInitialised, NotInitialised, PolicyError, SettingError
