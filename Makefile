@@ -1,5 +1,6 @@
 # Five words, the same for people and for CI: demo, test, check, bench, build.
 PYTHON ?= python3
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -7,7 +8,8 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test test-fast check bench build chromium clean
 
 demo: $(STAMP)
-	@$(BIN)/python -m example_site.demo
+	@echo "The shop is at http://127.0.0.1:$(PORT)/ until you press Ctrl+C."
+	@$(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
 test: $(STAMP) chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

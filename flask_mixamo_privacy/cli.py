@@ -50,9 +50,18 @@ def load_command(follow: bool) -> None:
     _say(here.load(wait=_WAIT))
     while follow:
         time.sleep(1)
+        _load_again(here)
+
+
+def _load_again(here: Site) -> None:
+    """One pass of many: a database that is away is waited for, not the end."""
+    try:
         loaded = here.load(wait=_WAIT)
-        if loaded.lines or loaded.torn:
-            _say(loaded)
+    except (PrivacyError, OSError) as error:
+        click.echo(f"Trying again: {error}", err=True)
+        return
+    if loaded.lines or loaded.torn:
+        _say(loaded)
 
 
 def _say(loaded: Loaded) -> None:

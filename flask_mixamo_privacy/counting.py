@@ -9,11 +9,12 @@ from werkzeug.wrappers import Response
 from .current import Exchange
 from .errors import LogUnavailable
 from .tracking.addresses import network_of, split_referrer
-from .tracking.client import client_of
+from .tracking.client import LONGEST, client_of
 from .tracking.events import collect, new_id, properties, scene
 from .tracking.visits import Visitor, start_id
 
 _DAY = 86400
+_LONGEST_REFERRER = 2000  # characters; what is remembered of requests has to have a bound
 
 
 def looks_like_a_page(environ: dict[str, str], response: Response) -> bool:
@@ -82,12 +83,12 @@ def _scene(here: Exchange) -> str:
     environ, site = here.environ, here.site
     personal = site.pages.somebody_is_logged_in(here.request)
     address = environ.get("REMOTE_ADDR", "")
-    client = client_of(environ.get("HTTP_USER_AGENT", ""))
+    client = client_of(environ.get("HTTP_USER_AGENT", "")[:LONGEST])
     root = environ.get("SCRIPT_NAME", "")
     page = here.page if here.page is not None else site.pages.name(here.request, root, personal)
     previous, referrer = "", ""
     if "HTTP_REFERER" in environ and here.page is None:
-        previous, referrer = split_referrer(environ["HTTP_REFERER"], here.request.host)
+        previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], here.request.host)
         previous = previous and site.pages.previous(previous, root, personal)
     provider = site.providers(address)
     return scene(page, previous, referrer, client.browser, client.platform, provider, network_of(address))

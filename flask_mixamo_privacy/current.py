@@ -10,7 +10,7 @@ from flask import Request, g, request
 from .consent import Consent, Record
 from .consent import State as ConsentState
 from .site import Site, site
-from .tracking.client import client_of
+from .tracking.client import LONGEST, client_of
 from .tracking.visits import Visitor
 
 _KEY = "_mixamo_privacy"
@@ -75,7 +75,7 @@ class Exchange:
 
     @property
     def robot(self) -> bool:
-        return client_of(self.environ.get("HTTP_USER_AGENT", "")).robot
+        return client_of(self.environ.get("HTTP_USER_AGENT", "")[:LONGEST]).robot
 
     @property
     def visitor(self) -> Visitor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 
@@ -56,7 +58,8 @@ class Database:
     def truncate_wal(self) -> None:
         """Leave no copy of deleted rows in SQLite's write-ahead log; does nothing elsewhere."""
         if self.is_sqlite:
-            with self._connect("") as connection:
+            # Another connection may be reading just now; then the next deletion or the last reader does it.
+            with contextlib.suppress(SQLAlchemyError), self._connect("") as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _connect(self, begin: str) -> sa.Connection:

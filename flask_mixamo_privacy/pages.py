@@ -12,6 +12,8 @@ from werkzeug.routing import RequestRedirect
 
 from .tracking.addresses import scrub_path
 
+_LONGEST = 1000  # characters of a path that are looked at
+
 Naming = Literal["path", "rule", "never"]
 
 
@@ -50,7 +52,7 @@ class Pages:
             return root_path + rule.rule
         if not personal and request.endpoint and request.endpoint not in self._public:
             self._public.add(request.endpoint)
-        return scrub_path(root_path + request.path)
+        return scrub_path((root_path + request.path)[:_LONGEST])
 
     def previous(self, path: str, root_path: str, personal: bool) -> str:
         """The name of the page of this site that led here, or the empty text for one that is not counted.

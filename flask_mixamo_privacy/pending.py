@@ -21,7 +21,7 @@ class Pending:
         line = json.dumps(entry, separators=(",", ":")) + "\n"
         os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         with self._locked(os.O_RDWR | os.O_CREAT) as descriptor:
-            end = os.lseek(descriptor, 0, os.SEEK_END)
+            end = _cut_torn_line(descriptor)
             if os.write(descriptor, line.encode()) != len(line):
                 os.ftruncate(descriptor, end)
                 raise OSError(f"{self.path} could not take a whole line: the disk is full.")
@@ -56,6 +56,15 @@ class Pending:
             yield descriptor
         finally:
             os.close(descriptor)  # and with it the lock
+
+
+def _cut_torn_line(descriptor: int) -> int:
+    """Go to the end of the last whole line, so that nothing is glued to what a crash tore; gives that place."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    end = os.read(descriptor, size).rfind(b"\n") + 1
+    os.ftruncate(descriptor, end)
+    return os.lseek(descriptor, end, os.SEEK_SET)
 
 
 def _entries(descriptor: int) -> Iterator[dict[str, Any]]:

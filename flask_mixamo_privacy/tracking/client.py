@@ -9,7 +9,8 @@ from typing import Any
 import ua_parser
 from crawleruseragents import is_crawler
 
-_LONGEST = 512  # characters of a User-Agent that are looked at
+#: Characters of a User-Agent that are looked at; callers cut it, so that what is remembered has a bound.
+LONGEST = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,6 @@ class Client:
 @lru_cache(maxsize=4096)
 def client_of(user_agent: str) -> Client:
     """Families by ua-parser, robots by crawler-user-agents; ``"Other"`` for what neither knows."""
-    user_agent = user_agent[:_LONGEST]
     parsed = ua_parser.parse(user_agent)
     browser = parsed.user_agent.family if parsed.user_agent else "Other"
     platform = parsed.os.family if parsed.os else "Other"

@@ -91,7 +91,7 @@ def _write(here: Exchange, decision: Decision, words: Wording | None) -> None:
         return
     try:
         here.site.ledger.append_or_wait(entry, words)
-    except OSError as error:
+    except Exception as error:  # whatever it is, a refusal takes effect
         here.site.failed(error)
 
 
@@ -147,7 +147,7 @@ def _take_effect(here: Exchange, decision: Decision) -> None:
 def _erase(here: Exchange, visitor: str) -> None:
     try:
         here.site.store.erase_or_wait(visitor, timestamp(here.now)[:10])
-    except OSError as error:
+    except Exception as error:  # whatever it is, a withdrawal takes effect
         here.site.failed(error)
 
 
