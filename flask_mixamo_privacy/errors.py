@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 
 class PrivacyError(Exception):
@@ -39,11 +40,32 @@ class NotInitialised(PrivacyError, RuntimeError):
         )
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a declaration: where, what it says, what is allowed, what to do next."""
+
+    key: str  # such as "purposes.statistics.basis"
+    value: object
+    allowed: str
+    hint: str
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        said = "is missing" if self.value is None else f"is {self.value!r}"
+        return f"{place}{self.key} {said}; allowed: {self.allowed}. {self.hint}"
+
+
 class PolicyError(PrivacyError, ValueError):
-    """A policy declares something that cannot be kept."""
+    """A policy declares something that cannot be kept; says every such thing at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
-class UndeclaredPurpose(PolicyError, LookupError):
+class UndeclaredPurpose(PrivacyError, LookupError):
     """Code or a template named a purpose that the policy does not declare."""
 
     def __init__(self, purpose: str, declared: Iterable[str]) -> None:

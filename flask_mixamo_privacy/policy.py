@@ -1,16 +1,17 @@
-"""What the site declares: purposes, the words that ask for consent, cookies, and how long data is kept."""
+"""What the site declares: frozen dataclasses, built in Python or from ``privacy.toml``, checked either way."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import Any
 
 from .errors import PolicyError, UndeclaredPurpose
+from .period import Period
 
 #: A consent lasts this many days; then the visitor is asked again (the French CNIL recommends six months).
 CONSENT_DAYS = 182
@@ -18,55 +19,193 @@ CONSENT_DAYS = 182
 #: A visitor ID lives at most this many days from its first issue (the 13 months of the French CNIL's guidance).
 VISITOR_DAYS = 395
 
+BASES = ("consent", "necessary", "contract", "legal_obligation", "legitimate_interest")
+COOKIE_KINDS = ("http", "js", "local", "session", "idb")
+LOADS = ("script", "style", "image", "font", "frame", "connect", "media")
+FIELD_KINDS = ("identifying", "pseudonymous", "anonymous")
+LOG_FIELDS = ("page", "previous", "referrer", "browser", "platform", "provider", "network", "data")
+
+#: One text for all languages, or one each: ``{"en": "Statistics", "de": "Statistik"}``.
+Text = str | Mapping[str, str]
+
 
 @dataclass(frozen=True)
 class Purpose:
-    """What data is used for; an optional purpose needs the visitor's consent, the others need a reason."""
+    """What data is used for, and on which legal basis (GDPR art. 6; for the device ePrivacy art. 5(3))."""
 
     id: str
-    title: str
-    description: str
-    optional: bool = True
+    title: Text
+    description: Text
+    basis: str = "consent"
+    reason: Text = ""  # why the site cannot work without it; for the basis "necessary"
+    retention: Period = Period(13, "month")
+    minors: bool = False  # whether it may be used of known minors
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", self.id):
-            raise PolicyError(f"A purpose's id is {self.id!r}; allowed: up to 32 of a-z, 0-9, _ and -, a letter first.")
-        if not self.title.strip() or not self.description.strip():
-            raise PolicyError(f"The purpose {self.id!r} has no title or no description; a visitor must know what is asked.")
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Six characters over what matters to a decision; a reworded title asks nobody again."""
-        material = json.dumps({"id": self.id, "optional": self.optional}, sort_keys=True)
-        return base64.urlsafe_b64encode(hashlib.sha256(material.encode()).digest()[:4]).decode()[:6]
+    @property
+    def optional(self) -> bool:
+        """Whether the visitor decides on it."""
+        return self.basis == "consent"
 
 
 @dataclass(frozen=True)
 class Cookie:
-    """A cookie as the policy page lists it."""
+    """A cookie, or what else is stored on the visitor's device."""
+
+    name: str  # or a pattern with *
+    purpose: str
+    lifetime: str  # a period, or "session"
+    description: Text
+    kind: str = "http"
+    party: str = "first"
+
+
+@dataclass(frozen=True)
+class Service:
+    """Another company's hosts that a page may load something from, once its purpose is granted."""
+
+    id: str
+    title: Text
+    purpose: str
+    hosts: tuple[str, ...]
+    loads: tuple[str, ...]
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A piece of data that is collected at a form."""
 
     name: str
-    purpose: str
-    lifetime: str
-    description: str
+    kind: str
+    description: Text
+
+
+@dataclass(frozen=True)
+class CollectionPoint:
+    """A place where people give data of their own accord, with the notice that stands there."""
+
+    id: str
+    title: Text
+    purposes: tuple[str, ...]
+    notice: Text
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Somebody else who gets data: who, what for, which fields, where. Never a buyer."""
+
+    id: str
+    name: str
+    role: Text
+    purposes: tuple[str, ...]
+    fields: tuple[str, ...]
+    country: str  # ISO 3166-1, two letters
+    link: str
+    sells: bool = False
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long what is kept; ``flask privacy prune`` enforces it."""
+
+    events: Period = Period(13, "month")
+    aggregates: Period = Period(25, "month")
+    decisions: Period = Period(5, "year")
+    archives: Period = Period(90, "day")
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Whom to write to about privacy."""
+
+    name: str
+    email: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Minors:
+    """Who is a child here, and what follows."""
+
+    age: int = 13
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What a person may ask for is answered within this many days."""
+
+    days: int = 30
+
+
+@dataclass(frozen=True)
+class Marketing:
+    """Marketing mail, and where an "unsubscribe" is read."""
+
+    unsubscribe: str  # a mail address
+
+
+@dataclass(frozen=True)
+class Log:
+    """What an event says besides its id, time, kind, visitor and visit."""
+
+    fields: tuple[str, ...] = tuple(name for name in LOG_FIELDS if name != "provider")
+
+
+@dataclass(frozen=True)
+class Notices:
+    """What else the policy says: True for the standard sentence, or the site's own text."""
+
+    security: bool | Text = True
+    changes: bool | Text = True
+    links: bool | Text = False
+    postings: bool | Text = False
+    licence: bool | Text = False
+    law: bool | Text = False
+    transfer: bool | Text = False
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The banner's words."""
+
+    text: Text = (
+        "May we count your visits and remember what you customise? We use our own cookies for that, "
+        "and nothing is recorded unless you accept."
+    )
 
 
 @dataclass(frozen=True)
 class Policy:
     """The declaration: everything a page says and the code enforces comes from here."""
 
-    version: str
+    site: str  # its name
     purposes: tuple[Purpose, ...]
-    banner: str
+    language: str = "en"  # of texts that name none
+    contact: Contact | None = None
+    banner: Banner = Banner()
     cookies: tuple[Cookie, ...] = ()
-    retention_days: int = VISITOR_DAYS
+    services: tuple[Service, ...] = ()
+    fields: tuple[Field, ...] = ()
+    collection: tuple[CollectionPoint, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    log: Log = Log()
+    retention: Retention = Retention()
+    minors: Minors | None = None
+    requests: Requests | None = None
+    marketing: Marketing | None = None
+    notices: Notices = Notices()
+    promises: tuple[int, ...] = ()  # by number, those that must not go missing
+    version: str = ""  # the day of the newest frozen version
     _by_id: Mapping[str, Purpose] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_id = {purpose.id: purpose for purpose in self.purposes}
-        if len(by_id) != len(self.purposes):
-            raise PolicyError("Two purposes have the same id; give each its own.")
-        object.__setattr__(self, "_by_id", by_id)
+        from .checks import problems_of
+
+        object.__setattr__(self, "_by_id", {purpose.id: purpose for purpose in self.purposes})
+        if problems := problems_of(self):
+            raise PolicyError(problems)
 
     def purpose(self, purpose_id: str) -> Purpose:
         """The purpose declared under this id; raises :class:`UndeclaredPurpose`, which lists those there are."""
@@ -75,56 +214,47 @@ class Policy:
         except (KeyError, TypeError):
             raise UndeclaredPurpose(purpose_id, self._by_id) from None
 
+    def cookies_of(self, purpose_id: str) -> tuple[Cookie, ...]:
+        return tuple(cookie for cookie in self.cookies if cookie.purpose == purpose_id)
+
+    def services_of(self, purpose_id: str) -> tuple[Service, ...]:
+        return tuple(service for service in self.services if service.purpose == purpose_id)
+
+    def recipients_of(self, purpose_id: str) -> tuple[Recipient, ...]:
+        return tuple(recipient for recipient in self.recipients if purpose_id in recipient.purposes)
+
     @cached_property
     def optional(self) -> tuple[Purpose, ...]:
         """The purposes a visitor decides on, in declared order."""
         return tuple(purpose for purpose in self.purposes if purpose.optional)
 
     @cached_property
+    def marks(self) -> Mapping[str, str]:
+        """Of each optional purpose, six characters over what matters to a decision about it."""
+        return {purpose.id: _mark(self._material(purpose)) for purpose in self.optional}
+
+    @cached_property
     def fingerprint(self) -> str:
-        """The optional purposes' fingerprints in declared order: what a decision is about."""
-        return "".join(purpose.fingerprint for purpose in self.optional)
+        """The marks of all optional purposes in declared order: what a decision is about."""
+        return "".join(self.marks.values())
+
+    def _material(self, purpose: Purpose) -> dict[str, Any]:
+        """What a visitor would want to decide on anew: never the wording, always who gets what for how long."""
+        return {
+            "id": purpose.id,
+            "retention": str(purpose.retention),
+            "cookies": sorted((c.name, c.kind, c.lifetime, c.party) for c in self.cookies_of(purpose.id)),
+            "services": sorted((s.id, sorted(s.hosts), sorted(s.loads)) for s in self.services_of(purpose.id)),
+            "recipients": sorted((r.id, sorted(r.fields), r.country) for r in self.recipients_of(purpose.id)),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """The declaration as plain values: a record of processing, for a machine to read."""
+        plain = asdict(self)
+        plain.pop("_by_id")
+        return json.loads(json.dumps(plain, default=str, ensure_ascii=False))  # type: ignore[no-any-return]
 
 
-BUILT_IN = Policy(
-    version="2026-11-23",
-    banner=(
-        "May we count your visits and remember what you customise? We use our own cookies for that, "
-        "and nothing is recorded unless you accept."
-    ),
-    purposes=(
-        Purpose(
-            "necessary",
-            "Necessary",
-            "What the site cannot work without: your decision on this page, and your choices until you close the browser.",
-            optional=False,
-        ),
-        Purpose(
-            "statistics",
-            "Statistics",
-            "We count visits, repeat visits and the pages that are read, under a random number in a cookie of this site. "
-            "Your full address is never kept, and the numbers are only looked at as totals.",
-        ),
-        Purpose(
-            "customisation",
-            "Customisation",
-            "We remember what you customise, such as a theme, for your next visit. "
-            "If you also allow statistics, we count which choices are made.",
-        ),
-    ),
-    cookies=(
-        Cookie("privacy_consent", "necessary", "182 days", "Your decision on this page, signed. A refusal names nobody."),
-        Cookie(
-            "privacy_visitor",
-            "statistics",
-            "395 days from the first issue",
-            "A random number, the day of the first visit, how many visits there were and when the last was, signed.",
-        ),
-        Cookie(
-            "privacy_choices",
-            "customisation",
-            "395 days; until the browser closes without consent",
-            "The choices you made, signed. It holds no number that could name you.",
-        ),
-    ),
-)
+def _mark(material: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(material, sort_keys=True).encode()).digest()
+    return base64.urlsafe_b64encode(digest[:4]).decode()[:6]

@@ -1,0 +1,216 @@
+"""What a declaration has to hold; each check gives the problems it finds, so that all are told at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import policy as declared
+from .errors import Problem
+from .period import Period
+from .promises import PROMISES
+
+if TYPE_CHECKING:
+    from .policy import Policy
+
+_ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ID_RULE = "up to 32 of a-z, 0-9, _ and -, a letter first"
+
+Problems = Iterator[Problem]
+
+
+def problems_of(policy: Policy) -> list[Problem]:
+    """Everything in a policy that cannot be kept or understood; empty for a good one."""
+    return [problem for check in _CHECKS for problem in check(policy)]
+
+
+def _ids(policy: Policy) -> Problems:
+    for section in ("purposes", "services", "collection", "recipients"):
+        seen: set[str] = set()
+        for item in getattr(policy, section):
+            key = f"{section}.{item.id}.id"
+            if not _ID.fullmatch(item.id):
+                yield Problem(key, item.id, _ID_RULE, "It names the thing in code, in templates and in cookies.")
+            if item.id in seen:
+                yield Problem(key, item.id, f"each id once in {section}", "Give one of the two another id.")
+            seen.add(item.id)
+
+
+def _site(policy: Policy) -> Problems:
+    if not policy.site.strip():
+        yield Problem("site.name", policy.site, "the site's name", "The policy says whose it is.")
+    if policy.contact is not None and not _MAIL.fullmatch(policy.contact.email):
+        yield Problem("contact.email", policy.contact.email, "a mail address", "People write there to ask for their rights.")
+
+
+def _purposes(policy: Policy) -> Problems:
+    if not policy.purposes:
+        yield Problem("purposes", None, "at least one [[purposes]] table", "Start from `flask privacy init`.")
+    for purpose in policy.purposes:
+        key = f"purposes.{purpose.id}"
+        yield from _one_of(f"{key}.basis", purpose.basis, declared.BASES, "Say on which legal basis the data is used.")
+        for name in ("title", "description"):
+            if not _said(getattr(purpose, name)):
+                hint = "A visitor must know what is asked." if purpose.optional else "The policy page explains every purpose."
+                yield Problem(f"{key}.{name}", getattr(purpose, name), "a text", hint)
+        if purpose.basis == "necessary" and not _said(purpose.reason):
+            hint = "Say why the site cannot work without it, or use the basis \"consent\" (ePrivacy directive, art. 5(3))."
+            yield Problem(f"{key}.reason", purpose.reason, "a text", hint)
+    if len(policy.optional) > 40:
+        yield Problem("purposes", len(policy.optional), "at most 40 with the basis consent", "A cookie has to hold the answers.")
+
+
+def _device(policy: Policy) -> Problems:
+    """What stores or reads anything on the device needs consent, or a reason why the site cannot do without."""
+    on_device = [("cookies", c.name, c.purpose) for c in policy.cookies]
+    on_device += [("services", s.id, s.purpose) for s in policy.services]
+    for section, name, purpose_id in on_device:
+        purpose = policy._by_id.get(purpose_id)
+        if purpose is not None and purpose.basis not in ("consent", "necessary"):
+            hint = f"{section}.{name} stores or reads on the visitor's device for it (ePrivacy directive, art. 5(3))."
+            yield Problem(f"purposes.{purpose_id}.basis", purpose.basis, "consent, or necessary with a reason", hint)
+
+
+def _references(policy: Policy) -> Problems:
+    purposes, fields = policy._by_id, {field.name for field in policy.fields} | set(declared.LOG_FIELDS)
+    for cookie in policy.cookies:
+        yield from _known(f"cookies.{cookie.name}.purpose", [cookie.purpose], purposes, "purposes")
+    for service in policy.services:
+        yield from _known(f"services.{service.id}.purpose", [service.purpose], purposes, "purposes")
+    for point in policy.collection:
+        yield from _known(f"collection.{point.id}.purposes", point.purposes, purposes, "purposes")
+        yield from _known(f"collection.{point.id}.required", point.required, fields, "fields")
+        yield from _known(f"collection.{point.id}.optional", point.optional, fields, "fields")
+    for recipient in policy.recipients:
+        yield from _known(f"recipients.{recipient.id}.purposes", recipient.purposes, purposes, "purposes")
+        yield from _known(f"recipients.{recipient.id}.fields", recipient.fields, fields, "fields")
+
+
+def _cookies(policy: Policy) -> Problems:
+    for cookie in policy.cookies:
+        key = f"cookies.{cookie.name}"
+        yield from _one_of(f"{key}.kind", cookie.kind, declared.COOKIE_KINDS, "Say where it is stored.")
+        yield from _one_of(f"{key}.party", cookie.party, ("first", "third"), "Say whose it is.")
+        if not _said(cookie.description):
+            yield Problem(f"{key}.description", cookie.description, "a text", "The cookie table says what each is for.")
+        if cookie.lifetime != "session" and not _is_period(cookie.lifetime):
+            hint = "A cookie without a declared end cannot be held to it."
+            yield Problem(f"{key}.lifetime", cookie.lifetime or None, 'a period such as "13 months", or "session"', hint)
+
+
+def _services(policy: Policy) -> Problems:
+    for service in policy.services:
+        key = f"services.{service.id}"
+        if not service.hosts:
+            yield Problem(f"{key}.hosts", [], "at least one host", "The browser is told to refuse every other one.")
+        for host in service.hosts:
+            if not _HOST.fullmatch(host):
+                yield Problem(f"{key}.hosts", host, 'a host such as "video.example" or "*.video.example"', "Without scheme or path.")
+        for load in service.loads:
+            yield from _one_of(f"{key}.loads", load, declared.LOADS, "Say what a page may load from it.")
+        if not service.loads:
+            yield Problem(f"{key}.loads", [], ", ".join(declared.LOADS), "Say what a page may load from it.")
+
+
+def _fields(policy: Policy) -> Problems:
+    for field in policy.fields:
+        hint = "Every field is said to be identifying, pseudonymous or anonymous."
+        yield from _one_of(f"fields.{field.name}.kind", field.kind, declared.FIELD_KINDS, hint)
+    for name in policy.log.fields:
+        yield from _one_of("log.fields", name, declared.LOG_FIELDS, "Other fields are never recorded.")
+
+
+def _collection(policy: Policy) -> Problems:
+    for point in policy.collection:
+        key = f"collection.{point.id}"
+        if not _said(point.notice):
+            yield Problem(f"{key}.notice", point.notice, "a text", "It stands at the form, before anything is typed.")
+        if not point.purposes:
+            yield Problem(f"{key}.purposes", [], "at least one purpose", "Data without a purpose must not be collected.")
+        for name in sorted(set(point.required) & set(point.optional)):
+            yield Problem(f"{key}.optional", name, "fields that are not required", "A field is one or the other.")
+
+
+def _recipients(policy: Policy) -> Problems:
+    for recipient in policy.recipients:
+        key = f"recipients.{recipient.id}"
+        if recipient.sells or recipient.id == "sale-of-data":
+            shown = recipient.sells or recipient.id
+            yield Problem(f"{key}.sells", shown, "false", "Data is not sold, traded or rented here: take the recipient out.")
+        if not re.fullmatch(r"[A-Z]{2}", recipient.country):
+            yield Problem(f"{key}.country", recipient.country, 'two letters such as "DE" (ISO 3166-1)', "Say where the data goes.")
+        if not re.match(r"https?://", recipient.link):
+            yield Problem(f"{key}.link", recipient.link, "the address of its privacy policy", "It begins with https://.")
+        for name in ("purposes", "fields"):
+            if not getattr(recipient, name):
+                yield Problem(f"{key}.{name}", [], f"at least one of the declared {name}", "It gets no more than these.")
+
+
+def _limits(policy: Policy) -> Problems:
+    if policy.requests is not None and not 1 <= policy.requests.days <= 30:
+        yield Problem("requests.days", policy.requests.days, "1 to 30", "GDPR art. 12(3) gives a month; the policy says 30 days.")
+    if policy.minors is not None and not 13 <= policy.minors.age <= 18:
+        yield Problem("minors.age", policy.minors.age, "13 to 18", "GDPR art. 8 lets countries choose between 13 and 16.")
+    if policy.marketing is not None and not _MAIL.fullmatch(policy.marketing.unsubscribe):
+        hint = 'A mail with "unsubscribe" in its subject is read there.'
+        yield Problem("marketing.unsubscribe", policy.marketing.unsubscribe, "a mail address", hint)
+    if policy.retention.events.days > 1200:
+        yield Problem("retention.events", str(policy.retention.events), "up to 39 months", "Keep events no longer than they are needed.")
+
+
+def _promises(policy: Policy) -> Problems:
+    for number in policy.promises:
+        promise = PROMISES.get(number)
+        if promise is None:
+            yield Problem("promises", number, "1 to 45", "Take the number out.")
+            continue
+        for key in promise.needs:
+            if not holds(policy, key):
+                hint = f"Promise {number} needs it: {promise.says}. Add it, or take {number} out of promises."
+                yield Problem(key, None, promise.example(key), hint)
+
+
+def holds(policy: Policy, key: str) -> bool:
+    """Whether the policy declares what a key such as ``contact`` or ``purposes.support`` or ``log.fields.network`` names."""
+    section, _, rest = key.partition(".")
+    value: Any = getattr(policy, section)
+    if section in ("purposes", "collection", "recipients", "services") and rest:
+        return any(item.id == rest for item in value)
+    if section == "cookies" and rest:
+        return any(cookie.name == rest for cookie in value)
+    for name in filter(None, rest.split(".")):
+        value = name in value if isinstance(value, tuple) else getattr(value, name, None)
+    return bool(value)
+
+
+def _said(text: object) -> bool:
+    if isinstance(text, str):
+        return bool(text.strip())
+    return isinstance(text, dict) and bool(text) and all(isinstance(said, str) and said.strip() for said in text.values())
+
+
+def _is_period(text: str) -> bool:
+    try:
+        return bool(Period.parse(text))
+    except (ValueError, TypeError):
+        return False
+
+
+def _one_of(key: str, value: str, allowed: Iterable[str], hint: str) -> Problems:
+    if value not in allowed:
+        yield Problem(key, value, ", ".join(allowed), hint)
+
+
+def _known(key: str, names: Iterable[str], known: Collection[str], section: str) -> Problems:
+    for name in names:
+        if name not in known:
+            hint = f"Declare it under [[{section}]], or use one of these."
+            yield Problem(key, name, ", ".join(sorted(known)) or f"nothing, as there are no {section}", hint)
+
+
+_CHECKS: tuple[Callable[[Policy], Problems], ...] = (
+    _site, _ids, _purposes, _device, _references, _cookies, _services, _fields, _collection, _recipients, _limits, _promises,
+)  # fmt: skip

@@ -1,0 +1,229 @@
+"""``privacy.toml``: read into a :class:`Policy`, every mistake told at once, with its line."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from . import policy as declared
+from .errors import PolicyError, Problem
+from .language import SHIPPED
+from .period import Period
+from .policy import Policy
+from .promises import PROMISES
+
+NAME = "privacy.toml"
+
+#: The file that `flask privacy init` writes, which is also the built-in policy.
+START = Path(__file__).parent / "start.toml"
+
+_LISTS = {
+    "purposes": declared.Purpose,
+    "cookies": declared.Cookie,
+    "services": declared.Service,
+    "fields": declared.Field,
+    "collection": declared.CollectionPoint,
+    "recipients": declared.Recipient,
+}
+_TABLES = {
+    "contact": declared.Contact,
+    "banner": declared.Banner,
+    "log": declared.Log,
+    "retention": declared.Retention,
+    "minors": declared.Minors,
+    "requests": declared.Requests,
+    "marketing": declared.Marketing,
+    "notices": declared.Notices,
+}
+_WRONG = {
+    "str": "a text in quotes",
+    "Text": 'a text in quotes, or one for each language: { en = "…", de = "…" }',
+    "bool": "true or false",
+    "int": "a whole number",
+    "tuple[str, ...]": 'a list of texts such as ["a", "b"]',
+    "Period": 'a period such as "30 days", "13 months" or "2 years"',
+    "bool | Text": 'true, false, a text in quotes, or one for each language: { en = "…", de = "…" }',
+}
+_EMPTY: dict[str, Any] = {"str": "", "Text": "", "bool": False, "int": 0, "tuple[str, ...]": ()}
+
+
+def read(path: str | Path) -> Policy:
+    """The policy that a file declares; raises :class:`PolicyError` with every problem, each with its line."""
+    text = Path(path).read_text(encoding="utf-8")
+    name = Path(path).name
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        hint = "See https://toml.io for how tables, texts and lists are written."
+        raise PolicyError([Problem(name, str(error), "TOML", hint, name, int(line[1]) if line else 0)]) from None
+    return _Reader(found, name, _lines(text)).policy()
+
+
+@cache
+def built_in() -> Policy:
+    """The policy of a site that declares none."""
+    return read(START)
+
+
+class _Reader:
+    def __init__(self, found: dict[str, Any], name: str, lines: Mapping[str, int]) -> None:
+        self._found = found
+        self._name = name
+        self._lines = lines
+        self._problems: list[Problem] = []
+
+    def policy(self) -> Policy:
+        values = self._values()
+        try:
+            policy = Policy(**values)
+        except PolicyError as error:
+            self._problems += error.problems
+            policy = None
+        if policy is None or self._problems:
+            raise PolicyError(self._placed())
+        return policy
+
+    def _values(self) -> dict[str, Any]:
+        known = {"schema", "site", "promises", *_LISTS, *_TABLES}
+        self._unknown(self._found, known, "")
+        values: dict[str, Any] = {section: tuple(self._list(section)) for section in _LISTS}
+        values |= {section: self._table(section) for section in _TABLES if section in self._found}
+        values |= self._site()
+        values["promises"] = self._promises()
+        return values
+
+    def _site(self) -> dict[str, Any]:
+        site = self._found.get("site", {})
+        if not isinstance(site, dict):
+            self._problem("site", site, "a [site] table", "Say the site's name and language there.")
+            return {"site": "?"}
+        self._unknown(site, {"name", "language"}, "site.")
+        language = site.get("language", "en")
+        if language not in SHIPPED:
+            self._problem("site.language", language, ", ".join(SHIPPED), "It is the language of texts that name none.")
+            language = "en"
+        name = site.get("name")
+        if not isinstance(name, str):
+            self._problem("site.name", name, "the site's name, in quotes", "The policy says whose it is.")
+            name = "?"
+        return {"site": name, "language": language}
+
+    def _promises(self) -> tuple[int, ...]:
+        value = self._found.get("promises", [])
+        if value == "all":
+            return tuple(PROMISES)
+        if not isinstance(value, list) or not all(type(number) is int for number in value):
+            self._problem("promises", value, 'a list of numbers from 1 to 45, or "all"', "They are listed in the documentation.")
+            return ()
+        return tuple(value)
+
+    def _list(self, section: str) -> Iterator[Any]:
+        items = self._found.get(section, [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            self._problem(section, items, f"[[{section}]] tables, one each", "Write the name in double brackets.")
+            return
+        for place, item in enumerate(items):
+            name = item.get("id") or item.get("name") or f"[{place}]"
+            yield self._build(_LISTS[section], item, f"{section}.{name}.")
+
+    def _table(self, section: str) -> Any:
+        table = self._found[section]
+        if not isinstance(table, dict):
+            self._problem(section, table, f"a [{section}] table", "Write the name in brackets, and its keys below.")
+            table = {}
+        return self._build(_TABLES[section], table, f"{section}.")
+
+    def _build(self, kind: Any, table: dict[str, Any], prefix: str) -> Any:
+        """One dataclass from one table; what is missing or wrong is noted, and stood in for."""
+        fields = {field.name: field for field in dataclasses.fields(kind)}
+        self._unknown(table, set(fields), prefix)
+        values = {}
+        for name, field in fields.items():
+            if name in table:
+                values[name] = self._value(table[name], str(field.type), prefix + name, field)
+            elif field.default is dataclasses.MISSING:
+                self._problem(prefix + name, None, _WRONG[str(field.type)], "It has to be declared.")
+                values[name] = _EMPTY[str(field.type)]
+        return kind(**values)
+
+    def _value(self, value: Any, kind: str, key: str, field: dataclasses.Field[Any]) -> Any:
+        if kind == "Period" and isinstance(value, str):
+            try:
+                return Period.parse(value)
+            except ValueError:
+                pass
+        elif _fits(value, kind):
+            return tuple(value) if isinstance(value, list) else value
+        self._problem(key, value, _WRONG[kind], "Change the value.")
+        return _EMPTY.get(kind, field.default)
+
+    def _unknown(self, table: dict[str, Any], known: set[str], prefix: str) -> None:
+        for name in table:
+            if name not in known:
+                self._problem(prefix + name, table[name], ", ".join(sorted(known)), "There is no such key here; mend or remove it.")
+
+    def _problem(self, key: str, value: object, allowed: str, hint: str) -> None:
+        self._problems.append(Problem(key, value, allowed, hint))
+
+    def _placed(self) -> list[Problem]:
+        """Each key's first problem, with file and line."""
+        first: dict[tuple[str, str], Problem] = {}
+        for problem in self._problems:
+            first.setdefault((problem.key, "" if problem.value in (None, "") else str(problem.value)), problem)
+        placed = [dataclasses.replace(p, file=self._name, line=self._line(p.key)) for p in first.values()]
+        return sorted(placed, key=lambda problem: problem.line or 10**9)
+
+    def _line(self, key: str) -> int:
+        while key:
+            if key in self._lines:
+                return self._lines[key]
+            key = key.rpartition(".")[0]
+        return 0
+
+
+def _fits(value: object, kind: str) -> bool:
+    if kind == "bool | Text":
+        return isinstance(value, bool) or _fits(value, "Text")
+    if kind == "Text":
+        per_language = isinstance(value, dict) and all(isinstance(said, str) and code in SHIPPED for code, said in value.items())
+        return isinstance(value, str) or per_language
+    if kind == "tuple[str, ...]":
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return type(value) is {"str": str, "bool": bool, "int": int}.get(kind)
+
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*(?:[\"']([^\"']*)[\"'])?")
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Where each key stands, by its path; tables of a list are known by their id or name."""
+    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    table, start, keys = "", 0, {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            found |= _named(table, start, keys)
+            table, start, keys = header[2], number, {}
+            if header[1] == "[[":
+                place = counts[table] = counts.get(table, -1) + 1
+                keys[""] = (0, f"[{place}]")
+        elif key := _KEY.match(line):
+            keys[key[1]] = (number, key[2] or "")
+    return found | _named(table, start, keys)
+
+
+def _named(table: str, start: int, keys: dict[str, tuple[int, str]]) -> dict[str, int]:
+    if not table:
+        return {name: number for name, (number, _) in keys.items()}
+    if "" in keys:
+        place = keys.pop("")[1]
+        name = next((keys[key][1] for key in ("id", "name") if key in keys and keys[key][1]), place)
+        table = f"{table}.{name}"
+    return {table: start} | {f"{table}.{key}": number for key, (number, _) in keys.items()}

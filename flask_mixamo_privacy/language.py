@@ -1,0 +1,143 @@
+"""Languages: the shipped catalogues, sentence by sentence, and how a visitor's is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, cached_property
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date, format_timedelta
+from babel.messages.pofile import read_po
+from markupsafe import Markup
+
+from .period import Period
+
+#: What visitors meet first is there in these: the official languages of the European Union, and six more.
+SHIPPED = tuple(
+    "en bg cs da de el es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv ar he uk tr zh ja".split()
+)
+
+#: Everything else is there in these; the others fall back to English, sentence by sentence.
+WHOLE = ("en", "de", "fr", "es", "ar")
+
+_FOLDER = Path(__file__).parent / "translations"
+
+#: A text of the site's own: one for all languages, or one each.
+Text = str | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence in a language; in HTML it carries ``lang`` and ``dir`` where the page has another one."""
+
+    text: str
+    lang: str
+    foreign: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def __html__(self) -> str:
+        if not self.foreign:
+            return str(Markup.escape(self.text))
+        return Markup('<span lang="{}" dir="{}">{}</span>').format(self.lang, direction(self.lang), self.text)
+
+
+class Language:
+    """One language, and English where it has no words for something. Make it with :func:`language`."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def __repr__(self) -> str:
+        return f"Language({self.code!r})"
+
+    @property
+    def dir(self) -> str:
+        """``"ltr"`` or ``"rtl"``."""
+        return direction(self.code)
+
+    def __call__(self, msgid: str, /, **values: object) -> Said:
+        """The sentence, with ``%(name)s`` filled in."""
+        found = self._catalogue.get(msgid)
+        text = found or msgid
+        lang = self.code if found or self.code == "en" else "en"
+        filled = text % {name: str(value) for name, value in values.items()} if values else text
+        return Said(filled, lang, lang != self.code)
+
+    def of(self, text: Text, default: str) -> Said:
+        """A site's own text in this language, else in the site's; standard words come from the catalogue."""
+        if isinstance(text, str):
+            found = self._catalogue.get(text) if default == "en" else None
+            return Said(found, self.code) if found else Said(text, default, default != self.code)
+        for code in (self.code, default, *text):
+            if code in text:
+                return Said(text[code], code, code != self.code)
+        return Said("", self.code)
+
+    def period(self, period: Period) -> str:
+        """A length of time: ``13 Monate``."""
+        length = timedelta(days=period.count * _DAYS[period.unit])
+        return format_timedelta(length, granularity=period.unit, threshold=10**9, locale=self._locale)
+
+    def date(self, iso: str) -> str:
+        """A day, written out: ``8. Mai 2009``."""
+        from datetime import date
+
+        return format_date(date.fromisoformat(iso), format="long", locale=self._locale)
+
+    def name_of(self, code: str) -> str:
+        """Another language's name in this one."""
+        return Locale.parse(code, sep="-").get_display_name(self._locale) or code
+
+    def country(self, code: str) -> str:
+        """A country's name: ``Deutschland`` for ``DE``."""
+        return self._locale.territories.get(code, code)
+
+    def names(self, words: Sequence[object]) -> str:
+        """A list of words: ``a, b and c``."""
+        from babel.lists import format_list
+
+        return format_list([str(word) for word in words], locale=self._locale)
+
+    @cached_property
+    def _locale(self) -> Locale:
+        return Locale.parse(self.code, sep="-")
+
+    @cached_property
+    def _catalogue(self) -> dict[str, str]:
+        """msgid to msgstr, read at the first need of the language."""
+        found: dict[str, str] = {}
+        for path in sorted(_FOLDER.glob(f"{self.code}*.po")):
+            if path.name in (f"{self.code}.po", f"{self.code}.policy.po"):
+                with path.open("rb") as file:
+                    found |= {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
+        return found
+
+
+_DAYS = {"day": 1, "month": 30, "year": 365}
+
+
+@cache
+def language(code: str) -> Language:
+    """The shipped language with this code."""
+    if code not in SHIPPED:
+        raise LookupError(f"There is no language {code!r}; shipped are: {', '.join(SHIPPED)}.")
+    return Language(code)
+
+
+def direction(code: str) -> str:
+    """``"rtl"`` for Arabic and Hebrew, else ``"ltr"``."""
+    return "rtl" if code.partition("-")[0] in ("ar", "he") else "ltr"
+
+
+def shipped(code: str | None) -> str | None:
+    """The shipped language that a locale such as ``de_AT`` or ``zh-Hans-CN`` belongs to, or None."""
+    base = (code or "").replace("_", "-").partition("-")[0].lower()
+    return base if base in SHIPPED else None
