@@ -54,13 +54,17 @@ def _purposes(policy: Policy) -> Problems:
         yield from _one_of(f"{key}.basis", purpose.basis, declared.BASES, "Say on which legal basis the data is used.")
         for name in ("title", "description"):
             if not _said(getattr(purpose, name)):
-                hint = "A visitor must know what is asked." if purpose.optional else "The policy page explains every purpose."
+                hint = (
+                    "A visitor must know what is asked." if purpose.optional else "The policy page explains every purpose."
+                )
                 yield Problem(f"{key}.{name}", getattr(purpose, name), "a text", hint)
         if purpose.basis == "necessary" and not _said(purpose.reason):
-            hint = "Say why the site cannot work without it, or use the basis \"consent\" (ePrivacy directive, art. 5(3))."
+            hint = 'Say why the site cannot work without it, or use the basis "consent" (ePrivacy directive, art. 5(3)).'
             yield Problem(f"{key}.reason", purpose.reason, "a text", hint)
     if len(policy.optional) > 40:
-        yield Problem("purposes", len(policy.optional), "at most 40 with the basis consent", "A cookie has to hold the answers.")
+        yield Problem(
+            "purposes", len(policy.optional), "at most 40 with the basis consent", "A cookie has to hold the answers."
+        )
 
 
 def _device(policy: Policy) -> Problems:
@@ -101,6 +105,30 @@ def _cookies(policy: Policy) -> Problems:
             yield Problem(f"{key}.lifetime", cookie.lifetime or None, 'a period such as "13 months", or "session"', hint)
 
 
+def _own_cookies(policy: Policy) -> Problems:
+    """The extension sets three cookies itself: declared, for their purpose, and not for longer than is right."""
+    lifetimes = {cookie.name: cookie for cookie in policy.cookies}
+    for name, (purpose, days) in declared.OWN_COOKIES.items():
+        if name not in lifetimes and purpose in policy._by_id:
+            hint = "The extension sets it; a page that does not say so would not be true."
+            yield Problem(f"cookies.{name}", None, f'a [[cookies]] table with name = "{name}"', hint)
+        elif name in lifetimes:
+            yield from _own_cookie(lifetimes[name], purpose, days)
+
+
+def _own_cookie(cookie: declared.Cookie, purpose: str, days: int) -> Problems:
+    key = f"cookies.{cookie.name}"
+    if cookie.purpose != purpose:
+        yield Problem(f"{key}.purpose", cookie.purpose, purpose, "That is what the extension sets it for.")
+    if not _is_period(cookie.lifetime) or Period.parse(cookie.lifetime).days > days:
+        yield Problem(
+            f"{key}.lifetime",
+            cookie.lifetime or None,
+            f'a period of up to "{days} days"',
+            "It is set to live as long as this.",
+        )
+
+
 def _services(policy: Policy) -> Problems:
     for service in policy.services:
         key = f"services.{service.id}"
@@ -108,7 +136,9 @@ def _services(policy: Policy) -> Problems:
             yield Problem(f"{key}.hosts", [], "at least one host", "The browser is told to refuse every other one.")
         for host in service.hosts:
             if not _HOST.fullmatch(host):
-                yield Problem(f"{key}.hosts", host, 'a host such as "video.example" or "*.video.example"', "Without scheme or path.")
+                yield Problem(
+                    f"{key}.hosts", host, 'a host such as "video.example" or "*.video.example"', "Without scheme or path."
+                )
         for load in service.loads:
             yield from _one_of(f"{key}.loads", load, declared.LOADS, "Say what a page may load from it.")
         if not service.loads:
@@ -141,7 +171,9 @@ def _recipients(policy: Policy) -> Problems:
             shown = recipient.sells or recipient.id
             yield Problem(f"{key}.sells", shown, "false", "Data is not sold, traded or rented here: take the recipient out.")
         if not re.fullmatch(r"[A-Z]{2}", recipient.country):
-            yield Problem(f"{key}.country", recipient.country, 'two letters such as "DE" (ISO 3166-1)', "Say where the data goes.")
+            yield Problem(
+                f"{key}.country", recipient.country, 'two letters such as "DE" (ISO 3166-1)', "Say where the data goes."
+            )
         if not re.match(r"https?://", recipient.link):
             yield Problem(f"{key}.link", recipient.link, "the address of its privacy policy", "It begins with https://.")
         for name in ("purposes", "fields"):
@@ -151,14 +183,21 @@ def _recipients(policy: Policy) -> Problems:
 
 def _limits(policy: Policy) -> Problems:
     if policy.requests is not None and not 1 <= policy.requests.days <= 30:
-        yield Problem("requests.days", policy.requests.days, "1 to 30", "GDPR art. 12(3) gives a month; the policy says 30 days.")
+        yield Problem(
+            "requests.days", policy.requests.days, "1 to 30", "GDPR art. 12(3) gives a month; the policy says 30 days."
+        )
     if policy.minors is not None and not 13 <= policy.minors.age <= 18:
         yield Problem("minors.age", policy.minors.age, "13 to 18", "GDPR art. 8 lets countries choose between 13 and 16.")
     if policy.marketing is not None and not _MAIL.fullmatch(policy.marketing.unsubscribe):
         hint = 'A mail with "unsubscribe" in its subject is read there.'
         yield Problem("marketing.unsubscribe", policy.marketing.unsubscribe, "a mail address", hint)
     if policy.retention.events.days > 1200:
-        yield Problem("retention.events", str(policy.retention.events), "up to 39 months", "Keep events no longer than they are needed.")
+        yield Problem(
+            "retention.events",
+            str(policy.retention.events),
+            "up to 39 months",
+            "Keep events no longer than they are needed.",
+        )
 
 
 def _promises(policy: Policy) -> Problems:
@@ -212,5 +251,5 @@ def _known(key: str, names: Iterable[str], known: Collection[str], section: str)
 
 
 _CHECKS: tuple[Callable[[Policy], Problems], ...] = (
-    _site, _ids, _purposes, _device, _references, _cookies, _services, _fields, _collection, _recipients, _limits, _promises,
+    _site, _ids, _purposes, _device, _references, _cookies, _own_cookies, _services, _fields, _collection, _recipients, _limits, _promises,
 )  # fmt: skip

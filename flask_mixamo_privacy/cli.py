@@ -7,18 +7,25 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
+from . import declaration
 from .errors import PrivacyError
+from .findings import check
 from .ledger import Entry
 from .site import Site, site
 from .tracking.events import timestamp
 from .tracking.loader import Loaded
 from .tracking.reports import Report, report
+from .versions import as_json as as_json_list
+from .versions import is_day
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -148,7 +155,7 @@ def prune_command() -> None:
     here = site()
     here.load(wait=_WAIT)
     deleted = here.prune()
-    click.echo(f"{deleted} events older than {here.policy.retention_days} days deleted.")
+    click.echo(f"{deleted} events older than {here.policy.retention.events} deleted.")
 
 
 def _note_access(here: Site, what: str) -> None:
@@ -160,3 +167,76 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return "unknown"
+
+
+@privacy.command("init")
+@click.option(
+    "--path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; beside the app by default."
+)
+@_could_not_look
+def init_command(path: Path | None) -> None:
+    """Write a commented privacy.toml to start from."""
+    target = path or Path(current_app.root_path) / declaration.NAME
+    if target.exists():
+        click.echo(f"Error: {target} is there already; it was left alone.", err=True)
+        sys.exit(2)
+    target.write_text(declaration.START.read_text(encoding="utf-8"), encoding="utf-8")
+    click.echo(f"{target} written. Next: change it, run `flask privacy check`, then `flask privacy policy freeze`.")
+
+
+@privacy.command("check")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@_could_not_look
+def check_command(as_json: bool) -> None:
+    """Hold the declaration against itself, its versions and what keeps its promises; exit 1 for findings."""
+    findings = check(site())
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.level}: {finding.says} {finding.hint}")
+        click.echo("Nothing to mend." if not findings else f"{len(findings)} findings.")
+    sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
+
+
+policy = AppGroup("policy", help="The policy's versions.")
+privacy.add_command(policy)
+
+
+@policy.command("freeze")
+@click.option("--date", "day", help="The version's day; today by default.")
+@_could_not_look
+def freeze_command(day: str | None) -> None:
+    """Write what the policy says now as a dated version, to be committed with the site."""
+    here = site()
+    day = day or time.strftime("%Y-%m-%d", time.gmtime())
+    if not is_day(day):
+        raise click.BadParameter(f"{day!r} is no day; write it as 2026-05-08.", param_hint="--date")
+    path = here.versions.freeze(here.policy, day)
+    click.echo(f"{path} written. Commit it: it is what visitors are told from now on.")
+
+
+@policy.command("diff")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@_could_not_look
+def diff_command(as_json: bool) -> None:
+    """Show what the declaration says now and the newest version does not, and the other way; exit 1 if anything."""
+    here = site()
+    try:
+        found = here.versions.drift(here.policy)
+    except LookupError:
+        click.echo("Error: there is no frozen version yet; `flask privacy policy freeze` writes one.", err=True)
+        sys.exit(2)
+    if as_json:
+        click.echo(json.dumps(as_json_list(found), ensure_ascii=False))
+    else:
+        for change in found:
+            click.echo(f"{'+' if change.kind == 'added' else '-'} {change.section}: {change.text}")
+    sys.exit(1 if found else 0)
+
+
+@policy.command("record")
+@_could_not_look
+def record_command() -> None:
+    """Print the declaration as a record of processing (GDPR art. 30), in JSON."""
+    click.echo(json.dumps(site().policy.as_dict(), ensure_ascii=False, indent=1))

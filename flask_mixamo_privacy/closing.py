@@ -9,7 +9,12 @@ from .current import Exchange, exchange, exchange_if_any
 from .errors import LogUnavailable
 from .site import Site
 
-_VARY = "Cookie, Sec-GPC"
+#: By what a response depends on: the visitor's decision, the browser's language.
+_VARY = {
+    (True, False): "Cookie, Sec-GPC",
+    (False, True): "Accept-Language",
+    (True, True): "Cookie, Sec-GPC, Accept-Language",
+}
 _FOR_SHARED_CACHES = ("surrogate-control", "cdn-cache-control")
 
 
@@ -22,7 +27,7 @@ def close(site: Site, environ: dict[str, str], response: Response) -> Response:
         here = exchange()
     here.sent = True
     shared = _is_shared(response)
-    if here.used:
+    if here.used or here.by_header:
         _tell_caches(here, response)
     if here.record_out is not None:
         here.site.cookies.issue_consent(response, here.record_out, here.secure)
@@ -72,11 +77,12 @@ def _remember_choices(here: Exchange, response: Response) -> None:
 
 def _tell_caches(here: Exchange, response: Response) -> None:
     """Say what the response depends on; keep it from every shared cache when it is this visitor's alone."""
+    vary = _VARY[here.used, here.by_header]
     if response.headers.getlist("Vary"):
-        response.vary.update(("Cookie", "Sec-GPC"))
+        response.vary.update(vary.split(", "))
     else:
-        response.headers.add("Vary", _VARY)
-    if here.personal or here.consent.held:
+        response.headers.add("Vary", vary)
+    if here.personal or (here.used and here.consent.held):
         _make_private(response)
 
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from . import declaration
 from .errors import SettingError
-from .policy import BUILT_IN, Policy
+from .language import SHIPPED
+from .policy import Policy
+from .versions import versions_in
 
 DEFAULTS: dict[str, Any] = {
-    # What the site declares; None is the built-in policy (necessary, statistics, customisation).
+    # What the site declares: a path, or a Policy. None is privacy.toml beside the app, else the built-in policy.
     "PRIVACY_POLICY": None,
+    # The folder of the policy's frozen versions; None is privacy-versions beside privacy.toml.
+    "PRIVACY_VERSIONS_DIR": None,
+    # The language of our words: a code, or a callable that gives one; None asks Flask-Babel, else the browser.
+    "PRIVACY_LOCALE": None,
     # Where the extension's own pages live.
     "PRIVACY_URL_PREFIX": "/privacy",
     # The database of events (traffic); None is privacy-events.sqlite in the instance folder.
@@ -48,6 +55,8 @@ class Settings:
     """The settings of one app, checked."""
 
     policy: Policy
+    versions_dir: str | None
+    locale: str | Callable[[], str | None] | None
     url_prefix: str
     events_url: str
     ledger_url: str
@@ -64,14 +73,21 @@ class Settings:
     assets_dir: str | None
 
 
-def read(config: dict[str, Any], instance_path: str) -> Settings:
-    """Fill in the defaults and return the checked settings; raises :class:`SettingError` on the first that cannot work."""
+def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings:
+    """Fill in the defaults and return the checked settings.
+
+    Raises :class:`SettingError` on the first that cannot work, :class:`PolicyError` with all that is wrong in the policy.
+    """
     for name, default in DEFAULTS.items():
         config.setdefault(name, default)
     _check_secret_key(config)
     ledger_url = _database_url(config, "PRIVACY_LEDGER_URL", instance_path, "privacy-ledger.sqlite")
+    path = _policy_path(config, root_path)
+    versions = _folder(config, "PRIVACY_VERSIONS_DIR") or (path and os.path.join(os.path.dirname(path), "privacy-versions"))
     return Settings(
-        policy=_policy(config),
+        policy=_policy(config, path, versions),
+        versions_dir=versions,
+        locale=_locale(config),
         url_prefix=_url_prefix(config),
         events_url=_database_url(config, "PRIVACY_EVENTS_URL", instance_path, "privacy-events.sqlite"),
         ledger_url=ledger_url,
@@ -100,12 +116,33 @@ def _check_secret_key(config: dict[str, Any]) -> None:
         )
 
 
-def _policy(config: dict[str, Any]) -> Policy:
+def _policy_path(config: dict[str, Any], root_path: str) -> str | None:
+    """The declaration's file: the one that is set, or the one beside the app."""
     value = config["PRIVACY_POLICY"]
     if value is None:
-        return BUILT_IN
-    if not isinstance(value, Policy):
-        raise SettingError("PRIVACY_POLICY", value, "a Policy, or None", "Leave it out to use the built-in policy.")
+        beside = os.path.join(root_path, declaration.NAME)
+        return beside if os.path.exists(beside) else None
+    if isinstance(value, Policy):
+        return None
+    path = os.path.join(root_path, os.fspath(value)) if isinstance(value, str | os.PathLike) else None
+    if path is None or not os.path.isfile(path):
+        hint = "`flask privacy init` writes one to start from; without any the built-in policy holds."
+        raise SettingError("PRIVACY_POLICY", value, "the path of a privacy.toml, or a Policy", hint)
+    return path
+
+
+def _policy(config: dict[str, Any], path: str | None, versions: str | None) -> Policy:
+    value = config["PRIVACY_POLICY"]
+    policy = value if isinstance(value, Policy) else declaration.read(path) if path else declaration.built_in()
+    newest = max(versions_in(versions), default="") if versions else ""
+    return replace(policy, version=newest) if newest else policy
+
+
+def _locale(config: dict[str, Any]) -> Any:
+    value = config["PRIVACY_LOCALE"]
+    if value is not None and not callable(value) and value not in SHIPPED:
+        hint = "Left out, Flask-Babel is asked where it is installed, else the browser."
+        raise SettingError("PRIVACY_LOCALE", value, f"a callable, or one of: {', '.join(SHIPPED)}", hint)
     return value
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from .errors import UndeclaredPurpose
-from .policy import CONSENT_DAYS, Policy
+from .policy import Policy
 
 State = Literal["unasked", "granted", "refused"]
 Choice = Literal["accept_all", "reject_all", "save"]
@@ -41,15 +41,15 @@ class Record:
         return f"g.{self.day:x}.{decided}.{bits:x}.{self.receipt}.{int(self.gpc)}"
 
     @classmethod
-    def decode(cls, text: str, today: int) -> Record:
-        """Read a signed text again; raises :class:`BadRecord` unless it is whole, not of the future and not expired."""
+    def decode(cls, text: str, today: int, days: int) -> Record:
+        """Read a signed text again; raises :class:`BadRecord` unless it is whole and not older than so many days."""
         kind, *rest = text.split(".")
         if len(rest) != {"r": 2, "g": 5}.get(kind):
             raise BadRecord(text)
         decided = tuple(rest[1][at : at + _WIDTH] for at in range(0, len(rest[1]), _WIDTH))
         day = _number(rest[0])
         # Another of the site's machines may have a clock that is a little ahead, hence the one day.
-        if not today - CONSENT_DAYS < day <= today + 1:
+        if not today - days < day <= today + 1:
             raise BadRecord(text)
         if kind == "r":
             return cls(day, decided)
@@ -95,15 +95,15 @@ def decide(policy: Policy, record: Record | None, gpc: bool) -> Consent:
     """
     states: dict[str, State] = {purpose.id: "granted" for purpose in policy.purposes}
     held = set()
-    for purpose in policy.optional:
-        states[purpose.id] = state = _state(record, purpose.fingerprint)
+    for purpose, mark in policy.marks.items():
+        states[purpose] = state = _state(record, mark)
         if state == "granted":
-            held.add(purpose.id)
+            held.add(purpose)
     must_ask = "unasked" in states.values() and not gpc
     if gpc:
         stands = record is not None and record.gpc
-        states.update({p.id: "refused" for p in policy.optional if not (stands and states[p.id] == "granted")})
-    granted = frozenset(p.id for p in policy.optional if states[p.id] == "granted")
+        states.update({purpose: "refused" for purpose in policy.marks if not (stands and states[purpose] == "granted")})
+    granted = frozenset(purpose for purpose in policy.marks if states[purpose] == "granted")
     return Consent(states, granted, frozenset(held), must_ask, record)
 
 
@@ -151,16 +151,16 @@ def _wanted(policy: Policy, choice: Choice, purposes: Collection[str]) -> frozen
     if choice == "reject_all":
         return frozenset()
     if choice == "accept_all":
-        return frozenset(purpose.id for purpose in policy.optional)
+        return frozenset(policy.marks)
     return frozenset(purpose for purpose in purposes if policy.purpose(purpose).optional)
 
 
 def _decided(policy: Policy) -> tuple[str, ...]:
-    return tuple(purpose.fingerprint for purpose in policy.optional)
+    return tuple(policy.marks.values())
 
 
 def _marks(policy: Policy, purposes: Collection[str]) -> frozenset[str]:
-    return frozenset(policy.purpose(purpose).fingerprint for purpose in purposes)
+    return frozenset(policy.marks[purpose] for purpose in purposes)
 
 
 def _is_refusal(policy: Policy, before: Consent) -> bool:

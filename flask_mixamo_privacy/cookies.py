@@ -13,7 +13,6 @@ from werkzeug.wrappers import Response
 from .config import Settings
 from .consent import Consent, Record, decide
 from .errors import EventError
-from .policy import CONSENT_DAYS, VISITOR_DAYS
 from .tracking.visits import Visitor
 
 _DAY = 86400
@@ -26,12 +25,12 @@ _FORGED = (BadSignature, ValueError)
 T = TypeVar("T")
 
 
-class Names(NamedTuple):
-    """What the cookies are called under one scheme."""
+class Each(NamedTuple, Generic[T]):
+    """One thing for each of the cookies."""
 
-    consent: str
-    visitor: str
-    choices: str
+    consent: T
+    visitor: T
+    choices: T
 
 
 class Sealed(Generic[T]):
@@ -79,15 +78,19 @@ class Cookies:
     def __init__(self, config: Mapping[str, Any], settings: Settings) -> None:
         self._config = config
         self._domain = settings.cookie_domain
+        policy = settings.policy
+        self._days = Each(*map(policy.days_of, ("privacy_consent", "privacy_visitor", "privacy_choices")))
         self._consent: Sealed[Consent] = Sealed(
-            config, "consent", lambda text, today, gpc: decide(settings.policy, Record.decode(text, today), gpc)
+            config, "consent", lambda text, today, gpc: decide(policy, Record.decode(text, today, self._days.consent), gpc)
         )
-        self._visitor: Sealed[Visitor] = Sealed(config, "visitor", Visitor.decode)
+        self._visitor: Sealed[Visitor] = Sealed(
+            config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
+        )
         # A __Host- cookie cannot be planted by another subdomain, and cannot name a Domain.
         prefix = "__Secure-" if settings.cookie_domain else "__Host-"
         self._names = {secure: _names(prefix if secure else "") for secure in (True, False)}
 
-    def names(self, secure: bool) -> Names:
+    def names(self, secure: bool) -> Each[str]:
         """The cookies' names under this scheme; those of the other scheme are not looked at."""
         return self._names[secure]
 
@@ -110,13 +113,13 @@ class Cookies:
         return found if isinstance(found, dict) else {}
 
     def issue_consent(self, response: Response, record: Record, secure: bool) -> None:
-        """Set the decision until 182 days after its day, to the byte the same for all who refuse on that day."""
-        until = (record.day + CONSENT_DAYS) * _DAY
+        """Set the decision until its declared days are over, to the byte the same for all who refuse on that day."""
+        until = (record.day + self._days.consent) * _DAY
         self._set(response, self.names(secure).consent, self._consent.seal(record.encode()), secure, expires=until)
 
     def issue_visitor(self, response: Response, visitor: Visitor, today: int, secure: bool) -> None:
-        """Set the visitor ID for what is left of its 395 days."""
-        age = visitor.days_left(today) * _DAY
+        """Set the visitor ID for what is left of its declared days, however often it is renewed."""
+        age = (visitor.first_day + self._days.visitor - today) * _DAY
         self._set(response, self.names(secure).visitor, self._visitor.seal(visitor.encode()), secure, max_age=age)
 
     def seal_choices(self, choices: Mapping[str, Any]) -> str:
@@ -127,8 +130,8 @@ class Cookies:
         return str(value)
 
     def issue_choices(self, response: Response, sealed: str, keep: bool, secure: bool) -> None:
-        """Set the choices for 395 days, or until the browser closes."""
-        age = VISITOR_DAYS * _DAY if keep else None
+        """Set the choices for their declared days, or until the browser closes."""
+        age = self._days.choices * _DAY if keep else None
         self._set(response, self.names(secure).choices, sealed, secure, max_age=age)
 
     def clear(self, response: Response, name: str, secure: bool) -> None:
@@ -144,5 +147,5 @@ class Cookies:
         return URLSafeSerializer(keys, salt=_SALT + "choices", signer_kwargs=_SIGNING)
 
 
-def _names(prefix: str) -> Names:
-    return Names(f"{prefix}privacy_consent", f"{prefix}privacy_visitor", f"{prefix}privacy_choices")
+def _names(prefix: str) -> Each[str]:
+    return Each(f"{prefix}privacy_consent", f"{prefix}privacy_visitor", f"{prefix}privacy_choices")

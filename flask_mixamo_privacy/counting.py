@@ -66,7 +66,7 @@ def _lines(here: Exchange, visitor: Visitor, pending: list[tuple[str, str]]) -> 
     for kind, data in _starts(visitor, here.visitor_before):
         yield collect(granted, kind, start_id(visit, kind), now, name, visit, where, data)
     for kind, data in pending:
-        yield collect(granted, kind, new_id(), now, name, visit, where, data)
+        yield collect(granted, kind, new_id(), now, name, visit, where, data if "data" in here.site.log_fields else "{}")
     here.visitor_before = visitor  # what comes later in this request starts nothing any more
 
 
@@ -91,4 +91,4 @@ def _scene(here: Exchange) -> str:
         previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], here.request.host)
         previous = previous and site.pages.previous(previous, root, personal)
     provider = site.providers(address)
-    return scene(page, previous, referrer, client.browser, client.platform, provider, network_of(address))
+    return scene(site.log_fields, page, previous, referrer, client.browser, client.platform, provider, network_of(address))

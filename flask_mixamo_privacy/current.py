@@ -9,6 +9,8 @@ from flask import Request, g, request
 
 from .consent import Consent, Record
 from .consent import State as ConsentState
+from .language import Language, language
+from .locale import choose_language
 from .site import Site, site
 from .tracking.client import LONGEST, client_of
 from .tracking.visits import Visitor
@@ -28,6 +30,7 @@ class Exchange:
         self.today = int(self.now) // _DAY
         self.used = False  # whether the response depends on what the visitor decided
         self.personal = False  # whether the response is for this visitor alone
+        self.by_header = False  # whether Accept-Language chose the words in it
         self.sent = False  # whether its headers are settled
         self.page: str | None = None  # the page this is about, where that is not the one requested
         self.pending: list[tuple[str, str]] = []  # kind and data of the events to log
@@ -36,6 +39,7 @@ class Exchange:
         self.carried: Visitor | None = None  # the visitor known until now, under the grant just made
         self._consent: Consent | None = None
         self._choices: dict[str, Any] | None = None
+        self._language: Language | None = None
         self._visitor_read = False
         self._visitor: Visitor | None = None
         self.visitor_before: Visitor | None = None  # the visitor as the cookie has it
@@ -67,6 +71,15 @@ class Exchange:
         """What the visitor decided, for something that the response will show."""
         self.used = True
         return self.consent
+
+    @property
+    def language(self) -> Language:
+        """The language of the words that this response shows."""
+        if self._language is None:
+            header = self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
+            code, self.by_header = choose_language(self.site, header)
+            self._language = language(code)
+        return self._language
 
     @property
     def prefetched(self) -> bool:

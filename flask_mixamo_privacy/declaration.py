@@ -22,6 +22,9 @@ NAME = "privacy.toml"
 #: The file that `flask privacy init` writes, which is also the built-in policy.
 START = Path(__file__).parent / "start.toml"
 
+#: The day of the built-in policy's newest change.
+START_VERSION = "2026-11-23"
+
 _LISTS = {
     "purposes": declared.Purpose,
     "cookies": declared.Cookie,
@@ -68,7 +71,7 @@ def read(path: str | Path) -> Policy:
 @cache
 def built_in() -> Policy:
     """The policy of a site that declares none."""
-    return read(START)
+    return dataclasses.replace(read(START), version=START_VERSION)
 
 
 class _Reader:
@@ -119,7 +122,9 @@ class _Reader:
         if value == "all":
             return tuple(PROMISES)
         if not isinstance(value, list) or not all(type(number) is int for number in value):
-            self._problem("promises", value, 'a list of numbers from 1 to 45, or "all"', "They are listed in the documentation.")
+            self._problem(
+                "promises", value, 'a list of numbers from 1 to 45, or "all"', "They are listed in the documentation."
+            )
             return ()
         return tuple(value)
 
@@ -166,7 +171,9 @@ class _Reader:
     def _unknown(self, table: dict[str, Any], known: set[str], prefix: str) -> None:
         for name in table:
             if name not in known:
-                self._problem(prefix + name, table[name], ", ".join(sorted(known)), "There is no such key here; mend or remove it.")
+                self._problem(
+                    prefix + name, table[name], ", ".join(sorted(known)), "There is no such key here; mend or remove it."
+                )
 
     def _problem(self, key: str, value: object, allowed: str, hint: str) -> None:
         self._problems.append(Problem(key, value, allowed, hint))
@@ -191,7 +198,9 @@ def _fits(value: object, kind: str) -> bool:
     if kind == "bool | Text":
         return isinstance(value, bool) or _fits(value, "Text")
     if kind == "Text":
-        per_language = isinstance(value, dict) and all(isinstance(said, str) and code in SHIPPED for code, said in value.items())
+        per_language = isinstance(value, dict) and all(
+            isinstance(said, str) and code in SHIPPED for code, said in value.items()
+        )
         return isinstance(value, str) or per_language
     if kind == "tuple[str, ...]":
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
@@ -206,7 +215,8 @@ def _lines(text: str) -> dict[str, int]:
     """Where each key stands, by its path; tables of a list are known by their id or name."""
     found: dict[str, int] = {}
     counts: dict[str, int] = {}
-    table, start, keys = "", 0, {}
+    table, start = "", 0
+    keys: dict[str, tuple[int, str]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             found |= _named(table, start, keys)

@@ -39,12 +39,13 @@ class Privacy:
         """
         if EXTENSION in app.extensions:
             raise AlreadyInitialised(app.name)
-        settings = config.read(app.config, app.instance_path)
+        settings = config.read(app.config, app.instance_path, app.root_path)
         here = self._sites[app] = Site(app, settings)
         app.extensions[EXTENSION] = self
         app.register_blueprint(views.blueprint(), url_prefix=settings.url_prefix)
         app.jinja_env.globals["privacy"] = TemplateVerbs(here, settings.url_prefix)
         app.cli.add_command(cli.privacy)
+        app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", views.policy.gpc)
         # The first function registered runs last: it sees what every other one made of the response.
         app.after_request_funcs.setdefault(None, []).insert(0, _closer(here))
 
@@ -134,10 +135,11 @@ def _ask_for(purpose: str) -> Response:
     policy = site().policy
     page = render_template(
         "mixamo_privacy/consent_required.html",
-        purpose=policy.purpose(purpose),
+        t=here.language,
+        title=here.language.of(policy.purpose(purpose).title, policy.language),
+        description=here.language.of(policy.purpose(purpose).description, policy.language),
         granted=sorted(here.consent.held | {purpose}),
-        shown=wording.settings(policy).shown,
-        words=wording,
+        shown=wording.settings(policy, here.language).shown,
         next=request.full_path.rstrip("?"),
     )
     response = make_response(page, 403)

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date, format_timedelta
+from babel.lists import format_list
 from babel.messages.pofile import read_po
 from markupsafe import Markup
 
 from .period import Period
 
 #: What visitors meet first is there in these: the official languages of the European Union, and six more.
-SHIPPED = tuple(
-    "en bg cs da de el es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv ar he uk tr zh ja".split()
-)
+SHIPPED = (
+    "en", "bg", "cs", "da", "de", "el", "es", "et", "fi", "fr", "ga", "hr", "hu", "it", "lt", "lv", "mt", "nl", "pl", "pt",
+    "ro", "sk", "sl", "sv", "ar", "he", "uk", "tr", "zh", "ja",
+)  # fmt: skip
 
 #: Everything else is there in these; the others fall back to English, sentence by sentence.
 WHOLE = ("en", "de", "fr", "es", "ar")
 
 _FOLDER = Path(__file__).parent / "translations"
 
-#: A text of the site's own: one for all languages, or one each.
-Text = str | Mapping[str, str]
+_DAYS = {"day": 1, "month": 30, "year": 365}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Language:
         filled = text % {name: str(value) for name, value in values.items()} if values else text
         return Said(filled, lang, lang != self.code)
 
-    def of(self, text: Text, default: str) -> Said:
+    def of(self, text: str | Mapping[str, str], default: str) -> Said:
         """A site's own text in this language, else in the site's; standard words come from the catalogue."""
         if isinstance(text, str):
             found = self._catalogue.get(text) if default == "en" else None
@@ -88,8 +89,6 @@ class Language:
 
     def date(self, iso: str) -> str:
         """A day, written out: ``8. Mai 2009``."""
-        from datetime import date
-
         return format_date(date.fromisoformat(iso), format="long", locale=self._locale)
 
     def name_of(self, code: str) -> str:
@@ -98,12 +97,10 @@ class Language:
 
     def country(self, code: str) -> str:
         """A country's name: ``Deutschland`` for ``DE``."""
-        return self._locale.territories.get(code, code)
+        return str(self._locale.territories.get(code, code))
 
     def names(self, words: Sequence[object]) -> str:
         """A list of words: ``a, b and c``."""
-        from babel.lists import format_list
-
         return format_list([str(word) for word in words], locale=self._locale)
 
     @cached_property
@@ -119,9 +116,6 @@ class Language:
                 with path.open("rb") as file:
                     found |= {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
         return found
-
-
-_DAYS = {"day": 1, "month": 30, "year": 365}
 
 
 @cache

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from . import wording
 from .assets import folder
 from .current import Exchange, exchange
+from .language import Language, direction
 from .site import Site
 
 _EMPTY = Markup()
@@ -26,7 +27,7 @@ class TemplateVerbs:
         self._site = site
         self._prefix = prefix
         self._own_template: bool | None = None  # whether the banner's template is the extension's
-        self._ready = lru_cache(maxsize=8)(self._render)
+        self._ready = lru_cache(maxsize=64)(self._render)
         self._link = lru_cache(maxsize=64)(self._make_link)
 
     def banner(self, *, assets: bool = True) -> Markup:
@@ -38,7 +39,7 @@ class TemplateVerbs:
         if not here.look().must_ask or here.request.endpoint in _DECIDED_HERE:
             return _EMPTY
         here.personal = True
-        parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets)
+        parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets, here.language)
         return Markup(str(escape(_path_with_query(here))).join(parts))  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
@@ -47,42 +48,51 @@ class TemplateVerbs:
             return _EMPTY
         return Markup("<script{}></script>").format(_attributes({"src": url, **attributes}))
 
-    def settings_link(self, text: str = "Privacy settings") -> Markup:
+    def settings_link(self, text: str | None = None) -> Markup:
         """The way back to one's decision, for every page."""
-        return self._link(exchange().environ.get("SCRIPT_NAME", ""), "/consent", "privacy-settings-link", text)
+        return self._to("/consent", "privacy-settings-link", "Privacy settings", text)
 
-    def policy_link(self, text: str = "Privacy policy") -> Markup:
+    def policy_link(self, text: str | None = None) -> Markup:
         """The way to the policy."""
-        return self._link(exchange().environ.get("SCRIPT_NAME", ""), "/", "privacy-policy-link", text)
+        return self._to("/", "privacy-policy-link", "Privacy policy", text)
 
     def asset(self, name: str) -> str:
         """The address of a style sheet or script of ours, with its content's hash in it."""
         return self._asset(exchange().environ.get("SCRIPT_NAME", ""), name)
 
-    def _make_link(self, root: str, path: str, css_class: str, text: str) -> Markup:
-        address = f"{root}{self._prefix}{path}"
-        return Markup('<a class="{}" href="{}" rel="nofollow">{}</a>').format(css_class, address, text)
+    def _to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
+        here = exchange()
+        root = here.environ.get("SCRIPT_NAME", "")
+        if text is not None:
+            return self._link(root, path, css_class, text, None)
+        return self._link(root, path, css_class, msgid, here.language)
+
+    def _make_link(self, root: str, path: str, css_class: str, text: str, t: Language | None) -> Markup:
+        address, lang = f"{root}{self._prefix}{path}", Markup()
+        if t is not None:
+            said = t(text)
+            text, lang = said.text, Markup(' lang="{}" dir="{}"').format(said.lang, direction(said.lang))
+        return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
     def _asset(self, root: str, name: str) -> str:
         return f"{root}{self._prefix}/static/{self._site.assets.filename(name)}"
 
-    def _banner(self, root: str, assets: bool) -> tuple[str, ...]:
+    def _banner(self, root: str, assets: bool, t: Language) -> tuple[str, ...]:
         """The banner's text around the page's path: made once, unless the site's own template may say more."""
         if self._own_template is None:
             found = current_app.jinja_env.get_template(_BANNER).filename or ""
             self._own_template = found.startswith(str(folder("templates")))
-        return (self._ready if self._own_template else self._render)(root, assets)
+        return (self._ready if self._own_template else self._render)(root, assets, t)
 
-    def _render(self, root: str, assets: bool) -> tuple[str, ...]:
+    def _render(self, root: str, assets: bool, t: Language) -> tuple[str, ...]:
         policy = self._site.policy
         rendered = render_template(
             _BANNER,
             action=f"{root}{self._prefix}/consent",
             here=_HERE,
-            lang=wording.LOCALE,
-            shown=wording.banner(policy).shown,
-            text=policy.banner,
-            words=wording,
+            t=t,
+            shown=wording.banner(policy, t).shown,
+            text=t.of(policy.banner.text, policy.language),
             stylesheet=self._asset(root, "banner.css") if assets else None,
             javascript=self._asset(root, "banner.js") if assets else None,
         )

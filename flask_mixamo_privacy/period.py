@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal, cast
 
 _WRITTEN = re.compile(r"(\d{1,4}) (day|month|year)s?")
 _DAYS = {"day": 1, "month": 30.44, "year": 365.25}
@@ -14,7 +15,7 @@ class Period:
     """So many days, months or years."""
 
     count: int
-    unit: str  # "day", "month" or "year"
+    unit: Literal["day", "month", "year"]
 
     @classmethod
     def parse(cls, text: str) -> Period:
@@ -22,7 +23,7 @@ class Period:
         found = _WRITTEN.fullmatch(text)
         if found is None or found[1] == "0":
             raise ValueError(text)
-        return cls(int(found[1]), found[2])
+        return cls(int(found[1]), cast(Literal["day", "month", "year"], found[2]))
 
     @property
     def days(self) -> int:

@@ -13,11 +13,13 @@ from typing import Any
 from .errors import PolicyError, UndeclaredPurpose
 from .period import Period
 
-#: A consent lasts this many days; then the visitor is asked again (the French CNIL recommends six months).
-CONSENT_DAYS = 182
-
-#: A visitor ID lives at most this many days from its first issue (the 13 months of the French CNIL's guidance).
-VISITOR_DAYS = 395
+#: The extension's own cookies: the purpose each serves, and the most days it may be declared to live. The French CNIL
+#: recommends to ask again after six months, and to end an identifier after thirteen.
+OWN_COOKIES = {
+    "privacy_consent": ("necessary", 182),
+    "privacy_visitor": ("statistics", 395),
+    "privacy_choices": ("customisation", 395),
+}
 
 BASES = ("consent", "necessary", "contract", "legal_obligation", "legitimate_interest")
 COOKIE_KINDS = ("http", "js", "local", "session", "idb")
@@ -213,6 +215,11 @@ class Policy:
             return self._by_id[purpose_id]
         except (KeyError, TypeError):
             raise UndeclaredPurpose(purpose_id, self._by_id) from None
+
+    def days_of(self, cookie_name: str) -> int:
+        """How many days a cookie of the extension's own lives, as declared."""
+        declared = {cookie.name: cookie.lifetime for cookie in self.cookies}
+        return Period.parse(declared[cookie_name]).days if cookie_name in declared else OWN_COOKIES[cookie_name][1]
 
     def cookies_of(self, purpose_id: str) -> tuple[Cookie, ...]:
         return tuple(cookie for cookie in self.cookies if cookie.purpose == purpose_id)

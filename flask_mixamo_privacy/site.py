@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
 
-from . import wording
 from .assets import Assets
 from .config import Settings
 from .consent import Consent, decide
@@ -26,6 +25,7 @@ from .tracking.events import timestamp
 from .tracking.loader import Background, Loaded, Loader
 from .tracking.log import Log
 from .tracking.store import Store
+from .versions import Versions
 
 if TYPE_CHECKING:
     from .policy import Policy
@@ -53,7 +53,10 @@ class Site:
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
         self.assets = Assets(settings.assets_dir)
-        self.wordings = wording.in_force(self.policy)
+        self.versions = Versions(
+            settings.versions_dir, min_cell=settings.min_cell, provider=settings.isp_database is not None
+        )
+        self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
         self._background = Background(self._work)
@@ -88,7 +91,7 @@ class Site:
 
     def prune(self) -> int:
         """Delete the events that the policy keeps no longer; gives their number."""
-        first_kept = time.time() - self.policy.retention_days * _DAY
+        first_kept = time.time() - self.policy.retention.events.days * _DAY
         return self.store.prune(timestamp(first_kept)[:10])
 
     def _work(self) -> None:

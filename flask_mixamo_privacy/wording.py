@@ -6,12 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from .language import SHIPPED, Language, language
 from .policy import Policy
-
-#: The language of the built-in words.
-LOCALE = "en"
-
-ACCEPT, REJECT, SETTINGS, SAVE = "Accept all", "Reject all", "Settings", "Save my choice"
 
 
 @dataclass(frozen=True)
@@ -30,26 +26,49 @@ class Wording:
 
     @property
     def shown(self) -> str:
-        """What the form's hidden field says: what is decided on, and the digest of the words."""
-        return f"{self.fingerprint}.{self.digest}"
+        """What the form's hidden field says: what is decided on, where, in which language, and the digest of the words."""
+        return f"{self.fingerprint}.{self.source}.{self.locale}.{self.digest}"
 
 
-def banner(policy: Policy) -> Wording:
+def banner(policy: Policy, t: Language) -> Wording:
     """The words of the banner."""
-    said = {"text": policy.banner, "buttons": [ACCEPT, REJECT, SETTINGS]}
-    return Wording("banner", LOCALE, _canonical(said), policy.fingerprint)
+    said = {
+        "text": t.of(policy.banner.text, policy.language).text,
+        "buttons": _buttons(t, "Accept all", "Reject all", "Settings"),
+    }
+    return Wording("banner", t.code, _canonical(said), policy.fingerprint)
 
 
-def settings(policy: Policy) -> Wording:
+def settings(policy: Policy, t: Language) -> Wording:
     """The words of the settings page."""
-    purposes = [{"title": p.title, "description": p.description, "optional": p.optional} for p in policy.purposes]
-    said = {"purposes": purposes, "buttons": [SAVE, ACCEPT, REJECT]}
-    return Wording("settings", LOCALE, _canonical(said), policy.fingerprint)
+    purposes = [
+        {
+            "title": t.of(purpose.title, policy.language).text,
+            "description": t.of(purpose.description, policy.language).text,
+            "optional": purpose.optional,
+            "services": [service.id for service in policy.services_of(purpose.id)],
+            "recipients": [recipient.name for recipient in policy.recipients_of(purpose.id)],
+        }
+        for purpose in policy.purposes
+    ]
+    said = {"purposes": purposes, "buttons": _buttons(t, "Save my choice", "Accept all", "Reject all")}
+    return Wording("settings", t.code, _canonical(said), policy.fingerprint)
 
 
-def in_force(policy: Policy) -> dict[str, Wording]:
-    """Every wording that a form may show now, by its digest."""
-    return {wording.digest: wording for wording in (banner(policy), settings(policy))}
+_SOURCES = {"banner": banner, "settings": settings}
+
+
+def in_force(policy: Policy, shown: str) -> Wording | None:
+    """The words that a form's hidden field names, if a form may show them now."""
+    _, source, code, digest = [*shown.split("."), "", "", ""][:4]
+    if source not in _SOURCES or code not in SHIPPED:
+        return None
+    found = _SOURCES[source](policy, language(code))
+    return found if found.digest == digest else None
+
+
+def _buttons(t: Language, *msgids: str) -> list[str]:
+    return [t(msgid).text for msgid in msgids]
 
 
 def _canonical(said: object) -> str:

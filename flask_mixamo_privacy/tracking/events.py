@@ -21,6 +21,9 @@ FIELDS = (
     "browser", "platform", "provider", "network", "data",
 )  # fmt: skip
 
+#: Those among them that say where something happened, and with what.
+SCENE = FIELDS[5:12]
+
 #: The kinds that the extension records itself; any other kind is a name given to ``privacy.track``.
 KINDS = (
     "visit_start", "repeat_visit", "page_view", "page_exit", "click", "exit_link", "customisation",
@@ -75,12 +78,14 @@ def collect(
 
 
 @lru_cache(maxsize=1024)
-def scene(page: str, previous: str, referrer: str, browser: str, platform: str, provider: str, network: str) -> str:
-    """Where something happened and with what, as the middle of a JSON object; an empty text becomes null."""
-    values = (page, previous, referrer, browser, platform, provider, network)
-    return ",".join(
-        f'"{name}":{quote(value) if value else "null"}' for name, value in zip(FIELDS[5:12], values, strict=True)
-    )
+def scene(fields: frozenset[str], *values: str) -> str:
+    """Where something happened and with what, as the middle of a JSON object.
+
+    The values are those of :data:`SCENE`, in its order. One that is empty, or whose field the policy does not declare,
+    becomes null.
+    """
+    said = {name: value for name, value in zip(SCENE, values, strict=True) if name in fields}
+    return ",".join(f'"{name}":{quote(said[name]) if said.get(name) else "null"}' for name in SCENE)
 
 
 def properties(values: Mapping[str, object]) -> str:

@@ -7,8 +7,6 @@ import hmac
 import secrets
 from dataclasses import dataclass, replace
 
-from ..policy import VISITOR_DAYS
-
 #: Seconds without a request after which the next one starts a new visit.
 VISIT_GAP = 30 * 60
 
@@ -40,21 +38,17 @@ class Visitor:
         return f"{self.id}.{self.first_day:x}.{self.number:x}.{self.last_seen:x}.{self.check}"
 
     @classmethod
-    def decode(cls, text: str, today: int) -> Visitor:
-        """Read a signed text again; raises :class:`ValueError` unless it is whole and not too old."""
+    def decode(cls, text: str, today: int, days: int) -> Visitor:
+        """Read a signed text again; raises :class:`ValueError` unless it is whole and began less than so many days ago."""
         visitor, first_day, number, last_seen, check = text.split(".")
         self = cls(visitor, int(first_day, 16), int(number, 16), int(last_seen, 16), check)
-        if self.days_left(today) <= 0:
+        if self.first_day + days <= today:
             raise BadVisitor(text)
         return self
 
     def serves(self, receipt: str) -> bool:
         """Whether the ID belongs to the grant with this receipt."""
         return bool(receipt) and self.check == receipt[:8]
-
-    def days_left(self, today: int) -> int:
-        """Days until the ID must end, however often its cookie is renewed."""
-        return self.first_day + VISITOR_DAYS - today
 
     def seen(self, now: float) -> Visitor:
         """The visitor at this moment: in the same visit, or in the next one after a gap."""

@@ -17,6 +17,7 @@ from ..tracking.events import timestamp
 from ..wording import Wording
 from .origin import is_same_origin, local_path
 
+# Sentences of the catalogues; the visitor reads them in a language of the visitor's own.
 ASK_AGAIN = "What we ask has changed since you opened that page, so nothing was saved. Please choose again."
 NOT_SAVED = "Your consent could not be recorded just now, so nothing was granted. Please try again in a moment."
 NOT_FROM_HERE = "This decision did not come from a page of this site, so nothing was saved. Please choose here."
@@ -73,11 +74,10 @@ def _words_shown(here: Exchange) -> tuple[Wording | None, bool]:
     shown = request.form.get("shown", "")
     if not shown:
         return None, True  # a program's post: there were no words of ours, and the ledger says so
-    fingerprint, _, digest = shown.rpartition(".")
-    words = here.site.wordings.get(digest)
-    if words is None and fingerprint == here.site.policy.fingerprint:
+    words = wording.in_force(here.site.policy, shown)
+    if words is None and shown.partition(".")[0] == here.site.policy.fingerprint:
         # Words that were corrected since then are good if they asked the same and the ledger can still prove them.
-        words = here.site.ledger.wording(digest, fingerprint)
+        words = here.site.ledger.wording(shown.rpartition(".")[2], here.site.policy.fingerprint)
     return words, words is not None
 
 
@@ -188,14 +188,18 @@ def _wants_json() -> bool:
 
 def _answer(here: Exchange) -> AnyResponse:
     if _wants_json():
-        return _never_cached(jsonify(_state(here) | {"message": SAVED}))
+        return _never_cached(jsonify(_state(here) | {"message": here.language(SAVED).text}))
     target = local_path(request.form.get("next")) or url_for("mixamo_privacy.settings", saved=1)
     return _never_cached(redirect(target, 303))
 
 
 def _problem(status: int, message: str) -> AnyResponse:
     as_json = _wants_json()
-    response = _never_cached(jsonify(message=message)) if as_json else _settings_page(message, is_error=True)
+    response = (
+        _never_cached(jsonify(message=exchange().language(message).text))
+        if as_json
+        else _settings_page(message, is_error=True)
+    )
     response.status_code = status
     return response
 
@@ -207,8 +211,8 @@ def _settings_page(message: str | None, is_error: bool = False) -> AnyResponse:
         policy=here.site.policy,
         consent=here.consent,
         gpc=here.gpc,
-        words=wording,
-        shown=wording.settings(here.site.policy).shown,
+        t=here.language,
+        shown=wording.settings(here.site.policy, here.language).shown,
         next=local_path(request.values.get("next")),
         message=message,
         is_error=is_error,

@@ -1,17 +1,79 @@
-"""The policy page."""
+"""The policy: as a page, as Markdown, as JSON; its earlier versions; and what it says to Global Privacy Control."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, abort, jsonify, make_response, render_template, request
+from werkzeug.wrappers import Response
 
-from ..site import site
+from ..current import exchange
+from ..derivation import derive
+from ..document import Document
+from ..site import Site, site
+from ..versions import Change, changes
+
+_FORMS = ("text/html", "text/markdown", "application/json")
 
 
 def add_to(pages: Blueprint) -> None:
     pages.add_url_rule("/", view_func=policy)
+    pages.add_url_rule("/policy.md", endpoint="policy_markdown", view_func=lambda: _as("text/markdown"))
+    pages.add_url_rule("/policy.json", endpoint="policy_json", view_func=lambda: _as("application/json"))
+    pages.add_url_rule("/versions/<day>", view_func=version)
 
 
-def policy() -> str:
+def policy() -> Response:
     """What the site declares, drawn from the very objects that the code enforces."""
-    here = site()
-    return render_template("mixamo_privacy/policy.html", policy=here.policy, settings=here.settings)
+    form = request.accept_mimetypes.best_match(_FORMS, default="text/html")
+    response = _as(form or "text/html")
+    response.vary.add("Accept")
+    return response
+
+
+def version(day: str) -> str:
+    """An earlier version, as it was posted, with what changed since the one before; 404 for a day without one."""
+    here, found = exchange(), site().versions.load(day)
+    if found is None:
+        abort(404)
+    before = max((other for other in site().versions.dates() if other < day), default=None)
+    return _page(found.document(here.language.code), day, before)
+
+
+def gpc() -> Response:
+    """The GPC support resource, at ``/.well-known/gpc.json``."""
+    return jsonify(gpc=True, lastUpdate=site().policy.version)
+
+
+def _as(form: str) -> Response:
+    here, found = site(), _document()
+    if form == "application/json":
+        return jsonify(found.as_dict() | {"declaration": here.policy.as_dict()})
+    if form == "text/markdown":
+        response = make_response(found.as_markdown())
+        response.content_type = "text/markdown; charset=utf-8"
+        return response
+    return make_response(_page(found, here.policy.version, None))
+
+
+def _document() -> Document:
+    here = exchange()
+    settings = here.site.settings
+    return derive(here.site.policy, here.language, min_cell=settings.min_cell, provider=settings.isp_database is not None)
+
+
+def _page(document: Document, day: str, before: str | None) -> str:
+    here = exchange()
+    return render_template(
+        "mixamo_privacy/policy.html",
+        t=here.language,
+        document=document,
+        day=day,
+        versions=here.site.versions.dates()[::-1],
+        newest=max(here.site.versions.dates(), default=""),
+        before=before,
+        changes=_changes(here.site, before, day) if before else (),
+    )
+
+
+def _changes(here: Site, before: str, day: str) -> list[Change]:
+    old, new = here.versions.load(before), here.versions.load(day)
+    return changes(old, new) if old and new else []

@@ -1,0 +1,72 @@
+"""What `flask privacy check` finds: where the declaration, its versions and the code are apart."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .promises import PROMISES, TEXT
+from .site import Site
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend (``error``) or to know (``warning``)."""
+
+    level: str
+    key: str
+    says: str
+    hint: str
+
+
+def check(here: Site) -> list[Finding]:
+    """Everything found; what cannot be read at all was an error at the start of the app already."""
+    return [*_versions(here), *_purposes(here), *_fields(here), *_promises(here), *_provider(here)]
+
+
+def _versions(here: Site) -> Iterator[Finding]:
+    if here.settings.versions_dir is None:
+        hint = "`flask privacy init` writes one to start from."
+        yield Finding("warning", "privacy.toml", "The site declares no policy of its own; the built-in one holds.", hint)
+        return
+    if not here.versions.dates():
+        yield Finding("error", "version", "No version of the policy was ever frozen.", "Run `flask privacy policy freeze`.")
+        return
+    changed = here.versions.drift(here.policy)
+    if changed:
+        says = f"The policy says something else than its version of {here.versions.dates()[-1]} ({len(changed)} changes)."
+        yield Finding("error", "version", says, "See `flask privacy policy diff`, then run `flask privacy policy freeze`.")
+
+
+def _purposes(here: Site) -> Iterator[Finding]:
+    policy = here.policy
+    used = {cookie.purpose for cookie in policy.cookies} | {service.purpose for service in policy.services}
+    used |= {purpose for point in policy.collection for purpose in point.purposes}
+    used |= {purpose for recipient in policy.recipients for purpose in recipient.purposes}
+    for purpose in policy.purposes:
+        if purpose.id not in used:
+            says = f"Nothing uses the purpose {purpose.id!r}."
+            yield Finding("warning", f"purposes.{purpose.id}", says, "Take it out, or name it where data is used for it.")
+
+
+def _fields(here: Site) -> Iterator[Finding]:
+    policy = here.policy
+    used = {name for point in policy.collection for name in (*point.required, *point.optional)}
+    for field in policy.fields:
+        if field.name not in used:
+            yield Finding("warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out.")
+
+
+def _promises(here: Site) -> Iterator[Finding]:
+    for number in here.policy.promises:
+        promise = PROMISES[number]
+        if promise.kept_by != TEXT and importlib.util.find_spec(f"{__package__}.{promise.kept_by}") is None:
+            says = f"Promise {number} ({promise.says}) is made, and this version of the extension does not keep it for you."
+            yield Finding("warning", "promises", says, "Until it does, see to it yourself.")
+
+
+def _provider(here: Site) -> Iterator[Finding]:
+    if "provider" in here.policy.log.fields and here.settings.isp_database is None:
+        says = "The log declares the provider, and PRIVACY_ISP_DATABASE is not set, so it is neither recorded nor mentioned."
+        yield Finding("warning", "log.fields", says, "Set PRIVACY_ISP_DATABASE, or take the field out.")

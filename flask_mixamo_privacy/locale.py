@@ -1,0 +1,33 @@
+"""Which language a visitor reads."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from flask import current_app
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+from .language import SHIPPED, shipped
+from .site import Site
+
+
+def choose_language(site: Site, accept_language: str) -> tuple[str, bool]:
+    """The language's code, and whether the browser's ``Accept-Language`` chose it.
+
+    ``PRIVACY_LOCALE`` comes first, then Flask-Babel where the app has it, then the browser, then the policy's own.
+    """
+    chosen, default = site.settings.locale, site.policy.language
+    if chosen is not None:
+        return shipped(chosen() if callable(chosen) else chosen) or default, False
+    if "babel" in current_app.extensions:
+        from flask_babel import get_locale
+
+        return shipped(str(get_locale())) or default, False
+    return _negotiate(accept_language[:200], default), True
+
+
+@lru_cache(maxsize=1024)
+def _negotiate(accept_language: str, default: str) -> str:
+    accepted = parse_accept_header(accept_language, LanguageAccept)
+    return accepted.best_match([default, *SHIPPED]) or default
