@@ -52,6 +52,8 @@ def _purposes(policy: Policy) -> Problems:
     for purpose in policy.purposes:
         key = f"purposes.{purpose.id}"
         yield from _one_of(f"{key}.basis", purpose.basis, declared.BASES, "Say on which legal basis the data is used.")
+        hint = "Say whether the banner asks for it, or the form at which people sign up to it."
+        yield from _one_of(f"{key}.ask", purpose.ask, ("banner", "form"), hint)
         for name in ("title", "description"):
             if not _said(getattr(purpose, name)):
                 hint = (
@@ -73,6 +75,9 @@ def _device(policy: Policy) -> Problems:
     on_device += [("services", s.id, s.purpose) for s in policy.services]
     for section, name, purpose_id in on_device:
         purpose = policy._by_id.get(purpose_id)
+        if purpose is not None and purpose.ask != "banner":
+            hint = f"{section}.{name} is on the visitor's device, so the banner has to ask."
+            yield Problem(f"purposes.{purpose_id}.ask", purpose.ask, "banner", hint)
         if purpose is not None and purpose.basis not in ("consent", "necessary"):
             hint = f"{section}.{name} stores or reads on the visitor's device for it (ePrivacy directive, art. 5(3))."
             yield Problem(f"purposes.{purpose_id}.basis", purpose.basis, "consent, or necessary with a reason", hint)
@@ -251,5 +256,6 @@ def _known(key: str, names: Iterable[str], known: Collection[str], section: str)
 
 
 _CHECKS: tuple[Callable[[Policy], Problems], ...] = (
-    _site, _ids, _purposes, _device, _references, _cookies, _own_cookies, _services, _fields, _collection, _recipients, _limits, _promises,
+    _site, _ids, _purposes, _device, _references, _cookies, _own_cookies, _services, _fields, _collection, _recipients,
+    _limits, _promises,
 )  # fmt: skip

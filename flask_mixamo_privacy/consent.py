@@ -93,13 +93,14 @@ def decide(policy: Policy, record: Record | None, gpc: bool) -> Consent:
     Without a decision, GPC reads as a refusal and nobody is asked. A grant made while GPC was sent stands; one made
     without it is suspended for as long as it is sent.
     """
-    states: dict[str, State] = {purpose.id: "granted" for purpose in policy.purposes}
+    # What one signs up to at a form is no matter of this browser: a browser has not been asked for it.
+    states: dict[str, State] = {p.id: "unasked" if p.basis == "consent" else "granted" for p in policy.purposes}
     held = set()
     for purpose, mark in policy.marks.items():
         states[purpose] = state = _state(record, mark)
         if state == "granted":
             held.add(purpose)
-    must_ask = "unasked" in states.values() and not gpc
+    must_ask = not gpc and any(states[purpose] == "unasked" for purpose in policy.marks)
     if gpc:
         stands = record is not None and record.gpc
         states.update({purpose: "refused" for purpose in policy.marks if not (stands and states[purpose] == "granted")})

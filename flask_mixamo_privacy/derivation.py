@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from .document import Document, Section, Sentence, Table
+from .commitments import Commitments
+from .document import Document, Section, Table
 from .language import Language, Said
 from .period import Period
 from .policy import LOG_FIELDS, Policy, Text
@@ -17,13 +17,8 @@ def derive(policy: Policy, t: Language, *, min_cell: int = 5, provider: bool = F
     return Document(t.code, t("Privacy policy").text, policy.version, sections)
 
 
-@dataclass
-class _Deriver:
-    policy: Policy
-    t: Language
-    min_cell: int
-    provider: bool
-    _said: list[Sentence] = field(default_factory=list)
+class _Deriver(Commitments):
+    """The whole page, in the order in which a reader asks."""
 
     def sections(self) -> Iterator[Section | None]:
         """In the order in which a reader asks; None for what this policy does not speak of."""
@@ -33,36 +28,7 @@ class _Deriver:
         yield self._cookies()
         yield self._log()
         yield self._aggregates()
-        yield self._recipients()
-        yield self._services()
-        yield self._disclosure()
-        yield self._links()
-        yield self._children()
-        yield self._opting_out()
-        yield self._rights()
-        yield self._security()
-        yield self._changes()
-
-    def _say(self, said: Said, *promises: int) -> None:
-        if said:
-            self._said.append(Sentence(said, promises))
-
-    def _done(self, name: str, title: Said, *tables: Table) -> Section | None:
-        sentences, self._said = tuple(self._said), []
-        return Section(name, title, sentences, tables) if sentences or tables else None
-
-    def _of(self, text: Text) -> Said:
-        return self.t.of(text, self.policy.language)
-
-    def _own(self, text: str) -> Said:
-        """A name that is no word of any language."""
-        return Said(text, self.t.code)
-
-    def _period(self, period: Period) -> str:
-        return self.t.period(period)
-
-    def _titles(self, purposes: tuple[str, ...]) -> str:
-        return self.t.names([self._of(self.policy.purpose(purpose).title) for purpose in purposes])
+        yield from self.commitments()
 
     def _scope(self) -> Section | None:
         t, policy = self.t, self.policy
@@ -228,159 +194,3 @@ class _Deriver:
         )
         self._say(t("Totals are kept for %(period)s.", period=self._period(policy.retention.aggregates)), 23)
         return self._done("aggregates", t("Statistics as a whole"))
-
-    def _recipients(self) -> Section | None:
-        t, policy = self.t, self.policy
-        self._say(t("Data is not sold, traded or rented to anybody."), 27)
-        self._say(
-            t(
-                "If your browser sends Global Privacy Control, everything optional is off and you are not asked. The signal is about the sale and the sharing of data; we honour it more widely."
-            ),
-            27,
-        )
-        if not policy.recipients:
-            return self._done("recipients", t("Who else gets data"))
-        self._say(t("These help us, and get only the fields that their task needs:"), 28, 29)
-        head = (t("Who"), t("Their task"), t("What for"), t("Fields"), t("Country"), t("Their policy"))
-        rows = tuple(
-            (
-                self._own(r.name),
-                self._of(r.role),
-                self._own(self._titles(r.purposes)),
-                self._own(", ".join(r.fields)),
-                self._own(t.country(r.country)),
-                self._own(r.link),
-            )
-            for r in policy.recipients
-        )
-        return self._done("recipients", t("Who else gets data"), Table(head, rows, (28, 29)))
-
-    def _services(self) -> Section | None:
-        t, policy = self.t, self.policy
-        if not policy.services:
-            return None
-        self._say(
-            t(
-                "Pages may load something from these other companies, once you allow it; your browser is told to refuse all others."
-            ),
-            1,
-        )
-        head = (t("Service"), t("What for"), t("Hosts"), t("What is loaded"), t("Their policy"))
-        rows = tuple(
-            (
-                self._of(s.title),
-                self._of(policy.purpose(s.purpose).title),
-                *map(self._own, (", ".join(s.hosts), ", ".join(s.loads), s.link or "–")),
-            )
-            for s in policy.services
-        )
-        return self._done("services", t("What is loaded from other companies"), Table(head, rows, (1,)))
-
-    def _disclosure(self) -> Section | None:
-        t, notices = self.t, self.policy.notices
-        self._say(
-            self._notice(
-                notices.law,
-                t("We disclose data where the law demands it, or where somebody's safety does; each time is written down."),
-            ),
-            38,
-        )
-        self._say(
-            self._notice(
-                notices.transfer,
-                t("In a merger or a sale of the business, data may pass to the new owner, after this policy has said so."),
-            ),
-            39,
-        )
-        return self._done("disclosure", t("Law, safety and a change of owner"))
-
-    def _links(self) -> Section | None:
-        t = self.t
-        self._say(
-            self._notice(
-                self.policy.notices.links,
-                t(
-                    "Links to other sites say that they lead away; those sites have their own policies, and we do not answer for them."
-                ),
-            ),
-            30,
-        )
-        return self._done("links", t("Links to other sites"))
-
-    def _children(self) -> Section | None:
-        t, minors = self.t, self.policy.minors
-        if minors is None:
-            return None
-        self._say(t("We do not market to children under %(age)s.", age=minors.age), 19)
-        self._say(
-            t("We knowingly collect nothing from them for marketing; where we ask for the age, only yes or no is kept."), 20
-        )
-        self._say(t("We ask parents to go with their children when they use the internet."), 21)
-        return self._done("children", t("Children"))
-
-    def _opting_out(self) -> Section | None:
-        t, marketing = self.t, self.policy.marketing
-        if marketing is None:
-            return None
-        self._say(t("You may decline marketing mail at any time, by the link in each of them."), 26)
-        self._say(
-            t("Or reply with “unsubscribe” in the subject, or write so to %(address)s.", address=marketing.unsubscribe),
-            35,
-            36,
-        )
-        self._say(t("Mails that matter for a purchase or an account of yours still reach you."), 37)
-        return self._done("opting-out", t("No more marketing mail"))
-
-    def _rights(self) -> Section | None:
-        t, requests = self.t, self.policy.requests
-        if requests is None:
-            return None
-        self._say(
-            t("You may ask us what is stored about you, and to correct it, to delete it, or to change what it is used for."),
-            32,
-        )
-        self._say(t("You get an answer in time, and not later than %(number)s days.", number=requests.days), 33)
-        archives = self._period(self.policy.retention.archives)
-        self._say(
-            t(
-                "Archives may hold for up to %(period)s what is deleted already; after a restore it is deleted again.",
-                period=archives,
-            ),
-            34,
-        )
-        return self._done("rights", t("What you may ask for"))
-
-    def _security(self) -> Section | None:
-        t, notices = self.t, self.policy.notices
-        self._say(
-            self._notice(
-                notices.security, t("We protect data as is usual in the industry, and nobody looks at it without a need.")
-            ),
-            40,
-            41,
-        )
-        self._say(
-            self._notice(notices.security, t("Yet nobody can promise that a system is completely secure."))
-            if notices.security is True
-            else self._own(""),
-            42,
-        )
-        return self._done("security", t("Security"))
-
-    def _changes(self) -> Section | None:
-        t, version = self.t, self.policy.version
-        self._say(
-            self._notice(
-                self.policy.notices.changes,
-                t("We change this policy by posting a new version here; earlier ones stay readable."),
-            ),
-            43,
-        )
-        if version:
-            self._say(t("Last updated: %(date)s.", date=t.date(version)), 45)
-        return self._done("changes", t("Changes"))
-
-    def _notice(self, text: bool | Text, standard: Said) -> Said:
-        if isinstance(text, bool):
-            return standard if text else Said("", self.t.code)
-        return self._of(text)

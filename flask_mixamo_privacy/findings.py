@@ -22,7 +22,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    return [*_versions(here), *_purposes(here), *_fields(here), *_promises(here), *_provider(here)]
+    return [*_versions(here), *_purposes(here), *_fields(here), *_promises(here)]
 
 
 def _versions(here: Site) -> Iterator[Finding]:
@@ -64,9 +64,3 @@ def _promises(here: Site) -> Iterator[Finding]:
         if promise.kept_by != TEXT and importlib.util.find_spec(f"{__package__}.{promise.kept_by}") is None:
             says = f"Promise {number} ({promise.says}) is made, and this version of the extension does not keep it for you."
             yield Finding("warning", "promises", says, "Until it does, see to it yourself.")
-
-
-def _provider(here: Site) -> Iterator[Finding]:
-    if "provider" in here.policy.log.fields and here.settings.isp_database is None:
-        says = "The log declares the provider, and PRIVACY_ISP_DATABASE is not set, so it is neither recorded nor mentioned."
-        yield Finding("warning", "log.fields", says, "Set PRIVACY_ISP_DATABASE, or take the field out.")

@@ -42,11 +42,12 @@ class Purpose:
     reason: Text = ""  # why the site cannot work without it; for the basis "necessary"
     retention: Period = Period(13, "month")
     minors: bool = False  # whether it may be used of known minors
+    ask: str = "banner"  # where consent is asked: "banner" (and settings), or "form" for what one signs up to at a form
 
     @property
     def optional(self) -> bool:
-        """Whether the visitor decides on it."""
-        return self.basis == "consent"
+        """Whether the visitor decides on it in banner and settings."""
+        return self.basis == "consent" and self.ask == "banner"
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class Marketing:
 class Log:
     """What an event says besides its id, time, kind, visitor and visit."""
 
-    fields: tuple[str, ...] = tuple(name for name in LOG_FIELDS if name != "provider")
+    fields: tuple[str, ...] = LOG_FIELDS
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,11 @@ class Policy:
     def optional(self) -> tuple[Purpose, ...]:
         """The purposes a visitor decides on, in declared order."""
         return tuple(purpose for purpose in self.purposes if purpose.optional)
+
+    @cached_property
+    def on_settings(self) -> tuple[Purpose, ...]:
+        """The purposes that the settings page lists: what a visitor decides on, and what is on in any case."""
+        return tuple(purpose for purpose in self.purposes if purpose.optional or purpose.basis == "necessary")
 
     @cached_property
     def marks(self) -> Mapping[str, str]:

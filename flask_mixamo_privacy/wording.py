@@ -49,7 +49,7 @@ def settings(policy: Policy, t: Language) -> Wording:
             "services": [service.id for service in policy.services_of(purpose.id)],
             "recipients": [recipient.name for recipient in policy.recipients_of(purpose.id)],
         }
-        for purpose in policy.purposes
+        for purpose in policy.on_settings
     ]
     said = {"purposes": purposes, "buttons": _buttons(t, "Save my choice", "Accept all", "Reject all")}
     return Wording("settings", t.code, _canonical(said), policy.fingerprint)

@@ -19,8 +19,8 @@ def with_page(site, body, **headers):
 def test_what_depends_on_consent_says_so(tiny):
     """Vary names both headers that the answer hangs on, beside what the site said itself."""
     site = with_page(tiny(), BANNER, Vary="Accept-Encoding")
-    assert tiny().visitor().get("/").headers["Vary"] == "Cookie, Sec-GPC"
-    assert site.visitor().get("/cached").headers["Vary"] == "Accept-Encoding, Cookie, Sec-GPC"
+    assert tiny().visitor().get("/").headers["Vary"] == "Cookie, Sec-GPC, Accept-Language"
+    assert site.visitor().get("/cached").headers["Vary"] == "Accept-Encoding, Cookie, Sec-GPC, Accept-Language"
 
 
 def test_a_page_with_the_banner_is_private_and_a_refusers_is_not(tiny):

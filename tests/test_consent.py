@@ -12,9 +12,10 @@ from flask_mixamo_privacy import Policy, Purpose
 from flask_mixamo_privacy.consent import BadRecord, Record, decide, refusal
 from flask_mixamo_privacy.consent import choose as decision_of
 from flask_mixamo_privacy.errors import UndeclaredPurpose
-from flask_mixamo_privacy.policy import BUILT_IN
+from flask_mixamo_privacy.declaration import built_in
 
 TODAY = 20_000
+BUILT_IN = built_in()
 NOBODY = decide(BUILT_IN, None, gpc=False)
 
 
@@ -39,14 +40,14 @@ def test_a_choice_decides_every_purpose():
 def test_a_record_reads_back_as_it_was_written(purposes, gpc, today):
     """The compact text keeps every decision whole."""
     record = decision_of(BUILT_IN, NOBODY, "save", purposes, gpc=gpc, today=today).record
-    assert Record.decode(record.encode(), today) == record
+    assert Record.decode(record.encode(), today, 182) == record
 
 
 @given(st.text(max_size=100))
 def test_no_text_makes_reading_fail_otherwise_than_as_garbage(text):
     """Whatever a cookie says, it is a record or garbage."""
     with contextlib.suppress(BadRecord):
-        assert isinstance(Record.decode(text, TODAY), Record)
+        assert isinstance(Record.decode(text, TODAY, 182), Record)
 
 
 @pytest.mark.parametrize(("age", "granted"), [(0, True), (181, True), (182, False), (-1, True), (-2, False)])
@@ -54,7 +55,7 @@ def test_a_consent_lasts_182_days(age, granted):
     """An expired decision, or one from the future, is garbage; a clock a day ahead is forgiven."""
     text = accept().record.encode()
     try:
-        assert Record.decode(text, TODAY + age) and granted
+        assert Record.decode(text, TODAY + age, 182) and granted
     except BadRecord:
         assert not granted
 
@@ -156,7 +157,7 @@ def test_the_cookie_is_small_and_never_large(tiny):
     visitor = tiny().visitor()
     choose(visitor, "accept_all")
     assert len("privacy_consent=" + cookie(visitor)) <= 200
-    many = Policy("1", tuple(Purpose(f"p{n}", "Title", "Text") for n in range(40)), "May we?")
+    many = Policy("Site", tuple(Purpose(f"p{n}", "Title", "Text") for n in range(40)))
     record = decision_of(many, decide(many, None, False), "accept_all", (), gpc=True, today=TODAY).record
     assert len(record.encode()) + 44 <= 400
 

@@ -7,7 +7,11 @@ import pytest
 
 from conftest import choose, cookie
 from flask_mixamo_privacy import signals, wording
-from flask_mixamo_privacy.policy import BUILT_IN
+from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.language import language
+from flask_mixamo_privacy.policy import Banner
+
+BUILT_IN, ENGLISH = built_in(), language("en")
 
 
 def fields(html, **more):
@@ -28,7 +32,7 @@ def test_a_grant_is_on_disk_before_its_cookie(tiny):
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all", **fields(visitor.get("/").text))
-    row, words = site.ledger()[0], wording.banner(BUILT_IN)
+    row, words = site.ledger()[0], wording.banner(BUILT_IN, ENGLISH)
     assert row["receipt"] in cookie(visitor) and len(row["receipt"]) == 22
     assert (row["kind"], row["policy"], row["fingerprint"]) == ("grant", BUILT_IN.version, BUILT_IN.fingerprint)
     assert json.loads(row["purposes"]) == ["customisation", "statistics"]
@@ -43,7 +47,7 @@ def test_the_words_shown_are_kept_once(tiny):
         choose(visitor, "accept_all", **fields(visitor.get("/").text))
     texts = list(site.ledger_texts())
     assert [(row["digest"], row["body"]) for row in texts] == [
-        (wording.banner(BUILT_IN).digest, wording.banner(BUILT_IN).body)
+        (wording.banner(BUILT_IN, ENGLISH).digest, wording.banner(BUILT_IN, ENGLISH).body)
     ]
 
 
@@ -178,7 +182,7 @@ def test_an_unknown_purpose_is_refused_with_a_sentence(tiny):
     )
 
 
-@pytest.mark.parametrize("shown", ["x", f"{BUILT_IN.fingerprint}.{'0' * 64}", "oldoldoldold." + "0" * 64])
+@pytest.mark.parametrize("shown", ["x", f"{BUILT_IN.fingerprint}.banner.en.{'0' * 64}", "oldoldoldold.banner.en." + "0" * 64])
 def test_words_no_longer_in_force_grant_nothing(tiny, shown):
     """Who accepted other words is shown the new ones, and asked again."""
     site = tiny()
@@ -199,8 +203,8 @@ def test_corrected_words_that_ask_the_same_are_still_proof(tiny):
     """A typo mended while a banner was open costs nobody a click, if the ledger holds the words that were shown."""
     from dataclasses import replace
 
-    before = replace(BUILT_IN, banner="May we count yuor visits?")
-    site, late = tiny(PRIVACY_POLICY=before), wording.banner(before)
+    before = replace(BUILT_IN, banner=Banner("May we count yuor visits?"))
+    site, late = tiny(PRIVACY_POLICY=before), wording.banner(before, ENGLISH)
     choose(site.visitor(), "accept_all", shown=late.shown)
     mended = tiny()
     assert choose(mended.visitor(), "accept_all", shown=late.shown).status_code == 303

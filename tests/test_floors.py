@@ -9,7 +9,8 @@ import flask_mixamo_privacy
 
 ROOT = Path(flask_mixamo_privacy.__file__).parent
 FLOORS = (
-    {"errors", "policy", "signals", "config", "keys", "tracking"},
+    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "tracking"},
+    {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
     {
         "wording",
         "consent",
@@ -21,13 +22,28 @@ FLOORS = (
         "pending",
     },
     {"database", "cookies", "tracking.log", "tracking.store", "ledger", "pages"},
-    {"tracking.loader", "tracking.reports", "site", "current"},
+    {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings"},
     {"counting", "closing", "markup", "cli"},
     {"views.origin", "views.assets", "views.policy", "views.consent", "views"},
     {"extension"},
     {""},
 )
-WITHOUT_FLASK = ("policy", "consent", "ledger", "wording", "keys", "pending", "database", "tracking")
+WITHOUT_FLASK = (
+    "policy",
+    "checks",
+    "language",
+    "document",
+    "derivation",
+    "declaration",
+    "versions",
+    "consent",
+    "ledger",
+    "wording",
+    "keys",
+    "pending",
+    "database",
+    "tracking",
+)
 MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
 
 
