@@ -90,5 +90,7 @@ def _scene(here: Exchange) -> str:
     if "HTTP_REFERER" in environ and here.page is None:
         previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], here.request.host)
         previous = previous and site.pages.previous(previous, root, personal)
+        if previous and environ["REQUEST_METHOD"] != "GET":  # a form's address is no page: it was sent from one
+            page, previous = previous, ""
     provider = site.providers(address)
     return scene(site.log_fields, page, previous, referrer, client.browser, client.platform, provider, network_of(address))

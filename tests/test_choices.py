@@ -36,6 +36,17 @@ def test_an_event_needs_both_grants(tiny, purpose, kept):
     assert site.events("customisation") == []
 
 
+def test_a_choice_made_by_a_form_belongs_to_the_page_that_it_was_made_on(tiny):
+    """The form's own address is no page."""
+    site = tiny()
+    site.app.add_url_rule("/set", "set", lambda: (site.privacy.customise("size", 3), "ok")[1], methods=["POST"])
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/other")
+    visitor.post("/set", headers={"Referer": "http://localhost/other"})
+    assert [event["page"] for event in site.events("customisation")] == ["/other"]
+
+
 def test_a_choice_is_remembered_within_the_same_request_and_after(tiny):
     """And another one beside it does not push it out."""
     site = tiny()

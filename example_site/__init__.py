@@ -1,0 +1,32 @@
+"""Pacework: a small shop for character animations, and an example of Flask-Mixamo-Privacy at work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from . import errors, figures, headers, secret
+from .accounts import accounts
+from .extensions import login_manager, privacy
+from .shop import shop
+
+__all__ = ["create_app", "privacy"]
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The shop, set up from ``FLASK_*`` in the environment and then from ``config``, which prevails."""
+    app = Flask(__name__)
+    app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
+    app.config.from_prefixed_env()
+    app.config.from_mapping(config or {})
+    app.secret_key = app.secret_key or secret.kept_in(app.instance_path)
+    app.jinja_env.globals["figures"] = figures
+    app.register_blueprint(shop)
+    app.register_blueprint(accounts)
+    login_manager.init_app(app)
+    errors.init_app(app)
+    headers.init_app(app)
+    privacy.init_app(app)
+    return app

@@ -1,0 +1,35 @@
+"""The secret key of a site whose configuration gives none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+
+_NAME = "secret.key"
+
+
+def kept_in(folder: str) -> str:
+    """The key in the folder's ``secret.key``, which is made the first time, for its owner's eyes alone."""
+    path = os.path.join(folder, _NAME)
+    if not os.path.exists(path):
+        _create(path)
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def _create(path: str) -> None:
+    """Put a whole file in place, or leave the one that another worker put there in the meantime."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    # mkstemp opens with O_EXCL and mode 0600. Only a whole file gets the name: nobody ever reads half a key.
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)

@@ -1,0 +1,77 @@
+"""The shop: its pages, and the choice of a theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from flask_mixamo_privacy import current_visitor
+
+from . import catalogue
+from .extensions import privacy
+from .origin import current_path, local_path, refuse_foreign_posts
+
+THEMES = ("light", "dark", "auto")
+
+shop = Blueprint("shop", __name__)
+shop.before_request(refuse_foreign_posts)
+
+
+@shop.app_context_processor
+def for_every_page() -> dict[str, Any]:
+    """What the frame around each page needs to know."""
+    return {
+        "theme": privacy.customisation("theme", "auto"),
+        "themes": THEMES,
+        "here": current_path(),
+        "kinds": catalogue.KINDS,
+        "moods": catalogue.MOODS,
+    }
+
+
+@shop.get("/")
+def home() -> str:
+    """The front page."""
+    chosen = catalogue.find_all(catalogue.ON_FRONT)
+    return render_template("home.html", chosen=chosen, visitor_is_repeat=current_visitor.is_repeat)
+
+
+@shop.get("/animations")
+def animations() -> str:
+    """The catalogue, or those of one kind, or mood, or both."""
+    kind, mood = (request.args.get(name) for name in ("kind", "mood"))
+    return render_template(
+        "animations.html",
+        found=catalogue.matching(kind, mood),
+        kind=kind if kind in catalogue.KINDS else None,
+        mood=mood if mood in catalogue.MOODS else None,
+    )
+
+
+@shop.get("/animations/<slug>")
+def animation(slug: str) -> str:
+    """One animation; with ``?play`` its figure moves."""
+    found = catalogue.find(slug) or abort(404)
+    playing = "play" in request.args
+    if playing:
+        privacy.track("preview.played", animation=found.slug, seconds=found.seconds)
+    related = catalogue.related(found)
+    return render_template("animation.html", animation=found, playing=playing, related=related)
+
+
+@shop.get("/studio")
+def studio() -> str:
+    """About the studio."""
+    return render_template("studio.html")
+
+
+@shop.post("/theme")
+def choose_theme() -> Response:
+    """Remember light, dark, or whatever the visitor's device prefers."""
+    theme = request.form.get("theme")
+    if theme not in THEMES:
+        abort(400)
+    privacy.customise("theme", theme)
+    return redirect(local_path(request.form.get("next")) or url_for("shop.home"), 303)
