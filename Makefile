@@ -12,7 +12,7 @@ demo: $(STAMP)
 	@$(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
 test: $(STAMP) chromium
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not browser and not server"

@@ -85,7 +85,7 @@ class Assets:
     def _read_earlier(self, filename: str) -> bytes | None:
         try:
             content = Path(self._cache_folder(), filename).read_bytes()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a name with a NUL
             return None
         # The name promises the content: what another program may have put there is not served.
         return content if f".{_digest(content)}." in filename else None

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -24,6 +25,7 @@ class Database:
     def __init__(self, url: str, tables: sa.MetaData, *, durable: bool = False, wait_ms: int = 5000) -> None:
         self.url = sa.make_url(url)
         self._tables = tables
+        self._wait_ms = wait_ms
         self._pragmas = (
             f"PRAGMA busy_timeout={wait_ms}",
             "PRAGMA journal_mode=WAL",
@@ -52,8 +54,17 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the data throughout."""
-        with self._connect("BEGIN") as connection, connection.begin():
-            yield connection
+        with self._connect("BEGIN") as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    def insert_new(self, table: sa.Table) -> sa.Insert:
+        """An insert that leaves alone what is there already under the same key."""
+        if self.is_sqlite:
+            return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing()
 
     def truncate_wal(self) -> None:
         """Leave no copy of deleted rows in SQLite's write-ahead log; does nothing elsewhere."""
@@ -67,10 +78,12 @@ class Database:
 
     @cached_property
     def _engine(self) -> sa.Engine:
+        if not self.is_sqlite:
+            waits = {"connect_timeout": max(2, self._wait_ms // 1000), "options": f"-c lock_timeout={self._wait_ms}"}
+            return sa.create_engine(self.url, poolclass=NullPool, connect_args=waits)
         engine = sa.create_engine(self.url, poolclass=NullPool)
-        if self.is_sqlite:
-            sa.event.listen(engine, "connect", self._on_connect)
-            sa.event.listen(engine, "begin", _on_begin)
+        sa.event.listen(engine, "connect", self._on_connect)
+        sa.event.listen(engine, "begin", _on_begin)
         return engine
 
     def _on_connect(self, connection: Any, _record: Any) -> None:

@@ -84,7 +84,7 @@ class Ledger:
     def append(self, entry: Entry, wording: Wording | None = None) -> None:
         """Commit an entry, and the words it names once; raises :class:`LedgerUnavailable`."""
         try:
-            self._pending.take(self._write)
+            self._pending.take(self._write, wait=False)
             self._write([entry.row()], [wording] if wording else [])
         except (SQLAlchemyError, OSError) as error:
             raise LedgerUnavailable("The ledger could not be written, so nothing was granted.") from error
@@ -126,15 +126,11 @@ class Ledger:
         waited = [Wording(**words) for row in rows if (words := row.pop("wording", None))]
         with self._database.write() as connection:
             # Rows from the side file may have been written before a crash already: the entry's own id tells.
-            known = set(
-                connection.scalars(sa.select(_entries.c.entry).where(_entries.c.entry.in_([r["entry"] for r in rows])))
-            )
-            if fresh := [row for row in rows if row["entry"] not in known]:
-                connection.execute(sa.insert(_entries), fresh)
+            for row in rows:
+                connection.execute(self._database.insert_new(_entries), row)
             for wording in {words.digest: words for words in (*waited, *wordings)}.values():
                 self._keep(connection, wording)
 
     def _keep(self, connection: sa.Connection, wording: Wording) -> None:
-        if connection.scalar(sa.select(_texts.c.digest).where(_texts.c.digest == wording.digest)) is None:
-            values = {"source": wording.source, "locale": wording.locale, "body": wording.body}
-            connection.execute(sa.insert(_texts), {"digest": wording.digest, **values})
+        values = {"source": wording.source, "locale": wording.locale, "body": wording.body}
+        connection.execute(self._database.insert_new(_texts), {"digest": wording.digest, **values})

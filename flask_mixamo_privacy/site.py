@@ -14,7 +14,7 @@ from .assets import Assets
 from .config import Settings
 from .consent import Consent, decide
 from .cookies import Cookies
-from .errors import NotInitialised
+from .errors import LedgerUnavailable, NotInitialised
 from .keys import Keys
 from .ledger import Ledger
 from .pages import Pages
@@ -85,8 +85,11 @@ class Site:
         recording_failed.send(self._app, error=error)
 
     def load(self, wait: float = 0.0) -> Loaded:
-        """Take up what waited beside the ledger, then load the log."""
-        self.ledger.take_up()
+        """Take up what waited beside the ledger, then load the log; events do not wait for a ledger that is away."""
+        try:
+            self.ledger.take_up()
+        except LedgerUnavailable as error:
+            logger.warning("What waits beside the ledger will be tried again: %s", error)
         return self.loader.load(wait)
 
     def prune(self) -> int:

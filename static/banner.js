@@ -49,6 +49,8 @@
         document.dispatchEvent(new CustomEvent("privacy:change", { detail: answer }));
         return;
       }
+      // The words have changed meanwhile: the settings page shows those in force.
+      if (response.status === 409) location.assign(banner.action + "?next=" + encodeURIComponent(body.get("next")));
     } catch {}
     busy = false;
     note.textContent = answer.message || note.dataset.offline;

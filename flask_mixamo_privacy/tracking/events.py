@@ -47,7 +47,7 @@ class _Ids:
         self._count = itertools.count()
 
     def __call__(self) -> str:
-        return f"{self.prefix}{next(self._count):x}"
+        return f"{self.prefix}{next(self._count):08x}"
 
 
 new_id = _Ids()

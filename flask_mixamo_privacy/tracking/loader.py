@@ -114,7 +114,7 @@ class Loader:
         with self._store.write() as connection:
             loaded.events += self._store.add(connection, rows)
             for line, at in bad:
-                _set_aside(connection, segment, offset + at, line)
+                self._store.set_aside(connection, segment, offset + at, line)
             _move_cursor(connection, segment, offset + len(chunk))
         loaded.lines += len(rows) + len(bad)
         loaded.malformed += len(bad)
@@ -122,12 +122,13 @@ class Loader:
 
 def parse(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]:
     """Whole lines as rows of the store; those that are no event come back with their place."""
-    try:
-        rows = [_row(orjson.loads(line)) for line in chunk.splitlines()]
-        if _all_good(rows):
-            return rows, []
-    except _NOT_AN_EVENT:
-        pass
+    if _NUL not in chunk:
+        try:
+            rows = [_row(orjson.loads(line)) for line in chunk.splitlines()]
+            if _all_good(rows):
+                return rows, []
+        except _NOT_AN_EVENT:
+            pass
     return _parse_one_by_one(chunk)
 
 
@@ -138,7 +139,7 @@ def _parse_one_by_one(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]
     for line in chunk.splitlines(keepends=True):
         try:
             row = _row(orjson.loads(line))
-            if not _all_good([row]):
+            if _NUL in line or not _all_good([row]):
                 raise ValueError("not an event")
             rows.append(row)
         except _NOT_AN_EVENT:
@@ -147,11 +148,14 @@ def _parse_one_by_one(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]
     return rows, bad
 
 
+_NUL = b"\\u0000"  # our log never writes one, and PostgreSQL takes none
 _NOT_AN_EVENT = (ValueError, KeyError, TypeError)
 
 
 def _row(event: dict[str, Any]) -> Row:
     data = event["data"]
+    if type(data) is not dict:
+        raise TypeError("data is no object")
     event["data"] = orjson.dumps(data).decode() if data else "{}"
     row: Row = _pick(event)
     return row
@@ -171,11 +175,6 @@ _TYPES = {name: {str} if name in ("visitor", "id", "at", "kind", "visit", "data"
 
 def _is_time(text: str) -> bool:
     return len(text) == 24 and text[10] == "T" and text[23] == "Z"
-
-
-def _set_aside(connection: sa.Connection, segment: str, offset: int, line: bytes) -> None:
-    values = {"segment": segment, "offset": offset, "line": line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")}
-    connection.execute(sa.insert(store.malformed), values)
 
 
 def _move_cursor(connection: sa.Connection, segment: str, offset: int) -> None:

@@ -45,7 +45,7 @@ class Log:
                 descriptor = self._open() if self._descriptor is None else self._descriptor
                 written = os.write(descriptor, data)
             except OSError as error:
-                self._close()
+                self._abandon()
                 raise LogUnavailable(f"The log in {self.folder} could not be written: {error.strerror}.") from error
             if written != len(data):
                 # A full disk takes a part and raises nothing. Nothing may be glued to the torn line: close the segment.
@@ -69,7 +69,8 @@ class Log:
         self._descriptor = os.open(path, flags, 0o600)
         # The lock says that the writer lives. The name comes after it: a loader deletes what it can lock.
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.rename(path, path + SUFFIX)
+        self._path = path + SUFFIX
+        os.rename(path, self._path)
         self._size = 0
         self._opened = time.monotonic()
         if self._background and self._syncer is None:
@@ -83,6 +84,13 @@ class Log:
             with contextlib.suppress(OSError):
                 os.fsync(descriptor)
             os.close(descriptor)
+
+    def _abandon(self) -> None:
+        """Close a segment that took nothing; one that never took anything leaves no file behind on a full disk."""
+        if self._descriptor is not None and not self._size:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+        self._close()
 
     def _sync_forever(self) -> None:
         while True:
@@ -109,6 +117,7 @@ class Log:
         self._lock = threading.Lock()
         self._descriptor = None
         self._syncer = None
+        self._path = ""
         self._size = 0
         self._opened = 0.0
         self._dirty = False
@@ -133,10 +142,16 @@ def segments(folder: str) -> list[str]:
     """The paths of all segments in the folder, the oldest first."""
     try:
         with os.scandir(folder) as entries:
-            found = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(SUFFIX)]
+            paths = [entry.path for entry in entries if entry.name.endswith(SUFFIX)]
     except FileNotFoundError:
         return []
-    return [path for _, path in sorted(found)]
+    return [path for _, path in sorted(_dated(paths))]
+
+
+def _dated(paths: list[str]) -> Iterator[tuple[int, str]]:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # loaded and deleted by another process meanwhile
+            yield os.stat(path).st_mtime_ns, path
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
-from ..errors import StoreUnavailable
+from ..errors import PrivacyError, StoreUnavailable
 from ..keys import Keys
 from ..pending import Pending
 from .events import FIELDS
@@ -53,6 +54,8 @@ malformed = sa.Table(
 
 Row = tuple[Any, ...]
 
+_KEY = itemgetter(0, 1)  # visitor and id; what else two lines of one event say need not compare
+
 COLUMNS = tuple(column.name for column in events.columns)
 
 
@@ -63,6 +66,11 @@ class Store:
         self.database = Database(url, metadata, wait_ms=2000)
         self._keys = keys
         self._pending = pending
+
+    def set_aside(self, connection: sa.Connection, segment: str, offset: int, line: bytes) -> None:
+        """Keep a line that is no event, once, for somebody to look at."""
+        text = line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")
+        connection.execute(self.database.insert_new(malformed), {"segment": segment, "offset": offset, "line": text})
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -92,15 +100,13 @@ class Store:
         gone = self._erased(connection, {row[0] for row in rows})
         if gone:
             rows = [row for row in rows if row[0] not in gone]
-        return connection.exec_driver_sql(self._insert, sorted(rows)).rowcount if rows else 0
+        return connection.exec_driver_sql(self._insert, sorted(rows, key=_KEY)).rowcount if rows else 0
 
     def erase(self, visitor: str, day: str) -> int:
         """Forget a visitor: tombstone and delete in one transaction; gives the number of events deleted."""
         key_id, hashed = self._keys.hash(visitor)
         with self.write() as connection:
-            known = connection.scalar(sa.select(tombstones.c.key).where(tombstones.c.hash == hashed))
-            if known is None:
-                connection.execute(sa.insert(tombstones), {"hash": hashed, "key": key_id, "day": day})
+            connection.execute(self.database.insert_new(tombstones), {"hash": hashed, "key": key_id, "day": day})
             deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
             connection.execute(sa.delete(malformed).where(malformed.c.line.contains(visitor, autoescape=True)))
         self.database.truncate_wal()
@@ -110,7 +116,7 @@ class Store:
         """Erase now, or as soon as the database is back; raises :class:`OSError` when not even that can be noted."""
         try:
             self.erase(visitor, day)
-        except StoreUnavailable:
+        except (PrivacyError, OSError, ValueError):  # the database, or the file of the keys
             self._pending.append({"visitor": visitor, "day": day})
 
     def take_up(self) -> int:

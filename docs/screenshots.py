@@ -1,0 +1,98 @@
+"""Takes the pictures of the documentation: ``python -m docs.screenshots [folder]`` serves the example site and visits it."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from example_site import create_app
+
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 568}
+
+#: Width and colour scheme by the end of a picture's name.
+LOOKS: dict[str, dict[str, Any]] = {
+    "wide": {"viewport": WIDE},
+    "320": {"viewport": PHONE, "device_scale_factor": 1.5},
+    "dark": {"viewport": WIDE, "color_scheme": "dark"},
+}
+
+#: The page behind the beginning of a picture's name, and whether the banner is on it.
+PAGES = {
+    "banner": ("/", True),
+    "settings": ("/privacy/consent", False),
+    "home": ("/", False),
+    "catalogue": ("/animations", False),
+    "animation": ("/animations/cartwheel", False),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent, help="where the PNGs go (docs/)")
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with served() as url, a_browser() as browser:
+        for name, (path, asking) in PAGES.items():
+            for look, options in LOOKS.items():
+                with visit(browser, url + path, asking, **options) as page:
+                    take(page, folder / f"{name}-{look}.png")
+        with visit(browser, url, True, viewport=WIDE) as page:
+            page.evaluate("document.documentElement.dir = 'rtl'")
+            take(page, folder / "banner-rtl.png")
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The example site on a free port of loopback, with all that it writes in a folder that goes away."""
+    with tempfile.TemporaryDirectory() as temporary:
+        databases = {f"PRIVACY_{name}_URL": f"sqlite:///{temporary}/{name}.sqlite" for name in ("EVENTS", "LEDGER")}
+        places = {"PRIVACY_LOG_DIR": f"{temporary}/log", "PRIVACY_ASSETS_DIR": f"{temporary}/assets"}
+        app = create_app({"SECRET_KEY": "not a secret, a picture", "PRIVACY_LOADER": False, **databases, **places})
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def a_browser() -> Iterator[Browser]:
+    """The system's Chromium, or Playwright's own."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(browser: Browser, url: str, asking: bool, **options: Any) -> Iterator[Page]:
+    """A page in a browser of its own, with the banner still there or answered."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.goto(url, wait_until="networkidle")
+    if not asking and page.locator(".privacy-banner").count():
+        page.get_by_role("button", name="Reject all", exact=True).click()
+        page.locator(".privacy-banner").wait_for(state="detached")
+    yield page
+    context.close()
+
+
+def take(page: Page, path: Path) -> None:
+    """What the window shows; of the settings on a phone the whole page, since the switches are the point of it."""
+    page.screenshot(path=path, full_page=path.stem == "settings-320")
+    click.echo(f"{path}  {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

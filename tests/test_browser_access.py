@@ -1,0 +1,151 @@
+"""Our pages for people who use a keyboard or a screen reader: axe-core finds nothing, and every switch can be reached."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import render_template_string
+from playwright.sync_api import expect
+
+from flask_mixamo_privacy import consent_required
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Page</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>:root { color-scheme: light dark; background: Canvas; color: CanvasText }</style><body>
+{{ privacy.banner() }}<main><h1>Page</h1><p>{{ privacy.settings_link() }} {{ privacy.policy_link() }}</p></main>"""
+
+
+@pytest.fixture
+def enter(tiny, serve, open_browser):
+    """Opens a page of a site that has one of every page of ours, in a browser of its own."""
+
+    def enter_site(path, **options):
+        site = tiny()
+        site.view("/page", lambda: render_template_string(PAGE))
+        site.view("/wardrobe", consent_required("customisation")(lambda: "Dressed."))
+        page = open_browser(base_url=serve(site.app), **options)
+        page.goto(path)
+        return page
+
+    return enter_site
+
+
+@pytest.fixture(params=[True, False], ids=["script", "noscript"])
+def settings(request, enter):
+    """The settings page, with JavaScript and without."""
+    return enter("/privacy/consent", java_script_enabled=request.param)
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def switches(page):
+    """The settings page's switches that are on."""
+    return [box.get_attribute("value") for box in page.get_by_role("switch").all() if box.is_checked()]
+
+
+def fail_to_send(page):
+    """Leave the banner with its message."""
+    page.route("**/privacy/consent", lambda route: route.abort())
+    press(page, "Accept all")
+    expect(page.get_by_role("alert")).to_contain_text("nothing was saved")
+
+
+def choose_and_stay(page):
+    press(page, "Accept all")
+    expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
+
+
+def choose_outdated(page):
+    """Answer what the policy asks no longer: 409, and an alert."""
+    page.locator("main [name=shown]").evaluate("field => { field.value = 'xxxxxx.' + '0'.repeat(64) }")
+    with page.expect_response("**/privacy/consent") as response:
+        press(page, "Accept all")
+    assert response.value.status == 409
+    expect(page.get_by_role("alert")).to_contain_text("has changed")
+
+
+PAGES = {
+    "banner": ("/page", lambda page: expect(page.locator(".privacy-banner")).to_be_visible()),
+    "banner with a message": ("/page", fail_to_send),
+    "banner gone": ("/page", choose_and_stay),
+    "settings": ("/privacy/consent", lambda page: expect(page.get_by_role("switch")).to_have_count(2)),
+    "settings chosen": ("/privacy/consent", choose_and_stay),
+    "settings outdated": ("/privacy/consent", choose_outdated),
+    "policy": ("/privacy/", lambda page: expect(page.get_by_role("table")).to_be_visible()),
+    "consent required": (
+        "/wardrobe",
+        lambda page: expect(page.get_by_role("heading")).to_have_text("Your consent is needed"),
+    ),
+}
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(enter, name, width, scheme):
+    """No violation that axe-core knows of, on a wide window and a small phone, in light and dark."""
+    path, prepare = PAGES[name]
+    page = enter(path, viewport={"width": width, "height": 568}, color_scheme=scheme)
+    prepare(page)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_axe_can_find_something(enter):
+    """The test above is not blind: a picture without words is found."""
+    page = enter("/page")
+    page.locator("main").evaluate("main => main.append(document.createElement('img'))")
+    assert "image-alt" in Axe().run(page).generate_snapshot()
+
+
+def test_promise_10_no_switch_is_on_beforehand(settings):
+    """Who was not asked yet has granted nothing; each switch has the purpose's name and says what it is for."""
+    names = ("Statistics", "Customisation")
+    for switch, name in zip(settings.get_by_role("switch").all(), names, strict=True):
+        expect(switch).to_have_accessible_name(name)
+        expect(switch).not_to_have_accessible_description("")
+    assert switches(settings) == []
+
+
+def test_settings_by_keyboard(settings):
+    """Tab comes to each switch in order, Space turns it, Enter saves, and the page says so."""
+    keyboard = settings.keyboard
+    for name in ("Statistics", "Customisation"):
+        keyboard.press("Tab")
+        expect(settings.get_by_role("switch", name=name)).to_be_focused()
+    keyboard.press("Space")
+    expect(settings.get_by_role("switch", name="Customisation")).to_be_checked()
+    keyboard.press("Enter")
+    expect(settings.get_by_role("status")).to_have_text("Your choice is saved.")
+    assert switches(settings) == ["customisation"]
+
+
+def test_settings_show_the_focus(settings):
+    """Whatever the keyboard reaches has an outline of its own."""
+    stops = settings.locator("main :is(a, button, input:not([type=hidden]))").count()
+    for _ in range(stops):
+        settings.keyboard.press("Tab")
+        assert settings.locator("main :focus").evaluate("e => parseFloat(getComputedStyle(e).outlineWidth)") >= 2
+    assert stops == 6
+
+
+def test_a_page_that_needs_consent_opens_with_one_press(enter):
+    """It says what for, and once that is allowed the page itself is there."""
+    page = enter("/wardrobe")
+    expect(page.get_by_text("works only if you allow “Customisation”")).to_be_visible()
+    press(page, "Allow Customisation")
+    expect(page.get_by_text("Dressed.")).to_be_visible()
+    assert [cookie["name"] for cookie in page.context.cookies()] == ["privacy_consent"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_settings_survive_forced_colours(enter, scheme):
+    """Where the system chooses the colours, a switch that is on still looks unlike one that is off."""
+    page = enter("/privacy/consent", forced_colors="active", color_scheme=scheme)
+    switch = page.get_by_role("switch").first
+    off = switch.screenshot()
+    switch.check()
+    page.get_by_role("heading").first.click()
+    assert switch.screenshot() != off

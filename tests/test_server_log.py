@@ -1,0 +1,369 @@
+"""The log and its loader when things go wrong: full disks, torn and malformed lines, failed inserts, forks."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Tiny, choose
+from flask_mixamo_privacy.errors import LoaderBusy, StoreUnavailable
+from flask_mixamo_privacy.tracking import loader
+from flask_mixamo_privacy.tracking.events import FIELDS, new_id
+from flask_mixamo_privacy.tracking.loader import Background, Loaded
+from flask_mixamo_privacy.tracking.log import Log, segments
+
+EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
+    "id": "1", "at": "2026-05-08T12:00:00.000Z", "kind": "page_view", "visitor": "v", "visit": "w", "page": "/", "data": {},
+}  # fmt: skip
+
+
+def line(**values: Any) -> bytes:
+    return json.dumps(EVENT | values).encode() + b"\n"
+
+
+def lines(*ids: object) -> bytes:
+    return b"".join(line(id=str(name)) for name in ids)
+
+
+class Logged(Tiny):
+    """A site whose log was written by hand."""
+
+    def __init__(self, folder: Path, **config: Any) -> None:
+        super().__init__(folder, **config)
+        self.site = self.privacy.site(self.app)
+        self.log = folder / "privacy-log"
+        self.database = folder / "privacy-events.sqlite"
+        self.log.mkdir(exist_ok=True)
+
+    def segment(self, content: bytes, name: str = "host-1-a.events") -> Path:
+        with open(self.log / name, "ab") as file:
+            file.write(content)
+        return self.log / name
+
+    def load(self) -> Loaded:
+        return self.site.load()
+
+    def ids(self) -> set[str]:
+        return {row["id"] for row in self.site.store.rows()}
+
+    def query(self, statement: str) -> list[Any]:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            return connection.execute(statement).fetchall()
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Callable[..., Logged]:
+    folder = tmp_path / "instance"
+    folder.mkdir()
+    return lambda **config: Logged(folder, **config)
+
+
+@contextmanager
+def living_writer(path: Path) -> Iterator[None]:
+    """The process that writes this segment is at work."""
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# A disk that is full
+
+
+FULL_DISK = """
+import json, resource, signal, sys
+from flask import Flask
+from flask_mixamo_privacy import Privacy
+
+app = Flask("full", instance_path=sys.argv[1])
+app.config.update(SECRET_KEY="not a secret, a test", TESTING=sys.argv[2] == "loud", PRIVACY_LOADER=False)
+privacy = Privacy(app)
+app.add_url_rule("/<int:number>", "page", lambda number: "page")
+visitor, site = app.test_client(), privacy.site(app)
+visitor.post("/privacy/consent", data={"choice": "accept_all"})
+visitor.get("/0")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, most))
+raised, status, counted = "", [], []
+try:
+    for number in range(1, 60):
+        before = site.failures
+        status.append(visitor.get(f"/{number}").status_code)
+        if site.failures == before:
+            counted.append(f"/{number}")
+except Exception as error:
+    raised = type(error).__name__
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+loaded = site.load()
+pages = [event["page"] for event in site.store.rows() if event["kind"] == "page_view"]
+print(json.dumps({
+    "status": status, "counted": ["/0", *counted], "pages": pages, "failures": site.failures, "raised": raised,
+    "torn": loaded.torn, "malformed": loaded.malformed,
+}))
+"""
+
+
+def on_a_full_disk(folder: Path, how: str) -> dict[str, Any]:
+    command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(folder), how]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
+
+
+@pytest.mark.server
+def test_promise_a_full_disk_costs_only_what_did_not_fit(tmp_path):
+    """Pages are served, each failure is counted, nothing is glued to the torn line, and every other line is loaded."""
+    found = on_a_full_disk(tmp_path, "quiet")
+    assert set(found["status"]) == {200} and found["raised"] == ""
+    assert 1 < found["failures"] == 60 - len(found["counted"])
+    assert sorted(found["pages"]) == sorted(found["counted"])  # those after the failure as well, in a new segment
+    assert (found["torn"], found["malformed"]) == (found["failures"], 0)
+
+
+@pytest.mark.server
+def test_a_full_disk_is_loud_where_a_test_is_watching(tmp_path):
+    """Under TESTING the first line that does not fit raises."""
+    assert on_a_full_disk(tmp_path, "loud")["raised"] == "LogUnavailable"
+
+
+# Torn and malformed lines
+
+
+def test_a_torn_last_line_of_a_dead_writer_is_counted(logged):
+    """The whole lines are loaded, the half is no event, and the segment is done with."""
+    site = logged()
+    path = site.segment(lines(1, 2) + line(id="3")[:-20])
+    assert site.load() == Loaded(events=2, lines=2, torn=1, malformed=0)
+    assert site.ids() == {"1", "2"} and not path.exists()
+
+
+def test_a_half_line_of_a_living_writer_is_waited_for(logged):
+    """It is neither torn nor malformed, and is an event as soon as it is whole."""
+    site, third = logged(), line(id="3")
+    path = site.segment(lines(1, 2) + third[:40])
+    with living_writer(path):
+        assert site.load() == Loaded(events=2, lines=2)
+        site.segment(third[40:])
+        assert site.load() == Loaded(events=1, lines=1)
+        assert path.exists()
+    assert site.load() == Loaded() and not path.exists()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"not json\n", b"\n", b"[]\n", b"5\n", b"null\n", b'"text"\n', b"{}\n", b"\0\0\0\0\n", b"\xff\xfe\n", b"[" * 5000 + b"\n",
+        line(page=5), line(visitor=None), line(visitor=["v"]), line(id=1), line(at="yesterday"), line(at=None), line(kind=None),
+        line(network={}), line(page="\ud800"), line()[:-2] + b"\n",
+        json.dumps({name: value for name, value in EVENT.items() if name != "visit"}).encode() + b"\n",
+    ],
+    ids=lambda bad: repr(bad[-30:]),
+)  # fmt: skip
+def test_a_malformed_line_is_set_aside(logged, bad):
+    """Whatever it is, it is kept beside the events and counted, and the others of its batch are loaded."""
+    site = logged()
+    site.segment(lines(1) + bad + lines(2))
+    assert site.load() == Loaded(events=2, lines=3, torn=0, malformed=1)
+    assert site.ids() == {"1", "2"}
+    assert site.query("SELECT offset FROM malformed") == [(len(lines(1)),)]
+
+
+@pytest.mark.parametrize("data", [[1], 5, "text"])
+def test_data_that_are_no_properties_are_malformed(logged, data):
+    """Reports may rely on an object, even of a line that another program wrote."""
+    site = logged(PRIVACY_MIN_CELL=2)
+    site.segment(b"".join(line(kind="customisation", visitor=str(name), data=data) for name in range(5)))
+    assert site.load().malformed == 5
+    assert site.cli("report").exit_code == 0
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_an_endless_line_is_set_aside(logged, end):
+    """Ten megabytes of nonsense cost neither the lines around them nor the next segment."""
+    site = logged()
+    site.segment(lines(1) + b"x" * 10_000_000 + end + (lines(2) if end else b""))
+    site.segment(lines(3), "host-2-b.events")
+    loaded = site.load()
+    assert loaded.events == (3 if end else 2)
+    assert loaded.malformed + loaded.torn >= 1 and site.load() == Loaded()
+    assert all(len(text) <= 4096 for (text,) in site.query("SELECT line FROM malformed"))
+
+
+def test_two_tabs_may_start_one_visit_in_the_same_millisecond(logged):
+    """Their visit_start has one id, whatever page each of them came from; it is one event."""
+    site = logged()
+    start = {"kind": "visit_start", "id": "start"}
+    site.segment(line(**start, previous=None) + line(**start, previous="/other") + lines(1))
+    assert site.load().events == 2 and site.ids() == {"start", "1"}
+
+
+def test_a_second_load_of_the_same_segment_adds_nothing(logged):
+    """Not even where its cursor was lost, and not its malformed lines either."""
+    site = logged(PRIVACY_LOG_KEEP=30)
+    site.segment(lines(1) + b"not json\n" + lines(2))
+    site.load()
+    site.query("DELETE FROM cursors")
+    assert (site.load().events, site.ids()) == (0, {"1", "2"})
+    assert site.query("SELECT count(*) FROM malformed") == [(1,)]
+
+
+def test_one_segment_that_cannot_be_read_does_not_hide_the_others(logged):
+    """A link to nowhere, or a file that was deleted while the folder was listed."""
+    site = logged()
+    site.segment(lines(1))
+    (site.log / "host-2-b.events").symlink_to("nowhere")
+    assert site.load().events == 1
+
+
+# Transactions
+
+
+def test_a_batch_that_fails_in_the_middle_leaves_nothing_half_loaded(logged):
+    """The cursor moves with the events or not at all; the second try is complete."""
+    site = logged()
+    site.segment(lines("a"), "first.events")
+    site.load()
+    site.query("CREATE TRIGGER fault BEFORE INSERT ON events WHEN NEW.id = 'm' BEGIN SELECT RAISE(ABORT, 'fault'); END")
+    path = site.segment(lines("b", "m", "z"))
+    with pytest.raises(StoreUnavailable):
+        site.load()
+    assert site.ids() == {"a"} and path.exists()
+    assert path.name not in [name for (name,) in site.query("SELECT segment FROM cursors")]
+    site.query("DROP TRIGGER fault")
+    assert site.load() == Loaded(events=3, lines=3) and site.ids() == {"a", "b", "m", "z"}
+
+
+def test_batches_before_a_failed_one_stay(logged, monkeypatch):
+    """A long segment is loaded in parts, each with its cursor; what is loaded is not read again."""
+    monkeypatch.setattr(loader, "_CHUNK", 1000)  # three or four events
+    site = logged()
+    site.segment(lines("a"), "first.events")
+    site.load()
+    site.query("CREATE TRIGGER fault BEFORE INSERT ON events WHEN NEW.id = 'm' BEGIN SELECT RAISE(ABORT, 'fault'); END")
+    site.segment(lines(*"bcdefghijklmnopqrstuvwxyz"))
+    with pytest.raises(StoreUnavailable):
+        site.load()
+    before = site.ids()
+    assert {"a", "b"} < before and "m" not in before
+    site.query("DROP TRIGGER fault")
+    assert site.load().lines == 26 - len(before) and site.ids() == set("abcdefghijklmnopqrstuvwxyz")
+
+
+def test_of_two_loaders_one_loads(logged):
+    """The other one says so, or waits for its turn."""
+    site, inside, go_on = logged(), threading.Event(), threading.Event()
+    site.segment(lines(1))
+
+    def slowly(_size: int) -> None:
+        inside.set()
+        go_on.wait(30)
+
+    first = threading.Thread(target=site.site.loader.load, kwargs={"progress": slowly})
+    first.start()
+    assert inside.wait(30)
+    with pytest.raises(LoaderBusy):
+        site.load()
+    go_on.set()
+    assert site.site.load(wait=30) == Loaded()
+    first.join()
+    assert site.ids() == {"1"}
+
+
+def test_the_background_loader_outlives_a_failure():
+    """A database that is away, or another loader at work, is tried again."""
+    faults, done = iter([StoreUnavailable("away"), LoaderBusy("busy"), OSError("full")]), threading.Event()
+
+    def work() -> None:
+        for fault in faults:
+            raise fault
+        done.set()
+        threading.Event().wait()  # keeps the thread still from here on
+
+    Background(work, pause=0.001).start()
+    assert done.wait(30)
+
+
+# Forks
+
+
+def in_a_child(work: Callable[[], str]) -> str:
+    """What the function gives in a forked process."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writing, work().encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading) as answer:
+        found = answer.read()
+    os.waitpid(child, 0)
+    return found
+
+
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+
+@FORKS
+def test_a_child_does_not_write_to_its_parents_segment(tmp_path):
+    """A log used before a fork has one segment in each process, and both may go on writing."""
+    log = Log(str(tmp_path), background=False)
+    log.append("parent\n")
+    assert in_a_child(lambda: log.append("child\n") or "written") == "written"
+    log.append("parent\n")
+    assert sorted(Path(path).read_text() for path in segments(str(tmp_path))) == ["child\n", "parent\nparent\n"]
+    log.close()
+
+
+@FORKS
+def test_a_child_that_ends_does_not_unlock_its_parents_segment(logged):
+    """The parent is still writing, so the loader leaves its segment in place."""
+    site = logged()
+    log = Log(str(site.log), background=False)
+    log.append(lines(1).decode())
+    assert in_a_child(lambda: log.close() or "closed") == "closed"
+    site.load()
+    assert len(segments(str(site.log))) == 1
+    log.append(lines(2).decode())
+    log.close()
+    site.load()
+    assert site.ids() == {"1", "2"} and segments(str(site.log)) == []
+
+
+@FORKS
+def test_ids_do_not_repeat_in_a_child():
+    """Neither the prefix nor the count is shared, so that no event is taken for another one."""
+    new_id()
+    children = {in_a_child(new_id) for _ in range(3)}
+    assert len(children | {new_id()}) == 4 and len({*(name[:12] for name in children), new_id.prefix}) == 4
+
+
+def test_a_closed_segment_is_never_reopened(logged):
+    """Restarting, rotating and closing each open another file; the loader may delete the old one."""
+    site = logged()
+    log = Log(str(site.log), segment_bytes=len(lines(1)) * 3, background=False)
+    for number in range(10, 17):
+        log.append(lines(number).decode())
+    found = [Path(path).read_text().count("\n") for path in segments(str(site.log))]
+    assert sorted(found) == [1, 3, 3]
+    log.close()
+    assert site.load().events == 7 and segments(str(site.log)) == []
+
+
+def test_a_visitor_is_logged_in_a_segment_that_nobody_else_may_read(tiny):
+    """Folder and file belong to the site's own user alone."""
+    site = tiny()
+    choose(visitor := site.visitor(), "accept_all")
+    visitor.get("/")
+    path = Path(segments(str(site.folder / "privacy-log"))[0])
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
