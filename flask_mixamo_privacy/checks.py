@@ -39,9 +39,25 @@ def _ids(policy: Policy) -> Problems:
             seen.add(item.id)
 
 
+def _names(policy: Policy) -> Problems:
+    for section in ("cookies", "fields"):
+        seen: set[str] = set()
+        for item in getattr(policy, section):
+            if item.name in seen:
+                yield Problem(
+                    f"{section}.{item.name}.name",
+                    item.name,
+                    f"each name once in {section}",
+                    "Give one of the two another name.",
+                )
+            seen.add(item.name)
+
+
 def _site(policy: Policy) -> Problems:
     if not policy.site.strip():
         yield Problem("site.name", policy.site, "the site's name", "The policy says whose it is.")
+    if not _said(policy.banner.text):
+        yield Problem("banner.text", policy.banner.text, "a text", "A visitor must know what is asked.")
     if policy.contact is not None and not _MAIL.fullmatch(policy.contact.email):
         yield Problem("contact.email", policy.contact.email, "a mail address", "People write there to ask for their rights.")
 
@@ -175,6 +191,8 @@ def _recipients(policy: Policy) -> Problems:
         if recipient.sells or recipient.id == "sale-of-data":
             shown = recipient.sells or recipient.id
             yield Problem(f"{key}.sells", shown, "false", "Data is not sold, traded or rented here: take the recipient out.")
+        if not recipient.name.strip():
+            yield Problem(f"{key}.name", recipient.name, "a text", "A visitor must know who gets data.")
         if not re.fullmatch(r"[A-Z]{2}", recipient.country):
             yield Problem(
                 f"{key}.country", recipient.country, 'two letters such as "DE" (ISO 3166-1)', "Say where the data goes."
@@ -196,13 +214,12 @@ def _limits(policy: Policy) -> Problems:
     if policy.marketing is not None and not _MAIL.fullmatch(policy.marketing.unsubscribe):
         hint = 'A mail with "unsubscribe" in its subject is read there.'
         yield Problem("marketing.unsubscribe", policy.marketing.unsubscribe, "a mail address", hint)
-    if policy.retention.events.days > 1200:
-        yield Problem(
-            "retention.events",
-            str(policy.retention.events),
-            "up to 39 months",
-            "Keep events no longer than they are needed.",
-        )
+    statistics, events = policy._by_id.get("statistics"), policy.retention.events
+    if events.days > 1200:
+        yield Problem("retention.events", str(events), "up to 39 months", "Keep events no longer than they are needed.")
+    elif statistics is not None and events.days > statistics.retention.days:
+        hint = "The purpose statistics says that its data is kept no longer."
+        yield Problem("retention.events", str(events), f"up to {statistics.retention}", hint)
 
 
 def _promises(policy: Policy) -> Problems:
@@ -256,6 +273,6 @@ def _known(key: str, names: Iterable[str], known: Collection[str], section: str)
 
 
 _CHECKS: tuple[Callable[[Policy], Problems], ...] = (
-    _site, _ids, _purposes, _device, _references, _cookies, _own_cookies, _services, _fields, _collection, _recipients,
-    _limits, _promises,
+    _site, _ids, _names, _purposes, _device, _references, _cookies, _own_cookies, _services, _fields, _collection,
+    _recipients, _limits, _promises,
 )  # fmt: skip

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from flask import request
 from werkzeug.wrappers import Response
 
 from .counting import is_page_view, looks_like_a_page, write_events
 from .current import Exchange, exchange, exchange_if_any
 from .errors import LogUnavailable
-from .site import Site
 
 #: By what a response depends on: the visitor's decision, the browser's language.
 _VARY = {
@@ -15,23 +15,25 @@ _VARY = {
     (False, True): "Accept-Language",
     (True, True): "Cookie, Sec-GPC, Accept-Language",
 }
-_FOR_SHARED_CACHES = ("surrogate-control", "cdn-cache-control")
+_FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
 
 
-def close(site: Site, environ: dict[str, str], response: Response) -> Response:
+def close(response: Response) -> Response:
     """Settle what this response says of privacy. Cheap where nobody asked and no cookie of ours came."""
     here = exchange_if_any()
     if here is None:
+        environ = request.environ
         if "privacy_" not in environ.get("HTTP_COOKIE", "") or not looks_like_a_page(environ, response):
             return response
         here = exchange()
     here.sent = True
-    shared = _is_shared(response)
+    consent, names = here.consent, [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
+    shared = _is_shared(response, names)
     if here.used or here.by_header:
-        _tell_caches(here, response)
+        _tell_caches(here, response, names)
     if here.record_out is not None:
         here.site.cookies.issue_consent(response, here.record_out, here.secure)
-    if "statistics" in here.consent.granted:
+    if "statistics" in consent.granted:
         _count(here, response, shared)
     elif not shared:
         _forget_visitor(here, response)
@@ -60,7 +62,7 @@ def _count(here: Exchange, response: Response, shared: bool) -> None:
 
 def _forget_visitor(here: Exchange, response: Response) -> None:
     """A visitor cookie without the grant it serves is nothing, and is deleted."""
-    name = here.site.cookies.names(here.secure).visitor
+    name = here.names.visitor
     if name in here.request.cookies:
         here.site.cookies.clear(response, name, here.secure)
         _make_private(response)
@@ -71,14 +73,14 @@ def _remember_choices(here: Exchange, response: Response) -> None:
     if here.choices_out:
         cookies.issue_choices(response, here.choices_out, keep, here.secure)
     else:
-        cookies.clear(response, cookies.names(here.secure).choices, here.secure)
+        cookies.clear(response, here.names.choices, here.secure)
     _make_private(response)
 
 
-def _tell_caches(here: Exchange, response: Response) -> None:
+def _tell_caches(here: Exchange, response: Response, names: list[str]) -> None:
     """Say what the response depends on; keep it from every shared cache when it is this visitor's alone."""
     vary = _VARY[here.used, here.by_header]
-    if response.headers.getlist("Vary"):
+    if "vary" in names:
         response.vary.update(vary.split(", "))
     else:
         response.headers.add("Vary", vary)
@@ -99,10 +101,10 @@ def _make_private(response: Response) -> None:
             headers.remove(name)
 
 
-def _is_shared(response: Response) -> bool:
+def _is_shared(response: Response, names: list[str]) -> bool:
     """Whether the site lets a shared cache keep this response: then no cookie of ours may be on it."""
-    headers = response.headers
-    said = headers.getlist("Cache-Control")
-    if said and any(word in ",".join(said).lower() for word in ("public", "s-maxage")):
-        return True
-    return any(headers.getlist(name) for name in _FOR_SHARED_CACHES)
+    if "cache-control" in names:
+        said = ",".join(response.headers.getlist("Cache-Control")).lower()
+        if "public" in said or "s-maxage" in said:
+            return True
+    return not _FOR_SHARED_CACHES.isdisjoint(names)

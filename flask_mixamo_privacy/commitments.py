@@ -71,33 +71,18 @@ class Commitments(Draft):
 
     def _disclosure(self) -> Section | None:
         t, notices = self.t, self.policy.notices
-        self._say(
-            self._notice(
-                notices.law,
-                t("We disclose data where the law demands it, or where somebody's safety does; each time is written down."),
-            ),
-            38,
-        )
-        self._say(
-            self._notice(
-                notices.transfer,
-                t("In a merger or a sale of the business, data may pass to the new owner, after this policy has said so."),
-            ),
-            39,
-        )
+        law = t("We disclose data where the law demands it, or where somebody's safety does; each time is written down.")
+        sale = t("In a merger or a sale of the business, data may pass to the new owner, after this policy has said so.")
+        self._say_notice(notices.law, law, 38)
+        self._say_notice(notices.transfer, sale, 39)
         return self._done("disclosure", t("Law, safety and a change of owner"))
 
     def _links(self) -> Section | None:
         t = self.t
-        self._say(
-            self._notice(
-                self.policy.notices.links,
-                t(
-                    "Links to other sites say that they lead away; those sites have their own policies, and we do not answer for them."
-                ),
-            ),
-            30,
+        away = t(
+            "Links to other sites say that they lead away; those sites have their own policies, and we do not answer for them."
         )
+        self._say_notice(self.policy.notices.links, away, 30)
         return self._done("links", t("Links to other sites"))
 
     def _children(self) -> Section | None:
@@ -133,11 +118,11 @@ class Commitments(Draft):
             32,
         )
         self._say(t("You get an answer in time, and not later than %(number)s days.", number=requests.days), 33)
-        archives = self._period(self.policy.retention.archives)
+        period = self._period(self.policy.retention.archives)
         self._say(
             t(
                 "Archives may hold for up to %(period)s what is deleted already; after a restore it is deleted again.",
-                period=archives,
+                period=period,
             ),
             34,
         )
@@ -145,30 +130,17 @@ class Commitments(Draft):
 
     def _security(self) -> Section | None:
         t, notices = self.t, self.policy.notices
-        self._say(
-            self._notice(
-                notices.security, t("We protect data as is usual in the industry, and nobody looks at it without a need.")
-            ),
-            40,
-            41,
-        )
-        self._say(
-            self._notice(notices.security, t("Yet nobody can promise that a system is completely secure."))
-            if notices.security is True
-            else self._own(""),
-            42,
-        )
+        if notices.security is True:
+            self._say(t("We protect data as is usual in the industry, and nobody looks at it without a need."), 40, 41)
+            self._say(t("Yet nobody can promise that a system is completely secure."), 42)
+        elif notices.security:
+            self._say(self._of(notices.security), 40, 41, 42)
         return self._done("security", t("Security"))
 
     def _changes(self) -> Section | None:
         t, version = self.t, self.policy.version
-        self._say(
-            self._notice(
-                self.policy.notices.changes,
-                t("We change this policy by posting a new version here; earlier ones stay readable."),
-            ),
-            43,
-        )
+        posting = t("We change this policy by posting a new version here; earlier ones stay readable.")
+        self._say_notice(self.policy.notices.changes, posting, 43)
         if version:
             self._say(t("Last updated: %(date)s.", date=t.date(version)), 45)
         return self._done("changes", t("Changes"))

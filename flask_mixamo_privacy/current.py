@@ -9,6 +9,7 @@ from flask import Request, g, request
 
 from .consent import Consent, Record
 from .consent import State as ConsentState
+from .cookies import Each
 from .language import Language, language
 from .locale import choose_language
 from .site import Site, site
@@ -51,6 +52,15 @@ class Exchange:
         return bool(self.environ["wsgi.url_scheme"] == "https") if setting is None else setting
 
     @property
+    def names(self) -> Each[str]:
+        """What our cookies are called here."""
+        return self.site.cookies.names(self.secure)
+
+    def _cookie(self, name: str) -> str | None:
+        cookies = self.request.cookies
+        return cookies[name] if name in cookies else None  # Werkzeug's get() raises inside on a miss  # noqa: SIM401
+
+    @property
     def gpc(self) -> bool:
         """Global Privacy Control. Exactly "1" counts, as its specification says."""
         return self.environ.get("HTTP_SEC_GPC") == "1"
@@ -59,7 +69,7 @@ class Exchange:
     def consent(self) -> Consent:
         """What the visitor decided, for what is not shown: the log."""
         if self._consent is None:
-            raw = self.request.cookies.get(self.site.cookies.names(self.secure).consent)
+            raw = self._cookie(self.names.consent) if "privacy_" in self.environ.get("HTTP_COOKIE", "") else None
             self._consent = self.site.consent(raw, self.today, self.gpc)
         return self._consent
 
@@ -101,7 +111,7 @@ class Exchange:
 
     def known_visitor(self) -> Visitor | None:
         """The visitor that the cookie names, if it serves the grant in the consent cookie."""
-        raw = self.request.cookies.get(self.site.cookies.names(self.secure).visitor)
+        raw = self._cookie(self.names.visitor)
         found = self.site.cookies.visitor(raw, self.today) if raw else None
         return found if found is not None and found.serves(self._receipt) else None
 
@@ -122,23 +132,23 @@ class Exchange:
     def choices(self) -> dict[str, Any]:
         """The remembered choices, those made in this request included."""
         if self._choices is None:
-            raw = self.request.cookies.get(self.site.cookies.names(self.secure).choices)
+            raw = self._cookie(self.names.choices)
             self._choices = self.site.cookies.choices(raw) if raw else {}
         return self._choices
 
 
 def exchange() -> Exchange:
     """The one of this request, made at the first call."""
-    found: Exchange | None = g.get(_KEY)
+    kept = vars(g._get_current_object())  # each use of the proxy itself costs 1.5 µs
+    found: Exchange | None = kept.get(_KEY)
     if found is None:
-        found = Exchange(site())
-        setattr(g, _KEY, found)
+        found = kept[_KEY] = Exchange(site())
     return found
 
 
 def exchange_if_any() -> Exchange | None:
     """The one of this request, or None where nothing asked for it yet."""
-    return g.get(_KEY)  # type: ignore[no-any-return]
+    return vars(g._get_current_object()).get(_KEY)  # type: ignore[no-any-return]
 
 
 class CurrentConsent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -52,15 +53,19 @@ _WRONG = {
     "Period": 'a period such as "30 days", "13 months" or "2 years"',
     "bool | Text": 'true, false, a text in quotes, or one for each language: { en = "…", de = "…" }',
 }
+_UNNAMED = "unnamed-"
 _EMPTY: dict[str, Any] = {"str": "", "Text": "", "bool": False, "int": 0, "tuple[str, ...]": ()}
 
 
 def read(path: str | Path) -> Policy:
     """The policy that a file declares; raises :class:`PolicyError` with every problem, each with its line."""
-    text = Path(path).read_text(encoding="utf-8")
     name = Path(path).name
     try:
+        text = Path(path).read_text(encoding="utf-8")
         found = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        hint = "Save the file as UTF-8."
+        raise PolicyError([Problem(name, str(error), "a text file in UTF-8", hint, name)]) from None
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         hint = "See https://toml.io for how tables, texts and lists are written."
@@ -80,21 +85,30 @@ class _Reader:
         self._name = name
         self._lines = lines
         self._problems: list[Problem] = []
+        self._unnamed = itertools.count()
 
     def policy(self) -> Policy:
         values = self._values()
         try:
             policy = Policy(**values)
         except PolicyError as error:
-            self._problems += error.problems
+            self._problems += [problem for problem in error.problems if not self._stood_in_for(problem.key)]
             policy = None
         if policy is None or self._problems:
             raise PolicyError(self._placed())
         return policy
 
+    def _stood_in_for(self, key: str) -> bool:
+        """Whether a value was wrong or missing here, so that what the policy makes of its stand-in is no news."""
+        told = {problem.key for problem in self._problems}
+        return key in told or any(key.startswith(f"{section}.{_UNNAMED}") for section in _LISTS)
+
     def _values(self) -> dict[str, Any]:
         known = {"schema", "site", "promises", *_LISTS, *_TABLES}
         self._unknown(self._found, known, "")
+        if self._found.get("schema", 1) != 1:
+            hint = "It is the form of this file that the installed version reads."
+            self._problem("schema", self._found["schema"], "1", hint)
         values: dict[str, Any] = {section: tuple(self._list(section)) for section in _LISTS}
         values |= {section: self._table(section) for section in _TABLES if section in self._found}
         values |= self._site()
@@ -120,13 +134,24 @@ class _Reader:
     def _promises(self) -> tuple[int, ...]:
         value = self._found.get("promises", [])
         if value == "all":
-            return tuple(PROMISES)
+            value = list(PROMISES)
         if not isinstance(value, list) or not all(type(number) is int for number in value):
             self._problem(
                 "promises", value, 'a list of numbers from 1 to 45, or "all"', "They are listed in the documentation."
             )
             return ()
+        for number in value:
+            self._declared_for(number)
         return tuple(value)
+
+    def _declared_for(self, number: int) -> None:
+        """What a promise needs has to stand in the file itself: a default is nobody's promise."""
+        for key in PROMISES[number].needs if number in PROMISES else ():
+            section, _, name = key.partition(".")
+            table = self._found.get(section, {})
+            if section in _TABLES and name and isinstance(table, dict) and name not in table:
+                hint = f"Promise {number} needs it: {PROMISES[number].says}. Add it, or take {number} out of promises."
+                self._problem(key, None, PROMISES[number].example(key), hint)
 
     def _list(self, section: str) -> Iterator[Any]:
         items = self._found.get(section, [])
@@ -155,6 +180,8 @@ class _Reader:
             elif field.default is dataclasses.MISSING:
                 self._problem(prefix + name, None, _WRONG[str(field.type)], "It has to be declared.")
                 values[name] = _EMPTY[str(field.type)]
+        if values.get("id") == "":
+            values["id"] = f"{_UNNAMED}{next(self._unnamed)}"
         return kind(**values)
 
     def _value(self, value: Any, kind: str, key: str, field: dataclasses.Field[Any]) -> Any:

@@ -79,36 +79,35 @@ class _Deriver(Commitments):
 
     def _collection(self) -> Section | None:
         t, policy = self.t, self.policy
-        if not policy.collection:
-            return None
-        self._say(t("We ask for personal data only at these points, each with a notice of its own."), 7, 9)
-        self._say(
-            t(
-                "What you give there is given voluntarily; what is marked optional may stay empty, and nothing is ticked beforehand."
-            ),
-            10,
-        )
-        if text := self._notice(policy.notices.licence, t("Who does not agree to the licence does not download.")):
-            self._say(text, 6)
-        if text := self._notice(
-            policy.notices.postings, t("What you post where others read it is public; the notice at the form says so.")
-        ):
-            self._say(text, 31)
-        kinds = {"identifying": t("identifying"), "pseudonymous": t("pseudonymous"), "anonymous": t("anonymous")}
-        points = tuple(
+        tables = []
+        if policy.collection:
+            self._say(t("We ask for personal data only at these points, each with a notice of its own."), 7, 9)
+            self._say(
+                t(
+                    "What you give there is given voluntarily; what is marked optional may stay empty, and nothing is ticked beforehand."
+                ),
+                10,
+            )
+            tables.append(self._points())
+        self._say_notice(policy.notices.licence, t("Who does not agree to the licence does not download."), 6)
+        posted = t("What you post where others read it is public; the notice at the form says so.")
+        self._say_notice(policy.notices.postings, posted, 31)
+        if policy.fields:
+            kinds = {"identifying": t("identifying"), "pseudonymous": t("pseudonymous"), "anonymous": t("anonymous")}
+            rows = tuple((self._own(f.name), self._of(f.description), kinds[f.kind]) for f in policy.fields)
+            tables.append(Table((t("Field"), t("What it is"), t("Kind")), rows, (4,)))
+        return self._done("collection", t("Where we ask for data"), *tables)
+
+    def _points(self) -> Table:
+        t = self.t
+        rows = tuple(
             (
                 self._of(p.title),
-                self._own(self._titles(p.purposes)),
-                self._own(self._fields(p.required)),
-                self._own(self._fields(p.optional)),
+                *map(self._own, (self._titles(p.purposes), self._fields(p.required), self._fields(p.optional))),
             )
-            for p in policy.collection
+            for p in self.policy.collection
         )
-        fields = tuple((self._own(f.name), self._of(f.description), kinds[f.kind]) for f in policy.fields)
-        tables = [Table((t("Where"), t("What for"), t("Required"), t("Optional")), points, (7, 9, 10))]
-        if fields:
-            tables.append(Table((t("Field"), t("What it is"), t("Kind")), fields, (4,)))
-        return self._done("collection", t("Where we ask for data"), *tables)
+        return Table((t("Where"), t("What for"), t("Required"), t("Optional")), rows, (7, 9, 10))
 
     def _fields(self, names: tuple[str, ...]) -> str:
         return ", ".join(names) or "–"
@@ -129,6 +128,8 @@ class _Deriver(Commitments):
             ),
             18,
         )
+        decisions = self._period(policy.retention.decisions)
+        self._say(t("What you decided is kept for %(period)s, as proof.", period=decisions), 18)
         head = (t("Name"), t("What for"), t("Whose"), t("Kept for"), t("What it says"))
         rows = tuple(
             (

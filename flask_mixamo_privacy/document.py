@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .language import Said
+from .language import Said, direction
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,13 @@ class Table:
     promises: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        rows = [[cell.text for cell in row] for row in self.rows]
+        rows = [[_cell(cell) for cell in row] for row in self.rows]
         return {"head": [cell.text for cell in self.head], "rows": rows, "promises": list(self.promises)}
+
+
+def _cell(said: Said) -> str | dict[str, str]:
+    """A cell's text, with its language where the page has another one."""
+    return {"text": said.text, "lang": said.lang} if said.foreign else said.text
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,11 @@ class Document:
     title: str
     version: str
     sections: tuple[Section, ...]
+
+    @property
+    def dir(self) -> str:
+        """``"ltr"`` or ``"rtl"``."""
+        return direction(self.lang)
 
     @property
     def promises(self) -> set[int]:
@@ -84,9 +94,12 @@ def _section(found: dict[str, Any], lang: str) -> Section:
     def said(text: str, its: str = lang) -> Said:
         return Said(text, its, its != lang)
 
+    def cell(found: str | dict[str, str]) -> Said:
+        return said(found) if isinstance(found, str) else said(found["text"], found["lang"])
+
     sentences = tuple(Sentence(said(s["text"], s["lang"]), tuple(s["promises"])) for s in found["sentences"])
     tables = tuple(
-        Table(tuple(map(said, t["head"])), tuple(tuple(map(said, row)) for row in t["rows"]), tuple(t["promises"]))
+        Table(tuple(map(said, t["head"])), tuple(tuple(map(cell, row)) for row in t["rows"]), tuple(t["promises"]))
         for t in found["tables"]
     )
     return Section(found["id"], said(found["title"]), sentences, tables)
@@ -100,7 +113,12 @@ def _markdown(found: dict[str, Any]) -> Iterator[str]:
             yield " ".join(_plain(sentence["text"]) for sentence in section["sentences"])
         for table in section["tables"]:
             rows = [table["head"], ["---"] * len(table["head"]), *table["rows"]]
-            yield "\n".join("| " + " | ".join(_plain(cell).replace("|", r"\|") for cell in row) + " |" for row in rows)
+            yield "\n".join(
+                "| "
+                + " | ".join(_plain(cell if isinstance(cell, str) else cell["text"]).replace("|", r"\|") for cell in row)
+                + " |"
+                for row in rows
+            )
 
 
 def _plain(text: str) -> str:

@@ -41,7 +41,7 @@ class Draft:
     def _titles(self, purposes: tuple[str, ...]) -> str:
         return self.t.names([self._of(self.policy.purpose(purpose).title) for purpose in purposes])
 
-    def _notice(self, text: bool | Text, standard: Said) -> Said:
-        if isinstance(text, bool):
-            return standard if text else Said("", self.t.code)
-        return self._of(text)
+    def _say_notice(self, text: bool | Text, standard: Said, *promises: int) -> None:
+        """The standard sentence where the policy says true, the site's own where it has one, else nothing."""
+        if text:
+            self._say(standard if text is True else self._of(text), *promises)

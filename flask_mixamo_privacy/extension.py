@@ -150,7 +150,7 @@ def _ask_for(purpose: str) -> Response:
 def _closer(here: Site) -> Callable[[Response], Response]:
     def close_request(response: Response) -> Response:
         try:
-            return close(here, request.environ, response)
+            return close(response)
         except Exception as error:  # whatever it is, the site's page is served
             here.failed(error)
             return response

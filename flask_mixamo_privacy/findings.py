@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .declaration import built_in
 from .promises import PROMISES, TEXT
 from .site import Site
 
@@ -27,8 +28,7 @@ def check(here: Site) -> list[Finding]:
 
 def _versions(here: Site) -> Iterator[Finding]:
     if here.settings.versions_dir is None:
-        hint = "`flask privacy init` writes one to start from."
-        yield Finding("warning", "privacy.toml", "The site declares no policy of its own; the built-in one holds.", hint)
+        yield _without_versions(here)
         return
     if not here.versions.dates():
         yield Finding("error", "version", "No version of the policy was ever frozen.", "Run `flask privacy policy freeze`.")
@@ -37,6 +37,17 @@ def _versions(here: Site) -> Iterator[Finding]:
     if changed:
         says = f"The policy says something else than its version of {here.versions.dates()[-1]} ({len(changed)} changes)."
         yield Finding("error", "version", says, "See `flask privacy policy diff`, then run `flask privacy policy freeze`.")
+
+
+def _without_versions(here: Site) -> Finding:
+    if here.policy == built_in():
+        says, hint = (
+            "The site declares no policy of its own; the built-in one holds.",
+            "`flask privacy init` writes one to start from.",
+        )
+    else:
+        says, hint = "The policy is built in Python and has no folder for its versions.", "Set PRIVACY_VERSIONS_DIR."
+    return Finding("warning", "version", says, hint)
 
 
 def _purposes(here: Site) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from flask import current_app
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from .language import SHIPPED, shipped
+from .language import shipped
 from .site import Site
 
 
@@ -19,7 +19,8 @@ def choose_language(site: Site, accept_language: str) -> tuple[str, bool]:
     """
     chosen, default = site.settings.locale, site.policy.language
     if chosen is not None:
-        return shipped(chosen() if callable(chosen) else chosen) or default, False
+        code = chosen() if callable(chosen) else chosen
+        return shipped(str(code) if code else None) or default, False
     if "babel" in current_app.extensions:
         from flask_babel import get_locale
 
@@ -29,5 +30,8 @@ def choose_language(site: Site, accept_language: str) -> tuple[str, bool]:
 
 @lru_cache(maxsize=1024)
 def _negotiate(accept_language: str, default: str) -> str:
-    accepted = parse_accept_header(accept_language, LanguageAccept)
-    return accepted.best_match([default, *SHIPPED]) or default
+    # By quality, and "fr-CA" is French: Werkzeug's own match would rather take English word for word.
+    for tag, quality in parse_accept_header(accept_language, LanguageAccept):
+        if quality and (code := default if tag == "*" else shipped(tag)):
+            return code
+    return default

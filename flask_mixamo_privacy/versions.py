@@ -14,7 +14,7 @@ from typing import Any
 from .derivation import derive
 from .document import Document
 from .errors import PolicyError, Problem
-from .language import WHOLE, language
+from .language import SHIPPED, WHOLE, language
 from .policy import Policy
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.json")
@@ -26,7 +26,7 @@ def versions_in(folder: str | Path) -> list[str]:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(found[1] for found in map(_NAME.fullmatch, names) if found)
+    return sorted(found[1] for found in map(_NAME.fullmatch, names) if found and is_day(found[1]))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,12 @@ class Versions:
         """The version of a day, or None."""
         if self._folder is None or day not in self.dates():
             return None
-        return Version.from_dict(json.loads((self._folder / f"{day}.json").read_text(encoding="utf-8")))
+        path = self._folder / f"{day}.json"
+        try:
+            return Version.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            hint = "It is written by `flask privacy policy freeze`; get it back from the repository."
+            raise PolicyError([Problem(path.name, str(error), "a frozen version", hint, path.name)]) from None
 
     def newest(self) -> Version | None:
         """The last one that was frozen."""
@@ -85,10 +90,11 @@ class Versions:
     def current(self, policy: Policy, day: str) -> Version:
         """What the declaration says now, as a version of that day."""
         policy = replace(policy, version=day)
+        codes = list(dict.fromkeys((*WHOLE, policy.language, *sorted(_languages_of(policy.as_dict())))))
         documents = {
-            code: derive(policy, language(code), min_cell=self._min_cell, provider=self._provider) for code in WHOLE
+            code: derive(policy, language(code), min_cell=self._min_cell, provider=self._provider) for code in codes
         }
-        banner = {code: language(code).of(policy.banner.text, policy.language).text for code in WHOLE}
+        banner = {code: language(code).of(policy.banner.text, policy.language).text for code in codes}
         return Version(day, documents, banner, policy.as_dict())
 
     def freeze(self, policy: Policy, day: str) -> Path:
@@ -114,15 +120,30 @@ class Versions:
 
 
 def changes(old: Version, new: Version) -> list[Change]:
-    """What was added and removed, in the order of the page, in every language that has changes, one after another."""
-    found: list[Change] = []
-    for code in new.documents:
-        if code in old.documents and not found:  # one language tells it; the others only if that one did not change
-            found = list(difference(old.documents[code], new.documents[code]))
-    banners = [version.banner.get("en", "") for version in (old, new)]
-    if old.banner != new.banner:
-        found += [Change("Banner", "removed", banners[0]), Change("Banner", "added", banners[1])]
-    return found
+    """What was added and removed, in the order of the page: in English if it tells, else in the first language that does."""
+    codes = sorted({*old.documents} & {*new.documents}, key=lambda code: (code != "en", code))
+    found = next(filter(None, (list(difference(old.documents[code], new.documents[code])) for code in codes)), [])
+    return found + _banner_changes(old.banner, new.banner)
+
+
+def _banner_changes(old: dict[str, str], new: dict[str, str]) -> list[Change]:
+    for code in sorted({*old, *new}, key=lambda code: (code != "en", code)):
+        before, after = old.get(code, ""), new.get(code, "")
+        if before != after:
+            told = (Change("Banner", "removed", before), Change("Banner", "added", after))
+            return [change for change in told if change.text]
+    return []
+
+
+def _languages_of(declared: Any) -> set[str]:
+    """The languages in which a declaration has texts of its own."""
+    if isinstance(declared, list):
+        return {code for item in declared for code in _languages_of(item)}
+    if not isinstance(declared, dict):
+        return set()
+    if declared and all(code in SHIPPED for code in declared):
+        return set(declared)
+    return {code for item in declared.values() for code in _languages_of(item)}
 
 
 def difference(old: Document, new: Document) -> Iterator[Change]:

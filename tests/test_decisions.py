@@ -182,7 +182,9 @@ def test_an_unknown_purpose_is_refused_with_a_sentence(tiny):
     )
 
 
-@pytest.mark.parametrize("shown", ["x", f"{BUILT_IN.fingerprint}.banner.en.{'0' * 64}", "oldoldoldold.banner.en." + "0" * 64])
+@pytest.mark.parametrize(
+    "shown", ["x", f"{BUILT_IN.fingerprint}.banner.en.{'0' * 64}", "oldoldoldold.banner.en." + "0" * 64]
+)
 def test_words_no_longer_in_force_grant_nothing(tiny, shown):
     """Who accepted other words is shown the new ones, and asked again."""
     site = tiny()

@@ -646,5 +646,5 @@ def test_a_setting_that_names_no_file_is_refused(app_in, value):
 def test_a_broken_file_stops_the_app_at_its_start(app_in, tmp_path):
     """Not at the first visitor."""
     (tmp_path / "privacy.toml").write_text(FULL.replace("days = 20", "days = 31"))
-    with pytest.raises(PolicyError, match="requests.days is 31"):
+    with pytest.raises(PolicyError, match=r"requests\.days is 31"):
         app_in()

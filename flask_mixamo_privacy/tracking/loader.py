@@ -20,7 +20,7 @@ from ..errors import LoaderBusy, PrivacyError
 from . import log, store
 from .store import COLUMNS, Row, Store
 
-_CHUNK = 6 * 1024 * 1024  # bytes of log in one transaction, about 20,000 events
+_CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _PAUSE = 2.0  # seconds between two looks at the log
 _DAY = 86400.0
 _pick = itemgetter(*COLUMNS)

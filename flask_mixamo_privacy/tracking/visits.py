@@ -6,6 +6,7 @@ import base64
 import hmac
 import secrets
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 #: Seconds without a request after which the next one starts a new visit.
 VISIT_GAP = 30 * 60
@@ -64,7 +65,12 @@ class Visitor:
     @property
     def visit(self) -> str:
         """The visit's id: an HMAC of visitor and number, so that two tabs opened at once agree on it."""
-        return _derive(self.id, f"visit {self.number}")
+        return _visit_id(self.id, self.number)
+
+
+@lru_cache(maxsize=4096)
+def _visit_id(visitor: str, number: int) -> str:
+    return _derive(visitor, f"visit {number}")
 
 
 def start_id(visit: str, kind: str) -> str:

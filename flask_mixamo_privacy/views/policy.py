@@ -40,7 +40,8 @@ def version(day: str) -> str:
 
 def gpc() -> Response:
     """The GPC support resource, at ``/.well-known/gpc.json``."""
-    return jsonify(gpc=True, lastUpdate=site().policy.version)
+    version = site().policy.version
+    return jsonify({"gpc": True} | ({"lastUpdate": version} if version else {}))
 
 
 def _as(form: str) -> Response:

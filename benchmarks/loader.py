@@ -1,0 +1,53 @@
+"""How many events a second the loader takes from the log into a fresh SQLite store."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.pending import Pending
+from flask_mixamo_privacy.tracking.loader import Loader
+from flask_mixamo_privacy.tracking.store import Store
+
+from . import segment
+from .figure import Figure
+
+_EVENTS, _RUNS = 300_000, 3
+
+
+def measure() -> list[Figure]:
+    """Medians of three loads, each followed by the same segment under another name, of which nothing is new."""
+    with TemporaryDirectory() as folder:
+        lines = segment.write(Path(folder, "written"), "once", _EVENTS)
+        runs = [_run(Path(folder, str(number)), lines) for number in range(_RUNS)]
+    return [
+        Figure("loader, events a second", _EVENTS / median(first for first, _ in runs), "/s", 100_000, at_least=True),
+        Figure("loader, the same events again", _EVENTS / median(again for _, again in runs), "/s"),
+    ]
+
+
+def store_in(folder: Path) -> Store:
+    """A store of SQLite in this folder, made at the first load."""
+    url = f"sqlite:///{folder / 'privacy-events.sqlite'}"
+    return Store(url, Keys({"benchmark": "not a secret, a benchmark"}, ""), Pending(str(folder / "erasures.pending")))
+
+
+def _run(folder: Path, lines: Path) -> tuple[float, float]:
+    log = folder / "log"
+    log.mkdir(parents=True)
+    loader = Loader(str(log), store_in(folder))
+    return _load(loader, lines, log / "first.events", _EVENTS), _load(loader, lines, log / "again.events", 0)
+
+
+def _load(loader: Loader, lines: Path, place: Path, new: int) -> float:
+    os.link(lines, place)  # the loader deletes what it has loaded: this name of it
+    start = time.perf_counter()
+    loaded = loader.load()
+    seconds = time.perf_counter() - start
+    assert (loaded.events, loaded.lines, loaded.malformed, loaded.torn) == (new, _EVENTS, 0, 0), loaded
+    assert not place.exists()
+    return seconds

@@ -1,0 +1,144 @@
+"""Gunicorn on loopback: a page view that is logged, against the same empty page without the extension."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from flask import Flask
+
+from flask_mixamo_privacy import Privacy
+
+from . import people
+from .client import hammer
+from .figure import Figure
+
+_ROUNDS, _SECONDS, _CLIENTS = 3, 3, 16
+_SIDES = {"bare": "", "without loader": "off", "with loader": "on"}
+_FOLDER, _LOADER = "BENCHMARK_FOLDER", "BENCHMARK_LOADER"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one load of a few seconds came to."""
+
+    rate: float  # requests a second
+    p99: float  # milliseconds
+
+
+def site() -> Flask:
+    """The app that gunicorn serves; the environment says where it writes, and whether the extension and its loader run."""
+    return _site(Path(os.environ[_FOLDER]), os.environ[_LOADER])
+
+
+def _site(folder: Path, loader: str) -> Flask:
+    app = Flask("empty", instance_path=str(folder))
+    app.config.update(SECRET_KEY="not a secret, a benchmark", PRIVACY_LOADER=loader == "on")
+    app.add_url_rule("/", "index", lambda: "")
+    if loader:
+        Privacy(app)
+    return app
+
+
+def measure() -> list[Figure]:
+    """Ratios of requests a second and of p99, medians over rounds in which every side has its turn."""
+    with TemporaryDirectory() as folder, ExitStack() as running:
+        maker = _site(Path(folder), "off")  # of cookies: it serves nothing
+        ports = {side: running.enter_context(_serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
+        for side, port in ports.items():
+            _check(port, Path(folder, side), people.consented(maker), logged=side != "bare")
+            _load(port, people.consented(maker), seconds=1)
+        rounds = [{side: _load(ports[side], people.consented(maker)) for side in _turn(n)} for n in range(_ROUNDS)]
+    return [*_figures(rounds, "without loader"), *_figures(rounds, "with loader"), _bare(rounds)]
+
+
+def _turn(number: int) -> list[str]:
+    """The order of the sides in this round: each is the first one once."""
+    sides = [*_SIDES]
+    return sides[number % len(sides) :] + sides[: number % len(sides)]
+
+
+def _figures(rounds: list[dict[str, Load]], side: str) -> Iterator[Figure]:
+    rate = median(one[side].rate / one["bare"].rate for one in rounds)
+    p99 = median(one[side].p99 / one["bare"].p99 for one in rounds)
+    yield Figure(f"logged empty page, {side}, req/s", rate, "×", 0.90, at_least=True)
+    yield Figure(f"logged empty page, {side}, p99", p99, "×", 1.3)
+
+
+def _bare(rounds: list[dict[str, Load]]) -> Figure:
+    return Figure("bare empty page, req/s", median(one["bare"].rate for one in rounds), "/s")
+
+
+@contextmanager
+def _serving(folder: Path, loader: str) -> Iterator[int]:
+    folder.mkdir()
+    port = _free_port()
+    options = f"--workers 2 --threads 8 --worker-class gthread --bind 127.0.0.1:{port} --log-level error".split()
+    environ = os.environ | {_FOLDER: str(folder), _LOADER: loader}
+    command = [sys.executable, "-m", "gunicorn", *options, "benchmarks.server:site()"]
+    process = subprocess.Popen(command, env=environ, cwd=Path(__file__).parent.parent)
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError("gunicorn did not start within 30 seconds")
+
+
+def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
+    """That the page is an empty one, and that the log has a line of it exactly where the extension runs."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/", headers={"Cookie": cookie})
+    response = connection.getresponse()
+    assert response.status == 200, response.status
+    assert response.read() == b""
+    assert str(response.headers["Content-Type"]).startswith("text/html"), response.headers
+    connection.close()
+    lines = sum(segment.read_text().count('"kind":"page_view"') for segment in folder.glob("privacy-log/*.events"))
+    assert lines == logged, lines
+
+
+def _load(port: int, cookie: str, seconds: int = _SECONDS) -> Load:
+    """Sixteen keep-alive clients for a few seconds; every answer must be a 200."""
+    if shutil.which("wrk"):
+        return _by_wrk(port, cookie, seconds)
+    return Load(*hammer(port, cookie, _CLIENTS, seconds))
+
+
+def _by_wrk(port: int, cookie: str, seconds: int) -> Load:
+    options = ["-t1", f"-c{_CLIENTS}", f"-d{seconds}s", "--latency", "-H", f"Cookie: {cookie}"]
+    command = ["wrk", *options, f"http://127.0.0.1:{port}/"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
+    assert "Non-2xx" not in said, said
+    rate, p99 = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said)
+    assert rate, said
+    assert p99, said
+    return Load(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]])

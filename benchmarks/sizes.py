@@ -1,0 +1,23 @@
+"""Bytes of the banner's JavaScript and CSS as a browser gets them."""
+
+from __future__ import annotations
+
+import gzip
+
+import brotli  # type: ignore[import-untyped]
+
+from flask_mixamo_privacy.assets import build
+
+from .figure import Figure
+
+_NAMES = ("banner.js", "banner.css")
+
+
+def measure() -> list[Figure]:
+    """Both files together: raw, gzip 9 and brotli 11; each file is compressed by itself, as it is served."""
+    files = [build(name) for name in _NAMES]
+    return [
+        Figure("banner JS + CSS, raw", sum(map(len, files)), "B"),
+        Figure("banner JS + CSS, gzip", sum(len(gzip.compress(file, 9)) for file in files), "B"),
+        Figure("banner JS + CSS, brotli", sum(len(brotli.compress(file, quality=11)) for file in files), "B", 2000),
+    ]

@@ -1,0 +1,304 @@
+"""Thirty languages: whole catalogues, the visitor's own, and English where words are missing, marked as such."""
+
+import ast
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+from babel import Locale
+from babel.messages.pofile import read_po
+from flask_babel import Babel
+
+import flask_mixamo_privacy
+from flask_mixamo_privacy.assets import folder
+from flask_mixamo_privacy.declaration import START
+from flask_mixamo_privacy.language import SHIPPED, WHOLE, direction, language
+from flask_mixamo_privacy.policy import Banner
+
+PACKAGE = Path(flask_mixamo_privacy.__file__).parent
+CATALOGUES = [(f"{code}.po", "visitor.pot") for code in SHIPPED if code != "en"]
+CATALOGUES += [(f"{code}.policy.po", "policy.pot") for code in WHOLE if code != "en"]
+OTHERS = [code for code in SHIPPED if code != "en"]
+
+
+@cache
+def messages(name):
+    """A catalogue: what is translated to what, and which of it is fuzzy."""
+    with (PACKAGE / "translations" / name).open("rb") as file:
+        found = [message for message in read_po(file) if message.id]
+    return {m.id: m.string for m in found}, {m.id for m in found if m.fuzzy}
+
+
+def placeholders(text):
+    return sorted(re.findall(r"%\(\w+\)s|%", text))
+
+
+@pytest.mark.parametrize(("name", "template"), CATALOGUES)
+def test_a_catalogue_misses_no_string(name, template):
+    """Every string of the template is translated, none is a guess, and none is left of an older template."""
+    (found, fuzzy), (wanted, _) = messages(name), messages(template)
+    assert (set(wanted) - set(found), set(found) - set(wanted), fuzzy) == (set(), set(), set())
+    assert [msgid for msgid, said in found.items() if not said.strip()] == []
+
+
+@pytest.mark.parametrize(("name", "template"), CATALOGUES)
+def test_a_catalogue_misses_no_placeholder(name, template):
+    """What is filled in is filled in everywhere, and nothing else can be."""
+    found, _ = messages(name)
+    assert [msgid for msgid, said in found.items() if placeholders(said) != placeholders(msgid)] == []
+
+
+def said_in_python():
+    """Every text that the package hands to a language, or holds in readiness for one."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("t", "self.t", "here.language", "_buttons"):
+                yield from _texts(node.args)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "self._to":
+                yield from _texts(node.args[2:3])
+            elif path.match("views/consent.py") and isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper():
+                yield from _texts([node.value])
+
+
+def _texts(nodes):
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def said_in_templates():
+    """Every text that a template hands to its language, by itself or by a macro."""
+    for path in Path(folder("templates")).rglob("*.html"):
+        text = path.read_text()
+        yield from re.findall(r'(?<!\w)t\("([^"]+)"', text)
+        yield from re.findall(r'\{\{ list\("([^"]+)"', text)
+        yield from re.findall(r'\("([^"]+)", policy\.\w+_of', text)
+
+
+def said_in_the_start_file():
+    """Every text of the policy that a site has before it writes one."""
+    found = tomllib.loads(START.read_text())
+    yield found["site"]["name"]
+    for table in (*found["purposes"], *found["cookies"]):
+        yield from (table[key] for key in ("title", "description", "reason") if key in table)
+
+
+@pytest.mark.parametrize(
+    ("said", "least"),
+    [(said_in_python, 90), (said_in_templates, 30), (said_in_the_start_file, 12)],
+    ids=["code", "pages", "start file"],
+)
+def test_every_text_is_in_a_template_for_translators(said, least):
+    """What is said in code, in pages and in the start file can be said in any language."""
+    texts = set(said())
+    assert len(texts) >= least, sorted(texts)
+    assert texts - set(messages("visitor.pot")[0]) - set(messages("policy.pot")[0]) == set()
+
+
+def test_what_visitors_meet_first_is_in_the_template_of_thirty_languages():
+    """The banner, the settings page and the page that asks for consent fall back to English nowhere."""
+    first = set()
+    for name in ("banner", "settings", "consent_required"):
+        text = (Path(folder("templates")) / "mixamo_privacy" / f"{name}.html").read_text()
+        first |= set(re.findall(r'(?<!\w)t\("([^"]+)"', text)) | set(re.findall(r'\("([^"]+)", policy\.\w+_of', text))
+    purposes = tomllib.loads(START.read_text())["purposes"]
+    first |= {purpose[key] for purpose in purposes for key in ("title", "description")}
+    assert len(first) > 20 and first - set(messages("visitor.pot")[0]) == set()
+
+
+@pytest.mark.parametrize("code", SHIPPED)
+def test_refusing_is_said_no_longer_than_accepting(code):
+    """Nowhere is "Reject all" longer-winded than "Accept all"."""
+    accept, reject = (language(code)(msgid).text for msgid in ("Accept all", "Reject all"))
+    assert accept != reject and len(reject) <= 1.35 * len(accept) + 2
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_language_is_not_english(code):
+    """Its buttons have words of its own, and its banner text reads as long as the English one, about."""
+    t, asked = language(code), Banner().text
+    assert [msgid for msgid in ("Accept all", "Reject all", "Save my choice") if t(msgid).text == msgid] == []
+    assert t.of(asked, "en").lang == code and len(t.of(asked, "en").text) <= 1.5 * len(asked)
+
+
+@pytest.mark.parametrize(("code", "dir"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl"), ("he", "rtl")])
+def test_pages_say_their_language_and_direction(tiny, code, dir):
+    """The banner on a foreign page, and the whole page where it is ours."""
+    visitor = tiny().visitor(Accept_Language=code)
+    assert re.search(rf'<form class="privacy-banner"[^>]* lang="{code}" dir="{dir}">', visitor.get("/").text)
+    for path in ("/privacy/consent", "/privacy/"):
+        text = visitor.get(path).text
+        assert f'<html lang="{code}" dir="{dir}">' in text and re.search(
+            rf'class="privacy-page[^>]* lang="{code}" dir="{dir}"', text
+        )
+
+
+def heading(visitor, path="/privacy/consent"):
+    """The language of a page, and its first heading."""
+    text = visitor.get(path).text
+    return re.search(r'<html lang="([\w-]+)"', text)[1], re.search(r"<h1>([^<]+)</h1>", text)[1]
+
+
+def expected(code):
+    return code, language(code)("Privacy settings").text
+
+
+@pytest.mark.parametrize(
+    ("accept", "code"),
+    [
+        ("de", "de"), ("de-AT", "de"), ("fr-CA, en;q=0.5", "fr"), ("tlh, pl;q=0.8, en;q=0.5", "pl"), ("zh-CN,zh;q=0.9", "zh"),
+        ("en-GB", "en"), ("tlh", "en"), ("*", "en"), ("", "en"), ("de;q=x", "en"), (";;;,,,", "en"), ("x" * 5000, "en"),
+        ("en;q=0.1, ja;q=0.9", "ja"), ("he-IL", "he"), ("DE", "de"),
+    ],
+)  # fmt: skip
+def test_the_browser_chooses_among_the_shipped(tiny, accept, code):
+    """The best of what it accepts; for anything else the policy's own language; caches are told."""
+    visitor = tiny().visitor(Accept_Language=accept)
+    assert heading(visitor) == expected(code)
+    for path in ("/", "/privacy/", "/privacy/consent"):
+        assert "Accept-Language" in visitor.get(path).headers["Vary"].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("locale", "code"),
+    [
+        ("de", "de"), (lambda: "de", "de"), (lambda: "de_AT", "de"), (lambda: "zh_Hans_CN", "zh"), (lambda: "pt-BR", "pt"),
+        (lambda: None, "en"), (lambda: "tlh", "en"), (lambda: Locale("fr"), "fr"), (lambda: Locale("es", "MX"), "es"),
+    ],
+)  # fmt: skip
+def test_the_site_may_choose_the_language(tiny, locale, code):
+    """By a code or a callable, whatever the browser accepts, and then caches need not know that."""
+    visitor = tiny(PRIVACY_LOCALE=locale).visitor(Accept_Language="it")
+    assert heading(visitor) == expected(code)
+    assert "Accept-Language" not in visitor.get("/privacy/consent").headers["Vary"]
+
+
+@pytest.mark.parametrize(("chosen", "code"), [("fr", "fr"), ("de_CH", "de"), ("zh_Hans_CN", "zh"), ("sw", "en")])
+def test_flask_babels_locale_is_taken_where_it_is_there(tiny, chosen, code):
+    """The site's own choice of language is ours; one that is not shipped falls back to the policy's."""
+    site = tiny()
+    Babel(site.app, locale_selector=lambda: chosen)
+    assert heading(site.visitor(Accept_Language="it")) == expected(code)
+
+
+def test_the_setting_comes_before_flask_babel(tiny):
+    """Whoever sets PRIVACY_LOCALE means it."""
+    site = tiny(PRIVACY_LOCALE="es")
+    Babel(site.app, locale_selector=lambda: "fr")
+    assert heading(site.visitor()) == expected("es")
+
+
+@pytest.fixture
+def speaking(tiny, tmp_path):
+    """Builds the site whose start file has these pieces replaced."""
+
+    def build(*edits, **config):
+        text = START.read_text()
+        for old, new in edits:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        (tmp_path / "privacy.toml").write_text(text)
+        return tiny(PRIVACY_POLICY=tmp_path / "privacy.toml", **config)
+
+    return build
+
+
+@pytest.mark.parametrize("accept", ["tlh", "", "*"])
+def test_an_unknown_language_falls_back_to_the_policys(speaking, accept):
+    """A Spanish site answers in Spanish whom it does not understand."""
+    site = speaking(('language = "en"', 'language = "es"'))
+    assert heading(site.visitor(Accept_Language=accept)) == expected("es")
+
+
+def test_a_sentence_without_translation_is_english_and_says_so(tiny):
+    """In Polish the policy's heading is Polish; its sentences are English, marked for whoever reads them aloud."""
+    text = tiny().visitor(Accept_Language="pl").get("/privacy/").text
+    assert language("pl")("Privacy policy").text != "Privacy policy"
+    assert '<html lang="pl" dir="ltr">' in text and f"<h1>{language('pl')('Privacy policy')}</h1>" in text
+    assert '<span lang="en" dir="ltr">Using the site is not taken as consent' in text
+    assert text.count("Using the site is not taken") == 1
+
+
+@pytest.mark.parametrize("code", WHOLE)
+def test_in_five_languages_the_policy_is_whole(tiny, code):
+    """Nothing on the page falls back, nor is marked as another language."""
+    article = tiny().visitor(Accept_Language=code).get("/privacy/").text.partition("<article")[2]
+    assert set(re.findall(r' lang="([\w-]+)"', article)) == {code}
+
+
+def test_standard_words_of_the_start_file_are_translated(tiny):
+    """A site that writes no texts is read in the visitor's language all the same."""
+    text = tiny().visitor(Accept_Language="de").get("/privacy/consent").text
+    assert f">{language('de')('Statistics')}</label>" in text and ">Statistics<" not in text
+
+
+def test_a_sites_own_texts_are_shown_per_language(speaking):
+    """The visitor's where there is one, else the site's language, marked."""
+    site = speaking(("[log]", '[banner]\ntext = { en = "May we?", de = "Dürfen wir?" }\n\n[log]'))
+    texts = {code: site.visitor(Accept_Language=code).get("/").text for code in ("en", "de", "fr")}
+    assert "<p>May we?</p>" in texts["en"] and "<p>Dürfen wir?</p>" in texts["de"]
+    assert '<p><span lang="en" dir="ltr">May we?</span></p>' in texts["fr"]
+
+
+def test_a_sites_own_words_are_not_guessed_at(speaking):
+    """A text in one language stays in it, and is marked on a page in another."""
+    site = speaking(('language = "en"', 'language = "de"'), ('title = "Statistics"', 'title = "Zählung"'))
+    assert '<span lang="de" dir="ltr">Zählung</span>' in site.visitor(Accept_Language="ar").get("/privacy/consent").text
+
+
+@pytest.mark.parametrize("code", ["he", "pl"])
+def test_an_earlier_version_in_english_reads_from_the_left(speaking, code):
+    """On a page of any direction the text that was frozen keeps its own."""
+    site = speaking()
+    assert site.cli("policy", "freeze", "--date", "2026-05-08").exit_code == 0
+    text = site.visitor(Accept_Language=code).get("/privacy/versions/2026-05-08").text
+    assert f'<html lang="{code}" dir="{direction(code)}">' in text
+    assert re.search(r'<div lang="en" dir="ltr">\s*<section', text)
+
+
+@pytest.mark.parametrize(("path", "kind"), [("policy.md", "text"), ("policy.json", "json")])
+def test_the_other_forms_are_in_the_visitors_language_too(tiny, path, kind):
+    """Markdown and JSON as well as the page."""
+    response = tiny().visitor(Accept_Language="de").get(f"/privacy/{path}")
+    title = language("de")("Privacy policy").text
+    assert title != "Privacy policy"
+    assert response.text.startswith(f"# {title}\n") if kind == "text" else response.json["title"] == title
+
+
+MEASURE = """() => {
+  const banner = document.querySelector(".privacy-banner")
+  const inside = (part, whole) => part.left >= whole.left - .5 && part.right <= whole.right + .5
+    && part.top >= whole.top - .5 && part.bottom <= whole.bottom + .5
+  const problems = []
+  for (const button of banner.querySelectorAll("button")) {
+    if (button.scrollWidth > button.clientWidth || button.scrollHeight > button.clientHeight) problems.push("overflow: " + button.textContent)
+    if (!inside(button.getBoundingClientRect(), banner.getBoundingClientRect())) problems.push("outside: " + button.textContent)
+    const walker = document.createTreeWalker(button, NodeFilter.SHOW_TEXT)
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+        const range = document.createRange()
+        range.setStart(node, word.index)
+        range.setEnd(node, word.index + word[0].length)
+        const lines = new Set(Array.from(range.getClientRects(), part => Math.round(part.top)))
+        if (lines.size > 1 && !/[\\u3040-\\u9fff]/.test(word[0])) problems.push("cut: " + word[0])
+        if (!Array.from(range.getClientRects()).every(part => inside(part, button.getBoundingClientRect()))) problems.push("past its button: " + word[0])
+      }
+    }
+  }
+  return {
+    problems, lang: banner.lang, dir: getComputedStyle(banner).direction, buttons: banner.querySelectorAll("button").length,
+    width: document.documentElement.scrollWidth, height: banner.getBoundingClientRect().height,
+  }
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("code", SHIPPED)
+def test_the_banner_fits_a_small_phone(tiny, serve, open_browser, code):
+    """At 320 × 568 no button's text is cut or runs over, and most of the page stays in sight."""
+    page = open_browser(viewport={"width": 320, "height": 568}, locale=code)
+    page.goto(serve(tiny().app))
+    found = page.evaluate(MEASURE)
+    assert (found["problems"], found["buttons"], found["lang"], found["dir"]) == ([], 3, code, direction(code))
+    assert found["width"] <= 320
+    assert found["height"] <= (0.30 if code == "en" else 0.45) * 568

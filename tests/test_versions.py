@@ -1,0 +1,522 @@
+"""Versions of the policy, what changes with one line of it, and who is asked anew."""
+
+import json
+import re
+
+import pytest
+
+from conftest import choose
+from flask_mixamo_privacy import wording
+from flask_mixamo_privacy.declaration import START
+from flask_mixamo_privacy.language import WHOLE, language
+
+TITLE = 'title = "Statistics"'
+RECIPIENT = """
+[[recipients]]
+id = "lab"
+name = "Counting Lab"
+role = "adds up"
+purposes = ["statistics"]
+fields = ["page"]
+country = "DE"
+link = "https://lab.example/privacy"
+"""
+MAPS = """
+[[purposes]]
+id = "maps"
+title = "Maps"
+description = "Maps of another company."
+"""
+SERVICE = """
+[[services]]
+id = "charts"
+title = "Charts"
+purpose = "statistics"
+hosts = ["charts.example"]
+loads = ["script"]
+"""
+STORED = """
+[[cookies]]
+name = "zoom"
+purpose = "customisation"
+lifetime = "1 day"
+description = "How near."
+"""
+
+
+@pytest.fixture
+def declare(tiny, tmp_path):
+    """Builds the site whose privacy.toml is the start file with these pieces replaced, and others added at its end."""
+
+    def build(*edits, add="", **config):
+        text = START.read_text()
+        for old, new in edits:
+            assert text.count(old) == 1, (old, text.count(old))
+            text = text.replace(old, new)
+        path = tmp_path / "privacy.toml"
+        path.write_text(text + add)
+        return tiny(PRIVACY_POLICY=path, **config)
+
+    return build
+
+
+@pytest.fixture
+def versions(tmp_path):
+    """The folder of frozen versions, beside privacy.toml."""
+    return tmp_path / "privacy-versions"
+
+
+def frozen(site, day="2026-05-08"):
+    outcome = site.cli("policy", "freeze", "--date", day)
+    assert outcome.exit_code == 0, outcome.output
+    return outcome
+
+
+def come_back(visitor, site):
+    """The same browser, on a later state of the site."""
+    later = site.visitor()
+    for name in ("privacy_consent", "privacy_visitor", "privacy_choices"):
+        if found := visitor.get_cookie(name):
+            later.set_cookie(name, found.value)
+    return later
+
+
+def states(visitor):
+    return visitor.get("/privacy/state.json").json["purposes"]
+
+
+def test_promise_43_freeze_writes_a_dated_version_beside_the_declaration(declare, versions):
+    """With the whole text in five languages, the banner's words, and the declaration behind it."""
+    outcome = frozen(declare())
+    assert (
+        outcome.output == f"{versions / '2026-05-08.json'} written. Commit it: it is what visitors are told from now on.\n"
+    )
+    found = json.loads((versions / "2026-05-08.json").read_text())
+    assert (found["date"], tuple(found["documents"]), tuple(found["banner"])) == ("2026-05-08", WHOLE, WHOLE)
+    assert found["documents"]["en"]["sections"][0]["id"] == "scope"
+    assert [purpose["id"] for purpose in found["declaration"]["purposes"]] == ["necessary", "statistics", "customisation"]
+
+
+def test_freeze_takes_today_by_default(declare, versions, clock):
+    """The day in UTC."""
+    assert declare().cli("policy", "freeze").exit_code == 0
+    assert [path.name for path in versions.iterdir()] == ["2026-05-08.json"]
+
+
+def test_a_published_version_is_not_written_over(declare, versions):
+    """The same text on the same day is no harm; another text that day is refused, and the file stays as it was."""
+    frozen(declare())
+    frozen(declare())
+    before = (versions / "2026-05-08.json").read_bytes()
+    outcome = declare((TITLE, 'title = "Numbers"')).cli("policy", "freeze", "--date", "2026-05-08")
+    assert (outcome.exit_code, (versions / "2026-05-08.json").read_bytes()) == (2, before)
+    assert outcome.output == (
+        "Error: version is '2026-05-08'; allowed: a day after 2026-05-08. "
+        "A published version stays as it is: freeze under a later day.\n"
+    )
+
+
+def test_no_version_is_put_before_another(declare, versions):
+    """What was in force then cannot be changed now."""
+    frozen(declare())
+    outcome = declare((TITLE, 'title = "Numbers"')).cli("policy", "freeze", "--date", "2026-05-07")
+    assert (outcome.exit_code, [path.name for path in versions.iterdir()]) == (2, ["2026-05-08.json"])
+    assert "version is '2026-05-07'; allowed: a day after 2026-05-08." in outcome.output
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-5-8", "2026-02-30", "20260508", "../2026-05-08", "2026-05-08\n"])
+def test_a_version_has_a_real_day(declare, versions, day):
+    """Anything else is refused with a sentence, and nothing is written."""
+    outcome = declare().cli("policy", "freeze", "--date", day)
+    assert (outcome.exit_code, versions.exists()) == (2, False)
+    assert f"{day!r} is no day; write it as 2026-05-08." in outcome.output
+
+
+def test_a_site_without_a_declaration_has_nothing_to_freeze(tiny):
+    """The sentence says what to do first."""
+    outcome = tiny().cli("policy", "freeze")
+    assert (outcome.exit_code, outcome.output) == (
+        2,
+        "Error: privacy.toml is missing; allowed: a declaration of the site's own. "
+        "`flask privacy init` writes one; versions lie beside it.\n",
+    )
+
+
+def test_diff_shows_what_changed_to_a_person(declare):
+    """A line each, with its section; exit 1."""
+    frozen(declare())
+    outcome = declare(("We count visits, repeat visits", "We count clicks, repeat visits")).cli("policy", "diff")
+    assert outcome.exit_code == 1
+    gone, come = outcome.output.splitlines()
+    assert gone.startswith("- What data is used for: Statistics · We count visits, repeat visits and")
+    assert come.startswith("+ What data is used for: Statistics · We count clicks, repeat visits and")
+
+
+def test_diff_shows_what_changed_to_a_machine(declare):
+    """The same as JSON: section, kind and text of each."""
+    frozen(declare())
+    outcome = declare(("aggregates = \"25 months\"", "aggregates = \"3 months\"")).cli("policy", "diff", "--json")  # fmt: skip
+    assert (outcome.exit_code, json.loads(outcome.output)) == (
+        1,
+        [
+            {"section": "Statistics as a whole", "kind": "removed", "text": "Totals are kept for 25 months."},
+            {"section": "Statistics as a whole", "kind": "added", "text": "Totals are kept for 3 months."},
+        ],
+    )
+
+
+def test_diff_of_what_was_published_is_empty(declare):
+    """Exit 0, and nothing said; not even for a version of another day than today's."""
+    frozen(declare(), "2020-02-29")
+    assert [(outcome.exit_code, outcome.output) for outcome in (declare().cli("policy", "diff"),)] == [(0, "")]
+    assert declare().cli("policy", "diff", "--json").output == "[]\n"
+
+
+def test_diff_without_any_version_could_not_look(declare):
+    """Exit 2, with the command that writes one."""
+    outcome = declare().cli("policy", "diff")
+    assert outcome.exit_code == 2
+    assert outcome.output == "Error: there is no frozen version yet; `flask privacy policy freeze` writes one.\n"
+
+
+def test_promise_43_check_is_clean_once_the_text_is_published(declare):
+    """Exit 0."""
+    frozen(declare())
+    outcome = declare().cli("check")
+    assert (outcome.exit_code, outcome.output) == (0, "Nothing to mend.\n")
+    assert (declare().cli("check", "--json").exit_code, declare().cli("check", "--json").output) == (0, "[]\n")
+
+
+def test_promise_43_check_fails_when_the_text_changed_without_a_version(declare):
+    """Exit 1, with the number of changes and the next step; another version mends it."""
+    frozen(declare())
+    changed = declare((TITLE, 'title = "Numbers"'))
+    outcome = changed.cli("check")
+    assert outcome.exit_code == 1
+    assert re.fullmatch(
+        r"error: The policy says something else than its version of 2026-05-08 \(\d changes\)\. "
+        r"See `flask privacy policy diff`, then run `flask privacy policy freeze`\.\n1 findings\.\n",
+        outcome.output,
+    )
+    frozen(changed, "2026-05-09")
+    assert changed.cli("check").exit_code == 0
+
+
+def test_promise_43_check_fails_when_nothing_was_ever_published(declare):
+    """Exit 1, for a machine with level, key, sentence and next step."""
+    outcome = declare().cli("check", "--json")
+    assert outcome.exit_code == 1
+    assert json.loads(outcome.output) == [
+        {
+            "level": "error",
+            "key": "version",
+            "says": "No version of the policy was ever frozen.",
+            "hint": "Run `flask privacy policy freeze`.",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "key", "says"),
+    [
+        (("[log]", MAPS.replace("Maps", "Plans") + "[log]"), "purposes.maps", "Nothing uses the purpose 'maps'."),
+        (("[log]", '[[fields]]\nname = "shoe"\nkind = "anonymous"\ndescription = "Size."\n\n[log]'), "fields.shoe", "No form asks for the field 'shoe'."),
+    ],
+)  # fmt: skip
+def test_check_warns_of_what_is_declared_for_nothing(declare, edit, key, says):
+    """A warning is told, and fails nothing."""
+    site = declare(edit)
+    frozen(site)
+    outcome = site.cli("check", "--json")
+    assert outcome.exit_code == 0
+    assert [(found["level"], found["key"], found["says"]) for found in json.loads(outcome.output)] == [
+        ("warning", key, says)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('title = { en = "Statistics", it = "Statistiche" }', 'title = { en = "Statistics", it = "Statistica" }'),
+        ('title = { en = "Statistics", de = "Statistik" }', 'title = { en = "Statistics", de = "Zahlen" }'),
+    ],
+)
+def test_a_change_of_the_sites_words_in_any_language_is_a_change(declare, before, after):
+    """Who reads Italian was told something else: that needs a version too."""
+    frozen(declare((TITLE, before)))
+    assert declare((TITLE, after)).cli("check").exit_code == 1
+
+
+def test_a_change_of_the_banner_in_one_language_is_shown_in_that_language(declare):
+    """Not as two equal lines in English."""
+    banner = '[banner]\ntext = {{ en = "May we?", de = "{}" }}\n\n[log]'
+    frozen(declare(("[log]", banner.format("Dürfen wir?"))))
+    outcome = declare(("[log]", banner.format("Ja oder nein?"))).cli("policy", "diff")
+    assert (outcome.exit_code, outcome.output) == (1, "- Banner: Dürfen wir?\n+ Banner: Ja oder nein?\n")
+
+
+def test_earlier_versions_stay_readable(declare):
+    """As they were, with a word that they are no longer in force; the current one says the new thing."""
+    frozen(declare())
+    later = declare((TITLE, 'title = "Numbers"'))
+    frozen(later, "2026-06-01")
+    visitor = declare((TITLE, 'title = "Numbers"')).visitor()
+    old, new = visitor.get("/privacy/versions/2026-05-08").text, visitor.get("/privacy/versions/2026-06-01").text
+    assert '<th scope="row">Statistics</th>' in old and '<th scope="row">Numbers</th>' not in old
+    assert '<th scope="row">Numbers</th>' in new and '<th scope="row">Statistics</th>' not in new
+    assert ("no longer in force" in old, "no longer in force" in new) == (True, False)
+
+
+def test_an_earlier_version_is_read_in_the_sites_other_language(declare):
+    """It was frozen whole in each."""
+    frozen(declare((TITLE, 'title = { en = "Statistics", de = "Zählung" }')))
+    page = declare().visitor(Accept_Language="de").get("/privacy/versions/2026-05-08")
+    assert page.status_code == 200 and "Zählung" in page.text
+
+
+@pytest.mark.parametrize("day", ["2026-05-09", "..", "../privacy.toml", "%2e%2e", "2026-05-08.json", "2026-05-08%00", "x"])
+def test_a_version_that_is_not_there_is_not_found(declare, day):
+    """Nor is any other file."""
+    frozen(declare())
+    visitor = declare().visitor()
+    assert visitor.get("/privacy/versions/2026-05-08").status_code == 200
+    assert visitor.get(f"/privacy/versions/{day}").status_code == 404
+
+
+def test_what_changed_lists_added_and_removed(declare):
+    """Against the version before; the first has nothing to compare with."""
+    frozen(declare())
+    frozen(declare(('aggregates = "25 months"', 'aggregates = "3 months"')), "2026-06-01")
+    visitor = declare().visitor()
+    text = visitor.get("/privacy/versions/2026-06-01").text.partition('id="what-changed"')[2]
+    assert "What changed since the version of May 8, 2026" in text
+    assert re.findall(r"<ins>(.*?)</ins>", text) == ["Totals are kept for 3 months."]
+    assert re.findall(r"<del>(.*?)</del>", text) == ["Totals are kept for 25 months."]
+    assert "what-changed" not in visitor.get("/privacy/versions/2026-05-08").text
+
+
+def test_the_policy_page_links_to_its_versions(declare):
+    """The newest first."""
+    frozen(declare(), "2009-05-08")
+    frozen(declare((TITLE, 'title = "Numbers"')), "2026-06-01")
+    text = declare().visitor().get("/privacy/").text
+    assert re.findall(r'href="/privacy/versions/([\d-]+)"|aria-current="page">([^<]+)<', text) == [
+        ("", "June 1, 2026"),
+        ("2009-05-08", ""),
+    ]
+
+
+def test_promise_45_last_updated_is_the_newest_versions_date(declare, clock):
+    """On the page, in the GPC resource and in what the ledger writes; not today's."""
+    frozen(declare(), "2009-05-08")
+    frozen(declare((TITLE, 'title = "Numbers"')), "2026-02-03")
+    site = declare((TITLE, 'title = "Numbers"'))
+    assert "Last updated: February 3, 2026." in site.visitor().get("/privacy/").text
+    assert site.visitor().get("/.well-known/gpc.json").json["lastUpdate"] == "2026-02-03"
+    choose(site.visitor(), "accept_all")
+    assert [row["policy"] for row in site.ledger()] == ["2026-02-03"]
+
+
+def test_versions_may_lie_elsewhere(declare, tmp_path):
+    """PRIVACY_VERSIONS_DIR names the folder."""
+    site = declare(PRIVACY_VERSIONS_DIR=str(tmp_path / "elsewhere"))
+    frozen(site)
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["2026-05-08.json"]
+
+
+def test_a_stray_file_is_no_version(declare, versions):
+    """What is named after no real day is left alone, and breaks no page."""
+    frozen(declare())
+    for name in ("2026-13-45.json", "2026-06-01.json.orig", "notes.json"):
+        (versions / name).write_text("{}")
+    visitor = declare().visitor()
+    assert visitor.get("/.well-known/gpc.json").json["lastUpdate"] == "2026-05-08"
+    assert visitor.get("/privacy/versions/2026-13-45").status_code == 404
+
+
+@pytest.mark.parametrize("command", [("check",), ("policy", "diff"), ("policy", "freeze", "--date", "2026-06-01")])
+def test_a_damaged_version_could_not_be_looked_at(declare, versions, command):
+    """Exit 2 and the file's name: not a finding, and not a traceback."""
+    frozen(declare())
+    (versions / "2026-05-08.json").write_text("<<<<<<< HEAD")
+    outcome = declare().cli(*command)
+    assert outcome.exit_code == 2 and "2026-05-08.json" in outcome.output
+
+
+def test_check_knows_a_policy_built_in_python(declare, tiny):
+    """It is no built-in one; it only has no folder of versions yet."""
+    site = declare()
+    outcome = tiny(PRIVACY_POLICY=site.privacy.site(site.app).policy).cli("check")
+    assert outcome.exit_code == 0 and "PRIVACY_VERSIONS_DIR" in outcome.output and "built-in" not in outcome.output
+
+
+# One line of privacy.toml, and everything that follows it.
+
+
+def test_a_purposes_title_changes_settings_and_policy(declare):
+    """Both say what the declaration says."""
+    visitor = declare((TITLE, 'title = "Numbers"')).visitor()
+    for path in ("/privacy/", "/privacy/consent"):
+        text = visitor.get(path).text
+        assert ">Numbers</" in text and ">Statistics</" not in text
+
+
+def test_the_banners_text_changes_the_banner(declare):
+    """On every page of the site."""
+    text = declare(("[log]", '[banner]\ntext = "Count?"\n\n[log]')).visitor().get("/other").text
+    assert "<p>Count?</p>" in text and "May we count" not in text
+
+
+def test_a_purpose_that_is_taken_out_is_gone_everywhere(declare):
+    """Page, settings, cookie table, and what may be granted."""
+    toml = START.read_text()
+    purpose = toml[toml.index('[[purposes]]\nid = "customisation"') : toml.index("# Everything that is stored")]
+    cookie = toml[toml.index('[[cookies]]\nname = "privacy_choices"') : toml.index('[[cookies]]\nname = "session"')]
+    visitor = declare((purpose, ""), (cookie, "")).visitor()
+    for path in ("/privacy/", "/privacy/consent", "/privacy/policy.md"):
+        assert "ustomisation" not in visitor.get(path).text and "privacy_choices" not in visitor.get(path).text
+    assert choose(visitor, "save", "customisation").status_code == 400
+    assert states(visitor) == {"necessary": "granted", "statistics": "unasked"}
+
+
+def test_promise_11_the_decisions_lifetime_is_the_declared_one(declare, clock):
+    """In the cookie table, and in the cookie."""
+    site = declare(('lifetime = "182 days"', 'lifetime = "30 days"'))
+    cookie = choose(site.visitor(), "reject_all").headers["Set-Cookie"]
+    assert "Expires=Sun, 07 Jun 2026 00:00:00 GMT" in cookie
+    assert '<td data-head="Kept for">30 days</td>' in site.visitor().get("/privacy/").text
+
+
+def test_promise_11_the_decision_ends_with_its_declared_lifetime(declare, clock):
+    """A browser that keeps it longer is asked again all the same."""
+    visitor = declare(('lifetime = "182 days"', 'lifetime = "30 days"')).visitor()
+    choose(visitor, "accept_all")
+    value = visitor.get_cookie("privacy_consent").value
+    clock.shift(31 * 86400)
+    visitor.set_cookie("privacy_consent", value)
+    assert states(visitor)["statistics"] == "unasked"
+
+
+@pytest.mark.parametrize(("name", "purpose"), [("privacy_visitor", "statistics"), ("privacy_choices", "customisation")])
+def test_promise_11_the_other_cookies_live_as_declared(declare, clock, name, purpose):
+    """Ten days are ten days."""
+    lifetime = 'purpose = "{}"\nlifetime = "{} days"'
+    site = declare((lifetime.format(purpose, 395), lifetime.format(purpose, 10)))
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/theme/dark")
+    visitor.get("/")
+    assert visitor.get_cookie(name).max_age == 10 * 86400
+
+
+@pytest.mark.parametrize(("period", "days", "left"), [("1 month", 29, 2), ("1 month", 32, 0), ("13 months", 32, 2)])
+def test_retention_is_what_prune_enforces(declare, clock, period, days, left):
+    """Events are there until the declared time is over, and gone after it."""
+    site = declare(('events = "13 months"', f'events = "{period}"'))
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    assert len(site.events()) == 2
+    clock.shift(days * 86400)
+    outcome = site.cli("prune")
+    assert (outcome.exit_code, outcome.output) == (0, f"{2 - left} events older than {period} deleted.\n")
+    assert len(site.events()) == left
+
+
+@pytest.mark.parametrize("gone", ["network", "browser", "page", "referrer"])
+def test_promise_14_a_field_that_is_not_declared_is_not_recorded(declare, gone):
+    """Nor spoken of; all others are, as before."""
+    line = next(line for line in START.read_text().splitlines() if line.startswith("fields = "))
+    site = declare((line, line.replace(f'"{gone}", ', "")))
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    visitor = site.visitor(User_Agent=agent, Referer="https://elsewhere.example/x")
+    visitor.environ_base["REMOTE_ADDR"] = "203.0.113.9"
+    choose(visitor, "accept_all")
+    visitor.get("/other")
+    found = {name: site.events("page_view")[0][name] for name in ("page", "referrer", "browser", "platform", "network")}
+    assert [name for name, value in found.items() if value is None] == [gone]
+
+
+# Who is asked anew.
+
+
+@pytest.mark.parametrize(
+    ("edits", "add", "anew"),
+    [
+        ([], "", set()),
+        ([(TITLE, 'title = "Statistic"')], "", set()),
+        ([("We count visits, repeat visits", "We count vists, repeat visits")], "", set()),
+        ([("[log]", '[banner]\ntext = "May we?"\n\n[log]')], "", set()),
+        ([("[notices]", "[notices]\nlaw = true")], "", set()),
+        ([], RECIPIENT.replace("statistics", "necessary"), set()),
+        ([], RECIPIENT, {"statistics"}),
+        ([], SERVICE, {"statistics"}),
+        ([], STORED, {"customisation"}),
+        ([('purpose = "statistics"\nlifetime = "395 days"', 'purpose = "statistics"\nlifetime = "100 days"')], "", {"statistics"}),
+        ([('theme, for your next visit. If you also allow statistics, we count which choices are made."\nretention = "13 months"', 'theme."\nretention = "14 months"')], "", {"customisation"}),
+        ([], MAPS, {"maps"}),
+    ],
+    ids=["nothing", "a title", "a description", "the banner", "a notice", "a recipient of another purpose", "a recipient",
+         "a service", "a cookie", "a lifetime", "a retention", "a purpose"],
+)  # fmt: skip
+def test_only_what_matters_is_asked_anew(declare, edits, add, anew):
+    """A decision stands for every purpose about which nothing material changed."""
+    visitor = declare().visitor()
+    choose(visitor, "save", "statistics", "customisation")
+    later = come_back(visitor, declare(*edits, add=add))
+    assert {purpose for purpose, state in states(later).items() if state == "unasked"} == anew
+    assert {state for purpose, state in states(later).items() if purpose not in anew} == {"granted"}
+    assert ("privacy-banner" in later.get("/").text) == bool(anew)
+
+
+def test_what_was_refused_stays_refused_beside_what_is_asked_anew(declare):
+    """A new recipient of statistics does not reopen the refusal of customisation."""
+    visitor = declare().visitor()
+    choose(visitor, "save", "statistics")
+    later = come_back(visitor, declare(add=RECIPIENT))
+    assert states(later) == {"necessary": "granted", "statistics": "unasked", "customisation": "refused"}
+
+
+def test_a_version_alone_asks_nobody_again(declare):
+    """Publishing is no change."""
+    visitor = declare().visitor()
+    choose(visitor, "accept_all")
+    frozen(declare())
+    assert "unasked" not in states(come_back(visitor, declare())).values()
+
+
+def test_the_ledger_keeps_the_fingerprint_and_the_words(declare):
+    """A typo mended changes the digest of the words, a new recipient both."""
+    rows = []
+    for edits, add in ([], ""), ([(TITLE, 'title = "Statistic"')], ""), ([], RECIPIENT):
+        site = declare(*edits, add=add)
+        policy = site.privacy.site(site.app).policy
+        words = wording.settings(policy, language("en"))
+        choose(site.visitor(), "accept_all", shown=words.shown)
+        rows.append(site.ledger()[-1])
+        assert (rows[-1]["fingerprint"], rows[-1]["text"]) == (policy.fingerprint, words.digest)
+        assert words.body in [text["body"] for text in site.ledger_texts() if text["digest"] == words.digest]
+    assert len({row["text"] for row in rows}) == 3
+    assert [row["fingerprint"] == rows[0]["fingerprint"] for row in rows] == [True, True, False]
+
+
+def test_init_writes_a_file_to_start_from_and_leaves_one_alone(declare, tmp_path):
+    """What it writes reads; what is there is never written over."""
+    path = tmp_path / "new.toml"
+    assert declare().cli("init", "--path", str(path)).exit_code == 0
+    path.write_text("mine")
+    outcome = declare().cli("init", "--path", str(path))
+    assert (outcome.exit_code, path.read_text()) == (2, "mine")
+    assert outcome.output == f"Error: {path} is there already; it was left alone.\n"
+
+
+def test_the_record_of_processing_is_the_declaration(declare):
+    """As JSON: every purpose, cookie and length of time as declared."""
+    found = json.loads(declare().cli("policy", "record").output)
+    assert [cookie["name"] for cookie in found["cookies"]] == [
+        "privacy_consent",
+        "privacy_visitor",
+        "privacy_choices",
+        "session",
+    ]
+    assert found["purposes"][1]["id"] == "statistics" and found["log"]["fields"][0] == "page"
