@@ -36,6 +36,11 @@ PAGES = {
 }
 
 
+#: The extension's pages that are shown in languages too.
+WORDS = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-23#what-changed"}
+LANGUAGES = {"en": "en-GB", "de": "de-DE", "ar": "ar"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent, help="where the PNGs go (docs/)")
@@ -46,9 +51,14 @@ def main() -> None:
             for look, options in LOOKS.items():
                 with visit(browser, url + path, asking, **options) as page:
                     take(page, folder / f"{name}-{look}.png")
-        with visit(browser, url, True, viewport=WIDE) as page:
+        with visit(browser, url, True, viewport=WIDE, locale="ar") as page:
             page.evaluate("document.documentElement.dir = 'rtl'")
             take(page, folder / "banner-rtl.png")
+        for name, path in WORDS.items():
+            for code, locale in LANGUAGES.items():
+                for look in ("wide", "320"):
+                    with visit(browser, url + path, False, locale=locale, **LOOKS[look]) as page:
+                        take(page, folder / f"{name}-{code}-{look}.png")
 
 
 @contextmanager

@@ -288,5 +288,5 @@ def test_it_reads_from_right_to_left(tiny, enter):
     """On such a page the first answer stands on the right."""
     site = tiny()
     site.view("/page", page_of("", "ar", "rtl"))
-    page = enter(site, "/page", viewport=PHONE)
-    assert box(button(page))[0] > box(button(page, "Reject all"))[0] > box(button(page, "Settings"))[0]
+    page = enter(site, "/page", viewport=PHONE, locale="ar")
+    assert box(button(page, "قبول الكل"))[0] > box(button(page, "رفض الكل"))[0]
