@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 import tempfile
 import threading
@@ -68,6 +69,7 @@ def served() -> Iterator[str]:
         databases = {f"PRIVACY_{name}_URL": f"sqlite:///{temporary}/{name}.sqlite" for name in ("EVENTS", "LEDGER")}
         places = {"PRIVACY_LOG_DIR": f"{temporary}/log", "PRIVACY_ASSETS_DIR": f"{temporary}/assets"}
         app = create_app({"SECRET_KEY": "not a secret, a picture", "PRIVACY_LOADER": False, **databases, **places})
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -92,7 +94,7 @@ def visit(browser: Browser, url: str, asking: bool, **options: Any) -> Iterator[
     page = context.new_page()
     page.goto(url, wait_until="networkidle")
     if not asking and page.locator(".privacy-banner").count():
-        page.get_by_role("button", name="Reject all", exact=True).click()
+        page.locator(".privacy-banner button[value=reject_all]").click()
         page.locator(".privacy-banner").wait_for(state="detached")
     yield page
     context.close()
