@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo
 
 from . import declaration
-from .errors import PrivacyError
-from .findings import check
+from .errors import PolicyError, PrivacyError, SettingError
+from .findings import Finding, check
 from .ledger import Entry
 from .site import Site, site
 from .tracking.events import timestamp
@@ -184,19 +184,32 @@ def init_command(path: Path | None) -> None:
     click.echo(f"{target} written. Next: change it, run `flask privacy check`, then `flask privacy policy freeze`.")
 
 
-@privacy.command("check")
+@privacy.command("check", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@click.pass_context
 @_could_not_look
-def check_command(as_json: bool) -> None:
+def check_command(context: click.Context, as_json: bool) -> None:
     """Hold the declaration against itself, its versions and what keeps its promises; exit 1 for findings."""
-    findings = check(site())
+    findings = _findings(context.ensure_object(ScriptInfo))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:
         for finding in findings:
-            click.echo(f"{finding.level}: {finding.says} {finding.hint}")
+            click.echo(f"{finding.level}: {finding.says} {finding.hint}".rstrip())
         click.echo("Nothing to mend." if not findings else f"{len(findings)} findings.")
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
+
+
+def _findings(script: ScriptInfo) -> list[Finding]:
+    """What is wrong with the declaration, be it so wrong that the app does not start."""
+    try:
+        app = script.load_app()
+    except PolicyError as error:
+        return [Finding("error", problem.key, str(problem), "") for problem in error.problems]
+    except SettingError as error:
+        return [Finding("error", error.name, str(error), "")]
+    with app.app_context():
+        return check(site())
 
 
 policy = AppGroup("policy", help="The policy's versions.")

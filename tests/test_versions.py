@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
+from flask import Flask
 
 from conftest import choose
-from flask_mixamo_privacy import wording
+from flask_mixamo_privacy import Privacy, wording
 from flask_mixamo_privacy.declaration import START
 from flask_mixamo_privacy.language import WHOLE, language
 
@@ -281,6 +283,27 @@ def test_a_version_that_is_not_there_is_not_found(declare, day):
     visitor = declare().visitor()
     assert visitor.get("/privacy/versions/2026-05-08").status_code == 200
     assert visitor.get(f"/privacy/versions/{day}").status_code == 404
+
+
+def test_check_tells_what_keeps_the_app_from_starting(tmp_path):
+    """A declaration that cannot be kept is a finding, with its line, and no traceback."""
+    from flask.cli import FlaskGroup, ScriptInfo
+
+    (tmp_path / "privacy.toml").write_text(
+        '[site]\nname = "A"\n\n[[purposes]]\nid = "use"\nbasis = "contract"\ntitle = "Use"\n'
+    )
+
+    def create_app():
+        app = Flask("broken", root_path=str(tmp_path), instance_path=str(tmp_path))
+        app.config["SECRET_KEY"] = "not a secret, a test"
+        Privacy(app)
+        return app
+
+    outcome = CliRunner().invoke(
+        FlaskGroup(create_app=create_app), ["privacy", "check"], obj=ScriptInfo(create_app=create_app)
+    )
+    assert outcome.exit_code == 1
+    assert outcome.output.splitlines()[0].startswith("error: privacy.toml:4: purposes.use.description is missing; allowed:")
 
 
 def test_what_changed_lists_added_and_removed(declare):
