@@ -153,7 +153,10 @@ def _wanted(policy: Policy, choice: Choice, purposes: Collection[str]) -> frozen
         return frozenset()
     if choice == "accept_all":
         return frozenset(policy.marks)
-    return frozenset(purpose for purpose in purposes if policy.purpose(purpose).optional)
+    for purpose in purposes:
+        if policy.purpose(purpose).basis == "consent" and purpose not in policy.marks:
+            raise UndeclaredPurpose(purpose, policy.marks)  # one signs up to it at a form, not in a browser
+    return frozenset(purposes) & policy.marks.keys()
 
 
 def _decided(policy: Policy) -> tuple[str, ...]:

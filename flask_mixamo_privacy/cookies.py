@@ -43,7 +43,7 @@ class Sealed(Generic[T]):
         self._config = config
         self._salt = _SALT + kind
         self._decode = decode
-        self._keys: tuple[Any, Any] | None = None
+        self._keys: tuple[Any, ...] | None = None
 
     def open(self, raw: str, *context: object) -> T | None:
         """What a signed text says, or None for anything forged, edited, oversized or out of date."""
@@ -62,9 +62,9 @@ class Sealed(Generic[T]):
 
     def _follow_keys(self) -> None:
         """Notice a rotation of the app's keys, which may happen while it runs."""
-        keys = (self._config["SECRET_KEY"], self._config.get("SECRET_KEY_FALLBACKS"))
+        keys = (*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"])
         if keys != self._keys:
-            self._signer = Signer([*(keys[1] or ()), keys[0]], salt=self._salt, **_SIGNING)
+            self._signer = Signer(keys, salt=self._salt, **_SIGNING)
             self._verified = lru_cache(maxsize=4096)(self._verify)
             self._keys = keys
 

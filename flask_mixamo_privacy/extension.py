@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from flask import Flask, make_response, render_template, request
+from flask import Flask, current_app, has_request_context, make_response, render_template
 from werkzeug.wrappers import Response
 
 from . import cli, config, views, wording
@@ -15,7 +15,7 @@ from .closing import close
 from .counting import record
 from .current import exchange
 from .errors import AlreadyInitialised, EventError, NotInitialised
-from .markup import TemplateVerbs
+from .markup import TemplateVerbs, here_and_now
 from .pages import Naming
 from .site import EXTENSION, Site, site
 from .tracking.events import KINDS, check_name, properties
@@ -62,6 +62,8 @@ class Privacy:
         A name or a value that the log does not take raises :class:`EventError` in tests and in debug mode; in
         production it is logged, and the page is served.
         """
+        if not has_request_context():
+            return  # nobody is visiting: a task in a worker, a command
         here = exchange()
         try:
             if name in KINDS:
@@ -122,7 +124,7 @@ def consent_required(purpose: str) -> Callable[[F], F]:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
             if exchange().look().allows(purpose):
-                return view(*args, **values)
+                return current_app.ensure_sync(view)(*args, **values)
             return _ask_for(purpose)
 
         return guarded  # type: ignore[return-value]
@@ -140,7 +142,8 @@ def _ask_for(purpose: str) -> Response:
         description=here.language.of(policy.purpose(purpose).description, policy.language),
         granted=sorted(here.consent.held | {purpose}),
         shown=wording.settings(policy, here.language).shown,
-        next=request.full_path.rstrip("?"),
+        can_ask=purpose in policy.marks,
+        next=here_and_now(here),
     )
     response = make_response(page, 403)
     response.headers["Cache-Control"] = "no-store"

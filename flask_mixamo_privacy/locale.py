@@ -17,15 +17,27 @@ def choose_language(site: Site, accept_language: str) -> tuple[str, bool]:
 
     ``PRIVACY_LOCALE`` comes first, then Flask-Babel where the app has it, then the browser, then the policy's own.
     """
-    chosen, default = site.settings.locale, site.policy.language
+    default = site.policy.language
+    try:
+        chosen = _chosen_by_site(site)
+    except Exception as error:  # the site's own callable must not break its pages
+        site.failed(error)
+        return default, False
     if chosen is not None:
-        code = chosen() if callable(chosen) else chosen
-        return shipped(str(code) if code else None) or default, False
+        return shipped(chosen) or default, False
+    return _negotiate(accept_language[:200], default), True
+
+
+def _chosen_by_site(site: Site) -> str | None:
+    """The locale that the site says, which may be none of ours; None where it leaves the choice to the browser."""
+    chosen = site.settings.locale
+    if chosen is not None:
+        return str((chosen() if callable(chosen) else chosen) or "")
     if "babel" in current_app.extensions:
         from flask_babel import get_locale
 
-        return shipped(str(get_locale())) or default, False
-    return _negotiate(accept_language[:200], default), True
+        return str(get_locale())
+    return None
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from flask import current_app, render_template
 from markupsafe import Markup, escape
@@ -40,7 +41,7 @@ class TemplateVerbs:
             return _EMPTY
         here.personal = True
         parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets, here.language)
-        return Markup(str(escape(_path_with_query(here))).join(parts))  # noqa: S704 — the parts are a rendered template
+        return Markup(str(escape(here_and_now(here))).join(parts))  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
         """A script's tag where the purpose is granted, else nothing at all; raises :class:`UndeclaredPurpose`."""
@@ -99,9 +100,10 @@ class TemplateVerbs:
         return tuple(rendered.split(_HERE))
 
 
-def _path_with_query(here: Exchange) -> str:
+def here_and_now(here: Exchange) -> str:
+    """The address of the page at hand, to come back to after a decision."""
     query = here.environ.get("QUERY_STRING", "")
-    path = here.environ.get("SCRIPT_NAME", "") + here.request.path
+    path = quote(here.environ.get("SCRIPT_NAME", "") + here.request.path)
     return f"{path}?{query}" if query else path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
+from urllib.parse import unquote
 
 from flask import Flask, Request, g, session
 from werkzeug.exceptions import HTTPException
@@ -73,6 +74,7 @@ class Pages:
 
     def name_of(self, path: str, root_path: str, personal: bool) -> str:
         """The name of a page by its path alone, or the empty text for one that is none or is not counted."""
+        path = unquote(path)
         found = self._rule_of(path.removeprefix(root_path))
         if found is None:
             return ""

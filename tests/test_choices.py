@@ -67,6 +67,16 @@ def test_withdrawing_customisation_forgets_the_choices(tiny):
     assert cookie(visitor, "privacy_choices") is None
 
 
+def test_a_refusal_after_an_expired_grant_leaves_choices_for_the_session_alone(tiny):
+    """The cookie that was to stay for 395 days does not outlive its grant."""
+    visitor = tiny().visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/theme/dark")
+    visitor.delete_cookie("privacy_consent")
+    headers = choose(visitor, "reject_all").headers.getlist("Set-Cookie")
+    assert [("Max-Age" in header) for header in headers if header.startswith("privacy_choices=")] == [False]
+
+
 def test_granting_customisation_keeps_what_was_chosen_before(tiny):
     """A choice of this session stays for the next one."""
     visitor = tiny().visitor()

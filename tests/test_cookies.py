@@ -77,7 +77,7 @@ def test_a_key_rotation_keeps_every_decision(tiny):
     visitor = granted(site)
     site.app.config.update(SECRET_KEY="new key of the site", SECRET_KEY_FALLBACKS=["old key of the site"])
     assert "Accept all" not in visitor.get("/").text
-    site.app.config.update(SECRET_KEY_FALLBACKS=[])
+    site.app.config["SECRET_KEY_FALLBACKS"].clear()
     assert "Accept all" in visitor.get("/").text
 
 

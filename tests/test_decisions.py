@@ -300,3 +300,60 @@ def test_consent_required_answers_403_with_a_way_to_consent(tiny):
     assert response.status_code == 403 and "Allow Customisation" in response.text
     back = choose(visitor, "save", "customisation", **fields(response.text.partition('class="privacy-page"')[2]))
     assert (back.headers["Location"], visitor.get("/wall").text) == ("/wall?a=1", "behind")
+
+
+def test_one_visitors_decision_never_reaches_another_through_a_shared_app_context(tiny):
+    """Where an app context was pushed by hand, all requests share ``g``; none finds there what another decided."""
+    site = tiny()
+    granted, other = site.visitor(), site.visitor()
+    with site.app.app_context():
+        assert "privacy_consent" in choose(granted, "accept_all").headers["Set-Cookie"]
+        response = other.get("/")
+    assert "Accept all" in response.text and "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize("origin", ["http://[", "//", "http://localhost:99999999", "\xff"])
+def test_a_garbled_origin_is_another_sites(tiny, origin):
+    """It is refused, and no error."""
+    assert choose(tiny().visitor(Origin=origin), "accept_all").status_code == 403
+
+
+@pytest.mark.parametrize("setting", ["PRIVACY_LOCALE", "PRIVACY_LOGGED_IN"])
+def test_a_sites_faulty_callable_breaks_no_page_and_no_decision(tiny, setting):
+    """In production it is logged; pages are served and decisions taken."""
+    site = tiny(TESTING=False, **{setting: lambda: 1 / 0})
+    visitor = site.visitor(Accept="application/json")
+    assert [visitor.get("/").status_code, choose(visitor, "accept_all", next="/").status_code] == [200, 200]
+    assert choose(visitor, "reject_all", next="/").status_code == 200
+
+
+def test_an_async_view_may_require_consent(tiny):
+    """It is awaited as any other."""
+    from flask_mixamo_privacy import consent_required
+
+    async def view():
+        return "awaited"
+
+    site = tiny()
+    site.view("/wall", consent_required("statistics")(view))
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    assert visitor.get("/wall").text == "awaited"
+
+
+def test_what_one_signs_up_to_at_a_form_is_not_granted_in_a_browser(tiny):
+    """A purpose that the banner does not ask for is refused with a sentence, and nothing is decided."""
+    from dataclasses import replace
+
+    from flask_mixamo_privacy import Purpose
+
+    news = Purpose("news", "News", "Mails.", ask="form")
+    visitor = tiny(PRIVACY_POLICY=replace(BUILT_IN, purposes=(*BUILT_IN.purposes, news))).visitor()
+    assert choose(visitor, "save", "news").status_code == 400 and cookie(visitor) is None
+
+
+@pytest.mark.parametrize("path", ["/item/a%3Fb", "/item/a%23b", "/item/100%2541", "/item/%C3%A4"])
+def test_the_way_back_is_the_very_page(tiny, path):
+    """Whatever its path holds."""
+    text = tiny().visitor().get(path, environ_overrides={"SCRIPT_NAME": "/shop"}).text
+    assert f'name="next" value="/shop{path}"' in text

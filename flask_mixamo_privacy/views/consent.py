@@ -138,7 +138,7 @@ def _take_effect(here: Exchange, decision: Decision) -> None:
             _erase(here, before.id)
     elif before is not None:
         here.carry(before)
-    if not counted and _wants_json():
+    if not counted and "statistics" in here.consent.granted and _wants_json():
         _count_page_at_hand(here)
     _keep_choices(here, decision)
     _tell(here, decision)
@@ -155,17 +155,21 @@ def _count_page_at_hand(here: Exchange) -> None:
     """The page on which the banner was accepted is counted, as it is where the form's answer reloads it."""
     path = local_path(request.form.get("next"))
     pages = here.site.pages
-    personal = pages.somebody_is_logged_in(here.request)
+    try:
+        personal = pages.somebody_is_logged_in(here.request)
+    except Exception as error:  # the site's own callable must not undo a visitor's decision
+        here.site.failed(error)
+        return
     here.page = pages.name_of(path.partition("?")[0], request.root_path, personal) if path else ""
-    if here.page and "statistics" in here.consent.granted:
+    if here.page:
         here.pending.append(("page_view", "{}"))
 
 
 def _keep_choices(here: Exchange, decision: Decision) -> None:
-    """What was chosen until now is kept under a grant of customisation, and forgotten when that is taken back."""
+    """What was chosen until now is kept under a grant of customisation, else for the session; a withdrawal forgets it."""
     if "customisation" in decision.withdrawn:
         here.choices_out = ""
-    elif "customisation" in here.consent.granted and here.choices:
+    elif here.choices:
         here.choices_out = here.site.cookies.seal_choices(here.choices)
 
 
