@@ -102,15 +102,15 @@ class Cookies:
         """The visitor that the cookie names, or None for garbage."""
         return self._visitor.open(raw, today)
 
-    def choices(self, raw: str) -> dict[str, Any]:
-        """The remembered choices; none of them for garbage."""
+    def choices(self, raw: str) -> tuple[str, dict[str, Any]]:
+        """The beginning of the receipt that the choices are kept under, if any, and the choices; none for garbage."""
         if len(raw) > _LONGEST_CHOICES:
-            return {}
+            return "", {}
         try:
-            found = self._choices().loads(raw)
-        except _FORGED:
-            return {}
-        return found if isinstance(found, dict) else {}
+            check, found = self._choices().loads(raw)
+        except (*_FORGED, TypeError):
+            return "", {}
+        return (check, found) if isinstance(check, str) and isinstance(found, dict) else ("", {})
 
     def issue_consent(self, response: Response, record: Record, secure: bool) -> None:
         """Set the decision until its declared days are over, to the byte the same for all who refuse on that day."""
@@ -122,9 +122,9 @@ class Cookies:
         age = (visitor.first_day + self._days.visitor - today) * _DAY
         self._set(response, self.names(secure).visitor, self._visitor.seal(visitor.encode()), secure, max_age=age)
 
-    def seal_choices(self, choices: Mapping[str, Any]) -> str:
-        """The signed choices; raises :class:`EventError` when they are more than a cookie should carry."""
-        value = self._choices().dumps(dict(choices))
+    def seal_choices(self, check: str, choices: Mapping[str, Any]) -> str:
+        """The choices, signed, and bound to a grant; raises :class:`EventError` when a cookie should not carry so much."""
+        value = self._choices().dumps([check, dict(choices)])
         if len(value) > _LONGEST_CHOICES:
             raise EventError("The length of the remembered choices", len(value), f"{_LONGEST_CHOICES} characters at most")
         return str(value)

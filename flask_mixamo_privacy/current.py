@@ -130,11 +130,20 @@ class Exchange:
 
     @property
     def choices(self) -> dict[str, Any]:
-        """The remembered choices, those made in this request included."""
+        """The remembered choices, those made in this request included; none that were kept under a grant now gone."""
         if self._choices is None:
             raw = self._cookie(self.names.choices)
-            self._choices = self.site.cookies.choices(raw) if raw else {}
+            check, self._choices = self.site.cookies.choices(raw) if raw else ("", {})
+            if check and check != self.choices_check:
+                self._choices = {}
+                if not ("customisation" in self.consent.held and self._receipt.startswith(check)):
+                    self.choices_out = ""  # not merely suspended by GPC
         return self._choices
+
+    @property
+    def choices_check(self) -> str:
+        """What binds choices to the grant they are kept under; empty without one."""
+        return self._receipt[:8] if "customisation" in self.consent.granted else ""
 
 
 def exchange() -> Exchange:

@@ -84,7 +84,7 @@ class Privacy:
         here = exchange()
         try:
             data = properties({"name": check_name(name), "value": value})
-            sealed = here.site.cookies.seal_choices({**here.choices, name: value})
+            sealed = here.site.cookies.seal_choices(here.choices_check, {**here.choices, name: value})
         except EventError as error:
             here.site.failed(error)
             return

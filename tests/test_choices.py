@@ -67,14 +67,29 @@ def test_withdrawing_customisation_forgets_the_choices(tiny):
     assert cookie(visitor, "privacy_choices") is None
 
 
-def test_a_refusal_after_an_expired_grant_leaves_choices_for_the_session_alone(tiny):
-    """The cookie that was to stay for 395 days does not outlive its grant."""
-    visitor = tiny().visitor()
+@pytest.mark.parametrize("loss", ["expired", "withdrawn"])
+def test_choices_do_not_outlive_the_grant_they_were_kept_under(tiny, loss):
+    """After its end, or set again by a page that answered late, the cookie is nothing and is deleted."""
+    site = tiny()
+    site.view("/mine", lambda: str(site.privacy.customisation("theme", "light")))
+    visitor = site.visitor()
     choose(visitor, "accept_all")
     visitor.get("/theme/dark")
-    visitor.delete_cookie("privacy_consent")
-    headers = choose(visitor, "reject_all").headers.getlist("Set-Cookie")
-    assert [("Max-Age" in header) for header in headers if header.startswith("privacy_choices=")] == [False]
+    late = cookie(visitor, "privacy_choices")
+    choose(visitor, "reject_all") if loss == "withdrawn" else visitor.delete_cookie("privacy_consent")
+    visitor.set_cookie("privacy_choices", late)
+    assert visitor.get("/mine").text == "light" and cookie(visitor, "privacy_choices") is None
+
+
+def test_choices_sleep_while_gpc_suspends_their_grant(tiny):
+    """They are not used, and not lost."""
+    site = tiny()
+    site.view("/mine", lambda: str(site.privacy.customisation("theme", "light")))
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/theme/dark")
+    assert visitor.get("/mine", headers={"Sec-GPC": "1"}).text == "light"
+    assert visitor.get("/mine").text == "dark"
 
 
 def test_granting_customisation_keeps_what_was_chosen_before(tiny):

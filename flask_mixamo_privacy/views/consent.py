@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, current_app, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -131,7 +132,7 @@ def _without_grant(here: Exchange, decision: Decision, words: Wording | None, st
 
 def _take_effect(here: Exchange, decision: Decision) -> None:
     """From here on this request knows the visitor's new mind; the end of the request sets the cookies."""
-    before, counted = here.known_visitor(), "statistics" in here.consent.granted
+    before, counted, chosen = here.known_visitor(), "statistics" in here.consent.granted, here.choices
     here.consent, here.record_out = decide(here.site.policy, decision.record, here.gpc), decision.record
     if "statistics" not in here.consent.granted:
         if before is not None:
@@ -140,7 +141,7 @@ def _take_effect(here: Exchange, decision: Decision) -> None:
         here.carry(before)
     if not counted and "statistics" in here.consent.granted and _wants_json():
         _count_page_at_hand(here)
-    _keep_choices(here, decision)
+    _keep_choices(here, decision, chosen)
     _tell(here, decision)
 
 
@@ -165,12 +166,12 @@ def _count_page_at_hand(here: Exchange) -> None:
         here.pending.append(("page_view", "{}"))
 
 
-def _keep_choices(here: Exchange, decision: Decision) -> None:
+def _keep_choices(here: Exchange, decision: Decision, chosen: dict[str, Any]) -> None:
     """What was chosen until now is kept under a grant of customisation, else for the session; a withdrawal forgets it."""
     if "customisation" in decision.withdrawn:
         here.choices_out = ""
-    elif here.choices:
-        here.choices_out = here.site.cookies.seal_choices(here.choices)
+    elif chosen:
+        here.choices_out = here.site.cookies.seal_choices(here.choices_check, chosen)
 
 
 def _tell(here: Exchange, decision: Decision) -> None:
