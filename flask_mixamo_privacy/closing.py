@@ -62,6 +62,8 @@ def _count(here: Exchange, response: Response, shared: bool) -> None:
 
 def _forget_visitor(here: Exchange, response: Response) -> None:
     """A visitor cookie without the grant it serves is nothing, and is deleted."""
+    if "privacy_visitor" not in here.environ.get("HTTP_COOKIE", ""):
+        return
     name = here.names.visitor
     if name in here.request.cookies:
         here.site.cookies.clear(response, name, here.secure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from flask import Request, g, request
+from flask import Request, request
 
 from .consent import Consent, Record
 from .consent import State as ConsentState
@@ -16,16 +16,16 @@ from .site import Site, site
 from .tracking.client import LONGEST, client_of
 from .tracking.visits import Visitor
 
-_KEY = "_mixamo_privacy"
+_KEY = "mixamo_privacy.exchange"
 _DAY = 86400
 
 
 class Exchange:
-    """One request and its response, as far as privacy goes. It lives on ``g``, and only from the first need of it."""
+    """One request and its response, as far as privacy goes. It exists only from the first need of it."""
 
-    def __init__(self, of: Site) -> None:
+    def __init__(self, of: Site, request: Request) -> None:
         self.site = of
-        self.request: Request = request._get_current_object()  # type: ignore[attr-defined]
+        self.request = request
         self.environ: dict[str, Any] = self.request.environ
         self.now = time.time()
         self.today = int(self.now) // _DAY
@@ -148,20 +148,23 @@ class Exchange:
 
 def exchange() -> Exchange:
     """The one of this request, made at the first call."""
-    found = exchange_if_any()
-    if found is None:
-        found = vars(g._get_current_object())[_KEY] = Exchange(site())
+    here: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
+    found: Exchange | None = here.environ.get(_KEY)
+    if found is None or found.request is not here:
+        found = here.environ[_KEY] = Exchange(site(), here)
     return found
 
 
 def exchange_if_any() -> Exchange | None:
     """The one of this request, or None where nothing asked for it yet.
 
-    ``g`` may outlive a request: where an app context was pushed by hand, Flask lets every request share it. What another
-    request left there is nobody's business.
+    It lies in the request's own environ, not on ``g``: where an app context was pushed by hand, Flask lets every request
+    share ``g``, and one visitor's decision would reach another. An environ may be passed on to a second request, hence
+    the comparison.
     """
-    found: Exchange | None = vars(g._get_current_object()).get(_KEY)  # each use of a proxy itself costs 1.5 µs
-    return found if found is not None and found.request is request._get_current_object() else None  # type: ignore[attr-defined]
+    here: Request = request._get_current_object()  # type: ignore[attr-defined]
+    found: Exchange | None = here.environ.get(_KEY)
+    return found if found is not None and found.request is here else None
 
 
 class CurrentConsent:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from flask import current_app
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -18,26 +17,24 @@ def choose_language(site: Site, accept_language: str) -> tuple[str, bool]:
     ``PRIVACY_LOCALE`` comes first, then Flask-Babel where the app has it, then the browser, then the policy's own.
     """
     default = site.policy.language
+    if site.settings.locale is None and not site.has_babel:
+        return _negotiate(accept_language[:200], default), True
     try:
         chosen = _chosen_by_site(site)
     except Exception as error:  # the site's own callable must not break its pages
         site.failed(error)
         return default, False
-    if chosen is not None:
-        return shipped(chosen) or default, False
-    return _negotiate(accept_language[:200], default), True
+    return shipped(chosen) or default, False
 
 
-def _chosen_by_site(site: Site) -> str | None:
-    """The locale that the site says, which may be none of ours; None where it leaves the choice to the browser."""
+def _chosen_by_site(site: Site) -> str:
+    """The locale that the site says, which may be none of ours."""
     chosen = site.settings.locale
-    if chosen is not None:
-        return str((chosen() if callable(chosen) else chosen) or "")
-    if "babel" in current_app.extensions:
+    if chosen is None:
         from flask_babel import get_locale
 
         return str(get_locale())
-    return None
+    return str((chosen() if callable(chosen) else chosen) or "")
 
 
 @lru_cache(maxsize=1024)

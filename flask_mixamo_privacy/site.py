@@ -69,6 +69,11 @@ class Site:
         found = self.cookies.consent(raw, today, gpc) if raw else None
         return found or self._unasked[gpc]
 
+    @property
+    def has_babel(self) -> bool:
+        """Whether Flask-Babel was initialised for the app, before us or after."""
+        return "babel" in self._app.extensions
+
     def append(self, lines: str) -> None:
         """Log events, and see that a serving process loads them; raises :class:`LogUnavailable`."""
         self.log.append(lines)
