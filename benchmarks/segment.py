@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from flask_mixamo_privacy.policy import LOG_FIELDS
 from flask_mixamo_privacy.tracking.events import collect, new_id, properties, scene
 from flask_mixamo_privacy.tracking.log import SUFFIX
 from flask_mixamo_privacy.tracking.visits import Visitor, start_id
 
 _START = 1_778_000_000.0  # a day in May 2026
+_FIELDS = frozenset(LOG_FIELDS)
 _GRANTED = frozenset({"statistics", "customisation"})
 _BROWSERS = (("Chrome", "Windows"), ("Mobile Safari", "iOS"), ("Firefox", "Linux"), ("Chrome Mobile", "Android"))
 _GAP, _BETWEEN_PAGES, _PAGES_A_VISIT = 86_400.0, 40.0, 5
@@ -43,7 +45,7 @@ def _visit(chance: random.Random, person: Visitor, turn: int, pages: int) -> Ite
     now = float(person.last_seen)
     for number in range(_PAGES_A_VISIT):
         page = f"/articles/page-{int(pages * chance.random() ** 2)}"
-        where = scene(page, previous, "https://search.example/" if not number else "", *browser, "", network)
+        where = scene(_FIELDS, page, previous, "https://search.example/" if not number else "", *browser, "", network)
         if not number:
             yield _line("visit_start", start_id(visit, "visit_start"), now, person, visit, where, "{}")
         yield _line("page_view", new_id(), now, person, visit, where, "{}")
