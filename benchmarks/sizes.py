@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 
 from flask_mixamo_privacy.assets import build
 
