@@ -24,7 +24,7 @@ FLOORS = (
     {"database", "cookies", "tracking.log", "tracking.store", "ledger", "pages"},
     {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings"},
     {"counting", "closing", "markup", "cli"},
-    {"views.origin", "views.assets", "views.policy", "views.consent", "views"},
+    {"views.origin", "views.encoding", "views.assets", "views.policy", "views.consent", "views"},
     {"extension"},
     {""},
 )
