@@ -28,9 +28,11 @@ def close(response: Response) -> Response:
         here = exchange()
     here.sent = True
     consent, names = here.consent, [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
-    shared = _is_shared(response, names)
+    shared = here.for_everybody or _is_shared(response, names)
     if here.used or here.by_header:
         _tell_caches(here, response, names)
+    if here.for_everybody and response.status_code == 200:
+        here.site.pages.saw_without_login(here.request)
     if here.record_out is not None:
         here.site.cookies.issue_consent(response, here.record_out, here.secure)
     if "statistics" in consent.granted:
@@ -46,17 +48,15 @@ def _count(here: Exchange, response: Response, shared: bool) -> None:
     """Log what happened, then renew the visitor cookie; an ID that nothing was logged under is not given out."""
     if is_page_view(here, response):
         here.pending.insert(0, ("page_view", "{}"))
-    visitor, due = here.visitor, here.carried
     # An ID that this response may not carry would be another one on the next page: better not counted at all.
-    if visitor is not None and here.pending and not (shared and here.visitor_before is None):
-        due = visitor if visitor is not here.visitor_before else due
+    if here.visitor is not None and here.pending and not (shared and here.visitor_before is None):
         try:
             write_events(here)
         except LogUnavailable as error:
             here.site.failed(error)
             return
-    if due is not None and not shared:
-        here.site.cookies.issue_visitor(response, due, here.today, here.secure)
+    if here.due is not None and not shared:
+        here.site.cookies.issue_visitor(response, here.due, here.today, here.secure)
         _make_private(response)
 
 

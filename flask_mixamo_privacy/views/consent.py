@@ -193,9 +193,15 @@ def _wants_json() -> bool:
 
 def _answer(here: Exchange) -> AnyResponse:
     if _wants_json():
-        return _never_cached(jsonify(_state(here) | {"message": here.language(SAVED).text}))
+        return _never_cached(jsonify(_state(here) | {"message": here.language(SAVED).text} | _tracker(here)))
     target = local_path(request.form.get("next")) or url_for("mixamo_privacy.settings", saved=1)
     return _never_cached(redirect(target, 303))
+
+
+def _tracker(here: Exchange) -> dict[str, str]:
+    """What a page that stays open may run from now on, where it may."""
+    granted = "statistics" in here.consent.granted
+    return {"tracker": here.site.tracker_address(here.environ.get("SCRIPT_NAME", ""))} if granted else {}
 
 
 def _problem(status: int, message: str) -> AnyResponse:

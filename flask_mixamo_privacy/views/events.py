@@ -1,0 +1,80 @@
+"""Where the tracker reports what happened on a page; a 204 says that the log has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from flask import Blueprint, Response, current_app, jsonify
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..counting import write_reported
+from ..current import Exchange, exchange
+from ..errors import LogUnavailable, ReportError
+from ..tracking.allowance import Allowance
+from ..tracking.intake import MOST_BYTES, read
+from .origin import is_same_origin
+
+_NOT_FROM_HERE = "These events did not come from a page of this site, so nothing was recorded."
+_NOT_GRANTED = "The visitor has not allowed statistics, so nothing was recorded."
+_TOO_LARGE = f"The body is too large, so nothing was recorded; allowed: {MOST_BYTES} bytes at most."
+_TOO_MANY = "Too many reports from one visitor, so nothing was recorded. Try again later."
+_LOG_AWAY = "The log could not be written, so nothing was recorded. Try again later."
+
+
+def add_to(pages: Blueprint) -> None:
+    allowance = Allowance()
+    pages.add_url_rule("/events", endpoint="events", view_func=lambda: _post(allowance), methods=["POST"])
+
+
+def _post(allowance: Allowance) -> AnyResponse:
+    here = exchange()
+    if not is_same_origin(here.request):
+        return _refusal(403, _NOT_FROM_HERE)
+    if "statistics" not in here.consent.granted:
+        return _refusal(403, _NOT_GRANTED)
+    if here.visitor is None:  # a robot, or a page that nobody may ever see
+        return _taken()
+    if wait := allowance.wait(here.receipt, here.now):
+        response = _refusal(429, _TOO_MANY)
+        response.headers["Retry-After"] = str(wait)
+        return response
+    return _take(here)
+
+
+def _take(here: Exchange) -> AnyResponse:
+    here.request.max_content_length = MOST_BYTES  # holds for a body of no declared length, too
+    try:
+        reported = read(here.request.get_data(cache=False), here.now, here.request.host, _namer(here))
+        write_reported(here, reported)
+    except RequestEntityTooLarge:
+        return _refusal(413, _TOO_LARGE)
+    except ReportError as error:
+        return _refusal(error.status, str(error))
+    except LogUnavailable as error:
+        current_app.logger.error("Reported events could not be recorded: %s", error, exc_info=error)
+        return _refusal(503, _LOG_AWAY)
+    return _taken()
+
+
+def _namer(here: Exchange) -> Callable[[str], str | None]:
+    """Names pages as their own requests would have; each once, as most of a report happened on one page."""
+    pages, root = here.site.pages, here.environ.get("SCRIPT_NAME", "")
+    try:
+        personal = pages.somebody_is_logged_in(here.request)
+    except Exception as error:  # the site's own callable must not cost a visitor's events
+        here.site.failed(error)
+        personal = True
+    return lru_cache(maxsize=None)(lambda path: pages.reported(path, root, personal))
+
+
+def _taken() -> Response:
+    return Response(status=204, headers={"Cache-Control": "no-store"})
+
+
+def _refusal(status: int, sentence: str) -> Response:
+    response = jsonify(message=sentence)
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
