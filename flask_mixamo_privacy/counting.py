@@ -63,30 +63,31 @@ def write_events(here: Exchange) -> None:
     visitor = here.visitor
     if visitor is not None and pending:
         where = _scene(here, *_where(here))
-        known = "data" in here.site.log_fields
-        _write(here, visitor, where, [(kind, new_id(), here.now, where, data if known else "{}") for kind, data in pending])
+        _write(here, visitor, where, [(kind, new_id(), here.now, where, data) for kind, data in pending])
 
 
 def write_reported(here: Exchange, reported: Sequence[Reported]) -> None:
     """Log what the browser reported, likewise; nothing of a robot, a prefetch or nobody."""
     visitor = here.visitor
     if visitor is not None and reported:
-        known = "data" in here.site.log_fields
         scene_of = lru_cache(maxsize=None)(partial(_scene, here))  # most events of a report are of one page
-        lines = [
-            (each.kind, each.id, each.at, scene_of(each.page, each.previous, each.referrer), each.data if known else "{}")
-            for each in reported
-        ]
+        lines = [(kind, key, at, scene_of(*where), data) for key, at, kind, *where, data in reported]
         _write(here, visitor, lines[0][3], lines)
 
 
 def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> None:
     """All at once, before anything tells the browser who its visitor is."""
     granted, name, visit, before = here.consent.granted, visitor.id, visitor.visit, here.visitor_before
-    began = min([at for _, _, at, _, _ in lines])
-    starts = [(kind, start_id(visit, kind), began, where, data) for kind, data in _starts(visitor, before)]
-    said = [collect(granted, kind, key, at, name, visit, place, data) for kind, key, at, place, data in starts + lines]
-    text = "".join(said)
+    if before is None or before.number != visitor.number:
+        began = min(line[2] for line in lines)
+        lines = [(kind, start_id(visit, kind), began, where, data) for kind, data in _starts(visitor, before)] + lines
+    known = "data" in here.site.log_fields
+    text = "".join(
+        [
+            collect(granted, kind, key, at, name, visit, place, data if known else "{}")
+            for kind, key, at, place, data in lines
+        ]
+    )
     if text:
         here.site.append(text)
         if visitor is not before:
@@ -94,8 +95,6 @@ def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> N
 
 
 def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str]]:
-    if before is not None and before.number == visitor.number:
-        return
     yield "visit_start", "{}"
     if before is not None:
         days = (visitor.last_seen - before.last_seen) // _DAY

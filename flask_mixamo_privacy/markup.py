@@ -28,6 +28,7 @@ class TemplateVerbs:
     def __init__(self, site: Site, prefix: str) -> None:
         self._site = site
         self._prefix = prefix
+        self._cacheable = site.settings.cacheable
         self._own_template: bool | None = None  # whether the banner's template is the extension's
         self._ready = lru_cache(maxsize=64)(self._render)
         self._link = lru_cache(maxsize=64)(self._make_link)
@@ -41,15 +42,15 @@ class TemplateVerbs:
         that bundles them itself. Under ``PRIVACY_CACHEABLE`` it is the same for everybody.
         """
         here = exchange()
-        ours = here.ours
-        if not ours and self._site.settings.cacheable:
+        if self._cacheable and not here.ours:
             here.for_everybody = True
             return self._for_everybody(here.environ.get("SCRIPT_NAME", ""), here.language)
         consent = here.look()
-        tracker = _EMPTY if ours else self._tracking(here, consent)
+        tracker = self._tracking(here, consent) if consent.granted and not here.ours else _EMPTY
         if not consent.must_ask or here.request.endpoint in _DECIDED_HERE:
             return tracker
-        return self._asking(here, assets, here_and_now(here)) + tracker
+        asking = self._asking(here, assets, here_and_now(here))
+        return asking + tracker if tracker else asking
 
     def for_this_visitor(self) -> Markup:
         """What :meth:`banner` would have said on the page for which this request was made."""
