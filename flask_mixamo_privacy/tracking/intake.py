@@ -131,16 +131,16 @@ class Reader:
         """What was pressed: where it led, by the rules of a page's name, and what it is called."""
         for key, value in data.items():
             if key == "to":
-                if led := self._destination(value):
+                if (led := self._destination(value)) is not None:
                     yield key, led
             else:
                 yield key, scrub_path(value[:_LONGEST]) if key == "button" and isinstance(value, str) and value else value
 
-    def _destination(self, address: Any) -> str | None:
+    def _destination(self, address: Any) -> Any:
         if not isinstance(address, str) or _SCHEME.fullmatch(address):
-            return address or None  # "mailto:", and not to whom; what is no text is refused where all values are
+            return address  # "mailto:", and not to whom; what is no text is refused where all values are
         path, elsewhere = self._split(address)
-        return elsewhere or (self._name(path) if path else None)
+        return elsewhere or (path and self._name(path)) or None
 
 
 def _kind(kind: Any, number: int) -> str:

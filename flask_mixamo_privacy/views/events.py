@@ -44,7 +44,8 @@ def _post(allowance: Allowance) -> AnyResponse:
 
 
 def _take(here: Exchange) -> AnyResponse:
-    here.request.max_content_length = MOST_BYTES  # holds for a body of no declared length, too
+    # One byte more than is taken: of a body without a declared length, Werkzeug silently reads no more than this.
+    here.request.max_content_length = MOST_BYTES + 1
     try:
         reported = read(here.request.get_data(cache=False), here.now, here.request.host, _namer(here))
         write_reported(here, reported)
