@@ -18,7 +18,7 @@ from .figure import Figure
 from .server import CLIENTS, ROUNDS, SECONDS, Load, build, serving, wrk
 
 _SIDES = {"empty": "", "events": "on"}
-_VISITORS = 1000  # so many that none of them asks too often
+_VISITORS = 200  # so many that none of them asks too often
 _PATH = "/privacy/events"
 
 _CLICKS = [{"kind": "click", "page": f"/item/{n}", "data": {"to": f"/item/{n + 1}"}, "age": 900 - n} for n in range(6)]

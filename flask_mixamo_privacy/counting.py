@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
 
 from werkzeug.wrappers import Response
 
@@ -70,8 +69,13 @@ def write_reported(here: Exchange, reported: Sequence[Reported]) -> None:
     """Log what the browser reported, likewise; nothing of a robot, a prefetch or nobody."""
     visitor = here.visitor
     if visitor is not None and reported:
-        scene_of = lru_cache(maxsize=None)(partial(_scene, here))  # most events of a report are of one page
-        lines = [(kind, key, at, scene_of(*where), data) for key, at, kind, *where, data in reported]
+        scenes: dict[tuple[str, str, str], str] = {}  # most events of a report are of one page
+        lines: list[Line] = []
+        for key, at, (kind, page, previous, referrer, data) in reported:
+            where = page, previous, referrer
+            if where not in scenes:
+                scenes[where] = _scene(here, *where)
+            lines.append((kind, key, at, scenes[where], data))
         _write(here, visitor, lines[0][3], lines)
 
 

@@ -43,6 +43,11 @@ class Pages:
         return config["SESSION_COOKIE_NAME"] in request.cookies and "_user_id" in session
 
     @property
+    def state(self) -> int:
+        """Grows whenever a page may be named in another way than before."""
+        return len(self._public)
+
+    @property
     def has_login(self) -> bool:
         """Whether anybody could ever be logged in, as far as the site told us."""
         return self._logged_in is not None or hasattr(self._app, "login_manager")

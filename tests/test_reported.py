@@ -7,7 +7,7 @@ import pytest
 
 from conftest import choose, cookie
 from flask_mixamo_privacy.tracking.allowance import BURST, PER_SECOND, Allowance
-from flask_mixamo_privacy.tracking.intake import read
+from flask_mixamo_privacy.tracking.intake import Reader
 
 
 def consenting(site, *purposes, **headers):
@@ -116,10 +116,10 @@ def test_any_content_type_will_do(tiny, kind):
         (b'[{"kind":"click","at":"noon"}]', "The time of event 1 is 'noon'; allowed: ISO 8601, or milliseconds since 1970."),
         (b'[{"kind":"click","at":[]}]', "The time of event 1 is []; allowed: a number of milliseconds."),
         (b'[{"kind":"click","data":[1]}]', "The data of event 1 is [1]; allowed: a flat object, or none."),
-        (b'[{"kind":"x","data":{"y":{}}}]', "The property 'y' of an event, in event 1, is {}; allowed: a text, a number up to 2 ** 53, True, False or None."),
-        (b'[{"kind":"click","data":{"to":[]}}]', "The property 'to' of an event, in event 1, is []; allowed: a text, a number up to 2 ** 53, True, False or None."),
-        (b'[{"kind":"x","data":{"a b":1}}]', "The name of an event or a property, in event 1, is 'a b'; allowed: up to 64 of letters, digits and _.:- , a letter first."),
-        (b'[{"kind":"x","data":{"y":99999999999999999}}]', "The property 'y' of an event, in event 1, is 99999999999999999; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        (b'[{"kind":"x","data":{"y":{}}}]', "The property 'y' of an event, in event 1 is {}; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        (b'[{"kind":"click","data":{"to":[]}}]', "The property 'to' of an event, in event 1 is []; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        (b'[{"kind":"x","data":{"a b":1}}]', "The name of an event or a property, in event 1 is 'a b'; allowed: up to 64 of letters, digits and _.:- , a letter first."),
+        (b'[{"kind":"x","data":{"y":99999999999999999}}]', "The property 'y' of an event, in event 1 is 99999999999999999; allowed: a text, a number up to 2 ** 53, True, False or None."),
     ],
 )  # fmt: skip
 def test_a_malformed_report_is_told_what_is_wrong(tiny, body, sentence):
@@ -385,5 +385,5 @@ def test_a_sites_own_callable_costs_no_event(tiny):
 
 def test_a_body_is_read_without_an_app():
     """A worker could do the same: nothing there knows Flask."""
-    (event,) = read(b'[{"id":"x","kind":"click","page":"/a","age":1000}]', 10.0, "here.example", str.upper)
-    assert event == ("x", 9.0, "click", "/A", "", "", "{}")
+    (event,) = Reader("here.example", str.upper).read(b'[{"id":"x","kind":"click","page":"/a","age":1000}]', 10.0)
+    assert event == ("x", 9.0, ("click", "/A", "", "", "{}"))

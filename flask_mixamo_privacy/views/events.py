@@ -12,9 +12,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..counting import write_reported
 from ..current import Exchange, exchange
 from ..errors import LogUnavailable, ReportError
+from ..pages import Pages
 from ..tracking.allowance import Allowance
-from ..tracking.intake import MOST_BYTES, read
+from ..tracking.intake import MOST_BYTES, Reader
 from .origin import is_same_origin
+
+_READERS = 16  # of different hosts and the like; any client may say what it likes as its Host
 
 _NOT_FROM_HERE = "These events did not come from a page of this site, so nothing was recorded."
 _NOT_GRANTED = "The visitor has not allowed statistics, so nothing was recorded."
@@ -24,11 +27,11 @@ _LOG_AWAY = "The log could not be written, so nothing was recorded. Try again la
 
 
 def add_to(pages: Blueprint) -> None:
-    allowance = Allowance()
-    pages.add_url_rule("/events", endpoint="events", view_func=lambda: _post(allowance), methods=["POST"])
+    allowance, reader = Allowance(), lru_cache(maxsize=_READERS)(_reader)
+    pages.add_url_rule("/events", endpoint="events", view_func=lambda: _post(allowance, reader), methods=["POST"])
 
 
-def _post(allowance: Allowance) -> AnyResponse:
+def _post(allowance: Allowance, reader: Callable[..., Reader]) -> AnyResponse:
     here = exchange()
     if not is_same_origin(here.request):
         return _refusal(403, _NOT_FROM_HERE)
@@ -40,15 +43,15 @@ def _post(allowance: Allowance) -> AnyResponse:
         response = _refusal(429, _TOO_MANY)
         response.headers["Retry-After"] = str(wait)
         return response
-    return _take(here)
+    return _take(here, reader)
 
 
-def _take(here: Exchange) -> AnyResponse:
+def _take(here: Exchange, reader: Callable[..., Reader]) -> AnyResponse:
     # One byte more than is taken: of a body without a declared length, Werkzeug silently reads no more than this.
     here.request.max_content_length = MOST_BYTES + 1
     try:
-        reported = read(here.request.get_data(cache=False), here.now, here.request.host, _namer(here))
-        write_reported(here, reported)
+        body = here.request.get_data(cache=False)
+        write_reported(here, reader(*_naming(here)).read(body, here.now))
     except RequestEntityTooLarge:
         return _refusal(413, _TOO_LARGE)
     except ReportError as error:
@@ -59,15 +62,19 @@ def _take(here: Exchange) -> AnyResponse:
     return _taken()
 
 
-def _namer(here: Exchange) -> Callable[[str], str | None]:
-    """Names pages as their own requests would have; each once, as most of a report happened on one page."""
-    pages, root = here.site.pages, here.environ.get("SCRIPT_NAME", "")
+def _naming(here: Exchange) -> tuple[Pages, str, str, bool, bool, int]:
+    """All that decides how the pages of a report are named."""
+    pages = here.site.pages
     try:
         personal = pages.somebody_is_logged_in(here.request)
     except Exception as error:  # the site's own callable must not cost a visitor's events
         here.site.failed(error)
         personal = True
-    return lru_cache(maxsize=None)(lambda path: pages.reported(path, root, personal))
+    return pages, here.request.host, here.environ.get("SCRIPT_NAME", ""), personal, pages.has_login, pages.state
+
+
+def _reader(pages: Pages, host: str, root: str, personal: bool, *_: object) -> Reader:
+    return Reader(host, lambda path: pages.reported(path, root, personal))
 
 
 def _taken() -> Response:
