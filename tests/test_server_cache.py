@@ -126,7 +126,12 @@ class Visitor:
 
 def crowd(port: int) -> dict[str, list[Visitor]]:
     """Three of each kind of visitor."""
-    kinds = {"asked": (None, {}), "granted": ("accept_all", {}), "refused": ("reject_all", {}), "gpc": (None, {"Sec-GPC": "1"})}
+    kinds = {
+        "asked": (None, {}),
+        "granted": ("accept_all", {}),
+        "refused": ("reject_all", {}),
+        "gpc": (None, {"Sec-GPC": "1"}),
+    }
     return {kind: [Visitor(port, *options) for _ in range(3)] for kind, options in kinds.items()}
 
 
@@ -173,7 +178,9 @@ def test_what_is_one_visitors_alone_is_never_kept(tiny, cached):
         for kind in ("granted", "refused", "asked", "gpc"):
             for visitor in people[kind]:
                 answer, text = visitor.ask("/privacy/tracker.js?v=0123456789")
-                assert (answer.status, "privacy_events" in text) == ((200, True) if kind == "granted" else (204, False)), kind
+                assert (answer.status, "privacy_events" in text) == ((200, True) if kind == "granted" else (204, False)), (
+                    kind
+                )
                 state = json.loads(visitor.ask("/privacy/state.json")[1])
                 assert state["purposes"]["statistics"] == {"granted": "granted", "asked": "unasked"}.get(kind, "refused")
                 brought = visitor.ask("/privacy/page.js")[1]
