@@ -61,7 +61,7 @@ def write_events(here: Exchange) -> None:
     pending, here.pending = here.pending, []
     visitor = here.visitor
     if visitor is not None and pending:
-        where = _scene(here, *_where(here))
+        where = scene(here.site.log_fields, *_where(here), *_surroundings(here))
         _write(here, visitor, where, [(kind, new_id(), here.now, where, data) for kind, data in pending])
 
 
@@ -69,13 +69,8 @@ def write_reported(here: Exchange, reported: Sequence[Reported]) -> None:
     """Log what the browser reported, likewise; nothing of a robot, a prefetch or nobody."""
     visitor = here.visitor
     if visitor is not None and reported:
-        scenes: dict[tuple[str, str, str], str] = {}  # most events of a report are of one page
-        lines: list[Line] = []
-        for key, at, (kind, page, previous, referrer, data) in reported:
-            where = page, previous, referrer
-            if where not in scenes:
-                scenes[where] = _scene(here, *where)
-            lines.append((kind, key, at, scenes[where], data))
+        fields, around = here.site.log_fields, _surroundings(here)
+        lines = [(kind, key, at, scene(fields, *where, *around), data) for key, at, (kind, data, *where) in reported]
         _write(here, visitor, lines[0][3], lines)
 
 
@@ -85,14 +80,10 @@ def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> N
     if before is None or before.number != visitor.number:
         began = min(line[2] for line in lines)
         lines = [(kind, start_id(visit, kind), began, where, data) for kind, data in _starts(visitor, before)] + lines
-    known = "data" in here.site.log_fields
-    text = "".join(
-        [
-            collect(granted, kind, key, at, name, visit, place, data if known else "{}")
-            for kind, key, at, place, data in lines
-        ]
-    )
-    if text:
+    if "data" not in here.site.log_fields:
+        lines = [(*line[:4], "{}") for line in lines]
+    said = [collect(granted, kind, key, at, name, visit, place, data) for kind, key, at, place, data in lines]
+    if text := "".join(said):
         here.site.append(text)
         if visitor is not before:
             here.due = here.visitor_before = visitor  # what comes later in this request starts nothing any more
@@ -120,9 +111,8 @@ def _where(here: Exchange) -> tuple[str, str, str]:
     return page, previous, referrer
 
 
-def _scene(here: Exchange, page: str, previous: str, referrer: str) -> str:
-    environ, site = here.environ, here.site
-    address = environ.get("REMOTE_ADDR", "")
-    client = client_of(environ.get("HTTP_USER_AGENT", "")[:LONGEST])
-    provider = site.providers(address)
-    return scene(site.log_fields, page, previous, referrer, client.browser, client.platform, provider, network_of(address))
+def _surroundings(here: Exchange) -> tuple[str, str, str, str]:
+    """``(browser, platform, provider, network)`` of who asks."""
+    address = here.environ.get("REMOTE_ADDR", "")
+    client = client_of(here.environ.get("HTTP_USER_AGENT", "")[:LONGEST])
+    return client.browser, client.platform, here.site.providers(address), network_of(address)

@@ -386,4 +386,4 @@ def test_a_sites_own_callable_costs_no_event(tiny):
 def test_a_body_is_read_without_an_app():
     """A worker could do the same: nothing there knows Flask."""
     (event,) = Reader("here.example", str.upper).read(b'[{"id":"x","kind":"click","page":"/a","age":1000}]', 10.0)
-    assert event == ("x", 9.0, ("click", "/A", "", "", "{}"))
+    assert event == ("x", 9.0, ("click", "{}", "/A", "", ""))

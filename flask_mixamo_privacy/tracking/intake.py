@@ -34,7 +34,7 @@ _WORTH_IT = 400  # bytes of what is remembered of one
 #: that is not counted.
 Namer = Callable[[str], str | None]
 
-#: What happened, where, and with what: kind, page, previous, referrer, and data as JSON.
+#: What happened and with what, and where: kind, data as JSON, page, previous, referrer.
 What = tuple[str, str, str, str, str]
 
 #: One event as a browser reported it, cleaned: its id, its time in seconds since 1970-01-01 UTC, and what happened.
@@ -81,7 +81,7 @@ class Reader:
         kind, page = _kind(kind), self._page(page)
         led_from, referrer = self._origin(previous)
         data = self._data(kind, orjson.loads(packed)) if packed else "{}"
-        return None if page is None else (kind, page, led_from, referrer, data)
+        return None if page is None else (kind, data, page, led_from, referrer)
 
     def _page(self, path: Any) -> str | None:
         if path is None:
@@ -147,13 +147,13 @@ def _objects(body: bytes) -> list[Any]:
 
 def _time(event: Mapping[str, Any], now: float) -> float:
     """By the event's age where it is told, else by the browser's clock; within the last day, and never ahead."""
-    if (age := event.get("age")) is not None:
+    age = event.get("age")
+    if age is not None:
         at = now - _milliseconds(age, "The age of event") / 1000
-    elif (moment := event.get("at")) is not None:
-        at = _moment(moment)
     else:
-        return now
-    return min(max(at, now - _DAY), now)
+        moment = event.get("at")
+        at = now if moment is None else _moment(moment)
+    return at if now - _DAY <= at <= now else min(max(at, now - _DAY), now)
 
 
 def _kind(kind: Any) -> str:
@@ -175,9 +175,9 @@ def _identity(identity: Any) -> str:
 
 
 def _milliseconds(value: Any, what: str) -> float:
-    if type(value) not in (int, float):
+    if type(value) is not int and type(value) is not float:
         raise ReportError(what, value, "a number of milliseconds")
-    return float(value)
+    return value
 
 
 def _moment(at: Any) -> float:
