@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 from urllib.parse import quote
 
 from flask import current_app, render_template
@@ -12,6 +11,7 @@ from markupsafe import Markup, escape
 from . import wording
 from .assets import folder
 from .current import Exchange, exchange
+from .gates import Gates
 from .language import Language, direction
 from .site import Site
 
@@ -29,6 +29,7 @@ class TemplateVerbs:
         self._prefix = prefix
         self._own_template: bool | None = None  # whether the banner's template is the extension's
         self._ready = lru_cache(maxsize=64)(self._render)
+        self._gates = Gates(site.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
 
     def banner(self, *, assets: bool = True) -> Markup:
@@ -44,10 +45,34 @@ class TemplateVerbs:
         return Markup(str(escape(here_and_now(here))).join(parts))  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
-        """A script's tag where the purpose is granted, else nothing at all; raises :class:`UndeclaredPurpose`."""
-        if not exchange().look().allows(purpose):
-            return _EMPTY
-        return Markup("<script{}></script>").format(_attributes({"src": url, **attributes}))
+        """A script's tag where the purpose, and the service that declares the host, is granted; else nothing at all.
+
+        Raises :class:`UndeclaredPurpose`, and :class:`UndeclaredHost` for another host that no service declares.
+        """
+        return self._gates.script(url, purpose, attributes)
+
+    def style(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
+        """A style sheet's tag under the same conditions as :meth:`script`."""
+        return self._gates.style(url, purpose, attributes)
+
+    def embed(self, url: str, *, purpose: str, title: str, **attributes: str | bool) -> Markup:
+        """A frame where the service that declares its host is granted; else why it is not loaded, and a button that
+        allows that service alone. Errors as in :meth:`script`."""
+        here = exchange()
+        root, first = here.environ.get("SCRIPT_NAME", ""), not here.has_embed
+        here.has_embed = True
+        place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here)}
+        return self._gates.embed(
+            url, purpose, title, attributes, place | {"stylesheet": self.asset("parts.css") if first else ""}
+        )
+
+    def google_tag(self, tag_id: str, *, purpose: str = "statistics", advertising: str | None = None) -> Markup:
+        """Google's tag for this id where the purpose is granted, else nothing at all.
+
+        Consent Mode's four signals are said before it: ``analytics_storage`` is granted, the three of advertising are
+        where the purpose named ``advertising`` is. Errors as in :meth:`script`.
+        """
+        return self._gates.google_tag(tag_id, purpose, advertising, self.asset("google.js"))
 
     def settings_link(self, text: str | None = None) -> Markup:
         """The way back to one's decision, for every page."""
@@ -105,13 +130,3 @@ def here_and_now(here: Exchange) -> str:
     query = here.environ.get("QUERY_STRING", "")
     path = quote(here.environ.get("SCRIPT_NAME", "") + here.request.path)
     return f"{path}?{query}" if query else path
-
-
-def _attributes(values: dict[str, Any]) -> Markup:
-    """HTML attributes; True is a bare one, False and None leave it out, ``data_x`` is ``data-x``."""
-    found = Markup()
-    for name, value in values.items():
-        if value is not None and value is not False:
-            name = name.rstrip("_").replace("_", "-")
-            found += Markup(" {}").format(name) if value is True else Markup(' {}="{}"').format(name, value)
-    return found

@@ -83,6 +83,11 @@ class Pages:
         by_rule = chosen == "rule" or (personal and chosen != "path")
         return "" if chosen == "never" else root_path + rule if by_rule else scrub_path(path)
 
+    def rule_of(self, path: str) -> str:
+        """The rule behind a path, or the empty text."""
+        found = self._rule_of(path)
+        return found[1] if found else ""
+
     def _match(self, path: str) -> tuple[str, str] | None:
         try:
             rule, _ = self._app.url_map.bind("localhost").match(path or "/", method="GET", return_rule=True)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app
 
 from .assets import Assets
+from .blocked import Blocked
 from .config import Settings
 from .consent import Consent, decide
 from .cookies import Cookies
+from .csp import ContentSecurityPolicy
 from .errors import LedgerUnavailable, NotInitialised
+from .guard import Guard
 from .keys import Keys
 from .ledger import Ledger
 from .pages import Pages
@@ -56,6 +59,10 @@ class Site:
         self.versions = Versions(
             settings.versions_dir, min_cell=settings.min_cell, provider=settings.isp_database is not None
         )
+        self.guard = Guard(self.policy, app.config)
+        report_to = f"{settings.url_prefix}/csp-report"
+        self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
+        self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
@@ -80,13 +87,13 @@ class Site:
         if self.settings.loader and not self._app.testing:
             self._background.start()
 
-    def failed(self, error: Exception) -> None:
-        """Count and log what could not be recorded; raise it where a test is watching."""
+    def failed(self, error: Exception, *, tell_tests: bool = True) -> None:
+        """Count and log what went wrong while the page was served; raise it where a test is watching."""
         with self._failing:
             self.failures += 1
-        if self._app.testing or self._app.debug:
+        if tell_tests and (self._app.testing or self._app.debug):
             raise error
-        logger.error("Nothing was recorded, the page was served: %s", error, exc_info=error)
+        logger.error("The page was served in spite of this: %s", error, exc_info=error)
         recording_failed.send(self._app, error=error)
 
     def load(self, wait: float = 0.0) -> Loaded:

@@ -46,7 +46,10 @@
       answer = await response.json();
       if (response.ok) {
         close(answer.message);
-        document.dispatchEvent(new CustomEvent("privacy:change", { detail: answer }));
+        // What was granted may have to be served, and what was taken back to be removed: by another page, unless the
+        // site's own script prevents it and sees to that itself.
+        const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
+        if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
         return;
       }
       // The words have changed meanwhile: the settings page shows those in force.
