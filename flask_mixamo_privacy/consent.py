@@ -58,7 +58,8 @@ class Record:
             return cls(day, decided)
         bits = _number(rest[2])
         granted = frozenset(mark for place, mark in enumerate(decided) if bits >> place & 1)
-        without = dict(zip(decided, map(_number, rest[3].split("-")), strict=False)) if rest[3] else {}
+        numbers = map(_number, rest[3].split("-")) if rest[3] else ()
+        without = {mark: bits for mark, bits in zip(decided, numbers, strict=False) if bits}
         return cls(day, decided, granted, rest[4], rest[5] == "1", without)
 
     def less(self, purposes: Iterable[str], services: Iterable[tuple[str, int]]) -> Record:

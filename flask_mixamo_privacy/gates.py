@@ -89,6 +89,12 @@ def nonce(here: Exchange) -> str | None:
     return str(found) if found else None
 
 
+def nonce_attribute(here: Exchange) -> Markup:
+    """`` nonce="…"`` where the site's policy asks for one, else nothing."""
+    found = nonce(here)
+    return Markup(' nonce="{}"').format(found) if found else _EMPTY
+
+
 def tag_attributes(values: dict[str, Any]) -> Markup:
     """HTML attributes; True is a bare one, False and None leave it out, ``data_x`` is ``data-x``."""
     found = Markup()

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from . import wording
 from .assets import folder
 from .current import Exchange, exchange
-from .gates import Gates
+from .gates import Gates, nonce_attribute
 from .language import Language, direction
 from .site import Site
 
@@ -19,6 +19,7 @@ _EMPTY = Markup()
 _BANNER = "mixamo_privacy/banner.html"
 _DECIDED_HERE = ("mixamo_privacy.settings", "mixamo_privacy.decide")  # these pages ask already
 _HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
+_NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
 
 
 class TemplateVerbs:
@@ -42,7 +43,8 @@ class TemplateVerbs:
             return _EMPTY
         here.personal = True
         parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets, here.language)
-        return Markup(str(escape(here_and_now(here))).join(parts))  # noqa: S704 — the parts are a rendered template
+        text = str(escape(here_and_now(here))).join(parts).replace(_NONCE, nonce_attribute(here))
+        return Markup(text)  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
         """A script's tag where the purpose, and the service that declares the host, is granted; else nothing at all.
@@ -61,7 +63,7 @@ class TemplateVerbs:
         here = exchange()
         root, first = here.environ.get("SCRIPT_NAME", ""), not here.has_embed
         here.has_embed = True
-        place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here)}
+        place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here), "nonce": nonce_attribute(here)}
         return self._gates.embed(
             url, purpose, title, attributes, place | {"stylesheet": self.asset("parts.css") if first else ""}
         )
@@ -116,6 +118,7 @@ class TemplateVerbs:
             _BANNER,
             action=f"{root}{self._prefix}/consent",
             here=_HERE,
+            nonce=_NONCE,
             t=t,
             shown=wording.banner(policy, t).shown,
             text=t.of(policy.banner.text, policy.language),

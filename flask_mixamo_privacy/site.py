@@ -105,7 +105,8 @@ class Site:
         return self.loader.load(wait)
 
     def prune(self) -> int:
-        """Delete the events that the policy keeps no longer; gives their number."""
+        """Delete the events that the policy keeps no longer; gives their number. What browsers refused is kept a month."""
+        self.blocked.prune(timestamp(time.time() - 30 * _DAY)[:10])
         first_kept = time.time() - self.policy.retention.events.days * _DAY
         return self.store.prune(timestamp(first_kept)[:10])
 

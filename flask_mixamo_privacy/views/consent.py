@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from .. import wording
 from ..current import Exchange, exchange
-from ..gates import nonce
+from ..gates import nonce_attribute
 from ..leftovers import by_kind, left_behind
 from ..policy import Cookie
 from .origin import local_path
@@ -69,7 +69,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         is_error=is_error,
         removed=removed,
         forget=by_kind(removed),
-        nonce=nonce(here),
+        nonce=nonce_attribute(here),
     )
     return never_cached(make_response(page))
 

@@ -13,7 +13,7 @@ from ..blocked import Block
 from ..current import exchange
 from ..tracking.events import timestamp
 
-_LARGEST = 64 * 1024
+_LARGEST = 64 * 1024  # bytes
 _DIRECTIVE = re.compile(r"[a-z-]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
 _OF_EXTENSIONS = re.compile(r"[a-z-]*extension\b")  # chrome-extension, moz-extension, safari-web-extension
@@ -27,8 +27,7 @@ def add_to(pages: Blueprint) -> None:
 
 def report() -> Response:
     """Note what was refused; 204 whatever it says, for a browser does not read the answer. 413 for too much of it."""
-    if (request.content_length or 0) > _LARGEST:
-        return Response("A report has at most 65,536 bytes.", 413, content_type="text/plain")
+    request.max_content_length = _LARGEST
     here = exchange()
     body = request.get_json(force=True, silent=True)
     for refused in _refusals(body):
