@@ -25,7 +25,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    return [*_versions(here), *_purposes(here), *_fields(here), *_blocked(here), *_promises(here)]
+    return [*_versions(here), *_purposes(here), *_fields(here), *_enforcement(here), *_blocked(here), *_promises(here)]
 
 
 def _versions(here: Site) -> Iterator[Finding]:
@@ -69,6 +69,14 @@ def _fields(here: Site) -> Iterator[Finding]:
     for field in policy.fields:
         if field.name not in used:
             yield Finding("warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out.")
+
+
+def _enforcement(here: Site) -> Iterator[Finding]:
+    if here.policy.services and here.settings.csp != "enforce":
+        says = f"The policy names services, and PRIVACY_CSP is {here.settings.csp!r}: nothing hard-coded is refused."
+        yield Finding(
+            "warning", "services", says, 'Set it to "report-only", look here for what is reported, then to "enforce".'
+        )
 
 
 def _blocked(here: Site) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 
@@ -56,9 +56,12 @@ class Site:
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
         self.assets = Assets(settings.assets_dir)
-        self.versions = Versions(
-            settings.versions_dir, min_cell=settings.min_cell, provider=settings.isp_database is not None
-        )
+        self.said: dict[str, Any] = {  # what the policy page has to know besides the policy
+            "min_cell": settings.min_cell,
+            "provider": settings.isp_database is not None,
+            "enforced": settings.csp == "enforce",
+        }
+        self.versions = Versions(settings.versions_dir, **self.said)
         self.guard = Guard(self.policy, app.config)
         report_to = f"{settings.url_prefix}/csp-report"
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from flask import Response
+from flask_talisman import Talisman
 from sites import with_services
 
 from conftest import choose
@@ -84,6 +85,21 @@ def test_a_policy_of_the_sites_own_is_never_loosened(tiny):
     theirs, ours = visitor.get("/").headers[CSP].split(", ")
     assert theirs == "default-src 'self'; frame-src a.example" and "video.example" in ours
     assert len(visitor.get("/").headers.getlist(CSP)) == 1
+
+
+def test_it_stands_beside_flask_talismans(tiny):
+    """Whichever of the two was initialised first; the tags carry its nonce, which ours does not ask for."""
+    site = strict(tiny)
+    Talisman(
+        site.app,
+        force_https=False,
+        content_security_policy={"script-src": "'self'"},
+        content_security_policy_nonce_in=["script-src"],
+    )
+    response = site.visitor().get("/")
+    theirs, ours = response.headers[CSP].split(", ")
+    nonce = re.fullmatch(r"script-src 'self' 'nonce-([^']+)'", theirs)[1]
+    assert f'defer nonce="{nonce}"></script>' in response.text and "nonce" not in ours
 
 
 def test_report_only_leaves_what_is_enforced_alone(tiny):

@@ -74,7 +74,7 @@ def test_promise_1_a_host_that_no_service_declares_raises(show, verb, load):
 
 def test_promise_1_a_host_declared_for_a_frame_is_not_declared_for_a_script(show):
     """What may be loaded from it is part of the declaration."""
-    with pytest.raises(UndeclaredHost, match="'a.map.example' for a script"):
+    with pytest.raises(UndeclaredHost, match=r"'a\.map\.example' for a script"):
         show('{{ privacy.script("https://a.map.example/a.js", purpose="media") }}').get("/x")
 
 

@@ -53,7 +53,7 @@ def test_promise_11_an_undeclared_cookie_raises_in_tests(setting):
 def test_promise_11_a_cookie_whose_purpose_is_not_granted_raises(setting):
     """Before the grant and after its withdrawal, not in between; a pattern declares it as well as a name."""
     visitor = setting("_seen_walk")
-    with pytest.raises(UndeclaredCookie, match='Set it only where current_consent.allows."media".'):
+    with pytest.raises(UndeclaredCookie, match=r'Set it only where current_consent\.allows\("media"\)'):
         visitor.get("/x")
     choose(visitor, "accept_all")
     assert visitor.get("/x").status_code == 200
