@@ -80,7 +80,7 @@ def test_the_result_page_removes_what_no_header_can_and_says_what_is_gone(consen
     text = visitor.get(choose(visitor, "save", "statistics", "customisation").location).text
     assert re.search(r'<script src="/privacy/static/forget\.\w+\.js" defer', text)
     assert 'data-local="film_*"' in text and 'data-idb="films"' in text and 'data-session=""' in text
-    assert re.findall(r"<li><code>(.*?)</code>", text) == ["_seen*", "shelf", "film_id", "film_*", "films"]
+    assert re.findall(r"<li><code[^>]*>(.*?)</code>", text) == ["_seen*", "shelf", "film_id", "film_*", "films"]
 
 
 def test_a_withdrawal_leads_on_to_the_page_it_came_from(consenting):
@@ -95,7 +95,7 @@ def test_taking_back_one_service_removes_what_is_its_own(consenting):
     """What the purpose keeps for the other service stays."""
     visitor = consenting()
     answer = choose(visitor, "save", *POLICY.marks, service="map", services="listed")
-    assert re.findall(r"<li><code>(.*?)</code>", visitor.get(answer.location).text) == ["film_id"]
+    assert re.findall(r"<li><code[^>]*>(.*?)</code>", visitor.get(answer.location).text) == ["film_id"]
 
 
 def test_a_program_is_told_the_names(consenting):
@@ -109,7 +109,7 @@ def test_a_program_is_told_the_names(consenting):
 def test_a_link_from_elsewhere_removes_nothing_that_is_granted(consenting):
     """The result page's address in somebody's mail is only an address."""
     text = consenting().get("/privacy/consent?saved=1&withdrawn=media&withdrawn=necessary&without=film&withdrawn=%00").text
-    assert "forget." not in text and "<code>" not in text
+    assert "forget." not in text and "<code" not in text
 
 
 def test_a_refusal_of_what_was_never_granted_removes_nothing(tiny):
