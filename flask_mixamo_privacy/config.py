@@ -51,6 +51,8 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_ISP_DATABASE": None,
     # A callable () -> bool that says whether somebody is logged in; None asks Flask-Login where it is installed.
     "PRIVACY_LOGGED_IN": None,
+    # A callable (user, need) -> bool: whether this user of Flask-Login's needs to look at "reports"; None lets nobody.
+    "PRIVACY_STAFF": None,
     # The folder of the built CSS and JavaScript; None is a folder of this user's below the system's temporary folder.
     "PRIVACY_ASSETS_DIR": None,
 }
@@ -79,6 +81,7 @@ class Settings:
     min_cell: int
     isp_database: str | None
     logged_in: Callable[[], bool] | None
+    staff: Callable[[Any, str], bool] | None
     assets_dir: str | None
 
 
@@ -113,6 +116,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         min_cell=_whole_number(config, "PRIVACY_MIN_CELL", 2),
         isp_database=_isp_database(config),
         logged_in=_callable(config, "PRIVACY_LOGGED_IN", "It is called once a consented page view."),
+        staff=_callable(config, "PRIVACY_STAFF", "It is called with the user and the need at each look.", "user and need"),
         assets_dir=_folder(config, "PRIVACY_ASSETS_DIR"),
     )
 
@@ -255,8 +259,9 @@ def _isp_database(config: dict[str, Any]) -> str | None:
     return path
 
 
-def _callable(config: dict[str, Any], name: str, hint: str) -> Callable[[], Any] | None:
+def _callable(config: dict[str, Any], name: str, hint: str, takes: str = "") -> Callable[..., Any] | None:
     value = config[name]
     if value is not None and not callable(value):
-        raise SettingError(name, value, "a callable without arguments, or None", hint)
+        arguments = f"with {takes} as its arguments" if takes else "without arguments"
+        raise SettingError(name, value, f"a callable {arguments}, or None", hint)
     return value  # type: ignore[no-any-return]

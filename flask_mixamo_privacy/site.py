@@ -16,6 +16,7 @@ from .config import Settings
 from .consent import Consent, decide
 from .cookies import Cookies
 from .csp import ContentSecurityPolicy
+from .denials import Denials
 from .errors import LedgerUnavailable, NotInitialised
 from .guard import Guard
 from .keys import Keys
@@ -65,6 +66,7 @@ class Site:
         self.guard = Guard(self.policy, app.config)
         report_to = f"{settings.url_prefix}/csp-report"
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
+        self.denials = Denials(settings.log_dir)
         self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
