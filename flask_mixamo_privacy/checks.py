@@ -103,6 +103,8 @@ def _references(policy: Policy) -> Problems:
     purposes, fields = policy._by_id, {field.name for field in policy.fields} | set(declared.LOG_FIELDS)
     for cookie in policy.cookies:
         yield from _known(f"cookies.{cookie.name}.purpose", [cookie.purpose], purposes, "purposes")
+        of_purpose = [service.id for service in policy.services_of(cookie.purpose)]
+        yield from _known(f"cookies.{cookie.name}.service", filter(None, [cookie.service]), of_purpose, "services")
     for service in policy.services:
         yield from _known(f"services.{service.id}.purpose", [service.purpose], purposes, "purposes")
     for point in policy.collection:
@@ -119,6 +121,8 @@ def _cookies(policy: Policy) -> Problems:
         key = f"cookies.{cookie.name}"
         yield from _one_of(f"{key}.kind", cookie.kind, declared.COOKIE_KINDS, "Say where it is stored.")
         yield from _one_of(f"{key}.party", cookie.party, ("first", "third"), "Say whose it is.")
+        if not cookie.path.startswith("/"):
+            yield Problem(f"{key}.path", cookie.path, "a path such as /shop", "A withdrawal deletes the cookie there.")
         if not _said(cookie.description):
             yield Problem(f"{key}.description", cookie.description, "a text", "The cookie table says what each is for.")
         if cookie.lifetime != "session" and not _is_period(cookie.lifetime):
@@ -164,6 +168,17 @@ def _services(policy: Policy) -> Problems:
             yield from _one_of(f"{key}.loads", load, declared.LOADS, "Say what a page may load from it.")
         if not service.loads:
             yield Problem(f"{key}.loads", [], ", ".join(declared.LOADS), "Say what a page may load from it.")
+    longest = _longest_grant(policy)
+    if longest > 400:
+        hint = "A cookie has to hold the answers, of which browsers and servers take only so much."
+        yield Problem("services", f"{longest} characters in the consent cookie", "400 at most: fewer services", hint)
+
+
+def _longest_grant(policy: Policy) -> int:
+    """Characters of a consent cookie with a bit for each purpose and each service, signature included."""
+    purposes, digits = len(policy.optional), [-(-len(policy.services_of(p.id)) // 4) or 1 for p in policy.optional]
+    services = sum(digits) + purposes if policy.services else 0
+    return 6 * purposes + -(-purposes // 4) + services + len("g.4e20....1") + 22 + 44
 
 
 def _fields(policy: Policy) -> Problems:

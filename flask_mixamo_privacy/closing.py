@@ -5,9 +5,13 @@ from __future__ import annotations
 from flask import request
 from werkzeug.wrappers import Response
 
+from . import guard
+from .consent import Record
 from .counting import is_page_view, looks_like_a_page, write_events
+from .csp import HEADERS, beside
 from .current import Exchange, exchange, exchange_if_any
 from .errors import LogUnavailable
+from .site import Site
 
 #: By what a response depends on: the visitor's decision, the browser's language.
 _VARY = {
@@ -15,33 +19,75 @@ _VARY = {
     (False, True): "Accept-Language",
     (True, True): "Cookie, Sec-GPC, Accept-Language",
 }
+_DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
 
 
-def close(response: Response) -> Response:
+def close(site: Site, response: Response) -> Response:
     """Settle what this response says of privacy. Cheap where nobody asked and no cookie of ours came."""
     here = exchange_if_any()
     if here is None:
-        environ = request.environ
-        if "privacy_" not in environ.get("HTTP_COOKIE", "") or not looks_like_a_page(environ, response):
+        if not _is_ours_to_settle(site, response):
             return response
         here = exchange()
     here.sent = True
-    consent, names = here.consent, [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
+    names = [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
     shared = here.for_everybody or _is_shared(response, names)
-    if here.used or here.by_header:
-        _tell_caches(here, response, names)
-    if here.for_everybody and response.status_code == 200:
-        here.site.pages.saw_without_login(here.request)
+    _set_headers(here, response, names, shared)
     if here.record_out is not None:
-        here.site.cookies.issue_consent(response, here.record_out, here.secure)
-    if "statistics" in consent.granted:
+        _carry_out(here, here.record_out, response)
+    if "statistics" in here.consent.granted:
         _count(here, response, shared)
     elif not shared:
         _forget_visitor(here, response)
     if here.choices_out is not None and not shared:
         _remember_choices(here, response)
     return response
+
+
+def _set_headers(here: Exchange, response: Response, names: list[str], shared: bool) -> None:
+    """What browser and caches are told, and what the app's own cookies come to."""
+    if "set-cookie" in names:
+        _hold_to_the_declaration(here, response)
+    if here.site.csp is not None and (response.content_type or "").startswith(_DOCUMENTS):
+        _tell_browser(here, response, shared)
+    if here.used or here.by_header:
+        _tell_caches(here, response, names)
+    if here.for_everybody and response.status_code == 200:
+        here.site.pages.saw_without_login(here.request)
+
+
+def _is_ours_to_settle(site: Site, response: Response) -> bool:
+    """Whether a response for which nobody asked about consent is any matter of ours."""
+    environ = request.environ
+    if "privacy_" in environ.get("HTTP_COOKIE", "") and looks_like_a_page(environ, response):
+        return True
+    return site.csp is not None or bool(response.headers.getlist("Set-Cookie"))
+
+
+def _hold_to_the_declaration(here: Exchange, response: Response) -> None:
+    """Name each cookie of the app's that is not declared, or not granted; take it out where the site says so."""
+    strip = here.site.settings.undeclared_cookies == "strip"
+    for header, error in list(here.site.guard.faults(response, here.consent, here.now)):
+        if strip:
+            guard.strip(response, header)
+        here.site.failed(error, tell_tests=not strip)
+
+
+def _tell_browser(here: Exchange, response: Response, shared: bool) -> None:
+    """Have the browser itself refuse what this visitor has not granted; in a shared cache, what nobody has."""
+    site = here.site
+    assert site.csp is not None
+    services = site.consent(None, here.today, gpc=False).services if shared else here.look().services
+    name, ours = HEADERS[site.settings.csp], site.csp.header(services, here.environ.get("SCRIPT_NAME", ""))
+    response.headers[name] = beside(response.headers.getlist(name), ours)
+
+
+def _carry_out(here: Exchange, record: Record, response: Response) -> None:
+    """Set the decision, and delete the cookies that went with what was withdrawn."""
+    here.site.cookies.issue_consent(response, record, here.secure)
+    for name, path, domain in here.deletions:
+        response.delete_cookie(name, path, domain, secure=here.secure or name.startswith("__"))
 
 
 def _count(here: Exchange, response: Response, shared: bool) -> None:

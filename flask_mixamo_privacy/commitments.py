@@ -52,12 +52,9 @@ class Commitments(Draft):
         t, policy = self.t, self.policy
         if not policy.services:
             return None
-        self._say(
-            t(
-                "Pages may load something from these other companies, once you allow it; your browser is told to refuse all others."
-            ),
-            1,
-        )
+        self._say(t("Pages may load something from these other companies, once you allow it."), 1)
+        if self.enforced:
+            self._say(t("Your browser itself is told to refuse all others, and these until you allow them."), 1)
         head = (t("Service"), t("What for"), t("Hosts"), t("What is loaded"), t("Their policy"))
         rows = tuple(
             (

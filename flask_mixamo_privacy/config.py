@@ -42,12 +42,20 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_COOKIE_SECURE": None,
     # The cookies' Domain, for one decision over several subdomains; None keeps them to the host.
     "PRIVACY_COOKIE_DOMAIN": None,
+    # Whether a Content-Security-Policy made of the visitor's grants goes with every page: "off", "report-only" or "enforce".
+    "PRIVACY_CSP": "off",
+    # A callable () -> str that gives the nonce of the site's own policy; None looks where Flask-Talisman keeps it.
+    "PRIVACY_CSP_NONCE": None,
+    # What becomes of a cookie that the app sets undeclared or ungranted, besides an error in tests: "log" or "strip".
+    "PRIVACY_UNDECLARED_COOKIES": "log",
     # The least number of visitors behind any value that a report shows.
     "PRIVACY_MIN_CELL": 5,
     # A MaxMind database (.mmdb) of internet providers; None records no provider.
     "PRIVACY_ISP_DATABASE": None,
     # A callable () -> bool that says whether somebody is logged in; None asks Flask-Login where it is installed.
     "PRIVACY_LOGGED_IN": None,
+    # A callable (user, need) -> bool: whether this user of Flask-Login's needs to look at "reports"; None lets nobody.
+    "PRIVACY_STAFF": None,
     # The folder of the built CSS and JavaScript; None is a folder of this user's below the system's temporary folder.
     "PRIVACY_ASSETS_DIR": None,
 }
@@ -71,9 +79,13 @@ class Settings:
     cacheable: bool
     cookie_secure: bool | None
     cookie_domain: str | None
+    csp: str
+    csp_nonce: Callable[[], str | None] | None
+    undeclared_cookies: str
     min_cell: int
     isp_database: str | None
     logged_in: Callable[[], bool] | None
+    staff: Callable[[Any, str], bool] | None
     assets_dir: str | None
 
 
@@ -103,9 +115,13 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         cacheable=_one_of(config, "PRIVACY_CACHEABLE", (False, True)),
         cookie_secure=_one_of(config, "PRIVACY_COOKIE_SECURE", (None, True, False)),
         cookie_domain=_cookie_domain(config),
+        csp=_one_of(config, "PRIVACY_CSP", ("off", "report-only", "enforce")),
+        csp_nonce=_callable(config, "PRIVACY_CSP_NONCE", "It is called for each tag that this extension writes."),
+        undeclared_cookies=_one_of(config, "PRIVACY_UNDECLARED_COOKIES", ("log", "strip")),
         min_cell=_whole_number(config, "PRIVACY_MIN_CELL", 2),
         isp_database=_isp_database(config),
-        logged_in=_callable(config, "PRIVACY_LOGGED_IN"),
+        logged_in=_callable(config, "PRIVACY_LOGGED_IN", "It is called once a consented page view."),
+        staff=_callable(config, "PRIVACY_STAFF", "It is called with the user and the need at each look.", "user and need"),
         assets_dir=_folder(config, "PRIVACY_ASSETS_DIR"),
     )
 
@@ -203,7 +219,7 @@ def _whole_number(config: dict[str, Any], name: str, least: int) -> int:
 
 def _one_of(config: dict[str, Any], name: str, allowed: tuple[Any, ...]) -> Any:
     value = config[name]
-    if not any(value is one for one in allowed):
+    if not any(value is one or (isinstance(one, str) and value == one) for one in allowed):
         hint = f"The default is {DEFAULTS[name]}."
         raise SettingError(name, value, ", ".join(map(str, allowed)), hint)
     return value
@@ -248,8 +264,9 @@ def _isp_database(config: dict[str, Any]) -> str | None:
     return path
 
 
-def _callable(config: dict[str, Any], name: str) -> Callable[[], bool] | None:
+def _callable(config: dict[str, Any], name: str, hint: str, takes: str = "") -> Callable[..., Any] | None:
     value = config[name]
     if value is not None and not callable(value):
-        raise SettingError(name, value, "a callable without arguments, or None", "It is called once a consented page view.")
+        arguments = f"with {takes} as its arguments" if takes else "without arguments"
+        raise SettingError(name, value, f"a callable {arguments}, or None", hint)
     return value  # type: ignore[no-any-return]

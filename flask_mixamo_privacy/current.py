@@ -11,6 +11,7 @@ from .consent import Consent, Record
 from .consent import State as ConsentState
 from .cookies import Each
 from .language import Language, language
+from .leftovers import Deletion
 from .locale import choose_language
 from .site import Site, site
 from .tracking.client import LONGEST, client_of
@@ -33,11 +34,13 @@ class Exchange:
         self.personal = False  # whether the response is for this visitor alone
         self.for_everybody = False  # whether it is the same for every visitor, whose browser then reports the page view
         self.by_header = False  # whether Accept-Language chose the words in it
+        self.has_embed = False  # whether the style sheet of placeholders is in the page already
         self.sent = False  # whether its headers are settled
         self.page: str | None = None  # the page this is about, where that is not the one requested
         self.pending: list[tuple[str, str]] = []  # kind and data of the events to log
         self.record_out: Record | None = None  # the decision to set
         self.choices_out: str | None = None  # the choices to set; empty to delete them
+        self.deletions: list[Deletion] = []  # other cookies of the site to delete
         self.carried: Visitor | None = None  # the visitor known until now, under the grant just made
         self.due: Visitor | None = None  # the visitor to tell the browser of
         self._consent: Consent | None = None
@@ -184,9 +187,16 @@ def exchange_if_any() -> Exchange | None:
 class CurrentConsent:
     """What the visitor of the current request decided."""
 
-    def allows(self, purpose: str) -> bool:
-        """Whether data may be used for this purpose now; raises :class:`UndeclaredPurpose`."""
-        return exchange().look().allows(purpose)
+    def allows(self, purpose: str, service: str | None = None) -> bool:
+        """Whether data may be used for this purpose now, by this service of it if one is named.
+
+        Raises :class:`UndeclaredPurpose` and :class:`UndeclaredService`.
+        """
+        here = exchange()
+        allowed = here.look().allows(purpose)
+        if service is None:
+            return allowed
+        return here.site.policy.service(service).purpose == purpose and service in here.consent.services
 
     def state(self, purpose: str) -> ConsentState:
         """``"unasked"``, ``"granted"`` or ``"refused"``; raises :class:`UndeclaredPurpose`."""

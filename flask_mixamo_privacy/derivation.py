@@ -11,9 +11,14 @@ from .period import Period
 from .policy import LOG_FIELDS, Policy, Text
 
 
-def derive(policy: Policy, t: Language, *, min_cell: int = 5, provider: bool = False) -> Document:
-    """The policy in a language. ``provider`` says whether internet providers are looked up at all."""
-    sections = tuple(section for section in _Deriver(policy, t, min_cell, provider).sections() if section is not None)
+def derive(policy: Policy, t: Language, *, min_cell: int = 5, provider: bool = False, enforced: bool = False) -> Document:
+    """The policy in a language.
+
+    ``provider`` says whether internet providers are looked up at all, ``enforced`` whether browsers are told to refuse
+    what is not granted.
+    """
+    draft = _Deriver(policy, t, min_cell, provider, enforced)
+    sections = tuple(section for section in draft.sections() if section is not None)
     return Document(t.code, t("Privacy policy").text, policy.version, sections)
 
 

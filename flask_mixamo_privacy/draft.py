@@ -18,6 +18,7 @@ class Draft:
     t: Language
     min_cell: int
     provider: bool
+    enforced: bool
     _said: list[Sentence] = field(default_factory=list)
 
     def _say(self, said: Said, *promises: int) -> None:

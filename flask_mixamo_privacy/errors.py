@@ -76,6 +76,46 @@ class UndeclaredPurpose(PrivacyError, LookupError):
         )
 
 
+class UndeclaredService(PrivacyError, LookupError):
+    """A form or code named a service that the policy does not declare."""
+
+    def __init__(self, service: str, declared: Iterable[str]) -> None:
+        self.service, self.declared = service, tuple(declared)
+        super().__init__(
+            f"The policy declares no service {service!r}; it declares: {', '.join(self.declared) or 'none'}. "
+            "Use one of these, or add a [[services]] table with this id to privacy.toml."
+        )
+
+
+class UndeclaredHost(PrivacyError, LookupError):
+    """A template loads something from another company's host that no service of its purpose declares."""
+
+    def __init__(self, host: str, purpose: str, load: str) -> None:
+        self.host, self.purpose, self.load = host, purpose, load
+        name = host.partition(":")[0].replace(".", "-")
+        super().__init__(
+            f"No service of the purpose {purpose!r} declares the host {host!r} for a {load}. Load it from a declared host, "
+            f'or add to privacy.toml:\n\n[[services]]\nid = "{name}"\ntitle = "…"\npurpose = "{purpose}"\n'
+            f'hosts = ["{host}"]\nloads = ["{load}"]\nlink = "https://…"\n'
+        )
+
+
+class UndeclaredCookie(PrivacyError):
+    """The app set a cookie that the policy does not declare, or before its purpose was granted."""
+
+    def __init__(self, name: str, purpose: str | None) -> None:
+        self.name, self.purpose = name, purpose
+        if purpose is None:
+            says = (
+                f"The app sets the cookie {name!r}, which the policy does not declare. Take it out, or add to privacy.toml:"
+            )
+            says += f'\n\n[[cookies]]\nname = "{name}"\npurpose = "…"\nlifetime = "…"\ndescription = "…"\n'
+        else:
+            says = f"The app sets the cookie {name!r} although the visitor has not granted its purpose {purpose!r}. "
+            says += f'Set it only where current_consent.allows("{purpose}").'
+        super().__init__(says)
+
+
 class EventError(PrivacyError, ValueError):
     """An event or a choice has a name or a value that the log does not take."""
 

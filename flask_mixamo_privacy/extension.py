@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from flask import Flask, current_app, has_request_context, make_response, render_template
+from jinja2 import Environment
 from werkzeug.wrappers import Response
 
 from . import cli, config, views, wording
@@ -15,9 +16,11 @@ from .closing import close
 from .counting import record
 from .current import exchange
 from .errors import AlreadyInitialised, EventError, NotInitialised
+from .links import external_link, is_external
 from .markup import TemplateVerbs, here_and_now
 from .pages import Naming
 from .site import EXTENSION, Site, site
+from .tags import ConsentTag
 from .tracking.events import KINDS, check_name, properties
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +46,7 @@ class Privacy:
         here = self._sites[app] = Site(app, settings)
         app.extensions[EXTENSION] = self
         app.register_blueprint(views.blueprint(), url_prefix=settings.url_prefix)
-        app.jinja_env.globals["privacy"] = TemplateVerbs(here, settings.url_prefix)
+        _extend(app.jinja_env, TemplateVerbs(here, settings.url_prefix))
         app.cli.add_command(cli.privacy)
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", views.policy.gpc)
         # The first function registered runs last: it sees what every other one made of the response.
@@ -117,6 +120,13 @@ class Privacy:
         return mark
 
 
+def _extend(templates: Environment, verbs: TemplateVerbs) -> None:
+    templates.globals["privacy"] = verbs
+    templates.add_extension(ConsentTag)
+    templates.filters["external_link"] = external_link
+    templates.tests["external"] = is_external
+
+
 def consent_required(purpose: str) -> Callable[[F], F]:
     """Serve a view only under a grant of this purpose; else answer 403 with a page on which it can be granted."""
 
@@ -140,7 +150,7 @@ def _ask_for(purpose: str) -> Response:
         t=here.language,
         title=here.language.of(policy.purpose(purpose).title, policy.language),
         description=here.language.of(policy.purpose(purpose).description, policy.language),
-        granted=sorted(here.consent.held | {purpose}),
+        purpose=purpose,
         shown=wording.settings(policy, here.language).shown,
         can_ask=purpose in policy.marks,
         next=here_and_now(here),
@@ -153,7 +163,7 @@ def _ask_for(purpose: str) -> Response:
 def _closer(here: Site) -> Callable[[Response], Response]:
     def close_request(response: Response) -> Response:
         try:
-            return close(response)
+            return close(here, response)
         except Exception as error:  # whatever it is, the site's page is served
             here.failed(error)
             return response

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .declaration import built_in
 from .promises import PROMISES, TEXT
 from .site import Site
+from .tracking.events import timestamp
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    return [*_versions(here), *_purposes(here), *_tracker(here), *_fields(here), *_promises(here)]
+    own = (_versions, _purposes, _tracker, _fields, _enforcement, _blocked, _promises)
+    return [finding for look in own for finding in look(here)]
 
 
 def _versions(here: Site) -> Iterator[Finding]:
@@ -78,6 +81,26 @@ def _fields(here: Site) -> Iterator[Finding]:
     for field in policy.fields:
         if field.name not in used:
             yield Finding("warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out.")
+
+
+def _enforcement(here: Site) -> Iterator[Finding]:
+    if here.policy.services and here.settings.csp != "enforce":
+        says = f"The policy names services, and PRIVACY_CSP is {here.settings.csp!r}: nothing hard-coded is refused."
+        yield Finding(
+            "warning", "services", says, 'Set it to "report-only", look here for what is reported, then to "enforce".'
+        )
+
+
+def _blocked(here: Site) -> Iterator[Finding]:
+    """What browsers reported within the last month; anybody can report, so it is to be looked at, not believed."""
+    since = timestamp(time.time() - 30 * 86400)[:10]
+    told = dict.fromkeys((block.directive, block.host, block.page) for block in here.blocked.entries(since))
+    for directive, host, page in told:
+        says = f"Browsers refused {host!r} by {directive} on {page or 'a page that is none of the routes'}."
+        hint = (
+            "Declare it under [[services]] and gate it, or take it out of the page; what visitors did not grant is refused."
+        )
+        yield Finding("warning", "host-not-declared", says, hint)
 
 
 def _promises(here: Site) -> Iterator[Finding]:

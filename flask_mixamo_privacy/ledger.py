@@ -30,6 +30,7 @@ _entries = sa.Table(
     sa.Column("policy", sa.Text, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("purposes", sa.Text, nullable=False),
+    sa.Column("services", sa.Text, nullable=False),
     sa.Column("withdrawn", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("locale", sa.Text, nullable=False),
@@ -60,8 +61,9 @@ class Entry:
     policy: str = ""  # its version
     fingerprint: str = ""  # of what was decided on
     purposes: tuple[str, ...] = ()
-    withdrawn: tuple[str, ...] = ()
-    source: str = ""  # "banner", "settings" or "api"
+    services: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()  # purposes and services
+    source: str = ""  # "banner", "settings", "embed" or "api"
     locale: str = ""
     text: str = ""  # the digest of the words shown
     gpc: bool = False
@@ -70,7 +72,7 @@ class Entry:
 
     def row(self) -> dict[str, Any]:
         row = dataclasses.asdict(self)
-        return row | {"purposes": json.dumps(self.purposes), "withdrawn": json.dumps(self.withdrawn)}
+        return row | {name: json.dumps(row[name]) for name in ("purposes", "services", "withdrawn")}
 
 
 class Ledger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 from urllib.parse import quote
 
 from flask import current_app, render_template
@@ -13,6 +12,7 @@ from . import wording
 from .assets import folder
 from .consent import Consent
 from .current import Exchange, exchange
+from .gates import Gates, nonce, nonce_attribute, tag_attributes
 from .language import Language, direction
 from .site import Site
 
@@ -20,6 +20,7 @@ _EMPTY = Markup()
 _BANNER = "mixamo_privacy/banner.html"
 _DECIDED_HERE = ("mixamo_privacy.settings", "mixamo_privacy.decide")  # these pages ask already
 _HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
+_NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
 
 
 class TemplateVerbs:
@@ -31,6 +32,7 @@ class TemplateVerbs:
         self._cacheable = site.settings.cacheable
         self._own_template: bool | None = None  # whether the banner's template is the extension's
         self._ready = lru_cache(maxsize=64)(self._render)
+        self._gates = Gates(site.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
         self._tracker = lru_cache(maxsize=64)(self._make_tracker)
         self._for_everybody = lru_cache(maxsize=64)(self._make_for_everybody)
@@ -60,18 +62,45 @@ class TemplateVerbs:
         return asking + self._tracking(here, consent)
 
     def _tracking(self, here: Exchange, consent: Consent) -> Markup:
-        return self._tracker(here.environ.get("SCRIPT_NAME", "")) if "statistics" in consent.granted else _EMPTY
+        if "statistics" not in consent.granted:
+            return _EMPTY
+        return self._tracker(here.environ.get("SCRIPT_NAME", ""), nonce(here))
 
     def _asking(self, here: Exchange, assets: bool, back_to: str) -> Markup:
         here.personal = True
         parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets, here.language)
-        return Markup(str(escape(back_to)).join(parts))  # noqa: S704 — the parts are a rendered template
+        text = str(escape(back_to)).join(parts).replace(_NONCE, nonce_attribute(here))
+        return Markup(text)  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
-        """A script's tag where the purpose is granted, else nothing at all; raises :class:`UndeclaredPurpose`."""
-        if not exchange().look().allows(purpose):
-            return _EMPTY
-        return Markup("<script{}></script>").format(_attributes({"src": url, **attributes}))
+        """A script's tag where the purpose, and the service that declares the host, is granted; else nothing at all.
+
+        Raises :class:`UndeclaredPurpose`, and :class:`UndeclaredHost` for another host that no service declares.
+        """
+        return self._gates.script(url, purpose, attributes)
+
+    def style(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
+        """A style sheet's tag under the same conditions as :meth:`script`."""
+        return self._gates.style(url, purpose, attributes)
+
+    def embed(self, url: str, *, purpose: str, title: str, **attributes: str | bool) -> Markup:
+        """A frame where the service that declares its host is granted; else why it is not loaded, and a button that
+        allows that service alone. Errors as in :meth:`script`."""
+        here = exchange()
+        root, first = here.environ.get("SCRIPT_NAME", ""), not here.has_embed
+        here.has_embed = True
+        place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here), "nonce": nonce_attribute(here)}
+        return self._gates.embed(
+            url, purpose, title, attributes, place | {"stylesheet": self.asset("parts.css") if first else ""}
+        )
+
+    def google_tag(self, tag_id: str, *, purpose: str = "statistics", advertising: str | None = None) -> Markup:
+        """Google's tag for this id where the purpose is granted, else nothing at all.
+
+        Consent Mode's four signals are said before it: ``analytics_storage`` is granted, the three of advertising are
+        where the purpose named ``advertising`` is. Errors as in :meth:`script`.
+        """
+        return self._gates.google_tag(tag_id, purpose, advertising, self.asset("google.js"))
 
     def settings_link(self, text: str | None = None) -> Markup:
         """The way back to one's decision, for every page."""
@@ -99,8 +128,9 @@ class TemplateVerbs:
             text, lang = said.text, Markup(' lang="{}" dir="{}"').format(said.lang, direction(said.lang))
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
-    def _make_tracker(self, root: str) -> Markup:
-        return Markup('<script src="{}" defer></script>').format(self._site.tracker_address(root))
+    def _make_tracker(self, root: str, nonce: str | None) -> Markup:
+        attributes = tag_attributes({"src": self._site.tracker_address(root), "defer": True, "nonce": nonce})
+        return Markup("<script{}></script>").format(attributes)
 
     def _make_for_everybody(self, root: str, t: Language) -> Markup:
         link = self._make_link(root, "/consent", "privacy-settings-link", "Privacy settings", t)
@@ -123,6 +153,7 @@ class TemplateVerbs:
             _BANNER,
             action=f"{root}{self._prefix}/consent",
             here=_HERE,
+            nonce=_NONCE,
             t=t,
             shown=wording.banner(policy, t).shown,
             text=t.of(policy.banner.text, policy.language),
@@ -137,13 +168,3 @@ def here_and_now(here: Exchange) -> str:
     query = here.environ.get("QUERY_STRING", "")
     path = quote(here.environ.get("SCRIPT_NAME", "") + here.request.path)
     return f"{path}?{query}" if query else path
-
-
-def _attributes(values: dict[str, Any]) -> Markup:
-    """HTML attributes; True is a bare one, False and None leave it out, ``data_x`` is ``data-x``."""
-    found = Markup()
-    for name, value in values.items():
-        if value is not None and value is not False:
-            name = name.rstrip("_").replace("_", "-")
-            found += Markup(" {}").format(name) if value is True else Markup(' {}="{}"').format(name, value)
-    return found

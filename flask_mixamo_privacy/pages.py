@@ -98,6 +98,11 @@ class Pages:
         by_rule = chosen == "rule" or (personal and chosen != "path")
         return "" if chosen == "never" else root_path + rule if by_rule else scrub_path(path)
 
+    def rule_of(self, path: str) -> str:
+        """The rule behind a path, or the empty text."""
+        found = self._rule_of(path)
+        return found[1] if found else ""
+
     def reported(self, path: str, root_path: str, personal: bool) -> str | None:
         """The name of a page that a browser reports: empty for one that has none to tell, None for one that is not counted.
 

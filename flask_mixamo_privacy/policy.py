@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .errors import PolicyError, UndeclaredPurpose
+from .errors import PolicyError, UndeclaredPurpose, UndeclaredService
 from .period import Period
 
 #: The extension's own cookies: the purpose each serves, and the most days it may be declared to live. The French CNIL
@@ -60,6 +60,8 @@ class Cookie:
     description: Text
     kind: str = "http"
     party: str = "first"
+    path: str = "/"  # of a cookie that is not the whole site's, so that a withdrawal can delete it
+    service: str = ""  # whose it is, where a visitor may refuse that service alone
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Service:
     hosts: tuple[str, ...]
     loads: tuple[str, ...]
     link: str = ""
+
+    def has(self, host: str) -> bool:
+        """Whether a host such as ``video.example:8000`` is one of its hosts."""
+        return any(host.endswith(own[1:]) if own.startswith("*.") else host == own for own in self.hosts)
 
 
 @dataclass(frozen=True)
@@ -217,6 +223,13 @@ class Policy:
         except (KeyError, TypeError):
             raise UndeclaredPurpose(purpose_id, self._by_id) from None
 
+    def service(self, service_id: str) -> Service:
+        """The service declared under this id; raises :class:`UndeclaredService`, which lists those there are."""
+        for service in self.services:
+            if service.id == service_id:
+                return service
+        raise UndeclaredService(service_id, [service.id for service in self.services])
+
     def days_of(self, cookie_name: str) -> int:
         """How many days a cookie of the extension's own lives, as declared."""
         declared = {cookie.name: cookie.lifetime for cookie in self.cookies}
@@ -245,6 +258,19 @@ class Policy:
     def marks(self) -> Mapping[str, str]:
         """Of each optional purpose, six characters over what matters to a decision about it."""
         return {purpose.id: _mark(self._material(purpose)) for purpose in self.optional}
+
+    @cached_property
+    def service_bits(self) -> Mapping[str, tuple[str, int]]:
+        """Of each service of an optional purpose, that purpose's mark and a bit of its own.
+
+        The bits go by the order of the ids: two declarations with the same mark then agree on them, in whatever order
+        they are written.
+        """
+        found: dict[str, tuple[str, int]] = {}
+        for purpose, mark in self.marks.items():
+            names = sorted(service.id for service in self.services_of(purpose))
+            found |= {name: (mark, 1 << place) for place, name in enumerate(names)}
+        return found
 
     @cached_property
     def fingerprint(self) -> str:

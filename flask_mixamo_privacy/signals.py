@@ -6,13 +6,13 @@ from blinker import Namespace
 
 _signals = Namespace()
 
-#: A visitor granted purposes, and the ledger has it; with ``granted`` (a frozenset) and ``receipt``.
+#: A visitor granted purposes, and the ledger has it; with ``granted`` and ``services`` (frozensets) and ``receipt``.
 consent_granted = _signals.signal("consent-granted")
 
 #: A visitor refused every optional purpose; nothing about the visitor comes with it.
 consent_refused = _signals.signal("consent-refused")
 
-#: A visitor took back purposes granted before; with ``withdrawn`` (a frozenset).
+#: A visitor took back purposes or services granted before; with ``withdrawn`` and ``services`` (frozensets).
 consent_withdrawn = _signals.signal("consent-withdrawn")
 
 #: Something could not be recorded and the page was served all the same; with ``error``.

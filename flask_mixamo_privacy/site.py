@@ -6,15 +6,19 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 
 from .assets import TRACKER, Assets
+from .blocked import Blocked
 from .config import Settings
 from .consent import Consent, decide
 from .cookies import Cookies
+from .csp import ContentSecurityPolicy
+from .denials import Denials
 from .errors import LedgerUnavailable, NotInitialised
+from .guard import Guard
 from .keys import Keys
 from .ledger import Ledger
 from .pages import Pages
@@ -53,9 +57,17 @@ class Site:
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
         self.assets = Assets(settings.assets_dir)
-        self.versions = Versions(
-            settings.versions_dir, min_cell=settings.min_cell, provider=settings.isp_database is not None
-        )
+        self.said: dict[str, Any] = {  # what the policy page has to know besides the policy
+            "min_cell": settings.min_cell,
+            "provider": settings.isp_database is not None,
+            "enforced": settings.csp == "enforce",
+        }
+        self.versions = Versions(settings.versions_dir, **self.said)
+        self.guard = Guard(self.policy, app.config)
+        report_to = f"{settings.url_prefix}/csp-report"
+        self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
+        self.denials = Denials(settings.log_dir)
+        self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
@@ -84,13 +96,13 @@ class Site:
         if self.settings.loader and not self._app.testing:
             self._background.start()
 
-    def failed(self, error: Exception) -> None:
-        """Count and log what could not be recorded; raise it where a test is watching."""
+    def failed(self, error: Exception, *, tell_tests: bool = True) -> None:
+        """Count and log what went wrong while the page was served; raise it where a test is watching."""
         with self._failing:
             self.failures += 1
-        if self._app.testing or self._app.debug:
+        if tell_tests and (self._app.testing or self._app.debug):
             raise error
-        logger.error("Nothing was recorded, the page was served: %s", error, exc_info=error)
+        logger.error("The page was served in spite of this: %s", error, exc_info=error)
         recording_failed.send(self._app, error=error)
 
     def load(self, wait: float = 0.0) -> Loaded:
@@ -102,7 +114,8 @@ class Site:
         return self.loader.load(wait)
 
     def prune(self) -> int:
-        """Delete the events that the policy keeps no longer; gives their number."""
+        """Delete the events that the policy keeps no longer; gives their number. What browsers refused is kept a month."""
+        self.blocked.prune(timestamp(time.time() - 30 * _DAY)[:10])
         first_kept = time.time() - self.policy.retention.events.days * _DAY
         return self.store.prune(timestamp(first_kept)[:10])
 

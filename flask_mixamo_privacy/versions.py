@@ -64,9 +64,9 @@ class Version:
 class Versions:
     """The versions in one folder; None has none."""
 
-    def __init__(self, folder: str | None, *, min_cell: int, provider: bool) -> None:
+    def __init__(self, folder: str | None, *, min_cell: int, provider: bool, enforced: bool = False) -> None:
         self._folder = Path(folder) if folder else None
-        self._min_cell, self._provider = min_cell, provider
+        self._min_cell, self._provider, self._enforced = min_cell, provider, enforced
 
     def dates(self) -> list[str]:
         """The oldest first."""
@@ -92,7 +92,8 @@ class Versions:
         policy = replace(policy, version=day)
         codes = list(dict.fromkeys((*WHOLE, policy.language, *sorted(_languages_of(policy.as_dict())))))
         documents = {
-            code: derive(policy, language(code), min_cell=self._min_cell, provider=self._provider) for code in codes
+            code: derive(policy, language(code), min_cell=self._min_cell, provider=self._provider, enforced=self._enforced)
+            for code in codes
         }
         banner = {code: language(code).of(policy.banner.text, policy.language).text for code in codes}
         return Version(day, documents, banner, policy.as_dict())

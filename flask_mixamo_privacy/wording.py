@@ -6,15 +6,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from .language import SHIPPED, Language, language
-from .policy import Policy
+from .language import SHIPPED, Language, Said, language
+from .policy import Policy, Service
 
 
 @dataclass(frozen=True)
 class Wording:
     """All that one form says: where it stood, in which language, and its text as canonical JSON."""
 
-    source: str  # "banner" or "settings"
+    source: str  # "banner", "settings", or "embed:" and the service's id
     locale: str
     body: str
     fingerprint: str  # of what is decided on
@@ -46,7 +46,7 @@ def settings(policy: Policy, t: Language) -> Wording:
             "title": t.of(purpose.title, policy.language).text,
             "description": t.of(purpose.description, policy.language).text,
             "optional": purpose.optional,
-            "services": [service.id for service in policy.services_of(purpose.id)],
+            "services": [t.of(service.title, policy.language).text for service in policy.services_of(purpose.id)],
             "recipients": [recipient.name for recipient in policy.recipients_of(purpose.id)],
         }
         for purpose in policy.on_settings
@@ -55,16 +55,37 @@ def settings(policy: Policy, t: Language) -> Wording:
     return Wording("settings", t.code, _canonical(said), policy.fingerprint)
 
 
-_SOURCES = {"banner": banner, "settings": settings}
+def embed(policy: Policy, service: Service, t: Language) -> Wording:
+    """The words that stand in the place of what a service has not been allowed to load yet."""
+    said = {
+        "service": t.of(service.title, policy.language).text,
+        "purpose": t.of(policy.purpose(service.purpose).title, policy.language).text,
+        "text": why_withheld(service, t).text,
+        "buttons": _buttons(t, "Allow and load"),
+    }
+    return Wording(f"embed:{service.id}", t.code, _canonical(said), policy.fingerprint)
+
+
+def why_withheld(service: Service, t: Language) -> Said:
+    """Who would learn of a visitor, in one sentence."""
+    hosts = t.names([host.removeprefix("*.") for host in service.hosts])
+    return t("It comes from %(host)s, which would learn that you are here. It is loaded only if you allow it.", host=hosts)
 
 
 def in_force(policy: Policy, shown: str) -> Wording | None:
     """The words that a form's hidden field names, if a form may show them now."""
     _, source, code, digest = [*shown.split("."), "", "", ""][:4]
-    if source not in _SOURCES or code not in SHIPPED:
-        return None
-    found = _SOURCES[source](policy, language(code))
-    return found if found.digest == digest else None
+    found = _of_source(policy, source, language(code)) if code in SHIPPED else None
+    return found if found is not None and found.digest == digest else None
+
+
+def _of_source(policy: Policy, source: str, t: Language) -> Wording | None:
+    if source in ("banner", "settings"):
+        return (banner if source == "banner" else settings)(policy, t)
+    for service in policy.services:
+        if source == f"embed:{service.id}":
+            return embed(policy, service, t)
+    return None
 
 
 def _buttons(t: Language, *msgids: str) -> list[str]:

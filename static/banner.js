@@ -51,8 +51,11 @@
       answer = await response.json();
       if (response.ok) {
         close(answer.message);
-        document.dispatchEvent(new CustomEvent("privacy:change", { detail: answer }));
-        if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
+        // What was granted may have to be served, and what was taken back to be removed: by another page, unless the
+        // site's own script prevents it and sees to that itself.
+        const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
+        if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
+        else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
           document.head.append(Object.assign(document.createElement("script"), { src: answer.tracker }));
         }
         return;

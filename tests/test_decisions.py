@@ -237,6 +237,8 @@ def test_state_is_told_and_never_cached(tiny):
     assert response.json == {
         "gpc": False,
         "purposes": {"necessary": "granted", "statistics": "granted", "customisation": "refused"},
+        "granted": ["necessary", "statistics"],
+        "services": {},
     }
 
 
@@ -253,7 +255,7 @@ def test_signals_tell_a_site_what_happened(tiny):
         choose(visitor, "reject_all")
         choose(site.visitor(), "reject_all")
     assert heard == [
-        ("granted", site.app, {"granted", "receipt"}),
+        ("granted", site.app, {"granted", "services", "receipt"}),
         ("withdrawn", site.app, {"statistics"}),
         ("refused", site.app, set()),
     ]

@@ -265,7 +265,7 @@ BROKEN = [
     ("unknown key of a purpose", [('basis = "consent"', 'basis = "consent"\nlawful = true')],
      [("lawful = true", f"purposes.customisation.lawful is True; allowed: ask, basis, description, id, minors, reason, retention, title. {NO_KEY}")]),
     ("unknown key of a cookie", [('party = "first"', 'party = "first"\nexpires = "1 day"')],
-     [("expires", f"cookies.basket.expires is '1 day'; allowed: description, kind, lifetime, name, party, purpose. {NO_KEY}")]),
+     [("expires", f"cookies.basket.expires is '1 day'; allowed: description, kind, lifetime, name, party, path, purpose, service. {NO_KEY}")]),
     ("unknown key of a recipient", [("sells = false", "sells = false\nrents = false")],
      [("rents", f"recipients.parcels.rents is False; allowed: country, fields, id, link, name, purposes, role, sells. {NO_KEY}")]),
     ("unknown key of retention", [('archives = "60 days"', 'archives = "60 days"\nlogs = "1 day"')],

@@ -1,221 +1,61 @@
-"""The settings page, and the one address to which every decision is posted."""
+"""The settings page, and what the visitor decided so far as JSON."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
-from flask import Blueprint, current_app, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from .. import wording
-from ..consent import CHOICES, Choice, Decision, choose, decide
 from ..current import Exchange, exchange
-from ..errors import LedgerUnavailable, UndeclaredPurpose
-from ..ledger import Entry
-from ..signals import consent_granted, consent_refused, consent_withdrawn
-from ..tracking.events import timestamp
-from ..wording import Wording
-from .origin import is_same_origin, local_path
+from ..gates import nonce_attribute
+from ..leftovers import by_kind, left_behind
+from ..policy import Cookie
+from .origin import local_path
 
-# Sentences of the catalogues; the visitor reads them in a language of the visitor's own.
-ASK_AGAIN = "What we ask has changed since you opened that page, so nothing was saved. Please choose again."
-NOT_SAVED = "Your consent could not be recorded just now, so nothing was granted. Please try again in a moment."
-NOT_FROM_HERE = "This decision did not come from a page of this site, so nothing was saved. Please choose here."
-SAVED = "Your choice is saved."
+SAVED = "Your choice is saved."  # a sentence of the catalogues
 
 
 def add_to(pages: Blueprint) -> None:
     pages.add_url_rule("/consent", view_func=settings, methods=["GET"])
-    pages.add_url_rule("/consent", endpoint="decide", view_func=post, methods=["POST"])
     pages.add_url_rule("/state.json", view_func=state)
 
 
 def settings() -> AnyResponse:
     """One switch a purpose, as decided so far; nothing is switched on beforehand."""
-    return _settings_page(message=SAVED if "saved" in request.args else None)
+    return settings_page(SAVED if "saved" in request.args else None, removed=_removed(exchange()))
+
+
+def _removed(here: Exchange) -> list[Cookie]:
+    """What the withdrawal that led here has left in the browser; nothing of a purpose that is granted all the same."""
+    policy, consent, said = here.site.policy, here.consent, request.args
+    purposes = set(said.getlist("withdrawn")) & policy.marks.keys() - consent.held
+    services = set(said.getlist("without")) & policy.service_bits.keys() - consent.held_services
+    return left_behind(policy, purposes, services)
 
 
 def state() -> AnyResponse:
     """What is granted, as JSON, never cached."""
-    return _never_cached(jsonify(_state(exchange())))
+    return never_cached(jsonify(state_of(exchange())))
 
 
-def post() -> AnyResponse:
-    """Take a decision. A refusal or a withdrawal always takes effect in this very response; only a grant can fail."""
-    here = exchange()
-    if not is_same_origin(request):
-        return _problem(403, NOT_FROM_HERE)
-    choice = request.form.get("choice", "")
-    if choice not in CHOICES:
-        return _problem(400, f"The field choice is {choice!r}; allowed: {', '.join(CHOICES)}.")
-    try:
-        decision = _decision(here, choice)
-    except UndeclaredPurpose as error:
-        return _problem(400, f"There is no purpose {error.purpose!r} here; there are: {', '.join(error.declared)}.")
-    words, fresh = _words_shown(here)
-    if decision.kind == "grant" and not fresh:
-        return _without_grant(here, decision, words, 409, ASK_AGAIN)
-    try:
-        _write(here, decision, words)
-    except LedgerUnavailable as error:
-        current_app.logger.error("A grant could not be recorded: %s", error, exc_info=error)
-        return _without_grant(here, decision, words, 503, NOT_SAVED)
-    _take_effect(here, decision)
-    return _answer(here)
-
-
-def _decision(here: Exchange, choice: Choice) -> Decision:
-    purposes = request.form.getlist("purpose")
-    return choose(here.site.policy, here.consent, choice, purposes, gpc=here.gpc, today=here.today)
-
-
-def _words_shown(here: Exchange) -> tuple[Wording | None, bool]:
-    """The words that the form names, and whether they ask what the policy asks now."""
-    shown = request.form.get("shown", "")
-    if not shown:
-        return None, True  # a program's post: there were no words of ours, and the ledger says so
-    words = wording.in_force(here.site.policy, shown)
-    if words is None and shown.partition(".")[0] == here.site.policy.fingerprint:
-        # Words that were corrected since then are good if they asked the same and the ledger can still prove them.
-        words = here.site.ledger.wording(shown.rpartition(".")[2], here.site.policy.fingerprint)
-    return words, words is not None
-
-
-def _write(here: Exchange, decision: Decision, words: Wording | None) -> None:
-    """Bring the decision to the ledger; raises :class:`LedgerUnavailable`, for a grant alone."""
-    if decision.kind is None:
-        return
-    entry = _entry(here, decision, words)
-    if decision.kind == "grant":
-        here.site.ledger.append(entry, words)
-        return
-    try:
-        here.site.ledger.append_or_wait(entry, words)
-    except Exception as error:  # whatever it is, a refusal takes effect
-        here.site.failed(error)
-
-
-def _entry(here: Exchange, decision: Decision, words: Wording | None) -> Entry:
-    policy, at = here.site.policy, timestamp(here.now)
-    about = Entry(
-        str(decision.kind),
-        at[:10],
-        policy=policy.version,
-        fingerprint=policy.fingerprint,
-        source=words.source if words else "api",
-        locale=words.locale if words else "",
-        text=words.digest if words else "",
-    )
-    if decision.kind == "refusal":
-        return about
-    return replace(
-        about,
-        at=at,
-        receipt=decision.record.receipt,
-        replaces=decision.replaces if decision.replaces != decision.record.receipt else "",
-        purposes=tuple(sorted(decision.granted)),
-        withdrawn=tuple(sorted(decision.withdrawn)),
-        gpc=decision.record.gpc,
-    )
-
-
-def _without_grant(here: Exchange, decision: Decision, words: Wording | None, status: int, message: str) -> AnyResponse:
-    """What was taken back in the same breath takes effect; what was to be granted does not."""
-    if decision.fallback is not None:
-        kept = here.consent.held - decision.withdrawn
-        withdrawal = Decision("withdrawal", decision.fallback, kept, decision.withdrawn, decision.replaces, None)
-        _write(here, withdrawal, words)
-        _take_effect(here, withdrawal)
-    return _problem(status, message)
-
-
-def _take_effect(here: Exchange, decision: Decision) -> None:
-    """From here on this request knows the visitor's new mind; the end of the request sets the cookies."""
-    before, counted, chosen = here.known_visitor(), "statistics" in here.consent.granted, here.choices
-    here.consent, here.record_out = decide(here.site.policy, decision.record, here.gpc), decision.record
-    if "statistics" not in here.consent.granted:
-        if before is not None:
-            _erase(here, before.id)
-    elif before is not None:
-        here.carry(before)
-    if not counted and "statistics" in here.consent.granted and _wants_json():
-        _count_page_at_hand(here)
-    _keep_choices(here, decision, chosen)
-    _tell(here, decision)
-
-
-def _erase(here: Exchange, visitor: str) -> None:
-    try:
-        here.site.store.erase_or_wait(visitor, timestamp(here.now)[:10])
-    except Exception as error:  # whatever it is, a withdrawal takes effect
-        here.site.failed(error)
-
-
-def _count_page_at_hand(here: Exchange) -> None:
-    """The page on which the banner was accepted is counted, as it is where the form's answer reloads it."""
-    path = local_path(request.form.get("next"))
-    pages = here.site.pages
-    try:
-        personal = pages.somebody_is_logged_in(here.request)
-    except Exception as error:  # the site's own callable must not undo a visitor's decision
-        here.site.failed(error)
-        return
-    here.page = pages.name_of(path.partition("?")[0], request.root_path, personal) if path else ""
-    if here.page:
-        here.pending.append(("page_view", "{}"))
-
-
-def _keep_choices(here: Exchange, decision: Decision, chosen: dict[str, Any]) -> None:
-    """What was chosen until now is kept under a grant of customisation, else for the session; a withdrawal forgets it."""
-    if "customisation" in decision.withdrawn:
-        here.choices_out = ""
-    elif chosen:
-        here.choices_out = here.site.cookies.seal_choices(here.choices_check, chosen)
-
-
-def _tell(here: Exchange, decision: Decision) -> None:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    try:
-        if decision.kind == "grant":
-            consent_granted.send(app, granted=decision.granted, receipt=decision.record.receipt)
-        if decision.kind == "refusal":
-            consent_refused.send(app)
-        if decision.withdrawn:
-            consent_withdrawn.send(app, withdrawn=decision.withdrawn)
-    except Exception as error:  # a listener's fault must not undo a visitor's decision
-        here.site.failed(error)
-
-
-def _wants_json() -> bool:
+def wants_json() -> bool:
     return request.accept_mimetypes.best == "application/json"
 
 
-def _answer(here: Exchange) -> AnyResponse:
-    if _wants_json():
-        return _never_cached(jsonify(_state(here) | {"message": here.language(SAVED).text} | _tracker(here)))
-    target = local_path(request.form.get("next")) or url_for("mixamo_privacy.settings", saved=1)
-    return _never_cached(redirect(target, 303))
-
-
-def _tracker(here: Exchange) -> dict[str, str]:
-    """What a page that stays open may run from now on, where it may."""
-    granted = "statistics" in here.consent.granted
-    return {"tracker": here.site.tracker_address(here.environ.get("SCRIPT_NAME", ""))} if granted else {}
-
-
-def _problem(status: int, message: str) -> AnyResponse:
-    as_json = _wants_json()
+def problem(status: int, message: str) -> AnyResponse:
+    as_json = wants_json()
     response = (
-        _never_cached(jsonify(message=exchange().language(message).text))
+        never_cached(jsonify(message=exchange().language(message).text))
         if as_json
-        else _settings_page(message, is_error=True)
+        else settings_page(message, is_error=True)
     )
     response.status_code = status
     return response
 
 
-def _settings_page(message: str | None, is_error: bool = False) -> AnyResponse:
+def settings_page(message: str | None, is_error: bool = False, removed: Sequence[Cookie] = ()) -> AnyResponse:
     here = exchange()
     page = render_template(
         "mixamo_privacy/settings.html",
@@ -227,14 +67,26 @@ def _settings_page(message: str | None, is_error: bool = False) -> AnyResponse:
         next=local_path(request.values.get("next")),
         message=message,
         is_error=is_error,
+        removed=removed,
+        forget=by_kind(removed),
+        nonce=nonce_attribute(here),
     )
-    return _never_cached(make_response(page))
+    return never_cached(make_response(page))
 
 
-def _state(here: Exchange) -> dict[str, object]:
-    return {"purposes": dict(here.consent.states), "gpc": here.gpc}
+def state_of(here: Exchange) -> dict[str, object]:
+    """What is allowed, for a front end: of each purpose and service its state, and the purposes that are granted."""
+    consent = here.consent
+    services = {
+        service.id: "granted"
+        if service.id in consent.services
+        else consent.states[service.purpose].replace("granted", "refused")
+        for service in here.site.policy.services
+    }
+    granted = [purpose for purpose, state in consent.states.items() if state == "granted"]
+    return {"purposes": dict(consent.states), "services": services, "granted": granted, "gpc": here.gpc}
 
 
-def _never_cached(response: AnyResponse) -> AnyResponse:
+def never_cached(response: AnyResponse) -> AnyResponse:
     response.headers["Cache-Control"] = "no-store"
     return response

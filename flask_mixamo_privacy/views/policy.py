@@ -57,8 +57,7 @@ def _as(form: str) -> Response:
 
 def _document() -> Document:
     here = exchange()
-    settings = here.site.settings
-    return derive(here.site.policy, here.language, min_cell=settings.min_cell, provider=settings.isp_database is not None)
+    return derive(here.site.policy, here.language, **here.site.said)
 
 
 def _page(document: Document, day: str, before: str | None) -> str:

@@ -1,0 +1,41 @@
+"""How often somebody unknown was turned away, by day."""
+
+from __future__ import annotations
+
+import os
+
+
+class Denials:
+    """How many were turned away in a day without anybody knowing who: the size of a file, to which each adds a byte.
+
+    So it costs nothing to count, whichever process does it, and nobody can make it cost much.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def add(self, day: str) -> None:
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        descriptor = os.open(self._path(day), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, b".")
+        finally:
+            os.close(descriptor)
+
+    def count(self, day: str) -> int:
+        """Of one day, such as ``2026-05-08``."""
+        try:
+            return os.path.getsize(self._path(day))
+        except FileNotFoundError:
+            return 0
+
+    def days(self) -> dict[str, int]:
+        """Of each day on which there were any."""
+        try:
+            names = [name for name in os.listdir(self._folder) if name.startswith("denied-")]
+        except FileNotFoundError:
+            return {}
+        return {name.removeprefix("denied-"): self.count(name.removeprefix("denied-")) for name in sorted(names)}
+
+    def _path(self, day: str) -> str:
+        return os.path.join(self._folder, f"denied-{day}")

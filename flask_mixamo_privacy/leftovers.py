@@ -1,0 +1,68 @@
+"""What a withdrawn consent left in the browser: which names, and how each is removed."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from .policy import Cookie, Policy
+
+#: Where a script has to remove it, as no header can.
+STORAGES = ("local", "session", "idb")
+
+
+def by_kind(cookies: Iterable[Cookie]) -> dict[str, list[str]]:
+    """Names, or patterns with ``*``, by where they are stored: cookies (``http`` and ``js``) and what a script removes."""
+    found: dict[str, list[str]] = {"cookies": [], **{storage: [] for storage in STORAGES}}
+    for cookie in cookies:
+        found[cookie.kind if cookie.kind in STORAGES else "cookies"].append(cookie.name)
+    return found
+
+
+class Deletion(NamedTuple):
+    """One ``Set-Cookie`` that deletes."""
+
+    name: str
+    path: str
+    domain: str | None
+
+
+def left_behind(policy: Policy, purposes: Collection[str], services: Collection[str]) -> list[Cookie]:
+    """All that is declared to be stored for these purposes, and by these services."""
+    return [
+        cookie for cookie in policy.cookies if cookie.purpose in purposes or (cookie.service and cookie.service in services)
+    ]
+
+
+def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> Iterator[Deletion]:
+    """How to delete cookies of which a request shows but the name: on every path and domain that they may have.
+
+    ``sent`` are the names that the browser sent here. One with a path of its own is not sent here, so it is deleted on
+    sight of its declaration.
+    """
+    domains = [None, *parents(host)]
+    for cookie in cookies:
+        if cookie.kind not in ("http", "js"):
+            continue
+        names = [name for name in sent if fnmatchcase(name, cookie.name)]
+        elsewhere = cookie.path != "/" and "*" not in cookie.name
+        for name in dict.fromkeys([*names, *([cookie.name] if elsewhere else [])]):
+            for path in dict.fromkeys(("/", cookie.path)):
+                yield from (Deletion(name, path, domain) for domain in domains if _fits(name, path, domain))
+
+
+def _fits(name: str, path: str, domain: str | None) -> bool:
+    return not name.startswith("__Host-") or (path == "/" and domain is None)
+
+
+def parents(host: str) -> list[str]:
+    """The domains that a cookie of this host may have: itself and those above, but no address and no lone word."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        labels = name.split(".")
+        return [".".join(labels[start:]) for start in range(len(labels) - 1)]
+    return []

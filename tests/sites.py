@@ -1,0 +1,20 @@
+"""A policy with services of other companies, for the tests that need one."""
+
+from __future__ import annotations
+
+from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.policy import Cookie, Policy, Purpose, Service
+
+MEDIA = Purpose("media", "Media", "Films and maps from elsewhere.")
+
+
+def with_services(*services: Service, cookies: tuple[Cookie, ...] = (), host: str = "video.example") -> Policy:
+    """The built-in policy, a purpose ``media`` with two services, and what else is given."""
+    own = built_in()
+    media = (
+        Service("film", "Film", "media", (host,), ("frame", "script", "image", "style", "font", "connect", "media")),
+        Service("map", "Map", "media", ("*.map.example",), ("frame", "image")),
+    )
+    return Policy(
+        "Site", (*own.purposes, MEDIA), cookies=(*own.cookies, *cookies), services=(*media, *services), version=own.version
+    )

@@ -1,0 +1,99 @@
+"""Who of the staff may look: nobody by default, and each look leaves an entry."""
+
+import json
+
+import pytest
+from flask_login import LoginManager, UserMixin, login_user
+
+from flask_mixamo_privacy.access import admit, staff_only
+
+
+class Person(UserMixin):
+    def __init__(self, name):
+        self.id = name
+
+
+@pytest.fixture
+def office(tiny):
+    """Builds a site with people who may log in, and a page for staff who need reports."""
+
+    def build(login_view=None, **config):
+        site = tiny(**config)
+        LoginManager(site.app).user_loader(Person)
+        site.app.login_manager.login_view = login_view
+        site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
+        site.view("/figures", staff_only("reports")(lambda: "42"))
+        return site
+
+    return build
+
+
+def entered(site, name):
+    visitor = site.visitor()
+    visitor.get(f"/enter/{name}")
+    return visitor
+
+
+def looks(site):
+    return [json.loads(row["detail"]) for row in site.ledger("access")]
+
+
+def only_ann_needs_reports(user, need):
+    return (user.id, need) == ("ann", "reports")
+
+
+def test_promise_41_who_needs_it_may_look_and_it_is_noted(office):
+    """Who, why and what, in the ledger."""
+    site = office(PRIVACY_STAFF=only_ann_needs_reports)
+    assert entered(site, "ann").get("/figures?of=may").text == "42"
+    assert looks(site) == [{"who": "ann", "need": "reports", "what": "/figures?of=may", "outcome": "allowed"}]
+
+
+@pytest.mark.parametrize("config", [{}, {"PRIVACY_STAFF": only_ann_needs_reports}], ids=["by default", "without the need"])
+def test_promise_41_who_does_not_need_it_may_not(office, config):
+    """403, and the attempt is noted as well."""
+    site = office(**config)
+    assert entered(site, "bob").get("/figures").status_code == 403
+    assert [(entry["who"], entry["outcome"]) for entry in looks(site)] == [("bob", "denied")]
+
+
+@pytest.mark.parametrize(("login_view", "status"), [(None, 401), ("enter_here", 302)])
+def test_promise_41_somebody_unknown_is_counted_and_not_noted(office, clock, login_view, status):
+    """The login page or 401; no entry, for there is nobody to name."""
+    site = office(login_view)
+    site.app.add_url_rule("/login", "enter_here", lambda: "login")
+    for _ in range(3):
+        assert site.visitor().get("/figures").status_code == status
+    assert (site.privacy.site(site.app).denials.days(), looks(site)) == ({"2026-05-08": 3}, [])
+
+
+def test_promise_41_without_flask_login_nobody_may(tiny):
+    """There is no user to ask about."""
+    site = tiny(PRIVACY_STAFF=lambda user, need: True)
+    site.view("/figures", staff_only("reports")(lambda: "42"))
+    assert site.visitor().get("/figures").status_code == 401
+
+
+def test_promise_41_a_fault_in_the_sites_callable_opens_no_door(office):
+    """In production it is logged, and the answer is no."""
+    site = office(PRIVACY_STAFF=lambda user, need: 1 / 0, TESTING=False)
+    assert entered(site, "ann").get("/figures").status_code == 403
+
+
+def test_promise_41_whose_data_was_looked_at_is_noted_as_a_hash(office):
+    """With the fields, and no value of any."""
+    site = office(PRIVACY_STAFF=only_ann_needs_reports)
+    site.view("/person", lambda: admit("reports", "orders", whose="0a1b", fields=["name", "email"]) or "shown")
+    assert entered(site, "ann").get("/person").text == "shown"
+    assert looks(site)[0] | {"whose": "0a1b", "fields": ["email", "name"]} == looks(site)[0]
+
+
+def test_promise_41_a_look_that_cannot_be_noted_does_not_happen(office, tmp_path):
+    """Neither in the ledger nor in the file beside it: then nobody may look."""
+    (tmp_path / "file").touch()
+    away = {
+        "PRIVACY_LEDGER_URL": f"sqlite:///{tmp_path}/file/ledger.sqlite",
+        "PRIVACY_LOG_DIR": str(tmp_path / "file" / "log"),
+    }
+    site = office(PRIVACY_STAFF=only_ann_needs_reports, TESTING=False, **away)
+    assert entered(site, "ann").get("/figures").status_code == 500

@@ -1,0 +1,236 @@
+"""A browser that enforces the grants: what a template hard-codes is refused by Chromium itself until it is granted."""
+
+import base64
+from dataclasses import replace
+
+import pytest
+from flask import Flask, Response, render_template_string, request
+from playwright.sync_api import expect
+from sites import with_services
+
+from flask_mixamo_privacy.policy import Cookie, Purpose, Service
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
+
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==")
+ALL = {"/script.js", "/pixel.gif", "/frame", "/beacon", "/font.woff2", "/style.css", "/fetch", "/background.gif"}
+
+HARD_CODED = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Hard-coded</title>
+<link rel="stylesheet" href="{{ there }}/style.css">
+<style>@font-face { font-family: Far; src: url("{{ there }}/font.woff2") } p { font-family: Far, sans-serif }
+main { background: url("{{ there }}/background.gif") }</style></head><body>{{ privacy.banner() }}
+<main><h1>Hard-coded</h1><p>Text in a far font. {{ privacy.settings_link() }}</p>
+<img src="{{ there }}/pixel.gif" alt=""><iframe src="{{ there }}/frame" title="Frame"></iframe></main>
+<script src="{{ there }}/script.js"></script>
+<script>navigator.sendBeacon("{{ there }}/beacon", "1"); fetch("{{ there }}/fetch").catch(() => {})</script></body></html>"""
+
+GATED = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Gated</title></head><body>{{ privacy.banner() }}
+<main><h1>Gated</h1><p>{{ privacy.settings_link() }}</p>
+{{ privacy.embed(there + "/frame", purpose="media", title="A film") }}
+{{ privacy.script(there + "/script.js", purpose="media") }}</main></body></html>"""
+
+
+@pytest.fixture
+def elsewhere(serve):
+    """Another company's host: serves one of each, and remembers what was asked of it."""
+    app, asked = Flask("elsewhere"), []
+
+    @app.route("/<path:name>", methods=["GET", "POST"])
+    def anything(name):
+        asked.append(request.path)
+        kinds = {"js": "text/javascript", "css": "text/css", "gif": "image/gif", "woff2": "font/woff2"}
+        body = {"gif": PIXEL, "js": b"document.documentElement.dataset.script = 'ran'", "css": b"p{}"}
+        ending = name.rpartition(".")[2]
+        headers = {"Access-Control-Allow-Origin": "*"}
+        return Response(body.get(ending, b"<p>there</p>"), content_type=kinds.get(ending, "text/html"), headers=headers)
+
+    address = serve(app)
+    return type("Elsewhere", (), {"address": address, "host": address.removeprefix("http://"), "asked": asked})
+
+
+@pytest.fixture
+def site(tiny, elsewhere):
+    """Builds a site whose policy declares that host for the purpose media."""
+
+    def build(mode="enforce", **config):
+        cookies = (
+            Cookie("film_*", "media", "1 day", "Where films were stopped.", kind="local"),
+            Cookie("filming", "media", "session", "The film at hand.", kind="session"),
+            Cookie("films", "media", "1 day", "Films to see without a network.", kind="idb"),
+            Cookie("_seen", "media", "1 day", "What was seen.", kind="js"),
+        )
+        google = Service("google", "Google", "statistics", ("www.googletagmanager.com",), ("script",))
+        policy = with_services(google, host=elsewhere.host, cookies=cookies)
+        made = tiny(PRIVACY_POLICY=policy, PRIVACY_CSP=mode, **config)
+        made.view("/hard-coded", lambda: render_template_string(HARD_CODED, there=elsewhere.address))
+        made.view("/gated", lambda: render_template_string(GATED, there=elsewhere.address))
+        return made
+
+    return build
+
+
+@pytest.fixture
+def enter(serve, open_browser, site):
+    """Opens a page in a browser of its own."""
+
+    def go(path, made=None, **options):
+        page = open_browser(base_url=serve((made or site()).app), **options)
+        page.goto(path, wait_until="networkidle")
+        return page
+
+    return go
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def decide(page, name):
+    """Answer on the settings page, and look at the hard-coded page again."""
+    page.goto("/privacy/consent")
+    press(page, name)
+    expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
+    page.goto("/hard-coded", wait_until="networkidle")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "noscript"])
+def test_promise_1_nothing_leaves_the_browser_before_a_grant(enter, elsewhere, script):
+    """Script, pixel, frame, beacon, font, style sheet, fetch and background: each is in the page, none is asked for."""
+    page = enter("/hard-coded", java_script_enabled=script)
+    assert elsewhere.asked == [] and elsewhere.address in page.content()
+
+
+def test_promise_1_nothing_after_a_refusal_everything_after_a_grant_nothing_after_a_withdrawal(enter, elsewhere):
+    """The same page, the same browser, three answers."""
+    page = enter("/hard-coded")
+    decide(page, "Reject all")
+    assert elsewhere.asked == []
+    decide(page, "Accept all")
+    assert set(elsewhere.asked) == ALL
+    elsewhere.asked.clear()
+    decide(page, "Reject all")
+    assert elsewhere.asked == []
+
+
+def test_promise_27_nothing_under_global_privacy_control(enter, elsewhere):
+    """The signal is enough; a grant made while it is sent stands."""
+    page = enter("/hard-coded", extra_http_headers={"Sec-GPC": "1"})
+    assert elsewhere.asked == []
+    decide(page, "Accept all")
+    assert set(elsewhere.asked) == ALL
+
+
+def test_accepting_on_the_banner_loads_the_page_as_it_was_granted(enter, elsewhere):
+    """The page at hand was served under the old policy, so the script fetches it anew; it is counted once."""
+    page = enter("/hard-coded")
+    press(page, "Accept all")
+    expect(page.locator("html[data-script=ran]")).to_have_count(1)
+    page.wait_for_load_state("networkidle")
+    assert set(elsewhere.asked) == ALL
+
+
+def test_an_accepted_page_is_counted_once(enter, site):
+    """Although the banner's script loads it a second time."""
+    made = site()
+    page = enter("/hard-coded", made)
+    press(page, "Accept all")
+    expect(page.locator("html[data-script=ran]")).to_have_count(1)
+    assert [event["page"] for event in made.events("page_view")] == ["/hard-coded"]
+
+
+def test_report_only_refuses_nothing_and_tells_the_site(enter, site, elsewhere):
+    """To find out what a site loads before it enforces anything."""
+    made = site("report-only")
+    enter("/hard-coded", made)
+    assert set(elsewhere.asked) == ALL
+    assert f"Browsers refused '{elsewhere.host}' by script-src-elem on /hard-coded." in made.cli("check").output
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "noscript"])
+def test_a_frame_appears_in_place_after_its_button(enter, elsewhere, script):
+    """It needs no JavaScript, loads what was asked for and nothing else, and the reader stays where the reader was."""
+    page = enter("/gated", java_script_enabled=script)
+    assert elsewhere.asked == [] and elsewhere.address not in page.content()
+    press(page, "Allow and load")
+    expect(page.locator("iframe[title='A film']")).to_be_in_viewport()
+    expect(page.frame_locator("iframe").locator("p")).to_have_text("there")
+    assert page.url.endswith(page.locator("iframe").get_attribute("id"))
+
+
+def test_a_service_is_switched_off_under_its_purpose(enter, elsewhere):
+    """Its box shows once the purpose is on; without it nothing of it is loaded, and the purpose stays on."""
+    page = enter("/privacy/consent", java_script_enabled=False)
+    box = page.get_by_label("Film", exact=True)
+    page.locator(".privacy-services summary").click()
+    expect(box).to_be_hidden()
+    page.get_by_role("switch", name="Media").check()
+    expect(box).to_be_checked()
+    box.uncheck()
+    press(page, "Save my choice")
+    page.goto("/gated", wait_until="networkidle")
+    assert elsewhere.asked == [] and page.locator("iframe").count() == 0
+    page.goto("/privacy/consent")
+    assert page.get_by_role("switch", name="Media").is_checked() and not box.is_checked()
+
+
+FILL = """async () => {
+  localStorage.setItem("film_1", "10"); localStorage.setItem("mine", "stays"); sessionStorage.setItem("filming", "1")
+  document.cookie = "_seen=1; path=/"; document.cookie = "basket=2; path=/"
+  await new Promise(done => Object.assign(indexedDB.open("films"), {onsuccess: event => { event.target.result.close(); done() }}))
+}"""
+LEFT = """async () => [Object.keys(localStorage), Object.keys(sessionStorage), document.cookie,
+  (await indexedDB.databases()).map(one => one.name)]"""
+
+
+def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter):
+    """Local, session and database storage and a script's cookie of that purpose; what is not declared for it stays."""
+    page = enter("/privacy/consent")
+    press(page, "Accept all")
+    page.evaluate(FILL)
+    page.get_by_role("switch", name="Media").uncheck()
+    press(page, "Save my choice")
+    expect(page.get_by_text("This was removed from your browser:")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(LEFT) == [["mine"], [], "basket=2", []]
+
+
+def test_the_banner_too_leads_to_the_page_that_removes(enter, tiny, site):
+    """A purpose that is new is asked about; whoever then rejects all has withdrawn the others."""
+    policy = site().app.config["PRIVACY_POLICY"]
+    grown = replace(policy, purposes=(*policy.purposes, Purpose("radio", "Radio", "Sounds from elsewhere.")))
+    apps = [tiny(PRIVACY_POLICY=one).app for one in (policy, grown)]
+    in_force = [apps[0]]
+    page = enter("/privacy/consent", type("Made", (), {"app": lambda environ, start: in_force[-1](environ, start)}))
+    press(page, "Accept all")
+    page.evaluate("localStorage.setItem('film_1', '10')")
+    in_force.append(apps[1])
+    page.goto("/")
+    press(page, "Reject all")
+    expect(page.get_by_text("This was removed from your browser:")).to_be_visible()
+    page.get_by_role("link", name="Back to the page you came from").click()
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_a_sites_own_script_hears_of_the_change_and_may_see_to_it_itself(enter, elsewhere):
+    """``privacy:change`` names what is granted; prevented, it keeps a single-page application where it is."""
+    page = enter("/gated")
+    page.evaluate("""document.addEventListener("privacy:change", event => {
+      event.preventDefault(); document.title = event.detail.granted.join() })""")
+    press(page, "Accept all")
+    expect(page).to_have_title("necessary,statistics,customisation,media")
+    expect(page.locator(".privacy-banner")).to_have_count(0)
+    assert elsewhere.asked == []
+
+
+def test_googles_signals_are_said_before_its_tag_starts(enter, site):
+    """In the order and the form of its documentation, under default-src 'self' and with no inline script."""
+    made = site()
+    template = """<!doctype html><title>Google</title>{{ privacy.google_tag("G-1") }}"""
+    made.view("/google", lambda: render_template_string(template))
+    page = enter("/privacy/consent", made)
+    said = "document.title = dataLayer.map(one => [...one].map(part => JSON.stringify(part)).join(' ')).slice(0, 1)"
+    page.route("https://www.googletagmanager.com/gtag/js?id=G-1", lambda route: route.fulfill(body=said))
+    press(page, "Accept all")
+    page.goto("/google")
+    denied = "".join(f',"{name}":"denied"' for name in ("ad_storage", "ad_user_data", "ad_personalization"))
+    expect(page).to_have_title('"consent" "default" {"analytics_storage":"granted"' + denied + "}")

@@ -1,0 +1,194 @@
+"""A Content-Security-Policy made of this visitor's grants, so that the browser itself refuses the rest."""
+
+import re
+
+import pytest
+from flask import Response
+from flask_talisman import Talisman
+from sites import with_services
+
+from conftest import choose
+from flask_mixamo_privacy.policy import Service
+
+PAY = Service("pay", "Payment", "necessary", ("pay.example",), ("frame", "connect"))
+POLICY = with_services(PAY)
+CSP, REPORT_ONLY = "Content-Security-Policy", "Content-Security-Policy-Report-Only"
+
+
+def strict(tiny, mode="enforce", **config):
+    return tiny(PRIVACY_POLICY=POLICY, PRIVACY_CSP=mode, **config)
+
+
+def directives(header):
+    return {name: set(values.split()) for name, _, values in (part.strip().partition(" ") for part in header.split(";"))}
+
+
+def hosts(header):
+    return set(re.findall(r"[\w*.-]+\.example", header))
+
+
+def test_nothing_is_sent_unless_the_site_asks_for_it(tiny):
+    """The default leaves every header as the site has it."""
+    headers = tiny(PRIVACY_POLICY=POLICY).visitor().get("/").headers
+    assert CSP not in headers and REPORT_ONLY not in headers
+
+
+def test_promise_1_only_granted_hosts_may_be_loaded_from(tiny):
+    """Unasked and refused: what is necessary; accepted: every declared host, for what it is declared to load."""
+    visitor = strict(tiny).visitor()
+    assert hosts(visitor.get("/").headers[CSP]) == {"pay.example"}
+    choose(visitor, "accept_all")
+    found = directives(visitor.get("/").headers[CSP])
+    assert {"video.example", "*.map.example", "pay.example"} <= found["frame-src"]
+    assert "video.example" in found["script-src"] and "*.map.example" not in found["script-src"]
+    choose(visitor, "reject_all")
+    assert hosts(visitor.get("/").headers[CSP]) == {"pay.example"}
+
+
+def test_a_service_that_was_left_out_is_refused_by_the_browser_too(tiny):
+    """Its purpose is granted, its hosts are not in the header."""
+    visitor = strict(tiny).visitor()
+    choose(visitor, "save", "media", service="map")
+    assert hosts(visitor.get("/").headers[CSP]) == {"pay.example", "*.map.example"}
+
+
+def test_promise_27_global_privacy_control_takes_the_hosts_away(tiny):
+    """A grant made without the signal is suspended in the header as everywhere."""
+    visitor = strict(tiny).visitor()
+    choose(visitor, "accept_all")
+    assert hosts(visitor.get("/", headers={"Sec-GPC": "1"}).headers[CSP]) == {"pay.example"}
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_error_pages_have_it_too(tiny, status):
+    """Whatever the site shows, the same holds."""
+    site = strict(tiny)
+    site.view("/broken", lambda: ("<h1>Broken</h1>", status))
+    assert "default-src 'self'" in site.visitor().get("/broken").headers[CSP]
+
+
+def test_what_is_no_document_has_none(tiny):
+    """A picture loads nothing."""
+    site = strict(tiny)
+    site.view("/data", lambda: {"a": 1})
+    assert CSP not in site.visitor().get("/data").headers
+
+
+def test_a_policy_of_the_sites_own_is_never_loosened(tiny):
+    """It stands as it was, and ours beside it: a browser holds the page to both."""
+    site = strict(tiny)
+    site.app.after_request(
+        lambda response: response.headers.setdefault(CSP, "default-src 'self'; frame-src a.example") and response
+    )
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    theirs, ours = visitor.get("/").headers[CSP].split(", ")
+    assert theirs == "default-src 'self'; frame-src a.example" and "video.example" in ours
+    assert len(visitor.get("/").headers.getlist(CSP)) == 1
+
+
+def test_it_stands_beside_flask_talismans(tiny):
+    """Whichever of the two was initialised first; the tags carry its nonce, which ours does not ask for."""
+    site = strict(tiny)
+    Talisman(
+        site.app,
+        force_https=False,
+        content_security_policy={"script-src": "'self'"},
+        content_security_policy_nonce_in=["script-src"],
+    )
+    response = site.visitor().get("/")
+    theirs, ours = response.headers[CSP].split(", ")
+    nonce = re.fullmatch(r"script-src 'self' 'nonce-([^']+)'", theirs)[1]
+    assert f'defer nonce="{nonce}"></script>' in response.text and "nonce" not in ours
+
+
+def test_report_only_leaves_what_is_enforced_alone(tiny):
+    """Another header, and the site's own one as it was."""
+    site = strict(tiny, "report-only")
+    site.app.after_request(lambda response: response.headers.setdefault(CSP, "default-src 'none'") and response)
+    headers = site.visitor().get("/").headers
+    assert headers[CSP] == "default-src 'none'" and "pay.example" in headers[REPORT_ONLY]
+
+
+def test_a_shared_cache_gets_what_holds_for_everybody(tiny):
+    """A public page carries no host that only one visitor granted, and is not made private for it."""
+    site = strict(tiny)
+    site.view("/public", lambda: Response("<p>", headers={"Cache-Control": "public, max-age=60"}))
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    response = visitor.get("/public")
+    assert hosts(response.headers[CSP]) == {"pay.example"} and response.headers["Cache-Control"] == "public, max-age=60"
+
+
+def test_a_page_with_it_is_kept_apart_by_cookie(tiny):
+    """Even one that says nothing else of privacy."""
+    site = strict(tiny)
+    site.view("/plain", lambda: "<p>plain")
+    visitor = site.visitor()
+    assert visitor.get("/plain").headers["Vary"] == "Cookie, Sec-GPC"
+    choose(visitor, "accept_all")
+    assert visitor.get("/plain").headers["Cache-Control"] == "private"
+
+
+REPORT = {
+    "csp-report": {
+        "effective-directive": "img-src",
+        "blocked-uri": "https://evil.example/p.gif?who=me",
+        "document-uri": "http://localhost/item/walk?q=1",
+    }
+}
+MODERN = [
+    {
+        "type": "csp-violation",
+        "body": {
+            "effectiveDirective": "img-src",
+            "blockedURL": "https://evil.example/p.gif",
+            "documentURL": "http://localhost/item/x",
+        },
+    }
+]
+
+
+@pytest.mark.parametrize("report", [REPORT, MODERN], ids=["report-uri", "reporting API"])
+def test_what_browsers_refused_is_a_finding(tiny, report):
+    """By host, directive and URL rule: no path, no query, no browser, no time of day."""
+    site = strict(tiny)
+    for _ in range(3):
+        assert site.visitor().post("/privacy/csp-report", json=report).status_code == 204
+    outcome = site.cli("check")
+    assert outcome.output.count("Browsers refused 'evil.example' by img-src on /item/<name>.") == 1
+    kept = (site.folder / "privacy-log" / "blocked.jsonl").read_text()
+    assert kept.count("\n") == 1 and "walk" not in kept and "who" not in kept and "T" not in kept
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[1]", b'"text"', b'{"csp-report": 1}', b'{"csp-report": {"blocked-uri": 1}}', b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "http://["}}',
+     b'{"csp-report": {"effective-directive": "<script>", "blocked-uri": "https://a.example"}}',
+     b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "chrome-extension"}}',
+     b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "https://a.example", "source-file": "moz-extension"}}'],
+)  # fmt: skip
+def test_garbage_and_what_browser_extensions_load_is_no_finding(tiny, body):
+    """Answered, and nothing is kept."""
+    site = strict(tiny)
+    assert site.visitor().post("/privacy/csp-report", data=body).status_code == 204
+    assert site.files() == []
+
+
+def test_reports_cannot_fill_the_disk(tiny, monkeypatch):
+    """However many different ones somebody makes up."""
+    monkeypatch.setattr("flask_mixamo_privacy.blocked._MOST", 5)
+    site = strict(tiny)
+    for number in range(20):
+        body = {"csp-report": {"effective-directive": "img-src", "blocked-uri": f"https://a{number}.example"}}
+        site.visitor().post("/privacy/csp-report", json=body)
+    assert (site.folder / "privacy-log" / "blocked.jsonl").read_text().count("\n") == 5
+    assert site.visitor().post("/privacy/csp-report", data=b" " * 70_000).status_code == 413
+
+
+def test_findings_are_of_the_last_month(tiny, clock):
+    """What was mended is told no longer."""
+    site = strict(tiny)
+    site.visitor().post("/privacy/csp-report", json=REPORT)
+    clock.shift(31 * 86400)
+    assert "evil.example" not in site.cli("check").output

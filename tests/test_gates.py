@@ -1,0 +1,188 @@
+"""What stands in a page only once it is granted: absent, not hidden."""
+
+import re
+
+import pytest
+from flask import render_template_string, request
+from sites import with_services
+
+from conftest import choose
+from flask_mixamo_privacy.errors import UndeclaredHost, UndeclaredPurpose
+from flask_mixamo_privacy.policy import Service
+
+FILM = "https://video.example/1"
+POLICY = with_services(Service("count", "Counter", "statistics", ("www.googletagmanager.com", "stats.example"), ("script",)))
+
+
+@pytest.fixture
+def show(tiny):
+    """Builds a site whose page /x is the given template; gives a visitor, and the site as ``visitor.site``."""
+
+    def build(template, config=None, **headers):
+        site = tiny(PRIVACY_POLICY=POLICY, **(config or {}))
+        site.view("/x", lambda: render_template_string(template))
+        visitor = site.visitor(**headers)
+        visitor.site = site
+        return visitor
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("verb", "tag"),
+    [
+        ('script("https://stats.example/a.js", purpose="statistics", defer=True)',
+         '<script src="https://stats.example/a.js" defer></script>'),
+        ('style("https://video.example/a.css", purpose="media", media="screen")',
+         '<link rel="stylesheet" href="https://video.example/a.css" media="screen">'),
+        ('script("/own.js", purpose="media")', '<script src="/own.js"></script>'),
+    ],
+)  # fmt: skip
+def test_a_tag_is_there_under_a_grant_and_not_a_byte_of_it_without(show, verb, tag):
+    """Unasked, refused, granted, taken back: nothing, nothing, the tag, nothing."""
+    visitor = show("[{{ privacy." + verb + " }}]")
+    seen = [visitor.get("/x").text]
+    for choice in ("reject_all", "accept_all", "reject_all"):
+        choose(visitor, choice)
+        seen.append(visitor.get("/x").text)
+    assert seen == ["[]", "[]", f"[{tag}]", "[]"]
+
+
+def test_a_script_of_a_service_that_was_left_out_is_absent(show):
+    """The purpose is granted, that service is not."""
+    visitor = show('[{{ privacy.script("https://video.example/a.js", purpose="media") }}]')
+    choose(visitor, "save", "media", service="map")
+    assert visitor.get("/x").text == "[]"
+
+
+@pytest.mark.parametrize(
+    ("verb", "load"), [('script("https://evil.example/a.js", purpose="media")', "script"),
+                       ('style("//evil.example/a.css", purpose="media")', "style"),
+                       ('embed("https://evil.example/", purpose="media", title="Film")', "frame")],
+)  # fmt: skip
+def test_promise_1_a_host_that_no_service_declares_raises(show, verb, load):
+    """Consented or not, so that it is met before the first visitor; the error has the lines to add."""
+    visitor = show("{{ privacy." + verb + " }}")
+    with pytest.raises(UndeclaredHost) as raised:
+        visitor.get("/x")
+    assert str(raised.value) == (
+        f"No service of the purpose 'media' declares the host 'evil.example' for a {load}. Load it from a declared host, or "
+        'add to privacy.toml:\n\n[[services]]\nid = "evil-example"\ntitle = "…"\npurpose = "media"\n'
+        f'hosts = ["evil.example"]\nloads = ["{load}"]\nlink = "https://…"\n'
+    )
+
+
+def test_promise_1_a_host_declared_for_a_frame_is_not_declared_for_a_script(show):
+    """What may be loaded from it is part of the declaration."""
+    with pytest.raises(UndeclaredHost, match=r"'a\.map\.example' for a script"):
+        show('{{ privacy.script("https://a.map.example/a.js", purpose="media") }}').get("/x")
+
+
+def test_an_address_of_the_sites_own_needs_no_service(show):
+    """With its host written out or not."""
+    visitor = show('[{{ privacy.script("http://localhost/a.js", purpose="media") }}]')
+    choose(visitor, "accept_all")
+    assert visitor.get("/x").text == '[<script src="http://localhost/a.js"></script>]'
+
+
+def test_in_the_place_of_a_frame_stands_why_and_a_button(show):
+    """Title, who would learn of it, and a form that needs no JavaScript; the frame's address is not in the page."""
+    text = show('{{ privacy.embed("' + FILM + '", purpose="media", title="A <film>") }}').get("/x").text
+    assert "“A &lt;film&gt;” is not loaded yet" in text and "It comes from video.example, which would learn" in text
+    assert '<button name="choice" value="save">Allow and load</button>' in text
+    assert "<iframe" not in text and FILM not in text
+
+
+def test_its_button_grants_that_service_alone_and_leads_back_to_its_place(show):
+    """The ledger says it was granted there, in which words; the frame stands where the placeholder stood."""
+    visitor = show('{{ privacy.embed("' + FILM + '", purpose="media", title="Film", allow="fullscreen") }}')
+    text = visitor.get("/x?a=1").text
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
+    response = choose(visitor, "save", **fields)
+    place = re.search(r'<form class="privacy-embed" id="([^"]+)"', text)[1]
+    assert response.location == f"/x?a=1#{place}"
+    frame = f'<iframe src="{FILM}" title="Film" id="{place}" class="privacy-embed-frame" loading="lazy" allow="fullscreen">'
+    assert frame in visitor.get("/x").text
+    row = visitor.site.ledger("grant")[0]
+    assert (row["source"], row["services"], row["purposes"]) == ("embed", '["film"]', '["media"]')
+    assert '"buttons":["Allow and load"]' in visitor.site.ledger_texts()[0]["body"]
+
+
+def test_a_stale_placeholder_gives_nothing_back(show):
+    """Its page was open while consent was withdrawn elsewhere: the button grants its film, not what was taken back."""
+    visitor = show('{{ privacy.embed("' + FILM + '", purpose="media", title="Film") }}')
+    choose(visitor, "save", "statistics")
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', visitor.get("/x").text))
+    choose(visitor, "reject_all")
+    choose(visitor, "save", **fields)
+    assert visitor.get("/privacy/state.json").json["granted"] == ["necessary", "media"]
+
+
+def test_the_style_sheet_of_placeholders_is_linked_once(show):
+    """Two films need it once, and a granted page needs it not at all."""
+    film = '{{ privacy.embed("https://video.example/%d", purpose="media", title="Film") }}'
+    visitor = show(film % 1 + film % 2)
+    assert visitor.get("/x").text.count("<link") == 1
+    choose(visitor, "accept_all")
+    assert visitor.get("/x").text.count("<iframe") == 2
+
+
+def test_the_placeholder_speaks_the_visitors_language(show):
+    """As the banner does."""
+    visitor = show('{{ privacy.embed("' + FILM + '", purpose="media", title="Film") }}', Accept_Language="ar")
+    assert 'lang="ar" dir="rtl"' in visitor.get("/x").text
+
+
+def test_googles_tag_is_absent_until_granted(show):
+    """Not its address, not its id, not a signal."""
+    visitor = show('[{{ privacy.google_tag("G-1") }}]')
+    assert visitor.get("/x").text == "[]"
+    choose(visitor, "reject_all")
+    assert visitor.get("/x").text == "[]"
+
+
+@pytest.mark.parametrize(("purposes", "ads"), [(["statistics"], "denied"), (["statistics", "media"], "granted")])
+def test_googles_four_signals_come_before_its_tag(show, purposes, ads):
+    """Statistics grant one of them; the three of advertising need the purpose named for it."""
+    visitor = show('{{ privacy.google_tag("G-1", advertising="media") }}')
+    choose(visitor, "save", *purposes)
+    first, second = re.findall(r"<script[^>]*></script>", visitor.get("/x").text)
+    assert re.findall(r'data-(\w+)="(\w+)"', first.replace('data-id="G-1"', "")) == [
+        ("analytics_storage", "granted"), ("ad_storage", ads), ("ad_user_data", ads), ("ad_personalization", ads),
+    ]  # fmt: skip
+    assert second == '<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>'
+
+
+@pytest.mark.parametrize("config", [{"PRIVACY_CSP_NONCE": lambda: "abc"}, {}], ids=["setting", "talisman"])
+def test_tags_carry_the_nonce_of_the_sites_own_policy(show, config):
+    """By a setting, or from where Flask-Talisman keeps it; the banner's own tags as well."""
+    visitor = show('{{ privacy.banner() }}{{ privacy.script("/a.js", purpose="media") }}', config)
+    if not config:
+        visitor.site.app.before_request(lambda: setattr(request, "csp_nonce", "abc"))
+    tags = re.findall(r"<(?:script|link)[^>]*>", visitor.get("/x").text)
+    assert len(tags) == 2 and all('nonce="abc"' in tag for tag in tags)
+    choose(visitor, "accept_all")
+    assert '<script src="/a.js" nonce="abc"></script>' in visitor.get("/x").text
+
+
+def test_the_consent_tag_renders_one_part_or_the_other(show):
+    """With loops and blocks inside; without ``else`` there is nothing."""
+    template = "{% consent purpose %}{% for n in [1, 2] %}{{ n }}{% endfor %}{% else %}no{% endconsent %}"
+    visitor = show("{% set purpose = 'statistics' %}" + template + "{% consent 'media' %}media{% endconsent %}")
+    assert visitor.get("/x").text == "no"
+    choose(visitor, "accept_all")
+    assert visitor.get("/x").text == "12media"
+
+
+def test_the_consent_tag_knows_its_purposes(show):
+    """An undeclared one raises, as everywhere."""
+    with pytest.raises(UndeclaredPurpose):
+        show("{% consent 'marketing' %}{% endconsent %}").get("/x")
+
+
+def test_a_page_that_gates_anything_is_nobody_elses(show):
+    """A shared cache keeps it apart by cookie and signal, and a granted one to its visitor."""
+    visitor = show("{% consent 'media' %}film{% endconsent %}")
+    assert visitor.get("/x").headers["Vary"] == "Cookie, Sec-GPC"
+    choose(visitor, "accept_all")
+    assert visitor.get("/x").headers["Cache-Control"] == "private"

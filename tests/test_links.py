@@ -1,0 +1,77 @@
+"""Links to other sites: told as such to eyes and to screen readers."""
+
+import pytest
+from flask import render_template_string
+from sites import with_services
+
+from flask_mixamo_privacy.policy import Service
+
+
+@pytest.fixture
+def render(tiny):
+    def in_template(template, url, language="en"):
+        site = tiny()
+        with site.app.test_request_context("/", headers={"Accept-Language": language}):
+            return render_template_string(template, url=url)
+
+    return in_template
+
+
+def test_promise_30_a_link_that_leads_away_says_so(render):
+    """In words, by class, and by rel; straight to the other site."""
+    assert render('{{ url|external_link("Their site") }}', "https://other.example/a?b=1&c=2") == (
+        '<a class="privacy-external" href="https://other.example/a?b=1&amp;c=2" rel="external noopener noreferrer">Their site'
+        '<span lang="en" dir="ltr"> (another site, with a privacy policy of its own)</span></a>'
+    )
+
+
+def test_promise_30_in_the_visitors_language(render):
+    """The notice is a sentence of the catalogues."""
+    text = render('{{ url|external_link("هناك") }}', "https://other.example/", "ar")
+    assert 'lang="ar" dir="rtl"' in text and "another site" not in text
+
+
+@pytest.mark.parametrize(("url", "away"), [("/a", False), ("a", False), ("http://localhost/a", False), ("//LOCALHOST/a", False),
+                                           ("//other.example/", True), ("https://localhost.other.example/", True),
+                                           ("https://localhost@other.example/", True)])  # fmt: skip
+def test_promise_30_the_test_tells_which_links_lead_away(render, url, away):
+    """By the host that a browser would go to."""
+    assert render("{{ url is external }}", url) == str(away)
+
+
+def test_a_link_within_the_site_is_a_plain_one(render):
+    """The same filter serves for both, as a template may not know which it has."""
+    assert render('{{ url|external_link("<b>Here</b>") }}', "/a") == '<a href="/a">&lt;b&gt;Here&lt;/b&gt;</a>'
+
+
+def test_without_a_text_the_address_is_the_text(render):
+    """Without what is no use to a reader."""
+    assert ">other.example/a<span" in render("{{ url|external_link }}", "https://other.example/a/?q=1")
+
+
+def test_promise_30_a_script_is_no_link(render):
+    """An address that would run something is refused, and the error says what is allowed."""
+    with pytest.raises(
+        ValueError, match=r"external_link is given 'javascript:alert\(1\)'; allowed: a path, or an address with http"
+    ):
+        render("{{ url|external_link }}", "javascript:alert(1)")
+
+
+def test_promise_30_the_policy_page_tells_of_its_own_links(tiny):
+    """Each recipient's and service's policy is another site's."""
+    policy = with_services(
+        Service("pay", "Payment", "statistics", ("pay.example",), ("frame",), "https://pay.example/privacy")
+    )
+    visitor = tiny(PRIVACY_POLICY=policy).visitor()
+    link = '<a class="privacy-external" href="https://pay.example/privacy" rel="external noopener noreferrer">'
+    assert link in visitor.get("/privacy/").text and link in visitor.get("/privacy/consent").text
+
+
+def test_promise_30_there_is_no_redirect_endpoint(tiny):
+    """No address of ours takes a visitor to another site."""
+    site = tiny()
+    for rule in site.app.url_map.iter_rules():
+        if rule.endpoint.startswith("mixamo_privacy") and not rule.arguments:
+            for name in ("next", "url", "to"):
+                response = site.visitor().get(f"{rule.rule}?{name}=https://evil.example/")
+                assert "evil.example" not in (response.location or "")
