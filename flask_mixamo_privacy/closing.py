@@ -29,7 +29,7 @@ def close(site: Site, response: Response) -> Response:
     if here is None:
         if not _is_ours_to_settle(site, response):
             return response
-        here = exchange()
+        here = exchange(site)
     here.sent = True
     names = [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
     shared = here.for_everybody or _is_shared(response, names)

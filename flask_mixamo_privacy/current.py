@@ -163,12 +163,12 @@ class Exchange:
         return self.receipt[:8] if "customisation" in self.consent.granted else ""
 
 
-def exchange() -> Exchange:
-    """The one of this request, made at the first call."""
+def exchange(of: Site | None = None) -> Exchange:
+    """The one of this request, made at the first call; ``of`` is the app's site, where the caller has it at hand."""
     here: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
     found: Exchange | None = here.environ.get(_KEY)
     if found is None or found.request is not here:
-        found = here.environ[_KEY] = Exchange(site(), here)
+        found = here.environ[_KEY] = Exchange(of or site(), here)
     return found
 
 

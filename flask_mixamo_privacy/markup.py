@@ -43,7 +43,7 @@ class TemplateVerbs:
         Place it right after ``<body>``. ``assets=False`` leaves out the style sheet and the banner's script, for a site
         that bundles them itself. Under ``PRIVACY_CACHEABLE`` it is the same for everybody.
         """
-        here = exchange()
+        here = exchange(self._site)
         if self._cacheable and not here.ours:
             here.for_everybody = True
             return self._for_everybody(here.environ.get("SCRIPT_NAME", ""), here.language)
@@ -56,7 +56,7 @@ class TemplateVerbs:
 
     def for_this_visitor(self) -> Markup:
         """What :meth:`banner` would have said on the page for which this request was made."""
-        here = exchange()
+        here = exchange(self._site)
         consent = here.look()
         asking = self._asking(here, True, "") if consent.must_ask else _EMPTY
         return asking + self._tracking(here, consent)
@@ -86,7 +86,7 @@ class TemplateVerbs:
     def embed(self, url: str, *, purpose: str, title: str, **attributes: str | bool) -> Markup:
         """A frame where the service that declares its host is granted; else why it is not loaded, and a button that
         allows that service alone. Errors as in :meth:`script`."""
-        here = exchange()
+        here = exchange(self._site)
         root, first = here.environ.get("SCRIPT_NAME", ""), not here.has_embed
         here.has_embed = True
         place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here), "nonce": nonce_attribute(here)}
@@ -112,10 +112,10 @@ class TemplateVerbs:
 
     def asset(self, name: str) -> str:
         """The address of a style sheet or script of ours, with its content's hash in it."""
-        return self._asset(exchange().environ.get("SCRIPT_NAME", ""), name)
+        return self._asset(exchange(self._site).environ.get("SCRIPT_NAME", ""), name)
 
     def _to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
-        here = exchange()
+        here = exchange(self._site)
         root = here.environ.get("SCRIPT_NAME", "")
         if text is not None:
             return self._link(root, path, css_class, text, None)
