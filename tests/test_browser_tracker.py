@@ -176,6 +176,7 @@ def test_a_sites_own_script_may_tell_something(tracked, visit):
     names = page.evaluate("Object.keys(window).sort()")
     accept_all(page)
     wait_for(lambda: "/privacy/tracker.js" in watched.paths)
+    page.wait_for_load_state("networkidle")  # and it has run
     page.evaluate("document.dispatchEvent(new CustomEvent('privacy:track', {detail: {name: 'video.played', seconds: 3}}))")
     told(page, watched)
     assert (
