@@ -151,6 +151,14 @@ class KeyMissing(PrivacyError, LookupError):
         )
 
 
+class AddressError(PrivacyError, ValueError):
+    """A template is given an address that is neither a path nor one of ``http`` or ``https``, as a browser reads it."""
+
+    def __init__(self, asked_by: str, url: str) -> None:
+        self.asked_by, self.url = asked_by, url
+        super().__init__(f"{asked_by} is given {url!r}; allowed: a path, or an address with http:// or https://.")
+
+
 class ReportError(PrivacyError, ValueError):
     """What a browser reported is no list of events; the sentence is the answer, under this HTTP status."""
 
