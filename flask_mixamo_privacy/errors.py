@@ -121,7 +121,7 @@ class EventError(PrivacyError, ValueError):
 
     def __init__(self, what: str, value: object, allowed: str) -> None:
         self.what, self.value, self.allowed = what, value, allowed
-        super().__init__(f"{what} is {value!r}; allowed: {allowed}.")
+        super().__init__(f"{what} is {_shown(value)}; allowed: {allowed}.")
 
 
 class LedgerUnavailable(PrivacyError):
@@ -164,5 +164,12 @@ class ReportError(PrivacyError, ValueError):
 
     def __init__(self, what: str, value: object, allowed: str, status: int = 400) -> None:
         self.what, self.value, self.allowed, self.status = what, value, allowed, status
-        shown = repr(value)
+        shown = _shown(value)
         super().__init__(f"{what} is {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed: {allowed}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except RecursionError:  # a thousand lists, one in the other
+        return "nested too deep"

@@ -166,7 +166,8 @@ def test_what_browsers_refused_is_a_finding(tiny, report):
     [b"", b"{", b"[1]", b'"text"', b'{"csp-report": 1}', b'{"csp-report": {"blocked-uri": 1}}', b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "http://["}}',
      b'{"csp-report": {"effective-directive": "<script>", "blocked-uri": "https://a.example"}}',
      b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "chrome-extension"}}',
-     b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "https://a.example", "source-file": "moz-extension"}}'],
+     b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "https://a.example", "source-file": "moz-extension"}}',
+     b"[" * 60_000, b'{"csp-report": {"effective-directive": ' + b"[" * 900 + b"]" * 900 + b"}}"],
 )  # fmt: skip
 def test_garbage_and_what_browser_extensions_load_is_no_finding(tiny, body):
     """Answered, and nothing is kept."""
