@@ -78,7 +78,9 @@ def _tell_browser(here: Exchange, response: Response, shared: bool) -> None:
     """Have the browser itself refuse what this visitor has not granted; in a shared cache, what nobody has."""
     site = here.site
     assert site.csp is not None
-    services = site.consent(None, here.today, gpc=False).services if shared else here.look().services
+    # What shows this visitor's grants is kept from shared caches below, whatever the site says.
+    for_all = shared and not here.used
+    services = site.consent(None, here.today, gpc=False).services if for_all else here.look().services
     name, ours = HEADERS[site.settings.csp], site.csp.header(services, here.environ.get("SCRIPT_NAME", ""))
     response.headers[name] = beside(response.headers.getlist(name), ours)
 
