@@ -12,9 +12,8 @@ from werkzeug.wrappers import Response
 
 from .consent import Consent
 from .errors import UndeclaredCookie
+from .leftovers import bare
 from .policy import OWN_COOKIES, Cookie, Policy
-
-_PREFIXES = ("__Host-", "__Secure-")
 
 
 class Guard:
@@ -44,11 +43,8 @@ class Guard:
         return None
 
     def _declared(self, name: str) -> Cookie | None:
-        bare = name
-        for prefix in _PREFIXES:
-            bare = bare.removeprefix(prefix)
         for cookie in self._policy.cookies:
-            if cookie.kind in ("http", "js") and (fnmatchcase(name, cookie.name) or fnmatchcase(bare, cookie.name)):
+            if cookie.kind in ("http", "js") and (fnmatchcase(name, cookie.name) or fnmatchcase(bare(name), cookie.name)):
                 return cookie
         return None
 
@@ -59,9 +55,7 @@ class Guard:
 
 def is_ours(name: str) -> bool:
     """Whether the extension sets this cookie itself."""
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
-    return name in OWN_COOKIES
+    return bare(name) in OWN_COOKIES
 
 
 def strip(response: Response, header: str) -> None:
