@@ -25,12 +25,14 @@ _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
 
 def close(site: Site, response: Response) -> Response:
     """Settle what this response says of privacy. Cheap where nobody asked and no cookie of ours came."""
-    here = exchange_if_any()
+    here, streamed = exchange_if_any(), _is_streamed_page(response)
     if here is None:
-        if not _is_ours_to_settle(site, response):
+        if not streamed and not _is_ours_to_settle(site, response):
             return response
         here = exchange(site)
     here.sent = True
+    if streamed:
+        here.personal = here.look().must_ask or here.personal
     names = [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
     shared = here.for_everybody or _is_shared(response, names)
     _set_headers(here, response, names, shared)
@@ -55,6 +57,13 @@ def _set_headers(here: Exchange, response: Response, names: list[str], shared: b
         _tell_caches(here, response, names)
     if here.for_everybody and response.status_code == 200:
         here.site.pages.saw_without_login(here.request)
+
+
+def _is_streamed_page(response: Response) -> bool:
+    """Whether a template may still ask about consent when the headers are gone: a page that is made piece by piece."""
+    made = response.response
+    streamed = not isinstance(made, list | tuple) and not response.direct_passthrough and response.is_streamed
+    return streamed and (response.content_type or "").startswith(_DOCUMENTS)
 
 
 def _is_ours_to_settle(site: Site, response: Response) -> bool:
