@@ -20,6 +20,7 @@ _VARY = {
     (True, True): "Cookie, Sec-GPC, Accept-Language",
 }
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
+_WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
 
 
@@ -51,7 +52,7 @@ def _set_headers(here: Exchange, response: Response, names: list[str], shared: b
     """What browser and caches are told, and what the app's own cookies come to."""
     if "set-cookie" in names:
         _hold_to_the_declaration(here, response)
-    if here.site.csp is not None and (response.content_type or "").startswith(_DOCUMENTS):
+    if here.site.csp is not None and _is_held_to_a_policy(here, response):
         _tell_browser(here, response, shared)
     if here.used or here.by_header:
         _tell_caches(here, response, names)
@@ -64,6 +65,13 @@ def _is_streamed_page(response: Response) -> bool:
     made = response.response
     streamed = not isinstance(made, list | tuple) and not response.direct_passthrough and response.is_streamed
     return streamed and (response.content_type or "").startswith(_DOCUMENTS)
+
+
+def _is_held_to_a_policy(here: Exchange, response: Response) -> bool:
+    """Whether a browser reads a policy in this response: a document has one of its own, and so has a worker's script."""
+    if (response.content_type or "").startswith(_DOCUMENTS):
+        return True
+    return here.environ.get("HTTP_SEC_FETCH_DEST") in _WORKERS
 
 
 def _is_ours_to_settle(site: Site, response: Response) -> bool:

@@ -59,6 +59,17 @@ def test_what_stands_in_the_page_may_be_loaded_whatever_the_site_says_of_caches(
     assert "private" in response.headers["Cache-Control"] and "public" not in response.headers["Cache-Control"]
 
 
+def test_a_workers_script_is_held_to_the_grants_as_its_page_is(tiny):
+    """A browser reads a worker's policy in its own script, not in the page's; any other script needs none."""
+    site = strict(tiny)
+    site.view("/w.js", lambda: Response("", content_type="text/javascript"))
+    visitor = site.visitor()
+    found = {kind: visitor.get("/w.js", headers={"Sec-Fetch-Dest": kind}).headers.get(CSP)
+             for kind in ("script", "worker", "sharedworker", "serviceworker")}  # fmt: skip
+    assert found.pop("script") is None
+    assert {hosts(header) == {"pay.example"} for header in found.values()} == {True}
+
+
 @pytest.mark.parametrize("root", ["/x; script-src *", "/x, y", "/x\r\nSet-Cookie: a=b"])
 def test_where_the_app_is_mounted_adds_nothing_to_the_header(tiny, root):
     """A mount may be named by the address that somebody was lured to."""
