@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -14,6 +15,8 @@ from .consent import Consent
 from .errors import UndeclaredCookie
 from .leftovers import bare
 from .policy import OWN_COOKIES, Cookie, Policy
+
+_AGE = re.compile(r"-?[0-9]{1,20}")
 
 
 class Guard:
@@ -68,9 +71,9 @@ def strip(response: Response, header: str) -> None:
 
 def _deletes(attributes: str, now: float) -> bool:
     said = dict(_attributes(attributes))
-    age = said.get("max-age", "")
-    if age.lstrip("-").isdigit():  # it prevails over Expires (RFC 6265, 4.1.2.2)
-        return int(age) <= 0
+    age = _AGE.fullmatch(said.get("max-age", ""))
+    if age is not None:  # it prevails over Expires (RFC 6265, 4.1.2.2)
+        return int(age[0]) <= 0
     ends = parse_date(said.get("expires"))
     return ends is not None and ends.timestamp() <= now
 
