@@ -23,7 +23,7 @@ from .ledger import Entry
 from .site import Site, site
 from .tracking.events import timestamp
 from .tracking.loader import Loaded
-from .tracking.reports import Report, report
+from .tracking.reports import Cell, Summary
 from .versions import as_json as as_json_list
 from .versions import is_day
 
@@ -82,11 +82,11 @@ def report_command(as_json: bool) -> None:
     """Show visits, repeat visits, pages and customisation of consenting visitors, as totals."""
     here = site()
     here.load(wait=_WAIT)
-    found = report(here.store, here.settings.min_cell)
+    found = here.reports.summary()
     click.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else _as_text(found))
 
 
-def _as_text(found: Report) -> str:
+def _as_text(found: Summary) -> str:
     lines = [
         f"Counts {found.counted}. Fewer than {found.min_cell} are not told apart.",
         "",
@@ -105,8 +105,8 @@ def _as_text(found: Report) -> str:
     return "\n".join(lines)
 
 
-def _percent(share: float | str) -> str:
-    return share if isinstance(share, str) else f"{share:.1%}"
+def _percent(share: Cell) -> str:
+    return f"{share:.1%}" if isinstance(share, int | float) else share or ""
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:

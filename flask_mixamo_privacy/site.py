@@ -25,13 +25,19 @@ from .pages import Pages
 from .pending import Pending
 from .signals import recording_failed
 from .tracking.client import Providers
+from .tracking.decisions import decided_by
 from .tracking.events import timestamp
 from .tracking.loader import Background, Loaded, Loader
 from .tracking.log import Log
+from .tracking.published import GRACE, Publisher
+from .tracking.reports import Reports
 from .tracking.store import Store
+from .tracking.windows import Calendar
 from .versions import Versions
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from .policy import Policy
 
 EXTENSION = "mixamo_privacy"
@@ -53,7 +59,10 @@ class Site:
         self.ledger = Ledger(settings.ledger_url, Pending(os.path.join(settings.log_dir, "ledger.pending")))
         self.store = Store(settings.events_url, self.keys, Pending(os.path.join(settings.log_dir, "erasures.pending")))
         self.log = Log(settings.log_dir)
-        self.loader = Loader(settings.log_dir, self.store, settings.log_keep)
+        calendar = Calendar(settings.timezone)
+        self.publisher = Publisher(calendar, settings.min_cell, decided_by(self.ledger.decisions))
+        self.reports = Reports(self.store, self.publisher, calendar, settings.min_cell)
+        self.loader = Loader(settings.log_dir, self.store, settings.log_keep, self._publish)
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
         self.assets = Assets(settings.assets_dir)
@@ -108,6 +117,13 @@ class Site:
         except LedgerUnavailable as error:
             logger.warning("What waits beside the ledger will be tried again: %s", error)
         return self.loader.load(wait)
+
+    def _publish(self, connection: Connection) -> None:
+        """Publish the days, weeks and months that have closed; they wait for a ledger that is away."""
+        try:
+            self.publisher.close(connection, timestamp(time.time() - GRACE))
+        except LedgerUnavailable as error:
+            logger.warning("What has closed will be published later: %s", error)
 
     def prune(self) -> int:
         """Delete the events that the policy keeps no longer; gives their number. What browsers refused is kept a month."""

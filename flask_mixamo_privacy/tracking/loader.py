@@ -41,10 +41,13 @@ class Loaded:
 class Loader:
     """Loads the segments of one folder into one store; of several loaders one works at a time."""
 
-    def __init__(self, folder: str, events: Store, keep_days: int = 0) -> None:
+    def __init__(
+        self, folder: str, events: Store, keep_days: int = 0, publish: Callable[[sa.Connection], object] | None = None
+    ) -> None:
         self._folder = folder
         self._store = events
         self._keep = keep_days * _DAY
+        self._publish = publish
 
     def load(self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None) -> Loaded:
         """Load what the log holds beyond the cursors.
@@ -54,14 +57,21 @@ class Loader:
         """
         self._store.take_up()
         loaded = Loaded()
-        if not log.segments(self._folder):
+        if not os.path.isdir(self._folder):
             return loaded
         with self._elected(wait):
             cursors = self._cursors()
             for path in log.segments(self._folder):
                 self._load_segment(path, cursors.pop(os.path.basename(path), 0), loaded, progress)
             self._drop_cursors(list(cursors))
+            self._close()
         return loaded
+
+    def _close(self) -> None:
+        """Publish what has closed, now that every line of it is loaded."""
+        if self._publish is not None and self._store.database.exists:
+            with self._store.write() as connection:
+                self._publish(connection)
 
     @contextmanager
     def _elected(self, wait: float) -> Iterator[None]:

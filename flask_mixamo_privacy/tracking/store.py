@@ -29,6 +29,7 @@ events = sa.Table(
         for name in FIELDS
         if name not in ("id", "visitor")
     ),
+    sa.Index("events_at", "at"),
     sqlite_with_rowid=False,
 )
 
@@ -52,8 +53,65 @@ malformed = sa.Table(
     sa.Column("line", sa.Text, nullable=False),
 )
 
+# What reports are made of. ``pieces`` are the stretches of time that were counted; ``placed`` says with which unit of
+# time a piece's total was published, and with which its rows; ``cells`` are what was published: an empty row is a total, an empty day
+# or week a longer unit. Neither names anybody. ``people`` and ``late`` are working sets, which erasure and retention reach.
+
+pieces = sa.Table(
+    "pieces",
+    metadata,
+    sa.Column("start", sa.Text, primary_key=True),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("whole", sa.Boolean, nullable=False),  # its events are all there still
+)
+
+placed = sa.Table(
+    "placed",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("start", sa.Text, primary_key=True),
+    sa.Column("total", sa.Text, nullable=False),
+    sa.Column("rows", sa.Text, nullable=False),
+)
+
+cells = sa.Table(
+    "cells",
+    metadata,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in ("name", "month", "week", "day", "start", "row")),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("number", "amount", "visitors")),
+    sqlite_with_rowid=False,
+)
+
+distinct = sa.Table(
+    "distinct_visitors",
+    metadata,
+    sa.Column("window", sa.Text, primary_key=True),
+    sa.Column("visitors", sa.BigInteger, nullable=False),
+    sa.Column("exact", sa.Boolean, nullable=False),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    sa.Column("visitor", sa.Text, primary_key=True),
+    sa.Column("last", sa.Text, nullable=False),
+    sa.Column("counted", sa.Boolean, nullable=False),
+    sa.Column("seen", sa.Boolean, nullable=False),  # since the number of all visitors was last published
+    sqlite_with_rowid=False,
+)
+
+late = sa.Table(
+    "late",
+    metadata,
+    sa.Column("visitor", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("piece", sa.Text, nullable=False),  # the one it is counted with; empty until there is one
+)
+
 Row = tuple[Any, ...]
 
+_AT = itemgetter(2)
 _KEY = itemgetter(0, 1)  # visitor and id; what else two lines of one event say need not compare
 
 COLUMNS = tuple(column.name for column in events.columns)
@@ -100,14 +158,34 @@ class Store:
         gone = self._erased(connection, {row[0] for row in rows})
         if gone:
             rows = [row for row in rows if row[0] not in gone]
-        return connection.exec_driver_sql(self._insert, sorted(rows, key=_KEY)).rowcount if rows else 0
+        if not rows:
+            return 0
+        self._note_late(connection, rows)
+        return connection.exec_driver_sql(self._insert, sorted(rows, key=_KEY)).rowcount
+
+    def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Note the new events of a time that was counted already, so that they are counted with the next."""
+        counted = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
+        if counted is None or min(map(_AT, rows)) >= counted:
+            return
+        came_late = {_KEY(row) for row in rows if _AT(row) < counted}
+        for part in _parts(sorted(came_late)):
+            visitors, ids = {visitor for visitor, _ in part}, {name for _, name in part}
+            chosen = sa.select(events.c.visitor, events.c.id).where(events.c.visitor.in_(visitors), events.c.id.in_(ids))
+            new = set(part) - {(row.visitor, row.id) for row in connection.execute(chosen)}
+            if new:
+                values = [{"visitor": visitor, "id": name, "piece": ""} for visitor, name in sorted(new)]
+                connection.execute(self.database.insert_new(late), values)
 
     def erase(self, visitor: str, day: str) -> int:
         """Forget a visitor: tombstone and delete in one transaction; gives the number of events deleted."""
         key_id, hashed = self._keys.hash(visitor)
         with self.write() as connection:
             connection.execute(self.database.insert_new(tombstones), {"hash": hashed, "key": key_id, "day": day})
+            _no_longer_whole(connection, events.c.visitor == visitor)
             deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
+            for table in (people, late):
+                connection.execute(sa.delete(table).where(table.c.visitor == visitor))
             connection.execute(sa.delete(malformed).where(malformed.c.line.contains(visitor, autoescape=True)))
         self.database.truncate_wal()
         return deleted
@@ -129,8 +207,13 @@ class Store:
 
     def prune(self, before: str) -> int:
         """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come."""
+        old = events.c.at < before
         with self.write() as connection:
-            deleted = connection.execute(sa.delete(events).where(events.c.at < before)).rowcount
+            _no_longer_whole(connection, old)
+            gone = sa.exists().where(_is_late, old)
+            connection.execute(sa.delete(late).where(gone))
+            deleted = connection.execute(sa.delete(events).where(old)).rowcount
+            connection.execute(sa.delete(people).where(people.c.last < before))
             connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
         self.database.truncate_wal()
         return deleted
@@ -164,3 +247,18 @@ class Store:
         if self.database.is_sqlite:
             return f"INSERT OR IGNORE INTO events ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
         return f"INSERT INTO events ({names}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+_is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
+
+
+def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -> None:
+    """Note the pieces of time of which events are about to go: they cannot be counted again."""
+    counted = sa.exists().where(going, events.c.at >= pieces.c.start, events.c.at < pieces.c.until)
+    counted_late = pieces.c.start.in_(sa.select(late.c.piece).where(sa.exists().where(_is_late, going)))
+    connection.execute(sa.update(pieces).where(sa.or_(counted, counted_late)).values(whole=False))
+
+
+def _parts(found: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+    for start in range(0, len(found), 500):
+        yield found[start : start + 500]

@@ -1,0 +1,64 @@
+"""Statistical disclosure control: which rows of a table may be told apart. Pure functions; ``docs/reports.md`` has the method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+#: The share of a table's events that may be lost to "other" when a piece is told apart before its month has ended.
+MOST_LOST = 0.1
+
+
+@dataclass(slots=True)
+class Tally:
+    """What stands behind one cell: so many events, the sum of what they measure, and whose they are."""
+
+    number: int = 0
+    amount: int = 0
+    visitors: set[str] = field(default_factory=set)
+
+    def add(self, other: Tally) -> None:
+        self.number += other.number
+        self.amount += other.amount
+        self.visitors |= other.visitors
+
+
+Table = Mapping[str, Tally]  # by row
+
+
+def merged(tables: Iterable[Table]) -> dict[str, Tally]:
+    """Several tables as one: each row's events and visitors together."""
+    found: dict[str, Tally] = {}
+    for table in tables:
+        for row, tally in table.items():
+            found.setdefault(row, Tally()).add(tally)
+    return found
+
+
+def total(table: Table) -> Tally:
+    """All rows together; a visitor in several of them is one."""
+    return merged([{"": tally} for tally in table.values()]).get("", Tally())
+
+
+def is_safe(tally: Tally, least: int) -> bool:
+    """Whether nobody stands behind it, or enough do."""
+    return not tally.visitors or len(tally.visitors) >= least
+
+
+def told_apart(table: Table, least: int) -> tuple[dict[str, Tally], Tally]:
+    """The rows that may be shown, the largest first, and "other": all that is left, which is safe too.
+
+    Primary suppression takes the rows with fewer than ``least`` visitors; complementary suppression takes the smallest of the
+    others along until as many stand behind what was taken, lest it be found by subtraction from the total.
+    """
+    ranked = sorted(table.items(), key=lambda row: (-row[1].number, row[0]))
+    shown = [row for row in ranked if len(row[1].visitors) >= least]
+    other = total({name: tally for name, tally in ranked if len(tally.visitors) < least})
+    while shown and not is_safe(other, least):
+        other = total({"": other, "taken": shown.pop()[1]})
+    return dict(shown), other
+
+
+def loses_little(table: Table, other: Tally) -> bool:
+    """Whether telling apart now, rather than with a longer stretch of time, hides no more than a tenth of the events."""
+    return other.number <= MOST_LOST * sum(tally.number for tally in table.values())

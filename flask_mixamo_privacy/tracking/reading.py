@@ -1,0 +1,181 @@
+"""Reading what was published: cells of one table, added up over the pieces of a window."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+
+from . import store
+from .published import OTHER
+from .windows import ALL, Calendar, Window
+
+Cell = int | float | str | None  # a number, a text, "<5", "12+", or nothing that could be told
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it may be shown: its events, what they measure, its visitors if one table holds them all, and its share."""
+
+    name: str
+    number: int
+    amount: int
+    visitors: int | None
+    share: float
+
+
+class Reading:
+    """One look at one state of the store, as a context; everything is empty where there is no store yet."""
+
+    def __init__(self, events: store.Store, calendar: Calendar, least: int) -> None:
+        self._store = events
+        self._calendar = calendar
+        self._least = least
+        self._open = ExitStack()
+        self._connection: sa.Connection | None = None
+        self.until: str | None = None  # up to where events were counted
+
+    def __enter__(self) -> Reading:
+        self._connection = self._open.enter_context(self._store.read())
+        self.until = self._scalar(sa.select(sa.func.max(store.pieces.c.until)))
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._open.__exit__(*raised)  # type: ignore[arg-type]
+
+    def is_closed(self, window: Window) -> bool:
+        """Whether every day of a window was counted."""
+        return window != ALL and self.until is not None and self._calendar.starts(window.end) <= self.until
+
+    def days(self) -> list[date]:
+        """The days from the first that was counted, or has events, to the last."""
+        first = self._scalar(sa.select(sa.func.min(store.pieces.c.day)))
+        newest = self._scalar(sa.select(sa.func.max(store.events.c.at)))
+        if first is None and newest is None:
+            return []
+        last = self._calendar.day_of(newest) if newest else date.fromisoformat(first)
+        begun = date.fromisoformat(first) if first else last
+        counted = self._scalar(sa.select(sa.func.max(store.pieces.c.day)))
+        last = max(last, date.fromisoformat(counted)) if counted else last
+        return [begun + timedelta(days=number) for number in range((last - begun).days + 1)]
+
+    def unpublished(self) -> set[str]:
+        """The visitors of events that no piece holds yet. Never shown: whether they are enough is all that is asked."""
+        if self._connection is None:
+            return set()
+        since = sa.select(store.events.c.visitor).distinct().where(store.events.c.at >= (self.until or ""))
+        came_late = sa.select(store.late.c.visitor).distinct().where(store.late.c.piece == "")
+        return {*self._connection.scalars(since), *self._connection.scalars(came_late)}
+
+    def total(self, name: str, window: Window) -> Cell:
+        """A table's events; "<5" while fewer visitors than that stand behind what there is."""
+        if not self._has_cells(name, window):
+            return self._nothing(name, window)
+        return int(self._scalar(self._sum(name, window).where(store.cells.c.row == "")) or 0)
+
+    def fixed(self, name: str, row: str, window: Window) -> Cell:
+        """The events of a row that is known beforehand; None where it is hidden for the sake of another one."""
+        if not self._has_cells(name, window):
+            return self._nothing(name, window)
+        found = self._one(name, row, window)
+        if found and (found.number or found.few):
+            return int(found.number) if found.number else f"<{self._least}"
+        hidden = self.total(name, window) != sum(part.number for part in self.rows(name, window) if part.name != OTHER)
+        return None if hidden else 0
+
+    def distinct(self, window: Window) -> Cell:
+        """The visitors of a window, each counted once."""
+        stored = self._scalar_row(sa.select(store.distinct).where(store.distinct.c.window == str(window)))
+        if stored is not None:
+            return int(stored.visitors) if stored.exact else f"{stored.visitors}+"
+        most = self._scalar(
+            sa.select(sa.func.max(store.cells.c.visitors)).where(self._in(window), store.cells.c.name == "visitors")
+        )
+        return f"{most}+" if most else self._nothing("visitors", window)
+
+    def rows(self, name: str, window: Window) -> list[Row]:
+        """The rows told apart, the largest first, and "other": all that is not."""
+        if self._connection is None:
+            return []
+        cells = store.cells.c
+        grouped = (
+            sa.select(
+                cells.row,
+                sa.func.sum(cells.number).label("number"),
+                sa.func.sum(cells.amount).label("amount"),
+                sa.func.max(cells.visitors).label("visitors"),
+                sa.func.count().label("parts"),
+            )
+            .where(cells.name == name, self._in(window), cells.number > 0)
+            .group_by(cells.row)
+        )
+        found = {row.row: row for row in self._connection.execute(grouped)}
+        total = found.pop("", None)
+        if total is None:
+            return []
+        other = found.pop(OTHER, None)
+        everything = int(total.number)
+        rows = [self._row(row, everything) for row in found.values()]
+        rows.sort(key=lambda row: (-row.number, row.name))
+        rest = everything - sum(row.number for row in rows)
+        if rest > 0:
+            alone = other is not None and other.parts == 1 and int(other.number) == rest
+            visitors = int(other.visitors) if alone and other is not None else None
+            amount = int(other.amount) if other is not None else 0
+            rows.append(Row(OTHER, rest, amount, visitors, round(rest / everything, 4)))
+        return rows
+
+    def consenting(self, window: Window) -> float | None:
+        """The share of the window's decisions that granted statistics."""
+        granted, refused = (self.fixed("decisions", row, window) for row in ("granted", "refused"))
+        if isinstance(granted, int) and isinstance(refused, int) and granted + refused:
+            return round(granted / (granted + refused), 4)
+        return None
+
+    def _row(self, row: sa.Row[tuple[str, int, int, int, int]], everything: int) -> Row:
+        visitors = int(row.visitors) if row.parts == 1 else None
+        return Row(row.row, int(row.number), int(row.amount), visitors, round(int(row.number) / everything, 4))
+
+    def _nothing(self, name: str, window: Window) -> Cell:
+        """What to say where nothing was published: that there is nothing, or that it is little."""
+        if self._connection is None:
+            return 0
+        waits = sa.select(store.placed.c.name).join(store.pieces, store.pieces.c.start == store.placed.c.start)
+        waits = waits.where(store.placed.c.name == name)
+        if window != ALL:
+            waits = waits.where(store.pieces.c.day >= str(window.first), store.pieces.c.day < str(window.end))
+        few = self._scalar(waits.limit(1)) is not None or (not name.startswith("decisions") and self._is_begun(window))
+        return f"<{self._least}" if few else 0
+
+    def _is_begun(self, window: Window) -> bool:
+        """Whether events wait in a window that has not been counted."""
+        waiting = sa.select(store.events.c.id).where(store.events.c.at >= (self.until or "")).limit(1)
+        if window != ALL:
+            starts, ends = self._calendar.starts(window.first), self._calendar.starts(window.end)
+            waiting = waiting.where(store.events.c.at >= starts, store.events.c.at < ends)
+        return self._scalar(waiting) is not None
+
+    def _one(self, name: str, row: str, window: Window) -> sa.Row[tuple[int, int]] | None:
+        cells = store.cells.c
+        few = sa.func.sum(sa.case((cells.amount < 0, 1), else_=0)).label("few")
+        chosen = sa.select(sa.func.coalesce(sa.func.sum(cells.number), 0).label("number"), few)
+        return self._scalar_row(chosen.where(cells.name == name, cells.row == row, self._in(window)))
+
+    def _sum(self, name: str, window: Window) -> sa.Select[tuple[int]]:
+        return sa.select(sa.func.sum(store.cells.c.number)).where(store.cells.c.name == name, self._in(window))
+
+    def _has_cells(self, name: str, window: Window) -> bool:
+        return self._scalar(sa.select(store.cells.c.name).where(store.cells.c.name == name, self._in(window)).limit(1)) is not None
+
+    def _in(self, window: Window) -> sa.ColumnElement[bool]:
+        if window == ALL:
+            return sa.true()
+        return store.cells.c[window.unit] == str(window)
+
+    def _scalar(self, chosen: sa.Select[tuple[str]] | sa.Select[tuple[int]]) -> str | None:
+        return None if self._connection is None else self._connection.scalar(chosen)  # type: ignore[return-value]
+
+    def _scalar_row(self, chosen: sa.Select[tuple[int, int]]) -> sa.Row[tuple[int, int]] | None:
+        return None if self._connection is None else self._connection.execute(chosen).first()
