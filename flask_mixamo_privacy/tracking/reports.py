@@ -1,7 +1,7 @@
 """Reports: tables of what consenting visitors did, in a window of time, in which nobody can be told apart.
 
-A presentation needs this module alone. ``Reports`` (``site().reports``) gives :class:`Report` objects, each one table with its
-columns, so that one renderer serves them all in HTML, CSV, JSON and the terminal::
+A presentation needs this module alone. ``Reports`` (``site().reports``) gives :class:`Report` objects, each one table with
+its columns, so that one renderer serves them all in HTML, CSV, JSON and the terminal::
 
     reports.windows("month")                  # the windows there is something to say about, newest first
     reports.report("pages", Window.parse("2026-05"))
@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal
 
 from .published import OTHER, Publisher
@@ -23,7 +22,20 @@ from .store import Store
 from .tally import UNKNOWN, parts_of
 from .windows import ALL, UNITS, Calendar, Unit, Window
 
-__all__ = ["ALL", "COUNTED", "NAMES", "OTHER", "UNITS", "UNKNOWN", "Cell", "Column", "Report", "Reports", "Summary", "Window"]
+__all__ = [
+    "ALL",
+    "COUNTED",
+    "NAMES",
+    "OTHER",
+    "UNITS",
+    "UNKNOWN",
+    "Cell",
+    "Column",
+    "Report",
+    "Reports",
+    "Summary",
+    "Window",
+]
 
 COUNTED = "visitors who consented to statistics"
 
@@ -34,7 +46,8 @@ Kind = Literal["text", "number", "share", "seconds", "change"]
 class Column:
     """A column: its key in JSON and CSV, its English heading, and what its cells are.
 
-    ``text``; ``number``; ``share``, from 0 to 1; ``seconds``; ``change`` against the window before, 0.5 being half as much again.
+    ``text``; ``number``; ``share``, from 0 to 1; ``seconds``; ``change`` against the window before, 0.5 being half as much
+    again.
     """
 
     id: str
@@ -46,8 +59,8 @@ class Column:
 class Report:
     """One table about one window of time. Counts only visitors who consented.
 
-    A cell is a text, a number, ``"<5"`` where fewer visitors stand behind it, ``"12+"`` where it is 12 or more, or None where
-    nothing is said. A row named ``"other"`` holds all that is not told apart; it comes last.
+    A cell is a text, a number, ``"<5"`` where fewer visitors stand behind it, ``"12+"`` where it is 12 or more, or None
+    where nothing is said. A row named ``"other"`` holds all that is not told apart; it comes last.
     """
 
     id: str
@@ -149,7 +162,9 @@ _SHAPES = {
     "providers": _Shape("Internet providers", _names(("provider", "Provider")), _VISITS),
     "hours": _Shape("Busiest hours", _names(("hour", "Hour")), _VIEWS, _HOURS),
     "decisions_by_version": _Shape(
-        "Decisions by policy version", _names(("version", "Version"), ("decision", "Decision")), Column("decisions", "Decisions")
+        "Decisions by policy version",
+        _names(("version", "Version"), ("decision", "Decision")),
+        Column("decisions", "Decisions"),
     ),
     "decisions_by_locale": _Shape(
         "Decisions by language", _names(("locale", "Language"), ("decision", "Decision")), Column("decisions", "Decisions")
@@ -157,13 +172,18 @@ _SHAPES = {
 }
 _TWO_NAMES = tuple(name for name, shape in _SHAPES.items() if len(shape.names) == 2)
 _SERIES = {
-    "visits": ("Visits over time", (Column("visits", "Visits"), Column("visitors", "Visitors"), Column("views", "Page views"))),
-    "decisions": ("Decisions over time", (Column("granted", "Granted"), Column("refused", "Refused"), Column("withdrawn", "Withdrawn"))),
+    "visits": (
+        "Visits over time",
+        (Column("visits", "Visits"), Column("visitors", "Visitors"), Column("views", "Page views")),
+    ),
+    "decisions": (
+        "Decisions over time",
+        (Column("granted", "Granted"), Column("refused", "Refused"), Column("withdrawn", "Withdrawn")),
+    ),
 }
 
 #: Every report there is, in the order in which they are shown.
-NAMES = ("visits", *_SHAPES, "decisions")
-NAMES = tuple(name for name in NAMES if not name.startswith("decisions")) + ("decisions", "decisions_by_version", "decisions_by_locale")
+NAMES = ("visits", *list(_SHAPES)[:-2], "decisions", *list(_SHAPES)[-2:])
 
 _MOST_DAYS = 92  # in a series; a longer one is told by months
 
@@ -178,7 +198,7 @@ class Reports:
         self._least = min_cell
 
     def windows(self, unit: Unit) -> tuple[Window, ...]:
-        """The windows of this unit that have begun since the first event, the newest first; raises :class:`StoreUnavailable`."""
+        """The windows of this unit since the first event, the newest first; raises :class:`StoreUnavailable`."""
         if unit == "all":
             return (ALL,)
         with self._read() as reading:
@@ -196,7 +216,10 @@ class Reports:
             return tuple(self._report(reading, name, window) for name in NAMES)
 
     def summary(self) -> Summary:
-        """Totals of everything recorded so far, today included as far as that can be told; raises :class:`StoreUnavailable`."""
+        """Everything recorded so far, today included as far as that can be told.
+
+        Raises :class:`StoreUnavailable`.
+        """
         self._step()
         with self._read() as reading:
             visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
@@ -236,7 +259,9 @@ class Reports:
             for row, more in zip(rows, extra, strict=True)
         )
         columns = (*shape.names, shape.counts, Column("visitors", "Visitors"), Column("share", "Share", "share"))
-        more_columns = (Column("seconds", "Time on page", "seconds"), Column("trend", "Change", "change")) if name == "pages" else ()
+        more_columns = (
+            (Column("seconds", "Time on page", "seconds"), Column("trend", "Change", "change")) if name == "pages" else ()
+        )
         return self._made(reading, name, shape.title, (*columns, *more_columns), cells, window, reading.total(name, window))
 
     def _rows(self, reading: Reading, name: str, window: Window) -> list[Row]:
@@ -247,7 +272,9 @@ class Reports:
         """How long pages were in view, on average, and how their views changed against the window before."""
         times = {row.name: round(row.amount / row.number) for row in reading.rows("time", window) if row.number}
         before = {} if window == ALL else {row.name: row.number for row in reading.rows("pages", window.previous)}
-        return [(times.get(row.name), _change(before.get(row.name), row.number) if row.name != OTHER else None) for row in rows]
+        return [
+            (times.get(row.name), _change(before.get(row.name), row.number) if row.name != OTHER else None) for row in rows
+        ]
 
     def _series(self, reading: Reading, name: str, window: Window) -> Report:
         title, columns = _SERIES[name]
@@ -277,6 +304,3 @@ def _two(row: str) -> tuple[str, str]:
 
 def _change(before: int | None, now: int) -> float | None:
     return round(now / before - 1, 4) if before else None
-
-
-_DAY = timedelta(days=1)
