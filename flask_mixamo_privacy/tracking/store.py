@@ -55,7 +55,8 @@ malformed = sa.Table(
 
 # What reports are made of. ``pieces`` are the stretches of time that were counted; ``placed`` says with which unit of time a
 # piece's total was published, and with which its rows; ``cells`` are what was published: an empty row is a total, an empty
-# day or week a longer unit. None of these names anybody. ``people`` and ``late`` are working sets, which erasure and retention reach.
+# day or week a longer unit. None of these names anybody. ``people`` and ``late`` are working sets, which erasure and retention
+# reach.
 
 pieces = sa.Table(
     "pieces",
