@@ -131,7 +131,9 @@ class Ledger:
         if not self._database.exists:
             return []
         names = ("at", "kind", "purposes", "policy", "locale")
-        chosen = sa.select(*(_entries.c[name] for name in names)).where(_entries.c.kind.in_(("grant", "refusal", "withdrawal")))
+        chosen = sa.select(*(_entries.c[name] for name in names)).where(
+            _entries.c.kind.in_(("grant", "refusal", "withdrawal"))
+        )
         try:
             with self._database.read() as connection:
                 if not sa.inspect(connection).has_table(_entries.name):

@@ -1,4 +1,4 @@
-"""Decisions as tables: how many granted and refused, by policy version and language. A decision stands for nobody in them."""
+"""Decisions as tables: how many granted and refused, by policy version and language; they know nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def decided_by(rows: Rows) -> Callable[[date, date], dict[date, dict[str, Table]
         for number, row in enumerate(rows(first.isoformat(), end.isoformat())):
             outcome = _outcome(row.kind, row.purposes)
             tables = found.setdefault(date.fromisoformat(row.at[:10]), {})
-            of_row = {"decisions": outcome, "decisions_by_version": key(row.policy, outcome), "decisions_by_locale": key(row.locale, outcome)}
+            of_row = {
+                "decisions": outcome,
+                "decisions_by_version": key(row.policy, outcome),
+                "decisions_by_locale": key(row.locale, outcome),
+            }
             for name, of in of_row.items():
                 # Each decision is taken for another person: that several are one person's is written down nowhere.
                 tables.setdefault(name, {}).setdefault(of, Tally()).add(Tally(1, 0, {str(number)}))

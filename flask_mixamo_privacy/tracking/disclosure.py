@@ -1,4 +1,4 @@
-"""Statistical disclosure control: which rows of a table may be told apart. Pure functions; ``docs/reports.md`` has the method."""
+"""Statistical disclosure control: which rows of a table may be told apart; ``docs/reports.md`` has the method."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def is_safe(tally: Tally, least: int) -> bool:
 def told_apart(table: Table, least: int) -> tuple[dict[str, Tally], Tally]:
     """The rows that may be shown, the largest first, and "other": all that is left, which is safe too.
 
-    Primary suppression takes the rows with fewer than ``least`` visitors; complementary suppression takes the smallest of the
-    others along until as many stand behind what was taken, lest it be found by subtraction from the total.
+    Primary suppression takes the rows with fewer than ``least`` visitors; complementary suppression takes the smallest of
+    the others along until as many stand behind what was taken, lest it be found by subtraction from the total.
     """
     ranked = sorted(table.items(), key=lambda row: (-row[1].number, row[0]))
     shown = [row for row in ranked if len(row[1].visitors) >= least]

@@ -51,14 +51,14 @@ class Reading:
 
     def days(self) -> list[date]:
         """The days from the first that was counted, or has events, to the last."""
-        first = self._scalar(sa.select(sa.func.min(store.pieces.c.day)))
+        counted = sa.select(sa.func.min(store.pieces.c.day), sa.func.max(store.pieces.c.day))
         newest = self._scalar(sa.select(sa.func.max(store.events.c.at)))
-        if first is None and newest is None:
+        oldest = self._scalar(sa.select(sa.func.min(store.events.c.at))) if self.until is None else None
+        ends = [date.fromisoformat(day) for day in self._scalar_row(counted) or () if day]
+        ends += [self._calendar.day_of(at) for at in (oldest, newest) if at]
+        if not ends:
             return []
-        last = self._calendar.day_of(newest) if newest else date.fromisoformat(first)
-        begun = date.fromisoformat(first) if first else last
-        counted = self._scalar(sa.select(sa.func.max(store.pieces.c.day)))
-        last = max(last, date.fromisoformat(counted)) if counted else last
+        begun, last = min(ends), max(ends)
         return [begun + timedelta(days=number) for number in range((last - begun).days + 1)]
 
     def unpublished(self) -> set[str]:
@@ -167,7 +167,10 @@ class Reading:
         return sa.select(sa.func.sum(store.cells.c.number)).where(store.cells.c.name == name, self._in(window))
 
     def _has_cells(self, name: str, window: Window) -> bool:
-        return self._scalar(sa.select(store.cells.c.name).where(store.cells.c.name == name, self._in(window)).limit(1)) is not None
+        return (
+            self._scalar(sa.select(store.cells.c.name).where(store.cells.c.name == name, self._in(window)).limit(1))
+            is not None
+        )
 
     def _in(self, window: Window) -> sa.ColumnElement[bool]:
         if window == ALL:

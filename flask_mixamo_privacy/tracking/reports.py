@@ -1,7 +1,7 @@
 """Reports: tables of what consenting visitors did, in a window of time, in which nobody can be told apart.
 
-A presentation needs this module alone. ``Reports`` (``site().reports``) gives :class:`Report` objects, each one table with its
-columns, so that one renderer serves them all in HTML, CSV, JSON and the terminal::
+A presentation needs this module alone. ``Reports`` (``site().reports``) gives :class:`Report` objects, each one table with
+its columns, so that one renderer serves them all in HTML, CSV, JSON and the terminal::
 
     reports.windows("month")                  # the windows there is something to say about, newest first
     reports.report("pages", Window.parse("2026-05"))
@@ -11,159 +11,30 @@ columns, so that one renderer serves them all in HTML, CSV, JSON and the termina
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from .published import OTHER, Publisher
 from .reading import Cell, Reading, Row
+from .shapes import COUNTED, NAMES, SERIES, SHAPES, TWO_NAMES, Choice, Column, Interest, Report, Summary
 from .store import Store
 from .tally import UNKNOWN, parts_of
 from .windows import ALL, UNITS, Calendar, Unit, Window
 
-__all__ = ["ALL", "COUNTED", "NAMES", "OTHER", "UNITS", "UNKNOWN", "Cell", "Column", "Report", "Reports", "Summary", "Window"]
-
-COUNTED = "visitors who consented to statistics"
-
-Kind = Literal["text", "number", "share", "seconds", "change"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its key in JSON and CSV, its English heading, and what its cells are.
-
-    ``text``; ``number``; ``share``, from 0 to 1; ``seconds``; ``change`` against the window before, 0.5 being half as much again.
-    """
-
-    id: str
-    title: str
-    kind: Kind = "number"
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One table about one window of time. Counts only visitors who consented.
-
-    A cell is a text, a number, ``"<5"`` where fewer visitors stand behind it, ``"12+"`` where it is 12 or more, or None where
-    nothing is said. A row named ``"other"`` holds all that is not told apart; it comes last.
-    """
-
-    id: str
-    title: str  # in English; a presentation may translate it by ``id``
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    window: Window
-    state: Literal["open", "closed"]  # an open window has rows only where its parts have closed; see ``docs/reports.md``
-    total: Cell  # of the first column that is a number
-    consenting: float | None  # the share of decisions that granted statistics, from 0 to 1; None where it cannot be told
-    min_cell: int
-    counted: str = COUNTED
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: rows as objects by the columns' ids."""
-        names = [column.id for column in self.columns]
-        rows = [dict(zip(names, row, strict=True)) for row in self.rows]
-        columns = [dataclasses.asdict(column) for column in self.columns]
-        own = {name: getattr(self, name) for name in ("id", "title", "state", "total", "consenting", "min_cell", "counted")}
-        return own | {"window": str(self.window), "columns": columns, "rows": rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Interest:
-    """A page, or ``"other"``: how often it was viewed, by how many visitors, and its share of all page views."""
-
-    page: str
-    views: int
-    visitors: Cell
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was customised, or ``"other"``: how often, by how many visitors, and its share of all choices."""
-
-    name: str
-    value: str
-    choices: int
-    visitors: Cell
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Everything recorded so far that can be told. Counts only visitors who consented."""
-
-    visitors: Cell
-    visits: Cell
-    repeat_visits: Cell
-    repeat_visit_rate: Cell  # of all visits, from 0 to 1
-    page_views: Cell
-    pages: tuple[Interest, ...]
-    customisation: tuple[Choice, ...]
-    min_cell: int
-    consenting: float | None = None
-    until: str | None = None  # what came at this moment (UTC) or later is not counted yet
-    counted: str = COUNTED
-
-    def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a published table becomes a report: its title, the columns that name a row, and what is counted."""
-
-    title: str
-    names: tuple[Column, ...]
-    counts: Column
-    order: tuple[str, ...] = ()  # of rows whose order is not that of their size
-
-
-def _names(*columns: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name, title, "text") for name, title in columns)
-
-
-_VISITS, _VIEWS, _TIMES = Column("visits", "Visits"), Column("views", "Views"), Column("times", "Times")
-_PAGE = ("page", "Page")
-_HOURS = tuple(f"{hour:02d}" for hour in range(24))
-_NUMBERS = ("1", "2", "3", "4–5", "6–10", "11 or more")
-_GAPS = ("the same day", "1 day", "2–6 days", "1 week", "2–4 weeks", "a month or more")
-
-_SHAPES = {
-    "returning": _Shape("New and repeat visits", _names(("visit", "Visit")), _VISITS, ("first", "repeat")),
-    "visit_numbers": _Shape("Visits by number", _names(("number", "Number of the visit")), _VISITS, _NUMBERS),
-    "days_between": _Shape("Days between visits", _names(("gap", "Since the visit before")), _VISITS, _GAPS),
-    "pages": _Shape("Pages", _names(_PAGE), _VIEWS),
-    "entries": _Shape("Entry pages", _names(_PAGE), _VISITS),
-    "exits": _Shape("Exit pages", _names(_PAGE), _VISITS),
-    "movement": _Shape("Movement", _names(("from", "From"), ("to", "To")), _VIEWS),
-    "referrers": _Shape("Referring sites", _names(("site", "Site")), _VISITS),
-    "exit_links": _Shape("Exit links", _names(("to", "To")), _TIMES),
-    "clicks": _Shape("Clicks", _names(_PAGE, ("on", "On")), _TIMES),
-    "choices": _Shape("Customisation", _names(("name", "Name"), ("value", "Value")), Column("choices", "Choices")),
-    "changes": _Shape("Changed choices", _names(("name", "Name")), Column("changes", "Changes")),
-    "browsers": _Shape("Browsers", _names(("browser", "Browser")), _VISITS),
-    "platforms": _Shape("Platforms", _names(("platform", "Platform")), _VISITS),
-    "providers": _Shape("Internet providers", _names(("provider", "Provider")), _VISITS),
-    "hours": _Shape("Busiest hours", _names(("hour", "Hour")), _VIEWS, _HOURS),
-    "decisions_by_version": _Shape(
-        "Decisions by policy version", _names(("version", "Version"), ("decision", "Decision")), Column("decisions", "Decisions")
-    ),
-    "decisions_by_locale": _Shape(
-        "Decisions by language", _names(("locale", "Language"), ("decision", "Decision")), Column("decisions", "Decisions")
-    ),
-}
-_TWO_NAMES = tuple(name for name, shape in _SHAPES.items() if len(shape.names) == 2)
-_SERIES = {
-    "visits": ("Visits over time", (Column("visits", "Visits"), Column("visitors", "Visitors"), Column("views", "Page views"))),
-    "decisions": ("Decisions over time", (Column("granted", "Granted"), Column("refused", "Refused"), Column("withdrawn", "Withdrawn"))),
-}
-
-#: Every report there is, in the order in which they are shown.
-NAMES = ("visits", *_SHAPES, "decisions")
-NAMES = tuple(name for name in NAMES if not name.startswith("decisions")) + ("decisions", "decisions_by_version", "decisions_by_locale")
+__all__ = [
+    "ALL",
+    "COUNTED",
+    "NAMES",
+    "OTHER",
+    "UNITS",
+    "UNKNOWN",
+    "Cell",
+    "Column",
+    "Report",
+    "Reports",
+    "Summary",
+    "Window",
+]
 
 _MOST_DAYS = 92  # in a series; a longer one is told by months
 
@@ -178,7 +49,7 @@ class Reports:
         self._least = min_cell
 
     def windows(self, unit: Unit) -> tuple[Window, ...]:
-        """The windows of this unit that have begun since the first event, the newest first; raises :class:`StoreUnavailable`."""
+        """The windows of this unit since the first event, the newest first; raises :class:`StoreUnavailable`."""
         if unit == "all":
             return (ALL,)
         with self._read() as reading:
@@ -196,7 +67,10 @@ class Reports:
             return tuple(self._report(reading, name, window) for name in NAMES)
 
     def summary(self) -> Summary:
-        """Totals of everything recorded so far, today included as far as that can be told; raises :class:`StoreUnavailable`."""
+        """Everything recorded so far, today included as far as that can be told.
+
+        Raises :class:`StoreUnavailable`.
+        """
         self._step()
         with self._read() as reading:
             visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
@@ -226,31 +100,35 @@ class Reports:
         return Reading(self._store, self._calendar, self._least)
 
     def _report(self, reading: Reading, name: str, window: Window) -> Report:
-        if name in _SERIES:
+        if name in SERIES:
             return self._series(reading, name, window)
-        shape = _SHAPES[name]
+        shape = SHAPES[name]
         rows = self._rows(reading, name, window) if reading.is_closed(window) or window == ALL else []
         extra = self._interest(reading, window, rows) if name == "pages" else [()] * len(rows)
         cells = (
-            (*(_two(row.name) if name in _TWO_NAMES else (row.name,)), row.number, row.visitors, row.share, *more)
+            (*(_two(row.name) if name in TWO_NAMES else (row.name,)), row.number, row.visitors, row.share, *more)
             for row, more in zip(rows, extra, strict=True)
         )
         columns = (*shape.names, shape.counts, Column("visitors", "Visitors"), Column("share", "Share", "share"))
-        more_columns = (Column("seconds", "Time on page", "seconds"), Column("trend", "Change", "change")) if name == "pages" else ()
+        more_columns = (
+            (Column("seconds", "Time on page", "seconds"), Column("trend", "Change", "change")) if name == "pages" else ()
+        )
         return self._made(reading, name, shape.title, (*columns, *more_columns), cells, window, reading.total(name, window))
 
     def _rows(self, reading: Reading, name: str, window: Window) -> list[Row]:
-        rows, order = reading.rows(name, window), _SHAPES[name].order
+        rows, order = reading.rows(name, window), SHAPES[name].order
         return sorted(rows, key=lambda row: order.index(row.name) if row.name in order else len(order)) if order else rows
 
     def _interest(self, reading: Reading, window: Window, rows: list[Row]) -> list[tuple[Cell, ...]]:
         """How long pages were in view, on average, and how their views changed against the window before."""
         times = {row.name: round(row.amount / row.number) for row in reading.rows("time", window) if row.number}
         before = {} if window == ALL else {row.name: row.number for row in reading.rows("pages", window.previous)}
-        return [(times.get(row.name), _change(before.get(row.name), row.number) if row.name != OTHER else None) for row in rows]
+        return [
+            (times.get(row.name), _change(before.get(row.name), row.number) if row.name != OTHER else None) for row in rows
+        ]
 
     def _series(self, reading: Reading, name: str, window: Window) -> Report:
-        title, columns = _SERIES[name]
+        title, columns = SERIES[name]
         days = [day for day in reading.days() if window == ALL or window.first <= day < window.end]
         unit: Unit = "month" if len(days) > _MOST_DAYS else "day"
         parts = sorted({Window.of(unit, day) for day in days}, key=str)
@@ -277,6 +155,3 @@ def _two(row: str) -> tuple[str, str]:
 
 def _change(before: int | None, now: int) -> float | None:
     return round(now / before - 1, 4) if before else None
-
-
-_DAY = timedelta(days=1)

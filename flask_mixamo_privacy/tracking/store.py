@@ -53,9 +53,10 @@ malformed = sa.Table(
     sa.Column("line", sa.Text, nullable=False),
 )
 
-# What reports are made of. ``pieces`` are the stretches of time that were counted; ``placed`` says with which unit of
-# time a piece's total was published, and with which its rows; ``cells`` are what was published: an empty row is a total, an empty day
-# or week a longer unit. Neither names anybody. ``people`` and ``late`` are working sets, which erasure and retention reach.
+# What reports are made of. ``pieces`` are the stretches of time that were counted; ``placed`` says with which unit of time a
+# piece's total was published, and with which its rows; ``cells`` are what was published: an empty row is a total, an empty
+# day or week a longer unit. None of these names anybody. ``people`` and ``late`` are working sets, which erasure and retention
+# reach.
 
 pieces = sa.Table(
     "pieces",
@@ -89,6 +90,7 @@ distinct = sa.Table(
     sa.Column("window", sa.Text, primary_key=True),
     sa.Column("visitors", sa.BigInteger, nullable=False),
     sa.Column("exact", sa.Boolean, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),  # the window's first
 )
 
 people = sa.Table(

@@ -64,7 +64,9 @@ def tables_of(events: Sequence[Sequence[Any]], calendar: Calendar) -> dict[str, 
         "exits": _table((e.page or UNKNOWN, e.visitor) for e in {e.visit: e for e in views}.values()),
         "movement": _table((key(e.previous, e.page), e.visitor) for e in views if e.previous and e.page),
         "referrers": _table((site_of(e.referrer), e.visitor) for e in starts if e.referrer),
-        "exit_links": _table((str(data.get("to") or UNKNOWN), e.visitor) for e, data in _with_data(kinds.get("exit_link", []))),
+        "exit_links": _table(
+            (str(data.get("to") or UNKNOWN), e.visitor) for e, data in _with_data(kinds.get("exit_link", []))
+        ),
         "clicks": _table(
             (key(e.page or UNKNOWN, str(data.get("to") or data.get("on") or UNKNOWN)), e.visitor)
             for e, data in _with_data(kinds.get("click", []))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 Unit = Literal["day", "week", "month", "all"]
@@ -17,7 +17,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One day, ISO week or month, named by any day in it, or everything; ``str()`` and :meth:`parse` are each other's inverse."""
+    """One day, ISO week or month, or everything; ``str()`` and :meth:`parse` are each other's inverse."""
 
     unit: Unit
     first: date = date.min  # the window's first day
@@ -105,4 +105,4 @@ def as_unit(text: str) -> Unit:
     """A unit by its name; raises :class:`ValueError`, naming the units there are."""
     if text not in UNITS:
         raise ValueError(f"{text!r} is no unit of time; choose day, week, month or all.")
-    return cast(Unit, text)
+    return text
