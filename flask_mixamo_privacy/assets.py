@@ -19,7 +19,7 @@ _PACKAGE = Path(__file__).parent
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 
 #: What is built, by the name that templates use.
-NAMES = ("banner.css", "banner.js", "pages.css", "parts.css", "google.js", "forget.js")
+NAMES = ("banner.css", "banner.js", "pages.css", "parts.css", "google.js", "forget.js", "reports.css")
 
 
 @cache

@@ -11,7 +11,7 @@ from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from flask import Flask
@@ -27,6 +27,14 @@ _MOST_PAGES = 400  # of a site that are remembered
 _CHOICES = {"accepts": ("accept_all",), "counts": ("save", "statistics"), "refuses": ("reject_all",)}
 
 
+class Form(NamedTuple):
+    """A form that the site lets the demo play with: ``<form data-privacy-demo>``."""
+
+    action: str
+    fields: list[tuple[str, str]]
+    buttons: list[tuple[str, str]]
+
+
 class Sight(HTMLParser):
     """What somebody sees of a page and can press: links within the site and out of it, forms to play with."""
 
@@ -34,9 +42,9 @@ class Sight(HTMLParser):
         super().__init__()
         self.links: list[str] = []
         self.exits: list[str] = []
-        self.forms: list[tuple[str, list[tuple[str, str]], list[tuple[str, str]]]] = []  # action, fields, buttons
+        self.forms: list[Form] = []
         self._address, self._prefix = address, prefix
-        self._form: tuple[str, list[tuple[str, str]], list[tuple[str, str]]] | None = None
+        self._form: Form | None = None
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -44,7 +52,7 @@ class Sight(HTMLParser):
         if tag == "a" and "href" in said:
             self._link(urljoin(self._address, said["href"]))
         elif tag == "form":
-            self._form = (said.get("action", ""), [], []) if "data-privacy-demo" in said else None
+            self._form = Form(said.get("action", ""), [], []) if "data-privacy-demo" in said else None
         elif tag in ("input", "button") and said.get("name"):
             self._field(tag, said)
 
@@ -54,9 +62,9 @@ class Sight(HTMLParser):
             self._form = None
 
     def _field(self, tag: str, said: dict[str, str]) -> None:
-        pair = said["name"], said.get("value", "")
         if self._form is not None:
-            self._form[2 if tag == "button" else 1].append(pair)
+            held = self._form.buttons if tag == "button" else self._form.fields
+            held.append((said["name"], said.get("value", "")))
 
     def _link(self, address: str) -> None:
         there, here = urlsplit(address), urlsplit(self._address)
@@ -223,7 +231,7 @@ class Walk:
 
 @contextmanager
 def log_aside(here: Site) -> Iterator[None]:
-    """Keep what is logged in a folder of its own, so that no loader closes a day before all of it is there; then hand it over."""
+    """Log into a folder of its own, so that no loader closes a day before all of it is there; then hand it over."""
     log, folder = here.log, Path(here.settings.log_dir)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="demo-", dir=folder) as aside:

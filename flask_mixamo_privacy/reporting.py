@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from .outcomes import WAIT, could_not_look
 from .site import Site, site
 from .spreadsheet import as_csv
+from .telling import newest, window_of
 from .tracking.reports import ALL, NAMES, UNITS, Cell, Column, Report, Summary, Window
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -57,22 +58,14 @@ def _chosen(names: Sequence[str]) -> Sequence[str]:
 
 def _window(here: Site, period: str | None, window: str | None) -> Window:
     if window is None:
-        return newest(here, period or "all")
+        return newest(here.reports, period or "all")
     try:
-        found = Window.parse(window)
+        found = window_of(here.reports, window)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--window") from None
     if period not in (None, found.unit):
         raise click.UsageError(f"--window {window} is no {period}; leave --period out.")
-    if found not in here.reports.windows(found.unit):
-        raise click.BadParameter(f"nothing was recorded in {window}.", param_hint="--window")
     return found
-
-
-def newest(here: Site, unit: str) -> Window:
-    """The newest window of a unit that has closed, else the newest; all where there is none."""
-    found = here.reports.windows(next(known for known in UNITS if known == unit))
-    return next((one for one in found if here.reports.report("visits", one).state == "closed"), found[0] if found else ALL)
 
 
 def _pages(reports: Sequence[Report]) -> str:

@@ -19,7 +19,7 @@ ABOUT = ("window", "state", "counted", "consenting", "min_cell")
 def as_csv(report: Report) -> str:
     """A report's rows under its columns' ids, each with what it is about; cells as in JSON, None as nothing."""
     about = (str(report.window), report.state, report.counted, report.consenting, report.min_cell)
-    head = [*(column.id for column in report.columns), *ABOUT]
+    head: list[Cell] = [*(column.id for column in report.columns), *ABOUT]
     return _written([head, *([_cell(cell) for cell in (*row, *about)] for row in report.rows)])
 
 
