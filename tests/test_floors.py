@@ -9,7 +9,7 @@ import flask_mixamo_privacy
 
 ROOT = Path(flask_mixamo_privacy.__file__).parent
 FLOORS = (
-    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "tracking"},
+    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "outcomes", "crowd", "tracking"},
     {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
     {
         "wording",
@@ -46,14 +46,26 @@ FLOORS = (
         "tracking.reading",
         "tracking.shapes",
         "tracking.reports",
+        "charts",
+        "telling",
+        "spreadsheet",
         "site",
         "locale",
         "current",
         "findings",
         "access",
     },
-    {"counting", "closing", "gates", "tags", "links", "markup", "cli"},
-    {"views.origin", "views.assets", "views.policy", "views.consent", "views.decision", "views.csp", "views"},
+    {"counting", "closing", "gates", "tags", "links", "markup", "demo", "playing", "reporting", "cli"},
+    {
+        "views.origin",
+        "views.assets",
+        "views.policy",
+        "views.consent",
+        "views.decision",
+        "views.csp",
+        "views.reports",
+        "views",
+    },
     {"extension"},
     {""},
 )
@@ -72,6 +84,10 @@ WITHOUT_FLASK = (
     "pending",
     "database",
     "tracking",
+    "crowd",
+    "charts",
+    "telling",
+    "spreadsheet",
 )
 MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
 
