@@ -45,16 +45,17 @@ def is_safe(tally: Tally, least: int) -> bool:
     return not tally.visitors or len(tally.visitors) >= least
 
 
-def told_apart(table: Table, least: int) -> tuple[dict[str, Tally], Tally]:
+def told_apart(table: Table, least: int, *, whole: bool = True) -> tuple[dict[str, Tally], Tally]:
     """The rows that may be shown, the largest first, and "other": all that is left, which is safe too.
 
     Primary suppression takes the rows with fewer than ``least`` visitors; complementary suppression takes the smallest of
-    the others along until as many stand behind what was taken, lest it be found by subtraction from the total.
+    the others along until as many stand behind what was taken, lest it be found by subtraction from the total. Where the
+    total was published before somebody's events were erased, what they were is part of "other": then others must be, too.
     """
     ranked = sorted(table.items(), key=lambda row: (-row[1].number, row[0]))
     shown = [row for row in ranked if len(row[1].visitors) >= least]
     other = total({name: tally for name, tally in ranked if len(tally.visitors) < least})
-    while shown and not is_safe(other, least):
+    while shown and not (is_safe(other, least) and (whole or other.visitors)):
         other = total({"": other, "taken": shown.pop()[1]})
     return dict(shown), other
 

@@ -17,7 +17,7 @@ import orjson
 import sqlalchemy as sa
 
 from ..errors import LoaderBusy, PrivacyError
-from . import log, store
+from . import log, schema
 from .store import COLUMNS, Row, Store
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
@@ -90,12 +90,12 @@ class Loader:
         with self._store.read() as connection:
             if connection is None:
                 return {}
-            return {row.segment: row.offset for row in connection.execute(sa.select(store.cursors))}
+            return {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
 
     def _drop_cursors(self, gone: list[str]) -> None:
         if gone:
             with self._store.write() as connection:
-                connection.execute(sa.delete(store.cursors).where(store.cursors.c.segment.in_(gone)))
+                connection.execute(sa.delete(schema.cursors).where(schema.cursors.c.segment.in_(gone)))
 
     def _load_segment(self, path: str, offset: int, loaded: Loaded, progress: Callable[[int], None]) -> None:
         with open(path, "rb") as file, log.try_lock(file.fileno()) as dead:
@@ -188,9 +188,9 @@ def _is_time(text: str) -> bool:
 
 
 def _move_cursor(connection: sa.Connection, segment: str, offset: int) -> None:
-    moved = sa.update(store.cursors).where(store.cursors.c.segment == segment).values(offset=offset)
+    moved = sa.update(schema.cursors).where(schema.cursors.c.segment == segment).values(offset=offset)
     if not connection.execute(moved).rowcount:
-        connection.execute(sa.insert(store.cursors), {"segment": segment, "offset": offset})
+        connection.execute(sa.insert(schema.cursors), {"segment": segment, "offset": offset})
 
 
 def _lock(descriptor: int) -> bool:

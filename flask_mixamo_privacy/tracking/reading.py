@@ -8,8 +8,9 @@ from datetime import date, timedelta
 
 import sqlalchemy as sa
 
-from . import store
+from . import schema
 from .published import OTHER
+from .store import Store
 from .windows import ALL, Calendar, Window
 
 Cell = int | float | str | None  # a number, a text, "<5", "12+", or nothing that could be told
@@ -29,7 +30,7 @@ class Row:
 class Reading:
     """One look at one state of the store, as a context; everything is empty where there is no store yet."""
 
-    def __init__(self, events: store.Store, calendar: Calendar, least: int) -> None:
+    def __init__(self, events: Store, calendar: Calendar, least: int) -> None:
         self._store = events
         self._calendar = calendar
         self._least = least
@@ -39,7 +40,7 @@ class Reading:
 
     def __enter__(self) -> Reading:
         self._connection = self._open.enter_context(self._store.read())
-        self.until = self._scalar(sa.select(sa.func.max(store.pieces.c.until)))
+        self.until = self._scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -51,9 +52,9 @@ class Reading:
 
     def days(self) -> list[date]:
         """The days from the first that was counted, or has events, to the last."""
-        counted = sa.select(sa.func.min(store.pieces.c.day), sa.func.max(store.pieces.c.day))
-        newest = self._scalar(sa.select(sa.func.max(store.events.c.at)))
-        oldest = self._scalar(sa.select(sa.func.min(store.events.c.at))) if self.until is None else None
+        counted = sa.select(sa.func.min(schema.pieces.c.day), sa.func.max(schema.pieces.c.day))
+        newest = self._scalar(sa.select(sa.func.max(schema.events.c.at)))
+        oldest = self._scalar(sa.select(sa.func.min(schema.events.c.at))) if self.until is None else None
         ends = [date.fromisoformat(day) for day in self._scalar_row(counted) or () if day]
         ends += [self._calendar.day_of(at) for at in (oldest, newest) if at]
         if not ends:
@@ -65,15 +66,15 @@ class Reading:
         """The visitors of events that no piece holds yet. Never shown: whether they are enough is all that is asked."""
         if self._connection is None:
             return set()
-        since = sa.select(store.events.c.visitor).distinct().where(store.events.c.at >= (self.until or ""))
-        came_late = sa.select(store.late.c.visitor).distinct().where(store.late.c.piece == "")
+        since = sa.select(schema.events.c.visitor).distinct().where(schema.events.c.at >= (self.until or ""))
+        came_late = sa.select(schema.late.c.visitor).distinct().where(schema.late.c.piece == "")
         return {*self._connection.scalars(since), *self._connection.scalars(came_late)}
 
     def total(self, name: str, window: Window) -> Cell:
         """A table's events; "<5" while fewer visitors than that stand behind what there is."""
         if not self._has_cells(name, window):
             return self._nothing(name, window)
-        return int(self._scalar(self._sum(name, window).where(store.cells.c.row == "")) or 0)
+        return int(self._scalar(self._sum(name, window).where(schema.cells.c.row == "")) or 0)
 
     def fixed(self, name: str, row: str, window: Window) -> Cell:
         """The events of a row that is known beforehand; None where it is hidden for the sake of another one."""
@@ -87,11 +88,11 @@ class Reading:
 
     def distinct(self, window: Window) -> Cell:
         """The visitors of a window, each counted once."""
-        stored = self._scalar_row(sa.select(store.distinct).where(store.distinct.c.window == str(window)))
+        stored = self._scalar_row(sa.select(schema.distinct).where(schema.distinct.c.window == str(window)))
         if stored is not None:
             return int(stored.visitors) if stored.exact else f"{stored.visitors}+"
         most = self._scalar(
-            sa.select(sa.func.max(store.cells.c.visitors)).where(self._in(window), store.cells.c.name == "visitors")
+            sa.select(sa.func.max(schema.cells.c.visitors)).where(self._in(window), schema.cells.c.name == "visitors")
         )
         return f"{most}+" if most else self._nothing("visitors", window)
 
@@ -99,7 +100,7 @@ class Reading:
         """The rows told apart, the largest first, and "other": all that is not."""
         if self._connection is None:
             return []
-        cells = store.cells.c
+        cells = schema.cells.c
         grouped = (
             sa.select(
                 cells.row,
@@ -142,40 +143,40 @@ class Reading:
         """What to say where nothing was published: that there is nothing, or that it is little."""
         if self._connection is None:
             return 0
-        waits = sa.select(store.placed.c.name).join(store.pieces, store.pieces.c.start == store.placed.c.start)
-        waits = waits.where(store.placed.c.name == name)
+        waits = sa.select(schema.placed.c.name).join(schema.pieces, schema.pieces.c.start == schema.placed.c.start)
+        waits = waits.where(schema.placed.c.name == name)
         if window != ALL:
-            waits = waits.where(store.pieces.c.day >= str(window.first), store.pieces.c.day < str(window.end))
+            waits = waits.where(schema.pieces.c.day >= str(window.first), schema.pieces.c.day < str(window.end))
         few = self._scalar(waits.limit(1)) is not None or (not name.startswith("decisions") and self._is_begun(window))
         return f"<{self._least}" if few else 0
 
     def _is_begun(self, window: Window) -> bool:
         """Whether events wait in a window that has not been counted."""
-        waiting = sa.select(store.events.c.id).where(store.events.c.at >= (self.until or "")).limit(1)
+        waiting = sa.select(schema.events.c.id).where(schema.events.c.at >= (self.until or "")).limit(1)
         if window != ALL:
             starts, ends = self._calendar.starts(window.first), self._calendar.starts(window.end)
-            waiting = waiting.where(store.events.c.at >= starts, store.events.c.at < ends)
+            waiting = waiting.where(schema.events.c.at >= starts, schema.events.c.at < ends)
         return self._scalar(waiting) is not None
 
     def _one(self, name: str, row: str, window: Window) -> sa.Row[tuple[int, int]] | None:
-        cells = store.cells.c
+        cells = schema.cells.c
         few = sa.func.sum(sa.case((cells.amount < 0, 1), else_=0)).label("few")
         chosen = sa.select(sa.func.coalesce(sa.func.sum(cells.number), 0).label("number"), few)
         return self._scalar_row(chosen.where(cells.name == name, cells.row == row, self._in(window)))
 
     def _sum(self, name: str, window: Window) -> sa.Select[tuple[int]]:
-        return sa.select(sa.func.sum(store.cells.c.number)).where(store.cells.c.name == name, self._in(window))
+        return sa.select(sa.func.sum(schema.cells.c.number)).where(schema.cells.c.name == name, self._in(window))
 
     def _has_cells(self, name: str, window: Window) -> bool:
         return (
-            self._scalar(sa.select(store.cells.c.name).where(store.cells.c.name == name, self._in(window)).limit(1))
+            self._scalar(sa.select(schema.cells.c.name).where(schema.cells.c.name == name, self._in(window)).limit(1))
             is not None
         )
 
     def _in(self, window: Window) -> sa.ColumnElement[bool]:
         if window == ALL:
             return sa.true()
-        return store.cells.c[window.unit] == str(window)
+        return schema.cells.c[window.unit] == str(window)
 
     def _scalar(self, chosen: sa.Select[tuple[str]] | sa.Select[tuple[int]]) -> str | None:
         return None if self._connection is None else self._connection.scalar(chosen)  # type: ignore[return-value]
