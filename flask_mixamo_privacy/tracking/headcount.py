@@ -10,10 +10,7 @@ import sqlalchemy as sa
 
 from . import schema
 from .pieces import Piece, Pieces
-from .windows import ALL, Window, week_of
-
-#: With which units of time a piece's total may have been published, to be part of a window's.
-_LEVELS = {"day": ("piece",), "week": ("piece", "week"), "month": ("piece", "week", "month")}
+from .windows import ALL, LEVELS, Window, week_of
 
 
 class Headcount:
@@ -42,13 +39,15 @@ class Headcount:
         if self._pieces.broken(window.first, window.end):
             self._close_broken(window)
             return
-        sets = list(self._parts(window).values())
+        placed = {row.start: row.total for row in self._connection.execute(_totals_of(window))}
+        sets = list(self._parts(window, placed).values())
         if not sets:
             return
         everybody = frozenset().union(*sets)
         twice = sum(map(len, sets)) - len(everybody)
-        exact = all(self._is_safe(number) for number in (twice, *(len(everybody - seen) for seen in sets)))
-        self._publish(window, len(everybody) if exact else max(map(len, sets)), exact=exact)
+        safe = all(self._is_safe(number) for number in (twice, *(len(everybody - seen) for seen in sets)))
+        complete = all(level in LEVELS[window.unit] for level in placed.values())
+        self._publish(window, len(everybody) if safe else max(map(len, sets)), exact=safe and complete)
 
     def _close_broken(self, window: Window) -> None:
         cells, known = schema.cells.c, sa.select(schema.distinct.c.window).where(schema.distinct.c.window == str(window))
@@ -64,10 +63,14 @@ class Headcount:
         chosen = sa.select(people.c.counted, sa.func.count()).where(people.c.seen).group_by(people.c.counted)
         number: dict[bool, int] = {bool(counted): found for counted, found in run(chosen)}
         new = number.get(False, 0)
+        before = (
+            self._connection.scalar(sa.select(schema.distinct.c.visitors).where(schema.distinct.c.window == str(ALL))) or 0
+        )
         if new and all(map(self._is_safe, number.values())):
             run(sa.update(people).where(people.c.seen).values(counted=True, seen=False))
-            before = sa.select(schema.distinct.c.visitors).where(schema.distinct.c.window == str(ALL))
-            self._publish(ALL, new + (self._connection.scalar(before) or 0), exact=True)
+            self._publish(ALL, before + new, exact=True)
+        elif before:
+            self._publish(ALL, before, exact=not new)
 
     def _meet(self, visitors: Collection[str], day: date) -> None:
         people, run = schema.people, self._connection.execute
@@ -78,10 +81,9 @@ class Headcount:
             if new:
                 run(sa.insert(people), new)
 
-    def _parts(self, window: Window) -> dict[str, set[str]]:
+    def _parts(self, window: Window, placed: dict[str, str]) -> dict[str, set[str]]:
         """The visitors of a window whose number was published, by the part with which it was."""
-        levels = _LEVELS[window.unit]
-        placed = {row.start: row.total for row in self._connection.execute(_totals_of(window))}
+        levels = LEVELS[window.unit]
         found: dict[str, set[str]] = {}
         for piece in self._pieces.between(window.first, window.end):
             level = placed.get(piece.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -96,6 +96,8 @@ class Pass:
         self._decisions: dict[date, dict[str, Table]] = {}
         self._placed: dict[Place, Placed] = {}  # what was published of this month's pieces
         self._waiting: dict[Piece, dict[str, Table]] = {}  # the tables of pieces of which something was not
+        self._new_cells: list[dict[str, Any]] = []  # published, and not written yet
+        self._changed: dict[Place, Placed] = {}
         self._broken: set[str] = set()  # the starts of pieces that lost events after their total was published
 
     def close(self, first: str, end: date, progress: Callable[[date], None]) -> int:
@@ -140,6 +142,7 @@ class Pass:
         for name in tables:
             self._publish(name, [piece], piece.unit, "piece", always=always)
         self._waiting[piece] = {name: table for name, table in tables.items() if not self._is_done(name, piece)}
+        self._flush()
         if new:
             self._headcount.add(visitors, piece.day)
 
@@ -149,10 +152,12 @@ class Pass:
         self._headcount.close(Window.of("day", day))
         if after.weekday() == 0 or after.day == 1:
             self._gather("week", max(week.first, month.first), after)
+            self._flush()
         if after.weekday() == 0:
             self._headcount.close(week)
         if after.day == 1:
             self._gather("month", month.first, after)
+            self._flush()
             self._headcount.close(month)
             self._headcount.forget(week.first)
             self._placed, self._waiting = {}, {}
@@ -188,24 +193,32 @@ class Pass:
             self._mark(name, piece, placed)
 
     def _mark(self, name: str, piece: Piece, now: Placed) -> None:
-        before = self._placed.get((name, piece))
-        self._placed[name, piece] = now
-        if before is None:
-            self._connection.execute(sa.insert(schema.placed), {"name": name, "start": piece.start, **now._asdict()})
-        elif before != now:
-            here = sa.and_(schema.placed.c.name == name, schema.placed.c.start == piece.start)
-            self._connection.execute(sa.update(schema.placed).where(here).values(now._asdict()))
+        if self._placed.get((name, piece)) != now:
+            self._placed[name, piece] = now
+            self._changed[name, piece] = now
 
     def _is_done(self, name: str, piece: Piece) -> bool:
         return bool(self._placed[name, piece].rows)
 
     def _write(self, name: str, unit: tuple[str, ...], rows: dict[str, Tally]) -> None:
         where = {"name": name} | dict(zip(("month", "week", "day", "start"), unit, strict=True))
-        values = [
+        self._new_cells += (
             where | {"row": row, "number": t.number, "amount": t.amount, "visitors": len(t.visitors)}
             for row, t in rows.items()
-        ]
-        self._connection.execute(sa.insert(schema.cells), values)
+        )
+
+    def _flush(self) -> None:
+        """Write down what was published."""
+        if self._new_cells:
+            self._connection.execute(sa.insert(schema.cells), self._new_cells)
+        if self._changed:
+            rows = [{"of": name, "at": piece.start, **now._asdict()} for (name, piece), now in self._changed.items()]
+            here = sa.and_(schema.placed.c.name == sa.bindparam("of"), schema.placed.c.start == sa.bindparam("at"))
+            self._connection.execute(sa.delete(schema.placed).where(here), rows)
+            self._connection.execute(
+                sa.insert(schema.placed).values(name=sa.bindparam("of"), start=sa.bindparam("at")), rows
+            )
+        self._new_cells, self._changed = [], {}
 
     # What was counted, and who was there
 

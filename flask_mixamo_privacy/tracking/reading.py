@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from . import schema
 from .published import OTHER
 from .store import Store
-from .windows import ALL, Calendar, Window
+from .windows import ALL, LEVELS, Calendar, Window
 
 Cell = int | float | str | None  # a number, a text, "<5", "12+", or nothing that could be told
 
@@ -71,10 +71,24 @@ class Reading:
         return {*self._connection.scalars(since), *self._connection.scalars(came_late)}
 
     def total(self, name: str, window: Window) -> Cell:
-        """A table's events; "<5" while fewer visitors than that stand behind what there is."""
+        """A table's events; "12+" where a part had too few visitors to be counted in, "<5" where all of it has."""
         if not self._has_cells(name, window):
             return self._nothing(name, window)
-        return int(self._scalar(self._sum(name, window).where(schema.cells.c.row == "")) or 0)
+        number = self._total(name, window)
+        return number if self._scalar(self._waiting(name, window)) is None else f"{number}+"
+
+    def _total(self, name: str, window: Window) -> int:
+        chosen = sa.select(sa.func.sum(schema.cells.c.number)).where(schema.cells.c.name == name, self._in(window))
+        return int(self._scalar(chosen.where(schema.cells.c.row == "")) or 0)
+
+    def _waiting(self, name: str, window: Window) -> sa.Select[tuple[str]]:
+        """The pieces of a window of which not even the total was published with it."""
+        placed, pieces = schema.placed.c, schema.pieces.c
+        waiting = sa.select(placed.start).where(placed.name == name, placed.total.not_in(LEVELS[window.unit])).limit(1)
+        if window == ALL:
+            return waiting
+        waiting = waiting.join(schema.pieces, pieces.start == placed.start)
+        return waiting.where(pieces.day >= str(window.first), pieces.day < str(window.end))
 
     def fixed(self, name: str, row: str, window: Window) -> Cell:
         """The events of a row that is known beforehand; None where it is hidden for the sake of another one."""
@@ -83,7 +97,7 @@ class Reading:
         found = self._one(name, row, window)
         if found and (found.number or found.few):
             return int(found.number) if found.number else f"<{self._least}"
-        hidden = self.total(name, window) != sum(part.number for part in self.rows(name, window) if part.name != OTHER)
+        hidden = self._total(name, window) != sum(part.number for part in self.rows(name, window) if part.name != OTHER)
         return None if hidden else 0
 
     def distinct(self, window: Window) -> Cell:
@@ -143,11 +157,8 @@ class Reading:
         """What to say where nothing was published: that there is nothing, or that it is little."""
         if self._connection is None:
             return 0
-        waits = sa.select(schema.placed.c.name).join(schema.pieces, schema.pieces.c.start == schema.placed.c.start)
-        waits = waits.where(schema.placed.c.name == name)
-        if window != ALL:
-            waits = waits.where(schema.pieces.c.day >= str(window.first), schema.pieces.c.day < str(window.end))
-        few = self._scalar(waits.limit(1)) is not None or (not name.startswith("decisions") and self._is_begun(window))
+        few = self._scalar(self._waiting(name, window)) is not None
+        few = few or (not name.startswith("decisions") and self._is_begun(window))
         return f"<{self._least}" if few else 0
 
     def _is_begun(self, window: Window) -> bool:
@@ -163,9 +174,6 @@ class Reading:
         few = sa.func.sum(sa.case((cells.amount < 0, 1), else_=0)).label("few")
         chosen = sa.select(sa.func.coalesce(sa.func.sum(cells.number), 0).label("number"), few)
         return self._scalar_row(chosen.where(cells.name == name, cells.row == row, self._in(window)))
-
-    def _sum(self, name: str, window: Window) -> sa.Select[tuple[int]]:
-        return sa.select(sa.func.sum(schema.cells.c.number)).where(schema.cells.c.name == name, self._in(window))
 
     def _has_cells(self, name: str, window: Window) -> bool:
         return (

@@ -66,6 +66,11 @@ class Reports:
         with self._read() as reading:
             return tuple(self._report(reading, name, window) for name in NAMES)
 
+    def distinct(self, window: Window) -> Cell:
+        """How many visitors came in a window, each counted once; raises :class:`StoreUnavailable`."""
+        with self._read() as reading:
+            return reading.distinct(window)
+
     def summary(self) -> Summary:
         """Everything recorded so far, today included as far as that can be told.
 
