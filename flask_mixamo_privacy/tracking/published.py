@@ -184,7 +184,7 @@ class Pass:
         table = merged(tables[piece] for piece in waiting)
         whole = not waiting or self._broken.isdisjoint(piece.start for piece in waiting)
         shown, other = told_apart(table, self._least, whole=whole)
-        if waiting and (always or loses_little(table, other)):
+        if table and (always or loses_little(table, other)):
             small = table.keys() - shown.keys() if name in FIXED else ()
             few = {row: FEW for row in small if len(table[row].visitors) < self._least}
             self._write(name, unit, shown | ({OTHER: other} if other.number else {}) | few)

@@ -53,7 +53,7 @@ class Reports:
         if unit == "all":
             return (ALL,)
         with self._read() as reading:
-            days = reading.days()
+            days = reading.days
         return tuple(sorted({Window.of(unit, day) for day in days}, key=str, reverse=True))
 
     def report(self, name: str, window: Window) -> Report:
@@ -134,7 +134,7 @@ class Reports:
 
     def _series(self, reading: Reading, name: str, window: Window) -> Report:
         title, columns = SERIES[name]
-        days = [day for day in reading.days() if window == ALL or window.first <= day < window.end]
+        days = [day for day in reading.days if window == ALL or window.first <= day < window.end]
         unit: Unit = "month" if len(days) > _MOST_DAYS else "day"
         parts = sorted({Window.of(unit, day) for day in days}, key=str)
         cells = ((str(part), *self._point(reading, name, part)) for part in parts)
