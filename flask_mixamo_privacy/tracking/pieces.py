@@ -57,9 +57,9 @@ class Pieces:
         on_time = sa.select(*columns).where(events.at >= piece.start, events.at < piece.until)
         on_time = on_time.order_by(events.at, events.visitor, events.id)
         if self._connection.execute(sa.select(late_ones.id).limit(1)).first() is None:
-            return list(self._connection.execute(on_time))
+            return list(self._connection.execute(on_time).all())
         on_time = on_time.where(~sa.exists().where(of_event))
-        found = [*self._connection.execute(came_late), *self._connection.execute(on_time)]
+        found = [*self._connection.execute(came_late).all(), *self._connection.execute(on_time).all()]
         return sorted(found, key=in_time)
 
     def take_late(self, piece: Piece) -> None:

@@ -176,12 +176,12 @@ class Pass:
         tables = {piece: self._table(name, piece) for piece in having}
         before = {piece: self._placed.get((name, piece), Placed()) for piece in having}
         without = [piece for piece in having if not before[piece].total]
-        everything = total(merged(tables[piece] for piece in without))
+        everything = total(merged([tables[piece] for piece in without]))
         if without and is_safe(everything, self._least):
             self._write(name, unit, {"": everything})
             before |= {piece: Placed(level) for piece in without}
         waiting = [piece for piece in having if before[piece].total and not before[piece].rows]
-        table = merged(tables[piece] for piece in waiting)
+        table = merged([tables[piece] for piece in waiting])
         whole = not waiting or self._broken.isdisjoint(piece.start for piece in waiting)
         shown, other = told_apart(table, self._least, whole=whole)
         if table and (always or loses_little(table, other)):
