@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
@@ -37,7 +38,9 @@ privacy.add_command(demo_command)
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
     here = site()
-    _say(here.load(wait=WAIT))
+    with _progress("Loading", here.log_size()) as bar:
+        loaded = here.load(WAIT, bar.update)
+    _say(loaded)
     while follow:
         time.sleep(1)
         _load_again(here)
@@ -91,8 +94,31 @@ def prune_command() -> None:
     """Delete the events that are older than the policy allows."""
     here = site()
     here.load(wait=WAIT)
-    deleted = here.prune()
+    with _progress("Pruning", here.store.count(before=here.first_kept()[0])) as bar:
+        deleted = here.prune(lambda number: bar.update(number - bar.pos))
     click.echo(f"{deleted} events older than {here.policy.retention.events} deleted.")
+
+
+@privacy.command("rebuild")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@could_not_look
+def rebuild_command(as_json: bool) -> None:
+    """Make the reports anew from the events, month by month; a month that lost events to an erasure stays as it is."""
+    here = site()
+    here.load(wait=WAIT)
+    with _progress("Rebuilding", len(here.rebuilder.months())) as bar:
+        found = here.rebuilder.rebuild(lambda month: bar.update(1))
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+        return
+    click.echo(f"{len(found.made)} months made anew{': ' * bool(found.made)}{', '.join(found.made)}.")
+    if found.skipped:
+        click.echo(f"Left as they are, since some of their events are gone: {', '.join(found.skipped)}.")
+
+
+def _progress(what: str, length: int) -> Any:
+    """A bar on the terminal's error stream, and nothing at all where nobody is looking."""
+    return click.progressbar(length=length, label=what, file=sys.stderr, hidden=not sys.stderr.isatty() or not length)
 
 
 def _note_access(here: Site, what: str) -> None:

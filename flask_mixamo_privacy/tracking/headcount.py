@@ -8,12 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import store
+from . import schema
 from .pieces import Piece, Pieces
-from .windows import ALL, Window, week_of
-
-#: With which units of time a piece's total may have been published, to be part of a window's.
-_LEVELS = {"day": ("piece",), "week": ("piece", "week"), "month": ("piece", "week", "month")}
+from .windows import ALL, LEVELS, Window, week_of
 
 
 class Headcount:
@@ -37,30 +34,46 @@ class Headcount:
         """Publish how many came in a window of several parts.
 
         Exactly, unless subtracting the parts told how few came in one of them alone, or in two; then only that it is no
-        fewer than in the greatest of them.
+        fewer than in the greatest of them. So too where a part's own number was published before somebody was erased.
         """
-        sets = list(self._parts(window).values())
+        if self._pieces.broken(window.first, window.end):
+            self._close_broken(window)
+            return
+        placed = {row.start: row.total for row in self._connection.execute(_totals_of(window))}
+        sets = list(self._parts(window, placed).values())
         if not sets:
             return
         everybody = frozenset().union(*sets)
         twice = sum(map(len, sets)) - len(everybody)
-        exact = all(self._is_safe(number) for number in (twice, *(len(everybody - seen) for seen in sets)))
-        self._publish(window, len(everybody) if exact else max(map(len, sets)), exact=exact)
+        safe = all(self._is_safe(number) for number in (twice, *(len(everybody - seen) for seen in sets)))
+        complete = all(level in LEVELS[window.unit] for level in placed.values())
+        self._publish(window, len(everybody) if safe else max(map(len, sets)), exact=safe and complete)
+
+    def _close_broken(self, window: Window) -> None:
+        cells, known = schema.cells.c, sa.select(schema.distinct.c.window).where(schema.distinct.c.window == str(window))
+        of_window = sa.and_(cells.name == "visitors", cells.row == "", cells[window.unit] == str(window))
+        most = self._connection.scalar(sa.select(sa.func.max(cells.visitors)).where(of_window))
+        if most and self._connection.scalar(known) is None:
+            self._publish(window, most, exact=False)
 
     def add(self, visitors: Collection[str], day: date) -> None:
         """Move on the number of all visitors so far, once enough are new and enough of the others came, too."""
-        people, run = store.people, self._connection.execute
+        people, run = schema.people, self._connection.execute
         self._meet(visitors, day)
         chosen = sa.select(people.c.counted, sa.func.count()).where(people.c.seen).group_by(people.c.counted)
         number: dict[bool, int] = {bool(counted): found for counted, found in run(chosen)}
         new = number.get(False, 0)
+        before = (
+            self._connection.scalar(sa.select(schema.distinct.c.visitors).where(schema.distinct.c.window == str(ALL))) or 0
+        )
         if new and all(map(self._is_safe, number.values())):
             run(sa.update(people).where(people.c.seen).values(counted=True, seen=False))
-            before = sa.select(store.distinct.c.visitors).where(store.distinct.c.window == str(ALL))
-            self._publish(ALL, new + (self._connection.scalar(before) or 0), exact=True)
+            self._publish(ALL, before + new, exact=True)
+        elif before:
+            self._publish(ALL, before, exact=not new)
 
     def _meet(self, visitors: Collection[str], day: date) -> None:
-        people, run = store.people, self._connection.execute
+        people, run = schema.people, self._connection.execute
         for part in _parts(sorted(visitors)):
             known = set(self._connection.scalars(sa.select(people.c.visitor).where(people.c.visitor.in_(part))))
             run(sa.update(people).where(people.c.visitor.in_(known)).values(last=day.isoformat(), seen=True))
@@ -68,10 +81,9 @@ class Headcount:
             if new:
                 run(sa.insert(people), new)
 
-    def _parts(self, window: Window) -> dict[str, set[str]]:
+    def _parts(self, window: Window, placed: dict[str, str]) -> dict[str, set[str]]:
         """The visitors of a window whose number was published, by the part with which it was."""
-        levels = _LEVELS[window.unit]
-        placed = {row.start: row.total for row in self._connection.execute(_totals_of(window))}
+        levels = LEVELS[window.unit]
         found: dict[str, set[str]] = {}
         for piece in self._pieces.between(window.first, window.end):
             level = placed.get(piece.start)
@@ -88,16 +100,16 @@ class Headcount:
         return not number or number >= self._least
 
     def _publish(self, window: Window, visitors: int, *, exact: bool) -> None:
-        self._connection.execute(sa.delete(store.distinct).where(store.distinct.c.window == str(window)))
+        self._connection.execute(sa.delete(schema.distinct).where(schema.distinct.c.window == str(window)))
         self._connection.execute(
-            sa.insert(store.distinct),
+            sa.insert(schema.distinct),
             {"window": str(window), "visitors": visitors, "exact": exact, "day": str(window.first)},
         )
 
 
 def _totals_of(window: Window) -> sa.Select[tuple[str, str]]:
-    placed, pieces = store.placed.c, store.pieces.c
-    chosen = sa.select(placed.start, placed.total).join(store.pieces, pieces.start == placed.start)
+    placed, pieces = schema.placed.c, schema.pieces.c
+    chosen = sa.select(placed.start, placed.total).join(schema.pieces, pieces.start == placed.start)
     return chosen.where(placed.name == "visitors", pieces.day >= str(window.first), pieces.day < str(window.end))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import store
+from . import schema
 from .disclosure import Table, Tally, is_safe, loses_little, merged, told_apart, total
 from .headcount import Headcount
 from .pieces import Piece, Pieces, in_time
@@ -63,21 +63,23 @@ class Publisher:
 
     def step(self, connection: sa.Connection) -> bool:
         """Publish what came since the last piece, on the day at hand, if nobody can be told apart in it."""
-        first, newest = self._next(connection), connection.scalar(sa.select(sa.func.max(store.events.c.at)))
-        if first is None or newest is None:
+        first = self._next(connection)
+        if first is None:
             return False
-        until = max(_after(newest), _after(first))
-        piece = Piece(first, until, self._calendar.day_of(newest))
-        if self._calendar.day_of(first) != piece.day or self._calendar.starts(piece.day + _DAY) <= until:
-            return False  # a day that has not been closed lies between, or this one is at its very end
-        return Pass(connection, self._calendar, self._least, self._decided).step(piece)
+        day, at = self._calendar.day_of(first), schema.events.c.at
+        ends = self._calendar.starts(day + _DAY)
+        newest = connection.scalar(sa.select(sa.func.max(at)).where(at >= first, at < ends))
+        until = _after(newest or first)
+        if until >= ends:
+            return False  # at the very end of its day, which will be closed soon
+        return Pass(connection, self._calendar, self._least, self._decided).step(Piece(first, until, day))
 
     def _next(self, connection: sa.Connection) -> str | None:
         """Where the next piece starts; None while there is no event."""
-        last = connection.scalar(sa.select(sa.func.max(store.pieces.c.until)))
+        last = connection.scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         if last is not None:
             return str(last)
-        oldest = connection.scalar(sa.select(sa.func.min(store.events.c.at)))
+        oldest = connection.scalar(sa.select(sa.func.min(schema.events.c.at)))
         return None if oldest is None else self._calendar.starts(self._calendar.day_of(oldest))
 
 
@@ -94,6 +96,9 @@ class Pass:
         self._decisions: dict[date, dict[str, Table]] = {}
         self._placed: dict[Place, Placed] = {}  # what was published of this month's pieces
         self._waiting: dict[Piece, dict[str, Table]] = {}  # the tables of pieces of which something was not
+        self._new_cells: list[dict[str, Any]] = []  # published, and not written yet
+        self._changed: dict[Place, Placed] = {}
+        self._broken: set[str] = set()  # the starts of pieces that lost events after their total was published
 
     def close(self, first: str, end: date, progress: Callable[[date], None]) -> int:
         """Close the days from a moment to before a day."""
@@ -119,7 +124,15 @@ class Pass:
         self.count(piece)
         return True
 
-    def count(self, piece: Piece) -> None:
+    def again(self, pieces: list[Piece], end: date) -> None:
+        """Publish a month's pieces, of which nothing is published any more, once more."""
+        self._decisions = self._decided(pieces[0].day, end)
+        for piece in pieces:
+            self.count(piece, new=False)
+            if self._pieces.ends_day(piece):
+                self.end_day(piece.day)
+
+    def count(self, piece: Piece, *, new: bool = True) -> None:
         """Publish what can be published of one piece by itself."""
         tables = self._tables(piece)
         self._waiting[piece] = tables
@@ -129,7 +142,9 @@ class Pass:
         for name in tables:
             self._publish(name, [piece], piece.unit, "piece", always=always)
         self._waiting[piece] = {name: table for name, table in tables.items() if not self._is_done(name, piece)}
-        self._headcount.add(visitors, piece.day)
+        self._flush()
+        if new:
+            self._headcount.add(visitors, piece.day)
 
     def end_day(self, day: date) -> None:
         """Publish what can be published with the longer units of time that end with this day."""
@@ -137,10 +152,12 @@ class Pass:
         self._headcount.close(Window.of("day", day))
         if after.weekday() == 0 or after.day == 1:
             self._gather("week", max(week.first, month.first), after)
+            self._flush()
         if after.weekday() == 0:
             self._headcount.close(week)
         if after.day == 1:
             self._gather("month", month.first, after)
+            self._flush()
             self._headcount.close(month)
             self._headcount.forget(week.first)
             self._placed, self._waiting = {}, {}
@@ -159,14 +176,15 @@ class Pass:
         tables = {piece: self._table(name, piece) for piece in having}
         before = {piece: self._placed.get((name, piece), Placed()) for piece in having}
         without = [piece for piece in having if not before[piece].total]
-        everything = total(merged(tables[piece] for piece in without))
+        everything = total(merged([tables[piece] for piece in without]))
         if without and is_safe(everything, self._least):
             self._write(name, unit, {"": everything})
             before |= {piece: Placed(level) for piece in without}
         waiting = [piece for piece in having if before[piece].total and not before[piece].rows]
-        table = merged(tables[piece] for piece in waiting)
-        shown, other = told_apart(table, self._least)
-        if waiting and (always or loses_little(table, other)):
+        table = merged([tables[piece] for piece in waiting])
+        whole = not waiting or self._broken.isdisjoint(piece.start for piece in waiting)
+        shown, other = told_apart(table, self._least, whole=whole)
+        if table and (always or loses_little(table, other)):
             small = table.keys() - shown.keys() if name in FIXED else ()
             few = {row: FEW for row in small if len(table[row].visitors) < self._least}
             self._write(name, unit, shown | ({OTHER: other} if other.number else {}) | few)
@@ -175,24 +193,32 @@ class Pass:
             self._mark(name, piece, placed)
 
     def _mark(self, name: str, piece: Piece, now: Placed) -> None:
-        before = self._placed.get((name, piece))
-        self._placed[name, piece] = now
-        if before is None:
-            self._connection.execute(sa.insert(store.placed), {"name": name, "start": piece.start, **now._asdict()})
-        elif before != now:
-            here = sa.and_(store.placed.c.name == name, store.placed.c.start == piece.start)
-            self._connection.execute(sa.update(store.placed).where(here).values(now._asdict()))
+        if self._placed.get((name, piece)) != now:
+            self._placed[name, piece] = now
+            self._changed[name, piece] = now
 
     def _is_done(self, name: str, piece: Piece) -> bool:
         return bool(self._placed[name, piece].rows)
 
     def _write(self, name: str, unit: tuple[str, ...], rows: dict[str, Tally]) -> None:
         where = {"name": name} | dict(zip(("month", "week", "day", "start"), unit, strict=True))
-        values = [
+        self._new_cells += (
             where | {"row": row, "number": t.number, "amount": t.amount, "visitors": len(t.visitors)}
             for row, t in rows.items()
-        ]
-        self._connection.execute(sa.insert(store.cells), values)
+        )
+
+    def _flush(self) -> None:
+        """Write down what was published."""
+        if self._new_cells:
+            self._connection.execute(sa.insert(schema.cells), self._new_cells)
+        if self._changed:
+            rows = [{"of": name, "at": piece.start, **now._asdict()} for (name, piece), now in self._changed.items()]
+            here = sa.and_(schema.placed.c.name == sa.bindparam("of"), schema.placed.c.start == sa.bindparam("at"))
+            self._connection.execute(sa.delete(schema.placed).where(here), rows)
+            self._connection.execute(
+                sa.insert(schema.placed).values(name=sa.bindparam("of"), start=sa.bindparam("at")), rows
+            )
+        self._new_cells, self._changed = [], {}
 
     # What was counted, and who was there
 
@@ -216,8 +242,9 @@ class Pass:
         """Take up the month that a day is in where an earlier pass left it."""
         first = day.replace(day=1)
         self._decisions = self._decided(first, end)
+        self._broken = self._pieces.broken(first, Window.of("month", day).end)
         pieces = {piece.start: piece for piece in self._pieces.between(first, Window.of("month", day).end)}
-        for row in self._connection.execute(sa.select(store.placed).where(store.placed.c.start.in_(pieces))):
+        for row in self._connection.execute(sa.select(schema.placed).where(schema.placed.c.start.in_(pieces))):
             self._placed[row.name, pieces[row.start]] = Placed(row.total, row.rows)
 
 

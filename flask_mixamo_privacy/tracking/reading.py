@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import store
+from . import schema
 from .published import OTHER
-from .windows import ALL, Calendar, Window
+from .store import Store
+from .windows import ALL, LEVELS, Calendar, Window
 
 Cell = int | float | str | None  # a number, a text, "<5", "12+", or nothing that could be told
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +32,31 @@ class Row:
     share: float
 
 
+class _Sum(NamedTuple):
+    """One row's cells in a window: their sums, the visitors of one of them, their number, and those of which few is said."""
+
+    number: int
+    amount: int
+    visitors: int
+    parts: int
+    few: int
+
+
 class Reading:
     """One look at one state of the store, as a context; everything is empty where there is no store yet."""
 
-    def __init__(self, events: store.Store, calendar: Calendar, least: int) -> None:
+    def __init__(self, events: Store, calendar: Calendar, least: int) -> None:
         self._store = events
         self._calendar = calendar
         self._least = least
         self._open = ExitStack()
         self._connection: sa.Connection | None = None
+        self._tables: dict[tuple[str, Window], Mapping[str, _Sum]] = {}
         self.until: str | None = None  # up to where events were counted
 
     def __enter__(self) -> Reading:
         self._connection = self._open.enter_context(self._store.read())
-        self.until = self._scalar(sa.select(sa.func.max(store.pieces.c.until)))
+        self.until = self._scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -49,82 +66,62 @@ class Reading:
         """Whether every day of a window was counted."""
         return window != ALL and self.until is not None and self._calendar.starts(window.end) <= self.until
 
+    @cached_property
     def days(self) -> list[date]:
         """The days from the first that was counted, or has events, to the last."""
-        counted = sa.select(sa.func.min(store.pieces.c.day), sa.func.max(store.pieces.c.day))
-        newest = self._scalar(sa.select(sa.func.max(store.events.c.at)))
-        oldest = self._scalar(sa.select(sa.func.min(store.events.c.at))) if self.until is None else None
-        ends = [date.fromisoformat(day) for day in self._scalar_row(counted) or () if day]
-        ends += [self._calendar.day_of(at) for at in (oldest, newest) if at]
-        if not ends:
-            return []
-        begun, last = min(ends), max(ends)
-        return [begun + timedelta(days=number) for number in range((last - begun).days + 1)]
+        at = schema.events.c.at
+        counted = self._rows(sa.select(sa.func.min(schema.pieces.c.day), sa.func.max(schema.pieces.c.day)))
+        moments = [self._scalar(sa.select(sa.func.max(at)))]
+        if self.until is None:
+            moments.append(self._scalar(sa.select(sa.func.min(at))))
+        ends = [date.fromisoformat(day) for row in counted for day in row if day]
+        ends += [self._calendar.day_of(moment) for moment in moments if moment]
+        return [min(ends) + number * _DAY for number in range((max(ends) - min(ends)).days + 1)] if ends else []
 
     def unpublished(self) -> set[str]:
         """The visitors of events that no piece holds yet. Never shown: whether they are enough is all that is asked."""
-        if self._connection is None:
-            return set()
-        since = sa.select(store.events.c.visitor).distinct().where(store.events.c.at >= (self.until or ""))
-        came_late = sa.select(store.late.c.visitor).distinct().where(store.late.c.piece == "")
-        return {*self._connection.scalars(since), *self._connection.scalars(came_late)}
+        since = sa.select(schema.events.c.visitor).distinct().where(schema.events.c.at >= (self.until or ""))
+        came_late = sa.select(schema.late.c.visitor).distinct().where(schema.late.c.piece == "")
+        return {row.visitor for chosen in (since, came_late) for row in self._rows(chosen)}
 
     def total(self, name: str, window: Window) -> Cell:
-        """A table's events; "<5" while fewer visitors than that stand behind what there is."""
-        if not self._has_cells(name, window):
+        """A table's events; "12+" where a part had too few visitors to be counted in, "<5" where all of it has."""
+        table = self._table(name, window)
+        if not table:
             return self._nothing(name, window)
-        return int(self._scalar(self._sum(name, window).where(store.cells.c.row == "")) or 0)
+        return f"{table[''].number}+" if self._waits(name, window) else table[""].number
 
     def fixed(self, name: str, row: str, window: Window) -> Cell:
         """The events of a row that is known beforehand; None where it is hidden for the sake of another one."""
-        if not self._has_cells(name, window):
+        table = self._table(name, window)
+        if not table:
             return self._nothing(name, window)
-        found = self._one(name, row, window)
-        if found and (found.number or found.few):
-            return int(found.number) if found.number else f"<{self._least}"
-        hidden = self.total(name, window) != sum(part.number for part in self.rows(name, window) if part.name != OTHER)
-        return None if hidden else 0
+        found = table.get(row)
+        if found is not None:
+            return found.number or f"<{self._least}"
+        told = sum(part.number for name, part in table.items() if name not in ("", OTHER))
+        return None if told < table[""].number else 0
 
     def distinct(self, window: Window) -> Cell:
         """The visitors of a window, each counted once."""
-        stored = self._scalar_row(sa.select(store.distinct).where(store.distinct.c.window == str(window)))
-        if stored is not None:
+        if stored := self._distinct.get(str(window)):
             return int(stored.visitors) if stored.exact else f"{stored.visitors}+"
-        most = self._scalar(
-            sa.select(sa.func.max(store.cells.c.visitors)).where(self._in(window), store.cells.c.name == "visitors")
-        )
-        return f"{most}+" if most else self._nothing("visitors", window)
+        most = self._table("visitors", window).get("")
+        return f"{most.visitors}+" if most else self._nothing("visitors", window)
 
     def rows(self, name: str, window: Window) -> list[Row]:
         """The rows told apart, the largest first, and "other": all that is not."""
-        if self._connection is None:
+        table = self._table(name, window)
+        if not table:
             return []
-        cells = store.cells.c
-        grouped = (
-            sa.select(
-                cells.row,
-                sa.func.sum(cells.number).label("number"),
-                sa.func.sum(cells.amount).label("amount"),
-                sa.func.max(cells.visitors).label("visitors"),
-                sa.func.count().label("parts"),
-            )
-            .where(cells.name == name, self._in(window), cells.number > 0)
-            .group_by(cells.row)
-        )
-        found = {row.row: row for row in self._connection.execute(grouped)}
-        total = found.pop("", None)
-        if total is None:
-            return []
-        other = found.pop(OTHER, None)
-        everything = int(total.number)
-        rows = [self._row(row, everything) for row in found.values()]
+        everything, other = table[""].number, table.get(OTHER)
+        rows = [_row(row, found, everything) for row, found in table.items() if row not in ("", OTHER) and found.number]
         rows.sort(key=lambda row: (-row.number, row.name))
         rest = everything - sum(row.number for row in rows)
-        if rest > 0:
-            alone = other is not None and other.parts == 1 and int(other.number) == rest
-            visitors = int(other.visitors) if alone and other is not None else None
-            amount = int(other.amount) if other is not None else 0
-            rows.append(Row(OTHER, rest, amount, visitors, round(rest / everything, 4)))
+        if rest:
+            found = other or _Sum(0, 0, 0, 0, 0)
+            visitors = found.visitors if found.parts == 1 and found.number == rest else None
+            rows.append(Row(OTHER, rest, found.amount, visitors, round(rest / everything, 4)))
         return rows
 
     def consenting(self, window: Window) -> float | None:
@@ -134,51 +131,65 @@ class Reading:
             return round(granted / (granted + refused), 4)
         return None
 
-    def _row(self, row: sa.Row[tuple[str, int, int, int, int]], everything: int) -> Row:
-        visitors = int(row.visitors) if row.parts == 1 else None
-        return Row(row.row, int(row.number), int(row.amount), visitors, round(int(row.number) / everything, 4))
+    def _table(self, name: str, window: Window) -> Mapping[str, _Sum]:
+        """All rows of a table in a window, the total under the empty name; empty where nothing was published."""
+        if (name, window) not in self._tables:
+            cells, sum_of = schema.cells.c, sa.func.sum
+            few = sum_of(sa.case((cells.amount < 0, 1), else_=0))
+            sums = (sum_of(cells.number), sum_of(cells.amount), sa.func.max(cells.visitors), sa.func.count(), few)
+            chosen = sa.select(cells.row, *sums).where(cells.name == name, *_in(window)).group_by(cells.row)
+            found = {row[0]: _Sum(*map(int, row[1:])) for row in self._rows(chosen)}
+            self._tables[name, window] = found if "" in found else {}
+        return self._tables[name, window]
+
+    @cached_property
+    def _waiting(self) -> dict[date, list[tuple[str, str]]]:
+        """By day, the tables whose total was not published with a piece of it, and the unit of time with which it was."""
+        placed, pieces = schema.placed.c, schema.pieces.c
+        chosen = sa.select(pieces.day, placed.name, placed.total).join(schema.pieces, pieces.start == placed.start)
+        found: dict[date, list[tuple[str, str]]] = {}
+        for row in self._rows(chosen.where(placed.total != "piece")):
+            found.setdefault(date.fromisoformat(row.day), []).append((row.name, row.total))
+        return found
+
+    def _waits(self, name: str, window: Window) -> bool:
+        """Whether a part of a window is not in its total."""
+        levels = LEVELS[window.unit]
+        within = (tables for day, tables in self._waiting.items() if window == ALL or window.first <= day < window.end)
+        return any(of == name and level not in levels for tables in within for of, level in tables)
 
     def _nothing(self, name: str, window: Window) -> Cell:
         """What to say where nothing was published: that there is nothing, or that it is little."""
-        if self._connection is None:
-            return 0
-        waits = sa.select(store.placed.c.name).join(store.pieces, store.pieces.c.start == store.placed.c.start)
-        waits = waits.where(store.placed.c.name == name)
-        if window != ALL:
-            waits = waits.where(store.pieces.c.day >= str(window.first), store.pieces.c.day < str(window.end))
-        few = self._scalar(waits.limit(1)) is not None or (not name.startswith("decisions") and self._is_begun(window))
+        few = self._waits(name, window) or (not name.startswith("decisions") and self._is_begun(window))
         return f"<{self._least}" if few else 0
 
     def _is_begun(self, window: Window) -> bool:
         """Whether events wait in a window that has not been counted."""
-        waiting = sa.select(store.events.c.id).where(store.events.c.at >= (self.until or "")).limit(1)
+        at = schema.events.c.at
+        waiting = sa.select(schema.events.c.id).where(at >= (self.until or "")).limit(1)
         if window != ALL:
-            starts, ends = self._calendar.starts(window.first), self._calendar.starts(window.end)
-            waiting = waiting.where(store.events.c.at >= starts, store.events.c.at < ends)
-        return self._scalar(waiting) is not None
+            waiting = waiting.where(at >= self._calendar.starts(window.first), at < self._calendar.starts(window.end))
+        return not self.is_closed(window) and self._scalar(waiting) is not None
 
-    def _one(self, name: str, row: str, window: Window) -> sa.Row[tuple[int, int]] | None:
-        cells = store.cells.c
-        few = sa.func.sum(sa.case((cells.amount < 0, 1), else_=0)).label("few")
-        chosen = sa.select(sa.func.coalesce(sa.func.sum(cells.number), 0).label("number"), few)
-        return self._scalar_row(chosen.where(cells.name == name, cells.row == row, self._in(window)))
+    @cached_property
+    def _distinct(self) -> dict[str, Any]:
+        return {row.window: row for row in self._rows(sa.select(schema.distinct))}
 
-    def _sum(self, name: str, window: Window) -> sa.Select[tuple[int]]:
-        return sa.select(sa.func.sum(store.cells.c.number)).where(store.cells.c.name == name, self._in(window))
+    def _scalar(self, chosen: sa.Select[Any]) -> str | None:
+        return None if self._connection is None else self._connection.scalar(chosen)
 
-    def _has_cells(self, name: str, window: Window) -> bool:
-        return (
-            self._scalar(sa.select(store.cells.c.name).where(store.cells.c.name == name, self._in(window)).limit(1))
-            is not None
-        )
+    def _rows(self, chosen: sa.Select[Any]) -> list[sa.Row[Any]]:
+        return [] if self._connection is None else list(self._connection.execute(chosen))
 
-    def _in(self, window: Window) -> sa.ColumnElement[bool]:
-        if window == ALL:
-            return sa.true()
-        return store.cells.c[window.unit] == str(window)
 
-    def _scalar(self, chosen: sa.Select[tuple[str]] | sa.Select[tuple[int]]) -> str | None:
-        return None if self._connection is None else self._connection.scalar(chosen)  # type: ignore[return-value]
+def _row(name: str, found: _Sum, everything: int) -> Row:
+    visitors = found.visitors if found.parts == 1 else None
+    return Row(name, found.number, found.amount, visitors, round(found.number / everything, 4))
 
-    def _scalar_row(self, chosen: sa.Select[tuple[int, int]]) -> sa.Row[tuple[int, int]] | None:
-        return None if self._connection is None else self._connection.execute(chosen).first()
+
+def _in(window: Window) -> list[sa.ColumnElement[bool]]:
+    """That a cell is in a window; the month is named, too, since cells are in order of it."""
+    if window == ALL:
+        return []
+    months = {f"{day:%Y-%m}" for day in (window.first, window.end - _DAY)}
+    return [schema.cells.c.month.in_(sorted(months)), schema.cells.c[window.unit] == str(window)]

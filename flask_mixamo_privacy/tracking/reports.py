@@ -53,7 +53,7 @@ class Reports:
         if unit == "all":
             return (ALL,)
         with self._read() as reading:
-            days = reading.days()
+            days = reading.days
         return tuple(sorted({Window.of(unit, day) for day in days}, key=str, reverse=True))
 
     def report(self, name: str, window: Window) -> Report:
@@ -65,6 +65,11 @@ class Reports:
         """All of :data:`NAMES` about a window, of one state of the store; raises :class:`StoreUnavailable`."""
         with self._read() as reading:
             return tuple(self._report(reading, name, window) for name in NAMES)
+
+    def distinct(self, window: Window) -> Cell:
+        """How many visitors came in a window, each counted once; raises :class:`StoreUnavailable`."""
+        with self._read() as reading:
+            return reading.distinct(window)
 
     def summary(self) -> Summary:
         """Everything recorded so far, today included as far as that can be told.
@@ -129,7 +134,7 @@ class Reports:
 
     def _series(self, reading: Reading, name: str, window: Window) -> Report:
         title, columns = SERIES[name]
-        days = [day for day in reading.days() if window == ALL or window.first <= day < window.end]
+        days = [day for day in reading.days if window == ALL or window.first <= day < window.end]
         unit: Unit = "month" if len(days) > _MOST_DAYS else "day"
         parts = sorted({Window.of(unit, day) for day in days}, key=str)
         cells = ((str(part), *self._point(reading, name, part)) for part in parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
@@ -16,100 +16,9 @@ from ..errors import PrivacyError, StoreUnavailable
 from ..keys import Keys
 from ..pending import Pending
 from .events import FIELDS
+from .schema import cells, cursors, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
 
-metadata = sa.MetaData()
-
-events = sa.Table(
-    "events",
-    metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
-    *(
-        sa.Column(name, sa.Text, nullable=name not in ("at", "kind", "visit"))
-        for name in FIELDS
-        if name not in ("id", "visitor")
-    ),
-    sa.Index("events_at", "at"),
-    sqlite_with_rowid=False,
-)
-
-cursors = sa.Table(
-    "cursors", metadata, sa.Column("segment", sa.Text, primary_key=True), sa.Column("offset", sa.BigInteger, nullable=False)
-)
-
-tombstones = sa.Table(
-    "tombstones",
-    metadata,
-    sa.Column("hash", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("day", sa.Text, nullable=False),
-)
-
-malformed = sa.Table(
-    "malformed",
-    metadata,
-    sa.Column("segment", sa.Text, primary_key=True),
-    sa.Column("offset", sa.BigInteger, primary_key=True),
-    sa.Column("line", sa.Text, nullable=False),
-)
-
-# What reports are made of. ``pieces`` are the stretches of time that were counted; ``placed`` says with which unit of time a
-# piece's total was published, and with which its rows; ``cells`` are what was published: an empty row is a total, an empty
-# day or week a longer unit. None of these names anybody. ``people`` and ``late`` are working sets, which erasure and retention
-# reach.
-
-pieces = sa.Table(
-    "pieces",
-    metadata,
-    sa.Column("start", sa.Text, primary_key=True),
-    sa.Column("until", sa.Text, nullable=False),
-    sa.Column("day", sa.Text, nullable=False),
-    sa.Column("whole", sa.Boolean, nullable=False),  # its events are all there still
-)
-
-placed = sa.Table(
-    "placed",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("start", sa.Text, primary_key=True),
-    sa.Column("total", sa.Text, nullable=False),
-    sa.Column("rows", sa.Text, nullable=False),
-)
-
-cells = sa.Table(
-    "cells",
-    metadata,
-    *(sa.Column(name, sa.Text, primary_key=True) for name in ("name", "month", "week", "day", "start", "row")),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("number", "amount", "visitors")),
-    sqlite_with_rowid=False,
-)
-
-distinct = sa.Table(
-    "distinct_visitors",
-    metadata,
-    sa.Column("window", sa.Text, primary_key=True),
-    sa.Column("visitors", sa.BigInteger, nullable=False),
-    sa.Column("exact", sa.Boolean, nullable=False),
-    sa.Column("day", sa.Text, nullable=False),  # the window's first
-)
-
-people = sa.Table(
-    "people",
-    metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
-    sa.Column("last", sa.Text, nullable=False),
-    sa.Column("counted", sa.Boolean, nullable=False),
-    sa.Column("seen", sa.Boolean, nullable=False),  # since the number of all visitors was last published
-    sqlite_with_rowid=False,
-)
-
-late = sa.Table(
-    "late",
-    metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("piece", sa.Text, nullable=False),  # the one it is counted with; empty until there is one
-)
+__all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "malformed", "metadata", "tombstones"]
 
 Row = tuple[Any, ...]
 
@@ -163,7 +72,7 @@ class Store:
         if not rows:
             return 0
         self._note_late(connection, rows)
-        return connection.exec_driver_sql(self._insert, sorted(rows, key=_KEY)).rowcount
+        return connection.exec_driver_sql(self._insert, _in_order(rows)).rowcount
 
     def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Note the new events of a time that was counted already, so that they are counted with the next."""
@@ -207,8 +116,39 @@ class Store:
         for entry in entries:
             self.erase(**entry)
 
-    def prune(self, before: str) -> int:
-        """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come."""
+    def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
+        """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
+
+        A day of them in a transaction, so that nothing else waits long. What reports were made of goes a month at a time,
+        once the whole month lies before the day ``aggregates``.
+        """
+        deleted = 0
+        while oldest := self._oldest(before):
+            deleted += self._prune(min(before, oldest[:10] + "~"))
+            progress(deleted)
+        self._prune(before)
+        self._prune_aggregates(aggregates)
+        self.database.truncate_wal()
+        return deleted
+
+    def _oldest(self, before: str) -> str | None:
+        with self.read() as connection:
+            chosen = sa.select(sa.func.min(events.c.at)).where(events.c.at < before)
+            return None if connection is None else connection.scalar(chosen)
+
+    def _prune_aggregates(self, before: str) -> None:
+        """Drop the months before a day's; the newest piece says up to where was counted, and stays."""
+        month = before[:7]
+        with self.write() as connection:
+            newest = connection.scalar(sa.select(sa.func.max(pieces.c.start))) or ""
+            connection.execute(sa.delete(cells).where(cells.c.month < month))
+            connection.execute(sa.delete(distinct).where(distinct.c.window != "all", distinct.c.day < month))
+            connection.execute(
+                sa.delete(placed).where(placed.c.start.in_(sa.select(pieces.c.start).where(pieces.c.day < month)))
+            )
+            connection.execute(sa.delete(pieces).where(pieces.c.day < month, pieces.c.start != newest))
+
+    def _prune(self, before: str) -> int:
         old = events.c.at < before
         with self.write() as connection:
             _no_longer_whole(connection, old)
@@ -217,8 +157,13 @@ class Store:
             deleted = connection.execute(sa.delete(events).where(old)).rowcount
             connection.execute(sa.delete(people).where(people.c.last < before))
             connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
-        self.database.truncate_wal()
         return deleted
+
+    def count(self, before: str) -> int:
+        """How many events there are before a day."""
+        with self.read() as connection:
+            chosen = sa.select(sa.func.count()).select_from(events).where(events.c.at < before)
+            return 0 if connection is None else connection.scalar(chosen) or 0
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every event as the log had it, in order of time."""
@@ -252,6 +197,14 @@ class Store:
 
 
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
+
+
+def _in_order(rows: Sequence[Row]) -> list[Row]:
+    """In the order of the table, which is what a B-tree takes fastest."""
+    try:
+        return sorted(rows)
+    except TypeError:  # two lines of one event differ in something that one of them has not
+        return sorted(rows, key=_KEY)
 
 
 def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -> None:

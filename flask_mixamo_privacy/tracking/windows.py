@@ -12,6 +12,14 @@ from zoneinfo import ZoneInfo
 Unit = Literal["day", "week", "month", "all"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month", "all")
 
+#: With which units of time something may have been published, to be part of a window's.
+LEVELS: dict[Unit, tuple[str, ...]] = {
+    "day": ("piece",),
+    "week": ("piece", "week"),
+    "month": ("piece", "week", "month"),
+    "all": ("piece", "week", "month"),
+}
+
 _DAY = timedelta(days=1)
 
 
