@@ -111,9 +111,9 @@ class Player:
         while walk.sight is not None and chance.random() < 0.74:
             if walk.sight.forms and chance.random() < 0.06:
                 walk.choose(chance)
-            if not walk.sight.links:
+            if not (links := walk.elsewhere()):
                 break
-            walk.follow(by_rank(sorted(walk.sight.links, key=self._interest), chance), chance)
+            walk.follow(by_rank(sorted(links, key=self._interest), chance), chance)
         walk.leave(chance)
 
     def _interest(self, path: str) -> int:
@@ -194,6 +194,10 @@ class Walk:
         data = dict([*fields, chance.choice(buttons)] if buttons else fields)
         self._send("POST", action, data=data, headers={"Referer": self._player.address(self._path)})
         self.open(self._path, self._player.address(self._path))
+
+    def elsewhere(self) -> list[str]:
+        """Where the links of the page lead, but for the page itself."""
+        return [link for link in self.sight.links if link != self._path] if self.sight else []
 
     def follow(self, path: str, chance: Random) -> None:
         """Read for a while, then press a link."""
