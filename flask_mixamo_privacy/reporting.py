@@ -16,7 +16,7 @@ from .telling import newest, window_of
 from .tracking.reports import ALL, NAMES, UNITS, Cell, Column, Report, Summary, Window
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
-_MOST_BAR, _LEAST_BAR = 24, 6  # columns
+_MOST_BAR, _LEAST_BAR, _LEAST_NAME = 24, 6, 8  # columns of a terminal
 
 
 @click.command("report")
@@ -84,29 +84,40 @@ def _headline(report: Report) -> str:
 
 
 def _lines(report: Report, width: int) -> list[str]:
-    """A table, with bars of its first number where the terminal has room for them."""
-    texts = [[_cell(cell, column) for cell, column in zip(row, report.columns, strict=True)] for row in report.rows]
-    head = [column.title for column in report.columns]
+    """A table, with bars of its first number where the terminal has room for them, and without its last columns where not."""
+    columns = report.columns
+    texts = [[_cell(cell, column) for cell, column in zip(row, columns, strict=True)] for row in report.rows]
+    head = [column.title for column in columns]
     widths = [max(len(row[place]) for row in (head, *texts)) for place in range(len(head))]
-    named = [place for place, column in enumerate(report.columns) if column.kind == "text"]
+    named = [place for place, column in enumerate(columns) if column.kind == "text"]
+    while len(widths) > len(named) + 1 and _least(widths, named) > width:
+        widths.pop()
     _narrow(widths, named, width)
     room = min(width - sum(widths) - 2 * len(widths), _MOST_BAR)
-    sizes = [_size(row, report.columns) for row in report.rows]
+    sizes = [_size(row, columns) for row in report.rows]
     bars = [bar(size / (max(sizes) or 1), room) if room >= _LEAST_BAR else "" for size in sizes]
     rule = ["─" * each for each in widths]
     return [_line(row, widths, named, bar) for row, bar in zip([head, rule, *texts], ["", "", *bars], strict=True)]
 
 
+def _least(widths: Sequence[int], named: Sequence[int]) -> int:
+    """How wide a table is at least, with its names cut as short as may be."""
+    cut = (min(width, _LEAST_NAME) if place in named else width for place, width in enumerate(widths))
+    return sum(cut) + 2 * (len(widths) - 1)
+
+
 def _narrow(widths: list[int], named: Sequence[int], width: int) -> None:
     """Take from the widest names what a line has too much."""
-    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[place] for place in named) > 8:
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[place] for place in named) > _LEAST_NAME:
         widths[max(named, key=widths.__getitem__)] -= 1
 
 
 def _line(row: Sequence[str], widths: Sequence[int], named: Sequence[int], bar: str) -> str:
     cells = [
         _cut(text, width).ljust(width) if place in named else text.rjust(width)
-        for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        for place, (text, width) in enumerate(
+            zip(row, widths, strict=False)
+        )  # columns for which there is no room are left out
     ]
     return "  ".join([*cells, bar]).rstrip()
 

@@ -10,6 +10,8 @@ from .tracking.windows import Unit, as_unit
 
 _DAY = timedelta(days=1)
 
+_LEADS = " → "
+
 #: Columns whose texts are words of ours, not names from the log.
 _WORDS = ("visit", "number", "gap", "decision")
 
@@ -73,13 +75,16 @@ def _text(cell: str, column: Column, t: Language) -> str:
 
 
 def label(report: Report, row: tuple[Cell, ...], t: Language) -> str:
-    """A row's name: its texts, one after the other."""
+    """A row's name: its texts, one after the other; where something leads, with an arrow."""
     texts = [said(cell, column, t) for cell, column in zip(row, report.columns, strict=True) if column.kind == "text"]
-    return " · ".join(dict.fromkeys(texts))
+    return texts[0] if row[0] == OTHER else (_LEADS if report.id in ("movement", "clicks") else " · ").join(texts)
 
 
 def short(text: str, most: int) -> str:
     """A text cut to so many characters; of a long path the end, which tells it from the others."""
+    if len(text) > most and _LEADS in text:
+        parts = text.split(_LEADS)
+        return _LEADS.join(short(part, (most - len(_LEADS)) // len(parts)) for part in parts)
     if len(text) > most and text.startswith("/"):
         text = f"…/{text.rstrip('/').rpartition('/')[2]}"
     return text if len(text) <= most else f"{text[: most - 1]}…"
