@@ -84,7 +84,7 @@ def _headline(report: Report) -> str:
 
 
 def _lines(report: Report, width: int) -> list[str]:
-    """A table, with bars of its first number where the terminal has room for them, and without its last columns where not."""
+    """A table, with bars of its first number where the terminal has room for them, and fewer columns where it has not."""
     columns = report.columns
     texts = [[_cell(cell, column) for cell, column in zip(row, columns, strict=True)] for row in report.rows]
     head = [column.title for column in columns]

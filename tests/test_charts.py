@@ -1,6 +1,7 @@
 """Pictures of reports: places that stand for the numbers, and nothing drawn where nothing is told."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_no_two_names_of_a_flow_overlap():
     """However thin its pages are."""
     drawn = flow([(f"/{number}", "/", 1000 if number == 0 else 1) for number in range(8)])
     tops = [node.y for node in drawn.sources]
-    assert min(after - before for before, after in zip(tops, tops[1:], strict=False)) >= 19
+    assert min(after - before for before, after in pairwise(tops)) >= 19
 
 
 def test_a_flow_is_mirrored_with_its_ribbons():
