@@ -23,7 +23,13 @@ def views(*visitors, day=FIRST, page="/", hour=12, tag=""):
     """One view of a page by each of the visitors."""
     made = []
     for number, visitor in enumerate(visitors):
-        base = {"visitor": visitor, "visit": f"{visitor}{day}{tag}", "at": at(day, hour * 3600 + number), "page": page, "data": {}}
+        base = {
+            "visitor": visitor,
+            "visit": f"{visitor}{day}{tag}",
+            "at": at(day, hour * 3600 + number),
+            "page": page,
+            "data": {},
+        }
         made += [base | {"id": f"{kind}{page}{day}{tag}", "kind": kind} for kind in ("visit_start", "page_view")]
     return made
 
@@ -140,7 +146,9 @@ def test_days_begin_in_the_time_zone_of_the_site(tmp_path):
     """Half past eleven at night in Berlin is the next day in no report, though it is 21:30 in UTC; summer time too."""
     kept = Kept(tmp_path, zone="Europe/Berlin")
     kept.load([*views(*SIX, hour=21), *views(*SIX, hour=22, tag="after")], "2026-04-24T12:00:00.000Z")
-    hours = [kept.reports.report("hours", Window.of("day", FIRST + timedelta(days=number))).rows[0][0] for number in range(2)]
+    hours = [
+        kept.reports.report("hours", Window.of("day", FIRST + timedelta(days=number))).rows[0][0] for number in range(2)
+    ]
     assert hours == ["23", "00"]
     assert Calendar("Europe/Berlin").starts(FIRST) == "2026-04-19T22:00:00.000Z"
 
@@ -190,7 +198,10 @@ def test_a_unit_of_time_that_is_none_says_which_there_are():
 
 def test_promise_23_complementary_suppression_takes_the_smallest_along():
     """Until five stand behind what is hidden; nothing more than that."""
-    table = {name: Tally(number, 0, {f"{name}{each}" for each in range(number)}) for name, number in (("a", 9), ("b", 6), ("c", 5), ("d", 1))}
+    table = {
+        name: Tally(number, 0, {f"{name}{each}" for each in range(number)})
+        for name, number in (("a", 9), ("b", 6), ("c", 5), ("d", 1))
+    }
     shown, other = told_apart(table, 5)
     assert (list(shown), other.number) == (["a", "b"], 6)
 
