@@ -47,8 +47,9 @@ def measure() -> list[Figure]:
 def _loaded(folder: Path, log: Path, number: int) -> list[Figure]:
     store, calendar = store_in(folder), Calendar()
     load = _seconds(lambda: Loader(str(log), store).load())
-    with store.write() as connection:
-        close = _seconds(lambda: Publisher(calendar, _LEAST).close(connection, "2026-06-01T12:00:00.000Z"))
+    publisher = Publisher(calendar, _LEAST)
+    publishing = Loader(str(log), store, publish=lambda connection: publisher.close(connection, "2026-06-01T12:00:00.000Z"))
+    close = _seconds(publishing.load)
     size = f"{number:,} events"
     return [
         Figure(f"{size}: loaded, a second", number / load, "/s"),

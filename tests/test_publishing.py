@@ -192,7 +192,7 @@ def test_what_is_no_window_says_how_to_write_one(text):
 
 def test_a_unit_of_time_that_is_none_says_which_there_are():
     """Day, week, month, all."""
-    with pytest.raises(ValueError, match="'year' is no unit of time; choose day, week, month or all."):
+    with pytest.raises(ValueError, match=r"'year' is no unit of time; choose day, week, month or all\."):
         as_unit("year")
 
 
