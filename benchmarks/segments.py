@@ -1,4 +1,4 @@
-"""Millions of events in closed segments, written fast: a few days drawn at random, then repeated under other dates and ids."""
+"""Millions of events in closed segments, written fast: a few days drawn at random, repeated under other dates and ids."""
 
 from __future__ import annotations
 

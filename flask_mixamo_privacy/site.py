@@ -132,12 +132,13 @@ class Site:
         """The bytes of log there are to look at."""
         return sum(os.path.getsize(path) for path in segments(self.settings.log_dir) if os.path.exists(path))
 
-    def _publish(self, connection: Connection) -> None:
+    def _publish(self, connection: Connection) -> int:
         """Publish the days, weeks and months that have closed; they wait for a ledger that is away."""
         try:
-            self.publisher.close(connection, timestamp(time.time() - GRACE))
+            return self.publisher.close(connection, timestamp(time.time() - GRACE))
         except LedgerUnavailable as error:
             logger.warning("What has closed will be published later: %s", error)
+            return 0
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> int:
         """Delete the events and the aggregates that the policy keeps no longer; gives the number of events.

@@ -28,44 +28,40 @@ def counted(events: list[dict[str, Any]], name: str, zone: str) -> Counted:
     last, chosen = dict[str, Any](), dict[Any, str]()
     numbers = {e["visit"]: e["data"]["visit_number"] for e in events if e["kind"] == "repeat_visit"}
     for e in events:
-        kind, page, data, who = e["kind"], e["page"], e["data"], e["visitor"]
-        number = numbers.get(e["visit"], 1)
-        if kind == "visit_start":
-            simple = {"entries": page, "browsers": e["browser"], "platforms": e["platform"], "providers": e["provider"]}
-            simple["returning"] = "repeat" if number > 1 else "first"
-            ordinal = str(number) if number < 4 else "4–5" if number < 6 else "6–10" if number < 11 else "11 or more"
-            simple["visit_numbers"] = ordinal
-            simple["referrers"] = e.get("referrer") and e["referrer"].rpartition("/")[0]
-        elif kind == "page_view":
-            simple = {"pages": page, "hours": f"{local(e, zone):%H}"}
-            simple["movement"] = e["previous"] and (e["previous"], page)
-            last[e["visit"]] = (page, who)
-        elif kind == "repeat_visit":
-            gap = data["days_since_last"]
-            names = [
-                (0, "the same day"),
-                (1, "1 day"),
-                (6, "2–6 days"),
-                (13, "1 week"),
-                (29, "2–4 weeks"),
-                (999, "a month or more"),
-            ]
-            simple = {"days_between": next(text for most, text in names if gap <= most)}
-        elif kind == "click":
-            simple = {"clicks": (page, data.get("to") or data.get("on") or UNKNOWN)}
-        elif kind == "exit_link":
-            simple = {"exit_links": data["to"]}
-        elif kind == "customisation":
-            changed = chosen.get((who, data["name"]), data["value"]) != data["value"]
-            simple = {"choices": (data["name"], data["value"]), "changes": data["name"] if changed else None}
-            chosen[who, data["name"]] = data["value"]
-        else:
-            simple = {"time": page}
-        if name == "visitors":
-            rows.append(("everybody", who))
-        elif simple.get(name):
-            rows.append((simple[name], who))
+        who, found = e["visitor"], rows_of(e, numbers.get(e["visit"], 1), zone)
+        if e["kind"] == "page_view":
+            last[e["visit"]] = (e["page"], who)
+        if e["kind"] == "customisation":
+            choice, value = e["data"]["name"], e["data"]["value"]
+            found["changes"] = choice if chosen.get((who, choice), value) != value else None
+            chosen[who, choice] = value
+        if found.get(name):
+            rows.append((found[name], who))
     return list(last.values()) if name == "exits" else rows
+
+
+def rows_of(e: dict[str, Any], number: int, zone: str) -> dict[str, Any]:
+    """The rows that one event counts in, by table."""
+    kind, page, data = e["kind"], e["page"], e["data"]
+    if kind == "visit_start":
+        ordinal = str(number) if number < 4 else "4–5" if number < 6 else "6–10" if number < 11 else "11 or more"
+        site = e.get("referrer") and e["referrer"].rpartition("/")[0]
+        how = {"returning": "repeat" if number > 1 else "first", "visit_numbers": ordinal, "referrers": site}
+        return how | {"entries": page, "browsers": e["browser"], "platforms": e["platform"], "providers": e["provider"]}
+    if kind == "page_view":
+        movement = e["previous"] and (e["previous"], page)
+        return {"pages": page, "hours": f"{local(e, zone):%H}", "movement": movement}
+    if kind == "repeat_visit":
+        gap, names = (
+            data["days_since_last"],
+            ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (29, "2–4 weeks")),
+        )
+        return {"days_between": next((text for most, text in names if gap <= most), "a month or more")}
+    if kind == "click":
+        return {"clicks": (page, data.get("to") or data.get("on") or UNKNOWN)}
+    if kind == "exit_link":
+        return {"exit_links": data["to"]}
+    return {"choices": (data["name"], data["value"])} if kind == "customisation" else {}
 
 
 def apart(rows: Counted, least: int) -> dict[Any, int]:

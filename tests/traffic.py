@@ -49,7 +49,7 @@ class Kept:
 
     def table(self, name: str) -> list[tuple[Any, ...]]:
         """Every row of one table of the database, in order."""
-        with self.store.write() as connection:
+        with self.store.database.read() as connection:
             return sorted(tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}"))
 
 

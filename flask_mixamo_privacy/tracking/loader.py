@@ -45,7 +45,7 @@ class Loader:
     """Loads the segments of one folder into one store; of several loaders one works at a time."""
 
     def __init__(
-        self, folder: str, events: Store, keep_days: int = 0, publish: Callable[[sa.Connection], object] | None = None
+        self, folder: str, events: Store, keep_days: int = 0, publish: Callable[[sa.Connection], int] | None = None
     ) -> None:
         self._folder = folder
         self._store = events
@@ -71,10 +71,11 @@ class Loader:
         return loaded
 
     def _close(self) -> None:
-        """Publish what has closed, now that every line of it is loaded."""
-        if self._publish is not None and self._store.database.exists:
+        """Publish what has closed, now that every line of it is loaded; a month at a time, lest erasures wait for years."""
+        going = self._publish is not None and self._store.database.exists
+        while going:
             with self._store.write() as connection:
-                self._publish(connection)
+                going = self._publish is not None and self._publish(connection) > 0
 
     @contextmanager
     def _elected(self, wait: float) -> Iterator[None]:

@@ -54,10 +54,16 @@ class Publisher:
         self._decided = decided
 
     def close(self, connection: sa.Connection, now: str, progress: Callable[[date], None] = lambda day: None) -> int:
-        """Publish every day, week and month that ended an hour ago or more and is not published yet; gives the days."""
-        end = self._calendar.day_of(now)
+        """Publish the days that ended before a moment and are not published yet, at most to the end of a month.
+
+        With them the weeks and the month that end with them. Gives the number of days: 0 says that there are no more.
+        """
         first = self._next(connection)
-        if first is None or self._calendar.day_of(first) >= end:
+        if first is None:
+            return 0
+        day = self._calendar.day_of(first)
+        end = min(self._calendar.day_of(now), Window.of("month", day).end)
+        if day >= end:
             return 0
         return Pass(connection, self._calendar, self._least, self._decided).close(first, end, progress)
 
