@@ -10,6 +10,8 @@ TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 .PHONY: demo test test-fast check bench build chromium caches clean
 
 demo: $(STAMP)
+	@$(BIN)/flask --app example_site privacy demo-data --if-empty
+	@echo "Sign in as staff, password demo, for the reports of invented visitors: http://127.0.0.1:$(PORT)/privacy/reports"
 	@echo "The shop is at http://127.0.0.1:$(PORT)/ until you press Ctrl+C."
 	@$(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 

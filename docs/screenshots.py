@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from flask import Flask
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
@@ -41,13 +42,24 @@ PAGES = {
 WORDS = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-24#what-changed"}
 LANGUAGES = {"en": "en-GB", "de": "de-DE", "ar": "ar"}
 
+#: The reports, which staff see after demo data was played, and where on the page a picture begins.
+REPORTS = {
+    "reports-wide": (LOOKS["wide"], "h1"),
+    "reports-interest": (LOOKS["wide"], ".privacy-of-pages"),
+    "reports-movement": (LOOKS["wide"], ".privacy-of-movement"),
+    "reports-320": (LOOKS["320"], "h1"),
+    "reports-movement-320": (LOOKS["320"], ".privacy-of-movement"),
+    "reports-dark": (LOOKS["dark"], ".privacy-of-movement"),
+    "reports-rtl": (LOOKS["wide"] | {"locale": "ar"}, ".privacy-of-pages"),
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent, help="where the PNGs go (docs/)")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    with served() as url, a_browser() as browser:
+    with served() as (app, url), a_browser() as browser:
         for name, (path, asking) in PAGES.items():
             for look, options in LOOKS.items():
                 with visit(browser, url + path, asking, **options) as page:
@@ -60,10 +72,15 @@ def main() -> None:
                 for look in ("wide", "320"):
                     with visit(browser, url + path, False, locale=locale, **LOOKS[look]) as page:
                         take(page, folder / f"{name}-{code}-{look}.png")
+        assert app.test_cli_runner().invoke(args=["privacy", "demo-data"]).exit_code == 0
+        for name, (options, begin) in REPORTS.items():
+            with visit(browser, f"{url}/login?next=/privacy/reports", False, **options) as page:
+                show_reports(page, begin)
+                take(page, folder / f"{name}.png")
 
 
 @contextmanager
-def served() -> Iterator[str]:
+def served() -> Iterator[tuple[Flask, str]]:
     """The example site on a free port of loopback, with all that it writes in a folder that goes away."""
     with tempfile.TemporaryDirectory() as temporary:
         databases = {f"PRIVACY_{name}_URL": f"sqlite:///{temporary}/{name}.sqlite" for name in ("EVENTS", "LEDGER")}
@@ -72,7 +89,7 @@ def served() -> Iterator[str]:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield app, f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         server.server_close()
 
@@ -98,6 +115,15 @@ def visit(browser: Browser, url: str, asking: bool, **options: Any) -> Iterator[
         page.locator(".privacy-banner").wait_for(state="detached")
     yield page
     context.close()
+
+
+def show_reports(page: Page, begin: str) -> None:
+    """Sign in as the shop's staff, and bring a part of the reports to the window's top."""
+    page.locator("[name=name]").fill("staff")
+    page.locator("[name=password]").fill("demo")
+    page.locator("main form button").last.click()
+    page.locator(".privacy-reports").wait_for()
+    page.locator(begin).first.evaluate("part => scrollTo(0, part.getBoundingClientRect().top + scrollY - 24)")
 
 
 def take(page: Page, path: Path) -> None:

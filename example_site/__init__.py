@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 
 from . import errors, figures, headers, secret
-from .accounts import accounts
+from .accounts import accounts, may_look
 from .extensions import login_manager, privacy
 from .shop import shop
 
@@ -19,6 +19,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The shop, set up from ``FLASK_*`` in the environment and then from ``config``, which prevails."""
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
+    app.config["PRIVACY_STAFF"] = may_look
     app.config.from_prefixed_env()
     app.config.from_mapping(config or {})
     app.secret_key = app.secret_key or secret.kept_in(app.instance_path)

@@ -59,6 +59,11 @@ _BY_NAME = {account.name: account for account in _ACCOUNTS}
 login_manager.user_loader(_BY_NAME.get)
 
 
+def may_look(user: Account, need: str) -> bool:
+    """Whether this account's work needs it: the staff's needs the reports, and nothing else yet."""
+    return user.staff and need == "reports"
+
+
 @accounts.get("/login")
 def login() -> str | Response:
     """The form, or the way on for somebody who is signed in."""

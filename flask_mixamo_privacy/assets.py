@@ -23,7 +23,7 @@ _PACKAGE = Path(__file__).parent
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 
 #: What is built and served to everybody, by the name that templates use.
-NAMES = ("banner.css", "banner.js", "pages.css", "parts.css", "google.js", "forget.js")
+NAMES = ("banner.css", "banner.js", "pages.css", "parts.css", "google.js", "forget.js", "reports.css")
 
 #: What is built and served only by a view that knows to whom; it is not kept in the cache folder, which everybody is served.
 TRACKER, PAGE = "tracker.js", "page.js"

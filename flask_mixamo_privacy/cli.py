@@ -6,11 +6,9 @@ import getpass
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from flask import current_app
@@ -20,41 +18,29 @@ from . import declaration
 from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .ledger import Entry
+from .outcomes import WAIT, could_not_look
+from .playing import demo_command
+from .reporting import report_command
 from .site import Site, site
 from .tracking.events import timestamp
 from .tracking.loader import Loaded
-from .tracking.reports import Report, report
 from .versions import as_json as as_json_list
 from .versions import is_day
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_WAIT = 60.0  # seconds for another loader to come to an end
-
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-
-
-def _could_not_look(command: F) -> F:
-    """Turn an error of ours into its sentence and exit code 2."""
-
-    @wraps(command)
-    def run(*args: Any, **values: Any) -> Any:
-        try:
-            return command(*args, **values)
-        except (PrivacyError, OSError) as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2)
-
-    return run  # type: ignore[return-value]
+privacy.add_command(report_command)
+privacy.add_command(demo_command)
 
 
 @privacy.command("load")
 @click.option("--follow", is_flag=True, help="Go on loading until interrupted.")
-@_could_not_look
+@could_not_look
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
     here = site()
-    _say(here.load(wait=_WAIT))
+    with _progress("Loading", here.log_size()) as bar:
+        loaded = here.load(WAIT, bar.update)
+    _say(loaded)
     while follow:
         time.sleep(1)
         _load_again(here)
@@ -63,7 +49,7 @@ def load_command(follow: bool) -> None:
 def _load_again(here: Site) -> None:
     """One pass of many: a database that is away is waited for, not the end."""
     try:
-        loaded = here.load(wait=_WAIT)
+        loaded = here.load(wait=WAIT)
     except (PrivacyError, OSError) as error:
         click.echo(f"Trying again: {error}", err=True)
         return
@@ -75,59 +61,13 @@ def _say(loaded: Loaded) -> None:
     click.echo(f"{loaded.events} events loaded from {loaded.lines} lines, {loaded.malformed} malformed, {loaded.torn} torn.")
 
 
-@privacy.command("report")
-@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
-@_could_not_look
-def report_command(as_json: bool) -> None:
-    """Show visits, repeat visits, pages and customisation of consenting visitors, as totals."""
-    here = site()
-    here.load(wait=_WAIT)
-    found = report(here.store, here.settings.min_cell)
-    click.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else _as_text(found))
-
-
-def _as_text(found: Report) -> str:
-    lines = [
-        f"Counts {found.counted}. Fewer than {found.min_cell} are not told apart.",
-        "",
-        f"Visitors           {found.visitors}",
-        f"Visits             {found.visits}",
-        f"Repeat visits      {found.repeat_visits}",
-        f"Repeat-visit rate  {_percent(found.repeat_visit_rate)}",
-        f"Page views         {found.page_views}",
-    ]
-    pages = [(row.page, str(row.views), str(row.visitors), _percent(row.share)) for row in found.pages]
-    chosen = [
-        (f"{row.name}: {row.value}", str(row.choices), str(row.visitors), _percent(row.share)) for row in found.customisation
-    ]
-    lines += _table(("Page", "Views", "Visitors", "Share"), pages)
-    lines += _table(("Customisation", "Choices", "Visitors", "Share"), chosen)
-    return "\n".join(lines)
-
-
-def _percent(share: float | str) -> str:
-    return share if isinstance(share, str) else f"{share:.1%}"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    return ["", *(_row(row, widths) for row in (head, tuple("-" * width for width in widths), *rows))]
-
-
-def _row(row: tuple[str, ...], widths: list[int]) -> str:
-    numbers = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-    return "  ".join((row[0].ljust(widths[0]), *numbers))
-
-
 @privacy.command("events")
 @click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
-@_could_not_look
+@could_not_look
 def events_command(form: str) -> None:
     """Print every event, for the operator; the ledger keeps that you looked."""
     here = site()
-    here.load(wait=_WAIT)
+    here.load(wait=WAIT)
     _note_access(here, f"events --format {form}")
     for event in here.store.rows():
         click.echo(json.dumps(event, ensure_ascii=False))
@@ -135,11 +75,11 @@ def events_command(form: str) -> None:
 
 @privacy.command("erase")
 @click.argument("visitor")
-@_could_not_look
+@could_not_look
 def erase_command(visitor: str) -> None:
     """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come."""
     here = site()
-    here.load(wait=_WAIT)
+    here.load(wait=WAIT)
     _, hashed = here.keys.hash(visitor)
     here.ledger.append_or_wait(
         Entry("erasure", timestamp(time.time()), detail=json.dumps({"visitor": hashed, "by": _who()}))
@@ -149,13 +89,36 @@ def erase_command(visitor: str) -> None:
 
 
 @privacy.command("prune")
-@_could_not_look
+@could_not_look
 def prune_command() -> None:
     """Delete the events that are older than the policy allows."""
     here = site()
-    here.load(wait=_WAIT)
-    deleted = here.prune()
+    here.load(wait=WAIT)
+    with _progress("Pruning", here.store.count(before=here.first_kept()[0])) as bar:
+        deleted = here.prune(lambda number: bar.update(number - bar.pos))
     click.echo(f"{deleted} events older than {here.policy.retention.events} deleted.")
+
+
+@privacy.command("rebuild")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@could_not_look
+def rebuild_command(as_json: bool) -> None:
+    """Make the reports anew from the events, month by month; a month that lost events to an erasure stays as it is."""
+    here = site()
+    here.load(wait=WAIT)
+    with _progress("Rebuilding", len(here.rebuilder.months())) as bar:
+        found = here.rebuilder.rebuild(lambda month: bar.update(1))
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+        return
+    click.echo(f"{len(found.made)} months made anew{': ' * bool(found.made)}{', '.join(found.made)}.")
+    if found.skipped:
+        click.echo(f"Left as they are, since some of their events are gone: {', '.join(found.skipped)}.")
+
+
+def _progress(what: str, length: int) -> Any:
+    """A bar on the terminal's error stream, and nothing at all where nobody is looking."""
+    return click.progressbar(length=length, label=what, file=sys.stderr, hidden=not sys.stderr.isatty() or not length)
 
 
 def _note_access(here: Site, what: str) -> None:
@@ -173,7 +136,7 @@ def _who() -> str:
 @click.option(
     "--path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; beside the app by default."
 )
-@_could_not_look
+@could_not_look
 def init_command(path: Path | None) -> None:
     """Write a commented privacy.toml to start from."""
     target = path or Path(current_app.root_path) / declaration.NAME
@@ -187,7 +150,7 @@ def init_command(path: Path | None) -> None:
 @privacy.command("check", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 @click.pass_context
-@_could_not_look
+@could_not_look
 def check_command(context: click.Context, as_json: bool) -> None:
     """Hold the declaration against itself, its versions and what keeps its promises; exit 1 for findings."""
     findings = _findings(context.ensure_object(ScriptInfo))
@@ -218,7 +181,7 @@ privacy.add_command(policy)
 
 @policy.command("freeze")
 @click.option("--date", "day", help="The version's day; today by default.")
-@_could_not_look
+@could_not_look
 def freeze_command(day: str | None) -> None:
     """Write what the policy says now as a dated version, to be committed with the site."""
     here = site()
@@ -231,7 +194,7 @@ def freeze_command(day: str | None) -> None:
 
 @policy.command("diff")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
-@_could_not_look
+@could_not_look
 def diff_command(as_json: bool) -> None:
     """Show what the declaration says now and the newest version does not, and the other way; exit 1 if anything."""
     here = site()
@@ -249,7 +212,7 @@ def diff_command(as_json: bool) -> None:
 
 
 @policy.command("record")
-@_could_not_look
+@could_not_look
 def record_command() -> None:
     """Print the declaration as a record of processing (GDPR art. 30), in JSON."""
     click.echo(json.dumps(site().policy.as_dict(), ensure_ascii=False, indent=1))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from . import declaration
 from .errors import SettingError
@@ -50,6 +51,8 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_UNDECLARED_COOKIES": "log",
     # The least number of visitors behind any value that a report shows.
     "PRIVACY_MIN_CELL": 5,
+    # The time zone in which reports begin and end their days, as in the IANA database: "Europe/Berlin".
+    "PRIVACY_TIMEZONE": "UTC",
     # A MaxMind database (.mmdb) of internet providers; None records no provider.
     "PRIVACY_ISP_DATABASE": None,
     # A callable () -> bool that says whether somebody is logged in; None asks Flask-Login where it is installed.
@@ -83,6 +86,7 @@ class Settings:
     csp_nonce: Callable[[], str | None] | None
     undeclared_cookies: str
     min_cell: int
+    timezone: str
     isp_database: str | None
     logged_in: Callable[[], bool] | None
     staff: Callable[[Any, str], bool] | None
@@ -119,6 +123,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         csp_nonce=_callable(config, "PRIVACY_CSP_NONCE", "It is called for each tag that this extension writes."),
         undeclared_cookies=_one_of(config, "PRIVACY_UNDECLARED_COOKIES", ("log", "strip")),
         min_cell=_whole_number(config, "PRIVACY_MIN_CELL", 2),
+        timezone=_timezone(config),
         isp_database=_isp_database(config),
         logged_in=_callable(config, "PRIVACY_LOGGED_IN", "It is called once a consented page view."),
         staff=_callable(config, "PRIVACY_STAFF", "It is called with the user and the need at each look.", "user and need"),
@@ -250,6 +255,16 @@ def _cookie_domain(config: dict[str, Any]) -> str | None:
         hint = 'For example "example.com", to share one decision among its subdomains.'
         raise SettingError("PRIVACY_COOKIE_DOMAIN", value, "a domain name in lower case, or None", hint)
     return value
+
+
+def _timezone(config: dict[str, Any]) -> str:
+    value = config["PRIVACY_TIMEZONE"]
+    try:
+        return ZoneInfo(value).key
+    except (TypeError, ValueError, LookupError, OSError):
+        allowed = 'a name of the IANA time zone database, such as "UTC" or "Europe/Berlin"'
+        hint = "Where the system has no such database, pip install tzdata."
+        raise SettingError("PRIVACY_TIMEZONE", value, allowed, hint) from None
 
 
 def _isp_database(config: dict[str, Any]) -> str | None:

@@ -20,6 +20,9 @@ from .tracking.visits import Visitor
 _KEY = "mixamo_privacy.exchange"
 _DAY = 86400
 
+#: In the environ, where no header of a request can get: the moment, in seconds, at which to take it to have come.
+NOW = "mixamo_privacy.now"
+
 
 class Exchange:
     """One request and its response, as far as privacy goes. It exists only from the first need of it."""
@@ -28,7 +31,7 @@ class Exchange:
         self.site = of
         self.request = request
         self.environ: dict[str, Any] = self.request.environ
-        self.now = time.time()
+        self.now: float = self.environ.get(NOW) or time.time()
         self.today = int(self.now) // _DAY
         self.used = False  # whether the response depends on what the visitor decided
         self.personal = False  # whether the response is for this visitor alone

@@ -31,6 +31,7 @@ class Database:
             "PRAGMA journal_mode=WAL",
             f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
             "PRAGMA secure_delete=ON",
+            "PRAGMA cache_size=-65536",  # KiB: a batch that does not fit is written twice
         )
 
     @property

@@ -9,9 +9,10 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date, format_timedelta
+from babel.dates import format_date, format_interval, format_skeleton, format_timedelta
 from babel.lists import format_list
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
 
 from .period import Period
@@ -24,6 +25,8 @@ SHIPPED = (
 
 #: Everything else is there in these; the others fall back to English, sentence by sentence.
 WHOLE = ("en", "de", "fr", "es", "ar")
+
+_Day = date  # inside Language the name is a method's
 
 _FOLDER = Path(__file__).parent / "translations"
 
@@ -90,6 +93,28 @@ class Language:
     def date(self, iso: str) -> str:
         """A day, written out: ``8. Mai 2009``."""
         return format_date(date.fromisoformat(iso), format="long", locale=self._locale)
+
+    def day(self, day: _Day) -> str:
+        """A day without its year, short: ``8. Mai``."""
+        return str(format_skeleton("MMMd", day, locale=self._locale))
+
+    def month(self, day: _Day) -> str:
+        """A month and its year: ``Mai 2009``."""
+        return str(format_skeleton("yMMMM", day, locale=self._locale))
+
+    def days(self, first: _Day, last: _Day) -> str:
+        """From one day to another: ``4.–10. Mai 2009``."""
+        return str(format_interval(first, last, "yMMMd", locale=self._locale))
+
+    def number(self, number: float) -> str:
+        """A number with its thousands apart: ``1.234``."""
+        return format_decimal(number, locale=self._locale)
+
+    def percent(self, share: float, pattern: str | None = None) -> str:
+        """A share of 1: ``47,1 %``, or after a pattern of CLDR's."""
+        digits = "#,##0.0" if pattern is None else pattern
+        sign = self._locale.percent_formats[None].pattern.replace("#,##0", digits)
+        return format_percent(share, sign, locale=self._locale)
 
     def name_of(self, code: str) -> str:
         """Another language's name in this one."""

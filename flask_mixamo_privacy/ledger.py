@@ -123,6 +123,25 @@ class Ledger:
                 for row in connection.execute(sa.select(_entries).order_by(_entries.c.position)).mappings():
                     yield dict(row)
 
+    def decisions(self, first: str, end: str) -> list[Any]:
+        """``(at, kind, purposes, policy, locale)`` of each decision from a day to before another (``2026-05-08``, UTC).
+
+        No receipt and nothing else that names one; raises :class:`LedgerUnavailable`.
+        """
+        if not self._database.exists:
+            return []
+        names = ("at", "kind", "purposes", "policy", "locale")
+        chosen = sa.select(*(_entries.c[name] for name in names)).where(
+            _entries.c.kind.in_(("grant", "refusal", "withdrawal"))
+        )
+        try:
+            with self._database.read() as connection:
+                if not sa.inspect(connection).has_table(_entries.name):
+                    return []
+                return list(connection.execute(chosen.where(_entries.c.at >= first, _entries.c.at < end)))
+        except SQLAlchemyError as error:
+            raise LedgerUnavailable("The ledger could not be read.") from error
+
     def _write(self, rows: list[dict[str, Any]], wordings: Iterable[Wording] = ()) -> None:
         rows = [dict(row) for row in rows]
         waited = [Wording(**words) for row in rows if (words := row.pop("wording", None))]

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
@@ -25,13 +26,20 @@ from .pages import Pages
 from .pending import Pending
 from .signals import recording_failed
 from .tracking.client import Providers
+from .tracking.decisions import decided_by
 from .tracking.events import timestamp
 from .tracking.loader import Background, Loaded, Loader
-from .tracking.log import Log
+from .tracking.log import Log, segments
+from .tracking.published import GRACE, Publisher
+from .tracking.rebuilding import Rebuilder
+from .tracking.reports import Reports
 from .tracking.store import Store
+from .tracking.windows import Calendar
 from .versions import Versions
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from .policy import Policy
     from .tracking.visits import Visitor
 
@@ -54,7 +62,12 @@ class Site:
         self.ledger = Ledger(settings.ledger_url, Pending(os.path.join(settings.log_dir, "ledger.pending")))
         self.store = Store(settings.events_url, self.keys, Pending(os.path.join(settings.log_dir, "erasures.pending")))
         self.log = Log(settings.log_dir)
-        self.loader = Loader(settings.log_dir, self.store, settings.log_keep)
+        calendar = Calendar(settings.timezone)
+        decided = decided_by(self.ledger.decisions)
+        self.publisher = Publisher(calendar, settings.min_cell, decided)
+        self.rebuilder = Rebuilder(self.store, calendar, settings.min_cell, decided)
+        self.reports = Reports(self.store, self.publisher, calendar, settings.min_cell)
+        self.loader = Loader(settings.log_dir, self.store, settings.log_keep, self._publish)
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
         self.assets = Assets(settings.assets_dir)
@@ -107,19 +120,39 @@ class Site:
         logger.error("The page was served in spite of this: %s", error, exc_info=error)
         recording_failed.send(self._app, error=error)
 
-    def load(self, wait: float = 0.0) -> Loaded:
+    def load(self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None) -> Loaded:
         """Take up what waited beside the ledger, then load the log; events do not wait for a ledger that is away."""
         try:
             self.ledger.take_up()
         except LedgerUnavailable as error:
             logger.warning("What waits beside the ledger will be tried again: %s", error)
-        return self.loader.load(wait)
+        return self.loader.load(wait, progress)
 
-    def prune(self) -> int:
-        """Delete the events that the policy keeps no longer; gives their number. What browsers refused is kept a month."""
+    def log_size(self) -> int:
+        """The bytes of log there are to look at."""
+        return sum(os.path.getsize(path) for path in segments(self.settings.log_dir) if os.path.exists(path))
+
+    def _publish(self, connection: Connection) -> int:
+        """Publish the days, weeks and months that have closed; they wait for a ledger that is away."""
+        try:
+            return self.publisher.close(connection, timestamp(time.time() - GRACE))
+        except LedgerUnavailable as error:
+            logger.warning("What has closed will be published later: %s", error)
+            return 0
+
+    def prune(self, progress: Callable[[int], None] = lambda number: None) -> int:
+        """Delete the events and the aggregates that the policy keeps no longer; gives the number of events.
+
+        What browsers refused is kept a month.
+        """
         self.blocked.prune(timestamp(time.time() - 30 * _DAY)[:10])
-        first_kept = time.time() - self.policy.retention.events.days * _DAY
-        return self.store.prune(timestamp(first_kept)[:10])
+        return self.store.prune(*self.first_kept(), progress)
+
+    def first_kept(self) -> tuple[str, str]:
+        """The first day of which events are kept, and the first of which aggregates are."""
+        retention, now = self.policy.retention, time.time()
+        events, aggregates = (timestamp(now - kept.days * _DAY)[:10] for kept in (retention.events, retention.aggregates))
+        return events, aggregates
 
     def _work(self) -> None:
         self.load()

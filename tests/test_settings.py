@@ -38,6 +38,10 @@ def app_with(tmp_path, **config):
          'lower case, or None. For example "example.com", to share one decision among its subdomains.'),
         ("PRIVACY_MIN_CELL", 1, "PRIVACY_MIN_CELL is 1; allowed: a whole number of at least 2. The default is 5."),
         ("PRIVACY_MIN_CELL", True, "PRIVACY_MIN_CELL is True; allowed: a whole number of at least 2. The default is 5."),
+        ("PRIVACY_TIMEZONE", "Berlin", "PRIVACY_TIMEZONE is 'Berlin'; allowed: a name of the IANA time zone database, such as \"UTC\" or "
+         '"Europe/Berlin". Where the system has no such database, pip install tzdata.'),
+        ("PRIVACY_TIMEZONE", None, "PRIVACY_TIMEZONE is None; allowed: a name of the IANA time zone database, such as \"UTC\" or "
+         '"Europe/Berlin". Where the system has no such database, pip install tzdata.'),
         ("PRIVACY_ISP_DATABASE", "isp.mmdb", "PRIVACY_ISP_DATABASE is 'isp.mmdb'; allowed: an absolute path. Where a process was "
          "started must not change where data goes."),
         ("PRIVACY_LOGGED_IN", True, "PRIVACY_LOGGED_IN is True; allowed: a callable without arguments, or None. It is called once a "

@@ -1,145 +1,162 @@
-"""Reports: aggregates over the events of consenting visitors, with small cells hidden."""
+"""Reports: tables of what consenting visitors did, in a window of time, in which nobody can be told apart.
+
+A presentation needs this module alone. ``Reports`` (``site().reports``) gives :class:`Report` objects, each one table with
+its columns, so that one renderer serves them all in HTML, CSV, JSON and the terminal::
+
+    reports.windows("month")                  # the windows there is something to say about, newest first
+    reports.report("pages", Window.parse("2026-05"))
+    reports.every(Window.parse("2026-W19"))   # all of NAMES, in order
+    reports.summary()                         # totals of everything so far; what ``flask privacy report`` shows
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from typing import Literal
 
-import sqlalchemy as sa
+from .published import OTHER, Publisher
+from .reading import Cell, Reading, Row
+from .shapes import COUNTED, NAMES, SERIES, SHAPES, TWO_NAMES, Choice, Column, Interest, Report, Summary
+from .store import Store
+from .tally import UNKNOWN, parts_of
+from .windows import ALL, UNITS, Calendar, Unit, Window
 
-from .store import Store, events
+__all__ = [
+    "ALL",
+    "COUNTED",
+    "NAMES",
+    "OTHER",
+    "UNITS",
+    "UNKNOWN",
+    "Cell",
+    "Column",
+    "Report",
+    "Reports",
+    "Summary",
+    "Window",
+]
 
-OTHER = "other"
-
-Cell = int | float | str  # a number, or "<5"
-
-
-@dataclass(frozen=True)
-class Interest:
-    """A page, or ``"other"``: how often it was viewed, by how many visitors, and its share of all page views."""
-
-    page: str
-    views: int
-    visitors: int
-    share: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was customised, or ``"other"``: by how many visitors, how often, and its share of all choices."""
-
-    name: str
-    value: str
-    choices: int
-    visitors: int
-    share: float
+_MOST_DAYS = 92  # in a series; a longer one is told by months
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a period came to. Counts only visitors who consented."""
+class Reports:
+    """What can be told of a store's events. Publishing happens on the way: see :class:`.published.Publisher`."""
 
-    visitors: Cell
-    visits: Cell
-    repeat_visits: Cell
-    repeat_visit_rate: Cell  # of all visits, from 0 to 1
-    page_views: Cell
-    pages: tuple[Interest, ...]
-    customisation: tuple[Choice, ...]
-    min_cell: int
-    counted: str = "visitors who consented to statistics"
-
-    def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-
-Group = tuple[str, int, int]  # its name, events, distinct visitors
-
-_NOTHING = (0, 0)  # (events, distinct visitors)
-
-
-def report(store: Store, min_cell: int) -> Report:
-    """Count what the store holds; raises :class:`StoreUnavailable`.
-
-    A fixed cell that fewer than ``min_cell`` visitors stand behind shows ``"<5"``; a page or a choice is pooled as
-    "other" with the next smallest ones, until as many stand behind the pool.
-    """
-    with store.read() as connection:
-        if connection is None:
-            return Report(0, 0, 0, 0.0, 0, (), (), min_cell)
-        return _Counter(connection, min_cell).report()
-
-
-class _Counter:
-    def __init__(self, connection: sa.Connection, min_cell: int) -> None:
-        self._connection = connection
+    def __init__(self, store: Store, publisher: Publisher, calendar: Calendar, min_cell: int) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._calendar = calendar
         self._least = min_cell
 
-    def report(self) -> Report:
-        visitors = self._connection.scalar(sa.select(sa.func.count(sa.distinct(events.c.visitor)))) or 0
-        by_kind = self._by_kind()
-        visits, repeats = by_kind.get("visit_start", _NOTHING), by_kind.get("repeat_visit", _NOTHING)
-        rate = repeats[0] / visits[0] if visits[0] else 0.0
-        return Report(
-            visitors=self._cell(visitors, visitors),
-            visits=self._cell(*visits),
-            repeat_visits=self._cell(*repeats),
-            repeat_visit_rate=self._cell(round(rate, 4), repeats[1]),
-            page_views=self._cell(*by_kind.get("page_view", _NOTHING)),
-            pages=self._pages(),
-            customisation=self._customisation(),
-            min_cell=self._least,
+    def windows(self, unit: Unit) -> tuple[Window, ...]:
+        """The windows of this unit since the first event, the newest first; raises :class:`StoreUnavailable`."""
+        if unit == "all":
+            return (ALL,)
+        with self._read() as reading:
+            days = reading.days
+        return tuple(sorted({Window.of(unit, day) for day in days}, key=str, reverse=True))
+
+    def report(self, name: str, window: Window) -> Report:
+        """One of :data:`NAMES` about a window; raises :class:`KeyError` and :class:`StoreUnavailable`."""
+        with self._read() as reading:
+            return self._report(reading, name, window)
+
+    def every(self, window: Window) -> tuple[Report, ...]:
+        """All of :data:`NAMES` about a window, of one state of the store; raises :class:`StoreUnavailable`."""
+        with self._read() as reading:
+            return tuple(self._report(reading, name, window) for name in NAMES)
+
+    def distinct(self, window: Window) -> Cell:
+        """How many visitors came in a window, each counted once; raises :class:`StoreUnavailable`."""
+        with self._read() as reading:
+            return reading.distinct(window)
+
+    def summary(self) -> Summary:
+        """Everything recorded so far, today included as far as that can be told.
+
+        Raises :class:`StoreUnavailable`.
+        """
+        self._step()
+        with self._read() as reading:
+            visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
+            rate = round(repeats / visits, 4) if isinstance(repeats, int) and isinstance(visits, int) and visits else repeats
+            pages, choices = self._rows(reading, "pages", ALL), self._rows(reading, "choices", ALL)
+            return Summary(
+                visitors=reading.distinct(ALL),
+                visits=visits,
+                repeat_visits=repeats,
+                repeat_visit_rate=0.0 if rate == 0 else rate,
+                page_views=reading.total("pages", ALL),
+                pages=tuple(Interest(row.name, row.number, row.visitors, row.share) for row in pages),
+                customisation=tuple(Choice(*_two(row.name), row.number, row.visitors, row.share) for row in choices),
+                min_cell=self._least,
+                consenting=reading.consenting(ALL),
+                until=reading.until,
+            )
+
+    def _step(self) -> None:
+        with self._read() as reading:
+            few = len(reading.unpublished()) < self._least
+        if not few:
+            with self._store.write() as connection:
+                self._publisher.step(connection)
+
+    def _read(self) -> Reading:
+        return Reading(self._store, self._calendar, self._least)
+
+    def _report(self, reading: Reading, name: str, window: Window) -> Report:
+        if name in SERIES:
+            return self._series(reading, name, window)
+        shape = SHAPES[name]
+        rows = self._rows(reading, name, window) if reading.is_closed(window) or window == ALL else []
+        extra = self._interest(reading, window, rows) if name == "pages" else [()] * len(rows)
+        cells = (
+            (*(_two(row.name) if name in TWO_NAMES else (row.name,)), row.number, row.visitors, row.share, *more)
+            for row, more in zip(rows, extra, strict=True)
         )
+        columns = (*shape.names, shape.counts, Column("visitors", "Visitors"), Column("share", "Share", "share"))
+        more_columns = (
+            (Column("seconds", "Time on page", "seconds"), Column("trend", "Change", "change")) if name == "pages" else ()
+        )
+        return self._made(reading, name, shape.title, (*columns, *more_columns), cells, window, reading.total(name, window))
 
-    def _cell(self, value: int | float, visitors: int) -> Cell:
-        return value if visitors >= self._least or not visitors else f"<{self._least}"
+    def _rows(self, reading: Reading, name: str, window: Window) -> list[Row]:
+        rows, order = reading.rows(name, window), SHAPES[name].order
+        return sorted(rows, key=lambda row: order.index(row.name) if row.name in order else len(order)) if order else rows
 
-    def _by_kind(self) -> dict[str, tuple[int, int]]:
-        counted = sa.select(events.c.kind, sa.func.count(), sa.func.count(sa.distinct(events.c.visitor)))
-        rows = self._connection.execute(counted.group_by(events.c.kind))
-        return {kind: (number, visitors) for kind, number, visitors in rows}
+    def _interest(self, reading: Reading, window: Window, rows: list[Row]) -> list[tuple[Cell, ...]]:
+        """How long pages were in view, on average, and how their views changed against the window before."""
+        times = {row.name: round(row.amount / row.number) for row in reading.rows("time", window) if row.number}
+        before = {} if window == ALL else {row.name: row.number for row in reading.rows("pages", window.previous)}
+        return [
+            (times.get(row.name), _change(before.get(row.name), row.number) if row.name != OTHER else None) for row in rows
+        ]
 
-    def _pages(self) -> tuple[Interest, ...]:
-        rows = self._pooled("page_view", sa.func.coalesce(events.c.page, ""))
-        return tuple(Interest(*row) for row in rows)
+    def _series(self, reading: Reading, name: str, window: Window) -> Report:
+        title, columns = SERIES[name]
+        days = [day for day in reading.days if window == ALL or window.first <= day < window.end]
+        unit: Unit = "month" if len(days) > _MOST_DAYS else "day"
+        parts = sorted({Window.of(unit, day) for day in days}, key=str)
+        cells = ((str(part), *self._point(reading, name, part)) for part in parts)
+        total = reading.total("returning" if name == "visits" else name, window)
+        return self._made(reading, name, title, (Column("when", "When", "text"), *columns), cells, window, total)
 
-    def _customisation(self) -> tuple[Choice, ...]:
-        rows = self._pooled("customisation", events.c.data)
-        return tuple(Choice(*_choice(data), choices, visitors, share) for data, choices, visitors, share in rows)
+    def _point(self, reading: Reading, name: str, part: Window) -> tuple[Cell, ...]:
+        if name == "visits":
+            return reading.total("returning", part), reading.distinct(part), reading.total("pages", part)
+        return tuple(reading.fixed(name, row, part) for row in ("granted", "refused", "withdrawn"))
 
-    def _pooled(self, kind: str, group: sa.ColumnElement[str]) -> list[tuple[str, int, int, float]]:
-        """``(group, events, visitors, share)``, the largest first and "other" last; empty when even that is too small."""
-        counts = (sa.func.count(), sa.func.count(sa.distinct(events.c.visitor)))
-        of_kind = sa.select(group, *counts).where(events.c.kind == kind).group_by(group)
-        found: list[Group] = [(name, number, visitors) for name, number, visitors in self._connection.execute(of_kind)]
-        rows = sorted(found, key=lambda row: (-row[1], row[0]))
-        shown = [row for row in rows if row[2] >= self._least]
-        pooled = [row for row in rows if row[2] < self._least]
-        other = self._union(kind, group, pooled)
-        while pooled and other < self._least and shown:
-            # Complementary suppression: what is hidden alone could be found by subtracting the rest from the total.
-            pooled.append(shown.pop())
-            other = self._union(kind, group, pooled)
-        if pooled and other >= self._least:
-            shown.append((OTHER, sum(row[1] for row in pooled), other))
-        total = sum(row[1] for row in rows)
-        return [(name, number, visitors, round(number / total, 4)) for name, number, visitors in shown]
-
-    def _union(self, kind: str, group: sa.ColumnElement[str], pooled: list[Group]) -> int:
-        """How many distinct visitors stand behind these groups together."""
-        found: set[str] = set()
-        names = [row[0] for row in pooled]
-        for start in range(0, len(names), 500):
-            chosen = sa.select(events.c.visitor).distinct()
-            chosen = chosen.where(events.c.kind == kind, group.in_(names[start : start + 500]))
-            found.update(self._connection.scalars(chosen))
-        return len(found)
+    def _made(
+        self, reading: Reading, name: str, title: str, columns: tuple[Column, ...], cells: Iterable[tuple[Cell, ...]],
+        window: Window, total: Cell,
+    ) -> Report:  # fmt: skip
+        state: Literal["open", "closed"] = "closed" if reading.is_closed(window) else "open"
+        return Report(name, title, columns, tuple(cells), window, state, total, reading.consenting(window), self._least)
 
 
-def _choice(data: str) -> tuple[str, str]:
-    if data == OTHER:
-        return OTHER, OTHER
-    values = json.loads(data)
-    return str(values.get("name", "")), str(values.get("value", ""))
+def _two(row: str) -> tuple[str, str]:
+    return (OTHER, OTHER) if row == OTHER else parts_of(row)
+
+
+def _change(before: int | None, now: int) -> float | None:
+    return round(now / before - 1, 4) if before else None

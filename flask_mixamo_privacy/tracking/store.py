@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
@@ -16,44 +16,13 @@ from ..errors import PrivacyError, StoreUnavailable
 from ..keys import Keys
 from ..pending import Pending
 from .events import FIELDS
+from .schema import cells, cursors, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
 
-metadata = sa.MetaData()
-
-events = sa.Table(
-    "events",
-    metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
-    *(
-        sa.Column(name, sa.Text, nullable=name not in ("at", "kind", "visit"))
-        for name in FIELDS
-        if name not in ("id", "visitor")
-    ),
-    sqlite_with_rowid=False,
-)
-
-cursors = sa.Table(
-    "cursors", metadata, sa.Column("segment", sa.Text, primary_key=True), sa.Column("offset", sa.BigInteger, nullable=False)
-)
-
-tombstones = sa.Table(
-    "tombstones",
-    metadata,
-    sa.Column("hash", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("day", sa.Text, nullable=False),
-)
-
-malformed = sa.Table(
-    "malformed",
-    metadata,
-    sa.Column("segment", sa.Text, primary_key=True),
-    sa.Column("offset", sa.BigInteger, primary_key=True),
-    sa.Column("line", sa.Text, nullable=False),
-)
+__all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "malformed", "metadata", "tombstones"]
 
 Row = tuple[Any, ...]
 
+_AT = itemgetter(2)
 _KEY = itemgetter(0, 1)  # visitor and id; what else two lines of one event say need not compare
 
 COLUMNS = tuple(column.name for column in events.columns)
@@ -100,14 +69,34 @@ class Store:
         gone = self._erased(connection, {row[0] for row in rows})
         if gone:
             rows = [row for row in rows if row[0] not in gone]
-        return connection.exec_driver_sql(self._insert, sorted(rows, key=_KEY)).rowcount if rows else 0
+        if not rows:
+            return 0
+        self._note_late(connection, rows)
+        return connection.exec_driver_sql(self._insert, _in_order(rows)).rowcount
+
+    def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Note the new events of a time that was counted already, so that they are counted with the next."""
+        counted = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
+        if counted is None or min(map(_AT, rows)) >= counted:
+            return
+        came_late = {_KEY(row) for row in rows if _AT(row) < counted}
+        for part in _parts(sorted(came_late)):
+            visitors, ids = {visitor for visitor, _ in part}, {name for _, name in part}
+            chosen = sa.select(events.c.visitor, events.c.id).where(events.c.visitor.in_(visitors), events.c.id.in_(ids))
+            new = set(part) - {(row.visitor, row.id) for row in connection.execute(chosen)}
+            if new:
+                values = [{"visitor": visitor, "id": name, "piece": ""} for visitor, name in sorted(new)]
+                connection.execute(self.database.insert_new(late), values)
 
     def erase(self, visitor: str, day: str) -> int:
         """Forget a visitor: tombstone and delete in one transaction; gives the number of events deleted."""
         key_id, hashed = self._keys.hash(visitor)
         with self.write() as connection:
             connection.execute(self.database.insert_new(tombstones), {"hash": hashed, "key": key_id, "day": day})
+            _no_longer_whole(connection, events.c.visitor == visitor)
             deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
+            for table in (people, late):
+                connection.execute(sa.delete(table).where(table.c.visitor == visitor))
             connection.execute(sa.delete(malformed).where(malformed.c.line.contains(visitor, autoescape=True)))
         self.database.truncate_wal()
         return deleted
@@ -127,13 +116,54 @@ class Store:
         for entry in entries:
             self.erase(**entry)
 
-    def prune(self, before: str) -> int:
-        """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come."""
-        with self.write() as connection:
-            deleted = connection.execute(sa.delete(events).where(events.c.at < before)).rowcount
-            connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
+    def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
+        """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
+
+        A day of them in a transaction, so that nothing else waits long. What reports were made of goes a month at a time,
+        once the whole month lies before the day ``aggregates``.
+        """
+        deleted = 0
+        while oldest := self._oldest(before):
+            deleted += self._prune(min(before, oldest[:10] + "~"))
+            progress(deleted)
+        self._prune(before)
+        self._prune_aggregates(aggregates)
         self.database.truncate_wal()
         return deleted
+
+    def _oldest(self, before: str) -> str | None:
+        with self.read() as connection:
+            chosen = sa.select(sa.func.min(events.c.at)).where(events.c.at < before)
+            return None if connection is None else connection.scalar(chosen)
+
+    def _prune_aggregates(self, before: str) -> None:
+        """Drop the months before a day's; the newest piece says up to where was counted, and stays."""
+        month = before[:7]
+        with self.write() as connection:
+            newest = connection.scalar(sa.select(sa.func.max(pieces.c.start))) or ""
+            connection.execute(sa.delete(cells).where(cells.c.month < month))
+            connection.execute(sa.delete(distinct).where(distinct.c.window != "all", distinct.c.day < month))
+            connection.execute(
+                sa.delete(placed).where(placed.c.start.in_(sa.select(pieces.c.start).where(pieces.c.day < month)))
+            )
+            connection.execute(sa.delete(pieces).where(pieces.c.day < month, pieces.c.start != newest))
+
+    def _prune(self, before: str) -> int:
+        old = events.c.at < before
+        with self.write() as connection:
+            _no_longer_whole(connection, old)
+            gone = sa.exists().where(_is_late, old)
+            connection.execute(sa.delete(late).where(gone))
+            deleted = connection.execute(sa.delete(events).where(old)).rowcount
+            connection.execute(sa.delete(people).where(people.c.last < before))
+            connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
+        return deleted
+
+    def count(self, before: str) -> int:
+        """How many events there are before a day."""
+        with self.read() as connection:
+            chosen = sa.select(sa.func.count()).select_from(events).where(events.c.at < before)
+            return 0 if connection is None else connection.scalar(chosen) or 0
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every event as the log had it, in order of time."""
@@ -164,3 +194,26 @@ class Store:
         if self.database.is_sqlite:
             return f"INSERT OR IGNORE INTO events ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
         return f"INSERT INTO events ({names}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+_is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
+
+
+def _in_order(rows: Sequence[Row]) -> list[Row]:
+    """In the order of the table, which is what a B-tree takes fastest."""
+    try:
+        return sorted(rows)
+    except TypeError:  # two lines of one event differ in something that one of them has not
+        return sorted(rows, key=_KEY)
+
+
+def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -> None:
+    """Note the pieces of time of which events are about to go: they cannot be counted again."""
+    counted = sa.exists().where(going, events.c.at >= pieces.c.start, events.c.at < pieces.c.until)
+    counted_late = pieces.c.start.in_(sa.select(late.c.piece).where(sa.exists().where(_is_late, going)))
+    connection.execute(sa.update(pieces).where(sa.or_(counted, counted_late)).values(whole=False))
+
+
+def _parts(found: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+    for start in range(0, len(found), 500):
+        yield found[start : start + 500]

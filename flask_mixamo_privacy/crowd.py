@@ -1,0 +1,136 @@
+"""A crowd of invented visitors, and when each of them comes: what ``flask privacy demo-data`` plays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from math import log
+from random import Random
+from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+Mind = Literal["accepts", "counts", "refuses", "silent", "robot"]
+
+#: What visitors make of the banner: accept everything, statistics alone, refuse, leave it; and robots, which see none.
+MINDS: dict[Mind, int] = {"accepts": 56, "counts": 9, "refuses": 19, "silent": 10, "robot": 6}
+
+_MOZILLA = "Mozilla/5.0 "
+_WEBKIT = " AppleWebKit/537.36 (KHTML, like Gecko) "
+_WINDOWS, _MAC, _LINUX = "(Windows NT 10.0; Win64; x64)", "(Macintosh; Intel Mac OS X 10_15_7)", "(X11; Linux x86_64)"
+_PHONE, _IPHONE = "(Linux; Android 15; Pixel 9)", "(iPhone; CPU iPhone OS 18_5 like Mac OS X)"
+
+BROWSERS = {
+    f"{_MOZILLA}{_WINDOWS}{_WEBKIT}Chrome/138.0.0.0 Safari/537.36": 24,
+    f"{_MOZILLA}{_PHONE}{_WEBKIT}Chrome/138.0.0.0 Mobile Safari/537.36": 20,
+    f"{_MOZILLA}{_IPHONE} AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1": 17,
+    f"{_MOZILLA}{_MAC}{_WEBKIT}Chrome/138.0.0.0 Safari/537.36": 9,
+    f"{_MOZILLA}{_MAC} AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15": 8,
+    f"{_MOZILLA}(Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0": 9,
+    f"{_MOZILLA}(X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": 5,
+    f"{_MOZILLA}{_WINDOWS}{_WEBKIT}Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0": 7,
+    f"{_MOZILLA}{_LINUX}{_WEBKIT}Chrome/138.0.0.0 Safari/537.36 OPR/120.0.0.0": 1,
+}
+ROBOTS = {
+    f"{_MOZILLA}(compatible; Googlebot/2.1; +http://www.google.com/bot.html)": 3,
+    f"{_MOZILLA}(compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)": 1,
+}
+LANGUAGES = {
+    "en-GB,en;q=0.9": 30, "en-US,en;q=0.9": 26, "de-DE,de;q=0.9,en;q=0.5": 16, "fr-FR,fr;q=0.9": 10,
+    "es-ES,es;q=0.9": 8, "ar;q=0.9,en;q=0.5": 3, "pl-PL,pl;q=0.9": 4, "ja-JP,ja;q=0.9": 3,
+}  # fmt: skip
+REFERRERS = {
+    "": 38, "https://search.example/": 30, "https://forum.example/threads/walk-cycles": 11,
+    "https://video.example/watch": 9, "https://news.example/weekly": 7, "https://links.example/animation": 5,
+}  # fmt: skip
+#: How busy each hour of the day is, from midnight on.
+HOURS = (3, 2, 1, 1, 1, 2, 4, 8, 13, 18, 21, 20, 16, 17, 19, 18, 16, 15, 17, 21, 24, 20, 12, 6)
+_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # for examples alone: RFC 5737
+
+
+class Person(NamedTuple):
+    """Somebody who comes by: what they make of the banner, and what their browser says."""
+
+    number: int
+    mind: Mind
+    browser: str
+    language: str
+    address: str
+    has_script: bool
+
+
+class Arrival(NamedTuple):
+    """One visit about to begin: when, whose, which of theirs it is, and the page elsewhere that led to it."""
+
+    at: float
+    person: Person
+    nth: int
+    referrer: str
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """So many visitors over so many days that end at a moment; the same for the same seed."""
+
+    visitors: int
+    days: int
+    end: float
+    zone: ZoneInfo
+    seed: int
+
+    def arrivals(self) -> list[Arrival]:
+        """Every visit, in order of time."""
+        chance = Random(self.seed)  # noqa: S311 — invented people need no secrets
+        found = [arrival for number in range(self.visitors) for arrival in self._of(person(number, chance), chance)]
+        return sorted(found, key=lambda arrival: arrival.at)
+
+    def _of(self, who: Person, chance: Random) -> Iterator[Arrival]:
+        day = chance.choices(self._dates, self._business)[0]
+        nth, last = 1, self._dates[-1]
+        while day <= last:
+            at = self._moment(day, chance)
+            if at < self.end:
+                yield Arrival(at, who, nth, pick(REFERRERS, chance) if nth == 1 or chance.random() < 0.75 else "")
+                nth += 1
+            if chance.random() > 0.5:
+                return
+            # Many come back within days, some after weeks.
+            day += timedelta(days=1 + int(-log(1 - chance.random()) * 5))
+
+    @cached_property
+    def _dates(self) -> list[date]:
+        last = datetime.fromtimestamp(self.end, self.zone).date()
+        return [last - timedelta(days=back) for back in range(self.days - 1, -1, -1)]
+
+    @cached_property
+    def _business(self) -> list[float]:
+        """A site that grows, with quiet weekends, and one day that somebody wrote about it."""
+        talk = len(self._dates) * 3 // 5
+        return [
+            (1 + number / len(self._dates)) * (0.6 if day.weekday() > 4 else 1) * (2.2 if number == talk else 1)
+            for number, day in enumerate(self._dates)
+        ]
+
+    def _moment(self, day: date, chance: Random) -> float:
+        hour = chance.choices(range(24), HOURS)[0]
+        moment = datetime.combine(day, time(hour), self.zone)
+        return moment.timestamp() + chance.randrange(3_600_000) / 1000
+
+
+def person(number: int, chance: Random) -> Person:
+    """Somebody by chance."""
+    mind: Mind = chance.choices(list(MINDS), list(MINDS.values()))[0]
+    address = f"{chance.choice(_NETWORKS)}.{chance.randrange(1, 255)}"
+    agent = pick(ROBOTS if mind == "robot" else BROWSERS, chance)
+    return Person(number, mind, agent, pick(LANGUAGES, chance), address, chance.random() < 0.95)
+
+
+def pick(weighted: dict[str, int], chance: Random) -> str:
+    """One of some texts, by their weights."""
+    return chance.choices(list(weighted), list(weighted.values()))[0]
+
+
+def by_rank(items: Sequence[str], chance: Random) -> str:
+    """One of some texts, an earlier one more likely: the second half as likely as the first, and so on (Zipf)."""
+    return chance.choices(items, [1 / rank for rank in range(1, len(items) + 1)])[0]

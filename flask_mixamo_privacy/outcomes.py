@@ -1,0 +1,35 @@
+"""What commands have in common: exit codes are the contract (0 clean, 1 findings, 2 could not look)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from .errors import PrivacyError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+WAIT = 60.0  # seconds for another loader to come to an end
+
+
+def could_not_look(command: F) -> F:
+    """Turn an error of ours into its sentence and exit code 2."""
+
+    @wraps(command)
+    def run(*args: Any, **values: Any) -> Any:
+        try:
+            return command(*args, **values)
+        except (PrivacyError, OSError) as error:
+            refuse(str(error))
+
+    return run  # type: ignore[return-value]
+
+
+def refuse(sentence: str) -> None:
+    """Say why nothing was done, and exit with 2."""
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(2)

@@ -1,0 +1,260 @@
+"""What reports are made of: each stretch of time is counted once, when it has closed, and stays as it was published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from . import schema
+from .disclosure import Table, Tally, is_safe, loses_little, merged, told_apart, total
+from .headcount import Headcount
+from .pieces import Piece, Pieces, in_time
+from .tally import WHOLE_DAY, tables_of
+from .windows import Calendar, Window, week_of
+
+#: Seconds after midnight during which a day still waits for lines; a segment of the log lives no longer.
+GRACE = 3600.0
+
+OTHER = "other"
+
+#: Tables whose rows are known beforehand: of a row with few visitors it is said that it is one.
+FIXED = ("returning", "decisions")
+FEW = Tally(0, -1)  # as a published cell: fewer than may be told
+
+_DAY = timedelta(days=1)
+
+# The tables of decisions of each day, from one to before another.
+Decided = Callable[[date, date], dict[date, dict[str, Table]]]
+
+
+class Placed(NamedTuple):
+    """With which unit of time ("piece", "week", "month") a piece's total was published, and its rows; else empty."""
+
+    total: str = ""
+    rows: str = ""
+
+
+Place = tuple[str, Piece]  # a table, and a piece of time
+
+
+def no_decisions(_first: date, _end: date) -> dict[date, dict[str, Table]]:
+    """Where there is no ledger to ask."""
+    return {}
+
+
+class Publisher:
+    """Counts what has closed, in a transaction that holds the store's write lock."""
+
+    def __init__(self, calendar: Calendar, least: int, decided: Decided = no_decisions) -> None:
+        self._calendar = calendar
+        self._least = least
+        self._decided = decided
+
+    def close(self, connection: sa.Connection, now: str, progress: Callable[[date], None] = lambda day: None) -> int:
+        """Publish the days that ended before a moment and are not published yet, at most to the end of a month.
+
+        With them the weeks and the month that end with them. Gives the number of days: 0 says that there are no more.
+        """
+        first = self._next(connection)
+        if first is None:
+            return 0
+        day = self._calendar.day_of(first)
+        end = min(self._calendar.day_of(now), Window.of("month", day).end)
+        if day >= end:
+            return 0
+        return Pass(connection, self._calendar, self._least, self._decided).close(first, end, progress)
+
+    def step(self, connection: sa.Connection) -> bool:
+        """Publish what came since the last piece, on the day at hand, if nobody can be told apart in it."""
+        first = self._next(connection)
+        if first is None:
+            return False
+        day, at = self._calendar.day_of(first), schema.events.c.at
+        ends = self._calendar.starts(day + _DAY)
+        newest = connection.scalar(sa.select(sa.func.max(at)).where(at >= first, at < ends))
+        until = _after(newest or first)
+        if until >= ends:
+            return False  # at the very end of its day, which will be closed soon
+        return Pass(connection, self._calendar, self._least, self._decided).step(Piece(first, until, day))
+
+    def _next(self, connection: sa.Connection) -> str | None:
+        """Where the next piece starts; None while there is no event."""
+        last = connection.scalar(sa.select(sa.func.max(schema.pieces.c.until)))
+        if last is not None:
+            return str(last)
+        oldest = connection.scalar(sa.select(sa.func.min(schema.events.c.at)))
+        return None if oldest is None else self._calendar.starts(self._calendar.day_of(oldest))
+
+
+class Pass:
+    """One pass over pieces in order of time; keeps at hand what waits for the end of its week or month."""
+
+    def __init__(self, connection: sa.Connection, calendar: Calendar, least: int, decided: Decided) -> None:
+        self._connection = connection
+        self._pieces = Pieces(connection, calendar)
+        self._headcount = Headcount(connection, self._pieces, least)
+        self._calendar = calendar
+        self._least = least
+        self._decided = decided
+        self._decisions: dict[date, dict[str, Table]] = {}
+        self._placed: dict[Place, Placed] = {}  # what was published of this month's pieces
+        self._waiting: dict[Piece, dict[str, Table]] = {}  # the tables of pieces of which something was not
+        self._new_cells: list[dict[str, Any]] = []  # published, and not written yet
+        self._changed: dict[Place, Placed] = {}
+        self._broken: set[str] = set()  # the starts of pieces that lost events after their total was published
+
+    def close(self, first: str, end: date, progress: Callable[[date], None]) -> int:
+        """Close the days from a moment to before a day."""
+        day = self._calendar.day_of(first)
+        self._remember(day, end)
+        closed = 0
+        while day < end:
+            piece = Piece(first, self._calendar.starts(day + _DAY), day)
+            self._pieces.take_late(piece)
+            self._pieces.note(piece)
+            self.count(piece)
+            self.end_day(day)
+            progress(day)
+            first, day, closed = piece.until, day + _DAY, closed + 1
+        return closed
+
+    def step(self, piece: Piece) -> bool:
+        """Publish a part of a day, unless its total could tell of somebody."""
+        if len({event[0] for event in self._pieces.events(piece, late="")}) < self._least:
+            return False
+        self._pieces.take_late(piece)
+        self._pieces.note(piece)
+        self.count(piece)
+        return True
+
+    def again(self, pieces: list[Piece], end: date) -> None:
+        """Publish a month's pieces, of which nothing is published any more, once more."""
+        self._decisions = self._decided(pieces[0].day, end)
+        for piece in pieces:
+            self.count(piece, new=False)
+            if self._pieces.ends_day(piece):
+                self.end_day(piece.day)
+
+    def count(self, piece: Piece, *, new: bool = True) -> None:
+        """Publish what can be published of one piece by itself."""
+        tables = self._tables(piece)
+        self._waiting[piece] = tables
+        visitors = total(tables.get("visitors", {})).visitors
+        self._headcount.arrived(piece, visitors)
+        always = not self._pieces.ends_day(piece) and self._pieces.is_first_day(piece.day)
+        for name in tables:
+            self._publish(name, [piece], piece.unit, "piece", always=always)
+        self._waiting[piece] = {name: table for name, table in tables.items() if not self._is_done(name, piece)}
+        self._flush()
+        if new:
+            self._headcount.add(visitors, piece.day)
+
+    def end_day(self, day: date) -> None:
+        """Publish what can be published with the longer units of time that end with this day."""
+        after, week, month = day + _DAY, Window.of("week", day), Window.of("month", day)
+        self._headcount.close(Window.of("day", day))
+        if after.weekday() == 0 or after.day == 1:
+            self._gather("week", max(week.first, month.first), after)
+            self._flush()
+        if after.weekday() == 0:
+            self._headcount.close(week)
+        if after.day == 1:
+            self._gather("month", month.first, after)
+            self._flush()
+            self._headcount.close(month)
+            self._headcount.forget(week.first)
+            self._placed, self._waiting = {}, {}
+
+    def _gather(self, level: str, first: date, end: date) -> None:
+        unit = (f"{first:%Y-%m}", week_of(first) if level == "week" else "", "", "")
+        pieces: dict[str, list[Piece]] = {}
+        for name, piece in sorted(self._placed):
+            if first <= piece.day < end and not self._is_done(name, piece):
+                pieces.setdefault(name, []).append(piece)
+        for name, having in pieces.items():
+            self._publish(name, having, unit, level, always=level == "month")
+
+    def _publish(self, name: str, having: list[Piece], unit: tuple[str, ...], level: str, *, always: bool) -> None:
+        """Publish the total of the pieces that have none yet, then the rows of those that have one and no rows."""
+        tables = {piece: self._table(name, piece) for piece in having}
+        before = {piece: self._placed.get((name, piece), Placed()) for piece in having}
+        without = [piece for piece in having if not before[piece].total]
+        everything = total(merged([tables[piece] for piece in without]))
+        if without and is_safe(everything, self._least):
+            self._write(name, unit, {"": everything})
+            before |= {piece: Placed(level) for piece in without}
+        waiting = [piece for piece in having if before[piece].total and not before[piece].rows]
+        table = merged([tables[piece] for piece in waiting])
+        whole = not waiting or self._broken.isdisjoint(piece.start for piece in waiting)
+        shown, other = told_apart(table, self._least, whole=whole)
+        if table and (always or loses_little(table, other)):
+            small = table.keys() - shown.keys() if name in FIXED else ()
+            few = {row: FEW for row in small if len(table[row].visitors) < self._least}
+            self._write(name, unit, shown | ({OTHER: other} if other.number else {}) | few)
+            before |= {piece: Placed(before[piece].total, level) for piece in waiting}
+        for piece, placed in before.items():
+            self._mark(name, piece, placed)
+
+    def _mark(self, name: str, piece: Piece, now: Placed) -> None:
+        if self._placed.get((name, piece)) != now:
+            self._placed[name, piece] = now
+            self._changed[name, piece] = now
+
+    def _is_done(self, name: str, piece: Piece) -> bool:
+        return bool(self._placed[name, piece].rows)
+
+    def _write(self, name: str, unit: tuple[str, ...], rows: dict[str, Tally]) -> None:
+        where = {"name": name} | dict(zip(("month", "week", "day", "start"), unit, strict=True))
+        self._new_cells += (
+            where | {"row": row, "number": t.number, "amount": t.amount, "visitors": len(t.visitors)}
+            for row, t in rows.items()
+        )
+
+    def _flush(self) -> None:
+        """Write down what was published."""
+        if self._new_cells:
+            self._connection.execute(sa.insert(schema.cells), self._new_cells)
+        if self._changed:
+            rows = [{"of": name, "at": piece.start, **now._asdict()} for (name, piece), now in self._changed.items()]
+            here = sa.and_(schema.placed.c.name == sa.bindparam("of"), schema.placed.c.start == sa.bindparam("at"))
+            self._connection.execute(sa.delete(schema.placed).where(here), rows)
+            self._connection.execute(
+                sa.insert(schema.placed).values(name=sa.bindparam("of"), start=sa.bindparam("at")), rows
+            )
+        self._new_cells, self._changed = [], {}
+
+    # What was counted, and who was there
+
+    def _table(self, name: str, piece: Piece) -> Table:
+        if piece not in self._waiting:
+            self._waiting[piece] = self._tables(piece)
+        return self._waiting[piece].get(name, {})
+
+    def _tables(self, piece: Piece) -> dict[str, Table]:
+        found = tables_of(self._pieces.events(piece), self._calendar)
+        starts_day, ends_day = piece.start == self._calendar.starts(piece.day), self._pieces.ends_day(piece)
+        if not (starts_day and ends_day):
+            found = {name: table for name, table in found.items() if name not in WHOLE_DAY}
+        if ends_day and not starts_day:
+            parts = self._pieces.between(piece.day, piece.day + _DAY)
+            events = sorted((event for part in parts for event in self._pieces.events(part)), key=in_time)
+            found |= {name: table for name, table in tables_of(events, self._calendar).items() if name in WHOLE_DAY}
+        return found | (self._decisions.get(piece.day, {}) if ends_day else {})
+
+    def _remember(self, day: date, end: date) -> None:
+        """Take up the month that a day is in where an earlier pass left it."""
+        first = day.replace(day=1)
+        self._decisions = self._decided(first, end)
+        self._broken = self._pieces.broken(first, Window.of("month", day).end)
+        pieces = {piece.start: piece for piece in self._pieces.between(first, Window.of("month", day).end)}
+        for row in self._connection.execute(sa.select(schema.placed).where(schema.placed.c.start.in_(pieces))):
+            self._placed[row.name, pieces[row.start]] = Placed(row.total, row.rows)
+
+
+def _after(at: str) -> str:
+    """The millisecond after a moment."""
+    moment = datetime.fromisoformat(at).astimezone(UTC) + timedelta(milliseconds=1)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

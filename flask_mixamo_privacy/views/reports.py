@@ -1,0 +1,114 @@
+"""Reports for staff: a page of pictures, each with its table, and every report as CSV and JSON."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from .. import charts, telling
+from ..access import staff_only
+from ..current import exchange
+from ..errors import StoreUnavailable
+from ..site import Site, site
+from ..spreadsheet import as_csv
+from ..tracking.reading import Cell, Reading
+from ..tracking.reports import NAMES, UNITS, Report, Window
+from ..tracking.windows import Calendar
+from .consent import never_cached
+
+#: The page's sections: a heading, and the reports under it.
+SECTIONS = (
+    ("Visits", ("visits", "returning", "visit_numbers", "days_between", "hours")),
+    ("Interest", ("pages", "entries", "exits")),
+    ("Coming and going", ("movement", "referrers", "exit_links", "clicks")),
+    ("Browsers and choices", ("browsers", "platforms", "providers", "choices", "changes")),
+    ("Decisions", ("decisions", "decisions_by_version", "decisions_by_locale")),
+)
+HOURS = tuple(f"{hour:02d}" for hour in range(24))
+
+
+def add_to(pages: Blueprint) -> None:
+    looks = (("reports", "", page), ("report_csv", "/<name>.csv", csv), ("report_json", "/<name>.json", json))
+    for endpoint, path, view in looks:
+        pages.add_url_rule(f"/reports{path}", endpoint=endpoint, view_func=staff_only("reports")(view))
+
+
+class Totals(NamedTuple):
+    """What a window comes to, in four numbers."""
+
+    visits: Cell
+    visitors: Cell
+    views: Cell
+    consenting: float | None
+
+
+def page() -> AnyResponse:
+    """Every report about one window of time, which the query names: ``window``, or the newest of a ``period``."""
+    here = exchange()
+    try:
+        window = _window(here.site)
+        found = {report.id: report for report in here.site.reports.every(window)}
+        windows = here.site.reports.windows(window.unit)
+        totals = _totals(here.site, found, window)
+    except StoreUnavailable as error:
+        here.site.failed(error, tell_tests=False)
+        abort(503, "The database of events could not be reached. Try again in a moment.")
+    rendered = render_template(
+        "mixamo_privacy/reports.html",
+        t=here.language,
+        window=window,
+        windows=windows,
+        units=UNITS,
+        totals=totals,
+        sections=[(title, [found[name] for name in names]) for title, names in SECTIONS],
+        closed=found["visits"].state == "closed",
+        min_cell=here.site.settings.min_cell,
+        rtl=here.language.dir == "rtl",
+        charts=charts,
+        telling=telling,
+        hours=HOURS,
+    )
+    return never_cached(make_response(rendered))
+
+
+def csv(name: str) -> AnyResponse:
+    """One report for a spreadsheet."""
+    report = _report(name)
+    response = Response(as_csv(report), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{report.id}-{report.window}.csv"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return never_cached(response)
+
+
+def json(name: str) -> AnyResponse:
+    """One report for a program."""
+    return never_cached(jsonify(_report(name).as_dict()))
+
+
+def _report(name: str) -> Report:
+    here = site()
+    if name not in NAMES:
+        abort(404, f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
+    try:
+        return here.reports.report(name, _window(here))
+    except StoreUnavailable as error:
+        here.failed(error, tell_tests=False)
+        abort(503, "The database of events could not be reached. Try again in a moment.")
+
+
+def _window(here: Site) -> Window:
+    try:
+        if text := request.args.get("window"):
+            return telling.window_of(here.reports, text)
+        return telling.newest(here.reports, request.args.get("period") or None)
+    except ValueError as error:
+        abort(404, str(error))
+
+
+def _totals(here: Site, found: dict[str, Report], window: Window) -> Totals:
+    with Reading(here.store, Calendar(here.settings.timezone), here.settings.min_cell) as reading:
+        visitors = reading.distinct(window)
+    visits = found["visits"]
+    return Totals(visits.total, visitors, found["pages"].total, visits.consenting)

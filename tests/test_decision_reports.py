@@ -1,0 +1,113 @@
+"""Decisions in reports: how many granted and refused, by day, policy version and language, and nobody in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from conftest import choose
+from flask_mixamo_privacy.errors import StoreUnavailable
+from flask_mixamo_privacy.tracking.reports import ALL, Window
+
+DAY = Window.parse("2026-05-08")
+
+
+def decided(site, *choices, locale="en"):
+    """A visitor for each choice, who then opens a page."""
+    for choice in choices:
+        visitor = site.visitor(Accept_Language=locale)
+        shown = visitor.get("/").text.partition('name="shown" value="')[2].partition('"')[0]
+        choose(visitor, choice, shown=shown)
+        visitor.get("/")
+
+
+def reports_of(site):
+    here = site.privacy.site(site.app)
+    with site.app.app_context():
+        here.load()
+    return here.reports
+
+
+def test_decisions_are_told_by_day_version_and_language(tiny, clock):
+    """Granted and refused, once the day has closed; the share of those who consented goes with every report."""
+    site = tiny()
+    decided(site, *["accept_all"] * 6, *["reject_all"] * 9)
+    clock.shift(86400)
+    found = reports_of(site)
+    version = site.privacy.site(site.app).policy.version
+    assert found.report("decisions", DAY).rows == (("2026-05-08", 6, 9, 0),)
+    assert [row[:3] for row in found.report("decisions_by_version", DAY).rows] == [
+        (version, "refused", 9),
+        (version, "granted", 6),
+    ]
+    assert {report.consenting for report in found.every(DAY)} == {0.4}
+    assert found.summary().consenting == 0.4
+
+
+def test_promise_23_few_decisions_are_not_told(tiny, clock):
+    """A day on which two refused says of no column how many, so that no total gives it away."""
+    site = tiny()
+    decided(site, *["accept_all"] * 6, *["reject_all"] * 2)
+    clock.shift(86400)
+    assert reports_of(site).report("decisions", DAY).rows == (("2026-05-08", None, None, None),)
+    assert reports_of(site).report("decisions", DAY).consenting is None
+
+
+def test_promise_24_decisions_carry_no_identifier(tiny, clock):
+    """No receipt and no visitor is in any report about them."""
+    site = tiny()
+    decided(site, *["accept_all"] * 6)
+    clock.shift(86400)
+    text = json.dumps([report.as_dict() for report in reports_of(site).every(ALL)])
+    named = [row["receipt"] for row in site.ledger("grant")] + [event["visitor"] for event in site.events()]
+    assert len(named) > 12 and not [name for name in named if name in text]
+
+
+def test_a_ledger_that_is_away_holds_up_only_the_publishing(tiny, clock, caplog):
+    """Events are loaded; the day is published once the ledger can be read, and then completely."""
+    site = tiny()
+    decided(site, *["accept_all"] * 6)
+    clock.shift(86400)
+    ledger, content = site.folder / "privacy-ledger.sqlite", b"no database"
+    kept = ledger.read_bytes()
+    for rest in site.folder.glob("privacy-ledger.sqlite-*"):
+        rest.unlink()
+    ledger.write_bytes(content)
+    assert reports_of(site).report("pages", DAY).state == "open" and "will be published later" in caplog.text
+    ledger.write_bytes(kept)
+    assert reports_of(site).report("decisions", DAY).total == 6
+
+
+def test_flask_privacy_rebuild_says_what_it_made(tiny, clock):
+    """And what it left alone, since events of it are gone."""
+    site = tiny()
+    decided(site, *["accept_all"] * 6)
+    clock.shift(86400 * 40)
+    decided(site, *["accept_all"] * 6)
+    clock.shift(86400)
+    assert site.cli("rebuild").output == "2 months made anew: 2026-05, 2026-06.\n"
+    gone = site.events()[0]["visitor"]
+    site.cli("erase", gone)
+    assert json.loads(site.cli("rebuild", "--json").output) == {"made": ["2026-06"], "skipped": ["2026-05"]}
+    assert "Left as they are, since some of their events are gone: 2026-05." in site.cli("rebuild").output
+
+
+def test_retention_is_on_by_default(tiny, clock):
+    """After thirteen months the events are gone and their totals stay; after twenty-five those go, too."""
+    site = tiny()
+    decided(site, *["accept_all"] * 6)
+    clock.shift(86400 * 396)
+    assert "events older than 13 months deleted" in site.cli("prune").output and site.events() == []
+    assert reports_of(site).report("pages", Window.parse("2026-05")).total == 6
+    clock.shift(86400 * 400)
+    site.cli("prune")
+    assert reports_of(site).report("pages", Window.parse("2026-05")).rows == ()
+
+
+def test_a_store_that_is_away_says_so(tiny):
+    """Reports raise what the command line turns into exit code 2."""
+    site = tiny()
+    (site.folder / "privacy-events.sqlite").write_bytes(b"no database, but long enough to be looked at as one" * 100)
+    with pytest.raises(StoreUnavailable):
+        site.privacy.site(site.app).reports.summary()

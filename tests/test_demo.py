@@ -1,0 +1,125 @@
+"""Demo data: invented people, real requests; nothing is recorded of who refused, kept silent or is a robot."""
+
+import re
+from collections import Counter
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from conftest import choose
+from example_site import create_app
+from flask_mixamo_privacy.crowd import ROBOTS, Crowd
+from flask_mixamo_privacy.current import NOW
+
+END = 1778241600.0  # 2026-05-08T12:00:00Z
+DAY = 86400
+
+
+def crowd(seed=1, visitors=80, days=30):
+    return Crowd(visitors, days, END, ZoneInfo("UTC"), seed).arrivals()
+
+
+def play(site, *options):
+    outcome = site.cli("demo-data", "--visitors", "40", "--days", "40", *options)
+    return outcome.exit_code, outcome.output
+
+
+def test_a_seed_invents_the_same_people():
+    """And another one others."""
+    assert crowd() == crowd() != crowd(seed=2)
+
+
+def test_people_come_in_the_days_before_and_not_later():
+    """In order of time, some of them again."""
+    arrivals = crowd()
+    times = [arrival.at for arrival in arrivals]
+    assert times == sorted(times) and times[0] >= END - 30 * DAY and times[-1] < END
+    assert any(arrival.nth > 2 for arrival in arrivals)
+    assert {arrival.person.mind for arrival in arrivals} == {"accepts", "counts", "refuses", "silent", "robot"}
+
+
+def test_only_who_consents_is_recorded(tiny, clock):
+    """As many visitors as grants of statistics; no robot; over the days, in the past."""
+    site = tiny()
+    assert play(site)[0] == 0
+    events, grants = site.events(), site.ledger("grant")
+    assert len({event["visitor"] for event in events}) <= len(grants) < 40
+    assert {"visit_start", "repeat_visit", "page_view", "page_exit", "click"} <= {event["kind"] for event in events}
+    days = {event["at"][:10] for event in events}
+    assert len(days) > 10 and max(days) <= "2026-05-08"
+    assert not {"Googlebot", "bingbot"} & {event["browser"] for event in events} and ROBOTS
+
+
+def test_decisions_are_as_old_as_their_visits(tiny, clock):
+    """The ledger says when each was made in the played time, and with which words."""
+    site = tiny()
+    play(site)
+    rows = site.ledger("grant", "refusal")
+    assert len({row["at"][:10] for row in rows}) > 10 and len({row["locale"] for row in rows}) > 2
+    assert all(row["text"] for row in rows)
+
+
+def test_its_reports_can_be_told_at_once(tiny, clock):
+    """Days that have passed are closed when it ends."""
+    site = tiny()
+    play(site, "--visitors", "60")
+    assert '"state": "closed"' in site.cli("report", "visits", "--window", "2026-04", "--json").output
+    assert re.search(r"^/ +\d+", site.cli("report").output, re.MULTILINE)
+
+
+def test_a_site_that_has_events_is_left_alone(tiny, clock):
+    """Exit 2 and a sentence, unless --yes; --if-empty is content with it."""
+    site = tiny()
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    before = len(site.events())
+    code, output = play(site)
+    assert code == 2 and "Nothing was played; add --yes to play all the same." in output
+    assert play(site, "--if-empty") == (0, "")
+    assert len(site.events()) == before
+    assert play(site, "--yes")[0] == 0 and len(site.events()) > before
+
+
+def test_no_loader_sees_half_of_it(tiny, clock, monkeypatch):
+    """What is played lies aside until it is whole; the folder for it is gone afterwards."""
+    site, seen = tiny(), []
+    here = site.privacy.site(site.app)
+    monkeypatch.setattr("flask_mixamo_privacy.demo.Player.play", lambda *_: seen.append(here.log.folder))
+    play(site)
+    assert seen and not [folder for folder in seen if folder == here.settings.log_dir]
+    assert here.log.folder == here.settings.log_dir and not [name for name in site.files() if "demo-" in name]
+
+
+@pytest.mark.parametrize("header", ["mixamo_privacy.now", "Mixamo-Privacy-Now", "X-Mixamo_Privacy.Now"])
+def test_nobody_sets_the_clock_from_outside(tiny, clock, header):
+    """The moment of a request lies in the environ, where no header gets."""
+    site = tiny()
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/", headers={header: "1"})
+    assert {event["at"] for event in site.events()} == {"2026-05-08T12:00:00.000Z"}
+    visitor.get("/", environ_overrides={NOW: END - DAY})
+    assert "2026-05-07T12:00:00.000Z" in {event["at"] for event in site.events()}
+
+
+def test_the_shop_shows_every_kind_of_report(tmp_path, clock):
+    """Movement, clicks and choices too; its staff account may open the page, its customer may not."""
+    app = create_app({"TESTING": True, "SECRET_KEY": "not a secret, a test", **places(tmp_path)})
+    assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "120"]).exit_code == 0
+    found = Counter(re.findall(r'id="report-([a-z-]+)"', enter(app, "staff").get("/privacy/reports?window=all").text))
+    assert {"visits", "pages", "movement", "clicks", "choices", "browsers", "hours", "decisions"} <= set(found)
+    assert enter(app, "customer").get("/privacy/reports").status_code == 403
+    assert app.test_client().get("/privacy/reports").headers["Location"].startswith("/login?next=")
+
+
+def places(folder):
+    databases = {f"PRIVACY_{name}_URL": f"sqlite:///{folder}/{name}.sqlite" for name in ("EVENTS", "LEDGER")}
+    return databases | {f"PRIVACY_{name}_DIR": str(folder / name) for name in ("LOG", "ASSETS")}
+
+
+def enter(app, name):
+    client = app.test_client()
+    client.post("/login", data={"name": name, "password": "demo"}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert "/privacy/reports" in client.get("/account").text or name == "customer"
+    return client

@@ -1,0 +1,212 @@
+"""Publishing: each stretch of time once, after it closed; the same tables whenever they are made; nobody's name in them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from flask_mixamo_privacy.tracking.disclosure import Tally, told_apart
+from flask_mixamo_privacy.tracking.reports import ALL, NAMES, Window
+from flask_mixamo_privacy.tracking.windows import Calendar, as_unit
+from traffic import FIRST, Kept, at, traffic
+
+END = "2026-07-01T12:00:00.000Z"
+PUBLISHED = ("cells", "placed", "pieces", "distinct_visitors")
+
+
+def published(kept):
+    return {name: kept.table(name) for name in PUBLISHED}
+
+
+def views(*visitors, day=FIRST, page="/", hour=12, tag=""):
+    """One view of a page by each of the visitors."""
+    made = []
+    for number, visitor in enumerate(visitors):
+        base = {
+            "visitor": visitor,
+            "visit": f"{visitor}{day}{tag}",
+            "at": at(day, hour * 3600 + number),
+            "page": page,
+            "data": {},
+        }
+        made += [base | {"id": f"{kind}{page}{day}{tag}", "kind": kind} for kind in ("visit_start", "page_view")]
+    return made
+
+
+SIX = tuple(f"v{number}" for number in range(6))
+
+
+def test_loading_in_parts_gives_the_same_tables(tmp_path):
+    """Day by day as on a living site, or all at once from a backlog, with every event twice."""
+    events, living, backlog = traffic(5, 50, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    for number in range(50):
+        day = str(FIRST + timedelta(days=number))
+        of_day = [event for event in events if event["at"][:10] == day]
+        living.load([*of_day, *of_day[:20]], f"{day}T23:00:00.000Z")
+    living.load([], END)
+    backlog.load(events, END)
+    assert published(living) == published(backlog)
+
+
+def test_a_rebuild_gives_the_same_tables(tmp_path):
+    """Every month of them, and it says so."""
+    kept = Kept(tmp_path)
+    kept.load(traffic(6, 60, 80, 20), END)
+    before = published(kept)
+    assert kept.rebuilder.rebuild().made == ("2026-04", "2026-05", "2026-06")
+    assert published(kept) == before and len(before["cells"]) > 300
+
+
+def test_a_rebuild_leaves_alone_what_an_erasure_or_retention_touched(tmp_path):
+    """It says which months those are; their tables stay as they were published."""
+    kept = Kept(tmp_path)
+    kept.load([*traffic(6, 60, 80, 20), *views("gone", day=FIRST + timedelta(days=20), tag="x")], END)
+    before = published(kept)
+    kept.store.erase("gone", "2026-07-01")
+    kept.store.prune("2026-04-22")
+    rebuilt = kept.rebuilder.rebuild()
+    assert (rebuilt.made, rebuilt.skipped) == (("2026-06",), ("2026-04", "2026-05"))
+    assert kept.table("cells") == before["cells"] and kept.table("distinct_visitors") == before["distinct_visitors"]
+
+
+def test_promise_24_an_erasure_changes_no_report(tmp_path):
+    """Of a closed window, of all, and of today, whoever leaves."""
+    kept = Kept(tmp_path)
+    kept.load([*traffic(7, 40, 50, 15), *views(*SIX, "gone", day=FIRST + timedelta(days=40))], "2026-05-30T13:00:00.000Z")
+    windows = [ALL, *(Window.parse(text) for text in ("2026-04-25", "2026-W18", "2026-04", "2026-05-30", "2026-05"))]
+    before = [kept.reports.summary(), *(kept.reports.every(window) for window in windows)]
+    for visitor in ("gone", "v1", "v2"):
+        kept.store.erase(visitor, "2026-05-30")
+    assert [kept.reports.summary(), *(kept.reports.every(window) for window in windows)] == before
+
+
+def test_promise_18_an_erasure_reaches_the_working_sets(tmp_path):
+    """No table names the visitor any more; a line that comes later is refused there, too."""
+    kept = Kept(tmp_path)
+    kept.load(views(*SIX, "gone"), f"{FIRST + timedelta(days=2)}T12:00:00.000Z")
+    kept.load(views("gone", hour=13, tag="late"), f"{FIRST + timedelta(days=2)}T12:00:00.000Z")
+    tables = ("people", "late", "events", *PUBLISHED)
+    assert [name for name in tables if "gone" in str(kept.table(name))] == ["people", "late", "events"]
+    kept.store.erase("gone", "2026-04-22")
+    kept.load(views("gone", hour=14, tag="later"), f"{FIRST + timedelta(days=2)}T12:00:00.000Z")
+    assert [name for name in tables if "gone" in str(kept.table(name))] == []
+
+
+def test_promise_24_published_tables_name_nobody(tmp_path):
+    """No visitor and no visit is in what reports are read from."""
+    kept = Kept(tmp_path)
+    events = traffic(8, 40, 80, 20)
+    kept.load(events, END)
+    text = str(published(kept))
+    assert not [event for event in events if f"'{event['visitor']}'" in text or event["visit"] in text]
+
+
+def test_today_is_not_broken_down_and_not_counted_by_one(tmp_path):
+    """A look at today is repeated in vain until five visitors stand behind what changed."""
+    kept, day = Kept(tmp_path), FIRST
+    kept.load(views(*SIX), f"{day}T12:30:00.000Z")
+    assert (kept.reports.summary().page_views, kept.reports.summary().visitors) == (6, 6)
+    for number in range(4):
+        kept.load(views(f"n{number}", hour=13, tag=str(number)), f"{day}T13:30:00.000Z")
+        assert kept.reports.summary().page_views == 6
+    kept.load(views("n4", hour=13, tag="4"), f"{day}T13:30:00.000Z")
+    assert (kept.reports.summary().page_views, kept.reports.summary().visitors) == (11, 11)
+    week = kept.reports.report("pages", Window.of("week", day))
+    assert (week.state, week.rows, week.total) == ("open", (), 11)
+
+
+def test_a_small_day_shows_when_its_week_closes(tmp_path):
+    """Three visitors a day are too few for a day, and enough for a week."""
+    kept = Kept(tmp_path)
+    for number in range(7):
+        day = FIRST + timedelta(days=number)
+        kept.load(views(*(f"d{number}-{each}" for each in range(3)), day=day), f"{day}T12:30:00.000Z")
+    kept.load([], "2026-04-28T12:00:00.000Z")
+    days = [kept.reports.report("visits", Window.of("day", FIRST + timedelta(days=number))).total for number in range(7)]
+    week = kept.reports.report("pages", Window.of("week", FIRST))
+    assert days == ["<5"] * 7 and week.rows == (("/", 21, 21, 1.0, None, None),)
+
+
+def test_an_event_that_comes_late_is_counted_once_with_the_next_day(tmp_path):
+    """Its own day has been published and stays as it is; nothing is lost, and a rebuild agrees."""
+    kept = Kept(tmp_path)
+    kept.load(views(*SIX), "2026-04-21T12:00:00.000Z")
+    late = views("late", *SIX[:2], hour=20, tag="late")
+    for _ in range(2):
+        kept.load(late, "2026-04-21T12:00:00.000Z")
+    kept.load(views(*SIX, day=FIRST + timedelta(days=1), tag="next"), "2026-04-22T12:00:00.000Z")
+    found = [kept.reports.report("pages", Window.of("day", FIRST + timedelta(days=number))).total for number in range(2)]
+    before = published(kept)
+    kept.rebuilder.rebuild()
+    assert found == [6, 9] and published(kept) == before
+
+
+def test_days_begin_in_the_time_zone_of_the_site(tmp_path):
+    """Half past eleven at night in Berlin is the next day in no report, though it is 21:30 in UTC; summer time too."""
+    kept = Kept(tmp_path, zone="Europe/Berlin")
+    kept.load([*views(*SIX, hour=21), *views(*SIX, hour=22, tag="after")], "2026-04-24T12:00:00.000Z")
+    hours = [
+        kept.reports.report("hours", Window.of("day", FIRST + timedelta(days=number))).rows[0][0] for number in range(2)
+    ]
+    assert hours == ["23", "00"]
+    assert Calendar("Europe/Berlin").starts(FIRST) == "2026-04-19T22:00:00.000Z"
+
+
+def test_aggregates_have_a_retention_of_their_own(tmp_path):
+    """Events may go and their totals stay; totals go with their month, and nothing is counted a second time."""
+    kept = Kept(tmp_path)
+    kept.load(traffic(9, 60, 200, 60), END)
+    progress = []
+    kept.store.prune("2026-06-01", "2026-05-20", progress.append)
+    assert {row[1] for row in kept.table("cells")} == {"2026-05", "2026-06"}
+    assert len(progress) == 42 and progress == sorted(progress)
+    kept.store.prune("2026-07-01", "2026-07-01")
+    kept.load(views(*SIX, day=FIRST + timedelta(days=80)), "2026-07-12T12:00:00.000Z")
+    assert {row[1] for row in kept.table("cells")} == {"2026-07"}
+
+
+def test_a_summary_of_nothing_is_empty(tmp_path):
+    """Before the first event there is no database, and asking makes none."""
+    kept = Kept(tmp_path)
+    summary = kept.reports.summary()
+    assert (summary.visits, summary.visitors, summary.pages, kept.reports.windows("day")) == (0, 0, (), ())
+    assert [report.rows for report in kept.reports.every(ALL)] == [()] * len(NAMES) and not kept.store.database.exists
+
+
+@pytest.mark.parametrize("text", ["2026-05-08", "2026-W19", "2026-05", "all"])
+def test_a_window_is_read_as_it_is_written(text):
+    """And its neighbours touch it."""
+    window = Window.parse(text)
+    assert str(window) == text and window.next.previous == window
+    assert window.unit == "all" or window.previous.end == window.first
+
+
+@pytest.mark.parametrize("text", ["", "today", "2026-13", "2026-W60", "2026-5-8", "2026-05-08T12:00"])
+def test_what_is_no_window_says_how_to_write_one(text):
+    """Names what it got."""
+    with pytest.raises(ValueError) as raised:
+        Window.parse(text)
+    assert text in str(raised.value) or "week" in str(raised.value) or "month" in str(raised.value)
+
+
+def test_a_unit_of_time_that_is_none_says_which_there_are():
+    """Day, week, month, all."""
+    with pytest.raises(ValueError, match=r"'year' is no unit of time; choose day, week, month or all\."):
+        as_unit("year")
+
+
+def test_promise_23_complementary_suppression_takes_the_smallest_along():
+    """Until five stand behind what is hidden; nothing more than that."""
+    table = {
+        name: Tally(number, 0, {f"{name}{each}" for each in range(number)})
+        for name, number in (("a", 9), ("b", 6), ("c", 5), ("d", 1))
+    }
+    shown, other = told_apart(table, 5)
+    assert (list(shown), other.number) == (["a", "b"], 6)
+
+
+def test_what_was_erased_is_hidden_among_others():
+    """Where a total still holds somebody's events, "other" holds those of five more, be there nothing else to hide."""
+    table = {name: Tally(6, 0, {f"{name}{each}" for each in range(6)}) for name in "ab"}
+    assert list(told_apart(table, 5)[0]) == ["a", "b"] and list(told_apart(table, 5, whole=False)[0]) == ["a"]

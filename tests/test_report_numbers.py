@@ -1,0 +1,197 @@
+"""Every number of every report equals a count over the raw events, made here in another way."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from flask_mixamo_privacy.tracking.reports import ALL, NAMES, OTHER, UNKNOWN, Window
+from flask_mixamo_privacy.tracking.windows import UNITS, week_of
+from traffic import FIRST, Kept, traffic
+
+Counted = list[tuple[Any, str]]  # (row, visitor), once for each event
+END = date(2026, 8, 1)  # everything has closed by then
+CASES = [(1, 75, 400, 120, "UTC"), (2, 75, 60, 14, "UTC"), (3, 45, 30, 3, "UTC"), (4, 40, 100, 30, "America/New_York")]
+
+
+def local(event: dict[str, Any], zone: str) -> datetime:
+    return datetime.fromisoformat(event["at"]).astimezone(ZoneInfo(zone))
+
+
+def counted(events: list[dict[str, Any]], name: str, zone: str) -> Counted:
+    """One table's rows of one day's events, by reading the events one after another."""
+    rows: Counted = []
+    last, chosen = dict[str, Any](), dict[Any, str]()
+    numbers = {e["visit"]: e["data"]["visit_number"] for e in events if e["kind"] == "repeat_visit"}
+    for e in events:
+        who, found = e["visitor"], rows_of(e, numbers.get(e["visit"], 1), zone)
+        if e["kind"] == "page_view":
+            last[e["visit"]] = (e["page"], who)
+        if e["kind"] == "customisation":
+            choice, value = e["data"]["name"], e["data"]["value"]
+            found["changes"] = choice if chosen.get((who, choice), value) != value else None
+            chosen[who, choice] = value
+        if found.get(name):
+            rows.append((found[name], who))
+    return list(last.values()) if name == "exits" else rows
+
+
+def rows_of(e: dict[str, Any], number: int, zone: str) -> dict[str, Any]:
+    """The rows that one event counts in, by table."""
+    kind, page, data = e["kind"], e["page"], e["data"]
+    if kind == "visit_start":
+        ordinal = str(number) if number < 4 else "4–5" if number < 6 else "6–10" if number < 11 else "11 or more"
+        site = e.get("referrer") and e["referrer"].rpartition("/")[0]
+        how = {"returning": "repeat" if number > 1 else "first", "visit_numbers": ordinal, "referrers": site}
+        return how | {"entries": page, "browsers": e["browser"], "platforms": e["platform"], "providers": e["provider"]}
+    if kind == "page_view":
+        movement = e["previous"] and (e["previous"], page)
+        return {"pages": page, "hours": f"{local(e, zone):%H}", "movement": movement}
+    if kind == "repeat_visit":
+        gap, names = (
+            data["days_since_last"],
+            ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (29, "2–4 weeks")),
+        )
+        return {"days_between": next((text for most, text in names if gap <= most), "a month or more")}
+    if kind == "click":
+        return {"clicks": (page, data.get("to") or data.get("on") or UNKNOWN)}
+    if kind == "exit_link":
+        return {"exit_links": data["to"]}
+    return {"choices": (data["name"], data["value"])} if kind == "customisation" else {}
+
+
+def apart(rows: Counted, least: int) -> dict[Any, int]:
+    """Which rows may be told apart, with their events; "other" if anything is left over."""
+    by_row = defaultdict(list)
+    for row, who in rows:
+        by_row[row].append(who)
+    small = {row for row, who in by_row.items() if len(set(who)) < least}
+    order = sorted(by_row.keys() - small, key=lambda row: (len(by_row[row]), _reversed(str_of(row))))
+    while order and 0 < len({who for row in small for who in by_row[row]}) < least:
+        small.add(order.pop(0))
+    shown = {row: len(by_row[row]) for row in order}
+    rest = len(rows) - sum(shown.values())
+    return shown | ({OTHER: rest} if rest else {})
+
+
+def str_of(row: Any) -> str:
+    return '["' + '","'.join(row) + '"]' if isinstance(row, tuple) else row
+
+
+def _reversed(text: str) -> tuple[int, ...]:
+    return tuple(-ord(char) for char in text)
+
+
+class Expected:
+    """The published parts of one table: by the days they cover, their total and their rows."""
+
+    def __init__(self, by_day: dict[date, Counted], least: int) -> None:
+        self.least = least
+        self.totals: list[tuple[str, list[date], Counted]] = []
+        self.groups: list[tuple[str, list[date], dict[Any, int], Counted]] = []
+        untotalled, untold = dict(by_day), dict[date, Counted]()
+        for level, key in (
+            ("day", str),
+            ("week", lambda day: f"{day:%Y-%m} {week_of(day)}"),
+            ("month", lambda day: f"{day:%Y-%m}"),
+        ):
+            for unit in {key(day) for day in by_day}:
+                if any(key(day) == unit for day in by_day) and level != "day" and key(max(by_day)) == unit:
+                    continue  # a week or a month that has not ended
+                days = sorted(day for day in untotalled if key(day) == unit)
+                rows = [row for day in days for row in untotalled[day]]
+                if rows and len({who for _, who in rows}) >= least:
+                    self.totals.append((level, days, rows))
+                    untold |= {day: untotalled.pop(day) for day in days}
+                days = sorted(day for day in untold if key(day) == unit)
+                rows = [row for day in days for row in untold[day]]
+                table = apart(rows, least)
+                if rows and (level == "month" or table.get(OTHER, 0) <= 0.1 * len(rows)):
+                    self.groups.append((level, days, table, rows))
+                    for day in days:
+                        del untold[day]
+
+    def table(self, window: Window) -> tuple[int, dict[Any, int]]:
+        """The window's total, and its rows."""
+        total = sum(len(rows) for level, days, rows in self.totals if inside(level, days, window))
+        shown: dict[Any, int] = defaultdict(int)
+        for level, days, table, _ in self.groups:
+            if inside(level, days, window):
+                for row, number in table.items():
+                    shown[row] += number
+        shown.pop(OTHER, None)
+        rest = total - sum(shown.values())
+        return total, dict(shown) | ({OTHER: rest} if rest else {})
+
+
+def inside(level: str, days: list[date], window: Window) -> bool:
+    return UNITS.index(level) <= UNITS.index(window.unit) and (window == ALL or window.first <= days[0] < window.end)
+
+
+def windows_of(number_of_days: int) -> list[Window]:
+    days = [FIRST + timedelta(days=number) for number in range(-1, number_of_days + 1)]
+    return [ALL, *sorted({Window.of(unit, day) for day in days for unit in UNITS[:3]}, key=str)]
+
+
+@pytest.mark.parametrize(("seed", "number", "visitors", "visits", "zone"), CASES)
+def test_promise_23_every_number_is_a_count_over_the_events(tmp_path, seed, number, visitors, visits, zone):
+    """Of big, middling and small sites; over days, weeks, months and all."""
+    events, kept = traffic(seed, number, visitors, visits), Kept(tmp_path, zone=zone)
+    kept.load(events, f"{END}T12:00:00.000Z")
+    by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        by_day[local(event, zone).date()].append(event)
+    told = 0
+    found = {(report.id, window): report for window in windows_of(number) for report in kept.reports.every(window)}
+    for name in [name for name in NAMES if name != "visits" and not name.startswith("decisions")]:
+        days = {day: counted(day_events, name, zone) for day, day_events in by_day.items()} | {END: []}
+        expected = Expected(days, kept.least)
+        for window in windows_of(number):
+            report = found[name, window]
+            names = 2 if name in ("movement", "clicks", "choices") else 1
+            shown = {row[0] if names == 1 or row[0] == OTHER else row[:2]: row[names] for row in report.rows}
+            total, rows = expected.table(window)
+            true = sum(len(rows) for day, rows in days.items() if window == ALL or window.first <= day < window.end)
+            says = total if total == true else f"{total}+" if total else "<5"
+            assert (report.total, shown) == (says, rows), (name, str(window))
+            told += len(shown)
+    assert told > 100
+
+
+@pytest.mark.parametrize(("seed", "number", "visitors", "visits", "zone"), CASES[:2])
+def test_distinct_visitors_are_counted_once(tmp_path, seed, number, visitors, visits, zone):
+    """A number of visitors is the number of different ones, or says that it is at least so many."""
+    events, kept = traffic(seed, number, visitors, visits), Kept(tmp_path)
+    kept.load(events, f"{END}T12:00:00.000Z")
+    exact = 0
+    for window in windows_of(number):
+        first, end = window.first.isoformat(), window.end.isoformat()
+        true = len({e["visitor"] for e in events if window == ALL or first <= e["at"] < end})
+        for row in kept.reports.report("visits", window).rows if window.unit == "day" else ():
+            assert row[2] == true or (row[2] == "<5" and true < 5)
+        found = kept.reports.distinct(window)
+        assert found == true or (isinstance(found, str) and (true < 5 or int(found[:-1]) <= true))
+        exact += found == true
+    assert exact > number / 2
+
+
+def test_time_on_page_is_the_mean_of_whole_seconds(tmp_path):
+    """Over the exits that say how long; the change is against the window before."""
+    events, kept = traffic(1, 20, 400, 120), Kept(tmp_path)
+    kept.load(events, "2026-06-01T12:00:00.000Z")
+    day, before = (Window.of("day", FIRST + timedelta(days=number)) for number in (9, 8))
+    seconds = [
+        int(e["data"]["seconds"])
+        for e in events
+        if e["kind"] == "page_exit" and e["page"] == "/" and e["at"][:10] == str(day)
+    ]
+    views = [
+        sum(e["kind"] == "page_view" and e["page"] == "/" and e["at"][:10] == str(one) for e in events)
+        for one in (day, before)
+    ]
+    row = kept.reports.report("pages", day).rows[0]
+    assert row[0] == "/" and row[4:] == (round(sum(seconds) / len(seconds)), round(views[0] / views[1] - 1, 4))

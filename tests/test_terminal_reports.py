@@ -1,0 +1,90 @@
+"""Reports in a terminal: by name, period and window, as tables that fit, as JSON and as CSV."""
+
+import json
+
+import pytest
+
+from conftest import choose
+from flask_mixamo_privacy.reporting import bar
+from flask_mixamo_privacy.tracking.reports import NAMES
+
+DAY = 86400
+
+
+@pytest.fixture
+def seen(tiny, clock, monkeypatch):
+    """A site that six consenting visitors saw on 8 May; it is the 9th of June."""
+    monkeypatch.setenv("COLUMNS", "80")
+    site = tiny()
+    for _ in range(6):
+        visitor = site.visitor()
+        choose(visitor, "accept_all")
+        visitor.get("/")
+        visitor.get("/item/" + "long" * 30, headers={"Referer": "http://localhost/"})
+    clock.shift(32 * DAY)
+    return site
+
+
+def test_a_report_by_its_name(seen):
+    """A table with a bar, under the words that say who is counted."""
+    lines = seen.cli("report", "entries", "--period", "month").output.splitlines()
+    assert lines[0] == (
+        "2026-05 (closed). Counts visitors who consented to statistics, 100.0% of the decisions. Fewer than 5 are not told apart."
+    )
+    assert lines[2:] == [
+        "ENTRY PAGES",
+        "Page  Visits  Visitors   Share",
+        "────  ──────  ────────  ──────",
+        "/          6         6  100.0%  ████████████████████████",
+    ]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_no_line_is_wider_than_the_terminal(seen, monkeypatch, columns):
+    """A long name is cut, and there is no colour where nobody sees it."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    output = seen.cli("report", "pages", "movement", "--window", "2026-05").output
+    tables = [line for line in output.splitlines() if line.startswith(("/", "─"))]
+    assert tables and max(map(len, tables)) <= columns and "\x1b" not in output
+
+
+def test_all_reports_of_a_period_and_what_is_silent(seen):
+    """Those without a row are named at the end."""
+    output = seen.cli("report", "--period", "month").output
+    assert "MOVEMENT" in output and output.rstrip().endswith("Internet providers.")
+
+
+def test_json_and_csv(seen):
+    """The same reports for machines."""
+    found = json.loads(seen.cli("report", "pages", "visits", "--period", "month", "--json").output)
+    assert [(each["id"], each["window"]) for each in found] == [("visits", "2026-05"), ("pages", "2026-05")]
+    assert len(json.loads(seen.cli("report", "--window", "2026-05", "--json").output)) == len(NAMES)
+    assert (
+        seen.cli("report", "entries", "--window", "2026-05", "--csv")
+        .output.splitlines()[1]
+        .startswith("/,6,6,1.0,2026-05,closed,")
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["people"], "There is no report 'people'; there are: visits,"),
+        (["--csv"], "--csv writes one report: name it, one of visits,"),
+        (["pages", "visits", "--csv"], "--csv writes one report"),
+        (["--window", "May"], "'May' is no window of time; write 2026-05-08, 2026-W19, 2026-05 or all."),
+        (["--window", "2031-01"], "Nothing was recorded in 2031-01."),
+        (["--window", "2026-05", "--period", "week"], "--window 2026-05 is no week; leave --period out."),
+        (["--period", "year"], "'year' is not one of"),
+    ],
+)
+def test_a_mistake_is_said(seen, arguments, sentence):
+    """What was given, what there is, and exit code 2."""
+    outcome = seen.cli("report", *arguments)
+    assert (outcome.exit_code, sentence in " ".join(outcome.output.split())) == (2, True), outcome.output
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(1, "████"), (0.5, "██"), (0.28, "█▏"), (0.001, "▏"), (0, "")])
+def test_a_bar_is_drawn_in_eighths(share, drawn):
+    """Little is not nothing."""
+    assert bar(share, 4) == drawn

@@ -1,0 +1,115 @@
+"""Events of made-up visitors, written as the log writes them, and a store that loads and publishes them."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.pending import Pending
+from flask_mixamo_privacy.tracking.events import FIELDS
+from flask_mixamo_privacy.tracking.loader import Loaded, Loader
+from flask_mixamo_privacy.tracking.published import Publisher, no_decisions
+from flask_mixamo_privacy.tracking.rebuilding import Rebuilder
+from flask_mixamo_privacy.tracking.reports import Reports
+from flask_mixamo_privacy.tracking.store import Store
+from flask_mixamo_privacy.tracking.windows import Calendar
+
+KEYS = {"test": "sixteen characters or more"}
+FIRST = date(2026, 4, 20)  # a Monday, in a month whose last week straddles two
+PAGES = ("/", "/shop", "/shop/cart", "/about", "/news", "/help", "/jobs", "/imprint")
+
+
+class Kept:
+    """A store with its log in a folder, and the reports read from it."""
+
+    def __init__(self, folder: Path, url: str = "", least: int = 5, zone: str = "UTC", decided: Any = no_decisions) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.least, self.calendar, self.now = folder, least, Calendar(zone), ""
+        self.store = Store(
+            url or f"sqlite:///{folder}/events.sqlite", Keys(KEYS, ""), Pending(str(folder / "erasures.pending"))
+        )
+        self.publisher = Publisher(self.calendar, least, decided)
+        self.reports = Reports(self.store, self.publisher, self.calendar, least)
+        self.rebuilder = Rebuilder(self.store, self.calendar, least, decided)
+        self.loader = Loader(str(folder), self.store, publish=lambda connection: self.publisher.close(connection, self.now))
+        self._segments = 0
+
+    def load(self, events: list[dict[str, Any]], now: str) -> Loaded:
+        """Write the events as one closed segment, load it, and publish what had closed by that moment."""
+        if events:
+            self._segments += 1
+            lines = "".join(json.dumps(dict.fromkeys(FIELDS) | event) + "\n" for event in events)
+            (self.folder / f"s{self._segments}.events").write_text(lines)
+        self.now = now
+        return self.loader.load()
+
+    def table(self, name: str) -> list[tuple[Any, ...]]:
+        """Every row of one table of the database, in order."""
+        with self.store.database.read() as connection:
+            return sorted(tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}"))
+
+
+def at(day: date, seconds: float) -> str:
+    """A moment of a day, as events write it."""
+    whole = int(seconds)
+    return f"{day.isoformat()}T{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{int(seconds % 1 * 1000):03d}Z"
+
+
+def days(number: int) -> list[date]:
+    return [FIRST + timedelta(days=offset) for offset in range(number)]
+
+
+def traffic(seed: int, number_of_days: int, visitors: int, visits: int) -> list[dict[str, Any]]:
+    """So many visits a day, of visitors who come again, each with pages, times, clicks, choices and a way out."""
+    chance, seen, made = random.Random(seed), dict[int, tuple[int, date]](), list[dict[str, Any]]()
+    for day in days(number_of_days):
+        for visit in range(chance.randint(visits // 2, visits)):
+            person = int(visitors * chance.random() ** 2)
+            number, last = seen.get(person, (0, day))
+            seen[person] = number + 1, day
+            made += _visit(chance, day, f"v{person}", f"{day}-{visit}", number + 1, (day - last).days)
+    return sorted(made, key=lambda event: event["at"])
+
+
+def _visit(chance: random.Random, day: date, visitor: str, visit: str, number: int, gap: int) -> list[dict[str, Any]]:
+    browser, platform = chance.choice((("Firefox", "Linux"), ("Chrome", "Windows"), ("Safari", "iOS")))
+    now, previous, made = chance.uniform(0, 80_000), None, list[dict[str, Any]]()
+    base = {
+        "visitor": visitor,
+        "visit": visit,
+        "browser": browser,
+        "platform": platform,
+        "provider": chance.choice(("ISP", None)),
+    }
+
+    def add(kind: str, page: str, data: dict[str, Any], **more: Any) -> None:
+        where = {"at": at(day, now), "page": page, "previous": previous, "data": data}
+        made.append(base | where | more | {"kind": kind, "id": f"{visit}-{len(made)}"})
+
+    for step in range(chance.randint(1, 5)):
+        page = PAGES[int(len(PAGES) * chance.random() ** 2)]
+        if not step:
+            add(
+                "visit_start",
+                page,
+                {},
+                referrer=chance.choice((None, "https://search.example/find", "https://other.example/")),
+            )
+            if number > 1:
+                add("repeat_visit", page, {"visit_number": number, "days_since_last": gap})
+        add("page_view", page, {})
+        if chance.random() < 0.3:
+            add("customisation", page, {"name": "theme", "value": chance.choice(("dark", "light"))})
+        if chance.random() < 0.3:
+            add("click", page, chance.choice(({"to": "/shop"}, {"on": "menu"}, {})))
+        now += chance.uniform(1, 200)
+        if chance.random() < 0.8:
+            add("page_exit", page, {"seconds": chance.choice((3, 12.5, 60))})
+        previous = page
+    if chance.random() < 0.2:
+        add("exit_link", previous or "/", {"to": chance.choice(("https://a.example/x", "https://b.example/"))})
+    return made
