@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import schema
-from .published import OTHER
+from .disclosure import OTHER
 from .store import Store
 from .windows import ALL, LEVELS, Calendar, Window
 
