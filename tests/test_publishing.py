@@ -39,8 +39,8 @@ SIX = tuple(f"v{number}" for number in range(6))
 
 def test_loading_in_parts_gives_the_same_tables(tmp_path):
     """Day by day as on a living site, or all at once from a backlog, with every event twice."""
-    events, living, backlog = traffic(5, 50, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
-    for number in range(50):
+    events, living, backlog = traffic(5, 25, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    for number in range(25):
         day = str(FIRST + timedelta(days=number))
         of_day = [event for event in events if event["at"][:10] == day]
         living.load([*of_day, *of_day[:20]], f"{day}T23:00:00.000Z")
