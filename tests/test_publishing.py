@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from flask_mixamo_privacy.tracking.disclosure import Tally, told_apart
-from flask_mixamo_privacy.tracking.reports import ALL, NAMES, Window
+from flask_mixamo_privacy.tracking.reports import ALL, NAMES, UNKNOWN, Window
 from flask_mixamo_privacy.tracking.windows import Calendar, as_unit
 from traffic import FIRST, Kept, at, traffic
 
@@ -39,8 +39,8 @@ SIX = tuple(f"v{number}" for number in range(6))
 
 def test_loading_in_parts_gives_the_same_tables(tmp_path):
     """Day by day as on a living site, or all at once from a backlog, with every event twice."""
-    events, living, backlog = traffic(5, 50, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
-    for number in range(50):
+    events, living, backlog = traffic(5, 25, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    for number in range(25):
         day = str(FIRST + timedelta(days=number))
         of_day = [event for event in events if event["at"][:10] == day]
         living.load([*of_day, *of_day[:20]], f"{day}T23:00:00.000Z")
@@ -164,6 +164,30 @@ def test_aggregates_have_a_retention_of_their_own(tmp_path):
     kept.store.prune("2026-07-01", "2026-07-01")
     kept.load(views(*SIX, day=FIRST + timedelta(days=80)), "2026-07-12T12:00:00.000Z")
     assert {row[1] for row in kept.table("cells")} == {"2026-07"}
+
+
+HOSTILE = (
+    ("exit_link", {"to": "other"}), ("exit_link", {"to": ""}), ("exit_link", {"to": "x" * 5000}), ("exit_link", {}),
+    ("click", {"on": '["'}), ("click", {"to": 7}), ("click", {"on": "y" * 5000}), ("page_exit", {"seconds": 2**53}),
+    ("page_exit", {"seconds": 1e300}), ("page_exit", {"seconds": "long"}), ("page_exit", {"seconds": -5}), ("page_exit", {}),
+    ("customisation", {}), ("customisation", {"name": "", "value": None}), ("customisation", {"name": "other", "value": "other"}),
+    ("repeat_visit", {"visit_number": "many", "days_since_last": 1.5}), ("repeat_visit", {}), ("visit_start", {}),
+)  # fmt: skip
+
+
+def test_no_event_that_a_browser_makes_up_stops_the_reports(tmp_path):
+    """Names that reports use themselves, endless ones, numbers beyond all bounds, and things of the wrong type."""
+    kept = Kept(tmp_path)
+    events = views(*SIX)
+    for number, (kind, data) in enumerate(HOSTILE):
+        for visitor in SIX:
+            base = {"visitor": visitor, "visit": f"{visitor}{number}", "at": at(FIRST, 50_000), "page": "", "data": data}
+            events.append(base | {"id": f"h{number}", "kind": kind})
+    kept.load(events, "2026-04-22T12:00:00.000Z")
+    day = Window.of("day", FIRST)
+    assert len(kept.reports.report("exit_links", day).rows) == 3 and kept.reports.report("clicks", day).total == 18
+    assert [row[0] for row in kept.reports.report("changes", day).rows] == [UNKNOWN]
+    assert kept.reports.every(ALL) and kept.reports.report("pages", day).total == 6
 
 
 def test_a_summary_of_nothing_is_empty(tmp_path):

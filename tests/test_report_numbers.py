@@ -14,8 +14,8 @@ from flask_mixamo_privacy.tracking.windows import UNITS, week_of
 from traffic import FIRST, Kept, traffic
 
 Counted = list[tuple[Any, str]]  # (row, visitor), once for each event
-END = date(2026, 8, 1)  # everything has closed by then
-CASES = [(1, 75, 400, 120, "UTC"), (2, 75, 60, 14, "UTC"), (3, 45, 30, 3, "UTC"), (4, 40, 100, 30, "America/New_York")]
+END = date(2026, 7, 5)  # everything has closed by then
+CASES = [(1, 47, 300, 60, "UTC"), (2, 47, 60, 14, "UTC"), (3, 40, 30, 3, "UTC"), (4, 20, 100, 30, "America/New_York")]
 
 
 def local(event: dict[str, Any], zone: str) -> datetime:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+#: The row of all that is not told apart.
+OTHER = "other"
+
 #: The share of a table's events that may be lost to "other" when a piece is told apart before its month has ended.
 MOST_LOST = 0.1
 

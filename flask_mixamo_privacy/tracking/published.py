@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import schema
-from .disclosure import Table, Tally, is_safe, loses_little, merged, told_apart, total
+from .disclosure import OTHER, Table, Tally, is_safe, loses_little, merged, told_apart, total
 from .headcount import Headcount
 from .pieces import Piece, Pieces, in_time
 from .tally import WHOLE_DAY, tables_of
@@ -17,8 +17,6 @@ from .windows import Calendar, Window, week_of
 
 #: Seconds after midnight during which a day still waits for lines; a segment of the log lives no longer.
 GRACE = 3600.0
-
-OTHER = "other"
 
 #: Tables whose rows are known beforehand: of a row with few visitors it is said that it is one.
 FIXED = ("returning", "decisions")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import schema
-from .published import OTHER
+from .disclosure import OTHER
 from .store import Store
 from .windows import ALL, LEVELS, Calendar, Window
 
@@ -80,8 +80,9 @@ class Reading:
 
     def unpublished(self) -> set[str]:
         """The visitors of events that no piece holds yet. Never shown: whether they are enough is all that is asked."""
-        since = sa.select(schema.events.c.visitor).distinct().where(schema.events.c.at >= (self.until or ""))
-        came_late = sa.select(schema.late.c.visitor).distinct().where(schema.late.c.piece == "")
+        # Without DISTINCT, for which SQLite would look through all events in order of their visitors.
+        since = sa.select(schema.events.c.visitor).where(schema.events.c.at >= (self.until or ""))
+        came_late = sa.select(schema.late.c.visitor).where(schema.late.c.piece == "")
         return {row.visitor for chosen in (since, came_late) for row in self._rows(chosen)}
 
     def total(self, name: str, window: Window) -> Cell:

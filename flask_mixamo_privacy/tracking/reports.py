@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from .published import OTHER, Publisher
+from .disclosure import OTHER
+from .published import Publisher
 from .reading import Cell, Reading, Row
 from .shapes import COUNTED, NAMES, SERIES, SHAPES, TWO_NAMES, Choice, Column, Interest, Report, Summary
 from .store import Store

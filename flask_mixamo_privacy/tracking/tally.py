@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .disclosure import Table, Tally
+from .disclosure import OTHER, Table, Tally
 from .windows import Calendar
 
 #: The columns of an event that are counted, in the order of :class:`Counted`.
@@ -19,6 +19,11 @@ COUNTED = ("visitor", "id", "at", "kind", "visit", "page", "previous", "referrer
 WHOLE_DAY = ("exits", "changes")
 
 UNKNOWN = "(not recorded)"
+
+# What a browser sent may be any text: none becomes a total's name or that of the rest, and each fits into an index.
+_RESERVED = {"": UNKNOWN, OTHER: f"“{OTHER}”"}
+_LONGEST_NAME, _LONGEST_ROW = 250, 600  # characters
+_LONGEST_TIME = 86_400  # seconds that one exit may count for
 
 
 class Counted(NamedTuple):
@@ -83,7 +88,7 @@ def tables_of(events: Sequence[Sequence[Any]], calendar: Calendar) -> dict[str, 
 
 def key(*parts: str) -> str:
     """A row that has two names, as one text."""
-    return orjson.dumps(parts).decode()
+    return orjson.dumps([part[:_LONGEST_NAME] for part in parts]).decode()
 
 
 def parts_of(row: str) -> tuple[str, str]:
@@ -100,6 +105,8 @@ def site_of(referrer: str) -> str:
 def _table(pairs: Iterable[Pair]) -> Table:
     found: dict[str, Tally] = {}
     for (row, visitor), number in Counter(pairs).items():
+        if row in _RESERVED or len(row) > _LONGEST_ROW:
+            row = _RESERVED.get(row, row[:_LONGEST_ROW] if row[:1] != "[" else row)
         tally = found.get(row)
         if tally is None:
             tally = found[row] = Tally()
@@ -118,7 +125,8 @@ def _times(exits: Iterable[Counted]) -> Table:
     for event, data in _with_data(exits):
         seconds = data.get("seconds")
         if isinstance(seconds, int | float) and seconds >= 0:
-            found.setdefault(event.page or UNKNOWN, Tally()).add(Tally(1, int(seconds), {event.visitor}))
+            time = int(min(seconds, _LONGEST_TIME))
+            found.setdefault((event.page or UNKNOWN)[:_LONGEST_ROW], Tally()).add(Tally(1, time, {event.visitor}))
     return found
 
 
