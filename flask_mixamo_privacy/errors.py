@@ -149,3 +149,13 @@ class KeyMissing(PrivacyError, LookupError):
             f"A stored row was made under the key {key_id!r}, but PRIVACY_KEYS has only: {', '.join(self.known) or 'none'}. "
             "Put the key back: a key that a row still names cannot be dropped."
         )
+
+
+class HeadAged(PrivacyError):
+    """A head that was kept elsewhere lies before what the ledger still holds."""
+
+    def __init__(self, expect: object, start: object) -> None:
+        super().__init__(
+            f"--expect is {expect}, but the entries up to that one have aged and were sealed at {start}. "
+            "Expect that head, or a later one; `flask privacy ledger head` prints the newest."
+        )

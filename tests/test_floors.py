@@ -9,7 +9,7 @@ import flask_mixamo_privacy
 
 ROOT = Path(flask_mixamo_privacy.__file__).parent
 FLOORS = (
-    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "tracking"},
+    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "tracking", "chain"},
     {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
     {
         "wording",
@@ -25,9 +25,9 @@ FLOORS = (
         "denials",
         "leftovers",
     },
-    {"database", "cookies", "tracking.log", "tracking.store", "ledger", "pages", "guard"},
-    {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings", "access"},
-    {"counting", "closing", "gates", "tags", "links", "markup", "cli"},
+    {"database", "cookies", "tracking.log", "tracking.store", "ledger", "pages", "guard", "exits"},
+    {"tracking.loader", "tracking.reports", "verification", "site", "locale", "current", "findings", "access"},
+    {"counting", "closing", "gates", "tags", "links", "markup", "cli_ledger", "cli"},
     {"views.origin", "views.assets", "views.policy", "views.consent", "views.decision", "views.csp", "views"},
     {"extension"},
     {""},
@@ -41,7 +41,9 @@ WITHOUT_FLASK = (
     "declaration",
     "versions",
     "consent",
+    "chain",
     "ledger",
+    "verification",
     "wording",
     "keys",
     "pending",
