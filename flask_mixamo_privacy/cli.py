@@ -16,6 +16,7 @@ from flask.cli import AppGroup, ScriptInfo
 
 from . import declaration
 from .cli_ledger import ledger
+from .cli_receipt import receipt
 from .errors import PolicyError, PrivacyError, SettingError
 from .exits import could_not_look
 from .findings import Finding, check
@@ -31,6 +32,7 @@ _WAIT = 60.0  # seconds for another loader to come to an end
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
 privacy.add_command(ledger)
+privacy.add_command(receipt)
 
 
 @privacy.command("load")
@@ -125,10 +127,12 @@ def erase_command(visitor: str) -> None:
     """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come."""
     here = site()
     here.load(wait=_WAIT)
+    # The ledger says it once it is so; whatever kills this, the next run finishes it.
+    deleted = here.store.erase(visitor, timestamp(time.time())[:10])
     key_id, hashed = here.keys.hash(visitor)
     about = json.dumps({"what": "events", "by": _who()})
     here.ledger.append_or_wait(Entry("erasure", timestamp(time.time()), subject=hashed, subject_key=key_id, detail=about))
-    deleted = here.store.erase(visitor, timestamp(time.time())[:10])
+    here.load(wait=_WAIT)
     click.echo(f"{deleted} events erased.")
 
 
