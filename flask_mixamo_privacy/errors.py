@@ -159,3 +159,12 @@ class HeadAged(PrivacyError):
             f"--expect is {expect}, but the entries up to that one have aged and were sealed at {start}. "
             "Expect that head, or a later one; `flask privacy ledger head` prints the newest."
         )
+
+
+class ReportError(PrivacyError, ValueError):
+    """What a browser reported is no list of events; the sentence is the answer, under this HTTP status."""
+
+    def __init__(self, what: str, value: object, allowed: str, status: int = 400) -> None:
+        self.what, self.value, self.allowed, self.status = what, value, allowed, status
+        shown = repr(value)
+        super().__init__(f"{what} is {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed: {allowed}.")
