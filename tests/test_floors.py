@@ -9,7 +9,7 @@ import flask_mixamo_privacy
 
 ROOT = Path(flask_mixamo_privacy.__file__).parent
 FLOORS = (
-    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "tracking", "chain"},
+    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "tracking", "chain", "entry"},
     {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
     {
         "wording",
@@ -70,6 +70,7 @@ WITHOUT_FLASK = (
     "versions",
     "consent",
     "chain",
+    "entry",
     "ledger",
     "verification",
     "receipt",
