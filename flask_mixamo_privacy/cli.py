@@ -144,7 +144,8 @@ def prune_command() -> None:
     here.load(wait=_WAIT)
     deleted, retention = here.prune(), here.policy.retention
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
-    click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+    if deleted.entries:
+        click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
 
 
 def _note_access(here: Site, what: str) -> None:

@@ -347,7 +347,7 @@ def test_pruning_seals_what_the_policy_keeps_no_longer(tiny, clock):
     choose(site.visitor(), "accept_all")
     clock.shift(5 * YEAR)
     choose(site.visitor(), "accept_all")
-    assert "0 entries of the ledger" in site.cli("prune").output
+    assert "of the ledger" not in site.cli("prune").output
     clock.shift(5 * 86400)
     assert "1 entries of the ledger older than 5 years sealed" in site.cli("prune").output
     assert [row["kind"] for row in site.ledger()] == ["grant", "checkpoint"] and site.cli("ledger", "verify").exit_code == 0

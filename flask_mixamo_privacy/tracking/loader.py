@@ -148,7 +148,7 @@ def _parse_one_by_one(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]
     bad: list[tuple[bytes, int]] = []
     place = 0
     for line in chunk.splitlines(keepends=True):
-        if line.isspace():  # of an erased visitor, once
+        if line.startswith(b" ") and line.isspace():  # of an erased visitor, once
             place += len(line)
             continue
         try:
