@@ -120,7 +120,7 @@ def events_command(form: str) -> None:
         click.echo(json.dumps(event, ensure_ascii=False))
 
 
-@privacy.command("erase")
+@privacy.command("erase", context_settings={"ignore_unknown_options": True})  # an ID may begin with a dash
 @click.argument("visitor")
 @could_not_look
 def erase_command(visitor: str) -> None:
