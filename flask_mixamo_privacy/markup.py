@@ -75,7 +75,8 @@ class TemplateVerbs:
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
         """A script's tag where the purpose, and the service that declares the host, is granted; else nothing at all.
 
-        Raises :class:`UndeclaredPurpose`, and :class:`UndeclaredHost` for another host that no service declares.
+        Raises :class:`UndeclaredPurpose`, :class:`UndeclaredHost` for another host that no service declares, and
+        :class:`AddressError` for what is no address of a web page, such as ``javascript:``.
         """
         return self._gates.script(url, purpose, attributes)
 

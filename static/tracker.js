@@ -146,13 +146,15 @@
       leave();
       hurry();
     },
-    // Back from the browser's memory of pages; others of this tab may have brought home what this one kept.
+    // Back from the browser's memory of pages; others of this tab may have brought home what this one kept, and consent
+    // may be withdrawn since: asked at once, so that nothing lies here if it is.
     pageshow: ({ persisted }) => {
       if (!persisted) return;
       kept = read();
       watch();
       shown = 0;
       view("");
+      send();
     },
     prerenderingchange: () => view(), // made ahead, and looked at only now
     visibilitychange: () => {

@@ -425,6 +425,20 @@ def test_what_a_tab_kept_before_a_withdrawal_is_nobodys_after_a_new_grant(tracke
     assert watched.site.events("click") == []
 
 
+def test_a_page_from_the_browsers_memory_keeps_nothing_after_a_withdrawal(tracked, visit):
+    """It asks at once, not after the five seconds in which it may be left again."""
+    watched = tracked()
+    page = visit(watched.address)
+    other = page.context.new_page()
+    other.goto("/privacy/consent")
+    other.get_by_role("button", name="Reject all").click()
+    expect(other.get_by_role("status")).to_have_text("Your choice is saved.")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    arrived(page, watched, 1)
+    wait_for(lambda: page.evaluate("1") and page.evaluate("sessionStorage.length") == 0, "the end")
+    assert watched.site.events() == []
+
+
 @pytest.mark.parametrize("choice", ["Reject all", None])
 def test_who_has_not_allowed_statistics_causes_no_request(tracked, visit, choice):
     """Neither for the tracker nor by it; nothing lies in the tab's storage."""

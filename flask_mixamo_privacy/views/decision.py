@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from .. import wording
 from ..consent import CHOICES, Choice, Decision, choose, decide
 from ..current import Exchange, exchange
-from ..errors import LedgerUnavailable, UndeclaredPurpose, UndeclaredService
+from ..errors import EventError, LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ..ledger import Entry
 from ..leftovers import by_kind, deletions, left_behind
 from ..policy import OWN_COOKIES
@@ -191,7 +192,8 @@ def _keep_choices(here: Exchange, decision: Decision, chosen: dict[str, Any]) ->
     if "customisation" in decision.withdrawn:
         here.choices_out = ""
     elif chosen:
-        here.choices_out = here.site.cookies.seal_choices(here.choices_check, chosen)
+        with suppress(EventError):  # bound to the grant they would outgrow their cookie: they stay for the session
+            here.choices_out = here.site.cookies.seal_choices(here.choices_check, chosen)
 
 
 def _delete_cookies(here: Exchange, decision: Decision) -> None:
