@@ -15,6 +15,8 @@ from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
 from . import declaration
+from .cli_ledger import ledger
+from .cli_receipt import receipt
 from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .ledger import Entry
@@ -28,8 +30,8 @@ from .versions import as_json as as_json_list
 from .versions import is_day
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-privacy.add_command(report_command)
-privacy.add_command(demo_command)
+for command in (report_command, demo_command, ledger, receipt):
+    privacy.add_command(command)
 
 
 @privacy.command("load")
@@ -73,30 +75,34 @@ def events_command(form: str) -> None:
         click.echo(json.dumps(event, ensure_ascii=False))
 
 
-@privacy.command("erase")
+@privacy.command("erase", context_settings={"ignore_unknown_options": True})  # an ID may begin with a dash
 @click.argument("visitor")
 @could_not_look
 def erase_command(visitor: str) -> None:
     """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come."""
     here = site()
     here.load(wait=WAIT)
-    _, hashed = here.keys.hash(visitor)
-    here.ledger.append_or_wait(
-        Entry("erasure", timestamp(time.time()), detail=json.dumps({"visitor": hashed, "by": _who()}))
-    )
+    # The ledger says it once it is so; whatever kills this, the next run finishes it.
     deleted = here.store.erase(visitor, timestamp(time.time())[:10])
+    key_id, hashed = here.keys.hash(visitor)
+    about = json.dumps({"what": "events", "by": _who()})
+    here.ledger.append_or_wait(Entry("erasure", timestamp(time.time()), subject=hashed, subject_key=key_id, detail=about))
+    here.load(wait=WAIT)
     click.echo(f"{deleted} events erased.")
 
 
 @privacy.command("prune")
 @could_not_look
 def prune_command() -> None:
-    """Delete the events that are older than the policy allows."""
+    """Delete events and decisions that are older than the policy allows."""
     here = site()
     here.load(wait=WAIT)
+    retention = here.policy.retention
     with _progress("Pruning", here.store.count(before=here.first_kept()[0])) as bar:
         deleted = here.prune(lambda number: bar.update(number - bar.pos))
-    click.echo(f"{deleted} events older than {here.policy.retention.events} deleted.")
+    click.echo(f"{deleted.events} events older than {retention.events} deleted.")
+    if deleted.entries:
+        click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
 
 
 @privacy.command("rebuild")

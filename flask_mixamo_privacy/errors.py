@@ -151,6 +151,16 @@ class KeyMissing(PrivacyError, LookupError):
         )
 
 
+class HeadAged(PrivacyError):
+    """A head that was kept elsewhere lies before what the ledger still holds."""
+
+    def __init__(self, expect: object, start: object) -> None:
+        super().__init__(
+            f"--expect is {expect}, but the entries up to that one have aged and were sealed at {start}. "
+            "Expect that head, or a later one; `flask privacy ledger head` prints the newest."
+        )
+
+
 class AddressError(PrivacyError, ValueError):
     """A template is given an address that is neither a path nor one of ``http`` or ``https``, as a browser reads it."""
 

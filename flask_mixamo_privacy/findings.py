@@ -25,7 +25,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    own = (_versions, _purposes, _tracker, _fields, _enforcement, _blocked, _promises)
+    own = (_versions, _purposes, _tracker, _fields, _enforcement, _keys, _blocked, _promises)
     return [finding for look in own for finding in look(here)]
 
 
@@ -89,6 +89,13 @@ def _enforcement(here: Site) -> Iterator[Finding]:
         yield Finding(
             "warning", "services", says, 'Set it to "report-only", look here for what is reported, then to "enforce".'
         )
+
+
+def _keys(here: Site) -> Iterator[Finding]:
+    named = here.ledger.keys_named()
+    for key_id in sorted(named.difference(here.keys) if named else ()):  # no file of keys is made to look at nothing
+        says = f"Entries of the ledger name the key {key_id!r}, and PRIVACY_KEYS has it no more: they cannot be verified."
+        yield Finding("error", "PRIVACY_KEYS", says, "Put the key back: a key that a row still names cannot be dropped.")
 
 
 def _blocked(here: Site) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, current_app
 
@@ -50,6 +50,13 @@ logger = logging.getLogger("flask_mixamo_privacy")
 _DAY = 86400
 
 
+class Pruned(NamedTuple):
+    """How much was deleted because of its age."""
+
+    events: int
+    entries: int  # of the ledger
+
+
 class Site:
     """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
 
@@ -59,7 +66,7 @@ class Site:
         self.cookies = Cookies(app.config, settings)
         self.keys = Keys(settings.keys, settings.keys_file)
         # The side files lie in the log's folder, which is local and writable while a database may be away.
-        self.ledger = Ledger(settings.ledger_url, Pending(os.path.join(settings.log_dir, "ledger.pending")))
+        self.ledger = Ledger(settings.ledger_url, self.keys, Pending(os.path.join(settings.log_dir, "ledger.pending")))
         self.store = Store(settings.events_url, self.keys, Pending(os.path.join(settings.log_dir, "erasures.pending")))
         self.log = Log(settings.log_dir)
         calendar = Calendar(settings.timezone)
@@ -140,19 +147,22 @@ class Site:
             logger.warning("What has closed will be published later: %s", error)
             return 0
 
-    def prune(self, progress: Callable[[int], None] = lambda number: None) -> int:
-        """Delete the events and the aggregates that the policy keeps no longer; gives the number of events.
+    def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
+        """Delete the events, aggregates and decisions that the policy keeps no longer.
 
         What browsers refused is kept a month.
         """
-        self.blocked.prune(timestamp(time.time() - 30 * _DAY)[:10])
-        return self.store.prune(*self.first_kept(), progress)
+        retention = self.policy.retention
+        self.blocked.prune(_days_ago(30))
+        events = self.store.prune(*self.first_kept(), progress)
+        # As long as an archive may be restored, what was erased since has to be known.
+        oldest = _days_ago(max(retention.decisions.days, retention.archives.days))
+        return Pruned(events, self.ledger.age(oldest, timestamp(time.time())))
 
     def first_kept(self) -> tuple[str, str]:
         """The first day of which events are kept, and the first of which aggregates are."""
-        retention, now = self.policy.retention, time.time()
-        events, aggregates = (timestamp(now - kept.days * _DAY)[:10] for kept in (retention.events, retention.aggregates))
-        return events, aggregates
+        retention = self.policy.retention
+        return _days_ago(retention.events.days), _days_ago(retention.aggregates.days)
 
     def _work(self) -> None:
         self.load()
@@ -160,6 +170,10 @@ class Site:
         if today != self._pruned_on and self.store.database.exists:
             self._pruned_on = today
             self.prune()
+
+
+def _days_ago(days: int) -> str:
+    return timestamp(time.time() - days * _DAY)[:10]
 
 
 def site() -> Site:

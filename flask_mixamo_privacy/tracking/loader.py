@@ -21,10 +21,12 @@ import sqlalchemy as sa
 
 from ..errors import LoaderBusy, PrivacyError
 from . import log, schema
+from .scrubbing import scrub, visitors_in
 from .store import COLUMNS, Row, Store
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _PAUSE = 2.0  # seconds between two looks at the log
+_SCRUB_EVERY = 3600.0  # seconds between two scrubbings in the background, each of which may take long
 _DAY = 86400.0
 _pick = itemgetter(*COLUMNS)
 
@@ -51,6 +53,7 @@ class Loader:
         self._store = events
         self._keep = keep_days * _DAY
         self._publish = publish
+        self._scrubbed = -_SCRUB_EVERY
 
     def load(self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None) -> Loaded:
         """Load what the log holds beyond the cursors.
@@ -61,6 +64,8 @@ class Loader:
         self._store.take_up()
         loaded = Loaded()
         if not os.path.isdir(self._folder):
+            if wait:
+                scrub(self._folder, self._store)
             return loaded
         with self._elected(wait):
             cursors = self._cursors()
@@ -68,6 +73,8 @@ class Loader:
                 self._load_segment(path, cursors.pop(os.path.basename(path), 0), loaded, progress)
             self._drop_cursors(list(cursors))
             self._close()
+            if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and scrub(self._folder, self._store):
+                self._scrubbed = time.monotonic()
         return loaded
 
     def _close(self) -> None:
@@ -127,8 +134,11 @@ class Loader:
         rows, bad = parse(chunk)
         with self._store.write() as connection:
             loaded.events += self._store.add(connection, rows)
+            gone = self._store.erased(connection, visitors_in(line for line, _ in bad))
+            self._store.note_lines_of(connection, gone)
             for line, at in bad:
-                self._store.set_aside(connection, segment, offset + at, line)
+                if gone.isdisjoint(visitors_in([line])):
+                    self._store.set_aside(connection, segment, offset + at, line)
             _move_cursor(connection, segment, offset + len(chunk))
         loaded.lines += len(rows) + len(bad)
         loaded.malformed += len(bad)
@@ -177,6 +187,9 @@ def _parse_one_by_one(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]
     bad: list[tuple[bytes, int]] = []
     place = 0
     for line in chunk.splitlines(keepends=True):
+        if line.startswith(b" ") and line.isspace():  # of an erased visitor, once
+            place += len(line)
+            continue
         try:
             row = _row(orjson.loads(line))
             if _NUL in line or not _all_good([row]):

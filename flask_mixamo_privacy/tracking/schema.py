@@ -32,6 +32,7 @@ tombstones = sa.Table(
     sa.Column("hash", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("day", sa.Text, nullable=False),
+    sa.Column("clean", sa.Boolean, nullable=False, default=False),  # whether no segment of the log holds a line of theirs
 )
 
 malformed = sa.Table(
