@@ -6,7 +6,6 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from . import guard
-from .consent import Record
 from .counting import is_page_view, looks_like_a_page, write_events
 from .csp import HEADERS, beside
 from .current import Exchange, exchange, exchange_if_any
@@ -38,7 +37,7 @@ def close(site: Site, response: Response) -> Response:
     shared = here.for_everybody or _is_shared(response, names)
     _set_headers(here, response, names, shared)
     if here.record_out is not None:
-        _carry_out(here, here.record_out, response)
+        site.cookies.issue_consent(response, here.record_out, here.secure)
     if "statistics" in here.consent.granted:
         _count(here, response, shared)
     elif not shared:
@@ -56,6 +55,8 @@ def _set_headers(here: Exchange, response: Response, names: list[str], shared: b
         _tell_browser(here, response, shared)
     if here.used or here.by_header:
         _tell_caches(here, response, names)
+    for name, path, domain in here.deletions:
+        response.delete_cookie(name, path, domain, secure=here.secure or name.startswith("__"))
     if here.for_everybody and response.status_code == 200:
         here.site.pages.saw_without_login(here.request)
 
@@ -100,13 +101,6 @@ def _tell_browser(here: Exchange, response: Response, shared: bool) -> None:
     services = site.consent(None, here.today, gpc=False).services if for_all else here.look().services
     name, ours = HEADERS[site.settings.csp], site.csp.header(services, here.environ.get("SCRIPT_NAME", ""))
     response.headers[name] = beside(response.headers.getlist(name), ours)
-
-
-def _carry_out(here: Exchange, record: Record, response: Response) -> None:
-    """Set the decision, and delete the cookies that went with what was withdrawn."""
-    here.site.cookies.issue_consent(response, record, here.secure)
-    for name, path, domain in here.deletions:
-        response.delete_cookie(name, path, domain, secure=here.secure or name.startswith("__"))
 
 
 def _count(here: Exchange, response: Response, shared: bool) -> None:

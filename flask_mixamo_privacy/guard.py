@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from .consent import Consent
 from .errors import UndeclaredCookie
 from .leftovers import bare
-from .policy import OWN_COOKIES, Cookie, Policy
+from .policy import Cookie, Policy
 
 _AGE = re.compile(r"-?[0-9]{1,20}")
 
@@ -54,11 +54,6 @@ class Guard:
     def _known(self) -> set[str]:
         session = self._config.get("SESSION_COOKIE_NAME", "session")
         return {session, self._config.get("REMEMBER_COOKIE_NAME", "remember_token")}
-
-
-def is_ours(name: str) -> bool:
-    """Whether the extension sets this cookie itself."""
-    return bare(name) in OWN_COOKIES
 
 
 def strip(response: Response, header: str) -> None:

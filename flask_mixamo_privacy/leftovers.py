@@ -5,12 +5,16 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import NamedTuple
 
-from .policy import Cookie, Policy
+from .policy import OWN_COOKIES, Cookie, Policy
 
 #: Where a script has to remove it, as no header can.
 STORAGES = ("local", "session", "idb")
+
+#: Headers that delete cookies in one response: servers and proxies take only so much.
+MOST_DELETIONS = 40
 
 _PREFIXES = ("__Host-", "__Secure-")
 
@@ -21,6 +25,11 @@ def by_kind(cookies: Iterable[Cookie]) -> dict[str, list[str]]:
     for cookie in cookies:
         found[cookie.kind if cookie.kind in STORAGES else "cookies"].append(cookie.name)
     return found
+
+
+def of_the_site(cookies: Iterable[Cookie]) -> list[Cookie]:
+    """Those that the extension does not set itself: its own are seen to at the end of each request."""
+    return [cookie for cookie in cookies if cookie.name not in OWN_COOKIES]
 
 
 class Deletion(NamedTuple):
@@ -38,12 +47,16 @@ def left_behind(policy: Policy, purposes: Collection[str], services: Collection[
     ]
 
 
-def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> Iterator[Deletion]:
+def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> list[Deletion]:
     """How to delete cookies of which a request shows but the name: on every path and domain that they may have.
 
     ``sent`` are the names that the browser sent here. One with a path of its own is not sent here, so it is deleted on
-    sight of its declaration.
+    sight of its declaration. At most :data:`MOST_DELETIONS`: what is left is sent again with the next request.
     """
+    return list(islice(_deletions(cookies, sent, host), MOST_DELETIONS))
+
+
+def _deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> Iterator[Deletion]:
     domains = [None, *parents(host)]
     for cookie in cookies:
         if cookie.kind not in ("http", "js"):

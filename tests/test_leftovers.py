@@ -6,7 +6,7 @@ import pytest
 from sites import with_services
 
 from conftest import choose
-from flask_mixamo_privacy.leftovers import deletions, parents
+from flask_mixamo_privacy.leftovers import MOST_DELETIONS, deletions, parents
 from flask_mixamo_privacy.policy import Cookie
 
 DECLARED = (
@@ -125,6 +125,18 @@ def test_a_link_from_elsewhere_removes_nothing_that_is_granted(consenting):
     """The result page's address in somebody's mail is only an address."""
     text = consenting().get("/privacy/consent?saved=1&withdrawn=media&withdrawn=necessary&without=film&withdrawn=%00").text
     assert "forget." not in text and "<code" not in text
+
+
+def test_a_withdrawal_of_very_many_cookies_fits_into_a_response(consenting):
+    """Servers and proxies take only so much; what has no room in the answer is deleted by the page that it leads to."""
+    visitor = consenting("www.shop.example")
+    for number in range(25):
+        visitor.set_cookie(f"_seen_{number}", "1", domain="www.shop.example")
+    answer = choose(visitor, "reject_all")
+    assert len(deleted(answer)) <= MOST_DELETIONS + 2
+    for _ in range(2):
+        visitor.get(answer.location)
+    assert not [number for number in range(25) if visitor.get_cookie(f"_seen_{number}", "www.shop.example")]
 
 
 def test_a_refusal_of_what_was_never_granted_removes_nothing(tiny):

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from .. import wording
 from ..current import Exchange, exchange
 from ..gates import nonce_attribute
-from ..leftovers import by_kind, left_behind
+from ..leftovers import by_kind, deletions, left_behind, of_the_site
 from ..policy import Cookie
 from .origin import local_path
 
@@ -28,11 +28,16 @@ def settings() -> AnyResponse:
 
 
 def removed_before(here: Exchange) -> list[Cookie]:
-    """What the withdrawal that led here has left in the browser; nothing of a purpose that is granted all the same."""
+    """What the withdrawal that led here has left in the browser; nothing of a purpose that is granted all the same.
+
+    Cookies for which the decision's answer had no room are deleted now.
+    """
     policy, consent, said = here.site.policy, here.consent, request.args
     purposes = set(said.getlist("withdrawn")) & policy.marks.keys() - consent.held
     services = set(said.getlist("without")) & policy.service_bits.keys() - consent.held_services
-    return left_behind(policy, purposes, services)
+    left = left_behind(policy, purposes, services)
+    here.deletions = deletions(of_the_site(left), request.cookies, request.host)
+    return left
 
 
 def state() -> AnyResponse:

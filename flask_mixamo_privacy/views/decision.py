@@ -14,8 +14,7 @@ from ..consent import CHOICES, Choice, Decision, choose, decide
 from ..current import Exchange, exchange
 from ..errors import EventError, LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ..ledger import Entry
-from ..leftovers import by_kind, deletions, left_behind
-from ..policy import OWN_COOKIES
+from ..leftovers import by_kind, deletions, left_behind, of_the_site
 from ..signals import consent_granted, consent_refused, consent_withdrawn
 from ..tracking.events import timestamp
 from ..wording import Wording
@@ -198,8 +197,7 @@ def _keep_choices(here: Exchange, decision: Decision, chosen: dict[str, Any]) ->
 
 def _delete_cookies(here: Exchange, decision: Decision) -> None:
     left = left_behind(here.site.policy, decision.withdrawn, decision.withdrawn_services)
-    others = [cookie for cookie in left if cookie.name not in OWN_COOKIES]  # ours are seen to at the end of each request
-    here.deletions = list(deletions(others, request.cookies, request.host))
+    here.deletions = deletions(of_the_site(left), request.cookies, request.host)
 
 
 def _needs_new_page(here: Exchange, decision: Decision) -> bool:
