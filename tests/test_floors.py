@@ -9,7 +9,7 @@ import flask_mixamo_privacy
 
 ROOT = Path(flask_mixamo_privacy.__file__).parent
 FLOORS = (
-    {"errors", "period", "policy", "checks", "promises", "language", "signals", "keys", "tracking"},
+    {"errors", "period", "policy", "checks", "checking", "forgetting", "promises", "language", "signals", "keys", "tracking"},
     {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
     {
         "wording",
