@@ -140,10 +140,9 @@ def erase_command(visitor: str) -> None:
     """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come."""
     here = site()
     here.load(wait=_WAIT)
-    _, hashed = here.keys.hash(visitor)
-    here.ledger.append_or_wait(
-        Entry("erasure", timestamp(time.time()), detail=json.dumps({"visitor": hashed, "by": _who()}))
-    )
+    key_id, hashed = here.keys.hash(visitor)
+    about = json.dumps({"what": "events", "by": _who()})
+    here.ledger.append_or_wait(Entry("erasure", timestamp(time.time()), subject=hashed, subject_key=key_id, detail=about))
     deleted = here.store.erase(visitor, timestamp(time.time())[:10])
     click.echo(f"{deleted} events erased.")
 

@@ -32,7 +32,11 @@ class Keys:
 
     def hashes(self, subject: str) -> list[str]:
         """The keyed hashes of a subject under every key that is kept."""
-        return [self._digest(key_id, subject) for key_id in self._secrets]
+        return list(self.hashes_by_key(subject).values())
+
+    def hashes_by_key(self, subject: str) -> dict[str, str]:
+        """The keyed hash of a subject under each key that is kept, by the key's id, the newest last."""
+        return {key_id: self._digest(key_id, subject) for key_id in self._secrets}
 
     def require(self, key_id: str) -> None:
         """Raise :class:`KeyMissing` unless the key is kept."""

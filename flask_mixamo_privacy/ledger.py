@@ -37,6 +37,8 @@ _entries = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("gpc", sa.Boolean, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("subject_key", sa.Text, nullable=False),
     # The hash chain's columns will stand here: key, and the hash over the row and the one before it.
 )
 
@@ -68,6 +70,8 @@ class Entry:
     text: str = ""  # the digest of the words shown
     gpc: bool = False
     detail: str = ""
+    subject: str = ""  # a keyed hash of whom this is about; empty where nobody is named
+    subject_key: str = ""  # the id of the key in PRIVACY_KEYS that made it
     entry: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(12))
 
     def row(self) -> dict[str, Any]:
@@ -116,12 +120,16 @@ class Ledger:
             return None
         return Wording(row["source"], row["locale"], row["body"], fingerprint) if row else None
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        """Every entry, in the order in which they were written."""
+    def entries(self, *kinds: str, since: str = "") -> Iterator[dict[str, Any]]:
+        """The entries in the order in which they were written: of these kinds or of all, from this day or time on."""
+        chosen = sa.select(_entries).where(_entries.c.at >= since).order_by(_entries.c.position)
+        if kinds:
+            chosen = chosen.where(_entries.c.kind.in_(kinds))
         if self._database.exists:
             with self._database.read() as connection:
-                for row in connection.execute(sa.select(_entries).order_by(_entries.c.position)).mappings():
-                    yield dict(row)
+                if sa.inspect(connection).has_table("entries"):
+                    for row in connection.execute(chosen).mappings():
+                        yield dict(row)
 
     def _write(self, rows: list[dict[str, Any]], wordings: Iterable[Wording] = ()) -> None:
         rows = [dict(row) for row in rows]

@@ -1,0 +1,59 @@
+"""The ledger: what it answers when it is asked, and whom its entries are about."""
+
+import json
+
+import pytest
+
+from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.ledger import Entry, Ledger
+from flask_mixamo_privacy.pending import Pending
+
+OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
+DAYS = ("2026-05-07", "2026-05-08", "2026-05-09")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", Pending(str(tmp_path / "ledger.pending")))
+
+
+def written(ledger, *kinds, **since):
+    return [(row["kind"], row["at"][:10]) for row in ledger.entries(*kinds, **since)]
+
+
+def test_a_ledger_tells_its_entries_by_kind_and_time(ledger):
+    """All of them in the order of writing; of some kinds; from a day on; none before there is a file."""
+    assert written(ledger) == []
+    for day in DAYS:
+        ledger.append(Entry("erasure", f"{day}T12:00:00.000Z"))
+        ledger.append(Entry("refusal", day))
+    assert len(written(ledger)) == 6
+    assert written(ledger, "refusal") == [("refusal", day) for day in DAYS]
+    assert written(ledger, "refusal", "erasure", since="2026-05-09") == [("erasure", DAYS[2]), ("refusal", DAYS[2])]
+    assert written(ledger, since="2026-05-09T00:00:00.000Z") == [("erasure", DAYS[2])]
+
+
+def test_an_entry_names_somebody_by_a_keyed_hash_and_its_key(ledger):
+    """Nobody by default."""
+    key_id, hashed = Keys(OLD, "").hash("user 7")
+    ledger.append(Entry("erasure", DAYS[0], subject=hashed, subject_key=key_id))
+    ledger.append(Entry("refusal", DAYS[0]))
+    assert [(row["subject"], row["subject_key"]) for row in ledger.entries()] == [(hashed, "old"), ("", "")]
+
+
+def test_somebody_is_found_under_every_key_that_is_kept():
+    """By each key's id, the newest last, and the same however many keys there are."""
+    before, after = Keys(OLD, ""), Keys(OLD | NEW, "")
+    assert list(after.hashes_by_key("user 7")) == ["old", "new"]
+    assert after.hashes_by_key("user 7")["old"] == before.hash("user 7")[1]
+    assert after.hashes_by_key("user 7")["new"] == after.hash("user 7")[1] != before.hash("user 7")[1]
+    assert after.hashes_by_key("user 8") != after.hashes_by_key("user 7")
+
+
+def test_promise_16_an_erasure_by_command_names_the_visitor_by_a_hash_alone(tiny):
+    """The ledger can tell again whom it is about, and nobody else can."""
+    site = tiny(PRIVACY_KEYS=OLD)
+    assert site.cli("erase", "a-visitor").exit_code == 0
+    row = site.ledger("erasure")[0]
+    assert (row["subject_key"], row["subject"]) == Keys(OLD, "").hash("a-visitor")
+    assert json.loads(row["detail"])["what"] == "events" and "a-visitor" not in str(row)
