@@ -16,7 +16,8 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from . import declaration
+from . import cli_people, cli_requests, declaration
+from .cli_people import erase_person
 from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .ledger import Entry
@@ -32,6 +33,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _WAIT = 60.0  # seconds for another loader to come to an end
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
+for _command in (*cli_people.commands, *cli_requests.commands):
+    privacy.add_command(_command)
 
 
 def _could_not_look(command: F) -> F:
@@ -134,10 +137,20 @@ def events_command(form: str) -> None:
 
 
 @privacy.command("erase")
-@click.argument("visitor")
+@click.argument("visitor", required=False)
+@click.option("--subject", help="A person instead: an e-mail address, or an id of the site's own.")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 @_could_not_look
-def erase_command(visitor: str) -> None:
-    """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come."""
+def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> None:
+    """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come.
+
+    With --subject, erase a person from every store of the site's own instead.
+    """
+    if (visitor is None) == (subject is None):
+        raise click.UsageError("Name one visitor, or one person with --subject.")
+    if visitor is None:
+        erase_person(str(subject), as_json)
+        return
     here = site()
     here.load(wait=_WAIT)
     key_id, hashed = here.keys.hash(visitor)

@@ -27,6 +27,14 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_EVENTS_URL": None,
     # The database of decisions; None is privacy-ledger.sqlite in the instance folder. Never roll it back.
     "PRIVACY_LEDGER_URL": None,
+    # The database of requests for one's rights; None is privacy-rights.sqlite in the instance folder.
+    "PRIVACY_DATABASE_URL": None,
+    # Where the site is, such as "https://shop.example", for links in mails; None takes SERVER_NAME, or TRUSTED_HOSTS.
+    "PRIVACY_BASE_URL": None,
+    # A callable (email.message.EmailMessage) -> None that sends a mail; None sends by PRIVACY_SMTP_URL.
+    "PRIVACY_SEND": None,
+    # The mail server: smtp://user:password@host:587, or smtps://…; None, and no PRIVACY_SEND: no mail goes out.
+    "PRIVACY_SMTP_URL": None,
     # The folder of the append-only log files; None is privacy-log in the instance folder. A local disk, writable.
     "PRIVACY_LOG_DIR": None,
     # Days a log file is kept after every line of it was loaded.
@@ -68,6 +76,10 @@ class Settings:
     url_prefix: str
     events_url: str
     ledger_url: str
+    rights_url: str
+    base_url: str | None
+    send: Callable[..., Any] | None
+    smtp_url: str | None
     log_dir: str
     log_keep: int
     loader: bool
@@ -103,6 +115,10 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         url_prefix=_url_prefix(config),
         events_url=_database_url(config, "PRIVACY_EVENTS_URL", instance_path, "privacy-events.sqlite"),
         ledger_url=ledger_url,
+        rights_url=_database_url(config, "PRIVACY_DATABASE_URL", instance_path, "privacy-rights.sqlite"),
+        base_url=_url(config, "PRIVACY_BASE_URL", ("https", "http"), "https://shop.example"),
+        send=_callable(config, "PRIVACY_SEND", "It is called with each mail, an email.message.EmailMessage.", "a mail"),
+        smtp_url=_url(config, "PRIVACY_SMTP_URL", ("smtp", "smtps"), "smtp://user:password@mail.example:587"),
         log_dir=_folder(config, "PRIVACY_LOG_DIR") or os.path.join(instance_path, "privacy-log"),
         log_keep=_whole_number(config, "PRIVACY_LOG_KEEP", 0),
         loader=_one_of(config, "PRIVACY_LOADER", (True, False)),
@@ -184,6 +200,13 @@ def _database_url(config: dict[str, Any], name: str, instance_path: str, filenam
         )
     # SQLAlchemy reads a bare postgresql:// as psycopg2; this package ships with psycopg 3.
     return re.sub(r"^postgresql://", "postgresql+psycopg://", value)
+
+
+def _url(config: dict[str, Any], name: str, schemes: tuple[str, ...], example: str) -> str | None:
+    value = config[name]
+    if value is not None and not (isinstance(value, str) and re.fullmatch(rf"({'|'.join(schemes)})://[^?#\s]+", value)):
+        raise SettingError(name, _without_password(value), f"such as {example}", "Leave it out to do without.")
+    return value.rstrip("/") if value else None
 
 
 def _without_password(value: object) -> object:

@@ -9,7 +9,19 @@ import flask_mixamo_privacy
 
 ROOT = Path(flask_mixamo_privacy.__file__).parent
 FLOORS = (
-    {"errors", "period", "policy", "checks", "checking", "forgetting", "promises", "language", "signals", "keys", "tracking"},
+    {
+        "errors",
+        "period",
+        "policy",
+        "checks",
+        "checking",
+        "forgetting",
+        "promises",
+        "language",
+        "signals",
+        "keys",
+        "tracking",
+    },
     {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
     {
         "wording",
@@ -26,9 +38,18 @@ FLOORS = (
         "leftovers",
     },
     {"database", "cookies", "tracking.log", "tracking.store", "ledger", "pages", "guard"},
-    {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings", "access"},
-    {"counting", "closing", "gates", "tags", "links", "markup", "cli"},
-    {"views.origin", "views.assets", "views.policy", "views.consent", "views.decision", "views.csp", "views"},
+    {
+        "rights",
+        *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
+        *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
+    },
+    {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings", "access", "modelling"},
+    {"exits", "operators", "need", "whereabouts"},
+    {"counting", "closing", "gates", "tags", "links", "markup", "cli", "cli_people", "cli_requests"},
+    {
+        *("views.origin", "views.assets", "views.policy", "views.consent", "views.decision", "views.csp"),
+        *("views.requests", "views.staff", "views"),
+    },
     {"extension"},
     {""},
 )
@@ -47,6 +68,7 @@ WITHOUT_FLASK = (
     "pending",
     "database",
     "tracking",
+    "rights",
 )
 MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
 

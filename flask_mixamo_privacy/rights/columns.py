@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from ..policy import Field, Policy
 
 #: What a column of personal data is usually called, word by word.
-_PERSONAL = frozenset(
-    "email mail name firstname lastname surname forename fullname nickname username address street zip zipcode postcode "
-    "city phone telephone mobile fax birth birthday birthdate dob age gender sex ip iban passport ssn latitude longitude".split()
+_PERSONAL = re.compile(
+    "e?mail|(first|last|sur|fore|full|nick|user)?name|address|street|zip(code)?|postcode|city|(tele)?phone|mobile|fax|birth|"
+    "birthday|birthdate|dob|age|gender|sex|ip|iban|passport|ssn|latitude|longitude"
 )
-_SECRET = frozenset("password passwd hash hashed secret token salt".split())
+_SECRET = re.compile("password|passwd|hash(ed)?|secret|token|salt")
 _OTHER_NAMES = re.compile(r"(file|product|model|host|event|table|class|display_of|type|tag|path)_?name", re.IGNORECASE)
 
 Names = Mapping[str, str]
@@ -37,7 +37,7 @@ def field_of(name: str, column: sa.Column[Any], policy: Policy, names: Names) ->
 
 def is_secret(name: str) -> bool:
     """Whether a column holds something that opens a door, which even its own person is not sent in a mail."""
-    return not _SECRET.isdisjoint(name.lower().split("_"))
+    return any(map(_SECRET.fullmatch, name.lower().split("_")))
 
 
 def undeclared(model: Any, policy: Policy, names: Names) -> Iterator[str]:
@@ -50,5 +50,5 @@ def undeclared(model: Any, policy: Policy, names: Names) -> Iterator[str]:
         if column.info.get("privacy") is False or column.foreign_keys or _OTHER_NAMES.search(name):
             continue
         words = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower().split("_")
-        if not _PERSONAL.isdisjoint(words) and field_of(name, column, policy, names) is None:
+        if any(map(_PERSONAL.fullmatch, words)) and field_of(name, column, policy, names) is None:
             yield name

@@ -36,9 +36,10 @@ class Models:
     def bind(self, policy: Policy) -> PersonalStore:
         """The store, under this policy."""
         found = _ModelStore(self, policy)
-        return PersonalStore(self.name, found.subjects, found.export, found.erase, found.correct, found.expire)
+        acts = (found.subjects, found.export, found.erase, found.correct, found.expire)
+        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {})
 
-    def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], sa.Column[Any] | None, sa.Column[Any] | None]:
+    def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
         """The column that names the person; behind a foreign key also that key, and the column it points to."""
         columns = dict(columns_of(model))
         first, _, rest = path.partition(".")
@@ -68,7 +69,7 @@ class _ModelStore:
                 column, key, target = self._models._subject(model, path)
                 rows = sa.select(column).distinct().where(column.is_not(None))
                 if key is not None:
-                    rows = rows.where(target.in_(sa.select(key)))  # type: ignore[union-attr]
+                    rows = rows.where(target.in_(sa.select(key)))
                 yield from (str(found) for found in connection.scalars(rows) if not str(found).startswith(ERASED))
 
     def export(self, subject: str) -> dict[str, Any]:
@@ -102,9 +103,7 @@ class _ModelStore:
                 held = {c.name: changes[f.name] for c, f in self._fields(model) if f is not None and f.name in changes}
                 if held:
                     table = _table(model)
-                    corrected += connection.execute(
-                        sa.update(table).where(self._is(model, subject)).values(held)
-                    ).rowcount
+                    corrected += connection.execute(sa.update(table).where(self._is(model, subject)).values(held)).rowcount
         return corrected
 
     def expire(self, now: datetime) -> int:
@@ -119,9 +118,7 @@ class _ModelStore:
         self._leave_no_copy()
         return done.deleted
 
-    def _erase(
-        self, connection: sa.Connection, model: Any, condition: Any, done: Done, *, only_ended: bool = False
-    ) -> Done:
+    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done, *, only_ended: bool = False) -> Done:
         table, subject = _table(model), self._models._subject(model, self._models.subjects[model])
         made = self._made(model)
         kept: list[Kept] = list(done.kept)
@@ -151,7 +148,7 @@ class _ModelStore:
         wanted = (self._models.made,) if self._models.made else _MADE
         return next((columns[name] for name in wanted if name in columns), None)
 
-    def _said(self, model: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _said(self, model: Any, row: sa.RowMapping) -> dict[str, Any]:
         columns = [(name, column) for name, column in columns_of(model) if not is_secret(name)]
         return {name: _plain(row[column.name]) for name, column in columns}
 

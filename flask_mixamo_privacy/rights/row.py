@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ class Row:
         fields: list[tuple[sa.Column[Any], Field | None]],
         subject: sa.Column[Any] | None,
         made: sa.Column[Any] | None,
-        values: Mapping[str, Any],
+        values: sa.RowMapping,
         language: str,
     ) -> None:
         self._fields = fields

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ..errors import StoreError
@@ -63,6 +64,8 @@ class PersonalStore:
     erase: Callable[..., Any] | None = None
     correct: Callable[[str, Mapping[str, str]], Any] | None = None
     expire: Callable[[datetime], int] | None = None
+    models: tuple[Any, ...] = ()  # that it covers
+    names: Mapping[str, str] = field(default_factory=dict)  # columns that hold a declared field of another name
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -86,10 +89,14 @@ class PersonalStore:
             yield str(found)
 
 
+#: What was registered, each made into a store once the policy is known.
+Register = list[Callable[[Policy], PersonalStore]]
+
+
 class Stores:
     """All stores of one site."""
 
-    def __init__(self, policy: Policy, registered: list[Callable[[Policy], PersonalStore]]) -> None:
+    def __init__(self, policy: Policy, registered: Register) -> None:
         self._policy = policy
         self._registered = registered
 
@@ -109,17 +116,17 @@ class Stores:
         return {name: data for name, data in found.items() if data}
 
     def erase(self, subject: str, before: datetime | None = None) -> list[Outcome]:
-        """Erase a subject from every store, or only what was written up to a moment. A store that fails stops no other."""
-        return [_attempt(store, lambda store=store: _erase(store, subject, before)) for store in self if store.erase]
+        """Erase a subject from every store, or only what was written before a moment. A store that fails stops no other."""
+        return [self.erase_in(store, subject, before) for store in self if store.erase is not None]
+
+    def erase_in(self, store: PersonalStore, subject: str, before: datetime | None = None) -> Outcome:
+        """Erase a subject from one store."""
+        return _attempt(store, lambda: _erase(store, subject, before))
 
     def correct(self, subject: str, changes: Mapping[str, str]) -> list[Outcome]:
         """Set fields of a subject anew, in every store that has them."""
 
-        def apply(store: PersonalStore) -> Done:
-            assert store.correct is not None
-            return as_done(store.correct(subject, changes), "corrected")
-
-        return [_attempt(store, lambda store=store: apply(store)) for store in self if store.correct]
+        return [_attempt(store, partial(_correct, store, subject, changes)) for store in self if store.correct is not None]
 
     def expire(self, now: datetime) -> int:
         """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
@@ -136,6 +143,11 @@ def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
     return as_done(store.erase(subject, before=before), "deleted")
 
 
+def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> Done:
+    assert store.correct is not None
+    return as_done(store.correct(subject, changes), "corrected")
+
+
 def _attempt(store: PersonalStore, act: Callable[[], Done]) -> Outcome:
     try:
         return Outcome(store.name, act())
@@ -149,5 +161,7 @@ def as_done(given: object, counted: str) -> Done:
     if isinstance(given, Done):
         return given
     if isinstance(given, Mapping):
-        return Done(**{name: int(given.get(name, 0)) for name in ("deleted", "anonymised", "corrected")})
-    return Done(**{counted: int(given) if isinstance(given, int) else 0})
+        deleted, anonymised, corrected = (int(given.get(name, 0)) for name in ("deleted", "anonymised", "corrected"))
+        return Done(deleted, anonymised, corrected)
+    number = int(given) if isinstance(given, int) else 0
+    return Done(corrected=number) if counted == "corrected" else Done(deleted=number)
