@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from .exits import could_not_look
 from .operators import operator
@@ -18,6 +19,7 @@ from .site import Site, site
 
 @click.command("export")
 @click.argument("subject")
+@with_appcontext
 @could_not_look
 def export_command(subject: str) -> None:
     """Print as JSON what every store holds about SUBJECT, an e-mail address or an id of the site's own."""
@@ -58,6 +60,7 @@ def in_words(store: dict[str, Any]) -> str:
 
 @click.command("replay")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@with_appcontext
 @could_not_look
 def replay_command(as_json: bool) -> None:
     """After a restore, undo again what the ledger says was undone since; exit 1 if something is left to do by hand."""
@@ -86,6 +89,7 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
 @click.option("--since", default="", help="From this day on, such as 2026-05-08.")
 @click.option("--subject", help="Only looks at this person's data.")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@with_appcontext
 @could_not_look
 def access_command(since: str, subject: str | None, as_json: bool) -> None:
     """Show who looked at what, why, and whose data it was; and how often somebody unknown was turned away."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from .cli_people import in_words
 from .exits import could_not_look
@@ -121,6 +121,7 @@ def extend_command(number: int, reason: str, months: int, as_json: bool) -> None
 @click.command("due")
 @click.option("--within", type=click.IntRange(0), default=SOON_DAYS, show_default=True, help="Days that count as soon.")
 @_json
+@with_appcontext
 @could_not_look
 def due_command(within: int, as_json: bool) -> None:
     """List what is overdue or due soon; exit 1 if anything is, for cron."""

@@ -44,8 +44,8 @@ def _told_of(store: Any) -> Iterator[Told]:
 
 def _models_of(app: Flask) -> Iterator[Any]:
     """The models of Flask-SQLAlchemy, and every declarative one in the app's own package."""
-    base = getattr(app.extensions.get("sqlalchemy"), "Model", None)
-    if hasattr(base, "registry"):
+    base: Any = getattr(app.extensions.get("sqlalchemy"), "Model", None)
+    if base is not None:
         yield from (mapper.class_ for mapper in base.registry.mappers)
     package = app.import_name.partition(".")[0]
     for model in _below(DeclarativeBase):
@@ -53,7 +53,7 @@ def _models_of(app: Flask) -> Iterator[Any]:
             yield model
 
 
-def _below(base: type) -> Iterator[type]:
+def _below(base: Any) -> Iterator[Any]:
     for one in base.__subclasses__():
         yield one
         yield from _below(one)

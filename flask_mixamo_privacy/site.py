@@ -137,7 +137,7 @@ class Site:
         """Send the links that requests wait for; a fault in it keeps no event from being loaded."""
         try:
             with self._app.app_context():  # the site's own stores and its way to send mail may need it
-                self.rights.post.process()
+                self.rights.attend()
         except Exception as error:
             logger.error("Requests will be looked at again: %s", error, exc_info=error)
 

@@ -24,9 +24,10 @@ Names = Mapping[str, str]
 def columns_of(model: Any) -> Iterator[tuple[str, sa.Column[Any]]]:
     """The columns of a model's own table, each with the name that its attribute has."""
     mapper = sa.inspect(model)
-    for column in mapper.local_table.columns:
-        if column in mapper.columns:  # one may be left out of the mapping
-            yield mapper.get_property_by_column(column).key, column
+    for attribute in mapper.column_attrs:
+        column = attribute.columns[0]
+        if column.table is mapper.local_table:  # one may be a parent's, or an expression
+            yield attribute.key, column
 
 
 def field_of(name: str, column: sa.Column[Any], policy: Policy, names: Names) -> Field | None:

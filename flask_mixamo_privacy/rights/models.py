@@ -198,4 +198,6 @@ def _as_column(column: sa.Column[Any], moment: datetime) -> Any:
         return moment if column.type.timezone else moment.astimezone(UTC).replace(tzinfo=None)
     if isinstance(column.type, sa.Date):
         return moment.astimezone(UTC).date() + timedelta(days=1)  # of that day it cannot tell, so all of it counts
-    return moment.timestamp() if isinstance(column.type, sa.Numeric | sa.Integer) else moment.astimezone(UTC).isoformat()
+    if isinstance(column.type, sa.Numeric | sa.Float | sa.Integer):
+        return moment.timestamp()
+    return moment.astimezone(UTC).isoformat()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from ..config import Settings
 from ..keys import Keys
 from ..ledger import Ledger
@@ -10,6 +12,7 @@ from ..tracking.store import Store
 from .book import Book
 from .desk import Desk, Notify
 from .mail import Mailer
+from .moments import now
 from .people import People
 from .post import Post
 from .replay import Replay
@@ -31,3 +34,16 @@ class Office:
         self.desk = Desk(policy, self.book, self.people, mailer, notify, settings.url_prefix)
         self.post = Post(self.desk, mailer, notify, settings.url_prefix)
         self.replay = Replay(ledger, keys, self.people, store, policy.retention.archives)
+        self._expired_on: date | None = None
+
+    def attend(self) -> None:
+        """What is to be done in the background, again and again."""
+        self.post.process()
+        today = now().date()
+        if self._expired_on != today:
+            self.expire()
+            self._expired_on = today
+
+    def expire(self) -> int:
+        """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
+        return self.stores.expire(now())
