@@ -49,9 +49,9 @@ class Mailer:
         message["Subject"] = subject
         message["Date"] = format_datetime(right_now())
         message["Message-ID"] = make_msgid(domain=(self._sender or "").rpartition("@")[2])
-        message["Content-Language"] = lang
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation reply to it
         message.set_content(text)
+        message["Content-Language"] = lang
         return message
 
 

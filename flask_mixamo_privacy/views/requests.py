@@ -68,7 +68,7 @@ def ask() -> Response:
 def confirm(token: str) -> Response:
     """A page with a button, which changes nothing: programs that open every link in a mail confirm nothing."""
     desk = _desk()
-    if request.method == "GET":
+    if request.method != "POST":
         asked = desk.asked_by(token)
         return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
     if not is_same_origin(request):
@@ -80,7 +80,7 @@ def confirm(token: str) -> Response:
 def answer(token: str) -> Response:
     """What is stored about whoever has the link: after a button, for the same reason."""
     desk = _desk()
-    if request.method == "GET" or not is_same_origin(request):
+    if request.method != "POST" or not is_same_origin(request):
         return _page("request_answer.html", 200 if desk.may_read(token) else 410, good=desk.may_read(token), found=None)
     read = desk.read(token)
     if read is None:
