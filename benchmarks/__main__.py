@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .figure import Figure, table
 
-NAMES = ("page", "server", "loader", "decision", "sizes")
+NAMES = ("page", "server", "events", "loader", "decision", "sizes")
 
 
 def main() -> None:

@@ -22,10 +22,10 @@ from flask import Flask
 from flask_mixamo_privacy import Privacy
 
 from . import people
-from .client import hammer
+from .client import Job, hammer
 from .figure import Figure
 
-_ROUNDS, _SECONDS, _CLIENTS = 3, 3, 16
+ROUNDS, SECONDS, CLIENTS = 3, 3, 16
 _SIDES = {"bare": "", "without loader": "off", "with loader": "on"}
 _FOLDER, _LOADER = "BENCHMARK_FOLDER", "BENCHMARK_LOADER"
 
@@ -40,27 +40,29 @@ class Load:
 
 def site() -> Flask:
     """The app that gunicorn serves; the environment says where it writes, and whether the extension and its loader run."""
-    return _site(Path(os.environ[_FOLDER]), os.environ[_LOADER])
+    return build(Path(os.environ[_FOLDER]), os.environ[_LOADER])
 
 
-def _site(folder: Path, loader: str) -> Flask:
+def build(folder: Path, loader: str) -> Flask:
     app = Flask("empty", instance_path=str(folder))
     app.config.update(SECRET_KEY="not a secret, a benchmark", PRIVACY_LOADER=loader == "on")
     app.add_url_rule("/", "index", lambda: "")
     if loader:
         Privacy(app)
+    else:
+        app.add_url_rule("/privacy/events", "events", lambda: ("", 204), methods=["POST"])
     return app
 
 
 def measure() -> list[Figure]:
     """Ratios of requests a second and of p99, medians over rounds in which every side has its turn."""
     with TemporaryDirectory() as folder, ExitStack() as running:
-        maker = _site(Path(folder), "off")  # of cookies: it serves nothing
-        ports = {side: running.enter_context(_serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
+        maker = build(Path(folder), "off")  # of cookies: it serves nothing
+        ports = {side: running.enter_context(serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
         for side, port in ports.items():
             _check(port, Path(folder, side), people.consented(maker), logged=side != "bare")
             _load(port, people.consented(maker), seconds=1)
-        rounds = [{side: _load(ports[side], people.consented(maker)) for side in _turn(n)} for n in range(_ROUNDS)]
+        rounds = [{side: _load(ports[side], people.consented(maker)) for side in _turn(n)} for n in range(ROUNDS)]
     return [*_figures(rounds, "without loader"), *_figures(rounds, "with loader"), _bare(rounds)]
 
 
@@ -82,7 +84,7 @@ def _bare(rounds: list[dict[str, Load]]) -> Figure:
 
 
 @contextmanager
-def _serving(folder: Path, loader: str) -> Iterator[int]:
+def serving(folder: Path, loader: str) -> Iterator[int]:
     folder.mkdir()
     port = _free_port()
     options = f"--workers 2 --threads 8 --worker-class gthread --bind 127.0.0.1:{port} --log-level error".split()
@@ -126,16 +128,20 @@ def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
     assert lines == logged, lines
 
 
-def _load(port: int, cookie: str, seconds: int = _SECONDS) -> Load:
+def _load(port: int, cookie: str, seconds: int = SECONDS) -> Load:
     """Sixteen keep-alive clients for a few seconds; every answer must be a 200."""
     if shutil.which("wrk"):
         return _by_wrk(port, cookie, seconds)
-    return Load(*hammer(port, cookie, _CLIENTS, seconds))
+    return Load(*hammer(Job(port, [cookie]), CLIENTS, seconds))
 
 
 def _by_wrk(port: int, cookie: str, seconds: int) -> Load:
-    options = ["-t1", f"-c{_CLIENTS}", f"-d{seconds}s", "--latency", "-H", f"Cookie: {cookie}"]
-    command = ["wrk", *options, f"http://127.0.0.1:{port}/"]
+    return wrk(f"http://127.0.0.1:{port}/", seconds, "-H", f"Cookie: {cookie}")
+
+
+def wrk(address: str, seconds: int, *options: str) -> Load:
+    """What wrk measures with sixteen clients; every answer must be a 2xx."""
+    command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--latency", *options, address]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
     assert "Non-2xx" not in said, said
     rate, p99 = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said)

@@ -1,12 +1,12 @@
-"""Bytes of the banner's JavaScript and CSS as a browser gets them."""
+"""Bytes of the banner's JavaScript and CSS, and of the tracker, as a browser gets them."""
 
 from __future__ import annotations
 
 import gzip
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 
-from flask_mixamo_privacy.assets import build
+from flask_mixamo_privacy.assets import TRACKER, build
 
 from .figure import Figure
 
@@ -14,10 +14,11 @@ _NAMES = ("banner.js", "banner.css")
 
 
 def measure() -> list[Figure]:
-    """Both files together: raw, gzip 9 and brotli 11; each file is compressed by itself, as it is served."""
+    """The banner's files together: raw, gzip 9 and brotli 11; each file is compressed by itself, as it is served."""
     files = [build(name) for name in _NAMES]
     return [
         Figure("banner JS + CSS, raw", sum(map(len, files)), "B"),
         Figure("banner JS + CSS, gzip", sum(len(gzip.compress(file, 9)) for file in files), "B"),
         Figure("banner JS + CSS, brotli", sum(len(brotli.compress(file, quality=11)) for file in files), "B", 2000),
+        Figure("tracker.js, brotli", len(brotli.compress(build(TRACKER), quality=11)), "B", 1300),
     ]

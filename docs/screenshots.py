@@ -38,7 +38,7 @@ PAGES = {
 
 
 #: The extension's pages that are shown in languages too.
-WORDS = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-23#what-changed"}
+WORDS = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-24#what-changed"}
 LANGUAGES = {"en": "en-GB", "de": "de-DE", "ar": "ar"}
 
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import os
 import stat
 import tempfile
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import brotli
 from webassets.bundle import Bundle
 from webassets.env import Environment
 
 _PACKAGE = Path(__file__).parent
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 
-#: What is built, by the name that templates use.
+#: What is built and served to everybody, by the name that templates use.
 NAMES = ("banner.css", "banner.js", "pages.css", "parts.css", "google.js", "forget.js")
+
+#: What is built and served only by a view that knows to whom; it is not kept in the cache folder, which everybody is served.
+TRACKER, PAGE = "tracker.js", "page.js"
 
 
 @cache
@@ -41,36 +48,60 @@ def bundle(name: str) -> Bundle:
     return Bundle(str(folder("static") / name), filters=_FILTERS[Path(name).suffix])
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A file ready to be sent: its content by the ``Content-Encoding`` it is sent in, the plain one under ``""``."""
+
+    digest: str
+    contents: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, content: bytes) -> Built:
+        """Compress once, as well as can be; what grows by it is left out."""
+        encoded = {"br": brotli.compress(content, quality=11), "gzip": gzip.compress(content, 9, mtime=0)}
+        smaller = {coding: data for coding, data in encoded.items() if len(data) < len(content)}
+        return cls(_digest(content), smaller | {"": content})
+
+    @property
+    def plain(self) -> bytes:
+        return self.contents[""]
+
+
 class Assets:
     """The built files of one app. Nothing is built or written before the first page that shows one."""
 
     def __init__(self, cache_folder: str | None) -> None:
         self._given_folder = cache_folder
-        self._built: dict[str, tuple[str, bytes]] = {}
+        self._built: dict[str, Built] = {}
         self._folder: str | None = None
         self._lock = threading.Lock()
 
     def filename(self, name: str) -> str:
         """The file's name with its content's hash: ``banner.0123456789.js``."""
-        return self._build(name)[0]
+        return _with_digest(name, self.built(name).digest)
 
-    def read(self, filename: str) -> bytes | None:
-        """The content of a file built by this process, or by an earlier version of the site; else None."""
+    def find(self, filename: str) -> Built | None:
+        """A public file built by this process, or by an earlier version of the site; else None."""
         for name in NAMES:
-            built, content = self._build(name)
-            if built == filename:
-                return content
-        return self._read_earlier(filename)
+            if self.filename(name) == filename:
+                return self.built(name)
+        content = self._read_earlier(filename)
+        return Built(_digest(content), {"": content}) if content is not None else None
 
-    def _build(self, name: str) -> tuple[str, bytes]:
-        with self._lock:
-            if name not in self._built:
-                content = build(name)
-                stem, suffix = os.path.splitext(name)
-                filename = f"{stem}.{_digest(content)}{suffix}"
-                self._write(filename, content)
-                self._built[name] = filename, content
-            return self._built[name]
+    def built(self, name: str) -> Built:
+        """The file of this name, built at the first call."""
+        found = self._built.get(name)
+        if found is None:
+            with self._lock:
+                found = self._built.get(name) or self._build(name)
+        return found
+
+    def _build(self, name: str) -> Built:
+        made = Built.of(build(name))
+        if name in NAMES:
+            self._write(_with_digest(name, made.digest), made.plain)
+        self._built[name] = made
+        return made
 
     def _write(self, filename: str, content: bytes) -> None:
         """Keep the file for processes of a later version, whose visitors still have a page of ours open."""
@@ -106,6 +137,11 @@ def build(name: str) -> bytes:
     environment.register(name, bundle(name), output=name)
     environment[name].build(force=True, output=output, disable_cache=True)
     return output.getvalue().encode()
+
+
+def _with_digest(name: str, digest: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return f"{stem}.{digest}{suffix}"
 
 
 def _digest(content: bytes) -> str:

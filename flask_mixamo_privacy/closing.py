@@ -29,24 +29,32 @@ def close(site: Site, response: Response) -> Response:
     if here is None:
         if not _is_ours_to_settle(site, response):
             return response
-        here = exchange()
+        here = exchange(site)
     here.sent = True
     names = [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
-    shared = _is_shared(response, names)
-    if "set-cookie" in names:
-        _hold_to_the_declaration(here, response)
-    if site.csp is not None and (response.content_type or "").startswith(_DOCUMENTS):
-        _tell_browser(here, response, shared)
-    if here.used or here.by_header:
-        _tell_caches(here, response, names)
+    shared = here.for_everybody or _is_shared(response, names)
+    _set_headers(here, response, names, shared)
     if here.record_out is not None:
         _carry_out(here, here.record_out, response)
     if "statistics" in here.consent.granted:
         _count(here, response, shared)
-    if not shared:
+    elif not shared:
         _forget_visitor(here, response)
+    if here.choices_out is not None and not shared:
         _remember_choices(here, response)
     return response
+
+
+def _set_headers(here: Exchange, response: Response, names: list[str], shared: bool) -> None:
+    """What browser and caches are told, and what the app's own cookies come to."""
+    if "set-cookie" in names:
+        _hold_to_the_declaration(here, response)
+    if here.site.csp is not None and (response.content_type or "").startswith(_DOCUMENTS):
+        _tell_browser(here, response, shared)
+    if here.used or here.by_header:
+        _tell_caches(here, response, names)
+    if here.for_everybody and response.status_code == 200:
+        here.site.pages.saw_without_login(here.request)
 
 
 def _is_ours_to_settle(site: Site, response: Response) -> bool:
@@ -86,23 +94,21 @@ def _count(here: Exchange, response: Response, shared: bool) -> None:
     """Log what happened, then renew the visitor cookie; an ID that nothing was logged under is not given out."""
     if is_page_view(here, response):
         here.pending.insert(0, ("page_view", "{}"))
-    visitor, due = here.visitor, here.carried
     # An ID that this response may not carry would be another one on the next page: better not counted at all.
-    if visitor is not None and here.pending and not (shared and here.visitor_before is None):
-        due = visitor if visitor is not here.visitor_before else due
+    if here.visitor is not None and here.pending and not (shared and here.visitor_before is None):
         try:
             write_events(here)
         except LogUnavailable as error:
             here.site.failed(error)
             return
-    if due is not None and not shared:
-        here.site.cookies.issue_visitor(response, due, here.today, here.secure)
+    if here.due is not None and not shared:
+        here.site.cookies.issue_visitor(response, here.due, here.today, here.secure)
         _make_private(response)
 
 
 def _forget_visitor(here: Exchange, response: Response) -> None:
     """A visitor cookie without the grant it serves is nothing, and is deleted."""
-    if "statistics" in here.consent.granted or "privacy_visitor" not in here.environ.get("HTTP_COOKIE", ""):
+    if "privacy_visitor" not in here.environ.get("HTTP_COOKIE", ""):
         return
     name = here.names.visitor
     if name in here.request.cookies:
@@ -111,8 +117,6 @@ def _forget_visitor(here: Exchange, response: Response) -> None:
 
 
 def _remember_choices(here: Exchange, response: Response) -> None:
-    if here.choices_out is None:
-        return
     cookies, keep = here.site.cookies, "customisation" in here.consent.granted
     if here.choices_out:
         cookies.issue_choices(response, here.choices_out, keep, here.secure)

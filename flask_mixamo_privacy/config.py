@@ -43,6 +43,9 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_LOADER": True,
     # Secrets by id, the newest last, for keyed hashes; None is a file made beside the ledger when one is first needed.
     "PRIVACY_KEYS": None,
+    # Whether pages with the banner may be kept by shared caches: they are the same for everybody, and a script that no
+    # cache keeps brings each visitor's own part.
+    "PRIVACY_CACHEABLE": False,
     # Whether cookies are Secure and carry the __Host- prefix; None follows the scheme of each request.
     "PRIVACY_COOKIE_SECURE": None,
     # The cookies' Domain, for one decision over several subdomains; None keeps them to the host.
@@ -85,6 +88,7 @@ class Settings:
     loader: bool
     keys: Mapping[str, str] | None
     keys_file: str
+    cacheable: bool
     cookie_secure: bool | None
     cookie_domain: str | None
     csp: str
@@ -124,6 +128,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         loader=_one_of(config, "PRIVACY_LOADER", (True, False)),
         keys=_keys(config),
         keys_file=os.path.join(_folder_of(ledger_url) or instance_path, "privacy-keys.json"),
+        cacheable=_one_of(config, "PRIVACY_CACHEABLE", (False, True)),
         cookie_secure=_one_of(config, "PRIVACY_COOKIE_SECURE", (None, True, False)),
         cookie_domain=_cookie_domain(config),
         csp=_one_of(config, "PRIVACY_CSP", ("off", "report-only", "enforce")),

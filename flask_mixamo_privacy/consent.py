@@ -183,17 +183,20 @@ def choose(
 ) -> Decision:
     """Turn a choice into a decision.
 
-    ``save`` grants just what is named, or with ``keep`` that on top of what is granted already. A purpose named without
+    ``save`` grants just what is named, or with ``keep`` that on top of what is granted already, and leaves what was not
+    asked yet to be asked. A purpose named without
     any of its services means all of them, unless the form ``listed`` each service with a switch of its own; a service
     named without its purpose means that service alone, unless the form had a switch for the purpose too.
 
     Raises :class:`UndeclaredPurpose` and :class:`UndeclaredService` for what the policy does not have.
     """
-    wanted = _wanted(policy, choice, purposes, services, listed)
-    if keep:
+    wanted, decided = _wanted(policy, choice, purposes, services, listed), _decided(policy)
+    if keep and choice == "save":
         # What Global Privacy Control suspends is not granted anew by allowing something else.
         held = before.services & before.held_services
         wanted = Grants(wanted.purposes | before.granted, wanted.services | held)
+        settled = _marks(policy, wanted.purposes).union(before.record.decided if before.record else ())
+        decided = tuple(mark for mark in decided if mark in settled)
     gone = Grants(before.held - wanted.purposes, before.held_services - wanted.services)
     replaces = before.record.receipt if before.record else ""
 
@@ -203,9 +206,9 @@ def choose(
     if not wanted.purposes:
         kind: Kind | None = "withdrawal" if replaces else None if _is_refusal(policy, before) else "refusal"
         return decision(kind, refusal(policy, today))
-    if wanted.purposes <= before.held and wanted.services <= before.held_services and _stands(policy, before, gpc):
+    if wanted.purposes <= before.held and wanted.services <= before.held_services and _stands(before, decided, gpc):
         return decision("withdrawal" if any(gone) else None, _without(policy, before, gone, today))
-    record = Record(today, _decided(policy), _marks(policy, wanted.purposes), secrets.token_urlsafe(16), gpc)
+    record = Record(today, decided, _marks(policy, wanted.purposes), secrets.token_urlsafe(16), gpc)
     record = record.less((), [policy.service_bits[s] for s in _services_of(policy, wanted.purposes) - wanted.services])
     return decision("grant", record, _without(policy, before, gone, today) if any(gone) else None)
 
@@ -257,10 +260,10 @@ def _is_refusal(policy: Policy, before: Consent) -> bool:
     return record is not None and not record.granted and record.decided == _decided(policy)
 
 
-def _stands(policy: Policy, before: Consent, gpc: bool) -> bool:
-    """Whether the grant at hand was made about this very policy, and is not suspended by GPC."""
+def _stands(before: Consent, decided: tuple[str, ...], gpc: bool) -> bool:
+    """Whether the grant at hand was made about these very purposes, and is not suspended by GPC."""
     record = before.record
-    return record is not None and record.decided == _decided(policy) and (record.gpc or not gpc)
+    return record is not None and record.decided == decided and (record.gpc or not gpc)
 
 
 def _without(policy: Policy, before: Consent, withdrawn: Grants, today: int) -> Record:

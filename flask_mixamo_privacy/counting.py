@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from werkzeug.wrappers import Response
 
@@ -11,7 +11,11 @@ from .errors import LogUnavailable
 from .tracking.addresses import network_of, split_referrer
 from .tracking.client import LONGEST, client_of
 from .tracking.events import collect, new_id, properties, scene
+from .tracking.intake import Reported
 from .tracking.visits import Visitor, start_id
+
+#: The kind, the id, the time, the scene and the data of one event.
+Line = tuple[str, str, float, str, str]
 
 _DAY = 86400
 _LONGEST_REFERRER = 2000  # characters; what is remembered of requests has to have a bound
@@ -31,7 +35,8 @@ def is_page_view(here: Exchange, response: Response) -> bool:
     """Whether to count a page view: a page of the site's own, opened by a person."""
     endpoint = here.request.endpoint
     return (
-        looks_like_a_page(here.environ, response)
+        not here.for_everybody
+        and looks_like_a_page(here.environ, response)
         and endpoint is not None
         and not endpoint.startswith("mixamo_privacy.")
         and endpoint != "static"
@@ -56,34 +61,45 @@ def write_events(here: Exchange) -> None:
     pending, here.pending = here.pending, []
     visitor = here.visitor
     if visitor is not None and pending:
-        lines = "".join(_lines(here, visitor, pending))
-        if lines:
-            here.site.append(lines)
+        where = scene(here.site.log_fields, *_where(here), *_surroundings(here))
+        _write(here, visitor, where, [(kind, new_id(), here.now, where, data) for kind, data in pending])
 
 
-def _lines(here: Exchange, visitor: Visitor, pending: list[tuple[str, str]]) -> Iterator[str]:
-    granted, now, name, visit, where = here.consent.granted, here.now, visitor.id, visitor.visit, _scene(here)
-    for kind, data in _starts(visitor, here.visitor_before):
-        yield collect(granted, kind, start_id(visit, kind), now, name, visit, where, data)
-    for kind, data in pending:
-        yield collect(granted, kind, new_id(), now, name, visit, where, data if "data" in here.site.log_fields else "{}")
-    here.visitor_before = visitor  # what comes later in this request starts nothing any more
+def write_reported(here: Exchange, reported: Sequence[Reported]) -> None:
+    """Log what the browser reported, likewise; nothing of a robot, a prefetch or nobody."""
+    visitor = here.visitor
+    if visitor is not None and reported:
+        fields, around = here.site.log_fields, _surroundings(here)
+        lines = [(kind, key, at, scene(fields, *where, *around), data) for key, at, (kind, data, *where) in reported]
+        _write(here, visitor, lines[0][3], lines)
+
+
+def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> None:
+    """All at once, before anything tells the browser who its visitor is."""
+    granted, name, visit, before = here.consent.granted, visitor.id, visitor.visit, here.visitor_before
+    if before is None or before.number != visitor.number:
+        began = min(line[2] for line in lines)
+        lines = [(kind, start_id(visit, kind), began, where, data) for kind, data in _starts(visitor, before)] + lines
+    if "data" not in here.site.log_fields:
+        lines = [(*line[:4], "{}") for line in lines]
+    said = [collect(granted, kind, key, at, name, visit, place, data) for kind, key, at, place, data in lines]
+    if text := "".join(said):
+        here.site.append(text)
+        if visitor is not before:
+            here.due = here.visitor_before = visitor  # what comes later in this request starts nothing any more
 
 
 def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str]]:
-    if before is not None and before.number == visitor.number:
-        return
     yield "visit_start", "{}"
     if before is not None:
         days = (visitor.last_seen - before.last_seen) // _DAY
         yield "repeat_visit", properties({"visit_number": visitor.number, "days_since_last": days})
 
 
-def _scene(here: Exchange) -> str:
+def _where(here: Exchange) -> tuple[str, str, str]:
+    """``(page, previous, referrer)`` of the page being served."""
     environ, site = here.environ, here.site
     personal = site.pages.somebody_is_logged_in(here.request)
-    address = environ.get("REMOTE_ADDR", "")
-    client = client_of(environ.get("HTTP_USER_AGENT", "")[:LONGEST])
     root = environ.get("SCRIPT_NAME", "")
     page = here.page if here.page is not None else site.pages.name(here.request, root, personal)
     previous, referrer = "", ""
@@ -92,5 +108,11 @@ def _scene(here: Exchange) -> str:
         previous = previous and site.pages.previous(previous, root, personal)
         if previous and environ["REQUEST_METHOD"] != "GET":  # a form's address is no page: it was sent from one
             page, previous = previous, ""
-    provider = site.providers(address)
-    return scene(site.log_fields, page, previous, referrer, client.browser, client.platform, provider, network_of(address))
+    return page, previous, referrer
+
+
+def _surroundings(here: Exchange) -> tuple[str, str, str, str]:
+    """``(browser, platform, provider, network)`` of who asks."""
+    address = here.environ.get("REMOTE_ADDR", "")
+    client = client_of(here.environ.get("HTTP_USER_AGENT", "")[:LONGEST])
+    return client.browser, client.platform, here.site.providers(address), network_of(address)

@@ -32,6 +32,7 @@ class Exchange:
         self.today = int(self.now) // _DAY
         self.used = False  # whether the response depends on what the visitor decided
         self.personal = False  # whether the response is for this visitor alone
+        self.for_everybody = False  # whether it is the same for every visitor, whose browser then reports the page view
         self.by_header = False  # whether Accept-Language chose the words in it
         self.has_embed = False  # whether the style sheet of placeholders is in the page already
         self.sent = False  # whether its headers are settled
@@ -41,6 +42,7 @@ class Exchange:
         self.choices_out: str | None = None  # the choices to set; empty to delete them
         self.deletions: list[Deletion] = []  # other cookies of the site to delete
         self.carried: Visitor | None = None  # the visitor known until now, under the grant just made
+        self.due: Visitor | None = None  # the visitor to tell the browser of
         self._consent: Consent | None = None
         self._choices: dict[str, Any] | None = None
         self._language: Language | None = None
@@ -89,10 +91,21 @@ class Exchange:
     def language(self) -> Language:
         """The language of the words that this response shows."""
         if self._language is None:
-            header = self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
-            code, self.by_header = choose_language(self.site, header)
+            header = "" if self.cacheable else self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
+            code, by_header = choose_language(self.site, header)
+            self.by_header = by_header and not self.cacheable
             self._language = language(code)
         return self._language
+
+    @property
+    def ours(self) -> bool:
+        """Whether this is a page of the extension's own."""
+        return (self.request.endpoint or "").startswith("mixamo_privacy.")
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether what our verbs say in this page has to be the same for everybody."""
+        return self.site.settings.cacheable and not self.ours
 
     @property
     def prefetched(self) -> bool:
@@ -116,18 +129,19 @@ class Exchange:
         """The visitor that the cookie names, if it serves the grant in the consent cookie."""
         raw = self._cookie(self.names.visitor)
         found = self.site.cookies.visitor(raw, self.today) if raw else None
-        return found if found is not None and found.serves(self._receipt) else None
+        return found if found is not None and found.serves(self.receipt) else None
 
     def carry(self, before: Visitor) -> None:
         """Let a visitor known until now go on under the grant just made."""
-        self.carried = before.under(self._receipt)
+        self.carried = self.due = before.under(self.receipt)
 
     def _see(self) -> Visitor:
         self.visitor_before = self.carried or self.known_visitor()
-        return self.visitor_before.seen(self.now) if self.visitor_before else Visitor.new(self._receipt, self.now)
+        return self.visitor_before.seen(self.now) if self.visitor_before else Visitor.new(self.receipt, self.now)
 
     @property
-    def _receipt(self) -> str:
+    def receipt(self) -> str:
+        """The random id of the grant that the visitor holds; empty without one."""
         record = self.consent.record
         return record.receipt if record is not None else ""
 
@@ -139,22 +153,22 @@ class Exchange:
             check, self._choices = self.site.cookies.choices(raw) if raw else ("", {})
             if check and check != self.choices_check:
                 self._choices = {}
-                if not ("customisation" in self.consent.held and self._receipt.startswith(check)):
+                if not ("customisation" in self.consent.held and self.receipt.startswith(check)):
                     self.choices_out = ""  # not merely suspended by GPC
         return self._choices
 
     @property
     def choices_check(self) -> str:
         """What binds choices to the grant they are kept under; empty without one."""
-        return self._receipt[:8] if "customisation" in self.consent.granted else ""
+        return self.receipt[:8] if "customisation" in self.consent.granted else ""
 
 
-def exchange() -> Exchange:
-    """The one of this request, made at the first call."""
+def exchange(of: Site | None = None) -> Exchange:
+    """The one of this request, made at the first call; ``of`` is the app's site, where the caller has it at hand."""
     here: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
     found: Exchange | None = here.environ.get(_KEY)
     if found is None or found.request is not here:
-        found = here.environ[_KEY] = Exchange(site(), here)
+        found = here.environ[_KEY] = Exchange(of or site(), here)
     return found
 
 

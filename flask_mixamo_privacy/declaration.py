@@ -24,7 +24,7 @@ NAME = "privacy.toml"
 START = Path(__file__).parent / "start.toml"
 
 #: The day of the built-in policy's newest change.
-START_VERSION = "2026-11-23"
+START_VERSION = "2026-11-24"
 
 _LISTS = {
     "purposes": declared.Purpose,

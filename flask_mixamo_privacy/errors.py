@@ -173,3 +173,12 @@ class KeyMissing(PrivacyError, LookupError):
             f"A stored row was made under the key {key_id!r}, but PRIVACY_KEYS has only: {', '.join(self.known) or 'none'}. "
             "Put the key back: a key that a row still names cannot be dropped."
         )
+
+
+class ReportError(PrivacyError, ValueError):
+    """What a browser reported is no list of events; the sentence is the answer, under this HTTP status."""
+
+    def __init__(self, what: str, value: object, allowed: str, status: int = 400) -> None:
+        self.what, self.value, self.allowed, self.status = what, value, allowed, status
+        shown = repr(value)
+        super().__init__(f"{what} is {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed: {allowed}.")

@@ -28,8 +28,8 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    found = [*_versions(here), *_purposes(here), *_fields(here), *_models(here)]
-    return [*found, *_enforcement(here), *_blocked(here), *_promises(here)]
+    own = (_versions, _purposes, _tracker, _fields, _models, _enforcement, _blocked, _promises)
+    return [finding for look in own for finding in look(here)]
 
 
 def _versions(here: Site) -> Iterator[Finding]:
@@ -65,6 +65,17 @@ def _purposes(here: Site) -> Iterator[Finding]:
         if purpose.id not in used:
             says = f"Nothing uses the purpose {purpose.id!r}."
             yield Finding("warning", f"purposes.{purpose.id}", says, "Take it out, or name it where data is used for it.")
+
+
+def _tracker(here: Site) -> Iterator[Finding]:
+    """What the tracker keeps in a tab is said like everything else that lies on a visitor's device."""
+    counts = any(purpose.id == "statistics" and purpose.optional for purpose in here.policy.purposes)
+    if counts and "privacy_events" not in {cookie.name for cookie in here.policy.cookies}:
+        says = "The tracker keeps events in a tab's session storage until the site has them; the policy does not say so."
+        hint = 'Add to privacy.toml: [[cookies]] with name = "privacy_events", kind = "session", purpose = "statistics", '
+        yield Finding(
+            "warning", "cookies", says, hint + 'lifetime = "session" and a description; `flask privacy init` has one.'
+        )
 
 
 def _fields(here: Site) -> Iterator[Finding]:

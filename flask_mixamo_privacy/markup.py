@@ -10,8 +10,9 @@ from markupsafe import Markup, escape
 
 from . import wording
 from .assets import folder
+from .consent import Consent
 from .current import Exchange, exchange
-from .gates import Gates, nonce_attribute
+from .gates import Gates, nonce, nonce_attribute, tag_attributes
 from .language import Language, direction
 from .site import Site
 
@@ -28,22 +29,47 @@ class TemplateVerbs:
     def __init__(self, site: Site, prefix: str) -> None:
         self._site = site
         self._prefix = prefix
+        self._cacheable = site.settings.cacheable
         self._own_template: bool | None = None  # whether the banner's template is the extension's
         self._ready = lru_cache(maxsize=64)(self._render)
         self._gates = Gates(site.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
+        self._tracker = lru_cache(maxsize=64)(self._make_tracker)
+        self._for_everybody = lru_cache(maxsize=64)(self._make_for_everybody)
 
     def banner(self, *, assets: bool = True) -> Markup:
-        """The banner for a visitor who still has to be asked, else nothing. Place it right after ``<body>``.
+        """The banner for a visitor who still has to be asked, the tracker for one who allows statistics, else nothing.
 
-        ``assets=False`` leaves out the style sheet and the script, for a site that bundles them itself.
+        Place it right after ``<body>``. ``assets=False`` leaves out the style sheet and the banner's script, for a site
+        that bundles them itself. Under ``PRIVACY_CACHEABLE`` it is the same for everybody.
         """
-        here = exchange()
-        if not here.look().must_ask or here.request.endpoint in _DECIDED_HERE:
+        here = exchange(self._site)
+        if self._cacheable and not here.ours:
+            here.for_everybody = True
+            return self._for_everybody(here.environ.get("SCRIPT_NAME", ""), here.language)
+        consent = here.look()
+        tracker = self._tracking(here, consent) if consent.granted and not here.ours else _EMPTY
+        if not consent.must_ask or here.request.endpoint in _DECIDED_HERE:
+            return tracker
+        asking = self._asking(here, assets, here_and_now(here))
+        return asking + tracker if tracker else asking
+
+    def for_this_visitor(self) -> Markup:
+        """What :meth:`banner` would have said on the page for which this request was made."""
+        here = exchange(self._site)
+        consent = here.look()
+        asking = self._asking(here, True, "") if consent.must_ask else _EMPTY
+        return asking + self._tracking(here, consent)
+
+    def _tracking(self, here: Exchange, consent: Consent) -> Markup:
+        if "statistics" not in consent.granted:
             return _EMPTY
+        return self._tracker(here.environ.get("SCRIPT_NAME", ""), nonce(here))
+
+    def _asking(self, here: Exchange, assets: bool, back_to: str) -> Markup:
         here.personal = True
         parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets, here.language)
-        text = str(escape(here_and_now(here))).join(parts).replace(_NONCE, nonce_attribute(here))
+        text = str(escape(back_to)).join(parts).replace(_NONCE, nonce_attribute(here))
         return Markup(text)  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
@@ -60,7 +86,7 @@ class TemplateVerbs:
     def embed(self, url: str, *, purpose: str, title: str, **attributes: str | bool) -> Markup:
         """A frame where the service that declares its host is granted; else why it is not loaded, and a button that
         allows that service alone. Errors as in :meth:`script`."""
-        here = exchange()
+        here = exchange(self._site)
         root, first = here.environ.get("SCRIPT_NAME", ""), not here.has_embed
         here.has_embed = True
         place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here), "nonce": nonce_attribute(here)}
@@ -86,10 +112,10 @@ class TemplateVerbs:
 
     def asset(self, name: str) -> str:
         """The address of a style sheet or script of ours, with its content's hash in it."""
-        return self._asset(exchange().environ.get("SCRIPT_NAME", ""), name)
+        return self._asset(exchange(self._site).environ.get("SCRIPT_NAME", ""), name)
 
     def _to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
-        here = exchange()
+        here = exchange(self._site)
         root = here.environ.get("SCRIPT_NAME", "")
         if text is not None:
             return self._link(root, path, css_class, text, None)
@@ -101,6 +127,15 @@ class TemplateVerbs:
             said = t(text)
             text, lang = said.text, Markup(' lang="{}" dir="{}"').format(said.lang, direction(said.lang))
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
+
+    def _make_tracker(self, root: str, nonce: str | None) -> Markup:
+        attributes = tag_attributes({"src": self._site.tracker_address(root), "defer": True, "nonce": nonce})
+        return Markup("<script{}></script>").format(attributes)
+
+    def _make_for_everybody(self, root: str, t: Language) -> Markup:
+        link = self._make_link(root, "/consent", "privacy-settings-link", "Privacy settings", t)
+        tags = Markup('<script src="{}{}/page.js" defer></script><noscript>{}</noscript>')
+        return tags.format(root, self._prefix, link)
 
     def _asset(self, root: str, name: str) -> str:
         return f"{root}{self._prefix}/static/{self._site.assets.filename(name)}"

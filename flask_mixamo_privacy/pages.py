@@ -42,9 +42,24 @@ class Pages:
             return True
         return config["SESSION_COOKIE_NAME"] in request.cookies and "_user_id" in session
 
+    @property
+    def state(self) -> int:
+        """Grows whenever a page may be named in another way than before."""
+        return len(self._public)
+
+    @property
+    def has_login(self) -> bool:
+        """Whether anybody could ever be logged in, as far as the site told us."""
+        return self._logged_in is not None or hasattr(self._app, "login_manager")
+
     def naming(self, endpoint: str | None) -> Naming | None:
         """What the site chose for this endpoint with ``@privacy.page``, if anything."""
         return getattr(self._app.view_functions.get(endpoint or ""), "privacy_page", None)
+
+    def saw_without_login(self, request: Request) -> None:
+        """Remember that a page was served to somebody who is certainly not logged in: no cookie came, and no password."""
+        if "HTTP_COOKIE" not in request.environ and "HTTP_AUTHORIZATION" not in request.environ and request.endpoint:
+            self._public.add(request.endpoint)
 
     def name(self, request: Request, root_path: str, personal: bool) -> str:
         """The name of the page being served; ``personal`` when somebody is logged in."""
@@ -87,6 +102,24 @@ class Pages:
         """The rule behind a path, or the empty text."""
         found = self._rule_of(path)
         return found[1] if found else ""
+
+    def reported(self, path: str, root_path: str, personal: bool) -> str | None:
+        """The name of a page that a browser reports: empty for one that has none to tell, None for one that is not counted.
+
+        It may be reported after a logout: its path is only told where nobody logs in, or where its endpoint was seen
+        served to people who are not logged in.
+        """
+        path = unquote(path)
+        inside = not root_path or path == root_path or path.startswith(root_path + "/")
+        found = self._rule_of(path.removeprefix(root_path)) if inside else None
+        if found is None:
+            return "" if self.has_login else scrub_path(path)
+        endpoint, rule = found
+        chosen = self.naming(endpoint)
+        if chosen == "never" or endpoint.startswith("mixamo_privacy."):
+            return None
+        for_all = not self.has_login or (not personal and endpoint in self._public)
+        return scrub_path(path) if chosen == "path" or (chosen is None and for_all) else root_path + rule
 
     def _match(self, path: str) -> tuple[str, str] | None:
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 
-from .assets import Assets
+from .assets import TRACKER, Assets
 from .blocked import Blocked
 from .config import Settings
 from .consent import Consent, decide
@@ -83,6 +83,10 @@ class Site:
         """What a consent cookie comes to; garbage and nothing are the same."""
         found = self.cookies.consent(raw, today, gpc) if raw else None
         return found or self._unasked[gpc]
+
+    def tracker_address(self, root: str) -> str:
+        """Where the tracker is, below the app's root path; another content has another address."""
+        return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}"
 
     @property
     def has_babel(self) -> bool:

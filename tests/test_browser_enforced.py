@@ -161,7 +161,7 @@ def test_a_service_is_switched_off_under_its_purpose(enter, elsewhere):
     """Its box shows once the purpose is on; without it nothing of it is loaded, and the purpose stays on."""
     page = enter("/privacy/consent", java_script_enabled=False)
     box = page.get_by_label("Film", exact=True)
-    page.locator(".privacy-services summary").click()
+    page.get_by_text("Services (2)").click()
     expect(box).to_be_hidden()
     page.get_by_role("switch", name="Media").check()
     expect(box).to_be_checked()

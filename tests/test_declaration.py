@@ -557,7 +557,13 @@ def test_the_start_file_reads_and_is_the_built_in_policy():
     """What `flask privacy init` writes needs no change to work."""
     policy = built_in()
     assert [purpose.id for purpose in policy.purposes] == ["necessary", "statistics", "customisation"]
-    assert [cookie.name for cookie in policy.cookies] == ["privacy_consent", "privacy_visitor", "privacy_choices", "session"]
+    assert [cookie.name for cookie in policy.cookies] == [
+        "privacy_consent",
+        "privacy_visitor",
+        "privacy_events",
+        "privacy_choices",
+        "session",
+    ]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", policy.version)
 
 

@@ -102,7 +102,12 @@ def test_a_program_is_told_the_names(consenting):
     """By where they are stored, with the page that would remove them."""
     visitor = consenting(Accept="application/json")
     answer = choose(visitor, "save", "customisation", "media", next="/other").json
-    assert answer["removed"] == {"cookies": ["privacy_visitor"], "local": [], "session": ["pending"], "idb": []}
+    assert answer["removed"] == {
+        "cookies": ["privacy_visitor"],
+        "local": [],
+        "session": ["privacy_events", "pending"],
+        "idb": [],
+    }
     assert answer["go"] == "/privacy/consent?saved=1&next=/other&withdrawn=statistics"
 
 

@@ -2,6 +2,9 @@
 
 import pytest
 from flask import render_template_string
+from sites import with_services
+
+from flask_mixamo_privacy.policy import Service
 
 
 @pytest.fixture
@@ -52,6 +55,16 @@ def test_promise_30_a_script_is_no_link(render):
         ValueError, match=r"external_link is given 'javascript:alert\(1\)'; allowed: a path, or an address with http"
     ):
         render("{{ url|external_link }}", "javascript:alert(1)")
+
+
+def test_promise_30_the_policy_page_tells_of_its_own_links(tiny):
+    """Each recipient's and service's policy is another site's."""
+    policy = with_services(
+        Service("pay", "Payment", "statistics", ("pay.example",), ("frame",), "https://pay.example/privacy")
+    )
+    visitor = tiny(PRIVACY_POLICY=policy).visitor()
+    link = '<a class="privacy-external" href="https://pay.example/privacy" rel="external noopener noreferrer">'
+    assert link in visitor.get("/privacy/").text and link in visitor.get("/privacy/consent").text
 
 
 def test_promise_30_there_is_no_redirect_endpoint(tiny):

@@ -186,6 +186,35 @@ def test_promise_a_2xx_survives_kill_9_of_every_process(serve):
     assert server.recorded() == events
 
 
+def test_what_a_browser_reported_survives_kill_9_of_every_process(serve):
+    """Every event of a report that was answered with 204 is there, once, although each report is sent twice."""
+    server, acknowledged, enough = serve(), list[str](), threading.Event()
+
+    def report(client: int, visitor: Visitor) -> None:
+        try:
+            for number in range(50):
+                events = [{"id": f"{client}-{number}-{n}", "kind": "click", "page": "/n/1"} for n in range(20)]
+                for _ in range(2):
+                    assert visitor.ask("POST", "/privacy/events", json.dumps(events))[0] == 204
+                acknowledged.extend(event["id"] for event in events)
+                if len(acknowledged) > 1500:
+                    enough.set()
+        except (OSError, HTTPException):
+            pass  # the server was killed
+
+    clients = [threading.Thread(target=report, args=(client, server.visitor())) for client in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        assert enough.wait(90)
+    finally:
+        server.end(signal.SIGKILL)
+    for client in clients:
+        client.join()
+    clicks = Counter(event["id"] for event in server.recorded() if event["kind"] == "click")
+    assert set(acknowledged) <= set(clicks) and set(clicks.values()) == {1}
+
+
 @pytest.mark.parametrize(
     ("app", "options"),
     [(APP, []), (APP, ["--preload"]), (APP + USED_BEFORE_THE_FORK, ["--preload"])],

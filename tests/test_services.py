@@ -62,6 +62,15 @@ def test_a_service_may_be_added_to_what_is_granted():
     assert decided(after, services=["map"], keep=True).services == {"film", "map"}
 
 
+def test_allowing_a_film_answers_no_other_question():
+    """Whoever pressed its button was not asked about statistics, and still is; pressing it again changes nothing."""
+    consent = decided(services=["film"], keep=True)
+    assert (consent.state("statistics"), consent.state("media"), consent.must_ask) == ("unasked", "granted", True)
+    again = decision_of(POLICY, consent, "save", [], ["film"], keep=True, gpc=False, today=TODAY)
+    assert (again.kind, again.record) == (None, consent.record)
+    assert decided(consent, "reject_all").record == decided(choice="reject_all").record
+
+
 def test_promise_27_adding_a_service_wakes_no_suspended_grant():
     """Under Global Privacy Control a film may be allowed, and the statistics suspended by the signal stay off."""
     before = decide(POLICY, decided(purposes=["statistics", "media"]).record, gpc=True)

@@ -223,6 +223,7 @@ def test_promise_43_check_fails_when_nothing_was_ever_published(declare):
     [
         (("[log]", MAPS.replace("Maps", "Plans") + "[log]"), "purposes.maps", "Nothing uses the purpose 'maps'."),
         (("[log]", '[[fields]]\nname = "shoe"\nkind = "anonymous"\ndescription = "Size."\n\n[log]'), "fields.shoe", "No form asks for the field 'shoe'."),
+        (('"privacy_events"', '"basket"'), "cookies", "The tracker keeps events in a tab's session storage until the site has them; the policy does not say so."),
     ],
 )  # fmt: skip
 def test_check_warns_of_what_is_declared_for_nothing(declare, edit, key, says):
@@ -539,6 +540,7 @@ def test_the_record_of_processing_is_the_declaration(declare):
     assert [cookie["name"] for cookie in found["cookies"]] == [
         "privacy_consent",
         "privacy_visitor",
+        "privacy_events",
         "privacy_choices",
         "session",
     ]

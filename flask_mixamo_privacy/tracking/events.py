@@ -113,8 +113,8 @@ def check_name(name: str) -> str:
 
 def timestamp(now: float) -> str:
     """UTC, ISO 8601 with milliseconds: ``2026-05-08T12:00:00.000Z``."""
-    whole, fraction = divmod(now, 1)
-    return f"{_second(int(whole))}.{int(fraction * 1000):03d}Z"
+    whole = int(now)
+    return f"{_second(whole)}.{int((now - whole) * 1000):03d}Z"
 
 
 @lru_cache(maxsize=64)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, request
 
 from ..site import site
+from .encoding import send
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
@@ -14,14 +15,13 @@ def add_to(pages: Blueprint) -> None:
 
 
 def static(filename: str) -> Response:
-    """A built file by its name with the hash; 404 for any other name."""
+    """A built file by its name with the hash, compressed where the browser takes that; 404 for any other name."""
     kind = _TYPES.get(filename.rpartition(".")[2])
-    content = site().assets.read(filename) if kind and not filename.startswith(".") else None
-    if content is None:
+    found = site().assets.find(filename) if kind and not filename.startswith(".") else None
+    if found is None or kind is None:
         abort(404)
-    response = Response(content, content_type=kind)
+    response = send(found, kind, request)
     response.cache_control.public = True
     response.cache_control.max_age = 365 * 86400
     response.cache_control.immutable = True
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

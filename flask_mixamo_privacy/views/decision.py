@@ -200,10 +200,16 @@ def _answer(here: Exchange, decision: Decision) -> AnyResponse:
     if not wants_json():
         return never_cached(redirect(settled or url_for("mixamo_privacy.settings", saved=1), 303))
     left = left_behind(here.site.policy, decision.withdrawn, decision.withdrawn_services)
-    answer = state_of(here) | {"message": here.language(SAVED).text, "removed": by_kind(left)}
+    answer = state_of(here) | {"message": here.language(SAVED).text, "removed": by_kind(left)} | _tracker(here)
     if settled and (decision.takes_back or _needs_new_page(here, decision)):
         answer["go"] = settled
     return never_cached(jsonify(answer))
+
+
+def _tracker(here: Exchange) -> dict[str, str]:
+    """What a page that stays open may run from now on, where it may."""
+    granted = "statistics" in here.consent.granted
+    return {"tracker": here.site.tracker_address(here.environ.get("SCRIPT_NAME", ""))} if granted else {}
 
 
 def _what_was_removed(decision: Decision, back: str | None) -> str:

@@ -16,10 +16,10 @@ def is_same_origin(request: Request) -> bool:
     same order of checks, as the CrossOriginProtection of Go's net/http.) Only hosts are compared: behind a proxy that
     ends TLS the scheme seen here may not be the browser's, and we never read X-Forwarded-*.
     """
-    site = request.headers.get("Sec-Fetch-Site")
+    site = request.environ.get("HTTP_SEC_FETCH_SITE")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = request.headers.get("Origin")
+    origin = request.environ.get("HTTP_ORIGIN")
     try:
         return origin is None or urlsplit(origin).netloc == request.host
     except ValueError:  # an address that is none

@@ -1,0 +1,80 @@
+"""Gunicorn on loopback: reports of ten events each, against an endpoint that does nothing with them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from flask import Flask
+
+from . import people
+from .client import Job, hammer
+from .figure import Figure
+from .server import CLIENTS, ROUNDS, SECONDS, Load, build, serving, wrk
+
+_SIDES = {"empty": "", "events": "on"}
+_VISITORS = 200  # so many that none of them asks too often
+_PATH = "/privacy/events"
+
+_CLICKS = [{"kind": "click", "page": f"/item/{n}", "data": {"to": f"/item/{n + 1}"}, "age": 900 - n} for n in range(6)]
+_EVENTS = [
+    *_CLICKS,
+    {"kind": "click", "page": "/item/6", "data": {"button": "more"}, "age": 300},
+    {"kind": "exit_link", "page": "/item/6", "data": {"to": "https://other.example/a/page"}, "age": 200},
+    {"kind": "video.played", "page": "/item/6", "data": {"seconds": 30, "title": "A walk in the park"}, "age": 100},
+    {"kind": "page_exit", "page": "/item/6", "data": {"seconds": 12}, "age": 1},
+]
+
+_SCRIPT = """
+local cookies, body, n = {%s}, [==[%s]==], 0
+request = function()
+  n = n + 1
+  wrk.headers["Cookie"] = cookies[n %% #cookies + 1]
+  return wrk.format("POST", nil, nil, (body:gsub("@", n)))
+end
+"""
+
+
+def measure() -> list[Figure]:
+    """Ratios of requests a second and of p99, medians over rounds in which each side goes first in turn."""
+    with TemporaryDirectory() as folder, ExitStack() as running:
+        maker = build(Path(folder), "off")  # of cookies: it serves nothing
+        ports = {side: running.enter_context(serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
+        for port in ports.values():
+            _load(port, maker, Path(folder), seconds=1)
+        _check(Path(folder, "events"))
+        rounds = [{side: _load(ports[side], maker, Path(folder)) for side in _turn(n)} for n in range(ROUNDS)]
+    rate = median(one["events"].rate / one["empty"].rate for one in rounds)
+    p99 = median(one["events"].p99 / one["empty"].p99 for one in rounds)
+    return [
+        Figure("ten events a request, loader running, req/s", rate, "×", 0.90, at_least=True),
+        Figure("ten events a request, loader running, p99", p99, "×", 1.3),
+        Figure("ten events a request", median(one["events"].rate for one in rounds) * len(_EVENTS), "events/s"),
+    ]
+
+
+def _turn(number: int) -> list[str]:
+    return [*_SIDES][:: -1 if number % 2 else 1]
+
+
+def _check(folder: Path) -> None:
+    """That the log or the store has ten lines of each request that was answered: there are events at all."""
+    lines = sum(segment.read_text().count("\n") for segment in folder.glob("privacy-log/*.events"))
+    assert lines or (folder / "privacy-events.sqlite").exists(), "nothing was recorded"
+
+
+def _load(port: int, maker: Flask, folder: Path, seconds: int = SECONDS) -> Load:
+    """Sixteen keep-alive clients for a few seconds, each request of another visitor in turn, each event a new one."""
+    cookies = [people.consented(maker) for _ in range(_VISITORS)]
+    prefix = secrets.token_hex(4)
+    body = json.dumps([{"id": f"{prefix}-@-{number}", **event} for number, event in enumerate(_EVENTS)])
+    if not shutil.which("wrk"):
+        return Load(*hammer(Job(port, cookies, _PATH, body), CLIENTS, seconds))
+    script = folder / "events.lua"
+    script.write_text(_SCRIPT % (", ".join(map(json.dumps, cookies)), body))
+    return wrk(f"http://127.0.0.1:{port}{_PATH}", seconds, "-s", str(script))

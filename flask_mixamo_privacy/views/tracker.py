@@ -1,0 +1,27 @@
+"""The tracker, for a visitor who allows statistics now; nobody else is served a byte of it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from ..assets import TRACKER
+from ..current import exchange
+from .encoding import send
+
+_FRESH = 3600  # seconds: a page names it by its content, and names it to nobody but such a visitor
+
+
+def add_to(pages: Blueprint) -> None:
+    pages.add_url_rule("/tracker.js", endpoint="tracker", view_func=tracker)
+
+
+def tracker() -> Response:
+    """The script, or an empty answer that no cache keeps."""
+    here = exchange()
+    if "statistics" not in here.look().granted:
+        return Response(status=204, headers={"Cache-Control": "no-store"})
+    response = send(here.site.assets.built(TRACKER), "text/javascript; charset=utf-8", here.request)
+    response.cache_control.private = True
+    response.cache_control.max_age = _FRESH
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response

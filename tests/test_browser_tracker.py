@@ -1,0 +1,524 @@
+"""The tracker in a real browser: what it tells, when, how often, and when it falls silent."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import time
+from collections import Counter
+
+import pytest
+from flask import render_template_string
+from playwright.sync_api import Error, expect
+
+from conftest import executable
+
+pytestmark = pytest.mark.browser
+
+PAGE = """<!doctype html><html lang="en"><title>Tracked</title><link rel="icon" href="data:,"><body>{{ privacy.banner() }}
+<main><h1>Tracked</h1>
+<a id="inside" href="/other?name=secret#part"><b>Inside secret</b></a>
+<a id="outside" href="http://outside.example/page/one?name=secret#part">Outside</a>
+<a id="mail" href="mailto:secret@mail.example">Write</a> <a id="top" href="#top">Up</a>
+<form action="/other"><input name="q" value="secret"><input type="submit" name="search"></form>
+<button type="button" id="by-id" name="not-this"><i>secret text</i></button><button type="button" name="by-name">secret</button>
+<p data-privacy-event="video.played" id="video">secret</p>
+<a data-privacy-event="sign.up" id="named" href="#here">secret</a><p id="nothing">secret</p>
+{{ privacy.settings_link() }}</main>"""
+
+CSP = "default-src 'self'; img-src data:"
+
+
+class Watched:
+    """The site's WSGI app, with a note of every report, and answers of its own where a test wants some."""
+
+    def __init__(self, site):
+        self.site, self.address = site, ""
+        self.reports, self.acknowledged, self.paths = [], [], []
+        self.answers = []  # of each: a status, and whether the site gets the report all the same
+
+    def __call__(self, environ, start_response):
+        self.paths.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"] != "/privacy/events":
+            return self.site.app(environ, start_response)
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"] = io.BytesIO(body)
+        self.reports.append(json.loads(body))
+        status, passed_on = self.answers.pop(0) if self.answers else (None, True)
+        answered = []
+        parts = list(self.site.app(environ, lambda *values: answered.append(values))) if passed_on else []
+        if status is not None:
+            start_response(f"{status} So", [("Content-Length", "0")])
+            return []
+        if answered[0][0].startswith("204"):
+            self.acknowledged.extend(event["id"] for event in self.reports[-1])
+        start_response(*answered[0])
+        return parts
+
+    @property
+    def kinds(self):
+        return [[event["kind"] for event in report] for report in self.reports]
+
+
+@pytest.fixture
+def tracked(tiny, serve):
+    """A site under a strict policy, watched."""
+
+    def make(**config):
+        site = tiny(**config)
+        for path in ("/", "/other", "/item/<name>"):
+            site.app.view_functions[path] = lambda **_: render_template_string(PAGE)
+        site.app.after_request(lambda response: (response.headers.add("Content-Security-Policy", CSP), response)[1])
+        watched = Watched(site)
+        watched.address = serve(watched)
+        return watched
+
+    return make
+
+
+@pytest.fixture
+def visit(open_browser):
+    """Opens the site in a browser that accepted, and whose time stands still; gives the page, the tracker running on it."""
+
+    def enter(address, accept=True, **options):
+        page = open_browser(base_url=address, **options)
+        page.violations = []
+        page.on("console", lambda message: page.violations.append(message.text) if "Policy" in message.text else None)
+        page.context.route(
+            "http://outside.example/**", lambda route: route.fulfill(body="<title>Outside</title>", content_type="text/html")
+        )
+        page.clock.install(time=0)
+        page.clock.pause_at(1000)
+        if accept:
+            page.context.request.post("/privacy/consent", form={"choice": "accept_all"}, max_redirects=0)
+        page.goto("/")
+        return page
+
+    return enter
+
+
+def accept_all(page):
+    page.get_by_role("button", name="Accept all").click()
+    expect(page.locator(".privacy-banner")).to_have_count(0)
+
+
+def wait_for(condition, what="it", seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def told(page, watched, number=1):
+    """Let five seconds pass in the browser, and wait for so many reports in all."""
+    page.clock.run_for(5000)
+    arrived(page, watched, number)
+
+
+def arrived(page, watched, number):
+    wait_for(lambda: page.evaluate("1") and len(watched.reports) >= number, f"{number} reports")
+
+
+def press(page, *names):
+    for name in names:
+        page.locator(f"#{name}").click()
+
+
+def kept(page):
+    return page.evaluate("JSON.parse(sessionStorage.privacy_events || '[]').map((event) => event.kind)")
+
+
+def of(site, *kinds):
+    return [(event["page"], event["data"]) for event in site.events(*kinds)]
+
+
+def test_clicks_are_told_and_nothing_that_was_written_or_typed(tracked, visit):
+    """Links by where they lead, buttons by id, else by name; no text, no value, no query, no address, no fragment."""
+    watched = tracked()
+    page = visit(watched.address)
+    press(page, "by-id", "top", "nothing")
+    page.locator("[name=by-name]").click()
+    page.evaluate("document.querySelector('#mail').addEventListener('click', (event) => event.preventDefault())")
+    press(page, "mail")
+    page.locator("[name=search]").click()
+    page.wait_for_url("**/other?*")
+    press(page, "inside")
+    wait_for(lambda: len(watched.site.events("click")) == 6, "six clicks")
+    assert of(watched.site, "click") == [
+        ("/", {"button": "by-id"}),
+        ("/", {"to": "/"}),
+        ("/", {"button": "by-name"}),
+        ("/", {"to": "mailto:"}),
+        ("/", {"button": "search"}),
+        ("/other", {"to": "/other"}),
+    ]
+    assert "secret" not in json.dumps(watched.reports) and page.violations == []
+
+
+def test_named_elements_are_told_by_their_name(tracked, visit):
+    """Instead of a click, whatever they are."""
+    watched = tracked()
+    page = visit(watched.address)
+    press(page, "video", "named")
+    told(page, watched)
+    assert watched.kinds == [["video.played", "sign.up"]]
+    assert of(watched.site, "video.played", "sign.up", "click") == [("/", {}), ("/", {})]
+
+
+def test_a_sites_own_script_may_tell_something(tracked, visit):
+    """By an event of the document, with what it says; no global name is needed, and none is made."""
+    watched = tracked()
+    page = visit(watched.address, accept=False)
+    names = page.evaluate("Object.keys(window).sort()")
+    accept_all(page)
+    wait_for(lambda: "/privacy/tracker.js" in watched.paths)
+    page.evaluate("document.dispatchEvent(new CustomEvent('privacy:track', {detail: {name: 'video.played', seconds: 3}}))")
+    told(page, watched)
+    assert (
+        of(watched.site, "video.played") == [("/", {"seconds": 3})] and page.evaluate("Object.keys(window).sort()") == names
+    )
+
+
+def test_an_exit_link_is_told_by_host_and_path(tracked, visit):
+    """And the page that was left, with the seconds it was looked at."""
+    watched = tracked()
+    page = visit(watched.address)
+    page.clock.run_for(7200)
+    press(page, "outside")
+    page.wait_for_url("http://outside.example/**")
+    wait_for(lambda: watched.reports, "a report")
+    assert of(watched.site, "exit_link", "page_exit") == [
+        ("/", {"to": "http://outside.example/page/one"}),
+        ("/", {"seconds": 7}),
+    ]
+    assert of(watched.site, "click") == []
+
+
+def test_a_link_opened_in_a_new_tab_is_told(tracked, visit):
+    """A press of the middle button follows it as well."""
+    watched = tracked()
+    page = visit(watched.address)
+    page.locator("#outside").click(button="middle")
+    page.locator("#outside").click(button="right")
+    told(page, watched)
+    assert watched.kinds == [["exit_link"]]
+
+
+def test_only_the_time_a_page_is_seen_counts(tracked, visit):
+    """A page in the background is not looked at."""
+    watched = tracked()
+    page = visit(watched.address)
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.clock.run_for(3000)
+    page.evaluate(hide, True)
+    page.clock.run_for(60000)
+    page.evaluate(hide, False)
+    page.clock.run_for(1000)
+    page.goto("/other")
+    wait_for(lambda: watched.site.events("page_exit"), "an exit")
+    assert of(watched.site, "page_exit") == [("/", {"seconds": 4})]
+
+
+def test_what_is_waiting_is_sent_when_the_page_is_hidden(tracked, visit):
+    """The browser may never come back to it."""
+    watched = tracked()
+    page = visit(watched.address)
+    press(page, "by-id")
+    page.evaluate("""() => {
+      Object.defineProperty(document, "hidden", { value: true, configurable: true });
+      for (let i = 0; i < 3; i++) document.dispatchEvent(new Event("visibilitychange"));
+    }""")
+    wait_for(lambda: watched.reports, "a report")
+    assert watched.kinds == [["click"]]
+
+
+@pytest.mark.parametrize("method", ["pushState", "replaceState"])
+def test_a_page_changed_without_a_load_is_a_page_view(tracked, visit, method):
+    """The old page is left first; a change of query or fragment alone is none; going back is one."""
+    watched = tracked()
+    page = visit(watched.address)
+    page.clock.run_for(2000)
+    for path in ("/item/walk?q=secret#part", "/item/walk?q=other", "/item/walk#more"):
+        page.evaluate(f"history.{method}({{}}, '', '{path}')")
+    page.clock.run_for(3000)
+    if method == "pushState":
+        page.evaluate("history.go(-3)")
+        page.wait_for_url("**/")
+    told(page, watched)
+    expected = [("page_exit", "/", None, {"seconds": 2}), ("page_view", "/item/walk", "/", {})]
+    if method == "pushState":
+        expected += [("page_exit", "/item/walk", None, {"seconds": 3}), ("page_view", "/", "/item/walk", {})]
+    reported = {event["id"] for report in watched.reports for event in report}
+    found = [(e["kind"], e["page"], e["previous"], e["data"]) for e in watched.site.events() if e["id"] in reported]
+    assert sorted(found, key=str) == sorted(expected, key=str) and "secret" not in json.dumps(watched.reports)
+
+
+def test_a_page_from_the_browsers_memory_is_a_page_view(tracked, visit):
+    """Its time begins anew."""
+    watched = tracked()
+    page = visit(watched.address)
+    before = len(watched.site.events("page_view"))
+    page.clock.run_for(4000)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    page.goto("/other")
+    wait_for(lambda: len(watched.site.events("page_view")) == before + 2 and watched.site.events("page_exit"), "the views")
+    assert of(watched.site, "page_exit") == [("/", {"seconds": 0})]
+
+
+def test_twenty_events_are_sent_at_once_and_fewer_after_five_seconds(tracked, visit):
+    """One request for twenty, without a wait; the next one for what came after."""
+    watched = tracked()
+    page = visit(watched.address)
+    press_many(page, 19)
+    page.clock.run_for(4000)
+    assert watched.reports == []
+    press_many(page, 2)
+    wait_for(lambda: page.evaluate("1") and len(watched.reports) == 1, "a report")
+    wait_for(lambda: kept(page) == ["click"], "the acknowledgement")
+    told(page, watched, 2)
+    wait_for(lambda: kept(page) == [], "the acknowledgement")
+    assert list(map(len, watched.reports)) == [20, 1] and len(watched.site.events("click")) == 21
+
+
+def press_many(page, number):
+    page.evaluate("(n) => { for (let i = 0; i < n; i++) document.querySelector('#by-id').click(); }", number)
+
+
+@pytest.mark.parametrize("status", [503, 500, 429])
+def test_a_site_in_trouble_is_tried_again_less_and_less_often_and_each_event_counts_once(tracked, visit, status):
+    """Twice it says no: once it recorded nothing, once it recorded all and the answer was lost."""
+    watched = tracked()
+    page = visit(watched.address)
+    watched.answers = [(status, False), (status, True)]
+    press_many(page, 3)
+    for number, seconds in enumerate((5, 10, 20), 1):
+        page.clock.run_for((seconds - 1) * 1000)
+        assert page.evaluate("1") and len(watched.reports) == number - 1
+        press_many(page, 20 if number > 1 else 0)  # many more events do not make it hurry
+        page.clock.run_for(1000)
+        arrived(page, watched, number)
+        time.sleep(0.05)
+    wait_for(lambda: len(kept(page)) == 3, "the acknowledgements of the first forty")
+    page.clock.run_for(5000)
+    wait_for(lambda: kept(page) == [], "the last acknowledgement")
+    assert (
+        set(Counter(event["id"] for event in watched.site.events("click")).values()) == {1}
+        and len(watched.site.events("click")) == 43
+    )
+
+
+def test_a_site_that_cannot_be_reached_is_tried_again(tracked, visit):
+    """What happened while the line was down is told when it is back, at its own time."""
+    watched = tracked()
+    page = visit(watched.address)
+    page.context.set_offline(True)
+    press(page, "by-id")
+    page.clock.run_for(5000)
+    page.wait_for_timeout(0)
+    time.sleep(0.2)
+    assert watched.reports == [] and kept(page) == ["click"]
+    page.context.set_offline(False)
+    page.clock.run_for(10000)
+    wait_for(lambda: page.evaluate("1") and watched.reports, "a report")
+    assert watched.reports[0][0]["age"] >= 15000 and len(watched.site.events("click")) == 1
+
+
+def test_a_page_takes_up_what_the_last_one_could_not_bring_home(tracked, visit):
+    """The events of the page before, sent with the same ids: counted once, however often."""
+    watched = tracked()
+    page = visit(watched.address)
+    press(page, "by-id")
+    for _ in range(3):
+        page.reload()
+    assert kept(page).count("click") == 1
+    told(page, watched, 4)
+    wait_for(lambda: kept(page) == [], "the acknowledgement")
+    sent = Counter(event["id"] for report in watched.reports for event in report)
+    stored = Counter(event["id"] for event in watched.site.events("click", "page_exit"))
+    assert max(sent.values()) > 1 and set(stored) == set(sent) and set(stored.values()) == {1}
+    assert len(watched.site.events("click")) == 1 and len(watched.site.events("page_exit")) == 3
+
+
+def test_a_hundred_events_are_kept_at_most(tracked, visit):
+    """The oldest go first, and a site that is away for long is not flooded when it comes back."""
+    watched = tracked()
+    page = visit(watched.address)
+    watched.answers = [(503, False)]
+    press_many(page, 20)
+    wait_for(lambda: page.evaluate("1") and len(watched.reports) == 1, "a report")
+    time.sleep(0.1)
+    press_many(page, 130)
+    assert len(kept(page)) == 100
+    page.clock.run_for(10000)
+    wait_for(lambda: kept(page) == [], "the acknowledgements")
+    assert list(map(len, watched.reports)) == [20] * 6 and len(watched.site.events("click")) == 100
+
+
+def test_a_bad_event_does_not_take_the_others_with_it(tracked, visit):
+    """A name or a value that the log does not take costs that event alone."""
+    watched = tracked()
+    page = visit(watched.address)
+    press(page, "by-id")
+    page.evaluate("document.dispatchEvent(new CustomEvent('privacy:track', {detail: {name: 'not a name'}}))")
+    press(page, "video")
+    told(page, watched)
+    wait_for(lambda: kept(page) == [], "the acknowledgement")
+    assert len(watched.site.events("click", "video.played")) == 2
+
+
+def test_two_tabs_tell_their_own_and_each_event_counts_once(tracked, visit):
+    """One visitor, one visit."""
+    watched = tracked()
+    one = visit(watched.address)
+    two = one.context.new_page()
+    two.goto("/")
+    for page in (one, two, one):
+        press(page, "by-id")
+    for page in (one, two):
+        page.clock.run_for(5000)
+    wait_for(lambda: one.evaluate("1") and two.evaluate("1") and len(watched.reports) == 2, "two reports")
+    events = watched.site.events("click")
+    assert len(events) == len({event["id"] for event in events}) == 3
+    assert len({(event["visitor"], event["visit"]) for event in watched.site.events()}) == 1
+
+
+def test_a_withdrawal_in_another_tab_silences_this_one(tracked, visit):
+    """A 403 ends it: nothing is kept, nothing is sent again, and what was told before is erased."""
+    watched = tracked()
+    page = visit(watched.address)
+    other = page.context.new_page()
+    other.goto("/privacy/consent")
+    press(page, "by-id")
+    other.get_by_role("button", name="Reject all").click()
+    expect(other.get_by_role("status")).to_have_text("Your choice is saved.")
+    told(page, watched)
+    wait_for(lambda: page.evaluate("1") and page.evaluate("sessionStorage.length") == 0, "the end")
+    press_many(page, 50)
+    page.clock.run_for(60000)
+    page.goto("/other")
+    assert len(watched.reports) == 1 and page.evaluate("sessionStorage.length") == 0 and watched.site.events() == []
+
+
+@pytest.mark.parametrize("choice", ["Reject all", None])
+def test_who_has_not_allowed_statistics_causes_no_request(tracked, visit, choice):
+    """Neither for the tracker nor by it; nothing lies in the tab's storage."""
+    watched = tracked()
+    page = visit(watched.address, accept=False)
+    if choice:
+        page.get_by_role("button", name=choice).click()
+        expect(page.locator(".privacy-banner")).to_have_count(0)
+    press(page, "by-id", "video", "inside")
+    page.clock.run_for(60000)
+    page.goto("/")
+    assert not {"/privacy/tracker.js", "/privacy/events", "/privacy/page.js"} & set(watched.paths)
+    assert page.evaluate("sessionStorage.length") == 0 and watched.site.events() == []
+
+
+def test_a_grant_without_a_reload_starts_the_tracker_once(tracked, visit):
+    """From the answer of the banner; the page itself is counted by the server, and pressing the banner is no click."""
+    watched = tracked()
+    page = visit(watched.address, accept=False)
+    accept_all(page)
+    wait_for(lambda: page.evaluate("1") and "/privacy/tracker.js" in watched.paths, "the tracker")
+    page.wait_for_load_state("networkidle")
+    press(page, "by-id")
+    told(page, watched)
+    assert watched.kinds == [["click"]] and len(watched.site.events("page_view")) == 1 and page.violations == []
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('no', 'SecurityError'); } })",
+        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }",
+        "delete Navigator.prototype.sendBeacon",
+        "Navigator.prototype.sendBeacon = () => false",
+        "sessionStorage.privacy_events = '{'",
+        "sessionStorage.privacy_events = 'null'",
+    ],
+    ids=["no storage", "full storage", "no beacon", "beacon refused", "garbage kept", "null kept"],
+)
+def test_a_browser_that_lacks_something_tells_what_it_can(tracked, visit, open_browser, without):
+    """Storage may be forbidden or full, beacons may be off."""
+    watched = tracked()
+    page = visit(watched.address)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.add_init_script(without)
+    page.goto("/item/walk")
+    press(page, "by-id")
+    page.goto("/other")
+    wait_for(lambda: {"/item/walk"} == {event["page"] for event in watched.site.events("click")}, "the click")
+    assert {"/", "/item/walk"} <= {event["page"] for event in watched.site.events("page_exit")} and errors == []
+
+
+def test_a_browser_killed_in_mid_flight_loses_nothing_that_was_acknowledged(tracked, chromium):
+    """Every acknowledged event is there, and nothing is there twice."""
+    watched = tracked()
+    arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    browser = chromium.browser_type.launch(executable_path=executable(), args=arguments)
+    page = browser.new_page(base_url=watched.address)
+    page.goto("/")
+    accept_all(page)
+    page.goto("/")
+    page.evaluate("setInterval(() => document.querySelector('#by-id').click(), 1)")
+    wait_for(lambda: page.evaluate("1") and len(watched.acknowledged) > 100, "a hundred acknowledged events")
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    os.kill(next(process["id"] for process in processes if process["type"] == "browser"), signal.SIGKILL)
+    wait_for(lambda: not browser.is_connected() or browser_gone(page), "the end of the browser")
+    stored = Counter(event["id"] for event in watched.site.events())
+    assert set(watched.acknowledged) <= set(stored) and set(stored.values()) == {1}
+
+
+def browser_gone(page):
+    try:
+        page.evaluate("1")
+    except Error:
+        return True
+    return False
+
+
+def test_a_page_that_is_everybodys_reports_its_own_view(tracked, visit):
+    """Where it came from included; banner, decision and tracker work as ever, under the same policy."""
+    watched = tracked(PRIVACY_CACHEABLE=True)
+    page = visit(watched.address, accept=False)
+    accept_all(page)
+    wait_for(lambda: len(watched.site.events("page_view")) == 1, "the page at hand")
+    page.goto("/item/walk?q=secret")
+    press(page, "inside")
+    page.wait_for_url("**/other?*")
+    told(page, watched, 2)
+    wait_for(lambda: len(watched.site.events("page_view")) == 3, "three views")
+    views = [(event["page"], event["previous"]) for event in watched.site.events("page_view")]
+    assert sorted(views, key=str) == [("/", None), ("/item/walk", None), ("/other", "/item/walk")]
+    assert "secret" not in json.dumps(watched.reports) and page.violations == []
+    assert page.locator(".privacy-banner").count() == 0
+
+
+def test_the_banner_of_a_page_that_is_everybodys_leads_back_to_it(tracked, visit):
+    """With its query; the keyboard meets the banner first."""
+    watched = tracked(PRIVACY_CACHEABLE=True)
+    page = visit(watched.address, accept=False)
+    page.goto("/item/walk?size=2")
+    page.locator(".privacy-banner").wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.privacy-banner') !== null")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Save my choice").click()
+    page.wait_for_url("**/item/walk?size=2")
+    assert page.violations == []
+
+
+def test_without_javascript_a_page_that_is_everybodys_links_to_the_settings(tracked, visit, open_browser):
+    """Nobody is asked there, so nothing is granted; the way to decide is on the page."""
+    watched = tracked(PRIVACY_CACHEABLE=True)
+    page = open_browser(base_url=watched.address, java_script_enabled=False)
+    page.goto("/")
+    page.locator("noscript a, .privacy-settings-link").first.click()
+    page.get_by_role("button", name="Accept all").click()
+    expect(page.get_by_role("status")).to_have_text("Your choice is saved.")

@@ -1,0 +1,389 @@
+"""What a browser may report: POST /privacy/events."""
+
+import io
+import json
+
+import pytest
+
+from conftest import choose, cookie
+from flask_mixamo_privacy.tracking.allowance import BURST, PER_SECOND, Allowance
+from flask_mixamo_privacy.tracking.intake import Reader
+
+
+def consenting(site, *purposes, **headers):
+    visitor = site.visitor(**headers)
+    choose(visitor, "save", *(purposes or ("statistics",)))
+    return visitor
+
+
+def report(visitor, *events, **options):
+    return visitor.post("/privacy/events", data=json.dumps(events), **options)
+
+
+def click(**fields):
+    return {"id": "1", "kind": "click", "page": "/", **fields}
+
+
+def test_what_is_acknowledged_is_in_the_log(tiny):
+    """A 204 without a body, which no cache keeps; the events with everything the server knows, and the visit they start."""
+    site = tiny()
+    visitor = consenting(site)
+    response = report(visitor, click(data={"to": "/other"}), {"id": "2", "kind": "video.played", "data": {"seconds": 3}})
+    assert (response.status_code, response.data, response.headers["Cache-Control"]) == (204, b"", "no-store")
+    start, pressed, played = site.events()
+    assert (start["kind"], pressed["kind"], played["kind"]) == ("visit_start", "click", "video.played")
+    assert (pressed["id"], pressed["page"], pressed["data"]) == ("1", "/", {"to": "/other"})
+    assert (played["page"], played["data"]) == (None, {"seconds": 3})
+    assert len({(event["visitor"], event["visit"], event["network"]) for event in site.events()}) == 1
+    assert cookie(visitor, "privacy_visitor").startswith(start["visitor"])
+
+
+@pytest.mark.parametrize("choice", [None, "reject_all", "customisation"])
+def test_without_consent_to_statistics_nothing_is_taken(tiny, choice):
+    """403, no cookie, no file: for who never answered, who refused, and who allows something else."""
+    site = tiny()
+    visitor = site.visitor() if choice != "customisation" else consenting(site, "customisation")
+    if choice == "reject_all":
+        choose(visitor, choice)
+    before = site.files()
+    response = report(visitor, click())
+    assert response.status_code == 403 and "Set-Cookie" not in response.headers
+    assert response.json == {"message": "The visitor has not allowed statistics, so nothing was recorded."}
+    assert site.files() == before and site.events() == []
+
+
+def test_global_privacy_control_suspends_reports_too(tiny):
+    """A grant made without it does not hold while it is sent."""
+    site = tiny()
+    assert report(consenting(site), click(), headers={"Sec-GPC": "1"}).status_code == 403
+    assert site.events() == []
+
+
+def test_after_a_withdrawal_nothing_more_is_taken(tiny):
+    """What was taken before is erased, and a report that comes late is refused."""
+    site = tiny()
+    visitor = consenting(site)
+    old = cookie(visitor), (report(visitor, click()), cookie(visitor, "privacy_visitor"))[1]
+    choose(visitor, "reject_all")
+    assert report(visitor, click(id="2")).status_code == 403
+    visitor.set_cookie("privacy_consent", old[0])
+    visitor.set_cookie("privacy_visitor", old[1])
+    report(visitor, click(id="3"))
+    assert site.events() == []
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
+)
+def test_another_sites_page_cannot_report(tiny, headers):
+    """Somebody else's page must not put words into a visitor's log."""
+    site = tiny()
+    response = report(consenting(site), click(), headers=headers)
+    assert response.status_code == 403 and response.json["message"].startswith(
+        "These events did not come from a page of this"
+    )
+    assert site.events() == []
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", None])
+def test_any_content_type_will_do(tiny, kind):
+    """Beacons say what they like."""
+    site = tiny()
+    assert report(consenting(site), click(), content_type=kind).status_code == 204
+    assert len(site.events("click")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "The body is ''; allowed: a JSON list of 1 to 100 events."),
+        (b"{", "The body is '{'; allowed: a JSON list of 1 to 100 events."),
+        (b"\xff", "The body is '\ufffd'; allowed: a JSON list of 1 to 100 events."),
+        (b"[" * 5000, None),
+        (b"[]", "The body is []; allowed: a JSON list of 1 to 100 events."),
+        (b'{"kind":"click"}', "The body is {'kind': 'click'}; allowed: a JSON list of 1 to 100 events."),
+        (b"[1]", "Event 1 is 1; allowed: an object."),
+        (b'[{"kind":"click"},{}]', "The kind of event 2 is None; allowed: page_view, page_exit, click, exit_link, or a name of up to 64 letters, digits and _.:- , a letter first."),
+        (b'[{"kind":"a b"}]', "The kind of event 1 is 'a b'; allowed: page_view, page_exit, click, exit_link, or a name of up to 64 letters, digits and _.:- , a letter first."),
+        (b'[{"kind":"visit_start"}]', "The kind of event 1 is 'visit_start'; allowed: page_view, page_exit, click, exit_link, or a name of up to 64 letters, digits and _.:- , a letter first; this one is recorded by the server itself."),
+        (b'[{"kind":"click","id":"a b"}]', "The id of event 1 is 'a b'; allowed: 1 to 64 of letters, digits and _.:-, or none."),
+        (b'[{"kind":"click","id":7}]', "The id of event 1 is 7; allowed: 1 to 64 of letters, digits and _.:-, or none."),
+        (b'[{"kind":"click","page":"other"}]', "The page of event 1 is 'other'; allowed: a path that begins with /, or none."),
+        (b'[{"kind":"click","page":["/"]}]', "The page of event 1 is ['/']; allowed: a path that begins with /, or none."),
+        (b'[{"kind":"click","previous":1}]', "The previous page of event 1 is 1; allowed: a path or an address, or none."),
+        (b'[{"kind":"click","age":"old"}]', "The age of event 1 is 'old'; allowed: a number of milliseconds."),
+        (b'[{"kind":"click","age":true}]', "The age of event 1 is True; allowed: a number of milliseconds."),
+        (b'[{"kind":"click","at":"noon"}]', "The time of event 1 is 'noon'; allowed: ISO 8601, or milliseconds since 1970."),
+        (b'[{"kind":"click","at":[]}]', "The time of event 1 is []; allowed: a number of milliseconds."),
+        (b'[{"kind":"click","data":[1]}]', "The data of event 1 is [1]; allowed: a flat object, or none."),
+        (b'[{"kind":"x","data":{"y":{}}}]', "The property 'y' of an event, in event 1 is {}; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        (b'[{"kind":"click","data":{"to":[]}}]', "The property 'to' of an event, in event 1 is []; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        (b'[{"kind":"x","data":{"a b":1}}]', "The name of an event or a property, in event 1 is 'a b'; allowed: up to 64 of letters, digits and _.:- , a letter first."),
+        (b'[{"kind":"x","data":{"y":99999999999999999}}]', "The property 'y' of an event, in event 1 is 99999999999999999; allowed: a text, a number up to 2 ** 53, True, False or None."),
+    ],
+)  # fmt: skip
+def test_a_malformed_report_is_told_what_is_wrong(tiny, body, sentence):
+    """400, one sentence, and not one of its events is taken."""
+    site = tiny()
+    response = consenting(site).post("/privacy/events", data=body)
+    assert response.status_code == 400 and site.events() == []
+    assert sentence is None or response.json == {"message": sentence}
+
+
+@pytest.mark.parametrize("kind", ["visit_start", "repeat_visit", "customisation"])
+def test_a_browser_cannot_say_what_the_server_says_itself(tiny, kind):
+    """Visits are counted by the server, and a choice needs a grant of its own."""
+    site = tiny()
+    assert report(consenting(site), {"id": "1", "kind": kind}).status_code == 400
+    assert site.events() == []
+
+
+def test_a_report_has_a_hundred_events_at_most(tiny):
+    """A hundred are taken; one more is too many."""
+    site = tiny()
+    visitor = consenting(site)
+    events = [click(id=str(number)) for number in range(101)]
+    assert [report(visitor, *events[:100]).status_code, report(visitor, *events).status_code] == [204, 413]
+    assert len(site.events("click")) == 100
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+def test_a_report_has_64_KiB_at_most(tiny, declared):
+    """Whether its length is declared or it comes in pieces; more is not even read."""
+    site = tiny()
+    visitor = consenting(site)
+    whole = json.dumps([click()]).encode()
+    for size, status in ((64 * 1024, 204), (64 * 1024 + 1, 413)):
+        body = io.BytesIO(whole + b" " * (size - len(whole)))
+        length = {"CONTENT_LENGTH": str(size)} if declared else {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+        response = visitor.post("/privacy/events", input_stream=body, environ_overrides=length)
+        assert response.status_code == status
+    assert len(site.events("click")) == 1
+    assert response.json["message"].endswith("allowed: 65536 bytes at most.")
+
+
+def test_one_visitor_is_held_to_a_measure(tiny, clock):
+    """429 says when to come back; then there is room again. Nobody else notices."""
+    site = tiny()
+    visitor, other = consenting(site), consenting(site)
+    for number in range(BURST):
+        assert report(visitor, click(id=str(number))).status_code == 204
+    refused = report(visitor, click(id="late"))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    assert report(other, click()).status_code == 204
+    clock.shift(1)
+    assert report(visitor, click(id="late")).status_code == 204
+
+
+def test_the_measures_of_visitors_have_a_bound():
+    """Whoever was not seen for longest is forgotten, which only gives a full measure again."""
+    allowance = Allowance()
+    assert [allowance.wait("one", 0.0) for _ in range(BURST + 1)] == [0] * BURST + [1]
+    for number in range(4096):
+        allowance.wait(str(number), 0.0)
+    assert len(allowance._buckets) == 4096 and allowance.wait("one", 0.0) == 0
+    assert allowance.wait("one", -5.0) == 0  # a clock that was set back takes nothing away
+    assert PER_SECOND >= 1
+
+
+def test_a_log_that_takes_nothing_is_said_and_the_next_try_counts_once(tiny, monkeypatch):
+    """503 while it is away, without an ID for a visitor of whom nothing was logged; then 204, and each event once."""
+    site = tiny()
+    visitor = consenting(site)
+    with monkeypatch.context() as patched:
+        patched.setattr("os.write", lambda descriptor, data: 1)
+        response = report(visitor, click(), click(id="2"))
+    assert response.status_code == 503 and "Set-Cookie" not in response.headers
+    assert response.json == {"message": "The log could not be written, so nothing was recorded. Try again later."}
+    assert [report(visitor, click(), click(id="2")).status_code for _ in range(2)] == [204, 204]
+    assert [event["id"] for event in site.events("click")] == ["1", "2"]
+
+
+def test_the_same_event_sent_again_counts_once(tiny):
+    """Alone or among others, and from another tab; another visitor's event of the same id is another event."""
+    site = tiny()
+    visitor, other = consenting(site), consenting(site)
+    for events in ([click()], [click(), click(id="2")], [click(id="2"), click(id="2")]):
+        report(visitor, *events)
+    report(other, click())
+    assert sorted(event["id"] for event in site.events("click")) == ["1", "1", "2"]
+
+
+def test_an_event_without_an_id_is_given_one(tiny):
+    """Two such events are two."""
+    site = tiny()
+    report(consenting(site), {"kind": "click"}, {"kind": "click"})
+    assert len({event["id"] for event in site.events("click")}) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        ({}, "2026-05-08T12:00:00.000Z"),
+        ({"age": 1500}, "2026-05-08T11:59:58.500Z"),
+        ({"age": None, "at": None}, "2026-05-08T12:00:00.000Z"),
+        ({"age": -5000}, "2026-05-08T12:00:00.000Z"),
+        ({"age": 1e30}, "2026-05-07T12:00:00.000Z"),
+        ({"age": 0, "at": "2020-01-01T00:00:00Z"}, "2026-05-08T12:00:00.000Z"),
+        ({"at": "2026-05-08T11:00:00.250Z"}, "2026-05-08T11:00:00.250Z"),
+        ({"at": "2026-05-08T11:00:00"}, "2026-05-08T11:00:00.000Z"),
+        ({"at": "2026-05-08T13:00:00+02:00"}, "2026-05-08T11:00:00.000Z"),
+        ({"at": 1778238000000}, "2026-05-08T11:00:00.000Z"),
+        ({"at": "2031-01-01T00:00:00Z"}, "2026-05-08T12:00:00.000Z"),
+        ({"at": "1970-01-01T00:00:00Z"}, "2026-05-07T12:00:00.000Z"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "2026-05-07T12:00:00.000Z"),
+    ],
+)
+def test_a_browsers_clock_moves_an_event_by_a_day_at_most(tiny, clock, told, at):
+    """The age counts more than the time; nothing happened tomorrow, and nothing long ago."""
+    site = tiny()
+    assert report(consenting(site), click(**told)).status_code == 204
+    assert {event["at"] for event in site.events()} == {at}
+
+
+def test_who_it_was_is_for_the_server_to_say(tiny):
+    """What a browser says beyond its own fields is dropped, however it is made."""
+    site = tiny()
+    said = dict.fromkeys(("visitor", "visit", "referrer", "browser", "platform", "provider", "network"), "forged")
+    report(consenting(site), click(**said, more={"deep": [1]}, email="a@b.example"))
+    text = json.dumps(site.events())
+    assert "forged" not in text and "a@b.example" not in text and "deep" not in text
+
+
+def test_promise_16_what_is_reported_is_scrubbed(tiny):
+    """Paths lose queries, fragments, mail addresses and tokens; texts lose mail addresses; other sites keep host and path."""
+    site = tiny()
+    token = "3f2b8c1e9d7a4f60b1c2d3e4f5a6b7c8"
+    report(
+        consenting(site),
+        click(
+            page=f"/item/{token}?q=secret#part",
+            previous="/item/a@b.example?q=secret",
+            data={"to": f"/item/{token}?q=secret"},
+        ),
+        click(id="2", data={"button": f"delete-{token}", "label": "to a@b.example"}),
+        {"id": "3", "kind": "exit_link", "data": {"to": f"https://me:secret@other.example/reset/{token}?q=secret#x"}},
+        click(id="4", page="/item/%61%40b.example", data={"to": "mailto:"}),
+    )
+    events = site.events("click", "exit_link")
+    assert [(event["page"], event["previous"], event["data"]) for event in events] == [
+        ("/item/:token", "/item/:email", {"to": "/item/:token"}),
+        ("/", None, {"button": ":token", "label": "to :email"}),
+        (None, None, {"to": "https://other.example/reset/:token"}),
+        ("/item/:email", None, {"to": "mailto:"}),
+    ]
+
+
+@pytest.mark.parametrize("to", ["javascript:alert(1)", "mailto:a@b.example", "http://[", "data:text/plain,secret", "", None])
+def test_a_destination_that_is_no_page_is_not_told(tiny, to):
+    """The event counts; where it led is left out."""
+    site = tiny()
+    assert report(consenting(site), click(data={"to": to, "button": "x"})).status_code == 204
+    assert [event["data"] for event in site.events("click")] == [{"button": "x"}]
+
+
+def test_a_link_to_the_sites_own_host_is_named_as_a_page(tiny):
+    """Whether by its path or by its whole address, with or without the host's own name."""
+    site = tiny()
+    report(consenting(site), click(previous="http://localhost/item/a?b", data={"to": "http://localhost/item/b?c"}))
+    assert [(event["previous"], event["data"]) for event in site.events("click")] == [("/item/a", {"to": "/item/b"})]
+
+
+def test_the_page_of_another_site_that_led_here_is_the_referrer(tiny):
+    """As it is of a page view that the server counts."""
+    site = tiny()
+    report(consenting(site), {"id": "1", "kind": "page_view", "page": "/", "previous": "https://search.example/find?q=x"})
+    (view,) = site.events("page_view")
+    assert (view["previous"], view["referrer"]) == (None, "https://search.example/find")
+
+
+def test_promise_16_a_logged_in_persons_pages_are_rules_also_when_they_are_reported(tiny):
+    """While somebody is logged in, and after the logout for a page that was only ever seen logged in."""
+    somebody = [True]
+    site = tiny(PRIVACY_LOGGED_IN=lambda: somebody[0])
+    visitor = consenting(site)
+    event = click(page="/item/alice", previous="/item/alice", data={"to": "/item/alice"})
+    report(visitor, event)
+    somebody[0] = False
+    report(visitor, {**event, "id": "2"}, click(id="3", page="/no/such/alice", data={"to": "/no/such/alice"}))
+    assert "alice" not in json.dumps(site.events())
+    assert [event["page"] for event in site.events("click")] == ["/item/<name>", "/item/<name>", None]
+    visitor.get("/item/walk")
+    report(visitor, click(id="4", page="/item/run"))
+    assert [event["page"] for event in site.events("click")][-1] == "/item/run"
+
+
+def test_where_nobody_logs_in_every_page_is_told_by_its_path(tiny):
+    """From the first event of a process, and for routes that only the browser knows."""
+    site = tiny()
+    report(consenting(site), click(page="/item/walk"), click(id="2", page="/app/settings"))
+    assert [event["page"] for event in site.events("click")] == ["/item/walk", "/app/settings"]
+
+
+def test_a_page_that_is_never_counted_is_not_reported_either(tiny):
+    """Nor is one of the extension's own; what was pressed to get there stays, without where it led."""
+    site = tiny()
+    site.app.get("/secret/<x>", endpoint="secret")(site.privacy.page("never")(lambda x: x))
+    visitor = consenting(site)
+    assert report(visitor, click(page="/secret/1"), click(id="2", page="/privacy/consent")).status_code == 204
+    assert site.events() == []
+    report(visitor, click(previous="/secret/1", data={"to": "/secret/1"}))
+    assert [(event["previous"], event["data"]) for event in site.events("click")] == [(None, {})]
+
+
+def test_a_site_below_a_path_names_its_pages_whole(tiny):
+    """With SCRIPT_NAME, as the server's own page views do; a neighbour's path is none of its pages."""
+    site = tiny(PRIVACY_LOGGED_IN=lambda: False)
+    visitor = consenting(site)
+    events = [click(page="/app/item/walk"), click(id="2", page="/application/item/walk"), click(id="3", page="/app")]
+    visitor.post("/privacy/events", data=json.dumps(events), environ_overrides={"SCRIPT_NAME": "/app"})
+    assert [event["page"] for event in site.events("click")] == ["/app/item/<name>", None, "/app/"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"User-Agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}, {"Sec-Purpose": "prefetch"}]
+)
+def test_a_robot_is_answered_and_not_recorded(tiny, headers):
+    """Nor is a page made ahead, which nobody may ever see."""
+    site = tiny()
+    assert report(consenting(site), click(), headers=headers).status_code == 204
+    assert site.events() == []
+
+
+def test_a_report_after_half_an_hour_starts_a_visit(tiny, clock):
+    """As a page view would, at the moment of what was reported first, and with a cookie that says so."""
+    site = tiny()
+    visitor = consenting(site)
+    visitor.get("/")
+    clock.shift(31 * 60)
+    response = report(visitor, click(age=2000))
+    assert "privacy_visitor" in response.headers["Set-Cookie"]
+    assert [event["kind"] for event in site.events()] == ["visit_start", "page_view", "visit_start", "repeat_visit", "click"]
+    assert site.events("repeat_visit")[0]["at"] == site.events("click")[0]["at"]
+    assert "Set-Cookie" not in report(visitor, click(id="2")).headers
+
+
+def test_only_declared_fields_are_recorded(tiny):
+    """A policy that declares neither pages nor data gets neither from a browser."""
+    from dataclasses import replace
+
+    from flask_mixamo_privacy.declaration import built_in
+    from flask_mixamo_privacy.policy import Log
+
+    site = tiny(PRIVACY_POLICY=replace(built_in(), log=Log(fields=("browser",))))
+    report(consenting(site), click(page="/other", previous="/", data={"to": "/other"}))
+    (event,) = site.events("click")
+    assert (event["page"], event["previous"], event["data"], event["browser"]) == (None, None, {}, "Other")
+
+
+def test_a_sites_own_callable_costs_no_event(tiny):
+    """One that fails counts as somebody who is logged in."""
+    site = tiny(TESTING=False, PRIVACY_LOADER=False, PRIVACY_LOGGED_IN=lambda: 1 / 0)
+    assert report(consenting(site), click(page="/item/alice")).status_code == 204
+    assert [event["page"] for event in site.events("click")] == ["/item/<name>"]
+
+
+def test_a_body_is_read_without_an_app():
+    """A worker could do the same: nothing there knows Flask."""
+    (event,) = Reader("here.example", str.upper).read(b'[{"id":"x","kind":"click","page":"/a","age":1000}]', 10.0)
+    assert event == ("x", 9.0, ("click", "{}", "/A", "", ""))

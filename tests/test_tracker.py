@@ -1,0 +1,149 @@
+"""Who is served the tracker, which page names it, and how files are compressed."""
+
+import gzip
+import re
+
+import brotli
+import pytest
+
+from conftest import choose
+from flask_mixamo_privacy.assets import TRACKER, build
+
+ADDRESS = re.compile(r'<script src="(/privacy/tracker\.js\?v=[0-9a-f]{10})" defer></script>')
+
+
+def consenting(site, *purposes, **headers):
+    visitor = site.visitor(**headers)
+    choose(visitor, "save", *(purposes or ("statistics",)))
+    return visitor
+
+
+def test_promise_12_only_who_allows_statistics_is_served_the_tracker(tiny):
+    """Everybody else gets an empty answer that nobody keeps: before a choice, after a refusal, for another purpose."""
+    site = tiny()
+    refusing, customising = site.visitor(), consenting(site, "customisation")
+    choose(refusing, "reject_all")
+    for visitor in (site.visitor(), refusing, customising):
+        response = visitor.get("/privacy/tracker.js")
+        assert (response.status_code, response.data, response.headers["Cache-Control"]) == (204, b"", "no-store")
+    served = consenting(site).get("/privacy/tracker.js")
+    assert served.data == build(TRACKER) and served.mimetype == "text/javascript"
+
+
+def test_the_tracker_ends_with_the_consent(tiny):
+    """A withdrawal and Global Privacy Control take it away at once."""
+    visitor = consenting(tiny())
+    assert visitor.get("/privacy/tracker.js", headers={"Sec-GPC": "1"}).status_code == 204
+    choose(visitor, "reject_all")
+    assert visitor.get("/privacy/tracker.js").status_code == 204
+
+
+def test_the_tracker_is_kept_by_its_visitors_browser_alone(tiny):
+    """Never by a shared cache, never read by another origin; a browser that has it is told so."""
+    visitor = consenting(tiny())
+    first = visitor.get("/privacy/tracker.js")
+    assert first.cache_control.private and not first.cache_control.public
+    assert {"Cookie", "Sec-GPC", "Accept-Encoding"} <= set(first.headers["Vary"].split(", "))
+    assert first.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert first.headers["X-Content-Type-Options"] == "nosniff" and "Set-Cookie" not in first.headers
+    again = visitor.get("/privacy/tracker.js", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"") and again.cache_control.private
+
+
+def test_the_tracker_is_no_file_for_everybody(tiny):
+    """Neither by a name with its hash nor by its own, and no cache folder holds it."""
+    site = tiny()
+    visitor = consenting(site)
+    digest = ADDRESS.search(visitor.get("/").text)[1][-10:]
+    for name in (f"tracker.{digest}.js", "tracker.js"):
+        assert visitor.get(f"/privacy/static/{name}").status_code == 404
+    assert not [path for path in (site.folder.parent / "assets").glob("*") if "tracker" in path.name]
+
+
+def test_a_page_names_the_tracker_for_who_allows_statistics_and_for_nobody_else(tiny):
+    """Not one byte of it before a choice, after a refusal, or for another purpose; beside nothing, as nothing is asked."""
+    site = tiny()
+    refusing = site.visitor()
+    choose(refusing, "reject_all")
+    for visitor in (site.visitor(), refusing, consenting(site, "customisation")):
+        assert "tracker" not in visitor.get("/").text
+    visitor = consenting(site)
+    text = visitor.get("/").text
+    assert "privacy-banner" not in text and len(ADDRESS.findall(text)) == 1
+    assert visitor.get(ADDRESS.search(text)[1]).data == build(TRACKER)
+
+
+def test_the_tracker_stands_beside_a_banner_that_asks_for_something_new(tiny):
+    """A purpose that was added since is asked for, and statistics goes on."""
+    from dataclasses import replace
+
+    from flask_mixamo_privacy.declaration import built_in
+    from flask_mixamo_privacy.policy import Purpose
+
+    visitor = consenting(tiny())
+    more = Purpose("media", title="Media", description="Videos.", basis="consent")
+    policy = replace(built_in(), purposes=(*built_in().purposes, more))
+    page = tiny(PRIVACY_POLICY=policy).visitor()
+    page.set_cookie("privacy_consent", visitor.get_cookie("privacy_consent").value)
+    text = page.get("/").text
+    assert "privacy-banner" in text and ADDRESS.search(text)
+
+
+@pytest.mark.parametrize("path", ["/privacy/", "/privacy/consent"])
+def test_our_own_pages_name_no_tracker(tiny, path):
+    """Who reads the policy or decides is not followed."""
+    assert "tracker" not in consenting(tiny()).get(path).text
+
+
+def test_the_tracker_is_found_below_a_path_and_under_another_prefix(tiny):
+    """The page names it as the browser sees it."""
+    site = tiny(PRIVACY_URL_PREFIX="/p/q")
+    visitor = site.visitor()
+    visitor.post("/p/q/consent", data={"choice": "accept_all"})
+    text = visitor.get("/", environ_overrides={"SCRIPT_NAME": "/app"}).text
+    assert '<script src="/app/p/q/tracker.js?v=' in text
+
+
+def test_a_grant_without_a_reload_says_where_the_tracker_is(tiny):
+    """The very address that pages name; a refusal says nothing of it."""
+    visitor, refusing = tiny().visitor(), tiny().visitor()
+    headers = {"Accept": "application/json"}
+    answer = visitor.post("/privacy/consent", data={"choice": "accept_all"}, headers=headers).json
+    assert answer["tracker"] == ADDRESS.search(visitor.get("/").text)[1]
+    assert "tracker" not in refusing.post("/privacy/consent", data={"choice": "reject_all"}, headers=headers).json
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip, deflate", "gzip"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("br;q=0, gzip;q=0", None),
+        ("gzip;q=0, *", "br"),
+        ("*;q=0", None),
+        ("identity", None),
+        ("", None),
+        (None, None),
+        (";=,;q=", None),
+    ],
+)
+@pytest.mark.parametrize("which", ["tracker", "asset"])
+def test_files_are_sent_as_the_browser_likes_them(tiny, which, accepted, coding):
+    """Compressed once when built; what has q=0 is refused, and every form has an ETag of its own."""
+    visitor = consenting(tiny())
+    address = "/privacy/tracker.js"
+    if which == "asset":
+        address = re.search(r'/privacy/static/banner[^"]+js', tiny().visitor().get("/").text)[0]
+    plain = visitor.get(address)
+    response = visitor.get(address, headers={} if accepted is None else {"Accept-Encoding": accepted})
+    decode = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[coding]
+    assert response.headers.get("Content-Encoding") == coding and decode(response.data) == plain.data
+    assert int(response.headers["Content-Length"]) == len(response.data) and "Accept-Encoding" in response.headers["Vary"]
+    assert (response.headers["ETag"] == plain.headers["ETag"]) == (coding is None)
+
+
+def test_the_tracker_is_small(tiny):
+    """What the browser loads fits into one packet of a new connection, whatever comes to it later."""
+    response = consenting(tiny()).get("/privacy/tracker.js", headers={"Accept-Encoding": "br"})
+    assert len(response.data) <= 1300
