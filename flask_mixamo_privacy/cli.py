@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
 from . import cli_people, cli_requests, declaration
+from .cli_ledger import ledger
 from .cli_people import erase_person
 from .errors import PolicyError, PrivacyError, SettingError
+from .exits import could_not_look
 from .findings import Finding, check
 from .ledger import Entry
+from .operators import operator
 from .site import Site, site
 from .tracking.events import timestamp
 from .tracking.loader import Loaded
@@ -28,32 +28,16 @@ from .tracking.reports import Report, report
 from .versions import as_json as as_json_list
 from .versions import is_day
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _WAIT = 60.0  # seconds for another loader to come to an end
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-for _command in (*cli_people.commands, *cli_requests.commands):
+for _command in (ledger, *cli_people.commands, *cli_requests.commands):
     privacy.add_command(_command)
-
-
-def _could_not_look(command: F) -> F:
-    """Turn an error of ours into its sentence and exit code 2."""
-
-    @wraps(command)
-    def run(*args: Any, **values: Any) -> Any:
-        try:
-            return command(*args, **values)
-        except (PrivacyError, OSError) as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2)
-
-    return run  # type: ignore[return-value]
 
 
 @privacy.command("load")
 @click.option("--follow", is_flag=True, help="Go on loading until interrupted.")
-@_could_not_look
+@could_not_look
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
     here = site()
@@ -80,7 +64,7 @@ def _say(loaded: Loaded) -> None:
 
 @privacy.command("report")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
-@_could_not_look
+@could_not_look
 def report_command(as_json: bool) -> None:
     """Show visits, repeat visits, pages and customisation of consenting visitors, as totals."""
     here = site()
@@ -126,7 +110,7 @@ def _row(row: tuple[str, ...], widths: list[int]) -> str:
 
 @privacy.command("events")
 @click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
-@_could_not_look
+@could_not_look
 def events_command(form: str) -> None:
     """Print every event, for the operator; the ledger keeps that you looked."""
     here = site()
@@ -140,7 +124,7 @@ def events_command(form: str) -> None:
 @click.argument("visitor", required=False)
 @click.option("--subject", help="A person instead: an e-mail address, or an id of the site's own.")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
-@_could_not_look
+@could_not_look
 def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> None:
     """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come.
 
@@ -154,39 +138,33 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
     here = site()
     here.load(wait=_WAIT)
     key_id, hashed = here.keys.hash(visitor)
-    about = json.dumps({"what": "events", "by": _who()})
+    about = json.dumps({"what": "events", "by": operator()})
     here.ledger.append_or_wait(Entry("erasure", timestamp(time.time()), subject=hashed, subject_key=key_id, detail=about))
     deleted = here.store.erase(visitor, timestamp(time.time())[:10])
     click.echo(f"{deleted} events erased.")
 
 
 @privacy.command("prune")
-@_could_not_look
+@could_not_look
 def prune_command() -> None:
-    """Delete the events that are older than the policy allows."""
+    """Delete events and decisions that are older than the policy allows."""
     here = site()
     here.load(wait=_WAIT)
-    deleted = here.prune()
-    click.echo(f"{deleted} events older than {here.policy.retention.events} deleted.")
+    deleted, retention = here.prune(), here.policy.retention
+    click.echo(f"{deleted.events} events older than {retention.events} deleted.")
+    click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
     click.echo(f"{here.rights.expire()} rows kept after an erasure, and no longer needed, deleted.")
 
 
 def _note_access(here: Site, what: str) -> None:
-    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=json.dumps({"who": _who(), "what": what})))
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"
+    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=json.dumps({"who": operator(), "what": what})))
 
 
 @privacy.command("init")
 @click.option(
     "--path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; beside the app by default."
 )
-@_could_not_look
+@could_not_look
 def init_command(path: Path | None) -> None:
     """Write a commented privacy.toml to start from."""
     target = path or Path(current_app.root_path) / declaration.NAME
@@ -200,7 +178,7 @@ def init_command(path: Path | None) -> None:
 @privacy.command("check", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 @click.pass_context
-@_could_not_look
+@could_not_look
 def check_command(context: click.Context, as_json: bool) -> None:
     """Hold the declaration against itself, its versions and what keeps its promises; exit 1 for findings."""
     findings = _findings(context.ensure_object(ScriptInfo))
@@ -231,7 +209,7 @@ privacy.add_command(policy)
 
 @policy.command("freeze")
 @click.option("--date", "day", help="The version's day; today by default.")
-@_could_not_look
+@could_not_look
 def freeze_command(day: str | None) -> None:
     """Write what the policy says now as a dated version, to be committed with the site."""
     here = site()
@@ -244,7 +222,7 @@ def freeze_command(day: str | None) -> None:
 
 @policy.command("diff")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
-@_could_not_look
+@could_not_look
 def diff_command(as_json: bool) -> None:
     """Show what the declaration says now and the newest version does not, and the other way; exit 1 if anything."""
     here = site()
@@ -262,7 +240,7 @@ def diff_command(as_json: bool) -> None:
 
 
 @policy.command("record")
-@_could_not_look
+@could_not_look
 def record_command() -> None:
     """Print the declaration as a record of processing (GDPR art. 30), in JSON."""
     click.echo(json.dumps(site().policy.as_dict(), ensure_ascii=False, indent=1))

@@ -182,3 +182,13 @@ class ReportError(PrivacyError, ValueError):
         self.what, self.value, self.allowed, self.status = what, value, allowed, status
         shown = repr(value)
         super().__init__(f"{what} is {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed: {allowed}.")
+
+
+class HeadAged(PrivacyError):
+    """A head that was kept elsewhere lies before what the ledger still holds."""
+
+    def __init__(self, expect: object, start: object) -> None:
+        super().__init__(
+            f"--expect is {expect}, but the entries up to that one have aged and were sealed at {start}. "
+            "Expect that head, or a later one; `flask privacy ledger head` prints the newest."
+        )

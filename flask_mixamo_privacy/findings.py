@@ -28,7 +28,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    own = (_versions, _purposes, _tracker, _fields, _models, _enforcement, _blocked, _promises)
+    own = (_versions, _purposes, _tracker, _fields, _models, _enforcement, _keys, _blocked, _promises)
     return [finding for look in own for finding in look(here)]
 
 
@@ -98,6 +98,12 @@ def _enforcement(here: Site) -> Iterator[Finding]:
         yield Finding(
             "warning", "services", says, 'Set it to "report-only", look here for what is reported, then to "enforce".'
         )
+
+
+def _keys(here: Site) -> Iterator[Finding]:
+    for key_id in here.ledger.keys_named() - set(here.keys):
+        says = f"Entries of the ledger name the key {key_id!r}, and PRIVACY_KEYS has it no more: they cannot be verified."
+        yield Finding("error", "PRIVACY_KEYS", says, "Put the key back: a key that a row still names cannot be dropped.")
 
 
 def _blocked(here: Site) -> Iterator[Finding]:

@@ -1,31 +1,34 @@
-"""The ledger: what was decided, about which words, and who looked. It is only ever added to."""
+"""The ledger: what was decided, about which words, and who looked. It is only ever added to, and shows it if not."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from .chain import BEGINNING, Chain, Head
 from .database import Database
-from .errors import LedgerUnavailable
+from .errors import KeyMissing, LedgerUnavailable
+from .keys import Keys
 from .pending import Pending
 from .wording import Wording
 
-_tables = sa.MetaData()
+metadata = sa.MetaData()
 
-_entries = sa.Table(
+entries = sa.Table(
     "entries",
-    _tables,
-    sa.Column("position", sa.Integer, primary_key=True),
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("entry", sa.Text, nullable=False, unique=True),
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("receipt", sa.Text, nullable=False),
+    sa.Column("receipt", sa.Text, nullable=False, index=True),
     sa.Column("replaces", sa.Text, nullable=False),
     sa.Column("policy", sa.Text, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
@@ -39,24 +42,38 @@ _entries = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, index=True),
     sa.Column("subject_key", sa.Text, nullable=False),
-    # The hash chain's columns will stand here: key, and the hash over the row and the one before it.
+    sa.Column("chain_key", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
 )
 
-_texts = sa.Table(
+texts = sa.Table(
     "texts",
-    _tables,
+    metadata,
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("locale", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
 
+# Where the chain ends, in one row, so that entries cut off at the end are missed without anything kept elsewhere.
+heads = sa.Table(
+    "head",
+    metadata,
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("seal", sa.Text, nullable=False),
+)
+
+_RAW = f"SELECT {', '.join(column.name for column in entries.columns)} FROM entries ORDER BY position"  # noqa: S608
+_FAULTS = (SQLAlchemyError, OSError, ValueError)  # of the database, or of the file of the keys
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One row of the ledger. A refusal carries the day alone, and neither receipt nor anything else of its own."""
 
-    kind: str  # "grant", "refusal", "withdrawal", "erasure" or "access"
+    kind: str  # "grant", "refusal", "withdrawal", "erasure", "access", ... or "checkpoint"
     at: str  # UTC, ISO 8601; of a refusal the day
     receipt: str = ""
     replaces: str = ""  # the receipt of the grant that this ends
@@ -82,17 +99,19 @@ class Entry:
 class Ledger:
     """Appends entries durably; what cannot be written now may wait in a side file, except a grant."""
 
-    def __init__(self, url: str, pending: Pending) -> None:
+    def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
         # The writer holds a visitor's request: better a clear "try again" after two seconds than a spinning page.
-        self._database = Database(url, _tables, durable=True, wait_ms=2000)
+        self.database = Database(url, metadata, durable=True, wait_ms=2000)
+        self.chain = Chain(keys)
         self._pending = pending
 
     def append(self, entry: Entry, wording: Wording | None = None) -> None:
         """Commit an entry, and the words it names once; raises :class:`LedgerUnavailable`."""
         try:
-            self._pending.take(self._write, wait=False)
-            self._write([entry.row()], [wording] if wording else [])
-        except (SQLAlchemyError, OSError) as error:
+            self._pending.take(self._take, wait=False)
+            with self._writing() as connection:
+                self._write(connection, [entry.row()], [wording] if wording else [])
+        except _FAULTS as error:
             raise LedgerUnavailable("The ledger could not be written, so nothing was granted.") from error
 
     def append_or_wait(self, entry: Entry, wording: Wording | None = None) -> None:
@@ -105,42 +124,157 @@ class Ledger:
     def take_up(self) -> int:
         """Write what waited in the side file; gives the number of entries. Raises :class:`LedgerUnavailable`."""
         try:
-            return self._pending.take(self._write)
-        except (SQLAlchemyError, OSError) as error:
+            return self._pending.take(self._take)
+        except _FAULTS as error:
             raise LedgerUnavailable("The ledger could not be written.") from error
 
     def wording(self, digest: str, fingerprint: str) -> Wording | None:
         """The words with this digest, if they are kept; None also when the ledger cannot be read."""
-        if not self._database.exists:
-            return None
+        chosen = sa.select(texts).where(texts.c.digest == digest)
         try:
-            with self._database.read() as connection:
-                row = connection.execute(sa.select(_texts).where(_texts.c.digest == digest)).mappings().one_or_none()
-        except SQLAlchemyError:
+            with self.read() as connection:
+                row = connection.execute(chosen).mappings().one_or_none() if connection is not None else None
+        except LedgerUnavailable:
             return None
         return Wording(row["source"], row["locale"], row["body"], fingerprint) if row else None
 
-    def entries(self, *kinds: str, since: str = "") -> Iterator[dict[str, Any]]:
-        """The entries in the order in which they were written: of these kinds or of all, from this day or time on."""
-        chosen = sa.select(_entries).where(_entries.c.at >= since).order_by(_entries.c.position)
+    def entries(self, *kinds: str, since: str = "", receipt: str = "") -> Iterator[dict[str, Any]]:
+        """The entries in the order in which they were written: of these kinds or of all, from this day or time on, of
+        this receipt."""
+        chosen = sa.select(entries).where(entries.c.at >= since).order_by(entries.c.position)
         if kinds:
-            chosen = chosen.where(_entries.c.kind.in_(kinds))
-        if self._database.exists:
-            with self._database.read() as connection:
-                if sa.inspect(connection).has_table("entries"):
-                    for row in connection.execute(chosen).mappings():
-                        yield dict(row)
+            chosen = chosen.where(entries.c.kind.in_(kinds))
+        if receipt:
+            chosen = chosen.where(entries.c.receipt == receipt)
+        with self.read() as connection:
+            if connection is not None:
+                yield from map(dict, connection.execute(chosen).mappings())
 
-    def _write(self, rows: list[dict[str, Any]], wordings: Iterable[Wording] = ()) -> None:
-        rows = [dict(row) for row in rows]
-        waited = [Wording(**words) for row in rows if (words := row.pop("wording", None))]
-        with self._database.write() as connection:
-            # Rows from the side file may have been written before a crash already: the entry's own id tells.
-            for row in rows:
-                connection.execute(self._database.insert_new(_entries), row)
-            for wording in {words.digest: words for words in (*waited, *wordings)}.values():
-                self._keep(connection, wording)
+    def keys_named(self) -> set[str]:
+        """The ids of the keys that some entry needs; raises :class:`LedgerUnavailable`."""
+        named = sa.union(sa.select(entries.c.chain_key), sa.select(entries.c.subject_key))
+        with self.read() as connection:
+            return set(connection.scalars(named)) - {""} if connection is not None else set()
 
-    def _keep(self, connection: sa.Connection, wording: Wording) -> None:
-        values = {"source": wording.source, "locale": wording.locale, "body": wording.body}
-        connection.execute(self._database.insert_new(_texts), {"digest": wording.digest, **values})
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection | None]:
+        """A reading transaction, or None where nothing was ever written; raises :class:`LedgerUnavailable`."""
+        try:
+            if not self.database.exists:
+                yield None
+                return
+            with self.database.read() as connection:
+                yield connection if sa.inspect(connection).has_table("entries") else None
+        except SQLAlchemyError as error:
+            raise LedgerUnavailable(f"The ledger could not be read: {error}") from error
+
+    def raw(self, connection: sa.Connection) -> Iterator[dict[str, Any]]:
+        """Every row just as it is stored, whatever was put there, in order."""
+        self._take_any_text(connection)
+        with connection.exec_driver_sql(_RAW, execution_options={"yield_per": 1000}) as found:
+            yield from map(dict, found.mappings())
+
+    def start(self, connection: sa.Connection) -> Head:
+        """Where the entries that are still there begin: at the newest checkpoint, if there is one."""
+        self._take_any_text(connection)
+        newest = sa.select(entries.c.detail).where(entries.c.kind == "checkpoint").order_by(entries.c.position.desc())
+        try:
+            return Head.parse(json.loads(connection.scalar(newest.limit(1)) or "null")["head"])
+        except (TypeError, ValueError, LookupError):  # none, or one that was changed, which the chain tells
+            return BEGINNING
+
+    def stored_head(self, connection: sa.Connection) -> dict[str, Any] | None:
+        """The row that says where the chain ends, if there is one."""
+        found = connection.execute(sa.select(heads)).mappings().first()
+        return dict(found) if found is not None else None
+
+    def head(self) -> Head:
+        """Where the chain ends, to be kept elsewhere; raises :class:`LedgerUnavailable`."""
+        with self.read() as connection:
+            stored = self.stored_head(connection) if connection is not None else None
+            return Head(stored["count"], stored["hash"]) if stored is not None else BEGINNING
+
+    def age(self, before: str, at: str) -> int:
+        """Seal the oldest entries, those before a day, under a checkpoint, and delete them; gives their number.
+
+        Only what is still as it was written: nobody can have a change forgotten by making entries look old. Words that no
+        entry names any more go with them. Raises :class:`LedgerUnavailable` and :class:`KeyMissing`.
+        """
+        if not self.database.exists:
+            return 0
+        try:
+            with self._writing() as connection:
+                aged = self._age(connection, before, at)
+        except _FAULTS as error:
+            raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
+        self.database.truncate_wal()
+        return aged
+
+    def _age(self, connection: sa.Connection, before: str, at: str) -> int:
+        sealed, aged = self.start(connection), 0
+        for row in self.raw(connection):
+            intact = row["position"] == sealed.count + 1 and self.chain.holds(row, sealed.hash)
+            if not intact or row["at"] >= before:
+                break
+            sealed, aged = Head(row["position"], row["hash"]), aged + (row["kind"] != "checkpoint")
+        if aged:
+            self._write(connection, [Entry("checkpoint", at, detail=json.dumps({"head": str(sealed)})).row()])
+            connection.execute(sa.delete(entries).where(entries.c.position <= sealed.count))
+            connection.execute(sa.delete(texts).where(texts.c.digest.not_in(sa.select(entries.c.text))))
+        return aged
+
+    def _take_any_text(self, connection: sa.Connection) -> None:
+        """Read bytes that are no UTF-8 too: somebody put them there."""
+        if self.database.is_sqlite:
+            driver: Any = connection.connection.driver_connection
+            driver.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """A transaction in which nobody else can add to the chain."""
+        with self.database.write() as connection:
+            if not self.database.is_sqlite:  # SQLite holds its one write lock already
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637922)"))
+            yield connection
+
+    def _take(self, waited: list[dict[str, Any]]) -> None:
+        """Write rows of the side file, each once: they may have been written before a crash already."""
+        with self._writing() as connection:
+            by_id = {row["entry"]: row for row in waited}
+            for known in self._known(connection, list(by_id)):
+                del by_id[known]
+            words = [Wording(**found) for row in by_id.values() if (found := row.pop("wording", None))]
+            self._write(connection, list(by_id.values()), words)
+
+    def _known(self, connection: sa.Connection, ids: list[str]) -> Iterator[str]:
+        for start in range(0, len(ids), 500):
+            part = entries.c.entry.in_(ids[start : start + 500])
+            yield from connection.scalars(sa.select(entries.c.entry).where(part)).all()
+
+    def _write(self, connection: sa.Connection, rows: list[dict[str, Any]], wordings: Collection[Wording] = ()) -> None:
+        if not rows:
+            return
+        head, whole = self._end(connection)
+        # What is not whole stays so: a later entry must not cover up that others were cut off before it.
+        values = self.chain.seal_head(self.chain.link(rows, head)) | ({} if whole else {"seal": ""})
+        if not connection.execute(sa.update(heads), values).rowcount:
+            connection.execute(sa.insert(heads), values)
+        connection.execute(sa.insert(entries), rows)
+        for wording in {words.digest: words for words in wordings}.values():
+            values = {"source": wording.source, "locale": wording.locale, "body": wording.body}
+            connection.execute(self.database.insert_new(texts), {"digest": wording.digest, **values})
+
+    def _end(self, connection: sa.Connection) -> tuple[Head, bool]:
+        """Where the chain goes on, and whether nothing was taken from its end."""
+        stored = self.stored_head(connection)
+        if stored is not None and self._is_sealed(stored):
+            return Head(stored["count"], stored["hash"]), True
+        last = sa.select(entries.c.position, entries.c.hash).order_by(entries.c.position.desc()).limit(1)
+        found = connection.execute(last).one_or_none()
+        return (Head(*found), False) if found else (BEGINNING, stored is None)
+
+    def _is_sealed(self, stored: Mapping[str, Any]) -> bool:
+        try:
+            return self.chain.is_sealed(stored)
+        except KeyMissing:  # verifying says so; until then decisions are taken all the same
+            return True

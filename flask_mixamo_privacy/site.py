@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, current_app
 
@@ -43,6 +43,13 @@ logger = logging.getLogger("flask_mixamo_privacy")
 _DAY = 86400
 
 
+class Pruned(NamedTuple):
+    """How much was deleted because of its age."""
+
+    events: int
+    entries: int  # of the ledger
+
+
 class Site:
     """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
 
@@ -52,7 +59,7 @@ class Site:
         self.cookies = Cookies(app.config, settings)
         self.keys = Keys(settings.keys, settings.keys_file)
         # The side files lie in the log's folder, which is local and writable while a database may be away.
-        self.ledger = Ledger(settings.ledger_url, Pending(os.path.join(settings.log_dir, "ledger.pending")))
+        self.ledger = Ledger(settings.ledger_url, self.keys, Pending(os.path.join(settings.log_dir, "ledger.pending")))
         self.store = Store(settings.events_url, self.keys, Pending(os.path.join(settings.log_dir, "erasures.pending")))
         self.log = Log(settings.log_dir)
         self.loader = Loader(settings.log_dir, self.store, settings.log_keep)
@@ -120,11 +127,14 @@ class Site:
             logger.warning("What waits beside the ledger will be tried again: %s", error)
         return self.loader.load(wait)
 
-    def prune(self) -> int:
-        """Delete the events that the policy keeps no longer; gives their number. What browsers refused is kept a month."""
-        self.blocked.prune(timestamp(time.time() - 30 * _DAY)[:10])
-        first_kept = time.time() - self.policy.retention.events.days * _DAY
-        return self.store.prune(timestamp(first_kept)[:10])
+    def prune(self) -> Pruned:
+        """Delete what the policy keeps no longer. What browsers refused is kept a month."""
+        retention = self.policy.retention
+        self.blocked.prune(_days_ago(30))
+        events = self.store.prune(_days_ago(retention.events.days))
+        # As long as an archive may be restored, what was erased since has to be known.
+        oldest = _days_ago(max(retention.decisions.days, retention.archives.days))
+        return Pruned(events, self.ledger.age(oldest, timestamp(time.time())))
 
     def _tell(self, what: str, number: int) -> None:
         SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
@@ -144,6 +154,10 @@ class Site:
                 self.rights.attend()
         except Exception as error:
             logger.error("Requests will be looked at again: %s", error, exc_info=error)
+
+
+def _days_ago(days: int) -> str:
+    return timestamp(time.time() - days * _DAY)[:10]
 
 
 def site() -> Site:

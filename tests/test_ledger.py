@@ -14,7 +14,7 @@ DAYS = ("2026-05-07", "2026-05-08", "2026-05-09")
 
 @pytest.fixture
 def ledger(tmp_path):
-    return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", Pending(str(tmp_path / "ledger.pending")))
+    return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", Keys(OLD, ""), Pending(str(tmp_path / "ledger.pending")))
 
 
 def written(ledger, *kinds, **since):

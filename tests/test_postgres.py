@@ -29,6 +29,7 @@ from flask_mixamo_privacy.tracking import store as tables
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import COLUMNS, Store
+from flask_mixamo_privacy.verification import verify
 from flask_mixamo_privacy.wording import Wording
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
@@ -117,7 +118,7 @@ def store_at(url: str, folder: Path) -> Store:
 
 
 def ledger_at(url: str, folder: Path) -> Ledger:
-    return Ledger(url, Pending(str(folder / "ledger.pending")))
+    return Ledger(url, Keys(KEYS, ""), Pending(str(folder / "ledger.pending")))
 
 
 def write_segment(folder: Path, name: str, *events: dict[str, Any]) -> None:
@@ -341,3 +342,45 @@ def test_processes_may_make_the_tables_at_once(server):
     for maker in makers:
         maker.join(60)
     assert [maker.exitcode for maker in makers] == [0, 0]
+
+
+def append_on(url: str, folder: Path, number: int) -> None:
+    """One process of several that add to one ledger."""
+    ledger = ledger_at(url, folder)
+    for _ in range(number):
+        ledger.append(Entry("access", f"{DAY}T12:00:00.000Z"))
+
+
+def test_several_processes_write_one_chain_on_postgresql(url, tmp_path):
+    """From the very first entry on, which makes the tables; what ages is sealed and the chain is whole."""
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=append_on, args=(url, tmp_path, 20)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    ledger = ledger_at(url, tmp_path)
+    assert [process.exitcode for process in processes] == [0] * 3
+    assert (verify(ledger).flaws, ledger.head().count) == ([], 60)
+    assert ledger.age("2026-05-09", "2031-05-09T12:00:00.000Z") == 60
+    assert (verify(ledger).flaws, [row["kind"] for row in ledger.entries()]) == ([], ["checkpoint"])
+
+
+@pytest.mark.parametrize(
+    ("done", "flaw"),
+    [
+        ("UPDATE entries SET gpc = NOT gpc WHERE position = 2", ("changed", 2)),
+        ("UPDATE entries SET detail = 'x' WHERE position = 2", ("changed", 2)),
+        ("DELETE FROM entries WHERE position = 2", ("removed", 2)),
+        ("DELETE FROM entries WHERE position = 3", ("cut off", 3)),
+        ("UPDATE head SET count = 2", ("changed", 3)),
+    ],
+)
+def test_what_was_done_to_a_ledger_on_postgresql_is_found(url, tmp_path, done, flaw):
+    """The same as in a file."""
+    append_on(url, tmp_path, 3)
+    assert verify(ledger_at(url, tmp_path)).flaws == []
+    engine = sa.create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(done)
+    assert flaw in [(found.kind, found.position) for found in verify(ledger_at(url, tmp_path)).flaws]
