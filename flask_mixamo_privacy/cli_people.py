@@ -14,6 +14,7 @@ from .exits import could_not_look
 from .operators import operator
 from .rights.replay import Replayed
 from .rights.stores import Outcome
+from .rights.subjects import canonical
 from .site import Site, site
 
 
@@ -94,7 +95,7 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
 def access_command(since: str, subject: str | None, as_json: bool) -> None:
     """Show who looked at what, why, and whose data it was; and how often somebody unknown was turned away."""
     here = site()
-    wanted = None if subject is None else set(here.keys.hashes(subject))
+    wanted = None if subject is None else set(here.keys.hashes(canonical(subject)))
     looks = [look for look in _looks(here, since) if wanted is None or look["whose"] in wanted]
     denials = {day: number for day, number in here.denials.days().items() if day >= since}
     if as_json:
