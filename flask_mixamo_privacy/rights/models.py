@@ -187,7 +187,9 @@ def _sorted(models: Iterable[Any]) -> list[sa.Table]:
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, date):
         return value.isoformat()
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 

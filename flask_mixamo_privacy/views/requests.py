@@ -12,7 +12,7 @@ from ..errors import RequestError, RightsUnavailable
 from ..policy import Requests
 from ..rights.book import KINDS
 from ..rights.desk import Desk
-from ..rights.letters import kind_of, said
+from ..rights.letters import kind_of
 from ..site import site
 from ..whereabouts import base_of_request
 from .consent import never_cached, wants_json
@@ -90,7 +90,7 @@ def answer(token: str) -> Response:
         response = never_cached(jsonify(found))
         response.headers["Content-Disposition"] = f'attachment; filename="request-{asked.number}.json"'
         return response
-    return _page("request_answer.html", good=True, found=found, said=said(asked.answer, exchange().language))
+    return _page("request_answer.html", good=True, found=found, asked=asked)
 
 
 def _fields() -> Any:
