@@ -66,12 +66,14 @@ class Database:
             return sqlite.insert(table).on_conflict_do_nothing()
         return postgresql.insert(table).on_conflict_do_nothing()
 
-    def truncate_wal(self) -> None:
-        """Leave no copy of deleted rows in SQLite's write-ahead log; does nothing elsewhere."""
-        if self.is_sqlite:
-            # Another connection may be reading just now; then the next deletion or the last reader does it.
-            with contextlib.suppress(SQLAlchemyError), self._connect("") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    def truncate_wal(self) -> bool:
+        """Leave no copy of deleted rows in SQLite's write-ahead log, and say whether none is left."""
+        if not self.is_sqlite:
+            return True
+        # Another connection may be reading just now; then the next deletion or the last reader does it.
+        with contextlib.suppress(SQLAlchemyError), self._connect("") as connection:
+            return bool(connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar() == 0)
+        return False
 
     def _connect(self, begin: str) -> sa.Connection:
         return self._engine.connect().execution_options(privacy_begin=begin)

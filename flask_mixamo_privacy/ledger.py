@@ -29,7 +29,7 @@ entries = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("receipt", sa.Text, nullable=False, index=True),
-    sa.Column("replaces", sa.Text, nullable=False),
+    sa.Column("replaces", sa.Text, nullable=False, index=True),
     sa.Column("policy", sa.Text, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("purposes", sa.Text, nullable=False),
@@ -138,17 +138,28 @@ class Ledger:
             return None
         return Wording(row["source"], row["locale"], row["body"], fingerprint) if row else None
 
-    def entries(self, *kinds: str, since: str = "", receipt: str = "") -> Iterator[dict[str, Any]]:
-        """The entries in the order in which they were written: of these kinds or of all, from this day or time on, of
-        this receipt."""
+    def entries(self, *kinds: str, since: str = "") -> Iterator[dict[str, Any]]:
+        """The entries in the order in which they were written: of these kinds or of all, from this day or time on."""
         chosen = sa.select(entries).where(entries.c.at >= since).order_by(entries.c.position)
         if kinds:
             chosen = chosen.where(entries.c.kind.in_(kinds))
-        if receipt:
-            chosen = chosen.where(entries.c.receipt == receipt)
         with self.read() as connection:
             if connection is not None:
                 yield from map(dict, connection.execute(chosen).mappings())
+
+    def standing(self, receipt: str) -> list[dict[str, Any]] | None:
+        """A grant's entry, then those of what was taken back of it; empty for one that was never written.
+
+        None once it has ended, be there a cookie that still says otherwise. Raises :class:`LedgerUnavailable`.
+        """
+        chosen = sa.select(entries).where(sa.or_(entries.c.receipt == receipt, entries.c.replaces == receipt))
+        with self.read() as connection:
+            if connection is None or not receipt:
+                return []
+            found = [dict(row) for row in connection.execute(chosen.order_by(entries.c.position)).mappings()]
+        if any(row["replaces"] == receipt for row in found):
+            return None
+        return found if found and found[0]["kind"] == "grant" else []
 
     def keys_named(self) -> set[str]:
         """The ids of the keys that some entry needs; raises :class:`LedgerUnavailable`."""

@@ -50,8 +50,8 @@ def test_a_catalogue_misses_no_placeholder(name, template):
     assert [msgid for msgid, said in found.items() if placeholders(said) != placeholders(msgid)] == []
 
 
-#: Modules with sentences in constants, said later.
-HELD = (("views", "consent.py"), ("views", "requests.py"), ("rights", "people.py"))
+#: Modules with sentences of the catalogues in constants, said later.
+HELD = {("views", f"{name}.py") for name in ("consent", "decision", "me", "receipt", "requests")} | {("rights", "people.py")}
 
 
 def said_in_python():
@@ -102,7 +102,7 @@ def test_every_text_is_in_a_template_for_translators(said, least):
 def test_what_visitors_meet_first_is_in_the_template_of_thirty_languages():
     """The banner, the settings page and the page that asks for consent fall back to English nowhere."""
     first = set()
-    for name in ("banner", "settings", "consent_required"):
+    for name in ("banner", "settings", "removed", "consent_required", "me"):
         text = (Path(folder("templates")) / "mixamo_privacy" / f"{name}.html").read_text()
         first |= set(re.findall(r'(?<!\w)t\("([^"]+)"', text)) | set(re.findall(r'\("([^"]+)", policy\.\w+_of', text))
     purposes = tomllib.loads(START.read_text())["purposes"]

@@ -98,7 +98,7 @@ class Desk:
         if failed:
             says = "; ".join(f"{outcome.store}: {outcome.error}" for outcome in failed)
             raise RequestError(f"Request {number}", says, "every store seen to", "Mend it and answer again: it stays open.")
-        answer = self._answer(request, outcomes, text)
+        answer = self._answer(request, outcomes, text, who)
         link = self._link(request, base) if request.kind == "access" else ""
         mail_error = self._tell(to_answer(self.policy.site, request, answer, link, later(days=2 * LINK_DAYS)[:10]))
         if mail_error and link:
@@ -168,13 +168,13 @@ class Desk:
             self.people.note(request.kind, request.email, who, request.number)
         return []
 
-    def _answer(self, request: Request, outcomes: Collection[Outcome], text: str) -> dict[str, Any]:
+    def _answer(self, request: Request, outcomes: Collection[Outcome], text: str, who: str) -> dict[str, Any]:
         stores = [outcome.as_dict() for outcome in outcomes]
         what = {"access": "export", "delete": "erase", "correct": "correct"}.get(request.kind)
         if request.kind == "access":
             found = self.people.stores.export(request.email)
             stores = [{"store": name, "found": _rows(data)} for name, data in found.items()]
-        answer: dict[str, Any] = {"text": text.strip(), "stores": stores}
+        answer: dict[str, Any] = {"text": text.strip(), "stores": stores, "by": who}
         if what is not None and (stores or request.kind != "correct"):
             answer["not_covered"] = self.people.stores.without(what)
         if request.kind == "delete":

@@ -18,10 +18,12 @@ import sqlalchemy as sa
 
 from ..errors import LoaderBusy, PrivacyError
 from . import log, store
+from .scrubbing import scrub, visitors_in
 from .store import COLUMNS, Row, Store
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _PAUSE = 2.0  # seconds between two looks at the log
+_SCRUB_EVERY = 60.0  # seconds between two looks for lines of erased visitors
 _DAY = 86400.0
 _pick = itemgetter(*COLUMNS)
 
@@ -45,6 +47,7 @@ class Loader:
         self._folder = folder
         self._store = events
         self._keep = keep_days * _DAY
+        self._scrubbed = -_SCRUB_EVERY
 
     def load(self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None) -> Loaded:
         """Load what the log holds beyond the cursors.
@@ -55,12 +58,17 @@ class Loader:
         self._store.take_up()
         loaded = Loaded()
         if not log.segments(self._folder):
+            if wait:
+                scrub(self._folder, self._store)
             return loaded
         with self._elected(wait):
             cursors = self._cursors()
             for path in log.segments(self._folder):
                 self._load_segment(path, cursors.pop(os.path.basename(path), 0), loaded, progress)
             self._drop_cursors(list(cursors))
+            # A pass over all that is kept may take seconds: in the background not after every erasure.
+            if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and scrub(self._folder, self._store):
+                self._scrubbed = time.monotonic()
         return loaded
 
     @contextmanager
@@ -113,8 +121,11 @@ class Loader:
         rows, bad = parse(chunk)
         with self._store.write() as connection:
             loaded.events += self._store.add(connection, rows)
+            gone = self._store.erased(connection, visitors_in(line for line, _ in bad))
+            self._store.note_lines_of(connection, gone)
             for line, at in bad:
-                self._store.set_aside(connection, segment, offset + at, line)
+                if gone.isdisjoint(visitors_in([line])):
+                    self._store.set_aside(connection, segment, offset + at, line)
             _move_cursor(connection, segment, offset + len(chunk))
         loaded.lines += len(rows) + len(bad)
         loaded.malformed += len(bad)
@@ -137,6 +148,9 @@ def _parse_one_by_one(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]
     bad: list[tuple[bytes, int]] = []
     place = 0
     for line in chunk.splitlines(keepends=True):
+        if line.isspace():  # of an erased visitor, once
+            place += len(line)
+            continue
         try:
             row = _row(orjson.loads(line))
             if _NUL in line or not _all_good([row]):

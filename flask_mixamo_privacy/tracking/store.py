@@ -42,6 +42,7 @@ tombstones = sa.Table(
     sa.Column("hash", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("day", sa.Text, nullable=False),
+    sa.Column("clean", sa.Boolean, nullable=False, default=False),  # whether no segment of the log holds a line of theirs
 )
 
 malformed = sa.Table(
@@ -97,8 +98,9 @@ class Store:
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
         """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
-        gone = self._erased(connection, {row[0] for row in rows})
+        gone = self.erased(connection, {row[0] for row in rows})
         if gone:
+            self.note_lines_of(connection, gone)
             rows = [row for row in rows if row[0] not in gone]
         return connection.exec_driver_sql(self._insert, sorted(rows, key=_KEY)).rowcount if rows else 0
 
@@ -106,7 +108,9 @@ class Store:
         """Forget a visitor: tombstone and delete in one transaction; gives the number of events deleted."""
         key_id, hashed = self._keys.hash(visitor)
         with self.write() as connection:
-            connection.execute(self.database.insert_new(tombstones), {"hash": hashed, "key": key_id, "day": day})
+            values = {"hash": hashed, "key": key_id, "day": day, "clean": False}
+            connection.execute(self.database.insert_new(tombstones), values)
+            self.note_lines_of(connection, [visitor])
             deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
             connection.execute(sa.delete(malformed).where(malformed.c.line.contains(visitor, autoescape=True)))
         self.database.truncate_wal()
@@ -147,6 +151,14 @@ class Store:
         self.database.truncate_wal()
         return deleted
 
+    def of(self, visitor: str) -> list[dict[str, Any]]:
+        """One visitor's events, for nobody but that visitor."""
+        with self.read() as connection:
+            if connection is None:
+                return []
+            found = connection.execute(sa.select(events).where(events.c.visitor == visitor)).mappings()
+            return [{**row, "data": orjson.loads(row["data"])} for row in found]
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every event as the log had it, in order of time."""
         with self.read() as connection:
@@ -156,7 +168,26 @@ class Store:
                 for row in connection.execution_options(yield_per=1000).execute(chosen):
                     yield dict(zip(FIELDS, row, strict=True)) | {"data": orjson.loads(row[-1])}
 
-    def _erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
+    def unclean(self) -> list[str]:
+        """The tombstones of which a segment may still hold a line."""
+        with self.read() as connection:
+            chosen = sa.select(tombstones.c.hash).where(sa.not_(tombstones.c.clean))
+            return list(connection.scalars(chosen)) if connection is not None else []
+
+    def cleaned(self, hashes: list[str]) -> None:
+        """Note that no segment holds a line of these any more, as far as they were loaded."""
+        with self.write() as connection:
+            for hashed in hashes:
+                connection.execute(sa.update(tombstones).where(tombstones.c.hash == hashed).values(clean=True))
+
+    def note_lines_of(self, connection: sa.Connection, visitors: Iterable[str]) -> None:
+        """Note that a segment may hold lines of these erased visitors."""
+        for visitor in visitors:
+            theirs = tombstones.c.hash.in_(self._keys.hashes(visitor))
+            connection.execute(sa.update(tombstones).where(theirs).values(clean=False))
+
+    def erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
+        """Those among the visitors who were erased; raises :class:`KeyMissing`."""
         used = connection.scalars(sa.select(tombstones.c.key).distinct()).all()
         if not used:
             return set()

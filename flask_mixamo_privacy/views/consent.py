@@ -24,10 +24,10 @@ def add_to(pages: Blueprint) -> None:
 
 def settings() -> AnyResponse:
     """One switch a purpose, as decided so far; nothing is switched on beforehand."""
-    return settings_page(SAVED if "saved" in request.args else None, removed=_removed(exchange()))
+    return settings_page(SAVED if "saved" in request.args else None, removed=removed_before(exchange()))
 
 
-def _removed(here: Exchange) -> list[Cookie]:
+def removed_before(here: Exchange) -> list[Cookie]:
     """What the withdrawal that led here has left in the browser; nothing of a purpose that is granted all the same."""
     policy, consent, said = here.site.policy, here.consent, request.args
     purposes = set(said.getlist("withdrawn")) & policy.marks.keys() - consent.held

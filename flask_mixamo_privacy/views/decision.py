@@ -76,11 +76,16 @@ def _words_shown(here: Exchange) -> tuple[Wording | None, bool]:
     return words, words is not None
 
 
-def _write(here: Exchange, decision: Decision, words: Wording | None) -> None:
-    """Bring the decision to the ledger; raises :class:`LedgerUnavailable`, for a grant alone."""
+def _write(here: Exchange, decision: Decision, words: Wording | None, source: str = "api") -> None:
+    """Bring the decision to the ledger; raises :class:`LedgerUnavailable`, for a grant alone.
+
+    What goes with the decision is erased first, so that the ledger never says what is not so yet.
+    """
+    erased = _erase(here, decision)
     if decision.kind is None:
         return
-    entry = _entry(here, decision, words)
+    subject, key_id = _subject(here, erased)
+    entry = replace(_entry(here, decision, words, source), subject=subject, subject_key=key_id)
     if decision.kind == "grant":
         here.site.ledger.append(entry, words)
         return
@@ -90,14 +95,14 @@ def _write(here: Exchange, decision: Decision, words: Wording | None) -> None:
         here.site.failed(error)
 
 
-def _entry(here: Exchange, decision: Decision, words: Wording | None) -> Entry:
+def _entry(here: Exchange, decision: Decision, words: Wording | None, source: str) -> Entry:
     policy, at = here.site.policy, timestamp(here.now)
     about = Entry(
         str(decision.kind),
         at[:10],
         policy=policy.version,
         fingerprint=policy.fingerprint,
-        source=words.source.partition(":")[0] if words else "api",
+        source=words.source.partition(":")[0] if words else source,
         locale=words.locale if words else "",
         text=words.digest if words else "",
     )
@@ -115,6 +120,15 @@ def _entry(here: Exchange, decision: Decision, words: Wording | None) -> Entry:
     )
 
 
+def take_back_everything(here: Exchange, source: str) -> Decision:
+    """Withdraw every optional purpose, with all that goes with it: a decision like any other, and remembers nothing."""
+    decision = choose(here.site.policy, here.consent, "reject_all", gpc=here.gpc, today=here.today)
+    _write(here, decision, None, source)
+    _take_effect(here, decision)
+    here.choices_out = "" if here.names.choices in here.request.cookies else None
+    return decision
+
+
 def _without_grant(here: Exchange, decision: Decision, words: Wording | None, status: int, message: str) -> AnyResponse:
     """What was taken back in the same breath takes effect; what was to be granted does not."""
     if decision.fallback is not None:
@@ -128,10 +142,7 @@ def _take_effect(here: Exchange, decision: Decision) -> None:
     """From here on this request knows the visitor's new mind; the end of the request sets the cookies."""
     before, counted, chosen = here.known_visitor(), "statistics" in here.consent.granted, here.choices
     here.consent, here.record_out = decide(here.site.policy, decision.record, here.gpc), decision.record
-    if "statistics" not in here.consent.granted:
-        if before is not None:
-            _erase(here, before.id)
-    elif before is not None:
+    if before is not None and "statistics" in here.consent.granted:
         here.carry(before)
     if not counted and "statistics" in here.consent.granted and wants_json() and not _needs_new_page(here, decision):
         _count_page_at_hand(here)
@@ -140,11 +151,25 @@ def _take_effect(here: Exchange, decision: Decision) -> None:
     _tell(here, decision)
 
 
-def _erase(here: Exchange, visitor: str) -> None:
+def _erase(here: Exchange, decision: Decision) -> str | None:
+    """Erase the visitor whose ID serves statistics, if they are granted no more; gives the ID."""
+    before = here.known_visitor()
+    if before is None or "statistics" in decide(here.site.policy, decision.record, here.gpc).granted:
+        return None
     try:
-        here.site.store.erase_or_wait(visitor, timestamp(here.now)[:10])
+        here.site.store.erase_or_wait(before.id, timestamp(here.now)[:10])
     except Exception as error:  # whatever it is, a withdrawal takes effect
         here.site.failed(error)
+    return before.id
+
+
+def _subject(here: Exchange, visitor: str | None) -> tuple[str, str]:
+    """Whose events go with the decision, so that they can be erased again after a restore."""
+    try:
+        key_id, hashed = here.site.keys.hash(visitor) if visitor is not None else ("", "")
+    except (OSError, ValueError):  # the keys' file is away with the ledger; the decision counts all the same
+        return "", ""
+    return hashed, key_id
 
 
 def _count_page_at_hand(here: Exchange) -> None:
@@ -214,6 +239,10 @@ def _tracker(here: Exchange) -> dict[str, str]:
 
 def _what_was_removed(decision: Decision, back: str | None) -> str:
     """The address of the page that removes what no header can remove, and says what is gone."""
-    gone = {"withdrawn": sorted(decision.withdrawn), "without": sorted(decision.withdrawn_services)}
-    values: dict[str, Any] = {"saved": 1, "next": back, **gone}
+    values: dict[str, Any] = {"saved": 1, "next": back, **gone(decision)}
     return url_for("mixamo_privacy.settings", **values)
+
+
+def gone(decision: Decision) -> dict[str, Any]:
+    """What such a page is told in its address."""
+    return {"withdrawn": sorted(decision.withdrawn), "without": sorted(decision.withdrawn_services)}

@@ -1,0 +1,112 @@
+"""What is stored about the visitor at hand, for this visitor alone, and its erasure. The signed cookies say who it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Blueprint, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ..current import Exchange, exchange
+from ..errors import PrivacyError
+from ..gates import nonce_attribute
+from ..leftovers import by_kind
+from ..tracking.footprint import Footprint, footprint
+from .consent import never_cached, problem, removed_before, state_of, wants_json
+from .decision import NOT_FROM_HERE, gone, take_back_everything
+from .origin import is_same_origin
+from .receipt import NOT_READ, plain_page, receipt_of
+
+ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
+ERASED = "Everything that was recorded about you here is erased."
+
+
+def add_to(pages: Blueprint) -> None:
+    pages.add_url_rule("/me", view_func=me)
+    pages.add_url_rule("/me.json", view_func=me_json)
+    pages.add_url_rule("/me/erase", view_func=erase, methods=["POST"])
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """All that the cookies at hand lead to."""
+
+    footprint: Footprint
+    choices: dict[str, Any]
+    decided: tuple[str, str] | None  # the day of the decision, and the last on which it holds
+    receipt: dict[str, Any] | None
+
+    def __bool__(self) -> bool:
+        return bool(self.footprint.events or self.choices or self.receipt)
+
+
+def me() -> Response:
+    """In plain words, with the way to each switch, the receipt and the erasure."""
+    here = exchange()
+    try:
+        found = _stored(here)
+    except (PrivacyError, OSError) as error:
+        here.site.failed(error, tell_tests=False)
+        return plain_page(ABOUT_YOU, NOT_READ, 503)
+    removed = removed_before(here)
+    page = render_template(
+        "mixamo_privacy/me.html",
+        t=here.language,
+        title=ABOUT_YOU,
+        message=ERASED if "erased" in request.args and not found else None,
+        stored=found,
+        policy=here.site.policy,
+        consent=here.consent,
+        removed=removed,
+        forget=by_kind(removed),
+        nonce=nonce_attribute(here),
+    )
+    return never_cached(make_response(page))
+
+
+def me_json() -> Response:
+    """The same for a machine, with every event; what cannot be read just now is 503."""
+    here = exchange()
+    try:
+        found = _stored(here)
+    except (PrivacyError, OSError) as error:
+        here.site.failed(error, tell_tests=False)
+        answer = jsonify(message=here.language(NOT_READ).text)
+        answer.status_code = 503
+        return never_cached(answer)
+    decision = dict(zip(("day", "until"), found.decided, strict=True)) if found.decided else None
+    said = {"events": found.footprint.as_dict(), "choices": found.choices, "decision": decision, "receipt": found.receipt}
+    return never_cached(jsonify({"stored": bool(found), **said, **state_of(here)}))
+
+
+def erase() -> Response:
+    """Withdraw every optional purpose and erase what was recorded under it, at once."""
+    here = exchange()
+    if not is_same_origin(request):
+        return problem(403, NOT_FROM_HERE)
+    decision = take_back_everything(here, "me")
+    if wants_json():
+        return never_cached(jsonify(state_of(here) | {"message": here.language(ERASED).text}))
+    return never_cached(redirect(url_for("mixamo_privacy.me", erased=1, **gone(decision)), 303))
+
+
+def _stored(here: Exchange) -> _Stored:
+    """Raises an error of ours, or OSError, for what cannot be read just now."""
+    record = here.look().record
+    if record is None:
+        return _Stored(Footprint(), here.choices, None, None)
+    decided = _day(record.day), _day(record.day + here.site.policy.days_of("privacy_consent") - 1)
+    if not record.receipt:
+        return _Stored(Footprint(), here.choices, decided, None)
+    entries = here.site.ledger.standing(record.receipt)
+    if entries is None:  # a grant that has ended opens nothing, whoever kept its cookies
+        return _Stored(Footprint(), {}, None, None)
+    visitor = here.known_visitor()
+    seen = footprint(visitor.id, here.site.store, here.site.settings.log_dir) if visitor is not None else Footprint()
+    return _Stored(seen, here.choices, decided, receipt_of(here, entries) if entries else None)
+
+
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()

@@ -1,0 +1,213 @@
+"""Erasure: no byte of an erased visitor is left in any file, whatever was running, and whatever killed it."""
+
+import importlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from conftest import Tiny, choose, cookie
+from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.tracking.log import Log
+
+KEYS = {"test": "sixteen characters or more"}
+
+
+def id_of(visitor):
+    return cookie(visitor, "privacy_visitor").partition(".")[0]
+
+
+def browse(site, pages=3):
+    """A visitor who accepted and saw pages."""
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    for number in range(pages):
+        visitor.get(f"/item/{number}")
+    return visitor
+
+
+def copies(folder, *names):
+    """The files in which one of these names stands, in any place: tables, free pages, WAL, segments, side files."""
+    return sorted(
+        path.name
+        for path in folder.rglob("*")
+        if path.is_file() and any(name.encode() in path.read_bytes() for name in names)
+    )
+
+
+@pytest.fixture
+def kept(tiny):
+    """A site that keeps its log's segments."""
+    return tiny(PRIVACY_KEYS=KEYS, PRIVACY_LOG_KEEP=30)
+
+
+def site_log(site):
+    return site.privacy.site(site.app).log
+
+
+def test_promise_18_no_byte_of_an_erased_visitor_is_left(kept):
+    """Not in the database, its free pages or its WAL, nor in a segment that is kept; others stay whole."""
+    gone, stays = [browse(kept, 40) for _ in range(10)], [browse(kept, 40) for _ in range(10)]
+    site_log(kept).close()
+    kept.cli("load")
+    names = [id_of(visitor) for visitor in gone]
+    assert len(copies(kept.folder, *names)) == 2
+    for visitor in gone:
+        visitor.post("/privacy/me/erase")
+    kept.cli("load")
+    assert copies(kept.folder, *names) == []
+    assert {event["visitor"] for event in kept.events()} == {id_of(visitor) for visitor in stays}
+    for visitor in stays:
+        assert len(copies(kept.folder, id_of(visitor))) == 2
+
+
+def test_promise_18_a_segment_that_is_written_to_is_scrubbed_as_it_is(kept):
+    """Its writer goes on in the same file, and every line of the others is loaded once."""
+    gone, stays = browse(kept), browse(kept)
+    name = id_of(gone)
+    kept.cli("load")
+    choose(gone, "reject_all")
+    stays.get("/other")
+    kept.cli("load")
+    segment = next((kept.folder / "privacy-log").glob("*.events"))
+    assert copies(kept.folder, name) == [] and segment.read_bytes().count(b"\n") == 9
+    stays.get("/other")
+    assert len(kept.events("page_view")) == 5
+
+
+def test_promise_18_lines_that_came_late_are_scrubbed_too(kept):
+    """A line written by another process after the erasure: refused by the loader, then blanked."""
+    visitor, late = browse(kept), Log(str(kept.folder / "privacy-log"), background=False)
+    kept.cli("load")
+    name, line = id_of(visitor), next((kept.folder / "privacy-log").glob("*.events")).read_text().splitlines()[0]
+    choose(visitor, "reject_all")
+    kept.cli("load")
+    late.append(line + "\n")
+    late.append(f'{{"visitor":"{name}", this is no event}}\n')
+    assert len(copies(kept.folder, name)) == 1
+    kept.cli("load")
+    assert copies(kept.folder, name) == [] and kept.events() == []
+
+
+def test_promise_18_a_line_that_a_crash_tore_is_scrubbed_too(kept):
+    """It was never an event, and names somebody all the same."""
+    visitor = browse(kept)
+    name = id_of(visitor)
+    site_log(kept).close()
+    segment = next((kept.folder / "privacy-log").glob("*.events"))
+    with segment.open("a") as file:
+        file.write(f'{{"id":"x","visitor":"{name}","at":')
+    kept.cli("load")
+    choose(visitor, "reject_all")
+    kept.cli("load")
+    assert copies(kept.folder, name) == []
+
+
+def test_blanked_lines_are_nothing_to_a_loader_that_begins_anew(kept):
+    """As after a restore: none of them is an event, nor set aside as what is none."""
+    gone, stays = browse(kept), browse(kept)
+    kept.cli("load")
+    choose(gone, "reject_all")
+    kept.cli("load")
+    (kept.folder / "privacy-events.sqlite").unlink()
+    assert "4 events loaded from 4 lines, 0 malformed, 0 torn." in kept.cli("load").output
+    assert {event["visitor"] for event in kept.events()} == {id_of(stays)}
+
+
+def test_promise_18_the_command_leaves_no_copy_either(kept):
+    """The operator's erasure, by the name that `flask privacy events` prints."""
+    name = id_of(browse(kept))
+    kept.cli("load")
+    assert kept.cli("erase", name).output == "4 events erased.\n"
+    assert copies(kept.folder, name) == []
+    assert kept.ledger("erasure")[0]["subject"] == Keys(KEYS, "").hash(name)[1]
+
+
+def test_promise_18_a_reader_at_work_leaves_the_rest_to_the_next_load(kept):
+    """SQLite's WAL cannot be truncated under a reader; the visitor counts as clean only afterwards."""
+    name = id_of(browse(kept))
+    kept.cli("load")
+    with closing(sqlite3.connect(kept.folder / "privacy-events.sqlite", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchall()
+        kept.cli("erase", name)
+    assert kept.events() == [] and kept.cli("load").exit_code == 0
+    assert copies(kept.folder, name) == []
+
+
+def test_promise_18_an_erasure_that_waited_leaves_no_copy(kept, tmp_path):
+    """Nor does the side file in which it waited."""
+    visitor = browse(kept)
+    name = id_of(visitor)
+    kept.cli("load")
+    (kept.folder / "privacy-events.sqlite").rename(tmp_path / "away")
+    (kept.folder / "privacy-events.sqlite").mkdir()
+    choose(visitor, "reject_all")
+    assert "erasures.pending" in copies(kept.folder, name)
+    (kept.folder / "privacy-events.sqlite").rmdir()
+    (tmp_path / "away").rename(kept.folder / "privacy-events.sqlite")
+    kept.cli("load")
+    assert copies(kept.folder, name) == []
+
+
+# Every step of an erasure after which it may be killed: what is called there, and which call of it.
+STEPS = {
+    "before anything": ("flask_mixamo_privacy.tracking.store:Store.erase", 1, "before"),
+    "tombstone, not the delete": ("sqlalchemy:Connection.execute", "DELETE FROM events", "before"),
+    "delete, not the commit": ("sqlalchemy:Connection.execute", "DELETE FROM malformed", "after"),
+    "commit, not the WAL": ("flask_mixamo_privacy.database:Database.truncate_wal", 1, "before"),
+    "WAL, not the ledger": ("flask_mixamo_privacy.ledger:Ledger.append", 1, "before"),
+    "ledger, not the scrubbing": ("flask_mixamo_privacy.tracking.scrubbing:scrub", 2, "before"),
+    "one line scrubbed": ("flask_mixamo_privacy.tracking.scrubbing:_blank", 1, "after"),
+    "all lines scrubbed": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "before"),
+    "everything": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "after"),
+}
+
+
+def killed_at(step, folder, *command):
+    """Run a command that is killed at a step, in this process, which is not the test's."""
+    where, which, moment = STEPS[step]
+    module, _, path = where.partition(":")
+    holder = importlib.import_module(module)
+    *parts, name = path.split(".")
+    for part in parts:
+        holder = getattr(holder, part)
+    original, calls = getattr(holder, name), []
+
+    def until_then(*arguments, **values):
+        calls.append(1)
+        due = str(arguments[1]).startswith(which) if isinstance(which, str) else len(calls) == which
+        if due and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*arguments, **values)
+        if due:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(holder, name, until_then)
+    if name == "scrub":
+        importlib.import_module("flask_mixamo_privacy.tracking.loader").scrub = until_then
+    site = Tiny(Path(folder), PRIVACY_KEYS=KEYS, PRIVACY_LOG_KEEP=30)
+    sys.exit(site.cli(*command).exit_code)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("step", STEPS)
+def test_promise_18_an_erasure_killed_at_any_step_is_finished_by_the_next_run(kept, step):
+    """From the commit on a load is enough; before it nothing was begun, and the command is given again."""
+    browse(kept)
+    name = id_of(browse(kept))
+    site_log(kept).close()
+    kept.cli("load")
+    code = f"import test_erasure; test_erasure.killed_at({step!r}, {str(kept.folder)!r}, 'erase', {name!r})"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, timeout=60).returncode == -signal.SIGKILL
+    begun = list(STEPS).index(step) >= list(STEPS).index("commit, not the WAL")
+    assert kept.cli(*(("load",) if begun else ("erase", name))).exit_code == 0
+    assert copies(kept.folder, name) == [] and len(kept.events()) == 4
+    assert kept.cli("erase", name).exit_code == 0 and kept.ledger("erasure")[-1]["subject"]
+    assert kept.cli("ledger", "verify").exit_code == 0
