@@ -15,14 +15,15 @@ import sqlalchemy as sa
 import time_machine
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from people import SUBJECTS, Account, Base, Letter, People, policy
 from sqlalchemy.orm import Session
 
 from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.tracking import store as tables
 
-ADDRESSES = st.sampled_from(["quixote@shop.example", "xylophone@shop.example", "zeppelin@shop.example"])
+EVERYBODY = ("quixote@shop.example", "xylophone@shop.example", "zeppelin@shop.example")
+ADDRESSES = st.sampled_from(EVERYBODY)
 VISITORS = st.sampled_from([0, 1, 2])
 COOKIES = ("privacy_consent", "privacy_visitor", "privacy_choices")
 STEPS = int(os.environ.get("PRIVACY_STEPS", "0"))  # more of them, for whoever has the time
@@ -119,6 +120,12 @@ class Machine(RuleBasedStateMachine):
         self.in_doubt = False  # between a restore, or a crash, and the replay
         self.cookies: dict[int, dict[str, str]] = {0: {}, 1: {}, 2: {}}
         self.start()
+        for email in EVERYBODY:
+            self.register(email)
+        for number in (0, 1):
+            self.consent(number)
+            self.browse(number)
+        self.back_up()
 
     def start(self) -> None:
         """The app as a process finds it: all it knows is on the disk."""
@@ -211,7 +218,6 @@ class Machine(RuleBasedStateMachine):
         self.run("load")
         self.backup = self.disk.copy(), set(self.rows)
 
-    @precondition(lambda self: self.backup is not None)
     @rule()
     def restore(self) -> None:
         self.later()
@@ -219,6 +225,16 @@ class Machine(RuleBasedStateMachine):
         self.disk.put_back(copy)
         self.in_doubt = True
         self.start()
+
+    @rule()
+    def restore_and_replay(self) -> None:
+        self.restore()
+        self.replay()
+
+    @rule(email=ADDRESSES)
+    def leave_and_come_back(self, email: str) -> None:
+        self.erase(email)
+        self.register(email)
 
     @rule()
     def replay(self) -> None:
@@ -255,7 +271,6 @@ class Machine(RuleBasedStateMachine):
         self.later()
         assert self.people.ask(kind, email).status_code == 303
         self.asked.add(email)
-        self.in_doubt = self.in_doubt or False
 
     @rule()
     def answer_what_was_asked(self) -> None:
