@@ -156,7 +156,8 @@ def prune_command() -> None:
     deleted, retention = here.prune(), here.policy.retention
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
     click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
-    click.echo(f"{here.rights.expire()} rows kept after an erasure, and no longer needed, deleted.")
+    if rows := here.rights.expire():
+        click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
 
 
 def _note_access(here: Site, what: str) -> None:
