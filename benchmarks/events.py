@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -45,9 +46,9 @@ def measure() -> list[Figure]:
     with TemporaryDirectory() as folder, ExitStack() as running:
         maker = build(Path(folder), "off")  # of cookies: it serves nothing
         ports = {side: running.enter_context(serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
-        for port in ports.values():
+        for side, port in ports.items():
+            _check(port, Path(folder, side), people.consented(maker), logged=side == "events")
             _load(port, maker, Path(folder), seconds=1)
-        _check(Path(folder, "events"))
         rounds = [{side: _load(ports[side], maker, Path(folder)) for side in _turn(n)} for n in range(ROUNDS)]
     rate = median(one["events"].rate / one["empty"].rate for one in rounds)
     p99 = median(one["events"].p99 / one["empty"].p99 for one in rounds)
@@ -62,10 +63,14 @@ def _turn(number: int) -> list[str]:
     return [*_SIDES][:: -1 if number % 2 else 1]
 
 
-def _check(folder: Path) -> None:
-    """That the log or the store has ten lines of each request that was answered: there are events at all."""
-    lines = sum(segment.read_text().count("\n") for segment in folder.glob("privacy-log/*.events"))
-    assert lines or (folder / "privacy-events.sqlite").exists(), "nothing was recorded"
+def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
+    """That a report is taken, and that the log has its events, exactly where it should."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", _PATH, json.dumps(_EVENTS), {"Cookie": cookie})
+    status = connection.getresponse().status
+    connection.close()
+    lines = sum(segment.read_text().count('"kind"') for segment in folder.glob("privacy-log/*.events"))
+    assert (status, lines) == (204, logged * len(_EVENTS)), (status, lines)
 
 
 def _load(port: int, maker: Flask, folder: Path, seconds: int = SECONDS) -> Load:

@@ -59,6 +59,11 @@ def main() -> None:
         with visit(browser, url, True, viewport=WIDE, locale="ar") as page:
             page.evaluate("document.documentElement.dir = 'rtl'")
             take(page, folder / "banner-rtl.png")
+        for look, options in (LOOKS | {"ar-320": LOOKS["320"] | {"locale": "ar"}}).items():
+            with visit(browser, url, False, answer="accept_all", **options) as page:
+                for path in ("/animations", "/animations/cartwheel", "/privacy/me"):
+                    page.goto(url + path, wait_until="networkidle")
+                take(page, folder / f"me-{look}.png")
         for name, path in WORDS.items():
             for code, locale in LANGUAGES.items():
                 for look in ("wide", "320"):
@@ -112,21 +117,21 @@ def a_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, url: str, asking: bool, **options: Any) -> Iterator[Page]:
+def visit(browser: Browser, url: str, asking: bool, answer: str = "reject_all", **options: Any) -> Iterator[Page]:
     """A page in a browser of its own, with the banner still there or answered."""
     context = browser.new_context(**options)
     page = context.new_page()
     page.goto(url, wait_until="networkidle")
     if not asking and page.locator(".privacy-banner").count():
-        page.locator(".privacy-banner button[value=reject_all]").click()
+        page.locator(f".privacy-banner button[value={answer}]").click()
         page.locator(".privacy-banner").wait_for(state="detached")
     yield page
     context.close()
 
 
 def take(page: Page, path: Path) -> None:
-    """What the window shows; of the settings on a phone the whole page, since the switches are the point of it."""
-    page.screenshot(path=path, full_page=path.stem == "settings-320")
+    """What the window shows; the whole page where its end is the point of it."""
+    page.screenshot(path=path, full_page=path.stem == "settings-320" or path.stem.startswith("me-"))
     click.echo(f"{path}  {path.stat().st_size / 1000:.0f} kB")
 
 

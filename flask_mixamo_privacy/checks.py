@@ -23,6 +23,7 @@ _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
 COOKIE_KINDS = ("http", "js", "local", "session", "idb")
 FIELD_KINDS = ("identifying", "pseudonymous", "anonymous")
+_LINK = re.compile(r"https?://[^\s/\\\[\]]+[^\s\\]*")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _ID_RULE = "up to 32 of a-z, 0-9, _ and -, a letter first"
 
@@ -173,6 +174,10 @@ def _services(policy: Policy) -> Problems:
                 )
         for load in service.loads:
             yield from _one_of(f"{key}.loads", load, declared.LOADS, "Say what a page may load from it.")
+        if service.link and not _LINK.fullmatch(service.link):
+            yield Problem(
+                f"{key}.link", service.link, "the address of its privacy policy, or none", "It begins with https://."
+            )
         if not service.loads:
             yield Problem(f"{key}.loads", [], ", ".join(declared.LOADS), "Say what a page may load from it.")
     longest = _longest_grant(policy)
@@ -220,7 +225,7 @@ def _recipients(policy: Policy) -> Problems:
             yield Problem(
                 f"{key}.country", recipient.country, 'two letters such as "DE" (ISO 3166-1)', "Say where the data goes."
             )
-        if not re.match(r"https?://", recipient.link):
+        if not _LINK.fullmatch(recipient.link):
             yield Problem(f"{key}.link", recipient.link, "the address of its privacy policy", "It begins with https://.")
         for name in ("purposes", "fields"):
             if not getattr(recipient, name):

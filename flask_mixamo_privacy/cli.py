@@ -121,7 +121,7 @@ def events_command(form: str) -> None:
         click.echo(json.dumps(event, ensure_ascii=False))
 
 
-@privacy.command("erase")
+@privacy.command("erase", context_settings={"ignore_unknown_options": True})  # an ID may begin with a dash
 @click.argument("visitor", required=False)
 @click.option("--subject", help="A person instead: an e-mail address, or an id of the site's own.")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
@@ -155,7 +155,8 @@ def prune_command() -> None:
     here.load(wait=_WAIT)
     deleted, retention = here.prune(), here.policy.retention
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
-    click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+    if deleted.entries:
+        click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
     if rows := here.rights.expire():
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
 

@@ -20,17 +20,20 @@ _VARY = {
     (True, True): "Cookie, Sec-GPC, Accept-Language",
 }
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
+_WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
 
 
 def close(site: Site, response: Response) -> Response:
     """Settle what this response says of privacy. Cheap where nobody asked and no cookie of ours came."""
-    here = exchange_if_any()
+    here, streamed = exchange_if_any(), _is_streamed_page(response)
     if here is None:
-        if not _is_ours_to_settle(site, response):
+        if not streamed and not _is_ours_to_settle(site, response):
             return response
         here = exchange(site)
     here.sent = True
+    if streamed:
+        here.personal = here.look().must_ask or here.personal
     names = [name.lower() for name, _ in response.headers]  # one pass for all that is asked of them
     shared = here.for_everybody or _is_shared(response, names)
     _set_headers(here, response, names, shared)
@@ -49,12 +52,26 @@ def _set_headers(here: Exchange, response: Response, names: list[str], shared: b
     """What browser and caches are told, and what the app's own cookies come to."""
     if "set-cookie" in names:
         _hold_to_the_declaration(here, response)
-    if here.site.csp is not None and (response.content_type or "").startswith(_DOCUMENTS):
+    if here.site.csp is not None and _is_held_to_a_policy(here, response):
         _tell_browser(here, response, shared)
     if here.used or here.by_header:
         _tell_caches(here, response, names)
     if here.for_everybody and response.status_code == 200:
         here.site.pages.saw_without_login(here.request)
+
+
+def _is_streamed_page(response: Response) -> bool:
+    """Whether a template may still ask about consent when the headers are gone: a page that is made piece by piece."""
+    made = response.response
+    streamed = not isinstance(made, list | tuple) and not response.direct_passthrough and response.is_streamed
+    return streamed and (response.content_type or "").startswith(_DOCUMENTS)
+
+
+def _is_held_to_a_policy(here: Exchange, response: Response) -> bool:
+    """Whether a browser reads a policy in this response: a document has one of its own, and so has a worker's script."""
+    if (response.content_type or "").startswith(_DOCUMENTS):
+        return True
+    return here.environ.get("HTTP_SEC_FETCH_DEST") in _WORKERS
 
 
 def _is_ours_to_settle(site: Site, response: Response) -> bool:
@@ -78,7 +95,9 @@ def _tell_browser(here: Exchange, response: Response, shared: bool) -> None:
     """Have the browser itself refuse what this visitor has not granted; in a shared cache, what nobody has."""
     site = here.site
     assert site.csp is not None
-    services = site.consent(None, here.today, gpc=False).services if shared else here.look().services
+    # What shows this visitor's grants is kept from shared caches below, whatever the site says.
+    for_all = shared and not here.used
+    services = site.consent(None, here.today, gpc=False).services if for_all else here.look().services
     name, ours = HEADERS[site.settings.csp], site.csp.header(services, here.environ.get("SCRIPT_NAME", ""))
     response.headers[name] = beside(response.headers.getlist(name), ours)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from urllib.parse import quote
 
 from .policy import Policy
 
@@ -41,7 +42,8 @@ class ContentSecurityPolicy:
             hosts = [host for service in loaded if load in service.loads for host in service.hosts]
             if hosts:
                 parts.append(f"{directive} {' '.join([_OWN, *dict.fromkeys(hosts)])}")
-        return "; ".join([*parts, f"report-uri {root}{self._report_to}"])
+        mount = quote(root, encoding="latin-1")  # as WSGI has it
+        return "; ".join([*parts, f"report-uri {mount}{self._report_to}"])
 
 
 def beside(others: Iterable[str], ours: str) -> str:

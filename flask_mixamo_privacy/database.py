@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,12 +67,27 @@ class Database:
 
     def truncate_wal(self) -> bool:
         """Leave no copy of deleted rows in SQLite's write-ahead log, and say whether none is left."""
-        if not self.is_sqlite:
-            return True
         # Another connection may be reading just now; then the next deletion or the last reader does it.
-        with contextlib.suppress(SQLAlchemyError), self._connect("") as connection:
-            return bool(connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar() == 0)
-        return False
+        return self._maintain("PRAGMA wal_checkpoint(TRUNCATE)") in (None, 0)
+
+    def rewrite(self) -> bool:
+        """Leave no copy of deleted rows in SQLite's file at all, and say whether none is left; does nothing elsewhere.
+
+        ``secure_delete`` alone does not: where pages were split or joined, whole rows stay in the gaps between others.
+        Takes a time that grows with the file, while which nobody else can write.
+        """
+        return self._maintain("VACUUM") is None and self.truncate_wal()
+
+    def _maintain(self, statement: str) -> int | None:
+        """The number that a statement of SQLite's gives, None if it gives none, -1 if it could not be carried out."""
+        if not self.is_sqlite:
+            return None
+        try:
+            with self._connect("") as connection:
+                found = connection.exec_driver_sql(statement)
+                return int(found.scalar_one()) if found.returns_rows else None
+        except SQLAlchemyError:
+            return -1
 
     def _connect(self, begin: str) -> sa.Connection:
         return self._engine.connect().execution_options(privacy_begin=begin)

@@ -121,7 +121,7 @@ class EventError(PrivacyError, ValueError):
 
     def __init__(self, what: str, value: object, allowed: str) -> None:
         self.what, self.value, self.allowed = what, value, allowed
-        super().__init__(f"{what} is {value!r}; allowed: {allowed}.")
+        super().__init__(f"{what} is {_shown(value)}; allowed: {allowed}.")
 
 
 class StoreError(PrivacyError, ValueError):
@@ -175,15 +175,6 @@ class KeyMissing(PrivacyError, LookupError):
         )
 
 
-class ReportError(PrivacyError, ValueError):
-    """What a browser reported is no list of events; the sentence is the answer, under this HTTP status."""
-
-    def __init__(self, what: str, value: object, allowed: str, status: int = 400) -> None:
-        self.what, self.value, self.allowed, self.status = what, value, allowed, status
-        shown = repr(value)
-        super().__init__(f"{what} is {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed: {allowed}.")
-
-
 class HeadAged(PrivacyError):
     """A head that was kept elsewhere lies before what the ledger still holds."""
 
@@ -192,3 +183,27 @@ class HeadAged(PrivacyError):
             f"--expect is {expect}, but the entries up to that one have aged and were sealed at {start}. "
             "Expect that head, or a later one; `flask privacy ledger head` prints the newest."
         )
+
+
+class AddressError(PrivacyError, ValueError):
+    """A template is given an address that is neither a path nor one of ``http`` or ``https``, as a browser reads it."""
+
+    def __init__(self, asked_by: str, url: str) -> None:
+        self.asked_by, self.url = asked_by, url
+        super().__init__(f"{asked_by} is given {url!r}; allowed: a path, or an address with http:// or https://.")
+
+
+class ReportError(PrivacyError, ValueError):
+    """What a browser reported is no list of events; the sentence is the answer, under this HTTP status."""
+
+    def __init__(self, what: str, value: object, allowed: str, status: int = 400) -> None:
+        self.what, self.value, self.allowed, self.status = what, value, allowed, status
+        shown = _shown(value)
+        super().__init__(f"{what} is {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed: {allowed}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except RecursionError:  # a thousand lists, one in the other
+        return "nested too deep"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from flask import render_template
 from markupsafe import Markup
@@ -13,6 +13,7 @@ from markupsafe import Markup
 from . import wording
 from .current import Exchange, exchange
 from .errors import UndeclaredHost
+from .links import host_of
 from .policy import Policy, Service
 
 _EMPTY = Markup()
@@ -43,7 +44,7 @@ class Gates:
     def embed(self, url: str, purpose: str, title: str, attributes: dict[str, Any], place: dict[str, str]) -> Markup:
         """The frame, or in its place why it is not loaded, with a button that allows its service alone."""
         here = exchange()
-        service = self.service_of(urlsplit(url).netloc, purpose, "frame")
+        service = self.service_of(host_of(url, "privacy.embed"), purpose, "frame")
         anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
         if service.id in here.look().services:
             values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
@@ -67,7 +68,7 @@ class Gates:
 
     def _allows(self, here: Exchange, url: str, purpose: str, load: str) -> bool:
         allowed = here.look().allows(purpose)
-        host = urlsplit(url).netloc
+        host = host_of(url, f"privacy.{load}")
         if not host or host == here.request.host:
             return allowed
         return self.service_of(host, purpose, load).id in here.consent.services

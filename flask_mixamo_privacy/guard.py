@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -12,9 +13,10 @@ from werkzeug.wrappers import Response
 
 from .consent import Consent
 from .errors import UndeclaredCookie
+from .leftovers import bare
 from .policy import OWN_COOKIES, Cookie, Policy
 
-_PREFIXES = ("__Host-", "__Secure-")
+_AGE = re.compile(r"-?[0-9]{1,20}")
 
 
 class Guard:
@@ -44,11 +46,8 @@ class Guard:
         return None
 
     def _declared(self, name: str) -> Cookie | None:
-        bare = name
-        for prefix in _PREFIXES:
-            bare = bare.removeprefix(prefix)
         for cookie in self._policy.cookies:
-            if cookie.kind in ("http", "js") and (fnmatchcase(name, cookie.name) or fnmatchcase(bare, cookie.name)):
+            if cookie.kind in ("http", "js") and (fnmatchcase(name, cookie.name) or fnmatchcase(bare(name), cookie.name)):
                 return cookie
         return None
 
@@ -59,9 +58,7 @@ class Guard:
 
 def is_ours(name: str) -> bool:
     """Whether the extension sets this cookie itself."""
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
-    return name in OWN_COOKIES
+    return bare(name) in OWN_COOKIES
 
 
 def strip(response: Response, header: str) -> None:
@@ -74,9 +71,9 @@ def strip(response: Response, header: str) -> None:
 
 def _deletes(attributes: str, now: float) -> bool:
     said = dict(_attributes(attributes))
-    age = said.get("max-age", "")
-    if age.lstrip("-").isdigit():  # it prevails over Expires (RFC 6265, 4.1.2.2)
-        return int(age) <= 0
+    age = _AGE.fullmatch(said.get("max-age", ""))
+    if age is not None:  # it prevails over Expires (RFC 6265, 4.1.2.2)
+        return int(age[0]) <= 0
     ends = parse_date(said.get("expires"))
     return ends is not None and ends.timestamp() <= now
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import secrets
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,86 +14,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .chain import BEGINNING, Chain, Head
 from .database import Database
+from .entry import Entry, entries, heads, metadata, texts
 from .errors import KeyMissing, LedgerUnavailable
 from .keys import Keys
 from .pending import Pending
 from .wording import Wording
 
-metadata = sa.MetaData()
+__all__ = ["Entry", "Ledger"]
 
-entries = sa.Table(
-    "entries",
-    metadata,
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("entry", sa.Text, nullable=False, unique=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("receipt", sa.Text, nullable=False, index=True),
-    sa.Column("replaces", sa.Text, nullable=False, index=True),
-    sa.Column("policy", sa.Text, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("purposes", sa.Text, nullable=False),
-    sa.Column("services", sa.Text, nullable=False),
-    sa.Column("withdrawn", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("locale", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("gpc", sa.Boolean, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False, index=True),
-    sa.Column("subject_key", sa.Text, nullable=False),
-    sa.Column("chain_key", sa.Text, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-)
-
-texts = sa.Table(
-    "texts",
-    metadata,
-    sa.Column("digest", sa.Text, primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("locale", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-)
-
-# Where the chain ends, in one row, so that entries cut off at the end are missed without anything kept elsewhere.
-heads = sa.Table(
-    "head",
-    metadata,
-    sa.Column("count", sa.BigInteger, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("seal", sa.Text, nullable=False),
-)
+logger = logging.getLogger("flask_mixamo_privacy")
 
 _RAW = f"SELECT {', '.join(column.name for column in entries.columns)} FROM entries ORDER BY position"  # noqa: S608
 _FAULTS = (SQLAlchemyError, OSError, ValueError)  # of the database, or of the file of the keys
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One row of the ledger. A refusal carries the day alone, and neither receipt nor anything else of its own."""
-
-    kind: str  # "grant", "refusal", "withdrawal", "erasure", "access", ... or "checkpoint"
-    at: str  # UTC, ISO 8601; of a refusal the day
-    receipt: str = ""
-    replaces: str = ""  # the receipt of the grant that this ends
-    policy: str = ""  # its version
-    fingerprint: str = ""  # of what was decided on
-    purposes: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
-    withdrawn: tuple[str, ...] = ()  # purposes and services
-    source: str = ""  # "banner", "settings", "embed" or "api"
-    locale: str = ""
-    text: str = ""  # the digest of the words shown
-    gpc: bool = False
-    detail: str = ""
-    subject: str = ""  # a keyed hash of whom this is about; empty where nobody is named
-    subject_key: str = ""  # the id of the key in PRIVACY_KEYS that made it
-    entry: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(12))
-
-    def row(self) -> dict[str, Any]:
-        row = dataclasses.asdict(self)
-        return row | {name: json.dumps(row[name]) for name in ("purposes", "services", "withdrawn")}
 
 
 class Ledger:
@@ -251,7 +183,9 @@ class Ledger:
     def _take(self, waited: list[dict[str, Any]]) -> None:
         """Write rows of the side file, each once: they may have been written before a crash already."""
         with self._writing() as connection:
-            by_id = {row["entry"]: row for row in waited}
+            by_id = {row["entry"]: row for row in waited if Entry.is_row(row)}
+            if len(by_id) < len(waited):  # what is no entry must not keep the others from being taken up
+                logger.error("Lines that waited beside the ledger are no entries, or there twice, and were dropped.")
             for known in self._known(connection, list(by_id)):
                 del by_id[known]
             words = [Wording(**found) for row in by_id.values() if (found := row.pop("wording", None))]

@@ -12,6 +12,8 @@ from .policy import Cookie, Policy
 #: Where a script has to remove it, as no header can.
 STORAGES = ("local", "session", "idb")
 
+_PREFIXES = ("__Host-", "__Secure-")
+
 
 def by_kind(cookies: Iterable[Cookie]) -> dict[str, list[str]]:
     """Names, or patterns with ``*``, by where they are stored: cookies (``http`` and ``js``) and what a script removes."""
@@ -46,11 +48,18 @@ def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> 
     for cookie in cookies:
         if cookie.kind not in ("http", "js"):
             continue
-        names = [name for name in sent if fnmatchcase(name, cookie.name)]
+        names = [name for name in sent if fnmatchcase(name, cookie.name) or fnmatchcase(bare(name), cookie.name)]
         elsewhere = cookie.path != "/" and "*" not in cookie.name
         for name in dict.fromkeys([*names, *([cookie.name] if elsewhere else [])]):
             for path in dict.fromkeys(("/", cookie.path)):
                 yield from (Deletion(name, path, domain) for domain in domains if _fits(name, path, domain))
+
+
+def bare(name: str) -> str:
+    """A cookie's name as it may be declared: without ``__Host-`` or ``__Secure-``."""
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
 
 
 def _fits(name: str, path: str, domain: str | None) -> bool:

@@ -12,7 +12,7 @@ from . import wording
 from .assets import folder
 from .consent import Consent
 from .current import Exchange, exchange
-from .gates import Gates, nonce, nonce_attribute, tag_attributes
+from .gates import Gates, nonce_attribute
 from .language import Language, direction
 from .site import Site
 
@@ -34,7 +34,6 @@ class TemplateVerbs:
         self._ready = lru_cache(maxsize=64)(self._render)
         self._gates = Gates(site.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
-        self._tracker = lru_cache(maxsize=64)(self._make_tracker)
         self._for_everybody = lru_cache(maxsize=64)(self._make_for_everybody)
 
     def banner(self, *, assets: bool = True) -> Markup:
@@ -64,7 +63,8 @@ class TemplateVerbs:
     def _tracking(self, here: Exchange, consent: Consent) -> Markup:
         if "statistics" not in consent.granted:
             return _EMPTY
-        return self._tracker(here.environ.get("SCRIPT_NAME", ""), nonce(here))
+        address = self._site.tracker_address(here.environ.get("SCRIPT_NAME", ""), here.visitor)
+        return Markup(f'<script src="{escape(address)}" defer{nonce_attribute(here)}></script>')  # noqa: S704 — escaped
 
     def _asking(self, here: Exchange, assets: bool, back_to: str) -> Markup:
         here.personal = True
@@ -75,7 +75,8 @@ class TemplateVerbs:
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
         """A script's tag where the purpose, and the service that declares the host, is granted; else nothing at all.
 
-        Raises :class:`UndeclaredPurpose`, and :class:`UndeclaredHost` for another host that no service declares.
+        Raises :class:`UndeclaredPurpose`, :class:`UndeclaredHost` for another host that no service declares, and
+        :class:`AddressError` for what is no address of a web page, such as ``javascript:``.
         """
         return self._gates.script(url, purpose, attributes)
 
@@ -127,10 +128,6 @@ class TemplateVerbs:
             said = t(text)
             text, lang = said.text, Markup(' lang="{}" dir="{}"').format(said.lang, direction(said.lang))
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
-
-    def _make_tracker(self, root: str, nonce: str | None) -> Markup:
-        attributes = tag_attributes({"src": self._site.tracker_address(root), "defer": True, "nonce": nonce})
-        return Markup("<script{}></script>").format(attributes)
 
     def _make_for_everybody(self, root: str, t: Language) -> Markup:
         link = self._make_link(root, "/consent", "privacy-settings-link", "Privacy settings", t)

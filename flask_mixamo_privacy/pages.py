@@ -88,14 +88,18 @@ class Pages:
         return root_path + rule
 
     def name_of(self, path: str, root_path: str, personal: bool) -> str:
-        """The name of a page by its path alone, or the empty text for one that is none or is not counted."""
+        """The name of a page by its path alone, or the empty text for one that is none or is not counted.
+
+        It may have been opened before a logout: its path is only told as in :meth:`reported`.
+        """
         path = unquote(path)
         found = self._rule_of(path.removeprefix(root_path))
         if found is None:
             return ""
         endpoint, rule = found
         chosen = self.naming(endpoint)
-        by_rule = chosen == "rule" or (personal and chosen != "path")
+        for_all = not self.has_login or (not personal and endpoint in self._public)
+        by_rule = chosen == "rule" or (chosen is None and not for_all)
         return "" if chosen == "never" else root_path + rule if by_rule else scrub_path(path)
 
     def rule_of(self, path: str) -> str:

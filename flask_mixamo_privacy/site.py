@@ -35,6 +35,7 @@ from .versions import Versions
 
 if TYPE_CHECKING:
     from .policy import Policy
+    from .tracking.visits import Visitor
 
 EXTENSION = "mixamo_privacy"
 
@@ -91,9 +92,10 @@ class Site:
         found = self.cookies.consent(raw, today, gpc) if raw else None
         return found or self._unasked[gpc]
 
-    def tracker_address(self, root: str) -> str:
-        """Where the tracker is, below the app's root path; another content has another address."""
-        return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}"
+    def tracker_address(self, root: str, visitor: Visitor | None) -> str:
+        """Where the tracker is, below the app's root path; for another content, and for another visitor, elsewhere."""
+        mark = visitor.mark if visitor is not None else ""
+        return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}&for={mark}"
 
     @property
     def has_babel(self) -> bool:

@@ -5,7 +5,8 @@
   const KEY = "privacy_events"; // in this tab's session storage: what the site has not acknowledged yet
   const WAIT = 5000; // milliseconds
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
-  const address = new URL("events", script.src).href;
+  // It tells this visitor from an earlier one: what was kept for somebody who has withdrawn since is nobody's any more.
+  const address = script.src.replace(/tracker\.js.*&/, "events?");
   const prefix = crypto.getRandomValues(new Uint32Array(3)).join("-"); // of this load of the page
   let batch = 20; // events sent at once
   let number = 0;
@@ -22,7 +23,7 @@
   /** @returns {Told[]} What pages of this tab could not bring home. Sent again with the same ids, it counts once. */
   const read = () => {
     try {
-      return [...JSON.parse(sessionStorage[KEY])];
+      return [...JSON.parse(sessionStorage[KEY])[address]];
     } catch {
       return [];
     }
@@ -33,7 +34,7 @@
   const keep = (events) => {
     kept = events.slice(-100);
     try {
-      if (kept[0]) sessionStorage[KEY] = JSON.stringify(kept);
+      if (kept[0]) sessionStorage[KEY] = JSON.stringify({ [address]: kept });
       else delete sessionStorage[KEY];
     } catch {} // a browser may forbid it, or be full
   };
@@ -74,7 +75,7 @@
     busy = false;
     over = status === 403;
     if (over) keep([]);
-    else if (!status || status === 429 || status > 499) wait = Math.min(2 * wait, 600000);
+    else if (!status || status === 429 || status > 499) wait = Math.min(2 * wait, 6e5);
     else if (status > 299 && events[1]) batch = 1; // one of them is bad: it shall not take the others with it
     else {
       wait = WAIT;
@@ -104,7 +105,7 @@
     shown = 0;
   };
 
-  const view = (previous = document.referrer.split(/[?#]/)[0]) => add("page_view", undefined, previous);
+  const view = (previous = document.referrer.split("?")[0]) => add("page_view", undefined, previous);
 
   const move = () => {
     const previous = page;
@@ -145,13 +146,15 @@
       leave();
       hurry();
     },
-    // Back from the browser's memory of pages; others of this tab may have brought home what this one kept.
+    // Back from the browser's memory of pages; others of this tab may have brought home what this one kept, and consent
+    // may be withdrawn since: asked at once, so that nothing lies here if it is.
     pageshow: ({ persisted }) => {
       if (!persisted) return;
       kept = read();
       watch();
       shown = 0;
       view("");
+      send();
     },
     prerenderingchange: () => view(), // made ahead, and looked at only now
     visibilitychange: () => {

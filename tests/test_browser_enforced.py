@@ -234,3 +234,22 @@ def test_googles_signals_are_said_before_its_tag_starts(enter, site):
     page.goto("/google")
     denied = "".join(f',"{name}":"denied"' for name in ("ad_storage", "ad_user_data", "ad_personalization"))
     expect(page).to_have_title('"consent" "default" {"analytics_storage":"granted"' + denied + "}")
+
+
+def test_promise_1_a_worker_reaches_nothing_that_is_not_granted(serve, open_browser, site, elsewhere):
+    """Neither by a script that it imports nor by what it fetches; after the grant it reaches both."""
+    made, there = site(), elsewhere.address
+    work = f'try {{ importScripts("{there}/script.js") }} catch {{}}\nfetch("{there}/fetch").catch(() => 0).then(() => postMessage(1))'
+    page = (
+        "<!doctype html><title>x</title><script>new Worker('/work.js').onmessage = () => (document.title = 'done')</script>"
+    )
+    made.view("/work.js", lambda: Response(work, content_type="text/javascript"))
+    made.view("/work", lambda: page)
+    address, browser = serve(made.app), open_browser()
+    for choice, reached in (("Reject all", set()), ("Accept all", {"/script.js", "/fetch"})):
+        browser.goto(f"{address}/privacy/consent")
+        press(browser, choice)
+        expect(browser.get_by_role("status")).to_have_text("Your choice is saved.")
+        browser.goto(f"{address}/work")
+        expect(browser).to_have_title("done")
+        assert set(elsewhere.asked) == reached

@@ -127,7 +127,9 @@ def press(page, *names):
 
 
 def kept(page):
-    return page.evaluate("JSON.parse(sessionStorage.privacy_events || '[]').map((event) => event.kind)")
+    return page.evaluate(
+        "Object.values(JSON.parse(sessionStorage.privacy_events || '{}')).flat().map((event) => event.kind)"
+    )
 
 
 def of(site, *kinds):
@@ -174,6 +176,7 @@ def test_a_sites_own_script_may_tell_something(tracked, visit):
     names = page.evaluate("Object.keys(window).sort()")
     accept_all(page)
     wait_for(lambda: "/privacy/tracker.js" in watched.paths)
+    page.wait_for_load_state("networkidle")  # and it has run
     page.evaluate("document.dispatchEvent(new CustomEvent('privacy:track', {detail: {name: 'video.played', seconds: 3}}))")
     told(page, watched)
     assert (
@@ -402,6 +405,38 @@ def test_a_withdrawal_in_another_tab_silences_this_one(tracked, visit):
     page.clock.run_for(60000)
     page.goto("/other")
     assert len(watched.reports) == 1 and page.evaluate("sessionStorage.length") == 0 and watched.site.events() == []
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_what_a_tab_kept_before_a_withdrawal_is_nobodys_after_a_new_grant(tracked, visit, reload):
+    """It is not told under the new ID, whether that tab is loaded again or goes on as it was."""
+    watched = tracked()
+    page = visit(watched.address)
+    press(page, "by-id")
+    other = page.context.new_page()
+    other.goto("/privacy/consent")
+    for answer in ("Reject all", "Accept all"):
+        other.get_by_role("button", name=answer).click()
+        expect(other.get_by_role("status")).to_have_text("Your choice is saved.")
+    other.goto("/other")
+    if reload:
+        page.reload()
+    told(page, watched)
+    assert watched.site.events("click") == []
+
+
+def test_a_page_from_the_browsers_memory_keeps_nothing_after_a_withdrawal(tracked, visit):
+    """It asks at once, not after the five seconds in which it may be left again."""
+    watched = tracked()
+    page = visit(watched.address)
+    other = page.context.new_page()
+    other.goto("/privacy/consent")
+    other.get_by_role("button", name="Reject all").click()
+    expect(other.get_by_role("status")).to_have_text("Your choice is saved.")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    arrived(page, watched, 1)
+    wait_for(lambda: page.evaluate("1") and page.evaluate("sessionStorage.length") == 0, "the end")
+    assert watched.site.events() == []
 
 
 @pytest.mark.parametrize("choice", ["Reject all", None])

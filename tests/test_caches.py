@@ -116,3 +116,32 @@ def test_a_new_visitor_is_not_counted_where_no_cookie_can_be_set(tiny):
     choose(visitor, "accept_all")
     visitor.get("/cached")
     assert site.events() == [] and cookie(visitor, "privacy_visitor") is None
+
+
+def test_a_streamed_page_is_as_private_as_any_other(tiny):
+    """Its headers are gone before its template asks about consent, so they say beforehand what it may come to."""
+    from flask import Response, stream_template_string
+
+    site = tiny()
+    site.view(
+        "/x", lambda: Response(stream_template_string("{{ privacy.banner() }}"), headers={"Cache-Control": "max-age=60"})
+    )
+    visitor, said = site.visitor(), []
+    for choice in ("reject_all", "accept_all", None):
+        response = visitor.get("/x")
+        assert "Cookie, Sec-GPC" in response.headers["Vary"]
+        said.append((response.cache_control.private, "banner" in response.text, "tracker" in response.text))
+        if choice:
+            choose(visitor, choice)
+    assert said == [(True, True, False), (None, False, False), (True, False, True)]
+
+
+def test_a_streamed_file_is_left_alone(tiny):
+    """It was not made for anybody."""
+    import io
+
+    from flask import send_file
+
+    site = tiny()
+    site.view("/x", lambda: send_file(io.BytesIO(b"<p>"), mimetype="text/html"))
+    assert "Vary" not in site.visitor().get("/x").headers

@@ -112,6 +112,17 @@ def test_the_choices_never_outgrow_their_cookie(tiny):
         assert quiet.privacy.customisation("choice0") == "0"
 
 
+def test_choices_that_nearly_fill_their_cookie_do_not_stand_in_the_way_of_a_grant(tiny, monkeypatch):
+    """Bound to the grant they would not fit: then they stay what they were, choices of this session."""
+    visitor = tiny().visitor()
+    visitor.get("/theme/dark")
+    before = cookie(visitor, "privacy_choices")
+    monkeypatch.setattr("flask_mixamo_privacy.cookies._LONGEST_CHOICES", len(before))
+    assert choose(visitor, "accept_all").status_code == 303
+    assert visitor.get("/privacy/state.json").json["granted"] == ["necessary", "statistics", "customisation"]
+    assert cookie(visitor, "privacy_choices") == before
+
+
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, object()])
 def test_a_choice_is_a_plain_value(tiny, value):
     """A list or an object is refused with a sentence."""

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from flask import Response
+from flask import Response, render_template_string
 from flask_talisman import Talisman
 from sites import with_services
 
@@ -43,6 +43,39 @@ def test_promise_1_only_granted_hosts_may_be_loaded_from(tiny):
     assert "video.example" in found["script-src"] and "*.map.example" not in found["script-src"]
     choose(visitor, "reject_all")
     assert hosts(visitor.get("/").headers[CSP]) == {"pay.example"}
+
+
+@pytest.mark.parametrize("cacheable", [False, True])
+def test_what_stands_in_the_page_may_be_loaded_whatever_the_site_says_of_caches(tiny, cacheable):
+    """A frame makes the page this visitor's alone: no cache keeps it, and its header has the hosts of the grant."""
+    page = '{{ privacy.banner() }}{{ privacy.embed("https://video.example/1", purpose="media", title="Film") }}'
+    site = strict(tiny, PRIVACY_CACHEABLE=cacheable)
+    site.view("/x", lambda: Response(render_template_string(page), headers={"Cache-Control": "public, max-age=60"}))
+    visitor = site.visitor()
+    assert hosts(visitor.get("/x").headers[CSP]) == {"pay.example"}
+    choose(visitor, "accept_all")
+    response = visitor.get("/x")
+    assert "<iframe" in response.text and "video.example" in hosts(response.headers[CSP])
+    assert "private" in response.headers["Cache-Control"] and "public" not in response.headers["Cache-Control"]
+
+
+def test_a_workers_script_is_held_to_the_grants_as_its_page_is(tiny):
+    """A browser reads a worker's policy in its own script, not in the page's; any other script needs none."""
+    site = strict(tiny)
+    site.view("/w.js", lambda: Response("", content_type="text/javascript"))
+    visitor = site.visitor()
+    found = {kind: visitor.get("/w.js", headers={"Sec-Fetch-Dest": kind}).headers.get(CSP)
+             for kind in ("script", "worker", "sharedworker", "serviceworker")}  # fmt: skip
+    assert found.pop("script") is None
+    assert {hosts(header) == {"pay.example"} for header in found.values()} == {True}
+
+
+@pytest.mark.parametrize("root", ["/x; script-src *", "/x, y", "/x\r\nSet-Cookie: a=b"])
+def test_where_the_app_is_mounted_adds_nothing_to_the_header(tiny, root):
+    """A mount may be named by the address that somebody was lured to."""
+    header = strict(tiny).visitor().get("/", environ_overrides={"SCRIPT_NAME": root}).headers[CSP]
+    assert set(directives(header)) == {"default-src", "frame-src", "connect-src", "report-uri"}
+    assert "," not in header and "\n" not in header
 
 
 def test_a_service_that_was_left_out_is_refused_by_the_browser_too(tiny):
@@ -166,7 +199,8 @@ def test_what_browsers_refused_is_a_finding(tiny, report):
     [b"", b"{", b"[1]", b'"text"', b'{"csp-report": 1}', b'{"csp-report": {"blocked-uri": 1}}', b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "http://["}}',
      b'{"csp-report": {"effective-directive": "<script>", "blocked-uri": "https://a.example"}}',
      b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "chrome-extension"}}',
-     b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "https://a.example", "source-file": "moz-extension"}}'],
+     b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "https://a.example", "source-file": "moz-extension"}}',
+     b"[" * 60_000, b'{"csp-report": {"effective-directive": ' + b"[" * 900 + b"]" * 900 + b"}}"],
 )  # fmt: skip
 def test_garbage_and_what_browser_extensions_load_is_no_finding(tiny, body):
     """Answered, and nothing is kept."""

@@ -359,3 +359,14 @@ def test_the_way_back_is_the_very_page(tiny, path):
     """Whatever its path holds."""
     text = tiny().visitor().get(path, environ_overrides={"SCRIPT_NAME": "/shop"}).text
     assert f'name="next" value="/shop{path}"' in text
+
+
+def test_a_page_opened_before_a_logout_is_counted_by_its_rule(tiny):
+    """The banner of a page that named a person is answered after the logout: who it was is not told."""
+    somebody = [True]
+    site = tiny(PRIVACY_LOGGED_IN=lambda: somebody[0])
+    visitor = site.visitor(Accept="application/json")
+    assert "privacy-banner" in visitor.get("/item/bob").text
+    somebody[0] = False
+    choose(visitor, "accept_all", next="/item/bob")
+    assert {event["page"] for event in site.events()} == {"/item/<name>"}

@@ -377,6 +377,8 @@ BROKEN = [
      [("films.*", "services.films.hosts is 'films.*.example'; allowed: a host such as \"video.example\" or \"*.video.example\". Without scheme or path.")]),
     ("a service without hosts", [('hosts = ["films.example", "*.films.example"]', "hosts = []")],
      [("hosts = []", "services.films.hosts is []; allowed: at least one host. The browser is told to refuse every other one.")]),
+    ("a service's link that leads nowhere", [('link = "https://films.example/privacy"', 'link = "javascript:alert(1)"')],
+     [("javascript", "services.films.link is 'javascript:alert(1)'; allowed: the address of its privacy policy, or none. It begins with https://.")]),
     ("a service that loads something unknown", [('"frame", "image"', '"frame", "plugin"')],
      [("plugin", "services.films.loads is 'plugin'; allowed: script, style, image, font, frame, connect, media. Say what a page may load from it.")]),
     # Fields, log and collection points.

@@ -128,6 +128,12 @@ def test_promise_18_the_command_leaves_no_copy_either(kept):
     assert kept.ledger("erasure")[0]["subject"] == Keys(KEYS, "").hash(name)[1]
 
 
+def test_promise_18_the_command_takes_an_id_that_looks_like_an_option(kept):
+    """One in sixty-four begins with a dash."""
+    assert kept.cli("erase", "-v5u4CPkhPQhxvgduD9jXg").output == "0 events erased.\n"
+    assert kept.ledger("erasure")[0]["subject"] == Keys(KEYS, "").hash("-v5u4CPkhPQhxvgduD9jXg")[1]
+
+
 def test_promise_18_a_reader_at_work_leaves_the_rest_to_the_next_load(kept):
     """SQLite's WAL cannot be truncated under a reader; the visitor counts as clean only afterwards."""
     name = id_of(browse(kept))
@@ -164,7 +170,8 @@ STEPS = {
     "WAL, not the ledger": ("flask_mixamo_privacy.ledger:Ledger.append", 1, "before"),
     "ledger, not the scrubbing": ("flask_mixamo_privacy.tracking.scrubbing:scrub", 2, "before"),
     "one line scrubbed": ("flask_mixamo_privacy.tracking.scrubbing:_blank", 1, "after"),
-    "all lines scrubbed": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "before"),
+    "all lines scrubbed, not the database": ("flask_mixamo_privacy.database:Database.rewrite", 1, "before"),
+    "database, not the note of it": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "before"),
     "everything": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "after"),
 }
 

@@ -7,7 +7,7 @@ from flask import render_template_string, request
 from sites import with_services
 
 from conftest import choose
-from flask_mixamo_privacy.errors import UndeclaredHost, UndeclaredPurpose
+from flask_mixamo_privacy.errors import AddressError, UndeclaredHost, UndeclaredPurpose
 from flask_mixamo_privacy.policy import Service
 
 FILM = "https://video.example/1"
@@ -70,6 +70,17 @@ def test_promise_1_a_host_that_no_service_declares_raises(show, verb, load):
         'add to privacy.toml:\n\n[[services]]\nid = "evil-example"\ntitle = "…"\npurpose = "media"\n'
         f'hosts = ["evil.example"]\nloads = ["{load}"]\nlink = "https://…"\n'
     )
+
+
+@pytest.mark.parametrize("url", ["javascript://video.example/%0aalert(1)", "https://evil.example\\@video.example/",
+                                 "/\\evil.example/", "https:evil.example", "///evil.example/", "data:text/html,a", "//["])  # fmt: skip
+@pytest.mark.parametrize("verb", ["script", "style", "embed"])
+def test_promise_1_an_address_that_browsers_read_in_another_way_raises(show, verb, url):
+    """A declared host within it does not make it one of that host's."""
+    title = ", title='Film'" if verb == "embed" else ""
+    visitor = show("{{ privacy." + verb + "(request.args.url, purpose='media'" + title + ") }}")
+    with pytest.raises(AddressError, match=f"privacy.{verb} is given '.+'; allowed: a path, or an address with http://"):
+        visitor.get("/x", query_string={"url": url})
 
 
 def test_promise_1_a_host_declared_for_a_frame_is_not_declared_for_a_script(show):

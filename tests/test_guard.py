@@ -120,3 +120,12 @@ def test_promise_11_what_the_site_itself_sets_later_than_us_is_seen_too(tiny):
     site = tiny(PRIVACY_UNDECLARED_COOKIES="strip")
     site.app.after_request(lambda response: response.set_cookie("_late", "1") or response)
     assert site.visitor().get("/").headers.getlist("Set-Cookie") == []
+
+
+@pytest.mark.parametrize("age", ["--5", "\u00b2", "-", "1e3"])
+def test_promise_11_an_age_that_is_no_number_deletes_nothing(tiny, age):
+    """It is named like any other cookie, and nothing else of the response is lost by it."""
+    site = tiny(PRIVACY_POLICY=POLICY)
+    site.view("/x", lambda: Response("x", headers=[("Set-Cookie", f"_ga=1; Max-Age={age}")]))
+    with pytest.raises(UndeclaredCookie):
+        site.app.test_client(use_cookies=False).get("/x")

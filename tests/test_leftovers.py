@@ -52,6 +52,16 @@ def test_promise_18_every_declared_cookie_of_the_purpose_is_deleted(consenting):
     }  # fmt: skip
 
 
+def test_a_cookie_under_a_prefix_is_deleted_too(consenting):
+    """The guard lets it be set under its bare name, so it goes under that name; __Host- has no domain and no other path."""
+    visitor = consenting("www.shop.example")
+    for name in ("__Host-_seen", "__Secure-_seen"):
+        visitor.set_cookie(name, "1", domain="www.shop.example")
+    found = deleted(choose(visitor, "reject_all"))
+    assert ("__Host-_seen", "/", None) in found and ("__Host-_seen", "/", "shop.example") not in found
+    assert {("__Secure-_seen", "/", None), ("__Secure-_seen", "/", "shop.example")} <= found
+
+
 def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting):
     """A script may have set it for the whole domain, and the request does not tell."""
     found = deleted(choose(consenting("www.shop.example"), "reject_all"))

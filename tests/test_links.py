@@ -33,7 +33,8 @@ def test_promise_30_in_the_visitors_language(render):
 
 @pytest.mark.parametrize(("url", "away"), [("/a", False), ("a", False), ("http://localhost/a", False), ("//LOCALHOST/a", False),
                                            ("//other.example/", True), ("https://localhost.other.example/", True),
-                                           ("https://localhost@other.example/", True)])  # fmt: skip
+                                           ("https://localhost@other.example/", True), ("/\\other.example", True),
+                                           ("///other.example", True), ("https:other.example", True), ("//[", True)])  # fmt: skip
 def test_promise_30_the_test_tells_which_links_lead_away(render, url, away):
     """By the host that a browser would go to."""
     assert render("{{ url is external }}", url) == str(away)

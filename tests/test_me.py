@@ -89,6 +89,22 @@ def test_promise_3_looking_leaves_no_trace(site):
     assert (site.files(), kept(visitor)) == ([], dict.fromkeys(COOKIES))
 
 
+def test_promise_18_each_purpose_leads_to_its_switch(visitor):
+    """Which is one of the settings page's, and shows what was decided."""
+    page, settings = visitor.get("/privacy/me").text, visitor.get("/privacy/consent").text
+    for purpose in ("statistics", "customisation"):
+        assert f'href="/privacy/consent#privacy-{purpose}"' in page and f'id="privacy-{purpose}"' in settings
+        assert f'aria-labelledby="privacy-{purpose}" disabled checked>' in page
+
+
+def test_days_apart_are_said_as_a_span(visitor, clock):
+    """And one day as itself."""
+    assert "From May 8" not in words(visitor)
+    clock.shift(2 * 86400)
+    visitor.get("/other")
+    assert "From May 8, 2026 to May 10, 2026" in words(visitor) and "Repeat visits 1" in words(visitor)
+
+
 def test_a_refusal_is_said_and_nothing_else_is_stored(site, clock):
     """When it was decided and until when it holds."""
     visitor = site.visitor()
@@ -151,7 +167,8 @@ def test_only_a_post_erases(site, visitor, method):
 
 
 def forged(cookies):
-    return {name: value and value[:-1] + ("A" if value[-1] != "A" else "B") for name, value in cookies.items()}
+    """Another signature; not another last letter of it, which may stand for the same bytes."""
+    return {name: value and value[:-9] + ("A" if value[-9] != "A" else "B") + value[-8:] for name, value in cookies.items()}
 
 
 def edited(cookies):

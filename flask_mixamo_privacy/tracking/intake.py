@@ -25,6 +25,7 @@ _LONGEST = 2000  # characters of an address
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}:")
 _AN_ID = "1 to 64 of letters, digits and _.:-"
+_FLAT = "a flat object, or none"
 _A_LIST = f"a JSON list of 1 to {MOST_EVENTS} events"
 
 _REMEMBERED = 1024  # different events; most are told again and again
@@ -70,7 +71,10 @@ class Reader:
         if type(event) is not dict:
             raise ReportError("Event", event, "an object")
         kind, page, previous, data = map(event.get, ("kind", "page", "previous", "data"))
-        packed = orjson.dumps(data) if data else b""
+        try:
+            packed = orjson.dumps(data) if data else b""
+        except TypeError:  # nested deeper than it writes
+            raise ReportError("The data of event", data, _FLAT) from None
         try:
             small = len(packed) + len(page or "") + len(previous or "") < _WORTH_IT
             return (self._known if small else self._what)(kind, page, previous, packed)
@@ -107,7 +111,7 @@ class Reader:
 
     def _data(self, kind: str, data: Any) -> str:
         if type(data) is not dict:
-            raise ReportError("The data of event", data, "a flat object, or none")
+            raise ReportError("The data of event", data, _FLAT)
         if kind in ("click", "exit_link"):
             data = dict(self._pressed(data))
         try:

@@ -23,7 +23,7 @@ from .store import COLUMNS, Row, Store
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _PAUSE = 2.0  # seconds between two looks at the log
-_SCRUB_EVERY = 60.0  # seconds between two looks for lines of erased visitors
+_SCRUB_EVERY = 3600.0  # seconds between two scrubbings in the background, each of which may take long
 _DAY = 86400.0
 _pick = itemgetter(*COLUMNS)
 
@@ -66,7 +66,6 @@ class Loader:
             for path in log.segments(self._folder):
                 self._load_segment(path, cursors.pop(os.path.basename(path), 0), loaded, progress)
             self._drop_cursors(list(cursors))
-            # A pass over all that is kept may take seconds: in the background not after every erasure.
             if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and scrub(self._folder, self._store):
                 self._scrubbed = time.monotonic()
         return loaded
@@ -148,7 +147,7 @@ def _parse_one_by_one(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]
     bad: list[tuple[bytes, int]] = []
     place = 0
     for line in chunk.splitlines(keepends=True):
-        if line.isspace():  # of an erased visitor, once
+        if line.startswith(b" ") and line.isspace():  # of an erased visitor, once
             place += len(line)
             continue
         try:

@@ -21,7 +21,8 @@ def visitors_in(lines: Iterable[bytes]) -> set[str]:
 
 
 def scrub(folder: str, events: Store) -> bool:
-    """Overwrite the lines of erased visitors in every segment, as far as it was loaded; gives whether there was a need.
+    """Overwrite the lines of erased visitors in every segment, as far as it was loaded, and rewrite the database without
+    what was deleted of them; gives whether there was a need.
 
     Lines are blanked in place, since their writer may have the file open; what is not loaded yet is refused by the loader,
     and noted for the next scrubbing. Killed half-way, it is done again: a visitor counts as clean only after the last step.
@@ -35,7 +36,7 @@ def scrub(folder: str, events: Store) -> bool:
         loaded = {row.segment: row.offset for row in connection.execute(sa.select(store.cursors))}
         for path in log.segments(folder):
             _scrub_segment(path, loaded.get(os.path.basename(path), 0), events, connection)
-    if events.database.truncate_wal():
+    if events.database.rewrite():
         events.cleaned(due)
     return True
 

@@ -67,6 +67,11 @@ class Visitor:
         """The visit's id: an HMAC of visitor and number, so that two tabs opened at once agree on it."""
         return _visit_id(self.id, self.number)
 
+    @property
+    def mark(self) -> str:
+        """Two characters that tell what a tab has kept for this visitor from what it kept for an earlier one."""
+        return _visit_id(self.id, 0)[:2]
+
 
 @lru_cache(maxsize=4096)
 def _visit_id(visitor: str, number: int) -> str:

@@ -29,8 +29,7 @@ def report() -> Response:
     """Note what was refused; 204 whatever it says, for a browser does not read the answer. 413 for too much of it."""
     request.max_content_length = _LARGEST
     here = exchange()
-    body = request.get_json(force=True, silent=True)
-    for refused in _refusals(body):
+    for refused in _refusals(_body()):
         block = _block(timestamp(here.now)[:10], refused)
         if block is not None:
             try:
@@ -38,6 +37,13 @@ def report() -> Response:
             except OSError as error:
                 here.site.failed(error)
     return Response(status=204)
+
+
+def _body() -> object:
+    try:
+        return request.get_json(force=True, silent=True)
+    except RecursionError:  # thousands of lists, one in the other
+        return None
 
 
 def _refusals(body: object) -> Iterator[Json]:
@@ -50,18 +56,21 @@ def _refusals(body: object) -> Iterator[Json]:
 
 
 def _block(day: str, said: Json) -> Block | None:
-    directive = str(
-        said.get("effective-directive") or said.get("effectiveDirective") or said.get("violated-directive") or ""
-    )
-    blocked = str(said.get("blocked-uri") or said.get("blockedURL") or "")
-    source = str(said.get("source-file") or said.get("sourceFile") or "")
+    directive = _text(said, "effective-directive", "effectiveDirective", "violated-directive")
+    blocked = _text(said, "blocked-uri", "blockedURL")
+    source = _text(said, "source-file", "sourceFile")
     host = _split(blocked).netloc or blocked
     directive = directive.partition(" ")[0]
     if _OF_EXTENSIONS.match(blocked) or _OF_EXTENSIONS.match(source):
         return None  # what a visitor installed is no matter of the site's
     if not (_DIRECTIVE.fullmatch(directive) and _HOST.fullmatch(host)):
         return None
-    return Block(day, directive, host, _rule(str(said.get("document-uri") or said.get("documentURL") or "")))
+    return Block(day, directive, host, _rule(_text(said, "document-uri", "documentURL")))
+
+
+def _text(said: Json, *names: str) -> str:
+    """What is said under the first of these names that has a text; the names differ by browser and by form."""
+    return next((found for name in names if (found := said.get(name)) and isinstance(found, str)), "")
 
 
 def _rule(address: str) -> str:

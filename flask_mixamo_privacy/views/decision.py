@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from .. import wording
 from ..consent import CHOICES, Choice, Decision, choose, decide
 from ..current import Exchange, exchange
-from ..errors import LedgerUnavailable, UndeclaredPurpose, UndeclaredService
+from ..errors import EventError, LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ..ledger import Entry
 from ..leftovers import by_kind, deletions, left_behind
 from ..policy import OWN_COOKIES
@@ -191,7 +192,8 @@ def _keep_choices(here: Exchange, decision: Decision, chosen: dict[str, Any]) ->
     if "customisation" in decision.withdrawn:
         here.choices_out = ""
     elif chosen:
-        here.choices_out = here.site.cookies.seal_choices(here.choices_check, chosen)
+        with suppress(EventError):  # bound to the grant they would outgrow their cookie: they stay for the session
+            here.choices_out = here.site.cookies.seal_choices(here.choices_check, chosen)
 
 
 def _delete_cookies(here: Exchange, decision: Decision) -> None:
@@ -234,7 +236,7 @@ def _answer(here: Exchange, decision: Decision) -> AnyResponse:
 def _tracker(here: Exchange) -> dict[str, str]:
     """What a page that stays open may run from now on, where it may."""
     granted = "statistics" in here.consent.granted
-    return {"tracker": here.site.tracker_address(here.environ.get("SCRIPT_NAME", ""))} if granted else {}
+    return {"tracker": here.site.tracker_address(here.environ.get("SCRIPT_NAME", ""), here.visitor)} if granted else {}
 
 
 def _what_was_removed(decision: Decision, back: str | None) -> str:

@@ -21,6 +21,7 @@ _READERS = 16  # of different hosts and the like; any client may say what it lik
 
 _NOT_FROM_HERE = "These events did not come from a page of this site, so nothing was recorded."
 _NOT_GRANTED = "The visitor has not allowed statistics, so nothing was recorded."
+_NOT_THEIRS = "These events are from before a withdrawal, so nothing was recorded."
 _TOO_LARGE = f"The body is too large, so nothing was recorded; allowed: {MOST_BYTES} bytes at most."
 _TOO_MANY = "Too many reports from one visitor, so nothing was recorded. Try again later."
 _LOG_AWAY = "The log could not be written, so nothing was recorded. Try again later."
@@ -37,6 +38,8 @@ def _post(allowance: Allowance, reader: Callable[..., Reader]) -> AnyResponse:
         return _refusal(403, _NOT_FROM_HERE)
     if "statistics" not in here.consent.granted:
         return _refusal(403, _NOT_GRANTED)
+    if _is_of_another(here):
+        return _refusal(403, _NOT_THEIRS)
     if here.visitor is None:  # a robot, or a page that nobody may ever see
         return _taken()
     if wait := allowance.wait(here.receipt, here.now):
@@ -44,6 +47,12 @@ def _post(allowance: Allowance, reader: Callable[..., Reader]) -> AnyResponse:
         response.headers["Retry-After"] = str(wait)
         return response
     return _take(here, reader)
+
+
+def _is_of_another(here: Exchange) -> bool:
+    """Whether a tab reports what it kept for a visitor who has withdrawn, and granted anew elsewhere."""
+    known, told = here.known_visitor(), here.request.args.get("for")
+    return known is not None and bool(told) and told != known.mark
 
 
 def _take(here: Exchange, reader: Callable[..., Reader]) -> AnyResponse:

@@ -1,0 +1,89 @@
+"""An entry of the ledger, and the tables in which entries lie."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.Text, nullable=False, unique=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("receipt", sa.Text, nullable=False, index=True),
+    sa.Column("replaces", sa.Text, nullable=False, index=True),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("purposes", sa.Text, nullable=False),
+    sa.Column("services", sa.Text, nullable=False),
+    sa.Column("withdrawn", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("locale", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("gpc", sa.Boolean, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("subject_key", sa.Text, nullable=False),
+    sa.Column("chain_key", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+
+texts = sa.Table(
+    "texts",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("locale", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+# Where the chain ends, in one row, so that entries cut off at the end are missed without anything kept elsewhere.
+heads = sa.Table(
+    "head",
+    metadata,
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("seal", sa.Text, nullable=False),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One row of the ledger. A refusal carries the day alone, and neither receipt nor anything else of its own."""
+
+    kind: str  # "grant", "refusal", "withdrawal", "erasure", "access", ... or "checkpoint"
+    at: str  # UTC, ISO 8601; of a refusal the day
+    receipt: str = ""
+    replaces: str = ""  # the receipt of the grant that this ends
+    policy: str = ""  # its version
+    fingerprint: str = ""  # of what was decided on
+    purposes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()  # purposes and services
+    source: str = ""  # "banner", "settings", "embed" or "api"
+    locale: str = ""
+    text: str = ""  # the digest of the words shown
+    gpc: bool = False
+    detail: str = ""
+    subject: str = ""  # a keyed hash of whom this is about; empty where nobody is named
+    subject_key: str = ""  # the id of the key in PRIVACY_KEYS that made it
+    entry: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(12))
+
+    def row(self) -> dict[str, Any]:
+        row = dataclasses.asdict(self)
+        return row | {name: json.dumps(row[name]) for name in ("purposes", "services", "withdrawn")}
+
+    @classmethod
+    def is_row(cls, row: object) -> bool:
+        """Whether this is what :meth:`row` gave once, words perhaps beside it."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        return isinstance(row, dict) and row.keys() - {"wording"} == names

@@ -1,0 +1,54 @@
+"""What is stored about a visitor, in a real browser: with and without scripts, on a small phone, and to a screen reader."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def enter(tiny, serve, open_browser):
+    """Opens the page of somebody who accepted in the banner and saw two pages."""
+
+    def build(**options):
+        site = tiny(PRIVACY_KEYS={"test": "sixteen characters or more"})
+        url = serve(site.app)
+        page = open_browser(**options)
+        page.goto(url)
+        page.click(".privacy-banner [value=accept_all]")
+        page.wait_for_selector(".privacy-banner", state="detached")
+        page.goto(f"{url}/other")
+        page.goto(f"{url}/privacy/me")
+        return site, page
+
+    return build
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_promise_18_everything_is_erased_at_a_click(enter, scripts):
+    """One button; the page says that it is so, and the cookie is everybody's."""
+    site, page = enter(java_script_enabled=scripts)
+    assert page.get_by_text("/other").count() == 1
+    page.get_by_role("button", name="Erase everything").click()
+    assert page.get_by_role("status").inner_text() == "Everything that was recorded about you here is erased."
+    names = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    assert set(names) == {"privacy_consent"} and names["privacy_consent"].startswith("r.")
+    assert site.events() == []
+
+
+def test_a_receipt_is_downloaded_from_the_page(enter):
+    """As a file, which the command finds whole."""
+    site, page = enter()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the receipt").click()
+    assert download.value.suggested_filename.startswith("privacy-receipt-")
+    assert site.cli("receipt", "verify", str(download.value.path())).exit_code == 0
+
+
+@pytest.mark.parametrize("options", [{"locale": "ar"}, {"color_scheme": "dark"}, {}], ids=["right to left", "dark", "light"])
+def test_the_page_fits_a_small_phone_and_a_screen_reader(enter, options):
+    """Nothing runs over at 320 pixels, and axe finds nothing."""
+    page = enter(viewport={"width": 320, "height": 568}, **options)[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
