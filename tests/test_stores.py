@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -401,3 +402,48 @@ def test_a_kept_field_that_names_the_person_keeps_the_row_as_it_is(people):
     outcome = site.site.cli("erase", "--subject", ADA)
     assert "kept: accounts.email until 2027-05-08. A court asked." in outcome.output
     assert replace(kept).on_erase == "keep" and {row.email for row in site.rows(Account)} == {ADA}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "instead"),
+    [
+        (sa.Date, date(1815, 12, 10), "1900-01-01"), (sa.DateTime, datetime(1815, 12, 10), "1900-01-01T00:00:00"),
+        (sa.Numeric(10, 2), Decimal("4.50"), "0.00"), (sa.LargeBinary, b"face", "b''"), (sa.Boolean, True, False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_must_say_something_says_nothing_of_the_person(tmp_path, tiny, kind, value, instead):
+    """In a row that stays, a column that cannot be empty loses what it said all the same."""
+    row = kept_row(tmp_path, tiny, sa.Column("birth", kind, nullable=False), value)
+    assert row["birth"] == instead
+
+
+@pytest.mark.parametrize(
+    "column", [sa.Column("birth", sa.Interval, nullable=False), sa.Column("birth", sa.Integer, unique=True, nullable=False)]
+)
+def test_what_can_say_nothing_else_is_told(tmp_path, tiny, column):
+    """Rather than left standing in silence."""
+    says = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
+    assert says in kept_row(tmp_path, tiny, column, timedelta(1) if isinstance(column.type, sa.Interval) else 1815)
+
+
+def kept_row(tmp_path, tiny, column, value):
+    """What is left of a row that an address keeps, or why it cannot be erased."""
+
+    class Own(DeclarativeBase):
+        pass
+
+    columns = {"id": sa.Column(sa.Integer, primary_key=True), "address": sa.Column(sa.Text), "email": sa.Column(sa.Text)}
+    guest = type("Guest", (Own,), {"__tablename__": "guests", "birth": column, **columns})
+    site = tiny(PRIVACY_POLICY=policy(*FIELDS, Field("birth", "identifying", "Your birthday.")))
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
+    Own.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(guest(email=ADA, address="1 Lane", birth=value))
+        session.commit()
+        site.privacy.register_models(engine, {guest: "email"})
+    outcome = site.cli("erase", "--subject", ADA)
+    found = site.privacy.site(site.app).rights.stores
+    with Session(engine) as session:
+        email = session.scalar(sa.select(guest.email))
+    return next(iter(found)).export(email)["guests"][0] if outcome.exit_code == 0 else outcome.output

@@ -5,17 +5,31 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
+from ..errors import StoreError
 from ..policy import Field, Text
 from .duration import days_after
 from .stores import Kept
 
 #: What stands in the place of the person, in a row that stays; told apart by random letters, as some columns are unique.
 ERASED = "erased-"
+
+#: What stands in a column that must say something.
+_EMPTY: dict[type, Any] = {
+    str: "",
+    bytes: b"",
+    int: 0,
+    float: 0.0,
+    Decimal: Decimal(0),
+    bool: False,
+    date: date(1900, 1, 1),
+    datetime: datetime(1900, 1, 1),  # noqa: DTZ001 — as columns without a time zone take it
+}
 
 
 class Row:
@@ -74,11 +88,23 @@ class Row:
         return str(self._values[name]).startswith(ERASED)
 
     def _instead(self, column: sa.Column[Any]) -> Any:
-        if column is self._subject or column.unique or column.primary_key:
-            return ERASED + secrets.token_hex(6) if isinstance(column.type, sa.String) else self._values[column.name]
+        """What a column says instead; raises :class:`StoreError` for one that can say nothing else."""
+        if isinstance(column.type, sa.String) and (column is self._subject or column.unique or column.primary_key):
+            return ERASED + secrets.token_hex(6)
         if column.nullable:
             return None
-        return {str: "", int: 0, float: 0.0, bool: False}.get(column.type.python_type, self._values[column.name])
+        kind = _python_type(column)
+        if kind not in _EMPTY or column.unique or column.primary_key:
+            hint = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
+            raise StoreError(f"the column {column}", str(column.type), "a column that can be emptied", hint)
+        return _EMPTY[kind]
+
+
+def _python_type(column: sa.Column[Any]) -> type:
+    try:
+        return column.type.python_type
+    except NotImplementedError:  # a type of the site's own
+        return object
 
 
 def _moment(value: Any) -> datetime | None:
