@@ -35,7 +35,11 @@ PAGES = {
     "home": ("/", False),
     "catalogue": ("/animations", False),
     "animation": ("/animations/cartwheel", False),
+    "requests": ("/privacy/requests", False),
 }
+
+#: What staff sees of a request.
+STAFF = {"staff-requests": "/privacy/requests/staff", "staff-request": "/privacy/requests/staff/1"}
 
 
 #: The extension's pages that are shown in languages too.
@@ -82,13 +86,33 @@ def main() -> None:
             with visit(browser, f"{url}/login?next=/privacy/reports", False, **options) as page:
                 show_reports(page, begin)
                 take(page, folder / f"{name}.png")
+        take_staffs(browser, url, folder)
+
+
+def take_staffs(browser: Browser, url: str, folder: Path) -> None:
+    """A request as staff sees it, after somebody sent one."""
+    with visit(browser, f"{url}/privacy/requests", False, viewport=WIDE) as page:
+        page.get_by_label("See what is stored about me").check()
+        page.get_by_label("Your mail address").fill("ada@people.example")
+        page.get_by_role("button", name="Send the request").click()
+    for look, options in LOOKS.items():
+        with visit(browser, f"{url}/login", False, **options) as page:
+            page.locator("[name=name]").fill("staff")
+            page.locator("[name=password]").fill("demo")
+            page.get_by_role("main").get_by_role("button", name="Sign in").click()
+            for name, path in STAFF.items():
+                page.goto(url + path)
+                take(page, folder / f"{name}-{look}.png")
 
 
 @contextmanager
 def served() -> Iterator[tuple[Flask, str]]:
     """The example site on a free port of loopback, with all that it writes in a folder that goes away."""
     with tempfile.TemporaryDirectory() as temporary:
-        databases = {f"PRIVACY_{name}_URL": f"sqlite:///{temporary}/{name}.sqlite" for name in ("EVENTS", "LEDGER")}
+        databases = {
+            f"PRIVACY_{name}_URL": f"sqlite:///{temporary}/{name}.sqlite" for name in ("EVENTS", "LEDGER", "DATABASE")
+        }
+        databases["SHOP_DATABASE_URL"] = f"sqlite:///{temporary}/shop.sqlite"
         places = {"PRIVACY_LOG_DIR": f"{temporary}/log", "PRIVACY_ASSETS_DIR": f"{temporary}/assets"}
         app = create_app({"SECRET_KEY": "not a secret, a picture", "PRIVACY_LOADER": False, **databases, **places})
         logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user, login_required, login_user, logout_user
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
 from . import catalogue
+from .database import session
 from .extensions import login_manager
+from .models import Customer, Order
 from .origin import local_path, refuse_foreign_posts
 
 accounts = Blueprint("accounts", __name__)
@@ -27,13 +30,15 @@ class Account(NamedTuple):
     hashed: str
     staff: bool = False
     shelf: tuple[str, ...] = ()  # slugs of the clips that are theirs
+    customer: int | None = None  # the row of somebody who opened an account
+    email: str = ""
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
 
     def get_id(self) -> str:
         """What the session remembers of the account."""
-        return self.name
+        return self.name if self.customer is None else f"{_CUSTOMER}{self.customer}"
 
 
 # Both passwords are "demo".
@@ -56,12 +61,43 @@ _ACCOUNTS = (
     ),
 )
 _BY_NAME = {account.name: account for account in _ACCOUNTS}
-login_manager.user_loader(_BY_NAME.get)
+_CUSTOMER = "customer-"
+
+
+def of_customer(customer: Customer) -> Account:
+    """The account of somebody who opened one; on the shelf is what was ordered."""
+    with session() as open_session:
+        mine = sa.select(Order.clip).where(Order.customer_id == customer.id).order_by(Order.id).distinct()
+        shelf = tuple(open_session.scalars(mine))
+    name = customer.name or customer.email
+    return Account(name, customer.password_hash, shelf=shelf, customer=customer.id, email=customer.email)
+
+
+def _load(user_id: str) -> Account | None:
+    number = user_id.removeprefix(_CUSTOMER)
+    if number == user_id or not number.isdigit():
+        return _BY_NAME.get(user_id)
+    with session() as open_session:
+        customer = open_session.get(Customer, int(number))
+    return of_customer(customer) if customer is not None else None
+
+
+login_manager.user_loader(_load)  # not by decorator, as Flask-Login's has no types
+
+
+def _find(name: str) -> Account | None:
+    """The account of a demo name, or of an e-mail address."""
+    name = name.strip().lower()
+    if "@" not in name:
+        return _BY_NAME.get(name)
+    with session() as open_session:
+        customer = open_session.scalar(sa.select(Customer).where(Customer.email == name))
+    return of_customer(customer) if customer is not None else None
 
 
 def may_look(user: Account, need: str) -> bool:
-    """Whether this account's work needs it: the staff's needs the reports, and nothing else yet."""
-    return user.staff and need == "reports"
+    """Whether this account's work needs it: the staff's needs reports, requests and orders."""
+    return user.staff and need in ("reports", "requests", "support")
 
 
 @accounts.get("/login")
@@ -73,7 +109,7 @@ def login() -> str | Response:
 @accounts.post("/login")
 def enter() -> str | Response | tuple[str, int]:
     """Sign in by name and password."""
-    account = _BY_NAME.get(request.form.get("name", "").strip().lower())
+    account = _find(request.form.get("name", ""))
     if account is None or not check_password_hash(account.hashed, request.form.get("password", "")):
         return _form(failed=True), 422
     login_user(account)

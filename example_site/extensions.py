@@ -6,5 +6,9 @@ from flask_login import LoginManager
 
 from flask_mixamo_privacy import Privacy
 
+from .database import session
+from .models import SUBJECTS
+
 privacy = Privacy()
+privacy.register_models(session, SUBJECTS, name="shop")
 login_manager = LoginManager()

@@ -50,7 +50,7 @@ def ask_to_log_in(here: Site) -> Response | None:
     return current_app.make_response(manager.unauthorized())
 
 
-def admit(need: str, what: str, *, whose: str = "", fields: Collection[str] = ()) -> None:
+def admit(need: str, what: str, *, whose: str = "", whose_key: str = "", fields: Collection[str] = ()) -> None:
     """Note that the user at hand looks, and at what: whose (a keyed hash) and which fields, where it is somebody's.
 
     Raises 403 for a user without the need, which is noted too; :class:`OSError` when it cannot be noted, for then nobody
@@ -58,12 +58,19 @@ def admit(need: str, what: str, *, whose: str = "", fields: Collection[str] = ()
     """
     here, user = site(), _user()
     allowed = user is not None and _is_allowed(here, user, need)
-    said = {"who": str(user.get_id()) if user is not None else "", "need": need, "what": what}
-    more = {"whose": whose, "fields": sorted(fields)} if whose else {}
+    said = {"who": current_user_id(), "need": need, "what": what}
+    more = {"whose": whose} if whose else {}
+    more |= {"fields": sorted(fields)} if fields or whose else {}  # type: ignore[dict-item]
     detail = json.dumps(said | more | {"outcome": "allowed" if allowed else "denied"})
-    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=detail))
+    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=detail, subject=whose, subject_key=whose_key))
     if not allowed:
         abort(403)
+
+
+def current_user_id() -> str:
+    """Who is logged in, as Flask-Login calls them."""
+    user = _user()
+    return str(user.get_id()) if user is not None else ""
 
 
 def _is_allowed(here: Site, user: Any, need: str) -> bool:

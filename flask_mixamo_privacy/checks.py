@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import policy as declared
+from .checking import is_period as _is_period
+from .checking import known as _known
+from .checking import one_of as _one_of
+from .checking import said as _said
 from .errors import Problem
+from .forgetting import on_erase
 from .period import Period
 from .promises import PROMISES
 
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
+COOKIE_KINDS = ("http", "js", "local", "session", "idb")
+FIELD_KINDS = ("identifying", "pseudonymous", "anonymous")
 _LINK = re.compile(r"https?://[^\s/\\\[\]]+[^\s\\]*")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _ID_RULE = "up to 32 of a-z, 0-9, _ and -, a letter first"
@@ -120,7 +127,7 @@ def _references(policy: Policy) -> Problems:
 def _cookies(policy: Policy) -> Problems:
     for cookie in policy.cookies:
         key = f"cookies.{cookie.name}"
-        yield from _one_of(f"{key}.kind", cookie.kind, declared.COOKIE_KINDS, "Say where it is stored.")
+        yield from _one_of(f"{key}.kind", cookie.kind, COOKIE_KINDS, "Say where it is stored.")
         yield from _one_of(f"{key}.party", cookie.party, ("first", "third"), "Say whose it is.")
         if not cookie.path.startswith("/"):
             yield Problem(f"{key}.path", cookie.path, "a path such as /shop", "A withdrawal deletes the cookie there.")
@@ -189,7 +196,8 @@ def _longest_grant(policy: Policy) -> int:
 def _fields(policy: Policy) -> Problems:
     for field in policy.fields:
         hint = "Every field is said to be identifying, pseudonymous or anonymous."
-        yield from _one_of(f"fields.{field.name}.kind", field.kind, declared.FIELD_KINDS, hint)
+        yield from _one_of(f"fields.{field.name}.kind", field.kind, FIELD_KINDS, hint)
+        yield from on_erase(field)
     for name in policy.log.fields:
         yield from _one_of("log.fields", name, declared.LOG_FIELDS, "Other fields are never recorded.")
 
@@ -265,31 +273,6 @@ def holds(policy: Policy, key: str) -> bool:
     for name in filter(None, rest.split(".")):
         value = name in value if isinstance(value, tuple) else getattr(value, name, None)
     return bool(value)
-
-
-def _said(text: object) -> bool:
-    if isinstance(text, str):
-        return bool(text.strip())
-    return isinstance(text, dict) and bool(text) and all(isinstance(said, str) and said.strip() for said in text.values())
-
-
-def _is_period(text: str) -> bool:
-    try:
-        return bool(Period.parse(text))
-    except (ValueError, TypeError):
-        return False
-
-
-def _one_of(key: str, value: str, allowed: Iterable[str], hint: str) -> Problems:
-    if value not in allowed:
-        yield Problem(key, value, ", ".join(allowed), hint)
-
-
-def _known(key: str, names: Iterable[str], known: Collection[str], section: str) -> Problems:
-    for name in names:
-        if name not in known:
-            hint = f"Declare it under [[{section}]], or use one of these."
-            yield Problem(key, name, ", ".join(sorted(known)) or f"nothing, as there are no {section}", hint)
 
 
 _CHECKS: tuple[Callable[[Policy], Problems], ...] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 import time
@@ -14,12 +13,14 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from . import declaration
+from . import cli_people, cli_requests, declaration
 from .cli_ledger import ledger
+from .cli_people import erase_person
 from .cli_receipt import receipt
 from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .ledger import Entry
+from .operators import operator
 from .outcomes import WAIT, could_not_look
 from .playing import demo_command
 from .reporting import report_command
@@ -30,8 +31,8 @@ from .versions import as_json as as_json_list
 from .versions import is_day
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-for command in (report_command, demo_command, ledger, receipt):
-    privacy.add_command(command)
+for _command in (report_command, demo_command, ledger, receipt, *cli_people.commands, *cli_requests.commands):
+    privacy.add_command(_command)
 
 
 @privacy.command("load")
@@ -76,16 +77,26 @@ def events_command(form: str) -> None:
 
 
 @privacy.command("erase", context_settings={"ignore_unknown_options": True})  # an ID may begin with a dash
-@click.argument("visitor")
+@click.argument("visitor", required=False)
+@click.option("--subject", help="A person instead: an e-mail address, or an id of the site's own.")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 @could_not_look
-def erase_command(visitor: str) -> None:
-    """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come."""
+def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> None:
+    """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come.
+
+    With --subject, erase a person from every store of the site's own instead.
+    """
+    if (visitor is None) == (subject is None):
+        raise click.UsageError("Name one visitor, or one person with --subject.")
+    if visitor is None:
+        erase_person(str(subject), as_json)
+        return
     here = site()
     here.load(wait=WAIT)
     # The ledger says it once it is so; whatever kills this, the next run finishes it.
     deleted = here.store.erase(visitor, timestamp(time.time())[:10])
     key_id, hashed = here.keys.hash(visitor)
-    about = json.dumps({"what": "events", "by": _who()})
+    about = json.dumps({"what": "events", "by": operator()})
     here.ledger.append_or_wait(Entry("erasure", timestamp(time.time()), subject=hashed, subject_key=key_id, detail=about))
     here.load(wait=WAIT)
     click.echo(f"{deleted} events erased.")
@@ -103,6 +114,8 @@ def prune_command() -> None:
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
     if deleted.entries:
         click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+    if rows := here.rights.expire():
+        click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
 
 
 @privacy.command("rebuild")
@@ -128,14 +141,7 @@ def _progress(what: str, length: int) -> Any:
 
 
 def _note_access(here: Site, what: str) -> None:
-    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=json.dumps({"who": _who(), "what": what})))
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"
+    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=json.dumps({"who": operator(), "what": what})))
 
 
 @privacy.command("init")

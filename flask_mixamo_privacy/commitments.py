@@ -123,7 +123,21 @@ class Commitments(Draft):
             ),
             34,
         )
-        return self._done("rights", t("What you may ask for"))
+        return self._done("rights", t("What you may ask for"), *self._staying())
+
+    def _staying(self) -> Iterator[Table]:
+        """What a deletion leaves, for how long, and why."""
+        t, fields = self.t, self.policy.fields
+        if names := [field.name for field in fields if field.on_erase == "anonymise"]:
+            self._say(t("This is only made anonymous: %(names)s.", names=t.names(names)), 32)
+        rows = tuple(
+            (self._own(field.name), self._own(self._period(field.kept_for)), self._of(field.reason))
+            for field in fields
+            if field.kept_for is not None
+        )
+        if rows:
+            self._say(t("When you ask for deletion, this stays for a while, and why:"), 32)
+            yield Table((t("Field"), t("Kept for"), t("Why it stays")), rows, (32, 34))
 
     def _security(self) -> Section | None:
         t, notices = self.t, self.policy.notices

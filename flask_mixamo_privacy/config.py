@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from . import declaration
+from . import declaration, setting
 from .errors import SettingError
 from .language import SHIPPED
 from .policy import Policy
@@ -28,6 +26,14 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_EVENTS_URL": None,
     # The database of decisions; None is privacy-ledger.sqlite in the instance folder. Never roll it back.
     "PRIVACY_LEDGER_URL": None,
+    # The database of requests for one's rights; None is privacy-rights.sqlite in the instance folder.
+    "PRIVACY_DATABASE_URL": None,
+    # Where the site is, such as "https://shop.example", for links in mails; None takes SERVER_NAME, or TRUSTED_HOSTS.
+    "PRIVACY_BASE_URL": None,
+    # A callable (email.message.EmailMessage) -> None that sends a mail; None sends by PRIVACY_SMTP_URL.
+    "PRIVACY_SEND": None,
+    # The mail server: smtp://user:password@host:587, or smtps://…; None, and no PRIVACY_SEND: no mail goes out.
+    "PRIVACY_SMTP_URL": None,
     # The folder of the append-only log files; None is privacy-log in the instance folder. A local disk, writable.
     "PRIVACY_LOG_DIR": None,
     # Days a log file is kept after every line of it was loaded.
@@ -74,6 +80,10 @@ class Settings:
     url_prefix: str
     events_url: str
     ledger_url: str
+    rights_url: str
+    base_url: str | None
+    send: Callable[..., Any] | None
+    smtp_url: str | None
     log_dir: str
     log_keep: int
     loader: bool
@@ -100,34 +110,51 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
     """
     for name, default in DEFAULTS.items():
         config.setdefault(name, default)
+
+    def one_of(name: str, *allowed: Any) -> Any:
+        return setting.one_of(config, name, allowed, DEFAULTS[name])
+
+    def whole_number(name: str, least: int) -> int:
+        return setting.whole_number(config, name, least, DEFAULTS[name])
+
     _check_secret_key(config)
-    ledger_url = _database_url(config, "PRIVACY_LEDGER_URL", instance_path, "privacy-ledger.sqlite")
+    ledger_url = setting.database_url(config, "PRIVACY_LEDGER_URL", instance_path, "privacy-ledger.sqlite")
     path = _policy_path(config, root_path)
-    versions = _folder(config, "PRIVACY_VERSIONS_DIR") or (path and os.path.join(os.path.dirname(path), "privacy-versions"))
+    versions = setting.folder(config, "PRIVACY_VERSIONS_DIR") or (
+        path and os.path.join(os.path.dirname(path), "privacy-versions")
+    )
     return Settings(
         policy=_policy(config, path, versions),
         versions_dir=versions,
         locale=_locale(config),
-        url_prefix=_url_prefix(config),
-        events_url=_database_url(config, "PRIVACY_EVENTS_URL", instance_path, "privacy-events.sqlite"),
+        url_prefix=setting.url_prefix(config),
+        events_url=setting.database_url(config, "PRIVACY_EVENTS_URL", instance_path, "privacy-events.sqlite"),
         ledger_url=ledger_url,
-        log_dir=_folder(config, "PRIVACY_LOG_DIR") or os.path.join(instance_path, "privacy-log"),
-        log_keep=_whole_number(config, "PRIVACY_LOG_KEEP", 0),
-        loader=_one_of(config, "PRIVACY_LOADER", (True, False)),
-        keys=_keys(config),
-        keys_file=os.path.join(_folder_of(ledger_url) or instance_path, "privacy-keys.json"),
-        cacheable=_one_of(config, "PRIVACY_CACHEABLE", (False, True)),
-        cookie_secure=_one_of(config, "PRIVACY_COOKIE_SECURE", (None, True, False)),
-        cookie_domain=_cookie_domain(config),
-        csp=_one_of(config, "PRIVACY_CSP", ("off", "report-only", "enforce")),
-        csp_nonce=_callable(config, "PRIVACY_CSP_NONCE", "It is called for each tag that this extension writes."),
-        undeclared_cookies=_one_of(config, "PRIVACY_UNDECLARED_COOKIES", ("log", "strip")),
-        min_cell=_whole_number(config, "PRIVACY_MIN_CELL", 2),
-        timezone=_timezone(config),
-        isp_database=_isp_database(config),
-        logged_in=_callable(config, "PRIVACY_LOGGED_IN", "It is called once a consented page view."),
-        staff=_callable(config, "PRIVACY_STAFF", "It is called with the user and the need at each look.", "user and need"),
-        assets_dir=_folder(config, "PRIVACY_ASSETS_DIR"),
+        rights_url=setting.database_url(config, "PRIVACY_DATABASE_URL", instance_path, "privacy-rights.sqlite"),
+        base_url=setting.url(config, "PRIVACY_BASE_URL", ("https", "http"), "https://shop.example"),
+        send=setting.function(
+            config, "PRIVACY_SEND", "It is called with each mail, an email.message.EmailMessage.", "a mail"
+        ),
+        smtp_url=setting.url(config, "PRIVACY_SMTP_URL", ("smtp", "smtps"), "smtp://user:password@mail.example:587"),
+        log_dir=setting.folder(config, "PRIVACY_LOG_DIR") or os.path.join(instance_path, "privacy-log"),
+        log_keep=whole_number("PRIVACY_LOG_KEEP", 0),
+        loader=one_of("PRIVACY_LOADER", True, False),
+        keys=setting.keys(config),
+        keys_file=os.path.join(setting.folder_of(ledger_url) or instance_path, "privacy-keys.json"),
+        cacheable=one_of("PRIVACY_CACHEABLE", False, True),
+        cookie_secure=one_of("PRIVACY_COOKIE_SECURE", None, True, False),
+        cookie_domain=setting.cookie_domain(config),
+        csp=one_of("PRIVACY_CSP", "off", "report-only", "enforce"),
+        csp_nonce=setting.function(config, "PRIVACY_CSP_NONCE", "It is called for each tag that this extension writes."),
+        undeclared_cookies=one_of("PRIVACY_UNDECLARED_COOKIES", "log", "strip"),
+        min_cell=whole_number("PRIVACY_MIN_CELL", 2),
+        timezone=setting.timezone(config),
+        isp_database=setting.isp_database(config),
+        logged_in=setting.function(config, "PRIVACY_LOGGED_IN", "It is called once a consented page view."),
+        staff=setting.function(
+            config, "PRIVACY_STAFF", "It is called with the user and the need at each look.", "user and need"
+        ),
+        assets_dir=setting.folder(config, "PRIVACY_ASSETS_DIR"),
     )
 
 
@@ -170,118 +197,3 @@ def _locale(config: dict[str, Any]) -> Any:
         hint = "Left out, Flask-Babel is asked where it is installed, else the browser."
         raise SettingError("PRIVACY_LOCALE", value, f"a callable, or one of: {', '.join(SHIPPED)}", hint)
     return value
-
-
-def _url_prefix(config: dict[str, Any]) -> str:
-    value = config["PRIVACY_URL_PREFIX"]
-    if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
-        raise SettingError(
-            "PRIVACY_URL_PREFIX", value, "a path with a leading and no trailing slash", 'The default is "/privacy".'
-        )
-    return value
-
-
-def _database_url(config: dict[str, Any], name: str, instance_path: str, filename: str) -> str:
-    value = config[name]
-    if value is None:
-        return "sqlite:///" + os.path.join(instance_path, filename)
-    if not isinstance(value, str) or not value.startswith(("sqlite:////", "postgresql+psycopg://", "postgresql://")):
-        raise SettingError(
-            name,
-            _without_password(value),
-            "sqlite:////absolute/path, or postgresql+psycopg://user@host/database",
-            "A relative or in-memory database would be another one in each process.",
-        )
-    # SQLAlchemy reads a bare postgresql:// as psycopg2; this package ships with psycopg 3.
-    return re.sub(r"^postgresql://", "postgresql+psycopg://", value)
-
-
-def _without_password(value: object) -> object:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value) if isinstance(value, str) else value
-
-
-def _folder_of(url: str) -> str | None:
-    return os.path.dirname(url.removeprefix("sqlite:///")) if url.startswith("sqlite:////") else None
-
-
-def _folder(config: dict[str, Any], name: str) -> str | None:
-    value = config[name]
-    if value is None:
-        return None
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
-    if not isinstance(path, str) or not os.path.isabs(path):
-        raise SettingError(name, value, "an absolute path", "Where a process was started must not change where data goes.")
-    return path
-
-
-def _whole_number(config: dict[str, Any], name: str, least: int) -> int:
-    value = config[name]
-    if type(value) is not int or value < least:
-        hint = f"The default is {DEFAULTS[name]}."
-        raise SettingError(name, value, f"a whole number of at least {least}", hint)
-    return value
-
-
-def _one_of(config: dict[str, Any], name: str, allowed: tuple[Any, ...]) -> Any:
-    value = config[name]
-    if not any(value is one or (isinstance(one, str) and value == one) for one in allowed):
-        hint = f"The default is {DEFAULTS[name]}."
-        raise SettingError(name, value, ", ".join(map(str, allowed)), hint)
-    return value
-
-
-def _keys(config: dict[str, Any]) -> Mapping[str, str] | None:
-    value = config["PRIVACY_KEYS"]
-    if value is None:
-        return None
-    good = isinstance(value, Mapping) and value and all(_is_key(k, v) for k, v in value.items())
-    if not good:
-        shown = sorted(value) if isinstance(value, Mapping) else type(value).__name__
-        hint = 'For example {"2026": "' + "…" + '"}; add a new one at the end to rotate, and keep the old ones.'
-        raise SettingError("PRIVACY_KEYS", shown, "a mapping of short ids to secrets of 16 characters or more", hint)
-    return dict(value)
-
-
-def _is_key(key_id: object, secret: object) -> bool:
-    named = isinstance(key_id, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) is not None
-    return named and isinstance(secret, str) and len(secret) >= 16
-
-
-def _cookie_domain(config: dict[str, Any]) -> str | None:
-    value = config["PRIVACY_COOKIE_DOMAIN"]
-    if value is None:
-        return None
-    if not isinstance(value, str) or not re.fullmatch(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)+", value):
-        hint = 'For example "example.com", to share one decision among its subdomains.'
-        raise SettingError("PRIVACY_COOKIE_DOMAIN", value, "a domain name in lower case, or None", hint)
-    return value
-
-
-def _timezone(config: dict[str, Any]) -> str:
-    value = config["PRIVACY_TIMEZONE"]
-    try:
-        return ZoneInfo(value).key
-    except (TypeError, ValueError, LookupError, OSError):
-        allowed = 'a name of the IANA time zone database, such as "UTC" or "Europe/Berlin"'
-        hint = "Where the system has no such database, pip install tzdata."
-        raise SettingError("PRIVACY_TIMEZONE", value, allowed, hint) from None
-
-
-def _isp_database(config: dict[str, Any]) -> str | None:
-    path = _folder(config, "PRIVACY_ISP_DATABASE")
-    if path is None:
-        return None
-    try:
-        import maxminddb  # noqa: F401
-    except ImportError:
-        hint = "Install the reader: pip install Flask-Mixamo-Privacy[isp]."
-        raise SettingError("PRIVACY_ISP_DATABASE", path, "None while maxminddb is not installed", hint) from None
-    return path
-
-
-def _callable(config: dict[str, Any], name: str, hint: str, takes: str = "") -> Callable[..., Any] | None:
-    value = config[name]
-    if value is not None and not callable(value):
-        arguments = f"with {takes} as its arguments" if takes else "without arguments"
-        raise SettingError(name, value, f"a callable {arguments}, or None", hint)
-    return value  # type: ignore[no-any-return]

@@ -176,7 +176,8 @@ class _Reader:
         values = {}
         for name, field in fields.items():
             if name in table:
-                values[name] = self._value(table[name], str(field.type), prefix + name, field)
+                kind_of_value = str(field.type).removesuffix(" | None")
+                values[name] = self._value(table[name], kind_of_value, prefix + name, field)
             elif field.default is dataclasses.MISSING:
                 self._problem(prefix + name, None, _WRONG[str(field.type)], "It has to be declared.")
                 values[name] = _EMPTY[str(field.type)]

@@ -124,6 +124,30 @@ class EventError(PrivacyError, ValueError):
         super().__init__(f"{what} is {_shown(value)}; allowed: {allowed}.")
 
 
+class StoreError(PrivacyError, ValueError):
+    """A store of personal data was registered, or asked, in a way that cannot work."""
+
+    def __init__(self, what: str, value: object, allowed: str, hint: str) -> None:
+        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
+        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
+
+
+class RequestError(PrivacyError, ValueError):
+    """A request cannot be taken, answered or extended like this."""
+
+    def __init__(self, what: str, value: object, allowed: str, hint: str = "") -> None:
+        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
+        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}".rstrip())
+
+
+class MailError(PrivacyError):
+    """A mail could not be handed over; the sentence says why and what to do."""
+
+
+class RightsUnavailable(PrivacyError):
+    """The database of requests could not be reached."""
+
+
 class LedgerUnavailable(PrivacyError):
     """The ledger could not be written, so nothing can be granted right now."""
 

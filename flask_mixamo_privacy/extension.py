@@ -18,7 +18,9 @@ from .current import exchange
 from .errors import AlreadyInitialised, EventError, NotInitialised
 from .links import external_link, is_external
 from .markup import TemplateVerbs, here_and_now
+from .need import Registration
 from .pages import Naming
+from .rights.stores import Register
 from .site import EXTENSION, Site, site
 from .tags import ConsentTag
 from .tracking.events import KINDS, check_name, properties
@@ -26,11 +28,12 @@ from .tracking.events import KINDS, check_name, properties
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Privacy:
+class Privacy(Registration):
     """Makes a Flask app obey its privacy policy: ``Privacy(app)``, or ``init_app`` in a factory."""
 
     def __init__(self, app: Flask | None = None) -> None:
         self._sites: WeakKeyDictionary[Flask, Site] = WeakKeyDictionary()
+        self._stores: Register = []
         if app is not None:
             self.init_app(app)
 
@@ -43,7 +46,7 @@ class Privacy:
         if EXTENSION in app.extensions:
             raise AlreadyInitialised(app.name)
         settings = config.read(app.config, app.instance_path, app.root_path)
-        here = self._sites[app] = Site(app, settings)
+        here = self._sites[app] = Site(app, settings, self._stores)
         app.extensions[EXTENSION] = self
         app.register_blueprint(views.blueprint(), url_prefix=settings.url_prefix)
         _extend(app.jinja_env, TemplateVerbs(here, settings.url_prefix))

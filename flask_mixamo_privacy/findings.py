@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flask import current_app
+
 from .declaration import built_in
+from .modelling import told_of_models
 from .promises import PROMISES, TEXT
 from .site import Site
 from .tracking.events import timestamp
@@ -25,7 +28,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    own = (_versions, _purposes, _tracker, _fields, _enforcement, _keys, _blocked, _promises)
+    own = (_versions, _purposes, _tracker, _fields, _models, _enforcement, _keys, _blocked, _promises)
     return [finding for look in own for finding in look(here)]
 
 
@@ -81,6 +84,12 @@ def _fields(here: Site) -> Iterator[Finding]:
     for field in policy.fields:
         if field.name not in used:
             yield Finding("warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out.")
+
+
+def _models(here: Site) -> Iterator[Finding]:
+    """Personal data in the site's own database."""
+    for told in told_of_models(current_app, here.policy, here.rights.stores):
+        yield Finding(*told)
 
 
 def _enforcement(here: Site) -> Iterator[Finding]:

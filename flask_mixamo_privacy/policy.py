@@ -22,9 +22,7 @@ OWN_COOKIES = {
 }
 
 BASES = ("consent", "necessary", "contract", "legal_obligation", "legitimate_interest")
-COOKIE_KINDS = ("http", "js", "local", "session", "idb")
 LOADS = ("script", "style", "image", "font", "frame", "connect", "media")
-FIELD_KINDS = ("identifying", "pseudonymous", "anonymous")
 LOG_FIELDS = ("page", "previous", "referrer", "browser", "platform", "provider", "network", "data")
 
 #: One text for all languages, or one each: ``{"en": "Statistics", "de": "Statistik"}``.
@@ -82,11 +80,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Field:
-    """A piece of data that is collected at a form."""
+    """A piece of data that is collected at a form, and what becomes of it when its person asks for deletion."""
 
     name: str
     kind: str
     description: Text
+    on_erase: str = "delete"
+    reason: Text = ""  # why it is kept
+    kept_for: Period | None = None  # from when the row was made
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,9 @@ from .keys import Keys
 from .ledger import Ledger
 from .pages import Pages
 from .pending import Pending
-from .signals import recording_failed
+from .rights.office import Office
+from .rights.stores import Register
+from .signals import SIGNALS_OF_REQUESTS, recording_failed
 from .tracking.client import Providers
 from .tracking.decisions import decided_by
 from .tracking.events import timestamp
@@ -60,7 +62,7 @@ class Pruned(NamedTuple):
 class Site:
     """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, registered: Register) -> None:
         self.settings = settings
         self.policy: Policy = settings.policy
         self.cookies = Cookies(app.config, settings)
@@ -89,6 +91,7 @@ class Site:
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
         self.denials = Denials(settings.log_dir)
         self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
+        self.rights = Office(settings, registered, self.ledger, self.keys, self.store, self._tell)
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
@@ -112,11 +115,15 @@ class Site:
         """Whether Flask-Babel was initialised for the app, before us or after."""
         return "babel" in self._app.extensions
 
+    def wake(self) -> None:
+        """See that a serving process works in the background, as far as it may."""
+        if self.settings.loader and not self._app.testing:
+            self._background.start()
+
     def append(self, lines: str) -> None:
         """Log events, and see that a serving process loads them; raises :class:`LogUnavailable`."""
         self.log.append(lines)
-        if self.settings.loader and not self._app.testing:
-            self._background.start()
+        self.wake()
 
     def failed(self, error: Exception, *, tell_tests: bool = True) -> None:
         """Count and log what went wrong while the page was served; raise it where a test is watching."""
@@ -164,12 +171,24 @@ class Site:
         retention = self.policy.retention
         return _days_ago(retention.events.days), _days_ago(retention.aggregates.days)
 
+    def _tell(self, what: str, number: int) -> None:
+        SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
+
     def _work(self) -> None:
+        self._attend()
         self.load()
         today = int(time.time()) // _DAY
         if today != self._pruned_on and self.store.database.exists:
             self._pruned_on = today
             self.prune()
+
+    def _attend(self) -> None:
+        """Send the links that requests wait for; a fault in it keeps no event from being loaded."""
+        try:
+            with self._app.app_context():  # the site's own stores and its way to send mail may need it
+                self.rights.attend()
+        except Exception as error:
+            logger.error("Requests will be looked at again: %s", error, exc_info=error)
 
 
 def _days_ago(days: int) -> str:

@@ -156,3 +156,11 @@ def open_browser(chromium: Any) -> Iterator[Callable[..., Any]]:
     yield open_one
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def people(tiny: Callable[..., Tiny], tmp_path: Path) -> Callable[..., Any]:
+    """Builds a tiny site with people in a database of its own."""
+    from people import settle
+
+    return lambda **config: settle(tiny, tmp_path, **config)

@@ -10,15 +10,20 @@ from example_site import create_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 
-PAGES = ("/", "/animations", "/animations?kind=travel", "/animations/walk", "/animations/walk?play=1", "/studio", "/login")
+PAGES = (
+    *("/", "/animations", "/animations?kind=travel", "/animations/walk", "/animations/walk?play=1", "/studio", "/login"),
+    *("/register", "/newsletter", "/feedback", "/animations/walk/order"),
+)
 
 
 @pytest.fixture
 def shop(tmp_path):
     """The example site with everything it writes in a temporary folder."""
     databases = {
-        f"PRIVACY_{name.upper()}_URL": f"sqlite:///{tmp_path}/privacy-{name}.sqlite" for name in ("events", "ledger")
+        f"PRIVACY_{name.upper()}_URL": f"sqlite:///{tmp_path}/privacy-{name}.sqlite"
+        for name in ("events", "ledger", "database")
     }
+    databases["SHOP_DATABASE_URL"] = f"sqlite:///{tmp_path}/shop.sqlite"
     folders = {"PRIVACY_LOG_DIR": str(tmp_path / "log"), "PRIVACY_ASSETS_DIR": str(tmp_path / "assets")}
     return create_app({"TESTING": True, "SECRET_KEY": "not a secret, a test", **databases, **folders})
 
@@ -89,7 +94,7 @@ def test_every_page_asks_until_there_is_an_answer(enter):
 def test_promise_18_every_page_has_the_way_back(enter):
     """A link to the settings and one to the policy, on our own pages and on an error page too."""
     page = enter()
-    for path in (*PAGES, "/privacy/", "/privacy/consent", "/nowhere"):
+    for path in (*PAGES, "/privacy/", "/privacy/consent", "/privacy/requests", "/nowhere"):
         page.goto(path)
         for name, target in (("Privacy settings", "/privacy/consent"), ("Privacy policy", "/privacy/")):
             link = page.get_by_role("contentinfo").get_by_role("link", name=name, exact=True)
@@ -101,7 +106,7 @@ def test_the_browser_has_nothing_to_object(enter):
     page, said = enter(), []
     page.on("console", lambda message: said.append((page.url, message.text)) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append((page.url, str(error))))
-    for path in (*PAGES, "/privacy/", "/privacy/consent"):
+    for path in (*PAGES, "/privacy/", "/privacy/consent", "/privacy/requests"):
         response = page.goto(path, wait_until="networkidle")
         assert response.header_value("content-security-policy") == "default-src 'self'"
     assert said == []
@@ -111,7 +116,7 @@ def test_the_browser_has_nothing_to_object(enter):
 def test_axe_finds_nothing_in_the_shop(shop, serve, open_browser, width, scheme):
     """With the banner and without; our own pages in the shop's frame included."""
     page = open_browser(base_url=serve(shop), viewport={"width": width, "height": 568}, color_scheme=scheme)
-    for path in (*PAGES, "/privacy/", "/privacy/consent", "/nowhere"):
+    for path in (*PAGES, "/privacy/", "/privacy/consent", "/privacy/requests", "/nowhere"):
         page.goto(path)
         found = Axe().run(page)
         assert found.violations_count == 0, f"{path}: {found.generate_report()}"

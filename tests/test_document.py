@@ -14,12 +14,12 @@ from markupsafe import escape
 from test_declaration import FULL
 
 from flask_mixamo_privacy import Policy, Privacy
+from flask_mixamo_privacy.checks import FIELD_KINDS
 from flask_mixamo_privacy.declaration import read
 from flask_mixamo_privacy.derivation import derive
 from flask_mixamo_privacy.language import language
 from flask_mixamo_privacy.period import Period
 from flask_mixamo_privacy.policy import (
-    FIELD_KINDS,
     LOADS,
     LOG_FIELDS,
     CollectionPoint,

@@ -14,6 +14,8 @@ FLOORS = (
         "period",
         "policy",
         "checks",
+        "checking",
+        "forgetting",
         "promises",
         "language",
         "signals",
@@ -24,7 +26,7 @@ FLOORS = (
         "chain",
         "entry",
     },
-    {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
+    {"document", "draft", "commitments", "derivation", "declaration", "versions", "setting", "config"},
     {
         "wording",
         "consent",
@@ -58,6 +60,11 @@ FLOORS = (
         "guard",
     },
     {
+        "rights",
+        *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
+        *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
+    },
+    {
         "tracking.scrubbing",
         "tracking.footprint",
         "receipt",
@@ -76,7 +83,9 @@ FLOORS = (
         "current",
         "findings",
         "access",
+        "modelling",
     },
+    {"operators", "need", "whereabouts"},
     {
         "counting",
         "closing",
@@ -89,6 +98,8 @@ FLOORS = (
         "reporting",
         "cli_ledger",
         "cli_receipt",
+        "cli_people",
+        "cli_requests",
         "cli",
     },
     {
@@ -96,8 +107,10 @@ FLOORS = (
         "views.assets",
         "views.policy",
         "views.consent",
+        "views.requests",
         "views.receipt",
         "views.me",
+        "views.staff",
         "views.decision",
         "views.csp",
         "views.reports",
@@ -133,6 +146,7 @@ WITHOUT_FLASK = (
     "charts",
     "telling",
     "spreadsheet",
+    "rights",
 )
 MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
 

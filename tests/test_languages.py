@@ -50,7 +50,8 @@ def test_a_catalogue_misses_no_placeholder(name, template):
     assert [msgid for msgid, said in found.items() if placeholders(said) != placeholders(msgid)] == []
 
 
-SAID_IN_VIEWS = ("consent", "decision", "me", "receipt")  # whose constants are sentences of the catalogues
+#: Modules with sentences of the catalogues in constants, said later.
+HELD = {("views", f"{name}.py") for name in ("consent", "decision", "me", "receipt", "requests")} | {("rights", "people.py")}
 
 
 def said_in_python():
@@ -61,12 +62,7 @@ def said_in_python():
                 yield from _texts(node.args)
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "self._to":
                 yield from _texts(node.args[2:3])
-            elif (
-                path.match("views/*.py")
-                and path.stem in SAID_IN_VIEWS
-                and isinstance(node, ast.Assign)
-                and ast.unparse(node.targets[0]).isupper()
-            ):
+            elif path.parts[-2:] in HELD and isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper():
                 yield from _texts([node.value])
 
 

@@ -119,6 +119,18 @@ class Store:
         for entry in entries:
             self.erase(**entry)
 
+    def visitors(self) -> list[str]:
+        """Every visitor with an event, for a replay to look for those who were erased."""
+        with self.read() as connection:
+            return list(connection.scalars(sa.select(events.c.visitor).distinct())) if connection is not None else []
+
+    def bury(self, graves: Iterable[tuple[str, str, str]]) -> None:
+        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not."""
+        rows = [dict(zip(("hash", "key", "day"), grave, strict=True)) for grave in graves]
+        if rows:
+            with self.write() as connection:
+                connection.execute(self.database.insert_new(tombstones), rows)
+
     def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
         """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
 

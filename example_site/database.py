@@ -1,0 +1,32 @@
+"""The shop's own database: a file in the instance folder, made when it is first needed."""
+
+from __future__ import annotations
+
+import os
+
+import sqlalchemy as sa
+from flask import Flask, current_app
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from .models import Base
+
+_KEY = "shop_database"
+
+
+def init_app(app: Flask) -> None:
+    """Set the engine up; it touches no disk. ``SHOP_DATABASE_URL`` names another database."""
+    app.config.setdefault("SHOP_DATABASE_URL", f"sqlite:///{os.path.join(app.instance_path, 'shop.sqlite')}")
+    engine = sa.create_engine(app.config["SHOP_DATABASE_URL"], poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
+    app.extensions[_KEY] = engine
+
+
+def session() -> Session:
+    """A session of the current app's database, with its tables in place."""
+    engine: sa.Engine = current_app.extensions[_KEY]
+    if engine.dialect.name == "sqlite":
+        os.makedirs(os.path.dirname(engine.url.database or ""), exist_ok=True)
+    Base.metadata.create_all(engine)
+    return Session(engine, expire_on_commit=False)

@@ -1,0 +1,11 @@
+"""Where the demonstration's mails go: to whoever watches its terminal, as there is no mail server."""
+
+from __future__ import annotations
+
+import sys
+from email.message import EmailMessage
+
+
+def show(message: EmailMessage) -> None:
+    """Print a mail instead of sending it."""
+    sys.stderr.write(f"\nTo: {message['To']}\nSubject: {message['Subject']}\n\n{message.get_content()}\n")

@@ -1,0 +1,119 @@
+"""``flask privacy export | replay | access``, and ``erase --subject``: one person's data, and who looked at it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from .operators import operator
+from .outcomes import could_not_look
+from .rights.replay import Replayed
+from .rights.stores import Outcome
+from .rights.subjects import canonical
+from .site import Site, site
+
+
+@click.command("export")
+@click.argument("subject")
+@with_appcontext
+@could_not_look
+def export_command(subject: str) -> None:
+    """Print as JSON what every store holds about SUBJECT, an e-mail address or an id of the site's own."""
+    rights = site().rights
+    stores = rights.people.export(subject, operator())
+    found = {"subject": subject, "stores": stores, "not_covered": rights.stores.without("export")}
+    click.echo(json.dumps(found, ensure_ascii=False, indent=1, default=str))
+
+
+def erase_person(subject: str, as_json: bool) -> None:
+    """Erase somebody from every store; exit 1 where a store failed or is not covered."""
+    rights = site().rights
+    outcomes = rights.people.erase(subject, operator())
+    missing = rights.stores.without("erase")
+    if as_json:
+        found = {"stores": [outcome.as_dict() for outcome in outcomes], "not_covered": missing}
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        _tell(outcomes)
+        for name in missing:
+            click.echo(f"{name}: not covered; see to it by hand.")
+        click.echo("Run it again once what failed is mended." if any(o.error for o in outcomes) else "Erased.")
+    sys.exit(1 if missing or any(outcome.error for outcome in outcomes) else 0)
+
+
+def _tell(outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        click.echo(f"{outcome.store}: {outcome.error or in_words(outcome.as_dict())}")
+        for kept in outcome.done.kept:
+            click.echo(f"  kept: {kept.what}{f' until {kept.until}' if kept.until else ''}. {kept.why}")
+
+
+def in_words(store: dict[str, Any]) -> str:
+    """What came of one store, in numbers."""
+    counted = [f"{store[what]} {what}" for what in ("deleted", "anonymised", "corrected", "found") if store.get(what)]
+    return ", ".join(counted) or "nothing to do"
+
+
+@click.command("replay")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@with_appcontext
+@could_not_look
+def replay_command(as_json: bool) -> None:
+    """After a restore, undo again what the ledger says was undone since; exit 1 if something is left to do by hand."""
+    here = site()
+    here.load(wait=60.0)
+    found = here.rights.replay.run()
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False))
+    else:
+        _tell_replayed(here, found)
+    sys.exit(0 if found.is_complete and not found.corrections else 1)
+
+
+def _tell_replayed(here: Site, found: Replayed) -> None:
+    _tell(found.stores)
+    click.echo(f"{found.visitors} visitors and {found.requests} requests erased again.")
+    for row in found.corrections:
+        click.echo(f"To do again by hand: a {row['kind']} of {row['at'][:10]} for {row['subject']}.")
+    for name in found.not_covered:
+        click.echo(f"{name}: cannot say whom it holds, so it is left to you.")
+    if not found.changed:
+        click.echo(f"Nothing had come back since {here.policy.retention.archives} ago.")
+
+
+@click.command("access")
+@click.option("--since", default="", help="From this day on, such as 2026-05-08.")
+@click.option("--subject", help="Only looks at this person's data.")
+@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@with_appcontext
+@could_not_look
+def access_command(since: str, subject: str | None, as_json: bool) -> None:
+    """Show who looked at what, why, and whose data it was; and how often somebody unknown was turned away."""
+    here = site()
+    wanted = None if subject is None else set(here.keys.hashes(canonical(subject)))
+    looks = [look for look in _looks(here, since) if wanted is None or look["whose"] in wanted]
+    denials = {day: number for day, number in here.denials.days().items() if day >= since}
+    if as_json:
+        click.echo(json.dumps({"looks": looks, "denials": denials}, ensure_ascii=False))
+        return
+    for look in looks:
+        whose = f", whose: {look['whose'][:12]}" if look["whose"] else ""
+        fields = f" ({', '.join(look['fields'])})" if look["fields"] else ""
+        why = f"need: {look['need'] or '–'}, {look['outcome']}"
+        click.echo(f"{look['at']} {look['who']}: {look['what']}{fields}, {why}{whose}")
+    click.echo(f"{len(looks)} looks, {sum(denials.values())} strangers turned away.")
+
+
+def _looks(here: Site, since: str) -> Iterable[dict[str, Any]]:
+    for row in here.ledger.entries("access", since=since):
+        said = json.loads(row["detail"])
+        base = {"at": row["at"], "who": "", "need": "", "what": "", "fields": [], "outcome": "allowed"}
+        yield base | said | {"whose": row["subject"]}
+
+
+commands = (export_command, replay_command, access_command)

@@ -1,0 +1,246 @@
+"""The book of requests: what somebody asked for, its number, its state, and the links that open it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..database import Database
+from ..errors import RequestError, RightsUnavailable
+from .duration import due
+
+KINDS = ("access", "correct", "delete", "restrict", "object")
+OPEN = ("open", "verified")
+CLOSED = ("answered", "refused", "expired")
+
+_tables = sa.MetaData()
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, default="")
+
+
+_requests = sa.Table(
+    "requests",
+    _tables,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    *map(_text, ("kind", "state", "email", "message", "locale", "base", "source", "subject", "subject_key")),
+    *map(_text, ("opened", "verified", "identity", "mailed", "mail_after", "mail_error", "reminded")),
+    sa.Column("extended", sa.Integer, nullable=False, default=0),
+    *map(_text, ("extended_at", "reason", "closed", "answer")),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+_links = sa.Table(
+    "links",
+    _tables,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("opens", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. Once it is closed and its answer has gone out, it names nobody any more."""
+
+    number: int
+    kind: str
+    state: str
+    email: str
+    message: str
+    locale: str
+    base: str  # where the site is, for the links in mails
+    source: str  # "form" or "cli"
+    subject: str  # a keyed hash of the address
+    subject_key: str
+    opened: str  # UTC, ISO 8601
+    verified: str
+    identity: str  # how it was confirmed: "link", or what an operator said
+    mailed: str  # when the link to confirm went out
+    mail_after: str  # when to try again
+    mail_error: str
+    reminded: str
+    extended: int  # months
+    extended_at: str
+    reason: str  # of the extension
+    closed: str
+    answer: Mapping[str, Any]
+    due: str = ""  # the last day for an answer
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a machine to read."""
+        hidden = ("base", "locale", "subject", "subject_key", "mail_after", "reminded")
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
+
+
+class Book:
+    """The requests of one site, in a database of their own."""
+
+    def __init__(self, url: str, days: int) -> None:
+        self._database = Database(url, _tables, wait_ms=2000)
+        self._days = days
+
+    def open(self, now: str, **values: str) -> int:
+        """Write a request down; gives its number. One row, whoever asks and whatever is known."""
+        with self._write() as connection:
+            found = connection.execute(sa.insert(_requests).values(state="open", opened=now, **values))
+            return int(found.inserted_primary_key[0])  # type: ignore[index]
+
+    def find(self, number: int) -> Request:
+        """The request of this number; raises :class:`RequestError`."""
+        for found in self.select(_requests.c.number == number):
+            return found
+        raise RequestError("The request's number", number, "a number that `flask privacy requests list` shows")
+
+    def select(self, *conditions: Any) -> list[Request]:
+        """The requests under these conditions, oldest first."""
+        chosen = sa.select(_requests).where(*conditions).order_by(_requests.c.number)
+        with self._read() as connection:
+            return [self._request(row) for row in connection.execute(chosen).mappings()] if connection else []
+
+    def all(self, *states: str) -> list[Request]:
+        """The requests in these states, or all."""
+        return self.select(_requests.c.state.in_(states)) if states else self.select()
+
+    def by_subject(self, subject: str) -> list[Request]:
+        """What somebody asked for, by the keyed hash that it was written down under."""
+        return self.select(_requests.c.subject == subject)
+
+    def addresses(self) -> set[str]:
+        """Everybody whose address is still in it."""
+        return {request.email for request in self.select(_requests.c.email != "")}
+
+    def to_mail(self, now: str) -> list[Request]:
+        """The open ones whose link has still to go out, and may be tried now."""
+        return self.select(_requests.c.state == "open", _requests.c.mailed == "", _requests.c.mail_after <= now)
+
+    def opened_since(self, moment: str) -> int:
+        """How many were opened from a moment on."""
+        with self._read() as connection:
+            chosen = sa.select(sa.func.count()).select_from(_requests).where(_requests.c.opened >= moment)
+            return connection.scalar(chosen) or 0 if connection else 0
+
+    def claim(self, request: Request, until: str) -> bool:
+        """Take it upon oneself to send a request's link; after ``until`` others may try again."""
+        mine = (_requests.c.mail_after == request.mail_after) & (_requests.c.mailed == "")
+        return self._update(request.number, mine, mail_after=until)
+
+    def update(self, number: int, **values: Any) -> None:
+        self._update(number, sa.true(), **values)
+
+    def close(self, number: int, state: str, now: str, answer: Mapping[str, Any], **values: Any) -> None:
+        """Close a request for good; raises :class:`RequestError` for one that is closed already."""
+        said = json.dumps(answer, ensure_ascii=False)
+        if not self._update(
+            number, _requests.c.state.in_(OPEN), **(values | {"state": state, "closed": now, "answer": said})
+        ):
+            raise RequestError(f"Request {number}", self.find(number).state, "open or verified", "It is closed already.")
+
+    def blank(self, *conditions: Any) -> int:
+        """Forget who asked, and what they wrote; the number, the dates and what was done remain."""
+        numbers = [r.number for r in self.select((_requests.c.email != "") | (_requests.c.message != ""), *conditions)]
+        if numbers:
+            with self._write() as connection:
+                connection.execute(sa.delete(_links).where(_links.c.number.in_(numbers)))
+                emptied = sa.update(_requests).where(_requests.c.number.in_(numbers)).values(email="", message="", base="")
+                connection.execute(emptied)
+            self._database.truncate_wal()
+        return len(numbers)
+
+    def forget(self, email: str, before: str, answer: Mapping[str, Any]) -> int:
+        """Blank all that one address asked for before a moment; what was open of it is answered with this."""
+        if not self._database.exists:
+            return 0
+        theirs = (_requests.c.email == email) & (_requests.c.opened < before)
+        for request in self.select(theirs, _requests.c.state.in_(OPEN)):
+            self.close(request.number, "answered", before, answer)
+        return self.blank(theirs)
+
+    def blank_closed(self, now: str) -> int:
+        """Blank what is closed, but for an answer that may still be read by its link."""
+        readable = sa.select(_links.c.number).where(_links.c.opens == "answer", _links.c.expires > now)
+        return self.blank(_requests.c.state.in_(CLOSED), _requests.c.number.not_in(readable))
+
+    def link(self, number: int, opens: str, expires: str) -> str:
+        """A new token that opens something until a moment, in place of any before; only its hash is kept."""
+        token = secrets.token_urlsafe(32)
+        with self._write() as connection:
+            connection.execute(sa.delete(_links).where(_links.c.number == number, _links.c.opens == opens))
+            row = {"hash": _hash(token), "number": number, "opens": opens, "expires": expires}
+            connection.execute(sa.insert(_links), row)
+        return token
+
+    def links(self, opens: str, now: str) -> set[int]:
+        """The numbers of the requests that some token opens still."""
+        chosen = sa.select(_links.c.number).where(_links.c.opens == opens, _links.c.expires > now)
+        with self._read() as connection:
+            return set(connection.scalars(chosen)) if connection else set()
+
+    def opened_by(self, token: str, opens: str, now: str) -> Request | None:
+        """The request that a token opens, if it does still."""
+        good = _good(token, opens, now)
+        found = self.select(_requests.c.number.in_(sa.select(_links.c.number).where(good)))
+        return found[0] if found else None
+
+    def verify(self, token: str, now: str) -> Request | None:
+        """Use up a token and note that whoever holds it reads the address's mail; None for a token that is not good."""
+        with self._write() as connection:
+            good = _good(token, "confirm", now)
+            number = connection.scalar(sa.select(_links.c.number).where(good))
+            if number is None or not connection.execute(sa.delete(_links).where(good)).rowcount:
+                return None
+            verified = {"state": "verified", "verified": now, "identity": "link"}
+            mine = (_requests.c.number == number) & (_requests.c.state == "open")
+            changed = connection.execute(sa.update(_requests).where(mine).values(verified)).rowcount
+        return self.find(number) if changed else None
+
+    def _update(self, number: int, condition: Any, **values: Any) -> bool:
+        mine = (_requests.c.number == number) & condition
+        with self._write() as connection:
+            return connection.execute(sa.update(_requests).where(mine).values(values)).rowcount == 1
+
+    def _request(self, row: sa.RowMapping) -> Request:
+        values = {field.name: row[field.name] for field in dataclasses.fields(Request) if field.name in row}
+        opened = date.fromisoformat(row["opened"][:10])
+        last = due(opened, self._days, row["extended"])
+        return Request(**values | {"answer": json.loads(row["answer"] or "{}"), "due": last.isoformat()})
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        try:
+            with self._database.write() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise RightsUnavailable(f"The database of requests could not be written: {error}") from error
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection | None]:
+        if not self._database.exists:
+            yield None
+            return
+        try:
+            with self._database.read() as connection:
+                yield connection if sa.inspect(connection).has_table("requests") else None
+        except SQLAlchemyError as error:
+            raise RightsUnavailable(f"The database of requests could not be read: {error}") from error
+
+
+def _hash(token: str) -> str:
+    """A token's hash. It is long and random, so that a plain hash cannot be turned back."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _good(token: str, opens: str, now: str) -> Any:
+    return (_links.c.hash == _hash(token)) & (_links.c.opens == opens) & (_links.c.expires > now)

@@ -1,0 +1,106 @@
+"""The mails that a person gets about a request, in the language in which it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..language import Language, language
+from .book import Request
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail: to whom, about what, in which language."""
+
+    to: str
+    subject: str
+    text: str
+    lang: str
+
+
+def kind_of(kind: str, t: Language) -> str:
+    """What is asked for, in a few words."""
+    return {
+        "access": t("See what is stored about me"),
+        "correct": t("Have something corrected"),
+        "delete": t("Have it deleted"),
+        "restrict": t("Have its use restricted"),
+        "object": t("Object to its use"),
+    }[kind].text
+
+
+def to_confirm(site: str, request: Request, link: str, until: str) -> Letter:
+    """The link that shows whose address it is."""
+    t = language(request.locale)
+    lines = (
+        t("Somebody, probably you, asked %(site)s for this: %(kind)s", site=site, kind=kind_of(request.kind, t)),
+        t("Its number is %(number)s.", number=request.number),
+        t("To confirm that it was you, open this page and press the button. It works once:"),
+        link,
+        t("It works until %(date)s.", date=t.date(until)),
+        t("If it was not you, do nothing, and nothing will be done."),
+    )
+    return _letter(request, t("Please confirm your request to %(site)s", site=site).text, lines, t)
+
+
+def to_extend(site: str, request: Request) -> Letter:
+    """That it takes longer, and why (GDPR art. 12(3))."""
+    t = language(request.locale)
+    subject = t("Your request %(number)s to %(site)s takes longer", number=request.number, site=site).text
+    until, reason = t.date(request.due), request.reason
+    text = t("We need more time, and answer by %(date)s. The reason: %(reason)s", date=until, reason=reason)
+    return _letter(request, subject, [text], t)
+
+
+def to_answer(site: str, request: Request, answer: Mapping[str, Any], link: str, until: str) -> Letter:
+    """What was done, store by store; what was kept and why; what is not covered; when archives expire."""
+    t = language(request.locale)
+    lines = [t("You asked for this on %(date)s: %(kind)s", date=t.date(request.opened[:10]), kind=kind_of(request.kind, t))]
+    lines += said(answer, t)
+    if link:
+        lines += [t("You can read it here until %(date)s:", date=t.date(until)), link]  # type: ignore[list-item]
+    subject = t("Your request %(number)s to %(site)s is answered", number=request.number, site=site).text
+    return _letter(request, subject, lines, t)
+
+
+def said(answer: Mapping[str, Any], t: Language) -> list[Any]:
+    """An answer as sentences."""
+    return [line for line in _sentences(answer, t) if line]
+
+
+def _sentences(answer: Mapping[str, Any], t: Language) -> Iterator[Any]:
+    if answer.get("refused"):
+        yield t("We cannot do what you asked for. The reason: %(reason)s", reason=answer["refused"])
+        yield t("You may complain to a data protection authority, or go to court.")
+    yield answer.get("text", "")
+    for store in answer.get("stores", ()):
+        yield _store(store, t)
+        for kept in store.get("kept", ()):
+            yield _kept(kept, t)
+    if names := answer.get("not_covered"):
+        yield t("Not done by this answer: %(names)s.", names=t.names(names))
+    if until := answer.get("archives"):
+        yield t("Archives may hold copies until %(date)s. If one is restored, this is done again.", date=t.date(until))
+
+
+def _store(store: Mapping[str, Any], t: Language) -> str:
+    counted = (
+        t("%(number)s deleted", number=store["deleted"]) if store.get("deleted") else "",
+        t("%(number)s made anonymous", number=store["anonymised"]) if store.get("anonymised") else "",
+        t("%(number)s corrected", number=store["corrected"]) if store.get("corrected") else "",
+        t("%(number)s found", number=store["found"]) if store.get("found") else "",
+    )
+    return f"{store['store']}: " + (", ".join(str(one) for one in counted if one) or t("nothing to do").text)
+
+
+def _kept(kept: Mapping[str, str], t: Language) -> Any:
+    what, why = kept["what"], kept["why"]
+    if not kept["until"]:
+        return t("Kept: %(what)s. The reason: %(reason)s", what=what, reason=why)
+    return t("Kept: %(what)s, until %(date)s. The reason: %(reason)s", what=what, date=t.date(kept["until"]), reason=why)
+
+
+def _letter(request: Request, subject: str, lines: Any, t: Language) -> Letter:
+    return Letter(request.email, subject, "\n\n".join(str(line) for line in lines) + "\n", t.code)

@@ -1,0 +1,80 @@
+"""Mail: a message made, and handed over by whatever the site sends with."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid
+from urllib.parse import unquote, urlsplit
+
+from ..errors import MailError
+from .moments import now as right_now
+
+_PATIENCE = 20  # seconds for a mail server to answer
+
+Send = Callable[[EmailMessage], object]
+
+
+class Mailer:
+    """Hands mails to ``PRIVACY_SEND``, else to the server of ``PRIVACY_SMTP_URL``."""
+
+    def __init__(self, send: Send | None, smtp_url: str | None, name: str, sender: str | None) -> None:
+        self._send = send or (_by_smtp(smtp_url) if smtp_url else None)
+        self._name = name
+        self._sender = sender
+
+    @property
+    def ready(self) -> bool:
+        return self._send is not None and self._sender is not None
+
+    def send(self, to: str, subject: str, text: str, lang: str) -> None:
+        """Send a plain text; raises :class:`MailError` for whatever goes wrong."""
+        if self._send is None:
+            raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
+        if self._sender is None:
+            raise MailError("No mail goes out: declare a [contact] with an email in privacy.toml, as its sender.")
+        try:
+            self._send(self._message(to, subject, text, lang))
+        except Exception as error:  # a callable of the site's, or the network
+            raise MailError(f"The mail could not be sent: {type(error).__name__}: {error}") from error
+
+    def _message(self, to: str, subject: str, text: str, lang: str) -> EmailMessage:
+        message = EmailMessage(policy=SMTP)
+        message["From"] = Address(self._name, addr_spec=self._sender)
+        message["To"] = Address(addr_spec=to)
+        message["Subject"] = subject
+        message["Date"] = format_datetime(right_now())
+        message["Message-ID"] = make_msgid(domain=(self._sender or "").rpartition("@")[2])
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation reply to it
+        message.set_content(text)
+        message["Content-Language"] = lang
+        return message
+
+
+def _by_smtp(url: str) -> Send:
+    """``smtp://user:password@host:587`` (encrypted where the server offers it) or ``smtps://…``."""
+    found = urlsplit(url)
+    host, secure = found.hostname or "localhost", found.scheme == "smtps"
+    user, password = unquote(found.username or ""), unquote(found.password or "")
+
+    def send(message: EmailMessage) -> None:
+        context = ssl.create_default_context()
+        server = (
+            smtplib.SMTP_SSL(host, found.port or 465, timeout=_PATIENCE, context=context)
+            if secure
+            else smtplib.SMTP(host, found.port or 25, timeout=_PATIENCE)
+        )
+        with server:
+            server.ehlo()
+            if not secure and server.has_extn("starttls"):
+                server.starttls(context=context)
+                server.ehlo()
+            if user:
+                server.login(user, password)
+            server.send_message(message)
+
+    return send

@@ -1,0 +1,205 @@
+"""The ready store: SQLAlchemy models, by what the declaration says of each field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import StoreError
+from ..policy import Policy
+from .columns import columns_of, field_of, is_secret
+from .row import ERASED, Row
+from .stores import Done, Kept, PersonalStore
+
+_MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
+
+
+@dataclass(frozen=True)
+class Models:
+    """Some models of one database, and how their rows belong to people."""
+
+    name: str
+    session: Any  # an Engine, or what gives a Session when called: a sessionmaker, a scoped_session, a function
+    subjects: Mapping[Any, str]  # of each model the column that names the person, or "account_id.email"
+    made: str | None = None  # the column that says when a row was made
+    names: Mapping[str, str] | None = None  # columns called otherwise than the declared field they hold
+
+    def __post_init__(self) -> None:
+        for model, path in self.subjects.items():
+            self._subject(model, path)  # a wrong name is told where it is written
+
+    def bind(self, policy: Policy) -> PersonalStore:
+        """The store, under this policy."""
+        found = _ModelStore(self, policy)
+        acts = (found.subjects, found.export, found.erase, found.correct, found.expire)
+        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {})
+
+    def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
+        """The column that names the person; behind a foreign key also that key, and the column it points to."""
+        columns = dict(columns_of(model))
+        first, _, rest = path.partition(".")
+        key = columns.get(first)
+        if key is not None and not rest:
+            return key, None, None
+        target = next(iter(key.foreign_keys)).column if key is not None and key.foreign_keys else None
+        column = target.table.columns.get(rest) if target is not None else None
+        if column is None:
+            allowed = ", ".join(sorted(columns))
+            hint = 'Or name a foreign key and a column behind it, such as "account_id.email".'
+            raise StoreError(f"the subject of {model.__name__}", path, allowed, hint)
+        return column, key, target
+
+
+class _ModelStore:
+    def __init__(self, models: Models, policy: Policy) -> None:
+        self._models = models
+        self._policy = policy
+        # Rows go before those they point to.
+        order = {table: place for place, table in enumerate(_sorted(models.subjects))}
+        self._in_order = sorted(models.subjects, key=lambda model: -order[sa.inspect(model).local_table])
+
+    def subjects(self) -> Iterator[str]:
+        with self._connect() as connection:
+            for model, path in self._models.subjects.items():
+                column, key, target = self._models._subject(model, path)
+                rows = sa.select(column).distinct().where(column.is_not(None))
+                if key is not None:
+                    rows = rows.where(target.in_(sa.select(key)))
+                yield from (str(found) for found in connection.scalars(rows) if not str(found).startswith(ERASED))
+
+    def export(self, subject: str) -> dict[str, Any]:
+        found = {}
+        with self._connect() as connection:
+            for model in self._models.subjects:
+                rows = connection.execute(sa.select(*_table(model).columns).where(self._is(model, subject))).mappings()
+                if said := [self._said(model, row) for row in rows]:
+                    found[_table(model).name] = said
+        return found
+
+    def erase(self, subject: str, before: datetime | None = None) -> Done:
+        done = Done()
+        with self._connect(write=True) as connection:
+            for model in self._in_order:
+                condition = self._is(model, subject)
+                if before is not None:
+                    made = self._made(model)
+                    if made is None:
+                        hint = "Name the column with made=, so that what came later can stay."
+                        raise StoreError(f"made of {model.__name__}", None, "a column with the time of a row", hint)
+                    condition &= made < _as_column(made, before)
+                done = self._erase(connection, model, condition, done)
+        self._leave_no_copy()
+        return done
+
+    def correct(self, subject: str, changes: Mapping[str, str]) -> int:
+        corrected = 0
+        with self._connect(write=True) as connection:
+            for model in self._models.subjects:
+                held = {c.name: changes[f.name] for c, f in self._fields(model) if f is not None and f.name in changes}
+                if held:
+                    table = _table(model)
+                    corrected += connection.execute(sa.update(table).where(self._is(model, subject)).values(held)).rowcount
+        return corrected
+
+    def expire(self, now: datetime) -> int:
+        """Delete the rows that lost their person to an erasure, once all that kept them is over."""
+        done = Done()
+        with self._connect(write=True) as connection:
+            for model, path in self._models.subjects.items():
+                column, key, _ = self._models._subject(model, path)
+                if key is None:
+                    lost = sa.cast(column, sa.Text).startswith(ERASED)
+                    done = self._erase(connection, model, lost, done, only_ended=True)
+        self._leave_no_copy()
+        return done.deleted
+
+    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done, *, only_ended: bool = False) -> Done:
+        table, subject = _table(model), self._models._subject(model, self._models.subjects[model])
+        made = self._made(model)
+        kept: list[Kept] = list(done.kept)
+        deleted, anonymised = done.deleted, done.anonymised
+        for found in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
+            row = Row(self._fields(model), subject[0] if subject[1] is None else None, made, found, self._policy.language)
+            here = sa.and_(*(column == found[column.name] for column in table.primary_key))
+            if not row.stays:
+                deleted += connection.execute(sa.delete(table).where(here)).rowcount
+            elif not only_ended:
+                kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
+                if changes := row.changes:
+                    anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
+        return Done(deleted, anonymised, 0, tuple(kept))
+
+    def _fields(self, model: Any) -> list[tuple[sa.Column[Any], Any]]:
+        names = self._models.names or {}
+        return [(column, field_of(name, column, self._policy, names)) for name, column in columns_of(model)]
+
+    def _is(self, model: Any, subject: str) -> Any:
+        column, key, target = self._models._subject(model, self._models.subjects[model])
+        same = sa.func.lower(sa.cast(column, sa.Text)) == subject.lower()
+        return same if key is None else key.in_(sa.select(target).where(same))
+
+    def _made(self, model: Any) -> sa.Column[Any] | None:
+        columns = dict(columns_of(model))
+        wanted = (self._models.made,) if self._models.made else _MADE
+        return next((columns[name] for name in wanted if name in columns), None)
+
+    def _said(self, model: Any, row: sa.RowMapping) -> dict[str, Any]:
+        columns = [(name, column) for name, column in columns_of(model) if not is_secret(name)]
+        return {name: _plain(row[column.name]) for name, column in columns}
+
+    @contextmanager
+    def _connect(self, *, write: bool = False) -> Iterator[sa.Connection]:
+        """A transaction of its own: what the site has pending in a session is neither committed nor rolled back."""
+        engine = self._engine()
+        with engine.connect() as connection:
+            if write and engine.dialect.name == "sqlite":  # no byte of what was deleted is left in the file
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+                connection.commit()
+            yield connection
+            connection.commit()
+
+    def _leave_no_copy(self) -> None:
+        engine = self._engine()
+        if engine.dialect.name == "sqlite":
+            with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _engine(self) -> sa.Engine:
+        source = self._models.session
+        if isinstance(source, sa.Engine):
+            return source
+        session = source()
+        return session.get_bind(sa.inspect(next(iter(self._models.subjects)))).engine  # type: ignore[no-any-return]
+
+
+def _table(model: Any) -> sa.Table:
+    return sa.inspect(model).local_table  # type: ignore[no-any-return]
+
+
+def _sorted(models: Iterable[Any]) -> list[sa.Table]:
+    return list(next(iter(models)).metadata.sorted_tables) if models else []
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _as_column(column: sa.Column[Any], moment: datetime) -> Any:
+    """A moment as this column writes it; one without a time zone is taken to be UTC."""
+    if isinstance(column.type, sa.DateTime):
+        return moment if column.type.timezone else moment.astimezone(UTC).replace(tzinfo=None)
+    if isinstance(column.type, sa.Date):
+        return moment.astimezone(UTC).date() + timedelta(days=1)  # of that day it cannot tell, so all of it counts
+    if isinstance(column.type, sa.Numeric | sa.Float | sa.Integer):
+        return moment.timestamp()
+    return moment.astimezone(UTC).isoformat()

@@ -1,0 +1,72 @@
+"""What is done with one person's data in every store at once; each act leaves an entry in the ledger first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..keys import Keys
+from ..ledger import Entry, Ledger
+from .book import Book
+from .moments import just_after, stamp
+from .stores import Outcome, Stores
+from .subjects import canonical
+
+#: What an entry of the ledger is called, by what was asked for.
+ENTRIES = {"correct": "correction", "restrict": "restriction", "object": "objection"}
+
+ERASED = "All that was stored about you was erased."
+
+
+class People:
+    """Exports, erases and corrects. The ledger knows a person by a keyed hash, and no value of any field."""
+
+    def __init__(self, stores: Stores, ledger: Ledger, keys: Keys, book: Book) -> None:
+        self.stores = stores
+        self._ledger = ledger
+        self._keys = keys
+        self._book = book
+
+    def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
+        """What each store holds about somebody; raises whatever a store raises, for a part would pass as the whole."""
+        found = self.stores.export(canonical(subject))
+        self._note("access", subject, who=who, what=what, fields=sorted(found), outcome="allowed")
+        return found
+
+    def erase(self, subject: str, who: str, request: int | None = None) -> list[Outcome]:
+        """Erase somebody everywhere. The entry comes first: what a crash leaves behind is found by replaying it."""
+        about = {"request": request} if request is not None else {}
+        at = self._note("erasure", subject, what="person", by=who, **about)
+        outcomes = self.stores.erase(canonical(subject))
+        if request is None:
+            self.forget_requests(subject, at)
+        return outcomes
+
+    def forget_requests(self, subject: str, at: str) -> int:
+        """Blank what somebody asked for up to a moment; gives the number of requests."""
+        return self._book.forget(canonical(subject), stamp(just_after(at)), {"text": ERASED, "stores": []})
+
+    def addresses(self) -> set[str]:
+        """Everybody whose address is in a request."""
+        return self._book.addresses()
+
+    def correct(self, subject: str, changes: Mapping[str, str], who: str) -> list[Outcome]:
+        """Set fields anew everywhere; the ledger keeps which, so that a restore cannot undo it unnoticed."""
+        self._note("correction", subject, by=who, fields=sorted(changes))
+        return self.stores.correct(canonical(subject), changes)
+
+    def note(self, kind: str, subject: str, who: str, request: int) -> None:
+        """Leave the entry of what a person of the site's has seen to by hand."""
+        self._note(ENTRIES[kind], subject, by=who, request=request)
+
+    def hash(self, subject: str) -> tuple[str, str]:
+        """``(key id, keyed hash)`` of somebody, under the newest key."""
+        return self._keys.hash(canonical(subject))
+
+    def _note(self, kind: str, subject: str, **detail: Any) -> str:
+        key_id, hashed = self.hash(subject)
+        at = stamp()
+        said = json.dumps(detail, ensure_ascii=False)
+        self._ledger.append_or_wait(Entry(kind, at, subject=hashed, subject_key=key_id, detail=said))
+        return at

@@ -1,0 +1,119 @@
+"""One row of a model, and what an erasure leaves of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import StoreError
+from ..policy import Field, Text
+from .duration import days_after
+from .stores import Kept
+
+#: What stands in the place of the person, in a row that stays; told apart by random letters, as some columns are unique.
+ERASED = "erased-"
+
+#: What stands in a column that must say something.
+_EMPTY: dict[type, Any] = {
+    str: "",
+    bytes: b"",
+    int: 0,
+    float: 0.0,
+    Decimal: Decimal(0),
+    bool: False,
+    date: date(1900, 1, 1),
+    datetime: datetime(1900, 1, 1),  # noqa: DTZ001 — as columns without a time zone take it
+}
+
+
+class Row:
+    """What becomes of a row: it goes, unless one of its fields is to be kept still, or to be anonymised."""
+
+    def __init__(
+        self,
+        fields: list[tuple[sa.Column[Any], Field | None]],
+        subject: sa.Column[Any] | None,
+        made: sa.Column[Any] | None,
+        values: sa.RowMapping,
+        language: str,
+    ) -> None:
+        self._fields = fields
+        self._subject = subject
+        self._made = _moment(values[made.name]) if made is not None else None
+        self._values = values
+        self._language = language
+
+    @cached_property
+    def stays(self) -> bool:
+        held = [field for _, field in self._fields if field is not None]
+        ends = [self._is_kept(field) for field in held if field.on_erase == "keep"]
+        # What was anonymised beside something kept goes with it.
+        return any(ends) if ends else any(field.on_erase == "anonymise" for field in held)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The columns that lose their value, with what they say instead."""
+        emptied = {
+            column.name: self._instead(column)
+            for column, field in self._fields
+            if (field is not None or column is self._subject) and not (field is not None and self._is_kept(field))
+        }
+        return {name: value for name, value in emptied.items() if self._values[name] != value and not self._is_gone(name)}
+
+    def kept(self, table: str) -> Iterator[Kept]:
+        """What stays as it is, why, and until when."""
+        for column, field in self._fields:
+            if field is not None and self._is_kept(field) and self._values[column.name] is not None:
+                yield Kept(f"{table}.{field.name}", _in(field.reason, self._language), self._until(field))
+
+    def _is_kept(self, field: Field) -> bool:
+        if field.on_erase != "keep":
+            return False
+        until = self._until(field)
+        return not until or until > datetime.now(UTC).date().isoformat()
+
+    def _until(self, field: Field) -> str:
+        """The last day, or nothing where the row does not say when it was made."""
+        if self._made is None or field.kept_for is None:
+            return ""
+        return days_after(self._made.date(), field.kept_for).isoformat()
+
+    def _is_gone(self, name: str) -> bool:
+        return str(self._values[name]).startswith(ERASED)
+
+    def _instead(self, column: sa.Column[Any]) -> Any:
+        """What a column says instead; raises :class:`StoreError` for one that can say nothing else."""
+        if isinstance(column.type, sa.String) and (column is self._subject or column.unique or column.primary_key):
+            return ERASED + secrets.token_hex(6)
+        if column.nullable:
+            return None
+        kind = _python_type(column)
+        if kind not in _EMPTY or column.unique or column.primary_key:
+            hint = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
+            raise StoreError(f"the column {column}", str(column.type), "a column that can be emptied", hint)
+        return _EMPTY[kind]
+
+
+def _python_type(column: sa.Column[Any]) -> type:
+    try:
+        return column.type.python_type
+    except NotImplementedError:  # a type of the site's own
+        return object
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
+
+
+def _in(text: Text, language: str) -> str:
+    return text if isinstance(text, str) else text.get(language) or next(iter(text.values()))

@@ -1,0 +1,167 @@
+"""The site's own stores of personal data, and what is done in each of them for one person."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from ..errors import StoreError
+from ..policy import Policy
+
+logger = logging.getLogger("flask_mixamo_privacy")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an erasure left where it was: which field of which table, why, and until which day."""
+
+    what: str
+    why: str
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one act in one store, in rows."""
+
+    deleted: int = 0
+    anonymised: int = 0
+    corrected: int = 0
+    kept: tuple[Kept, ...] = ()
+
+    @property
+    def changed(self) -> int:
+        return self.deleted + self.anonymised + self.corrected
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One store's share of an act; ``error`` says why it could not be done there."""
+
+    store: str
+    done: Done = Done()
+    error: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For an answer, and for a machine to read."""
+        found = {"store": self.store, **asdict(self.done)}
+        found["kept"] = [asdict(kept) for kept in self.done.kept]
+        return found | ({"error": self.error} if self.error else {})
+
+
+@dataclass(frozen=True)
+class PersonalStore:
+    """One store; see :meth:`flask_mixamo_privacy.Privacy.register_store` for what its callables take and give."""
+
+    name: str
+    subject: Callable[[], Iterable[Any]] | None = None
+    export: Callable[[str], Any] | None = None
+    erase: Callable[..., Any] | None = None
+    correct: Callable[[str, Mapping[str, str]], Any] | None = None
+    expire: Callable[[datetime], int] | None = None
+    models: tuple[Any, ...] = ()  # that it covers
+    names: Mapping[str, str] = field(default_factory=dict)  # columns that hold a declared field of another name
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise StoreError("name", self.name, "a short text", "An answer names each store.")
+        for what in ("subject", "export", "erase", "correct"):
+            value = getattr(self, what)
+            if value is not None and not callable(value):
+                raise StoreError(what, value, "a callable, or None", "See Privacy.register_store.")
+
+    @property
+    def tells_ages(self) -> bool:
+        """Whether ``erase`` can leave alone what was written after a moment."""
+        if self.erase is None:
+            return False
+        parameters = inspect.signature(self.erase).parameters.values()
+        return any(p.name == "before" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+    def people(self) -> Iterator[str]:
+        """Every subject that it holds."""
+        for found in self.subject() if self.subject is not None else ():
+            yield str(found)
+
+
+#: What was registered, each made into a store once the policy is known.
+Register = list[Callable[[Policy], PersonalStore]]
+
+
+class Stores:
+    """All stores of one site."""
+
+    def __init__(self, policy: Policy, registered: Register) -> None:
+        self._policy = policy
+        self._registered = registered
+
+    def __iter__(self) -> Iterator[PersonalStore]:
+        return (bind(self._policy) for bind in self._registered)
+
+    def without(self, what: str) -> list[str]:
+        """The names of the stores that cannot do this."""
+        return [store.name for store in self if getattr(store, what) is None]
+
+    def export(self, subject: str) -> dict[str, Any]:
+        """What each store holds about a subject, by the store's name; nothing of those that hold nothing.
+
+        An error of a store goes up: an answer that leaves something out without a word would be wrong.
+        """
+        found = {store.name: store.export(subject) for store in self if store.export is not None}
+        return {name: data for name, data in found.items() if data}
+
+    def erase(self, subject: str, before: datetime | None = None) -> list[Outcome]:
+        """Erase a subject from every store, or only what was written before a moment. A store that fails stops no other."""
+        return [self.erase_in(store, subject, before) for store in self if store.erase is not None]
+
+    def erase_in(self, store: PersonalStore, subject: str, before: datetime | None = None) -> Outcome:
+        """Erase a subject from one store."""
+        return _attempt(store, lambda: _erase(store, subject, before))
+
+    def correct(self, subject: str, changes: Mapping[str, str]) -> list[Outcome]:
+        """Set fields of a subject anew, in every store that has them."""
+
+        return [_attempt(store, partial(_correct, store, subject, changes)) for store in self if store.correct is not None]
+
+    def expire(self, now: datetime) -> int:
+        """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
+        return sum(store.expire(now) for store in self if store.expire is not None)
+
+
+def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
+    assert store.erase is not None
+    if before is None:
+        return as_done(store.erase(subject), "deleted")
+    if not store.tells_ages:
+        says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
+        raise StoreError("erase", store.name, "a callable with a parameter named before", says)
+    return as_done(store.erase(subject, before=before), "deleted")
+
+
+def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> Done:
+    assert store.correct is not None
+    return as_done(store.correct(subject, changes), "corrected")
+
+
+def _attempt(store: PersonalStore, act: Callable[[], Done]) -> Outcome:
+    try:
+        return Outcome(store.name, act())
+    except Exception as error:  # whatever a site's own callable raises, the other stores are seen to
+        logger.error("The store %r failed: %s", store.name, error, exc_info=error)
+        return Outcome(store.name, error=f"{type(error).__name__}: {error}")
+
+
+def as_done(given: object, counted: str) -> Done:
+    """What a store's callable gave: a :class:`Done`, a number of rows, a mapping of such, or nothing worth a number."""
+    if isinstance(given, Done):
+        return given
+    if isinstance(given, Mapping):
+        deleted, anonymised, corrected = (int(given.get(name, 0)) for name in ("deleted", "anonymised", "corrected"))
+        return Done(deleted, anonymised, corrected)
+    number = int(given) if isinstance(given, int) else 0
+    return Done(corrected=number) if counted == "corrected" else Done(deleted=number)

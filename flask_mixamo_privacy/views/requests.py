@@ -1,0 +1,121 @@
+"""What a person may ask for: the form, the link that confirms it, and the page with the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ..current import exchange
+from ..errors import RequestError, RightsUnavailable
+from ..policy import Requests
+from ..rights.book import KINDS
+from ..rights.desk import Desk
+from ..rights.letters import kind_of
+from ..site import site
+from ..whereabouts import base_of_request
+from .consent import never_cached, wants_json
+from .origin import is_same_origin
+
+# Sentences of the catalogues. The first is the answer to everybody, whether the address is known or not.
+SENT = "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."
+NO_KIND = "Please choose what you ask for."
+NO_ADDRESS = "Please give a mail address, so that we can answer."
+TOO_LONG = "Please be shorter: up to 5000 characters."
+PATIENCE = "Many requests are coming in just now. Please try again in an hour, or write to us."
+NOT_FROM_HERE = "This form did not come from a page of this site, so nothing was done. Please fill it in here."
+NOT_WRITTEN = "Your request could not be written down just now. Please try again in a moment."
+OVER = "This link has been used, or is no longer valid."
+
+_WRONG = {"kind": NO_KIND, "email": NO_ADDRESS, "message": TOO_LONG}
+_LARGEST = 64 * 1024  # bytes
+
+
+def add_to(pages: Blueprint) -> None:
+    pages.add_url_rule("/requests", endpoint="requests", view_func=form, methods=["GET"])
+    pages.add_url_rule("/requests", endpoint="ask", view_func=ask, methods=["POST"])
+    pages.add_url_rule("/requests/confirm/<token>", endpoint="confirm_request", view_func=confirm, methods=["GET", "POST"])
+    pages.add_url_rule("/requests/answer/<token>", endpoint="read_answer", view_func=answer, methods=["GET", "POST"])
+
+
+def form() -> Response:
+    """The form, or the thanks for it."""
+    return _form(SENT if "sent" in request.args else None)
+
+
+def ask() -> Response:
+    """Write a request down. The answer, and the work done for it, are the same for every address."""
+    request.max_content_length = _LARGEST
+    here, desk = exchange(), _desk()
+    if not is_same_origin(request):
+        return _form(NOT_FROM_HERE, 403)
+    fields = _fields()
+    asked = {name: str(fields.get(name) or "") for name in ("kind", "email", "message")}
+    try:
+        if desk.is_flooded():
+            return _form(PATIENCE, 429, asked)
+        desk.open(**asked, locale=here.language.code, base=base_of_request(), source="form")
+    except RequestError as error:
+        return _form(_WRONG[error.what], 400, asked)
+    except RightsUnavailable as error:
+        here.site.failed(error, tell_tests=False)
+        return _form(NOT_WRITTEN, 503, asked)
+    here.site.wake()
+    return _form(SENT, 202) if wants_json() else redirect(url_for("mixamo_privacy.requests", sent=""), 303)
+
+
+def confirm(token: str) -> Response:
+    """A page with a button, which changes nothing: programs that open every link in a mail confirm nothing."""
+    desk = _desk()
+    if request.method != "POST":
+        asked = desk.asked_by(token)
+        return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
+    if not is_same_origin(request):
+        return _form(NOT_FROM_HERE, 403)
+    asked = desk.confirm(token)
+    return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=True)
+
+
+def answer(token: str) -> Response:
+    """What is stored about whoever has the link: after a button, for the same reason."""
+    desk = _desk()
+    if request.method != "POST" or not is_same_origin(request):
+        return _page("request_answer.html", 200 if desk.may_read(token) else 410, good=desk.may_read(token), found=None)
+    read = desk.read(token)
+    if read is None:
+        return _page("request_answer.html", 410, good=False, found=None)
+    asked, found = read
+    if "file" in request.form or wants_json():
+        response = never_cached(jsonify(found))
+        response.headers["Content-Disposition"] = f'attachment; filename="request-{asked.number}.json"'
+        return response
+    return _page("request_answer.html", good=True, found=found, asked=asked)
+
+
+def _fields() -> Any:
+    """What was sent: by the form, or as JSON by a program."""
+    sent = request.get_json(silent=True) if request.is_json else request.form
+    return sent if hasattr(sent, "get") else {}
+
+
+def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:
+    t = exchange().language
+    if message is not None and wants_json():
+        response = never_cached(jsonify(message=t(message).text))
+        response.status_code = status
+        return response
+    shown = {"kinds": [(kind, kind_of(kind, t)) for kind in KINDS], "days": (site().policy.requests or Requests()).days}
+    return _page("request.html", status, message=message, is_error=status >= 400, asked=asked or {}, **shown)
+
+
+def _page(template: str, status: int = 200, **values: Any) -> Response:
+    t = exchange().language
+    page = render_template(f"mixamo_privacy/{template}", t=t, policy=site().policy, kind_of=kind_of, **values)
+    response = never_cached(make_response(page, status))
+    response.headers["Referrer-Policy"] = "no-referrer"  # the address of a page may be a key
+    return response
+
+
+def _desk() -> Desk:
+    return site().rights.desk

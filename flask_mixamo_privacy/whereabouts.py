@@ -1,0 +1,33 @@
+"""Where the site is, for links in mails: never where somebody's request says it is."""
+
+from __future__ import annotations
+
+from flask import current_app, request
+
+from .site import site
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+def base_of_request() -> str:
+    """The address of the site without a slash at its end, or nothing where it is not sure.
+
+    ``PRIVACY_BASE_URL`` comes first. The ``Host`` of a request is whatever its sender wrote, and a link made of it would
+    lead whoever gets the mail, and the token in it, to a site of that sender's. It is taken only where the app has
+    ``TRUSTED_HOSTS``, where it is the one of ``SERVER_NAME``, on a loopback address, and in tests.
+    """
+    config, host = current_app.config, request.host
+    known = bool(config.get("TRUSTED_HOSTS")) or host == config.get("SERVER_NAME") or current_app.testing
+    if site().settings.base_url or not (known or host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK):
+        return base_of_site()
+    return request.url_root.rstrip("/")
+
+
+def base_of_site() -> str:
+    """The same, where no request is at hand: by ``PRIVACY_BASE_URL``, else by ``SERVER_NAME``."""
+    config = current_app.config
+    if found := site().settings.base_url:
+        return found
+    if not config.get("SERVER_NAME"):
+        return ""
+    return f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME']}{config['APPLICATION_ROOT']}".rstrip("/")

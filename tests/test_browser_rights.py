@@ -1,0 +1,236 @@
+"""What a person may ask the example shop for, in a real browser: account, orders, newsletter and feedback, end to end."""
+
+import json
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from example_site import create_app
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
+
+ADA = "ada.lovelace@people.example"
+
+
+@pytest.fixture
+def mails():
+    return []
+
+
+@pytest.fixture
+def shop(tmp_path, mails):
+    """The example site with everything it writes in a temporary folder, and its mails in a list."""
+    databases = {f"PRIVACY_{n.upper()}_URL": f"sqlite:///{tmp_path}/{n}.sqlite" for n in ("events", "ledger", "database")}
+    databases["SHOP_DATABASE_URL"] = f"sqlite:///{tmp_path}/shop.sqlite"
+    folders = {"PRIVACY_LOG_DIR": str(tmp_path / "log"), "PRIVACY_ASSETS_DIR": str(tmp_path / "assets")}
+    config = {"TESTING": True, "SECRET_KEY": "not a secret, a test", "PRIVACY_SEND": mails.append}
+    return create_app(config | databases | folders)
+
+
+@pytest.fixture
+def base(shop, serve):
+    return serve(shop)
+
+
+@pytest.fixture
+def enter(base, open_browser):
+    """Opens the shop in a browser of its own without JavaScript, which nothing here needs; its banner is answered."""
+
+    def enter_shop(**options):
+        page = open_browser(java_script_enabled=False, base_url=base, **options)
+        page.goto("/")
+        press(page, "Reject all")
+        return page
+
+    return enter_shop
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def fill(page, path, button, **fields):
+    page.goto(path)
+    for label, value in fields.items():
+        page.locator(f"main [name={label}]").fill(value)
+    press(page, button)
+
+
+def live(page, email=ADA):
+    """Do everything that leaves a trace of somebody in the shop's own database."""
+    fill(page, "/register", "Open the account", email=email, name="Ada", password="difference engine")
+    expect(page.get_by_role("heading", name="Customer account")).to_be_visible()
+    fill(page, "/animations/walk/order", "Order for €12", name="Ada", email=email, address="1 Engine Lane")
+    page.goto("/newsletter")
+    page.locator("main [name=email]").fill(email)
+    page.get_by_label("Yes").check()
+    press(page, "Sign up")
+    fill(page, "/feedback", "Send", message="I walk differently.", email=email)
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+
+
+def ask(page, shop, mails, kind, email=ADA):
+    """Ask for something, and confirm it by the mail's link; in a browser that is not signed in."""
+    page.goto("/privacy/requests")
+    page.get_by_label(kind).check()
+    page.get_by_label("Your mail address").fill(email)
+    press(page, "Send the request")
+    expect(page.get_by_role("status")).to_contain_text("A mail with a link is on its way")
+    command(shop, "requests", "process")
+    page.goto(link(mails))
+    press(page, "Yes, it was me")
+    expect(page.get_by_role("status")).to_contain_text("is confirmed, and you get an answer by")
+
+
+def answer(staff, number, button):
+    staff.goto("/account")
+    staff.get_by_role("link", name="requests").click()
+    staff.get_by_role("link", name=str(number), exact=True).click()
+    press(staff, button)
+    expect(staff.get_by_role("heading", name="Answer")).to_be_visible()
+
+
+def as_staff(page):
+    page.goto("/login?next=/account")
+    page.get_by_label("Name").fill("staff")
+    page.get_by_label("Password").fill("demo")
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    return page
+
+
+def link(mails):
+    return re.search(r"http://\S+", mails[-1].get_content())[0]
+
+
+def command(shop, *arguments, code=0):
+    outcome = shop.test_cli_runner().invoke(args=["privacy", *arguments])
+    assert outcome.exit_code == code, outcome.output
+    return outcome.output
+
+
+def tables(tmp_path, text):
+    """The tables of the shop's database that say this anywhere."""
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return sorted(name for name in names if text in str(connection.execute(f"SELECT * FROM {name}").fetchall()))
+
+
+EVERYWHERE = ["customers", "feedback", "orders", "subscribers"]
+
+
+def test_promise_32_a_person_sees_all_that_the_shop_stores(shop, enter, mails, tmp_path):
+    """Ask, confirm by the mail's link, staff answers, and the answer shows every table."""
+    page = enter()
+    live(page)
+    assert tables(tmp_path, ADA) == EVERYWHERE
+    ask(page, shop, mails, "See what is stored about me")
+    answer(as_staff(enter()), 1, "Send what is stored")
+    page.goto(link(mails))
+    press(page, "Show it")
+    main = page.get_by_role("main")
+    for text in ("1 Engine Lane", "I walk differently.", "walk", ADA):
+        expect(main.get_by_text(text).first).to_be_visible()
+    with page.expect_download() as download:
+        press(page, "Save it as a file")
+    found = json.loads(download.value.path().read_text())
+    assert sorted(found["shop"]) == EVERYWHERE and "password_hash" not in str(found)
+
+
+def test_promise_34_a_deletion_holds_after_a_restore(shop, enter, mails, tmp_path, clock):
+    """Gone from every table but the invoice, signed out at once; an old copy comes back, and after a replay it is gone."""
+    page = enter()
+    live(page)
+    shutil.copy(tmp_path / "shop.sqlite", tmp_path / "old.sqlite")
+    clock.shift(60)
+    other = enter()
+    ask(other, shop, mails, "Have it deleted")
+    staff = as_staff(enter())
+    answer(staff, 1, "Delete and answer")
+    expect(staff.get_by_text("kept: orders.address until 2036-05-08. The law asks us to keep invoices.")).to_be_visible()
+    assert (tables(tmp_path, ADA), tables(tmp_path, "Ada"), tables(tmp_path, "Engine Lane")) == ([], [], ["orders"])
+    page.goto("/account")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    shutil.copy(tmp_path / "old.sqlite", tmp_path / "shop.sqlite")
+    assert tables(tmp_path, ADA) == EVERYWHERE
+    clock.shift(60)
+    live(other, "grace@people.example")
+    assert "shop: 3 deleted, 1 anonymised" in command(shop, "replay")
+    assert (tables(tmp_path, ADA), tables(tmp_path, "grace@people.example")) == ([], EVERYWHERE)
+    assert "Nothing had come back" in command(shop, "replay")
+
+
+def test_promise_34_whoever_comes_back_stays(shop, enter, mails, tmp_path, clock):
+    """A new account under the same address, after the erasure, is not erased by a replay."""
+    page = enter()
+    live(page)
+    command(shop, "erase", "--subject", ADA)
+    clock.shift(60)
+    live(page)
+    assert "Nothing had come back" in command(shop, "replay")
+    assert tables(tmp_path, ADA) == EVERYWHERE
+
+
+def test_promise_41_staffs_look_at_orders_is_written_down(shop, enter):
+    """With the need, the page and the fields; a customer may not."""
+    page = enter()
+    live(page)
+    page.goto("/orders")
+    expect(page.get_by_text("403")).to_be_visible()
+    staff = as_staff(enter())
+    staff.get_by_role("link", name="orders").click()
+    expect(staff.get_by_role("row").nth(1)).to_contain_text("Ada")
+    looks = json.loads(command(shop, "access", "--json"))["looks"]
+    assert [(look["who"], look["what"], look["outcome"]) for look in looks] == [
+        ("customer-1", "/orders", "denied"),
+        ("staff", "/orders", "allowed"),
+    ]
+    assert looks[1]["fields"] == ["email", "name", "order"] and looks[1]["need"] == "support"
+
+
+def test_promise_20_of_a_child_the_newsletter_keeps_nothing(enter, tmp_path):
+    """Only whoever says to be old enough is on the list."""
+    page = enter()
+    page.goto("/newsletter")
+    page.locator("main [name=email]").fill(ADA)
+    page.get_by_label("No", exact=True).check()
+    press(page, "Sign up")
+    expect(page.get_by_role("status")).to_contain_text("Nothing was kept.")
+    assert not (tmp_path / "shop.sqlite").exists() or tables(tmp_path, ADA) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_axe_finds_nothing_in_what_people_ask_for(shop, base, open_browser, mails, width, scheme):
+    """Form, confirmation, answer, and what staff sees; nothing is wider than the screen."""
+    page = open_browser(base_url=base, viewport={"width": width, "height": 568}, color_scheme=scheme)
+    page.goto("/")
+    press(page, "Reject all")
+    live(page)
+
+    def look():
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
+
+    page.goto("/privacy/requests")
+    look()
+    ask(page, shop, mails, "See what is stored about me")
+    look()
+    page.goto("/account")
+    look()
+    press(page, "Sign out")
+    as_staff(page)
+    for path in ("/privacy/requests/staff", "/privacy/requests/staff/1", "/orders"):
+        page.goto(path)
+        look()
+    page.goto("/privacy/requests/staff/1")
+    press(page, "Send what is stored")
+    look()
+    page.goto(link(mails))
+    look()
+    press(page, "Show it")
+    look()

@@ -1,0 +1,228 @@
+"""In time: the earlier of thirty days and a calendar month, an extension with its reason, and a command for cron."""
+
+import json
+from datetime import date
+
+import pytest
+from flask_login import LoginManager, UserMixin, login_user
+from hypothesis import given
+from hypothesis import strategies as st
+from people import policy
+
+from flask_mixamo_privacy.policy import Requests
+from flask_mixamo_privacy.rights.duration import due, months_after
+
+
+@pytest.mark.parametrize(
+    ("opened", "last"),
+    [
+        ("2026-01-28", "2026-02-27"), ("2026-01-29", "2026-02-28"), ("2026-01-30", "2026-02-28"), ("2026-01-31", "2026-02-28"),
+        ("2028-01-29", "2028-02-28"), ("2028-01-30", "2028-02-29"), ("2028-01-31", "2028-02-29"), ("2026-02-01", "2026-03-01"),
+        ("2026-03-31", "2026-04-30"), ("2026-04-30", "2026-05-30"), ("2026-05-08", "2026-06-07"), ("2026-12-31", "2027-01-30"),
+    ],
+)  # fmt: skip
+def test_promise_33_due_is_the_earlier_of_30_days_and_a_month(people, clock, opened, last):
+    """From the day on which it was opened, whenever it was confirmed."""
+    clock.move_to(f"{opened}T23:59:59Z", tick=False)
+    site = people()
+    site.ask()
+    assert site.rights.book.find(1).due == last
+
+
+@given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(1, 30))
+def test_promise_33_nothing_is_ever_due_later_than_30_days(opened, days):
+    """Nor later than a month, nor before the next day."""
+    last = due(opened, days)
+    assert 1 <= (last - opened).days <= days <= 30 and last <= months_after(opened, 1)
+
+
+def test_promise_33_a_site_may_promise_less(people, clock):
+    """As declared."""
+    site = people(PRIVACY_POLICY=policy(), TESTING=True)
+    site.ask()
+    other = people(PRIVACY_POLICY=policy().__class__(**{**vars_of(policy()), "requests": Requests(14)}))
+    assert (site.rights.book.find(1).due, other.rights.book.find(1).due) == ("2026-06-07", "2026-05-22")
+
+
+def vars_of(declared):
+    names = [name for name in declared.__dataclass_fields__ if not name.startswith("_")]
+    return {name: getattr(declared, name) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "says"), [(22, 0, "Nothing is due."), (23, 1, "(7 days)"), (30, 1, "(0 days)"), (31, 1, "(overdue)")]
+)
+def test_promise_33_cron_is_told_of_what_is_due(people, clock, days, code, says):
+    """Exit 1 when overdue and, a week before, when due soon; 0 before that."""
+    site = people()
+    site.confirmed()
+    clock.shift(days * 86400)
+    outcome = site.site.cli("due")
+    assert outcome.exit_code == code and says in outcome.output
+
+
+def test_promise_33_a_machine_reads_what_is_due(people, clock):
+    """With days left; and what counts as soon may be chosen."""
+    site = people()
+    site.confirmed()
+    assert site.site.cli("due", "--within", "29").exit_code == 0
+    outcome = site.site.cli("due", "--within", "30", "--json")
+    assert [(row["number"], row["days_left"], row["overdue"]) for row in json.loads(outcome.output)] == [(1, 30, False)]
+
+
+def test_promise_33_what_is_answered_is_due_no_more(people, clock):
+    """Nor is what nobody confirmed."""
+    site = people()
+    site.site.cli("requests", "answer", str(site.confirmed()))
+    site.ask(email="bob@shop.example")
+    site.process()
+    clock.shift(40 * 86400)
+    site.process()
+    assert site.site.cli("due").exit_code == 0
+
+
+def test_promise_33_what_could_not_be_mailed_is_due_all_the_same(people, clock):
+    """It is the site's fault that nobody could confirm it."""
+    site = people(PRIVACY_SEND=None)
+    site.ask()
+    site.process()
+    clock.shift(40 * 86400)
+    site.process()
+    assert site.site.cli("due").exit_code == 1
+
+
+def test_promise_33_an_extension_has_a_reason_and_the_person_is_told(people, clock):
+    """Up to two further months, from the day on which it was opened (GDPR art. 12(3))."""
+    site = people()
+    number = str(site.confirmed())
+    outcome = site.site.cli("requests", "extend", number, "--reason", "There are many orders.")
+    assert "due 2026-08-08" in outcome.output
+    says = "We need more time, and answer by August 8, 2026. The reason: There are many orders."
+    assert says in site.mails[-1].get_content() and site.mails[-1]["Subject"] == "Your request 1 to Shop takes longer"
+
+
+@pytest.mark.parametrize(
+    ("days", "arguments", "says"),
+    [
+        (0, ["--reason", " "], "The reason is ' '; allowed: a text. The person is told why it takes longer."),
+        (0, ["--reason", "Many.", "--months", "3"], "3 is not in the range 1<=x<=2"),
+        (
+            31,
+            ["--reason", "Many."],
+            "Request 1 is 'due on 2026-06-07'; allowed: one that is not overdue. Answer it instead.",
+        ),
+    ],
+)
+def test_promise_33_what_the_law_gives_no_more_time_for(people, clock, days, arguments, says):
+    """Without a reason, for longer, or once it is overdue."""
+    site = people()
+    site.confirmed()
+    clock.shift(days * 86400)
+    outcome = site.site.cli("requests", "extend", "1", *arguments)
+    assert outcome.exit_code == 2 and says in outcome.output and site.rights.book.find(1).extended == 0
+
+
+def test_promise_33_nothing_is_extended_twice(people, clock):
+    """Two months are two months."""
+    site = people()
+    site.confirmed()
+    extend = ("requests", "extend", "1", "--reason", "Many.", "--months", "1")
+    assert site.site.cli(*extend).exit_code == 0
+    says = "Request 1 is 'extended already'; allowed: open or verified, and not extended yet"
+    assert says in site.site.cli(*extend).output and site.rights.book.find(1).due == "2026-07-08"
+
+
+class Person(UserMixin):
+    def __init__(self, name):
+        self.id = name
+
+
+@pytest.fixture
+def office(people, clock):
+    """A site with staff, ann, and a browser in which she is logged in."""
+    site = people(PRIVACY_STAFF=lambda user, need: (user.id, need) == ("ann", "requests"))
+    LoginManager(site.site.app).user_loader(Person)
+    site.site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
+    site.add()
+
+    def enter(name):
+        visitor = site.site.visitor()
+        visitor.get(f"/enter/{name}")
+        return visitor
+
+    return site, enter
+
+
+@pytest.mark.parametrize("path", ["/privacy/requests/staff", "/privacy/requests/staff/1"])
+def test_promise_41_only_staff_sees_requests(office, path):
+    """401 for a stranger, 403 for whoever has no need, and each look leaves an entry."""
+    site, enter = office
+    site.confirmed()
+    assert [visitor.get(path).status_code for visitor in (site.site.visitor(), enter("bob"), enter("ann"))] == [
+        401,
+        403,
+        200,
+    ]
+    looks = [json.loads(row["detail"]) for row in site.site.ledger("access")]
+    assert [(look["who"], look["outcome"]) for look in looks] == [("bob", "denied"), ("ann", "allowed")]
+
+
+def test_promise_41_a_look_at_one_request_says_whose_it_is(office):
+    """As a keyed hash, and which fields."""
+    site, enter = office
+    site.confirmed()
+    enter("ann").get("/privacy/requests/staff/1")
+    row = site.site.ledger("access")[-1]
+    assert row["subject"] == site.rights.people.hash("ada@shop.example")[1]
+    assert json.loads(row["detail"])["fields"] == ["email", "message"]
+
+
+def test_staff_answers_on_the_page(office):
+    """What is due first stands first; a button does what was asked for."""
+    site, enter = office
+    site.confirmed()
+    ann = enter("ann")
+    assert "30 days" in ann.get("/privacy/requests/staff").text
+    assert "<dd>shop</dd>" in ann.get("/privacy/requests/staff/1").text
+    done = ann.post("/privacy/requests/staff/1", data={"act": "answer", "text": "Farewell."}, follow_redirects=True)
+    assert "Farewell." in done.text and "2 deleted" in done.text and "no longer kept" in done.text
+    assert site.mentions("ada") == [] and site.rights.book.find(1).answer["told"]
+
+
+def test_staff_refuses_extends_and_corrects_on_the_page(office):
+    """With the same rules as the commands."""
+    site, enter = office
+    for kind in ("delete", "correct"):
+        site.confirmed(kind)
+    ann = enter("ann")
+    empty = ann.post("/privacy/requests/staff/1", data={"act": "refuse"})
+    assert empty.status_code == 409 and "Whoever is refused is told why." in empty.text
+    ann.post("/privacy/requests/staff/1", data={"act": "extend", "text": "Many."})
+    ann.post("/privacy/requests/staff/2", data={"act": "answer", "field": "name", "value": "Augusta"})
+    ann.post("/privacy/requests/staff/1", data={"act": "refuse", "text": "A court asked."})
+    assert [(r.state, r.extended) for r in site.rights.book.all()] == [("refused", 2), ("answered", 0)]
+    assert site.mentions("augusta") == ["accounts", "orders"]
+
+
+def test_staff_reads_requests_as_json(office):
+    """For a machine; the address of a closed one is gone."""
+    site, enter = office
+    site.site.cli("requests", "answer", str(site.confirmed()))
+    found = enter("ann").get("/privacy/requests/staff", headers={"Accept": "application/json"}).json
+    assert [(row["number"], row["state"], row["email"], row["due"]) for row in found] == [(1, "answered", "", "2026-06-07")]
+
+
+def test_another_site_answers_nothing_in_the_name_of_staff(office):
+    """403, and nothing is done."""
+    site, enter = office
+    site.confirmed()
+    data, header = {"act": "answer"}, {"Sec-Fetch-Site": "cross-site"}
+    assert enter("ann").post("/privacy/requests/staff/1", data=data, headers=header).status_code == 403
+    assert site.rights.book.find(1).state == "verified"
+
+
+def test_a_request_that_is_not_there_is_told(office):
+    """404, in words."""
+    _, enter = office
+    answer = enter("ann").get("/privacy/requests/staff/7")
+    assert answer.status_code == 404 and "The request&#39;s number is 7" in answer.text

@@ -1,0 +1,85 @@
+"""Mail by SMTP, against a real server on loopback."""
+
+import socket
+from email import message_from_bytes, policy
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+class Inbox:
+    def __init__(self):
+        self.mails, self.logins = [], []
+
+    async def handle_DATA(self, server, session, envelope):
+        self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
+        return "250 OK"
+
+    def login(self, server, session, envelope, mechanism, data):
+        self.logins.append((data.login, data.password))
+        return AuthResult(success=data.password == b"p@ss")
+
+
+@pytest.fixture
+def post_office():
+    """Starts a mail server with these options; gives its inbox and its port."""
+    started = []
+
+    def start(**options):
+        inbox = Inbox()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        controller = Controller(
+            inbox, hostname="127.0.0.1", port=port, authenticator=inbox.login, auth_require_tls=False, **options
+        )
+        controller.start()
+        started.append(controller)
+        return inbox, port
+
+    yield start
+    for controller in started:
+        controller.stop()
+
+
+def test_promise_32_the_link_arrives_by_smtp(people, post_office):
+    """At the address in one spelling, from the policy's contact, marked as sent by a program; the link in it works."""
+    inbox, port = post_office()
+    site = people(PRIVACY_SMTP_URL=f"smtp://127.0.0.1:{port}", PRIVACY_SEND=None)
+    site.ask("access", "  Ada@Shop.Example ")
+    assert site.process().output == "1 links sent.\n"
+    ((to, mail),) = inbox.mails
+    assert (to, mail["From"], mail["Auto-Submitted"]) == (
+        ["ada@shop.example"],
+        "Shop <privacy@shop.example>",
+        "auto-generated",
+    )
+    assert site.site.visitor().post(site.link(mail)).status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+def test_a_mail_server_may_ask_for_a_password(people, post_office):
+    """As it stands in the URL, percent-encoded."""
+    inbox, port = post_office(auth_required=True)
+    site = people(PRIVACY_SMTP_URL=f"smtp://post:p%40ss@127.0.0.1:{port}", PRIVACY_SEND=None)
+    site.ask()
+    assert site.process().exit_code == 0 and inbox.logins == [(b"post", b"p@ss")] and len(inbox.mails) == 1
+
+
+def test_a_mail_server_without_encryption_gets_nothing_where_it_is_wanted(people, post_office):
+    """With smtps:// the link stays here rather than travel in plain."""
+    inbox, port = post_office()
+    site = people(PRIVACY_SMTP_URL=f"smtps://127.0.0.1:{port}", PRIVACY_SEND=None)
+    site.ask()
+    assert "The mail could not be sent: SSLError" in site.process().output and inbox.mails == []
+
+
+def test_a_mail_server_that_is_away_is_told(people):
+    """And the request stays open."""
+    site = people(PRIVACY_SMTP_URL="smtp://127.0.0.1:9", PRIVACY_SEND=None)
+    site.ask()
+    outcome = site.process()
+    assert outcome.exit_code == 1 and "The mail could not be sent: ConnectionRefusedError" in outcome.output
+    assert site.rights.book.find(1).state == "open"

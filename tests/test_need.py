@@ -1,0 +1,114 @@
+"""Personal data is read for a need that somebody has, by whoever is allowed to, and the ledger knows."""
+
+import json
+
+import pytest
+from flask_login import LoginManager, UserMixin, login_user
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+class Person(UserMixin):
+    def __init__(self, name):
+        self.id = name
+
+
+def only_ann_needs_support(user, need):
+    return (user.id, need) == ("ann", "support")
+
+
+@pytest.fixture
+def office(tiny):
+    """Builds a site where people log in, with a page that reads an order."""
+
+    def build(**config):
+        site = tiny(**config)
+        LoginManager(site.app).user_loader(Person)
+        site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
+        need = site.privacy.need("support", whose=lambda email: email, fields=["name", "address"])
+        site.view("/orders/<email>", need(lambda email: "Ada, 1 Lane"))
+        return site
+
+    return build
+
+
+def entered(site, name):
+    visitor = site.visitor()
+    visitor.get(f"/enter/{name}")
+    return visitor
+
+
+def looks(site, *arguments):
+    return json.loads(site.cli("access", "--json", *arguments).output)["looks"]
+
+
+def test_promise_41_a_read_says_who_why_whose_which_fields_and_when(office):
+    """Whose as a keyed hash, at the page's rule: nothing in the entry names anybody but who looked."""
+    site = office(PRIVACY_STAFF=only_ann_needs_support)
+    assert entered(site, "ann").get("/orders/Ada@shop.example").text == "Ada, 1 Lane"
+    hashed = site.privacy.site(site.app).rights.people.hash("ada@shop.example")[1]
+    said = {"who": "ann", "need": "support", "what": "/orders/<email>", "fields": ["address", "name"], "outcome": "allowed"}
+    assert looks(site) == [said | {"at": "2026-05-08T12:00:00.000Z", "whose": hashed}]
+    assert "shop.example" not in str(site.ledger())
+
+
+@pytest.mark.parametrize("config", [{}, {"PRIVACY_STAFF": only_ann_needs_support}], ids=["by default", "without the need"])
+def test_promise_41_a_read_without_the_need_is_denied(office, config):
+    """403; the attempt is noted."""
+    site = office(**config)
+    assert entered(site, "bob").get("/orders/ada@shop.example").status_code == 403
+    assert [(look["who"], look["outcome"]) for look in looks(site)] == [("bob", "denied")]
+
+
+def test_promise_41_anonymous_denials_are_one_counter(office):
+    """No entry: there is nobody to name, and nobody can fill the ledger."""
+    site = office(PRIVACY_STAFF=only_ann_needs_support)
+    for _ in range(3):
+        assert site.visitor().get("/orders/ada@shop.example").status_code == 401
+    found = json.loads(site.cli("access", "--json").output)
+    assert found == {"looks": [], "denials": {"2026-05-08": 3}}
+
+
+@pytest.mark.parametrize(("name", "status"), [(None, 401), ("bob", 403), ("ann", 200)])
+def test_promise_41_a_need_may_stand_around_a_few_lines(office, name, status):
+    """As a context manager, inside a view; nothing inside runs without it."""
+    site, read = office(PRIVACY_STAFF=only_ann_needs_support), []
+
+    def view():
+        with site.privacy.need("support", whose="ada@shop.example", fields=["email"]):
+            read.append("ada")
+        return "done"
+
+    site.view("/some", view)
+    visitor = entered(site, name) if name else site.visitor()
+    assert (visitor.get("/some").status_code, read) == (status, ["ada"] if status == 200 else [])
+
+
+def test_promise_41_the_commands_say_who_looked_too(people):
+    """An export is a look at one person's data; it can be asked for by whose it was."""
+    site = people()
+    site.add()
+    site.site.cli("export", "ada@shop.example")
+    site.site.cli("export", "bob@shop.example")
+    found = looks(site.site, "--subject", "Ada@shop.example")
+    assert [(look["what"], look["fields"]) for look in found] == [("export", ["shop"])] and len(looks(site.site)) == 2
+
+
+def test_promise_41_the_report_can_begin_on_a_day(office, clock):
+    """And is read by people as well."""
+    site = office(PRIVACY_STAFF=only_ann_needs_support)
+    entered(site, "ann").get("/orders/ada@shop.example")
+    clock.shift(86400)
+    entered(site, "ann").get("/orders/ada@shop.example")
+    assert len(looks(site, "--since", "2026-05-09")) == 1
+    text = site.cli("access").output
+    assert "ann: /orders/<email> (address, name), need: support, allowed, whose: " in text
+    assert text.endswith("2 looks, 0 strangers turned away.\n")
+
+
+def test_promise_41_a_read_that_cannot_be_noted_does_not_happen(office, tmp_path):
+    """Neither in the ledger nor beside it: then nobody reads."""
+    (tmp_path / "file").touch()
+    away = {"PRIVACY_LEDGER_URL": f"sqlite:///{tmp_path}/file/l.sqlite", "PRIVACY_LOG_DIR": f"{tmp_path}/file/log"}
+    site = office(PRIVACY_STAFF=only_ann_needs_support, PRIVACY_KEYS={"k": "sixteen characters"}, TESTING=False, **away)
+    assert entered(site, "ann").get("/orders/ada@shop.example").status_code == 500

@@ -1,0 +1,241 @@
+"""After a restore: what was undone since the backup is undone again, and what came later stays."""
+
+import json
+import shutil
+
+import pytest
+from people import Account, Letter, Order, policy
+from sqlalchemy import delete
+
+from conftest import choose
+from flask_mixamo_privacy.period import Period
+from flask_mixamo_privacy.policy import Retention
+
+ADA = "ada@shop.example"
+OURS = ("privacy-events.sqlite", "privacy-rights.sqlite")
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+@pytest.fixture
+def backup(tmp_path):
+    """Copies every database but the ledger away; gives what brings them back."""
+
+    def take():
+        for name in ("shop.sqlite", *(f"instance/{name}" for name in OURS)):
+            if (tmp_path / name).exists():
+                (tmp_path / "backup" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(tmp_path / name, tmp_path / "backup" / name)
+        return restore
+
+    def restore():
+        for path in (tmp_path / "backup").rglob("*.sqlite"):
+            place = tmp_path / path.relative_to(tmp_path / "backup")
+            for beside in place.parent.glob(f"{place.name}*"):
+                beside.unlink()
+            shutil.copy(path, place)
+
+    return take
+
+
+def replayed(site):
+    outcome = site.cli("replay", "--json")
+    assert outcome.exit_code in (0, 1), outcome.output
+    return json.loads(outcome.output)
+
+
+def test_promise_34_whoever_was_erased_is_gone_again(people, backup, clock):
+    """Backup, erase, restore, replay: gone; a second replay changes nothing."""
+    site = people()
+    site.add()
+    site.add("bob@shop.example")
+    restore = backup()
+    clock.shift(60)
+    site.site.cli("erase", "--subject", ADA)
+    restore()
+    assert len(site.mentions("ada")) == 3
+    first, second = replayed(site.site), replayed(site.site)
+    assert site.mentions("ada") == [] and len(site.rows(Account)) == 1
+    assert (first["stores"][0]["deleted"], first["stores"][0]["anonymised"], second["changed"]) == (2, 2, 0)
+
+
+def test_promise_34_whoever_came_back_later_stays(people, backup, clock):
+    """Erased at noon, registered again an hour later, both before the backup: only what is older goes."""
+    site = people()
+    site.add()
+    restore = backup()
+    clock.shift(60)
+    site.site.cli("erase", "--subject", ADA)
+    clock.shift(3600)
+    restore()  # the old rows are back
+    with site.engine.begin() as connection:
+        connection.execute(delete(Account))
+    site.add()
+    assert replayed(site.site)["changed"] > 0
+    assert (len(site.rows(Account)), [order.email == ADA for order in site.rows(Order)]) == (1, [False, True])
+    assert replayed(site.site)["changed"] == 0
+
+
+def test_promise_34_a_later_erasure_counts_as_well(people, backup, clock):
+    """Erased, back, erased again: the latest holds."""
+    site = people()
+    site.add()
+    site.site.cli("erase", "--subject", ADA)
+    clock.shift(3600)
+    site.add()
+    restore = backup()
+    clock.shift(3600)
+    site.site.cli("erase", "--subject", ADA)
+    restore()
+    replayed(site.site)
+    assert site.mentions("ada") == []
+
+
+def test_promise_34_keys_may_have_changed_in_between(people, backup, clock):
+    """A hash under any key that is kept is found."""
+    site = people(PRIVACY_KEYS={"old": "sixteen characters"})
+    site.add()
+    restore = backup()
+    clock.shift(60)
+    site.site.cli("erase", "--subject", ADA)
+    restore()
+    site.rights.people._keys._secrets["new"] = "another sixteen characters"
+    assert replayed(site.site)["changed"] and site.mentions("ada") == []
+
+
+@pytest.mark.parametrize(("days", "gone"), [(90, True), (91, False)])
+def test_promise_34_entries_age_out_with_the_archives(people, backup, clock, days, gone):
+    """After ninety days there is no backup left that could bring anybody back."""
+    site = people(PRIVACY_POLICY=policy(retention=Retention(archives=Period(90, "day"))))
+    site.add()
+    restore = backup()
+    site.site.cli("erase", "--subject", ADA)
+    restore()
+    clock.shift(days * 86400)
+    replayed(site.site)
+    assert (site.mentions("ada") == []) is gone
+
+
+def test_promise_34_a_visitors_withdrawal_holds_after_a_restore(tiny, backup, clock):
+    """The events are erased again, and none that lies in the log can come back."""
+    site = tiny()
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    assert len(site.events()) > 0
+    restore = backup()
+    clock.shift(60)
+    choose(visitor, "reject_all")
+    restore()
+    found = replayed(site)
+    assert (found["visitors"], site.events(), replayed(site)["changed"]) == (1, [], 0)
+
+
+def test_promise_34_an_erased_visitor_stays_erased(tiny, backup, clock):
+    """By the operator's command; a late line of theirs is refused as before."""
+    site = tiny()
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    name = site.events()[0]["visitor"]
+    restore = backup()
+    site.cli("erase", name)
+    restore()
+    replayed(site)
+    visitor.get("/other")
+    assert site.events() == []
+
+
+def test_promise_34_tombstones_come_back_where_there_is_no_event_to_erase(tiny, backup, clock):
+    """The backup knew nothing of the visitor, whose lines still lie in the log."""
+    site = tiny()
+    first, visitor = site.visitor(), site.visitor()
+    choose(first, "accept_all")
+    first.get("/")
+    site.events()
+    restore = backup()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    name = next(event["visitor"] for event in site.events() if event["visitor"] != site.events()[0]["visitor"])
+    site.cli("erase", name)
+    restore()
+    replayed(site)
+    visitor.get("/other")
+    assert {event["visitor"] for event in site.events()}.isdisjoint({name})
+
+
+def test_promise_34_requests_of_the_erased_are_blank_again(people, backup, clock, tmp_path):
+    """A restored database of requests says nothing of whoever was erased since, and asks for nothing to be done twice."""
+    site = people()
+    site.add()
+    number = site.confirmed()
+    restore = backup()
+    clock.shift(60)
+    site.site.cli("requests", "answer", str(number))
+    restore()
+    assert site.rights.book.find(number).email == ADA
+    assert (replayed(site.site)["requests"], replayed(site.site)["changed"]) == (1, 0)
+    assert (site.rights.book.find(number).email, site.rights.book.find(number).state) == ("", "answered")
+    assert all(ADA.encode() not in path.read_bytes() for path in (tmp_path / "instance").glob("privacy-*"))
+
+
+def test_promise_34_corrections_are_listed(people, backup, clock):
+    """With whose they are and which fields; a person does them again, and the command says so by its exit code."""
+    site = people()
+    site.add()
+    restore = backup()
+    site.rights.people.correct(ADA, {"name": "Augusta"}, "staff")
+    restore()
+    outcome = site.site.cli("replay")
+    assert (
+        outcome.exit_code == 1 and "To do again by hand: a correction of 2026-05-08 for ada@shop.example." in outcome.output
+    )
+    assert replayed(site.site)["corrections"][0]["fields"] == ["name"]
+
+
+def test_promise_34_a_store_that_cannot_tell_is_left_to_a_person(people, backup):
+    """Neither erased on a guess, nor passed over in silence."""
+    listed = [ADA]
+    site = people()
+    site.site.privacy.register_store("list", subject=lambda: listed, erase=lambda subject: listed.remove(subject))
+    site.site.privacy.register_store("paper files", erase=lambda subject, before=None: 0)
+    site.site.cli("erase", "--subject", ADA)
+    listed.append(ADA)
+    outcome = site.site.cli("replay")
+    assert outcome.exit_code == 1 and listed == [ADA]
+    assert "The store 'list' cannot tell what was written before a moment" in outcome.output
+    assert "paper files: cannot say whom it holds, so it is left to you." in outcome.output
+
+
+def test_a_replay_with_nothing_to_do_says_so(people):
+    """Exit 0."""
+    site = people()
+    site.add()
+    outcome = site.site.cli("replay")
+    assert (outcome.exit_code, outcome.output) == (
+        0,
+        "0 visitors and 0 requests erased again.\nNothing had come back since 90 days ago.\n",
+    )
+
+
+def test_an_erasure_that_a_crash_cut_short_is_finished_by_a_replay(people):
+    """The entry comes first: whatever was not done yet is found by it."""
+    site = people()
+    site.add()
+    stores, site.rights.people.stores = site.rights.people.stores, None
+    with pytest.raises(AttributeError):
+        site.rights.people.erase(ADA, "staff")
+    site.rights.people.stores = stores
+    assert len(site.mentions("ada")) == 3 and replayed(site.site)["changed"] and site.mentions("ada") == []
+
+
+def test_a_table_that_does_not_say_when_is_left_to_a_person(people, backup):
+    """With what to do."""
+    site = people()
+    site.site.privacy._stores.clear()
+    site.site.privacy.register_models(site.engine, {Letter: "email"}, made="written_on")
+    site.add()
+    site.site.cli("erase", "--subject", ADA)
+    site.add(only=Letter)
+    outcome = site.site.cli("replay")
+    assert outcome.exit_code == 1 and "Name the column with made=, so that what came later can stay." in outcome.output

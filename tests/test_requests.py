@@ -1,0 +1,455 @@
+"""What a person may ask for, from the form to the answer."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+from people import Account, Order, policy
+
+from flask_mixamo_privacy.language import WHOLE, language
+from flask_mixamo_privacy.rights import book
+from flask_mixamo_privacy.signals import SIGNALS_OF_REQUESTS
+
+ADA = "ada@shop.example"
+KINDS = ["access", "correct", "delete", "restrict", "object"]
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+def dumped(tmp_path, name="privacy-rights.sqlite"):
+    with closing(sqlite3.connect(tmp_path / "instance" / name)) as connection:
+        return "\n".join(connection.iterdump())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_promise_32_each_opens_a_numbered_request(people, kind):
+    """By the form; the number comes with the mail."""
+    site = people()
+    answer = site.ask(kind, message="Please.")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/privacy/requests?sent=")
+    site.process()
+    assert site.mails[0]["To"] == ADA and "Its number is 1." in site.mails[0].get_content()
+    assert [(r.number, r.kind, r.message, r.state) for r in site.rights.book.all()] == [(1, kind, "Please.", "open")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_promise_32_an_operator_writes_one_down_too(people, kind):
+    """What came by telephone or by letter, with how the person is known."""
+    site = people()
+    arguments = ("--kind", kind, "--email", ADA, "--identity", "showed a passport")
+    assert site.site.cli("requests", "open", *arguments).output == "Request 1 opened.\n"
+    found = json.loads(site.site.cli("requests", "show", "1", "--json").output)
+    assert (found["state"], found["identity"], found["source"]) == ("verified", "showed a passport", "cli")
+
+
+def test_promise_32_a_program_may_ask(people):
+    """In JSON, and it gets JSON: 202, for the answer comes later."""
+    site = people()
+    visitor = site.site.visitor()
+    answer = visitor.post("/privacy/requests", json={"kind": "access", "email": ADA}, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json) == (
+        202,
+        {"message": "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."},
+    )
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_promise_32_known_and_unknown_addresses_get_the_same_answer(people):
+    """Byte for byte, and for the same statements to the same databases: whether somebody is known is looked up later."""
+    site, seen = people(), []
+    site.add()
+    sa.event.listen(site.engine, "before_cursor_execute", lambda *told: seen.append(("shop", told[2])))
+    database = site.rights.book._database
+    site.ask(email="first@shop.example")  # makes the file
+    sa.event.listen(database._engine, "before_cursor_execute", lambda *told: seen.append(("rights", told[2])))
+
+    def work(email):
+        seen.clear()
+        answer = site.ask("access", email)
+        headers = sorted(header for header in answer.headers if header[0] != "Date")
+        return answer.status_code, headers, answer.data, list(seen)
+
+    known, unknown = work(ADA), work("nobody@shop.example")
+    assert known == unknown and {where for where, _ in known[3]} == {"rights"}
+    assert site.site.visitor().get(known[1] and "/privacy/requests?sent=").text.count("on its way") == 1
+
+
+def test_promise_32_a_known_and_an_unknown_address_get_the_same_mail(people):
+    """But for number and link; for who is not known has a right to that answer too."""
+    site = people()
+    site.add()
+    for email in (ADA, "nobody@shop.example"):
+        site.ask(email=email)
+    site.process()
+    texts = [re.sub(r"number is \d|confirm/\S+", "", mail.get_content()) for mail in site.mails]
+    assert len(texts) == 2 and texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"kind": "delete", "email": "ada"}, "Please give a mail address"),
+        ({"kind": "delete"}, "Please give a mail address"),
+        ({"kind": "delete", "email": "ada@shop.example\r\nBcc: eve@evil.example"}, "Please give a mail address"),
+        ({"kind": "delete", "email": f"{'a' * 250}@b.example"}, "Please give a mail address"),
+        ({"kind": "burn", "email": ADA}, "Please choose what you ask for"),
+        ({"email": ADA}, "Please choose what you ask for"),
+        ({"kind": "delete", "email": ADA, "message": "a" * 5001}, "Please be shorter"),
+    ],
+)
+def test_what_cannot_be_a_request_is_told(people, fields, says):
+    """400, with what was filled in still there; nothing is written."""
+    site = people()
+    answer = site.site.visitor().post("/privacy/requests", data=fields)
+    assert answer.status_code == 400 and says in answer.text and '<form class="privacy-request"' in answer.text
+    assert site.rights.book.all() == []
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"x"', "{", '{"kind": ["delete"], "email": {}}'])
+def test_garbage_is_told_and_no_error(people, body):
+    """Whatever a program sends."""
+    answer = people().site.visitor().post("/privacy/requests", data=body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+def test_another_sites_form_asks_for_nothing(people):
+    """403, whichever header tells."""
+    site = people()
+    for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        answer = site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, headers=header)
+        assert answer.status_code == 403
+    assert site.rights.book.all() == []
+
+
+def test_a_flood_is_asked_for_patience(people, clock):
+    """After a hundred requests within an hour, whoever asks; an hour later all is well."""
+    site = people()
+    for number in range(100):
+        site.ask(email=f"{number}@flood.example")
+    assert site.ask().status_code == 429
+    clock.shift(3601)
+    assert site.ask().status_code == 303
+
+
+def test_nobody_is_sent_link_after_link(people, clock):
+    """Three in a day to one address, however it is spelled; the answer to whoever asks is the same."""
+    site = people()
+    for _ in range(4):
+        assert site.ask(email="Ada@Shop.example").status_code == 303
+    site.process()
+    assert len(site.mails) == 3 and site.rights.book.find(4).state == "expired"
+    clock.shift(86401)
+    site.ask()
+    site.process()
+    assert len(site.mails) == 4
+
+
+def test_a_request_whose_database_is_away_is_told(people, tmp_path):
+    """503, and nobody is told that it was taken."""
+    (tmp_path / "file").touch()
+    site = people(PRIVACY_DATABASE_URL=f"sqlite:///{tmp_path}/file/rights.sqlite")
+    answer = site.ask()
+    assert answer.status_code == 503 and "could not be written down just now" in answer.text
+
+
+def test_promise_40_no_token_is_in_plain_in_the_database(people, tmp_path):
+    """Not while the link works, nor after; of the answer's link neither."""
+    site = people()
+    number = site.confirmed("access")
+    tokens = [site.link().rpartition("/")[2]]
+    site.ask("delete", "bob@shop.example")
+    site.process()
+    tokens.append(site.link().rpartition("/")[2])
+    site.site.cli("requests", "answer", str(number))
+    tokens.append(site.link(site.mails[-1]).rpartition("/")[2]) if "/answer/" in site.mails[-1].get_content() else None
+    files = b"".join(path.read_bytes() for path in (tmp_path / "instance").rglob("*") if path.is_file())
+    assert all(len(token) >= 43 and token.encode() not in files for token in tokens)
+    assert re.search(r"'[0-9a-f]{64}'", dumped(tmp_path))
+
+
+def test_looking_at_a_link_confirms_nothing(people):
+    """A program that opens every link in a mail changes nothing; the button does."""
+    site = people()
+    site.ask("access")
+    site.process()
+    visitor = site.site.visitor()
+    for method in (visitor.get, visitor.head, visitor.get):
+        page = method(site.link())
+        assert page.status_code == 200 and site.rights.book.find(1).state == "open"
+    assert "<button>Yes, it was me</button>" in page.text and "See what is stored about me" in page.text
+    assert (page.headers["Referrer-Policy"], page.headers["Cache-Control"]) == ("no-referrer", "no-store")
+    done = visitor.post(site.link())
+    assert "Request 1 is confirmed, and you get an answer by June 7, 2026." in done.text
+    assert site.rights.book.find(1).state == "verified"
+
+
+@pytest.mark.parametrize("days", [0, 7])
+def test_a_link_works_once_and_for_a_week(people, clock, days):
+    """Then: 410, and the way to a new one."""
+    site = people()
+    site.ask()
+    site.process()
+    if days == 0:
+        site.site.visitor().post(site.link())
+    clock.shift(days * 86400)
+    for method in (site.site.visitor().get, site.site.visitor().post):
+        gone = method(site.link())
+        assert gone.status_code == 410 and "has been used, or is no longer valid" in gone.text
+
+
+def test_another_site_cannot_press_the_button(people):
+    """Nor can a token that somebody made up."""
+    site = people()
+    site.ask()
+    site.process()
+    assert site.site.visitor().post(site.link(), headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert site.site.visitor().post("/privacy/requests/confirm/made-up").status_code == 410
+    assert site.rights.book.find(1).state == "open"
+
+
+def test_what_nobody_confirms_expires_and_is_forgotten(people, clock, tmp_path):
+    """A week later nothing says whose address it was."""
+    site = people()
+    site.ask(email="xylophone@shop.example", message="Quixotic")
+    site.process()
+    clock.shift(7 * 86400 + 1)
+    site.process()
+    assert site.rights.book.find(1).state == "expired"
+    for path in (tmp_path / "instance").glob("privacy-rights*"):
+        assert b"xylophone" not in path.read_bytes() and b"Quixotic" not in path.read_bytes()
+
+
+def test_without_a_way_to_send_mail_the_request_is_open_and_the_operator_sees_it(people):
+    """With what to do; it does not expire by that, and goes out once there is a way."""
+    site = people(PRIVACY_SEND=None)
+    assert site.ask().status_code == 303
+    outcome = site.process()
+    says = "Request 1: No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
+    assert (outcome.exit_code, outcome.output) == (1, f"0 links sent.\n{says}\n")
+    assert "No mail goes out" in site.site.cli("requests", "list").output
+
+
+def test_a_mail_that_fails_is_tried_again(people, clock):
+    """Five minutes later, with a link of its own; the first one was never anybody's."""
+    down, mails = [True], []
+
+    def send(mail):
+        if down:
+            raise ConnectionRefusedError("nobody listens")
+        mails.append(mail)
+
+    site = people(PRIVACY_SEND=send)
+    site.ask()
+    assert "The mail could not be sent: ConnectionRefusedError: nobody listens" in site.process().output
+    down.clear()
+    site.process()
+    assert mails == []
+    clock.shift(301)
+    assert site.process().output == "1 links sent.\n"
+    assert site.site.visitor().post(site.link(mails[0])).status_code == 200
+
+
+def test_no_request_says_where_the_site_is(people):
+    """A made-up Host would send whoever gets the mail, and the token in it, to somebody else's site."""
+    site = people(TESTING=False)
+    evil = {"base_url": "http://evil.example"}
+    site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, **evil)
+    assert "Set PRIVACY_BASE_URL" in site.process().output and site.mails == []
+
+
+@pytest.mark.parametrize(
+    ("config", "starts"),
+    [
+        ({"PRIVACY_BASE_URL": "https://shop.example/below/"}, "https://shop.example/below/privacy/requests/confirm/"),
+        ({"SERVER_NAME": "shop.example", "PREFERRED_URL_SCHEME": "https"}, "https://shop.example/privacy/requests/confirm/"),
+        ({"TRUSTED_HOSTS": ["evil.example"]}, "http://evil.example/privacy/requests/confirm/"),
+    ],
+    ids=["by the setting", "by the server's name", "a trusted host"],
+)
+def test_where_the_site_is_comes_from_its_own_settings(people, config, starts):
+    """Whatever the Host header says."""
+    site = people(TESTING=False, **config)
+    evil = {"base_url": "http://evil.example"}
+    site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, **evil)
+    assert site.process().output == "1 links sent.\n" and starts in site.mails[0].get_content()
+
+
+def test_promise_32_whoever_asks_sees_what_is_stored(people):
+    """By the link in the answer, after a button; as a page, and as a file."""
+    site = people()
+    site.add()
+    site.site.cli("requests", "answer", str(site.confirmed("access")))
+    text = site.mails[-1].get_content()
+    assert "shop: 4 found" in text and "You can read it here until May 22, 2026:" in text
+    visitor, path = site.site.visitor(), site.link()
+    assert "1 Lane" not in visitor.get(path).text
+    page = visitor.post(path)
+    assert page.status_code == 200 and all(words in page.text for words in ("1 Lane", "Hello", "walk"))
+    file = visitor.post(path, data={"file": "json"})
+    assert file.json["shop"]["orders"][0]["address"] == "1 Lane"
+    assert file.headers["Content-Disposition"] == 'attachment; filename="request-1.json"'
+
+
+def test_an_answer_can_be_read_for_two_weeks_and_then_names_nobody(people, clock):
+    """What is shown is read anew each time and kept nowhere; then the request is blank."""
+    site = people()
+    site.add()
+    site.site.cli("requests", "answer", str(site.confirmed("access")))
+    clock.shift(14 * 86400)
+    assert site.site.visitor().get(site.link()).status_code == 410
+    assert site.site.visitor().post(site.link()).status_code == 410
+    site.process()
+    assert site.rights.book.find(1).email == ""
+
+
+def test_promise_32_an_answer_says_what_was_done_store_by_store(people):
+    """What was kept and why, which stores are not covered, and when archives expire: to the operator and to the person."""
+    site = people()
+    site.site.privacy.register_store("paper files")
+    site.add()
+    outcome = site.site.cli("requests", "answer", str(site.confirmed()))
+    assert outcome.exit_code == 0
+    text, told = site.mails[-1].get_content(), outcome.output
+    assert "shop: 2 deleted, 2 anonymised" in told and "shop: 2 deleted, 2 made anonymous" in text
+    assert "kept: orders.address until 2036-05-08. The tax office asks for invoices." in told
+    assert "Kept: orders.address, until May 8, 2036. The reason: The tax office asks for invoices." in text
+    assert "paper files: not covered; see to it by hand." in told and "Not done by this answer: paper files." in text
+    assert "Archives may hold copies until 2026-08-06; after a restore run `flask privacy replay`." in told
+    assert "Archives may hold copies until August 6, 2026. If one is restored, this is done again." in text
+    assert site.mentions("ada") == [] and site.rows(Account) == []
+
+
+def test_an_answered_deletion_leaves_no_address_behind(people, tmp_path):
+    """Nor does any other request of the same person, in any file of ours."""
+    site = people()
+    site.add("xylophone@shop.example")
+    site.confirmed("access", "xylophone@shop.example", message="Quixotic")
+    number = site.confirmed("delete", "xylophone@shop.example")
+    site.site.cli("requests", "answer", str(number))
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert b"xylophone" not in path.read_bytes().lower() and b"Quixotic" not in path.read_bytes(), path
+    assert [request.state for request in site.rights.book.all()] == ["answered", "answered"]
+
+
+def test_promise_32_a_correction_is_done_by_its_answer(people):
+    """Of the fields that are named; the ledger keeps which, and no value."""
+    site = people()
+    site.add()
+    outcome = site.site.cli("requests", "answer", str(site.confirmed("correct")), "--set", "name=Augusta")
+    assert "shop: 2 corrected" in outcome.output and [row.name for row in site.rows(Order)] == ["Augusta"]
+    assert "Augusta" not in str(site.site.ledger())
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"), [("correct", "correction"), ("restrict", "restriction"), ("object", "objection")]
+)
+def test_promise_32_what_is_seen_to_by_hand_leaves_an_entry(people, kind, entry):
+    """With the request's number, so that a restore can be told from it."""
+    site = people()
+    outcome = site.site.cli("requests", "answer", str(site.confirmed(kind)), "--text", "We no longer write to you.")
+    assert outcome.exit_code == 0 and "We no longer write to you." in site.mails[-1].get_content()
+    assert [json.loads(row["detail"])["request"] for row in site.site.ledger(entry)] == [1]
+
+
+def test_promise_32_a_refusal_says_why_and_where_to_complain(people):
+    """GDPR art. 12(4)."""
+    site = people()
+    site.add()
+    site.site.cli("requests", "answer", str(site.confirmed()), "--refuse", "A court asked us to keep it.")
+    text = site.mails[-1].get_content()
+    assert "We cannot do what you asked for. The reason: A court asked us to keep it." in text
+    assert "You may complain to a data protection authority, or go to court." in text
+    assert site.rights.book.find(1).state == "refused" and len(site.mentions("ada")) == 3
+
+
+def test_nobody_is_answered_before_they_are_known(people):
+    """Exit 2 and what to do; with how the operator knows them it goes."""
+    site = people()
+    site.ask()
+    site.process()
+    outcome = site.site.cli("requests", "answer", "1")
+    assert outcome.exit_code == 2 and "Request 1 is 'open'; allowed: verified. Nobody has opened the link" in outcome.output
+    assert site.site.cli("requests", "answer", "1", "--identity", "came to the shop").exit_code == 0
+
+
+def test_nothing_is_answered_twice(people):
+    """Nor is there an answer to what nobody asked."""
+    site = people()
+    number = str(site.confirmed("object"))
+    assert site.site.cli("requests", "answer", number).exit_code == 0
+    assert "Request 1 is 'answered'; allowed: open or verified." in site.site.cli("requests", "answer", number).output
+    says = "The request's number is 7; allowed: a number that `flask privacy requests list` shows."
+    assert says in site.site.cli("requests", "answer", "7").output
+
+
+def test_a_store_that_fails_leaves_the_request_open(people):
+    """What was done is done; answering again finishes it."""
+    site, broken = people(), [True]
+    site.site.privacy.register_store("list", erase=lambda subject: 1 / 0 if broken else 1)
+    site.add()
+    number = str(site.confirmed())
+    outcome = site.site.cli("requests", "answer", number)
+    assert outcome.exit_code == 2 and "list: ZeroDivisionError: division by zero" in outcome.output
+    assert site.rights.book.find(1).state == "verified"
+    broken.clear()
+    assert site.site.cli("requests", "answer", number).exit_code == 0
+
+
+def test_an_answer_to_access_waits_for_the_mail(people):
+    """For nothing else leads to it; what else is answered is answered, and the operator told."""
+    mails = []
+    site = people(PRIVACY_SEND=mails.append)
+    site.mails = mails
+    numbers = [site.confirmed("access"), site.confirmed("delete", "bob@shop.example")]
+    site.site.app.extensions["mixamo_privacy"].site(site.site.app).rights.desk._mailer._send = None
+    outcomes = [site.site.cli("requests", "answer", str(number)) for number in numbers]
+    assert [outcome.exit_code for outcome in outcomes] == [2, 1]
+    assert [request.state for request in site.rights.book.all()] == ["verified", "answered"]
+
+
+def test_signals_tell_of_each_step(people, clock):
+    """With the number, the sender the app; what is due soon is told once."""
+    site, told = people(), []
+    keep = {name: (lambda sender, number, name=name: told.append((name, number))) for name in SIGNALS_OF_REQUESTS}
+    for name, signal in SIGNALS_OF_REQUESTS.items():
+        signal.connect(keep[name], sender=site.site.app)
+    number = site.confirmed("object")
+    clock.shift(24 * 86400)
+    site.process()
+    site.process()
+    site.site.cli("requests", "answer", str(number))
+    assert told == [("opened", 1), ("verified", 1), ("due_soon", 1), ("answered", 1)]
+
+
+@pytest.mark.parametrize("code", WHOLE)
+def test_in_five_languages_form_and_mails_are_whole(people, code):
+    """Nothing on the pages falls back; the mails are in the language in which was asked."""
+    site = people(PRIVACY_POLICY=policy())
+    visitor = site.site.visitor(Accept_Language=code)
+    texts = [visitor.get("/privacy/requests").text]
+    site.ask("delete", visitor=visitor)
+    site.process()
+    texts += [visitor.get("/privacy/requests?sent").text, visitor.get(site.link()).text, visitor.post(site.link()).text]
+    for text in texts:
+        assert f'<html lang="{code}"' in text and set(re.findall(r' lang="([\w-]+)"', text.partition("<main>")[2])) == {code}
+    assert site.mails[0]["Subject"] == language(code)("Please confirm your request to %(site)s", site="Shop").text
+    assert site.mails[0]["Content-Language"] == code
+
+
+def test_a_database_of_another_kind_is_refused(people):
+    """The setting, what it is, what it may be."""
+    with pytest.raises(ValueError, match=r"PRIVACY_SMTP_URL is 'mail.example'; allowed: such as smtp://user:password@mail"):
+        people(PRIVACY_SMTP_URL="mail.example")
+    with pytest.raises(ValueError, match=r"PRIVACY_BASE_URL is 'shop.example'; allowed: such as https://shop.example\."):
+        people(PRIVACY_BASE_URL="shop.example")
+
+
+def test_the_kinds_are_what_the_form_offers(people):
+    """And nothing is chosen beforehand."""
+    text = people().site.visitor().get("/privacy/requests").text
+    assert re.findall(r'type="radio" name="kind" value="(\w+)"', text) == list(book.KINDS) == KINDS
+    assert " checked" not in text.partition("<main>")[2]
