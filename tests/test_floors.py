@@ -44,6 +44,7 @@ FLOORS = (
         "rights",
         *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
+        *(f"rights.{room}" for room in ("standings", "minors", "optins", "acceptances")),
     },
     {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings", "access", "modelling"},
     {"exits", "operators", "need", "whereabouts"},
