@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..keys import Keys
@@ -27,6 +27,8 @@ class People:
         self._ledger = ledger
         self._keys = keys
         self._book = book
+        #: Called with whoever is erased: what was opted in to and accepted is forgotten too.
+        self.forget_standings: Callable[[str], int] = lambda subject: 0
 
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
         """What each store holds about somebody; raises whatever a store raises, for a part would pass as the whole."""
@@ -39,6 +41,7 @@ class People:
         about = {"request": request} if request is not None else {}
         at = self._note("erasure", subject, what="person", by=who, **about)
         outcomes = self.stores.erase(canonical(subject))
+        self.forget_standings(canonical(subject))
         if request is None:
             self.forget_requests(subject, at)
         return outcomes
