@@ -56,13 +56,16 @@ class Taking:
         """Raise :class:`NotCollected` for what keeps the form from being taken; the others are not looked at."""
         if problem := self.problem():
             raise problem
-        self._opted = self._opt_ins()
-        if self._opted and self._is_minor():
-            allowed = {p: words for p, words in self._opted.items() if self._policy.purpose(p).minors}
-            if not allowed and notices.only_signs_up(self._policy, self._point):
+        signs_up = notices.only_signs_up(self._policy, self._point)
+        opted = self._opt_ins()
+        if (signs_up or opted) and self._is_minor():
+            opted = {purpose: words for purpose, words in opted.items() if self._policy.purpose(purpose).minors}
+            if signs_up and not any(self._policy.purpose(purpose).minors for purpose in self._point.purposes):
                 raise Refused(NOT_SIGNED_UP)
-            self._opted = allowed
-        self.given.opt_ins = frozenset(self._opted)
+        if signs_up and not opted:  # there is nothing that it might be used for
+            t = self._here.language
+            raise Incomplete(MISSING, ["privacy_opt_in"], names=notices.opt_in_label(self._policy, self._point, t))
+        self._opted, self.given.opt_ins = opted, frozenset(opted)
 
     def problem(self) -> NotCollected | None:
         """What is missing, or None."""

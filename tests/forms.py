@@ -68,9 +68,8 @@ def add_form(site: Any, point: str, others: tuple[str, ...] = ()) -> None:
 def hidden(visitor: Any, path: str) -> dict[str, str]:
     """The hidden fields of the form at a path, as a browser would send them."""
     text = visitor.get(path).text.rpartition("<form")[2]
-    return {
-        name: unescape(value) for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', text)
-    }
+    inputs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", text)]
+    return {each["name"]: unescape(each["value"]) for each in inputs if each.get("type") == "hidden"}
 
 
 def send(visitor: Any, path: str, **fields: Any) -> Any:

@@ -271,7 +271,8 @@ def test_sending_the_form_is_the_opt_in_where_it_serves_nothing_else(tiny):
     site = with_forms(tiny, ("pictures",))
     visitor = site.visitor()
     fields = hidden(visitor, "/pictures") | {"email": ADA}
-    assert visitor.post("/pictures", data=fields).json["opt_ins"] == []
+    refused = visitor.post("/pictures", data=fields)
+    assert refused.status_code == 400 and "Please fill in: Yes, I want this: Pictures." in refused.text
     assert visitor.post("/pictures", data=fields | {"privacy_opt_in": "pictures"}).json["opt_ins"] == ["kids"]
     del fields["privacy_asked"]
     assert visitor.post("/pictures", data=fields).json["opt_ins"] == ["kids"]
