@@ -43,7 +43,7 @@ class FormVerbs:
     def acceptance(self, point: str = "licence") -> Markup:
         """The form that accepts a licence, for a page of the site's own that shows its text."""
         here, found = exchange(), declared_point(point)
-        licence = licence_of(here.site, found) if found is not None else None
+        licence = licence_of(found) if found is not None else None
         if found is None or licence is None:
             return _EMPTY
         fields = [(name, notices.described(here.site.policy, [name], here.language)[0]) for name in _typed(found)]

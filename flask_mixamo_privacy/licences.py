@@ -18,7 +18,6 @@ from .current import Exchange, exchange, here_and_now
 from .errors import KeyMissing, RightsUnavailable
 from .language import Language, Said
 from .policy import CollectionPoint, Policy, Text
-from .site import Site
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,11 +53,11 @@ class Licence:
         return self.text() if callable(self.text) else self.text
 
 
-def licence_of(here: Site, point: CollectionPoint) -> Licence | None:
+def licence_of(point: CollectionPoint) -> Licence | None:
     """The licence as the views under ``@acceptance_required`` have it; None where no view asks for it."""
     for view in current_app.view_functions.values():
         for asked, text, endpoint in getattr(view, "privacy_licences", ()):
-            if notices.point_of(here.policy, asked) == point:
+            if notices.is_called(point, asked):
                 return Licence(point, text, endpoint)
     return None
 

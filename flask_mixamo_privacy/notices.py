@@ -24,6 +24,11 @@ def point_of(policy: Policy, point_id: str) -> CollectionPoint:
     raise UndeclaredCollection(point_id, declared)
 
 
+def is_called(point: CollectionPoint, name: str) -> bool:
+    """Whether a point is meant by this name."""
+    return point.id in (name, _SPELLINGS.get(name))
+
+
 def asked_at_a_form(policy: Policy, point: CollectionPoint) -> tuple[str, ...]:
     """The purposes of a point that somebody signs up to there."""
     purposes = [policy.purpose(purpose) for purpose in point.purposes]

@@ -58,7 +58,7 @@ def _found(point_id: str) -> Licence:
         point = notices.point_of(here.policy, point_id)
     except UndeclaredCollection:
         abort(404)
-    found = licence_of(here, point)
+    found = licence_of(point)
     if found is None:
         abort(404)
     return found
