@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, request
-from flask_wtf import FlaskForm
 from markupsafe import Markup
 
 from .collection import declared_point, open_form
@@ -13,6 +12,18 @@ from .given import Given
 from .refusing import NotCollected
 from .sifting import empty
 from .taking import Taking
+
+try:
+    from flask_wtf import FlaskForm
+except ImportError:
+
+    class FlaskForm:  # type: ignore[no-redef]
+        """What stands in where Flask-WTF is not installed: it says so at the first use."""
+
+        def __init__(self, *args: Any, **values: Any) -> None:
+            raise ImportError("CollectionForm is a form of Flask-WTF, which is not installed: pip install Flask-WTF")
+
+        is_submitted = __init__
 
 
 class CollectionForm(FlaskForm):  # type: ignore[misc]

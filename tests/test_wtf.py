@@ -1,6 +1,8 @@
 """Collection points in forms of Flask-WTF: declared fields alone, and what is missing is an error of its field."""
 
+import importlib
 import json
+import sys
 
 import pytest
 from flask import render_template_string
@@ -99,3 +101,13 @@ def test_promise_07_an_undeclared_point_raises(tiny):
         with_form(tiny, Survey).visitor().get("/form")
     site = with_form(tiny, Survey, TESTING=False)
     assert send(site.visitor(), email=ADA).text.startswith("<form method=post>") and site.ledger() == []
+
+
+def test_without_flask_wtf_the_first_use_says_what_is_missing(tiny, monkeypatch):
+    """The module can be imported all the same."""
+    monkeypatch.setitem(sys.modules, "flask_wtf", None)
+    monkeypatch.delitem(sys.modules, "flask_mixamo_privacy.wtf")
+    bare = importlib.import_module("flask_mixamo_privacy.wtf").CollectionForm
+    form = type("Registration", (bare,), {"collects": "registration"})
+    with tiny(PRIVACY_POLICY=policy()).app.test_request_context(), pytest.raises(ImportError, match="pip install Flask-WTF"):
+        form()
