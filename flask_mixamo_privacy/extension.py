@@ -17,6 +17,7 @@ from .counting import record
 from .current import exchange
 from .errors import AlreadyInitialised, EventError, NotInitialised
 from .links import external_link, is_external
+from .mailing import Mailing
 from .markup import TemplateVerbs, here_and_now
 from .need import Registration
 from .pages import Naming
@@ -28,7 +29,7 @@ from .tracking.events import KINDS, check_name, properties
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Privacy(Registration):
+class Privacy(Registration, Mailing):
     """Makes a Flask app obey its privacy policy: ``Privacy(app)``, or ``init_app`` in a factory."""
 
     def __init__(self, app: Flask | None = None) -> None:

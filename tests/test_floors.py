@@ -22,7 +22,7 @@ FLOORS = (
         "keys",
         "tracking",
     },
-    {"document", "draft", "commitments", "derivation", "declaration", "versions", "config"},
+    {"document", "draft", "commitments", "derivation", "declaration", "versions", "config", "config_checks"},
     {
         "wording",
         "consent",
@@ -45,12 +45,19 @@ FLOORS = (
         *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
     },
+    {
+        "mail",
+        *(f"mail.{room}" for room in ("addresses", "tokens", "decision", "label", "choices", "marketing", "words", "room")),
+        *(f"mail.{room}" for room in ("reading", "authentication", "automatic", "feedback", "wishes", "verdict")),
+        *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "inbox", "sending")),
+    },
     {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings", "access", "modelling"},
     {"exits", "operators", "need", "whereabouts"},
-    {"counting", "closing", "gates", "tags", "links", "markup", "cli", "cli_people", "cli_requests"},
+    {"mailing", "mailman"},
+    {"counting", "closing", "gates", "tags", "links", "markup", "cli", "cli_people", "cli_requests", "cli_inbox"},
     {
         *("views.origin", "views.assets", "views.policy", "views.consent", "views.decision", "views.csp", "views.encoding"),
-        *("views.requests", "views.staff", "views.tracker", "views.page", "views.events", "views"),
+        *("views.requests", "views.staff", "views.tracker", "views.page", "views.events", "views.unsubscribe", "views"),
     },
     {"extension"},
     {""},
@@ -71,6 +78,7 @@ WITHOUT_FLASK = (
     "database",
     "tracking",
     "rights",
+    "mail",
 )
 MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
 

@@ -58,7 +58,7 @@ class Desk:
 
     def is_flooded(self) -> bool:
         """Whether more came within the hour than people send."""
-        return self.book.opened_since(later(hours=-1)) >= PER_HOUR
+        return self.book.opened_since(later(hours=-1), "form") >= PER_HOUR
 
     def asked_by(self, token: str) -> Request | None:
         """The request that a link in a mail is to confirm; None for a link that is used, expired or made up."""
