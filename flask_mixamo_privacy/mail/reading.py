@@ -14,7 +14,8 @@ from email.utils import getaddresses
 
 LARGEST = 8 * 1024 * 1024  # bytes that are parsed; of a larger message the headers alone
 _LARGEST_HEAD = 256 * 1024
-_MOST_PARTS = 100  # boundaries named, before a message is taken for one that is made to keep a parser busy
+_MOST_PARTS = 100  # boundaries named, before a message is taken for one that is made to keep a parser busy,
+_MOST_SEPARATORS = 2000  # and lines that could separate parts
 _LONGEST_HEADER = 8192  # characters
 _LONGEST_TEXT = 100_000
 
@@ -36,8 +37,8 @@ def read(raw: bytes) -> Read:
     """The message in these bytes; whatever they are, there is one."""
     if len(raw) > LARGEST:
         return _heads_of(raw, f"It has {len(raw) // (1024 * 1024)} MB, of which the headers were read.")
-    if len(re.findall(rb"boundary\s*=", raw, re.IGNORECASE)) > _MOST_PARTS:
-        return _heads_of(raw, "It has too many parts in parts; its headers were read.")
+    if len(re.findall(rb"boundary\s*=", raw, re.IGNORECASE)) > _MOST_PARTS or raw.count(b"\n--") > _MOST_SEPARATORS:
+        return _heads_of(raw, "It has too many parts; its headers were read.")
     try:
         message = message_from_bytes(raw, policy=default)
     except Exception:  # RecursionError among others: the parser's own faults are many
