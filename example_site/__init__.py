@@ -7,12 +7,15 @@ from typing import Any
 
 from flask import Flask
 
-from . import errors, figures, headers, secret
+from . import errors, figures, headers, records, secret
 from .accounts import accounts
+from .counter import counter
 from .extensions import login_manager, privacy
 from .shop import shop
 
 __all__ = ["create_app", "privacy"]
+
+privacy.register_models(records.session, records.SUBJECTS, name="shop")
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -25,6 +28,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.jinja_env.globals["figures"] = figures
     app.register_blueprint(shop)
     app.register_blueprint(accounts)
+    app.register_blueprint(counter)
+    records.init_app(app)
     login_manager.init_app(app)
     errors.init_app(app)
     headers.init_app(app)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user, login_required, login_user, logout_user
-from werkzeug.security import check_password_hash
+from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
 
-from . import catalogue
-from .extensions import login_manager
+from . import catalogue, records
+from .extensions import login_manager, privacy
 from .origin import local_path, refuse_foreign_posts
 
 accounts = Blueprint("accounts", __name__)
@@ -26,14 +27,23 @@ class Account(NamedTuple):
     name: str
     hashed: str
     staff: bool = False
-    shelf: tuple[str, ...] = ()  # slugs of the clips that are theirs
+    own: tuple[str, ...] = ()  # slugs of the clips that came with a demo account
+    number: int = 0  # of an account that somebody made
+    email: str = ""
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
 
     def get_id(self) -> str:
         """What the session remembers of the account."""
-        return self.name
+        return str(self.number or self.name)
+
+    @property
+    def shelf(self) -> tuple[str, ...]:
+        """The slugs of the clips that are theirs."""
+        with records.session() as session:
+            bought = sa.select(records.Order.order).where(records.Order.account == self.get_id())
+            return tuple(dict.fromkeys((*self.own, *session.scalars(bought))))
 
 
 # Both passwords are "demo".
@@ -44,7 +54,7 @@ _ACCOUNTS = (
         "$DBzZWC7uOMtULv0r$"
         "5f47c21c75b0aba19cfa3f44febc110017f72ee54e88cdbc1666999e3d52e66b"
         "7fe274699c8c36c59189ece23acd83fd27bd2f2c349f8c98df99692a2b38625f",
-        shelf=("walk", "wave", "trudge"),
+        own=("walk", "wave", "trudge"),
     ),
     Account(
         "staff",
@@ -56,7 +66,28 @@ _ACCOUNTS = (
     ),
 )
 _BY_NAME = {account.name: account for account in _ACCOUNTS}
-login_manager.user_loader(_BY_NAME.get)
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def _known(key: str) -> Account | None:
+    if key in _BY_NAME or not key.isdigit():
+        return _BY_NAME.get(key)
+    with records.session() as session:
+        return _account_of(session.get(records.Customer, int(key)))
+
+
+def _account_of(row: records.Customer | None) -> Account | None:
+    if row is None:
+        return None
+    return Account(row.name or row.email, row.password_hash, number=row.id, email=row.email)
+
+
+def _called(name: str) -> Account | None:
+    """The account of this name, or of this address."""
+    if name in _BY_NAME or "@" not in name:
+        return _BY_NAME.get(name)
+    with records.session() as session:
+        return _account_of(session.scalar(sa.select(records.Customer).where(records.Customer.email == name)))
 
 
 @accounts.get("/login")
@@ -68,10 +99,28 @@ def login() -> str | Response:
 @accounts.post("/login")
 def enter() -> str | Response | tuple[str, int]:
     """Sign in by name and password."""
-    account = _BY_NAME.get(request.form.get("name", "").strip().lower())
+    account = _called(request.form.get("name", "").strip().lower())
     if account is None or not check_password_hash(account.hashed, request.form.get("password", "")):
         return _form(failed=True), 422
     login_user(account)
+    return _onward()
+
+
+@accounts.route("/signup", methods=["GET", "POST"])
+@privacy.collects("account", controls=["next"])
+def signup() -> str | Response | tuple[str, int]:
+    """Make an account, and sign in."""
+    if request.method == "GET":
+        return _signup()
+    given = privacy.given
+    email, name = given["email"].strip().lower(), given.get("name", "").strip()
+    with records.session() as session:
+        if session.scalar(sa.select(records.Customer).where(records.Customer.email == email)) is not None:
+            return _signup(taken=True), 422
+        made = records.Customer(email=email, name=name, password_hash=generate_password_hash(given["password"]))
+        session.add(made)
+        session.commit()
+    login_user(_account_of(made))
     return _onward()
 
 
@@ -95,6 +144,10 @@ accounts.add_url_rule("/account", view_func=login_required(account))
 def _form(failed: bool = False) -> str:
     wanted = local_path(request.values.get("next"))
     return render_template("login.html", failed=failed, next=wanted, accounts=_ACCOUNTS)
+
+
+def _signup(taken: bool = False) -> str:
+    return render_template("signup.html", taken=taken, next=local_path(request.values.get("next")))
 
 
 def _onward() -> Response:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from flask_mixamo_privacy import current_visitor
 
 from . import catalogue
+from .counter import reviews_of
 from .extensions import privacy
 from .origin import current_path, local_path, refuse_foreign_posts
 
@@ -57,8 +58,8 @@ def animation(slug: str) -> str:
     playing = "play" in request.args
     if playing:
         privacy.track("preview.played", animation=found.slug, seconds=found.seconds)
-    related = catalogue.related(found)
-    return render_template("animation.html", animation=found, playing=playing, related=related)
+    reviews, related = reviews_of(slug), catalogue.related(found)
+    return render_template("animation.html", animation=found, playing=playing, related=related, reviews=reviews)
 
 
 @shop.get("/studio")

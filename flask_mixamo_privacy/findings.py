@@ -13,6 +13,7 @@ from .declaration import built_in
 from .modelling import told_of_models
 from .promises import PROMISES, TEXT
 from .site import Site
+from .told_of_forms import told_of_forms
 from .tracking.events import timestamp
 
 
@@ -28,7 +29,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    own = (_versions, _purposes, _tracker, _fields, _models, _enforcement, _blocked, _promises)
+    own = (_versions, _purposes, _tracker, _fields, _forms, _models, _enforcement, _blocked, _promises)
     return [finding for look in own for finding in look(here)]
 
 
@@ -84,6 +85,12 @@ def _fields(here: Site) -> Iterator[Finding]:
     for field in policy.fields:
         if field.name not in used:
             yield Finding("warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out.")
+
+
+def _forms(here: Site) -> Iterator[Finding]:
+    """What the app's views collect."""
+    for told in told_of_forms(current_app, here.policy):
+        yield Finding(*told)
 
 
 def _models(here: Site) -> Iterator[Finding]:

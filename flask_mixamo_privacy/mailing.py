@@ -11,6 +11,7 @@ from flask import current_app, has_request_context
 from .errors import MailError
 from .mail.decision import Decision
 from .mail.label import headers_of
+from .mail.marketing import PURPOSE
 from .mail.sending import Guarded
 from .rights.mail import Send
 from .site import site
@@ -36,7 +37,7 @@ class Mailing:
     def opt_in(
         self,
         address: str,
-        list: str = "newsletter",
+        list: str = PURPOSE,
         *,
         wording: Wording | None = None,
         text: str = "",
@@ -55,11 +56,11 @@ class Mailing:
         """Take an address off a list, or off all of them."""
         site().mail.marketing.opt_out(address, list or "", source)
 
-    def unsubscribe_headers(self, address: str, list: str = "newsletter") -> dict[str, str]:
+    def unsubscribe_headers(self, address: str, list: str = PURPOSE) -> dict[str, str]:
         """``List-Unsubscribe`` and ``List-Unsubscribe-Post`` for one mail to one address (RFC 2369, RFC 8058)."""
         return site().mail.headers(address, list, base_of_mails())
 
-    def unsubscribe_url(self, address: str, list: str = "newsletter") -> str:
+    def unsubscribe_url(self, address: str, list: str = PURPOSE) -> str:
         """The page where this person unsubscribes, for a link in the mail's text."""
         return site().mail.link(address, list, base_of_mails())
 

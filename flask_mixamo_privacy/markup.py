@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import quote
 
 from flask import current_app, render_template
 from markupsafe import Markup, escape
@@ -11,7 +10,8 @@ from markupsafe import Markup, escape
 from . import wording
 from .assets import folder
 from .consent import Consent
-from .current import Exchange, exchange
+from .current import Exchange, exchange, here_and_now
+from .forms import FormVerbs
 from .gates import Gates, nonce, nonce_attribute, tag_attributes
 from .language import Language, direction
 from .site import Site
@@ -26,7 +26,7 @@ _HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in 
 _NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
 
 
-class TemplateVerbs:
+class TemplateVerbs(FormVerbs):
     """The ``privacy`` of templates, for one app."""
 
     def __init__(self, site: Site, prefix: str) -> None:
@@ -164,10 +164,3 @@ class TemplateVerbs:
             javascript=self._asset(root, "banner.js") if assets else None,
         )
         return tuple(rendered.split(_HERE))
-
-
-def here_and_now(here: Exchange) -> str:
-    """The address of the page at hand, to come back to after a decision."""
-    query = here.environ.get("QUERY_STRING", "")
-    path = quote(here.environ.get("SCRIPT_NAME", "") + here.request.path)
-    return f"{path}?{query}" if query else path

@@ -74,7 +74,7 @@ class Site:
         self.denials = Denials(settings.log_dir)
         self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.rights = Office(settings, registered, self.ledger, self.keys, self.store, self._tell)
-        self.mail = Room(settings, self.ledger, self.keys, self._is_minor)
+        self.mail = Room(settings, self.ledger, self.keys, self.rights.minors.is_minor)
         self.rights.people.stop_marketing = self.mail.stop
         self.rights.replay.choices = self.mail.marketing.replay
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
@@ -134,11 +134,6 @@ class Site:
         self.blocked.prune(timestamp(time.time() - 30 * _DAY)[:10])
         first_kept = time.time() - self.policy.retention.events.days * _DAY
         return self.store.prune(timestamp(first_kept)[:10])
-
-    def _is_minor(self, subject: str) -> bool:
-        """Whether somebody is known to be a child."""
-        minors = getattr(self.rights, "minors", None)
-        return minors is not None and bool(minors.is_minor(subject))
 
     def _tell(self, what: str, number: int) -> None:
         SIGNALS_OF_REQUESTS[what].send(self._app, number=number)

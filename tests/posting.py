@@ -86,11 +86,11 @@ class Shop:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = "shop@shop.example", to, subject
         if mail_class == "marketing":
-            label.setdefault("list", "newsletter")
+            label.setdefault("list", "marketing")
         for name, value in self.privacy.mail_class(mail_class, **label).items():
             message[name] = value
         message.set_content("Hello")
         return message
 
-    def token(self, address: str = ADA, list_name: str = "newsletter") -> str:
+    def token(self, address: str = ADA, list_name: str = "marketing") -> str:
         return self.here.mail.marketing.tokens.make(address, list_name)

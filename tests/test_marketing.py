@@ -52,7 +52,7 @@ def test_promise_26_an_opt_out_stands_until_the_person_opts_in_again(shop):
     for expected in ("opted-out", "opted-out"):
         shop.privacy.opt_in(ADA)
         assert shop.may() == "opted-in"
-        shop.privacy.opt_out(ADA, "newsletter")
+        shop.privacy.opt_out(ADA, "marketing")
         assert shop.may() == expected
 
 
@@ -70,7 +70,7 @@ def test_promise_26_lists_are_apart_and_all_of_them_can_be_left_at_once(shop):
 def test_promise_19_a_known_child_gets_none_and_it_is_counted(shop):
     """Even where an opt-in stands; and a child's opt-in is refused."""
     shop.privacy.opt_in(ADA)
-    shop.here.mail.marketing._is_minor = lambda person: person == ADA
+    shop.here.rights.minors.note(ADA)
     assert shop.may() == "minor" and shop.here.mail.held_back == {"minor": 1}
     assert shop.privacy.opt_in(ADA).reason == "minor"
 
@@ -100,7 +100,7 @@ def test_promise_9_an_opt_in_is_recorded(shop):
     shop.privacy.opt_in(ADA, wording=words)
     (row,) = shop.site.ledger("opt-in")
     assert (row["at"], row["text"], row["locale"]) == ("2026-05-08T12:00:00.000Z", words.digest, "de")
-    assert json.loads(row["detail"]) == {"list": "newsletter"} and ADA not in str(row)
+    assert json.loads(row["detail"]) == {"list": "marketing"} and ADA not in str(row)
     assert [text["digest"] for text in shop.site.ledger_texts()] == [words.digest]
 
 
@@ -203,7 +203,7 @@ def test_promise_34_opt_outs_come_back_after_a_restore(shop, clock):
         shop.privacy.opt_in(person)
     database = shop.site.folder / "privacy-rights.sqlite"
     backup = database.read_bytes()
-    shop.privacy.opt_out(ADA, "newsletter"), shop.privacy.opt_out("bob@shop.example")
+    shop.privacy.opt_out(ADA, "marketing"), shop.privacy.opt_out("bob@shop.example")
     clock.shift(1)
     shop.privacy.opt_in("bob@shop.example")
     database.write_bytes(backup)

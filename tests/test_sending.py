@@ -93,11 +93,11 @@ def mailman(shop):
 def test_promise_26_flask_mailman_asks_as_the_mail_leaves(shop, office):
     """By its backend; the same labels, the same headers."""
     connection = mailman(shop).get_connection()
-    label = shop.privacy.mail_class("marketing", list="newsletter")
+    label = shop.privacy.mail_class("marketing", list="marketing")
     mails = [
         MailmanMessage("News", "Hello", "shop@shop.example", [to], headers=dict(label)) for to in (ADA, "bob@shop.example")
     ]
-    shop.privacy.opt_out(ADA, "newsletter")
+    shop.privacy.opt_out(ADA, "marketing")
     assert connection.send_messages(mails) == 1
     ((to, mail),) = office.mails
     assert to == "bob@shop.example" and shop.token(to) in mail["List-Unsubscribe"] and "Privacy-Class" not in mail

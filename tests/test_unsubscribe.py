@@ -28,7 +28,7 @@ def path_of(shop, **values):
 
 def test_promise_26_a_mail_carries_both_ways_out(shop):
     """An https address for one click and a mail address, which name nobody in plain."""
-    headers = shop.privacy.unsubscribe_headers("ada.lovelace@private.example", "newsletter")
+    headers = shop.privacy.unsubscribe_headers("ada.lovelace@private.example", "marketing")
     token = shop.token("ada.lovelace@private.example")
     assert headers == {
         "List-Unsubscribe": f"<{BASE}/privacy/unsubscribe/{token}>, <mailto:unsubscribe+{token}@shop.example?subject=unsubscribe>",
@@ -107,9 +107,9 @@ def test_promise_26_a_token_is_of_one_list(shop):
     """The others go on; of a list that nobody knows any longer it takes off all."""
     shop.privacy.opt_in(ADA, "offers")
     shop.site.visitor().post(path_of(shop, list="offers"))
-    assert (shop.may(list="newsletter"), shop.may(list="offers")) == ("opted-in", "opted-out")
+    assert (shop.may(list="marketing"), shop.may(list="offers")) == ("opted-in", "opted-out")
     shop.site.visitor().post(path_of(shop, list="forgotten"))
-    assert shop.may(list="newsletter") == "opted-out"
+    assert shop.may(list="marketing") == "opted-out"
 
 
 def test_promise_26_tokens_live_as_long_as_a_mail(tiny, clock):

@@ -13,9 +13,9 @@ from ..wording import Wording
 from .addresses import spelling
 from .choices import EVERYTHING, Choice, Choices
 from .decision import Decision
-from .tokens import Bearer, Tokens, named
+from .tokens import Bearer, Tokens, mark_of, named
 
-PURPOSE = "marketing"
+PURPOSE = "marketing"  # and the name of the list, where a site has only one
 
 IsMinor = Callable[[str], bool]
 
@@ -47,6 +47,10 @@ class Marketing:
         self._ledger.append(self._entry("opt-in", at, marks, list_name, source, **proof), wording)
         self.choices.opt_in(marks, list_name, at, policy=self._version, text=digest, in_source=source)
         return Decision(True, "opted-in")
+
+    def take_effect(self, address: str, text: str) -> None:
+        """Let an opt-in have effect whose proof is in the ledger already, as one given at a form's is."""
+        self.choices.opt_in(self.tokens.marks(address), PURPOSE, stamp(), policy=self._version, text=text, in_source="form")
 
     def opt_out(self, address: str, list_name: str, source: str) -> None:
         """Take an address off a list, or off all of them; it always takes effect, or raises."""
@@ -86,12 +90,13 @@ class Marketing:
         """After a restore, let what the ledger says last have effect again; gives the number of what had been lost."""
         newest: dict[tuple[str, str], Mapping[str, str]] = {}
         for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", since=since):
-            newest.pop((row["subject"], _list_of(row)), None)
-            newest[row["subject"], _list_of(row)] = row
-        return sum(self._again(row) for row in newest.values())
+            if PURPOSE in json.loads(row["purposes"]):
+                newest.pop((row["subject"], _list_of(row)), None)
+                newest[row["subject"], _list_of(row)] = row
+        return sum(self._again(row) for row in newest.values() if row["subject"])
 
     def _again(self, row: Mapping[str, str]) -> bool:
-        marks, list_name = {row["subject_key"]: row["subject"]}, _list_of(row)
+        marks, list_name = {row["subject_key"]: mark_of(row["subject"])}, _list_of(row)
         if self.choices.knows(marks, list_name, row["at"], "out" if row["kind"] == "opt-out" else "in"):
             return False
         if row["kind"] == "opt-out":
@@ -129,7 +134,8 @@ def _decided(choices: Iterable[Choice], list_name: str | None) -> Decision:
 
 
 def _list_of(row: Mapping[str, str]) -> str:
-    return str(json.loads(row["detail"] or "{}").get("list", EVERYTHING))
+    """An opt-in at a form names none: there the purpose is the list."""
+    return str(json.loads(row["detail"] or "{}").get("list", PURPOSE))
 
 
 def _person(address: str) -> str:

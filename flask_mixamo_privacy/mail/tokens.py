@@ -40,9 +40,8 @@ class Tokens:
         self._keys = keys
 
     def marks(self, address: str) -> dict[str, str]:
-        """The keyed hash of an address under each kept key, the newest last; not the one that the ledger knows people by."""
-        hashes = self._keys.hashes_by_key(f"mail {spelling(address)}")
-        return {key: hashed[: _MARK * 2] for key, hashed in hashes.items()}
+        """The beginning of an address's keyed hash under each kept key, the newest last."""
+        return {key: mark_of(hashed) for key, hashed in self._keys.hashes_by_key(spelling(address)).items()}
 
     def make(self, address: str, list_name: str) -> str:
         """The token of an address and a list."""
@@ -60,6 +59,11 @@ class Tokens:
 
     def _seal(self, key: str, said: bytes) -> bytes:
         return bytes.fromhex(self._keys.mac(key, _USE, said))[:_SEAL]
+
+
+def mark_of(hashed: str) -> str:
+    """What of a keyed hash goes into a token: 128 bits."""
+    return hashed[: _MARK * 2]
 
 
 def list_mark(list_name: str) -> str:

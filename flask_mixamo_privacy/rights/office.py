@@ -9,13 +9,17 @@ from ..keys import Keys
 from ..ledger import Ledger
 from ..policy import Requests
 from ..tracking.store import Store
+from .acceptances import Acceptances
 from .book import Book
 from .desk import Desk, Notify
 from .mail import Mailer
+from .minors import Minors
 from .moments import now
+from .optins import OptIns
 from .people import People
 from .post import Post
 from .replay import Replay
+from .standings import Standings
 from .stores import Register, Stores
 
 
@@ -36,6 +40,10 @@ class Office:
         self.desk = Desk(policy, self.book, self.people, mailer, notify, settings.url_prefix)
         self.post = Post(self.desk, mailer, notify, settings.url_prefix)
         self.replay = Replay(ledger, keys, self.people, store, policy.retention.archives)
+        standings = Standings(settings.rights_url, keys)
+        self.minors = Minors(standings, policy.minors)
+        self.optins = OptIns(standings)
+        self.acceptances = Acceptances(standings)
         self._expired_on: date | None = None
 
     def attend(self) -> None:
@@ -48,4 +56,5 @@ class Office:
 
     def expire(self) -> int:
         """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
+        self.minors.expire()
         return self.stores.expire(now())

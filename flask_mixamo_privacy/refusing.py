@@ -1,0 +1,37 @@
+"""A form that is not taken, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from .current import exchange
+
+# Sentences of the catalogues.
+MISSING = "Please fill in: %(names)s."
+UNREAD = "Please say that you know who can read it, and send it again."
+NO_BIRTH = "Please give the day, the month and the year of your birth, and send it again."
+NOT_SIGNED_UP = "We cannot sign you up."
+CHANGED = "What this form says has changed since you opened it, so nothing was taken. Please open it again."
+NOT_TAKEN = "This could not be recorded just now, so nothing was taken. Please try again in a moment."
+
+
+class NotCollected(HTTPException):
+    """The answer to a form that is not taken: our page, or JSON, unless the site has an error handler for it.
+
+    ``message`` says why in the visitor's language; ``fields`` names the fields it is about, ``code`` is the status.
+    """
+
+    def __init__(self, code: int, message: str, fields: Iterable[str] = (), **values: object) -> None:
+        here = exchange()
+        said = here.language(message, **values)
+        self.code, self.message, self.fields = code, said.text, tuple(fields)
+        if request.accept_mimetypes.best == "application/json":
+            response = make_response({"message": said.text, "fields": self.fields}, code)
+        else:
+            page = render_template("mixamo_privacy/not_collected.html", t=here.language, message=said)
+            response = make_response(page, code)
+        response.headers["Cache-Control"] = "no-store"
+        super().__init__(said.text, response)
