@@ -141,7 +141,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
             "PRIVACY_MAIL_SERVER",
             r"[A-Za-z0-9._-]+",
             'a name such as "mx.shop.example"',
-            "The server's log says it.",
+            "The Authentication-Results of any mail it took in begins with it.",
         ),
         mail_aside=_folder(config, "PRIVACY_MAIL_ASIDE") or os.path.join(instance_path, "privacy-mail-aside"),
         log_dir=_folder(config, "PRIVACY_LOG_DIR") or os.path.join(instance_path, "privacy-log"),

@@ -12,6 +12,7 @@ from .errors import MailError
 from .mail.decision import Decision
 from .mail.label import headers_of
 from .mail.marketing import PURPOSE
+from .mail.reading import addresses
 from .mail.sending import Guarded
 from .rights.mail import Send
 from .site import site
@@ -73,11 +74,17 @@ class Mailing:
         return Guarded(server, site().mail, base_of_mails())
 
     def send(self, message: Message) -> dict[str, tuple[int, bytes]]:
-        """Send a mail that says what it is by ``PRIVACY_SEND`` or ``PRIVACY_SMTP_URL``; gives whom it was held back from."""
+        """Send a mail that says what it is by ``PRIVACY_SEND`` or ``PRIVACY_SMTP_URL``; gives whom it was held back from.
+
+        Sender, date and Message-ID are added where they are missing.
+        """
         here = site()
         way = here.rights.way_out
         if way is None:
             raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
+        for name, value in here.mail.stationery().items():
+            if name not in message:
+                message[name] = value
         return Guarded(_Way(way), here.mail, base_of_mails()).send_message(message)
 
 
@@ -88,6 +95,10 @@ class _Way:
         self._send = send
 
     def send_message(self, message: Any, from_addr: str | None = None, to_addrs: Any = None, *rest: Any) -> dict[str, Any]:
+        if set(addresses(message, "To", "Cc", "Bcc")) != set(to_addrs):  # it goes to nobody who was held back
+            for name in ("To", "Cc", "Bcc"):
+                del message[name]
+            message["To"] = ", ".join(to_addrs)
         self._send(message)
         return {}
 

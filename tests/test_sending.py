@@ -123,6 +123,13 @@ def test_a_site_may_send_by_the_way_it_set_up_for_requests(shop):
     assert shop.privacy.send(shop.mail()) == {ADA: (550, b"opted-out")} and len(shop.mails) == 1
 
 
+def test_promise_26_nobody_gets_it_by_standing_beside_somebody_who_may(shop):
+    """A mail for several is handed over for each who may get it, and names nobody else."""
+    shop.privacy.opt_out("bob@shop.example")
+    shop.privacy.send(shop.mail(to=f"{ADA}, bob@shop.example"))
+    assert [mail["To"] for mail in shop.mails] == [ADA]
+
+
 def test_without_a_way_out_sending_says_so(tiny):
     """And names the settings."""
     with (

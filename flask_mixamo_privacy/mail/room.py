@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from email.headerregistry import Address
+from email.utils import format_datetime, make_msgid
 from urllib.parse import quote
 
 from ..config import Settings
 from ..keys import Keys
 from ..ledger import Ledger
+from ..rights.moments import now
 from .addresses import spelling
 from .choices import EVERYTHING
 from .decision import Decision, checked
@@ -29,6 +32,7 @@ class Room:
         self.unsubscribe = policy.marketing.unsubscribe if policy.marketing else ""
         self.contact = policy.contact.email if policy.contact else ""
         self.sender = settings.mail_from or self.contact or self.unsubscribe
+        self._name = policy.site
         self.pages = settings.url_prefix
 
     def may_mail(self, address: str, mail_class: object, reference: object = None, list_name: str | None = None) -> Decision:
@@ -73,6 +77,12 @@ class Room:
             return {}
         list_name = label.list or EVERYTHING
         return self.headers(address, list_name, base) | {"Message-ID": self.message_id(address, list_name, subject)}
+
+    def stationery(self) -> dict[str, str]:
+        """The headers that every mail of ours has."""
+        sender = str(Address(self._name, addr_spec=self.sender)) if self.sender else ""
+        made = make_msgid(domain=self.sender.rpartition("@")[2] or None)
+        return {"From": sender, "Date": format_datetime(now()), "Message-ID": made}
 
     def _counted(self, decision: Decision) -> Decision:
         if not decision:
