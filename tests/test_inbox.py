@@ -249,3 +249,15 @@ def test_promise_36_mutated_mail_never_raises_and_never_acts_for_nothing():
     """Without the word, a token or a feedback report nobody is taken off; `make mutations` runs 100,000."""
     counted = run(2000)
     assert sum(counted.values()) == 2000 and min(counted.values()) > 50
+
+
+def test_check_says_whose_word_is_taken(tiny):
+    """Until the site names its mail server, or where it reads no mail."""
+    said = "PRIVACY_MAIL_SERVER is not set: the topmost Authentication-Results is believed"
+    for config, expected in (
+        ({}, True),
+        ({"PRIVACY_MAIL_SERVER": "mx.shop.example"}, False),
+        ({"PRIVACY_POLICY": None}, False),
+    ):
+        with Shop(tiny, **config) as shop:
+            assert (said in shop.site.cli("check").output) == expected
