@@ -14,7 +14,7 @@ from .disclosure import Fields, disclose, read
 from .errors import UndeclaredCollection
 from .given import Given
 from .policy import CollectionPoint
-from .refusing import NOT_TAKEN, NotCollected
+from .refusing import NotRecorded
 from .sifting import empty
 from .taking import Taking
 
@@ -59,7 +59,7 @@ class Collects:
             return None
         if point is None:
             empty(request)
-            raise NotCollected(503, NOT_TAKEN)
+            raise NotRecorded
         taking = open_form(point, self._subject, self._controls)
         taking.check()
         taking.record()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .errors import UndeclaredCollection
@@ -74,10 +74,8 @@ def public_words(policy: Policy, point: CollectionPoint, t: Language) -> list[st
     if not is_public(point):
         return []
     own = policy.notices.postings
-    said = t("What you post where others read it is public; the notice at the form says so.")
-    if isinstance(own, str | Mapping):
-        said = t.of(own, policy.language)
-    return [said.text, t("I know that everybody can read what I post here.").text]
+    said = [] if isinstance(own, bool) else [t.of(own, policy.language).text]
+    return [*said, t("I know that everybody can read what I post here.").text]
 
 
 def mark(point: CollectionPoint) -> str:

@@ -40,6 +40,9 @@ def sift(request: Request, declared: Collection[str], controls: Collection[str])
     passing = frozenset((*declared, *controls))
     request.form = ImmutableMultiDict(_of(form.items(multi=True), passing))
     request.files = ImmutableMultiDict(_of(files.items(multi=True), passing))
+    for name, file in files.items(multi=True):
+        if name not in passing:
+            file.close()
     request.__dict__.pop("values", None)  # made of the form, and kept by whoever looked at it before
     _replace_body(request, {name: value for name, value in body.items() if name in passing})
     names = {name for name, _ in given} | set(files)

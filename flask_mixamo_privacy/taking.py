@@ -14,7 +14,18 @@ from .given import Given
 from .ledger import Entry
 from .mail.marketing import PURPOSE
 from .policy import CollectionPoint, Minors
-from .refusing import CHANGED, MISSING, NO_BIRTH, NOT_SIGNED_UP, NOT_TAKEN, UNREAD, NotCollected
+from .refusing import (
+    CHANGED,
+    MISSING,
+    NO_BIRTH,
+    NOT_SIGNED_UP,
+    UNREAD,
+    Incomplete,
+    NotCollected,
+    NotRecorded,
+    Outdated,
+    Refused,
+)
 from .rights.moments import now, stamp
 from .sifting import put, sift
 from .wording import Wording
@@ -46,24 +57,27 @@ class Taking:
         """Raise :class:`NotCollected` for what keeps the form from being taken; the others are not looked at."""
         if problem := self.problem():
             raise problem
-        self._opted = self._opt_ins()
-        if self._opted and self._is_minor():
-            allowed = {p: words for p, words in self._opted.items() if self._policy.purpose(p).minors}
-            if not allowed and notices.only_signs_up(self._policy, self._point):
-                raise NotCollected(403, NOT_SIGNED_UP)
-            self._opted = allowed
-        self.given.opt_ins = frozenset(self._opted)
+        signs_up = notices.only_signs_up(self._policy, self._point)
+        opted = self._opt_ins()
+        if (signs_up or opted) and self._is_minor():
+            opted = {purpose: words for purpose, words in opted.items() if self._policy.purpose(purpose).minors}
+            if signs_up and not any(self._policy.purpose(purpose).minors for purpose in self._point.purposes):
+                raise Refused(NOT_SIGNED_UP)
+        if signs_up and not opted:  # there is nothing that it might be used for
+            t = self._here.language
+            raise Incomplete(MISSING, ["privacy_opt_in"], names=notices.opt_in_label(self._policy, self._point, t))
+        self._opted, self.given.opt_ins = opted, frozenset(opted)
 
     def problem(self) -> NotCollected | None:
         """What is missing, or None."""
         missing = [name for name in self._point.required if not self._sent.has(name)]
         if (age.was_answered(self._sent.own) and self.given.old_enough is None) or missing == [age.ANSWER]:
-            return NotCollected(400, NO_BIRTH, [age.ANSWER])
+            return Incomplete(NO_BIRTH, [age.ANSWER])
         if missing:
             t = self._here.language
-            return NotCollected(400, MISSING, missing, names=t.names(notices.described(self._policy, missing, t)))
+            return Incomplete(MISSING, missing, names=t.names(notices.described(self._policy, missing, t)))
         if notices.is_public(self._point) and not self.given.acknowledged:
-            return NotCollected(400, UNREAD, ["privacy_acknowledged"])
+            return Incomplete(UNREAD, ["privacy_acknowledged"])
         return None
 
     def record(self, kind: str = "collection", words: Wording | None = None, **more: str) -> None:
@@ -79,7 +93,7 @@ class Taking:
             ledger.append_or_wait(self._entry(kind, self._point.purposes, words, self._given(**more)), words)
         except (LedgerUnavailable, OSError) as error:
             self._here.site.failed(error, tell_tests=False)
-            raise NotCollected(503, NOT_TAKEN) from error
+            raise NotRecorded() from error
 
     def settle(self) -> None:
         """Let opt-ins take effect, now that the site has taken the form too."""
@@ -125,7 +139,7 @@ class Taking:
             return self._here.is_minor or bool(self._subject and self._here.site.rights.minors.is_minor(self._subject))
         except (RightsUnavailable, KeyMissing) as error:
             self._here.site.failed(error, tell_tests=False)
-            raise NotCollected(503, NOT_TAKEN) from error
+            raise NotRecorded() from error
 
     def _opt_ins(self) -> dict[str, Wording | None]:
         """The purposes opted in to, each with the words that said so; None of a program that was shown none."""
@@ -153,7 +167,7 @@ class Taking:
             # Words that were corrected since then are good if they said the same and the ledger can still prove them.
             words = self._here.site.ledger.wording(digest, mark)
         if words is None:
-            raise NotCollected(409, CHANGED)
+            raise Outdated(CHANGED)
         return words
 
     def _entry(self, kind: str, purposes: tuple[str, ...], words: Wording | None, detail: str = "") -> Entry:

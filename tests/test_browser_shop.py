@@ -11,14 +11,21 @@ from example_site import create_app
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 
 PAGES = ("/", "/animations", "/animations?kind=travel", "/animations/walk", "/animations/walk?play=1", "/studio", "/login")
+FORMS = (
+    "/animations/walk/buy",
+    "/animations/walk/bought?number=0123ABCD",
+    "/register",
+    "/feedback",
+    "/newsletter",
+    "/signup",
+)
 
 
 @pytest.fixture
 def shop(tmp_path):
     """The example site with everything it writes in a temporary folder."""
-    databases = {
-        f"PRIVACY_{name.upper()}_URL": f"sqlite:///{tmp_path}/privacy-{name}.sqlite" for name in ("events", "ledger")
-    }
+    names = ("PRIVACY_EVENTS", "PRIVACY_LEDGER", "PRIVACY_DATABASE", "SHOP_DATABASE")
+    databases = {f"{name}_URL": f"sqlite:///{tmp_path}/{name.lower()}.sqlite" for name in names}
     folders = {"PRIVACY_LOG_DIR": str(tmp_path / "log"), "PRIVACY_ASSETS_DIR": str(tmp_path / "assets")}
     return create_app({"TESTING": True, "SECRET_KEY": "not a secret, a test", **databases, **folders})
 
@@ -101,7 +108,7 @@ def test_the_browser_has_nothing_to_object(enter):
     page, said = enter(), []
     page.on("console", lambda message: said.append((page.url, message.text)) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append((page.url, str(error))))
-    for path in (*PAGES, "/privacy/", "/privacy/consent"):
+    for path in (*PAGES, *FORMS, "/privacy/", "/privacy/consent", "/privacy/licence/licence"):
         response = page.goto(path, wait_until="networkidle")
         assert response.header_value("content-security-policy") == "default-src 'self'"
     assert said == []
@@ -111,7 +118,7 @@ def test_the_browser_has_nothing_to_object(enter):
 def test_axe_finds_nothing_in_the_shop(shop, serve, open_browser, width, scheme):
     """With the banner and without; our own pages in the shop's frame included."""
     page = open_browser(base_url=serve(shop), viewport={"width": width, "height": 568}, color_scheme=scheme)
-    for path in (*PAGES, "/privacy/", "/privacy/consent", "/nowhere"):
+    for path in (*PAGES, *FORMS, "/privacy/", "/privacy/consent", "/privacy/licence/licence", "/nowhere"):
         page.goto(path)
         found = Axe().run(page)
         assert found.violations_count == 0, f"{path}: {found.generate_report()}"
@@ -170,3 +177,47 @@ def test_done_when(shop, enter, clock):
     assert (report["visitors"], report["visits"], report["repeat_visits"]) == (6, 7, "<5")
     assert [(row["name"], row["value"], row["visitors"]) for row in report["customisation"]] == [("theme", "dark", 6)]
     assert all(words in printed(shop, "report") for words in ("Visits             7", "theme: dark"))
+
+
+def fill(page, **values):
+    """Fill in a form by its labels, and send it."""
+    for label, value in values.items():
+        page.get_by_label(label.replace("_", " "), exact=True).fill(value)
+
+
+def test_promise_09_a_person_signs_up_buys_downloads_and_posts(shop, enter):
+    """By clicks alone, with JavaScript and without; each form has its notice, and each is on record."""
+    page = enter("/signup")
+    answer(page, "Reject all")
+    fill(page, **{"E-mail": "ada@mail.example", "Password": "a long password"})
+    press(page, "Make an account")
+    expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+    page.goto("/animations/kick")
+    page.get_by_role("link", name="Buy", exact=True).click()
+    fill(page, Name="Ada", Address_for_the_invoice="1 Lane")
+    press(page, "Order for €14")
+    page.get_by_role("link", name="Get the file").click()
+    page.get_by_role("link", name="Download").click()
+    expect(page.get_by_text("You may not sell or pass on a clip by itself")).to_be_visible()
+    with page.expect_download() as download:
+        press(page, "I accept")
+    assert download.value.suggested_filename == "kick.json"
+    page.goto("/animations/kick")
+    fill(page, Your_review="It kicks.", Name_to_show_with_it="Ada")
+    page.get_by_label("I know that everybody can read what I post here.").check()
+    press(page, "Post")
+    expect(page.get_by_text("It kicks.")).to_be_visible()
+    with shop.app_context():
+        kinds = [row["kind"] for row in shop.extensions["mixamo_privacy"].site(shop).ledger.entries()]
+    assert kinds == ["refusal", "collection", "collection", "disclosure", "acceptance", "collection"]
+
+
+def test_promise_20_a_child_is_not_signed_up_in_the_shop(enter):
+    """Nor with another year, after going back."""
+    page = enter("/newsletter")
+    answer(page, "Reject all")
+    for year in ("2016", "1980"):
+        page.goto("/newsletter")
+        fill(page, **{"E-mail": "child@mail.example"}, Day="1", Month="2", Year=year)
+        press(page, "Sign me up")
+        expect(page.get_by_text("We cannot sign you up.")).to_be_visible()

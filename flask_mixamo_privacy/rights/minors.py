@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ..policy import Minors as Declared
 from .moments import later
-from .standings import Standings
+from .standings import MINOR, Standings
 
-_WHAT = "minor"
 _DAYS_OF_A_YEAR = 366
 
 
@@ -22,7 +21,7 @@ class Minors:
 
     def note(self, subject: str) -> None:
         """Remember that this person, an address or an id of the site's own, is a child."""
-        self._standings.note(subject, _WHAT)
+        self._standings.note(subject, MINOR)
 
     def is_minor(self, subject: str) -> bool:
         """Whether the person is known to be a child.
@@ -30,13 +29,13 @@ class Minors:
         Raises :class:`RightsUnavailable` when it cannot be looked up, and :class:`KeyMissing` where a row might be about
         this person and its key is gone: write to nobody then.
         """
-        found = self._standings.find(subject, _WHAT)
+        found = self._standings.find(subject, MINOR)
         return found is not None and found.at >= later(days=-self._days)
 
     def forget(self, subject: str) -> bool:
         """For an operator who knows better; gives whether the person was known."""
-        return self._standings.forget(subject, _WHAT)
+        return self._standings.forget(subject, MINOR)
 
     def expire(self) -> int:
         """Delete those who are children no longer; gives their number."""
-        return self._standings.forget_before(_WHAT, later(days=-self._days))
+        return self._standings.forget_before(MINOR, later(days=-self._days))

@@ -41,6 +41,7 @@ class Office:
         self.post = Post(self.desk, mailer, notify, settings.url_prefix)
         self.replay = Replay(ledger, keys, self.people, store, policy.retention.archives)
         standings = Standings(settings.rights_url, keys)
+        self.people.forget_standings = standings.forget_person
         self.minors = Minors(standings, policy.minors)
         self.optins = OptIns(standings)
         self.acceptances = Acceptances(standings)

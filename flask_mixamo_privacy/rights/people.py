@@ -29,6 +29,8 @@ class People:
         self._book = book
         #: Called with whoever is erased or objects, and why: no marketing goes there any more.
         self.stop_marketing: Callable[[str, str], None] = lambda subject, why: None
+        #: Called with whoever is erased: what was opted in to and accepted is forgotten too.
+        self.forget_standings: Callable[[str], int] = lambda subject: 0
 
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
         """What each store holds about somebody; raises whatever a store raises, for a part would pass as the whole."""
@@ -42,6 +44,7 @@ class People:
         at = self._note("erasure", subject, what="person", by=who, **about)
         self.stop_marketing(subject, "erasure")
         outcomes = self.stores.erase(canonical(subject))
+        self.forget_standings(canonical(subject))
         if request is None:
             self.forget_requests(subject, at)
         return outcomes

@@ -15,6 +15,9 @@ from ..keys import Keys
 from .moments import stamp
 from .subjects import canonical
 
+#: What stands about a known child.
+MINOR = "minor"
+
 _tables = sa.MetaData()
 
 _standings = sa.Table(
@@ -80,6 +83,16 @@ class Standings:
             gone = connection.execute(sa.delete(_standings).where(self._is(subject, what))).rowcount
         self._database.truncate_wal()
         return gone > 0
+
+    def forget_person(self, subject: str) -> int:
+        """Forget what somebody opted in to and accepted; gives the number. That one is a child stays known."""
+        if not self._database.exists:
+            return 0
+        mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
+        with self._write() as connection:
+            gone = connection.execute(sa.delete(_standings).where(mine)).rowcount
+        self._database.truncate_wal()
+        return gone
 
     def forget_before(self, what: str, moment: str) -> int:
         """Delete all that was written down before a moment; gives the number."""
