@@ -97,6 +97,16 @@ def test_promise_32_a_mail_to_the_contact_opens_a_request_and_is_answered_once(s
     assert [mail["To"] for mail in shop.mails] == [PERSON] and "/requests/confirm/" in shop.mails[0].get_content()
 
 
+def test_promise_32_a_forged_wish_to_delete_deletes_nothing(shop, inbox, clock):
+    """It waits, with the same clock, for somebody who says how they know the person; and no mail goes to the address."""
+    inbox(letter("Please delete my data", To="privacy@shop.example", Authentication_Results=FAILED))
+    clock.shift(25 * 86400)
+    shop.site.cli("requests", "process")
+    assert requests(shop) == [("delete", PERSON, "open", "mail")] and not shop.mails and shop.site.cli("due").exit_code == 1
+    refused = shop.site.cli("requests", "answer", "1")
+    assert refused.exit_code == 2 and "say how with --identity" in refused.output
+
+
 def test_nothing_automatic_is_ever_answered(shop, inbox):
     """Neither a bounce nor an absent person's program, nor our own mail coming back."""
     shop.site.cli("requests", "open", "--kind", "access", "--email", PERSON)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
-from ..errors import RightsUnavailable
+from ..errors import KeyMissing, RightsUnavailable
 from .tokens import list_mark
 
 EVERYTHING = ""  # the list that stands for all of them
@@ -27,8 +27,9 @@ _choices = sa.Table(
     "mail_choices",
     _tables,
     sa.Column("mark", sa.Text, primary_key=True),
-    sa.Column("list", sa.Text, primary_key=True),
-    *map(_text, ("key", "in_at", "policy", "text", "in_source", "out_at", "out_source")),
+    sa.Column("list", sa.Text, primary_key=True, index=True),
+    sa.Column("key", sa.Text, nullable=False, index=True),
+    *map(_text, ("in_at", "policy", "text", "in_source", "out_at", "out_source")),
     sa.Column("in_turn", sa.Integer, nullable=False, default=0),
     sa.Column("out_turn", sa.Integer, nullable=False, default=0),
 )
@@ -87,28 +88,29 @@ class Choices:
         return any(max(row["in_at"], row["out_at"]) > at or row[f"{what}_at"] == at for row in rows)
 
     def of(self, marks: Mapping[str, str]) -> list[Choice]:
-        """All that somebody said, a list each."""
-        rows = self._rows(marks)
-        if {row["mark"] for row in rows} - {list(marks.values())[-1]} and len(marks) > 1:
+        """All that somebody said, a list each.
+
+        Raises :class:`KeyMissing` where any row names a key that is gone: it may be this person's.
+        """
+        with self._read() as connection:
+            for key in _each(connection, _choices.c.key) if connection else ():
+                if key not in marks:
+                    raise KeyMissing(key, marks)
+            rows = _theirs(connection, marks.values()) if connection else []
+        if {row["mark"] for row in rows} - {list(marks.values())[-1]}:
             self._renew(marks)
             rows = self._rows(marks)
         return [_choice(row) for row in rows]
 
-    def keys(self) -> set[str]:
-        """The ids of all keys that rows name."""
-        with self._read() as connection:
-            return set(connection.scalars(sa.select(_choices.c.key).distinct())) if connection else set()
-
     def lists(self) -> dict[str, str]:
         """The names of the lists, by what a token says of them."""
         with self._read() as connection:
-            names = connection.scalars(sa.select(_choices.c.list).distinct()).all() if connection else []
-        return {list_mark(name): name for name in names}
+            return {list_mark(name): name for name in _each(connection, _choices.c.list)} if connection else {}
 
     def _note(self, marks: Mapping[str, str], list_name: str, values: dict[str, Any], turn: str) -> None:
         key, mark = list(marks.items())[-1]
         with self._write() as connection:
-            said = values | {turn: _next_turn(connection), "key": key}
+            said = values | {turn: _next_turn(connection, marks.values()), "key": key}
             here = (_choices.c.mark == mark) & (_choices.c.list == list_name)
             if not connection.execute(sa.update(_choices).where(here).values(said)).rowcount:
                 connection.execute(sa.insert(_choices).values(mark=mark, list=list_name, **said))
@@ -153,12 +155,16 @@ def _theirs(connection: sa.Connection, marks: Collection[str]) -> list[Row]:
     return [dict(row) for row in connection.execute(chosen).mappings()]
 
 
-def _next_turn(connection: sa.Connection) -> int:
-    """The clock may stand still between two of them, so they are counted as well."""
-    highest = [
-        connection.scalar(sa.select(sa.func.max(column))) or 0 for column in (_choices.c.in_turn, _choices.c.out_turn)
-    ]
-    return max(highest) + 1
+def _each(connection: sa.Connection, column: sa.Column[str]) -> Iterator[str]:
+    """Every value of a column, from one to the next by its index: a newsletter asks for each of its readers."""
+    value: str | None = ""
+    while (value := connection.scalar(sa.select(sa.func.min(column)).where(column > value))) is not None:
+        yield value
+
+
+def _next_turn(connection: sa.Connection, marks: Collection[str]) -> int:
+    """The clock may stand still between two things that one person says, so they are counted as well."""
+    return max((turn for row in _theirs(connection, marks) for turn in (row["in_turn"], row["out_turn"])), default=0) + 1
 
 
 def _choice(row: Row) -> Choice:

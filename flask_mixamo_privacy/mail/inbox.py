@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 
-from ..rights.desk import LONGEST_MESSAGE, Desk
+from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
 from ..rights.moments import later, stamp
 from .boxes import Found
 from .choices import EVERYTHING
@@ -83,17 +83,23 @@ class Inbox:
                 self._marketing.opt_out_by(verdict.bearer, verdict.source)
             else:
                 self._marketing.opt_out(verdict.address, EVERYTHING, verdict.source)
-            return self._open(verdict.wish, verdict.address, message, base, "") if verdict.wish and verdict.address else 0
+            return self._open(verdict.wish, verdict.address, message, base, True) if verdict.wish and verdict.address else 0
         if isinstance(verdict, Ask):
-            # Without a note of how the person is known, the desk sends the link to confirm, which is the one answer.
-            return self._open(verdict.wish, verdict.address, message, base, "" if verdict.answer else TO_BE_READ)
+            return self._open(verdict.wish, verdict.address, message, base, verdict.answer)
         return 0
 
-    def _open(self, kind: str, address: str, message: Read, base: str, identity: str) -> int:
+    def _open(self, kind: str, address: str, message: Read, base: str, may_answer: bool) -> int:
+        """Open a request. The link to confirm it is the one answer that there is.
+
+        Where none goes out, whoever answers has to say how they know the person, but for an end of marketing mail.
+        """
         said = f"{header(message.message, 'Subject')}\n\n{own_words(text(message.message))}"
         said = "".join(c for c in said if c.isprintable() or c == "\n")[:LONGEST_MESSAGE]
-        where = {"locale": self._language, "base": base, "source": "mail", "identity": identity}
-        return self._desk.open(kind, address or NOBODY, said, **where)
+        where = {"locale": self._language, "base": base, "source": "mail"}
+        known = "" if may_answer or kind != "object" else TO_BE_READ
+        return self._desk.open(
+            kind, address or NOBODY, said, **where, identity=known, mail_after="" if may_answer else NEVER
+        )
 
     def _keep(self, found: Found, name: str) -> str:
         """A copy for a person to look at, readable to the site's own user alone."""

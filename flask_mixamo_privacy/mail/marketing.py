@@ -27,7 +27,6 @@ class Marketing:
         self.tokens = Tokens(keys)
         self.choices = Choices(url)
         self._ledger = ledger
-        self._keys = keys
         self._version = policy_version
         self._is_minor = is_minor
 
@@ -77,8 +76,6 @@ class Marketing:
         if not person:
             return Decision(False, "no-address")
         try:
-            if not self.choices.keys() <= set(self._keys):
-                return Decision(False, "key-missing")
             choices = self.choices.of(self.tokens.marks(person))
             return Decision(False, "minor") if self._is_minor(person) else _decided(choices, list_name)
         except KeyMissing:

@@ -42,8 +42,8 @@ class People:
         """Erase somebody everywhere. The entry comes first: what a crash leaves behind is found by replaying it."""
         about = {"request": request} if request is not None else {}
         at = self._note("erasure", subject, what="person", by=who, **about)
-        self.stop_marketing(subject, "erasure")
         outcomes = self.stores.erase(canonical(subject))
+        self.stop_marketing(subject, "erasure")
         self.forget_standings(canonical(subject))
         if request is None:
             self.forget_requests(subject, at)
