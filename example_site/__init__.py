@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import Flask
 
-from . import errors, figures, headers, records, secret
+from . import errors, figures, headers, post, records, secret
 from .accounts import accounts
 from .counter import counter
 from .extensions import login_manager, privacy
+from .passwords import passwords
 from .shop import shop
 
 __all__ = ["create_app", "privacy"]
@@ -29,7 +30,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(shop)
     app.register_blueprint(accounts)
     app.register_blueprint(counter)
+    app.register_blueprint(passwords)
     records.init_app(app)
+    post.init_app(app)
     login_manager.init_app(app)
     errors.init_app(app)
     headers.init_app(app)

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from flask_mixamo_privacy import acceptance_required
 
-from . import catalogue, records
+from . import catalogue, post, records
 from .catalogue import Animation
 from .extensions import privacy
 from .origin import refuse_foreign_posts
@@ -50,6 +50,7 @@ def buy(slug: str) -> str | Response:
         session.flush()
         privacy.disclose("payment", order, "purchase")
         session.commit()
+    post.send_receipt(order)
     return redirect(url_for("counter.bought", slug=slug, number=order.number), 303)
 
 

@@ -16,7 +16,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from . import cli_disclosures, cli_people, cli_requests, declaration
+from . import cli_disclosures, cli_inbox, cli_people, cli_requests, declaration
 from .cli_people import erase_person
 from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
@@ -33,7 +33,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _WAIT = 60.0  # seconds for another loader to come to an end
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-for _command in (*cli_people.commands, *cli_requests.commands, *cli_disclosures.commands):
+for _command in (*cli_people.commands, *cli_requests.commands, *cli_disclosures.commands, *cli_inbox.commands):
     privacy.add_command(_command)
 
 

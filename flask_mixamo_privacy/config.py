@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import declaration
+from .config_checks import cookie_domain, keys, matching
 from .errors import SettingError
 from .language import SHIPPED
 from .policy import Policy
@@ -35,6 +36,12 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_SEND": None,
     # The mail server: smtp://user:password@host:587, or smtps://…; None, and no PRIVACY_SEND: no mail goes out.
     "PRIVACY_SMTP_URL": None,
+    # The sender of our mails; None is the policy's contact.
+    "PRIVACY_MAIL_FROM": None,
+    # The name under which the receiving mail server writes Authentication-Results; None believes the topmost.
+    "PRIVACY_MAIL_SERVER": None,
+    # The folder of copies of the messages that could not be read; None is privacy-mail-aside in the instance folder.
+    "PRIVACY_MAIL_ASIDE": None,
     # The folder of the append-only log files; None is privacy-log in the instance folder. A local disk, writable.
     "PRIVACY_LOG_DIR": None,
     # Days a log file is kept after every line of it was loaded.
@@ -83,6 +90,9 @@ class Settings:
     base_url: str | None
     send: Callable[..., Any] | None
     smtp_url: str | None
+    mail_from: str | None
+    mail_server: str | None
+    mail_aside: str
     log_dir: str
     log_keep: int
     loader: bool
@@ -123,14 +133,25 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         base_url=_url(config, "PRIVACY_BASE_URL", ("https", "http"), "https://shop.example"),
         send=_callable(config, "PRIVACY_SEND", "It is called with each mail, an email.message.EmailMessage.", "a mail"),
         smtp_url=_url(config, "PRIVACY_SMTP_URL", ("smtp", "smtps"), "smtp://user:password@mail.example:587"),
+        mail_from=matching(
+            config, "PRIVACY_MAIL_FROM", r"[^@\s<>]+@[^@\s<>]+", "a mail address", "The contact is the default."
+        ),
+        mail_server=matching(
+            config,
+            "PRIVACY_MAIL_SERVER",
+            r"[A-Za-z0-9._-]+",
+            'a name such as "mx.shop.example"',
+            "The Authentication-Results of any mail it took in begins with it.",
+        ),
+        mail_aside=_folder(config, "PRIVACY_MAIL_ASIDE") or os.path.join(instance_path, "privacy-mail-aside"),
         log_dir=_folder(config, "PRIVACY_LOG_DIR") or os.path.join(instance_path, "privacy-log"),
         log_keep=_whole_number(config, "PRIVACY_LOG_KEEP", 0),
         loader=_one_of(config, "PRIVACY_LOADER", (True, False)),
-        keys=_keys(config),
+        keys=keys(config),
         keys_file=os.path.join(_folder_of(ledger_url) or instance_path, "privacy-keys.json"),
         cacheable=_one_of(config, "PRIVACY_CACHEABLE", (False, True)),
         cookie_secure=_one_of(config, "PRIVACY_COOKIE_SECURE", (None, True, False)),
-        cookie_domain=_cookie_domain(config),
+        cookie_domain=cookie_domain(config),
         csp=_one_of(config, "PRIVACY_CSP", ("off", "report-only", "enforce")),
         csp_nonce=_callable(config, "PRIVACY_CSP_NONCE", "It is called for each tag that this extension writes."),
         undeclared_cookies=_one_of(config, "PRIVACY_UNDECLARED_COOKIES", ("log", "strip")),
@@ -245,33 +266,6 @@ def _one_of(config: dict[str, Any], name: str, allowed: tuple[Any, ...]) -> Any:
     if not any(value is one or (isinstance(one, str) and value == one) for one in allowed):
         hint = f"The default is {DEFAULTS[name]}."
         raise SettingError(name, value, ", ".join(map(str, allowed)), hint)
-    return value
-
-
-def _keys(config: dict[str, Any]) -> Mapping[str, str] | None:
-    value = config["PRIVACY_KEYS"]
-    if value is None:
-        return None
-    good = isinstance(value, Mapping) and value and all(_is_key(k, v) for k, v in value.items())
-    if not good:
-        shown = sorted(value) if isinstance(value, Mapping) else type(value).__name__
-        hint = 'For example {"2026": "' + "…" + '"}; add a new one at the end to rotate, and keep the old ones.'
-        raise SettingError("PRIVACY_KEYS", shown, "a mapping of short ids to secrets of 16 characters or more", hint)
-    return dict(value)
-
-
-def _is_key(key_id: object, secret: object) -> bool:
-    named = isinstance(key_id, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) is not None
-    return named and isinstance(secret, str) and len(secret) >= 16
-
-
-def _cookie_domain(config: dict[str, Any]) -> str | None:
-    value = config["PRIVACY_COOKIE_DOMAIN"]
-    if value is None:
-        return None
-    if not isinstance(value, str) or not re.fullmatch(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)+", value):
-        hint = 'For example "example.com", to share one decision among its subdomains.'
-        raise SettingError("PRIVACY_COOKIE_DOMAIN", value, "a domain name in lower case, or None", hint)
     return value
 
 

@@ -198,6 +198,14 @@ class MailError(PrivacyError):
     """A mail could not be handed over; the sentence says why and what to do."""
 
 
+class MailClassError(MailError, ValueError):
+    """A mail does not say what it is, or lacks what its class needs."""
+
+    def __init__(self, what: str, value: object, allowed: str, hint: str) -> None:
+        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
+        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
+
+
 class RightsUnavailable(PrivacyError):
     """The database of requests could not be reached."""
 

@@ -19,6 +19,7 @@ from .current import exchange, here_and_now
 from .errors import AlreadyInitialised, EventError, NotInitialised
 from .licences import acceptance_required
 from .links import external_link, is_external
+from .mailing import Mailing
 from .markup import TemplateVerbs
 from .need import Registration
 from .pages import Naming
@@ -30,7 +31,7 @@ from .tracking.events import KINDS, check_name, properties
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Privacy(Registration, Collecting):
+class Privacy(Registration, Collecting, Mailing):
     """Makes a Flask app obey its privacy policy: ``Privacy(app)``, or ``init_app`` in a factory."""
 
     acceptance_required = staticmethod(acceptance_required)

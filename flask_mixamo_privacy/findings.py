@@ -29,7 +29,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    own = (_versions, _purposes, _tracker, _fields, _forms, _models, _enforcement, _blocked, _promises)
+    own = (_versions, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _blocked, _promises)
     return [finding for look in own for finding in look(here)]
 
 
@@ -77,6 +77,14 @@ def _tracker(here: Site) -> Iterator[Finding]:
         yield Finding(
             "warning", "cookies", says, hint + 'lifetime = "session" and a description; `flask privacy init` has one.'
         )
+
+
+def _mail(here: Site) -> Iterator[Finding]:
+    """Whose word is taken for where a mail comes from."""
+    if here.policy.marketing is not None and here.settings.mail_server is None:
+        says = "Opt-outs come by mail, and PRIVACY_MAIL_SERVER is not set: the topmost Authentication-Results is believed."
+        hint = "Set it to the name under which your mail server writes that header."
+        yield Finding("warning", "marketing", says, hint)
 
 
 def _fields(here: Site) -> Iterator[Finding]:

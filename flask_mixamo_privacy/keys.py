@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from .errors import KeyMissing
@@ -22,13 +22,21 @@ class Keys:
         self._path = path
 
     @cached_property
-    def _secrets(self) -> Mapping[str, str]:
-        return self._given or _read(self._path) or _create(self._path)
+    def _secrets(self) -> dict[str, str]:
+        return dict(self._given or _read(self._path) or _create(self._path))
+
+    @property
+    def newest(self) -> str:
+        """The id of the key under which everything new is made."""
+        return next(reversed(self._secrets))
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of all keys that are kept, the newest last."""
+        return iter(self._secrets)
 
     def hash(self, subject: str) -> tuple[str, str]:
         """``(key id, keyed hash)`` of a subject under the newest key."""
-        newest = list(self._secrets)[-1]
-        return newest, self._digest(newest, subject)
+        return self.newest, self._digest(self.newest, subject)
 
     def hashes(self, subject: str) -> list[str]:
         """The keyed hashes of a subject under every key that is kept."""
@@ -42,6 +50,13 @@ class Keys:
         """Raise :class:`KeyMissing` unless the key is kept."""
         if key_id not in self._secrets:
             raise KeyMissing(key_id, self._secrets)
+
+    def mac(self, key_id: str, use: str, message: bytes) -> str:
+        """An HMAC for one use, such as ``"chain"``; no hash of a subject can pass for it. Raises :class:`KeyMissing`."""
+        self.require(key_id)
+        # Under a key derived by another hash function than that of subjects, so that neither can be made into the other.
+        derived = hmac.digest(self._secrets[key_id].encode(), use.encode(), "sha512")
+        return hmac.digest(derived, message, "sha256").hex()
 
     def _digest(self, key_id: str, subject: str) -> str:
         return hmac.digest(self._secrets[key_id].encode(), subject.encode(), "sha256").hex()

@@ -18,7 +18,10 @@ from .site import Site
 
 _EMPTY = Markup()
 _BANNER = "mixamo_privacy/banner.html"
-_DECIDED_HERE = ("mixamo_privacy.settings", "mixamo_privacy.decide")  # these pages ask already
+_UNASKED = (
+    *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask already
+    *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # and the address of these is a key, which goes into no form
+)
 _HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
 _NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
 
@@ -49,7 +52,7 @@ class TemplateVerbs(FormVerbs):
             return self._for_everybody(here.environ.get("SCRIPT_NAME", ""), here.language)
         consent = here.look()
         tracker = self._tracking(here, consent) if consent.granted and not here.ours else _EMPTY
-        if not consent.must_ask or here.request.endpoint in _DECIDED_HERE:
+        if not consent.must_ask or here.request.endpoint in _UNASKED:
             return tracker
         asking = self._asking(here, assets, here_and_now(here))
         return asking + tracker if tracker else asking

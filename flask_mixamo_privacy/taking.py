@@ -12,6 +12,7 @@ from .current import Exchange
 from .errors import KeyMissing, LedgerUnavailable, RightsUnavailable
 from .given import Given
 from .ledger import Entry
+from .mail.marketing import PURPOSE
 from .policy import CollectionPoint, Minors
 from .refusing import (
     CHANGED,
@@ -102,6 +103,8 @@ class Taking:
                 try:
                     optins = self._here.site.rights.optins
                     optins.note(self._subject, purpose, policy=self._policy.version, text=digest)
+                    if purpose == PURPOSE:
+                        self._here.site.mail.marketing.take_effect(self._subject, digest)
                 except RightsUnavailable as error:  # no mail goes out on it, which harms nobody
                     self._here.site.failed(error, tell_tests=False)
 

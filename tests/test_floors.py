@@ -22,7 +22,7 @@ FLOORS = (
         "keys",
         "tracking",
     },
-    {"document", "draft", "age", "commitments", "derivation", "declaration", "versions", "config"},
+    {"document", "draft", "age", "commitments", "derivation", "declaration", "versions", "config", "config_checks"},
     {
         "wording",
         "notices",
@@ -47,14 +47,21 @@ FLOORS = (
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
         *(f"rights.{room}" for room in ("standings", "minors", "optins", "acceptances")),
     },
+    {
+        "mail",
+        *(f"mail.{room}" for room in ("addresses", "tokens", "decision", "label", "choices", "marketing", "words", "room")),
+        *(f"mail.{room}" for room in ("reading", "authentication", "automatic", "feedback", "wishes", "verdict")),
+        *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "inbox", "sending")),
+    },
     {"tracking.loader", "tracking.reports", "site", "locale", "current", "findings", "access", "modelling", "told_of_forms"},
     {"exits", "operators", "need", "whereabouts", "sifting", "given", "refusing", "taking", "disclosure", "collection"},
+    {"mailing", "mailman"},
     {"counting", "closing", "gates", "tags", "links", "licences", "forms", "markup"},
-    {"cli", "cli_people", "cli_requests", "cli_disclosures"},
+    {"cli", "cli_people", "cli_requests", "cli_disclosures", "cli_inbox"},
     {
         *("views.origin", "views.assets", "views.policy", "views.consent", "views.decision", "views.csp", "views.encoding"),
         *("views.requests", "views.staff", "views.tracker", "views.page", "views.events", "views"),
-        "views.licence",
+        *("views.licence", "views.unsubscribe"),
     },
     {"extension", "wtf"},
     {""},
@@ -77,6 +84,7 @@ WITHOUT_FLASK = (
     "database",
     "tracking",
     "rights",
+    "mail",
 )
 MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
 

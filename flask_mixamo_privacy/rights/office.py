@@ -31,7 +31,9 @@ class Office:
     ) -> None:
         policy = settings.policy
         contact = policy.contact
-        mailer = Mailer(settings.send, settings.smtp_url, policy.site, contact.email if contact else None)
+        sender = settings.mail_from or (contact.email if contact else None)
+        mailer = Mailer(settings.send, settings.smtp_url, policy.site, sender)
+        self.way_out = mailer.way_out
         self.stores = Stores(policy, registered)
         self.book = Book(settings.rights_url, (policy.requests or Requests()).days)
         self.people = People(self.stores, ledger, keys, self.book)

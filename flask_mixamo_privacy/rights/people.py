@@ -27,6 +27,8 @@ class People:
         self._ledger = ledger
         self._keys = keys
         self._book = book
+        #: Called with whoever is erased or objects, and why: no marketing goes there any more.
+        self.stop_marketing: Callable[[str, str], None] = lambda subject, why: None
         #: Called with whoever is erased: what was opted in to and accepted is forgotten too.
         self.forget_standings: Callable[[str], int] = lambda subject: 0
 
@@ -41,6 +43,7 @@ class People:
         about = {"request": request} if request is not None else {}
         at = self._note("erasure", subject, what="person", by=who, **about)
         outcomes = self.stores.erase(canonical(subject))
+        self.stop_marketing(subject, "erasure")
         self.forget_standings(canonical(subject))
         if request is None:
             self.forget_requests(subject, at)
@@ -62,6 +65,8 @@ class People:
     def note(self, kind: str, subject: str, who: str, request: int) -> None:
         """Leave the entry of what a person of the site's has seen to by hand."""
         self._note(ENTRIES[kind], subject, by=who, request=request)
+        if kind == "object":  # GDPR art. 21(3): no longer, once somebody objects
+            self.stop_marketing(subject, "objection")
 
     def hash(self, subject: str) -> tuple[str, str]:
         """``(key id, keyed hash)`` of somebody, under the newest key."""
