@@ -2,6 +2,16 @@
 
 from .current import current_consent, current_visitor
 from .extension import Privacy, consent_required
+from .licences import acceptance_required
 from .policy import Cookie, Policy, Purpose
 
-__all__ = ["Cookie", "Policy", "Privacy", "Purpose", "consent_required", "current_consent", "current_visitor"]
+__all__ = [
+    "Cookie",
+    "Policy",
+    "Privacy",
+    "Purpose",
+    "acceptance_required",
+    "consent_required",
+    "current_consent",
+    "current_visitor",
+]

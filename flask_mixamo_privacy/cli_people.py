@@ -78,6 +78,8 @@ def replay_command(as_json: bool) -> None:
 def _tell_replayed(here: Site, found: Replayed) -> None:
     _tell(found.stores)
     click.echo(f"{found.visitors} visitors and {found.requests} requests erased again.")
+    if found.choices:
+        click.echo(f"{found.choices} opt-ins and opt-outs of marketing mail have effect again.")
     for row in found.corrections:
         click.echo(f"To do again by hand: a {row['kind']} of {row['at'][:10]} for {row['subject']}.")
     for name in found.not_covered:

@@ -44,6 +44,9 @@ def close(site: Site, response: Response) -> Response:
         _forget_visitor(here, response)
     if here.choices_out is not None and not shared:
         _remember_choices(here, response)
+    for name, text in here.kept.items():
+        here.site.cookies.keep(response, name, text, here.secure)
+        _make_private(response)
     return response
 
 

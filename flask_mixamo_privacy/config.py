@@ -34,6 +34,12 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_SEND": None,
     # The mail server: smtp://user:password@host:587, or smtps://…; None, and no PRIVACY_SEND: no mail goes out.
     "PRIVACY_SMTP_URL": None,
+    # The sender of our mails; None is the policy's contact.
+    "PRIVACY_MAIL_FROM": None,
+    # The name under which the receiving mail server writes Authentication-Results; None believes the topmost.
+    "PRIVACY_MAIL_SERVER": None,
+    # The folder of copies of the messages that could not be read; None is privacy-mail-aside in the instance folder.
+    "PRIVACY_MAIL_ASIDE": None,
     # The folder of the append-only log files; None is privacy-log in the instance folder. A local disk, writable.
     "PRIVACY_LOG_DIR": None,
     # Days a log file is kept after every line of it was loaded.
@@ -84,6 +90,9 @@ class Settings:
     base_url: str | None
     send: Callable[..., Any] | None
     smtp_url: str | None
+    mail_from: str | None
+    mail_server: str | None
+    mail_aside: str
     log_dir: str
     log_keep: int
     loader: bool
@@ -136,6 +145,17 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
             config, "PRIVACY_SEND", "It is called with each mail, an email.message.EmailMessage.", "a mail"
         ),
         smtp_url=setting.url(config, "PRIVACY_SMTP_URL", ("smtp", "smtps"), "smtp://user:password@mail.example:587"),
+        mail_from=setting.matching(
+            config, "PRIVACY_MAIL_FROM", r"[^@\s<>]+@[^@\s<>]+", "a mail address", "The contact is the default."
+        ),
+        mail_server=setting.matching(
+            config,
+            "PRIVACY_MAIL_SERVER",
+            r"[A-Za-z0-9._-]+",
+            'a name such as "mx.shop.example"',
+            "The Authentication-Results of any mail it took in begins with it.",
+        ),
+        mail_aside=setting.folder(config, "PRIVACY_MAIL_ASIDE") or os.path.join(instance_path, "privacy-mail-aside"),
         log_dir=setting.folder(config, "PRIVACY_LOG_DIR") or os.path.join(instance_path, "privacy-log"),
         log_keep=whole_number("PRIVACY_LOG_KEEP", 0),
         loader=one_of("PRIVACY_LOADER", True, False),

@@ -14,6 +14,8 @@ State = Literal["unasked", "granted", "refused"]
 Choice = Literal["accept_all", "reject_all", "save"]
 Kind = Literal["grant", "refusal", "withdrawal"]
 
+Wanted = tuple[Choice, list[str], list[str]]  # a choice, the purposes and the services that it names
+
 CHOICES: tuple[Choice, ...] = ("accept_all", "reject_all", "save")
 _WIDTH = 6  # characters of one purpose's fingerprint
 
@@ -124,6 +126,24 @@ def decide(policy: Policy, record: Record | None, gpc: bool) -> Consent:
         if (s.id in held_services if s.purpose in policy.marks else True) and states[s.purpose] == "granted"
     )
     return Consent(states, granted, held, must_ask, record, services, held_services)
+
+
+def of_a_minor(policy: Policy, consent: Consent) -> Consent:
+    """The same for a known child: what is not declared to be for children is off, and not asked for."""
+    off = frozenset(purpose.id for purpose in policy.optional if not purpose.minors)
+    states: dict[str, State] = {**consent.states, **dict.fromkeys(off, "refused")}
+    services = frozenset(service for service in consent.services if policy.service(service).purpose not in off)
+    must_ask = consent.must_ask and any(states[purpose] == "unasked" for purpose in policy.marks)
+    return replace(consent, states=states, granted=consent.granted - off, services=services, must_ask=must_ask)
+
+
+def for_a_minor(policy: Policy, choice: Choice, purposes: Iterable[str], services: Iterable[str]) -> Wanted:
+    """What a known child may choose of what was chosen."""
+    allowed = [purpose.id for purpose in policy.optional if purpose.minors]
+    if choice == "reject_all":
+        return choice, [], []
+    chosen = allowed if choice == "accept_all" else [purpose for purpose in purposes if purpose in allowed]
+    return "save", chosen, [service for service in services if policy.service(service).purpose in allowed]
 
 
 def _state(record: Record | None, fingerprint: str) -> State:

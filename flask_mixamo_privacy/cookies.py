@@ -22,6 +22,10 @@ _LONGEST = 400  # characters of a consent or a visitor cookie
 _LONGEST_CHOICES = 1024  # characters of a choices cookie
 _FORGED = (BadSignature, ValueError)
 
+#: What forms keep in the browser, necessary each, and for how many days; 0 until it is closed. "no" to the question of age,
+#: and which versions of which licences were accepted.
+OF_FORMS = {"privacy_age": 0, "privacy_licence": 365}
+
 T = TypeVar("T")
 
 
@@ -86,9 +90,11 @@ class Cookies:
         self._visitor: Sealed[Visitor] = Sealed(
             config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
+        self._of_forms: dict[str, Sealed[str]] = {name: Sealed(config, name, str) for name in OF_FORMS}
         # A __Host- cookie cannot be planted by another subdomain, and cannot name a Domain.
         prefix = "__Secure-" if settings.cookie_domain else "__Host-"
-        self._names = {secure: _names(prefix if secure else "") for secure in (True, False)}
+        self._prefix = {True: prefix, False: ""}
+        self._names = {secure: _names(self._prefix[secure]) for secure in (True, False)}
 
     def names(self, secure: bool) -> Each[str]:
         """The cookies' names under this scheme; those of the other scheme are not looked at."""
@@ -133,6 +139,20 @@ class Cookies:
         """Set the choices for their declared days, or until the browser closes."""
         age = self._days.choices * _DAY if keep else None
         self._set(response, self.names(secure).choices, sealed, secure, max_age=age)
+
+    def name_of(self, name: str, secure: bool) -> str:
+        """What a cookie that forms keep is called under this scheme."""
+        return self._prefix[secure] + name
+
+    def kept(self, name: str, raw: str) -> str:
+        """What a form kept in a cookie of this name; empty for garbage."""
+        return self._of_forms[name].open(raw) or ""
+
+    def keep(self, response: Response, name: str, text: str, secure: bool) -> None:
+        """Set a cookie that forms keep, for its days or until the browser closes."""
+        days = OF_FORMS[name]
+        age = days * _DAY if days else None
+        self._set(response, self.name_of(name, secure), self._of_forms[name].seal(text), secure, max_age=age)
 
     def clear(self, response: Response, name: str, secure: bool) -> None:
         """Tell the browser to delete a cookie of ours."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import quote
 
 from flask import Request, request
 
-from .consent import Consent, Record
+from .consent import Consent, Record, of_a_minor
 from .consent import State as ConsentState
 from .cookies import Each
 from .language import Language, language
@@ -46,6 +47,8 @@ class Exchange:
         self.deletions: list[Deletion] = []  # other cookies of the site to delete
         self.carried: Visitor | None = None  # the visitor known until now, under the grant just made
         self.due: Visitor | None = None  # the visitor to tell the browser of
+        self.kept: dict[str, str] = {}  # what a form is to keep in the browser, by the cookie's name
+        self.given: Any = None  # what was given at a collection point
         self._consent: Consent | None = None
         self._choices: dict[str, Any] | None = None
         self._language: Language | None = None
@@ -77,13 +80,28 @@ class Exchange:
     def consent(self) -> Consent:
         """What the visitor decided, for what is not shown: the log."""
         if self._consent is None:
-            raw = self._cookie(self.names.consent) if "privacy_" in self.environ.get("HTTP_COOKIE", "") else None
+            sent = self.environ.get("HTTP_COOKIE", "")
+            raw = self._cookie(self.names.consent) if "privacy_" in sent else None
             self._consent = self.site.consent(raw, self.today, self.gpc)
+            if "privacy_age" in sent and self.is_minor:
+                self._consent = of_a_minor(self.site.policy, self._consent)
         return self._consent
 
     @consent.setter
     def consent(self, consent: Consent) -> None:
         self._consent = consent
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether somebody said in this browser to be a child."""
+        return self.kept_by_form("privacy_age") == "no"
+
+    def kept_by_form(self, name: str) -> str:
+        """What a form kept in a cookie, this request's own included; empty for none."""
+        if name not in self.kept:
+            raw = self._cookie(self.site.cookies.name_of(name, self.secure))
+            return self.site.cookies.kept(name, raw) if raw else ""
+        return self.kept[name]
 
     def look(self) -> Consent:
         """What the visitor decided, for something that the response will show."""
@@ -185,6 +203,13 @@ def exchange_if_any() -> Exchange | None:
     here: Request = request._get_current_object()  # type: ignore[attr-defined]
     found: Exchange | None = here.environ.get(_KEY)
     return found if found is not None and found.request is here else None
+
+
+def here_and_now(here: Exchange) -> str:
+    """The address of the page at hand, to come back to after a decision."""
+    query = here.environ.get("QUERY_STRING", "")
+    path = quote(here.environ.get("SCRIPT_NAME", "") + here.request.path)
+    return f"{path}?{query}" if query else path
 
 
 class CurrentConsent:

@@ -116,6 +116,60 @@ class UndeclaredCookie(PrivacyError):
         super().__init__(says)
 
 
+class UndeclaredCollection(PrivacyError, LookupError):
+    """Code or a template names a collection point that the policy does not declare."""
+
+    def __init__(self, point: str, declared: Iterable[str]) -> None:
+        self.point, self.declared = point, tuple(declared)
+        super().__init__(
+            f"The policy declares no collection point {point!r}; it declares: {', '.join(self.declared) or 'none'}. Use one "
+            f'of these, or add to privacy.toml:\n\n[[collection]]\nid = "{point}"\ntitle = "…"\npurposes = ["…"]\n'
+            'required = ["…"]\noptional = ["…"]\nnotice = "…"\n'
+        )
+
+
+class OtherPurpose(PrivacyError):
+    """Data was asked for or given to somebody for a purpose that it does not serve."""
+
+    def __init__(self, what: str, purpose: str, declared: Iterable[str]) -> None:
+        self.what, self.purpose, self.declared = what, purpose, tuple(declared)
+        super().__init__(
+            f"The purpose is {purpose!r}; allowed for {what}: {', '.join(self.declared)}. Data is used for what it was "
+            "collected for: name one of these, or declare the purpose there, in a new version of the policy."
+        )
+
+
+class UndeclaredRecipient(PrivacyError, LookupError):
+    """Data was to go to somebody whom the policy does not declare."""
+
+    def __init__(self, recipient: str, declared: Iterable[str]) -> None:
+        self.recipient, self.declared = recipient, tuple(declared)
+        super().__init__(
+            f"The policy declares no recipient {recipient!r}; it declares: {', '.join(self.declared) or 'none'}. Nothing is "
+            f"given to anybody else. To change that, add to privacy.toml, and freeze a new version:\n\n[[recipients]]\n"
+            f'id = "{recipient}"\nname = "…"\nrole = "…"\npurposes = ["…"]\nfields = ["…"]\ncountry = "…"\nlink = "https://…"\n'
+        )
+
+
+class UndeclaredField(PrivacyError, LookupError):
+    """A field was asked for that is not among those declared for this."""
+
+    def __init__(self, field: str, what: str, declared: Iterable[str]) -> None:
+        self.field, self.what, self.declared = field, what, tuple(declared)
+        super().__init__(
+            f"The field {field!r} is not declared for {what}; declared are: {', '.join(self.declared) or 'none'}. "
+            "Do without it, or declare it there, in a new version of the policy."
+        )
+
+
+class DisclosureError(PrivacyError, ValueError):
+    """A disclosure lacks what its basis asks for."""
+
+    def __init__(self, what: str, value: object, allowed: str, hint: str) -> None:
+        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
+        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
+
+
 class EventError(PrivacyError, ValueError):
     """An event or a choice has a name or a value that the log does not take."""
 
@@ -142,6 +196,14 @@ class RequestError(PrivacyError, ValueError):
 
 class MailError(PrivacyError):
     """A mail could not be handed over; the sentence says why and what to do."""
+
+
+class MailClassError(MailError, ValueError):
+    """A mail does not say what it is, or lacks what its class needs."""
+
+    def __init__(self, what: str, value: object, allowed: str, hint: str) -> None:
+        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
+        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
 
 
 class RightsUnavailable(PrivacyError):

@@ -13,11 +13,14 @@ from werkzeug.wrappers import Response
 
 from . import cli, config, views, wording
 from .closing import close
+from .collection import Collecting
 from .counting import record
-from .current import exchange
+from .current import exchange, here_and_now
 from .errors import AlreadyInitialised, EventError, NotInitialised
+from .licences import acceptance_required
 from .links import external_link, is_external
-from .markup import TemplateVerbs, here_and_now
+from .mailing import Mailing
+from .markup import TemplateVerbs
 from .need import Registration
 from .pages import Naming
 from .rights.stores import Register
@@ -28,8 +31,10 @@ from .tracking.events import KINDS, check_name, properties
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Privacy(Registration):
+class Privacy(Registration, Collecting, Mailing):
     """Makes a Flask app obey its privacy policy: ``Privacy(app)``, or ``init_app`` in a factory."""
+
+    acceptance_required = staticmethod(acceptance_required)
 
     def __init__(self, app: Flask | None = None) -> None:
         self._sites: WeakKeyDictionary[Flask, Site] = WeakKeyDictionary()

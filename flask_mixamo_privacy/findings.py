@@ -13,6 +13,7 @@ from .declaration import built_in
 from .modelling import told_of_models
 from .promises import PROMISES, TEXT
 from .site import Site
+from .told_of_forms import told_of_forms
 from .tracking.events import timestamp
 
 
@@ -28,7 +29,7 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    own = (_versions, _purposes, _tracker, _fields, _models, _enforcement, _keys, _blocked, _promises)
+    own = (_versions, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _keys, _blocked, _promises)
     return [finding for look in own for finding in look(here)]
 
 
@@ -78,12 +79,26 @@ def _tracker(here: Site) -> Iterator[Finding]:
         )
 
 
+def _mail(here: Site) -> Iterator[Finding]:
+    """Whose word is taken for where a mail comes from."""
+    if here.policy.marketing is not None and here.settings.mail_server is None:
+        says = "Opt-outs come by mail, and PRIVACY_MAIL_SERVER is not set: the topmost Authentication-Results is believed."
+        hint = "Set it to the name under which your mail server writes that header."
+        yield Finding("warning", "marketing", says, hint)
+
+
 def _fields(here: Site) -> Iterator[Finding]:
     policy = here.policy
     used = {name for point in policy.collection for name in (*point.required, *point.optional)}
     for field in policy.fields:
         if field.name not in used:
             yield Finding("warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out.")
+
+
+def _forms(here: Site) -> Iterator[Finding]:
+    """What the app's views collect."""
+    for told in told_of_forms(current_app, here.policy):
+        yield Finding(*told)
 
 
 def _models(here: Site) -> Iterator[Finding]:

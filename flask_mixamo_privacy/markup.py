@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import quote
 
 from flask import current_app, render_template
 from markupsafe import Markup, escape
@@ -11,19 +10,23 @@ from markupsafe import Markup, escape
 from . import wording
 from .assets import folder
 from .consent import Consent
-from .current import Exchange, exchange
+from .current import Exchange, exchange, here_and_now
+from .forms import FormVerbs
 from .gates import Gates, nonce_attribute
 from .language import Language, direction
 from .site import Site
 
 _EMPTY = Markup()
 _BANNER = "mixamo_privacy/banner.html"
-_DECIDED_HERE = ("mixamo_privacy.settings", "mixamo_privacy.decide")  # these pages ask already
+_UNASKED = (
+    *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask already
+    *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # and the address of these is a key, which goes into no form
+)
 _HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
 _NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
 
 
-class TemplateVerbs:
+class TemplateVerbs(FormVerbs):
     """The ``privacy`` of templates, for one app."""
 
     def __init__(self, site: Site, prefix: str) -> None:
@@ -48,7 +51,7 @@ class TemplateVerbs:
             return self._for_everybody(here.environ.get("SCRIPT_NAME", ""), here.language)
         consent = here.look()
         tracker = self._tracking(here, consent) if consent.granted and not here.ours else _EMPTY
-        if not consent.must_ask or here.request.endpoint in _DECIDED_HERE:
+        if not consent.must_ask or here.request.endpoint in _UNASKED:
             return tracker
         asking = self._asking(here, assets, here_and_now(here))
         return asking + tracker if tracker else asking
@@ -158,10 +161,3 @@ class TemplateVerbs:
             javascript=self._asset(root, "banner.js") if assets else None,
         )
         return tuple(rendered.split(_HERE))
-
-
-def here_and_now(here: Exchange) -> str:
-    """The address of the page at hand, to come back to after a decision."""
-    query = here.environ.get("QUERY_STRING", "")
-    path = quote(here.environ.get("SCRIPT_NAME", "") + here.request.path)
-    return f"{path}?{query}" if query else path

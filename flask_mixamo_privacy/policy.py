@@ -100,6 +100,7 @@ class CollectionPoint:
     notice: Text
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    public: bool = False  # whether others read what is given there, as they do at one called "posting"
 
 
 @dataclass(frozen=True)
@@ -296,5 +297,4 @@ class Policy:
 
 
 def _mark(material: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(material, sort_keys=True).encode()).digest()
-    return base64.urlsafe_b64encode(digest[:4]).decode()[:6]
+    return base64.urlsafe_b64encode(hashlib.sha256(json.dumps(material, sort_keys=True).encode()).digest()[:4]).decode()[:6]

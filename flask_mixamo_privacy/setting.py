@@ -76,6 +76,13 @@ def one_of(config: dict[str, Any], name: str, allowed: tuple[Any, ...], default:
     return value
 
 
+def matching(config: dict[str, Any], name: str, pattern: str, allowed: str, hint: str) -> str | None:
+    value = config[name]
+    if value is not None and not (isinstance(value, str) and re.fullmatch(pattern, value)):
+        raise SettingError(name, value, allowed, hint)
+    return value
+
+
 def keys(config: dict[str, Any]) -> Mapping[str, str] | None:
     value = config["PRIVACY_KEYS"]
     if value is None:

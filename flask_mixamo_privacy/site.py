@@ -22,6 +22,9 @@ from .errors import LedgerUnavailable, NotInitialised
 from .guard import Guard
 from .keys import Keys
 from .ledger import Ledger
+from .mail.classifier import Place
+from .mail.inbox import Inbox
+from .mail.room import Room
 from .pages import Pages
 from .pending import Pending
 from .rights.office import Office
@@ -92,6 +95,12 @@ class Site:
         self.denials = Denials(settings.log_dir)
         self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.rights = Office(settings, registered, self.ledger, self.keys, self.store, self._tell)
+        self.mail = Room(settings, self.ledger, self.keys, self.rights.minors.is_minor)
+        self.rights.people.stop_marketing = self.mail.stop
+        self.rights.replay.choices = self.mail.marketing.replay
+        place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
+        language = self.policy.language
+        self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, settings.mail_aside, language)
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app

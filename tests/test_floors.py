@@ -26,9 +26,10 @@ FLOORS = (
         "chain",
         "entry",
     },
-    {"document", "draft", "commitments", "derivation", "declaration", "versions", "setting", "config"},
+    {"document", "draft", "age", "commitments", "derivation", "declaration", "versions", "setting", "config"},
     {
         "wording",
+        "notices",
         "consent",
         "tracking.addresses",
         "tracking.client",
@@ -63,6 +64,13 @@ FLOORS = (
         "rights",
         *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
+        *(f"rights.{room}" for room in ("standings", "minors", "optins", "acceptances")),
+    },
+    {
+        "mail",
+        *(f"mail.{room}" for room in ("addresses", "tokens", "decision", "label", "choices", "marketing", "words", "room")),
+        *(f"mail.{room}" for room in ("reading", "authentication", "automatic", "feedback", "wishes", "verdict")),
+        *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "inbox", "sending")),
     },
     {
         "tracking.scrubbing",
@@ -84,14 +92,18 @@ FLOORS = (
         "findings",
         "access",
         "modelling",
+        "told_of_forms",
     },
-    {"operators", "need", "whereabouts"},
+    {"operators", "need", "whereabouts", "sifting", "given", "refusing", "taking", "disclosure", "collection"},
+    {"mailing", "mailman"},
     {
         "counting",
         "closing",
         "gates",
         "tags",
         "links",
+        "licences",
+        "forms",
         "markup",
         "demo",
         "playing",
@@ -100,6 +112,8 @@ FLOORS = (
         "cli_receipt",
         "cli_people",
         "cli_requests",
+        "cli_disclosures",
+        "cli_inbox",
         "cli",
     },
     {
@@ -118,9 +132,11 @@ FLOORS = (
         "views.tracker",
         "views.page",
         "views.events",
+        "views.licence",
+        "views.unsubscribe",
         "views",
     },
-    {"extension"},
+    {"extension", "wtf"},
     {""},
 )
 WITHOUT_FLASK = (
@@ -134,6 +150,8 @@ WITHOUT_FLASK = (
     "consent",
     "chain",
     "entry",
+    "notices",
+    "age",
     "ledger",
     "verification",
     "receipt",
@@ -147,6 +165,7 @@ WITHOUT_FLASK = (
     "telling",
     "spreadsheet",
     "rights",
+    "mail",
 )
 MODULES = sorted(path for path in ROOT.rglob("*.py") if {"static", "templates"}.isdisjoint(path.parts))
 

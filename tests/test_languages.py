@@ -51,7 +51,10 @@ def test_a_catalogue_misses_no_placeholder(name, template):
 
 
 #: Modules with sentences of the catalogues in constants, said later.
-HELD = {("views", f"{name}.py") for name in ("consent", "decision", "me", "receipt", "requests")} | {("rights", "people.py")}
+HELD = {("views", f"{name}.py") for name in ("consent", "decision", "me", "receipt", "requests")} | {
+    ("rights", "people.py"),
+    ("flask_mixamo_privacy", "refusing.py"),
+}
 
 
 def said_in_python():

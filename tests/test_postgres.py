@@ -410,3 +410,22 @@ def test_what_was_done_to_a_ledger_on_postgresql_is_found(url, tmp_path, done, f
     with engine.begin() as connection:
         connection.exec_driver_sql(done)
     assert flaw in [(found.kind, found.position) for found in verify(ledger_at(url, tmp_path)).flaws]
+
+
+def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: str) -> None:
+    """Under old keys and new ones, from a form, by a link and by mail, as in SQLite."""
+    site = tiny(PRIVACY_DATABASE_URL=url, PRIVACY_KEYS=KEYS | {"newer": "n" * 20})
+    mail = site.privacy.site(site.app).mail.marketing
+    with site.app.app_context():
+        for person in ("ada@mail.example", "bob@mail.example"):
+            site.privacy.opt_in(person)
+            mail.choices.opt_in(
+                dict(list(mail.tokens.marks(person).items())[:1]), "old", "2020", policy="", text="", in_source=""
+            )
+        token = mail.tokens.make("ada@mail.example", "marketing")
+        assert site.visitor().post(f"/privacy/unsubscribe/{token}").status_code == 200
+        reasons = [site.privacy.may_mail(f"{name}@mail.example", "marketing").reason for name in ("ada", "bob", "eve")]
+    assert reasons == ["opted-out", "opted-in", "no-opt-in"]
+    (site.folder / "mail.eml").write_text("Subject: unsubscribe\nFrom: bob@mail.example\nMessage-ID: <1@x>\n\n")
+    said = [site.cli("inbox", str(site.folder / "mail.eml")).output for _ in "12"]
+    assert "Request 1." in said[0] and "seen to before" in said[1]

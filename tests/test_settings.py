@@ -48,6 +48,11 @@ def app_with(tmp_path, **config):
          "consented page view."),
         ("PRIVACY_POLICY", 7, "PRIVACY_POLICY is 7; allowed: the path of a privacy.toml, or a Policy. `flask privacy init` writes one "
          "to start from; without any the built-in policy holds."),
+        ("PRIVACY_MAIL_FROM", "Shop", "PRIVACY_MAIL_FROM is 'Shop'; allowed: a mail address. The contact is the default."),
+        ("PRIVACY_MAIL_SERVER", "mx shop", "PRIVACY_MAIL_SERVER is 'mx shop'; allowed: a name such as \"mx.shop.example\". The "
+         "Authentication-Results of any mail it took in begins with it."),
+        ("PRIVACY_MAIL_ASIDE", "aside", "PRIVACY_MAIL_ASIDE is 'aside'; allowed: an absolute path. Where a process was started must not "
+         "change where data goes."),
         ("PRIVACY_LOCALE", "xx", "PRIVACY_LOCALE is 'xx'; allowed: a callable, or one of: en, bg, cs, da, de, el, es, et, fi, fr, ga, hr, "
          "hu, it, lt, lv, mt, nl, pl, pt, ro, sk, sl, sv, ar, he, uk, tr, zh, ja. Left out, Flask-Babel is asked where it is installed, "
          "else the browser."),

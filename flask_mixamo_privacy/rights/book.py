@@ -62,7 +62,7 @@ class Request:
     message: str
     locale: str
     base: str  # where the site is, for the links in mails
-    source: str  # "form" or "cli"
+    source: str  # "form", "mail" or "cli"
     subject: str  # a keyed hash of the address
     subject_key: str
     opened: str  # UTC, ISO 8601
@@ -126,10 +126,11 @@ class Book:
         """The open ones whose link has still to go out, and may be tried now."""
         return self.select(_requests.c.state == "open", _requests.c.mailed == "", _requests.c.mail_after <= now)
 
-    def opened_since(self, moment: str) -> int:
-        """How many were opened from a moment on."""
+    def opened_since(self, moment: str, source: str) -> int:
+        """How many came by one way from a moment on."""
         with self._read() as connection:
-            chosen = sa.select(sa.func.count()).select_from(_requests).where(_requests.c.opened >= moment)
+            mine = (_requests.c.opened >= moment) & (_requests.c.source == source)
+            chosen = sa.select(sa.func.count()).select_from(_requests).where(mine)
             return connection.scalar(chosen) or 0 if connection else 0
 
     def claim(self, request: Request, until: str) -> bool:

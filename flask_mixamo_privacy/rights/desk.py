@@ -20,6 +20,7 @@ from .subjects import canonical, is_address
 LINK_DAYS = 7  # for which the link to confirm works, and the one to an answer twice as long
 SOON_DAYS = 7  # before it is due, a request is due soon
 LONGEST_MESSAGE = 5000  # characters
+NEVER = "9999"  # a time later than any
 PER_HOUR = 100  # requests by the form, before it asks for patience
 
 Notify = Callable[[str, int], None]
@@ -36,8 +37,21 @@ class Desk:
         self._notify = notify
         self._pages = pages  # where our pages are, below a site's base
 
-    def open(self, kind: str, email: str, message: str, *, locale: str, base: str, source: str, identity: str = "") -> int:
+    def open(
+        self,
+        kind: str,
+        email: str,
+        message: str,
+        *,
+        locale: str,
+        base: str,
+        source: str,
+        identity: str = "",
+        mail_after: str = "",
+    ) -> int:
         """Write a request down and nothing else; gives its number. Raises :class:`RequestError`.
+
+        The link goes out at once, or after a moment; :data:`NEVER` is for an address that somebody else may have given.
 
         Who asks is looked up by :meth:`Post.process`, later, so that nothing here depends on whether the address is known.
         """
@@ -50,7 +64,7 @@ class Desk:
             raise RequestError("message", f"{len(message)} characters", f"up to {LONGEST_MESSAGE}")
         key_id, hashed = self.people.hash(email)
         asked = {"kind": kind, "email": email, "message": message, "locale": locale, "base": base, "source": source}
-        number = self.book.open(stamp(), **asked, subject=hashed, subject_key=key_id)
+        number = self.book.open(stamp(), **asked, subject=hashed, subject_key=key_id, mail_after=mail_after)
         self._notify("opened", number)
         if identity:
             self.identify(number, identity)
@@ -58,7 +72,7 @@ class Desk:
 
     def is_flooded(self) -> bool:
         """Whether more came within the hour than people send."""
-        return self.book.opened_since(later(hours=-1)) >= PER_HOUR
+        return self.book.opened_since(later(hours=-1), "form") >= PER_HOUR
 
     def asked_by(self, token: str) -> Request | None:
         """The request that a link in a mail is to confirm; None for a link that is used, expired or made up."""

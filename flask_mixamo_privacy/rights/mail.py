@@ -28,6 +28,11 @@ class Mailer:
         self._sender = sender
 
     @property
+    def way_out(self) -> Send | None:
+        """What mails are handed to, where there is anything."""
+        return self._send
+
+    @property
     def ready(self) -> bool:
         return self._send is not None and self._sender is not None
 

@@ -9,13 +9,17 @@ from ..keys import Keys
 from ..ledger import Ledger
 from ..policy import Requests
 from ..tracking.store import Store
+from .acceptances import Acceptances
 from .book import Book
 from .desk import Desk, Notify
 from .mail import Mailer
+from .minors import Minors
 from .moments import now
+from .optins import OptIns
 from .people import People
 from .post import Post
 from .replay import Replay
+from .standings import Standings
 from .stores import Register, Stores
 
 
@@ -27,13 +31,20 @@ class Office:
     ) -> None:
         policy = settings.policy
         contact = policy.contact
-        mailer = Mailer(settings.send, settings.smtp_url, policy.site, contact.email if contact else None)
+        sender = settings.mail_from or (contact.email if contact else None)
+        mailer = Mailer(settings.send, settings.smtp_url, policy.site, sender)
+        self.way_out = mailer.way_out
         self.stores = Stores(policy, registered)
         self.book = Book(settings.rights_url, (policy.requests or Requests()).days)
         self.people = People(self.stores, ledger, keys, self.book)
         self.desk = Desk(policy, self.book, self.people, mailer, notify, settings.url_prefix)
         self.post = Post(self.desk, mailer, notify, settings.url_prefix)
         self.replay = Replay(ledger, keys, self.people, store, policy.retention.archives)
+        standings = Standings(settings.rights_url, keys)
+        self.people.forget_standings = standings.forget_person
+        self.minors = Minors(standings, policy.minors)
+        self.optins = OptIns(standings)
+        self.acceptances = Acceptances(standings)
         self._expired_on: date | None = None
 
     def attend(self) -> None:
@@ -46,4 +57,5 @@ class Office:
 
     def expire(self) -> int:
         """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
+        self.minors.expire()
         return self.stores.expire(now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..keys import Keys
@@ -27,6 +27,10 @@ class People:
         self._ledger = ledger
         self._keys = keys
         self._book = book
+        #: Called with whoever is erased or objects, and why: no marketing goes there any more.
+        self.stop_marketing: Callable[[str, str], None] = lambda subject, why: None
+        #: Called with whoever is erased: what was opted in to and accepted is forgotten too.
+        self.forget_standings: Callable[[str], int] = lambda subject: 0
 
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
         """What each store holds about somebody; raises whatever a store raises, for a part would pass as the whole."""
@@ -39,6 +43,8 @@ class People:
         about = {"request": request} if request is not None else {}
         at = self._note("erasure", subject, what="person", by=who, **about)
         outcomes = self.stores.erase(canonical(subject))
+        self.stop_marketing(subject, "erasure")
+        self.forget_standings(canonical(subject))
         if request is None:
             self.forget_requests(subject, at)
         return outcomes
@@ -59,6 +65,8 @@ class People:
     def note(self, kind: str, subject: str, who: str, request: int) -> None:
         """Leave the entry of what a person of the site's has seen to by hand."""
         self._note(ENTRIES[kind], subject, by=who, request=request)
+        if kind == "object":  # GDPR art. 21(3): no longer, once somebody objects
+            self.stop_marketing(subject, "objection")
 
     def hash(self, subject: str) -> tuple[str, str]:
         """``(key id, keyed hash)`` of somebody, under the newest key."""

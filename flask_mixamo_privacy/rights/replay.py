@@ -18,7 +18,7 @@ from .subjects import canonical
 
 Row = dict[str, Any]
 
-#: What a restored database makes undone, of a person; an opt-out from marketing will be one more.
+#: What a restored database makes undone, of a person, and nobody but a person can do again.
 _BY_HAND = ("correction", "restriction", "objection")
 
 
@@ -28,13 +28,14 @@ class Replayed:
 
     visitors: int = 0  # whose events were erased again
     requests: int = 0  # that were blanked again
+    choices: int = 0  # opt-ins and opt-outs of marketing mail that have effect again
     stores: list[Outcome] = field(default_factory=list)
     corrections: list[dict[str, Any]] = field(default_factory=list)  # for a person to do again
     not_covered: list[str] = field(default_factory=list)  # stores that cannot say whom they hold, or since when
 
     @property
     def changed(self) -> int:
-        return self.visitors + self.requests + sum(outcome.done.changed for outcome in self.stores)
+        return self.visitors + self.requests + self.choices + sum(outcome.done.changed for outcome in self.stores)
 
     @property
     def is_complete(self) -> bool:
@@ -55,6 +56,8 @@ class Replay:
         self._people = people
         self._store = store
         self._archives = archives
+        #: Called with a moment: lets what the ledger says since then of marketing mail have effect again.
+        self.choices: Callable[[str], int] = lambda since: 0
 
     def run(self, progress: Callable[[str], None] = lambda what: None) -> Replayed:
         """Erase again what was erased, and list what was corrected, wherever a backup brought it back.
@@ -71,6 +74,8 @@ class Replay:
             self._replay_store(store, erasures, found)
         progress("requests")
         found.requests = self._requests(erasures)
+        progress("marketing mail")
+        found.choices = self.choices(since)
         found.corrections = list(self._corrections(since))
         return found
 

@@ -5,13 +5,33 @@ from __future__ import annotations
 from flask import Blueprint, current_app
 
 from .. import assets as built
-from . import assets, consent, csp, decision, events, me, page, policy, receipt, reports, requests, staff, tracker
+from . import (
+    assets,
+    consent,
+    csp,
+    decision,
+    events,
+    licence,
+    me,
+    page,
+    policy,
+    receipt,
+    reports,
+    requests,
+    staff,
+    tracker,
+    unsubscribe,
+)
+
+_FAMILIES = (
+    assets, consent, csp, decision, events, licence, me, page, policy, receipt, reports, requests, staff, tracker, unsubscribe,
+)  # fmt: skip
 
 
 def blueprint() -> Blueprint:
     """The pages under ``PRIVACY_URL_PREFIX``."""
     pages = Blueprint("mixamo_privacy", __name__, template_folder=str(built.folder("templates")))
-    for family in (assets, consent, csp, decision, events, me, page, policy, receipt, reports, requests, staff, tracker):
+    for family in _FAMILIES:
         family.add_to(pages)
 
     @pages.url_value_preprocessor

@@ -14,7 +14,9 @@ from ..leftovers import by_kind, deletions, left_behind, of_the_site
 from ..policy import Cookie
 from .origin import local_path
 
-SAVED = "Your choice is saved."  # a sentence of the catalogues
+# Sentences of the catalogues.
+SAVED = "Your choice is saved."
+STAYS_OFF = "Some of what is optional stays off in this browser."
 
 
 def add_to(pages: Blueprint) -> None:
@@ -24,7 +26,9 @@ def add_to(pages: Blueprint) -> None:
 
 def settings() -> AnyResponse:
     """One switch a purpose, as decided so far; nothing is switched on beforehand."""
-    return settings_page(SAVED if "saved" in request.args else None, removed=removed_before(exchange()))
+    here = exchange()
+    said = STAYS_OFF if here.is_minor else SAVED if "saved" in request.args else None
+    return settings_page(said, removed=removed_before(here))
 
 
 def removed_before(here: Exchange) -> list[Cookie]:

@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from .. import wording
-from ..consent import CHOICES, Choice, Decision, choose, decide
+from ..consent import CHOICES, Choice, Decision, choose, decide, for_a_minor
 from ..current import Exchange, exchange
 from ..errors import EventError, LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ..ledger import Entry
@@ -58,10 +58,12 @@ def post() -> AnyResponse:
 
 
 def _decision(here: Exchange, choice: Choice) -> Decision:
-    form = request.form
-    named = form.getlist("purpose"), form.getlist("service")
-    listed, keep = form.get("services") == "listed", "keep" in form
-    return choose(here.site.policy, here.consent, choice, *named, listed=listed, keep=keep, gpc=here.gpc, today=here.today)
+    form, policy = request.form, here.site.policy
+    wanted = choice, form.getlist("purpose"), form.getlist("service")
+    listed, keep = form.get("services") == "listed" and choice == "save", "keep" in form
+    if here.is_minor:
+        wanted = for_a_minor(policy, *wanted)
+    return choose(policy, here.consent, *wanted, listed=listed, keep=keep, gpc=here.gpc, today=here.today)
 
 
 def _words_shown(here: Exchange) -> tuple[Wording | None, bool]:

@@ -1,0 +1,52 @@
+"""Whether the receiving server says that a mail comes from where its From says (RFC 8601)."""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+
+from .reading import addresses, headers
+
+_comment = re.compile(r"\([^()]*\)")
+_result = re.compile(r"^\s*(dmarc|dkim|spf)\s*=\s*(\w+)", re.IGNORECASE)
+_domain = re.compile(
+    r"(?:header\.from|header\.d|header\.i|smtp\.mailfrom)\s*=\s*\"?(?:[^\s;\"@]*@)?([\w.-]+)", re.IGNORECASE
+)
+
+
+def verdict(message: Message, server: str | None) -> bool | None:
+    """True where the From is authenticated, False where it is not, None where the server says nothing.
+
+    ``server`` is the name under which it writes its results; what a sender wrote under another name is not looked at.
+    Without it the topmost header is believed, which is the one that was put on last.
+    """
+    senders = addresses(message, "From")
+    found = [_comment.sub(" ", value) for value in headers(message, "Authentication-Results")]
+    if server is not None:
+        found = [value for value in found if _server_of(value) == server.lower()]
+    if not found:
+        return None if server is None else False
+    if len(senders) != 1:
+        return False
+    return _says(found[0], senders[0].rpartition("@")[2])
+
+
+def _server_of(value: str) -> str:
+    return value.partition(";")[0].split(" ")[0].strip().lower() if value.strip() else ""
+
+
+def _says(value: str, host: str) -> bool:
+    """DMARC decides where there is one; else a signature or an envelope of just this host."""
+    results: dict[str, list[tuple[bool, str]]] = {}
+    for part in value.split(";")[1:]:
+        if found := _result.match(part):
+            named = _domain.search(part)
+            results.setdefault(found[1].lower(), []).append((found[2].lower() == "pass", named[1].lower() if named else ""))
+    if dmarc := results.get("dmarc"):
+        return any(passed and domain in ("", host) for passed, domain in dmarc)
+    return any(passed and _is_of(domain, host) for way in ("dkim", "spf") for passed, domain in results.get(way, ()))
+
+
+def _is_of(domain: str, host: str) -> bool:
+    """Whether who speaks for a domain may speak for a host: for itself and what is below it."""
+    return "." in domain and (host == domain or host.endswith("." + domain))

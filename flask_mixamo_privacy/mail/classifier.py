@@ -1,0 +1,153 @@
+"""What a message asks for, by five rules; each has its reason and its source in docs/mail.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import Message
+
+from . import automatic
+from .addresses import spelling
+from .authentication import verdict
+from .feedback import COUNTS, Report, report_of
+from .reading import addresses, header, headers, own_words, text
+from .tokens import Bearer
+from .verdict import Act, Ask, Ignore, Verdict
+from .wishes import wish_of
+from .words import at_an_end, has_word, is_word, stripped
+
+_RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To")
+_ours = re.compile(r"<?([a-z2-7]{45})\.[0-9a-f]{16}(\.word)?@", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where mail comes in: our addresses, how a token is read, and the receiving server's name in its results."""
+
+    unsubscribe: str = ""
+    contact: str = ""
+    read_token: Callable[[str], Bearer | None] = lambda token: None
+    server: str | None = None
+
+    def is_own_host(self, host: str) -> bool:
+        return host in {address.rpartition("@")[2].lower() for address in (self.unsubscribe, self.contact) if address}
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True)
+class _Mail:
+    """What the rules look at."""
+
+    subject: str  # without what mail programs put before it
+    body: str
+    sender: str
+    is_reply: bool
+    is_forward: bool
+    quotes_word: bool  # it answers a mail whose own subject had the word
+    bearer: Bearer | None
+    authenticated: bool | None
+    wish: str
+    is_to_unsubscribe: bool
+
+    @property
+    def mentions(self) -> bool:
+        return has_word(self.subject) or has_word(self.body)
+
+
+def classify(message: Message, place: Place = NOWHERE) -> Verdict:
+    """Decide on a message; changes nothing, and never raises."""
+    report = report_of(message)
+    if report is not None:
+        return _of_report(report, place)
+    if automatic.is_bounce(message):
+        return Ignore("a bounce, or mail with an empty return path")
+    bearer = _bearer_in(addresses(message, *_RECIPIENTS), place)
+    if bearer is not None:
+        return Act("a signed address", bearer, source="mail address")
+    if automatic.is_of_apple_mail(message):
+        return _of_apple(_looked_at(message, place))
+    if why := automatic.is_automatic(message):
+        return Ignore(f"automatic or bulk mail: {why}")
+    return _of_person(_looked_at(message, place), automatic.wants_no_answer(message))
+
+
+def _of_report(report: Report, place: Place) -> Verdict:
+    if report.kind not in COUNTS:
+        return Ignore(f"a feedback report of the type {report.kind[:40] or 'none'}, which is no opt-out")
+    bearer = next(filter(None, map(place.read_token, report.candidates)), None)
+    if bearer is not None or report.recipient:
+        return Act(f"a feedback report of the type {report.kind}", bearer, report.recipient, source="feedback report")
+    return Ask("a feedback report that does not say whose it is")
+
+
+def _of_apple(mail: _Mail) -> Verdict:
+    """Its sender is believed unless the receiving server says otherwise: nobody else marks mail like this."""
+    if not mail.mentions:
+        return Ask("a mail program's own opt-out without the word", address=mail.sender)
+    if mail.bearer is not None or (mail.sender and mail.authenticated is not False):
+        return Act("a mail program's own opt-out", mail.bearer, mail.sender, source="mail program")
+    return Ask("a mail program's own opt-out from a sender who is not authenticated", address=mail.sender)
+
+
+def _of_person(mail: _Mail, is_quiet: bool) -> Verdict:
+    why = "" if mail.is_forward else _certainty(mail)
+    if why and (mail.bearer is not None or (mail.authenticated and mail.sender)):
+        return Act(why, mail.bearer, mail.sender, wish=mail.wish)
+    if mail.wish:
+        may_answer = bool(mail.sender) and mail.authenticated is not False and not is_quiet
+        return Ask(f"asks for a request of the kind {mail.wish}", mail.wish, may_answer, mail.sender)
+    if why:
+        return Ask(f"{why}, from a sender who is not authenticated", address=mail.sender)
+    if mail.mentions:
+        return Ask("the word is in it, and what it means is for a person to say", address=mail.sender)
+    if mail.is_to_unsubscribe:
+        return Ask("written to the address for it, without the word", address=mail.sender)
+    return Ignore("says nothing of unsubscribing, and asks for nothing", is_for_want_of_words=True)
+
+
+def _certainty(mail: _Mail) -> str:
+    """Why it is certain what a mail means, or nothing."""
+    if is_word(mail.subject):
+        return "the subject is the word"
+    if mail.is_reply and not mail.quotes_word and at_an_end(mail.subject):
+        return "a reply that adds the word to the subject"
+    if (not mail.subject or (mail.is_reply and not has_word(mail.subject))) and is_word(own_words(mail.body)):
+        return "the text is the word"
+    return ""
+
+
+def _looked_at(message: Message, place: Place) -> _Mail:
+    subject, is_reply, is_forward = stripped(header(message, "Subject"))
+    answered = [*headers(message, "In-Reply-To"), *headers(message, "References")]
+    found = [match for value in answered for match in _ours.finditer(value)]
+    bearer = next(filter(None, (place.read_token(match[1]) for match in found)), None)
+    senders = addresses(message, "From")
+    body, written_to = text(message), addresses(message, *_RECIPIENTS)
+    return _Mail(
+        subject=subject,
+        body=body,
+        sender=spelling(senders[0]) if len(senders) == 1 else "",
+        is_reply=is_reply or bearer is not None or _answers_us(answered, place),
+        is_forward=is_forward,
+        quotes_word=any(match[2] for match in found),
+        bearer=bearer,
+        authenticated=verdict(message, place.server),
+        wish=wish_of(subject, own_words(body)) if place.contact.lower() in written_to else "",
+        is_to_unsubscribe=place.unsubscribe.lower() in written_to and place.unsubscribe.lower() != place.contact.lower(),
+    )
+
+
+def _answers_us(answered: list[str], place: Place) -> bool:
+    hosts = re.findall(r"@([\w.-]+)", " ".join(answered))
+    return any(place.is_own_host(host.lower()) for host in hosts)
+
+
+def _bearer_in(recipients: list[str], place: Place) -> Bearer | None:
+    for address in recipients:
+        token = address.rpartition("@")[0].rpartition("+")[2]
+        if found := place.read_token(token):
+            return found
+    return None

@@ -1,0 +1,127 @@
+"""The inbox: each message decided on, and what was decided done, once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+
+from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
+from ..rights.moments import later, stamp
+from .boxes import Found
+from .choices import EVERYTHING
+from .classifier import Place, classify
+from .marketing import Marketing
+from .reading import Read, header, own_words, read, text
+from .seen import Seen
+from .verdict import Act, Ask, Ignore, Verdict
+
+TO_BE_READ = "a mail that a person has to read"
+NOBODY = "nobody@mail.invalid"  # where a mail has no sender that could be written to (RFC 2606)
+_REMEMBERED = 400  # days
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one message."""
+
+    path: str
+    action: str
+    reason: str
+    number: int = 0  # of a message in an mbox
+    request: int = 0  # the number of the request that it opened
+    kept: str = ""  # where a copy lies
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For a machine to read."""
+        always: dict[str, str | int] = {"path": self.path, "action": self.action, "reason": self.reason}
+        more: dict[str, str | int] = {"number": self.number, "request": self.request, "kept": self.kept}
+        return always | {name: value for name, value in more.items() if value}
+
+
+class Inbox:
+    """Reads messages for one site. What it cannot read it keeps a copy of, and it answers nothing that is automatic."""
+
+    def __init__(self, place: Place, marketing: Marketing, desk: Desk, url: str, aside: str, language: str) -> None:
+        self._place = place
+        self._marketing = marketing
+        self._desk = desk
+        self._seen = Seen(url)
+        self._aside = aside
+        self._language = language
+
+    def decide(self, found: Found) -> Done:
+        """What would become of a message; does nothing."""
+        verdict, fault = judge(read(found.raw), self._place)
+        return Done(found.path, verdict.action, _because(verdict, fault), found.number)
+
+    def take(self, found: Found, base: str) -> Done:
+        """Do what a message asks for, unless it was done already.
+
+        Raises :class:`RightsUnavailable` and :class:`LedgerUnavailable` where it could not be done; then it is done by
+        the next run.
+        """
+        message = read(found.raw)
+        name = _name(found, message)
+        if (before := self._seen.find(name)) is not None:
+            return Done(found.path, before[0], f"{before[1]} (seen to before)", found.number)
+        verdict, fault = judge(message, self._place)
+        done = Done(found.path, verdict.action, _because(verdict, fault), found.number)
+        if fault:
+            done = replace(done, kept=self._keep(found, name))
+        done = replace(done, request=self._do(verdict, message, base))
+        self._seen.note(name, stamp(), done.action, done.reason)
+        return done
+
+    def forget(self) -> int:
+        """Forget the messages seen to long ago."""
+        return self._seen.forget_before(later(days=-_REMEMBERED))
+
+    def _do(self, verdict: Verdict, message: Read, base: str) -> int:
+        if isinstance(verdict, Act):
+            if verdict.bearer is not None:
+                self._marketing.opt_out_by(verdict.bearer, verdict.source)
+            else:
+                self._marketing.opt_out(verdict.address, EVERYTHING, verdict.source)
+            return self._open(verdict.wish, verdict.address, message, base, True) if verdict.wish and verdict.address else 0
+        if isinstance(verdict, Ask):
+            return self._open(verdict.wish, verdict.address, message, base, verdict.answer)
+        return 0
+
+    def _open(self, kind: str, address: str, message: Read, base: str, may_answer: bool) -> int:
+        """Open a request. The link to confirm it is the one answer that there is.
+
+        Where none goes out, whoever answers has to say how they know the person, but for an end of marketing mail.
+        """
+        said = f"{header(message.message, 'Subject')}\n\n{own_words(text(message.message))}"
+        said = "".join(c for c in said if c.isprintable() or c == "\n")[:LONGEST_MESSAGE]
+        where = {"locale": self._language, "base": base, "source": "mail"}
+        known = "" if may_answer or kind != "object" else TO_BE_READ
+        return self._desk.open(
+            kind, address or NOBODY, said, **where, identity=known, mail_after="" if may_answer else NEVER
+        )
+
+    def _keep(self, found: Found, name: str) -> str:
+        """A copy for a person to look at, readable to the site's own user alone."""
+        os.makedirs(self._aside, mode=0o700, exist_ok=True)
+        path = os.path.join(self._aside, f"{name[:32]}.eml")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(found.raw)
+        return path
+
+
+def judge(message: Read, place: Place) -> tuple[Verdict, str]:
+    """The verdict on a message, and what was wrong with it; what could not be read is for a person to look at."""
+    verdict = classify(message.message, place)
+    if message.is_cut and isinstance(verdict, Ignore) and verdict.is_for_want_of_words:
+        verdict = Ask("the rest of it could not be read")
+    return verdict, message.fault
+
+
+def _because(verdict: Verdict, fault: str) -> str:
+    return f"{verdict.reason}. {fault}" if fault else verdict.reason
+
+
+def _name(found: Found, message: Read) -> str:
+    given = header(message.message, "Message-ID").strip()
+    return hashlib.sha256(given.encode() if given else found.raw).hexdigest()

@@ -1,0 +1,142 @@
+"""Opting in to marketing mail, opting out of it, and whether it may be sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from ..errors import KeyMissing, RequestError, RightsUnavailable
+from ..keys import Keys
+from ..ledger import Entry, Ledger
+from ..rights.moments import stamp
+from ..wording import Wording
+from .addresses import spelling
+from .choices import EVERYTHING, Choice, Choices
+from .decision import Decision
+from .tokens import Bearer, Tokens, mark_of, named
+
+PURPOSE = "marketing"  # and the name of the list, where a site has only one
+
+IsMinor = Callable[[str], bool]
+
+
+class Marketing:
+    """Keeps what people want. The proof goes to the ledger first; what stands in :class:`Choices` has the effect."""
+
+    def __init__(self, url: str, ledger: Ledger, keys: Keys, policy_version: str, is_minor: IsMinor) -> None:
+        self.tokens = Tokens(keys)
+        self.choices = Choices(url)
+        self._ledger = ledger
+        self._version = policy_version
+        self._is_minor = is_minor
+
+    def opt_in(
+        self, address: str, list_name: str, *, wording: Wording | None, text: str, source: str, locale: str
+    ) -> Decision:
+        """Sign an address up, with the proof of it; refused for a known child.
+
+        Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`: an opt-in exists once its record is on disk.
+        """
+        person = _person(address)
+        if self._is_minor(person):
+            return Decision(False, "minor")
+        at, marks = stamp(), self.tokens.marks(person)
+        digest = wording.digest if wording else text
+        proof = {"policy": self._version, "text": digest, "locale": wording.locale if wording else locale}
+        self._ledger.append(self._entry("opt-in", at, marks, list_name, source, **proof), wording)
+        self.choices.opt_in(marks, list_name, at, policy=self._version, text=digest, in_source=source)
+        return Decision(True, "opted-in")
+
+    def take_effect(self, address: str, text: str) -> None:
+        """Let an opt-in have effect whose proof is in the ledger already, as one given at a form's is."""
+        self.choices.opt_in(self.tokens.marks(address), PURPOSE, stamp(), policy=self._version, text=text, in_source="form")
+
+    def opt_out(self, address: str, list_name: str, source: str) -> None:
+        """Take an address off a list, or off all of them; it always takes effect, or raises."""
+        self._opt_out(self.tokens.marks(_person(address)), list_name, source)
+
+    def opt_out_by(self, bearer: Bearer, source: str) -> str:
+        """Take whoever a token is about off its list; gives the list's name."""
+        list_name = named(bearer, self.choices.lists())
+        self._opt_out(bearer.marks, list_name, source)
+        return list_name
+
+    def undo(self, bearer: Bearer) -> bool:
+        """Take an opt-out back; gives whether there was one. It makes no opt-in where there was none."""
+        list_name = named(bearer, self.choices.lists())
+        if not self.choices.is_out(bearer.marks, list_name):
+            return False
+        self._ledger.append(self._entry("opt-out undone", stamp(), bearer.marks, list_name, "link"))
+        self.choices.take_back(bearer.marks, list_name)
+        return True
+
+    def may_mail(self, address: str, list_name: str | None = None) -> Decision:
+        """Whether marketing mail may go to an address now: of one list, or of any that it is on."""
+        person = spelling(address)
+        if not person:
+            return Decision(False, "no-address")
+        try:
+            choices = self.choices.of(self.tokens.marks(person))
+            return Decision(False, "minor") if self._is_minor(person) else _decided(choices, list_name)
+        except KeyMissing:
+            return Decision(False, "key-missing")
+        except RightsUnavailable:
+            return Decision(False, "unavailable")
+
+    def replay(self, since: str) -> int:
+        """After a restore, let what the ledger says last have effect again; gives the number of what had been lost."""
+        newest: dict[tuple[str, str], Mapping[str, str]] = {}
+        for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", since=since):
+            if PURPOSE in json.loads(row["purposes"]):
+                newest.pop((row["subject"], _list_of(row)), None)
+                newest[row["subject"], _list_of(row)] = row
+        return sum(self._again(row) for row in newest.values() if row["subject"])
+
+    def _again(self, row: Mapping[str, str]) -> bool:
+        marks, list_name = {row["subject_key"]: mark_of(row["subject"])}, _list_of(row)
+        if self.choices.knows(marks, list_name, row["at"], "out" if row["kind"] == "opt-out" else "in"):
+            return False
+        if row["kind"] == "opt-out":
+            self.choices.opt_out(marks, list_name, row["at"], row["source"])
+        elif row["kind"] == "opt-in":
+            proof = {"policy": row["policy"], "text": row["text"], "in_source": row["source"]}
+            self.choices.opt_in(marks, list_name, row["at"], **proof)
+        else:
+            return self.choices.take_back(marks, list_name)
+        return True
+
+    def _opt_out(self, marks: Mapping[str, str], list_name: str, source: str) -> None:
+        at = stamp()
+        self._ledger.append_or_wait(self._entry("opt-out", at, marks, list_name, source))
+        self.choices.opt_out(marks, list_name, at, source)
+
+    def _entry(self, kind: str, at: str, marks: Mapping[str, str], list_name: str, source: str, **proof: str) -> Entry:
+        key, mark = list(marks.items())[-1]
+        said = json.dumps({"list": list_name}, ensure_ascii=False)
+        about = {"purposes": (PURPOSE,), "subject": mark, "subject_key": key}
+        return Entry(kind, at, source=source, detail=said, **about, **proof)  # type: ignore[arg-type]
+
+
+def _decided(choices: Iterable[Choice], list_name: str | None) -> Decision:
+    by_list = {choice.list: choice for choice in choices}
+    of_all = by_list.pop(EVERYTHING, Choice(EVERYTHING, ("", 0), ("", 0)))
+    wanted = [by_list[list_name]] if list_name in by_list else [] if list_name else list(by_list.values())
+    wanted = [choice for choice in wanted if choice.opted_in[0]]
+    if not wanted:
+        out = of_all.opted_out[0] or any(choice.opted_out[0] for choice in by_list.values())
+        return Decision(False, "opted-out" if out else "no-opt-in")
+    if all(choice.is_in and choice.opted_in > of_all.opted_out for choice in wanted):
+        return Decision(True, "opted-in")
+    return Decision(False, "opted-out")
+
+
+def _list_of(row: Mapping[str, str]) -> str:
+    """An opt-in at a form names none: there the purpose is the list."""
+    return str(json.loads(row["detail"] or "{}").get("list", PURPOSE))
+
+
+def _person(address: str) -> str:
+    person = spelling(address)
+    if not person:
+        raise RequestError("email", address, "a mail address")
+    return person

@@ -1,0 +1,135 @@
+"""A message as it is read: never believed, never more of it than is needed, and never an error."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.parser import BytesHeaderParser
+from email.policy import default
+from email.utils import getaddresses
+
+LARGEST = 8 * 1024 * 1024  # bytes that are parsed; of a larger message the headers alone
+_LARGEST_HEAD = 256 * 1024
+_MOST_PARTS = 100  # boundaries named, before a message is taken for one that is made to keep a parser busy,
+_MOST_SEPARATORS = 2000  # and lines that could separate parts
+_LONGEST_HEADER = 8192  # characters
+_LONGEST_TEXT = 100_000
+
+#: Of a message whose parts are not looked at.
+_heads = BytesHeaderParser(policy=default)
+_tags = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]{0,2000}>", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A message, and what kept it from being read whole; empty where nothing did."""
+
+    message: EmailMessage
+    fault: str = ""
+    is_cut: bool = False  # whether there is more of it than was read
+
+
+def read(raw: bytes) -> Read:
+    """The message in these bytes; whatever they are, there is one."""
+    if len(raw) > LARGEST:
+        return _heads_of(raw, f"It has {len(raw) // (1024 * 1024)} MB, of which the headers were read.")
+    if len(re.findall(rb"boundary\s*=", raw, re.IGNORECASE)) > _MOST_PARTS or raw.count(b"\n--") > _MOST_SEPARATORS:
+        return _heads_of(raw, "It has too many parts; its headers were read.")
+    try:
+        message = message_from_bytes(raw, policy=default)
+    except Exception:  # RecursionError among others: the parser's own faults are many
+        return _heads_of(raw, "Its parts could not be read; its headers were.")
+    return Read(message, _broken(message))
+
+
+def _heads_of(raw: bytes, fault: str) -> Read:
+    try:
+        end = re.search(rb"\r?\n\r?\n", raw[:LARGEST])
+        return Read(_heads.parsebytes(raw[: min(end.start() if end else LARGEST, _LARGEST_HEAD)]), fault, True)
+    except Exception:
+        return Read(EmailMessage(policy=default), "Nothing of it could be read.", True)
+
+
+def _broken(message: EmailMessage) -> str:
+    """What is wrong with how a message is built."""
+    try:
+        defects = [type(defect).__name__ for part in message.walk() for defect in part.defects]
+    except Exception:
+        return "Its parts could not be gone through."
+    if not list(message.raw_items()):
+        return "It has no headers."
+    return f"It is not built as a mail should be: {', '.join(sorted(set(defects)))}." if defects else ""
+
+
+def headers(message: Message, name: str) -> list[str]:
+    """Every header of this name, decoded as well as it can be."""
+    found = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
+    return [_decoded(value[:_LONGEST_HEADER]) for value in found]
+
+
+def header(message: Message, name: str) -> str:
+    """The first header of this name, or nothing."""
+    return next(iter(headers(message, name)), "")
+
+
+def _decoded(value: str) -> str:
+    value = re.sub(r"[\r\n]+[ \t]*", " ", value)
+    # Bytes that no charset was named for are UTF-8 today (RFC 6532), and anything else is not worth an error.
+    value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if "=?" not in value:
+        return value
+    try:
+        return str(make_header(decode_header(value)))
+    except Exception:  # an unknown charset, broken Base64
+        return value
+
+
+def addresses(message: Message, *names: str) -> list[str]:
+    """The mail addresses in these headers, in lower case."""
+    try:
+        found = getaddresses([value for name in names for value in headers(message, name)])
+    except Exception:
+        return []
+    return [address.strip().lower() for _, address in found if "@" in address]
+
+
+def text(message: Message) -> str:
+    """What a message says as text: of its plain parts, else of its HTML without tags."""
+    plain = _texts(message, "text/plain")
+    return plain if plain.strip() else _tags.sub(" ", _texts(message, "text/html"))
+
+
+def _texts(message: Message, kind: str) -> str:
+    found: list[str] = []
+    with contextlib.suppress(Exception):  # what was found until then is better than nothing
+        for part in message.walk():
+            if part.get_content_type() == kind and "filename" not in str(part.get("Content-Disposition", "")):
+                found.append(_content(part))
+    return "\n".join(found)[:_LONGEST_TEXT]
+
+
+def _content(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return ""
+    try:
+        return payload[: 4 * _LONGEST_TEXT].decode(part.get_content_charset() or "utf-8", "replace")
+    except (LookupError, ValueError):  # a charset that nobody knows
+        return payload[: 4 * _LONGEST_TEXT].decode("latin-1")
+
+
+def own_words(said: str) -> str:
+    """What somebody wrote, without what is quoted and without the signature."""
+    own: list[str] = []
+    for line in said.splitlines():
+        if line.rstrip() == "--" or (own and line.startswith(("-----", "_____", "> "))):
+            break
+        if not line.lstrip().startswith(">"):
+            own.append(line)
+    while own and (not own[-1].strip() or own[-1].rstrip().endswith(":")):
+        own.pop()  # "On Friday Ada wrote:"
+    return "\n".join(own).strip()

@@ -1,0 +1,86 @@
+"""The token of a link or an address that unsubscribes: whom and what it is about, signed, naming nobody."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..keys import Keys
+from .addresses import spelling
+
+_MARK, _LIST, _SEAL = 16, 4, 8  # bytes
+LENGTH = 45  # characters: with "unsubscribe+" it fits the 64 that a mail address may have before its @ (RFC 5321)
+_USE = "unsubscribe"
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Whom a token is about: by a keyed hash, under one key, and of which list."""
+
+    key: str
+    mark: str
+    list_mark: str
+
+    @property
+    def marks(self) -> dict[str, str]:
+        return {self.key: self.mark}
+
+
+class Tokens:
+    """Makes tokens under the newest key and reads them under every key that is kept; they do not expire.
+
+    In lower-case Base32, for a mail server may change the case of an address.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def marks(self, address: str) -> dict[str, str]:
+        """The beginning of an address's keyed hash under each kept key, the newest last."""
+        return {key: mark_of(hashed) for key, hashed in self._keys.hashes_by_key(spelling(address)).items()}
+
+    def make(self, address: str, list_name: str) -> str:
+        """The token of an address and a list."""
+        key, mark = list(self.marks(address).items())[-1]
+        said = bytes.fromhex(mark) + bytes.fromhex(list_mark(list_name))
+        return base64.b32encode(said + self._seal(key, said)).decode().rstrip("=").lower()
+
+    def read(self, token: str) -> Bearer | None:
+        """Whom a token is about, or None for one that we did not make."""
+        said, seal = _unpacked(token)
+        for key in self._keys if said else ():
+            if hmac.compare_digest(self._seal(key, said), seal):
+                return Bearer(key, said[:_MARK].hex(), said[_MARK:].hex())
+        return None
+
+    def _seal(self, key: str, said: bytes) -> bytes:
+        return bytes.fromhex(self._keys.mac(key, _USE, said))[:_SEAL]
+
+
+def mark_of(hashed: str) -> str:
+    """What of a keyed hash goes into a token: 128 bits."""
+    return hashed[: _MARK * 2]
+
+
+def list_mark(list_name: str) -> str:
+    """A list's name, short enough for a token."""
+    return hashlib.sha256(list_name.encode()).hexdigest()[: _LIST * 2]
+
+
+def named(bearer: Bearer, lists: Mapping[str, str]) -> str:
+    """The list that a token is about; nothing, which is all of them, where it is not known any longer."""
+    return lists.get(bearer.list_mark, "")
+
+
+def _unpacked(token: str) -> tuple[bytes, bytes]:
+    if len(token) != LENGTH or not token.isascii():
+        return b"", b""
+    try:
+        packed = base64.b32decode(token.upper() + "===")
+    except binascii.Error:
+        return b"", b""
+    return packed[: _MARK + _LIST], packed[_MARK + _LIST :]

@@ -1,0 +1,132 @@
+"""What stands about people, each known by a keyed hash alone: who is a child, who opted in, who accepted a licence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..database import Database
+from ..errors import RightsUnavailable
+from ..keys import Keys
+from .moments import stamp
+from .subjects import canonical
+
+#: What stands about a known child.
+MINOR = "minor"
+
+_tables = sa.MetaData()
+
+_standings = sa.Table(
+    "standings",
+    _tables,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("what", sa.Text, primary_key=True),
+    sa.Column("subject_key", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One thing about one person: since when, under which version of the policy, after which words (their digest)."""
+
+    at: str
+    policy: str
+    text: str
+
+
+class Standings:
+    """Keyed hashes in the database of rights. Every row names its key, and a hit is written anew under the newest.
+
+    Every method raises :class:`RightsUnavailable` when the database is away.
+    """
+
+    def __init__(self, url: str, keys: Keys) -> None:
+        self._database = Database(url, _tables, wait_ms=2000)
+        self._keys = keys
+
+    def note(self, subject: str, what: str, *, policy: str = "", text: str = "") -> None:
+        """Write down that this holds for somebody from now on, in place of what stood there before."""
+        key_id, hashed = self._keys.hash(canonical(subject))
+        row = {"subject": hashed, "subject_key": key_id, "what": what, "at": stamp(), "policy": policy, "text": text}
+        with self._write() as connection:
+            connection.execute(sa.delete(_standings).where(self._is(subject, what)))
+            connection.execute(sa.insert(_standings).values(row))
+
+    def find(self, subject: str, what: str) -> Standing | None:
+        """What stands, or None.
+
+        Raises :class:`KeyMissing` where nothing was found and a row was made under a key that is gone: it might be this
+        person's.
+        """
+        with self._read() as connection:
+            if connection is None:
+                return None
+            row = connection.execute(sa.select(_standings).where(self._is(subject, what))).mappings().first()
+            named = sa.select(_standings.c.subject_key).where(_standings.c.what == what).distinct()
+            for key_id in connection.scalars(named) if row is None else ():
+                self._keys.require(key_id)
+        if row is None:
+            return None
+        self._renew(subject, row)
+        return Standing(row["at"], row["policy"], row["text"])
+
+    def forget(self, subject: str, what: str) -> bool:
+        """Let it hold no longer; gives whether it did."""
+        with self._write() as connection:
+            gone = connection.execute(sa.delete(_standings).where(self._is(subject, what))).rowcount
+        self._database.truncate_wal()
+        return gone > 0
+
+    def forget_person(self, subject: str) -> int:
+        """Forget what somebody opted in to and accepted; gives the number. That one is a child stays known."""
+        if not self._database.exists:
+            return 0
+        mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
+        with self._write() as connection:
+            gone = connection.execute(sa.delete(_standings).where(mine)).rowcount
+        self._database.truncate_wal()
+        return gone
+
+    def forget_before(self, what: str, moment: str) -> int:
+        """Delete all that was written down before a moment; gives the number."""
+        if not self._database.exists:
+            return 0
+        with self._write() as connection:
+            old = (_standings.c.what == what) & (_standings.c.at < moment)
+            return connection.execute(sa.delete(_standings).where(old)).rowcount
+
+    def _renew(self, subject: str, row: sa.RowMapping) -> None:
+        key_id, hashed = self._keys.hash(canonical(subject))
+        if key_id != row["subject_key"]:
+            here = (_standings.c.subject == row["subject"]) & (_standings.c.what == row["what"])
+            with self._write() as connection:
+                connection.execute(sa.update(_standings).where(here).values(subject=hashed, subject_key=key_id))
+
+    def _is(self, subject: str, what: str) -> sa.ColumnElement[bool]:
+        return _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what == what)
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        try:
+            with self._database.write() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise RightsUnavailable(f"The database of rights could not be written: {error}") from error
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection | None]:
+        if not self._database.exists:
+            yield None
+            return
+        try:
+            with self._database.read() as connection:
+                yield connection if sa.inspect(connection).has_table("standings") else None
+        except SQLAlchemyError as error:
+            raise RightsUnavailable(f"The database of rights could not be read: {error}") from error

@@ -1,0 +1,91 @@
+"""What a form sent, sifted: from here on the request holds the declared fields, and nothing else that was typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Request
+from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+
+#: Our own controls at a form begin like this; they are read here and passed on to nobody.
+OWN = "privacy_"
+
+
+@dataclass
+class Sent:
+    """The declared fields and files, our own controls, and how many fields were left out."""
+
+    fields: MultiDict[str, Any]
+    files: MultiDict[str, FileStorage]
+    own: MultiDict[str, str]
+    dropped: int
+
+    def has(self, name: str) -> bool:
+        """Whether something was given under this name, a blank being nothing."""
+        values = [str(value).strip() for value in self.fields.getlist(name) if value is not None]
+        return any(values) or any(file.filename for file in self.files.getlist(name))
+
+
+def sift(request: Request, declared: Collection[str], controls: Collection[str]) -> Sent:
+    """Leave in the request's ``form``, ``files``, ``values`` and JSON only what is declared, or a control of the page.
+
+    Controls say nothing about anybody: a token against forgery, the page to go to. They pass, and are not collected.
+    """
+    form, files, body = request.form, request.files, _body(request)
+    given = [(name, value) for name, value in form.items(multi=True)]
+    given += [(name, each) for name, value in body.items() for each in (value if isinstance(value, list) else [value])]
+    passing = frozenset((*declared, *controls))
+    request.form = ImmutableMultiDict(_of(form.items(multi=True), passing))
+    request.files = ImmutableMultiDict(_of(files.items(multi=True), passing))
+    for name, file in files.items(multi=True):
+        if name not in passing:
+            file.close()
+    request.__dict__.pop("values", None)  # made of the form, and kept by whoever looked at it before
+    _replace_body(request, {name: value for name, value in body.items() if name in passing})
+    names = {name for name, _ in given} | set(files)
+    return Sent(
+        fields=MultiDict(_of(given, declared)),
+        files=MultiDict(_of(files.items(multi=True), declared)),
+        own=MultiDict((name, str(value)) for name, value in given if name.startswith(OWN)),
+        dropped=sum(name not in passing and not name.startswith(OWN) for name in names),
+    )
+
+
+def put(request: Request, name: str, value: str) -> None:
+    """Have the request say this of a field, whatever was sent."""
+    body = request.get_json(silent=True)
+    if isinstance(body, dict):
+        _replace_body(request, body | {name: value})
+        return
+    kept = [(other, each) for other, each in request.form.items(multi=True) if other != name]
+    request.form = ImmutableMultiDict([*kept, (name, value)])
+    request.__dict__.pop("values", None)
+
+
+def empty(request: Request) -> None:
+    """Leave nothing in the request."""
+    sift(request, (), ())
+
+
+def _body(request: Request) -> dict[str, Any]:
+    """What was sent as JSON, whatever it was called; nothing of what is no object."""
+    if request.form or request.files:
+        return {}
+    found = request.get_json(force=True, silent=True)
+    return found if isinstance(found, dict) else {}
+
+
+def _replace_body(request: Request, kept: dict[str, Any]) -> None:
+    """Whoever reads the body for itself meets what was kept too."""
+    raw = json.dumps(kept).encode() if request.is_json or kept else b""
+    given: Any = request
+    given.data = raw
+    given.get_data = lambda cache=True, as_text=False, parse_form_data=False: raw.decode() if as_text else raw
+    given.get_json = lambda force=False, silent=False, cache=True: kept if request.is_json or force else None
+
+
+def _of(items: Iterable[tuple[str, Any]], names: Collection[str]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in items if name in names]

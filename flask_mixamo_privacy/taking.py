@@ -1,0 +1,193 @@
+"""One form on its way in: sifted, held against its collection point, put on record, and then of effect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from functools import cached_property
+
+from . import age, notices
+from .access import current_user_id
+from .current import Exchange
+from .errors import KeyMissing, LedgerUnavailable, RightsUnavailable
+from .given import Given
+from .ledger import Entry
+from .mail.marketing import PURPOSE
+from .policy import CollectionPoint, Minors
+from .refusing import (
+    CHANGED,
+    MISSING,
+    NO_BIRTH,
+    NOT_SIGNED_UP,
+    UNREAD,
+    Incomplete,
+    NotCollected,
+    NotRecorded,
+    Outdated,
+    Refused,
+)
+from .rights.moments import now, stamp
+from .sifting import put, sift
+from .wording import Wording
+
+_NO = frozenset({"no", "0", "false", "off"})
+
+
+class Taking:
+    """What one request gives at one point. Made at once; :meth:`check`, :meth:`record` and :meth:`settle` come in this
+    order."""
+
+    def __init__(self, here: Exchange, point: CollectionPoint, subject: str, controls: Collection[str]) -> None:
+        self._here = here
+        self._policy = here.site.policy
+        self._point = point
+        self._declared = (*point.required, *point.optional)
+        self._sent = sift(here.request, self._declared, controls)
+        self.given = here.given = Given(self._sent)
+        self._subject_field = subject
+        self._opted: dict[str, Wording | None] = {}
+        self._hear_age()
+
+    @cached_property
+    def _subject(self) -> str:
+        """Whom this is about: the address given, or whoever is logged in."""
+        return str(self.given.get(self._subject_field) or "").strip() or current_user_id()
+
+    def check(self) -> None:
+        """Raise :class:`NotCollected` for what keeps the form from being taken; the others are not looked at."""
+        if problem := self.problem():
+            raise problem
+        signs_up = notices.only_signs_up(self._policy, self._point)
+        opted = self._opt_ins()
+        if (signs_up or opted) and self._is_minor():
+            opted = {purpose: words for purpose, words in opted.items() if self._policy.purpose(purpose).minors}
+            if signs_up and not any(self._policy.purpose(purpose).minors for purpose in self._point.purposes):
+                raise Refused(NOT_SIGNED_UP)
+        if signs_up and not opted:  # there is nothing that it might be used for
+            t = self._here.language
+            raise Incomplete(MISSING, ["privacy_opt_in"], names=notices.opt_in_label(self._policy, self._point, t))
+        self._opted, self.given.opt_ins = opted, frozenset(opted)
+
+    def problem(self) -> NotCollected | None:
+        """What is missing, or None."""
+        missing = [name for name in self._point.required if not self._sent.has(name)]
+        if (age.was_answered(self._sent.own) and self.given.old_enough is None) or missing == [age.ANSWER]:
+            return Incomplete(NO_BIRTH, [age.ANSWER])
+        if missing:
+            t = self._here.language
+            return Incomplete(MISSING, missing, names=t.names(notices.described(self._policy, missing, t)))
+        if notices.is_public(self._point) and not self.given.acknowledged:
+            return Incomplete(UNREAD, ["privacy_acknowledged"])
+        return None
+
+    def record(self, kind: str = "collection", words: Wording | None = None, **more: str) -> None:
+        """Put it on record; raises :class:`NotCollected` where that fails, for then nothing is taken.
+
+        The entry has field names and no values. An opt-in is in the ledger itself before it can have any effect.
+        """
+        words = words or self._words_of("notice", self._sent.own.get("privacy_notice", ""))
+        ledger = self._here.site.ledger
+        try:
+            for purpose, said in self._opted.items():
+                ledger.append(self._entry("opt-in", (purpose,), said), said)
+            ledger.append_or_wait(self._entry(kind, self._point.purposes, words, self._given(**more)), words)
+        except (LedgerUnavailable, OSError) as error:
+            self._here.site.failed(error, tell_tests=False)
+            raise NotRecorded() from error
+
+    def settle(self) -> None:
+        """Let opt-ins take effect, now that the site has taken the form too."""
+        for purpose, words in self._opted.items():
+            if self._subject:
+                digest = words.digest if words else ""
+                try:
+                    optins = self._here.site.rights.optins
+                    optins.note(self._subject, purpose, policy=self._policy.version, text=digest)
+                    if purpose == PURPOSE:
+                        self._here.site.mail.marketing.take_effect(self._subject, digest)
+                except RightsUnavailable as error:  # no mail goes out on it, which harms nobody
+                    self._here.site.failed(error, tell_tests=False)
+
+    def _hear_age(self) -> None:
+        """Take from the question of age a yes or a no, and nothing else. A no stands in this browser, whatever comes."""
+        here, own = self._here, self._sent.own
+        if age.was_answered(own):
+            answer = age.old_enough(own, (self._policy.minors or Minors()).age, now().date())
+        elif age.ANSWER in self._declared and self._sent.has(age.ANSWER):
+            answer = str(self.given[age.ANSWER]).strip().lower() not in _NO
+        else:
+            return
+        if answer is False:
+            here.kept["privacy_age"] = "no"
+        self.given.old_enough = answer and not here.is_minor if answer is not None else None
+        if age.ANSWER in self._declared and self.given.old_enough is not None:
+            said = "yes" if self.given.old_enough else "no"
+            self.given.fields[age.ANSWER] = self._sent.fields[age.ANSWER] = said
+            put(here.request, age.ANSWER, said)
+        if self.given.old_enough is False:
+            self._remember_minor()
+
+    def _remember_minor(self) -> None:
+        if self._subject:
+            try:
+                self._here.site.rights.minors.note(self._subject)
+            except RightsUnavailable as error:  # the cookie says so still, and the form is refused
+                self._here.site.failed(error, tell_tests=False)
+
+    def _is_minor(self) -> bool:
+        try:
+            return self._here.is_minor or bool(self._subject and self._here.site.rights.minors.is_minor(self._subject))
+        except (RightsUnavailable, KeyMissing) as error:
+            self._here.site.failed(error, tell_tests=False)
+            raise NotRecorded() from error
+
+    def _opt_ins(self) -> dict[str, Wording | None]:
+        """The purposes opted in to, each with the words that said so; None of a program that was shown none."""
+        own, policy = self._sent.own, self._policy
+        found: dict[str, Wording | None] = {}
+        shown = {text.split(".")[1].removeprefix("opt-in:"): text for text in own.getlist("privacy_asked") if "." in text}
+        ticked = set(own.getlist("privacy_opt_in"))
+        for point in policy.collection:
+            if point.id in ticked:
+                words = self._words_of("opt-in", shown.get(point.id, ""), point)
+                found |= dict.fromkeys(notices.asked_at_a_form(policy, point), words)
+        if notices.only_signs_up(policy, self._point) and self._point.id not in shown:
+            words = self._words_of("notice", own.get("privacy_notice", ""))
+            found |= {purpose: found.get(purpose, words) for purpose in self._point.purposes}
+        return found
+
+    def _words_of(self, kind: str, shown: str, point: CollectionPoint | None = None) -> Wording | None:
+        """The words that the form says it showed; raises :class:`NotCollected` where they are good no longer."""
+        point = point or self._point
+        if not shown:
+            return None  # a program's post: there were no words of ours, and the ledger says so
+        words = notices.in_force(self._policy, kind, point, shown)
+        mark, digest = shown.partition(".")[0], shown.rpartition(".")[2]
+        if words is None and mark == notices.mark(point):
+            # Words that were corrected since then are good if they said the same and the ledger can still prove them.
+            words = self._here.site.ledger.wording(digest, mark)
+        if words is None:
+            raise Outdated(CHANGED)
+        return words
+
+    def _entry(self, kind: str, purposes: tuple[str, ...], words: Wording | None, detail: str = "") -> Entry:
+        key_id, hashed = self._here.site.rights.people.hash(self._subject) if self._subject else ("", "")
+        return Entry(
+            kind,
+            stamp(),
+            policy=self._policy.version,
+            fingerprint=notices.mark(self._point),
+            purposes=purposes,
+            source="form" if words else "api",
+            locale=words.locale if words else "",
+            text=words.digest if words else "",
+            detail=detail or json.dumps({"point": self._point.id}),
+            subject=hashed,
+            subject_key=key_id,
+        )
+
+    def _given(self, **more: str) -> str:
+        """What the ledger keeps of it: names, and no values."""
+        given = [name for name in self._declared if self._sent.has(name)]
+        said = {"point": self._point.id, "fields": given, "dropped": self.given.dropped}
+        return json.dumps(said | more | ({"acknowledged": True} if notices.is_public(self._point) else {}))

@@ -1,0 +1,96 @@
+"""A site that sends mail, and a real mail server on loopback, for the tests that need them."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.policy import Contact, Marketing, Minors, Purpose, Requests
+
+ADA = "ada@shop.example"
+BASE = "https://shop.example"
+
+
+def policy(**values: Any) -> Any:
+    """The built-in policy, with what mail needs."""
+    own = built_in()
+    return replace(
+        own,
+        site="Shop",
+        purposes=(*own.purposes, Purpose("marketing", "Newsletter", "News.", ask="form")),
+        contact=Contact("Shop", "privacy@shop.example"),
+        requests=Requests(),
+        marketing=Marketing("unsubscribe@shop.example"),
+        minors=Minors(),
+        **values,
+    )
+
+
+class PostOffice:
+    """A mail server, and what was delivered to it."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, Any]] = []
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.controller.start()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        message = message_from_bytes(envelope.content, policy=default)
+        self.mails += [(to, message) for to in envelope.rcpt_tos]
+        return "250 OK"
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def subjects(self, to: str = ADA) -> list[str]:
+        return [str(mail["Subject"]) for got, mail in self.mails if got == to]
+
+
+class Shop:
+    """A site with a policy that speaks of mail; ``mails`` is what it handed over."""
+
+    def __init__(self, tiny: Any, **config: Any) -> None:
+        self.mails: list[Any] = []
+        given = {"PRIVACY_POLICY": policy(), "PRIVACY_BASE_URL": BASE, "PRIVACY_SEND": self.mails.append}
+        self.site = tiny(**given | config)
+        self.privacy = self.site.privacy
+
+    @property
+    def here(self) -> Any:
+        return self.site.privacy.site(self.site.app)
+
+    def __enter__(self) -> Shop:
+        self._context = self.site.app.app_context()
+        self._context.push()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._context.pop()
+
+    def may(self, address: str = ADA, **values: Any) -> str:
+        """Why marketing mail may leave, or may not."""
+        decision = self.privacy.may_mail(address, "marketing", **values)
+        return decision.reason if bool(decision) == (decision.reason == "opted-in") else "?"
+
+    def mail(self, mail_class: str = "marketing", to: str = ADA, subject: str = "News", **label: Any) -> EmailMessage:
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = "shop@shop.example", to, subject
+        if mail_class == "marketing":
+            label.setdefault("list", "marketing")
+        for name, value in self.privacy.mail_class(mail_class, **label).items():
+            message[name] = value
+        message.set_content("Hello")
+        return message
+
+    def token(self, address: str = ADA, list_name: str = "marketing") -> str:
+        return self.here.mail.marketing.tokens.make(address, list_name)

@@ -1,0 +1,271 @@
+"""What a message asks for, rule by rule: to act, to ask a person, or to do nothing."""
+
+import base64
+from dataclasses import replace
+
+import pytest
+from letters import BEARER, FAILED, PASSED, PLACE, TOKEN, action, decided, letter, report
+
+from flask_mixamo_privacy.language import SHIPPED, language
+from flask_mixamo_privacy.mail.verdict import Act
+from flask_mixamo_privacy.mail.words import words
+
+APPLE = {"X_Apple_Unsubscribe": "true", "Auto_Submitted": "auto-replied", "Authentication_Results": None}
+APPLE_SAYS = "Apple Mail sent this email to unsubscribe from the message “News”."
+
+
+def encoded(subject, charset="utf-8"):
+    return f"=?{charset}?b?{base64.b64encode(subject.encode(charset)).decode()}?="
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "unsubscribe", "Unsubscribe", "UNSUBSCRIBE", " unsubscribe ", "unsubscribe.", "Unsubscribe!!!", '"unsubscribe"', "un-subscribe",
+        "Re: unsubscribe", "RE: Re: re: UNSUBSCRIBE", "Re[2]: unsubscribe", "Re : unsubscribe", "[EXTERNAL] Re: unsubscribe",
+        "AW: unsubscribe", "Antw: unsubscribe", "SV: unsubscribe", "VS: unsubscribe", "RIF: unsubscribe", "R: unsubscribe",
+        "ODP: unsubscribe", "YNT: unsubscribe", "RES: unsubscribe", "Отв: unsubscribe".replace("Отв", "Ответ"), "答复：unsubscribe",
+        "回复: unsubscribe", "返信: unsubscribe", "תגובה: unsubscribe", "رد: unsubscribe", "ΑΠ: unsubscribe", "Atb: unsubscribe",
+        "unsubscribe\u200b", "\ufeffunsubscribe", "ｕｎｓｕｂｓｃｒｉｂｅ", "Désinscription", "DESINSCRIPTION", "Abbestellen", "Abmelden!",
+        "baja", "Odjava", "退订", "配信停止", "Rezygnuję", "Re: Abonelikten çık",
+        encoded("Unsubscribe"), encoded("Désabonnement", "iso-8859-1"), encoded("退订", "gb2312"), "=?utf-8?q?Re=3A_unsubscribe?=",
+        "=?utf-8?q?unsub?=\r\n =?utf-8?q?scribe?=", "=?x-nobody-knows?q?unsubscribe?=",
+    ],
+)  # fmt: skip
+def test_promise_35_the_word_as_the_subject_is_acted_on(subject):
+    """As people and their programs write it."""
+    wanted = "ask" if "nobody-knows" in subject else "act"
+    assert action(subject) == wanted
+
+
+@pytest.mark.parametrize("code", SHIPPED)
+def test_promise_35_the_word_on_our_own_button_counts_in_every_language(code):
+    """Whoever answers in their language is understood."""
+    assert action(encoded(language(code)("Unsubscribe").text)) == "act"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Re: New animations in May unsubscribe", "Re: New animations in May - UNSUBSCRIBE", "Unsubscribe Re: New animations in May",
+        "Unsubscribe: Re: New animations", "RE: [Shop] News // unsubscribe", "AW: Neues im Mai – abbestellen", "Re: News (désabonnement)",
+    ],
+)  # fmt: skip
+def test_promise_35_a_reply_that_adds_the_word_is_acted_on(subject):
+    """At either end of the subject of a mail of ours."""
+    assert action(subject, In_Reply_To="<1@shop.example>") == "act"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("How do I unsubscribe?", ""), ("How do I unsubscribe", ""), ("Please do not unsubscribe me", ""), ("Re: How do I unsubscribe?", ""),
+        ("Fwd: unsubscribe", ""), ("WG: Abbestellen", ""), ("TR: désabonnement", ""), ("Question", "I want to unsubscribe."),
+        ("Hello", "unsubscribe"), ("", "Please take me off your list"), ("Re: News", "Please stop sending me this"), ("unsubscribed", ""),
+        ("unsubscribe bob@mail.example", ""), ("Re: the unsubscribe page is broken", ""), ("opt out", ""), ("Hello", "> unsubscribe"),
+    ],
+)  # fmt: skip
+def test_promise_36_what_only_mentions_it_is_for_a_person(subject, body):
+    """Nothing that mentions it is dropped silently, and nothing doubtful is acted on."""
+    assert action(subject, body, To="privacy@shop.example") == "ask"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [("", "unsubscribe"), (None, "Unsubscribe."), ("Re: News", "unsubscribe\n\nOn Friday Shop wrote:\n> Hello"), ("Re:", "Abbestellen\n-- \nAda")],
+)  # fmt: skip
+def test_promise_36_a_mail_that_says_so_in_its_text_is_acted_on(subject, body):
+    """Where nothing else is said, by a subject or by a text."""
+    assert action(subject, body) == "act"
+
+
+def test_promise_36_a_mail_to_the_address_for_it_is_never_dropped():
+    """Somebody wrote to unsubscribe@ for a reason, also without the word."""
+    assert (action("Hello", "Thanks"), action("Hello", "Thanks", To="privacy@shop.example")) == ("ask", "ignore")
+
+
+def test_promise_35_a_reply_to_a_mail_whose_subject_had_the_word_adds_nothing():
+    """It was we who wrote it."""
+    ours = f"<{TOKEN}.0123456789abcdef.word@shop.example>"
+    assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=ours) == "ask"
+    assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=ours.replace(".word", "")) == "act"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Return_Path": "<>"}, {"From": "MAILER-DAEMON@mail.example"}, {"From": "postmaster@mail.example"}, {"X_Failed_Recipients": "a@b.c"},
+        {"Content_Type": "multipart/report; report-type=delivery-status; boundary=x"},
+        {"Content_Type": "multipart/report; report-type=disposition-notification; boundary=x"},
+        {"Return_Path": "<>", "To": f"unsubscribe+{TOKEN}@shop.example"},
+    ],
+)  # fmt: skip
+def test_promise_35_bounces_are_not_acted_on(headers):
+    """Whatever they quote; rule 1 comes first."""
+    assert action("unsubscribe", "unsubscribe", **headers) == "ignore"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Auto_Submitted": "auto-replied"}, {"Auto_Submitted": "auto-generated; x=y"}, {"Precedence": "bulk"}, {"Precedence": "auto_reply"},
+        {"List_Id": "<list.example>"}, {"List_Unsubscribe": "<https://spam.example/>"}, {"X_Autoreply": "yes"}, {"X_Loop": "ada@mail.example"},
+        {"X_Autorespond": ""}, {"From": "noreply@mail.example"},
+    ],
+)  # fmt: skip
+def test_promise_35_automatic_and_bulk_mail_is_not_acted_on(headers):
+    """A programme that answers, a list, a newsletter."""
+    assert action("Re: News unsubscribe", "unsubscribe", **headers) == "ignore"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Automatic reply: unsubscribe", "Out of Office: unsubscribe", "Abwesenheitsnotiz: unsubscribe", "Réponse automatique : unsubscribe",
+        "Respuesta automática: unsubscribe", "Automatisch antwoord: unsubscribe", "Autosvar: unsubscribe", "自動応答: unsubscribe", "Re: Out of office",
+    ],
+)  # fmt: skip
+def test_promise_35_vacation_replies_are_known_by_their_subject_too(subject):
+    """Not every mail program says that it is one."""
+    assert action(subject) == "ignore"
+
+
+def test_a_person_may_say_that_a_mail_is_not_automatic():
+    """RFC 3834: "no" is what a person's mail may carry."""
+    assert action(Auto_Submitted="no") == "act"
+
+
+def test_promise_35_apple_mails_own_opt_out_is_acted_on():
+    """It is Auto-Submitted, and comes from the person's own account."""
+    found = decided(letter("unsubscribe", APPLE_SAYS, **APPLE))
+    assert isinstance(found, Act) and found.address == "ada@mail.example"
+    assert action(f"{TOKEN}", APPLE_SAYS, **APPLE) == "act"
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"X_Apple_Unsubscribe": None}, "ignore"), ({"X_Apple_Unsubscribe": "false"}, "ignore"), ({"Authentication_Results": FAILED}, "ask"),
+        ({"Return_Path": "<>"}, "ignore"), ({"From": None}, "ask"), ({"Authentication_Results": PASSED}, "act"),
+    ],
+)  # fmt: skip
+def test_promise_35_what_only_looks_like_apple_mails_is_not(headers, wanted):
+    """The mark has to say true, the sender must not be known to be forged, and a bounce stays one."""
+    assert action("unsubscribe", APPLE_SAYS, **(APPLE | headers)) == wanted
+    assert action("Hello", "Hi", **(APPLE | {"To": "privacy@shop.example"})) == "ask"
+
+
+@pytest.mark.parametrize("header", ["To", "Cc", "Delivered_To", "X_Original_To"])
+def test_promise_35_mail_to_a_signed_address_is_acted_on(header):
+    """Even where it is automatic, says nothing, and its sender is nobody we know."""
+    headers = {
+        header: f"unsubscribe+{TOKEN}@shop.example",
+        "Auto_Submitted": "auto-generated",
+        "Authentication_Results": FAILED,
+    }
+    assert decided(letter("", "", **headers)) == Act("a signed address", BEARER, source="mail address")
+    assert action("", "", **(headers | {header: f"unsubscribe+{TOKEN[:-1]}x@shop.example"})) == "ignore"
+
+
+def test_promise_35_a_reply_to_a_mail_of_ours_tells_whose_it_was():
+    """By its Message-ID, so that an address that forwards its mail is taken off itself."""
+    for header in ("In_Reply_To", "References"):
+        answered = {header: f"<0@x.example> <{TOKEN}.0123456789abcdef@shop.example>", "Authentication_Results": None}
+        assert decided(letter(**answered)).bearer == BEARER
+
+
+@pytest.mark.parametrize(
+    ("results", "wanted"),
+    [
+        (PASSED, "act"), (FAILED, "ask"), (None, "ask"), ("mx.shop.example; none", "ask"), ("mx.shop.example", "ask"), ("", "ask"),
+        ("mx.shop.example; dkim=pass header.d=mail.example", "act"), ("mx; dkim=pass header.i=@mail.example", "act"),
+        ("mx; spf=pass smtp.mailfrom=ada@mail.example", "act"), ("mx; spf=pass smtp.mailfrom=evil.example", "ask"),
+        ("mx; dkim=pass header.d=evil.example", "ask"), ("mx; dkim=pass header.d=example", "ask"), ("mx; dkim=pass header.d=xmail.example", "ask"),
+        ("mx; dmarc=pass header.from=evil.example", "ask"), ("mx; dkim=pass header.d=mail.example; dmarc=fail header.from=mail.example", "ask"),
+        ("mx; dmarc=fail (dmarc=pass) header.from=mail.example", "ask"), ("mx; dkim=(pass) fail header.d=mail.example", "ask"),
+    ],
+)  # fmt: skip
+def test_promise_35_a_sender_counts_where_the_receiving_server_says_so(results, wanted):
+    """RFC 8601; anybody can write somebody else's name into a From."""
+    assert action(Authentication_Results=results) == wanted
+
+
+def test_promise_35_what_a_sender_writes_of_itself_is_not_believed():
+    """Below the server's own header, or under another name than the server's."""
+    forged = letter(Authentication_Results=FAILED).replace(
+        b"Subject:", f"Authentication-Results: {PASSED}\r\nSubject:".encode()
+    )
+    assert decided(forged).action == "ask"
+    named = replace(PLACE, server="mx.shop.example")
+    assert decided(letter(Authentication_Results=PASSED.replace("mx.shop", "mx.evil")), named).action == "ask"
+    assert decided(letter(), named).action == "act"
+    assert decided(letter("unsubscribe", APPLE_SAYS, **APPLE), named).action == "ask"
+
+
+def test_promise_35_two_senders_are_none():
+    """Which of them would it be about?"""
+    assert action(From="ada@mail.example, bob@mail.example") == "ask"
+
+
+@pytest.mark.parametrize("kind", ["abuse", "opt-out", "ABUSE"])
+def test_promise_36_a_feedback_report_is_an_opt_out(kind):
+    """Of whom it says, or of whom the mail in it says (RFC 5965)."""
+    assert decided(report(kind, Original_Rcpt_To="<Ada@Mail.example>")).address == "ada@mail.example"
+    assert decided(report(kind, original="To: ada@mail.example\r\n")).address == "ada@mail.example"
+    link = f"List-Unsubscribe: <https://shop.example/privacy/unsubscribe/{TOKEN}>\r\nTo: redacted@mail.example\r\n"
+    assert decided(report(kind, original=link)).bearer == BEARER
+    assert decided(report(kind, original=f"Message-ID: <{TOKEN}.0123456789abcdef@shop.example>\r\n")).bearer == BEARER
+
+
+def test_promise_36_a_report_that_names_nobody_is_for_a_person():
+    """Providers leave out who complained; then somebody has to look."""
+    assert decided(report()).action == "ask"
+
+
+@pytest.mark.parametrize("kind", ["auth-failure", "fraud", "not-spam", "virus", "other", "x"])
+def test_promise_36_other_reports_are_no_opt_out(kind):
+    """A failed authentication tells of forged mail, and not-spam of the contrary."""
+    assert decided(report(kind, Original_Rcpt_To="ada@mail.example")).action == "ignore"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Please delete my account and all my data", "delete"), ("Bitte löschen Sie meine Daten", "delete"), ("Supprimez toutes mes données", "delete"),
+        ("Quiero eliminar mis datos", "delete"), ("يرجى حذف بياناتي", "delete"), ("Please correct my address", "correct"),
+        ("Bitte berichtigen Sie meine Adresse", "correct"), ("Send me a copy of my data", "access"), ("What data do you have about me?", "access"),
+        ("Ich möchte Auskunft über meine Daten", "access"), ("Je voudrais une copie de mes données", "access"), ("export my data", "access"),
+    ],
+)  # fmt: skip
+def test_promise_32_a_mail_to_the_contact_opens_a_request(said, kind):
+    """To correct, to delete, to export; by its subject or its text, and it is answered."""
+    for subject, body in ((said, ""), ("Hello", said)):
+        found = decided(letter(encoded(subject), body, To="privacy@shop.example"))
+        assert (found.action, found.wish, found.answer) == ("ask", kind, True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authentication_Results": FAILED}, {"X_Auto_Response_Suppress": "All"}, {"From": "a@b.example, c@d.example"}],
+)
+def test_promise_32_nobody_is_answered_who_may_not_have_written(headers):
+    """The request is opened all the same, and a person looks at it."""
+    found = decided(letter("Delete my data", To="privacy@shop.example", **headers))
+    assert (found.action, found.wish, found.answer) == ("ask", "delete", False)
+
+
+def test_promise_32_nothing_automatic_is_ever_answered():
+    """Two programs that answer one another never stop."""
+    assert action("Delete my data", To="privacy@shop.example", Auto_Submitted="auto-replied") == "ignore"
+    assert action("Delete my data", To="unsubscribe@shop.example") == "ask"
+
+
+def test_both_wishes_in_one_mail_are_heard():
+    """The certain one is acted on, the other opens a request."""
+    found = decided(letter("unsubscribe", "And please delete my data.", To="privacy@shop.example"))
+    assert (found.action, found.wish) == ("act", "delete")
+
+
+def test_there_are_words_of_every_language():
+    """More than one for most."""
+    assert len(words()) > 2 * len(SHIPPED)

@@ -1,0 +1,373 @@
+"""Collection points: the notice at the form, declared fields alone, and a record before anything is used."""
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from forms import POINTS, RECIPIENTS, add_form, hidden, policy, send, with_forms
+
+from flask_mixamo_privacy.errors import LedgerUnavailable, OtherPurpose, UndeclaredCollection, UndeclaredField
+from flask_mixamo_privacy.language import language
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+ADA = "ada@shop.example"
+
+
+def broken(*_, **__):
+    raise LedgerUnavailable("no")
+
+
+def test_promise_07_the_notice_stands_at_the_form(tiny):
+    """What it is for, what is required and what may stay empty, and the way to the policy."""
+    text = with_forms(tiny).visitor().get("/registration").text
+    for words in ("We use this to help you.", "Use", "your email", "your name and your picture", 'href="/privacy/"'):
+        assert words in text
+    assert 'name="privacy_notice" value="' in text
+
+
+@pytest.mark.parametrize(("code", "word"), [("de", "Erforderlich"), ("fr", "Obligatoire"), ("ar", "إلزامي")])
+def test_the_notice_is_in_the_visitors_language(tiny, code, word):
+    """Its standard words; the site's own where it wrote them."""
+    text = with_forms(tiny).visitor(Accept_Language=code).get("/registration").text
+    assert str(language(code)("Required")) in text and f'<div class="privacy-notice" lang="{code}"' in text, word
+
+
+def test_promise_10_only_declared_fields_pass(tiny):
+    """An extra field is dropped and counted, a file as well, and the view never meets it."""
+    site = with_forms(tiny)
+    extra = {"shoe_size": "42", "spy": (io.BytesIO(b"x"), "spy.txt"), "picture": (io.BytesIO(b"x"), "me.png")}
+    found = site.visitor().post("/registration", data={"email": ADA, **extra}).json
+    assert (found["form"], found["values"], found["files"]) == ({"email": ADA}, {"email": ADA}, ["picture"])
+    assert found["dropped"] == 2
+    assert json.loads(site.ledger("collection")[0]["detail"])["dropped"] == 2
+
+
+def test_promise_10_json_is_sifted_too(tiny):
+    """However a view reads the body: parsed, forced, or raw."""
+    site = tiny(PRIVACY_POLICY=policy())
+
+    @site.app.post("/registration")
+    @site.privacy.collects("registration")
+    def view():
+        from flask import request
+
+        return [
+            request.get_json(force=True),
+            request.json,
+            json.loads(request.data),
+            json.loads(request.get_data(as_text=True)),
+        ]
+
+    visitor = site.visitor()
+    kept = {"email": ADA, "name": "Ada"}
+    assert visitor.post("/registration", json=kept | {"shoe_size": 42}).json == [kept] * 4
+    assert visitor.post("/registration", json=[ADA]).status_code == 400
+    raw = visitor.post("/registration", data=json.dumps(kept | {"shoe_size": 42}), content_type="text/plain")
+    assert raw.status_code == 415 or "shoe_size" not in raw.text
+
+
+def test_promise_10_optional_stays_optional(tiny):
+    """What is required and missing, or blank, is answered 400 with a sentence that names it; nothing is on record."""
+    site = with_forms(tiny)
+    visitor = site.visitor()
+    for email in (None, "", "   "):
+        answer = visitor.post("/registration", data={"name": "Ada"} | ({"email": email} if email is not None else {}))
+        assert answer.status_code == 400 and "Please fill in: your email." in answer.text
+    assert site.ledger() == []
+    assert visitor.post("/registration", data={"email": ADA}).status_code == 200
+
+
+def test_a_program_gets_its_answer_as_json(tiny):
+    """The sentence, and the fields it is about."""
+    answer = with_forms(tiny).visitor(Accept="application/json").post("/registration", data={})
+    assert (answer.status_code, answer.json) == (400, {"message": "Please fill in: your email.", "fields": ["email"]})
+
+
+def test_a_site_may_answer_in_its_own_way(tiny):
+    """The error is one of HTTP, and carries what a handler needs."""
+    site = with_forms(tiny)
+    site.app.register_error_handler(400, lambda error: (f"{error.message} {error.fields}", 400))
+    assert site.visitor().post("/registration").text == "Please fill in: your email. ('email',)"
+
+
+def test_promise_10_nothing_is_ticked_beforehand(tiny):
+    """No box of ours carries "checked", before or after a form was refused."""
+    visitor = with_forms(tiny, ("newsletter", "pictures")).visitor()
+    pages = [visitor.get(f"/{point.id}").text for point in POINTS]
+    assert sum('type="checkbox"' in page for page in pages) == len(POINTS)
+    pages.append(visitor.post("/registration", data={"privacy_opt_in": "newsletter"}).text)
+    assert not any(" checked" in page for page in pages)
+
+
+@pytest.mark.parametrize("point", ["registration", "newsletter", "account"])
+def test_promise_09_a_record_is_written(tiny, point):
+    """Time, version and digest of the words shown, which the ledger keeps; field names, no values, a keyed hash."""
+    site = with_forms(tiny)
+    assert send(site.visitor(), f"/{point}", email=ADA, old_enough="yes").status_code == 200
+    [row] = site.ledger("collection")
+    assert (row["at"], row["policy"], row["source"], row["locale"]) == (
+        "2026-05-08T12:00:00.000Z",
+        "2026-05-08",
+        "form",
+        "en",
+    )
+    [words] = [text for text in site.ledger_texts() if text["digest"] == row["text"]]
+    assert words["source"] == f"notice:{point}" and "your email" in words["body"]
+    assert json.loads(row["detail"])["point"] == point and len(row["subject"]) == 64 and row["subject_key"]
+    assert not [path for path in site.folder.rglob("*") if path.is_file() and ADA.encode() in path.read_bytes()]
+
+
+def test_a_programs_post_was_shown_no_words(tiny):
+    """And the record says so."""
+    site = with_forms(tiny)
+    assert site.visitor().post("/registration", data={"email": ADA}).status_code == 200
+    [row] = site.ledger("collection")
+    assert (row["source"], row["text"], row["locale"]) == ("api", "", "")
+
+
+def test_words_that_changed_since_are_shown_again(tiny):
+    """Who read that a name is optional has not read that it is required: 409, and nothing is taken."""
+    before = hidden(with_forms(tiny).visitor(), "/registration")
+    changed = [replace(POINTS[0], required=("email", "name"), optional=("picture",)), *POINTS[1:]]
+    site = with_forms(tiny, PRIVACY_POLICY=policy(*changed))
+    answer = site.visitor().post("/registration", data=before | {"email": ADA, "name": "Ada"})
+    assert answer.status_code == 409 and "has changed since you opened it" in answer.text and site.ledger() == []
+
+
+def test_words_that_were_only_corrected_are_good_while_the_ledger_has_them(tiny):
+    """A form opened before the correction is taken; the record has the words that were shown."""
+    site = with_forms(tiny)
+    before = hidden(site.visitor(), "/registration")
+    assert site.visitor().post("/registration", data=before | {"email": ADA}).status_code == 200
+    corrected = [replace(POINTS[0], notice="We use this in order to help you."), *POINTS[1:]]
+    later = with_forms(tiny, PRIVACY_POLICY=policy(*corrected))
+    assert later.visitor().post("/registration", data=before | {"email": ADA}).status_code == 200
+    assert len({row["text"] for row in later.ledger("collection")}) == 1
+
+
+@pytest.mark.parametrize(
+    "garbage", ["x", "....", "a.notice:registration.en.b", "a.notice:registration.tlh.b", "\x00.é", "." * 9000]
+)
+def test_a_garbled_digest_is_never_a_fault(tiny, garbage):
+    """It is words that nobody was shown."""
+    answer = with_forms(tiny).visitor().post("/registration", data={"email": ADA, "privacy_notice": garbage})
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize("name", ["privacy_asked", "privacy_opt_in", "privacy_acknowledged", "privacy_whatever"])
+def test_garbage_in_our_own_controls_is_nothing(tiny, name):
+    """It opts in to nothing and breaks nothing."""
+    found = with_forms(tiny).visitor().post("/registration", data={"email": ADA, name: ["x.y", "", "é" * 500]})
+    assert found.status_code == 200 and found.json["opt_ins"] == [] and found.json["dropped"] == 0
+
+
+def test_promise_07_an_undeclared_point_raises_in_tests(tiny):
+    """In the view and in the template, before anything is read; the error says what to add."""
+    site = with_forms(tiny)
+    add_form(site, "survey")
+    for visit in (site.visitor().get, site.visitor().post):
+        with pytest.raises(UndeclaredCollection) as told:
+            visit("/survey")
+        assert str(told.value).startswith(
+            "The policy declares no collection point 'survey'; it declares: registration, licence, newsletter, pictures, "
+            'account, posting. Use one of these, or add to privacy.toml:\n\n[[collection]]\nid = "survey"\n'
+        )
+
+
+def test_promise_07_in_production_an_undeclared_point_collects_nothing(tiny, caplog):
+    """The page is served without a notice; what is sent is answered 503, logged, and never reaches the view."""
+    site = with_forms(tiny, TESTING=False)
+    reached = []
+    site.app.add_url_rule(
+        "/survey", "survey", site.privacy.collects("survey")(lambda: reached.append(1) or "page"), methods=["GET", "POST"]
+    )
+    assert site.visitor().get("/survey").text == "page" and reached == [1]
+    assert site.visitor().post("/survey", data={"email": ADA}).status_code == 503 and reached == [1]
+    assert "declares no collection point 'survey'" in caplog.text and site.ledger() == []
+
+
+def test_check_tells_of_undeclared_points_and_cookies(tiny):
+    """Before anybody visits."""
+    site = with_forms(tiny)
+    add_form(site, "survey")
+    outcome = site.cli("check")
+    assert outcome.exit_code == 1
+    assert "error: The policy declares no collection point 'survey'" in outcome.output
+    assert "error: Forms set the cookie 'privacy_age', which is not declared." in outcome.output
+
+
+def test_around_a_few_lines(tiny):
+    """``with privacy.collects(…) as given`` does the same; on a GET nothing was given."""
+    site = tiny(PRIVACY_POLICY=policy())
+
+    @site.app.route("/register", methods=["GET", "POST"])
+    def register():
+        with site.privacy.collects("registration") as given:
+            return {"sent": bool(given), **given}
+
+    assert site.visitor().get("/register").json == {"sent": False}
+    assert site.visitor().post("/register", data={"email": ADA, "evil": "1"}).json == {"sent": True, "email": ADA}
+    assert site.visitor().post("/register", data={}).status_code == 400 and len(site.ledger("collection")) == 1
+
+
+def test_controls_of_the_page_pass_and_are_not_collected(tiny):
+    """The token of Flask-WTF always, others by name."""
+    site = tiny(PRIVACY_POLICY=policy())
+
+    @site.app.post("/register")
+    @site.privacy.collects("registration", controls=["next"])
+    def register():
+        from flask import request
+
+        return {"seen": request.form, "given": dict(site.privacy.given)}
+
+    found = site.visitor().post("/register", data={"email": ADA, "next": "/", "csrf_token": "t"}).json
+    assert found == {"seen": {"email": ADA, "next": "/", "csrf_token": "t"}, "given": {"email": ADA}}
+    assert json.loads(site.ledger("collection")[0]["detail"]) == {"point": "registration", "fields": ["email"], "dropped": 0}
+
+
+def test_an_async_view_collects_too(tiny):
+    """As Flask lets any view be."""
+    site = tiny(PRIVACY_POLICY=policy())
+
+    @site.app.post("/register")
+    @site.privacy.collects("registration")
+    async def register():
+        return dict(site.privacy.given)
+
+    assert site.visitor().post("/register", data={"email": ADA}).json == {"email": ADA}
+
+
+# Opt-ins
+
+
+def optin(site, email=ADA, purpose="marketing"):
+    return site.privacy.site(site.app).rights.optins.find(email, purpose)
+
+
+def test_promise_10_an_opt_in_is_recorded_with_its_words(tiny):
+    """Time, version and digest in the ledger, and in force in the database of rights."""
+    site = with_forms(tiny, ("newsletter",))
+    found = send(site.visitor(), "/registration", email=ADA, privacy_opt_in="newsletter").json
+    [row] = site.ledger("opt-in")
+    assert found["opt_ins"] == ["marketing"] and json.loads(row["purposes"]) == ["marketing"]
+    assert (row["at"], row["policy"]) == ("2026-05-08T12:00:00.000Z", "2026-05-08")
+    [words] = [text["body"] for text in site.ledger_texts() if text["digest"] == row["text"]]
+    assert "Yes, I want this: Newsletter" in words
+    assert (optin(site).text, optin(site).policy) == (row["text"], "2026-05-08")
+
+
+def test_promise_10_a_box_left_alone_opts_in_to_nothing(tiny):
+    """Nor does anything else at a form that serves other purposes."""
+    site = with_forms(tiny, ("newsletter",))
+    assert send(site.visitor(), "/registration", email=ADA).json["opt_ins"] == []
+    assert site.ledger("opt-in") == [] and optin(site) is None
+
+
+def test_sending_the_form_is_the_opt_in_where_it_serves_nothing_else(tiny):
+    """Unless that form has a box for it, which then has to be ticked."""
+    site = with_forms(tiny, ("pictures",))
+    visitor = site.visitor()
+    fields = hidden(visitor, "/pictures") | {"email": ADA}
+    refused = visitor.post("/pictures", data=fields)
+    assert refused.status_code == 400 and "Please fill in: Yes, I want this: Pictures." in refused.text
+    assert visitor.post("/pictures", data=fields | {"privacy_opt_in": "pictures"}).json["opt_ins"] == ["kids"]
+    del fields["privacy_asked"]
+    assert visitor.post("/pictures", data=fields).json["opt_ins"] == ["kids"]
+
+
+def test_an_opt_in_has_no_effect_before_it_is_on_record(tiny, monkeypatch):
+    """A ledger that is away: 503, and the view is never reached."""
+    site = with_forms(tiny)
+    monkeypatch.setattr(site.privacy.site(site.app).ledger, "append", broken)
+    answer = site.visitor().post("/pictures", data={"email": ADA})
+    assert answer.status_code == 503 and "could not be recorded just now" in answer.text and optin(site, ADA, "kids") is None
+
+
+def test_other_forms_wait_beside_a_ledger_that_is_away(tiny, monkeypatch):
+    """A purchase is taken, and its record is written later."""
+    site = with_forms(tiny)
+    ledger = site.privacy.site(site.app).ledger
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "append", broken)
+        assert site.visitor().post("/registration", data={"email": ADA}).status_code == 200
+    assert site.ledger() == [] and ledger.take_up() == 1 and len(site.ledger("collection")) == 1
+
+
+@pytest.mark.parametrize("fails", [lambda: ("no", 422), lambda: 1 / 0], ids=["refused", "raised"])
+def test_an_opt_in_has_no_effect_where_the_site_did_not_take_the_form(tiny, fails):
+    """The proof stays in the ledger; nobody is written to."""
+    site = tiny(PRIVACY_POLICY=policy())
+    site.app.config["PROPAGATE_EXCEPTIONS"] = False
+    site.app.add_url_rule("/pictures", "pictures", site.privacy.collects("pictures")(fails), methods=["POST"])
+    assert site.visitor().post("/pictures", data={"email": ADA}).status_code in (422, 500)
+    assert len(site.ledger("opt-in")) == 1 and optin(site, ADA, "kids") is None
+
+
+def test_an_erasure_forgets_opt_ins(tiny):
+    """And acceptances; who is a child stays known."""
+    site = with_forms(tiny)
+    send(site.visitor(), "/pictures", email=ADA)
+    rights = site.privacy.site(site.app).rights
+    rights.minors.note(ADA)
+    rights.people.erase(ADA, "operator")
+    assert optin(site, ADA, "kids") is None and rights.minors.is_minor(ADA)
+
+
+# Postings
+
+
+def test_promise_31_a_posting_without_the_acknowledgement_is_refused(tiny):
+    """The notice has a box that is not ticked; without it 400, with it on record."""
+    site = with_forms(tiny)
+    visitor = site.visitor()
+    assert "I know that everybody can read what I post here." in visitor.get("/posting").text
+    refused = send(visitor, "/posting", name="Ada", message="Hello")
+    assert refused.status_code == 400 and "Please say that you know who can read it" in refused.text and site.ledger() == []
+    assert send(visitor, "/posting", name="Ada", message="Hello", privacy_acknowledged="1").status_code == 200
+    [row] = site.ledger("collection")
+    assert json.loads(row["detail"]) == {
+        "point": "posting",
+        "fields": ["name", "message"],
+        "dropped": 0,
+        "acknowledged": True,
+    }
+    assert "I know that everybody" in next(text["body"] for text in site.ledger_texts() if text["digest"] == row["text"])
+
+
+def test_promise_31_any_point_may_be_a_public_one(tiny):
+    """``public = true`` in the declaration, with the site's own words from ``notices.postings``."""
+    own = policy(replace(POINTS[0], public=True))
+    site = with_forms(tiny, PRIVACY_POLICY=replace(own, notices=replace(own.notices, postings="All the world reads it.")))
+    assert "All the world reads it." in site.visitor().get("/registration").text
+    assert site.visitor().post("/registration", data={"email": ADA}).status_code == 400
+
+
+# Purpose limitation
+
+
+def reading(tiny, *arguments, **values):
+    site = tiny(PRIVACY_POLICY=policy())
+    with site.app.app_context():
+        return site.privacy.read(*arguments, **values)
+
+
+def test_promise_08_what_was_collected_is_read_for_its_purpose_alone(tiny):
+    """The fields of the points that serve it, and no other."""
+    record = {"email": ADA, "name": "Ada", "address": "1 Lane"}
+    found = reading(tiny, record, "use")
+    assert found == {"email": ADA, "name": "Ada"}
+    with pytest.raises(
+        UndeclaredField, match=r"The field 'address' is not declared for the purpose 'use'; declared are: email,"
+    ):
+        found["address"]
+
+
+@pytest.mark.parametrize(("purpose", "point"), [("purchase", None), ("marketing", "registration")])
+def test_promise_08_reading_for_another_purpose_raises(tiny, purpose, point):
+    """Nothing was collected for it, here or at that point."""
+    with pytest.raises(OtherPurpose, match=f"The purpose is '{purpose}'; allowed for what is collected"):
+        reading(tiny, {"email": ADA}, purpose, point=point)
+    assert RECIPIENTS[0].purposes == ("purchase",)

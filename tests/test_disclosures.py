@@ -1,0 +1,202 @@
+"""The one way out for personal data: to whom, which fields, what for, on which basis, and on record first."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from forms import RECIPIENTS, policy
+
+from flask_mixamo_privacy.errors import (
+    DisclosureError,
+    OtherPurpose,
+    PolicyError,
+    UndeclaredField,
+    UndeclaredPurpose,
+    UndeclaredRecipient,
+)
+from flask_mixamo_privacy.policy import Recipient
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+ADA = {"email": "ada@shop.example", "name": "Ada", "address": "1 Secret Lane", "password_hash": "scrypt"}
+COURT = {"basis": "legal", "reference": "Az. 12/26", "actor": "counsel"}
+
+
+@pytest.fixture
+def site(tiny):
+    return tiny(PRIVACY_POLICY=policy())
+
+
+def disclose(site, recipient="payment", record=ADA, purpose="purchase", **values):
+    with site.app.app_context():
+        return site.privacy.disclose(recipient, record, purpose, **values)
+
+
+def test_promise_29_a_recipient_gets_only_its_fields(site):
+    """Of a mapping or an object, however much more is in it."""
+    wanted = {"name": "Ada", "email": "ada@shop.example"}
+    assert disclose(site) == wanted and disclose(site, record=SimpleNamespace(**ADA)) == wanted
+    assert json.dumps(disclose(site, fields=["name"])) == '{"name": "Ada"}'
+
+
+def test_promise_29_an_unlisted_field_raises(site):
+    """When it is asked for, and when it is looked for in what was given."""
+    says = r"The field 'address' is not declared for the recipient 'payment'; declared are: name, email\. Do without it"
+    with pytest.raises(UndeclaredField, match=says):
+        disclose(site, fields=["name", "address"])
+    with pytest.raises(UndeclaredField, match=says):
+        disclose(site)["address"]
+
+
+def test_promise_29_the_ledger_keeps_names_and_no_values(site):
+    """When, who, which fields, what for, on which basis, whose as a keyed hash."""
+    disclose(site)
+    [row] = site.ledger("disclosure")
+    assert json.loads(row["detail"]) == {"recipient": "payment", "fields": ["email", "name"], "basis": "contract"}
+    assert (row["at"], row["policy"], json.loads(row["purposes"])) == (
+        "2026-05-08T12:00:00.000Z",
+        "2026-05-08",
+        ["purchase"],
+    )
+    assert len(row["subject"]) == 64 and row["subject_key"]
+    written = b"".join(path.read_bytes() for path in site.folder.rglob("*") if path.is_file())
+    assert not [value for value in ADA.values() if value.encode() in written and value != "scrypt"]
+
+
+def test_nothing_goes_out_that_cannot_be_recorded(site, monkeypatch):
+    """Neither by the ledger nor beside it."""
+
+    def away(_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(site.privacy.site(site.app).ledger, "append_or_wait", away)
+    with pytest.raises(OSError, match="disk full"):
+        disclose(site)
+
+
+@pytest.mark.parametrize("testing", [True, False], ids=["tests", "production"])
+def test_promise_28_an_undeclared_recipient_is_refused(tiny, testing):
+    """In production as well; the error says what to declare."""
+    site = tiny(PRIVACY_POLICY=policy(), TESTING=testing)
+    with pytest.raises(UndeclaredRecipient) as told:
+        disclose(site, "adnet")
+    assert str(told.value).startswith(
+        "The policy declares no recipient 'adnet'; it declares: payment. Nothing is given to anybody else."
+    )
+    assert '[[recipients]]\nid = "adnet"' in str(told.value) and site.ledger() == []
+
+
+def test_promise_08_disclosing_for_another_purpose_raises(site):
+    """One that the recipient does not serve, one that nobody declared, and none at all."""
+    with pytest.raises(OtherPurpose, match="The purpose is 'use'; allowed for the recipient 'payment': purchase"):
+        disclose(site, purpose="use")
+    with pytest.raises(UndeclaredPurpose):
+        disclose(site, purpose="profit")
+    with pytest.raises(OtherPurpose):
+        disclose(site, purpose="")
+    assert site.ledger() == []
+
+
+@pytest.mark.parametrize("basis", ["consent", "whim"])
+def test_a_basis_is_the_purposes_own(site, basis):
+    """Another one is told, with those allowed."""
+    with pytest.raises(DisclosureError, match=f"basis is '{basis}'; allowed: .*contract.*legal, safety, transfer"):
+        disclose(site, basis=basis)
+    assert disclose(site, basis="contract")["name"] == "Ada"
+
+
+@pytest.mark.parametrize("basis", ["legal", "safety"])
+@pytest.mark.parametrize("missing", ["reference", "actor"])
+def test_promise_38_law_and_safety_need_a_reference_and_an_actor(site, basis, missing):
+    """Without either nothing goes out."""
+    given = COURT | {"basis": basis, missing: "  "}
+    with pytest.raises(
+        DisclosureError, match=f"{missing} is '  '; allowed: .* On the basis '{basis}' the ledger has to say"
+    ):
+        disclose(site, **given)
+    assert site.ledger() == []
+
+
+@pytest.mark.parametrize("basis", ["legal", "safety"])
+def test_promise_38_what_the_law_asks_for_is_on_record(site, basis):
+    """To somebody declared, or to an authority that asks for declared fields by name; with reference and actor."""
+    assert disclose(site, purpose="", **COURT | {"basis": basis}) == {"name": "Ada", "email": "ada@shop.example"}
+    assert disclose(site, "court", fields=["address"], purpose="", **COURT) == {"address": "1 Secret Lane"}
+    said = json.loads(site.ledger("disclosure")[1]["detail"])
+    assert said == {
+        "recipient": "court",
+        "fields": ["address"],
+        "basis": "legal",
+        "reference": "Az. 12/26",
+        "actor": "counsel",
+    }
+
+
+def test_promise_38_an_authority_gets_what_it_names(site):
+    """Not everything, and nothing that the policy does not know."""
+    with pytest.raises(UndeclaredRecipient):
+        disclose(site, "court", purpose="", **COURT)
+    with pytest.raises(UndeclaredField, match="'password_hash' is not declared for this site"):
+        disclose(site, "court", purpose="", fields=["password_hash"], **COURT)
+
+
+def test_promise_39_a_new_owner_needs_a_posted_version_that_says_so(tiny, tmp_path):
+    """Declared is not posted: refused until a frozen version speaks of it."""
+    own = policy()
+    spoken = replace(own, notices=replace(own.notices, transfer=True))
+    versions = {"PRIVACY_VERSIONS_DIR": str(tmp_path / "versions")}
+    transfer = {"recipient": "buyer", "purpose": "", "fields": ["email"], "basis": "transfer"}
+    site = tiny(PRIVACY_POLICY=spoken, **versions)
+    with pytest.raises(
+        DisclosureError, match=r"The newest version of the policy is None; allowed: one that speaks of a new owner"
+    ):
+        disclose(site, **transfer)
+    silent = tiny(PRIVACY_POLICY=own, **versions)
+    assert silent.cli("policy", "freeze", "--date", "2026-05-08").exit_code == 0
+    with pytest.raises(DisclosureError, match=r"is '2026-05-08'; .* run `flask privacy policy freeze`"):
+        disclose(site, **transfer)
+    assert site.cli("policy", "freeze", "--date", "2026-05-09").exit_code == 0
+    assert disclose(site, **transfer) == {"email": "ada@shop.example"} and len(site.ledger("disclosure")) == 1
+
+
+@pytest.mark.parametrize("change", [{"sells": True}, {"id": "sale-of-data"}])
+def test_promise_27_nobody_can_be_declared_who_buys(change):
+    """The policy does not start."""
+    buyer = replace(RECIPIENTS[0], **change)
+    with pytest.raises(PolicyError, match="Data is not sold, traded or rented here: take the recipient out"):
+        policy(recipients=(buyer,))
+
+
+def test_promise_28_the_policy_page_names_every_recipient(tiny):
+    """Who, what for, which fields, where, and their own policy."""
+    other = Recipient("mail", "Post", "delivers mail", ("use",), ("email", "address"), "DE", "https://mail.example/privacy")
+    text = tiny(PRIVACY_POLICY=policy(recipients=(*RECIPIENTS, other))).visitor().get("/privacy/").text
+    for words in (
+        "Pay",
+        "takes payments",
+        "name, email",
+        "Ireland",
+        "Post",
+        "email, address",
+        "Germany",
+        "https://mail.example/privacy",
+    ):
+        assert words in text
+
+
+def test_the_command_lists_them(site):
+    """For a person and for a machine; of one recipient, of one person, from one day on."""
+    disclose(site)
+    disclose(site, "court", record=ADA | {"email": "eve@shop.example"}, purpose="", fields=["name"], **COURT)
+    said = site.cli("disclosures").output
+    assert "2026-05-08T12:00:00.000Z payment for purchase: email, name (basis: contract)\n" in said
+    assert "court: name (basis: legal, reference: Az. 12/26, actor: counsel)\n2 disclosures.\n" in said
+    found = json.loads(site.cli("disclosures", "--json").output)
+    assert [row["recipient"] for row in found] == ["payment", "court"]
+    assert (
+        found[0].items()
+        >= {"purpose": "purchase", "fields": ["email", "name"], "basis": "contract", "policy": "2026-05-08"}.items()
+    )
+    for choice, number in (("--recipient=court", 1), ("--subject=EVE@shop.example", 1), ("--since=2026-05-09", 0)):
+        assert len(json.loads(site.cli("disclosures", "--json", choice).output)) == number, choice

@@ -1,0 +1,222 @@
+"""Who does not agree to the licence does not download; a new version asks again."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from flask import render_template_string
+from flask_login import FlaskLoginClient, LoginManager, UserMixin
+from forms import POINTS, hidden, policy
+
+from flask_mixamo_privacy import acceptance_required
+from flask_mixamo_privacy.errors import RightsUnavailable, UndeclaredCollection
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+PAGE = "/privacy/licence/licence"
+FIRST, SECOND = "You may use it.\n\nYou may not sell it.", "You may use it once."
+
+
+class User(UserMixin):
+    def __init__(self, key):
+        self.id = key
+
+
+def licensed(tiny, point="licence", login=False, **values):
+    """A site with a licensed download; ``config`` for the rest."""
+    config = values.pop("config", {})
+    site = tiny(**{"PRIVACY_POLICY": policy()} | config)
+    if login:
+        LoginManager(site.app).user_loader(User)
+        site.app.test_client_class = FlaskLoginClient
+    site.view("/file", acceptance_required(point, **values)(lambda: "the file"))
+    return site
+
+
+def agree(visitor, path="/file", **fields):
+    """Follow the download to the licence, and press the button."""
+    page = visitor.get(path).location
+    assert page is not None, "was not asked"
+    return visitor.post(PAGE, data={**hidden(visitor, page), "acceptance": "yes", **fields})
+
+
+@pytest.mark.parametrize("name", ["licence", "license"])
+def test_promise_06_without_the_licence_no_download(tiny, name):
+    """Redirected to the licence and its form, whichever way it is spelt; with it the file, at once."""
+    visitor = licensed(tiny, name, text=FIRST).visitor()
+    asked = visitor.get("/file?size=2")
+    assert (asked.status_code, asked.location) == (302, f"{PAGE}?next=/file?size%3D2")
+    assert asked.headers["Cache-Control"] == "no-store" and "the file" not in asked.text
+    text = visitor.get(asked.location).text
+    assert '<p dir="auto">You may not sell it.</p>' in text and "We keep that you accepted." in text and "I accept" in text
+    answer = agree(visitor, "/file?size=2")
+    assert (answer.status_code, answer.location) == (303, "/file?size=2")
+    served = visitor.get("/file")
+    assert (served.status_code, served.text, served.headers["Cache-Control"]) == (200, "the file", "private")
+
+
+def test_promise_06_from_the_package_and_from_privacy(tiny):
+    """Two ways to the same."""
+    site = tiny(PRIVACY_POLICY=policy())
+    assert site.privacy.acceptance_required is acceptance_required
+
+
+def test_promise_06_a_new_version_asks_again(tiny):
+    """Another text is another version; the same one is not asked for twice."""
+    visitor = licensed(tiny, text=FIRST).visitor()
+    agree(visitor)
+    kept = visitor.get_cookie("privacy_licence").value
+    for text, status in ((FIRST, 200), (SECOND, 302)):
+        later = licensed(tiny, text=text).visitor()
+        later.set_cookie("privacy_licence", kept)
+        assert later.get("/file").status_code == status
+
+
+def test_promise_06_without_a_text_of_its_own_the_policy_is_the_licence(tiny):
+    """Each new version of it asks again, as does another notice."""
+    visitor = licensed(tiny).visitor()
+    agree(visitor)
+    kept = visitor.get_cookie("privacy_licence").value
+    notice = [replace(point, notice="We keep it.") if point.id == "licence" else point for point in POINTS]
+    for changed, status in ((policy(), 200), (policy(version="2026-05-09"), 302), (policy(*notice), 302)):
+        later = licensed(tiny, config={"PRIVACY_POLICY": changed}).visitor()
+        later.set_cookie("privacy_licence", kept)
+        assert later.get("/file").status_code == status
+
+
+def test_a_text_may_come_from_a_callable_and_in_languages(tiny):
+    """And is then one version for all who read it."""
+    texts = {"en": "Use it.", "de": "Benutzen Sie es."}
+    site = licensed(tiny, text=lambda: texts)
+    german = site.visitor(Accept_Language="de")
+    assert "Benutzen Sie es." in german.get(PAGE).text and "Ich nehme an" in german.get(PAGE).text
+    agree(german)
+    german.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+    assert german.get("/file").text == "the file"
+
+
+def test_promise_06_an_acceptance_is_on_record(tiny):
+    """Time, the policy's version, the licence's version, the digest of its text, and the text itself."""
+    site = licensed(tiny, text=FIRST)
+    agree(site.visitor())
+    [row] = site.ledger("acceptance")
+    assert (row["at"], row["policy"], row["subject"]) == ("2026-05-08T12:00:00.000Z", "2026-05-08", "")
+    assert len(json.loads(row["detail"])["version"]) == 64
+    assert [text["body"] for text in site.ledger_texts() if text["digest"] == row["text"]] == [FIRST]
+
+
+def test_the_cookie_is_signed_and_names_nobody(tiny):
+    """The same for all who accepted this version; edited, it is nothing."""
+    site = licensed(tiny, text=FIRST)
+    one, other = site.visitor(), site.visitor()
+    agree(one), agree(other)
+    kept = one.get_cookie("privacy_licence")
+    assert kept.value == other.get_cookie("privacy_licence").value and kept.http_only and kept.max_age == 365 * 86400
+    for forged in (kept.value[:-1], "licence=0123456789abcdef", "é", "x" * 3000):
+        one.set_cookie("privacy_licence", forged)
+        assert one.get("/file").status_code == 302
+
+
+def test_of_somebody_logged_in_the_database_knows(tiny):
+    """In any browser, and nobody else's acceptance counts for them, nor theirs for anybody else."""
+    site = licensed(tiny, login=True, text=FIRST)
+    agree(site.visitor())  # somebody who is not logged in, for this browser alone
+    ada, elsewhere, eve = (site.app.test_client(user=User(key)) for key in ("7", "7", "8"))
+    assert ada.get("/file").status_code == 302
+    agree(ada)
+    assert [client.get("/file").status_code for client in (ada, elsewhere, eve, site.visitor())] == [200, 200, 302, 302]
+    assert ada.get_cookie("privacy_licence") is None and len(site.ledger("acceptance")[1]["subject"]) == 64
+
+
+def test_several_licences_are_told_apart(tiny):
+    """Accepting one is not accepting the other; both stand side by side in one cookie."""
+    other = replace(POINTS[1], id="fonts", title="Fonts")
+    site = licensed(tiny, text=FIRST, config={"PRIVACY_POLICY": policy(*POINTS, other)})
+    site.view("/font", acceptance_required("fonts", text=SECOND)(lambda: "the font"))
+    visitor = site.visitor()
+    agree(visitor)
+    asked = visitor.get("/font").location
+    assert asked == "/privacy/licence/fonts?next=/font" and SECOND in visitor.get(asked).text
+    visitor.post("/privacy/licence/fonts", data={**hidden(visitor, asked), "acceptance": "yes"})
+    assert [visitor.get(path).text for path in ("/file", "/font")] == ["the file", "the font"]
+
+
+def test_a_sites_own_page_may_show_it(tiny):
+    """With our form below, which knows where to go on to."""
+    site = licensed(tiny, text=FIRST, endpoint="/terms")
+    site.view("/terms", lambda: render_template_string("<h1>Terms</h1>{{ privacy.acceptance('licence') }}"))
+    visitor = site.visitor()
+    asked = visitor.get("/file").location
+    assert asked == "/terms?next=/file" and hidden(visitor, asked)["next"] == "/file"
+    assert agree(visitor).location == "/file" and visitor.get("/file").text == "the file"
+
+
+def test_a_version_that_changed_meanwhile_is_shown_again(tiny):
+    """409: nobody accepts what they have not seen."""
+    before = hidden(licensed(tiny, text=FIRST).visitor(), PAGE)
+    site = licensed(tiny, text=SECOND)
+    answer = site.visitor().post(PAGE, data=before)
+    assert answer.status_code == 409 and SECOND in answer.text and site.ledger() == []
+
+
+def test_required_fields_are_asked_for_there(tiny):
+    """As the point declares them; without them 400, on the same page."""
+    points = [replace(point, required=("email", "acceptance")) if point.id == "licence" else point for point in POINTS]
+    site = licensed(tiny, text=FIRST, config={"PRIVACY_POLICY": policy(*points)})
+    visitor = site.visitor()
+    assert 'name="email" type="email"' in visitor.get(PAGE).text
+    refused = agree(visitor)
+    assert refused.status_code == 400 and "Please fill in: your email." in refused.text and FIRST[:15] in refused.text
+    assert agree(visitor, email="ada@shop.example").status_code == 303
+    assert len(site.ledger("acceptance")[0]["subject"]) == 64
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"])
+def test_the_way_on_stays_on_the_site(tiny, target):
+    """Whatever address was put there."""
+    visitor = licensed(tiny, text=FIRST).visitor()
+    assert agree(visitor, next=target).location == PAGE
+    assert "You have accepted this." in visitor.get(PAGE).text
+
+
+def test_another_site_cannot_accept_for_a_visitor(tiny):
+    """403, and nothing is on record."""
+    site = licensed(tiny, text=FIRST)
+    answer = site.visitor(Sec_Fetch_Site="cross-site").post(PAGE, data={"acceptance": "yes"})
+    assert answer.status_code == 403 and site.ledger() == []
+
+
+def test_nothing_is_accepted_that_cannot_be_recorded(tiny, monkeypatch):
+    """The ledger and its side file away: 503 and no cookie; the database of rights away: the same for who is logged in."""
+    site = licensed(tiny, login=True, text=FIRST)
+    here = site.privacy.site(site.app)
+
+    def away(*_, **__):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(here.ledger, "append_or_wait", away)
+        visitor = site.visitor()
+        assert agree(visitor).status_code == 503 and visitor.get_cookie("privacy_licence") is None
+
+    def no_rights(*_, **__):
+        raise RightsUnavailable("away")
+
+    monkeypatch.setattr(here.rights.acceptances, "note", no_rights)
+    monkeypatch.setattr(here.rights.acceptances, "has", no_rights)
+    ada = site.app.test_client(user=User("7"))
+    assert agree(ada).status_code == 503 and ada.get("/file").status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/privacy/licence/nothing", "/privacy/licence/registration"])
+def test_what_is_no_licence_has_no_page(tiny, path):
+    """404, for reading and for accepting."""
+    visitor = licensed(tiny, text=FIRST).visitor()
+    assert visitor.get(path).status_code == 404 and visitor.post(path).status_code == 404
+
+
+def test_an_undeclared_licence_is_told(tiny):
+    """Nothing is served under a point that the policy does not speak of."""
+    site = licensed(tiny, "terms", text=FIRST)
+    with pytest.raises(UndeclaredCollection, match="The policy declares no collection point 'terms'"):
+        site.visitor().get("/file")

@@ -1,0 +1,95 @@
+"""What stands about people: children, opt-ins, accepted licences, each by a keyed hash alone."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from flask_mixamo_privacy.errors import KeyMissing, RightsUnavailable
+from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.policy import Minors as Declared
+from flask_mixamo_privacy.rights.acceptances import Acceptances
+from flask_mixamo_privacy.rights.minors import Minors
+from flask_mixamo_privacy.rights.optins import OptIns
+from flask_mixamo_privacy.rights.standings import Standings
+
+OLD, NEW = {"old": "a secret of the year before"}, {"new": "a secret of this very year"}
+CHILD = "child@family.example"
+
+
+@pytest.fixture
+def standings(tmp_path, clock):
+    """Builds the standings of one database under the given keys."""
+    return lambda **keys: Standings(f"sqlite:///{tmp_path}/rights.sqlite", Keys(keys or OLD, ""))
+
+
+@pytest.fixture
+def rows(tmp_path):
+    def read():
+        with closing(sqlite3.connect(tmp_path / "rights.sqlite")) as connection:
+            return connection.execute("SELECT subject_key, what, at, subject FROM standings").fetchall()
+
+    return read
+
+
+def test_promise_20_a_known_child_is_a_keyed_hash_and_a_day(standings, rows, tmp_path):
+    """Nothing else is in the database: neither the address nor an age."""
+    minors = Minors(standings(), Declared(13))
+    minors.note(CHILD)
+    assert minors.is_minor(" Child@Family.example ") and not minors.is_minor("parent@family.example")
+    assert [(key, what, at[:10], len(hashed)) for key, what, at, hashed in rows()] == [("old", "minor", "2026-05-08", 64)]
+    assert b"family" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_promise_20_nobody_is_a_child_for_longer_than_children_are(standings, rows, clock):
+    """After as many years as the declared age the row goes, whoever it was about."""
+    minors = Minors(standings(), Declared(13))
+    minors.note(CHILD)
+    clock.shift(13 * 365 * 86400)
+    assert minors.is_minor(CHILD) and minors.expire() == 0
+    clock.shift(14 * 86400)
+    assert not minors.is_minor(CHILD) and minors.expire() == 1 and rows() == []
+
+
+def test_a_hit_is_written_anew_under_the_newest_key(standings, rows):
+    """Keys can be rotated: the old one is needed only until everybody was looked up once."""
+    Minors(standings(), None).note(CHILD)
+    assert Minors(standings(**OLD, **NEW), None).is_minor(CHILD)
+    assert [row[0] for row in rows()] == ["new"] and Minors(standings(**NEW), None).is_minor(CHILD)
+
+
+def test_a_key_that_a_row_needs_cannot_be_dropped(standings):
+    """Whom the row is about cannot be told, so the look-up fails instead of saying no."""
+    Minors(standings(), None).note(CHILD)
+    with pytest.raises(KeyMissing, match=r"made under the key 'old', but PRIVACY_KEYS has only: new\. Put the key back"):
+        Minors(standings(**NEW), None).is_minor("parent@family.example")
+
+
+def test_an_opt_in_stands_until_it_is_withdrawn(standings):
+    """By purpose, with when, under which version, after which words."""
+    optins = OptIns(standings())
+    assert optins.find(CHILD, "marketing") is None
+    optins.note(CHILD, "marketing", policy="2026-05-08", text="digest")
+    found = optins.find(CHILD, "marketing")
+    assert (found.at, found.policy, found.text) == ("2026-05-08T12:00:00.000Z", "2026-05-08", "digest")
+    assert optins.find(CHILD, "research") is None
+    assert optins.withdraw(CHILD, "marketing") and not optins.withdraw(CHILD, "marketing")
+    assert optins.find(CHILD, "marketing") is None
+
+
+def test_promise_06_only_the_version_in_force_was_accepted(standings):
+    """A new version counts as one that nobody accepted; accepting it replaces the old."""
+    acceptances = Acceptances(standings())
+    acceptances.note("7", "licence", policy="", version="one")
+    assert acceptances.has("7", "licence", "one") and not acceptances.has("7", "licence", "two")
+    acceptances.note("7", "licence", policy="", version="two")
+    assert acceptances.has("7", "licence", "two") and not acceptances.has("7", "licence", "one")
+
+
+def test_a_database_that_is_away_is_told(tmp_path):
+    """Whoever asks decides what that means: to write to nobody, or to serve nothing."""
+    (tmp_path / "rights.sqlite").write_bytes(b"no database at all, but something else" * 100)
+    minors = Minors(Standings(f"sqlite:///{tmp_path}/rights.sqlite", Keys(OLD, "")), None)
+    for use in (minors.note, minors.is_minor):
+        with pytest.raises(RightsUnavailable, match="The database of rights could not be"):
+            use(CHILD)

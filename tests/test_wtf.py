@@ -1,0 +1,113 @@
+"""Collection points in forms of Flask-WTF: declared fields alone, and what is missing is an error of its field."""
+
+import importlib
+import json
+import sys
+
+import pytest
+from flask import render_template_string
+from flask_wtf import CSRFProtect
+from forms import born, hidden, policy
+from wtforms import StringField, SubmitField
+from wtforms.validators import Length
+
+from flask_mixamo_privacy.errors import UndeclaredCollection
+from flask_mixamo_privacy.wtf import CollectionForm
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+ADA = "ada@shop.example"
+PAGE = """<form method=post>{{ form.hidden_tag() }}{{ form.notice }}
+{% for field in form if field.errors %}<b>{{ field.name }}: {{ field.errors|join }}</b>{% endfor %}
+{% for error in form.form_errors %}<i>{{ error }}</i>{% endfor %}"""
+
+
+class Registration(CollectionForm):
+    collects = "registration"
+    email = StringField("E-mail", [Length(max=30)])
+    name = StringField("Name")
+    shoe_size = StringField("Shoe size")
+    submit = SubmitField("Register")
+
+
+class Newsletter(CollectionForm):
+    collects = "newsletter"
+    email = StringField("E-mail")
+
+
+def with_form(tiny, kind=Registration, **config):
+    site = tiny(PRIVACY_POLICY=policy(), **config)
+    CSRFProtect(site.app)
+
+    def view():
+        form = kind()
+        if form.validate_on_submit():
+            return {"data": form.data, "given": dict(form.given), "opt_ins": sorted(form.given.opt_ins)}
+        return render_template_string(PAGE, form=form)
+
+    site.app.add_url_rule("/form", "form", view, methods=["GET", "POST"])
+    return site
+
+
+def send(visitor, **fields):
+    return visitor.post("/form", data=hidden(visitor, "/form") | fields)
+
+
+def test_only_declared_fields_reach_the_form(tiny):
+    """The token and the button do as well; the record is written once."""
+    site = with_form(tiny)
+    found = send(site.visitor(), email=ADA, shoe_size="42", submit="Register").json
+    assert (found["data"]["email"], found["data"]["shoe_size"], found["data"]["submit"]) == (ADA, None, True)
+    assert found["given"] == {"email": ADA}
+    [row] = site.ledger("collection")
+    assert json.loads(row["detail"]) == {"point": "registration", "fields": ["email"], "dropped": 1} and row["text"]
+
+
+def test_what_is_missing_is_an_error_of_its_field(tiny):
+    """In the form, where it can be shown; nothing is on record."""
+    site = with_form(tiny)
+    assert "<b>email: Please fill in: your email.</b>" in send(site.visitor(), name="Ada").text
+    assert site.ledger() == []
+
+
+def test_the_forms_own_validators_count(tiny):
+    """What they refuse is not on record either."""
+    site = with_form(tiny)
+    assert "email: Field cannot be longer than 30" in send(site.visitor(), email="a" * 30 + ADA).text and site.ledger() == []
+
+
+def test_promise_20_a_child_is_refused_in_the_form(tiny):
+    """With a sentence for the whole form; whoever is old enough opts in by sending it."""
+    site = with_form(tiny, Newsletter)
+    child = site.visitor()
+    assert "<i>We cannot sign you up.</i>" in send(child, email=ADA, **born(2015)).text
+    assert "<i>We cannot sign you up.</i>" in send(child, email=ADA, **born(1980)).text
+    assert send(site.visitor(), email="eve@shop.example", **born(1980)).json["opt_ins"] == ["marketing"]
+
+
+def test_the_token_is_asked_for_still(tiny):
+    """Sifting is no way around Flask-WTF's own check."""
+    assert with_form(tiny).visitor().post("/form", data={"email": ADA}).status_code == 400
+
+
+def test_promise_07_an_undeclared_point_raises(tiny):
+    """In tests; in production the form is empty and never valid."""
+
+    class Survey(CollectionForm):
+        collects = "survey"
+        email = StringField("E-mail")
+
+    with pytest.raises(UndeclaredCollection):
+        with_form(tiny, Survey).visitor().get("/form")
+    site = with_form(tiny, Survey, TESTING=False)
+    assert send(site.visitor(), email=ADA).text.startswith("<form method=post>") and site.ledger() == []
+
+
+def test_without_flask_wtf_the_first_use_says_what_is_missing(tiny, monkeypatch):
+    """The module can be imported all the same."""
+    monkeypatch.setitem(sys.modules, "flask_wtf", None)
+    monkeypatch.delitem(sys.modules, "flask_mixamo_privacy.wtf")
+    bare = importlib.import_module("flask_mixamo_privacy.wtf").CollectionForm
+    form = type("Registration", (bare,), {"collects": "registration"})
+    with tiny(PRIVACY_POLICY=policy()).app.test_request_context(), pytest.raises(ImportError, match="pip install Flask-WTF"):
+        form()
