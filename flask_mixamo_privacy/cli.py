@@ -168,7 +168,8 @@ def prune_command() -> None:
     here.load(wait=_WAIT)
     deleted = here.prune()
     click.echo(f"{deleted} events older than {here.policy.retention.events} deleted.")
-    click.echo(f"{here.rights.expire()} rows kept after an erasure, and no longer needed, deleted.")
+    if rows := here.rights.expire():
+        click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
 
 
 def _note_access(here: Site, what: str) -> None:

@@ -298,6 +298,7 @@ def test_promise_4_a_model_that_nobody_registered_is_listed(tmp_path, tiny):
     from flask_sqlalchemy import SQLAlchemy
 
     site = tiny(PRIVACY_POLICY=policy(), SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/own.sqlite")
+    site.app.import_name = "guesthouse"
     db = SQLAlchemy(site.app)
 
     class Person(db.Model):
@@ -312,7 +313,7 @@ def test_promise_4_a_model_that_nobody_registered_is_listed(tmp_path, tiny):
         "Guest",
         (Own,),
         {
-            "__module__": "tiny.models",
+            "__module__": "guesthouse.models",
             "__tablename__": "g",
             "id": sa.Column(sa.Integer, primary_key=True),
             "iban": sa.Column(sa.Text),
