@@ -220,6 +220,9 @@ def test_promise_36_a_feedback_report_is_an_opt_out(kind):
 def test_promise_36_a_report_that_names_nobody_is_for_a_person():
     """Providers leave out who complained; then somebody has to look."""
     assert decided(report()).action == "ask"
+    assert (
+        decided(report(Original_Rcpt_To="redacted@mail.example", original="To: redacted@mail.example\r\n")).action == "ask"
+    )
 
 
 @pytest.mark.parametrize("kind", ["auth-failure", "fraud", "not-spam", "virus", "other", "x"])

@@ -37,8 +37,9 @@ def report_of(message: Message) -> Report | None:
     said = _fields(fields)
     original = _original(originals)
     to = next(iter(addresses(original, "To")), "") if original is not None else ""
-    recipient = said.get("original-rcpt-to", "").strip("<> ") or to
-    return Report(said.get("feedback-type", "").lower(), spelling(recipient), _candidates(original, said))
+    recipient = spelling(said.get("original-rcpt-to", "").strip("<> ") or to)
+    named = "" if recipient.startswith("redacted") else recipient  # RFC 6590: nobody's address
+    return Report(said.get("feedback-type", "").lower(), named, _candidates(original, said))
 
 
 def _fields(part: Message) -> dict[str, str]:

@@ -24,8 +24,9 @@ from . import (
 )
 
 _FAMILIES = (
-    assets, consent, csp, decision, events, licence, me, page, policy, receipt, reports, requests, staff, tracker, unsubscribe,
-)  # fmt: skip
+    *(assets, consent, csp, decision, events, licence, me, page, policy),
+    *(receipt, reports, requests, staff, tracker, unsubscribe),
+)
 
 
 def blueprint() -> Blueprint:
