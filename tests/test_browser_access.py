@@ -129,7 +129,7 @@ def test_settings_show_the_focus(settings):
     for _ in range(stops):
         settings.keyboard.press("Tab")
         assert settings.locator("main :focus").evaluate("e => parseFloat(getComputedStyle(e).outlineWidth)") >= 2
-    assert stops == 9
+    assert stops == 10
 
 
 def test_a_page_that_needs_consent_opens_with_one_press(enter):

@@ -1,6 +1,7 @@
 """Personal data of the site's own: exported, erased as declared, corrected; in any store, and in three kinds of models."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -247,8 +248,14 @@ def test_models_of_flask_sqlalchemy_lite_are_covered(tmp_path, tiny):
     site = tiny(PRIVACY_POLICY=policy(), SQLALCHEMY_ENGINES={"default": f"sqlite:///{tmp_path}/own.sqlite"})
     db = SQLAlchemy(site.app)
     site.privacy.register_models(lambda: db.session, {Person: "mail"})
-    with site.app.app_context():
-        hold_and_erase(site, Own.metadata, Person, db.engine)
+
+    def in_context():
+        with site.app.app_context():
+            hold_and_erase(site, Own.metadata, Person, db.engine)
+
+    # It closes its sessions by asyncio, which minds a browser's event loop in the same thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(in_context).result()
 
 
 def hold_and_erase(site, metadata, model, engine=None):
