@@ -12,7 +12,7 @@ from flask_mixamo_privacy.declaration import built_in
 from flask_mixamo_privacy.site import EXTENSION, Site
 from flask_mixamo_privacy.tracking.visits import Visitor
 
-FORGED = "privacy_consent=g.500a.AAAAAAaaaaaa.3.Zm9yZ2VkIGZvcmdlZCBmb3Jn.0.c2lnbmVkIGJ5IG5vYm9keSwgcmVhbGx5IG5vYm9keSE"
+FORGED = "privacy_consent=g.500a.AAAAAAaaaaaa.3..Zm9yZ2VkIGZvcmdlZCBmb3Jn.0.c2lnbmVkIGJ5IG5vYm9keSwgcmVhbGx5IG5vYm9keSE"
 
 
 def site_of(app: Flask) -> Site:
