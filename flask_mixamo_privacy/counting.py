@@ -71,7 +71,15 @@ def write_reported(here: Exchange, reported: Sequence[Reported]) -> None:
     if visitor is not None and reported:
         fields, around = here.site.log_fields, _surroundings(here)
         lines = [(kind, key, at, scene(fields, *where, *around), data) for key, at, (kind, data, *where) in reported]
-        _write(here, visitor, lines[0][3], lines)
+        _write(here, _in_visit(visitor, here.visitor_before, lines), lines[0][3], lines)
+
+
+def _in_visit(visitor: Visitor, before: Visitor | None, lines: list[Line]) -> Visitor:
+    """The visitor in the visit at hand: by when things happened, not when they are told; closing a page begins none."""
+    if before is None:
+        return visitor
+    times = [line[2] for line in lines if line[0] != "page_exit"]
+    return before.seen(max(times)) if times else before
 
 
 def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> None:

@@ -6,11 +6,19 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flask_mailman.backends.smtp import EmailBackend as SmtpBackend
-
 from .mail.label import NAME, Label, read_label
 from .mailing import base_of_mails
 from .site import site
+
+try:
+    from flask_mailman.backends.smtp import EmailBackend as SmtpBackend
+except ImportError:
+
+    class SmtpBackend:  # type: ignore[no-redef]
+        """What stands in where Flask-Mailman is not installed: it says so at the first use."""
+
+        def __init__(self, *args: Any, **values: Any) -> None:
+            raise ImportError("This is a backend of Flask-Mailman, which is not installed: pip install Flask-Mailman")
 
 
 def guarded(backend: type[Any]) -> type[Any]:

@@ -38,6 +38,19 @@ def test_what_is_acknowledged_is_in_the_log(tiny):
     assert cookie(visitor, "privacy_visitor").startswith(start["visitor"])
 
 
+def test_a_visit_begins_by_what_was_done_and_when(tiny, clock):
+    """Closing a page that stood open for hours is no visit, nor is what happened long ago and is told now; a click is one."""
+    site = tiny()
+    visitor = consenting(site)
+    visitor.get("/")
+    clock.shift(2 * 3600)
+    report(visitor, {"id": "a", "kind": "page_exit", "page": "/", "data": {"seconds": 9}})
+    report(visitor, click(id="b", age=2 * 3600 * 1000))
+    assert len(site.events("visit_start")) == 1
+    report(visitor, click(id="c"))
+    assert [event["data"]["visit_number"] for event in site.events("repeat_visit")] == [2]
+
+
 @pytest.mark.parametrize("choice", [None, "reject_all", "customisation"])
 def test_without_consent_to_statistics_nothing_is_taken(tiny, choice):
     """403, no cookie, no file: for who never answered, who refused, and who allows something else."""
