@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,12 @@ class Tiny:
     def files(self) -> list[str]:
         """Every file below the folder."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+
+def in_a_thread(function: Callable[[], Any]) -> Any:
+    """What the function gives, run in a thread of its own: asyncio minds the event loop that a browser has in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(function).result()
 
 
 def choose(visitor: FlaskClient, choice: str, *purposes: str, **fields: str) -> Any:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import choose, cookie
+from conftest import choose, cookie, in_a_thread
 from flask_mixamo_privacy import signals, wording
 from flask_mixamo_privacy.declaration import built_in
 from flask_mixamo_privacy.language import language
@@ -340,7 +340,7 @@ def test_an_async_view_may_require_consent(tiny):
     site.view("/wall", consent_required("statistics")(view))
     visitor = site.visitor()
     choose(visitor, "accept_all")
-    assert visitor.get("/wall").text == "awaited"
+    assert in_a_thread(lambda: visitor.get("/wall").text) == "awaited"
 
 
 def test_what_one_signs_up_to_at_a_form_is_not_granted_in_a_browser(tiny):

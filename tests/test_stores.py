@@ -1,7 +1,6 @@
 """Personal data of the site's own: exported, erased as declared, corrected; in any store, and in three kinds of models."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +11,7 @@ from flask import Flask
 from people import FIELDS, Account, Basket, Letter, Order, policy
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
+from conftest import in_a_thread
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.errors import StoreError
 from flask_mixamo_privacy.period import Period
@@ -253,9 +253,7 @@ def test_models_of_flask_sqlalchemy_lite_are_covered(tmp_path, tiny):
         with site.app.app_context():
             hold_and_erase(site, Own.metadata, Person, db.engine)
 
-    # It closes its sessions by asyncio, which minds a browser's event loop in the same thread.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(in_context).result()
+    in_a_thread(in_context)  # it closes its sessions by asyncio
 
 
 def hold_and_erase(site, metadata, model, engine=None):
