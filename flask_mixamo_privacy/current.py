@@ -146,6 +146,11 @@ class Exchange:
                 self._visitor = self._see()
         return self._visitor
 
+    @property
+    def mark(self) -> str:
+        """What tells this visitor from an earlier one in a tab; empty for nobody."""
+        return self.visitor.mark if self.visitor is not None else ""
+
     def known_visitor(self) -> Visitor | None:
         """The visitor that the cookie names, if it serves the grant in the consent cookie."""
         raw = self._cookie(self.names.visitor)

@@ -37,6 +37,7 @@ class TemplateVerbs(FormVerbs):
         self._ready = lru_cache(maxsize=64)(self._render)
         self._gates = Gates(site.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
+        self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # as many as there are marks
         self._for_everybody = lru_cache(maxsize=64)(self._make_for_everybody)
 
     def banner(self, *, assets: bool = True) -> Markup:
@@ -66,8 +67,7 @@ class TemplateVerbs(FormVerbs):
     def _tracking(self, here: Exchange, consent: Consent) -> Markup:
         if "statistics" not in consent.granted:
             return _EMPTY
-        address = self._site.tracker_address(here.environ.get("SCRIPT_NAME", ""), here.visitor)
-        return Markup(f'<script src="{escape(address)}" defer{nonce_attribute(here)}></script>')  # noqa: S704 — escaped
+        return self._tracker(here.environ.get("SCRIPT_NAME", ""), here.mark, nonce_attribute(here))
 
     def _asking(self, here: Exchange, assets: bool, back_to: str) -> Markup:
         here.personal = True
@@ -131,6 +131,9 @@ class TemplateVerbs(FormVerbs):
             said = t(text)
             text, lang = said.text, Markup(' lang="{}" dir="{}"').format(said.lang, direction(said.lang))
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
+
+    def _make_tracker(self, root: str, mark: str, nonce: Markup) -> Markup:
+        return Markup('<script src="{}" defer{}></script>').format(self._site.tracker_address(root, mark), nonce)
 
     def _make_for_everybody(self, root: str, t: Language) -> Markup:
         link = self._make_link(root, "/consent", "privacy-settings-link", "Privacy settings", t)

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from .policy import Policy
-    from .tracking.visits import Visitor
 
 EXTENSION = "mixamo_privacy"
 
@@ -114,9 +113,8 @@ class Site:
         found = self.cookies.consent(raw, today, gpc) if raw else None
         return found or self._unasked[gpc]
 
-    def tracker_address(self, root: str, visitor: Visitor | None) -> str:
-        """Where the tracker is, below the app's root path; for another content, and for another visitor, elsewhere."""
-        mark = visitor.mark if visitor is not None else ""
+    def tracker_address(self, root: str, mark: str) -> str:
+        """Where the tracker is, below the app's root path; elsewhere for another content, and for another mark."""
         return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}&for={mark}"
 
     @property

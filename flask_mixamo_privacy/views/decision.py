@@ -236,7 +236,7 @@ def _answer(here: Exchange, decision: Decision) -> AnyResponse:
 def _tracker(here: Exchange) -> dict[str, str]:
     """What a page that stays open may run from now on, where it may."""
     granted = "statistics" in here.consent.granted
-    return {"tracker": here.site.tracker_address(here.environ.get("SCRIPT_NAME", ""), here.visitor)} if granted else {}
+    return {"tracker": here.site.tracker_address(here.environ.get("SCRIPT_NAME", ""), here.mark)} if granted else {}
 
 
 def _what_was_removed(decision: Decision, back: str | None) -> str:
