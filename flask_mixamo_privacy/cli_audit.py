@@ -9,19 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
 from .aside import set_aside
-from .audit import audit, baseline, terminal
-from .audit.page import as_html
-from .audit.report import Report
 from .outcomes import could_not_look
 from .site import site
 from .tracking.events import timestamp
+
+if TYPE_CHECKING:
+    from .audit.report import Report
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -39,9 +39,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str,
 @click.option("--limit", default=40, show_default=True, type=click.IntRange(1), help="The most pages for each login.")
 @click.option("--wait", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds on each page.")
 @click.option("--offline", is_flag=True, help="Find no host but the site's own; who asks for others is told all the same.")
-@click.option(
-    "--baseline", "known", type=click.Path(path_type=Path), help=f"Known findings; {baseline.NAME} beside the policy."
-)
+@click.option("--baseline", "known", type=_FILE, help="Known findings; else privacy-audit.toml beside the declaration.")
 @click.option("--html", type=_FILE, help="Write a report with pictures there.")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 @click.pass_context
@@ -54,8 +52,13 @@ def audit_command(
     The app is started on a free port, with the extension's files in a temporary folder; or give the URL at which it runs.
     Exit 0: nothing found. 1: findings. 2: could not look.
     """
+    # No serving process needs these, and every one of them imports this module.
+    from .audit import audit, baseline
+    from .audit.page import as_html
+
     with _app(context.ensure_object(ScriptInfo)) as app, app.app_context():
-        entries = baseline.read(path) if (path := _baseline(known)) else []
+        path = known or _beside(baseline.NAME)
+        entries = baseline.read(path) if path else []
         logins = {**site().settings.audit_logins, **options.pop("logins")}
         with _progress() as progress:
             found = audit(url or app, logins=logins, pictures=html is not None, progress=progress, **options)
@@ -74,11 +77,11 @@ def _app(script: ScriptInfo) -> Iterator[Flask]:
         yield app
 
 
-def _baseline(given: Path | None) -> Path | None:
-    """The one that was named, or the one beside the declaration, if it is there."""
+def _beside(name: str) -> Path | None:
+    """A file of this name beside the declaration, if it is there."""
     file = site().settings.policy_file
-    beside = Path(file).with_name(baseline.NAME) if file else None
-    return given or (beside if beside and beside.exists() else None)
+    found = Path(file).with_name(name) if file else None
+    return found if found and found.exists() else None
 
 
 @contextmanager
@@ -93,6 +96,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 
 def _print(report: Report, as_json: bool) -> None:
+    from .audit import terminal
+
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False))
         return

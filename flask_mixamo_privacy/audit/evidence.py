@@ -74,6 +74,7 @@ class Button:
     """A button as it is shown."""
 
     area: float  # square pixels
+    font: float  # pixels
     contrast: float  # of its text with what lies behind it, 1 to 21 (WCAG 2)
     fill: float  # of its own surface with what lies around it, 1 to 21
     order: int  # its turn when one goes by the Tab key; -1 is never

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from .evidence import Place
+from .states import turn
 
 
 class Code(NamedTuple):
@@ -140,8 +141,9 @@ def gather(told: Iterable[Told], lines: Mapping[str, int]) -> list[Finding]:
 
 def _finding(told: list[Told], lines: Mapping[str, int]) -> Finding:
     first = told[0]
-    places = sorted({one.place for one in told if one.place is not None})
-    evidence = tuple(dict.fromkeys(one.evidence for one in told))
+    seen = {one.place for one in told if one.place is not None}
+    places = sorted(seen, key=lambda place: (place.login, turn(place.state), place.route))
+    evidence = tuple(sorted({one.evidence for one in told}))
     key = next((one.key for one in told if one.key), "")
     selector = next((one.selector for one in told if one.selector), "")
     return Finding(first.code, first.subject, evidence, tuple(places), key, _line(key, lines), selector)

@@ -39,6 +39,7 @@ async ({ settings }) => {
     const surface = behind(found);
     return {
       area: width * height,
+      font: parseFloat(getComputedStyle(found).fontSize),
       contrast: contrast(over(rgba(getComputedStyle(found).color), surface), surface),
       fill: contrast(surface, behind(found.parentElement)),
       order: turns.indexOf(found),
@@ -58,6 +59,12 @@ async ({ settings }) => {
   );
   const hints = document.querySelectorAll("link[rel~=preconnect][href], link[rel~=dns-prefetch][href]");
 
+  // Without the banner, which is there even where nothing else is.
+  const readable = () => {
+    const asking = document.querySelector("form:has(button[name=choice])");
+    return (document.body?.innerText.trim().length ?? 0) - (location.pathname === settings ? 0 : (asking?.innerText.trim().length ?? 0));
+  };
+
   const keys = (kind) => {
     try {
       return Object.keys(window[kind + "Storage"]);
@@ -73,7 +80,7 @@ async ({ settings }) => {
     }
   };
   return {
-    text: document.body?.innerText.trim().length ?? 0,
+    text: readable(),
     settings_link: location.pathname === settings || ways.some(shown),
     away: away.map((link) => ({ href: link.href, rel: link.rel.split(/\s+/).filter(Boolean), noticed: noticed(link) })),
     ways: [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host).map((link) => link.pathname + link.search),

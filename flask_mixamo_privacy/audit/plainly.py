@@ -9,12 +9,12 @@ from .browser import tools
 from .evidence import Place, Plain
 from .states import REJECTED, UNASKED
 from .target import Target
+from .visitor import LOOK
 from .watching import route_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-_TEXT = "() => document.body?.innerText.trim().length ?? 0"
 _REJECT = "form button[name=choice][value=reject_all]:visible"
 
 
@@ -24,15 +24,19 @@ async def without_javascript(browser: Browser, target: Target, routes: Collectio
     page = await context.new_page()
     for route in routes:
         await page.goto(route)
-        yield Plain(Place(route, UNASKED), await page.evaluate(_TEXT))
+        yield Plain(Place(route, UNASKED), await _text(page, target))
     if target.policy.optional:
         await page.goto(target.home)
         asking = await page.locator(_REJECT).count() > 0
         if not asking:
             await page.goto(target.settings)
         place = Place(route_of(page.url), REJECTED)
-        yield Plain(place, await page.evaluate(_TEXT), await _answered(page, target))
+        yield Plain(place, await _text(page, target), await _answered(page, target))
     await context.close()
+
+
+async def _text(page: Page, target: Target) -> int:
+    return int((await page.evaluate(LOOK, {"settings": target.settings}))["text"])
 
 
 async def _answered(page: Page, target: Target) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 
@@ -27,7 +28,7 @@ def _as_user(app: Flask, url: str, user_id: str) -> Step:
         with client.session_transaction(base_url=url) as session:
             session["_user_id"], session["_fresh"] = user_id, True
         name = app.config["SESSION_COOKIE_NAME"]
-        cookie = client.get_cookie(name, path=app.session_interface.get_cookie_path(app))
+        cookie = client.get_cookie(name, urlsplit(url).hostname or "", app.session_interface.get_cookie_path(app))
         assert cookie is not None, "the app's session sets no cookie"
         await page.context.add_cookies([{"name": name, "value": cookie.value, "url": url}])
 

@@ -31,6 +31,12 @@ def states_of(policy: Policy) -> list[State]:
     return [unasked, State(REJECTED, none, "reject_all"), State(ACCEPTED, every, "accept_all", then=withdrawn), *alone, gpc]
 
 
+def turn(name: str) -> tuple[int, str]:
+    """The order in which states are told."""
+    order = (UNASKED, REJECTED, ACCEPTED, WITHDRAWN)
+    return (order.index(name) if name in order else len(order) + (name == GPC), name)
+
+
 def flat(states: list[State]) -> list[State]:
     """The states with those that follow them."""
     return [one for state in states for one in (state, state.then) if one is not None]

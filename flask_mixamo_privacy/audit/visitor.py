@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RECORDER, LOOK = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("recorder.js", "look.js"))
 _VIEW: Any = {"width": 1280, "height": 800}
-_GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true })"
+_GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
 _TO_THE_END = "() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })"  # for what loads lazily
 _PATIENCE = 15000  # milliseconds for a page to load
 

@@ -30,6 +30,8 @@ def harder(shown: Banner) -> Iterator[str]:
         return
     if reject.area < _ENOUGH * accept.area:
         yield f"The button that refuses has {reject.area / accept.area:.0%} of the other's size."
+    if reject.font < _ENOUGH * accept.font:
+        yield f"Its text is {reject.font:.0f} pixels high, the other's {accept.font:.0f}."
     if reject.contrast < min(_ENOUGH * accept.contrast, _LEGIBLE):
         yield f"Its text has a contrast of {reject.contrast:.1f} : 1, the other's {accept.contrast:.1f} : 1."
     if accept.fill > 1.5 * reject.fill and accept.fill > 1.5:

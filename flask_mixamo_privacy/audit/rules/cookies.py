@@ -11,12 +11,12 @@ from ..evidence import Evidence, Written
 from ..finding import Told
 
 _WHERE = {
-    "http": "a cookie that an answer of {} sets",
-    "js": "a cookie that a script sets on {}",
+    "http": "a cookie in an answer of {}",
+    "js": "a cookie that a script sets, on a page of {}",
     "local": "an entry of local storage, of {}",
     "session": "an entry of session storage, of {}",
     "idb": "a database in IndexedDB, of {}",
-    "cache": "a cache of a service worker's kind, of {}",
+    "cache": "a cache of Cache Storage, of {}",
     "worker": "a service worker, of {}",
 }
 _SLACK = 86400  # seconds: a month is no exact number of days
@@ -26,7 +26,7 @@ def cookies(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for written in evidence.written:
         cookie = cookie_of(policy, written.kind, written.name)
         if cookie is None:
-            yield Told("used-not-declared", written.name, written.place, _where(written), "cookies")
+            yield Told("used-not-declared", written.name, written.place, _where(written, evidence.host), "cookies")
             continue
         if longer := _longer(written, cookie):
             key = f"cookies.{cookie.name}.lifetime"
@@ -35,8 +35,9 @@ def cookies(evidence: Evidence, policy: Policy) -> Iterator[Told]:
             yield Told("flag-mismatch", cookie.name, written.place, says, f"cookies.{cookie.name}.{what}")
 
 
-def _where(written: Written) -> str:
-    return _WHERE[written.kind].format(written.host).capitalize() + "."
+def _where(written: Written, own: str) -> str:
+    said = _WHERE[written.kind].format("this site" if written.host == own else written.host)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _longer(written: Written, cookie: Cookie) -> str:

@@ -19,13 +19,16 @@ _HIDDEN = "…@…"
 
 def persons(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for asked in evidence.asked:
+        own = f"{urlsplit(asked.url).scheme}://{evidence.host}"
         mail = evidence.people.get(asked.place.login, "")
         for what, url in (("The address", asked.url), ("The Referer sent to " + asked.host, asked.referrer)):
             if what != "The address" and (not asked.third or asked.referrer == asked.url):
                 continue
             if found := named_in(url, mail if asked.third else ""):
                 place = replace(asked.place, route=hidden(asked.place.route))
-                yield Told("personal-data-in-url", _subject(asked), place, f"{what} holds {found}: {hidden(url)}")
+                yield Told(
+                    "personal-data-in-url", _subject(asked), place, f"{what} holds {found}: {hidden(url.removeprefix(own))}"
+                )
 
 
 def named_in(url: str, mail: str = "") -> str:
