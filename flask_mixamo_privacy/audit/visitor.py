@@ -26,6 +26,13 @@ RECORDER, LOOK = ((Path(__file__).parent / name).read_text(encoding="utf-8") for
 _VIEW: Any = {"width": 1280, "height": 800}
 _GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
 _TO_THE_END = "() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })"  # for what loads lazily
+_PARTING = """() => {
+  const hidden = { hidden: true, visibilityState: "hidden" };
+  for (const name in hidden) Object.defineProperty(document, name, { value: hidden[name], configurable: true });
+  document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+  dispatchEvent(new PageTransitionEvent("pagehide"));
+  for (const name in hidden) delete document[name];
+}"""
 _PATIENCE = 15000  # milliseconds for a page to load
 
 
@@ -65,6 +72,7 @@ class Visitor:
 
     async def go(self, route: str) -> tuple[Seen | None, list[str]]:
         """Look at one page; gives what was seen, and the site's own addresses that it links to."""
+        await self._part()
         try:
             response = await self.page.goto(route, wait_until="load")
             seen, links = await self._look(response)
@@ -78,6 +86,7 @@ class Visitor:
         return seen, links
 
     async def finish(self) -> None:
+        await self._part()
         await self.watcher.settle()
         await self.context.close()
 
@@ -123,6 +132,12 @@ class Visitor:
         await self._rest()
         snapshot = await self._snapshot()
         self.watcher.left(snapshot, await self.context.cookies())
+
+    async def _part(self) -> None:
+        """Tell the page that it is about to be left: what it does then is still seen, which after it has gone it is not."""
+        with suppress(tools().Error):
+            await self.page.evaluate(_PARTING)
+        await self.watcher.settle()
 
     async def _rest(self) -> None:
         await asyncio.sleep(max(self.target.wait, 0.1))

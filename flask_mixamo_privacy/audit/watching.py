@@ -24,6 +24,15 @@ _LOADS = {
     "media": "media",
     "texttrack": "media",
 }
+_DIRECTIVES = {
+    "script-src": "script",
+    "worker-src": "script",
+    "style-src": "style",
+    "img-src": "image",
+    "font-src": "font",
+    "media-src": "media",
+    "frame-src": "frame",
+}
 
 
 def route_of(url: str) -> str:
@@ -119,7 +128,8 @@ class Watcher:
                 self._write(self._cookie(cookie, "js", place, host, at.startswith("https:")))
         elif kind == "blocked":
             if told["name"].startswith(("http:", "https:", "ws:", "wss:")):
-                self._evidence.asked.append(self._made(told["name"], "", place, refused=True))
+                load = _DIRECTIVES.get(told["text"].removesuffix("-elem").removesuffix("-attr"), "connect")
+                self._evidence.asked.append(self._made(told["name"], load, place, refused=True))
         else:
             self._write(Written(place, kind, told["name"], host, is_third(host, self._host)))
 
