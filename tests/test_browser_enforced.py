@@ -186,7 +186,7 @@ LEFT = """async () => [Object.keys(localStorage), Object.keys(sessionStorage), d
   (await navigator.serviceWorker.getRegistrations()).length]"""
 
 
-def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter):
+def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter, site):
     """Every kind of storage, a service worker, and a script's cookie of that purpose; what is not declared for it stays."""
     made = site()
     made.view("/film-worker.js", lambda: Response("", content_type="text/javascript"))
