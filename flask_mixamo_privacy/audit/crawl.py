@@ -45,6 +45,7 @@ class Crawl:
             raise CouldNotLook(f"There was nothing to see at {self.target.url}: no page with a text in it.")
         await _together([partial(self._discover, browser, states[0], login) for login in logins[1:]])
         tours = [partial(self._tour, browser, state, login) for state in states[1:] for login in logins]
+        tours += [partial(self._take_back, browser, state) for state in states if state.then and self.target.steps]
         legs = [len(self.routes[login]) * (2 if state.then else 1) for state in states[1:] for login in logins]
         self._expected = self.pages + sum(legs) + len(self.routes[""])
         await _together([*tours, partial(self._without_javascript, browser)])
@@ -78,6 +79,17 @@ class Crawl:
             await visitor.note_what_is_left()
             await self._go_over(visitor)
         await self._leave(visitor)
+
+    async def _take_back(self, browser: Browser, state: State) -> None:
+        """What the steps of a visitor who granted have left behind is gone with the withdrawal too."""
+        visitor = Visitor(self.target, self.evidence, state)
+        await visitor.arrive(browser)
+        for step in self.target.steps:
+            await visitor.step(step)
+        if state.then is not None:
+            await visitor.answer(state.then)
+            await visitor.note_what_is_left()
+        await visitor.finish()
 
     async def _go_over(self, visitor: Visitor) -> None:
         for route in self.routes[visitor.login]:
