@@ -96,6 +96,7 @@ class Site:
         self.rights = Office(settings, registered, self.ledger, self.keys, self.store, self._tell)
         self.mail = Room(settings, self.ledger, self.keys, self.rights.minors.is_minor)
         self.rights.people.stop_marketing = self.mail.stop
+        self.rights.people.export_choices = self.mail.marketing.export
         self.rights.replay.choices = self.mail.marketing.replay
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
         language = self.policy.language

@@ -64,7 +64,7 @@ FLOORS = (
         "rights",
         *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
-        *(f"rights.{room}" for room in ("standings", "minors", "optins", "acceptances")),
+        *(f"rights.{room}" for room in ("standings", "minors", "acceptances")),
     },
     {
         "mail",

@@ -56,8 +56,17 @@ def test_promise_20_a_childs_opt_in_is_refused(tiny):
     site = with_forms(tiny)
     answer = send(site.visitor(), "/newsletter", email=CHILD, **YOUNG)
     assert answer.status_code == 403 and "We cannot sign you up." in answer.text
-    assert site.ledger() == [] and rights(site).optins.find(CHILD, "marketing") is None
+    assert site.ledger() == [] and site.privacy.site(site.app).mail.marketing.of(CHILD) == []
     assert rights(site).minors.is_minor(CHILD)
+
+
+def test_promise_19_a_child_is_known_by_one_spelling_of_the_address(tiny):
+    """The one by which it is looked up as a mail leaves: a host in letters of its own is the same in ASCII."""
+    site = with_forms(tiny)
+    assert send(site.visitor(), "/newsletter", email="Kind@BÜCHER.example", **YOUNG).status_code == 403
+    with site.app.app_context():
+        for address in ("kind@bücher.example", "kind@xn--bcher-kva.example"):
+            assert site.privacy.may_mail(address, "marketing").reason == "minor"
 
 
 def test_promise_20_an_older_date_in_the_same_browser_is_still_refused(tiny, clock):

@@ -18,6 +18,9 @@ ENTRIES = {"correct": "correction", "restrict": "restriction", "object": "object
 
 ERASED = "All that was stored about you was erased."
 
+#: The name under which an export has what somebody opted in to and out of.
+CHOICES = "opt-ins"
+
 
 class People:
     """Exports, erases and corrects. The ledger knows a person by a keyed hash, and no value of any field."""
@@ -29,12 +32,19 @@ class People:
         self._book = book
         #: Called with whoever is erased or objects, and why: no marketing goes there any more.
         self.stop_marketing: Callable[[str, str], None] = lambda subject, why: None
-        #: Called with whoever is erased: what was opted in to and accepted is forgotten too.
+        #: Called with whoever is erased: what was accepted is forgotten too.
         self.forget_standings: Callable[[str], int] = lambda subject: 0
+        #: Called with whoever wants to see what is stored: what was opted in to and out of, a list each.
+        self.export_choices: Callable[[str], list[dict[str, str]]] = lambda subject: []
 
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
-        """What each store holds about somebody; raises whatever a store raises, for a part would pass as the whole."""
+        """What each store holds about somebody, and what they opted in to.
+
+        Raises whatever a store raises, for a part would pass as the whole.
+        """
         found = self.stores.export(canonical(subject))
+        if choices := self.export_choices(subject):
+            found[CHOICES] = choices
         self._note("access", subject, who=who, what=what, fields=sorted(found), outcome="allowed")
         return found
 
