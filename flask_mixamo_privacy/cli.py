@@ -106,7 +106,7 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
 @privacy.command("prune")
 @could_not_look
 def prune_command() -> None:
-    """Delete events and decisions that are older than the policy allows."""
+    """Delete events, decisions and mails that are older than the policy allows."""
     here = site()
     here.load(wait=WAIT)
     retention = here.policy.retention
@@ -115,6 +115,8 @@ def prune_command() -> None:
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
     if deleted.entries:
         click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+    if deleted.mails:
+        click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
     if rows := here.rights.expire():
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
 

@@ -18,9 +18,6 @@ ENTRIES = {"correct": "correction", "restrict": "restriction", "object": "object
 
 ERASED = "All that was stored about you was erased."
 
-#: The name under which an export has what somebody opted in to and out of.
-CHOICES = "opt-ins"
-
 
 class People:
     """Exports, erases and corrects. The ledger knows a person by a keyed hash, and no value of any field."""
@@ -44,7 +41,7 @@ class People:
         """
         found = self.stores.export(canonical(subject))
         if choices := self.export_choices(subject):
-            found[CHOICES] = choices
+            found["opt-ins"] = choices
         self._note("access", subject, who=who, what=what, fields=sorted(found), outcome="allowed")
         return found
 
