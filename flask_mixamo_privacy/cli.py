@@ -13,7 +13,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from . import cli_disclosures, cli_inbox, cli_people, cli_requests, declaration
+from . import cli_disclosures, cli_inbox, cli_minors, cli_people, cli_requests, declaration
 from .cli_ledger import ledger
 from .cli_people import erase_person
 from .cli_receipt import receipt
@@ -31,8 +31,9 @@ from .versions import as_json as as_json_list
 from .versions import is_day
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-_OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_disclosures.commands, *cli_inbox.commands)
-for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE):
+_OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_minors.commands)
+_OF_MAIL = (*cli_disclosures.commands, *cli_inbox.commands)
+for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE, *_OF_MAIL):
     privacy.add_command(_command)
 
 

@@ -114,6 +114,7 @@ FLOORS = (
         "cli_requests",
         "cli_disclosures",
         "cli_inbox",
+        "cli_minors",
         "cli",
     },
     {
