@@ -13,7 +13,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from . import cli_disclosures, cli_inbox, cli_people, cli_requests, declaration
+from . import cli_disclosures, cli_inbox, cli_minors, cli_people, cli_requests, declaration
 from .cli_ledger import ledger
 from .cli_people import erase_person
 from .cli_receipt import receipt
@@ -32,8 +32,9 @@ from .versions import as_json as as_json_list
 from .versions import is_day
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-_OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_disclosures.commands, *cli_inbox.commands)
-for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE):
+_OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_minors.commands)
+_OF_MAIL = (*cli_disclosures.commands, *cli_inbox.commands)
+for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE, *_OF_MAIL):
     privacy.add_command(_command)
 
 
@@ -107,7 +108,7 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
 @privacy.command("prune")
 @could_not_look
 def prune_command() -> None:
-    """Delete events and decisions that are older than the policy allows."""
+    """Delete events, decisions and mails that are older than the policy allows."""
     here = site()
     here.load(wait=WAIT)
     retention = here.policy.retention
@@ -116,6 +117,8 @@ def prune_command() -> None:
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
     if deleted.entries:
         click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+    if deleted.mails:
+        click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
     if rows := here.rights.expire():
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
 

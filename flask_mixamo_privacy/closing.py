@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import request
 from werkzeug.wrappers import Response
 
-from . import guard
+from . import age, guard
 from .counting import is_page_view, looks_like_a_page, write_events
 from .csp import HEADERS, beside
 from .current import Exchange, exchange, exchange_if_any
-from .errors import LogUnavailable
+from .errors import BirthDateSeen, LogUnavailable
 from .site import Site
 
 #: By what a response depends on: the visitor's decision, the browser's language.
@@ -25,6 +25,7 @@ _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
 
 def close(site: Site, response: Response) -> Response:
     """Settle what this response says of privacy. Cheap where nobody asked and no cookie of ours came."""
+    _look_at_form(site)
     here, streamed = exchange_if_any(), _is_streamed_page(response)
     if here is None:
         if not streamed and not _is_ours_to_settle(site, response):
@@ -62,6 +63,13 @@ def _set_headers(here: Exchange, response: Response, names: list[str], shared: b
         response.delete_cookie(name, path, domain, secure=here.secure or name.startswith("__"))
     if here.for_everybody and response.status_code == 200:
         here.site.pages.saw_without_login(here.request)
+
+
+def _look_at_form(site: Site) -> None:
+    """Tell of a birth date in a form that the view has read; where it was sifted there is none. No body is read for this."""
+    was_read = request.environ["REQUEST_METHOD"] == "POST" and "form" in request.__dict__
+    if was_read and not request.form.keys().isdisjoint(age.FIELDS):
+        site.failed(BirthDateSeen(request.endpoint))
 
 
 def _is_streamed_page(response: Response) -> bool:
