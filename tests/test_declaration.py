@@ -269,7 +269,7 @@ BROKEN = [
     ("unknown key of a recipient", [("sells = false", "sells = false\nrents = false")],
      [("rents", f"recipients.parcels.rents is False; allowed: country, fields, id, link, name, purposes, role, sells. {NO_KEY}")]),
     ("unknown key of retention", [('archives = "60 days"', 'archives = "60 days"\nlogs = "1 day"')],
-     [("logs =", f"retention.logs is '1 day'; allowed: aggregates, archives, decisions, events. {NO_KEY}")]),
+     [("logs =", f"retention.logs is '1 day'; allowed: aggregates, archives, decisions, events, mail. {NO_KEY}")]),
     ("unknown key of the notices", [("transfer = true", "transfer = true\nmerger = true")],
      [("merger", f"notices.merger is True; allowed: changes, law, licence, links, postings, security, transfer. {NO_KEY}")]),
     # Values of the wrong kind.

@@ -64,13 +64,13 @@ FLOORS = (
         "rights",
         *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
-        *(f"rights.{room}" for room in ("standings", "minors", "optins", "acceptances")),
+        *(f"rights.{room}" for room in ("standings", "minors", "acceptances")),
     },
     {
         "mail",
         *(f"mail.{room}" for room in ("addresses", "tokens", "decision", "label", "choices", "marketing", "words", "room")),
         *(f"mail.{room}" for room in ("reading", "authentication", "automatic", "feedback", "wishes", "verdict")),
-        *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "inbox", "sending")),
+        *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "aside", "inbox", "sending")),
     },
     {
         "tracking.scrubbing",
@@ -90,6 +90,8 @@ FLOORS = (
         "locale",
         "current",
         "findings",
+        "scan",
+        *(f"scan.{room}" for room in ("trace", "stylesheet", "script", "markup", "template", "rules", "sources")),
         "access",
         "modelling",
         "told_of_forms",
@@ -128,6 +130,7 @@ FLOORS = (
         "cli_requests",
         "cli_disclosures",
         "cli_inbox",
+        "cli_minors",
         "cli",
     },
     {
@@ -150,7 +153,7 @@ FLOORS = (
         "views.unsubscribe",
         "views",
     },
-    {"extension", "wtf"},
+    {"extension", "wtf", "testing"},
     {""},
 )
 WITHOUT_FLASK = (

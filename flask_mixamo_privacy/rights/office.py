@@ -15,7 +15,6 @@ from .desk import Desk, Notify
 from .mail import Mailer
 from .minors import Minors
 from .moments import now
-from .optins import OptIns
 from .people import People
 from .post import Post
 from .replay import Replay
@@ -43,7 +42,6 @@ class Office:
         standings = Standings(settings.rights_url, keys)
         self.people.forget_standings = standings.forget_person
         self.minors = Minors(standings, policy.minors)
-        self.optins = OptIns(standings)
         self.acceptances = Acceptances(standings)
         self._expired_on: date | None = None
 
