@@ -51,7 +51,7 @@ class Visitor:
         """Open the browser, sign in, and give the answer."""
         headers = {"Sec-GPC": "1"} if self.state.gpc else {}
         self.context = await browser.new_context(
-            base_url=self.target.url, extra_http_headers=headers, viewport=_VIEW, **options
+            base_url=self.target.url, extra_http_headers=headers, viewport=_VIEW, reduced_motion="reduce", **options
         )
         self.context.set_default_timeout(_PATIENCE)
         await self.watcher.attach(self.context, (_GPC + "\n" if self.state.gpc else "") + RECORDER)
