@@ -25,6 +25,7 @@ from .ledger import Ledger
 from .mail.classifier import Place
 from .mail.inbox import Inbox
 from .mail.room import Room
+from .outcomes import WAIT
 from .pages import Pages
 from .pending import Pending
 from .rights.office import Office
@@ -97,6 +98,7 @@ class Site:
         self.mail = Room(settings, self.ledger, self.keys, self.rights.minors.is_minor)
         self.rights.people.stop_marketing = self.mail.stop
         self.rights.replay.choices = self.mail.marketing.replay
+        self.rights.replay.load = lambda: self.load(WAIT)
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
         language = self.policy.language
         self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, settings.mail_aside, language)
