@@ -4,14 +4,18 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 from forms import born
 from shopping import ADA, command, open_shop
 
+from example_site import create_app
 from example_site.models import Subscriber
-from flask_mixamo_privacy.policy import OWN_COOKIES
+from flask_mixamo_privacy.declaration import read
+from flask_mixamo_privacy.policy import OWN_COOKIES, Contact
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -241,6 +245,35 @@ def test_promise_32_a_deletion_reaches_every_table(shop, tmp_path):
         with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
             assert sum(ADA in line for line in connection.iterdump()) == expected
         command(shop, "privacy", "erase", "--subject", ADA)
+
+
+def test_promise_05_purchases_use_and_support_are_covered(shop):
+    """Each by a form that collects for it, and the page of each says so."""
+    served = {purpose: point for point in site(shop).policy.collection for purpose in point.purposes}
+    page = unescape(shop.test_client().get("/privacy/").text)
+    for purpose in ("purchase", "use", "support"):
+        assert served[purpose].title["en"] in page and site(shop).policy.purpose(purpose).title["en"] in page
+
+
+def test_promise_17_the_log_is_loaded_and_reported_without_the_shops_database(tmp_path):
+    """Only the log and its store are read: the shop's own database may be away."""
+    shop = open_shop(tmp_path, SHOP_DATABASE_URL=f"sqlite:///{tmp_path}")  # a folder is no database
+    visitor = shop.test_client()
+    visitor.post("/privacy/consent", data={"choice": "accept_all"})
+    assert visitor.get("/studio").status_code == 200
+    assert "events loaded" in command(shop, "privacy", "load")
+    assert json.loads(command(shop, "privacy", "report", "--json"))["visits"] == "<5"
+
+
+def test_promise_44_one_contact_is_used_everywhere(tmp_path, mails):
+    """Changed in the declaration, it is another one on the page and in every mail."""
+    declared = read(Path(create_app.__code__.co_filename).parent / "privacy.toml")
+    policy = replace(declared, contact=Contact("Pacework, new", "new@pacework.example"))
+    shop = open_shop(tmp_path, PRIVACY_POLICY=policy, PRIVACY_SEND=mails.append)
+    page = shop.test_client().get("/privacy/").text
+    fill(shop.test_client(), "purchase")
+    assert "new@pacework.example" in page and "privacy@pacework.example" not in page
+    assert [mail["From"].addresses[0].addr_spec for mail in mails] == ["new@pacework.example"]
 
 
 def test_the_declaration_and_the_shop_agree(shop):
