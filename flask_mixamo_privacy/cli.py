@@ -24,6 +24,7 @@ from .operators import operator
 from .outcomes import WAIT, could_not_look
 from .playing import demo_command
 from .reporting import report_command
+from .scan.sources import scan
 from .site import Site, site
 from .tracking.events import timestamp
 from .tracking.loader import Loaded
@@ -165,22 +166,23 @@ def init_command(path: Path | None) -> None:
 
 @privacy.command("check", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@click.option("--templates", is_flag=True, help="Read the site's templates, JavaScript and CSS too.")
 @click.pass_context
 @could_not_look
-def check_command(context: click.Context, as_json: bool) -> None:
+def check_command(context: click.Context, as_json: bool, templates: bool) -> None:
     """Hold the declaration against itself, its versions and what keeps its promises; exit 1 for findings."""
-    findings = _findings(context.ensure_object(ScriptInfo))
+    findings = _findings(context.ensure_object(ScriptInfo), templates)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+        click.echo(json.dumps([finding.as_dict() for finding in findings], ensure_ascii=False))
     else:
         for finding in findings:
-            click.echo(f"{finding.level}: {finding.says} {finding.hint}".rstrip())
+            click.echo(str(finding))
         click.echo("Nothing to mend." if not findings else f"{len(findings)} findings.")
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
 
 
-def _findings(script: ScriptInfo) -> list[Finding]:
-    """What is wrong with the declaration, be it so wrong that the app does not start."""
+def _findings(script: ScriptInfo, templates: bool) -> list[Finding]:
+    """What is wrong with the declaration, be it so wrong that the app does not start, and with the site's templates."""
     try:
         app = script.load_app()
     except PolicyError as error:
@@ -188,7 +190,7 @@ def _findings(script: ScriptInfo) -> list[Finding]:
     except SettingError as error:
         return [Finding("error", error.name, str(error), "")]
     with app.app_context():
-        return check(site())
+        return [*check(site()), *(scan(app, site()) if templates else ())]
 
 
 policy = AppGroup("policy", help="The policy's versions.")

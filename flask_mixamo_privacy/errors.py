@@ -281,3 +281,11 @@ def _shown(value: object) -> str:
         return repr(value)
     except RecursionError:  # a thousand lists, one in the other
         return "nested too deep"
+
+
+class MissingExtra(PrivacyError):
+    """A part of the extension needs a package that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} needs the extra {extra!r}. Install it: pip install 'Flask-Mixamo-Privacy[{extra}]'.")

@@ -90,6 +90,8 @@ FLOORS = (
         "locale",
         "current",
         "findings",
+        "scan",
+        *(f"scan.{room}" for room in ("trace", "stylesheet", "script", "markup", "template", "rules", "sources")),
         "access",
         "modelling",
         "told_of_forms",
@@ -137,7 +139,7 @@ FLOORS = (
         "views.unsubscribe",
         "views",
     },
-    {"extension", "wtf"},
+    {"extension", "wtf", "testing"},
     {""},
 )
 WITHOUT_FLASK = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from operator import itemgetter
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
 from ..errors import PrivacyError, StoreUnavailable
@@ -25,6 +24,8 @@ Row = tuple[Any, ...]
 _AT = itemgetter(2)
 _KEY = itemgetter(0, 1)  # visitor and id; what else two lines of one event say need not compare
 
+_NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
+
 COLUMNS = tuple(column.name for column in events.columns)
 
 
@@ -32,7 +33,7 @@ class Store:
     """Events by (visitor, id), and the erasures that outlive them."""
 
     def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
-        self.database = Database(url, metadata, wait_ms=2000)
+        self.database = Database(url, metadata, "The database of events", StoreUnavailable, lock=_NO_ERASURE)
         self._keys = keys
         self._pending = pending
 
@@ -41,28 +42,16 @@ class Store:
         text = line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")
         connection.execute(self.database.insert_new(malformed), {"segment": segment, "offset": offset, "line": text})
 
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A transaction in which no erasure can slip between a look at the tombstones and a commit."""
-        try:
-            with self.database.write() as connection:
-                if not self.database.is_sqlite:  # SQLite holds its one write lock already
-                    connection.execute(sa.text("LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"))
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable(f"The database of events could not be written: {error}") from error
+    def write(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction in which no erasure can slip between a look at the tombstones and a commit.
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection | None]:
-        """A reading transaction, or None where no event was ever loaded."""
-        try:
-            if not self.database.exists:
-                yield None
-                return
-            with self.database.read() as connection:
-                yield connection if sa.inspect(connection).has_table("events") else None
-        except SQLAlchemyError as error:
-            raise StoreUnavailable(f"The database of events could not be read: {error}") from error
+        Raises :class:`StoreUnavailable`.
+        """
+        return self.database.write()
+
+    def read(self) -> AbstractContextManager[sa.Connection | None]:
+        """A reading transaction, or None where no event was ever loaded; raises :class:`StoreUnavailable`."""
+        return self.database.read()
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
         """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
