@@ -22,6 +22,7 @@ from .loader import store_in
 
 #: Ten million take many minutes and 8 GB of disk; ``PRIVACY_BENCH_EVENTS=500000`` is a quicker look.
 EVENTS = int(os.environ.get("PRIVACY_BENCH_EVENTS", "10000000"))
+END = "2026-06-01T12:00:00.000Z"
 _LEAST, _BUDGET = 5, 300.0
 
 _IN_DUCKDB = {
@@ -48,7 +49,11 @@ def _loaded(folder: Path, log: Path, number: int) -> list[Figure]:
     store, calendar = store_in(folder), Calendar()
     load = _seconds(lambda: Loader(str(log), store).load())
     publisher = Publisher(calendar, _LEAST)
-    publishing = Loader(str(log), store, publish=lambda connection: publisher.close(connection, "2026-06-01T12:00:00.000Z"))
+    publishing = Loader(
+        str(log),
+        store,
+        publish=lambda connection, waiting, recent: publisher.close(connection, min(waiting or END, END), recent),
+    )
     close = _seconds(publishing.load)
     size = f"{number:,} events"
     return [

@@ -10,25 +10,26 @@ import sqlalchemy as sa
 
 from . import schema
 from .pieces import Piece, Pieces
+from .recent import Recent
 from .windows import ALL, LEVELS, Window, week_of
 
 
 class Headcount:
     """The number of distinct visitors of each window that has closed, and of all so far."""
 
-    def __init__(self, connection: sa.Connection, pieces: Pieces, least: int) -> None:
+    def __init__(self, connection: sa.Connection, pieces: Pieces, least: int, recent: Recent) -> None:
         self._connection = connection
         self._pieces = pieces
         self._least = least
-        self._seen: dict[Piece, frozenset[str]] = {}
+        self._recent = recent
 
     def arrived(self, piece: Piece, visitors: Collection[str]) -> None:
         """Remember who came in a piece, for the windows it is in."""
-        self._seen[piece] = frozenset(visitors)
+        self._recent.visitors[piece] = frozenset(visitors)
 
     def forget(self, before: date) -> None:
         """Let go of the pieces before a day."""
-        self._seen = {piece: seen for piece, seen in self._seen.items() if piece.day >= before}
+        self._recent.visitors = {piece: seen for piece, seen in self._recent.visitors.items() if piece.day >= before}
 
     def close(self, window: Window) -> None:
         """Publish how many came in a window of several parts.
@@ -92,9 +93,10 @@ class Headcount:
         return found
 
     def _visitors(self, piece: Piece) -> frozenset[str]:
-        if piece not in self._seen:
-            self._seen[piece] = frozenset(event[0] for event in self._pieces.events(piece))
-        return self._seen[piece]
+        seen = self._recent.visitors
+        if piece not in seen:
+            seen[piece] = frozenset(event[0] for event in self._pieces.events(piece))
+        return seen[piece]
 
     def _is_safe(self, number: int) -> bool:
         return not number or number >= self._least

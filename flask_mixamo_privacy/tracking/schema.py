@@ -8,17 +8,18 @@ from .events import FIELDS
 
 metadata = sa.MetaData()
 
+_ALWAYS = ("visitor", "id", "at", "kind", "visit", "data")
+
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
     *(
-        sa.Column(name, sa.Text, nullable=name not in ("at", "kind", "visit"))
-        for name in FIELDS
-        if name not in ("id", "visitor")
+        sa.Column(name, sa.Text, nullable=name not in _ALWAYS)
+        for name in ("visitor", *(f for f in FIELDS if f != "visitor"))
     ),
-    sa.Index("events_at", "at"),
+    # In order of time, as they come and as they are counted and deleted; each of them once.
+    sa.PrimaryKeyConstraint("at", "visitor", "id"),
+    sa.Index("events_key", "visitor", "id", unique=True),
     sqlite_with_rowid=False,
 )
 

@@ -73,7 +73,7 @@ class Store:
         if not rows:
             return 0
         self._note_late(connection, rows)
-        return connection.exec_driver_sql(self._insert, _in_order(rows)).rowcount
+        return connection.exec_driver_sql(self._insert, list(rows)).rowcount
 
     def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Note the new events of a time that was counted already, so that they are counted with the next."""
@@ -239,14 +239,6 @@ class Store:
 
 
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
-
-
-def _in_order(rows: Sequence[Row]) -> list[Row]:
-    """In the order of the table, which is what a B-tree takes fastest."""
-    try:
-        return sorted(rows)
-    except TypeError:  # two lines of one event differ in something that one of them has not
-        return sorted(rows, key=_KEY)
 
 
 def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -> None:

@@ -12,8 +12,11 @@ import orjson
 from .disclosure import OTHER, Table, Tally
 from .windows import Calendar
 
-#: The columns of an event that are counted, in the order of :class:`Columns`.
-COUNTED = ("visitor", "id", "at", "kind", "visit", "page", "previous", "referrer", "browser", "platform", "provider", "data")
+#: The columns of an event as it is counted, in the order of :class:`Columns`: those of the store.
+COUNTED = (
+    "visitor", "id", "at", "kind", "visit", "page", "previous", "referrer",
+    "browser", "platform", "provider", "network", "data",
+)  # fmt: skip
 
 #: Tables that make sense of a whole day only: what came last, what was changed.
 WHOLE_DAY = ("exits", "changes")
@@ -43,6 +46,7 @@ class Columns(NamedTuple):
     browser: Sequence[str | None] = ()
     platform: Sequence[str | None] = ()
     provider: Sequence[str | None] = ()
+    network: Sequence[str | None] = ()
     data: Sequence[str] = ()
 
 
@@ -187,9 +191,9 @@ def _times(exits: Columns) -> Table:
     """Whole seconds that pages were in view; an exit that does not say how long is left out."""
     seconds = {data: _seconds(_read(data).get("seconds")) for data in set(exits.data)}
     told = [seconds[data] is not None for data in exits.data]
-    pages, visitors, data = (list(compress(column, told)) for column in (exits.page, exits.visitor, exits.data))
+    pages, visitors = list(compress(exits.page, told)), list(compress(exits.visitor, told))
     found = _table(pages, visitors)
-    for (page, text), number in Counter(zip(pages, data, strict=True)).items():
+    for (page, text), number in Counter(zip(pages, compress(exits.data, told), strict=True)).items():
         found[_fit(_recorded(page))].amount += number * (seconds[text] or 0)
     return found
 
