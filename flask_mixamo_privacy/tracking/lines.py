@@ -22,8 +22,9 @@ def parse(chunk: bytes) -> tuple[list[Row], Bad]:
     """Lines as rows of the store; those that are no event come back with their place."""
     rows: list[Row] = []
     bad: Bad = []
+    known: dict[str | None, str | None] = {}
     for place, part in _parts(chunk):
-        good = _parse_at_once(part)
+        good = _parse_at_once(part, known)
         if good is None:
             good, flawed = _parse_one_by_one(part)
             bad += [(line, place + at) for line, at in flawed]
@@ -48,13 +49,20 @@ def _parts(chunk: bytes) -> Iterator[tuple[int, bytes]]:
         start = end
 
 
-def _parse_at_once(part: bytes) -> list[Row] | None:
-    """Every line as a row, or None where one of them is none."""
+def _parse_at_once(part: bytes, known: dict[str | None, str | None]) -> list[Row] | None:
+    """Every line as a row, or None where one of them is none.
+
+    Equal texts become one object, of those in ``known`` too: they are hashed and looked at many times yet.
+    """
     if _NUL in part or not part.endswith(b"\n"):
         return None
     try:
-        rows = [_row(event) for event in map(orjson.loads, part[:-1].split(b"\n"))]
-        return rows if _all_good(rows) else None
+        columns = _columns(list(map(orjson.loads, part[:-1].split(b"\n"))))
+        once = (
+            column if name in _OWN else map(known.setdefault, column, column)
+            for name, column in zip(COLUMNS, columns, strict=True)
+        )
+        return list(zip(*once, strict=True))
     except _NOT_AN_EVENT:
         return None
 
@@ -68,10 +76,9 @@ def _parse_one_by_one(part: bytes) -> tuple[list[Row], Bad]:
             place += len(line)
             continue
         try:
-            row = _row(orjson.loads(line))
-            if _NUL in line or not _all_good([row]):
-                raise ValueError("not an event")
-            rows.append(row)
+            if _NUL in line:
+                raise ValueError("no text of an event")
+            rows += zip(*_columns([orjson.loads(line)]), strict=True)
         except _NOT_AN_EVENT:
             bad.append((line, place))
         place += len(line)
@@ -82,35 +89,29 @@ _NUL = b"\\u0000"  # our log never writes one, and PostgreSQL takes none
 _NOT_AN_EVENT = (ValueError, KeyError, TypeError)
 
 
-def _row(event: dict[str, Any]) -> Row:
-    data = event["data"]
-    if type(data) is not dict:
-        raise TypeError("data is no object")
-    event["data"] = orjson.dumps(data).decode() if data else "{}"
-    row: Row = _pick(event)
-    return row
+def _columns(events: list[dict[str, Any]]) -> list[Sequence[Any]]:
+    """The events by column, each value of the store's type; raises one of _NOT_AN_EVENT."""
+    columns: list[Sequence[Any]] = list(zip(*map(_pick, events), strict=True))
+    for types, column in zip(_TYPES, columns, strict=True):
+        if not types.issuperset(map(type, column)):
+            raise TypeError("a value of another type")
+    if not _are_times(columns[_AT]):
+        raise ValueError("no moment")
+    columns[_DATA] = [orjson.dumps(data).decode() if data else "{}" for data in columns[_DATA]]
+    return columns
 
 
-def _all_good(rows: list[Row]) -> bool:
-    """Whether every value has its type, and every moment its form."""
-    columns = list(zip(*rows, strict=True))
-    typed = all(set(map(type, column)) <= types for types, column in zip(_TYPES, columns, strict=True))
-    return typed and _are_times(columns[_AT])
-
-
-_AT = COLUMNS.index("at")
-_TYPES = [{str} if name in ("visitor", "id", "at", "kind", "visit", "data") else {str, type(None)} for name in COLUMNS]
+_OWN = ("at", "id")  # what is different in nearly every line
+_AT, _DATA = COLUMNS.index("at"), COLUMNS.index("data")
+_TEXT = dict.fromkeys(("at", "visitor", "id", "kind", "visit"), frozenset({str})) | {"data": frozenset({dict})}
+_TYPES = [_TEXT.get(name, frozenset({str, type(None)})) for name in COLUMNS]
 
 
 def _are_times(texts: Sequence[str]) -> bool:
     """Whether all are as ``2026-05-08T12:00:00.000Z``; reports rely on it."""
-    if set(map(len, texts)) != {24}:
-        return False
-    minutes, seconds = {text[:16] for text in texts}, {text[16:20] + text[23:] for text in texts}
-    for day in {minute[:10] for minute in minutes}:
+    for day in {text[:10] for text in texts}:
         date.fromisoformat(day)  # no 30 February
-    return all(map(_MINUTE.fullmatch, minutes)) and all(map(_SECOND.fullmatch, seconds))
+    return set(map(len, texts)) == {24} and _TIMES.fullmatch("".join(texts)) is not None
 
 
-_MINUTE = re.compile(r"2\d\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d", re.ASCII)
-_SECOND = re.compile(r":[0-5]\d\.Z", re.ASCII)
+_TIMES = re.compile(r"(?:2\d\d\d-[01]\d-[0-3]\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d\d\dZ)+", re.ASCII)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from ..errors import LoaderBusy, PrivacyError
 from . import log, schema
 from .lines import moment_of, parse
-from .recent import Recent, in_time
+from .recent import Recent, in_order
 from .scrubbing import scrub, visitors_in
 from .store import Store
 
@@ -150,7 +150,7 @@ class Loader:
             good, flawed = parse(part.chunk)
             rows += good
             bad += [(os.path.basename(part.path), part.offset + at, line) for line, at in flawed]
-        rows.sort(key=in_time)
+        in_order(rows)
         with self._store.write() as connection:
             new = self._store.add(connection, rows)
             gone = self._store.erased(connection, visitors_in(line for _, _, line in bad))

@@ -13,7 +13,7 @@ from .disclosure import OTHER, Table, Tally, is_safe, loses_little, merged, told
 from .headcount import Headcount
 from .pieces import Piece, Pieces, in_time
 from .recent import Recent
-from .tally import WHOLE_DAY, tables_of
+from .tally import WHOLE_DAY, tables_of, visitor_of
 from .windows import Calendar, Window, week_of
 
 #: Seconds after midnight during which a day still waits for lines; a segment of the log lives no longer.
@@ -131,7 +131,7 @@ class Pass:
 
     def step(self, piece: Piece) -> bool:
         """Publish a part of a day, unless its total could tell of somebody."""
-        if len({event[0] for event in self._pieces.events(piece, late="")}) < self._least:
+        if len(set(map(visitor_of, self._pieces.events(piece, late="")))) < self._least:
             return False
         self._pieces.take_late(piece)
         self._pieces.note(piece)

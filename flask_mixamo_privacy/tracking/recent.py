@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from operator import itemgetter
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,8 +15,8 @@ from .piece import Piece
 from .tally import Event
 
 _MOST = 500_000  # events kept; what waits longer than for so many is read from the store
-_AT = itemgetter(2)
-in_time = itemgetter(2, 0, 1)
+_AT = itemgetter(0)
+in_time = itemgetter(0, 1, 2)  # at, visitor, id
 
 
 class Recent:
@@ -35,10 +36,8 @@ class Recent:
         """Keep events, in order of time, that were all new to the store in this transaction."""
         if self._erasures is None:
             self._erasures = _erasures(connection)
-        ordered = not self._events or not events or in_time(self._events[-1]) <= in_time(events[0])
         self._events += events
-        if not ordered:
-            self._events.sort(key=in_time)
+        in_order(self._events)
         del self._events[:-_MOST]
 
     def events(self, connection: sa.Connection, piece: Piece) -> list[Event] | None:
@@ -59,6 +58,14 @@ class Recent:
         for piece in [piece for piece in {*self.tables, *self.visitors} if piece.start in starts]:
             self.tables.pop(piece, None)
             self.visitors.pop(piece, None)
+
+
+def in_order(events: list[Any]) -> None:
+    """Sort events by time, visitor and id, which is the order of their table."""
+    try:
+        events.sort()
+    except TypeError:  # two lines of one event differ in something that one of them has not
+        events.sort(key=in_time)
 
 
 def _erasures(connection: sa.Connection) -> int:

@@ -8,6 +8,7 @@ from .events import FIELDS
 
 metadata = sa.MetaData()
 
+_KEY = ("at", "visitor", "id")
 _ALWAYS = ("visitor", "id", "at", "kind", "visit", "data")
 
 events = sa.Table(
@@ -15,10 +16,10 @@ events = sa.Table(
     metadata,
     *(
         sa.Column(name, sa.Text, nullable=name not in _ALWAYS)
-        for name in ("visitor", *(f for f in FIELDS if f != "visitor"))
+        for name in (*_KEY, *(field for field in FIELDS if field not in _KEY))
     ),
     # In order of time, as they come and as they are counted and deleted; each of them once.
-    sa.PrimaryKeyConstraint("at", "visitor", "id"),
+    sa.PrimaryKeyConstraint(*_KEY),
     sa.Index("events_key", "visitor", "id", unique=True),
     sqlite_with_rowid=False,
 )
@@ -91,6 +92,7 @@ people = sa.Table(
     sa.Column("last", sa.Text, nullable=False),
     sa.Column("counted", sa.Boolean, nullable=False),
     sa.Column("seen", sa.Boolean, nullable=False),  # since the number of all visitors was last published
+    sa.Index("people_seen", "counted", sqlite_where=sa.text("seen = 1"), postgresql_where=sa.text("seen")),
     sqlite_with_rowid=False,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from itertools import compress
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,7 +15,7 @@ from .windows import Calendar
 
 #: The columns of an event as it is counted, in the order of :class:`Columns`: those of the store.
 COUNTED = (
-    "visitor", "id", "at", "kind", "visit", "page", "previous", "referrer",
+    "at", "visitor", "id", "kind", "visit", "page", "previous", "referrer",
     "browser", "platform", "provider", "network", "data",
 )  # fmt: skip
 
@@ -35,9 +36,9 @@ Event = Sequence[Any]  # with the columns of COUNTED
 class Columns(NamedTuple):
     """Events as they are counted, by column: whole columns are counted in C."""
 
+    at: Sequence[str] = ()
     visitor: Sequence[str] = ()
     id: Sequence[str] = ()
-    at: Sequence[str] = ()
     kind: Sequence[str] = ()
     visit: Sequence[str] = ()
     page: Sequence[str | None] = ()
@@ -51,7 +52,7 @@ class Columns(NamedTuple):
 
 
 _NONE = Columns()
-_KIND = COUNTED.index("kind")
+_kind_of, visitor_of = itemgetter(COUNTED.index("kind")), itemgetter(COUNTED.index("visitor"))
 _ENDS = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"))
 _GAPS = ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (29, "2–4 weeks"))
 
@@ -69,7 +70,7 @@ def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
     numbers = dict(zip(repeats.visit, texts, strict=True))
     last = dict(zip(views.visit, zip(views.page, views.visitor, strict=True), strict=True)).values()
     found: dict[str, Table] = {
-        "visitors": {"everybody": Tally(len(events), 0, {event[0] for event in events})},
+        "visitors": {"everybody": Tally(len(events), 0, set(map(visitor_of, events)))},
         "returning": _table(["repeat" if visit in numbers else "first" for visit in starts.visit], starts.visitor),
         "visit_numbers": _table([numbers.get(visit, "1") for visit in starts.visit], starts.visitor),
         "days_between": _table(repeats.data, repeats.visitor, _gap),
@@ -147,8 +148,8 @@ def _choice(data: str) -> str:
 
 def _by_kind(events: Sequence[Event]) -> dict[str, Columns]:
     kinds: dict[str, list[Event]] = {}
-    for event in events:
-        kinds.setdefault(event[_KIND], []).append(event)
+    for kind, event in zip(map(_kind_of, events), events, strict=True):
+        kinds.setdefault(kind, []).append(event)
     return {kind: Columns(*zip(*some, strict=True)) for kind, some in kinds.items()}
 
 
