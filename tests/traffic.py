@@ -41,12 +41,16 @@ class Kept:
 
     def load(self, events: list[dict[str, Any]], now: str) -> Loaded:
         """Write the events as one closed segment, load it, and publish what had closed by that moment."""
-        if events:
+        self.write([events] if events else [])
+        self.now = now
+        return self.loader.load()
+
+    def write(self, parts: list[list[dict[str, Any]]]) -> None:
+        """Write each of the parts as one closed segment."""
+        for events in parts:
             self._segments += 1
             lines = "".join(json.dumps(dict.fromkeys(FIELDS) | event) + "\n" for event in events)
             (self.folder / f"s{self._segments}.events").write_text(lines)
-        self.now = now
-        return self.loader.load()
 
     def _publish(self, connection: Any, waiting: str | None, recent: Recent) -> int:
         now = self.now if waiting is None else min(waiting, self.now)

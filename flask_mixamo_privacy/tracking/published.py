@@ -67,11 +67,6 @@ class Publisher:
             return 0
         return self._pass(connection, recent or Recent()).close(first, end)
 
-    def is_due(self, connection: sa.Connection, now: str) -> bool:
-        """Whether a day ended before a moment and is not published yet."""
-        first = self._next(connection)
-        return first is not None and self._calendar.day_of(first) < self._calendar.day_of(now)
-
     def step(self, connection: sa.Connection) -> bool:
         """Publish what came since the last piece, on the day at hand, if nobody can be told apart in it."""
         first = self._next(connection)
