@@ -21,7 +21,7 @@ from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .ledger import Entry
 from .operators import operator
-from .outcomes import WAIT, could_not_look
+from .outcomes import WAIT, could_not_look, without_collecting
 from .playing import demo_command
 from .reporting import report_command
 from .site import Site, site
@@ -42,7 +42,7 @@ for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE):
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
     here = site()
-    with _progress("Loading", here.log_size()) as bar:
+    with _progress("Loading", here.log_size()) as bar, without_collecting():
         loaded = here.load(WAIT, bar.update)
     _say(loaded)
     while follow:
