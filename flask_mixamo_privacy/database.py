@@ -13,20 +13,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from .errors import PrivacyError
+
+_WAIT_MS = 2000  # the writer may hold a visitor's request: better a clear "try again" than a spinning page
+
 
 class Database:
     """Connections to one database, each opened anew.
 
     Anew, so that a file that was moved or deleted is noticed: a kept connection would go on writing to a file that
     nobody can find any more. None of them is on the path of a page view.
+
+    ``name`` is what an error calls it, and ``error`` the one of ours that is raised when it is away. ``lock`` is the
+    statement by which a server keeps writers apart that must not meet; SQLite has one writer at a time as it is.
     """
 
-    def __init__(self, url: str, tables: sa.MetaData, *, durable: bool = False, wait_ms: int = 5000) -> None:
+    def __init__(
+        self, url: str, tables: sa.MetaData, name: str, error: type[PrivacyError], *, durable: bool = False, lock: str = ""
+    ) -> None:
         self.url = sa.make_url(url)
         self._tables = tables
-        self._wait_ms = wait_ms
+        self._name = name
+        self._error = error
+        self._lock = lock
         self._pragmas = (
-            f"PRAGMA busy_timeout={wait_ms}",
+            f"PRAGMA busy_timeout={_WAIT_MS}",
             "PRAGMA journal_mode=WAL",
             f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
             "PRAGMA secure_delete=ON",
@@ -44,21 +55,38 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the write lock from its start; committed at the end, or rolled back."""
-        if self.is_sqlite:
-            self._make_file()
-        with self._connect("BEGIN IMMEDIATE") as connection, connection.begin():
-            self._make_tables(connection)
-            yield connection
+        """A transaction that holds the write lock from its start; committed at the end, or rolled back.
+
+        Raises this database's error, be it the opening that fails or a statement in between.
+        """
+        try:
+            if self.is_sqlite:
+                self._make_file()
+            with self._connect("BEGIN IMMEDIATE") as connection, connection.begin():
+                self._make_tables(connection)
+                if self._lock and not self.is_sqlite:
+                    connection.execute(sa.text(self._lock))
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise self._error(f"{self._name} could not be written: {error}") from error
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state of the data throughout."""
-        with self._connect("BEGIN") as connection:
-            if not self.is_sqlite:
-                connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield connection
+    def read(self) -> Iterator[sa.Connection | None]:
+        """A transaction that sees one state of the data throughout, or None where nothing was ever written.
+
+        Raises this database's error, be it the opening that fails or a statement in between.
+        """
+        if not self.exists:
+            yield None
+            return
+        try:
+            with self._connect("BEGIN") as connection:
+                if not self.is_sqlite:
+                    connection.execution_options(isolation_level="REPEATABLE READ")
+                with connection.begin():
+                    yield connection if self._has_tables(connection) else None
+        except SQLAlchemyError as error:
+            raise self._error(f"{self._name} could not be read: {error}") from error
 
     def insert_new(self, table: sa.Table) -> sa.Insert:
         """An insert that leaves alone what is there already under the same key."""
@@ -96,7 +124,7 @@ class Database:
     @cached_property
     def _engine(self) -> sa.Engine:
         if not self.is_sqlite:
-            waits = {"connect_timeout": max(2, self._wait_ms // 1000), "options": f"-c lock_timeout={self._wait_ms}"}
+            waits = {"connect_timeout": _WAIT_MS // 1000, "options": f"-c lock_timeout={_WAIT_MS}"}
             return sa.create_engine(self.url, poolclass=NullPool, connect_args=waits)
         engine = sa.create_engine(self.url, poolclass=NullPool)
         sa.event.listen(engine, "connect", self._on_connect)
@@ -113,6 +141,10 @@ class Database:
         if not os.path.exists(path):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))  # readable to the site's own user alone
+
+    def _has_tables(self, connection: sa.Connection) -> bool:
+        """Whether the first of its tables is there; one that a later version brings is made by the next write."""
+        return sa.inspect(connection).has_table(next(iter(self._tables.tables)))
 
     def _make_tables(self, connection: sa.Connection) -> None:
         # Two processes of a server may meet here at once; SQLite's write lock keeps them apart already.

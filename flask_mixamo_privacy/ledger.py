@@ -6,11 +6,10 @@ import dataclasses
 import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from .chain import BEGINNING, Chain, Head
 from .database import Database
@@ -25,15 +24,14 @@ __all__ = ["Entry", "Ledger"]
 logger = logging.getLogger("flask_mixamo_privacy")
 
 _RAW = f"SELECT {', '.join(column.name for column in entries.columns)} FROM entries ORDER BY position"  # noqa: S608
-_FAULTS = (SQLAlchemyError, OSError, ValueError)  # of the database, or of the file of the keys
+_ONE_WRITER = "SELECT pg_advisory_xact_lock(7069697661637922)"
 
 
 class Ledger:
     """Appends entries durably; what cannot be written now may wait in a side file, except a grant."""
 
     def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
-        # The writer holds a visitor's request: better a clear "try again" after two seconds than a spinning page.
-        self.database = Database(url, metadata, durable=True, wait_ms=2000)
+        self.database = Database(url, metadata, "The ledger", LedgerUnavailable, durable=True, lock=_ONE_WRITER)
         self.chain = Chain(keys)
         self._pending = pending
 
@@ -43,7 +41,7 @@ class Ledger:
             self._pending.take(self._take, wait=False)
             with self._writing() as connection:
                 self._write(connection, [entry.row()], [wording] if wording else [])
-        except _FAULTS as error:
+        except (LedgerUnavailable, OSError) as error:
             raise LedgerUnavailable("The ledger could not be written, so nothing was granted.") from error
 
     def append_or_wait(self, entry: Entry, wording: Wording | None = None) -> None:
@@ -57,8 +55,8 @@ class Ledger:
         """Write what waited in the side file; gives the number of entries. Raises :class:`LedgerUnavailable`."""
         try:
             return self._pending.take(self._take)
-        except _FAULTS as error:
-            raise LedgerUnavailable("The ledger could not be written.") from error
+        except OSError as error:  # of the side file
+            raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
 
     def wording(self, digest: str, fingerprint: str) -> Wording | None:
         """The words with this digest, if they are kept; None also when the ledger cannot be read."""
@@ -111,17 +109,9 @@ class Ledger:
         with self.read() as connection:
             return set(connection.scalars(named)) - {""} if connection is not None else set()
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection | None]:
+    def read(self) -> AbstractContextManager[sa.Connection | None]:
         """A reading transaction, or None where nothing was ever written; raises :class:`LedgerUnavailable`."""
-        try:
-            if not self.database.exists:
-                yield None
-                return
-            with self.database.read() as connection:
-                yield connection if sa.inspect(connection).has_table("entries") else None
-        except SQLAlchemyError as error:
-            raise LedgerUnavailable(f"The ledger could not be read: {error}") from error
+        return self.database.read()
 
     def raw(self, connection: sa.Connection) -> Iterator[dict[str, Any]]:
         """Every row just as it is stored, whatever was put there, in order."""
@@ -157,11 +147,8 @@ class Ledger:
         """
         if not self.database.exists:
             return 0
-        try:
-            with self._writing() as connection:
-                aged = self._age(connection, before, at)
-        except _FAULTS as error:
-            raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
+        with self._writing() as connection:
+            aged = self._age(connection, before, at)
         self.database.truncate_wal()
         return aged
 
@@ -186,11 +173,12 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        """A transaction in which nobody else can add to the chain."""
-        with self.database.write() as connection:
-            if not self.database.is_sqlite:  # SQLite holds its one write lock already
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637922)"))
-            yield connection
+        """A transaction in which nobody else can add to the chain; raises :class:`LedgerUnavailable`."""
+        try:
+            with self.database.write() as connection:
+                yield connection
+        except ValueError as error:  # the file of the keys is no such file
+            raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
 
     def _take(self, waited: list[dict[str, Any]]) -> None:
         """Write rows of the side file, each once: they may have been written before a crash already."""

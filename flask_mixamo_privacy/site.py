@@ -23,9 +23,11 @@ from .errors import LedgerUnavailable, NotInitialised
 from .guard import Guard
 from .keys import Keys
 from .ledger import Ledger
+from .mail.aside import Aside
 from .mail.classifier import Place
 from .mail.inbox import Inbox
 from .mail.room import Room
+from .outcomes import WAIT
 from .pages import Pages
 from .pending import Pending
 from .rights.office import Office
@@ -61,6 +63,7 @@ class Pruned(NamedTuple):
 
     events: int
     entries: int  # of the ledger
+    mails: int  # copies of those that could not be read
 
 
 class Site:
@@ -98,10 +101,12 @@ class Site:
         self.rights = Office(settings, registered, self.ledger, self.keys, self.store, self._tell)
         self.mail = Room(settings, self.ledger, self.keys, self.rights.minors.is_minor)
         self.rights.people.stop_marketing = self.mail.stop
+        self.rights.people.export_choices = self.mail.marketing.export
         self.rights.replay.choices = self.mail.marketing.replay
+        self.rights.replay.load = lambda: self.load(WAIT)
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
-        language = self.policy.language
-        self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, settings.mail_aside, language)
+        aside, language = Aside(settings.mail_aside, self.policy.retention.mail), self.policy.language
+        self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, aside, language)
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
@@ -167,7 +172,7 @@ class Site:
             return 0
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
-        """Delete the events, aggregates and decisions that the policy keeps no longer.
+        """Delete the events, aggregates, decisions and mails that the policy keeps no longer.
 
         What browsers refused is kept a month.
         """
@@ -176,7 +181,7 @@ class Site:
         events = self.store.prune(*self.first_kept(), progress)
         # As long as an archive may be restored, what was erased since has to be known.
         oldest = _days_ago(max(retention.decisions.days, retention.archives.days))
-        return Pruned(events, self.ledger.age(oldest, timestamp(time.time())))
+        return Pruned(events, self.ledger.age(oldest, timestamp(time.time())), self.inbox.forget())
 
     def first_kept(self) -> tuple[str, str]:
         """The first day of which events are kept, and the first of which aggregates are."""

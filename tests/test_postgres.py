@@ -352,7 +352,7 @@ def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
 def make_tables(urls: list[str], barrier: Any) -> None:
     """One process of several that write to new databases at the same moment."""
     for url in urls:
-        database = Database(url, tables.metadata)
+        database = Database(url, tables.metadata, "It", StoreUnavailable)
         barrier.wait(60)
         with database.write() as connection:
             connection.execute(sa.insert(tables.cursors), {"segment": str(os.getpid()), "offset": 0})

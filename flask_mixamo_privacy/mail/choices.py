@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
 from ..errors import KeyMissing, RightsUnavailable
@@ -47,10 +45,19 @@ class Choice:
     list: str
     opted_in: tuple[str, int]  # when, and in which turn of all that was written; empty for never
     opted_out: tuple[str, int]
+    policy: str = ""  # the version under which they opted in,
+    text: str = ""  # the digest of the words that stood there,
+    source: str = ""  # and where
 
     @property
     def is_in(self) -> bool:
         return bool(self.opted_in[0]) and self.opted_in > self.opted_out
+
+    def as_dict(self) -> dict[str, str]:
+        """For the person to read: what is empty is left out, and the list that stands for all is called so."""
+        said = {"list": self.list or "all lists", "opted_in": self.opted_in[0], "opted_out": self.opted_out[0]}
+        said |= {"policy": self.policy, "text": self.text, "source": self.source}
+        return {name: value for name, value in said.items() if value}
 
 
 class Choices:
@@ -61,7 +68,7 @@ class Choices:
     """
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url, _tables, durable=True, wait_ms=2000)
+        self._database = Database(url, _tables, "What people want of marketing mail", RightsUnavailable, durable=True)
 
     def opt_in(self, marks: Mapping[str, str], list_name: str, at: str, **proof: str) -> None:
         """Let an opt-in take effect; ``proof`` is the policy's version, the text's digest, and where it was given."""
@@ -78,7 +85,7 @@ class Choices:
     def take_back(self, marks: Mapping[str, str], list_name: str) -> bool:
         """Undo an opt-out; gives whether there was one."""
         mine = _choices.c.mark.in_(marks.values()) & (_choices.c.list == list_name) & (_choices.c.out_at != "")
-        with self._write() as connection:
+        with self._database.write() as connection:
             undone = sa.update(_choices).where(mine).values(out_at="", out_turn=0, out_source="")
             return connection.execute(undone).rowcount > 0
 
@@ -87,12 +94,16 @@ class Choices:
         rows = [row for row in self._rows(marks) if row["list"] == list_name]
         return any(max(row["in_at"], row["out_at"]) > at or row[f"{what}_at"] == at for row in rows)
 
+    def has(self, marks: Mapping[str, str]) -> bool:
+        """Whether anything was ever said by somebody."""
+        return bool(self._rows(marks))
+
     def of(self, marks: Mapping[str, str]) -> list[Choice]:
         """All that somebody said, a list each.
 
         Raises :class:`KeyMissing` where any row names a key that is gone: it may be this person's.
         """
-        with self._read() as connection:
+        with self._database.read() as connection:
             for key in _each(connection, _choices.c.key) if connection else ():
                 if key not in marks:
                     raise KeyMissing(key, marks)
@@ -104,50 +115,31 @@ class Choices:
 
     def lists(self) -> dict[str, str]:
         """The names of the lists, by what a token says of them."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             return {list_mark(name): name for name in _each(connection, _choices.c.list)} if connection else {}
 
     def _note(self, marks: Mapping[str, str], list_name: str, values: dict[str, Any], turn: str) -> None:
         key, mark = list(marks.items())[-1]
-        with self._write() as connection:
+        with self._database.write() as connection:
             said = values | {turn: _next_turn(connection, marks.values()), "key": key}
             here = (_choices.c.mark == mark) & (_choices.c.list == list_name)
             if not connection.execute(sa.update(_choices).where(here).values(said)).rowcount:
                 connection.execute(sa.insert(_choices).values(mark=mark, list=list_name, **said))
 
     def _rows(self, marks: Mapping[str, str]) -> list[Row]:
-        with self._read() as connection:
+        with self._database.read() as connection:
             return _theirs(connection, marks.values()) if connection else []
 
     def _renew(self, marks: Mapping[str, str]) -> None:
         """Write somebody's rows anew under the newest key; of two about one list, what was said later stands."""
         key, mark = list(marks.items())[-1]
-        with self._write() as connection:
+        with self._database.write() as connection:
             merged: dict[str, dict[str, Any]] = {}
             for row in _theirs(connection, marks.values()):
                 merged[row["list"]] = _later(merged.get(row["list"]), row) | {"mark": mark, "key": key}
             connection.execute(sa.delete(_choices).where(_choices.c.mark.in_(marks.values())))
             if merged:
                 connection.execute(sa.insert(_choices), list(merged.values()))
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        try:
-            with self._database.write() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            raise RightsUnavailable(f"What people want of marketing mail could not be written: {error}") from error
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection | None]:
-        if not self._database.exists:
-            yield None
-            return
-        try:
-            with self._database.read() as connection:
-                yield connection if sa.inspect(connection).has_table("mail_choices") else None
-        except SQLAlchemyError as error:
-            raise RightsUnavailable(f"What people want of marketing mail could not be read: {error}") from error
 
 
 def _theirs(connection: sa.Connection, marks: Collection[str]) -> list[Row]:
@@ -168,7 +160,8 @@ def _next_turn(connection: sa.Connection, marks: Collection[str]) -> int:
 
 
 def _choice(row: Row) -> Choice:
-    return Choice(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]))
+    said = (row["policy"], row["text"], row["in_source"])
+    return Choice(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]), *said)
 
 
 def _later(one: Row | None, other: Row) -> dict[str, Any]:

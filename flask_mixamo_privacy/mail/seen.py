@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
 from ..errors import RightsUnavailable
@@ -27,33 +23,24 @@ class Seen:
     """Raises :class:`RightsUnavailable` when the database is away."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url, _tables, wait_ms=2000)
+        self._database = Database(url, _tables, "What is known of messages", RightsUnavailable)
 
     def find(self, message: str) -> tuple[str, str] | None:
         """What became of a message, and why; None for one that is new."""
-        if not self._database.exists:
-            return None
         chosen = sa.select(_seen.c.action, _seen.c.reason).where(_seen.c.message == message)
-        with self._telling(), self._database.read() as connection:
-            row = connection.execute(chosen).first() if sa.inspect(connection).has_table("mail_seen") else None
+        with self._database.read() as connection:
+            row = connection.execute(chosen).first() if connection else None
         return (row.action, row.reason) if row else None
 
     def note(self, message: str, at: str, action: str, reason: str) -> None:
         """Remember what became of a message."""
         row = {"message": message, "at": at, "action": action, "reason": reason}
-        with self._telling(), self._database.write() as connection:
+        with self._database.write() as connection:
             connection.execute(self._database.insert_new(_seen), row)
 
     def forget_before(self, moment: str) -> int:
         """Forget what is older; gives the number."""
         if not self._database.exists:
             return 0
-        with self._telling(), self._database.write() as connection:
+        with self._database.write() as connection:
             return connection.execute(sa.delete(_seen).where(_seen.c.at < moment)).rowcount
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            raise RightsUnavailable(f"The messages seen could not be looked up: {error}") from error

@@ -6,14 +6,12 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
 from ..errors import RequestError, RightsUnavailable
@@ -89,12 +87,12 @@ class Book:
     """The requests of one site, in a database of their own."""
 
     def __init__(self, url: str, days: int) -> None:
-        self._database = Database(url, _tables, wait_ms=2000)
+        self._database = Database(url, _tables, "The database of requests", RightsUnavailable)
         self._days = days
 
     def open(self, now: str, **values: str) -> int:
         """Write a request down; gives its number. One row, whoever asks and whatever is known."""
-        with self._write() as connection:
+        with self._database.write() as connection:
             found = connection.execute(sa.insert(_requests).values(state="open", opened=now, **values))
             return int(found.inserted_primary_key[0])  # type: ignore[index]
 
@@ -107,7 +105,7 @@ class Book:
     def select(self, *conditions: Any) -> list[Request]:
         """The requests under these conditions, oldest first."""
         chosen = sa.select(_requests).where(*conditions).order_by(_requests.c.number)
-        with self._read() as connection:
+        with self._database.read() as connection:
             return [self._request(row) for row in connection.execute(chosen).mappings()] if connection else []
 
     def all(self, *states: str) -> list[Request]:
@@ -128,7 +126,7 @@ class Book:
 
     def opened_since(self, moment: str, source: str) -> int:
         """How many came by one way from a moment on."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             mine = (_requests.c.opened >= moment) & (_requests.c.source == source)
             chosen = sa.select(sa.func.count()).select_from(_requests).where(mine)
             return connection.scalar(chosen) or 0 if connection else 0
@@ -153,7 +151,7 @@ class Book:
         """Forget who asked, and what they wrote; the number, the dates and what was done remain."""
         numbers = [r.number for r in self.select((_requests.c.email != "") | (_requests.c.message != ""), *conditions)]
         if numbers:
-            with self._write() as connection:
+            with self._database.write() as connection:
                 connection.execute(sa.delete(_links).where(_links.c.number.in_(numbers)))
                 emptied = sa.update(_requests).where(_requests.c.number.in_(numbers)).values(email="", message="", base="")
                 connection.execute(emptied)
@@ -177,7 +175,7 @@ class Book:
     def link(self, number: int, opens: str, expires: str) -> str:
         """A new token that opens something until a moment, in place of any before; only its hash is kept."""
         token = secrets.token_urlsafe(32)
-        with self._write() as connection:
+        with self._database.write() as connection:
             connection.execute(sa.delete(_links).where(_links.c.number == number, _links.c.opens == opens))
             row = {"hash": _hash(token), "number": number, "opens": opens, "expires": expires}
             connection.execute(sa.insert(_links), row)
@@ -186,7 +184,7 @@ class Book:
     def links(self, opens: str, now: str) -> set[int]:
         """The numbers of the requests that some token opens still."""
         chosen = sa.select(_links.c.number).where(_links.c.opens == opens, _links.c.expires > now)
-        with self._read() as connection:
+        with self._database.read() as connection:
             return set(connection.scalars(chosen)) if connection else set()
 
     def opened_by(self, token: str, opens: str, now: str) -> Request | None:
@@ -197,7 +195,7 @@ class Book:
 
     def verify(self, token: str, now: str) -> Request | None:
         """Use up a token and note that whoever holds it reads the address's mail; None for a token that is not good."""
-        with self._write() as connection:
+        with self._database.write() as connection:
             good = _good(token, "confirm", now)
             number = connection.scalar(sa.select(_links.c.number).where(good))
             if number is None or not connection.execute(sa.delete(_links).where(good)).rowcount:
@@ -209,7 +207,7 @@ class Book:
 
     def _update(self, number: int, condition: Any, **values: Any) -> bool:
         mine = (_requests.c.number == number) & condition
-        with self._write() as connection:
+        with self._database.write() as connection:
             return connection.execute(sa.update(_requests).where(mine).values(values)).rowcount == 1
 
     def _request(self, row: sa.RowMapping) -> Request:
@@ -217,25 +215,6 @@ class Book:
         opened = date.fromisoformat(row["opened"][:10])
         last = due(opened, self._days, row["extended"])
         return Request(**values | {"answer": json.loads(row["answer"] or "{}"), "due": last.isoformat()})
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        try:
-            with self._database.write() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            raise RightsUnavailable(f"The database of requests could not be written: {error}") from error
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection | None]:
-        if not self._database.exists:
-            yield None
-            return
-        try:
-            with self._database.read() as connection:
-                yield connection if sa.inspect(connection).has_table("requests") else None
-        except SQLAlchemyError as error:
-            raise RightsUnavailable(f"The database of requests could not be read: {error}") from error
 
 
 def _hash(token: str) -> str:

@@ -15,7 +15,6 @@ from .desk import Desk, Notify
 from .mail import Mailer
 from .minors import Minors
 from .moments import now
-from .optins import OptIns
 from .people import People
 from .post import Post
 from .replay import Replay
@@ -42,8 +41,8 @@ class Office:
         self.replay = Replay(ledger, keys, self.people, store, policy.retention.archives)
         standings = Standings(settings.rights_url, keys)
         self.people.forget_standings = standings.forget_person
+        self.replay.forget_standings = standings.forget_again
         self.minors = Minors(standings, policy.minors)
-        self.optins = OptIns(standings)
         self.acceptances = Acceptances(standings)
         self._expired_on: date | None = None
 

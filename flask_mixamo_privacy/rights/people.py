@@ -29,18 +29,27 @@ class People:
         self._book = book
         #: Called with whoever is erased or objects, and why: no marketing goes there any more.
         self.stop_marketing: Callable[[str, str], None] = lambda subject, why: None
-        #: Called with whoever is erased: what was opted in to and accepted is forgotten too.
+        #: Called with whoever is erased: what was accepted is forgotten too.
         self.forget_standings: Callable[[str], int] = lambda subject: 0
+        #: Called with whoever wants to see what is stored: what was opted in to and out of, a list each.
+        self.export_choices: Callable[[str], list[dict[str, str]]] = lambda subject: []
 
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
-        """What each store holds about somebody; raises whatever a store raises, for a part would pass as the whole."""
+        """What each store holds about somebody, and what they opted in to.
+
+        Raises whatever a store raises, for a part would pass as the whole.
+        """
         found = self.stores.export(canonical(subject))
+        if choices := self.export_choices(subject):
+            found["opt-ins"] = choices
         self._note("access", subject, who=who, what=what, fields=sorted(found), outcome="allowed")
         return found
 
     def erase(self, subject: str, who: str, request: int | None = None) -> list[Outcome]:
         """Erase somebody everywhere. The entry comes first: what a crash leaves behind is found by replaying it."""
-        about = {"request": request} if request is not None else {}
+        about: dict[str, Any] = {"request": request} if request is not None else {}
+        if older := dict(list(self._keys.hashes_by_key(canonical(subject)).items())[:-1]):
+            about["older"] = older  # what stands about somebody may have been written down under a key of before
         at = self._note("erasure", subject, what="person", by=who, **about)
         outcomes = self.stores.erase(canonical(subject))
         self.stop_marketing(subject, "erasure")
@@ -78,3 +87,14 @@ class People:
         said = json.dumps(detail, ensure_ascii=False)
         self._ledger.append_or_wait(Entry(kind, at, subject=hashed, subject_key=key_id, detail=said))
         return at
+
+
+def is_of_a_person(row: Mapping[str, str]) -> bool:
+    """Whether an entry says that a person was erased, not a visitor."""
+    return row["kind"] == "erasure" and json.loads(row["detail"] or "{}").get("what") == "person"
+
+
+def hashes_of(row: Mapping[str, str]) -> dict[str, str]:
+    """Whom an entry is about: the keyed hash by its key's id, of an erasure under each key kept then, the newest last."""
+    older = json.loads(row["detail"] or "{}").get("older", {})
+    return {**older, row["subject_key"]: row["subject"]}

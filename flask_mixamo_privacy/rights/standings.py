@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
 from ..errors import RightsUnavailable
@@ -48,14 +46,14 @@ class Standings:
     """
 
     def __init__(self, url: str, keys: Keys) -> None:
-        self._database = Database(url, _tables, wait_ms=2000)
+        self._database = Database(url, _tables, "The database of rights", RightsUnavailable)
         self._keys = keys
 
     def note(self, subject: str, what: str, *, policy: str = "", text: str = "") -> None:
         """Write down that this holds for somebody from now on, in place of what stood there before."""
         key_id, hashed = self._keys.hash(canonical(subject))
         row = {"subject": hashed, "subject_key": key_id, "what": what, "at": stamp(), "policy": policy, "text": text}
-        with self._write() as connection:
+        with self._database.write() as connection:
             connection.execute(sa.delete(_standings).where(self._is(subject, what)))
             connection.execute(sa.insert(_standings).values(row))
 
@@ -65,7 +63,7 @@ class Standings:
         Raises :class:`KeyMissing` where nothing was found and a row was made under a key that is gone: it might be this
         person's.
         """
-        with self._read() as connection:
+        with self._database.read() as connection:
             if connection is None:
                 return None
             row = connection.execute(sa.select(_standings).where(self._is(subject, what))).mappings().first()
@@ -79,7 +77,7 @@ class Standings:
 
     def forget(self, subject: str, what: str) -> bool:
         """Let it hold no longer; gives whether it did."""
-        with self._write() as connection:
+        with self._database.write() as connection:
             gone = connection.execute(sa.delete(_standings).where(self._is(subject, what))).rowcount
         self._database.truncate_wal()
         return gone > 0
@@ -89,8 +87,20 @@ class Standings:
         if not self._database.exists:
             return 0
         mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
-        with self._write() as connection:
+        with self._database.write() as connection:
             gone = connection.execute(sa.delete(_standings).where(mine)).rowcount
+        self._database.truncate_wal()
+        return gone
+
+    def forget_again(self, graves: Mapping[str, str]) -> int:
+        """Forget of people, each given by a keyed hash, all that stood before a moment; gives the number."""
+        if not self._database.exists or not graves:
+            return 0
+        gone = 0
+        with self._database.write() as connection:
+            for hashed, at in graves.items():
+                theirs = (_standings.c.subject == hashed) & (_standings.c.what != MINOR) & (_standings.c.at <= at)
+                gone += connection.execute(sa.delete(_standings).where(theirs)).rowcount
         self._database.truncate_wal()
         return gone
 
@@ -98,7 +108,7 @@ class Standings:
         """Delete all that was written down before a moment; gives the number."""
         if not self._database.exists:
             return 0
-        with self._write() as connection:
+        with self._database.write() as connection:
             old = (_standings.c.what == what) & (_standings.c.at < moment)
             return connection.execute(sa.delete(_standings).where(old)).rowcount
 
@@ -106,27 +116,8 @@ class Standings:
         key_id, hashed = self._keys.hash(canonical(subject))
         if key_id != row["subject_key"]:
             here = (_standings.c.subject == row["subject"]) & (_standings.c.what == row["what"])
-            with self._write() as connection:
+            with self._database.write() as connection:
                 connection.execute(sa.update(_standings).where(here).values(subject=hashed, subject_key=key_id))
 
     def _is(self, subject: str, what: str) -> sa.ColumnElement[bool]:
         return _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what == what)
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        try:
-            with self._database.write() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            raise RightsUnavailable(f"The database of rights could not be written: {error}") from error
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection | None]:
-        if not self._database.exists:
-            yield None
-            return
-        try:
-            with self._database.read() as connection:
-                yield connection if sa.inspect(connection).has_table("standings") else None
-        except SQLAlchemyError as error:
-            raise RightsUnavailable(f"The database of rights could not be read: {error}") from error

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Database
 from ..errors import PrivacyError, StoreUnavailable
@@ -23,6 +22,8 @@ __all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "malformed", "metadat
 
 Row = tuple[Any, ...]
 
+_NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
+
 COLUMNS = tuple(column.name for column in events.columns)
 _ROWS = 32  # in a statement; 416 values, fewer than any SQLite takes
 _AT, _VISITOR = itemgetter(COLUMNS.index("at")), itemgetter(COLUMNS.index("visitor"))
@@ -33,7 +34,7 @@ class Store:
     """Events by (visitor, id), and the erasures that outlive them."""
 
     def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
-        self.database = Database(url, metadata, wait_ms=2000)
+        self.database = Database(url, metadata, "The database of events", StoreUnavailable, lock=_NO_ERASURE)
         self._keys = keys
         self._pending = pending
 
@@ -42,28 +43,16 @@ class Store:
         text = line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")
         connection.execute(self.database.insert_new(malformed), {"segment": segment, "offset": offset, "line": text})
 
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A transaction in which no erasure can slip between a look at the tombstones and a commit."""
-        try:
-            with self.database.write() as connection:
-                if not self.database.is_sqlite:  # SQLite holds its one write lock already
-                    connection.execute(sa.text("LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"))
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable(f"The database of events could not be written: {error}") from error
+    def write(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction in which no erasure can slip between a look at the tombstones and a commit.
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection | None]:
-        """A reading transaction, or None where no event was ever loaded."""
-        try:
-            if not self.database.exists:
-                yield None
-                return
-            with self.database.read() as connection:
-                yield connection if sa.inspect(connection).has_table("events") else None
-        except SQLAlchemyError as error:
-            raise StoreUnavailable(f"The database of events could not be read: {error}") from error
+        Raises :class:`StoreUnavailable`.
+        """
+        return self.database.write()
+
+    def read(self) -> AbstractContextManager[sa.Connection | None]:
+        """A reading transaction, or None where no event was ever loaded; raises :class:`StoreUnavailable`."""
+        return self.database.read()
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
         """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
@@ -126,11 +115,15 @@ class Store:
             return list(connection.scalars(sa.select(events.c.visitor).distinct())) if connection is not None else []
 
     def bury(self, graves: Iterable[tuple[str, str, str]]) -> None:
-        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not."""
+        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not.
+
+        Of those it has, too, a restored log may hold a line: none counts as clean any longer.
+        """
         rows = [dict(zip(("hash", "key", "day"), grave, strict=True)) for grave in graves]
         if rows:
             with self.write() as connection:
                 connection.execute(self.database.insert_new(tombstones), rows)
+                self._set_clean(connection, (row["hash"] for row in rows), False)
 
     def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
         """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
@@ -207,14 +200,16 @@ class Store:
     def cleaned(self, hashes: list[str]) -> None:
         """Note that no segment holds a line of these any more, as far as they were loaded."""
         with self.write() as connection:
-            for hashed in hashes:
-                connection.execute(sa.update(tombstones).where(tombstones.c.hash == hashed).values(clean=True))
+            self._set_clean(connection, hashes, True)
 
     def note_lines_of(self, connection: sa.Connection, visitors: Iterable[str]) -> None:
         """Note that a segment may hold lines of these erased visitors."""
-        for visitor in visitors:
-            theirs = tombstones.c.hash.in_(self._keys.hashes(visitor))
-            connection.execute(sa.update(tombstones).where(theirs).values(clean=False))
+        self._set_clean(connection, (hashed for visitor in visitors for hashed in self._keys.hashes(visitor)), False)
+
+    def _set_clean(self, connection: sa.Connection, hashes: Iterable[str], clean: bool) -> None:
+        of = sa.update(tombstones).where(tombstones.c.hash == sa.bindparam("of")).values(clean=clean)
+        if rows := [{"of": hashed} for hashed in hashes]:
+            connection.execute(of, rows)
 
     def erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
         """Those among the visitors who were erased; raises :class:`KeyMissing`."""
