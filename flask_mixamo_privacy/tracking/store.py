@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -25,7 +24,6 @@ Row = tuple[Any, ...]
 _NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
 COLUMNS = tuple(column.name for column in events.columns)
-_ROWS = 32  # in a statement; 416 values, fewer than any SQLite takes
 _AT, _VISITOR = itemgetter(COLUMNS.index("at")), itemgetter(COLUMNS.index("visitor"))
 _KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
 
@@ -63,7 +61,7 @@ class Store:
         if not rows:
             return 0
         self._note_late(connection, rows)
-        return self._insert(connection, rows)
+        return connection.exec_driver_sql(self._insert, list(rows)).rowcount
 
     def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Note the new events of a time that was counted already, so that they are counted with the next."""
@@ -226,21 +224,10 @@ class Store:
             found.update(by_hash[hashed] for hashed in connection.scalars(part))
         return found
 
-    def _insert(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
-        """Many rows in a statement: between two of them every other thread of the process may have its turn."""
-        together = [tuple(chain.from_iterable(rows[start : start + _ROWS])) for start in range(0, len(rows), _ROWS)]
-        last = [together.pop()] if len(rows) % _ROWS else []
-        new = 0
-        for some, number in ((together, _ROWS), (last, len(rows) % _ROWS)):
-            if some:
-                new += connection.exec_driver_sql(self._statement(number), some).rowcount
-        return new
-
-    def _statement(self, number: int) -> str:
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        mark = "?" if self.database.is_sqlite else "%s"
-        values = ", ".join([f"({', '.join([mark] * len(COLUMNS))})"] * number)
-        return f"INSERT INTO events ({names}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
+    @property
+    def _insert(self) -> str:
+        names, mark = ", ".join(f'"{name}"' for name in COLUMNS), "?" if self.database.is_sqlite else "%s"
+        return f"INSERT INTO events ({names}) VALUES ({', '.join([mark] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
