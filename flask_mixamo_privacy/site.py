@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, current_app
@@ -39,6 +40,7 @@ from .tracking.loader import Background, Loaded, Loader
 from .tracking.log import Log, segments
 from .tracking.published import GRACE, Publisher
 from .tracking.rebuilding import Rebuilder
+from .tracking.recent import Recent
 from .tracking.reports import Reports
 from .tracking.store import Store
 from .tracking.windows import Calendar
@@ -158,10 +160,13 @@ class Site:
         """The bytes of log there are to look at."""
         return sum(os.path.getsize(path) for path in segments(self.settings.log_dir) if os.path.exists(path))
 
-    def _publish(self, connection: Connection) -> int:
-        """Publish the days, weeks and months that have closed; they wait for a ledger that is away."""
+    def _publish(self, connection: Connection, waiting: str | None, recent: Recent) -> int:
+        """Publish the days, weeks and months that have closed; they wait for lines of then, and a ledger that is away."""
+        if waiting == "":
+            return 0
+        now = time.time() if waiting is None else min(time.time(), datetime.fromisoformat(waiting).timestamp())
         try:
-            return self.publisher.close(connection, timestamp(time.time() - GRACE))
+            return self.publisher.close(connection, timestamp(now - GRACE), recent)
         except LedgerUnavailable as error:
             logger.warning("What has closed will be published later: %s", error)
             return 0
