@@ -349,6 +349,18 @@ def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
     assert answered and cookie(refuser).startswith("r.")
 
 
+def test_promise_18_the_room_of_an_erased_visitors_rows_is_given_free(site, url):
+    """By the next load, instead of when the server comes to it."""
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    name = site.events()[0]["visitor"]
+    assert site.cli("erase", name).exit_code == 0
+    with sa.create_engine(url, poolclass=NullPool).connect() as connection:
+        vacuumed = "SELECT relname FROM pg_stat_user_tables WHERE vacuum_count > 0"
+        assert {"events", "people", "late", "malformed"} <= set(connection.scalars(sa.text(vacuumed)))
+
+
 def make_tables(urls: list[str], barrier: Any) -> None:
     """One process of several that write to new databases at the same moment."""
     for url in urls:
