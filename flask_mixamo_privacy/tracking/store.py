@@ -100,6 +100,11 @@ class Store:
         except (PrivacyError, OSError, ValueError):  # the database, or the file of the keys
             self._pending.append({"visitor": visitor, "day": day})
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether some erasure waits for the database."""
+        return bool(self._pending)
+
     def take_up(self) -> int:
         """Carry out the erasures that waited; gives their number. Raises :class:`StoreUnavailable`."""
         return self._pending.take(self._erase_all)
