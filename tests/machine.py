@@ -469,6 +469,7 @@ def run(machine: type[Machine], steps: int, *, shrink: bool = True) -> Counter[s
             database=None,
             phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
             suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
         )
         run_state_machine_as_test(seed(rounds)(type(machine.__name__, (machine,), {"taken": taken})), settings=found)
     return taken

@@ -309,6 +309,22 @@ def test_an_erasure_that_a_crash_cut_short_stops_marketing_too(people):
         assert site.site.privacy.may_mail("bob@shop.example", "marketing").reason == "no-opt-in"
 
 
+def test_promise_34_who_signs_up_after_an_erasure_stays_signed_up(people, clock):
+    """Also where the crash kept the opt-out from being written and the keys have changed since; a second replay changes nothing."""
+    site = people(PRIVACY_KEYS={"old": "sixteen characters"})
+    stores, site.rights.people.stores = site.rights.people.stores, None
+    with pytest.raises(AttributeError):
+        site.rights.people.erase(ADA, "staff")
+    site.rights.people.stores = stores
+    clock.shift(60)
+    with site.site.app.app_context():
+        site.site.privacy.opt_in(ADA)
+        site.rights.people._keys._secrets["new"] = "another sixteen characters"
+        assert site.site.privacy.may_mail(ADA, "marketing")
+        assert [replayed(site.site)["changed"] for _ in "123"][1:] == [0, 0]
+        assert site.site.privacy.may_mail(ADA, "marketing")
+
+
 def test_a_table_that_does_not_say_when_is_left_to_a_person(people, backup):
     """With what to do."""
     site = people()

@@ -35,7 +35,7 @@ def tell(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.timeout(LONG)
 def test_promise_34_no_order_of_events_brings_anybody_back(tell) -> None:
     """On files, searched byte by byte after every step."""
-    taken = run(Machine, wanted := STEPS or 320)
+    taken = run(Machine, wanted := STEPS or 320, shrink=not STEPS)
     tell("SQLite", taken)
     assert taken.total() >= wanted
 
@@ -63,6 +63,6 @@ PARTS_OF_A_SERVER = ("ledger", "events", "rights", "shop")
 @pytest.mark.timeout(LONG)
 def test_promise_34_no_order_of_events_brings_anybody_back_on_postgresql(on_a_server, tell) -> None:
     """On a server, searched row by row after every step."""
-    taken = run(on_a_server, wanted := STEPS or 120)
+    taken = run(on_a_server, wanted := STEPS or 120, shrink=not STEPS)
     tell("PostgreSQL", taken)
     assert taken.total() >= wanted

@@ -115,7 +115,9 @@ class Marketing:
         is_out = row["kind"] in ("opt-out", "erasure")
         if self.choices.knows(marks, list_name, row["at"], "out" if is_out else "in"):
             return False
-        if row["kind"] == "erasure" and not self.choices.has(marks):  # whoever was on no list is not put into one
+        if row["kind"] == "erasure" and not self.choices.had_opted_in(
+            marks, row["at"]
+        ):  # whoever was on no list is not put into one
             return False
         if is_out:
             self.choices.opt_out(marks, list_name, row["at"], row["source"] or "erasure")

@@ -99,6 +99,11 @@ class Store:
         except (PrivacyError, OSError, ValueError):  # the database, or the file of the keys
             self._pending.append({"visitor": visitor, "day": day})
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether some erasure waits for the database."""
+        return bool(self._pending)
+
     def take_up(self) -> int:
         """Carry out the erasures that waited; gives their number. Raises :class:`StoreUnavailable`."""
         return self._pending.take(self._erase_all)
@@ -127,7 +132,7 @@ class Store:
         """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
 
         A day of them in a transaction, so that nothing else waits long. What reports were made of goes a month at a time,
-        once the whole month lies before the day ``aggregates``.
+        once the whole month lies before the day ``aggregates``. No copy is left in the database's free pages.
         """
         deleted = 0
         while oldest := self._oldest(before):
@@ -135,7 +140,8 @@ class Store:
             progress(deleted)
         self._prune(before)
         self._prune_aggregates(aggregates)
-        self.database.truncate_wal()
+        if deleted:
+            self.database.rewrite()
         return deleted
 
     def _oldest(self, before: str) -> str | None:
