@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import database, errors, figures, headers, outbox, post, secret
+from . import database, errors, figures, headers, outbox, post, secret, visits
 from .accounts import accounts, may_look
 from .extensions import login_manager, privacy
 from .orders import orders
@@ -24,6 +24,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
     app.config.update(PRIVACY_STAFF=may_look, PRIVACY_MAIL_SERVER="mx.pacework.example")
+    app.config.update(PRIVACY_AUDIT_LOGINS=visits.LOGINS, PRIVACY_AUDIT_STEPS=visits.STEPS)
     app.config.from_prefixed_env()
     app.config.from_mapping(config or {})
     if not app.config.get("PRIVACY_SMTP_URL"):

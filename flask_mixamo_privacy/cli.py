@@ -14,6 +14,7 @@ from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
 from . import cli_disclosures, cli_inbox, cli_minors, cli_people, cli_requests, declaration
+from .cli_audit import audit_command
 from .cli_ledger import ledger
 from .cli_people import erase_person
 from .cli_receipt import receipt
@@ -34,7 +35,7 @@ from .versions import is_day
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
 _OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_minors.commands)
 _OF_MAIL = (*cli_disclosures.commands, *cli_inbox.commands)
-for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE, *_OF_MAIL):
+for _command in (audit_command, report_command, demo_command, ledger, receipt, *_OF_PEOPLE, *_OF_MAIL):
     privacy.add_command(_command)
 
 

@@ -26,6 +26,7 @@ from .mail.aside import Aside
 from .mail.classifier import Place
 from .mail.inbox import Inbox
 from .mail.room import Room
+from .outcomes import WAIT
 from .pages import Pages
 from .pending import Pending
 from .rights.office import Office
@@ -100,6 +101,7 @@ class Site:
         self.rights.people.stop_marketing = self.mail.stop
         self.rights.people.export_choices = self.mail.marketing.export
         self.rights.replay.choices = self.mail.marketing.replay
+        self.rights.replay.load = lambda: self.load(WAIT)
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
         aside, language = Aside(settings.mail_aside, self.policy.retention.mail), self.policy.language
         self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, aside, language)

@@ -26,7 +26,7 @@ FLOORS = (
         "chain",
         "entry",
     },
-    {"document", "draft", "age", "commitments", "derivation", "declaration", "versions", "setting", "config"},
+    {"aside", "document", "draft", "age", "commitments", "derivation", "declaration", "versions", "setting", "config"},
     {
         "wording",
         "notices",
@@ -99,6 +99,19 @@ FLOORS = (
     {"operators", "need", "whereabouts", "sifting", "given", "refusing", "taking", "disclosure", "collection"},
     {"mailing", "mailman"},
     {
+        "audit",
+        *(
+            f"audit.{room}"
+            for room in ("evidence", "finding", "states", "setcookie", "hosts", "routes", "target", "trouble")
+        ),
+        *(f"audit.{room}" for room in ("declared", "server", "browser", "watching", "visitor", "axe", "plainly", "crawl")),
+        *(f"audit.{room}" for room in ("signing", "whose", "report", "rules", "baseline", "terminal", "pictures", "page")),
+        *(
+            f"audit.rules.{room}"
+            for room in ("cookies", "hosts", "seen", "consent", "persons", "banner", "answers", "pages")
+        ),
+    },
+    {
         "counting",
         "closing",
         "gates",
@@ -110,6 +123,7 @@ FLOORS = (
         "demo",
         "playing",
         "reporting",
+        "cli_audit",
         "cli_ledger",
         "cli_receipt",
         "cli_people",

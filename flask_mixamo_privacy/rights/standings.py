@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -88,6 +89,18 @@ class Standings:
         mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
         with self._database.write() as connection:
             gone = connection.execute(sa.delete(_standings).where(mine)).rowcount
+        self._database.truncate_wal()
+        return gone
+
+    def forget_again(self, graves: Mapping[str, str]) -> int:
+        """Forget of people, each given by a keyed hash, all that stood before a moment; gives the number."""
+        if not self._database.exists or not graves:
+            return 0
+        gone = 0
+        with self._database.write() as connection:
+            for hashed, at in graves.items():
+                theirs = (_standings.c.subject == hashed) & (_standings.c.what != MINOR) & (_standings.c.at <= at)
+                gone += connection.execute(sa.delete(_standings).where(theirs)).rowcount
         self._database.truncate_wal()
         return gone
 

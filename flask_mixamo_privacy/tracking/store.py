@@ -114,11 +114,15 @@ class Store:
             return list(connection.scalars(sa.select(events.c.visitor).distinct())) if connection is not None else []
 
     def bury(self, graves: Iterable[tuple[str, str, str]]) -> None:
-        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not."""
+        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not.
+
+        Of those it has, too, a restored log may hold a line: none counts as clean any longer.
+        """
         rows = [dict(zip(("hash", "key", "day"), grave, strict=True)) for grave in graves]
         if rows:
             with self.write() as connection:
                 connection.execute(self.database.insert_new(tombstones), rows)
+                self._set_clean(connection, (row["hash"] for row in rows), False)
 
     def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
         """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
@@ -195,14 +199,16 @@ class Store:
     def cleaned(self, hashes: list[str]) -> None:
         """Note that no segment holds a line of these any more, as far as they were loaded."""
         with self.write() as connection:
-            for hashed in hashes:
-                connection.execute(sa.update(tombstones).where(tombstones.c.hash == hashed).values(clean=True))
+            self._set_clean(connection, hashes, True)
 
     def note_lines_of(self, connection: sa.Connection, visitors: Iterable[str]) -> None:
         """Note that a segment may hold lines of these erased visitors."""
-        for visitor in visitors:
-            theirs = tombstones.c.hash.in_(self._keys.hashes(visitor))
-            connection.execute(sa.update(tombstones).where(theirs).values(clean=False))
+        self._set_clean(connection, (hashed for visitor in visitors for hashed in self._keys.hashes(visitor)), False)
+
+    def _set_clean(self, connection: sa.Connection, hashes: Iterable[str], clean: bool) -> None:
+        of = sa.update(tombstones).where(tombstones.c.hash == sa.bindparam("of")).values(clean=clean)
+        if rows := [{"of": hashed} for hashed in hashes]:
+            connection.execute(of, rows)
 
     def erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
         """Those among the visitors who were erased; raises :class:`KeyMissing`."""
