@@ -203,6 +203,13 @@ def test_promise_26_the_list_alone_is_no_opt_in(shop, mails):
     assert command(shop, *MAILING) == "no-opt-in: 1\n" and mails == []
 
 
+def test_a_newsletter_needs_to_know_where_the_shop_is(shop, mails):
+    """For the links in it; the command says which setting is missing, and nothing is sent."""
+    fill(shop.test_client(), "newsletter")
+    shop.testing = False
+    assert "Error: The links in a mail need a host: set PRIVACY_BASE_URL" in command(shop, *MAILING, code=1) and mails == []
+
+
 def test_the_shop_sells_while_its_post_is_away(shop, mails, caplog):
     """That the receipt was not sent is in the site's log, without the address."""
     shop.extensions["mixamo_privacy"].site(shop).rights.way_out = lambda mail: (_ for _ in ()).throw(OSError("away"))
