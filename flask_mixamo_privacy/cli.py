@@ -22,7 +22,7 @@ from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .ledger import Entry
 from .operators import operator
-from .outcomes import WAIT, could_not_look
+from .outcomes import WAIT, could_not_look, without_collecting
 from .playing import demo_command
 from .reporting import report_command
 from .scan.sources import scan
@@ -45,7 +45,7 @@ for _command in (audit_command, report_command, demo_command, ledger, receipt, *
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
     here = site()
-    with _progress("Loading", here.log_size()) as bar:
+    with _progress("Loading", here.log_size()) as bar, without_collecting():
         loaded = here.load(WAIT, bar.update)
     _say(loaded)
     while follow:

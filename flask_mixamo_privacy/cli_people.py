@@ -66,7 +66,6 @@ def in_words(store: dict[str, Any]) -> str:
 def replay_command(as_json: bool) -> None:
     """After a restore, undo again what the ledger says was undone since; exit 1 if something is left to do by hand."""
     here = site()
-    here.load(wait=60.0)
     found = here.rights.replay.run()
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False))
@@ -78,6 +77,8 @@ def replay_command(as_json: bool) -> None:
 def _tell_replayed(here: Site, found: Replayed) -> None:
     _tell(found.stores)
     click.echo(f"{found.visitors} visitors and {found.requests} requests erased again.")
+    if found.standings:
+        click.echo(f"{found.standings} accepted licences and opt-ins forgotten again.")
     if found.choices:
         click.echo(f"{found.choices} opt-ins and opt-outs of marketing mail have effect again.")
     for row in found.corrections:

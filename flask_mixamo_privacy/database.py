@@ -94,25 +94,28 @@ class Database:
             return sqlite.insert(table).on_conflict_do_nothing()
         return postgresql.insert(table).on_conflict_do_nothing()
 
+    def rewrite(self) -> bool:
+        """Leave no copy of deleted rows in SQLite's file at all, and say whether none is left.
+
+        ``secure_delete`` alone does not: where pages were split or joined, whole rows stay in the gaps between others.
+        Takes a time that grows with the file, while which nobody else can write. A server gives the room of deleted rows
+        free at once, instead of when it comes to it; the bytes are there until something else is written over them.
+        """
+        if self.is_sqlite:
+            return self._maintain("VACUUM") is None and self.truncate_wal()
+        return all(self._maintain(f'VACUUM "{name}"') is None for name in self._tables.tables)
+
     def truncate_wal(self) -> bool:
         """Leave no copy of deleted rows in SQLite's write-ahead log, and say whether none is left."""
         # Another connection may be reading just now; then the next deletion or the last reader does it.
-        return self._maintain("PRAGMA wal_checkpoint(TRUNCATE)") in (None, 0)
-
-    def rewrite(self) -> bool:
-        """Leave no copy of deleted rows in SQLite's file at all, and say whether none is left; does nothing elsewhere.
-
-        ``secure_delete`` alone does not: where pages were split or joined, whole rows stay in the gaps between others.
-        Takes a time that grows with the file, while which nobody else can write.
-        """
-        return self._maintain("VACUUM") is None and self.truncate_wal()
+        return not self.is_sqlite or self._maintain("PRAGMA wal_checkpoint(TRUNCATE)") == 0
 
     def _maintain(self, statement: str) -> int | None:
-        """The number that a statement of SQLite's gives, None if it gives none, -1 if it could not be carried out."""
-        if not self.is_sqlite:
-            return None
+        """The number that a statement outside any transaction gives, None if it gives none, -1 if it failed."""
         try:
             with self._connect("") as connection:
+                if not self.is_sqlite:
+                    connection.execution_options(isolation_level="AUTOCOMMIT")
                 found = connection.exec_driver_sql(statement)
                 return int(found.scalar_one()) if found.returns_rows else None
         except SQLAlchemyError:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, current_app
@@ -26,6 +27,7 @@ from .mail.aside import Aside
 from .mail.classifier import Place
 from .mail.inbox import Inbox
 from .mail.room import Room
+from .outcomes import WAIT
 from .pages import Pages
 from .pending import Pending
 from .rights.office import Office
@@ -38,6 +40,7 @@ from .tracking.loader import Background, Loaded, Loader
 from .tracking.log import Log, segments
 from .tracking.published import GRACE, Publisher
 from .tracking.rebuilding import Rebuilder
+from .tracking.recent import Recent
 from .tracking.reports import Reports
 from .tracking.store import Store
 from .tracking.windows import Calendar
@@ -100,6 +103,7 @@ class Site:
         self.rights.people.stop_marketing = self.mail.stop
         self.rights.people.export_choices = self.mail.marketing.export
         self.rights.replay.choices = self.mail.marketing.replay
+        self.rights.replay.load = lambda: self.load(WAIT)
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
         aside, language = Aside(settings.mail_aside, self.policy.retention.mail), self.policy.language
         self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, aside, language)
@@ -156,10 +160,13 @@ class Site:
         """The bytes of log there are to look at."""
         return sum(os.path.getsize(path) for path in segments(self.settings.log_dir) if os.path.exists(path))
 
-    def _publish(self, connection: Connection) -> int:
-        """Publish the days, weeks and months that have closed; they wait for a ledger that is away."""
+    def _publish(self, connection: Connection, waiting: str | None, recent: Recent) -> int:
+        """Publish the days, weeks and months that have closed; they wait for lines of then, and a ledger that is away."""
+        if waiting == "":
+            return 0
+        now = time.time() if waiting is None else min(time.time(), datetime.fromisoformat(waiting).timestamp())
         try:
-            return self.publisher.close(connection, timestamp(time.time() - GRACE))
+            return self.publisher.close(connection, timestamp(now - GRACE), recent)
         except LedgerUnavailable as error:
             logger.warning("What has closed will be published later: %s", error)
             return 0

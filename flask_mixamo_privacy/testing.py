@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -20,6 +21,10 @@ from .scan.markup import Piece, of_markup
 from .scan.rules import Rules
 from .scan.trace import Load, Place, Trace, host_in
 from .site import Site, site
+from .tracking.events import timestamp
+
+if TYPE_CHECKING:
+    from .audit.report import Report
 
 _LINK = re.compile(r"<([^>]*)>[^,]*\brel=\"?(?:preload|modulepreload|preconnect|dns-prefetch|prefetch|stylesheet)")
 
@@ -58,6 +63,26 @@ def assert_no_trace(app: Flask) -> Callable[[TestResponse], None]:
             raise AssertionError(f"{response.request.path} leaves traces without consent ({len(found)}):{said}")
 
     return hold
+
+
+@pytest.fixture
+def privacy_audit(app: Flask) -> Callable[..., Report]:
+    """Looks at the whole site in a real browser, as :func:`flask_mixamo_privacy.audit.audit` does with the same arguments,
+    and fails for what it finds; ``baseline`` is the path of a file of known findings. Gives the report."""
+
+    def look(*, baseline: str | Path | None = None, **options: Any) -> Report:
+        __tracebackhide__ = True
+        from .audit import audit, terminal  # no other test needs these
+        from .audit.baseline import hold, read
+
+        report = audit(app, **options)
+        if baseline is not None:
+            report = hold(report, read(Path(baseline)), timestamp(time.time())[:10])
+        if report.exit_code:
+            raise AssertionError("\n".join(["The audit found something, or could not look.", "", *terminal.lines(report)]))
+        return report
+
+    return look
 
 
 def _site_of(app: Flask) -> Site:

@@ -112,10 +112,10 @@ class People:
             return list(session.scalars(sa.select(model)))
 
     def mentions(self, text: str) -> list[str]:
-        """The tables that say this anywhere."""
+        """The tables that say this anywhere, but for the random letters that stand in the place of who was erased."""
         with self.engine.connect() as connection:
             found = [(table.name, connection.execute(sa.select(table)).all()) for table in Base.metadata.sorted_tables]
-        return [name for name, rows in found if text.lower() in str(rows).lower()]
+        return [name for name, rows in found if text.lower() in re.sub(r"erased-\w+", "", str(rows).lower())]
 
     def ask(self, kind: str = "delete", email: str = "ada@shop.example", visitor: Any = None, **fields: str) -> Any:
         visitor = visitor or self.site.visitor()

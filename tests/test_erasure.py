@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 
 from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.pending import Pending
 from flask_mixamo_privacy.tracking.log import Log
+from flask_mixamo_privacy.tracking.store import COLUMNS, Store
 
 KEYS = {"test": "sixteen characters or more"}
 
@@ -44,6 +47,14 @@ def copies(folder, *names):
 def kept(tiny):
     """A site that keeps its log's segments."""
     return tiny(PRIVACY_KEYS=KEYS, PRIVACY_LOG_KEEP=30)
+
+
+def row_of(chance, number):
+    """An event of January or of May."""
+    month, name = chance.choice([(1, "old"), (5, "new")])
+    said = {"id": f"{name} event {number}", "at": f"2026-0{month}-0{chance.randint(1, 9)}T12:00:00.000Z", "visit": "w"}
+    said |= {"visitor": f"v{chance.randrange(40)}", "kind": "page_view", "page": "/" * chance.randint(1, 120), "data": "{}"}
+    return tuple((dict.fromkeys(COLUMNS) | said)[name] for name in COLUMNS)
 
 
 def site_log(site):
@@ -159,6 +170,17 @@ def test_promise_18_an_erasure_that_waited_leaves_no_copy(kept, tmp_path):
     (tmp_path / "away").rename(kept.folder / "privacy-events.sqlite")
     kept.cli("load")
     assert copies(kept.folder, name) == []
+
+
+def test_promise_34_no_byte_of_pruned_events_is_left(tmp_path):
+    """Nor of those between events that stay: SQLite joins pages, and what stood in the gaps stayed there."""
+    chance = random.Random(5)
+    events = Store(f"sqlite:///{tmp_path}/events.sqlite", Keys(KEYS, ""), Pending(str(tmp_path / "pending")))
+    for batch in range(20):
+        with events.write() as connection:
+            events.add(connection, [row_of(chance, f"{batch}.{number}") for number in range(100)])
+    assert events.prune("2026-03-01") > 500
+    assert copies(tmp_path, "old event") == [] and len(list(events.rows())) > 500
 
 
 # Every step of an erasure after which it may be killed: what is called there, and which call of it.

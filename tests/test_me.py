@@ -233,6 +233,21 @@ def test_erasing_works_while_both_databases_are_away(tiny, tmp_path):
     assert site.cli("ledger", "verify").exit_code == 0
 
 
+def test_an_erasure_that_waits_is_not_said_to_be_done(tiny, tmp_path):
+    """It is under way as long as the database is away, and done once it was carried out; as a page and as JSON."""
+    site = tiny(PRIVACY_KEYS=KEYS, TESTING=False, PRIVACY_LOADER=False)
+    visitor, other = site.visitor(), site.visitor()
+    choose(visitor, "accept_all"), choose(other, "accept_all")
+    visitor.get("/"), other.get("/")
+    (site.folder / "privacy-events.sqlite").mkdir()
+    page = erase(visitor).headers["Location"]
+    assert "recorded about you here is being erased." in visitor.get(page).text
+    assert "is being erased." in erase(other, Accept="application/json").json["message"]
+    (site.folder / "privacy-events.sqlite").rmdir()
+    site.cli("load")
+    assert "recorded about you here is erased." in visitor.get(page).text and site.events() == []
+
+
 def test_erasing_answers_a_script_in_json(visitor):
     """What is granted now, and a sentence."""
     answer = erase(visitor, Accept="application/json").json

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from conftest import choose, cookie
 from flask_mixamo_privacy.database import Database
+from flask_mixamo_privacy.entry import metadata as ledger_tables
 from flask_mixamo_privacy.errors import StoreUnavailable
 from flask_mixamo_privacy.keys import Keys
 from flask_mixamo_privacy.ledger import Entry, Ledger
@@ -349,6 +350,18 @@ def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
     assert answered and cookie(refuser).startswith("r.")
 
 
+def test_promise_18_the_room_of_an_erased_visitors_rows_is_given_free(site, url):
+    """By the next load, instead of when the server comes to it."""
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    name = site.events()[0]["visitor"]
+    assert site.cli("erase", name).exit_code == 0
+    with sa.create_engine(url, poolclass=NullPool).connect() as connection:
+        vacuumed = "SELECT relname FROM pg_stat_user_tables WHERE vacuum_count > 0"
+        assert {"events", "people", "late", "malformed"} <= set(connection.scalars(sa.text(vacuumed)))
+
+
 def make_tables(urls: list[str], barrier: Any) -> None:
     """One process of several that write to new databases at the same moment."""
     for url in urls:
@@ -429,3 +442,34 @@ def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: s
     (site.folder / "mail.eml").write_text("Subject: unsubscribe\nFrom: bob@mail.example\nMessage-ID: <1@x>\n\n")
     said = [site.cli("inbox", str(site.folder / "mail.eml")).output for _ in "12"]
     assert "Request 1." in said[0] and "seen to before" in said[1]
+
+
+def changed(value: Any) -> list[Any]:
+    """A value with each of its characters changed by a bit, or made longer; another number."""
+    if isinstance(value, int):
+        return [not value] if isinstance(value, bool) else [value ^ 4, value ^ 256]
+    flipped = [value[:at] + chr(ord(letter) ^ 1) + value[at + 1 :] for at, letter in enumerate(value)]
+    return [*flipped, value + " "]
+
+
+@pytest.mark.parametrize("table", ["entries", "texts", "head"])
+def test_every_changed_byte_of_a_ledger_on_postgresql_is_found(url, tmp_path, table):
+    """Of every column of every row: a grant's, a checkpoint's, the words shown, and where the ledger ends."""
+    ledger, words = ledger_at(url, tmp_path), Wording("banner", "en", '{"text":"May we?"}', "print")
+    ledger.append(Entry("access", f"{DAY}T11:00:00.000Z"))
+    ledger.append(Entry("grant", "2026-05-09T12:00:00.000Z", "receipt", purposes=("statistics",), text=words.digest), words)
+    assert ledger.age("2026-05-09", "2031-05-09T12:00:00.000Z") == 1
+    missed, tried = [], 0
+    stored = ledger_tables.tables[table]
+    key = next(iter(stored.primary_key), stored.c[0])
+    with sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as hand:
+        for row in hand.execute(sa.select(stored)).mappings().all():
+            for name, value in row.items():
+                here = row[key.name]
+                for other in changed(value):
+                    hand.execute(sa.update(stored).where(key == here).values({name: other}))
+                    here = other if name == key.name else here
+                    missed += [] if verify(ledger).flaws else [(name, other)]
+                    tried += 1
+                hand.execute(sa.update(stored).where(key == here).values({name: value}))
+    assert (missed, verify(ledger).flaws) == ([], []) and tried > 90

@@ -164,6 +164,70 @@ def test_promise_34_tombstones_come_back_where_there_is_no_event_to_erase(tiny, 
     assert {event["visitor"] for event in site.events()}.isdisjoint({name})
 
 
+def segments_of(site):
+    site.privacy.site(site.app).log.close()
+    return {path: path.read_bytes() for path in (site.folder / "privacy-log").glob("*.events")}
+
+
+def put_back(segments):
+    for path, content in segments.items():
+        path.write_bytes(content)
+
+
+def bytes_of(folder):
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_promise_34_no_byte_of_the_erased_is_left_in_a_restored_log(tiny):
+    """The log alone was restored: the database knows it as scrubbed already."""
+    site = tiny(PRIVACY_LOG_KEEP=30)
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    name, kept = site.events()[0]["visitor"], segments_of(site)
+    site.cli("erase", name)
+    put_back(kept)
+    assert name.encode() in bytes_of(site.folder) and replayed(site)["changed"] == 0
+    assert name.encode() not in bytes_of(site.folder)
+
+
+def test_promise_34_a_restored_log_is_refused_and_never_loaded(tiny, backup, clock):
+    """The tombstones are there before the first line is looked at: no report counts anybody again."""
+    site = tiny(PRIVACY_LOG_KEEP=30)
+    first, visitor = site.visitor(), site.visitor()
+    choose(first, "accept_all")
+    first.get("/")
+    site.events()
+    restore = backup()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    kept, name = segments_of(site), site.events()[-1]["visitor"]
+    choose(visitor, "reject_all")
+    site.events()
+    restore(), put_back(kept)
+    found = replayed(site)
+    assert found["visitors"] == 0 and name not in {event["visitor"] for event in site.events()}
+    assert name.encode() not in bytes_of(site.folder)
+
+
+def test_promise_34_an_accepted_licence_is_forgotten_again(people, backup, clock):
+    """As far as it is older than the erasure, and under whichever key it was written down."""
+    site = people(PRIVACY_KEYS={"old": "sixteen characters"})
+    accepted = site.rights.acceptances
+    accepted.note(ADA, "licence", policy="1", version="1")
+    accepted.note("bob@shop.example", "licence", policy="1", version="1")
+    restore = backup()
+    clock.shift(60)
+    site.rights.people._keys._secrets["new"] = "another sixteen characters"
+    site.site.cli("erase", "--subject", ADA)
+    restore()
+    assert (replayed(site.site)["standings"], replayed(site.site)["changed"]) == (1, 0)
+    assert not accepted.has(ADA, "licence", "1") and accepted.has("bob@shop.example", "licence", "1")
+    clock.shift(60)
+    accepted.note(ADA, "licence", policy="1", version="1")
+    assert replayed(site.site)["changed"] == 0 and accepted.has(ADA, "licence", "1")
+
+
 def test_promise_34_requests_of_the_erased_are_blank_again(people, backup, clock, tmp_path):
     """A restored database of requests says nothing of whoever was erased since, and asks for nothing to be done twice."""
     site = people()
@@ -227,6 +291,38 @@ def test_an_erasure_that_a_crash_cut_short_is_finished_by_a_replay(people):
         site.rights.people.erase(ADA, "staff")
     site.rights.people.stores = stores
     assert len(site.mentions("ada")) == 3 and replayed(site.site)["changed"] and site.mentions("ada") == []
+
+
+def test_an_erasure_that_a_crash_cut_short_stops_marketing_too(people):
+    """No mail goes to whoever was on a list then; whoever was on none is not put into one."""
+    site = people(PRIVACY_KEYS={"old": "sixteen characters"})
+    with site.site.app.app_context():
+        site.site.privacy.opt_in(ADA)
+        site.rights.people._keys._secrets["new"] = "another sixteen characters"
+        for person in (ADA, "bob@shop.example"):
+            site.rights.people.stores = None
+            with pytest.raises(AttributeError):
+                site.rights.people.erase(person, "staff")
+        site.rights.people.stores = site.rights.stores
+        assert (replayed(site.site)["choices"], replayed(site.site)["changed"]) == (1, 0)
+        assert site.site.privacy.may_mail(ADA, "marketing").reason == "opted-out"
+        assert site.site.privacy.may_mail("bob@shop.example", "marketing").reason == "no-opt-in"
+
+
+def test_promise_34_who_signs_up_after_an_erasure_stays_signed_up(people, clock):
+    """Also where the crash kept the opt-out from being written and the keys have changed since; a second replay changes nothing."""
+    site = people(PRIVACY_KEYS={"old": "sixteen characters"})
+    stores, site.rights.people.stores = site.rights.people.stores, None
+    with pytest.raises(AttributeError):
+        site.rights.people.erase(ADA, "staff")
+    site.rights.people.stores = stores
+    clock.shift(60)
+    with site.site.app.app_context():
+        site.site.privacy.opt_in(ADA)
+        site.rights.people._keys._secrets["new"] = "another sixteen characters"
+        assert site.site.privacy.may_mail(ADA, "marketing")
+        assert [replayed(site.site)["changed"] for _ in "123"][1:] == [0, 0]
+        assert site.site.privacy.may_mail(ADA, "marketing")
 
 
 def test_a_table_that_does_not_say_when_is_left_to_a_person(people, backup):

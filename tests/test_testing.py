@@ -115,6 +115,24 @@ def test_a_picture_and_a_redirect_are_read_as_what_they_are(site, assert_no_trac
     assert_no_trace(site.visitor().get("/picture"))
 
 
+@pytest.mark.browser
+def test_the_audit_fails_a_test_in_the_terminal_s_words(site, privacy_audit):
+    """A frame that no template of the site asked about, with what to do."""
+    site.view("/frame", lambda: f"<!doctype html><html lang=en><title>x</title><main><h1>x</h1>{FRAME}</main>")
+    with pytest.raises(AssertionError, match=r"\nbefore-consent video.example|\nbefore-consent film"):
+        privacy_audit(offline=True)
+
+
+@pytest.mark.browser
+def test_the_audit_gives_its_report_where_only_what_is_known_is_found(privacy_audit, tmp_path):
+    """What the tiny site declares and never does stands in the baseline, with reason and end."""
+    names = ("film", "map", "privacy_choices", "session")
+    known = '[[known]]\ncode = "declared-not-seen"\nsubject = "{}"\nreason = "Tiny."\nuntil = 2099-01-01\n'
+    (tmp_path / "known.toml").write_text("".join(map(known.format, names)))
+    report = privacy_audit(baseline=tmp_path / "known.toml", offline=True)
+    assert {one.finding.subject for one in report.known} == set(names)
+
+
 SITE_TEST = """
 import pytest
 from flask import Flask, render_template_string

@@ -94,6 +94,10 @@ class Choices:
         rows = [row for row in self._rows(marks) if row["list"] == list_name]
         return any(max(row["in_at"], row["out_at"]) > at or row[f"{what}_at"] == at for row in rows)
 
+    def had_opted_in(self, marks: Mapping[str, str], at: str) -> bool:
+        """Whether somebody had opted in to anything by a moment."""
+        return any(row["in_at"] and row["in_at"] <= at for row in self._rows(marks))
+
     def of(self, marks: Mapping[str, str]) -> list[Choice]:
         """All that somebody said, a list each.
 

@@ -10,6 +10,7 @@ from ..keys import Keys
 from ..ledger import Entry, Ledger
 from ..policy import Policy
 from ..rights.moments import stamp
+from ..rights.people import hashes_of, is_of_a_person
 from ..wording import Wording
 from .addresses import spelling
 from .choices import EVERYTHING, Choice, Choices
@@ -103,17 +104,23 @@ class Marketing:
     def replay(self, since: str) -> int:
         """After a restore, let what the ledger says last have effect again; gives the number of what had been lost."""
         newest: dict[tuple[str, str], Mapping[str, str]] = {}
-        for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", since=since):
-            newest.pop((row["subject"], _list_of(row)), None)
-            newest[row["subject"], _list_of(row)] = row
-        return sum(map(self._again, newest.values()))
+        for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", "erasure", since=since):
+            if row["kind"] != "erasure" or is_of_a_person(row):
+                newest.pop((row["subject"], _list_of(row)), None)
+                newest[row["subject"], _list_of(row)] = row
+        return sum(self._again(row) for row in newest.values() if row["subject"])
 
     def _again(self, row: Mapping[str, str]) -> bool:
-        marks, list_name = {row["subject_key"]: mark_of(row["subject"])}, _list_of(row)
-        if self.choices.knows(marks, list_name, row["at"], "out" if row["kind"] == "opt-out" else "in"):
+        marks, list_name = {key: mark_of(hashed) for key, hashed in hashes_of(row).items()}, _list_of(row)
+        is_out = row["kind"] in ("opt-out", "erasure")
+        if self.choices.knows(marks, list_name, row["at"], "out" if is_out else "in"):
             return False
-        if row["kind"] == "opt-out":
-            self.choices.opt_out(marks, list_name, row["at"], row["source"])
+        if row["kind"] == "erasure" and not self.choices.had_opted_in(
+            marks, row["at"]
+        ):  # whoever was on no list is not put into one
+            return False
+        if is_out:
+            self.choices.opt_out(marks, list_name, row["at"], row["source"] or "erasure")
         elif row["kind"] == "opt-in":
             proof = {"policy": row["policy"], "text": row["text"], "in_source": row["source"]}
             self.choices.opt_in(marks, list_name, row["at"], **proof)
@@ -148,7 +155,8 @@ def _decided(choices: Iterable[Choice], list_name: str | None) -> Decision:
 
 
 def _list_of(row: Mapping[str, str]) -> str:
-    return str(json.loads(row["detail"])["list"])
+    """An erasure is of all lists."""
+    return EVERYTHING if row["kind"] == "erasure" else str(json.loads(row["detail"])["list"])
 
 
 def _person(address: str) -> str:

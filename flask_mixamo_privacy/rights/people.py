@@ -47,7 +47,9 @@ class People:
 
     def erase(self, subject: str, who: str, request: int | None = None) -> list[Outcome]:
         """Erase somebody everywhere. The entry comes first: what a crash leaves behind is found by replaying it."""
-        about = {"request": request} if request is not None else {}
+        about: dict[str, Any] = {"request": request} if request is not None else {}
+        if older := dict(list(self._keys.hashes_by_key(canonical(subject)).items())[:-1]):
+            about["older"] = older  # what stands about somebody may have been written down under a key of before
         at = self._note("erasure", subject, what="person", by=who, **about)
         outcomes = self.stores.erase(canonical(subject))
         self.stop_marketing(subject, "erasure")
@@ -85,3 +87,14 @@ class People:
         said = json.dumps(detail, ensure_ascii=False)
         self._ledger.append_or_wait(Entry(kind, at, subject=hashed, subject_key=key_id, detail=said))
         return at
+
+
+def is_of_a_person(row: Mapping[str, str]) -> bool:
+    """Whether an entry says that a person was erased, not a visitor."""
+    return row["kind"] == "erasure" and json.loads(row["detail"] or "{}").get("what") == "person"
+
+
+def hashes_of(row: Mapping[str, str]) -> dict[str, str]:
+    """Whom an entry is about: the keyed hash by its key's id, of an erasure under each key kept then, the newest last."""
+    older = json.loads(row["detail"] or "{}").get("older", {})
+    return {**older, row["subject_key"]: row["subject"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..ledger import Ledger
 from ..period import Period
 from ..tracking.store import Store
 from .moments import just_after, later
-from .people import People
+from .people import People, hashes_of, is_of_a_person
 from .stores import Outcome, PersonalStore
 from .subjects import canonical
 
@@ -28,6 +28,7 @@ class Replayed:
 
     visitors: int = 0  # whose events were erased again
     requests: int = 0  # that were blanked again
+    standings: int = 0  # licences accepted and opt-ins given before an erasure, forgotten again
     choices: int = 0  # opt-ins and opt-outs of marketing mail that have effect again
     stores: list[Outcome] = field(default_factory=list)
     corrections: list[dict[str, Any]] = field(default_factory=list)  # for a person to do again
@@ -35,7 +36,8 @@ class Replayed:
 
     @property
     def changed(self) -> int:
-        return self.visitors + self.requests + self.choices + sum(outcome.done.changed for outcome in self.stores)
+        ours = self.visitors + self.requests + self.standings + self.choices
+        return ours + sum(outcome.done.changed for outcome in self.stores)
 
     @property
     def is_complete(self) -> bool:
@@ -56,38 +58,44 @@ class Replay:
         self._people = people
         self._store = store
         self._archives = archives
+        #: Loads the log, and leaves no copy of whoever is buried.
+        self.load: Callable[[], object] = lambda: None
+        #: Called with keyed hashes and the moment when each was erased: forgets what stood about them before.
+        self.forget_standings: Callable[[Mapping[str, str]], int] = lambda graves: 0
         #: Called with a moment: lets what the ledger says since then of marketing mail have effect again.
         self.choices: Callable[[str], int] = lambda since: 0
 
-    def run(self, progress: Callable[[str], None] = lambda what: None) -> Replayed:
+    def run(self) -> Replayed:
         """Erase again what was erased, and list what was corrected, wherever a backup brought it back.
 
         Only what is older than an event is touched: whoever came back later stays.
         """
+        self._ledger.take_up()
         since = later(days=-self._archives.days)
         erasures = _latest(self._ledger.entries("erasure", "withdrawal", "grant", since=since))
         found = Replayed()
-        progress("events")
         found.visitors = self._events(erasures)
         for store in self._people.stores:
-            progress(store.name)
             self._replay_store(store, erasures, found)
-        progress("requests")
         found.requests = self._requests(erasures)
-        progress("marketing mail")
+        found.standings = self.forget_standings(_graves(erasures.values()))
         found.choices = self.choices(since)
         found.corrections = list(self._corrections(since))
         return found
 
     def _events(self, erasures: dict[str, Row]) -> int:
-        """Erase visitors again, and put back the tombstones, for lines of theirs may lie in a restored log."""
-        gone = [row for row in erasures.values() if _about(row).get("what") != "person"]
+        """Erase visitors again. The tombstones come first, for lines of theirs may lie in a restored log."""
+        gone = [row for row in erasures.values() if not is_of_a_person(row)]
         self._store.bury((row["subject"], row["subject_key"], row["at"][:10]) for row in gone)
-        hashes = {row["subject"] for row in gone}
-        again = [v for v in self._store.visitors() if not hashes.isdisjoint(self._keys.hashes(v))] if hashes else []
+        again = self._come_back({row["subject"] for row in gone})
         for visitor in again:
             self._store.erase(visitor, max(row["at"] for row in gone)[:10])
+        self.load()
         return len(again)
+
+    def _come_back(self, hashes: set[str]) -> list[str]:
+        """The visitors with events among those whose hashes these are."""
+        return [v for v in self._store.visitors() if not hashes.isdisjoint(self._keys.hashes(v))] if hashes else []
 
     def _replay_store(self, store: PersonalStore, erasures: dict[str, Row], found: Replayed) -> None:
         if store.erase is None or store.subject is None:
@@ -121,6 +129,15 @@ class Replay:
 def _latest(rows: Iterable[Row]) -> dict[str, Row]:
     """By subject, the newest entry that ended something of it."""
     return {row["subject"]: row for row in rows if row["subject"]}
+
+
+def _graves(rows: Iterable[Row]) -> dict[str, str]:
+    """Every keyed hash under which somebody was known who was erased, and when that was."""
+    graves: dict[str, str] = {}
+    for row in filter(is_of_a_person, rows):
+        for hashed in hashes_of(row).values():
+            graves[hashed] = max(row["at"], graves.get(hashed, ""))
+    return graves
 
 
 def _about(row: Row) -> dict[str, Any]:

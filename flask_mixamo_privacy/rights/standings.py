@@ -1,7 +1,8 @@
-"""What stands about people, each known by a keyed hash alone: who is a child, who opted in, who accepted a licence."""
+"""What stands about people, each known by a keyed hash alone: who is a child, who accepted a licence."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -82,12 +83,24 @@ class Standings:
         return gone > 0
 
     def forget_person(self, subject: str) -> int:
-        """Forget what somebody opted in to and accepted; gives the number. That one is a child stays known."""
+        """Forget what somebody accepted; gives the number. That one is a child stays known."""
         if not self._database.exists:
             return 0
         mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
         with self._database.write() as connection:
             gone = connection.execute(sa.delete(_standings).where(mine)).rowcount
+        self._database.truncate_wal()
+        return gone
+
+    def forget_again(self, graves: Mapping[str, str]) -> int:
+        """Forget of people, each given by a keyed hash, all that stood before a moment; gives the number."""
+        if not self._database.exists or not graves:
+            return 0
+        gone = 0
+        with self._database.write() as connection:
+            for hashed, at in graves.items():
+                theirs = (_standings.c.subject == hashed) & (_standings.c.what != MINOR) & (_standings.c.at <= at)
+                gone += connection.execute(sa.delete(_standings).where(theirs)).rowcount
         self._database.truncate_wal()
         return gone
 

@@ -21,12 +21,11 @@ __all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "malformed", "metadat
 
 Row = tuple[Any, ...]
 
-_AT = itemgetter(2)
-_KEY = itemgetter(0, 1)  # visitor and id; what else two lines of one event say need not compare
-
 _NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
 COLUMNS = tuple(column.name for column in events.columns)
+_AT, _VISITOR = itemgetter(COLUMNS.index("at")), itemgetter(COLUMNS.index("visitor"))
+_KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
 
 
 class Store:
@@ -55,14 +54,14 @@ class Store:
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
         """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
-        gone = self.erased(connection, {row[0] for row in rows})
+        gone = self.erased(connection, set(map(_VISITOR, rows)))
         if gone:
             self.note_lines_of(connection, gone)
-            rows = [row for row in rows if row[0] not in gone]
+            rows = [row for row in rows if _VISITOR(row) not in gone]
         if not rows:
             return 0
         self._note_late(connection, rows)
-        return connection.exec_driver_sql(self._insert, _in_order(rows)).rowcount
+        return connection.exec_driver_sql(self._insert, list(rows)).rowcount
 
     def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Note the new events of a time that was counted already, so that they are counted with the next."""
@@ -100,6 +99,11 @@ class Store:
         except (PrivacyError, OSError, ValueError):  # the database, or the file of the keys
             self._pending.append({"visitor": visitor, "day": day})
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether some erasure waits for the database."""
+        return bool(self._pending)
+
     def take_up(self) -> int:
         """Carry out the erasures that waited; gives their number. Raises :class:`StoreUnavailable`."""
         return self._pending.take(self._erase_all)
@@ -114,17 +118,21 @@ class Store:
             return list(connection.scalars(sa.select(events.c.visitor).distinct())) if connection is not None else []
 
     def bury(self, graves: Iterable[tuple[str, str, str]]) -> None:
-        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not."""
+        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not.
+
+        Of those it has, too, a restored log may hold a line: none counts as clean any longer.
+        """
         rows = [dict(zip(("hash", "key", "day"), grave, strict=True)) for grave in graves]
         if rows:
             with self.write() as connection:
                 connection.execute(self.database.insert_new(tombstones), rows)
+                self._set_clean(connection, (row["hash"] for row in rows), False)
 
     def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
         """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
 
         A day of them in a transaction, so that nothing else waits long. What reports were made of goes a month at a time,
-        once the whole month lies before the day ``aggregates``.
+        once the whole month lies before the day ``aggregates``. No copy is left in the database's free pages.
         """
         deleted = 0
         while oldest := self._oldest(before):
@@ -132,7 +140,8 @@ class Store:
             progress(deleted)
         self._prune(before)
         self._prune_aggregates(aggregates)
-        self.database.truncate_wal()
+        if deleted:
+            self.database.rewrite()
         return deleted
 
     def _oldest(self, before: str) -> str | None:
@@ -195,14 +204,16 @@ class Store:
     def cleaned(self, hashes: list[str]) -> None:
         """Note that no segment holds a line of these any more, as far as they were loaded."""
         with self.write() as connection:
-            for hashed in hashes:
-                connection.execute(sa.update(tombstones).where(tombstones.c.hash == hashed).values(clean=True))
+            self._set_clean(connection, hashes, True)
 
     def note_lines_of(self, connection: sa.Connection, visitors: Iterable[str]) -> None:
         """Note that a segment may hold lines of these erased visitors."""
-        for visitor in visitors:
-            theirs = tombstones.c.hash.in_(self._keys.hashes(visitor))
-            connection.execute(sa.update(tombstones).where(theirs).values(clean=False))
+        self._set_clean(connection, (hashed for visitor in visitors for hashed in self._keys.hashes(visitor)), False)
+
+    def _set_clean(self, connection: sa.Connection, hashes: Iterable[str], clean: bool) -> None:
+        of = sa.update(tombstones).where(tombstones.c.hash == sa.bindparam("of")).values(clean=clean)
+        if rows := [{"of": hashed} for hashed in hashes]:
+            connection.execute(of, rows)
 
     def erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
         """Those among the visitors who were erased; raises :class:`KeyMissing`."""
@@ -221,21 +232,11 @@ class Store:
 
     @property
     def _insert(self) -> str:
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        if self.database.is_sqlite:
-            return f"INSERT OR IGNORE INTO events ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-        return f"INSERT INTO events ({names}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
+        names, mark = ", ".join(f'"{name}"' for name in COLUMNS), "?" if self.database.is_sqlite else "%s"
+        return f"INSERT INTO events ({names}) VALUES ({', '.join([mark] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
-
-
-def _in_order(rows: Sequence[Row]) -> list[Row]:
-    """In the order of the table, which is what a B-tree takes fastest."""
-    try:
-        return sorted(rows)
-    except TypeError:  # two lines of one event differ in something that one of them has not
-        return sorted(rows, key=_KEY)
 
 
 def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -> None:

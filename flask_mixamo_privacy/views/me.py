@@ -21,6 +21,7 @@ from .receipt import NOT_READ, plain_page, receipt_of
 
 ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
 ERASED = "Everything that was recorded about you here is erased."
+BEING_ERASED = "Everything that was recorded about you here is being erased."
 
 
 def add_to(pages: Blueprint) -> None:
@@ -55,7 +56,7 @@ def me() -> Response:
         "mixamo_privacy/me.html",
         t=here.language,
         title=ABOUT_YOU,
-        message=ERASED if "erased" in request.args and not found else None,
+        message=_erased(here) if "erased" in request.args and not found else None,
         stored=found,
         policy=here.site.policy,
         consent=here.consent,
@@ -88,8 +89,13 @@ def erase() -> Response:
         return problem(403, NOT_FROM_HERE)
     decision = take_back_everything(here, "me")
     if wants_json():
-        return never_cached(jsonify(state_of(here) | {"message": here.language(ERASED).text}))
+        return never_cached(jsonify(state_of(here) | {"message": here.language(_erased(here)).text}))
     return never_cached(redirect(url_for("mixamo_privacy.me", erased=1, **gone(decision)), 303))
+
+
+def _erased(here: Exchange) -> str:
+    """Whether it is so already; while a database is away, erasures wait for it."""
+    return BEING_ERASED if here.site.store.has_waiting else ERASED
 
 
 def _stored(here: Exchange) -> _Stored:

@@ -1,0 +1,475 @@
+"""A site, three people, three visitors, a clock and backups; whatever is done to them, and what has to be true after it.
+
+Hypothesis chooses the steps. Those that do something are counted, for a run is as good as the steps that were taken.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest import mock
+
+import sqlalchemy as sa
+import time_machine
+from disks import PARTS, Disk, Files
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from people import SUBJECTS, Account, Base, Letter, People, policy
+from sqlalchemy.orm import Session
+
+from conftest import Tiny, choose, cookie
+from flask_mixamo_privacy.chain import BEGINNING
+from flask_mixamo_privacy.current import exchange
+from flask_mixamo_privacy.verification import verify
+
+EVERYBODY = ("quixote@shop.example", "xylophone@shop.example", "zeppelin@shop.example")
+COOKIES = ("privacy_consent", "privacy_visitor", "privacy_choices")
+NOTHING = object()  # what a step gives that had nothing to do: it is not counted
+LONGEST = 40  # steps until a new site is begun
+
+people = st.sampled_from(EVERYBODY)
+visitors = st.sampled_from((0, 1, 2))
+moments = st.one_of(st.none(), st.sampled_from((0, 1, 2)))  # which backup, or none of them
+
+
+def step(**given: st.SearchStrategy[Any]) -> Callable[[Callable[..., Any]], Any]:
+    """A rule that is counted once it was carried out."""
+
+    def decorate(act: Callable[..., Any]) -> Any:
+        @functools.wraps(act)
+        def counted(self: Machine, **values: Any) -> None:
+            if act(self, **values) is not NOTHING:
+                self.taken[act.__name__] += 1
+
+        return rule(**given)(counted)
+
+    return decorate
+
+
+@dataclass
+class Known:
+    """What ought to be in a part that can be restored."""
+
+    rows: set[tuple[str, datetime]] = field(default_factory=set)  # who is registered or wrote, and since when
+    accepted: dict[str, datetime] = field(default_factory=dict)  # who accepted the licence, and when
+
+
+class Machine(RuleBasedStateMachine):
+    """What ought to be true is kept beside the site, and nothing of it is read from there."""
+
+    taken: ClassVar[Counter[str]]
+    make_disk: ClassVar[Callable[[Path], Disk]] = staticmethod(Files)
+
+    @initialize()
+    def open_the_site(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        (self.folder / "instance").mkdir()
+        self.clock = time_machine.travel("2026-05-08T12:00:00Z", tick=False)
+        self.now = self.clock.start()
+        self.disk = self.make_disk(self.folder)
+        self.keys = {"key0": "sixteen characters"}
+        self.engine = sa.create_engine(self.disk.people, poolclass=sa.NullPool)
+        Base.metadata.create_all(self.engine)
+        self.known = Known()
+        self.erased: dict[str, datetime] = {}  # when somebody was erased last
+        self.asked: set[str] = set()  # who asked for something since
+        self.wanted: dict[str, bool] = {}  # who wants marketing mail, as the ledger has it
+        self.decisions: list[tuple[str, str]] = []  # every one, with its time
+        self.granted: dict[int, bool] = {}  # what each visitor decided last
+        self.gone: set[str] = set()  # the IDs of visitors that were erased
+        self.backups: list[tuple[dict[str, Any], Known]] = []
+        self.in_doubt = False  # between a restore, or a crash, and the replay
+        self.head = BEGINNING  # of the ledger, kept elsewhere
+        self.cookies: dict[int, dict[str, str]] = {0: {}, 1: {}, 2: {}}
+        self.site: Tiny | None = None
+        self.start()
+        for email in EVERYBODY:
+            self._register(email)
+        for number in (0, 1):
+            self._consent(number)
+            self._browse(number)
+        self._back_up()
+
+    def start(self) -> None:
+        """The app as a process finds it: all it knows is on the disk."""
+        if self.site is not None:
+            self.here.log.close()
+        self.mails: list[Any] = []
+        config = {"PRIVACY_POLICY": policy(), "PRIVACY_SEND": self.mails.append, "PRIVACY_KEYS": dict(self.keys)}
+        self.site = Tiny(self.folder / "instance", PRIVACY_LOG_KEEP=30, **config, **self.disk.config)
+        self.here.log._background = False  # or each of thousands of processes leaves its thread in this one
+        self.people = People(self.site, self.engine)
+        self.people.mails = self.mails
+        self.site.privacy.register_models(self.engine, SUBJECTS, name="shop")
+
+    def teardown(self) -> None:
+        if hasattr(self, "clock"):
+            self.clock.stop()
+            self.engine.dispose()
+            shutil.rmtree(self.folder)
+
+    @property
+    def here(self) -> Any:
+        return self.site.privacy.site(self.site.app)
+
+    def later(self, seconds: int = 60) -> datetime:
+        self.now.shift(seconds)
+        return datetime.now(UTC).replace(tzinfo=None)
+
+    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+        outcome = self.site.cli(*arguments)
+        assert outcome.exit_code in codes, outcome.output
+        return outcome.output
+
+    def visit(self, number: int, act: Callable[[Any], Any]) -> Any:
+        """Do something in a visitor's browser, which keeps its cookies."""
+        client = self.site.visitor()
+        for name, value in self.cookies[number].items():
+            client.set_cookie(name, value)
+        found = act(client)
+        self.cookies[number] = {name: cookie(client, name) for name in COOKIES if cookie(client, name)}
+        return found
+
+    def seen_as(self, number: int) -> set[str]:
+        """The ID in a visitor's cookie."""
+        header = "; ".join(f"{name}={value}" for name, value in self.cookies[number].items())
+        with self.site.app.test_request_context(headers={"Cookie": header}):
+            known = exchange().known_visitor()
+        return {known.id} if known is not None else set()
+
+    def stamp(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    @contextmanager
+    def killed_at(self, where: str) -> Any:
+        """A process that ends there, and another that begins."""
+        with mock.patch(f"flask_mixamo_privacy.{where}", side_effect=KeyboardInterrupt):
+            yield
+        self.start()
+
+    # What visitors do.
+
+    @step(number=visitors)
+    def consent(self, number: int) -> Any:
+        return self._consent(number)
+
+    def _consent(self, number: int) -> Any:
+        self.later()
+        self.visit(number, lambda client: choose(client, "accept_all"))
+        if self.granted.get(number) is not True:
+            self.decisions.append(("grant", self.stamp()))
+        self.granted[number] = True
+
+    @step(number=visitors)
+    def browse(self, number: int) -> Any:
+        return self._browse(number)
+
+    def _browse(self, number: int) -> None:
+        self.later()
+        self.visit(number, lambda client: client.get("/other"))
+
+    @step(number=visitors)
+    def withdraw(self, number: int) -> Any:
+        self.later()
+        self.gone |= self.seen_as(number)
+        self.visit(number, lambda client: choose(client, "reject_all"))
+        was = self.granted.get(number)
+        if was is not False:
+            self.decisions.append(("withdrawal", self.stamp()) if was else ("refusal", self.stamp()[:10]))
+        self.granted[number] = False
+
+    @step(number=visitors)
+    def erase_a_visitor(self, number: int) -> Any:
+        self.later()
+        for visitor in self.seen_as(number):
+            self.run("erase", visitor)
+            self.gone.add(visitor)
+            return None
+        return NOTHING
+
+    # What people do.
+
+    @step(email=people)
+    def register(self, email: str) -> Any:
+        return self._register(email)
+
+    def _register(self, email: str) -> Any:
+        if any(email == one for one, _ in self.known.rows):
+            return NOTHING
+        at = self.later()
+        self.people.add(email)
+        self.known.rows.add((email, at))
+        return None
+
+    @step(email=people)
+    def leave_and_come_back(self, email: str) -> None:
+        self._erase(email)
+        self._register(email)
+
+    @step(email=people)
+    def write_a_letter(self, email: str) -> None:
+        at = self.later()
+        self.people.add(email, only=Letter)
+        self.known.rows.add((f"letter of {email}", at))
+
+    @step(email=people)
+    def accept_the_licence(self, email: str) -> None:
+        self.known.accepted[email] = self.later()
+        self.here.rights.acceptances.note(email, "licence", policy="1", version="1")
+
+    @step(email=people)
+    def sign_up_for_mail(self, email: str) -> None:
+        self.later()
+        with self.site.app.app_context():
+            assert self.site.privacy.opt_in(email)
+        self.wanted[email] = True
+
+    @step(email=people)
+    def opt_out_of_mail(self, email: str) -> None:
+        self.later()
+        with self.site.app.app_context():
+            self.site.privacy.opt_out(email)
+        self.wanted[email] = False
+
+    @step(email=people, kind=st.sampled_from(["access", "delete", "object"]))
+    def ask(self, email: str, kind: str) -> None:
+        self.later()
+        assert self.people.ask(kind, email).status_code == 303
+        self.asked.add(email)
+
+    # What the site does.
+
+    @step(email=people)
+    def erase(self, email: str) -> Any:
+        self._erase(email)
+
+    def _erase(self, email: str) -> None:
+        at = self.later()
+        self.run("erase", "--subject", email)
+        self._forget(email, at)
+
+    @step()
+    def answer_what_was_asked(self) -> Any:
+        self.later()
+        self.run("requests", "process", codes=(0, 1))
+        for mail in self.mails:
+            if "/confirm/" in mail.get_content():
+                self.site.visitor().post(self.people.link(mail))
+        self.mails.clear()
+        answered = [self._answer(request.number) for request in self.people.rights.book.all("verified")]
+        return None if answered else NOTHING
+
+    def _answer(self, number: int) -> None:
+        asked = self.people.rights.book.find(number)
+        if asked.state != "verified":
+            return  # an erasure just before closed it
+        at = self.later()
+        self.run("requests", "answer", str(number))
+        if asked.kind == "delete":
+            self._forget(asked.email, at)
+        if asked.kind == "object":
+            self.wanted[asked.email] = False
+
+    def _forget(self, email: str, at: datetime) -> None:
+        """What an erasure comes to that was carried out."""
+        self.erased[email] = at
+        self.known.rows = {row for row in self.known.rows if _who(row) != email}
+        self.known.accepted.pop(email, None)
+        self.wanted[email] = False
+        self.asked.discard(email)
+
+    @step()
+    def rotate_keys(self) -> None:
+        self.keys[f"key{len(self.keys)}"] = f"another sixteen characters {len(self.keys)}"
+        self.start()
+
+    @step()
+    def a_day_passes(self) -> None:
+        """What had closed is published, and the reports have their working sets."""
+        self.later(86400)
+        self.run("load")
+
+    @step()
+    def prune(self) -> None:
+        self.later()
+        self.run("prune")
+
+    # What befalls it.
+
+    @step(email=people)
+    def crash_while_erasing(self, email: str) -> None:
+        """The entry is written; nothing else is done."""
+        self.erased[email] = self.later()
+        with self.killed_at("rights.stores.Stores.erase"):
+            assert self.site.cli("erase", "--subject", email).exit_code == 1
+        self.wanted[email] = False
+        self.asked.discard(email)
+        self.in_doubt = True
+
+    @step(number=visitors)
+    def crash_while_erasing_a_visitor(self, number: int) -> Any:
+        """The events are gone, and the log is scrubbed by whoever loads it next."""
+        self.later()
+        for visitor in self.seen_as(number):
+            with self.killed_at("tracking.loader.scrub"):
+                assert self.site.cli("erase", visitor).exit_code == 1
+            self.run("erase", visitor)  # the command said that it failed, so it is given again
+            self.gone.add(visitor)
+            return None
+        return NOTHING
+
+    @step(number=visitors)
+    def crash_while_loading(self, number: int) -> None:
+        """Events are inserted, and neither committed nor counted as loaded."""
+        self._browse(number)
+        with self.killed_at("tracking.loader._move_cursor"):
+            self.site.cli("load")
+
+    @step(number=visitors)
+    def crash_while_deciding(self, number: int) -> None:
+        """No answer came, so the visitor has not decided; the log goes on as it was."""
+        self.later()
+        kept = dict(self.cookies[number])
+        with self.killed_at("ledger.Ledger._write"):
+            try:
+                self.visit(number, lambda client: choose(client, "accept_all"))
+            except KeyboardInterrupt:
+                self.cookies[number] = kept
+
+    @step()
+    def back_up(self) -> None:
+        self._back_up()
+
+    def _back_up(self) -> None:
+        self.later()
+        copy = self.disk.copy()
+        known = Known(set(self.known.rows), dict(self.known.accepted))
+        self.backups = [*self.backups, (copy, known)][-3:]
+
+    @step(of=st.fixed_dictionaries(dict.fromkeys(PARTS, moments)))
+    def restore(self, of: dict[str, int | None]) -> Any:
+        return self._restore(of)
+
+    @step(of=st.fixed_dictionaries(dict.fromkeys(PARTS, moments)))
+    def restore_and_replay(self, of: dict[str, int | None]) -> Any:
+        if self._restore(of) is NOTHING:
+            return NOTHING
+        return self._replay()
+
+    def _restore(self, of: dict[str, int | None]) -> Any:
+        """Each part from a moment of its own."""
+        self.later()
+        chosen = {part: self.backups[moment % len(self.backups)] for part, moment in of.items() if moment is not None}
+        if not chosen:
+            return NOTHING
+        self.here.log.close()
+        for part, (copy, _) in chosen.items():
+            self.disk.put_back(part, copy)
+        if "shop" in chosen:
+            self.known.rows = set(chosen["shop"][1].rows)
+        if "rights" in chosen:
+            self.known.accepted = dict(chosen["rights"][1].accepted)
+        self.in_doubt = True
+        self.start()
+        return None
+
+    @step()
+    def replay(self) -> Any:
+        self._replay()
+
+    def _replay(self) -> None:
+        self.later()
+        self.run("replay", "--json", codes=(0, 1))
+        self.known.rows = {row for row in self.known.rows if row[1] > self.erased.get(_who(row), datetime.min)}
+        accepted = self.known.accepted.items()
+        self.known.accepted = {email: at for email, at in accepted if at > self.erased.get(email, datetime.min)}
+        self.in_doubt = False
+        again = json.loads(self.run("replay", "--json", codes=(0, 1)))
+        assert again["changed"] == 0, again
+
+    # What is true after every step.
+
+    @invariant()
+    def every_promise_is_kept(self) -> None:
+        if not hasattr(self, "site"):
+            return
+        self.no_decision_is_lost()
+        self.the_chain_is_whole()
+        if not self.in_doubt:
+            self.what_is_registered_is_there_and_nothing_else()
+            self.nothing_says_who_was_erased()
+            self.who_wants_mail_gets_it_and_nobody_else()
+            self.who_accepted_the_licence_did_so_since_being_erased()
+
+    def no_decision_is_lost(self) -> None:
+        """Each stands in the ledger, in order and with its time, and holds in its visitor's browser."""
+        entries = self.here.ledger.entries("grant", "refusal", "withdrawal")
+        assert [(row["kind"], row["at"]) for row in entries] == self.decisions
+        for number, granted in self.granted.items():
+            state = self.visit(number, lambda client: client.get("/privacy/state.json")).json["purposes"]
+            assert (state["statistics"] == "granted") is granted
+
+    def the_chain_is_whole(self) -> None:
+        """And runs through the head that was kept elsewhere after the step before."""
+        assert verify(self.here.ledger, self.head).flaws == []
+        self.head = self.here.ledger.head()
+
+    def what_is_registered_is_there_and_nothing_else(self) -> None:
+        with Session(self.engine) as session:
+            accounts = {(row.email, row.created_at) for row in session.scalars(sa.select(Account))}
+            letters = [
+                row for row in session.scalars(sa.select(Letter)) if not (row.email or "erased-").startswith("erased-")
+            ]
+        assert accounts == {row for row in self.known.rows if not row[0].startswith("letter")}
+        wanted = [row[0] for row in self.known.rows if row[0].startswith("letter")]
+        assert len(letters) == len(wanted) + len(accounts), (letters, self.known.rows)
+
+    def nothing_says_who_was_erased(self) -> None:
+        """No row, no free page, no WAL, no segment and no side file, once the log was loaded."""
+        self.run("load")
+        alive = {_who(row) for row in self.known.rows} | self.asked
+        names = {email.partition("@")[0] for email in self.erased.keys() - alive}
+        assert self.disk.holding(names | self.gone) == {}
+
+    def who_wants_mail_gets_it_and_nobody_else(self) -> None:
+        with self.site.app.app_context():
+            may = {email: bool(self.site.privacy.may_mail(email, "marketing")) for email in EVERYBODY}
+        assert may == {email: self.wanted.get(email, False) for email in EVERYBODY}
+
+    def who_accepted_the_licence_did_so_since_being_erased(self) -> None:
+        found = {email for email in EVERYBODY if self.here.rights.acceptances.has(email, "licence", "1")}
+        assert found == set(self.known.accepted)
+
+
+def _who(row: tuple[str, datetime]) -> str:
+    return row[0].rpartition(" ")[2]
+
+
+def run(machine: type[Machine], steps: int, *, shrink: bool = True) -> Counter[str]:
+    """Let a machine take so many steps or a few more, the same ones each time; gives how often each was taken."""
+    taken: Counter[str] = Counter()
+    rounds = 0
+    while taken.total() < steps:
+        rounds += 1
+        examples = max(1, min(25, (steps - taken.total()) // LONGEST + 1))
+        found = settings(
+            max_examples=examples,
+            stateful_step_count=LONGEST,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+        )
+        run_state_machine_as_test(seed(rounds)(type(machine.__name__, (machine,), {"taken": taken})), settings=found)
+    return taken
