@@ -68,7 +68,7 @@ class Visitor:
             await self._look()
         except (tools().Error, AssertionError) as error:
             name = getattr(step, "__name__", repr(step))
-            raise CouldNotLook(f"The step {name} failed in the state {self.state.name!r}: {_first_line(error)}") from None
+            raise CouldNotLook(f"The step {name} failed at {self.watcher.place}: {_first_line(error)}") from None
 
     async def go(self, route: str) -> tuple[Seen | None, list[str]]:
         """Look at one page; gives what was seen, and the site's own addresses that it links to."""
