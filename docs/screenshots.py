@@ -119,8 +119,8 @@ def take_licence(browser: Browser, url: str, folder: Path) -> None:
             sign_in(page, "customer")
             take(page, folder / f"licence-{look}.png")
     with visit(browser, f"{url}/animations/walk", False, viewport=WIDE) as page:
-        page.get_by_label("Your review").fill("It fits my giant as well as it fits my child.")
-        page.get_by_label("The name to show with it").fill("Ada")
+        page.get_by_label("Your review").fill("What somebody thinks of the clip stands here.")
+        page.get_by_label("The name to show with it").fill("A name")
         page.get_by_label("I know that everybody can read").check()
         page.get_by_role("button", name="Post it").click()
     for look, options in LOOKS.items():
