@@ -113,6 +113,13 @@ def test_a_step_that_fails_is_not_passed_over(tiny):
         audit(tiny(PRIVACY_AUDIT_STEPS=[press]).app, offline=True, limit=1)
 
 
+def test_a_login_that_nobody_has_is_not_passed_over(tiny):
+    """Else a whole tour would be made, and nobody signed in."""
+    outcome = tiny().cli("audit", "--login", "staff=42")
+    assert outcome.exit_code == 2
+    assert "The login 'staff' names the user '42', whom Flask-Login does not know." in outcome.stderr
+
+
 def test_another_servers_policy_is_not_audited(tiny, serve):
     """Exit 2, with what it says and what it should."""
     made = tiny()

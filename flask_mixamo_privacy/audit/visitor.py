@@ -37,7 +37,7 @@ _PATIENCE = 15000  # milliseconds for a page to load
 
 
 class Visitor:
-    """One visitor. ``seen`` are the pages as they were shown, ``unseen`` says why others were not."""
+    """One visitor; ``unseen`` says by route why a page was not seen."""
 
     def __init__(self, target: Target, evidence: Evidence, state: State, login: str = "") -> None:
         self.target, self.state, self.login = target, state, login
@@ -150,10 +150,11 @@ class Visitor:
         await asyncio.sleep(self.target.wait)
         await self.watcher.settle()
         snapshot = await self._snapshot()
-        self.watcher.look(snapshot, await self.context.cookies())
+        own = host_of_url(self.page.url) == self.target.host
+        self.watcher.look(snapshot if own else {}, await self.context.cookies())
         for url in snapshot["hints"]:
             self.watcher.hint(url)
-        if response is None or host_of_url(self.page.url) != self.target.host:
+        if response is None or not own:
             return None, []
         seen = self._seen(response, snapshot)
         self._evidence.pages.append(seen)

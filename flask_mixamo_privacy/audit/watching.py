@@ -81,9 +81,9 @@ class Watcher:
         self._requests = {}
 
     def look(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
-        """Note what lies on the device although nobody was seen to put it there."""
+        """Note what lies on the device although nobody was seen to put it there; the page is the site's own."""
         for kind in STORAGES:
-            for name in snapshot[kind]:
+            for name in snapshot.get(kind, ()):
                 if (kind, name) not in self._known:
                     self._write(Written(self.place, kind, name, self._host))
         for cookie in cookies:
