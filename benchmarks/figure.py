@@ -18,11 +18,11 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """``"ok"`` or ``"over"``; empty without a budget."""
+        """``"ok"`` or ``"missed"``; empty without a budget."""
         if self.budget is None:
             return ""
         within = self.value >= self.budget if self.at_least else self.value <= self.budget
-        return "ok" if within else "over"
+        return "ok" if within else "missed"
 
     def row(self) -> tuple[str, str, str, str]:
         """The figure as the table's four cells."""

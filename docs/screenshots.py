@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from example_site import create_app
+from example_site import create_app, privacy
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 568}
 
@@ -36,6 +37,8 @@ PAGES = {
     "catalogue": ("/animations", False),
     "animation": ("/animations/cartwheel", False),
     "requests": ("/privacy/requests", False),
+    "order": ("/animations/walk/order", False),
+    "newsletter": ("/newsletter", False),
 }
 
 #: What staff sees of a request.
@@ -81,12 +84,14 @@ def main() -> None:
                 for look in ("wide", "320"):
                     with visit(browser, url + path, False, locale=locale, **LOOKS[look]) as page:
                         take(page, folder / f"{name}-{code}-{look}.png")
-        assert app.test_cli_runner().invoke(args=["privacy", "demo-data"]).exit_code == 0
+        assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--yes"]).exit_code == 0
         for name, (options, begin) in REPORTS.items():
             with visit(browser, f"{url}/login?next=/privacy/reports", False, **options) as page:
                 show_reports(page, begin)
                 take(page, folder / f"{name}.png")
         take_staffs(browser, url, folder)
+        take_licence(browser, url, folder)
+        take_unsubscribing(app, browser, url, folder)
 
 
 def take_staffs(browser: Browser, url: str, folder: Path) -> None:
@@ -97,12 +102,36 @@ def take_staffs(browser: Browser, url: str, folder: Path) -> None:
         page.get_by_role("button", name="Send the request").click()
     for look, options in LOOKS.items():
         with visit(browser, f"{url}/login", False, **options) as page:
-            page.locator("[name=name]").fill("staff")
-            page.locator("[name=password]").fill("demo")
-            page.get_by_role("main").get_by_role("button", name="Sign in").click()
+            sign_in(page, "staff")
             for name, path in STAFF.items():
                 page.goto(url + path)
                 take(page, folder / f"{name}-{look}.png")
+
+
+def take_licence(browser: Browser, url: str, folder: Path) -> None:
+    """What stands between a customer and a file, and a review below the clip."""
+    for look, options in LOOKS.items():
+        with visit(browser, f"{url}/login?next=/animations/walk/download", False, **options) as page:
+            sign_in(page, "customer")
+            take(page, folder / f"licence-{look}.png")
+    with visit(browser, f"{url}/animations/walk", False, viewport=WIDE) as page:
+        page.get_by_label("Your review").fill("It fits my giant as well as it fits my child.")
+        page.get_by_label("The name to show with it").fill("Ada")
+        page.get_by_label("I know that everybody can read").check()
+        page.get_by_role("button", name="Post it").click()
+    for look, options in LOOKS.items():
+        with visit(browser, f"{url}/animations/walk", False, **options) as page:
+            page.locator("#reviews").evaluate("part => scrollTo(0, part.getBoundingClientRect().top + scrollY - 24)")
+            take(page, folder / f"reviews-{look}.png")
+
+
+def take_unsubscribing(app: Flask, browser: Browser, url: str, folder: Path) -> None:
+    """Where the link of a newsletter leads."""
+    with app.app_context():
+        path = urlsplit(privacy.unsubscribe_url("ada@people.example")).path
+    for look, options in LOOKS.items():
+        with visit(browser, url + path, False, **options) as page:
+            take(page, folder / f"unsubscribe-{look}.png")
 
 
 @contextmanager
@@ -114,6 +143,7 @@ def served() -> Iterator[tuple[Flask, str]]:
         }
         databases["SHOP_DATABASE_URL"] = f"sqlite:///{temporary}/shop.sqlite"
         places = {"PRIVACY_LOG_DIR": f"{temporary}/log", "PRIVACY_ASSETS_DIR": f"{temporary}/assets"}
+        places |= {"PRIVACY_BASE_URL": "https://pacework.example"}
         app = create_app({"SECRET_KEY": "not a secret, a picture", "PRIVACY_LOADER": False, **databases, **places})
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -146,18 +176,24 @@ def visit(browser: Browser, url: str, asking: bool, answer: str = "reject_all", 
     context.close()
 
 
+def sign_in(page: Page, name: str) -> None:
+    page.locator("[name=name]").fill(name)
+    page.locator("[name=password]").fill("demo")
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.wait_for_load_state("networkidle")
+
+
 def show_reports(page: Page, begin: str) -> None:
     """Sign in as the shop's staff, and bring a part of the reports to the window's top."""
-    page.locator("[name=name]").fill("staff")
-    page.locator("[name=password]").fill("demo")
-    page.locator("main form button").last.click()
+    sign_in(page, "staff")
     page.locator(".privacy-reports").wait_for()
     page.locator(begin).first.evaluate("part => scrollTo(0, part.getBoundingClientRect().top + scrollY - 24)")
 
 
 def take(page: Page, path: Path) -> None:
     """What the window shows; the whole page where its end is the point of it."""
-    page.screenshot(path=path, full_page=path.stem == "settings-320" or path.stem.startswith("me-"))
+    whole = ("settings-320", "order-320", "newsletter-320", "licence-320", "me-")
+    page.screenshot(path=path, full_page=path.stem.startswith(whole))
     click.echo(f"{path}  {path.stat().st_size / 1000:.0f} kB")
 
 

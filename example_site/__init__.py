@@ -7,10 +7,13 @@ from typing import Any
 
 from flask import Flask
 
-from . import database, errors, figures, headers, outbox, secret
+from . import database, errors, figures, headers, outbox, post, secret, visits
 from .accounts import accounts, may_look
 from .extensions import login_manager, privacy
+from .orders import orders
+from .passwords import passwords
 from .people import people
+from .reviews import reviews
 from .shop import shop
 
 __all__ = ["create_app", "privacy"]
@@ -20,17 +23,18 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The shop, set up from ``FLASK_*`` in the environment and then from ``config``, which prevails."""
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
-    app.config.update(PRIVACY_STAFF=may_look)
+    app.config.update(PRIVACY_STAFF=may_look, PRIVACY_MAIL_SERVER="mx.pacework.example")
+    app.config.update(PRIVACY_AUDIT_LOGINS=visits.LOGINS, PRIVACY_AUDIT_STEPS=visits.STEPS)
     app.config.from_prefixed_env()
     app.config.from_mapping(config or {})
     if not app.config.get("PRIVACY_SMTP_URL"):
         app.config.setdefault("PRIVACY_SEND", outbox.show)
     app.secret_key = app.secret_key or secret.kept_in(app.instance_path)
     app.jinja_env.globals["figures"] = figures
-    app.register_blueprint(shop)
-    app.register_blueprint(accounts)
-    app.register_blueprint(people)
+    for blueprint in (shop, reviews, accounts, people, passwords, orders):
+        app.register_blueprint(blueprint)
     database.init_app(app)
+    post.init_app(app)
     login_manager.init_app(app)
     errors.init_app(app)
     headers.init_app(app)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateTable
 
 from .models import Base
 
@@ -28,5 +29,7 @@ def session() -> Session:
     engine: sa.Engine = current_app.extensions[_KEY]
     if engine.dialect.name == "sqlite":
         os.makedirs(os.path.dirname(engine.url.database or ""), exist_ok=True)
-    Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:  # one statement each, as several workers may be at it
+            connection.execute(CreateTable(table, if_not_exists=True))
     return Session(engine, expire_on_commit=False)

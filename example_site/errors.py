@@ -22,6 +22,8 @@ def init_app(app: Flask) -> None:
 
 def _page(error: HTTPException) -> Response:
     response = error.get_response()  # keeps headers such as Allow
+    if error.response is not None:  # it has a page of its own, such as what a form lacks
+        return response
     title, text = _WORDS.get(response.status_code, _OTHERWISE)
     response.set_data(render_template("error.html", code=response.status_code, title=title, text=text))
     response.content_type = "text/html; charset=utf-8"

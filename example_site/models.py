@@ -1,4 +1,4 @@
-"""What the shop knows of people, and no more: customers, orders, subscribers, feedback."""
+"""What the shop knows of people, and no more: customers, orders, subscribers, feedback, reviews."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ class Customer(Base):
     """Somebody with an account."""
 
     __tablename__ = "customers"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # nobody inherits the number, and the sessions, of who was erased
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
+    software: Mapped[str] = mapped_column(default="")
     password_hash: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=_now)
 
@@ -41,6 +43,11 @@ class Order(Base):
     clip: Mapped[str] = mapped_column(info={"privacy": "order"})
     price: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=_now)
+
+    @property
+    def order(self) -> str:
+        """What it is called on its receipt."""
+        return f"order {self.id}"
 
 
 class Subscriber(Base):
@@ -65,5 +72,18 @@ class Feedback(Base):
     created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
+class Review(Base):
+    """What somebody posted about a clip, for everybody to read."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clip: Mapped[str]
+    name: Mapped[str]
+    message: Mapped[str]
+    email: Mapped[str | None]  # of the account, if one was signed in
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
 #: Whose each row is.
-SUBJECTS = {Customer: "email", Order: "email", Subscriber: "email", Feedback: "email"}
+SUBJECTS = dict.fromkeys((Customer, Order, Subscriber, Feedback, Review), "email")

@@ -12,6 +12,7 @@ from flask_mixamo_privacy import current_visitor
 from . import catalogue
 from .extensions import privacy
 from .origin import current_path, local_path, refuse_foreign_posts
+from .reviews import reviews_of
 
 THEMES = ("light", "dark", "auto")
 
@@ -57,8 +58,8 @@ def animation(slug: str) -> str:
     playing = "play" in request.args
     if playing:
         privacy.track("preview.played", animation=found.slug, seconds=found.seconds)
-    related = catalogue.related(found)
-    return render_template("animation.html", animation=found, playing=playing, related=related)
+    about = {"reviews": reviews_of(slug), "related": catalogue.related(found)}
+    return render_template("animation.html", animation=found, playing=playing, **about)
 
 
 @shop.get("/studio")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
-COOKIE_KINDS = ("http", "js", "local", "session", "idb")
+COOKIE_KINDS = ("http", "js", "local", "session", "idb", "cache", "worker")
 FIELD_KINDS = ("identifying", "pseudonymous", "anonymous")
 _LINK = re.compile(r"https?://[^\s/\\\[\]]+[^\s\\]*")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")

@@ -13,7 +13,8 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from . import cli_disclosures, cli_inbox, cli_people, cli_requests, declaration
+from . import cli_disclosures, cli_inbox, cli_minors, cli_people, cli_requests, declaration
+from .cli_audit import audit_command
 from .cli_ledger import ledger
 from .cli_people import erase_person
 from .cli_receipt import receipt
@@ -21,9 +22,10 @@ from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .ledger import Entry
 from .operators import operator
-from .outcomes import WAIT, could_not_look
+from .outcomes import WAIT, could_not_look, without_collecting
 from .playing import demo_command
 from .reporting import report_command
+from .scan.sources import scan
 from .site import Site, site
 from .tracking.events import timestamp
 from .tracking.loader import Loaded
@@ -31,8 +33,9 @@ from .versions import as_json as as_json_list
 from .versions import is_day
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
-_OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_disclosures.commands, *cli_inbox.commands)
-for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE):
+_OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_minors.commands)
+_OF_MAIL = (*cli_disclosures.commands, *cli_inbox.commands)
+for _command in (audit_command, report_command, demo_command, ledger, receipt, *_OF_PEOPLE, *_OF_MAIL):
     privacy.add_command(_command)
 
 
@@ -42,7 +45,7 @@ for _command in (report_command, demo_command, ledger, receipt, *_OF_PEOPLE):
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
     here = site()
-    with _progress("Loading", here.log_size()) as bar:
+    with _progress("Loading", here.log_size()) as bar, without_collecting():
         loaded = here.load(WAIT, bar.update)
     _say(loaded)
     while follow:
@@ -106,7 +109,7 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
 @privacy.command("prune")
 @could_not_look
 def prune_command() -> None:
-    """Delete events and decisions that are older than the policy allows."""
+    """Delete events, decisions and mails that are older than the policy allows."""
     here = site()
     here.load(wait=WAIT)
     retention = here.policy.retention
@@ -115,6 +118,8 @@ def prune_command() -> None:
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
     if deleted.entries:
         click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+    if deleted.mails:
+        click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
     if rows := here.rights.expire():
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
 
@@ -162,22 +167,23 @@ def init_command(path: Path | None) -> None:
 
 @privacy.command("check", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@click.option("--templates", is_flag=True, help="Read the site's templates, JavaScript and CSS too.")
 @click.pass_context
 @could_not_look
-def check_command(context: click.Context, as_json: bool) -> None:
+def check_command(context: click.Context, as_json: bool, templates: bool) -> None:
     """Hold the declaration against itself, its versions and what keeps its promises; exit 1 for findings."""
-    findings = _findings(context.ensure_object(ScriptInfo))
+    findings = _findings(context.ensure_object(ScriptInfo), templates)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+        click.echo(json.dumps([finding.as_dict() for finding in findings], ensure_ascii=False))
     else:
         for finding in findings:
-            click.echo(f"{finding.level}: {finding.says} {finding.hint}".rstrip())
+            click.echo(str(finding))
         click.echo("Nothing to mend." if not findings else f"{len(findings)} findings.")
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
 
 
-def _findings(script: ScriptInfo) -> list[Finding]:
-    """What is wrong with the declaration, be it so wrong that the app does not start."""
+def _findings(script: ScriptInfo, templates: bool) -> list[Finding]:
+    """What is wrong with the declaration, be it so wrong that the app does not start, and with the site's templates."""
     try:
         app = script.load_app()
     except PolicyError as error:
@@ -185,7 +191,7 @@ def _findings(script: ScriptInfo) -> list[Finding]:
     except SettingError as error:
         return [Finding("error", error.name, str(error), "")]
     with app.app_context():
-        return check(site())
+        return [*check(site()), *(scan(app, site()) if templates else ())]
 
 
 policy = AppGroup("policy", help="The policy's versions.")

@@ -104,6 +104,10 @@ class Commitments(Draft):
             36,
         )
         self._say(t("Mails that matter for a purchase or an account of yours still reach you."), 37)
+        period = self._period(self.policy.retention.mail)
+        self._say(
+            t("Of a mail that we could not read a copy is kept for a person, for up to %(period)s.", period=period), 36
+        )
         return self._done("opting-out", t("No more marketing mail"))
 
     def _rights(self) -> Section | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import declaration, setting
+from . import aside, declaration, setting
 from .errors import SettingError
 from .language import SHIPPED
 from .policy import Policy
@@ -71,6 +71,12 @@ DEFAULTS: dict[str, Any] = {
     "PRIVACY_LOGGED_IN": None,
     # A callable (user, need) -> bool: whether this user of Flask-Login's needs to look at "reports"; None lets nobody.
     "PRIVACY_STAFF": None,
+    # Who signs in for `flask privacy audit`, by a name: a user's id as Flask-Login knows it, or an async callable (page).
+    "PRIVACY_AUDIT_LOGINS": {},
+    # For the audit: values for arguments of the URL map, by the argument's name.
+    "PRIVACY_AUDIT_EXAMPLES": {},
+    # For the audit: async callables (page) that do what visitors may do besides looking, such as choosing a theme.
+    "PRIVACY_AUDIT_STEPS": (),
     # The folder of the built CSS and JavaScript; None is a folder of this user's below the system's temporary folder.
     "PRIVACY_ASSETS_DIR": None,
 }
@@ -81,6 +87,7 @@ class Settings:
     """The settings of one app, checked."""
 
     policy: Policy
+    policy_file: str | None  # the declaration's, where it is one
     versions_dir: str | None
     locale: str | Callable[[], str | None] | None
     url_prefix: str
@@ -109,6 +116,9 @@ class Settings:
     isp_database: str | None
     logged_in: Callable[[], bool] | None
     staff: Callable[[Any, str], bool] | None
+    audit_logins: Mapping[str, str | Callable[..., Any]]
+    audit_examples: Mapping[str, str]
+    audit_steps: tuple[Callable[..., Any], ...]
     assets_dir: str | None
 
 
@@ -119,6 +129,8 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
     """
     for name, default in DEFAULTS.items():
         config.setdefault(name, default)
+    if (folder := aside.folder()) is not None:
+        config, instance_path = {**config, **aside.SETTINGS}, folder
 
     def one_of(name: str, *allowed: Any) -> Any:
         return setting.one_of(config, name, allowed, DEFAULTS[name])
@@ -134,6 +146,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
     )
     return Settings(
         policy=_policy(config, path, versions),
+        policy_file=path,
         versions_dir=versions,
         locale=_locale(config),
         url_prefix=setting.url_prefix(config),
@@ -173,6 +186,11 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         logged_in=setting.function(config, "PRIVACY_LOGGED_IN", "It is called once a consented page view."),
         staff=setting.function(
             config, "PRIVACY_STAFF", "It is called with the user and the need at each look.", "user and need"
+        ),
+        audit_logins=setting.by_name(config, "PRIVACY_AUDIT_LOGINS", "an id of a user, or a callable with a page"),
+        audit_examples=setting.by_name(config, "PRIVACY_AUDIT_EXAMPLES", "a text", may_call=False),
+        audit_steps=setting.functions(
+            config, "PRIVACY_AUDIT_STEPS", "Each is called with a page, after the others are seen."
         ),
         assets_dir=setting.folder(config, "PRIVACY_ASSETS_DIR"),
     )

@@ -28,33 +28,35 @@ NOW = "mixamo_privacy.now"
 class Exchange:
     """One request and its response, as far as privacy goes. It exists only from the first need of it."""
 
+    # What most requests leave as it is stands here, since one is made for nearly every page.
+    used = False  # whether the response depends on what the visitor decided
+    personal = False  # whether the response is for this visitor alone
+    for_everybody = False  # whether it is the same for every visitor, whose browser then reports the page view
+    by_header = False  # whether Accept-Language chose the words in it
+    has_embed = False  # whether the style sheet of placeholders is in the page already
+    sent = False  # whether its headers are settled
+    page: str | None = None  # the page this is about, where that is not the one requested
+    record_out: Record | None = None  # the decision to set
+    choices_out: str | None = None  # the choices to set; empty to delete them
+    carried: Visitor | None = None  # the visitor known until now, under the grant just made
+    due: Visitor | None = None  # the visitor to tell the browser of
+    given: Any = None  # what was given at a collection point
+    visitor_before: Visitor | None = None  # the visitor as the cookie has it
+    _consent: Consent | None = None
+    _choices: dict[str, Any] | None = None
+    _language: Language | None = None
+    _visitor_read = False
+    _visitor: Visitor | None = None
+
     def __init__(self, of: Site, request: Request) -> None:
         self.site = of
         self.request = request
-        self.environ: dict[str, Any] = self.request.environ
+        self.environ: dict[str, Any] = request.environ
         self.now: float = self.environ.get(NOW) or time.time()
         self.today = int(self.now) // _DAY
-        self.used = False  # whether the response depends on what the visitor decided
-        self.personal = False  # whether the response is for this visitor alone
-        self.for_everybody = False  # whether it is the same for every visitor, whose browser then reports the page view
-        self.by_header = False  # whether Accept-Language chose the words in it
-        self.has_embed = False  # whether the style sheet of placeholders is in the page already
-        self.sent = False  # whether its headers are settled
-        self.page: str | None = None  # the page this is about, where that is not the one requested
         self.pending: list[tuple[str, str]] = []  # kind and data of the events to log
-        self.record_out: Record | None = None  # the decision to set
-        self.choices_out: str | None = None  # the choices to set; empty to delete them
         self.deletions: list[Deletion] = []  # other cookies of the site to delete
-        self.carried: Visitor | None = None  # the visitor known until now, under the grant just made
-        self.due: Visitor | None = None  # the visitor to tell the browser of
         self.kept: dict[str, str] = {}  # what a form is to keep in the browser, by the cookie's name
-        self.given: Any = None  # what was given at a collection point
-        self._consent: Consent | None = None
-        self._choices: dict[str, Any] | None = None
-        self._language: Language | None = None
-        self._visitor_read = False
-        self._visitor: Visitor | None = None
-        self.visitor_before: Visitor | None = None  # the visitor as the cookie has it
 
     @property
     def secure(self) -> bool:
@@ -198,14 +200,13 @@ def exchange(of: Site | None = None) -> Exchange:
     return found
 
 
-def exchange_if_any() -> Exchange | None:
+def exchange_if_any(here: Request) -> Exchange | None:
     """The one of this request, or None where nothing asked for it yet.
 
     It lies in the request's own environ, not on ``g``: where an app context was pushed by hand, Flask lets every request
     share ``g``, and one visitor's decision would reach another. An environ may be passed on to a second request, hence
     the comparison.
     """
-    here: Request = request._get_current_object()  # type: ignore[attr-defined]
     found: Exchange | None = here.environ.get(_KEY)
     return found if found is not None and found.request is here else None
 

@@ -73,6 +73,16 @@ def read(path: str | Path) -> Policy:
     return _Reader(found, name, _lines(text)).policy()
 
 
+def lines_of(path: str | None) -> tuple[str, Mapping[str, int]]:
+    """A declaration's name, and where in it each key stands, by its path such as ``cookies.session.lifetime``.
+
+    None is the built-in policy's file, of which a site has no line to change.
+    """
+    if path is None:
+        return NAME, {}
+    return Path(path).name, _lines(Path(path).read_text(encoding="utf-8"))
+
+
 @cache
 def built_in() -> Policy:
     """The policy of a site that declares none."""

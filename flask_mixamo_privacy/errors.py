@@ -206,6 +206,18 @@ class MailClassError(MailError, ValueError):
         super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
 
 
+class BirthDateSeen(PrivacyError):
+    """A view was sent the answer to the question of age, and nothing stood between the two."""
+
+    def __init__(self, view: str | None) -> None:
+        self.view = view
+        super().__init__(
+            f"The view {view!r} was sent the answer to privacy.age_question() and collects at no point, so it could read a "
+            'birth date. Put @privacy.collects("newsletter") on it, with the point that the form is for, or use a '
+            "CollectionForm: then it gets old_enough, a yes or a no, and nothing else of the answer."
+        )
+
+
 class RightsUnavailable(PrivacyError):
     """The database of requests could not be reached."""
 
@@ -269,3 +281,11 @@ def _shown(value: object) -> str:
         return repr(value)
     except RecursionError:  # a thousand lists, one in the other
         return "nested too deep"
+
+
+class MissingExtra(PrivacyError):
+    """A part of the extension needs a package that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} needs the extra {extra!r}. Install it: pip install 'Flask-Mixamo-Privacy[{extra}]'.")

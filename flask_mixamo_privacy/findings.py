@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from flask import current_app
 
@@ -25,6 +25,16 @@ class Finding:
     key: str
     says: str
     hint: str
+    file: str = ""
+    line: int = 0  # of the file, from 1
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.file else ""
+        return f"{place}{self.level}: {self.says} {self.hint}".rstrip()
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For JSON; file and line only where there are any."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("file", "line")}
 
 
 def check(here: Site) -> list[Finding]:

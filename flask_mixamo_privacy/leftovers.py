@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .policy import OWN_COOKIES, Cookie, Policy
 
 #: Where a script has to remove it, as no header can.
-STORAGES = ("local", "session", "idb")
+STORAGES = ("local", "session", "idb", "cache", "worker")
 
 #: Headers that delete cookies in one response: servers and proxies take only so much.
 MOST_DELETIONS = 40

@@ -125,6 +125,7 @@ class Retention:
     aggregates: Period = Period(25, "month")
     decisions: Period = Period(5, "year")
     archives: Period = Period(90, "day")
+    mail: Period = Period(90, "day")  # that came in and could not be read
 
 
 @dataclass(frozen=True)
@@ -291,8 +292,7 @@ class Policy:
 
     def as_dict(self) -> dict[str, Any]:
         """The declaration as plain values: a record of processing, for a machine to read."""
-        plain = asdict(self)
-        plain.pop("_by_id")
+        plain = {name: value for name, value in asdict(self).items() if name != "_by_id"}
         return json.loads(json.dumps(plain, default=str, ensure_ascii=False))  # type: ignore[no-any-return]
 
 

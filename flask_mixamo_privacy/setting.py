@@ -138,3 +138,20 @@ def function(config: dict[str, Any], name: str, hint: str, takes: str = "") -> C
         arguments = f"with {takes} as its arguments" if takes else "without arguments"
         raise SettingError(name, value, f"a callable {arguments}, or None", hint)
     return value  # type: ignore[no-any-return]
+
+
+def functions(config: dict[str, Any], name: str, hint: str) -> tuple[Callable[..., Any], ...]:
+    value = config[name]
+    if not isinstance(value, list | tuple) or not all(map(callable, value)):
+        raise SettingError(name, value, "a list of callables", hint)
+    return tuple(value)
+
+
+def by_name(config: dict[str, Any], name: str, each: str, *, may_call: bool = True) -> Mapping[str, Any]:
+    value = config[name]
+    good = isinstance(value, Mapping) and all(
+        isinstance(key, str) and (isinstance(one, str) or (may_call and callable(one))) for key, one in value.items()
+    )
+    if not good:
+        raise SettingError(name, value, f"a mapping of names, each to {each}", "Leave it out to do without.")
+    return dict(value)

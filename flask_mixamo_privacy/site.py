@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, current_app
@@ -22,6 +23,7 @@ from .errors import LedgerUnavailable, NotInitialised
 from .guard import Guard
 from .keys import Keys
 from .ledger import Ledger
+from .mail.aside import Aside
 from .mail.classifier import Place
 from .mail.inbox import Inbox
 from .mail.room import Room
@@ -38,6 +40,7 @@ from .tracking.loader import Background, Loaded, Loader
 from .tracking.log import Log, segments
 from .tracking.published import GRACE, Publisher
 from .tracking.rebuilding import Rebuilder
+from .tracking.recent import Recent
 from .tracking.reports import Reports
 from .tracking.store import Store
 from .tracking.windows import Calendar
@@ -60,6 +63,7 @@ class Pruned(NamedTuple):
 
     events: int
     entries: int  # of the ledger
+    mails: int  # copies of those that could not be read
 
 
 class Site:
@@ -97,11 +101,12 @@ class Site:
         self.rights = Office(settings, registered, self.ledger, self.keys, self.store, self._tell)
         self.mail = Room(settings, self.ledger, self.keys, self.rights.minors.is_minor)
         self.rights.people.stop_marketing = self.mail.stop
+        self.rights.people.export_choices = self.mail.marketing.export
         self.rights.replay.choices = self.mail.marketing.replay
         self.rights.replay.load = lambda: self.load(WAIT)
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
-        language = self.policy.language
-        self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, settings.mail_aside, language)
+        aside, language = Aside(settings.mail_aside, self.policy.retention.mail), self.policy.language
+        self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, aside, language)
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
@@ -155,16 +160,19 @@ class Site:
         """The bytes of log there are to look at."""
         return sum(os.path.getsize(path) for path in segments(self.settings.log_dir) if os.path.exists(path))
 
-    def _publish(self, connection: Connection) -> int:
-        """Publish the days, weeks and months that have closed; they wait for a ledger that is away."""
+    def _publish(self, connection: Connection, waiting: str | None, recent: Recent) -> int:
+        """Publish the days, weeks and months that have closed; they wait for lines of then, and a ledger that is away."""
+        if waiting == "":
+            return 0
+        now = time.time() if waiting is None else min(time.time(), datetime.fromisoformat(waiting).timestamp())
         try:
-            return self.publisher.close(connection, timestamp(time.time() - GRACE))
+            return self.publisher.close(connection, timestamp(now - GRACE), recent)
         except LedgerUnavailable as error:
             logger.warning("What has closed will be published later: %s", error)
             return 0
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
-        """Delete the events, aggregates and decisions that the policy keeps no longer.
+        """Delete the events, aggregates, decisions and mails that the policy keeps no longer.
 
         What browsers refused is kept a month.
         """
@@ -173,7 +181,7 @@ class Site:
         events = self.store.prune(*self.first_kept(), progress)
         # As long as an archive may be restored, what was erased since has to be known.
         oldest = _days_ago(max(retention.decisions.days, retention.archives.days))
-        return Pruned(events, self.ledger.age(oldest, timestamp(time.time())))
+        return Pruned(events, self.ledger.age(oldest, timestamp(time.time())), self.inbox.forget())
 
     def first_kept(self) -> tuple[str, str]:
         """The first day of which events are kept, and the first of which aggregates are."""

@@ -12,7 +12,7 @@ from .current import Exchange
 from .errors import KeyMissing, LedgerUnavailable, RightsUnavailable
 from .given import Given
 from .ledger import Entry
-from .mail.marketing import PURPOSE
+from .mail.addresses import spelling
 from .policy import CollectionPoint, Minors
 from .refusing import (
     CHANGED,
@@ -53,6 +53,11 @@ class Taking:
         """Whom this is about: the address given, or whoever is logged in."""
         return str(self.given.get(self._subject_field) or "").strip() or current_user_id()
 
+    @property
+    def _person(self) -> str:
+        """The same in the one spelling that is asked for as a mail leaves."""
+        return spelling(self._subject) or self._subject
+
     def check(self) -> None:
         """Raise :class:`NotCollected` for what keeps the form from being taken; the others are not looked at."""
         if problem := self.problem():
@@ -63,6 +68,8 @@ class Taking:
             opted = {purpose: words for purpose, words in opted.items() if self._policy.purpose(purpose).minors}
             if signs_up and not any(self._policy.purpose(purpose).minors for purpose in self._point.purposes):
                 raise Refused(NOT_SIGNED_UP)
+        if opted and not self._subject and self._subject_field in self._declared:
+            raise self._missing([self._subject_field])  # an opt-in is somebody's
         if signs_up and not opted:  # there is nothing that it might be used for
             t = self._here.language
             raise Incomplete(MISSING, ["privacy_opt_in"], names=notices.opt_in_label(self._policy, self._point, t))
@@ -74,8 +81,7 @@ class Taking:
         if (age.was_answered(self._sent.own) and self.given.old_enough is None) or missing == [age.ANSWER]:
             return Incomplete(NO_BIRTH, [age.ANSWER])
         if missing:
-            t = self._here.language
-            return Incomplete(MISSING, missing, names=t.names(notices.described(self._policy, missing, t)))
+            return self._missing(missing)
         if notices.is_public(self._point) and not self.given.acknowledged:
             return Incomplete(UNREAD, ["privacy_acknowledged"])
         return None
@@ -83,30 +89,31 @@ class Taking:
     def record(self, kind: str = "collection", words: Wording | None = None, **more: str) -> None:
         """Put it on record; raises :class:`NotCollected` where that fails, for then nothing is taken.
 
-        The entry has field names and no values. An opt-in is in the ledger itself before it can have any effect.
+        The entry has field names and no values. It waits in the side file for a ledger that is away, but where somebody
+        opts in: what could not be put on record after the view is better not begun.
         """
         words = words or self._words_of("notice", self._sent.own.get("privacy_notice", ""))
         ledger = self._here.site.ledger
+        append = ledger.append if self._opted else ledger.append_or_wait
         try:
-            for purpose, said in self._opted.items():
-                ledger.append(self._entry("opt-in", (purpose,), said), said)
-            ledger.append_or_wait(self._entry(kind, self._point.purposes, words, self._given(**more)), words)
+            append(self._entry(kind, words, self._given(**more)), words)
         except (LedgerUnavailable, OSError) as error:
             self._here.site.failed(error, tell_tests=False)
             raise NotRecorded() from error
 
     def settle(self) -> None:
-        """Let opt-ins take effect, now that the site has taken the form too."""
-        for purpose, words in self._opted.items():
-            if self._subject:
-                digest = words.digest if words else ""
-                try:
-                    optins = self._here.site.rights.optins
-                    optins.note(self._subject, purpose, policy=self._policy.version, text=digest)
-                    if purpose == PURPOSE:
-                        self._here.site.mail.marketing.take_effect(self._subject, digest)
-                except RightsUnavailable as error:  # no mail goes out on it, which harms nobody
-                    self._here.site.failed(error, tell_tests=False)
+        """Put opt-ins on record and let them take effect, now that the site has taken the form too.
+
+        Where that fails nobody was signed up; raises :class:`NotCollected` if there was nothing else to take.
+        """
+        marketing = self._here.site.mail.marketing
+        try:
+            for purpose, words in self._opted.items() if self._subject else ():
+                marketing.sign_up(self._subject, purpose, words, "form" if words else "api")
+        except (LedgerUnavailable, RightsUnavailable, OSError) as error:
+            self._here.site.failed(error, tell_tests=False)
+            if notices.only_signs_up(self._policy, self._point):
+                raise NotRecorded() from error
 
     def _hear_age(self) -> None:
         """Take from the question of age a yes or a no, and nothing else. A no stands in this browser, whatever comes."""
@@ -127,16 +134,20 @@ class Taking:
         if self.given.old_enough is False:
             self._remember_minor()
 
+    def _missing(self, names: list[str]) -> Incomplete:
+        t = self._here.language
+        return Incomplete(MISSING, names, names=t.names(notices.described(self._policy, names, t)))
+
     def _remember_minor(self) -> None:
-        if self._subject:
+        if self._person:
             try:
-                self._here.site.rights.minors.note(self._subject)
+                self._here.site.rights.minors.note(self._person)
             except RightsUnavailable as error:  # the cookie says so still, and the form is refused
                 self._here.site.failed(error, tell_tests=False)
 
     def _is_minor(self) -> bool:
         try:
-            return self._here.is_minor or bool(self._subject and self._here.site.rights.minors.is_minor(self._subject))
+            return self._here.is_minor or bool(self._person and self._here.site.rights.minors.is_minor(self._person))
         except (RightsUnavailable, KeyMissing) as error:
             self._here.site.failed(error, tell_tests=False)
             raise NotRecorded() from error
@@ -170,18 +181,18 @@ class Taking:
             raise Outdated(CHANGED)
         return words
 
-    def _entry(self, kind: str, purposes: tuple[str, ...], words: Wording | None, detail: str = "") -> Entry:
+    def _entry(self, kind: str, words: Wording | None, detail: str) -> Entry:
         key_id, hashed = self._here.site.rights.people.hash(self._subject) if self._subject else ("", "")
         return Entry(
             kind,
             stamp(),
             policy=self._policy.version,
             fingerprint=notices.mark(self._point),
-            purposes=purposes,
+            purposes=self._point.purposes,
             source="form" if words else "api",
             locale=words.locale if words else "",
             text=words.digest if words else "",
-            detail=detail or json.dumps({"point": self._point.id}),
+            detail=detail,
             subject=hashed,
             subject_key=key_id,
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, request
+from flask import after_this_request, current_app, request
 from markupsafe import Markup
+from werkzeug.wrappers import Response
 
 from .collection import declared_point, open_form
 from .given import Given
@@ -77,9 +78,18 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         except NotCollected as error:
             self._tell(error)
             return False
-        taking.settle()
+        after_this_request(self._settle)
         self._on_record = True
         return True
+
+    def _settle(self, response: Response) -> Response:
+        """Opt-ins take effect once the view has answered below 400."""
+        try:
+            if self._taking is not None and response.status_code < 400:
+                self._taking.settle()
+        except NotCollected as error:
+            return error.get_response()
+        return response
 
     def _tell(self, problem: NotCollected) -> None:
         fields = [self[name] for name in problem.fields if name in self]

@@ -21,4 +21,17 @@
     const matches = matcher(said.idb);
     indexedDB.databases().then((all) => all.forEach(({ name }) => name && matches(name) && indexedDB.deleteDatabase(name)));
   }
+  // Neither is there where a page was not served securely, and then nothing is in them.
+  if (said.cache && window.caches) {
+    caches.keys().then((all) => all.filter(matcher(said.cache)).forEach((name) => caches.delete(name)));
+  }
+  if (said.worker && navigator.serviceWorker) {
+    const matches = matcher(said.worker);
+    navigator.serviceWorker.getRegistrations().then((all) =>
+      all.forEach((one) => {
+        const script = (one.active || one.waiting || one.installing)?.scriptURL;
+        if (script && matches(new URL(script).pathname)) one.unregister();
+      }),
+    );
+  }
 })();

@@ -57,6 +57,8 @@ def site(tiny, elsewhere):
             Cookie("film_*", "media", "1 day", "Where films were stopped.", kind="local"),
             Cookie("filming", "media", "session", "The film at hand.", kind="session"),
             Cookie("films", "media", "1 day", "Films to see without a network.", kind="idb"),
+            Cookie("film-*", "media", "1 day", "Their pictures.", kind="cache"),
+            Cookie("/film-worker.js", "media", "1 day", "Brings them.", kind="worker"),
             Cookie("_seen", "media", "1 day", "What was seen.", kind="js"),
         )
         google = Service("google", "Google", "statistics", ("www.googletagmanager.com",), ("script",))
@@ -176,22 +178,26 @@ def test_a_service_is_switched_off_under_its_purpose(enter, elsewhere):
 FILL = """async () => {
   localStorage.setItem("film_1", "10"); localStorage.setItem("mine", "stays"); sessionStorage.setItem("filming", "1")
   document.cookie = "_seen=1; path=/"; document.cookie = "basket=2; path=/"
+  await caches.open("film-1"); await caches.open("mine"); await navigator.serviceWorker.register("/film-worker.js")
   await new Promise(done => Object.assign(indexedDB.open("films"), {onsuccess: event => { event.target.result.close(); done() }}))
 }"""
 LEFT = """async () => [Object.keys(localStorage), Object.keys(sessionStorage), document.cookie,
-  (await indexedDB.databases()).map(one => one.name)]"""
+  (await indexedDB.databases()).map(one => one.name), await caches.keys(),
+  (await navigator.serviceWorker.getRegistrations()).length]"""
 
 
-def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter):
-    """Local, session and database storage and a script's cookie of that purpose; what is not declared for it stays."""
-    page = enter("/privacy/consent")
+def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter, site):
+    """Every kind of storage, a service worker, and a script's cookie of that purpose; what is not declared for it stays."""
+    made = site()
+    made.view("/film-worker.js", lambda: Response("", content_type="text/javascript"))
+    page = enter("/privacy/consent", made)
     press(page, "Accept all")
     page.evaluate(FILL)
     page.get_by_role("switch", name="Media").uncheck()
     press(page, "Save my choice")
     expect(page.get_by_text("This was removed from your browser:")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    assert page.evaluate(LEFT) == [["mine"], [], "basket=2", []]
+    assert page.evaluate(LEFT) == [["mine"], [], "basket=2", [], ["mine"], 0]
 
 
 def test_the_banner_too_leads_to_the_page_that_removes(enter, tiny, site):

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 
 PAGES = (
     *("/", "/animations", "/animations?kind=travel", "/animations/walk", "/animations/walk?play=1", "/studio", "/login"),
-    *("/register", "/newsletter", "/feedback", "/animations/walk/order"),
+    *("/register", "/newsletter", "/feedback", "/animations/walk/order", "/password"),
 )
 
 

@@ -84,6 +84,27 @@ def test_promise_36_a_mail_to_the_address_for_it_is_never_dropped():
     assert (action("Hello", "Thanks"), action("Hello", "Thanks", To="privacy@shop.example")) == ("ask", "ignore")
 
 
+QUOTED = f"> No more of these: https://shop.example/privacy/unsubscribe/{TOKEN}\r\n> Or reply with unsubscribe.\r\n"
+ANSWERS = {"To": "privacy@shop.example", "In_Reply_To": f"<{TOKEN}.0123456789abcdef@shop.example>"}
+
+
+@pytest.mark.parametrize("headers", [ANSWERS, {"To": "privacy@shop.example"}], ids=["answers", "quotes the link"])
+def test_promise_36_our_own_footer_asks_for_nothing(headers):
+    """In a reply to a mailing of ours the quoted words are ours; whoever adds one of their own is heard."""
+    found = decided(letter("Re: News", f"A fine walk!\r\n\r\nThe shop wrote:\r\n{QUOTED}", **headers))
+    assert (found.action, found.reason) == ("ignore", "the word is ours alone, of the footer that it quotes")
+    for said in (f"How do I unsubscribe?\r\n{QUOTED}", f"Hello\r\n{QUOTED}Please unsubscribe me\r\n> News"):
+        assert action("Re: News", said, **headers) == "ask"
+    assert action("Re: News, or unsubscribe?", QUOTED, **headers) == "ask"
+
+
+def test_promise_36_what_else_is_quoted_is_for_a_person():
+    """It may be what somebody wrote to us before; and who writes to the address for it has a reason."""
+    for said in ("Any news?\r\n> please unsubscribe me", f"Any news?\r\n{QUOTED.replace(TOKEN, 'b' * 45)}"):
+        assert action("Re: News", said, To="privacy@shop.example") == "ask"
+    assert action("Re: News", f"A fine walk!\r\n{QUOTED}", **ANSWERS | {"To": "unsubscribe@shop.example"}) == "ask"
+
+
 def test_promise_35_a_reply_to_a_mail_whose_subject_had_the_word_adds_nothing():
     """It was we who wrote it."""
     ours = f"<{TOKEN}.0123456789abcdef.word@shop.example>"

@@ -245,7 +245,8 @@ def test_an_async_view_collects_too(tiny):
 
 
 def optin(site, email=ADA, purpose="marketing"):
-    return site.privacy.site(site.app).rights.optins.find(email, purpose)
+    said = site.privacy.site(site.app).mail.marketing.of(email)
+    return next((choice for choice in said if choice.list == purpose and choice.is_in), None)
 
 
 def test_promise_10_an_opt_in_is_recorded_with_its_words(tiny):
@@ -299,22 +300,78 @@ def test_other_forms_wait_beside_a_ledger_that_is_away(tiny, monkeypatch):
 
 @pytest.mark.parametrize("fails", [lambda: ("no", 422), lambda: 1 / 0], ids=["refused", "raised"])
 def test_an_opt_in_has_no_effect_where_the_site_did_not_take_the_form(tiny, fails):
-    """The proof stays in the ledger; nobody is written to."""
+    """Nor is there a proof of it, which a replay would take for one in force."""
     site = tiny(PRIVACY_POLICY=policy())
     site.app.config["PROPAGATE_EXCEPTIONS"] = False
     site.app.add_url_rule("/pictures", "pictures", site.privacy.collects("pictures")(fails), methods=["POST"])
     assert site.visitor().post("/pictures", data={"email": ADA}).status_code in (422, 500)
-    assert len(site.ledger("opt-in")) == 1 and optin(site, ADA, "kids") is None
+    assert site.ledger("opt-in") == [] and optin(site, ADA, "kids") is None
+    assert json.loads(site.cli("replay", "--json").output)["choices"] == 0 and optin(site, ADA, "kids") is None
 
 
-def test_an_erasure_forgets_opt_ins(tiny):
-    """And acceptances; who is a child stays known."""
+def test_an_opt_in_is_somebodys(tiny):
+    """A form at which an address is optional asks for it, once the box is ticked."""
+    points = (replace(POINTS[0], required=(), optional=("email", "name")), *POINTS[1:])
+    site = with_forms(tiny, ("newsletter",), PRIVACY_POLICY=policy(*points))
+    answer = send(site.visitor(), "/registration", name="Ada", privacy_opt_in="newsletter")
+    assert answer.status_code == 400 and "Please fill in: your email." in answer.text and site.ledger() == []
+    assert send(site.visitor(), "/registration", name="Ada").status_code == 200
+
+
+def test_a_form_that_only_signs_up_says_so_where_that_could_not_be_recorded(tiny, monkeypatch):
+    """After its view as well: 503, and nobody was signed up. Any other form was taken all the same."""
+    site = with_forms(tiny, ("newsletter",))
+    monkeypatch.setattr(site.privacy.site(site.app).mail.marketing, "sign_up", broken)
+    answer = send(site.visitor(), "/pictures", email=ADA, privacy_opt_in="pictures")
+    assert answer.status_code == 503 and "could not be recorded just now" in answer.text
+    assert send(site.visitor(), "/registration", email=ADA, privacy_opt_in="newsletter").status_code == 200
+
+
+def test_what_one_signs_up_to_beside_marketing_is_a_list_of_its_own(tiny):
+    """An opt-in to something else lets no marketing mail out, unless the mail says that it is of that list."""
+    site = with_forms(tiny)
+    send(site.visitor(), "/pictures", email=ADA)
+    with site.app.app_context():
+        found = [site.privacy.may_mail(ADA, "marketing", list=name).reason for name in (None, "marketing", "kids")]
+    assert found == ["no-opt-in", "no-opt-in", "opted-in"]
+
+
+def test_an_account_opts_in_as_an_address_does(tiny):
+    """An id of the site's own is somebody too, and an erasure takes it off all lists."""
+    site = with_forms(tiny)
+    here = site.privacy.site(site.app)
+    marketing = here.mail.marketing
+    marketing.sign_up("17", "kids", None, "form")
+    assert [choice.list for choice in marketing.of("17")] == ["kids"] and marketing.of("18") == []
+    here.rights.people.erase("17", "operator")
+    assert [choice.as_dict()["list"] for choice in marketing.of("17") if choice.opted_out[0]] == ["all lists"]
+
+
+def test_an_erasure_ends_opt_ins(tiny):
+    """Whoever is erased is on no list any more; who is a child stays known."""
     site = with_forms(tiny)
     send(site.visitor(), "/pictures", email=ADA)
     rights = site.privacy.site(site.app).rights
     rights.minors.note(ADA)
     rights.people.erase(ADA, "operator")
-    assert optin(site, ADA, "kids") is None and rights.minors.is_minor(ADA)
+    with site.app.app_context():
+        assert site.privacy.may_mail(ADA, "marketing", list="kids").reason == "minor"
+        rights.minors.forget(ADA)
+        assert site.privacy.may_mail(ADA, "marketing", list="kids").reason == "opted-out"
+
+
+def test_promise_32_an_export_has_what_somebody_opted_in_to(tiny):
+    """When, under which version, after which words; the words themselves are in the ledger."""
+    site = with_forms(tiny)
+    send(site.visitor(), "/pictures", email=ADA)
+    [choice] = json.loads(site.cli("export", ADA).output)["stores"]["opt-ins"]
+    assert choice | {"text": len(choice["text"])} == {
+        "list": "kids",
+        "opted_in": "2026-05-08T12:00:00.000Z",
+        "policy": "2026-05-08",
+        "text": 64,
+        "source": "form",
+    }
 
 
 # Postings

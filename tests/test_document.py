@@ -120,7 +120,7 @@ def policies(draw):
             purposes.append(Purpose(name, draw(words), draw(words), draw(bases), retention=draw(periods)))
     lifetimes = st.one_of(st.just("session"), periods.map(str))
     for name in draw(some(words.filter(lambda one: not one.startswith("privacy_")))):
-        kind = draw(st.sampled_from(["http", "js", "local", "session", "idb"]))
+        kind = draw(st.sampled_from(["http", "js", "local", "session", "idb", "cache", "worker"]))
         cookies.append(
             Cookie(name, draw(device), draw(lifetimes), draw(words), kind, draw(st.sampled_from(["first", "third"])))
         )

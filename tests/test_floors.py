@@ -26,7 +26,7 @@ FLOORS = (
         "chain",
         "entry",
     },
-    {"document", "draft", "age", "commitments", "derivation", "declaration", "versions", "setting", "config"},
+    {"aside", "document", "draft", "age", "commitments", "derivation", "declaration", "versions", "setting", "config"},
     {
         "wording",
         "notices",
@@ -38,6 +38,7 @@ FLOORS = (
         "tracking.windows",
         "tracking.disclosure",
         "tracking.tally",
+        "tracking.piece",
         "tracking.decisions",
         "tracking.intake",
         "tracking.allowance",
@@ -54,6 +55,7 @@ FLOORS = (
         "tracking.log",
         "tracking.schema",
         "tracking.store",
+        "tracking.recent",
         "tracking.pieces",
         "tracking.headcount",
         "ledger",
@@ -64,19 +66,20 @@ FLOORS = (
         "rights",
         *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
-        *(f"rights.{room}" for room in ("standings", "minors", "optins", "acceptances")),
+        *(f"rights.{room}" for room in ("standings", "minors", "acceptances")),
     },
     {
         "mail",
         *(f"mail.{room}" for room in ("addresses", "tokens", "decision", "label", "choices", "marketing", "words", "room")),
         *(f"mail.{room}" for room in ("reading", "authentication", "automatic", "feedback", "wishes", "verdict")),
-        *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "inbox", "sending")),
+        *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "aside", "inbox", "sending")),
     },
     {
         "tracking.scrubbing",
         "tracking.footprint",
         "receipt",
         "verification",
+        "tracking.lines",
         "tracking.loader",
         "tracking.published",
         "tracking.reading",
@@ -90,12 +93,27 @@ FLOORS = (
         "locale",
         "current",
         "findings",
+        "scan",
+        *(f"scan.{room}" for room in ("trace", "stylesheet", "script", "markup", "template", "rules", "sources")),
         "access",
         "modelling",
         "told_of_forms",
     },
     {"operators", "need", "whereabouts", "sifting", "given", "refusing", "taking", "disclosure", "collection"},
     {"mailing", "mailman"},
+    {
+        "audit",
+        *(
+            f"audit.{room}"
+            for room in ("evidence", "finding", "states", "setcookie", "hosts", "routes", "target", "trouble")
+        ),
+        *(f"audit.{room}" for room in ("declared", "server", "browser", "watching", "visitor", "axe", "plainly", "crawl")),
+        *(f"audit.{room}" for room in ("signing", "whose", "report", "rules", "baseline", "terminal", "pictures", "page")),
+        *(
+            f"audit.rules.{room}"
+            for room in ("cookies", "hosts", "seen", "consent", "persons", "banner", "answers", "pages")
+        ),
+    },
     {
         "counting",
         "closing",
@@ -108,12 +126,14 @@ FLOORS = (
         "demo",
         "playing",
         "reporting",
+        "cli_audit",
         "cli_ledger",
         "cli_receipt",
         "cli_people",
         "cli_requests",
         "cli_disclosures",
         "cli_inbox",
+        "cli_minors",
         "cli",
     },
     {
@@ -136,7 +156,7 @@ FLOORS = (
         "views.unsubscribe",
         "views",
     },
-    {"extension", "wtf"},
+    {"extension", "wtf", "testing"},
     {""},
 )
 WITHOUT_FLASK = (

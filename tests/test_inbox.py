@@ -2,6 +2,8 @@
 
 import json
 import mailbox
+import os
+import time
 
 import pytest
 from letters import FAILED, letter, report
@@ -229,6 +231,18 @@ def test_promise_36_what_cannot_be_read_is_kept_for_a_person(shop, inbox):
     ]
     assert path.stat().st_size == len(large) and path.stat().st_mode & 0o777 == 0o600
     assert inbox(letter("unsubscribe", "x" * (LARGEST + 1), Message_ID="<2@x>"))[0]["action"] == "act"
+
+
+def test_copies_are_deleted_after_the_declared_time(shop, inbox):
+    """By `flask privacy prune`, which says so, and by the next run of the inbox; until then they stay."""
+    folder = shop.site.folder / "privacy-mail-aside"
+    inbox(b"\0" * 100, b"\0" * 200)
+    for age, path in zip((91, 89), sorted(folder.iterdir()), strict=True):
+        os.utime(path, (time.time() - age * 86400,) * 2)
+    assert "1 mails that could not be read, older than 90 days, deleted." in shop.site.cli("prune").output
+    assert len(list(folder.iterdir())) == 1
+    os.utime(next(folder.iterdir()), (0, 0)), inbox(letter())
+    assert list(folder.iterdir()) == []
 
 
 def test_promise_36_a_mail_without_a_sender_is_not_lost(shop, inbox):

@@ -117,6 +117,8 @@ def test_a_program_is_told_the_names(consenting):
         "local": [],
         "session": ["privacy_events", "pending"],
         "idb": [],
+        "cache": [],
+        "worker": [],
     }
     assert answer["go"] == "/privacy/consent?saved=1&next=/other&withdrawn=statistics"
 

@@ -11,7 +11,7 @@ from forms import born, policy, send, with_forms
 from conftest import choose, cookie
 from flask_mixamo_privacy import age
 from flask_mixamo_privacy.declaration import built_in
-from flask_mixamo_privacy.errors import RightsUnavailable
+from flask_mixamo_privacy.errors import BirthDateSeen, RightsUnavailable
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -56,8 +56,58 @@ def test_promise_20_a_childs_opt_in_is_refused(tiny):
     site = with_forms(tiny)
     answer = send(site.visitor(), "/newsletter", email=CHILD, **YOUNG)
     assert answer.status_code == 403 and "We cannot sign you up." in answer.text
-    assert site.ledger() == [] and rights(site).optins.find(CHILD, "marketing") is None
+    assert site.ledger() == [] and site.privacy.site(site.app).mail.marketing.of(CHILD) == []
     assert rights(site).minors.is_minor(CHILD)
+
+
+def with_a_raw_view(tiny, **config):
+    """A site with a view that reads the answer for itself."""
+    site = with_forms(tiny, **config)
+    site.app.add_url_rule("/raw", "raw", lambda: __import__("flask").request.form.get("email", ""), methods=["POST"])
+    return site
+
+
+def test_promise_20_a_view_that_could_read_a_birth_date_is_told(tiny):
+    """In tests and in debug mode, whatever it made of it; the error says what to put on it."""
+    visitor = with_a_raw_view(tiny).visitor()
+    with pytest.raises(BirthDateSeen) as told:
+        visitor.post("/raw", data={"email": CHILD, **YOUNG})
+    assert str(told.value) == (
+        "The view 'raw' was sent the answer to privacy.age_question() and collects at no point, so it could read a birth "
+        'date. Put @privacy.collects("newsletter") on it, with the point that the form is for, or use a CollectionForm: '
+        "then it gets old_enough, a yes or a no, and nothing else of the answer."
+    )
+    assert visitor.post("/raw", data={"email": CHILD}).text == CHILD
+    assert send(visitor, "/newsletter", email=ADULT, **OLD).status_code == 200
+
+
+def test_in_production_a_birth_date_seen_is_logged_and_not_repeated(tiny, caplog):
+    """The page is served, and the log has the view's name and no date."""
+    site = with_a_raw_view(tiny, TESTING=False)
+    assert site.visitor().post("/raw", data={"email": CHILD, **YOUNG}).text == CHILD
+    assert "The view 'raw' was sent the answer" in caplog.text and "2015" not in caplog.text
+
+
+def test_an_operator_knows_better(tiny):
+    """By command, whom a parent tells of and who was marked by mistake; the ledger keeps who said so."""
+    site = with_forms(tiny)
+    assert site.cli("minors", "add", " Child@FAMILY.example").exit_code == 0 and rights(site).minors.is_minor(CHILD)
+    assert send(site.visitor(), "/newsletter", email=CHILD, **OLD).status_code == 403
+    assert site.cli("minors", "forget", CHILD).exit_code == 0 and not rights(site).minors.is_minor(CHILD)
+    assert send(site.visitor(), "/newsletter", email=CHILD, **OLD).status_code == 200
+    again = site.cli("minors", "forget", CHILD)
+    assert (again.exit_code, again.output) == (1, "Nobody is known as a child under this name.\n")
+    assert [row["kind"] for row in site.ledger()][:2] == ["minor added", "minor forgotten"]
+    assert CHILD not in str(site.ledger())
+
+
+def test_promise_19_a_child_is_known_by_one_spelling_of_the_address(tiny):
+    """The one by which it is looked up as a mail leaves: a host in letters of its own is the same in ASCII."""
+    site = with_forms(tiny)
+    assert send(site.visitor(), "/newsletter", email="Kind@BÜCHER.example", **YOUNG).status_code == 403
+    with site.app.app_context():
+        for address in ("kind@bücher.example", "kind@xn--bcher-kva.example"):
+            assert site.privacy.may_mail(address, "marketing").reason == "minor"
 
 
 def test_promise_20_an_older_date_in_the_same_browser_is_still_refused(tiny, clock):

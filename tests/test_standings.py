@@ -10,7 +10,6 @@ from flask_mixamo_privacy.keys import Keys
 from flask_mixamo_privacy.policy import Minors as Declared
 from flask_mixamo_privacy.rights.acceptances import Acceptances
 from flask_mixamo_privacy.rights.minors import Minors
-from flask_mixamo_privacy.rights.optins import OptIns
 from flask_mixamo_privacy.rights.standings import Standings
 
 OLD, NEW = {"old": "a secret of the year before"}, {"new": "a secret of this very year"}
@@ -63,18 +62,6 @@ def test_a_key_that_a_row_needs_cannot_be_dropped(standings):
     Minors(standings(), None).note(CHILD)
     with pytest.raises(KeyMissing, match=r"made under the key 'old', but PRIVACY_KEYS has only: new\. Put the key back"):
         Minors(standings(**NEW), None).is_minor("parent@family.example")
-
-
-def test_an_opt_in_stands_until_it_is_withdrawn(standings):
-    """By purpose, with when, under which version, after which words."""
-    optins = OptIns(standings())
-    assert optins.find(CHILD, "marketing") is None
-    optins.note(CHILD, "marketing", policy="2026-05-08", text="digest")
-    found = optins.find(CHILD, "marketing")
-    assert (found.at, found.policy, found.text) == ("2026-05-08T12:00:00.000Z", "2026-05-08", "digest")
-    assert optins.find(CHILD, "research") is None
-    assert optins.withdraw(CHILD, "marketing") and not optins.withdraw(CHILD, "marketing")
-    assert optins.find(CHILD, "marketing") is None
 
 
 def test_promise_06_only_the_version_in_force_was_accepted(standings):

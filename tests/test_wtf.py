@@ -85,6 +85,18 @@ def test_promise_20_a_child_is_refused_in_the_form(tiny):
     assert send(site.visitor(), email="eve@shop.example", **born(1980)).json["opt_ins"] == ["marketing"]
 
 
+def test_an_opt_in_has_no_effect_where_the_view_failed_after_all(tiny):
+    """However valid the form was; it takes effect once the view has answered."""
+    site = with_form(tiny, Newsletter)
+    marketing = site.privacy.site(site.app).mail.marketing
+    site.app.view_functions["form"] = lambda: ("no", 422) if Newsletter().validate_on_submit() else "form"
+    fields = hidden(with_form(tiny, Newsletter).visitor(), "/form") | {"email": ADA} | born(1980)
+    site.app.config["WTF_CSRF_ENABLED"] = False
+    assert site.visitor().post("/form", data=fields).status_code == 422 and marketing.of(ADA) == []
+    site.app.view_functions["form"] = lambda: "yes" if Newsletter().validate_on_submit() else "form"
+    assert site.visitor().post("/form", data=fields).text == "yes" and marketing.of(ADA)[0].is_in
+
+
 def test_the_token_is_asked_for_still(tiny):
     """Sifting is no way around Flask-WTF's own check."""
     assert with_form(tiny).visitor().post("/form", data={"email": ADA}).status_code == 400

@@ -14,6 +14,7 @@ from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.published import Publisher, no_decisions
 from flask_mixamo_privacy.tracking.rebuilding import Rebuilder
+from flask_mixamo_privacy.tracking.recent import Recent
 from flask_mixamo_privacy.tracking.reports import Reports
 from flask_mixamo_privacy.tracking.store import Store
 from flask_mixamo_privacy.tracking.windows import Calendar
@@ -35,17 +36,25 @@ class Kept:
         self.publisher = Publisher(self.calendar, least, decided)
         self.reports = Reports(self.store, self.publisher, self.calendar, least)
         self.rebuilder = Rebuilder(self.store, self.calendar, least, decided)
-        self.loader = Loader(str(folder), self.store, publish=lambda connection: self.publisher.close(connection, self.now))
+        self.loader = Loader(str(folder), self.store, publish=self._publish)
         self._segments = 0
 
     def load(self, events: list[dict[str, Any]], now: str) -> Loaded:
         """Write the events as one closed segment, load it, and publish what had closed by that moment."""
-        if events:
+        self.write([events] if events else [])
+        self.now = now
+        return self.loader.load()
+
+    def write(self, parts: list[list[dict[str, Any]]]) -> None:
+        """Write each of the parts as one closed segment."""
+        for events in parts:
             self._segments += 1
             lines = "".join(json.dumps(dict.fromkeys(FIELDS) | event) + "\n" for event in events)
             (self.folder / f"s{self._segments}.events").write_text(lines)
-        self.now = now
-        return self.loader.load()
+
+    def _publish(self, connection: Any, waiting: str | None, recent: Recent) -> int:
+        now = self.now if waiting is None else min(waiting, self.now)
+        return self.publisher.close(connection, now, recent) if now else 0
 
     def table(self, name: str) -> list[tuple[Any, ...]]:
         """Every row of one table of the database, in order."""

@@ -45,10 +45,19 @@ class Choice:
     list: str
     opted_in: tuple[str, int]  # when, and in which turn of all that was written; empty for never
     opted_out: tuple[str, int]
+    policy: str = ""  # the version under which they opted in,
+    text: str = ""  # the digest of the words that stood there,
+    source: str = ""  # and where
 
     @property
     def is_in(self) -> bool:
         return bool(self.opted_in[0]) and self.opted_in > self.opted_out
+
+    def as_dict(self) -> dict[str, str]:
+        """For the person to read: what is empty is left out, and the list that stands for all is called so."""
+        said = {"list": self.list or "all lists", "opted_in": self.opted_in[0], "opted_out": self.opted_out[0]}
+        said |= {"policy": self.policy, "text": self.text, "source": self.source}
+        return {name: value for name, value in said.items() if value}
 
 
 class Choices:
@@ -151,7 +160,8 @@ def _next_turn(connection: sa.Connection, marks: Collection[str]) -> int:
 
 
 def _choice(row: Row) -> Choice:
-    return Choice(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]))
+    said = (row["policy"], row["text"], row["in_source"])
+    return Choice(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]), *said)
 
 
 def _later(one: Row | None, other: Row) -> dict[str, Any]:

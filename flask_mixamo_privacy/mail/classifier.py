@@ -11,7 +11,7 @@ from . import automatic
 from .addresses import spelling
 from .authentication import verdict
 from .feedback import COUNTS, Report, report_of
-from .reading import addresses, header, headers, own_words, text
+from .reading import addresses, header, headers, own_words, parted, text
 from .tokens import Bearer
 from .verdict import Act, Ask, Ignore, Verdict
 from .wishes import wish_of
@@ -19,6 +19,7 @@ from .words import at_an_end, has_word, is_word, stripped
 
 _RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To")
 _ours = re.compile(r"<?([a-z2-7]{45})\.[0-9a-f]{16}(\.word)?@", re.IGNORECASE)
+_our_link = re.compile(r"/unsubscribe/([a-z2-7]{45})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class _Mail:
     authenticated: bool | None
     wish: str
     is_to_unsubscribe: bool
+    quotes_us: bool  # its quotation is a mailing of ours, whose footer has the word
 
     @property
     def mentions(self) -> bool:
-        return has_word(self.subject) or has_word(self.body)
+        """Whether somebody else than ourselves says the word in it."""
+        return has_word(self.subject) or has_word(parted(self.body)[0] if self.quotes_us else self.body)
 
 
 def classify(message: Message, place: Place = NOWHERE) -> Verdict:
@@ -105,6 +108,8 @@ def _of_person(mail: _Mail, is_quiet: bool) -> Verdict:
         return Ask("the word is in it, and what it means is for a person to say", address=mail.sender)
     if mail.is_to_unsubscribe:
         return Ask("written to the address for it, without the word", address=mail.sender)
+    if has_word(mail.body):
+        return Ignore("the word is ours alone, of the footer that it quotes", is_for_want_of_words=True)
     return Ignore("says nothing of unsubscribing, and asks for nothing", is_for_want_of_words=True)
 
 
@@ -137,7 +142,12 @@ def _looked_at(message: Message, place: Place) -> _Mail:
         authenticated=verdict(message, place.server),
         wish=wish_of(subject, own_words(body)) if place.contact.lower() in written_to else "",
         is_to_unsubscribe=place.unsubscribe.lower() in written_to and place.unsubscribe.lower() != place.contact.lower(),
+        quotes_us=bearer is not None or _has_our_link(parted(body)[1], place),
     )
+
+
+def _has_our_link(quoted: str, place: Place) -> bool:
+    return any(place.read_token(match[1]) for match in _our_link.finditer(quoted))
 
 
 def _answers_us(answered: list[str], place: Place) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 
 from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
 from ..rights.moments import later, stamp
+from .aside import Aside
 from .boxes import Found
 from .choices import EVERYTHING
 from .classifier import Place, classify
@@ -42,7 +42,7 @@ class Done:
 class Inbox:
     """Reads messages for one site. What it cannot read it keeps a copy of, and it answers nothing that is automatic."""
 
-    def __init__(self, place: Place, marketing: Marketing, desk: Desk, url: str, aside: str, language: str) -> None:
+    def __init__(self, place: Place, marketing: Marketing, desk: Desk, url: str, aside: Aside, language: str) -> None:
         self._place = place
         self._marketing = marketing
         self._desk = desk
@@ -68,14 +68,15 @@ class Inbox:
         verdict, fault = judge(message, self._place)
         done = Done(found.path, verdict.action, _because(verdict, fault), found.number)
         if fault:
-            done = replace(done, kept=self._keep(found, name))
+            done = replace(done, kept=self._aside.keep(found.raw, name[:32]))
         done = replace(done, request=self._do(verdict, message, base))
         self._seen.note(name, stamp(), done.action, done.reason)
         return done
 
     def forget(self) -> int:
-        """Forget the messages seen to long ago."""
-        return self._seen.forget_before(later(days=-_REMEMBERED))
+        """Forget the messages seen to long ago, and delete the copies kept no longer; gives the number of copies."""
+        self._seen.forget_before(later(days=-_REMEMBERED))
+        return self._aside.prune()
 
     def _do(self, verdict: Verdict, message: Read, base: str) -> int:
         if isinstance(verdict, Act):
@@ -100,14 +101,6 @@ class Inbox:
         return self._desk.open(
             kind, address or NOBODY, said, **where, identity=known, mail_after="" if may_answer else NEVER
         )
-
-    def _keep(self, found: Found, name: str) -> str:
-        """A copy for a person to look at, readable to the site's own user alone."""
-        os.makedirs(self._aside, mode=0o700, exist_ok=True)
-        path = os.path.join(self._aside, f"{name[:32]}.eml")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(found.raw)
-        return path
 
 
 def judge(message: Read, place: Place) -> tuple[Verdict, str]:

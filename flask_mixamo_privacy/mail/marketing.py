@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..errors import KeyMissing, RequestError, RightsUnavailable
 from ..keys import Keys
 from ..ledger import Entry, Ledger
+from ..policy import Policy
 from ..rights.moments import stamp
 from ..rights.people import hashes_of, is_of_a_person
 from ..wording import Wording
@@ -24,37 +25,53 @@ IsMinor = Callable[[str], bool]
 class Marketing:
     """Keeps what people want. The proof goes to the ledger first; what stands in :class:`Choices` has the effect."""
 
-    def __init__(self, url: str, ledger: Ledger, keys: Keys, policy_version: str, is_minor: IsMinor) -> None:
+    def __init__(self, url: str, ledger: Ledger, keys: Keys, policy: Policy, is_minor: IsMinor) -> None:
         self.tokens = Tokens(keys)
         self.choices = Choices(url)
         self._ledger = ledger
-        self._version = policy_version
+        self._version = policy.version
         self._is_minor = is_minor
+        #: What else one signs up to at forms: each is a list of its own, and no part of what "marketing" means.
+        self._apart = frozenset(purpose.id for purpose in policy.purposes if purpose.ask == "form") - {PURPOSE}
 
     def opt_in(
         self, address: str, list_name: str, *, wording: Wording | None, text: str, source: str, locale: str
     ) -> Decision:
-        """Sign an address up, with the proof of it; refused for a known child.
-
-        Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`: an opt-in exists once its record is on disk.
-        """
+        """Sign an address up, with the proof of it; refused for a known child. Errors as of :meth:`sign_up`."""
         person = _person(address)
         if self._is_minor(person):
             return Decision(False, "minor")
-        at, marks = stamp(), self.tokens.marks(person)
+        self.sign_up(person, list_name, wording, source, text, locale)
+        return Decision(True, "opted-in")
+
+    def sign_up(
+        self, subject: str, list_name: str, wording: Wording | None, source: str, text: str = "", locale: str = ""
+    ) -> None:
+        """Let somebody's opt-in take effect: an address's, or an id's of the site's own. Children are the caller's matter.
+
+        Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`: an opt-in exists once its record is on disk.
+        """
+        at, marks = stamp(), self.tokens.marks(subject)
         digest = wording.digest if wording else text
         proof = {"policy": self._version, "text": digest, "locale": wording.locale if wording else locale}
         self._ledger.append(self._entry("opt-in", at, marks, list_name, source, **proof), wording)
         self.choices.opt_in(marks, list_name, at, policy=self._version, text=digest, in_source=source)
-        return Decision(True, "opted-in")
-
-    def take_effect(self, address: str, text: str) -> None:
-        """Let an opt-in have effect whose proof is in the ledger already, as one given at a form's is."""
-        self.choices.opt_in(self.tokens.marks(address), PURPOSE, stamp(), policy=self._version, text=text, in_source="form")
 
     def opt_out(self, address: str, list_name: str, source: str) -> None:
         """Take an address off a list, or off all of them; it always takes effect, or raises."""
         self._opt_out(self.tokens.marks(_person(address)), list_name, source)
+
+    def stop(self, subject: str, source: str) -> None:
+        """Take somebody off all lists: an address, or an id of the site's own."""
+        self._opt_out(self.tokens.marks(subject), EVERYTHING, source)
+
+    def of(self, subject: str) -> list[Choice]:
+        """All that somebody said, a list each; raises :class:`KeyMissing` where that cannot be told."""
+        return self.choices.of(self.tokens.marks(subject))
+
+    def export(self, subject: str) -> list[dict[str, str]]:
+        """All that somebody said, in words."""
+        return [choice.as_dict() for choice in self.of(subject)]
 
     def opt_out_by(self, bearer: Bearer, source: str) -> str:
         """Take whoever a token is about off its list; gives the list's name."""
@@ -77,7 +94,7 @@ class Marketing:
         if not person:
             return Decision(False, "no-address")
         try:
-            choices = self.choices.of(self.tokens.marks(person))
+            choices = [one for one in self.of(person) if list_name or one.list not in self._apart]
             return Decision(False, "minor") if self._is_minor(person) else _decided(choices, list_name)
         except KeyMissing:
             return Decision(False, "key-missing")
@@ -88,7 +105,7 @@ class Marketing:
         """After a restore, let what the ledger says last have effect again; gives the number of what had been lost."""
         newest: dict[tuple[str, str], Mapping[str, str]] = {}
         for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", "erasure", since=since):
-            if PURPOSE in json.loads(row["purposes"]) or is_of_a_person(row):
+            if row["kind"] != "erasure" or is_of_a_person(row):
                 newest.pop((row["subject"], _list_of(row)), None)
                 newest[row["subject"], _list_of(row)] = row
         return sum(self._again(row) for row in newest.values() if row["subject"])
@@ -119,7 +136,8 @@ class Marketing:
     def _entry(self, kind: str, at: str, marks: Mapping[str, str], list_name: str, source: str, **proof: str) -> Entry:
         key, mark = list(marks.items())[-1]
         said = json.dumps({"list": list_name}, ensure_ascii=False)
-        about = {"purposes": (PURPOSE,), "subject": mark, "subject_key": key}
+        purpose = list_name if list_name in self._apart else PURPOSE
+        about = {"purposes": (purpose,), "subject": mark, "subject_key": key}
         return Entry(kind, at, source=source, detail=said, **about, **proof)  # type: ignore[arg-type]
 
 
@@ -137,8 +155,8 @@ def _decided(choices: Iterable[Choice], list_name: str | None) -> Decision:
 
 
 def _list_of(row: Mapping[str, str]) -> str:
-    """An opt-in at a form names none: there the purpose is the list. An erasure is of all lists."""
-    return str(json.loads(row["detail"] or "{}").get("list", EVERYTHING if row["kind"] == "erasure" else PURPOSE))
+    """An erasure is of all lists."""
+    return EVERYTHING if row["kind"] == "erasure" else str(json.loads(row["detail"])["list"])
 
 
 def _person(address: str) -> str:

@@ -122,6 +122,13 @@ def _content(part: Message) -> str:
         return payload[: 4 * _LONGEST_TEXT].decode("latin-1")
 
 
+def parted(said: str) -> tuple[str, str]:
+    """A text's lines without those that are marked as quoted, and those."""
+    lines = said.splitlines()
+    quoted = [line for line in lines if line.lstrip().startswith(">")]
+    return "\n".join(line for line in lines if not line.lstrip().startswith(">")), "\n".join(quoted)
+
+
 def own_words(said: str) -> str:
     """What somebody wrote, without what is quoted and without the signature."""
     own: list[str] = []

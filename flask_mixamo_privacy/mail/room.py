@@ -27,7 +27,7 @@ class Room:
 
     def __init__(self, settings: Settings, ledger: Ledger, keys: Keys, is_minor: IsMinor) -> None:
         policy = settings.policy
-        self.marketing = Marketing(settings.rights_url, ledger, keys, policy.version, is_minor)
+        self.marketing = Marketing(settings.rights_url, ledger, keys, policy, is_minor)
         self.held_back: Counter[str] = Counter()  # in this process, by reason
         self.unsubscribe = policy.marketing.unsubscribe if policy.marketing else ""
         self.contact = policy.contact.email if policy.contact else ""
@@ -42,9 +42,8 @@ class Room:
         return self._counted(Decision(bool(spelling(address)), str(mail_class) if spelling(address) else "no-address"))
 
     def stop(self, subject: str, why: str) -> None:
-        """Let no marketing mail go to somebody any more; an id of the site's own, which is no address, gets none."""
-        if spelling(subject):
-            self.marketing.opt_out(subject, EVERYTHING, why)
+        """Let no marketing mail go to somebody any more."""
+        self.marketing.stop(subject, why)
 
     def link(self, address: str, list_name: str, base: str) -> str:
         """The address of the page where somebody unsubscribes."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..keys import Keys
+from ..rights.subjects import canonical
 from .addresses import spelling
 
 _MARK, _LIST, _SEAL = 16, 4, 8  # bytes
@@ -39,9 +40,10 @@ class Tokens:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def marks(self, address: str) -> dict[str, str]:
-        """The beginning of an address's keyed hash under each kept key, the newest last."""
-        return {key: mark_of(hashed) for key, hashed in self._keys.hashes_by_key(spelling(address)).items()}
+    def marks(self, subject: str) -> dict[str, str]:
+        """The beginning of a keyed hash under each kept key, the newest last: of an address, or an id of the site's own."""
+        person = spelling(subject) or canonical(subject)
+        return {key: mark_of(hashed) for key, hashed in self._keys.hashes_by_key(person).items()}
 
     def make(self, address: str, list_name: str) -> str:
         """The token of an address and a list."""

@@ -15,7 +15,6 @@ from .desk import Desk, Notify
 from .mail import Mailer
 from .minors import Minors
 from .moments import now
-from .optins import OptIns
 from .people import People
 from .post import Post
 from .replay import Replay
@@ -44,7 +43,6 @@ class Office:
         self.people.forget_standings = standings.forget_person
         self.replay.forget_standings = standings.forget_again
         self.minors = Minors(standings, policy.minors)
-        self.optins = OptIns(standings)
         self.acceptances = Acceptances(standings)
         self._expired_on: date | None = None
 

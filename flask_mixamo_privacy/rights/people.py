@@ -29,12 +29,19 @@ class People:
         self._book = book
         #: Called with whoever is erased or objects, and why: no marketing goes there any more.
         self.stop_marketing: Callable[[str, str], None] = lambda subject, why: None
-        #: Called with whoever is erased: what was opted in to and accepted is forgotten too.
+        #: Called with whoever is erased: what was accepted is forgotten too.
         self.forget_standings: Callable[[str], int] = lambda subject: 0
+        #: Called with whoever wants to see what is stored: what was opted in to and out of, a list each.
+        self.export_choices: Callable[[str], list[dict[str, str]]] = lambda subject: []
 
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
-        """What each store holds about somebody; raises whatever a store raises, for a part would pass as the whole."""
+        """What each store holds about somebody, and what they opted in to.
+
+        Raises whatever a store raises, for a part would pass as the whole.
+        """
         found = self.stores.export(canonical(subject))
+        if choices := self.export_choices(subject):
+            found["opt-ins"] = choices
         self._note("access", subject, who=who, what=what, fields=sorted(found), outcome="allowed")
         return found
 

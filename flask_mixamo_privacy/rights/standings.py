@@ -1,4 +1,4 @@
-"""What stands about people, each known by a keyed hash alone: who is a child, who opted in, who accepted a licence."""
+"""What stands about people, each known by a keyed hash alone: who is a child, who accepted a licence."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Standings:
         return gone > 0
 
     def forget_person(self, subject: str) -> int:
-        """Forget what somebody opted in to and accepted; gives the number. That one is a child stays known."""
+        """Forget what somebody accepted; gives the number. That one is a child stays known."""
         if not self._database.exists:
             return 0
         mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)

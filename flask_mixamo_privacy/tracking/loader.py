@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import logging
 import os
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from operator import itemgetter
-from typing import Any
+from typing import NamedTuple
 
-import orjson
 import sqlalchemy as sa
 
 from ..errors import LoaderBusy, PrivacyError
 from . import log, schema
+from .lines import moment_of, parse
+from .recent import Recent, in_order
 from .scrubbing import scrub, visitors_in
-from .store import COLUMNS, Row, Store
+from .store import Store
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
+_HEAD = 16 * 1024  # bytes in which a line that says when it was written is looked for
 _PAUSE = 2.0  # seconds between two looks at the log
 _SCRUB_EVERY = 3600.0  # seconds between two scrubbings in the background, each of which may take long
 _DAY = 86400.0
-_pick = itemgetter(*COLUMNS)
+
+#: Publishes what has closed, given the moment from which on lines wait (None: no line does), and what is at hand. Gives the
+#: number of days that it published: 0 says that there are no more.
+Publish = Callable[[sa.Connection, str | None, Recent], int]
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -43,12 +45,20 @@ class Loaded:
     malformed: int = 0  # lines set aside
 
 
+class _Part(NamedTuple):
+    """What is loaded at once of one segment."""
+
+    path: str
+    offset: int
+    chunk: bytes
+    waiting: str | None  # the moment of the first line after it, in this segment or another; None where there is none
+    rest: int | None = None  # bytes that a crash tore, once the segment's writer is gone and all else is loaded
+
+
 class Loader:
     """Loads the segments of one folder into one store; of several loaders one works at a time."""
 
-    def __init__(
-        self, folder: str, events: Store, keep_days: int = 0, publish: Callable[[sa.Connection], int] | None = None
-    ) -> None:
+    def __init__(self, folder: str, events: Store, keep_days: int = 0, publish: Publish | None = None) -> None:
         self._folder = folder
         self._store = events
         self._keep = keep_days * _DAY
@@ -56,33 +66,33 @@ class Loader:
         self._scrubbed = -_SCRUB_EVERY
 
     def load(self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None) -> Loaded:
-        """Load what the log holds beyond the cursors.
+        """Load what the log holds beyond the cursors, and publish what has closed.
 
         Waits up to ``wait`` seconds for another loader, then raises :class:`LoaderBusy`; raises
         :class:`StoreUnavailable`, and loses nothing, while the database is away.
         """
         self._store.take_up()
-        loaded = Loaded()
+        loaded, recent = Loaded(), Recent()
         if not os.path.isdir(self._folder):
             if wait:
                 scrub(self._folder, self._store)
             return loaded
         with self._elected(wait):
             cursors = self._cursors()
-            for path in log.segments(self._folder):
-                self._load_segment(path, cursors.pop(os.path.basename(path), 0), loaded, progress)
+            for batch in _batches(self._parts(cursors)):
+                self._load(batch, loaded, recent, progress)
             self._drop_cursors(list(cursors))
-            self._close()
+            self._close(recent)
             if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and scrub(self._folder, self._store):
                 self._scrubbed = time.monotonic()
         return loaded
 
-    def _close(self) -> None:
-        """Publish what has closed, now that every line of it is loaded; a month at a time, lest erasures wait for years."""
+    def _close(self, recent: Recent) -> None:
+        """Publish what closed without a line that was loaded; a month at a time, lest erasures wait for years."""
         going = self._publish is not None and self._store.database.exists
         while going:
             with self._store.write() as connection:
-                going = self._publish is not None and self._publish(connection) > 0
+                going = self._publish is not None and self._publish(connection, None, recent) > 0
 
     @contextmanager
     def _elected(self, wait: float) -> Iterator[None]:
@@ -108,20 +118,23 @@ class Loader:
             with self._store.write() as connection:
                 connection.execute(sa.delete(schema.cursors).where(schema.cursors.c.segment.in_(gone)))
 
-    def _load_segment(self, path: str, offset: int, loaded: Loaded, progress: Callable[[int], None]) -> None:
-        with open(path, "rb") as file, log.try_lock(file.fileno()) as dead:
-            file.seek(offset)
-            while chunk := file.read(_CHUNK):
-                whole = chunk.rfind(b"\n") + 1
-                if not whole and len(chunk) < _CHUNK:
-                    break
-                size = whole or len(chunk)
-                self._commit(os.path.basename(path), offset, chunk[:size], loaded)
-                offset += size
-                file.seek(offset)
-                progress(size)
-            if dead:
-                self._finish(path, file.seek(0, os.SEEK_END) - offset, loaded)
+    def _parts(self, cursors: dict[str, int]) -> Iterator[_Part]:
+        """What is not loaded yet, in order of time, as a loader would have met it that was always at work.
+
+        Takes out of ``cursors`` those of the segments there are.
+        """
+        found = [(path, cursors.pop(os.path.basename(path), 0)) for path in log.segments(self._folder)]
+        order = sorted(((_moment_at(path, offset) or "", path, offset) for path, offset in found), key=itemgetter(0))
+        for number, (_, path, offset) in enumerate(order, start=1):
+            yield from _parts_of(path, offset, order[number][0] if number < len(order) else None)
+
+    def _load(self, batch: list[_Part], loaded: Loaded, recent: Recent, progress: Callable[[int], None]) -> None:
+        if any(part.chunk for part in batch):
+            self._commit(batch, loaded, recent)
+        for part in batch:
+            if part.rest is not None:
+                self._finish(part.path, part.rest, loaded)
+            progress(len(part.chunk))
 
     def _finish(self, path: str, rest: int, loaded: Loaded) -> None:
         """Count what a crash tore, and delete the segment, when its writer is gone and its time is over."""
@@ -130,120 +143,81 @@ class Loader:
             loaded.torn += rest > 0
             os.unlink(path)
 
-    def _commit(self, segment: str, offset: int, chunk: bytes, loaded: Loaded) -> None:
-        rows, bad = parse(chunk)
+    def _commit(self, batch: list[_Part], loaded: Loaded, recent: Recent) -> None:
+        """One transaction: the events, their segments' cursors, and what has closed with them."""
+        rows, bad = [], []
+        for part in batch:
+            good, flawed = parse(part.chunk)
+            rows += good
+            bad += [(os.path.basename(part.path), part.offset + at, line) for line, at in flawed]
+        in_order(rows)
         with self._store.write() as connection:
-            loaded.events += self._store.add(connection, rows)
-            gone = self._store.erased(connection, visitors_in(line for line, _ in bad))
+            new = self._store.add(connection, rows)
+            gone = self._store.erased(connection, visitors_in(line for _, _, line in bad))
             self._store.note_lines_of(connection, gone)
-            for line, at in bad:
+            for segment, at, line in bad:
                 if gone.isdisjoint(visitors_in([line])):
-                    self._store.set_aside(connection, segment, offset + at, line)
-            _move_cursor(connection, segment, offset + len(chunk))
+                    self._store.set_aside(connection, segment, at, line)
+            _move_cursors(connection, batch)
+            if self._publish is not None:
+                if new == len(rows):
+                    recent.add(connection, rows)
+                self._publish(connection, batch[-1].waiting, recent)
+        loaded.events += new
         loaded.lines += len(rows) + len(bad)
         loaded.malformed += len(bad)
 
 
-def parse(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]:
-    """Whole lines as rows of the store; those that are no event come back with their place."""
-    if _NUL not in chunk and chunk.endswith(b"\n"):
-        try:
-            with _no_garbage_collection():
-                rows = _parse_at_once(chunk)
-            if _all_good(rows):
-                return rows, []
-        except _NOT_AN_EVENT:
-            pass
-    return _parse_one_by_one(chunk)
+def _parts_of(path: str, offset: int, later: str | None) -> Iterator[_Part]:
+    with open(path, "rb") as file, log.try_lock(file.fileno()) as dead:
+        file.seek(offset)
+        while chunk := file.read(_CHUNK):
+            whole = chunk.rfind(b"\n") + 1
+            if not whole and len(chunk) < _CHUNK:
+                break
+            size = whole or len(chunk)
+            file.seek(offset + size)
+            here = _moment_in(file.read(_HEAD))
+            yield _Part(path, offset, chunk[:size], _earlier(here, later))
+            offset += size
+            file.seek(offset)
+        if dead:
+            yield _Part(path, offset, b"", later, file.seek(0, os.SEEK_END) - offset)
 
 
-def _parse_at_once(chunk: bytes) -> list[Row]:
-    """All lines as one JSON list, so that the work is done in C."""
-    events = orjson.loads(b"[%b]" % chunk[:-1].replace(b"\n", b","))
-    if len(events) != chunk.count(b"\n"):
-        raise ValueError("a line is not one event")
-    for event in events:
-        data = event["data"]
-        if type(data) is not dict:
-            raise TypeError("data is no object")
-        event["data"] = orjson.dumps(data).decode() if data else "{}"
-    return list(map(_pick, events))
+def _batches(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
+    """Parts that are loaded in one transaction: small segments together."""
+    batch: list[_Part] = []
+    for part in parts:
+        batch.append(part)
+        if sum(len(part.chunk) for part in batch) > _CHUNK // 2:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Hundreds of thousands of new objects, none of them garbage yet, would be looked through again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def _moment_at(path: str, offset: int) -> str | None:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return _moment_in(file.read(_HEAD))
 
 
-def _parse_one_by_one(chunk: bytes) -> tuple[list[Row], list[tuple[bytes, int]]]:
-    rows: list[Row] = []
-    bad: list[tuple[bytes, int]] = []
-    place = 0
-    for line in chunk.splitlines(keepends=True):
-        if line.startswith(b" ") and line.isspace():  # of an erased visitor, once
-            place += len(line)
-            continue
-        try:
-            row = _row(orjson.loads(line))
-            if _NUL in line or not _all_good([row]):
-                raise ValueError("not an event")
-            rows.append(row)
-        except _NOT_AN_EVENT:
-            bad.append((line, place))
-        place += len(line)
-    return rows, bad
+def _moment_in(head: bytes) -> str | None:
+    """When a segment goes on; None where it does not, and the empty text where that cannot be told."""
+    return moment_of(head) if b"\n" in head or len(head) == _HEAD else None
 
 
-_NUL = b"\\u0000"  # our log never writes one, and PostgreSQL takes none
-_NOT_AN_EVENT = (ValueError, KeyError, TypeError)
+def _earlier(one: str | None, other: str | None) -> str | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
-def _row(event: dict[str, Any]) -> Row:
-    data = event["data"]
-    if type(data) is not dict:
-        raise TypeError("data is no object")
-    event["data"] = orjson.dumps(data).decode() if data else "{}"
-    row: Row = _pick(event)
-    return row
-
-
-def _all_good(rows: list[Row]) -> bool:
-    """Whether every value has its type; by whole columns, so that the work is done in C."""
-    if not rows:
-        return True
-    columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
-    typed = all(set(map(type, column)) <= _TYPES[name] for name, column in columns.items())
-    return typed and _are_times(columns["at"])
-
-
-_TYPES = {name: {str} if name in ("visitor", "id", "at", "kind", "visit", "data") else {str, type(None)} for name in COLUMNS}
-
-
-def _are_times(texts: Sequence[str]) -> bool:
-    """Whether all are as ``2026-05-08T12:00:00.000Z``; reports rely on it."""
-    if set(map(len, texts)) != {24}:
-        return False
-    minutes, seconds = {text[:16] for text in texts}, {text[16:20] + text[23:] for text in texts}
-    for day in {minute[:10] for minute in minutes}:
-        date.fromisoformat(day)  # no 30 February
-    return all(map(_MINUTE.fullmatch, minutes)) and all(map(_SECOND.fullmatch, seconds))
-
-
-_MINUTE = re.compile(r"2\d\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d", re.ASCII)
-_SECOND = re.compile(r":[0-5]\d\.Z", re.ASCII)
-
-
-def _move_cursor(connection: sa.Connection, segment: str, offset: int) -> None:
-    moved = sa.update(schema.cursors).where(schema.cursors.c.segment == segment).values(offset=offset)
-    if not connection.execute(moved).rowcount:
-        connection.execute(sa.insert(schema.cursors), {"segment": segment, "offset": offset})
+def _move_cursors(connection: sa.Connection, batch: list[_Part]) -> None:
+    ends = {os.path.basename(part.path): part.offset + len(part.chunk) for part in batch}
+    connection.execute(
+        sa.delete(schema.cursors).where(schema.cursors.c.segment == sa.bindparam("of")), [{"of": name} for name in ends]
+    )
+    connection.execute(sa.insert(schema.cursors), [{"segment": name, "offset": end} for name, end in ends.items()])
 
 
 def _lock(descriptor: int) -> bool:

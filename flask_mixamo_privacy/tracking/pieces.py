@@ -4,39 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from . import schema
-from .tally import COUNTED
-from .windows import Calendar, week_of
+from .piece import Piece
+from .recent import Recent, in_time
+from .tally import COUNTED, Event
+from .windows import Calendar
+
+__all__ = ["Piece", "Pieces", "in_time"]
 
 _DAY = timedelta(days=1)
-in_time = itemgetter(2, 0, 1)
-
-Event = Sequence[Any]  # with the columns of COUNTED
-
-
-class Piece(NamedTuple):
-    """A stretch of time within one day that is counted at once: the day, or a part of one that somebody looked at."""
-
-    start: str
-    until: str
-    day: date
-
-    @property
-    def unit(self) -> tuple[str, str, str, str]:
-        return f"{self.day:%Y-%m}", week_of(self.day), self.day.isoformat(), self.start
+_EVENT = [schema.events.c[name] for name in COUNTED]
+_IS_LATE = sa.and_(schema.late.c.visitor == schema.events.c.visitor, schema.late.c.id == schema.events.c.id)
 
 
 class Pieces:
     """The pieces that were counted, and how one becomes one of them."""
 
-    def __init__(self, connection: sa.Connection, calendar: Calendar) -> None:
+    def __init__(self, connection: sa.Connection, calendar: Calendar, recent: Recent) -> None:
         self._connection = connection
         self._calendar = calendar
+        self._recent = recent
 
     def ends_day(self, piece: Piece) -> bool:
         """Whether it is the whole of its day, or the last part."""
@@ -47,20 +38,28 @@ class Pieces:
         first: str | None = self._connection.scalar(sa.select(sa.func.min(schema.pieces.c.day)))
         return first == day.isoformat()
 
-    def events(self, piece: Piece, late: str | None = None) -> list[Any]:
+    def events(self, piece: Piece, late: str | None = None) -> Sequence[Event]:
         """A piece's events in order of time; with those that came late, which are counted with it instead of their own."""
-        events, late_ones = schema.events.c, schema.late.c
-        columns = [events[name] for name in COUNTED]
-        of_event = sa.and_(late_ones.visitor == events.visitor, late_ones.id == events.id)
-        came_late = sa.select(*columns).join(schema.late, of_event)
-        came_late = came_late.where(late_ones.piece == (piece.start if late is None else late))
-        on_time = sa.select(*columns).where(events.at >= piece.start, events.at < piece.until)
-        on_time = on_time.order_by(events.at, events.visitor, events.id)
-        if self._connection.execute(sa.select(late_ones.id).limit(1)).first() is None:
-            return list(self._connection.execute(on_time).all())
-        on_time = on_time.where(~sa.exists().where(of_event))
-        found = [*self._connection.execute(came_late).all(), *self._connection.execute(on_time).all()]
-        return sorted(found, key=in_time)
+        came_late = self._late(piece.start if late is None else late)
+        on_time = self._recent.events(self._connection, piece) or self._on_time(piece)
+        return sorted([*came_late, *on_time], key=in_time) if came_late else on_time
+
+    def _late(self, label: str) -> Sequence[Event]:
+        chosen = sa.select(*_EVENT).join(schema.late, _IS_LATE).where(schema.late.c.piece == label)
+        return self._read(chosen)
+
+    def _on_time(self, piece: Piece) -> Sequence[Event]:
+        at = schema.events.c.at
+        chosen = sa.select(*_EVENT).where(at >= piece.start, at < piece.until)
+        if self._connection.scalar(sa.select(schema.late.c.id).limit(1)) is not None:
+            chosen = chosen.where(~sa.exists().where(_IS_LATE))
+        return self._read(chosen.order_by(at, schema.events.c.visitor, schema.events.c.id))
+
+    def _read(self, chosen: sa.Select[Any]) -> Sequence[Event]:
+        cursor = self._connection.execute(chosen).cursor
+        assert cursor is not None
+        found: Sequence[Event] = cursor.fetchall()  # tuples of the driver's own: millions of rows are not made objects
+        return found
 
     def take_late(self, piece: Piece) -> None:
         """Let the events that came after their own time had been counted be counted with this piece."""

@@ -12,7 +12,8 @@ from . import schema
 from .disclosure import OTHER, Table, Tally, is_safe, loses_little, merged, told_apart, total
 from .headcount import Headcount
 from .pieces import Piece, Pieces, in_time
-from .tally import WHOLE_DAY, tables_of
+from .recent import Recent
+from .tally import WHOLE_DAY, tables_of, visitor_of
 from .windows import Calendar, Window, week_of
 
 #: Seconds after midnight during which a day still waits for lines; a segment of the log lives no longer.
@@ -51,10 +52,11 @@ class Publisher:
         self._least = least
         self._decided = decided
 
-    def close(self, connection: sa.Connection, now: str, progress: Callable[[date], None] = lambda day: None) -> int:
+    def close(self, connection: sa.Connection, now: str, recent: Recent | None = None) -> int:
         """Publish the days that ended before a moment and are not published yet, at most to the end of a month.
 
         With them the weeks and the month that end with them. Gives the number of days: 0 says that there are no more.
+        ``recent`` is what the pass over the log has at hand.
         """
         first = self._next(connection)
         if first is None:
@@ -63,7 +65,7 @@ class Publisher:
         end = min(self._calendar.day_of(now), Window.of("month", day).end)
         if day >= end:
             return 0
-        return Pass(connection, self._calendar, self._least, self._decided).close(first, end, progress)
+        return self._pass(connection, recent or Recent()).close(first, end)
 
     def step(self, connection: sa.Connection) -> bool:
         """Publish what came since the last piece, on the day at hand, if nobody can be told apart in it."""
@@ -76,7 +78,10 @@ class Publisher:
         until = _after(newest or first)
         if until >= ends:
             return False  # at the very end of its day, which will be closed soon
-        return Pass(connection, self._calendar, self._least, self._decided).step(Piece(first, until, day))
+        return self._pass(connection, Recent()).step(Piece(first, until, day))
+
+    def _pass(self, connection: sa.Connection, recent: Recent) -> Pass:
+        return Pass(connection, self._calendar, self._least, self._decided, recent)
 
     def _next(self, connection: sa.Connection) -> str | None:
         """Where the next piece starts; None while there is no event."""
@@ -90,21 +95,21 @@ class Publisher:
 class Pass:
     """One pass over pieces in order of time; keeps at hand what waits for the end of its week or month."""
 
-    def __init__(self, connection: sa.Connection, calendar: Calendar, least: int, decided: Decided) -> None:
+    def __init__(self, connection: sa.Connection, calendar: Calendar, least: int, decided: Decided, recent: Recent) -> None:
         self._connection = connection
-        self._pieces = Pieces(connection, calendar)
-        self._headcount = Headcount(connection, self._pieces, least)
+        self._recent = recent
+        self._pieces = Pieces(connection, calendar, recent)
+        self._headcount = Headcount(connection, self._pieces, least, recent)
         self._calendar = calendar
         self._least = least
         self._decided = decided
         self._decisions: dict[date, dict[str, Table]] = {}
         self._placed: dict[Place, Placed] = {}  # what was published of this month's pieces
-        self._waiting: dict[Piece, dict[str, Table]] = {}  # the tables of pieces of which something was not
         self._new_cells: list[dict[str, Any]] = []  # published, and not written yet
         self._changed: dict[Place, Placed] = {}
         self._broken: set[str] = set()  # the starts of pieces that lost events after their total was published
 
-    def close(self, first: str, end: date, progress: Callable[[date], None]) -> int:
+    def close(self, first: str, end: date) -> int:
         """Close the days from a moment to before a day."""
         day = self._calendar.day_of(first)
         self._remember(day, end)
@@ -115,13 +120,13 @@ class Pass:
             self._pieces.note(piece)
             self.count(piece)
             self.end_day(day)
-            progress(day)
+            self._recent.counted(piece.until)
             first, day, closed = piece.until, day + _DAY, closed + 1
         return closed
 
     def step(self, piece: Piece) -> bool:
         """Publish a part of a day, unless its total could tell of somebody."""
-        if len({event[0] for event in self._pieces.events(piece, late="")}) < self._least:
+        if len(set(map(visitor_of, self._pieces.events(piece, late="")))) < self._least:
             return False
         self._pieces.take_late(piece)
         self._pieces.note(piece)
@@ -139,13 +144,13 @@ class Pass:
     def count(self, piece: Piece, *, new: bool = True) -> None:
         """Publish what can be published of one piece by itself."""
         tables = self._tables(piece)
-        self._waiting[piece] = tables
+        self._recent.tables[piece] = tables
         visitors = total(tables.get("visitors", {})).visitors
         self._headcount.arrived(piece, visitors)
         always = not self._pieces.ends_day(piece) and self._pieces.is_first_day(piece.day)
         for name in tables:
             self._publish(name, [piece], piece.unit, "piece", always=always)
-        self._waiting[piece] = {name: table for name, table in tables.items() if not self._is_done(name, piece)}
+        self._recent.tables[piece] = {name: table for name, table in tables.items() if not self._is_done(name, piece)}
         self._flush()
         if new:
             self._headcount.add(visitors, piece.day)
@@ -164,7 +169,7 @@ class Pass:
             self._flush()
             self._headcount.close(month)
             self._headcount.forget(week.first)
-            self._placed, self._waiting = {}, {}
+            self._placed, self._recent.tables = {}, {}
 
     def _gather(self, level: str, first: date, end: date) -> None:
         unit = (f"{first:%Y-%m}", week_of(first) if level == "week" else "", "", "")
@@ -227,9 +232,9 @@ class Pass:
     # What was counted, and who was there
 
     def _table(self, name: str, piece: Piece) -> Table:
-        if piece not in self._waiting:
-            self._waiting[piece] = self._tables(piece)
-        return self._waiting[piece].get(name, {})
+        if piece not in self._recent.tables:
+            self._recent.tables[piece] = self._tables(piece)
+        return self._recent.tables[piece].get(name, {})
 
     def _tables(self, piece: Piece) -> dict[str, Table]:
         found = tables_of(self._pieces.events(piece), self._calendar)
@@ -247,6 +252,7 @@ class Pass:
         first = day.replace(day=1)
         self._decisions = self._decided(first, end)
         self._broken = self._pieces.broken(first, Window.of("month", day).end)
+        self._recent.drop(self._pieces.broken(min(first, Window.of("week", day).first), end))
         pieces = {piece.start: piece for piece in self._pieces.between(first, Window.of("month", day).end)}
         for row in self._connection.execute(sa.select(schema.placed).where(schema.placed.c.start.in_(pieces))):
             self._placed[row.name, pieces[row.start]] = Placed(row.total, row.rows)

@@ -87,10 +87,10 @@ class Reading:
 
     def total(self, name: str, window: Window) -> Cell:
         """A table's events; "12+" where a part had too few visitors to be counted in, "<5" where all of it has."""
-        table = self._table(name, window)
-        if not table:
+        number = self._total(name, window)
+        if number is None:
             return self._nothing(name, window)
-        return f"{table[''].number}+" if self._waits(name, window) else table[""].number
+        return f"{number}+" if self._waits(name, window) else number
 
     def fixed(self, name: str, row: str, window: Window) -> Cell:
         """The events of a row that is known beforehand; None where it is hidden for the sake of another one."""
@@ -131,6 +131,15 @@ class Reading:
         if isinstance(granted, int) and isinstance(refused, int) and granted + refused:
             return round(granted / (granted + refused), 4)
         return None
+
+    def _total(self, name: str, window: Window) -> int | None:
+        """A table's events alone, of which there may be many more rows to read."""
+        if (name, window) in self._tables:
+            table = self._tables[name, window]
+            return table[""].number if table else None
+        cells = schema.cells.c
+        number = self._scalar(sa.select(sa.func.sum(cells.number)).where(cells.name == name, cells.row == "", *_in(window)))
+        return None if number is None else int(number)
 
     def _table(self, name: str, window: Window) -> Mapping[str, _Sum]:
         """All rows of a table in a window, the total under the empty name; empty where nothing was published."""

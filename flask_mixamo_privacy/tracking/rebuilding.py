@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from . import schema
 from .pieces import Piece, Pieces
 from .published import Decided, Pass, no_decisions
+from .recent import Recent
 from .store import Store
 from .windows import Calendar, Window
 
@@ -51,12 +52,13 @@ class Rebuilder:
 
     def _rebuild(self, month: Window) -> bool:
         with self._store.write() as connection:
-            counted = Pieces(connection, self._calendar)
+            recent = Recent()
+            counted = Pieces(connection, self._calendar, recent)
             if counted.broken(month.first, month.end):
                 return False
             pieces = counted.between(month.first, month.end)
             _unpublish(connection, month, pieces)
-            Pass(connection, self._calendar, self._least, self._decided).again(pieces, month.end)
+            Pass(connection, self._calendar, self._least, self._decided, recent).again(pieces, month.end)
         return True
 
 

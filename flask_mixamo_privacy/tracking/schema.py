@@ -8,17 +8,19 @@ from .events import FIELDS
 
 metadata = sa.MetaData()
 
+_KEY = ("at", "visitor", "id")
+_ALWAYS = ("visitor", "id", "at", "kind", "visit", "data")
+
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
     *(
-        sa.Column(name, sa.Text, nullable=name not in ("at", "kind", "visit"))
-        for name in FIELDS
-        if name not in ("id", "visitor")
+        sa.Column(name, sa.Text, nullable=name not in _ALWAYS)
+        for name in (*_KEY, *(field for field in FIELDS if field not in _KEY))
     ),
-    sa.Index("events_at", "at"),
+    # In order of time, as they come and as they are counted and deleted; each of them once.
+    sa.PrimaryKeyConstraint(*_KEY),
+    sa.Index("events_key", "visitor", "id", unique=True),
     sqlite_with_rowid=False,
 )
 
@@ -90,6 +92,7 @@ people = sa.Table(
     sa.Column("last", sa.Text, nullable=False),
     sa.Column("counted", sa.Boolean, nullable=False),
     sa.Column("seen", sa.Boolean, nullable=False),  # since the number of all visitors was last published
+    sa.Index("people_seen", "counted", sqlite_where=sa.text("seen = 1"), postgresql_where=sa.text("seen")),
     sqlite_with_rowid=False,
 )
 

@@ -21,12 +21,11 @@ __all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "malformed", "metadat
 
 Row = tuple[Any, ...]
 
-_AT = itemgetter(2)
-_KEY = itemgetter(0, 1)  # visitor and id; what else two lines of one event say need not compare
-
 _NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
 COLUMNS = tuple(column.name for column in events.columns)
+_AT, _VISITOR = itemgetter(COLUMNS.index("at")), itemgetter(COLUMNS.index("visitor"))
+_KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
 
 
 class Store:
@@ -55,14 +54,14 @@ class Store:
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
         """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
-        gone = self.erased(connection, {row[0] for row in rows})
+        gone = self.erased(connection, set(map(_VISITOR, rows)))
         if gone:
             self.note_lines_of(connection, gone)
-            rows = [row for row in rows if row[0] not in gone]
+            rows = [row for row in rows if _VISITOR(row) not in gone]
         if not rows:
             return 0
         self._note_late(connection, rows)
-        return connection.exec_driver_sql(self._insert, _in_order(rows)).rowcount
+        return connection.exec_driver_sql(self._insert, list(rows)).rowcount
 
     def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Note the new events of a time that was counted already, so that they are counted with the next."""
@@ -233,21 +232,11 @@ class Store:
 
     @property
     def _insert(self) -> str:
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        if self.database.is_sqlite:
-            return f"INSERT OR IGNORE INTO events ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-        return f"INSERT INTO events ({names}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
+        names, mark = ", ".join(f'"{name}"' for name in COLUMNS), "?" if self.database.is_sqlite else "%s"
+        return f"INSERT INTO events ({names}) VALUES ({', '.join([mark] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
-
-
-def _in_order(rows: Sequence[Row]) -> list[Row]:
-    """In the order of the table, which is what a B-tree takes fastest."""
-    try:
-        return sorted(rows)
-    except TypeError:  # two lines of one event differ in something that one of them has not
-        return sorted(rows, key=_KEY)
 
 
 def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -> None:

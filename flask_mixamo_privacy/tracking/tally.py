@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -12,8 +13,11 @@ import orjson
 from .disclosure import OTHER, Table, Tally
 from .windows import Calendar
 
-#: The columns of an event that are counted, in the order of :class:`Counted`.
-COUNTED = ("visitor", "id", "at", "kind", "visit", "page", "previous", "referrer", "browser", "platform", "provider", "data")
+#: The columns of an event as it is counted, in the order of :class:`Columns`: those of the store.
+COUNTED = (
+    "at", "visitor", "id", "kind", "visit", "page", "previous", "referrer",
+    "browser", "platform", "provider", "network", "data",
+)  # fmt: skip
 
 #: Tables that make sense of a whole day only: what came last, what was changed.
 WHOLE_DAY = ("exits", "changes")
@@ -26,62 +30,64 @@ _LONGEST_NAME, _LONGEST_ROW = 250, 600  # characters
 _LONGEST_TIME = 86_400  # seconds that one exit may count for
 
 
-class Counted(NamedTuple):
-    """An event as it is counted."""
-
-    visitor: str
-    id: str
-    at: str
-    kind: str
-    visit: str
-    page: str | None
-    previous: str | None
-    referrer: str | None
-    browser: str | None
-    platform: str | None
-    provider: str | None
-    data: str
+Event = Sequence[Any]  # with the columns of COUNTED
 
 
-Pair = tuple[str, str]  # row and visitor
-_PAGE, _ENDS = itemgetter(5, 0), ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"))
+class Columns(NamedTuple):
+    """Events as they are counted, by column: whole columns are counted in C."""
+
+    at: Sequence[str] = ()
+    visitor: Sequence[str] = ()
+    id: Sequence[str] = ()
+    kind: Sequence[str] = ()
+    visit: Sequence[str] = ()
+    page: Sequence[str | None] = ()
+    previous: Sequence[str | None] = ()
+    referrer: Sequence[str | None] = ()
+    browser: Sequence[str | None] = ()
+    platform: Sequence[str | None] = ()
+    provider: Sequence[str | None] = ()
+    network: Sequence[str | None] = ()
+    data: Sequence[str] = ()
+
+
+_NONE = Columns()
+_kind_of, visitor_of = itemgetter(COUNTED.index("kind")), itemgetter(COUNTED.index("visitor"))
+_ENDS = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"))
 _GAPS = ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (29, "2–4 weeks"))
 
 
-def tables_of(events: Sequence[Sequence[Any]], calendar: Calendar) -> dict[str, Table]:
+def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
     """Every table over some events, which are in order of time; a table without events is left out."""
-    kinds: dict[str, list[Counted]] = {}
-    for event in map(Counted._make, events):
-        kinds.setdefault(event.kind, []).append(event)
-    views, starts = kinds.get("page_view", []), kinds.get("visit_start", [])
-    numbers = {event.visit: data.get("visit_number") for event, data in _with_data(kinds.get("repeat_visit", []))}
+    if not events:
+        return {}
+    kinds = _by_kind(events)
+    views, starts, repeats, exit_links, clicks, choices = (
+        kinds.get(kind, _NONE)
+        for kind in ("page_view", "visit_start", "repeat_visit", "exit_link", "click", "customisation")
+    )
+    texts = (_within(_ENDS, _read(data).get("visit_number"), "11 or more") for data in repeats.data)
+    numbers = dict(zip(repeats.visit, texts, strict=True))
+    last = dict(zip(views.visit, zip(views.page, views.visitor, strict=True), strict=True)).values()
     found: dict[str, Table] = {
-        "visitors": _table(("everybody", event[0]) for event in events),
-        "returning": _table(("repeat" if e.visit in numbers else "first", e.visitor) for e in starts),
-        "visit_numbers": _table((_within(_ENDS, numbers.get(e.visit, 1), "11 or more"), e.visitor) for e in starts),
-        "days_between": _table(
-            (_within(_GAPS, data.get("days_since_last"), "a month or more"), e.visitor)
-            for e, data in _with_data(kinds.get("repeat_visit", []))
-        ),
-        "pages": _table((page or UNKNOWN, visitor) for page, visitor in map(_PAGE, views)),
-        "time": _times(kinds.get("page_exit", [])),
-        "entries": _table((e.page or UNKNOWN, e.visitor) for e in starts),
-        "exits": _table((e.page or UNKNOWN, e.visitor) for e in {e.visit: e for e in views}.values()),
-        "movement": _table((key(e.previous, e.page), e.visitor) for e in views if e.previous and e.page),
-        "referrers": _table((site_of(e.referrer), e.visitor) for e in starts if e.referrer),
-        "exit_links": _table(
-            (str(data.get("to") or UNKNOWN), e.visitor) for e, data in _with_data(kinds.get("exit_link", []))
-        ),
-        "clicks": _table(
-            (key(e.page or UNKNOWN, str(data.get("to") or data.get("on") or UNKNOWN)), e.visitor)
-            for e, data in _with_data(kinds.get("click", []))
-        ),
-        "choices": _table((_choice(data), e.visitor) for e, data in _with_data(kinds.get("customisation", []))),
-        "changes": _changes(kinds.get("customisation", [])),
-        "browsers": _table((e.browser or UNKNOWN, e.visitor) for e in starts),
-        "platforms": _table((e.platform or UNKNOWN, e.visitor) for e in starts),
-        "providers": _table((e.provider, e.visitor) for e in starts if e.provider),
-        "hours": _table((calendar.hour_of(e.at), e.visitor) for e in views),
+        "visitors": {"everybody": Tally(len(events), 0, set(map(visitor_of, events)))},
+        "returning": _table(["repeat" if visit in numbers else "first" for visit in starts.visit], starts.visitor),
+        "visit_numbers": _table([numbers.get(visit, "1") for visit in starts.visit], starts.visitor),
+        "days_between": _table(repeats.data, repeats.visitor, _gap),
+        "pages": _table(views.page, views.visitor),
+        "time": _times(kinds.get("page_exit", _NONE)),
+        "entries": _table(starts.page, starts.visitor),
+        "exits": _table([page for page, _ in last], [visitor for _, visitor in last]),
+        "movement": _table(_pairs(views.previous, views.page), views.visitor, _move),
+        "referrers": _table(starts.referrer, starts.visitor, _site),
+        "exit_links": _table(exit_links.data, exit_links.visitor, _target),
+        "clicks": _table(_pairs(clicks.page, clicks.data), clicks.visitor, _pressed),
+        "choices": _table(choices.data, choices.visitor, _choice),
+        "changes": _changes(choices),
+        "browsers": _table(starts.browser, starts.visitor),
+        "platforms": _table(starts.platform, starts.visitor),
+        "providers": _table(starts.provider, starts.visitor, _if_known),
+        "hours": _table(_hours(views.at, calendar), views.visitor),
     }
     return {name: table for name, table in found.items() if table}
 
@@ -102,48 +108,111 @@ def site_of(referrer: str) -> str:
     return "/".join(referrer.split("/", 3)[:3])
 
 
-def _table(pairs: Iterable[Pair]) -> Table:
+# How a row is called, by what was counted; None where it is not told at all.
+
+
+def _recorded(text: str | None) -> str:
+    return text or UNKNOWN
+
+
+def _if_known(text: str | None) -> str | None:
+    return text or None
+
+
+def _site(referrer: str | None) -> str | None:
+    return site_of(referrer) if referrer else None
+
+
+def _move(pages: tuple[str | None, str | None]) -> str | None:
+    previous, page = pages
+    return key(previous, page) if previous and page else None
+
+
+def _gap(data: str) -> str:
+    return _within(_GAPS, _read(data).get("days_since_last"), "a month or more")
+
+
+def _target(data: str) -> str:
+    return str(_read(data).get("to") or UNKNOWN)
+
+
+def _pressed(click: tuple[str | None, str]) -> str:
+    page, data = click[0], _read(click[1])
+    return key(page or UNKNOWN, str(data.get("to") or data.get("on") or UNKNOWN))
+
+
+def _choice(data: str) -> str:
+    said = _read(data)
+    return key(str(said.get("name", "")), str(said.get("value", "")))
+
+
+def _by_kind(events: Sequence[Event]) -> dict[str, Columns]:
+    kinds: dict[str, list[Event]] = {}
+    for kind, event in zip(map(_kind_of, events), events, strict=True):
+        kinds.setdefault(kind, []).append(event)
+    return {kind: Columns(*zip(*some, strict=True)) for kind, some in kinds.items()}
+
+
+def _table(keys: Sequence[Any], visitors: Sequence[str], name: Callable[[Any], str | None] = _recorded) -> dict[str, Tally]:
+    """A row for each name of a key, which is asked for once a key; an event whose key has none is left out."""
+    behind: defaultdict[Any, set[str]] = defaultdict(set)
+    for one, visitor in zip(keys, visitors, strict=True):
+        behind[one].add(visitor)
     found: dict[str, Tally] = {}
-    for (row, visitor), number in Counter(pairs).items():
-        if row in _RESERVED or len(row) > _LONGEST_ROW:
-            row = _RESERVED.get(row, row[:_LONGEST_ROW] if row[:1] != "[" else row)
-        tally = found.get(row)
-        if tally is None:
-            tally = found[row] = Tally()
-        tally.number += number
-        tally.visitors.add(visitor)
+    for one, number in Counter(keys).items():
+        if (row := name(one)) is not None:
+            tally = Tally(number, 0, behind[one])
+            if (first := found.setdefault(_fit(row), tally)) is not tally:
+                first.add(tally)  # two keys of one name
     return found
 
 
-def _with_data(events: Iterable[Counted]) -> Iterator[tuple[Counted, dict[str, Any]]]:
-    return ((event, orjson.loads(event.data)) for event in events)
+def _fit(row: str) -> str:
+    if row in _RESERVED or len(row) > _LONGEST_ROW:
+        return _RESERVED.get(row, row[:_LONGEST_ROW] if row[:1] != "[" else row)
+    return row
 
 
-def _times(exits: Iterable[Counted]) -> Table:
+def _hours(moments: Sequence[str], calendar: Calendar) -> list[str]:
+    minutes = [at[:16] for at in moments]
+    hours = {minute: calendar.hour_of(minute) for minute in set(minutes)}
+    return [hours[minute] for minute in minutes]
+
+
+def _pairs(ones: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(ones, others, strict=True))
+
+
+def _read(data: str) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(data)
+    return found
+
+
+def _times(exits: Columns) -> Table:
     """Whole seconds that pages were in view; an exit that does not say how long is left out."""
-    found: dict[str, Tally] = {}
-    for event, data in _with_data(exits):
-        seconds = data.get("seconds")
-        if isinstance(seconds, int | float) and seconds >= 0:
-            time = int(min(seconds, _LONGEST_TIME))
-            found.setdefault((event.page or UNKNOWN)[:_LONGEST_ROW], Tally()).add(Tally(1, time, {event.visitor}))
+    seconds = {data: _seconds(_read(data).get("seconds")) for data in set(exits.data)}
+    told = [seconds[data] is not None for data in exits.data]
+    pages, visitors = list(compress(exits.page, told)), list(compress(exits.visitor, told))
+    found = _table(pages, visitors)
+    for (page, text), number in Counter(zip(pages, compress(exits.data, told), strict=True)).items():
+        found[_fit(_recorded(page))].amount += number * (seconds[text] or 0)
     return found
 
 
-def _choice(data: dict[str, Any]) -> str:
-    return key(str(data.get("name", "")), str(data.get("value", "")))
+def _seconds(said: object) -> int | None:
+    return int(min(said, _LONGEST_TIME)) if isinstance(said, int | float) and said >= 0 else None
 
 
-def _changes(choices: Iterable[Counted]) -> Table:
+def _changes(choices: Columns) -> Table:
     """How often a choice was made that differs from the one before it, by the same visitor on the same day."""
     before: dict[tuple[str, str], str] = {}
-    pairs: list[Pair] = []
-    for event, data in _with_data(choices):
+    changed: list[tuple[str, str]] = []
+    for visitor, data in zip(choices.visitor, map(_read, choices.data), strict=True):
         name, value = str(data.get("name", "")), str(data.get("value", ""))
-        if before.get((event.visitor, name), value) != value:
-            pairs.append((name, event.visitor))
-        before[event.visitor, name] = value
-    return _table(pairs)
+        if before.get((visitor, name), value) != value:
+            changed.append((name, visitor))
+        before[visitor, name] = value
+    return _table([name for name, _ in changed], [visitor for _, visitor in changed])
 
 
 def _within(ends: tuple[tuple[int, str], ...], number: object, beyond: str) -> str:

@@ -1,0 +1,77 @@
+"""Orders: buying a clip, downloading it under its licence, and the list for staff who help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask_login import current_user, login_required
+
+from flask_mixamo_privacy import acceptance_required
+
+from . import catalogue, post
+from .database import session
+from .extensions import privacy
+from .forms import NO_ADDRESS, email, is_address, page, said
+from .models import Order
+from .origin import refuse_foreign_posts
+from .poses import MOTIONS
+
+LICENCE = (Path(__file__).parent / "licence.txt").read_text(encoding="utf-8")
+
+orders = Blueprint("orders", __name__)
+orders.before_request(refuse_foreign_posts)
+
+
+@orders.route("/animations/<slug>/order", methods=["GET", "POST"])
+@privacy.collects("purchase")
+def order(slug: str) -> Any:
+    """Order an animation. Nothing is charged: this is a demonstration."""
+    animation = catalogue.find(slug) or abort(404)
+    if request.method == "GET":
+        return page("order.html", animation=animation)
+    if not is_address(email()):
+        return page("order.html", NO_ADDRESS, animation=animation)
+    made = Order(clip=slug, price=animation.price, email=email(), name=said("name"), address=said("address", 500))
+    made.customer_id = getattr(current_user, "customer", None)
+    with session() as open_session, open_session.begin():
+        open_session.add(made)
+        open_session.flush()
+        privacy.disclose("payment", made, "purchase")  # what of it may leave: not where the invoice goes
+    post.send_receipt(made, animation.name)
+    return redirect(url_for("orders.ordered", slug=slug), 303)
+
+
+@orders.get("/animations/<slug>/ordered")
+def ordered(slug: str) -> str:
+    """Thanks, and what comes next."""
+    return render_template("ordered.html", animation=catalogue.find(slug) or abort(404))
+
+
+@acceptance_required("licence", text=LICENCE)
+def download(slug: str) -> Any:
+    """A clip as a file, for whoever bought it and accepted its licence."""
+    animation = catalogue.find(slug) or abort(404)
+    if slug not in current_user.shelf:
+        return redirect(url_for("shop.animation", slug=slug))  # where it can be ordered
+    poses = [pose._asdict() for pose in MOTIONS[slug].keys]
+    clip = json.dumps({"name": animation.name, "frames": animation.frames, "poses": poses}, indent=1)
+    return Response(
+        clip, mimetype="application/json", headers={"Content-Disposition": f'attachment; filename="{slug}.json"'}
+    )
+
+
+# Not by decorator, as Flask-Login's has no types.
+orders.add_url_rule("/animations/<slug>/download", view_func=login_required(download))
+
+
+@orders.get("/orders")
+@privacy.need("support", fields=("name", "email", "order"))
+def everybodys() -> str:
+    """Every order, for staff who help people with theirs; the ledger notes the look."""
+    with session() as open_session:
+        found = open_session.scalars(sa.select(Order).order_by(Order.id.desc())).all()
+    return render_template("orders.html", orders=found, clips={clip.slug: clip.name for clip in catalogue.ANIMATIONS})

@@ -1,0 +1,63 @@
+"""A new password, for whoever reads the mail of an account's address."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from itsdangerous import BadData, URLSafeTimedSerializer
+from sqlalchemy.orm import Session
+from werkzeug.security import generate_password_hash
+from werkzeug.wrappers import Response
+
+from . import post
+from .database import session
+from .forms import email
+from .models import Customer
+from .origin import refuse_foreign_posts
+
+_AN_HOUR = 3600
+
+passwords = Blueprint("passwords", __name__)
+passwords.before_request(refuse_foreign_posts)
+
+
+@passwords.route("/password", methods=["GET", "POST"])
+def forgotten() -> str:
+    """Send the link; the answer is the same whether there is such an account."""
+    if request.method == "POST":
+        with session() as open_session:
+            customer = open_session.scalar(sa.select(Customer).where(Customer.email == email()))
+        if customer is not None:
+            post.send_way_back(customer, url_for("passwords.choose", token=_token(customer), _external=True))
+    return render_template("password.html", sent=request.method == "POST")
+
+
+@passwords.route("/password/<token>", methods=["GET", "POST"])
+def choose(token: str) -> str | Response | tuple[str, int]:
+    """Take the new password. A link works once: a piece of the old password's hash is in what is signed."""
+    with session() as open_session, open_session.begin():
+        customer = _customer(open_session, token)
+        if customer is None:
+            return render_template("password.html", over=True), 410
+        password = request.form.get("password", "")
+        if len(password) < 8:
+            return render_template("password.html", token=token)
+        customer.password_hash = generate_password_hash(password)
+    return redirect(url_for("accounts.login"), 303)
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(str(current_app.secret_key), salt="a new password")
+
+
+def _token(customer: Customer) -> str:
+    return str(_signer().dumps([customer.id, customer.password_hash[-12:]]))
+
+
+def _customer(open_session: Session, token: str) -> Customer | None:
+    try:
+        number, old = _signer().loads(token, max_age=_AN_HOUR)
+    except BadData:
+        return None
+    customer = open_session.get(Customer, number)
+    return customer if customer is not None and customer.password_hash[-12:] == old else None

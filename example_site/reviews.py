@@ -1,0 +1,40 @@
+"""Reviews: what people post about a clip, for everybody to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from flask import Blueprint, abort, redirect, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from . import catalogue
+from .database import session
+from .extensions import privacy
+from .forms import keep, said
+from .models import Review
+from .origin import refuse_foreign_posts
+
+_MOST = 50  # of one clip are shown
+
+reviews = Blueprint("reviews", __name__)
+reviews.before_request(refuse_foreign_posts)
+
+
+@reviews.post("/animations/<slug>/reviews")
+@privacy.collects("posting")
+def review(slug: str) -> Response:
+    """Post what somebody has to say; without the tick that says they know who reads it, this is never reached."""
+    if catalogue.find(slug) is None:
+        abort(404)
+    author = getattr(current_user, "email", "") or None  # so that it goes with its author; nobody is shown it
+    keep(Review(clip=slug, name=said("name", 60), message=said("message", 5000), email=author))
+    return redirect(url_for("shop.animation", slug=slug) + "#reviews", 303)
+
+
+def reviews_of(slug: str) -> Sequence[Review]:
+    """What was posted about a clip, the newest first."""
+    with session() as open_session:
+        chosen = sa.select(Review).where(Review.clip == slug).order_by(Review.id.desc()).limit(_MOST)
+        return open_session.scalars(chosen).all()

@@ -1,0 +1,38 @@
+"""Asks axe-core what keeps people out of a page."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from .evidence import Barrier, Evidence, Place
+from .trouble import NotInstalled
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+_RUN = """() => axe.run(document, { resultTypes: ["violations"],
+  runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } })"""
+
+
+@lru_cache(maxsize=1)
+def source() -> str:
+    """axe-core itself; raises :class:`NotInstalled`."""
+    try:
+        return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+    except ModuleNotFoundError:
+        raise NotInstalled("axe-playwright-python") from None
+
+
+async def barriers(page: Page, place: Place, evidence: Evidence) -> None:
+    """Note what axe-core finds on the page at hand, unless it has looked at that page before."""
+    if any(seen.place.route == place.route and seen.place.login != place.login for seen in evidence.pages):
+        return
+    await page.evaluate(source())
+    found = await page.evaluate(_RUN)
+    for violation in found["violations"]:
+        for node in violation["nodes"]:
+            target = " ".join(part if isinstance(part, str) else " ".join(part) for part in node["target"])
+            says = f"{violation['help']} ({violation['helpUrl'].partition('?')[0]})"
+            evidence.barriers.append(Barrier(place, violation["id"], says, target))

@@ -1,0 +1,58 @@
+"""The real browser: the system's Chromium, or Playwright's own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from .trouble import NoBrowser, NotInstalled
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+# One process for a page and its frames, so that all of their traffic is told; and a browser that asks nothing by itself.
+_ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync --disable-component-update
+--disable-background-networking --disable-site-isolation-trials --disable-features=IsolateOrigins,site-per-process"""
+_SYSTEMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def tools() -> Any:
+    """Playwright's asynchronous interface; raises :class:`NotInstalled` without the extra ``[audit]``."""
+    try:
+        import publicsuffixlist  # noqa: F401 — asked for here, so that nobody crawls for minutes to hear of it
+        from playwright import async_api
+    except ImportError as error:
+        raise NotInstalled(error.name or "playwright") from None
+    return async_api
+
+
+@asynccontextmanager
+async def launched(host: str, offline: bool, hosts: Mapping[str, str]) -> AsyncIterator[Browser]:
+    """A browser. ``hosts`` says where a name is found instead (``{"cdn.example": "127.0.0.1:8000"}``); ``offline`` lets it
+    find no other host than the site's own, though it still asks."""
+    path = next(filter(None, map(shutil.which, _SYSTEMS)), None)
+    api = tools()
+    async with api.async_playwright() as playwright:
+        try:
+            browser = await playwright.chromium.launch(
+                executable_path=path, args=[*_ARGUMENTS.split(), *_rules(host, offline, hosts)]
+            )
+        except api.Error as error:
+            raise NoBrowser(path, str(error).splitlines()[0]) from None
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def _rules(host: str, offline: bool, hosts: Mapping[str, str]) -> list[str]:
+    found = [f"MAP {name} {there}" for name, there in hosts.items()]
+    if offline:
+        found += [
+            "MAP * ~NOTFOUND",
+            f"EXCLUDE {host.partition(':')[0]}",
+            *(f"EXCLUDE {there.partition(':')[0]}" for there in hosts.values()),
+        ]
+    return [f"--host-resolver-rules={', '.join(found)}"] if found else []

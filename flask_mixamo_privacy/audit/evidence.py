@@ -1,0 +1,138 @@
+"""What a browser showed: plain facts, each with its place. Rules turn them into findings; no browser is needed for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where something was seen: the page, what the visitor had answered by then, and who was signed in."""
+
+    route: str  # path and query
+    state: str
+    login: str = ""  # "" for nobody
+
+    def __str__(self) -> str:
+        return f"{self.route} ({self.state}{f', signed in as {self.login}' if self.login else ''})"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Something that was put on the device: a cookie, or an entry of a storage."""
+
+    place: Place
+    kind: str  # as in privacy.toml: http, js, local, session, idb, cache or worker
+    name: str
+    host: str  # whose page or answer put it there
+    third: bool = False  # whether that is another site, by the Public Suffix List
+    seconds: float | None = None  # of a cookie: how long it is to live; None ends with the browser
+    path: str = "/"
+    secure: bool = False
+    https: bool = False  # whether it came over HTTPS
+
+    @property
+    def is_cookie(self) -> bool:
+        return self.kind in ("http", "js")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that a page made, of whatever kind: for a script, a picture, by a beacon, a frame, a worker, a socket."""
+
+    place: Place
+    url: str
+    host: str  # with its port, where it is not the scheme's own
+    third: bool
+    load: str  # as in privacy.toml: script, style, image, font, frame, connect or media; "" for the page itself
+    refused: bool = False  # by the browser, because of a Content-Security-Policy
+    inside: str = ""  # the other site's host whose frame asked, if one did
+    referrer: str = ""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What was still on the device after the withdrawal's answer, and the page that had put it there."""
+
+    place: Place
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to another site."""
+
+    href: str
+    noticed: bool  # whether eyes and screen readers are told that it leads to another site
+    rel: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button as it is shown."""
+
+    area: float  # square pixels
+    font: float  # pixels
+    contrast: float  # of its text with what lies behind it, 1 to 21 (WCAG 2)
+    fill: float  # of its own surface with what lies around it, 1 to 21
+    order: int  # its turn when one goes by the Tab key; -1 is never
+    in_view: bool
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The banner's two answers, where both are there."""
+
+    accept: Button | None
+    reject: Button | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as the browser showed it."""
+
+    place: Place
+    status: int
+    html: bool
+    text: int = 0  # characters to be read
+    settings_link: bool = False
+    links: tuple[Link, ...] = ()
+    ticked: tuple[str, ...] = ()  # purposes and sign-ups whose box was ticked beforehand
+    banner: Banner | None = None
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """Something that axe-core says keeps people out."""
+
+    place: Place
+    rule: str
+    says: str
+    target: str  # a selector
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A page without JavaScript, and whether an answer could be given there."""
+
+    place: Place
+    text: int
+    answered: bool | None = None  # None where it was not tried
+
+
+@dataclass
+class Evidence:
+    """Everything that one audit saw."""
+
+    host: str = ""
+    root: str = ""  # the path below which the app is mounted
+    written: list[Written] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    barriers: list[Barrier] = field(default_factory=list)
+    plain: list[Plain] = field(default_factory=list)
+    people: Mapping[str, str] = field(default_factory=dict)  # by login, the mail address
+    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by state, the optional purposes

@@ -1,0 +1,76 @@
+"""Which pages are looked at: those of the app's URL map, with example arguments, and those that they link to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
+from urllib.parse import parse_qsl, urlsplit
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BuildError, RequestRedirect, Rule
+
+#: Whoever follows these is not signed in any more.
+SKIPPED = ("*logout*", "*log-out*", "*signout*", "*sign-out*")
+_OURS = "mixamo_privacy"
+
+
+class Routes:
+    """The pages of one app below a root path, one for each rule and set of query names."""
+
+    def __init__(self, app: Flask, root: str, examples: Mapping[str, str], skip: Collection[str], limit: int) -> None:
+        self._app, self._root, self._examples = app, root, examples
+        self._skip, self.limit = (*SKIPPED, *skip), limit
+        self._adapter = app.url_map.bind("localhost")
+
+    def first(self) -> list[str]:
+        """The pages that can be built, the plainest first."""
+        found = {path: None for rule in self._rules() for path in self._built(rule) if self.key(path) is not None}
+        return sorted(found, key=lambda path: (path.count("/"), len(path)))
+
+    def without_example(self) -> list[str]:
+        """The rules that only a link can lead to, as some argument has no example."""
+        mine = (rule for rule in self._rules() if not rule.endpoint.startswith(_OURS))  # ours stand in mails
+        return sorted({rule.rule for rule in mine if not any(self._built(rule))})
+
+    def key(self, path: str) -> str | None:
+        """What makes two addresses the same page to the audit; None where no page of the site is there."""
+        parts = urlsplit(path)
+        inside = parts.path.removeprefix(self._root)
+        if not parts.path.startswith(self._root) or any(fnmatchcase(parts.path, skipped) for skipped in self._skip):
+            return None
+        try:
+            rule, _ = self._adapter.match(inside or "/", "GET", return_rule=True)
+        except RequestRedirect:
+            return None
+        except HTTPException:
+            return None
+        names = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
+        return " ".join([rule.rule, *names]) if self._is_page(rule) else None
+
+    def rule_of(self, path: str) -> str:
+        """The rule behind an address that has a key."""
+        return (self.key(path) or "").partition(" ")[0]
+
+    def _rules(self) -> Iterator[Rule]:
+        for rule in self._app.url_map.iter_rules():
+            if "GET" in (rule.methods or ()) and self._is_page(rule) and not rule.subdomain and not rule.host:
+                yield rule
+
+    def _is_page(self, rule: Rule) -> bool:
+        """Not a file, and of the extension's own addresses not those that are for programs."""
+        if rule.endpoint == "static" or rule.endpoint.endswith(".static"):
+            return False
+        last = rule.rule.rpartition("/")[2]
+        ours = rule.endpoint.startswith(_OURS)
+        return not (ours and ("." in last or last in ("receipt", "csp-report")))
+
+    def _built(self, rule: Rule) -> Iterator[str]:
+        values = {name: self._examples[name] for name in rule.arguments if name in self._examples}
+        if rule.arguments - set(rule.defaults or ()) <= values.keys():
+            try:
+                built = rule.build(values, append_unknown=False)
+            except (BuildError, ValueError):
+                built = None
+            if built is not None:
+                yield self._root + built[1]

@@ -1,0 +1,45 @@
+"""Why an audit could not look. A blank crawl is never a clean one."""
+
+from __future__ import annotations
+
+from ..errors import PrivacyError
+
+
+class CouldNotLook(PrivacyError):
+    """The audit saw nothing, or not what it was to see; says why and what to do next."""
+
+
+class NotInstalled(CouldNotLook):
+    """The audit's own packages are not there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"The audit needs {name}, which is not installed. Run: pip install 'Flask-Mixamo-Privacy[audit]', and where "
+            "there is no Chromium: playwright install chromium"
+        )
+
+
+class NoBrowser(CouldNotLook):
+    """Chromium is not there, or does not start."""
+
+    def __init__(self, path: str | None, why: str) -> None:
+        self.path, self.why = path, why
+        what = f"{path} did not start" if path else "No Chromium was found, and Playwright's own did not start"
+        super().__init__(f"{what}: {why} Install one with your system's packages, or run: playwright install chromium")
+
+
+class StrangeServer(CouldNotLook):
+    """Another server answered than the one that was to be audited."""
+
+    def __init__(self, url: str, why: str) -> None:
+        self.url = url
+        super().__init__(f"The server at {url} is not the one to audit: {why}")
+
+
+class NoAnswer(CouldNotLook):
+    """A visitor's answer could not be given, or did not come to what it says."""
+
+    def __init__(self, state: str, why: str) -> None:
+        self.state = state
+        super().__init__(f"The audit could not get to the state {state!r}: {why}")

@@ -1,0 +1,51 @@
+"""``flask privacy minors ...``: what an operator knows better than the question of age."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from .ledger import Entry
+from .mail.addresses import spelling
+from .operators import operator
+from .outcomes import could_not_look
+from .rights.moments import stamp
+from .site import Site, site
+
+minors = AppGroup("minors", help="Known children: of each a keyed hash, and no birth date.")
+
+
+@minors.command("add")
+@click.argument("subject")
+@could_not_look
+def add_command(subject: str) -> None:
+    """Remember that SUBJECT, an e-mail address or an id of the site's own, is a child, as when a parent says so."""
+    here, person = site(), spelling(subject) or subject
+    here.rights.minors.note(person)
+    _note(here, "minor added", person)
+    click.echo("Known as a child: no marketing mail goes there, and no form signs this person up to any.")
+
+
+@minors.command("forget")
+@click.argument("subject")
+@could_not_look
+def forget_command(subject: str) -> None:
+    """Forget that SUBJECT is a child, where that was a mistake; exit 1 where nobody is known as one under this name."""
+    here, person = site(), spelling(subject) or subject
+    if not here.rights.minors.forget(person):
+        click.echo("Nobody is known as a child under this name.")
+        sys.exit(1)
+    _note(here, "minor forgotten", person)
+    click.echo("Forgotten. A browser that was told a birth date keeps its answer until it is closed.")
+
+
+def _note(here: Site, kind: str, person: str) -> None:
+    key_id, hashed = here.rights.people.hash(person)
+    about = json.dumps({"by": operator()})
+    here.ledger.append_or_wait(Entry(kind, stamp(), subject=hashed, subject_key=key_id, detail=about))
+
+
+commands = (minors,)

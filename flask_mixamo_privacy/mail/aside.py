@@ -1,0 +1,36 @@
+"""Copies of messages that could not be read, set aside for a person to look at."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..period import Period
+from ..rights.moments import now
+
+_END = ".eml"
+_DAY = 86400
+
+
+class Aside:
+    """A folder for the site's own user alone. Building it touches no disk."""
+
+    def __init__(self, folder: str, kept: Period) -> None:
+        self._folder = Path(folder)
+        self._kept = kept
+
+    def keep(self, raw: bytes, name: str) -> str:
+        """Put a copy there; gives its path."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"{name}{_END}"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(raw)
+        return str(path)
+
+    def prune(self) -> int:
+        """Delete the copies that are kept no longer, by when they were made; gives their number."""
+        first = now().timestamp() - self._kept.days * _DAY
+        old = [path for path in self._folder.glob(f"*{_END}") if path.stat().st_mtime < first]
+        for path in old:
+            path.unlink(missing_ok=True)  # another may be at it
+        return len(old)

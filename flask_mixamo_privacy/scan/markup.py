@@ -1,0 +1,113 @@
+"""What a page's HTML loads, keeps and runs: of a template with its Jinja left out, or of a page as it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import NamedTuple
+
+from .script import of_script
+from .stylesheet import of_declarations, of_stylesheet
+from .trace import Gate, Inline, Load, Place, Trace, host_in
+
+_SOURCES = {
+    "script": {"src": "script"},
+    "iframe": {"src": "frame"},
+    "frame": {"src": "frame"},
+    "embed": {"src": "frame"},
+    "object": {"data": "frame"},
+    "img": {"src": "image", "srcset": "image"},
+    "input": {"src": "image"},
+    "source": {"src": "media", "srcset": "image"},
+    "video": {"src": "media", "poster": "image"},
+    "audio": {"src": "media"},
+    "track": {"src": "media"},
+    "image": {"href": "image", "xlink:href": "image"},
+    "use": {"href": "image", "xlink:href": "image"},
+    "a": {"ping": "connect"},
+    "area": {"ping": "connect"},
+}
+_LINKS = {
+    "stylesheet": "style", "icon": "image", "apple-touch-icon": "image", "manifest": "connect", "preconnect": "",
+    "dns-prefetch": "", "preload": "", "prefetch": "", "modulepreload": "script",
+}  # fmt: skip
+_SCRIPTS = ("", "module", "text/javascript", "application/javascript", "text/ecmascript")
+
+
+class Piece(NamedTuple):
+    """A stretch of HTML and the consent that it stands under."""
+
+    html: str
+    gate: Gate = None
+
+
+def of_markup(pieces: list[Piece], file: str) -> list[Trace]:
+    """What a page does that is made of these pieces, whose first line is 1."""
+    reader = _Reader(file)
+    for piece in pieces:
+        reader.gate = piece.gate
+        reader.feed(piece.html)
+    reader.close()
+    return reader.found
+
+
+class _Reader(HTMLParser):
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self.gate: Gate = None
+        self.found: list[Trace] = []
+        self._file = file
+        self._inside: tuple[str, Place] | None = None  # a script or a style sheet, and where its text begins
+        self._text = ""
+
+    @property
+    def _place(self) -> Place:
+        return Place(self._file, self.getpos()[0], self.gate)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        said = {name: value or "" for name, value in reversed(attributes)}  # of two of a name, the first counts
+        self.found += self._loads(tag, said)
+        self.found += self._handlers(said)
+        if style := said.get("style"):
+            self.found += of_declarations(style, self._place)
+        if tag == "style" or (tag == "script" and "src" not in said and said.get("type", "").lower() in _SCRIPTS):
+            if tag == "script" and "nonce" not in said:
+                self.found.append(Inline(self._place, "<script>"))
+            lines = (self.get_starttag_text() or "").count("\n")
+            self._inside, self._text = (tag, Place(self._file, self.getpos()[0] + lines, self.gate)), ""
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._inside is not None and self._inside[0] == tag:
+            self.found += (of_script if tag == "script" else of_stylesheet)(self._text, self._inside[1])
+            self._inside = None
+
+    def _loads(self, tag: str, said: dict[str, str]) -> Iterator[Load]:
+        sources = _SOURCES.get(tag, {})
+        if tag == "link":
+            kinds = [_LINKS[word] for word in said.get("rel", "").lower().split() if word in _LINKS]
+            sources = {"href": kinds[0]} if kinds else {}
+        for name, what in sources.items():
+            for host in dict.fromkeys(map(host_in, _addresses(name, said.get(name, "")))):
+                if host:
+                    yield Load(self._place, host, what)
+
+    def _handlers(self, said: dict[str, str]) -> Iterator[Trace]:
+        for name, value in said.items():
+            if name.startswith("on") and len(name) > 2 and value:
+                yield Inline(self._place, name)
+                yield from of_script(value, self._place)
+            elif name in ("href", "action", "formaction", "src") and value.strip().lower().startswith("javascript:"):
+                yield Inline(self._place, "javascript:")
+
+
+def _addresses(name: str, value: str) -> list[str]:
+    if name == "srcset":
+        return [candidate.strip().partition(" ")[0] for candidate in value.split(",")]
+    return value.split() if name == "ping" else [value]

@@ -1,0 +1,124 @@
+"""For a site's own tests: a pytest plugin, there as soon as the extension is installed.
+
+Its fixtures ask for one named ``app`` that gives the site's Flask app, as pytest-flask does too.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from .consent import CHOICES, Choice
+from .scan.markup import Piece, of_markup
+from .scan.rules import Rules
+from .scan.trace import Load, Place, Trace, host_in
+from .site import Site, site
+from .tracking.events import timestamp
+
+if TYPE_CHECKING:
+    from .audit.report import Report
+
+_LINK = re.compile(r"<([^>]*)>[^,]*\brel=\"?(?:preload|modulepreload|preconnect|dns-prefetch|prefetch|stylesheet)")
+
+
+@pytest.fixture
+def privacy_client(app: Flask) -> Callable[..., FlaskClient]:
+    """Makes test clients of visitors who decided: ``privacy_client("accept_all")``, ``("reject_all")``,
+    ``("save", purposes=["statistics"], services=["map"])``; one who was never asked without arguments.
+
+    ``gpc=True`` is a browser that sends Global Privacy Control. The decision is posted as the banner's form does, with
+    the ledger's entry and the cookie that come of it.
+    """
+
+    def visitor(choice: Choice | None = None, **wanted: Any) -> FlaskClient:
+        client = app.test_client()
+        if wanted.pop("gpc", False):
+            client.environ_base["HTTP_SEC_GPC"] = "1"
+        if choice is not None:
+            _decide(client, _site_of(app), choice, **wanted)
+        return client
+
+    return visitor
+
+
+@pytest.fixture
+def assert_no_trace(app: Flask) -> Callable[[TestResponse], None]:
+    """Fails for a response that does anything for which a visitor has to be asked first, and says all of it: a cookie
+    that is not necessary, something from another host, the tracker, storage that is not declared."""
+
+    def hold(response: TestResponse) -> None:
+        here = _site_of(app)
+        found = [*_cookies(here, response), *_tracker(here, response), *_loads(here, response)]
+        __tracebackhide__ = True
+        if found:  # raised by hand: pytest would take an assertion apart and say all of it twice
+            said = "".join(f"\n- {one}" for one in found)
+            raise AssertionError(f"{response.request.path} leaves traces without consent ({len(found)}):{said}")
+
+    return hold
+
+
+@pytest.fixture
+def privacy_audit(app: Flask) -> Callable[..., Report]:
+    """Looks at the whole site in a real browser, as :func:`flask_mixamo_privacy.audit.audit` does with the same arguments,
+    and fails for what it finds; ``baseline`` is the path of a file of known findings. Gives the report."""
+
+    def look(*, baseline: str | Path | None = None, **options: Any) -> Report:
+        __tracebackhide__ = True
+        from .audit import audit, terminal  # no other test needs these
+        from .audit.baseline import hold, read
+
+        report = audit(app, **options)
+        if baseline is not None:
+            report = hold(report, read(Path(baseline)), timestamp(time.time())[:10])
+        if report.exit_code:
+            raise AssertionError("\n".join(["The audit found something, or could not look.", "", *terminal.lines(report)]))
+        return report
+
+    return look
+
+
+def _site_of(app: Flask) -> Site:
+    with app.app_context():
+        return site()
+
+
+def _decide(client: FlaskClient, here: Site, choice: Choice, purposes: Iterable[str] = (), services: Any = None) -> None:
+    """Raises :class:`UndeclaredPurpose`, :class:`UndeclaredService`, and AssertionError where the site did not take it."""
+    if choice not in CHOICES:
+        raise ValueError(f"The choice is {choice!r}; allowed: {', '.join(CHOICES)}.")
+    data: dict[str, Any] = {"choice": choice, "purpose": [here.policy.purpose(purpose).id for purpose in purposes]}
+    if services is not None:
+        data |= {"services": "listed", "service": [here.policy.service(service).id for service in services]}
+    answer = client.post(f"{here.settings.url_prefix}/consent", data=data)
+    assert answer.status_code == 303, f"The decision {choice!r} was answered {answer.status}: {answer.text}"
+
+
+def _cookies(here: Site, response: TestResponse) -> Iterator[str]:
+    now = time.time()
+    nobody = here.consent(None, int(now) // 86400, gpc=False)
+    return (str(error).partition("\n")[0] for _, error in here.guard.faults(response, nobody, now))
+
+
+def _tracker(here: Site, response: TestResponse) -> Iterator[str]:
+    if response.mimetype == "text/html" and f"{here.settings.url_prefix}/tracker.js" in response.text:
+        yield "The tracker's tag is in the page."
+
+
+def _loads(here: Site, response: TestResponse) -> Iterator[str]:
+    rules = Rules(here.policy, {response.request.host})
+    return (f"{found.says} {found.hint}" for found in rules.findings(_traces(response)) if found.level == "error")
+
+
+def _traces(response: TestResponse) -> list[Trace]:
+    place = Place(response.request.path, 0)
+    linked = [host_in(address) for header in response.headers.getlist("Link") for address in _LINK.findall(header)]
+    found: list[Trace] = [Load(place, host, "") for host in linked if host]
+    return found + of_markup([Piece(response.text)], place.file) if response.mimetype == "text/html" else found

@@ -1,0 +1,84 @@
+"""The audit of a site with a fault for everything that can be found: it names each where it is, and nothing else."""
+
+import threading
+
+import pytest
+from bad_site import create_app
+from flask import Flask, Response
+from werkzeug.serving import make_server
+
+from flask_mixamo_privacy.audit import audit
+from flask_mixamo_privacy.audit.finding import CODES
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+#: Code, subject, routes, states.
+ASKED = ("no choice", "rejected", "accepted", "withdrawn", "only media", "only statistics", "gpc")
+REFUSED, COUNTED, UNASKED = ("rejected", "only statistics"), ("accepted", "only statistics"), ("no choice",)
+FAULTS = {
+    ("used-not-declared", "flash", ("/undeclared",), ASKED),
+    ("used-not-declared", "hop", ("/hop",), ASKED),
+    ("used-not-declared", "print", ("/undeclared",), ASKED),
+    ("declared-not-seen", "ghost", (), ()),
+    ("declared-not-seen", "radio", (), ()),
+    ("host-not-declared", "pixel.example", ("/pixel",), ASKED),
+    ("before-consent", "early", ("/early",), UNASKED),
+    ("before-consent", "map", ("/frame",), UNASKED),
+    ("after-reject", "map", ("/frame",), REFUSED),
+    ("after-reject", "video", ("/stubborn",), REFUSED),
+    ("ignores-gpc", "deaf", ("/deaf",), ("gpc",)),
+    ("ignores-gpc", "map", ("/frame",), ("gpc",)),
+    ("survives-withdrawal", "map", ("/frame",), ("withdrawn",)),
+    ("survives-withdrawal", "sticky", ("/sticky",), ("withdrawn",)),
+    ("survives-withdrawal", "video", ("/stubborn",), ("withdrawn",)),
+    ("lifetime-longer-than-declared", "long", ("/long",), COUNTED),
+    ("flag-mismatch", "scripted", ("/scripted",), COUNTED),
+    ("flag-mismatch", "sticky", ("/sticky",), COUNTED),
+    ("personal-data-in-url", "/found", ("/found?email=…@…",), ASKED),
+    ("link-without-notice", "https://shop.example/about", ("/away",), ASKED),
+    ("no-way-back-to-settings", "", ("/lost",), ASKED),
+    ("reject-harder-than-accept", "banner", ("/push",), UNASKED),
+    ("pre-ticked", "newsletter", ("/newsletter",), UNASKED),
+    ("blocked-without-javascript", "page", ("/app",), UNASKED),
+    ("accessibility", "image-alt", ("/barred",), UNASKED),
+}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """What the audit says of the bad site, whose other companies are served by this process."""
+    others = Flask("others")
+    others.add_url_rule("/<path:name>", "any", lambda name: Response("", content_type="text/javascript"))
+    others.add_url_rule("/", "home", lambda: "<p>A map</p>")
+    server = make_server("127.0.0.1", 0, others, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    hosts = dict.fromkeys(("pixel.example", "video.example", "*.map.example"), f"127.0.0.1:{server.server_port}")
+    yield audit(create_app(tmp_path_factory.mktemp("bad")), offline=True, hosts=hosts)
+    server.shutdown()
+    server.server_close()
+
+
+def test_every_fault_is_named_at_its_route_in_its_states_and_nothing_else(report):
+    """No miss, no false alarm."""
+    assert {(one.code, one.subject, one.routes, one.states) for one in report.findings} == FAULTS
+    assert report.exit_code == 1 and report.unseen == ()
+
+
+def test_there_is_a_fault_for_everything_that_can_be_found():
+    """A kind of finding that nobody has ever seen found is a promise nobody has kept."""
+    assert {code for code, *_ in FAULTS} == set(CODES)
+
+
+def test_a_finding_leads_to_its_line_of_the_declaration(report):
+    """To the key that is not kept, or to the table that it belongs to."""
+    with open("tests/bad_site/privacy.toml") as file:
+        lines = file.read().splitlines()
+    found = {(one.code, one.subject): lines[one.line - 1] for one in report.findings if one.line}
+    assert found["lifetime-longer-than-declared", "long"] == 'lifetime = "1 day"'
+    assert found["link-without-notice", "https://shop.example/about"] == "links = true"
+    assert found["before-consent", "map"] == "[[services]]"
+
+
+def test_a_report_spreads_no_mail_address(report):
+    """What is found in an address is hidden wherever it is told."""
+    assert "ada@people.example" not in str([finding.as_dict() for finding in report.findings])

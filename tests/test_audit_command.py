@@ -1,0 +1,201 @@
+"""``flask privacy audit``: what it looks at, and that a look at nothing is never a clean one."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.cli import ScriptInfo
+from flask_login import LoginManager, UserMixin, login_required
+
+from flask_mixamo_privacy import Privacy
+from flask_mixamo_privacy.aside import set_aside
+from flask_mixamo_privacy.audit import CouldNotLook, audit
+from flask_mixamo_privacy.audit.routes import Routes
+from flask_mixamo_privacy.audit.server import check_nonce, served
+
+browser = pytest.mark.browser
+
+UNUSED = """
+[[known]]
+code = "declared-not-seen"
+subject = "{}"
+reason = "The tiny site has no login and nothing to choose."
+until = 9999-12-31
+"""
+
+
+@pytest.fixture
+def known(tmp_path):
+    """A baseline for a site that uses less than the built-in policy declares."""
+    path = tmp_path / "known.toml"
+    path.write_text(UNUSED.format("session") + UNUSED.format("privacy_choices"))
+    return str(path)
+
+
+@browser
+def test_a_site_that_does_what_it_declares_exits_with_0(tiny, known, tmp_path):
+    """In JSON and in HTML; what the baseline knows is there, and does not count."""
+    page = tmp_path / "report.html"
+    outcome = tiny().cli("audit", "--json", "--offline", "--baseline", known, "--example", "name=1", "--html", str(page))
+    found = json.loads(outcome.stdout)
+    assert (outcome.exit_code, found["findings"], len(found["known"])) == (0, [], 2)
+    assert set(found["looked_at"]["routes"]) >= {"/", "/other", "/item/1", "/privacy/consent"}
+    assert "Nothing found" in page.read_text() and page.read_text().count("data:image/jpeg") == 7
+
+
+@browser
+def test_a_page_that_fails_is_not_clean(tiny, known):
+    """Exit 2: something could not be looked at, and it says which and why."""
+    made = tiny()
+    made.view("/broken", lambda: 1 / 0)
+    outcome = made.cli("audit", "--offline", "--baseline", known)
+    assert outcome.exit_code == 2 and "not seen: /broken: The server answered 500." in outcome.stdout
+
+
+@browser
+def test_nothing_to_see_is_not_clean(tmp_path):
+    """A blank crawl exits with 2."""
+    app = Flask("blank", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="not a secret, a test")
+    Privacy(app)
+    outcome = app.test_cli_runner().invoke(args=["privacy", "audit", "--offline", "--skip", "/privacy*"])
+    assert outcome.exit_code == 2 and "no page with a text in it" in outcome.stderr
+
+
+@browser
+def test_a_running_site_is_audited_at_its_address(tiny, serve, known):
+    """The same app elsewhere: its published policy has to be the one at hand."""
+    made = tiny()
+    outcome = made.cli("audit", serve(made.app), "--offline", "--baseline", known, "--limit", "3")
+    assert outcome.exit_code == 0 and "Nothing found: 3 routes in 7 states" in outcome.stdout
+
+
+@browser
+def test_those_who_sign_in_see_what_others_do_not(tiny, known):
+    """By the id that Flask-Login knows, and by a function of the site's own."""
+
+    class User(UserMixin):
+        def __init__(self, user_id):
+            self.id = user_id
+
+    async def enter(page):
+        await page.goto("/enter")
+
+    made = tiny(PRIVACY_AUDIT_LOGINS={"ada": "1", "bob": enter})
+    login = LoginManager(made.app)
+    login.user_loader(User)
+    made.view("/enter", lambda: _sign_in(User("2")))
+    made.view(
+        "/mine", login_required(lambda: "<!doctype html><html lang=en><title>Mine</title><main>No way back here.</main>")
+    )
+    outcome = made.cli("audit", "--json", "--offline", "--skip", "/enter")
+    lost = [one for one in json.loads(outcome.stdout)["findings"] if one["code"] == "no-way-back-to-settings"]
+    assert {place["login"] for place in lost[0]["places"] if place["route"] == "/mine"} == {"ada", "bob"}
+
+
+def _sign_in(user):
+    from flask_login import login_user
+
+    login_user(user)
+    return "Signed in."
+
+
+@browser
+def test_a_step_that_fails_is_not_passed_over(tiny):
+    """What was to be done and could not be is no clean audit."""
+
+    async def press(page):
+        await page.locator("#missing").click(timeout=100)
+
+    with pytest.raises(CouldNotLook, match="The step press failed in the state 'no choice'"):
+        audit(tiny(PRIVACY_AUDIT_STEPS=[press]).app, offline=True, limit=1)
+
+
+def test_another_servers_policy_is_not_audited(tiny, serve):
+    """Exit 2, with what it says and what it should."""
+    made = tiny()
+    other = Flask("other")
+    other.add_url_rule("/privacy/policy.json", "policy", lambda: {"version": "2020-01-01"})
+    outcome = made.cli("audit", serve(other))
+    assert outcome.exit_code == 2
+    assert "is not the one to audit: its policy is of 2020-01-01, the one at hand of 2026-11-24." in outcome.stderr
+
+
+def test_another_server_on_the_port_is_not_audited(tiny):
+    """The app that was started carries a number that no other has."""
+    with served(tiny().app) as url:
+        check_nonce(url, _nonce_of(url))
+        with pytest.raises(CouldNotLook, match="does not carry the number"):
+            check_nonce(url, "another")
+
+
+def _nonce_of(url):
+    import urllib.request
+
+    with urllib.request.urlopen(url) as answer:
+        return answer.headers["X-Privacy-Audit"]
+
+
+@pytest.mark.parametrize("name", ["playwright", "publicsuffixlist"])
+def test_without_the_extra_it_says_what_to_install(tiny, monkeypatch, name):
+    """Exit 2, before anything is started."""
+    monkeypatch.setitem(sys.modules, name, None)
+    outcome = tiny().cli("audit")
+    assert outcome.exit_code == 2
+    assert (
+        f"The audit needs {name}, which is not installed. Run: pip install 'Flask-Mixamo-Privacy[audit]'" in outcome.stderr
+    )
+
+
+def test_what_the_extension_writes_is_set_aside(tmp_path):
+    """Databases, log, keys and mail of an app that is only looked at are not its own, whatever it is configured to."""
+    usual, aside = tmp_path / "usual", tmp_path / "aside"
+    aside.mkdir()
+
+    def create_app():
+        app = Flask("made", instance_path=str(usual))
+        app.config.update(SECRET_KEY="not a secret, a test", PRIVACY_LEDGER_URL=f"sqlite:///{usual}/ledger.sqlite")
+        app.config.update(PRIVACY_LOG_DIR=str(usual / "log"), PRIVACY_ASSETS_DIR=str(tmp_path / "assets"))
+        Privacy(app)
+        return app
+
+    with set_aside(str(aside)):
+        app = ScriptInfo(create_app=create_app).load_app()
+    app.test_client().post("/privacy/consent", data={"choice": "accept_all"})
+    assert not usual.exists() and (aside / "privacy-ledger.sqlite").exists()
+
+
+def test_the_pages_are_those_of_the_url_map_one_for_each_rule_and_query(tiny):
+    """Built from examples where a rule has arguments; no files, nothing for programs, no way to sign out."""
+    app = tiny().app
+    app.add_url_rule("/auth/logout", "logout", lambda: "")
+    routes = Routes(app, "", {"name": "7"}, ["/other"], 40)
+    assert routes.first()[:2] == ["/", "/item/7"] and "/privacy/consent" in routes.first()
+    assert [routes.key(path) for path in ("/item/1", "/item/2", "/item/1?b=1&a=2")] == [
+        "/item/<name>", "/item/<name>", "/item/<name> a b",
+    ]  # fmt: skip
+    for path in ("/other", "/auth/logout", "/missing", "/privacy/state.json", "/privacy/receipt", "/static/x.css"):
+        assert routes.key(path) is None
+    assert Routes(app, "", {}, [], 40).without_example() == ["/item/<name>", "/theme/<value>"]
+
+
+def test_a_site_below_a_path_keeps_it():
+    """Routes carry the path, and what is outside of it is no page of the site."""
+    app = Flask("below")
+    app.add_url_rule("/page", "page", lambda: "")
+    routes = Routes(app, "/shop", {}, [], 40)
+    assert routes.first() == ["/shop/page"] and routes.key("/page") is None and routes.key("/shop/page") == "/page"
+
+
+def test_the_scripts_and_the_page_are_shipped():
+    """They stand beside the modules that read them."""
+    import flask_mixamo_privacy.audit as package
+
+    assert {path.name for path in Path(package.__file__).parent.iterdir()} >= {
+        "recorder.js",
+        "look.js",
+        "report.html",
+        "report.css",
+    }

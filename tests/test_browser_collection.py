@@ -1,0 +1,203 @@
+"""People give the example shop something of theirs, in a real browser, and it writes to them by a real mail server."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from letters import PASSED
+from playwright.sync_api import expect
+from posting import PostOffice
+from shopping import ADA, buy, command, fill, open_shop, opt_in, post, press, sign_up
+
+pytestmark = pytest.mark.browser
+
+BASE = "https://pacework.example"
+
+
+@pytest.fixture(scope="module")
+def office():
+    office = PostOffice()
+    yield office
+    office.controller.stop()
+
+
+@pytest.fixture
+def shop(tmp_path, office):
+    """The shop, which sends its mail by SMTP."""
+    office.mails.clear()
+    server = "mx.shop.example"  # as the letters of the tests have it
+    return open_shop(tmp_path, PRIVACY_SMTP_URL=office.url, PRIVACY_BASE_URL=BASE, PRIVACY_MAIL_SERVER=server)
+
+
+@pytest.fixture
+def base(shop, serve):
+    return serve(shop)
+
+
+@pytest.fixture(params=[True, False], ids=["script", "noscript"])
+def page(request, base, open_browser):
+    return answered(open_browser(java_script_enabled=request.param, base_url=base))
+
+
+def answered(page):
+    """A browser whose banner was answered."""
+    page.goto("/")
+    press(page, "Reject all")
+    expect(page.locator(".privacy-banner")).to_have_count(0)
+    return page
+
+
+def newsletter(shop, subject):
+    """Send one; gives what the command says."""
+    return command(shop, "newsletter", subject, input="New clips.")
+
+
+def path_of_link(mail):
+    return re.search(rf"{BASE}(/privacy/unsubscribe/\S+)", mail.get_content())[1]
+
+
+def reply(mail, subject, said=""):
+    """What somebody's mail program sends: the text, and below it the mail that it answers, as a quotation."""
+    quoted = "".join(f"> {line}\n" for line in mail.get_content().splitlines())
+    headers = {
+        "From": f"Ada <{ADA}>",
+        "To": str(mail["From"]),
+        "Subject": subject,
+        "Message-ID": f"<{abs(hash(subject))}@people.example>",
+        "In-Reply-To": str(mail["Message-ID"]),
+        "Authentication-Results": PASSED.replace("mail.example", "people.example"),
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    return "".join(f"{name}: {value}\n" for name, value in headers.items()) + f"\n{said}\n\nPacework wrote:\n{quoted}"
+
+
+def by_link(shop, page, mail, folder):
+    """Looking changes nothing, the button does, and it can be undone."""
+    page.goto(path_of_link(mail)), page.reload()
+    assert newsletter(shop, "Looked at") == "sent: 1\n"
+    press(page, "Unsubscribe")
+    expect(page.get_by_role("status")).to_have_text("You are unsubscribed.")
+    press(page, "Undo")
+    assert newsletter(shop, "Undone") == "sent: 1\n"
+    press(page, "Unsubscribe")
+    expect(page.get_by_role("status")).to_have_text("You are unsubscribed.")
+
+
+def by_one_click(shop, page, mail, folder):
+    """As a mail provider does it (RFC 8058): a post from somewhere else, with no cookie of ours."""
+    path = re.search(rf"<{BASE}(/[^>]+)>", mail["List-Unsubscribe"])[1]
+    posted = shop.test_client().post(path, data=dict([mail["List-Unsubscribe-Post"].split("=")]))
+    assert posted.status_code == 200 and "Set-Cookie" not in posted.headers
+
+
+def by_reply(shop, page, mail, folder):
+    """With the word in the subject; thanks that only quote the footer change nothing, and ask nobody for anything."""
+    thanks, stop = folder / "thanks.eml", folder / "stop.eml"
+    thanks.write_text(reply(mail, f"Re: {mail['Subject']}", "A fine walk!"))
+    stop.write_text(reply(mail, f"Re: {mail['Subject']} unsubscribe"))
+    assert "1 messages: 0 act, 0 ask, 1 ignore." in command(shop, "privacy", "inbox", str(thanks))
+    assert newsletter(shop, "Thanked for") == "sent: 1\n"
+    assert "1 messages: 1 act, 0 ask, 0 ignore." in command(shop, "privacy", "inbox", str(stop))
+
+
+@pytest.mark.parametrize("way", [by_link, by_one_click, by_reply])
+def test_promise_37_the_newsletter_ends_and_the_receipt_still_comes(shop, page, office, tmp_path, way):
+    """Signed up, bought, posted, opted in; opted out by a link, by one click or by a reply; the rest of the mail goes on."""
+    sign_up(page), buy(page), post(page), opt_in(page)
+    expect(page.get_by_role("heading", name="You are on the list")).to_be_visible()
+    assert newsletter(shop, "May") == "sent: 1\n"
+    mail = office.mails[-1][1]
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click" and path_of_link(mail) in mail["List-Unsubscribe"]
+    way(shop, page, mail, tmp_path)
+    office.mails.clear()
+    assert newsletter(shop, "June") == "opted-out: 1\n"
+    buy(page), fill(page, "/password", "Send me a link", email=ADA)
+    expect(page.get_by_role("status")).to_contain_text("a mail with a link is on its way")
+    assert office.subjects(ADA) == ["Receipt of order 2", "Your new password"]
+
+
+def test_promise_19_a_child_gets_no_marketing_and_its_receipt(shop, page, office):
+    """An older year in the same browser does not help; what was bought is another matter."""
+    buy(page), opt_in(page, privacy_birth_year="2020")
+    expect(page.get_by_role("alert")).to_contain_text("We cannot sign you up.")
+    opt_in(page)
+    expect(page.get_by_role("alert")).to_contain_text("We cannot sign you up.")
+    assert newsletter(shop, "May") == "" and office.subjects(ADA) == ["Receipt of order 1"]
+
+
+def test_promise_06_a_clip_is_bought_accepted_and_downloaded(page):
+    """The licence stands between the button and the file, once."""
+    sign_up(page), buy(page)
+    page.get_by_role("link", name="Download it").click()
+    expect(page.get_by_text("You may use a clip in one project")).to_be_visible()
+    for button in ("I accept", "Download it"):
+        with page.expect_download() as download:
+            page.get_by_role("button" if button == "I accept" else "link", name=button).click()
+        assert download.value.suggested_filename == "walk.json"
+        page.goto("/animations/walk")
+
+
+def test_promise_31_without_the_tick_nothing_is_posted(page):
+    """A browser does not send the form; and where it does, it is answered 400 and nobody reads it."""
+    page.goto("/animations/walk")
+    page.get_by_label("Your review").fill("It hops.")
+    page.get_by_label("The name to show with it").fill("Eve")
+    press(page, "Post it")
+    expect(page).to_have_url("/animations/walk")
+    posted = page.request.post("/animations/walk/reviews", form={"name": "Eve", "message": "It hops."})
+    assert posted.status == 400 and "Please say that you know who can read it" in posted.text()
+    page.reload()
+    expect(page.get_by_text("Nobody has said anything about it yet.")).to_be_visible()
+
+
+def test_forms_are_filled_in_by_keyboard_alone(page):
+    """From the first field by Tab, with Space for a box and Enter to send."""
+    page.goto("/newsletter")
+    page.locator("main [name=email]").focus()
+    for typed in (ADA, "10", "12", "1985"):
+        page.keyboard.type(typed)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")  # past the link to the policy
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="You are on the list")).to_be_visible()
+    page.goto("/animations/walk")
+    page.get_by_label("Your review").focus()
+    for typed in ("It walks.", "Ada"):
+        page.keyboard.type(typed)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab"), page.keyboard.press("Tab"), page.keyboard.press("Enter")
+    expect(page.get_by_text("It walks.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "locale"), [(1280, "light", "en"), (320, "dark", "en"), (320, "light", "ar"), (1280, "dark", "ar")]
+)
+def test_axe_finds_nothing_in_what_people_fill_in(shop, base, open_browser, width, scheme, locale):
+    """Every form, what it answers, and the page that unsubscribes; nothing is wider than the screen."""
+    viewport = {"width": width, "height": 568}
+    page = open_browser(base_url=base, viewport=viewport, color_scheme=scheme, locale=locale)
+
+    def look():
+        page.wait_for_load_state()
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
+
+    with shop.app_context():
+        token = shop.extensions["mixamo_privacy"].site(shop).mail.marketing.tokens.make(ADA, "marketing")
+    page.goto("/")
+    page.locator(".privacy-banner button[value=reject_all]").click()
+    for path in ("/register", "/newsletter", "/feedback", "/animations/walk/order", "/password", "/password/x"):
+        page.goto(path), look()
+    sign_up(page), look()
+    buy(page), look()
+    page.request.post("/animations/walk/reviews", form={"name": "Ada", "message": "Wide" * 99, "privacy_acknowledged": "1"})
+    for path in ("/account/profile", "/animations/walk", "/animations/walk/download", "/thanks/newsletter"):
+        page.goto(path), look()
+    page.goto("/feedback"), page.locator("main form").evaluate("form => form.noValidate = true")
+    press(page, "Send")  # of which nothing is taken
+    expect(page.locator("main [role=alert]")).to_be_visible(), look()
+    page.goto(f"/privacy/unsubscribe/{token}"), look()
+    page.locator("main form button").click()
+    expect(page.get_by_role("status")).to_be_visible(), look()

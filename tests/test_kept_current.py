@@ -1,0 +1,130 @@
+"""Reports are kept current by the loader: events, cursors and what closes with them are one transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+import pytest
+from test_publishing import END, PUBLISHED, SIX, published, views
+
+from flask_mixamo_privacy.errors import StoreUnavailable
+from flask_mixamo_privacy.tracking import loader
+from flask_mixamo_privacy.tracking.reports import ALL, Window
+from flask_mixamo_privacy.tracking.store import COLUMNS
+from flask_mixamo_privacy.tracking.tally import COUNTED, Columns
+from traffic import FIRST, Kept, traffic
+
+
+def by_day(events: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    return [list(some) for _, some in groupby(events, key=lambda event: event["at"][:10])]
+
+
+def fault(kept: Kept, table: str, when: str = "1") -> None:
+    with kept.store.write() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER fault BEFORE INSERT ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'fault'); END"
+        )
+
+
+def mend(kept: Kept) -> None:
+    with kept.store.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER fault")
+
+
+@pytest.mark.parametrize("table", ["cells", "pieces", "people", "distinct_visitors", "events"])
+def test_a_fault_leaves_neither_events_nor_what_was_counted_of_them(tmp_path, table):
+    """Wherever in the transaction it comes; the second try is complete."""
+    events, kept, other = traffic(5, 14, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    fault(kept, table)
+    with pytest.raises(StoreUnavailable):
+        kept.load(events, END)
+    assert [kept.table(name) for name in (*PUBLISHED, "people", "events", "cursors")] == [[]] * 7
+    mend(kept)
+    assert kept.load([], END).events == len(events)
+    other.load(events, END)
+    assert published(kept) == published(other)
+
+
+def test_after_a_fault_in_the_middle_of_a_pass_reports_say_what_was_loaded(tmp_path, monkeypatch):
+    """The batches before it are there, with what closed with them, and nothing of the one that failed."""
+    monkeypatch.setattr(loader, "_CHUNK", 40_000)  # one or two days
+    days, kept, whole = by_day(traffic(5, 20, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    kept.write(days)
+    fault(kept, "events", f"NEW.at >= '{FIRST + timedelta(days=16)}'")
+    with pytest.raises(StoreUnavailable):
+        kept.load([], END)
+    before = published(kept)
+    loaded = {row[0][:10] for row in kept.table("events")}
+    assert loaded >= {row[2] for row in before["pieces"]} > {str(FIRST + timedelta(days=number)) for number in range(11)}
+    mend(kept)
+    kept.load([], END)
+    whole.load([event for day in days for event in day], END)
+    assert published(kept) == published(whole)
+
+
+def test_a_backlog_of_many_segments_is_published_as_it_would_have_been(tmp_path, monkeypatch):
+    """In many transactions or in one, from many files or one, in whatever order they lie; and a rebuild agrees."""
+    days, kept, whole = by_day(traffic(6, 60, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    whole.load([event for day in days for event in day], END)
+    monkeypatch.setattr(loader, "_CHUNK", 20_000)
+    kept.write(days[::-1])
+    kept.load([], END)
+    assert published(kept) == published(whole)
+    assert kept.rebuilder.rebuild().skipped == () and published(kept) == published(whole)
+
+
+def test_the_same_lines_again_are_not_counted_again(tmp_path, monkeypatch):
+    """Neither in the same pass nor in a later one, though they are in other segments."""
+    days, kept, once = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    monkeypatch.setattr(loader, "_CHUNK", 20_000)
+    kept.write([day for day in days for _ in range(2)])
+    kept.load([], END)
+    kept.write(days)
+    kept.load([], END)
+    once.load([event for day in days for event in day], END)
+    assert published(kept) == published(once)
+
+
+def test_promise_18_who_is_erased_during_a_pass_is_not_counted_in_it(tmp_path, monkeypatch):
+    """What the pass has at hand of a day that is not closed yet is not used then."""
+    monkeypatch.setattr(loader, "_CHUNK", 5000)  # a segment
+    kept = Kept(tmp_path)
+    kept.write([views(*SIX, "gone"), views(*SIX, hour=13, tag="later")])
+    kept.now = "2026-04-22T12:00:00.000Z"
+    kept.loader.load(progress=lambda _: kept.store.erase("gone", "2026-04-22"))
+    assert kept.reports.report("pages", Window.of("day", FIRST)).total == 12
+
+
+def test_loaders_at_once_count_each_event_once(tmp_path):
+    """Two machines with logs of their own, one database; the same lines in both."""
+    days, one = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a")
+    both = [one, Kept(tmp_path / "b", str(one.store.database.url))]
+    both[0].write(days)
+    both[1].write(days[::-1])
+    threads = [threading.Thread(target=kept.load, args=([], END)) for kept in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    number = sum(event["kind"] == "page_view" for day in days for event in day)
+    assert one.reports.report("pages", ALL).total == number
+
+
+def test_a_segment_whose_first_line_is_no_event_keeps_no_day_open(tmp_path, monkeypatch):
+    """It is loaded first, since it may be of any day."""
+    monkeypatch.setattr(loader, "_CHUNK", 20_000)
+    days, kept, whole = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    kept.write(days)
+    (kept.folder / "zzz.events").write_text("no event\n")
+    assert kept.load([], END).malformed == 1
+    whole.load([event for day in days for event in day], END)
+    assert published(kept) == published(whole)
+
+
+def test_what_is_loaded_is_counted_as_it_is():
+    """A row of the store has the columns of the tally, in their order."""
+    assert COLUMNS == COUNTED == Columns._fields

@@ -1,0 +1,311 @@
+"""`flask privacy check --templates`: what the site's files load, store and run, held against the declaration."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jinja2 import Environment
+from sites import with_services
+
+from flask_mixamo_privacy.policy import Cookie
+from flask_mixamo_privacy.scan.markup import Piece, of_markup
+from flask_mixamo_privacy.scan.script import of_script
+from flask_mixamo_privacy.scan.stylesheet import of_stylesheet
+from flask_mixamo_privacy.scan.template import pieces_of
+from flask_mixamo_privacy.scan.trace import Inline, Load, Place, Stored, host_in
+
+THEME = Cookie("theme", "customisation", "13 months", "The colours chosen.", kind="local")
+
+
+def loads(html):
+    return [(found.host, found.what) for found in of_markup([Piece(html)], "x.html") if isinstance(found, Load)]
+
+
+def scripted(source):
+    """What a script does: (line, host) or (line, kind, name)."""
+    found = of_script(source, Place("x.js", 1))
+    return [
+        (one.place.line, one.host) if isinstance(one, Load) else (one.place.line, one.kind, one.name)
+        for one in found
+        if not isinstance(one, Inline)
+    ]
+
+
+def gates(template):
+    """Under what each host of a template stands."""
+    traces = of_markup(pieces_of(template, Environment(extensions=["flask_mixamo_privacy.tags.ConsentTag"])), "x.html")
+    return {found.host: found.place.gate for found in traces if isinstance(found, Load)}
+
+
+@pytest.fixture
+def scan(tiny):
+    """Builds a site of one file, and gives what `check --templates` says of it: (key, line)."""
+
+    def run(name, text, **config):
+        site = tiny(PRIVACY_POLICY=with_services(cookies=(THEME,)), **config)
+        site.app.root_path = str(site.folder.parent)
+        path = site.folder.parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        outcome = site.cli("check", "--templates", "--json")
+        found = [finding for finding in json.loads(outcome.output) if "file" in finding]
+        return [(finding["key"], finding["line"]) for finding in found], outcome.exit_code
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ('<script src="https://a.example/x.js"></script>', ("a.example", "script")),
+        ('<script src="//a.example:8000/x.js"></script>', ("a.example:8000", "script")),
+        ("<SCRIPT SRC=HTTPS://A.EXAMPLE/X.JS></SCRIPT>", ("a.example", "script")),
+        ('<script src=" https:\\\\a.example\\x.js"></script>', ("a.example", "script")),
+        ('<script src="https://user@a.example/x.js"></script>', ("a.example", "script")),
+        ('<link rel="stylesheet" href="https://a.example/x.css">', ("a.example", "style")),
+        ('<link rel="preconnect" href="https://a.example">', ("a.example", "")),
+        ('<link rel="shortcut icon" href="https://a.example/i.png">', ("a.example", "image")),
+        ('<img src="https://a.example/p.gif">', ("a.example", "image")),
+        ('<img srcset="/own.png 1x, https://a.example/p.png 2x">', ("a.example", "image")),
+        ('<iframe src="https://a.example/"></iframe>', ("a.example", "frame")),
+        ('<object data="https://a.example/"></object>', ("a.example", "frame")),
+        ('<video poster="https://a.example/p.png"></video>', ("a.example", "image")),
+        ('<video><source src="https://a.example/v.mp4"></video>', ("a.example", "media")),
+        ('<a href="/x" ping="https://a.example/">x</a>', ("a.example", "connect")),
+        ('<svg><image href="https://a.example/p.png"/></svg>', ("a.example", "image")),
+        ('<p style="background: url(https://a.example/p.png)">', ("a.example", "image")),
+        ('<style>@import "https://a.example/x.css";</style>', ("a.example", "style")),
+        ("<body onclick=\"fetch('https://a.example/')\">", ("a.example", "connect")),
+        ("<script nonce=x>new Image().src = 'https://a.example/p.gif'</script>", ("a.example", "")),
+    ],
+)
+def test_whatever_a_page_loads_from_another_host_is_seen(html, found):
+    """Every element and attribute that makes a browser ask another host."""
+    assert loads(html) == [found]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="https://a.example/">a link</a>',
+        '<script src="/x.js"></script>',
+        '<link rel="canonical" href="https://a.example/">',
+        '<script type="application/ld+json">{"@context": "https://schema.example"}</script>',
+        '<form action="https://a.example/"></form>',
+        '<svg xmlns="http://www.w3.org/2000/svg"></svg>',
+        "<!-- <script src='https://a.example/x.js'></script> -->",
+        "<p>&lt;script src='https://a.example/x.js'></p>",
+    ],
+)
+def test_what_loads_nothing_is_left_alone(html):
+    """A link is followed by the visitor, and a comment does nothing."""
+    assert loads(html) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('document.cookie = "a=1; path=/"', (1, "js", "a")),
+        ("window.document.cookie = `a=${value}`", (1, "js", "a")),
+        ('const KEY = "a";\ndocument.cookie = KEY + "=" + value', (2, "js", "a")),
+        ("document.cookie = name + '=1'", (1, "js", None)),
+        ('document["cookie"] = "a=1"', (1, "js", "a")),
+        ('cookieStore.set({name: "a", value: 1})', (1, "js", "a")),
+        ('Cookies.set("a", 1)', (1, "js", "a")),
+        ('$.cookie("a", 1)', (1, "js", "a")),
+        ('localStorage.setItem("a", 1)', (1, "local", "a")),
+        ("window.localStorage.a = 1", (1, "local", "a")),
+        ('sessionStorage["a"] = 1', (1, "session", "a")),
+        ('indexedDB.open("a")', (1, "idb", "a")),
+        ('fetch("https://a.example/")', (1, "a.example")),
+        ('request.open("POST", "https://a.example/")', (1, "a.example")),
+        ('navigator.sendBeacon("https://a.example/")', (1, "a.example")),
+        ('new WebSocket("wss://a.example/")', (1, "a.example")),
+        ('new Worker("https://a.example/w.js")', (1, "a.example")),
+        ('import "https://a.example/x.js"', (1, "a.example")),
+        ('export {x} from "https://a.example/x.js"', (1, "a.example")),
+        ('await import("https://a.example/x.js")', (1, "a.example")),
+        ('tag.src = "https://a.example/x.js"', (1, "a.example")),
+        ('tag.setAttribute("src", "https://a.example/x.js")', (1, "a.example")),
+        ('}} if ( fetch("https://a.example/")', (1, "a.example")),
+    ],
+)
+def test_what_a_script_keeps_or_asks_for_is_seen_with_its_line(source, found):
+    """Cookies, storage and requests, as far as names and hosts are written out; a syntax error hides nothing."""
+    assert scripted(source) == [found]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'document.cookie = "a=; Max-Age=0"',
+        'document.cookie = "a=; expires=Thu, 01 Jan 1970 00:00:00 GMT"',
+        "const all = document.cookie",
+        '$.cookie("a")',
+        'localStorage.getItem("a")',
+        'location.href = "https://a.example/"',
+        'window.open("https://a.example/")',
+        '// fetch("https://a.example/")',
+        "const said = \"fetch('https://a.example/')\"",
+        "fetch(`https://${host}/`)",
+    ],
+)
+def test_reading_deleting_and_going_elsewhere_are_no_traces(source):
+    """Only what is kept or asked for counts."""
+    assert scripted(source) == []
+
+
+def test_a_very_deep_script_is_read_to_its_end():
+    """A minified file nests further than Python's stack."""
+    assert scripted("(" * 5000 + "1" + ")" * 5000 + ';fetch("https://a.example/")') == [(1, "a.example")]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "found"),
+    [
+        ("@import url(https://a.example/x.css);", ("a.example", "style")),
+        ('@import "//a.example/x.css";', ("a.example", "style")),
+        ("@font-face { src: url('https://a.example/f.woff2') }", ("a.example", "font")),
+        ("p { background: url(https://a.example/p.png) }", ("a.example", "image")),
+        ("@media print { p { background: url(https://a.example/p.png) } }", ("a.example", "image")),
+        ("@layer a { @font-face { src: url(https://a.example/f.woff2) } }", ("a.example", "font")),
+    ],
+)
+def test_what_a_style_sheet_loads_is_seen(sheet, found):
+    """Fonts and pictures of another company count its visitors too."""
+    assert [(one.host, one.what) for one in of_stylesheet(sheet, Place("x.css", 1))] == [found]
+
+
+def test_a_template_is_read_around_its_jinja():
+    """An address that an expression makes is nobody's to know, and one that names its host is."""
+    assert gates("{% for url in urls %}<img src='{{ url }}'><img src='https://{{ host }}/'>{% endfor %}") == {}
+    assert list(gates("<img src='https://a.example/{{ name }}.gif'>")) == ["a.example"]
+    assert gates("{# <img src='https://a.example/'> #}") == {}
+
+
+def test_lines_are_the_file_s_own():
+    """Also below Jinja tags that take their white space with them."""
+    template = "{%- if a -%}\n\n<p>\n{%- endif %}\n{# a\ncomment #}\n<script>\nfetch('https://a.example/')</script>"
+    traces = of_markup(pieces_of(template, Environment()), "x.html")
+    assert [found.place.line for found in traces if isinstance(found, Load)] == [8]
+
+
+@pytest.mark.parametrize(
+    ("template", "gate"),
+    [
+        ("<img src=//a.example>", None),
+        ('{% consent "media" %}<img src=//a.example>{% endconsent %}', {"media"}),
+        ('{% consent "media", service="film" %}<img src=//a.example>{% endconsent %}', {"media", "film"}),
+        ('{% consent "media" %}{% else %}<img src=//a.example>{% endconsent %}', None),
+        ('{% consent "media" %}{% endconsent %}<img src=//a.example>', None),
+        ('{% if current_consent.allows("media") %}<img src=//a.example>{% endif %}', {"media"}),
+        ('{% if not current_consent.allows("media") %}<img src=//a.example>{% endif %}', None),
+        ('{% if not current_consent.allows("media") %}{% else %}<img src=//a.example>{% endif %}', {"media"}),
+        ('{% if x %}{% elif current_consent.allows("media") %}<img src=//a.example>{% endif %}', {"media"}),
+        ('{% consent "media" %}{% for x in y %}{% else %}<img src=//a.example>{% endfor %}{% endconsent %}', {"media"}),
+    ],
+)
+def test_what_stands_under_a_consent_is_known(template, gate):
+    """By the tag, or by a test of current_consent."""
+    assert gates(template) == {"a.example": gate}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key"),
+    [
+        ("templates/x.html", '\n<script src="https://evil.example/x.js"></script>', "host-not-declared"),
+        ("templates/x.html", '\n<script src="https://video.example/x.js"></script>', "before-consent"),
+        ("templates/x.html", '{% consent "statistics" %}\n<iframe src="//video.example"></iframe>', "before-consent"),
+        ("templates/x.html", '{% consent "media" %}\n<video src="//x.map.example"></video>', "host-not-declared"),
+        ("static/x.js", '\ndocument.cookie = "evil=1"', "used-not-declared"),
+        ("static/x.js", '\nsessionStorage.theme = "dark"', "used-not-declared"),
+        ("static/x.css", "\n@import '//evil.example';", "host-not-declared"),
+        ("static/x.html", "\n<img src='//evil.example'>", "host-not-declared"),
+    ],
+)
+def test_what_is_not_declared_or_not_asked_for_fails_the_check(scan, name, text, key):
+    """Each with its file and line, exit code 1."""
+    assert scan(name, text) == ([(key, 2)], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("templates/x.html", '{% consent "media" %}<iframe src="//video.example"></iframe>{% endconsent %}'),
+        ("templates/x.html", '{{ privacy.embed("https://video.example/1", purpose="media", title="A film") }}'),
+        ("templates/x.html", '<img src="https://shop.example/own.png">'),
+        ("static/x.js", 'localStorage.theme = "dark"'),
+        ("static/x.js", 'document.cookie = "privacy_choices=1"'),
+        ("static/x.txt", '<script src="https://evil.example/x.js"></script>'),
+    ],
+)
+def test_what_is_declared_and_asked_for_passes(scan, name, text):
+    """Nothing is said of it, exit code 0."""
+    assert scan(name, text, PRIVACY_BASE_URL="https://shop.example") == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key"),
+    [
+        ("templates/x.html", "\n<script>work()</script>", "inline-script"),
+        ("templates/x.html", '\n<p onclick="work()">', "inline-script"),
+        ("templates/x.html", '\n<a href="javascript:work()">x</a>', "inline-script"),
+        ("templates/x.html", "\n{{ '}}", "unreadable"),
+        ("static/x.js", "\nlocalStorage[name] = 1", "unreadable"),
+    ],
+)
+def test_what_cannot_be_judged_is_a_warning(scan, name, text, key):
+    """Inline script and names made at run time: exit code 0, for the audit to look at."""
+    assert scan(name, text) == ([(key, 2)], 0)
+
+
+def test_the_terminal_gives_a_place_to_click_on_and_what_to_do(tiny):
+    """File and line first, as compilers do."""
+    site = tiny()
+    site.app.root_path = str(site.folder.parent)
+    path = site.folder.parent / "static" / "x.js"
+    path.parent.mkdir()
+    path.write_text('document.cookie = "seen=1";')
+    assert (
+        site.cli("check", "--templates")
+        .output.splitlines()[-2]
+        .endswith(
+            "x.js:1: error: A script keeps 'seen' (cookie), which the policy does not declare. "
+            'Take it out, or add a [[cookies]] table with name = "seen" and kind = "js".'
+        )
+    )
+
+
+def test_without_its_parsers_the_check_says_what_to_install(tiny, monkeypatch):
+    """Exit code 2: it could not look."""
+    monkeypatch.setattr("flask_mixamo_privacy.scan.sources.find_spec", lambda name: None)
+    outcome = tiny().cli("check", "--templates")
+    assert outcome.exit_code == 2
+    assert outcome.output == (
+        "Error: flask privacy check --templates needs the extra 'audit'. "
+        "Install it: pip install 'Flask-Mixamo-Privacy[audit]'.\n"
+    )
+
+
+def test_the_example_s_own_files_pass():
+    """The shop's templates, scripts and style sheets."""
+    from example_site import create_app
+
+    outcome = create_app().test_cli_runner().invoke(args=["privacy", "check", "--templates", "--json"])
+    assert [found for found in json.loads(outcome.output) if "file" in found] == []
+
+
+@pytest.mark.parametrize("address", ["", "/x", "x.png", "data:image/gif;base64,AA//BB", "mailto:a@b.example", "#//x"])
+def test_an_address_without_a_host_names_none(address):
+    """Nothing of this site's own is taken for another's."""
+    assert host_in(address) == ""
+
+
+def test_a_stored_name_may_be_declared_by_a_pattern(tiny):
+    """As cookies of many services are: ``_ga_*``."""
+    from flask_mixamo_privacy.scan.rules import Rules
+
+    rules = Rules(with_services(cookies=(Cookie("_ga_*", "media", "13 months", "Counts.", kind="js"),)))
+    assert not list(rules.findings([Stored(Place("x.js", 1), "js", "_ga_1")]))
+    assert [found.key for found in rules.findings([Stored(Place("x.js", 1), "js", "_gb")])] == ["used-not-declared"]

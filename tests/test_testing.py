@@ -1,0 +1,161 @@
+"""What a site's own tests get from the pytest plugin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from flask import make_response
+from sites import with_services
+
+from conftest import cookie
+from flask_mixamo_privacy import current_consent
+from flask_mixamo_privacy.errors import UndeclaredPurpose, UndeclaredService
+
+FRAME = '<iframe src="https://video.example/1"></iframe>'
+
+
+@pytest.fixture
+def site(tiny):
+    # Not under TESTING, where the extension itself would raise before the response is there to look at.
+    site = tiny(PRIVACY_POLICY=with_services(), TESTING=False, PRIVACY_LOADER=False)
+    site.app.add_url_rule("/says/<path:html>", "says", lambda html: html)
+    site.app.add_url_rule("/sets/<header>", "sets", lambda header: ("", {"Set-Cookie": header}))
+    site.app.add_url_rule("/links/<path:link>", "links", lambda link: ("", {"Link": link}))
+    site.app.add_url_rule("/state/<purpose>", "state", lambda purpose: current_consent.state(purpose))
+    return site
+
+
+@pytest.fixture
+def app(site):
+    return site.app
+
+
+def test_a_client_of_somebody_who_was_never_asked(privacy_client):
+    """Without arguments nothing is decided."""
+    visitor = privacy_client()
+    assert (visitor.get("/state/media").text, cookie(visitor)) == ("unasked", None)
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted", "statistics", "media"),
+    [
+        ("accept_all", {}, "granted", "granted"),
+        ("reject_all", {}, "refused", "refused"),
+        ("save", {"purposes": ["media"]}, "refused", "granted"),
+    ],
+)
+def test_a_client_of_somebody_who_decided(privacy_client, choice, wanted, statistics, media):
+    """By the site's own form, with cookie and ledger."""
+    visitor = privacy_client(choice, **wanted)
+    assert visitor.get("/state/statistics").text == statistics
+    assert visitor.get("/state/media").text == media
+
+
+def test_a_client_may_grant_one_service_alone(privacy_client, site):
+    """Of two services of a purpose."""
+    visitor = privacy_client("save", purposes=["media"], services=["film"])
+    with visitor:
+        visitor.get("/")
+        assert (current_consent.allows("media", "film"), current_consent.allows("media", "map")) == (True, False)
+    assert site.ledger("grant")[0]["receipt"]
+
+
+def test_a_client_may_send_global_privacy_control(privacy_client):
+    """Optional purposes are then off before anybody asks."""
+    assert privacy_client(gpc=True).get("/state/statistics").text == "refused"
+
+
+def test_a_choice_that_there_is_not_raises_and_teaches(privacy_client):
+    """A misspelt choice, purpose or service never passes for a decision."""
+    with pytest.raises(ValueError, match=r"^The choice is 'accept'; allowed: accept_all, reject_all, save\.$"):
+        privacy_client("accept")
+    with pytest.raises(UndeclaredPurpose, match="no purpose 'marketing'"):
+        privacy_client("save", purposes=["marketing"])
+    with pytest.raises(UndeclaredService, match="no service 'chat'"):
+        privacy_client("save", purposes=["media"], services=["chat"])
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/sets/seen=1", "The app sets the cookie 'seen', which the policy does not declare."),
+        ("/sets/privacy_visitor=1", "The app sets the cookie 'privacy_visitor' although the visitor has not granted"),
+        (f"/says/{FRAME}", "The page loads from 'video.example' (frame) before 'media' is granted."),
+        ("/says/<img src='//evil.example'>", "The page loads from 'evil.example' (image), which no service declares."),
+        ("/says/<script>localStorage.a = 1</script>", "A script keeps 'a' (local storage)"),
+        ("/links/<https://evil.example>; rel=preconnect", "The page loads from 'evil.example', which"),
+    ],
+)
+def test_a_trace_without_consent_fails_and_is_named(site, assert_no_trace, path, says):
+    """Cookies, other hosts and storage, whoever put them into the response."""
+    response = site.visitor().get(path)
+    with pytest.raises(AssertionError) as failure:
+        assert_no_trace(response)
+    assert f"{path} leaves traces without consent (1):\n- {says}" in str(failure.value)
+
+
+@pytest.mark.parametrize("path", ["/", "/privacy/", "/privacy/consent", "/sets/session=1", "/sets/seen=; Max-Age=0"])
+def test_what_leaves_no_trace_passes(privacy_client, assert_no_trace, path):
+    """The banner, the policy, the session's cookie, a deletion."""
+    assert_no_trace(privacy_client().get(path))
+    assert_no_trace(privacy_client("reject_all").get(path))
+
+
+def test_the_tracker_is_a_trace(privacy_client, assert_no_trace):
+    """A page that a visitor with a grant gets does not pass."""
+    with pytest.raises(AssertionError, match="The tracker's tag is in the page"):
+        assert_no_trace(privacy_client("accept_all").get("/"))
+
+
+def test_a_picture_and_a_redirect_are_read_as_what_they_are(site, assert_no_trace):
+    """Bytes that are no HTML are not parsed as such."""
+    site.view("/picture", lambda: make_response((b"\xff<img src='//evil.example'>", {"Content-Type": "image/jpeg"})))
+    assert_no_trace(site.visitor().get("/picture"))
+
+
+@pytest.mark.browser
+def test_the_audit_fails_a_test_in_the_terminal_s_words(site, privacy_audit):
+    """A frame that no template of the site asked about, with what to do."""
+    site.view("/frame", lambda: f"<!doctype html><html lang=en><title>x</title><main><h1>x</h1>{FRAME}</main>")
+    with pytest.raises(AssertionError, match=r"\nbefore-consent video.example|\nbefore-consent film"):
+        privacy_audit(offline=True)
+
+
+@pytest.mark.browser
+def test_the_audit_gives_its_report_where_only_what_is_known_is_found(privacy_audit, tmp_path):
+    """What the tiny site declares and never does stands in the baseline, with reason and end."""
+    names = ("film", "map", "privacy_choices", "session")
+    known = '[[known]]\ncode = "declared-not-seen"\nsubject = "{}"\nreason = "Tiny."\nuntil = 2099-01-01\n'
+    (tmp_path / "known.toml").write_text("".join(map(known.format, names)))
+    report = privacy_audit(baseline=tmp_path / "known.toml", offline=True)
+    assert {one.finding.subject for one in report.known} == set(names)
+
+
+SITE_TEST = """
+import pytest
+from flask import Flask, render_template_string
+from flask_mixamo_privacy import Privacy
+
+@pytest.fixture
+def app(tmp_path):
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="not a secret, a test", TESTING=True, PRIVACY_ASSETS_DIR=str(tmp_path / "assets"))
+    Privacy(app)
+    app.add_url_rule("/", "home", lambda: render_template_string("<body>{{ privacy.banner() }}"))
+    return app
+
+def test_home(privacy_client, assert_no_trace):
+    assert_no_trace(privacy_client("reject_all").get("/"))
+"""
+
+
+@pytest.mark.server
+def test_a_site_s_tests_need_no_import(tmp_path):
+    """The plugin is there as soon as the extension is installed."""
+    (tmp_path / "test_site.py").write_text(SITE_TEST)
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "1 passed" in outcome.stdout, outcome.stdout + outcome.stderr
