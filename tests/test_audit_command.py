@@ -109,7 +109,7 @@ def test_a_step_that_fails_is_not_passed_over(tiny):
     async def press(page):
         await page.locator("#missing").click(timeout=100)
 
-    with pytest.raises(CouldNotLook, match="The step press failed in the state 'no choice'"):
+    with pytest.raises(CouldNotLook, match=r"The step press failed at /privacy/consent \(no choice\): "):
         audit(tiny(PRIVACY_AUDIT_STEPS=[press]).app, offline=True, limit=1)
 
 

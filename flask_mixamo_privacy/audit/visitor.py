@@ -51,7 +51,7 @@ class Visitor:
         """Open the browser, sign in, and give the answer."""
         headers = {"Sec-GPC": "1"} if self.state.gpc else {}
         self.context = await browser.new_context(
-            base_url=self.target.url, extra_http_headers=headers, viewport=_VIEW, **options
+            base_url=self.target.url, extra_http_headers=headers, viewport=_VIEW, reduced_motion="reduce", **options
         )
         self.context.set_default_timeout(_PATIENCE)
         await self.watcher.attach(self.context, (_GPC + "\n" if self.state.gpc else "") + RECORDER)
@@ -68,7 +68,7 @@ class Visitor:
             await self._look()
         except (tools().Error, AssertionError) as error:
             name = getattr(step, "__name__", repr(step))
-            raise CouldNotLook(f"The step {name} failed in the state {self.state.name!r}: {_first_line(error)}") from None
+            raise CouldNotLook(f"The step {name} failed at {self.watcher.place}: {_first_line(error)}") from None
 
     async def go(self, route: str) -> tuple[Seen | None, list[str]]:
         """Look at one page; gives what was seen, and the site's own addresses that it links to."""
