@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: mutations demo test test-fast check bench build chromium caches clean
+.PHONY: mutations machine faults demo test test-fast check bench build chromium caches clean
 
 demo: $(STAMP)
 	@$(BIN)/flask --app example_site privacy demo-data --if-empty
@@ -65,6 +65,14 @@ $(STAMP): setup.cfg pyproject.toml
 # Mutated mail, 100,000 messages: the classifier never raises, and never acts for nothing.
 mutations: $(STAMP)
 	$(BIN)/python tests/mutations.py 100000
+
+# What people may ask for, in any order of things done and befallen: so many steps on files, and on a PostgreSQL.
+machine: $(STAMP)
+	PRIVACY_STEPS=$${PRIVACY_STEPS:-5000} $(BIN)/python -m pytest -q tests/test_rights_machine.py
+
+# Whether those steps find what they are there to find: one fault after the other, planted in the code.
+faults: $(STAMP)
+	$(BIN)/python tests/faults.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache

@@ -455,10 +455,9 @@ def _who(row: tuple[str, datetime]) -> str:
     return row[0].rpartition(" ")[2]
 
 
-def run(machine: type[Machine], steps: int, *, shrink: bool = True) -> Counter[str]:
+def run(machine: type[Machine], steps: int, *, shrink: bool = True, taken: Counter[str] | None = None) -> Counter[str]:
     """Let a machine take so many steps or a few more, the same ones each time; gives how often each was taken."""
-    taken: Counter[str] = Counter()
-    rounds = 0
+    taken, rounds = Counter() if taken is None else taken, 0
     while taken.total() < steps:
         rounds += 1
         examples = max(1, min(25, (steps - taken.total()) // LONGEST + 1))

@@ -35,7 +35,7 @@ def tell(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.timeout(LONG)
 def test_promise_34_no_order_of_events_brings_anybody_back(tell) -> None:
     """On files, searched byte by byte after every step."""
-    taken = run(Machine, wanted := STEPS or 320, shrink=not STEPS)
+    taken = run(Machine, wanted := STEPS or 240, shrink=not STEPS)
     tell("SQLite", taken)
     assert taken.total() >= wanted
 

@@ -1,0 +1,120 @@
+"""Planted faults: run as a program, it breaks one promise after the other and says how soon the machine found it.
+
+Each fault is planted in the code at hand while the machine runs on files, and taken out again. Exit 1 if one is not found.
+With names, only those.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from weakref import WeakSet
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import sqlalchemy as sa
+from machine import Machine, run
+
+from flask_mixamo_privacy.chain import BEGINNING, Chain, Head
+from flask_mixamo_privacy.ledger import Ledger
+from flask_mixamo_privacy.tracking import schema
+from flask_mixamo_privacy.tracking.store import Store, _in_order
+
+MOST = 6000  # steps
+
+_append_or_wait, _link, _erase, _bury = Ledger.append_or_wait, Chain.link, Store.erase, Store.bury
+_linked: WeakSet[Chain] = WeakSet()
+
+
+def withdrawal_is_lost(ledger: Ledger, entry: Any, wording: Any = None) -> None:
+    if entry.kind != "withdrawal":
+        _append_or_wait(ledger, entry, wording)
+
+
+def link_is_skipped(chain: Chain, rows: Any, head: Head) -> Head:
+    """The first entry that a process writes under a new key does not carry the hash of the one before it."""
+    is_first = len(list(chain._keys)) > 1 and chain not in _linked
+    _linked.add(chain)
+    return _link(chain, rows, Head(head.count, BEGINNING.hash) if is_first else head)
+
+
+def loader_looks_at_no_tombstone(store: Store, connection: sa.Connection, rows: Any) -> int:
+    return connection.exec_driver_sql(store._insert, _in_order(rows)).rowcount if rows else 0
+
+
+def working_sets_keep_the_visitor(store: Store, visitor: str, day: str) -> int:
+    with store.write() as connection:
+        kept = [(table, _of(connection, table, visitor)) for table in (schema.people, schema.late)]
+    deleted = _erase(store, visitor, day)
+    with store.write() as connection:
+        for table, rows in kept:
+            for row in rows:
+                connection.execute(sa.insert(table).values(row))
+    return deleted
+
+
+def _of(connection: sa.Connection, table: sa.Table, visitor: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(sa.select(table).where(table.c.visitor == visitor)).mappings()]
+
+
+def tombstones_stay_clean(store: Store, graves: Any) -> None:
+    with mock.patch.object(Store, "_set_clean"):
+        _bury(store, graves)
+
+
+def _none(*arguments: Any, **values: Any) -> int:
+    return 0
+
+
+#: What is broken, and what stands in whose place then.
+FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "restored tombstones left out of a replay": ("tracking.store.Store.bury", _none),
+    "a replay that marks no tombstone as unclean": ("tracking.store.Store.bury", tombstones_stay_clean),
+    "a replay that ignores age": ("rights.replay.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
+    "an erasure that leaves a kept segment": ("tracking.scrubbing._scrub_segment", _none),
+    "an erasure that leaves free pages": ("database.Database.rewrite", lambda database: True),
+    "a withdrawal that is lost": ("ledger.Ledger.append_or_wait", withdrawal_is_lost),
+    "a link of the chain skipped when keys rotate": ("chain.Chain.link", link_is_skipped),
+    "a loader that looks at no tombstone": ("tracking.store.Store.add", loader_looks_at_no_tombstone),
+    "opt-outs that are not replayed": ("mail.marketing.Marketing.replay", _none),
+    "accepted licences that are not replayed": ("rights.standings.Standings.forget_again", _none),
+    "requests that are not replayed": ("rights.replay.Replay._requests", _none),
+    "working sets of reports that keep the visitor": ("tracking.store.Store.erase", working_sets_keep_the_visitor),
+}
+
+
+def is_found(name: str) -> bool:
+    """Plant a fault, let the machine run, and say how that went."""
+    where, broken = FAULTS[name]
+    taken: Counter[str] = Counter()
+    began = time.perf_counter()
+    with mock.patch(f"flask_mixamo_privacy.{where}", broken):
+        try:
+            run(Machine, MOST, shrink=False, taken=taken)
+            says = "NOT FOUND"
+        except Exception as error:
+            says = f"found ({_reason(error)})"
+    sys.stdout.write(f"{name}: {says}, {taken.total()} steps, {time.perf_counter() - began:.0f} s\n")
+    sys.stdout.flush()
+    return says != "NOT FOUND"
+
+
+def _reason(error: BaseException) -> str:
+    """The check that failed."""
+    names, at = [], error.__traceback__
+    while at is not None:
+        names.append(at.tb_frame.f_code.co_name)
+        at = at.tb_next
+    checks = [name for name in names if hasattr(Machine, name) and name not in ("every_promise_is_kept", "run")]
+    return checks[-1].replace("_", " ").strip() if checks else type(error).__name__
+
+
+if __name__ == "__main__":
+    found = [is_found(name) for name in sys.argv[1:] or FAULTS]
+    sys.exit(0 if all(found) else 1)
