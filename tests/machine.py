@@ -332,7 +332,7 @@ class Machine(RuleBasedStateMachine):
     def crash_while_loading(self, number: int) -> None:
         """Events are inserted, and neither committed nor counted as loaded."""
         self._browse(number)
-        with self.killed_at("tracking.loader._move_cursor"):
+        with self.killed_at("tracking.loader._move_cursors"):
             self.site.cli("load")
 
     @step(number=visitors)

@@ -61,6 +61,17 @@ def test_an_erasure_done_twice_changes_nothing_more(people):
     assert [str(row.__dict__.items()) for row in site.rows(Order)] and before
 
 
+def test_a_row_that_is_kept_lets_go_of_one_that_is_deleted(people):
+    """A database that minds its foreign keys takes the erasure, and the invoice points to no account."""
+    site = people()
+    sa.event.listen(site.engine, "connect", lambda made, _: made.execute("PRAGMA foreign_keys=ON"))
+    site.add()
+    site.add("bob@shop.example")
+    assert site.site.cli("erase", "--subject", ADA).exit_code == 0
+    assert [account.email for account in site.rows(Account)] == ["bob@shop.example"]
+    assert [order.account_id for order in site.rows(Order)] == [None, 2]
+
+
 def test_no_byte_of_an_erased_person_is_left_in_the_sites_sqlite(people, tmp_path):
     """Neither in a free page nor in a log beside it."""
     site = people()

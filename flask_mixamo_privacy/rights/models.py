@@ -127,12 +127,21 @@ class _ModelStore:
             row = Row(self._fields(model), subject[0] if subject[1] is None else None, made, found, self._policy.language)
             here = sa.and_(*(column == found[column.name] for column in table.primary_key))
             if not row.stays:
+                self._let_go(connection, table, found)
                 deleted += connection.execute(sa.delete(table).where(here)).rowcount
             elif not only_ended:
                 kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
                 if changes := row.changes:
                     anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
         return Done(deleted, anonymised, 0, tuple(kept))
+
+    def _let_go(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> None:
+        """Let what stays, and points to a row that goes, point to nothing."""
+        for column in (column for model in self._models.subjects for column in _table(model).columns if column.nullable):
+            for key in column.foreign_keys:
+                if key.column.table is table:
+                    theirs = column == going[key.column.name]
+                    connection.execute(sa.update(column.table).where(theirs).values({column.name: None}))
 
     def _fields(self, model: Any) -> list[tuple[sa.Column[Any], Any]]:
         names = self._models.names or {}
