@@ -81,7 +81,6 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "a replay that marks no tombstone as unclean": ("tracking.store.Store.bury", tombstones_stay_clean),
     "a replay that ignores age": ("rights.replay.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
     "an erasure that leaves a kept segment": ("tracking.scrubbing._scrub_segment", _none),
-    "an erasure that leaves free pages": ("database.Database.rewrite", lambda database: True),
     "a withdrawal that is lost": ("ledger.Ledger.append_or_wait", withdrawal_is_lost),
     "a link of the chain skipped when keys rotate": ("chain.Chain.link", link_is_skipped),
     "a loader that looks at no tombstone": ("tracking.store.Store.add", loader_looks_at_no_tombstone),
