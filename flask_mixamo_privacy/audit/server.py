@@ -16,6 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from .trouble import StrangeServer
 
 _NONCE = "X-Privacy-Audit"
+_AGE, _VISIT = "SEND_FILE_MAX_AGE_DEFAULT", 3600  # seconds
 
 
 class _Silent(WSGIRequestHandler):
@@ -29,9 +30,10 @@ class _Silent(WSGIRequestHandler):
 
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
-    """The address of the app while it is served as in production: neither testing nor debugging."""
-    nonce, before = secrets.token_hex(16), (app.testing, app.debug)
-    app.testing, app.debug = False, False
+    """The address of the app while it is served as in production: neither testing nor debugging, and with files that a
+    browser keeps for the length of a visit, as it does where a web server in front sends them."""
+    nonce, before = secrets.token_hex(16), (app.testing, app.debug, app.config[_AGE])
+    app.testing, app.debug, app.config[_AGE] = False, False, before[2] or _VISIT
     server = make_server("127.0.0.1", 0, _marked(app, nonce), threaded=True, request_handler=_Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -43,7 +45,7 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        app.testing, app.debug = before
+        app.testing, app.debug, app.config[_AGE] = before
 
 
 def check_nonce(url: str, nonce: str) -> None:
