@@ -19,6 +19,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from example_site import create_app, privacy
+from flask_mixamo_privacy.audit import audit
+from flask_mixamo_privacy.audit.page import as_html
+from tests import bad_site
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 568}
 
@@ -90,6 +93,7 @@ def main() -> None:
                 show_reports(page, begin)
                 take(page, folder / f"{name}.png")
         take_staffs(browser, url, folder)
+        take_report(browser, folder)
         take_licence(browser, url, folder)
         take_unsubscribing(app, browser, url, folder)
 
@@ -115,8 +119,8 @@ def take_licence(browser: Browser, url: str, folder: Path) -> None:
             sign_in(page, "customer")
             take(page, folder / f"licence-{look}.png")
     with visit(browser, f"{url}/animations/walk", False, viewport=WIDE) as page:
-        page.get_by_label("Your review").fill("It fits my giant as well as it fits my child.")
-        page.get_by_label("The name to show with it").fill("Ada")
+        page.get_by_label("Your review").fill("What somebody thinks of the clip stands here.")
+        page.get_by_label("The name to show with it").fill("A name")
         page.get_by_label("I know that everybody can read").check()
         page.get_by_role("button", name="Post it").click()
     for look, options in LOOKS.items():
@@ -132,6 +136,18 @@ def take_unsubscribing(app: Flask, browser: Browser, url: str, folder: Path) -> 
     for look, options in LOOKS.items():
         with visit(browser, url + path, False, **options) as page:
             take(page, folder / f"unsubscribe-{look}.png")
+
+
+def take_report(browser: Browser, folder: Path) -> None:
+    """A report of the audit: its top, and one finding; of the bad site of the tests, as the shop's has nothing to show."""
+    with tempfile.TemporaryDirectory() as temporary:
+        report = audit(bad_site.create_app(Path(temporary)), offline=True, pictures=True)
+    page = browser.new_page(viewport=WIDE)
+    page.set_content(as_html(report))
+    take(page, folder / "audit-report.png")
+    page.get_by_role("heading", name="reject-harder-than-accept").evaluate("at => at.scrollIntoView()")
+    take(page, folder / "audit-finding.png")
+    page.close()
 
 
 @contextmanager

@@ -19,6 +19,17 @@ async def choose_a_theme(page: Page) -> None:
     await page.wait_for_load_state()
 
 
+async def accept_the_licence(page: Page) -> None:
+    """Remembered in this browser; of whoever is signed in, in the database, where it is asked for once."""
+    await page.goto("/privacy/licence/licence")
+    accepting = page.get_by_role("button", name="I accept")
+    if await accepting.count():
+        for address in await page.locator(".privacy-acceptance [type=email]").all():  # of whoever is not signed in
+            await address.fill("buyer@people.example")
+        await accepting.click()
+        await page.wait_for_load_state()
+
+
 async def say_that_one_is_a_child(page: Page) -> None:
     """The newsletter is not for children, and this browser remembers the answer. It comes last: all that is optional is off
     from then on."""
@@ -31,4 +42,4 @@ async def say_that_one_is_a_child(page: Page) -> None:
     await page.wait_for_load_state()
 
 
-STEPS = (choose_a_theme, say_that_one_is_a_child)
+STEPS = (choose_a_theme, accept_the_licence, say_that_one_is_a_child)

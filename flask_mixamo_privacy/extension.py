@@ -18,7 +18,7 @@ from .counting import record
 from .current import exchange, here_and_now
 from .errors import AlreadyInitialised, EventError, NotInitialised
 from .licences import acceptance_required
-from .links import external_link, is_external
+from .links import external_link, is_external, is_web_address
 from .mailing import Mailing
 from .markup import TemplateVerbs
 from .need import Registration
@@ -133,6 +133,7 @@ def _extend(templates: Environment, verbs: TemplateVerbs) -> None:
     templates.add_extension(ConsentTag)
     templates.filters["external_link"] = external_link
     templates.tests["external"] = is_external
+    templates.tests["web_address"] = is_web_address
 
 
 def consent_required(purpose: str) -> Callable[[F], F]:

@@ -43,6 +43,16 @@ def is_external(url: str) -> bool:
     return bool(host) and host.rpartition("@")[2].lower() != request.host
 
 
+def is_web_address(text: str) -> bool:
+    """Whether a text is the address of a web page and nothing else: a Jinja test for words that a site chooses."""
+    if not text.startswith(("https://", "http://")) or any(map(str.isspace, text)):
+        return False
+    try:
+        return bool(host_of(text, "web_address"))
+    except AddressError:
+        return False
+
+
 def external_link(url: str, text: str | None = None) -> Markup:
     """A link with the notice of promise 30 where it leads away, else a plain one; a Jinja filter:
     ``{{ url|external_link("Their site") }}``.

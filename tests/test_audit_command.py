@@ -50,7 +50,7 @@ def test_a_page_that_fails_is_not_clean(tiny, known):
     """Exit 2: something could not be looked at, and it says which and why."""
     made = tiny()
     made.view("/broken", lambda: 1 / 0)
-    outcome = made.cli("audit", "--offline", "--baseline", known)
+    outcome = made.cli("audit", "--offline", "--baseline", known, "--limit", "4")
     assert outcome.exit_code == 2 and "not seen: /broken: The server answered 500." in outcome.stdout
 
 
@@ -90,7 +90,7 @@ def test_those_who_sign_in_see_what_others_do_not(tiny, known):
     made.view(
         "/mine", login_required(lambda: "<!doctype html><html lang=en><title>Mine</title><main>No way back here.</main>")
     )
-    outcome = made.cli("audit", "--json", "--offline", "--skip", "/enter")
+    outcome = made.cli("audit", "--json", "--offline", "--skip", "/enter", "--limit", "4")
     lost = [one for one in json.loads(outcome.stdout)["findings"] if one["code"] == "no-way-back-to-settings"]
     assert {place["login"] for place in lost[0]["places"] if place["route"] == "/mine"} == {"ada", "bob"}
 
@@ -109,8 +109,15 @@ def test_a_step_that_fails_is_not_passed_over(tiny):
     async def press(page):
         await page.locator("#missing").click(timeout=100)
 
-    with pytest.raises(CouldNotLook, match="The step press failed in the state 'no choice'"):
+    with pytest.raises(CouldNotLook, match=r"The step press failed at / \(no choice\): "):
         audit(tiny(PRIVACY_AUDIT_STEPS=[press]).app, offline=True, limit=1)
+
+
+def test_a_login_that_nobody_has_is_not_passed_over(tiny):
+    """Else a whole tour would be made, and nobody signed in."""
+    outcome = tiny().cli("audit", "--login", "staff=42")
+    assert outcome.exit_code == 2
+    assert "The login 'staff' names the user '42', whom Flask-Login does not know." in outcome.stderr
 
 
 def test_another_servers_policy_is_not_audited(tiny, serve):

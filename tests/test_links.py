@@ -2,9 +2,10 @@
 
 import pytest
 from flask import render_template_string
+from markupsafe import escape
 from sites import with_services
 
-from flask_mixamo_privacy.policy import Service
+from flask_mixamo_privacy.policy import Cookie, Service
 
 
 @pytest.fixture
@@ -66,6 +67,16 @@ def test_promise_30_the_policy_page_tells_of_its_own_links(tiny):
     visitor = tiny(PRIVACY_POLICY=policy).visitor()
     link = '<a class="privacy-external" href="https://pay.example/privacy" rel="external noopener noreferrer">'
     assert link in visitor.get("/privacy/").text and link in visitor.get("/privacy/consent").text
+
+
+@pytest.mark.parametrize(
+    "words", ["http://", "https:///x", "http://[", "https://a.example is where it is", "https://a\\\\b"]
+)
+def test_words_that_only_begin_like_an_address_are_no_link(tiny, words):
+    """A site may choose its words freely; its policy page is served all the same."""
+    said = with_services(cookies=(Cookie("kept", "media", "1 day", words),))
+    page = tiny(PRIVACY_POLICY=said).visitor().get("/privacy/")
+    assert (page.status_code, str(escape(words)) in page.text, f'href="{words}' in page.text) == (200, True, False)
 
 
 def test_promise_30_there_is_no_redirect_endpoint(tiny):

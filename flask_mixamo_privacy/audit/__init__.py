@@ -77,7 +77,10 @@ def audit(
 async def _look(crawl: Crawl, here: Site, offline: bool, hosts: Mapping[str, str], pictures: bool) -> Report:
     started = time.time()
     async with launched(crawl.target.host, offline, hosts) as browser:
-        await crawl.run(browser)
+        try:
+            await crawl.run(browser)
+        except tools().Error as error:  # of a page that is everybody's, such as the settings page
+            raise CouldNotLook(f"The browser could not go on: {str(error).splitlines()[0]}") from None
         report = _report(crawl, here, started)
         taken = await take(browser, crawl.target, report.findings) if pictures else {}
     return replace(report, seconds=time.time() - started, pictures=taken)

@@ -32,6 +32,7 @@ class Crawl:
     routes: dict[str, list[str]] = field(default_factory=dict)  # by login
     unseen: dict[str, str] = field(default_factory=dict)  # by route
     pages: int = 0
+    _expected: int = 0
 
     async def run(self, browser: Browser) -> None:
         """Look at everything; raises :class:`CouldNotLook`, above all where there was nothing to see."""
@@ -39,7 +40,6 @@ class Crawl:
         self.evidence.host, self.evidence.root = self.target.host, self.target.root
         self.evidence.granted = {state.name: state.granted for state in flat(states)}
         logins = ["", *self.target.logins]
-        self._expected = 0
         await self._discover(browser, states[0], "")
         if not any(page.html and page.status < 400 and page.text for page in self.evidence.pages):
             raise CouldNotLook(f"There was nothing to see at {self.target.url}: no page with a text in it.")

@@ -50,7 +50,8 @@ async ({ settings }) => {
   // Told to eyes and to screen readers: in the link's own text, or by what describes it.
   const noticed = (link) => {
     const described = document.getElementById(link.getAttribute("aria-describedby"))?.textContent;
-    return Boolean(link.querySelector(":scope > span")?.textContent.trim() || link.title.trim() || described?.trim());
+    const ours = link.classList.contains("privacy-external") && link.querySelector("span")?.textContent.trim();
+    return Boolean(ours || link.title.trim() || described?.trim());
   };
   const away = [...document.querySelectorAll("a[href]")].filter((link) => /^https?:$/.test(link.protocol) && link.host !== location.host);
   const ways = [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host && link.pathname === settings);

@@ -10,6 +10,7 @@ from flask import Flask
 
 from ..site import Site
 from .target import Step
+from .trouble import NoSuchUser
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -36,12 +37,15 @@ def _as_user(app: Flask, url: str, user_id: str) -> Step:
 
 
 def people_of(app: Flask, here: Site, logins: Mapping[str, Any] | None) -> dict[str, str]:
-    """The mail addresses of those who are known by an id, by login."""
+    """The mail addresses of those who are known by an id, by login; raises :class:`NoSuchUser`."""
     manager: Any = getattr(app, "login_manager", None)
+    load = manager._user_callback if manager is not None else None
     found = {}
     for name, login in (here.settings.audit_logins if logins is None else logins).items():
-        if isinstance(login, str) and manager is not None:
+        if isinstance(login, str):
             with app.app_context():
-                user = manager._user_callback(login)
+                user = load(login) if load is not None else None
+            if user is None:
+                raise NoSuchUser(name, login)
             found[name] = str(getattr(user, "email", "") or "")
     return found

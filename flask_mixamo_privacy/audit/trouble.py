@@ -37,6 +37,17 @@ class StrangeServer(CouldNotLook):
         super().__init__(f"The server at {url} is not the one to audit: {why}")
 
 
+class NoSuchUser(CouldNotLook):
+    """Flask-Login knows nobody by the id that a login names."""
+
+    def __init__(self, login: str, user_id: str) -> None:
+        self.login, self.user_id = login, user_id
+        super().__init__(
+            f"The login {login!r} names the user {user_id!r}, whom Flask-Login does not know. Give the id that its "
+            "user_loader takes, or in PRIVACY_AUDIT_LOGINS an async callable (page) that signs in."
+        )
+
+
 class NoAnswer(CouldNotLook):
     """A visitor's answer could not be given, or did not come to what it says."""
 

@@ -37,7 +37,7 @@ _PATIENCE = 15000  # milliseconds for a page to load
 
 
 class Visitor:
-    """One visitor. ``seen`` are the pages as they were shown, ``unseen`` says why others were not."""
+    """One visitor; ``unseen`` says by route why a page was not seen."""
 
     def __init__(self, target: Target, evidence: Evidence, state: State, login: str = "") -> None:
         self.target, self.state, self.login = target, state, login
@@ -51,7 +51,7 @@ class Visitor:
         """Open the browser, sign in, and give the answer."""
         headers = {"Sec-GPC": "1"} if self.state.gpc else {}
         self.context = await browser.new_context(
-            base_url=self.target.url, extra_http_headers=headers, viewport=_VIEW, **options
+            base_url=self.target.url, extra_http_headers=headers, viewport=_VIEW, reduced_motion="reduce", **options
         )
         self.context.set_default_timeout(_PATIENCE)
         await self.watcher.attach(self.context, (_GPC + "\n" if self.state.gpc else "") + RECORDER)
@@ -68,7 +68,7 @@ class Visitor:
             await self._look()
         except (tools().Error, AssertionError) as error:
             name = getattr(step, "__name__", repr(step))
-            raise CouldNotLook(f"The step {name} failed in the state {self.state.name!r}: {_first_line(error)}") from None
+            raise CouldNotLook(f"The step {name} failed at {self.watcher.place}: {_first_line(error)}") from None
 
     async def go(self, route: str) -> tuple[Seen | None, list[str]]:
         """Look at one page; gives what was seen, and the site's own addresses that it links to."""
@@ -150,10 +150,11 @@ class Visitor:
         await asyncio.sleep(self.target.wait)
         await self.watcher.settle()
         snapshot = await self._snapshot()
-        self.watcher.look(snapshot, await self.context.cookies())
+        own = host_of_url(self.page.url) == self.target.host
+        self.watcher.look(snapshot if own else {}, await self.context.cookies())
         for url in snapshot["hints"]:
             self.watcher.hint(url)
-        if response is None or host_of_url(self.page.url) != self.target.host:
+        if response is None or not own:
             return None, []
         seen = self._seen(response, snapshot)
         self._evidence.pages.append(seen)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .browser import tools
 from .evidence import Asked, Evidence, Left, Place, Written
 from .hosts import host_of, is_third
 from .setcookie import SetCookie
@@ -79,9 +81,9 @@ class Watcher:
         self._requests = {}
 
     def look(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
-        """Note what lies on the device although nobody was seen to put it there."""
+        """Note what lies on the device although nobody was seen to put it there; the page is the site's own."""
         for kind in STORAGES:
-            for name in snapshot[kind]:
+            for name in snapshot.get(kind, ()):
                 if (kind, name) not in self._known:
                     self._write(Written(self.place, kind, name, self._host))
         for cookie in cookies:
@@ -173,7 +175,10 @@ class Watcher:
         self._pending.append(asyncio.ensure_future(self._read(response, place)))
 
     async def _read(self, response: Response, place: Place) -> None:
-        for header in await response.headers_array():
+        headers = []
+        with suppress(tools().Error):  # the browser was closed meanwhile
+            headers = await response.headers_array()
+        for header in headers:
             if header["name"].lower() == "set-cookie":
                 cookie = SetCookie.parse(header["value"], time.time(), _folder(urlsplit(response.url).path))
                 if not cookie.deletes:
