@@ -62,6 +62,7 @@ class Known:
 
     rows: set[tuple[str, datetime]] = field(default_factory=set)  # who is registered or wrote, and since when
     accepted: dict[str, datetime] = field(default_factory=dict)  # who accepted the licence, and when
+    asked: dict[str, datetime] = field(default_factory=dict)  # who asked for something, and when last
 
 
 class Machine(RuleBasedStateMachine):
@@ -82,7 +83,6 @@ class Machine(RuleBasedStateMachine):
         Base.metadata.create_all(self.engine)
         self.known = Known()
         self.erased: dict[str, datetime] = {}  # when somebody was erased last
-        self.asked: set[str] = set()  # who asked for something since
         self.wanted: dict[str, bool] = {}  # who wants marketing mail, as the ledger has it
         self.decisions: list[tuple[str, str]] = []  # every one, with its time
         self.granted: dict[int, bool] = {}  # what each visitor decided last
@@ -243,9 +243,8 @@ class Machine(RuleBasedStateMachine):
 
     @step(email=people, kind=st.sampled_from(["access", "delete", "object"]))
     def ask(self, email: str, kind: str) -> None:
-        self.later()
+        self.known.asked[email] = self.later()
         assert self.people.ask(kind, email).status_code == 303
-        self.asked.add(email)
 
     # What the site does.
 
@@ -286,7 +285,7 @@ class Machine(RuleBasedStateMachine):
         self.known.rows = {row for row in self.known.rows if _who(row) != email}
         self.known.accepted.pop(email, None)
         self.wanted[email] = False
-        self.asked.discard(email)
+        self.known.asked.pop(email, None)
 
     @step()
     def rotate_keys(self) -> None:
@@ -313,7 +312,6 @@ class Machine(RuleBasedStateMachine):
         with self.killed_at("rights.stores.Stores.erase"):
             assert self.site.cli("erase", "--subject", email).exit_code == 1
         self.wanted[email] = False
-        self.asked.discard(email)
         self.in_doubt = True
 
     @step(number=visitors)
@@ -353,7 +351,7 @@ class Machine(RuleBasedStateMachine):
     def _back_up(self) -> None:
         self.later()
         copy = self.disk.copy()
-        known = Known(set(self.known.rows), dict(self.known.accepted))
+        known = Known(set(self.known.rows), dict(self.known.accepted), dict(self.known.asked))
         self.backups = [*self.backups, (copy, known)][-3:]
 
     @step(of=st.fixed_dictionaries(dict.fromkeys(PARTS, moments)))
@@ -365,6 +363,14 @@ class Machine(RuleBasedStateMachine):
         if self._restore(of) is NOTHING:
             return NOTHING
         return self._replay()
+
+    @step(email=people)
+    def bring_back_who_was_just_erased(self, email: str) -> None:
+        """Backup, erase, restore, replay, as the promise says it."""
+        self._back_up()
+        self._erase(email)
+        self._restore(dict.fromkeys(PARTS, len(self.backups) - 1))
+        self._replay()
 
     def _restore(self, of: dict[str, int | None]) -> Any:
         """Each part from a moment of its own."""
@@ -379,6 +385,7 @@ class Machine(RuleBasedStateMachine):
             self.known.rows = set(chosen["shop"][1].rows)
         if "rights" in chosen:
             self.known.accepted = dict(chosen["rights"][1].accepted)
+            self.known.asked = dict(chosen["rights"][1].asked)
         self.in_doubt = True
         self.start()
         return None
@@ -391,11 +398,14 @@ class Machine(RuleBasedStateMachine):
         self.later()
         self.run("replay", "--json", codes=(0, 1))
         self.known.rows = {row for row in self.known.rows if row[1] > self.erased.get(_who(row), datetime.min)}
-        accepted = self.known.accepted.items()
-        self.known.accepted = {email: at for email, at in accepted if at > self.erased.get(email, datetime.min)}
+        self.known.accepted = self._since_erased(self.known.accepted)
+        self.known.asked = self._since_erased(self.known.asked)
         self.in_doubt = False
         again = json.loads(self.run("replay", "--json", codes=(0, 1)))
         assert again["changed"] == 0, again
+
+    def _since_erased(self, said: dict[str, datetime]) -> dict[str, datetime]:
+        return {email: at for email, at in said.items() if at > self.erased.get(email, datetime.min)}
 
     # What is true after every step.
 
@@ -437,7 +447,7 @@ class Machine(RuleBasedStateMachine):
     def nothing_says_who_was_erased(self) -> None:
         """No row, no free page, no WAL, no segment and no side file, once the log was loaded."""
         self.run("load")
-        alive = {_who(row) for row in self.known.rows} | self.asked
+        alive = {_who(row) for row in self.known.rows} | self.known.asked.keys()
         names = {email.partition("@")[0] for email in self.erased.keys() - alive}
         assert self.disk.holding(names | self.gone) == {}
 
