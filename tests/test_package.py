@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("package"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("package"), pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parent.parent
 UNSHIPPED = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "dist", "instance", "node_modules")
@@ -55,7 +55,7 @@ def run(*command: object, cwd: Path, **environment: str) -> str:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "FLASK"))}
     done = subprocess.run(
         [*map(str, command)], cwd=cwd, env=clean | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=280,
+        timeout=880,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
     return done.stdout
