@@ -116,7 +116,7 @@ def test_an_erasure_leaves_an_entry_under_the_keyed_hash(people):
         ("access", hashed, key),
         ("erasure", hashed, key),
     ]
-    assert "ada" not in str(rows)
+    assert "ada@" not in str(rows)  # those three letters alone may stand in a hash
 
 
 def test_nothing_is_erased_without_an_entry(people, tmp_path):
