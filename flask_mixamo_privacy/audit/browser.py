@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # One process for a page and its frames, so that all of their traffic is told; and a browser that asks nothing by itself.
 _ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync --disable-component-update
---disable-background-networking --disable-site-isolation-trials --disable-features=IsolateOrigins,site-per-process"""
+--disable-background-networking --disable-site-isolation-trials"""
 _SYSTEMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

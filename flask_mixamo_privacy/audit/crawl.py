@@ -19,7 +19,7 @@ from .visitor import Visitor
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-_AT_ONCE = 3  # browsers; more only wait for each other
+_AT_ONCE = 6  # browsers; more only wait for each other
 
 
 @dataclass
@@ -40,11 +40,11 @@ class Crawl:
         self.evidence.host, self.evidence.root = self.target.host, self.target.root
         self.evidence.granted = {state.name: state.granted for state in flat(states)}
         logins = ["", *self.target.logins]
-        await self._discover(browser, states[0], "")
+        await _together([partial(self._discover, browser, states[0], login) for login in logins])
         if not any(page.html and page.status < 400 and page.text for page in self.evidence.pages):
             raise CouldNotLook(f"There was nothing to see at {self.target.url}: no page with a text in it.")
-        await _together([partial(self._discover, browser, states[0], login) for login in logins[1:]])
-        tours = [partial(self._tour, browser, state, login) for state in states[1:] for login in logins]
+        longest = sorted(states[1:], key=lambda state: state.then is None)  # first, so that nobody waits for them at the end
+        tours = [partial(self._tour, browser, state, login) for state in longest for login in logins]
         tours += [partial(self._take_back, browser, state) for state in states if state.then and self.target.steps]
         legs = [len(self.routes[login]) * (2 if state.then else 1) for state in states[1:] for login in logins]
         self._expected = self.pages + sum(legs) + len(self.routes[""])
