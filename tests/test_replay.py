@@ -146,9 +146,8 @@ def test_promise_34_an_erased_visitor_stays_erased(tiny, backup, clock):
     assert site.events() == []
 
 
-def test_promise_34_tombstones_come_back_where_there_is_no_event_to_erase(tiny, backup, clock):
-    """The backup knew nothing of the visitor, whose lines still lie in the log."""
-    site = tiny()
+def came_after(site, backup):
+    """A visitor of whom a backup knows nothing, though it knows somebody; and what restores it."""
     first, visitor = site.visitor(), site.visitor()
     choose(first, "accept_all")
     first.get("/")
@@ -156,6 +155,13 @@ def test_promise_34_tombstones_come_back_where_there_is_no_event_to_erase(tiny, 
     restore = backup()
     choose(visitor, "accept_all")
     visitor.get("/")
+    return visitor, restore
+
+
+def test_promise_34_tombstones_come_back_where_there_is_no_event_to_erase(tiny, backup, clock):
+    """The backup knew nothing of the visitor, whose lines still lie in the log."""
+    site = tiny()
+    visitor, restore = came_after(site, backup)
     name = next(event["visitor"] for event in site.events() if event["visitor"] != site.events()[0]["visitor"])
     site.cli("erase", name)
     restore()
@@ -194,13 +200,7 @@ def test_promise_34_no_byte_of_the_erased_is_left_in_a_restored_log(tiny):
 def test_promise_34_a_restored_log_is_refused_and_never_loaded(tiny, backup, clock):
     """The tombstones are there before the first line is looked at: no report counts anybody again."""
     site = tiny(PRIVACY_LOG_KEEP=30)
-    first, visitor = site.visitor(), site.visitor()
-    choose(first, "accept_all")
-    first.get("/")
-    site.events()
-    restore = backup()
-    choose(visitor, "accept_all")
-    visitor.get("/")
+    visitor, restore = came_after(site, backup)
     kept, name = segments_of(site), site.events()[-1]["visitor"]
     choose(visitor, "reject_all")
     site.events()

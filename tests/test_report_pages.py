@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from flask_login import LoginManager, UserMixin, login_user
+from logins import entered, with_logins
 
 from conftest import choose
 from flask_mixamo_privacy.assets import build
@@ -21,20 +21,13 @@ DAY = 86400
 PATHS = ["/privacy/reports", "/privacy/reports/pages.csv", "/privacy/reports/pages.json"]
 
 
-class Person(UserMixin):
-    def __init__(self, name):
-        self.id = name
-
-
 @pytest.fixture
 def office(tiny, clock):
     """Builds a site that twelve consenting visitors and one who refused saw on 8 May; it is the 9th of June."""
 
     def build(people=12, **config):
         config = {"PRIVACY_STAFF": lambda user, need: (user.id, need) == ("ann", "reports")} | config
-        site = tiny(**config)
-        LoginManager(site.app).user_loader(Person)
-        site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
+        site = with_logins(tiny(**config))
         for number in range(people):
             walk(site, number)
         choose(site.visitor(), "reject_all")
@@ -54,12 +47,6 @@ def walk(site, number):
     if number % 2:
         visitor.get("/item/%3Cb%3Ebold", headers={"Referer": "http://localhost/other"})
     visitor.get("/theme/dark")
-
-
-def entered(site, name="ann", **headers):
-    visitor = site.visitor(**headers)
-    visitor.get(f"/enter/{name}")
-    return visitor
 
 
 def looks(site):

@@ -5,18 +5,11 @@ import smtplib
 import pytest
 from flask_mailman import EmailMessage as MailmanMessage
 from flask_mailman import Mail
-from posting import ADA, PostOffice, Shop
+from posting import ADA, Shop
 
 from flask_mixamo_privacy.errors import MailClassError, MailError
 
 pytestmark = pytest.mark.usefixtures("clock")
-
-
-@pytest.fixture(scope="module")
-def office():
-    office = PostOffice()
-    yield office
-    office.controller.stop()
 
 
 @pytest.fixture

@@ -32,17 +32,6 @@ POINTS = {
 }
 
 
-@pytest.fixture
-def mails():
-    return []
-
-
-@pytest.fixture
-def shop(tmp_path, mails):
-    """The example site with everything it writes in a temporary folder, and its mails in a list."""
-    return open_shop(tmp_path, PRIVACY_SEND=mails.append)
-
-
 @pytest.fixture(params=POINTS)
 def point(request):
     return request.param

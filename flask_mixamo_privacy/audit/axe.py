@@ -6,8 +6,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from ..errors import MissingExtra
 from .evidence import Barrier, Evidence, Place
-from .trouble import NotInstalled
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -18,11 +18,11 @@ _RUN = """() => axe.run(document, { resultTypes: ["violations"],
 
 @lru_cache(maxsize=1)
 def source() -> str:
-    """axe-core itself; raises :class:`NotInstalled`."""
+    """axe-core itself; raises :class:`MissingExtra`."""
     try:
         return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
     except ModuleNotFoundError:
-        raise NotInstalled("axe-playwright-python") from None
+        raise MissingExtra("The audit", "audit") from None
 
 
 async def barriers(page: Page, place: Place, evidence: Evidence) -> None:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from .trouble import NoBrowser, NotInstalled
+from ..errors import MissingExtra
+from .trouble import NoBrowser
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -19,12 +20,12 @@ _SYSTEMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def tools() -> Any:
-    """Playwright's asynchronous interface; raises :class:`NotInstalled` without the extra ``[audit]``."""
+    """Playwright's asynchronous interface; raises :class:`MissingExtra`."""
     try:
         import publicsuffixlist  # noqa: F401 — asked for here, so that nobody crawls for minutes to hear of it
         from playwright import async_api
-    except ImportError as error:
-        raise NotInstalled(error.name or "playwright") from None
+    except ImportError:
+        raise MissingExtra("The audit", "audit") from None
     return async_api
 
 

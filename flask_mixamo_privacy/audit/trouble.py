@@ -9,17 +9,6 @@ class CouldNotLook(PrivacyError):
     """The audit saw nothing, or not what it was to see; says why and what to do next."""
 
 
-class NotInstalled(CouldNotLook):
-    """The audit's own packages are not there."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"The audit needs {name}, which is not installed. Run: pip install 'Flask-Mixamo-Privacy[audit]', and where "
-            "there is no Chromium: playwright install chromium"
-        )
-
-
 class NoBrowser(CouldNotLook):
     """Chromium is not there, or does not start."""
 

@@ -46,10 +46,8 @@ class _Stored:
 def me() -> Response:
     """In plain words, with the way to each switch, the receipt and the erasure."""
     here = exchange()
-    try:
-        found = _stored(here)
-    except (PrivacyError, OSError) as error:
-        here.site.failed(error, tell_tests=False)
+    found = _stored_if_readable(here)
+    if found is None:
         return plain_page(ABOUT_YOU, NOT_READ, 503)
     removed = removed_before(here)
     page = render_template(
@@ -70,10 +68,8 @@ def me() -> Response:
 def me_json() -> Response:
     """The same for a machine, with every event; what cannot be read just now is 503."""
     here = exchange()
-    try:
-        found = _stored(here)
-    except (PrivacyError, OSError) as error:
-        here.site.failed(error, tell_tests=False)
+    found = _stored_if_readable(here)
+    if found is None:
         answer = jsonify(message=here.language(NOT_READ).text)
         answer.status_code = 503
         return never_cached(answer)
@@ -96,6 +92,15 @@ def erase() -> Response:
 def _erased(here: Exchange) -> str:
     """Whether it is so already; while a database is away, erasures wait for it."""
     return BEING_ERASED if here.site.store.has_waiting else ERASED
+
+
+def _stored_if_readable(here: Exchange) -> _Stored | None:
+    """None, counted and logged, for what cannot be read just now."""
+    try:
+        return _stored(here)
+    except (PrivacyError, OSError) as error:
+        here.site.failed(error, tell_tests=False)
+        return None
 
 
 def _stored(here: Exchange) -> _Stored:
