@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from flask_mixamo_privacy import Privacy
+from flask_mixamo_privacy.audit.server import surely_closed
 
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""
@@ -121,7 +122,7 @@ def serve() -> Iterator[Callable[[Any], str]]:
     servers = []
 
     def start(app: Any) -> str:
-        server = make_server("127.0.0.1", 0, app, threaded=True)
+        server = make_server("127.0.0.1", 0, surely_closed(app), threaded=True)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}"

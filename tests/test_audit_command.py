@@ -8,12 +8,13 @@ import pytest
 from flask import Flask
 from flask.cli import ScriptInfo
 from flask_login import LoginManager, UserMixin, login_required
+from werkzeug.wsgi import ClosingIterator
 
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.aside import set_aside
 from flask_mixamo_privacy.audit import CouldNotLook, audit
 from flask_mixamo_privacy.audit.routes import Routes
-from flask_mixamo_privacy.audit.server import check_nonce, served
+from flask_mixamo_privacy.audit.server import check_nonce, served, surely_closed
 
 browser = pytest.mark.browser
 
@@ -154,6 +155,16 @@ def test_without_the_extra_it_says_what_to_install(tiny, monkeypatch, name):
     assert outcome.stderr == (
         "Error: The audit needs the extra 'audit'. Install it: pip install 'Flask-Mixamo-Privacy[audit]'.\n"
     )
+
+
+def test_an_answer_is_closed_when_its_reader_leaves():
+    """Werkzeug's server forgets to where the connection breaks while it clears up; a file would stay open."""
+    closed = []
+    body = ClosingIterator([b"a", b"b"], [lambda: closed.append(True)])
+    reading = surely_closed(lambda environ, start_response: body)({}, None)
+    next(reading)
+    del reading
+    assert closed == [True]
 
 
 def test_what_the_extension_writes_is_set_aside(tmp_path):

@@ -61,6 +61,21 @@ def check_nonce(url: str, nonce: str) -> None:
         connection.close()
 
 
+def surely_closed(app: Any) -> Any:
+    """A WSGI app whose answers are closed also when the client leaves at a moment in which Werkzeug's server forgets to."""
+
+    def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
+        body = app(environ, start_response)
+        try:
+            for data in body:  # "yield from" would close it a second time
+                yield data
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    return wsgi
+
+
 def _marked(app: Flask, nonce: str) -> Any:
     def wsgi(environ: Any, start_response: Any) -> Any:
         def start(status: str, headers: list[tuple[str, str]], problem: Any = None) -> Any:
@@ -68,4 +83,4 @@ def _marked(app: Flask, nonce: str) -> Any:
 
         return app.wsgi_app(environ, start)
 
-    return wsgi
+    return surely_closed(wsgi)
