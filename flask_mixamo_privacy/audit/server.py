@@ -67,7 +67,7 @@ def surely_closed(app: Any) -> Any:
     def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
         body = app(environ, start_response)
         try:
-            for data in body:  # "yield from" would close it a second time
+            for data in body:  # noqa: UP028 — "yield from" would close it a second time
                 yield data
         finally:
             if hasattr(body, "close"):
