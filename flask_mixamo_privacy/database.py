@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from .errors import PrivacyError
 
 _WAIT_MS = 2000  # the writer may hold a visitor's request: better a clear "try again" than a spinning page
+_RETRY_MS = 5
 
 
 class Database:
@@ -38,7 +41,6 @@ class Database:
         self._lock = lock
         self._pragmas = (
             f"PRAGMA busy_timeout={_WAIT_MS}",
-            "PRAGMA journal_mode=WAL",
             f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
             "PRAGMA secure_delete=ON",
             "PRAGMA cache_size=-65536",  # KiB: a batch that does not fit is written twice
@@ -136,6 +138,7 @@ class Database:
 
     def _on_connect(self, connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # sqlite3 shall not begin transactions of its own
+        _to_wal(connection)
         for pragma in self._pragmas:
             connection.execute(pragma)
 
@@ -156,6 +159,22 @@ class Database:
             if not self.is_sqlite:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637921)"))
             self._tables.create_all(connection)
+
+
+def _to_wal(connection: Any) -> None:
+    """Turn a file that has just been made, or was restored from a dump, to write-ahead logging.
+
+    While another opens the same file this fails at once, whatever ``busy_timeout`` says, so it is tried again as long.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    for left in reversed(range(_WAIT_MS // _RETRY_MS)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not left:
+                raise
+            time.sleep(_RETRY_MS / 1000)
 
 
 def _on_begin(connection: sa.Connection) -> None:
