@@ -172,7 +172,7 @@ def _to_wal(connection: Any) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not left:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:  # of its kinds any
                 raise
             time.sleep(_RETRY_MS / 1000)
 
