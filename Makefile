@@ -40,6 +40,10 @@ chromium: $(STAMP)
 	|| { command -v apt-get >/dev/null 2>&1 && $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
 	     'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core'; } \
 	|| $(BIN)/playwright install --with-deps chromium
+	@command -v chromium-headless-shell >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1 \
+	|| $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
+	     'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell' \
+	|| echo "Without Debian's chromium-headless-shell the audit takes nearly twice as long."
 
 # Two shared caches to stand behind: those that are there already, else Debian's packages.
 caches:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync --disable-component-update
 --disable-background-networking --disable-site-isolation-trials"""
 # The shell is the same browser without windows, which nobody sees here: a page costs it about half as much.
-_SYSTEMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SYSTEMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def tools() -> Any:
@@ -34,7 +34,7 @@ def tools() -> Any:
 async def launched(host: str, offline: bool, hosts: Mapping[str, str]) -> AsyncIterator[Browser]:
     """A browser. ``hosts`` says where a name is found instead (``{"cdn.example": "127.0.0.1:8000"}``); ``offline`` lets it
     find no other host than the site's own, though it still asks."""
-    path = next(filter(None, map(shutil.which, _SYSTEMS)), None)
+    path = next(filter(None, map(shutil.which, SYSTEMS)), None)
     api = tools()
     async with api.async_playwright() as playwright:
         try:

@@ -58,7 +58,8 @@ async ({ settings }) => {
   const ticked = [...document.querySelectorAll("input[type=checkbox][checked]")].filter(({ name }) =>
     ["purpose", "privacy_opt_in"].includes(name),
   );
-  const hints = document.querySelectorAll("link[rel~=preconnect][href], link[rel~=dns-prefetch][href]");
+  // Asked without a request that could be seen: an icon, where no window shows it.
+  const linked = (rels) => [...document.querySelectorAll(`link:is(${rels})[href^=http i], link:is(${rels})[href^="//"]`)].map(({ href }) => href);
 
   // Without the banner, which is there even where nothing else is.
   const readable = () => {
@@ -87,7 +88,8 @@ async ({ settings }) => {
     ways: [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host).map((link) => link.pathname + link.search),
     ticked: ticked.map(({ value }) => value),
     banner: location.pathname === settings ? null : { accept: button("accept_all"), reject: button("reject_all") },
-    hints: [...hints].map((link) => link.href),
+    hints: linked("[rel~=preconnect i], [rel~=dns-prefetch i]"),
+    icons: linked("[rel~=icon i]"),
     local: keys("local"),
     session: keys("session"),
     idb: await listed(async () => (await indexedDB.databases()).map(({ name }) => name)),

@@ -148,12 +148,14 @@ class Visitor:
         with suppress(tools().Error):
             await self.page.evaluate(_TO_THE_END)
         await asyncio.sleep(self.target.wait)
-        await self.watcher.settle()
         snapshot = await self._snapshot()
-        own = host_of_url(self.page.url) == self.target.host
-        self.watcher.look(snapshot if own else {}, await self.context.cookies())
         for url in snapshot["hints"]:
             self.watcher.hint(url)
+        for url in snapshot["icons"]:
+            self.watcher.icon(url)
+        await self.watcher.settle()
+        own = host_of_url(self.page.url) == self.target.host
+        self.watcher.look(snapshot if own else {}, await self.context.cookies())
         if response is None or not own:
             return None, []
         seen = self._seen(response, snapshot)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -54,6 +55,7 @@ class Watcher:
         self._pending: list[asyncio.Future[Any]] = []
         self._requests: dict[Any, Asked] = {}
         self._beacons: dict[str, Place] = {}
+        self._icons: set[str] = set()
 
     async def attach(self, context: BrowserContext, recorder: str) -> None:
         context.on("request", self._asked)
@@ -77,7 +79,8 @@ class Watcher:
         while self._pending:
             now, self._pending = self._pending, []
             await asyncio.gather(*now, return_exceptions=True)
-        self._evidence.asked += self._requests.values()
+        seen = self._requests.values()
+        self._evidence.asked += (replace(asked, load="image") if asked.url in self._icons else asked for asked in seen)
         self._requests = {}
 
     def look(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
@@ -99,6 +102,11 @@ class Watcher:
     def hint(self, url: str) -> None:
         """Note a host that a page had the browser look up or connect to beforehand."""
         self._note(url, "connect")
+
+    def icon(self, url: str) -> None:
+        """Note a page's icon, which is no request like others: where it is one, nothing says that it is for a picture."""
+        self._note(url, "image")
+        self._icons.add(url)
 
     def left(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
         """Note what lies on the device after a withdrawal, of this site's own."""
