@@ -25,7 +25,7 @@ from . import people
 from .client import Job, hammer
 from .figure import Figure
 
-ROUNDS, SECONDS, CLIENTS = 3, 3, 16
+ROUNDS, SECONDS, CLIENTS = 7, 3, 16
 _SIDES = {"bare": "", "without loader": "off", "with loader": "on"}
 _FOLDER, _LOADER = "BENCHMARK_FOLDER", "BENCHMARK_LOADER"
 

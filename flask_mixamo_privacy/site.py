@@ -148,13 +148,15 @@ class Site:
         logger.error("The page was served in spite of this: %s", error, exc_info=error)
         recording_failed.send(self._app, error=error)
 
-    def load(self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None) -> Loaded:
+    def load(
+        self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None, most: int | None = None
+    ) -> Loaded:
         """Take up what waited beside the ledger, then load the log; events do not wait for a ledger that is away."""
         try:
             self.ledger.take_up()
         except LedgerUnavailable as error:
             logger.warning("What waits beside the ledger will be tried again: %s", error)
-        return self.loader.load(wait, progress)
+        return self.loader.load(wait, progress, most)
 
     def log_size(self) -> int:
         """The bytes of log there are to look at."""
@@ -193,7 +195,7 @@ class Site:
 
     def _work(self) -> None:
         self._attend()
-        self.load()
+        self.load(most=1)
         today = int(time.time()) // _DAY
         if today != self._pruned_on and self.store.database.exists:
             self._pruned_on = today

@@ -18,10 +18,16 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from flask_mixamo_privacy import Privacy
+from flask_mixamo_privacy.audit.browser import arguments
 from flask_mixamo_privacy.audit.server import surely_closed
 
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with browsers and servers first, which take longest: at the end no core waits for another."""
+    items.sort(key=lambda item: not {"browser", "server"} & {mark.name for mark in item.iter_markers()})
 
 
 class Tiny:
@@ -143,10 +149,8 @@ def chromium() -> Iterator[Any]:
     """A real Chromium: the system's, or Playwright's own."""
     from playwright.sync_api import sync_playwright
 
-    options = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     with sync_playwright() as playwright:
-        arguments = [*options.split(), "--disable-component-update", "--disable-sync"]
-        browser = playwright.chromium.launch(executable_path=executable(), args=arguments)
+        browser = playwright.chromium.launch(executable_path=executable(), args=arguments())
         yield browser
         browser.close()
 

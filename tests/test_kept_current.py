@@ -114,6 +114,17 @@ def test_loaders_at_once_count_each_event_once(tmp_path):
     assert one.reports.report("pages", ALL).total == number
 
 
+def test_a_pass_that_leaves_a_rest_publishes_nothing_that_it_belongs_to(tmp_path, monkeypatch):
+    """A serving process loads a batch at a time; in the end it comes to the same."""
+    monkeypatch.setattr(loader, "_CHUNK", 20_000)
+    days, kept, whole = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
+    kept.write(days)
+    kept.now = END
+    passes = list(iter(lambda: kept.loader.load(most=1).lines, 0))
+    whole.load([event for day in days for event in day], END)
+    assert len(passes) > 5 and published(kept) == published(whole)
+
+
 def test_a_segment_whose_first_line_is_no_event_keeps_no_day_open(tmp_path, monkeypatch):
     """It is loaded first, since it may be of any day."""
     monkeypatch.setattr(loader, "_CHUNK", 20_000)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -290,6 +291,20 @@ def test_the_background_loader_outlives_a_failure():
 
     Background(work, pause=0.001).start()
     assert done.wait(30)
+
+
+def test_the_background_loader_takes_a_tenth_of_the_time(monkeypatch):
+    """Whoever visits while a backlog is loaded comes first."""
+    used, pauses, done = iter([0.0, 0.5, 0.5, 0.6, 0.6]), [], threading.Event()
+    monkeypatch.setattr(loader, "time", SimpleNamespace(thread_time=lambda: next(used), sleep=pauses.append))
+
+    def work() -> None:
+        if len(pauses) == 3:
+            done.set()
+            threading.Event().wait()
+
+    Background(work).start()
+    assert done.wait(30) and pauses == [2.0, 4.5, 2.0]
 
 
 # Forks

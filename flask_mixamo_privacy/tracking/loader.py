@@ -65,9 +65,12 @@ class Loader:
         self._publish = publish
         self._scrubbed = -_SCRUB_EVERY
 
-    def load(self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None) -> Loaded:
+    def load(
+        self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None, most: int | None = None
+    ) -> Loaded:
         """Load what the log holds beyond the cursors, and publish what has closed.
 
+        ``most`` is a number of batches, each of some 25,000 events, after which the rest is left to the next pass.
         Waits up to ``wait`` seconds for another loader, then raises :class:`LoaderBusy`; raises
         :class:`StoreUnavailable`, and loses nothing, while the database is away.
         """
@@ -79,10 +82,13 @@ class Loader:
             return loaded
         with self._elected(wait):
             cursors = self._cursors()
-            for batch in _batches(self._parts(cursors)):
+            for number, batch in enumerate(_batches(self._parts(cursors))):
+                if number == most:
+                    break
                 self._load(batch, loaded, recent, progress)
-            self._drop_cursors(list(cursors))
-            self._close(recent)
+            else:
+                self._drop_cursors(list(cursors))
+                self._close(recent)
             if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and scrub(self._folder, self._store):
                 self._scrubbed = time.monotonic()
         return loaded
@@ -229,7 +235,10 @@ def _lock(descriptor: int) -> bool:
 
 
 class Background:
-    """A daemon thread that calls ``work`` again and again; started once a process, by the first event."""
+    """A daemon thread that calls ``work`` again and again; started once a process, by the first event.
+
+    It takes a tenth of the time at most, so that a crowd of visitors is served first and counted a little later.
+    """
 
     def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
         self._work = work
@@ -243,11 +252,14 @@ class Background:
             threading.Thread(target=self._run, name="privacy-loader", daemon=True).start()
 
     def _run(self) -> None:
+        used = 0.0
         while True:
-            time.sleep(self._pause)
+            time.sleep(max(self._pause, 9 * used))
+            begun = time.thread_time()
             try:
                 self._work()
             except LoaderBusy:
                 pass  # another process of the site is at it
             except (PrivacyError, OSError) as error:
                 logger.warning("Loading the log will be tried again: %s", error)
+            used = time.thread_time() - begun
