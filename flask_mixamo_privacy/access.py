@@ -12,6 +12,7 @@ from flask import abort, current_app, request
 from werkzeug.wrappers import Response
 
 from .ledger import Entry
+from .rights.subjects import is_address
 from .site import Site, site
 from .tracking.events import timestamp
 
@@ -71,6 +72,13 @@ def current_user_id() -> str:
     """Who is logged in, as Flask-Login calls them."""
     user = _user()
     return str(user.get_id()) if user is not None else ""
+
+
+def current_subject() -> str:
+    """Whom it is about what somebody does who is logged in: the address by which they would ask about it, where their user
+    has one as ``email``, else their id. Empty where nobody is."""
+    address = str(getattr(_user(), "email", None) or "").strip()
+    return address if is_address(address) else current_user_id()
 
 
 def _is_allowed(here: Site, user: Any, need: str) -> bool:

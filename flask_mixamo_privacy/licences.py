@@ -13,7 +13,7 @@ from flask import current_app, redirect, url_for
 from werkzeug.wrappers import Response
 
 from . import notices
-from .access import current_user_id
+from .access import current_subject
 from .current import Exchange, exchange, here_and_now
 from .errors import KeyMissing, RightsUnavailable
 from .language import Language, Said
@@ -96,7 +96,7 @@ def acceptance_required(
 
 def is_accepted(here: Exchange, licence: Licence) -> bool:
     """Whether this very version was accepted: by the account that is logged in, else in this browser."""
-    version, who = licence.version(here.site.policy), current_user_id()
+    version, who = licence.version(here.site.policy), current_subject()
     if not who:
         return _kept(here).get(licence.point.id) == version[:_SHORT]
     try:
@@ -108,7 +108,7 @@ def is_accepted(here: Exchange, licence: Licence) -> bool:
 
 def accept(here: Exchange, licence: Licence) -> None:
     """Let an acceptance take effect; it is on record already. Raises :class:`RightsUnavailable`."""
-    policy, who = here.site.policy, current_user_id()
+    policy, who = here.site.policy, current_subject()
     version = licence.version(policy)
     if who:
         here.site.rights.acceptances.note(who, licence.point.id, policy=policy.version, version=version)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import cached_property
 
 from . import age, notices
-from .access import current_user_id
+from .access import current_subject
 from .current import Exchange
 from .errors import KeyMissing, LedgerUnavailable, RightsUnavailable
 from .given import Given
@@ -51,7 +51,7 @@ class Taking:
     @cached_property
     def _subject(self) -> str:
         """Whom this is about: the address given, or whoever is logged in."""
-        return str(self.given.get(self._subject_field) or "").strip() or current_user_id()
+        return str(self.given.get(self._subject_field) or "").strip() or current_subject()
 
     @property
     def _person(self) -> str:

@@ -20,6 +20,7 @@ FIRST, SECOND = "You may use it.\n\nYou may not sell it.", "You may use it once.
 class User(UserMixin):
     def __init__(self, key):
         self.id = key
+        self.email = {"7": "Ada@Shop.example"}.get(key)
 
 
 def licensed(tiny, point="licence", login=False, **values):
@@ -126,6 +127,17 @@ def test_of_somebody_logged_in_the_database_knows(tiny):
     agree(ada)
     assert [client.get("/file").status_code for client in (ada, elsewhere, eve, site.visitor())] == [200, 200, 302, 302]
     assert ada.get_cookie("privacy_licence") is None and len(site.ledger("acceptance")[1]["subject"]) == 64
+
+
+def test_what_somebody_accepted_is_shown_and_erased_by_their_address(tiny):
+    """Nobody has to know under which id a site knows them."""
+    site = licensed(tiny, login=True, text=FIRST)
+    ada, eve = (site.app.test_client(user=User(key)) for key in ("7", "8"))
+    agree(ada), agree(eve)
+    shown = json.loads(site.cli("export", "ada@shop.example").output)["stores"]
+    assert shown["licences"] == [{"what": "licence licence", "at": "2026-05-08T12:00:00.000Z", "policy": "2026-05-08"}]
+    site.cli("erase", "--subject", "ada@shop.example")
+    assert [client.get("/file").status_code for client in (ada, eve)] == [302, 200]
 
 
 def test_several_licences_are_told_apart(tiny):

@@ -18,9 +18,10 @@ _ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disab
 --disable-background-networking --disable-site-isolation-trials"""
 # Those that Playwright turns off, since the last such list counts; and the two pages that each new window loads for the
 # suggestions of its address bar.
-_WITHOUT = """AvoidUnnecessaryBeforeUnloadCheckSync DestroyProfileOnBrowserClose HttpsUpgrades HttpsFirstBalancedModeAutoEnable
-LensOverlay MediaRouter PaintHolding ThirdPartyStoragePartitioning AvoidCorsURLLoaderRestartOnRedirect OptimizationHints
-NetworkTimeServiceQuerying AimEnabled PreconnectToSearch WebUIOmniboxPopup WebUIOmniboxAimPopup"""
+_WITHOUT = """AvoidUnnecessaryBeforeUnloadCheckSync DestroyProfileOnBrowserClose HttpsUpgrades
+HttpsFirstBalancedModeAutoEnable LensOverlay MediaRouter PaintHolding ThirdPartyStoragePartitioning
+AvoidCorsURLLoaderRestartOnRedirect OptimizationHints NetworkTimeServiceQuerying AimEnabled
+PreconnectToSearch WebUIOmniboxPopup WebUIOmniboxAimPopup"""
 # The shell is the same browser without windows, which nobody sees here: a page costs it about half as much.
 SYSTEMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -41,6 +41,7 @@ class Office:
         self.replay = Replay(ledger, keys, self.people, store, policy.retention.archives)
         standings = Standings(settings.rights_url, keys)
         self.people.forget_standings = standings.forget_person
+        self.people.export_accepted = standings.accepted
         self.replay.forget_standings = standings.forget_again
         self.minors = Minors(standings, policy.minors)
         self.acceptances = Acceptances(standings)

@@ -31,17 +31,20 @@ class People:
         self.stop_marketing: Callable[[str, str], None] = lambda subject, why: None
         #: Called with whoever is erased: what was accepted is forgotten too.
         self.forget_standings: Callable[[str], int] = lambda subject: 0
-        #: Called with whoever wants to see what is stored: what was opted in to and out of, a list each.
+        #: Called with whoever wants to see what is stored: what was opted in to and out of, and what was accepted.
         self.export_choices: Callable[[str], list[dict[str, str]]] = lambda subject: []
+        self.export_accepted: Callable[[str], list[dict[str, str]]] = lambda subject: []
 
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
-        """What each store holds about somebody, and what they opted in to.
+        """What each store holds about somebody, what they opted in to and accepted.
 
         Raises whatever a store raises, for a part would pass as the whole.
         """
         found = self.stores.export(canonical(subject))
         if choices := self.export_choices(subject):
             found["opt-ins"] = choices
+        if accepted := self.export_accepted(subject):
+            found["licences"] = accepted
         self._note("access", subject, who=who, what=what, fields=sorted(found), outcome="allowed")
         return found
 

@@ -92,6 +92,15 @@ class Standings:
         self._database.truncate_wal()
         return gone
 
+    def accepted(self, subject: str) -> list[dict[str, str]]:
+        """What somebody accepted, when, and under which version of the policy, in words."""
+        mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
+        with self._database.read() as connection:
+            if connection is None:
+                return []
+            found = connection.execute(sa.select(_standings).where(mine).order_by(_standings.c.at, _standings.c.what))
+            return [{"what": row.what, "at": row.at, "policy": row.policy} for row in found]
+
     def forget_again(self, graves: Mapping[str, str]) -> int:
         """Forget of people, each given by a keyed hash, all that stood before a moment; gives the number."""
         if not self._database.exists or not graves:
