@@ -98,6 +98,30 @@ def test_promise_36_our_own_footer_asks_for_nothing(headers):
     assert action("Re: News, or unsubscribe?", QUOTED, **headers) == "ask"
 
 
+def of_html(own, **headers):
+    """A reply as mail programs write it that know no plain text."""
+    ours = f"""<p>Unsubscribe, or ask us to delete your data: <a class=x href="https://shop.example/privacy/unsubscribe/{TOKEN}">here</a>."""
+    body = f"<style>p {{ color: red }}</style><div>{own}</div><p>On Friday\r\nthe shop wrote:</p><blockquote type=cite>{ours}</blockquote>"
+    return decided(letter("Re: News", body, Content_Type="text/html; charset=utf-8", **headers))
+
+
+def test_promise_36_html_quotes_as_plain_text_does():
+    """What is quoted is ours, with the link in it; what stands before it is theirs."""
+    contact = {"To": "privacy@shop.example"}
+    assert of_html("A fine <b>walk</b>!", **contact).reason == "the word is ours alone, of the footer that it quotes"
+    assert of_html("<b>un</b>subscribe", **contact).action == "act"
+    assert of_html("Please delete<br>my&nbsp;data.", **contact).wish == "delete"
+
+
+def test_promise_36_html_of_whatever_make_is_read_in_one_go():
+    """A mail of a hundred kilobytes would have kept the inbox busy for a minute."""
+    for part in ("<style>", "<script", "<!--", "<a ", "&#x"):
+        bodies = [part * (100_000 // len(part))] * 12
+        assert [
+            decided(letter("Hi", body, Content_Type="text/html", To="privacy@shop.example")).action for body in bodies
+        ] == ["ignore"] * 12
+
+
 def test_promise_36_what_else_is_quoted_is_for_a_person():
     """It may be what somebody wrote to us before; and who writes to the address for it has a reason."""
     for said in ("Any news?\r\n> please unsubscribe me", f"Any news?\r\n{QUOTED.replace(TOKEN, 'b' * 45)}"):

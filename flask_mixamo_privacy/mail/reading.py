@@ -12,6 +12,8 @@ from email.parser import BytesHeaderParser
 from email.policy import default
 from email.utils import getaddresses
 
+from .markup import as_text
+
 LARGEST = 8 * 1024 * 1024  # bytes that are parsed; of a larger message the headers alone
 _LARGEST_HEAD = 256 * 1024
 _MOST_PARTS = 100  # boundaries named, before a message is taken for one that is made to keep a parser busy,
@@ -21,7 +23,6 @@ _LONGEST_TEXT = 100_000
 
 #: Of a message whose parts are not looked at.
 _heads = BytesHeaderParser(policy=default)
-_tags = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]{0,2000}>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ def addresses(message: Message, *names: str) -> list[str]:
 
 
 def text(message: Message) -> str:
-    """What a message says as text: of its plain parts, else of its HTML without tags."""
+    """What a message says as text: of its plain parts, else of its HTML."""
     plain = _texts(message, "text/plain")
-    return plain if plain.strip() else _tags.sub(" ", _texts(message, "text/html"))
+    return plain if plain.strip() else as_text(_texts(message, "text/html"))
 
 
 def _texts(message: Message, kind: str) -> str:
