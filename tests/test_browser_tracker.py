@@ -45,15 +45,16 @@ class Watched:
             return self.site.app(environ, start_response)
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         environ["wsgi.input"] = io.BytesIO(body)
-        self.reports.append(json.loads(body))
+        report = json.loads(body)
         status, passed_on = self.answers.pop(0) if self.answers else (None, True)
         answered = []
         parts = list(self.site.app(environ, lambda *values: answered.append(values))) if passed_on else []
+        self.reports.append(report)  # only now, so that whoever waits for it finds its events in the log
         if status is not None:
             start_response(f"{status} So", [("Content-Length", "0")])
             return []
         if answered[0][0].startswith("204"):
-            self.acknowledged.extend(event["id"] for event in self.reports[-1])
+            self.acknowledged.extend(event["id"] for event in report)
         start_response(*answered[0])
         return parts
 
