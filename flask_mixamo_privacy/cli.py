@@ -178,7 +178,7 @@ def check_command(context: click.Context, as_json: bool, templates: bool) -> Non
     else:
         for finding in findings:
             click.echo(str(finding))
-        click.echo("Nothing to mend." if not findings else f"{len(findings)} findings.")
+        click.echo("Nothing to mend." if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}.")
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
 
 

@@ -52,6 +52,7 @@ class Privacy(Registration, Collecting, Mailing):
             raise AlreadyInitialised(app.name)
         settings = config.read(app.config, app.instance_path, app.root_path)
         here = self._sites[app] = Site(app, settings, self._stores)
+        here.read_from = {name: value for name, value in app.config.items() if name.startswith("PRIVACY_")}
         app.extensions[EXTENSION] = self
         app.register_blueprint(views.blueprint(), url_prefix=settings.url_prefix)
         _extend(app.jinja_env, TemplateVerbs(here, settings.url_prefix))

@@ -6,9 +6,11 @@ import importlib.util
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 
 from flask import current_app
 
+from .config import DEFAULTS
 from .declaration import built_in
 from .modelling import told_of_models
 from .promises import PROMISES, TEXT
@@ -39,8 +41,34 @@ class Finding:
 
 def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
-    own = (_versions, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _keys, _blocked, _promises)
+    own = (
+        _settings, _versions, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _caches, _keys,
+        _blocked, _promises,
+    )  # fmt: skip
     return [finding for look in own for finding in look(here)]
+
+
+def _settings(here: Site) -> Iterator[Finding]:
+    """Settings that have no effect: of a name that there is not, or made after Privacy had read them."""
+    for name, value in current_app.config.items():
+        if not name.startswith("PRIVACY_"):
+            continue
+        if name not in DEFAULTS:
+            near = get_close_matches(name, DEFAULTS, 1, 0.8)
+            hint = f"Did you mean {near[0]}?" if near else "The README lists those there are; take it out."
+            yield Finding("error", name, f"There is no setting {name}.", hint)
+        elif value != here.read_from.get(name):
+            says = f"{name} was set to {value!r} after Privacy(app), and has no effect."
+            yield Finding("error", name, says, "Set it before Privacy(app) or privacy.init_app(app).")
+
+
+def _caches(here: Site) -> Iterator[Finding]:
+    """Views that Flask-Caching keeps: it knows nothing of Vary, and shows one visitor's page to the next."""
+    for endpoint, view in current_app.view_functions.items():
+        if hasattr(view, "uncached") and hasattr(view, "make_cache_key"):
+            says = f"Flask-Caching keeps what the view {endpoint!r} answers, and shows one visitor's answer to the next."
+            banner = "" if here.settings.cacheable else "where there is a banner without PRIVACY_CACHEABLE, and "
+            yield Finding("warning", "caches", says, f"Leave @cache.cached out {banner}where the view asks about consent.")
 
 
 def _versions(here: Site) -> Iterator[Finding]:

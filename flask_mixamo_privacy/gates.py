@@ -48,7 +48,9 @@ class Gates:
         anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
         if service.id in here.look().services:
             values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
-            return Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))
+            sheet = {"rel": "stylesheet", "href": place["stylesheet"], "nonce": nonce(here)}
+            first = Markup("<link{}>").format(tag_attributes(sheet)) if place["stylesheet"] else _EMPTY
+            return first + Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))
         words, t = wording.embed(self._policy, service, here.language), here.language
         why = wording.why_withheld(service, t)
         said = {"t": t, "title": title, "service": service, "why": why, "shown": words.shown, "anchor": anchor}

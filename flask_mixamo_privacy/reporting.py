@@ -154,15 +154,16 @@ def _summary(found: Summary) -> str:
     lines = [
         f"Counts {found.counted}. Fewer than {found.min_cell} are not told apart.",
         "",
-        f"Visitors           {found.visitors}",
-        f"Visits             {found.visits}",
-        f"Repeat visits      {found.repeat_visits}",
+        f"Visitors           {_plain(found.visitors)}",
+        f"Visits             {_plain(found.visits)}",
+        f"Repeat visits      {_plain(found.repeat_visits)}",
         f"Repeat-visit rate  {_percent(found.repeat_visit_rate)}",
-        f"Page views         {found.page_views}",
+        f"Page views         {_plain(found.page_views)}",
     ]
-    pages = [(row.page, str(row.views), str(row.visitors), _percent(row.share)) for row in found.pages]
+    pages = [(row.page, _plain(row.views), _plain(row.visitors), _percent(row.share)) for row in found.pages]
     chosen = [
-        (f"{row.name}: {row.value}", str(row.choices), str(row.visitors), _percent(row.share)) for row in found.customisation
+        (f"{row.name}: {row.value}", _plain(row.choices), _plain(row.visitors), _percent(row.share))
+        for row in found.customisation
     ]
     lines += _table(("Page", "Views", "Visitors", "Share"), pages)
     lines += _table(("Customisation", "Choices", "Visitors", "Share"), chosen)
@@ -170,7 +171,11 @@ def _summary(found: Summary) -> str:
 
 
 def _percent(share: Cell) -> str:
-    return f"{share:.1%}" if isinstance(share, int | float) else share or ""
+    return f"{share:.1%}" if isinstance(share, int | float) else _plain(share)
+
+
+def _plain(cell: Cell) -> str:
+    return "–" if cell is None else str(cell)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:

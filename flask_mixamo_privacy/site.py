@@ -71,6 +71,7 @@ class Site:
 
     def __init__(self, app: Flask, settings: Settings, registered: Register) -> None:
         self.settings = settings
+        self.read_from: dict[str, Any] = {}  # the app's settings as they were then; later ones have no effect
         self.policy: Policy = settings.policy
         self.cookies = Cookies(app.config, settings)
         self.keys = Keys(settings.keys, settings.keys_file)
@@ -139,13 +140,15 @@ class Site:
         self.log.append(lines)
         self.wake()
 
-    def failed(self, error: Exception, *, tell_tests: bool = True) -> None:
-        """Count and log what went wrong while the page was served; raise it where a test is watching."""
+    def failed(
+        self, error: Exception, says: str = "The page was served in spite of this", *, tell_tests: bool = True
+    ) -> None:
+        """Count and log what went wrong while a page was served; raise it where a test is watching."""
         with self._failing:
             self.failures += 1
         if tell_tests and (self._app.testing or self._app.debug):
             raise error
-        logger.error("The page was served in spite of this: %s", error, exc_info=error)
+        logger.error("%s: %s", says, error, exc_info=error)
         recording_failed.send(self._app, error=error)
 
     def load(

@@ -105,7 +105,8 @@ class Versions:
             raise PolicyError([Problem("privacy.toml", None, "a declaration of the site's own", hint)])
         current, newest = self.current(policy, day), self.newest()
         if newest is not None and (newest.date > day or (newest.date == day and changes(newest, current))):
-            hint = "A published version stays as it is: freeze under a later day."
+            hint = "A published version stays as it is: freeze under a later day, by --date. "
+            hint += f"Where nobody was shown it yet, delete {newest.date}.json and freeze again."
             raise PolicyError([Problem("version", day, f"a day after {newest.date}", hint)])
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{day}.json"

@@ -61,10 +61,11 @@ def test_promise_41_without_flask_login_nobody_may(tiny):
     assert site.visitor().get("/figures").status_code == 401
 
 
-def test_promise_41_a_fault_in_the_sites_callable_opens_no_door(office):
+def test_promise_41_a_fault_in_the_sites_callable_opens_no_door(office, caplog):
     """In production it is logged, and the answer is no."""
     site = office(PRIVACY_STAFF=lambda user, need: 1 / 0, TESTING=False)
     assert entered(site, "ann").get("/figures").status_code == 403
+    assert caplog.messages[-1] == "PRIVACY_STAFF failed, so nobody was let in: division by zero"
 
 
 def test_promise_41_whose_data_was_looked_at_is_noted_as_a_hash(office):

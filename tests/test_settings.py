@@ -2,6 +2,7 @@
 
 import pytest
 from flask import Flask
+from flask_caching import Cache
 
 from flask_mixamo_privacy import Privacy, current_consent
 from flask_mixamo_privacy.config import DEFAULTS
@@ -12,6 +13,35 @@ def app_with(tmp_path, **config):
     app = Flask("made", instance_path=str(tmp_path))
     app.config.update({"SECRET_KEY": "not a secret, a test", **config})
     return app
+
+
+def settings_found(app):
+    found = app.test_cli_runner().invoke(args=["privacy", "check"]).output.splitlines()
+    return [line for line in found if line.startswith("error: ") and "PRIVACY_" in line]
+
+
+def test_check_finds_a_setting_that_comes_too_late_or_that_there_is_not(tmp_path):
+    """Nothing else would say that the site goes without it."""
+    app = app_with(tmp_path, PRIVACY_CPS="enforce", PRIVACY_NOTHING=1, PRIVACY_MIN_CELL=7, PRIVACY_CSP="off")
+    Privacy(app)
+    app.config["PRIVACY_CSP"] = "enforce"
+    assert settings_found(app) == [
+        "error: There is no setting PRIVACY_CPS. Did you mean PRIVACY_CSP?",
+        "error: There is no setting PRIVACY_NOTHING. The README lists those there are; take it out.",
+        "error: PRIVACY_CSP was set to 'enforce' after Privacy(app), and has no effect. "
+        "Set it before Privacy(app) or privacy.init_app(app).",
+    ]
+
+
+def test_check_warns_of_a_cache_that_shows_one_visitors_page_to_the_next(tmp_path):
+    """Flask-Caching knows nothing of Vary."""
+    app = app_with(tmp_path, CACHE_TYPE="SimpleCache")
+    Privacy(app)
+    app.add_url_rule("/", "home", Cache(app).cached()(lambda: "home"))
+    assert (
+        "warning: Flask-Caching keeps what the view 'home' answers, and shows one visitor's answer to the next. "
+        "Leave @cache.cached out where there is a banner without PRIVACY_CACHEABLE, and where the view asks about consent.\n"
+    ) in app.test_cli_runner().invoke(args=["privacy", "check"]).output
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,21 @@ def seen(tiny, clock, monkeypatch):
     return site
 
 
+def test_what_cannot_be_told_exactly_makes_no_rate(tiny, clock):
+    """While some visits are held back for there being too few of them."""
+    site = tiny()
+    visitors = [site.visitor() for _ in range(6)]
+    for visitor in visitors:
+        choose(visitor, "accept_all")
+    for _ in range(2):
+        for visitor in visitors:
+            visitor.get("/")
+        clock.shift(DAY)
+    visitors[0].get("/"), clock.shift(2 * DAY)
+    lines = dict(line.rsplit(None, 1) for line in site.cli("report").output.splitlines() if line.startswith(("Vis", "Rep")))
+    assert lines == {"Visitors": "6", "Visits": "12+", "Repeat visits": "6", "Repeat-visit rate": "–"}
+
+
 def test_a_report_by_its_name(seen):
     """A table with a bar, under the words that say who is counted."""
     lines = seen.cli("report", "entries", "--period", "month").output.splitlines()

@@ -114,7 +114,8 @@ def test_a_published_version_is_not_written_over(declare, versions):
     assert (outcome.exit_code, (versions / "2026-05-08.json").read_bytes()) == (2, before)
     assert outcome.output == (
         "Error: version is '2026-05-08'; allowed: a day after 2026-05-08. "
-        "A published version stays as it is: freeze under a later day.\n"
+        "A published version stays as it is: freeze under a later day, by --date. "
+        "Where nobody was shown it yet, delete 2026-05-08.json and freeze again.\n"
     )
 
 
@@ -197,7 +198,7 @@ def test_promise_43_check_fails_when_the_text_changed_without_a_version(declare)
     assert outcome.exit_code == 1
     assert re.fullmatch(
         r"error: The policy says something else than its version of 2026-05-08 \(\d changes\)\. "
-        r"See `flask privacy policy diff`, then run `flask privacy policy freeze`\.\n1 findings\.\n",
+        r"See `flask privacy policy diff`, then run `flask privacy policy freeze`\.\n1 finding\.\n",
         outcome.output,
     )
     frozen(changed, "2026-05-09")
@@ -319,15 +320,13 @@ def test_what_changed_lists_added_and_removed(declare):
     assert "what-changed" not in visitor.get("/privacy/versions/2026-05-08").text
 
 
-def test_the_policy_page_links_to_its_versions(declare):
-    """The newest first."""
-    frozen(declare(), "2009-05-08")
-    frozen(declare((TITLE, 'title = "Numbers"')), "2026-06-01")
-    text = declare().visitor().get("/privacy/").text
-    assert re.findall(r'href="/privacy/versions/([\d-]+)"|aria-current="page">([^<]+)<', text) == [
-        ("", "June 1, 2026"),
-        ("2009-05-08", ""),
-    ]
+def test_the_policy_page_links_to_its_earlier_versions(declare):
+    """The newest first, without the one that is shown; a site with one version has no earlier ones."""
+    for day in ("2009-05-08", "2012-01-01", "2026-06-01"):
+        frozen(declare((TITLE, f'title = "Numbers of {day}"')), day)
+        text = declare().visitor().get("/privacy/").text
+        assert ("Earlier versions" in text) == (day > "2009-05-08")
+    assert re.findall(r'href="/privacy/versions/([\d-]+)"|aria-current="page"', text) == ["2012-01-01", "2009-05-08"]
 
 
 def test_promise_45_last_updated_is_the_newest_versions_date(declare, clock):

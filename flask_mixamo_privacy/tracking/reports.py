@@ -80,13 +80,13 @@ class Reports:
         self._step()
         with self._read() as reading:
             visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
-            rate = round(repeats / visits, 4) if isinstance(repeats, int) and isinstance(visits, int) and visits else repeats
+            rate = _rate(repeats, visits)
             pages, choices = self._rows(reading, "pages", ALL), self._rows(reading, "choices", ALL)
             return Summary(
                 visitors=reading.distinct(ALL),
                 visits=visits,
                 repeat_visits=repeats,
-                repeat_visit_rate=0.0 if rate == 0 else rate,
+                repeat_visit_rate=rate,
                 page_views=reading.total("pages", ALL),
                 pages=tuple(Interest(row.name, row.number, row.visitors, row.share) for row in pages),
                 customisation=tuple(Choice(*_two(row.name), row.number, row.visitors, row.share) for row in choices),
@@ -161,3 +161,12 @@ def _two(row: str) -> tuple[str, str]:
 
 def _change(before: int | None, now: int) -> float | None:
     return round(now / before - 1, 4) if before else None
+
+
+def _rate(repeats: Cell, visits: Cell) -> Cell:
+    """What share of the visits was a repeat; nothing where of either no exact number is told, as in "12+"."""
+    if isinstance(repeats, str) or repeats is None:
+        return repeats
+    if repeats == 0:
+        return 0.0
+    return round(repeats / visits, 4) if isinstance(visits, int) and visits else None
