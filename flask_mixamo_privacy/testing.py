@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from .consent import CHOICES, Choice
 from .scan.markup import Piece, of_markup
 from .scan.rules import Rules
+from .scan.sources import own_hosts
 from .scan.trace import Load, Place, Trace, host_in
 from .site import Site, site
 from .tracking.events import timestamp
@@ -56,7 +57,7 @@ def assert_no_trace(app: Flask) -> Callable[[TestResponse], None]:
 
     def hold(response: TestResponse) -> None:
         here = _site_of(app)
-        found = [*_cookies(here, response), *_tracker(here, response), *_loads(here, response)]
+        found = [*_cookies(here, response), *_tracker(here, response), *_loads(app, here, response)]
         __tracebackhide__ = True
         if found:  # raised by hand: pytest would take an assertion apart and say all of it twice
             said = "".join(f"\n- {one}" for one in found)
@@ -112,8 +113,8 @@ def _tracker(here: Site, response: TestResponse) -> Iterator[str]:
         yield "The tracker's tag is in the page."
 
 
-def _loads(here: Site, response: TestResponse) -> Iterator[str]:
-    rules = Rules(here.policy, {response.request.host})
+def _loads(app: Flask, here: Site, response: TestResponse) -> Iterator[str]:
+    rules = Rules(here.policy, {response.request.host, *own_hosts(app, here)})
     return (f"{found.says} {found.hint}" for found in rules.findings(_traces(response)) if found.level == "error")
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 
 from ..declaration import lines_of
+from ..scan.sources import own_hosts
 from ..site import Site, site
 from ..tracking.events import timestamp
 from .browser import launched, tools
@@ -24,6 +25,7 @@ from .pictures import take
 from .report import Report
 from .routes import Routes
 from .rules import judge
+from .rules.persons import hidden
 from .server import served
 from .signing import people_of, steps_of
 from .target import Step, Target
@@ -95,7 +97,12 @@ def _target(
     own = url.removesuffix(root) if root else url
     signing = steps_of(app, own, settings.audit_logins if logins is None else logins)
     doing = settings.audit_steps if steps is None else tuple(steps)
-    return Target(own, host_of(url), root, settings.url_prefix, here.policy, routes, signing, doing, wait)
+    return Target(own, host_of(url), root, settings.url_prefix, here.policy, routes, signing, doing, wait, _names(app, here))
+
+
+def _names(app: Flask, here: Site) -> tuple[str, ...]:
+    """What the site is called where it is served, so that nothing of its own is another's here."""
+    return tuple(sorted((own_hosts(app, here) | {(app.config["SESSION_COOKIE_DOMAIN"] or "").lstrip(".")}) - {""}))
 
 
 def _report(crawl: Crawl, here: Site, started: float) -> Report:
@@ -108,11 +115,11 @@ def _report(crawl: Crawl, here: Site, started: float) -> Report:
         target.url + target.root,
         file,
         tuple(gather(judge(evidence, here.policy), lines)),
-        unseen=tuple(sorted(crawl.unseen.items())),
+        unseen=tuple(sorted((hidden(route), hidden(why)) for route, why in crawl.unseen.items())),
         notes=tuple(f"No example and no link led to {rule}." for rule in missed),
         states=tuple(evidence.granted),
         logins=tuple(target.logins),
-        routes=tuple(sorted({route for routes in crawl.routes.values() for route in routes})),
+        routes=tuple(sorted({hidden(route) for routes in crawl.routes.values() for route in routes})),
         pages=crawl.pages,
         requests=len(evidence.asked),
         at=timestamp(started),

@@ -7,12 +7,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from ..errors import MissingExtra
+from .browser import tools
 from .evidence import Barrier, Evidence, Place
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-_RUN = """() => axe.run(document, { resultTypes: ["violations"],
+_RUN = """() => axe.run(document, { preload: false, resultTypes: ["violations"],
   runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } })"""
 
 
@@ -29,8 +30,13 @@ async def barriers(page: Page, place: Place, evidence: Evidence) -> None:
     """Note what axe-core finds on the page at hand, unless it has looked at that page before."""
     if any(seen.place.route == place.route and seen.place.login != place.login for seen in evidence.pages):
         return
-    await page.evaluate(source())
-    found = await page.evaluate(_RUN)
+    try:
+        await page.evaluate(source())
+        found = await page.evaluate(_RUN)
+    except tools().Error as error:
+        if "navigation" not in str(error):
+            raise
+        return  # the page has gone on by itself meanwhile
     for violation in found["violations"]:
         for node in violation["nodes"]:
             target = " ".join(part if isinstance(part, str) else " ".join(part) for part in node["target"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .axe import barriers
 from .evidence import Evidence
 from .plainly import without_javascript
+from .shared import SharedWorkers
 from .states import UNASKED, State, flat, states_of
 from .target import Target
 from .trouble import CouldNotLook
@@ -32,13 +33,16 @@ class Crawl:
     routes: dict[str, list[str]] = field(default_factory=dict)  # by login
     unseen: dict[str, str] = field(default_factory=dict)  # by route
     pages: int = 0
+    workers: SharedWorkers = field(default_factory=SharedWorkers)
     _expected: int = 0
 
     async def run(self, browser: Browser) -> None:
         """Look at everything; raises :class:`CouldNotLook`, above all where there was nothing to see."""
         states = states_of(self.target.policy)
         self.evidence.host, self.evidence.root = self.target.host, self.target.root
+        self.evidence.names = self.target.names
         self.evidence.granted = {state.name: state.granted for state in flat(states)}
+        await self.workers.attach(browser)
         logins = ["", *self.target.logins]
         await _together([partial(self._discover, browser, states[0], login) for login in logins])
         if not any(page.html and page.status < 400 and page.text for page in self.evidence.pages):
@@ -53,7 +57,7 @@ class Crawl:
     async def _discover(self, browser: Browser, state: State, login: str) -> None:
         """Find this visitor's pages, those of the URL map first, while looking at them without an answer given."""
         visitor = Visitor(self.target, self.evidence, state, login)
-        await visitor.arrive(browser)
+        await visitor.arrive(browser, self.workers)
         routes, found = self.target.routes, dict[str, str]()
         waiting = routes.first()
         while waiting and len(found) < routes.limit:
@@ -72,7 +76,7 @@ class Crawl:
 
     async def _tour(self, browser: Browser, state: State, login: str) -> None:
         visitor = Visitor(self.target, self.evidence, state, login)
-        await visitor.arrive(browser)
+        await visitor.arrive(browser, self.workers)
         await self._go_over(visitor)
         if state.then is not None:
             await visitor.answer(state.then)
@@ -83,7 +87,7 @@ class Crawl:
     async def _take_back(self, browser: Browser, state: State) -> None:
         """What the steps of a visitor who granted have left behind is gone with the withdrawal too."""
         visitor = Visitor(self.target, self.evidence, state)
-        await visitor.arrive(browser)
+        await visitor.arrive(browser, self.workers)
         for step in self.target.steps:
             await visitor.step(step)
         if state.then is not None:

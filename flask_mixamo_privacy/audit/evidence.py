@@ -128,6 +128,7 @@ class Evidence:
 
     host: str = ""
     root: str = ""  # the path below which the app is mounted
+    names: tuple[str, ...] = ()  # other hosts under which the settings say that the site is found
     written: list[Written] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)

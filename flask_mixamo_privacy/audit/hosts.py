@@ -20,9 +20,9 @@ def host_of(url: str) -> str:
     return f"{name}:{port}" if port is not None and port != default else name
 
 
-def is_third(host: str, own: str) -> bool:
-    """Whether a host belongs to another site than ``own`` does. Ports make no other site."""
-    return bool(host) and _site_of(_name(host)) != _site_of(_name(own))
+def is_third(host: str, *own: str) -> bool:
+    """Whether a host belongs to another site than all of ``own`` do. Ports make no other site."""
+    return bool(host) and _site_of(_name(host)) not in {_site_of(_name(one)) for one in own}
 
 
 def is_listed(name: str) -> bool:

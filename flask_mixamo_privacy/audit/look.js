@@ -7,7 +7,8 @@ async ({ settings }) => {
   };
 
   // Colours, as WCAG 2 reckons with them.
-  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+  const drawn = document.createElementNS("http://www.w3.org/1999/xhtml", "canvas"); // a page may be XML, as a sitemap is
+  const canvas = Object.assign(drawn, { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
   const rgba = (colour) => {
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = colour;
@@ -49,13 +50,14 @@ async ({ settings }) => {
 
   // Told to eyes and to screen readers: in the link's own text, or by what describes it.
   const noticed = (link) => {
-    const described = document.getElementById(link.getAttribute("aria-describedby"))?.textContent;
+    const by = (link.getAttribute("aria-describedby") ?? "").split(/\s+/);
+    const described = by.map((id) => document.getElementById(id)?.textContent ?? "").join("");
     const ours = link.classList.contains("privacy-external") && link.querySelector("span")?.textContent.trim();
-    return Boolean(ours || link.title.trim() || described?.trim());
+    return Boolean(ours || link.title.trim() || described.trim());
   };
   const away = [...document.querySelectorAll("a[href]")].filter((link) => /^https?:$/.test(link.protocol) && link.host !== location.host);
   const ways = [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host && link.pathname === settings);
-  const ticked = [...document.querySelectorAll("input[type=checkbox][checked]")].filter(({ name }) =>
+  const ticked = [...document.querySelectorAll("input[type=checkbox]:is([checked], :checked)")].filter(({ name }) =>
     ["purpose", "privacy_opt_in"].includes(name),
   );
   // Asked without a request that could be seen: an icon, where no window shows it.
@@ -88,7 +90,7 @@ async ({ settings }) => {
     ways: [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host).map((link) => link.pathname + link.search),
     ticked: ticked.map(({ value }) => value),
     banner: location.pathname === settings ? null : { accept: button("accept_all"), reject: button("reject_all") },
-    hints: linked("[rel~=preconnect i], [rel~=dns-prefetch i]"),
+    hints: linked("[rel~=preconnect i], [rel~=dns-prefetch i], [rel~=manifest i]"),
     icons: linked("[rel~=icon i]"),
     local: keys("local"),
     session: keys("session"),

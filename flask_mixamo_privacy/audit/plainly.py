@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .browser import tools
@@ -23,20 +24,26 @@ async def without_javascript(browser: Browser, target: Target, routes: Collectio
     context = await browser.new_context(base_url=target.url, java_script_enabled=False)
     page = await context.new_page()
     for route in routes:
-        await page.goto(route)
-        yield Plain(Place(route, UNASKED), await _text(page, target))
+        yield Plain(Place(route, UNASKED), await _text(page, target, route))
     if target.policy.optional:
-        await page.goto(target.home)
-        asking = await page.locator(_REJECT).count() > 0
-        if not asking:
-            await page.goto(target.settings)
+        text = await _text(page, target, target.home)
+        if not await page.locator(_REJECT).count():
+            text = await _text(page, target, target.settings)
         place = Place(route_of(page.url), REJECTED)
-        yield Plain(place, await _text(page, target), await _answered(page, target))
+        yield Plain(place, text, await _answered(page, target))
     await context.close()
 
 
-async def _text(page: Page, target: Target) -> int:
-    return int((await page.evaluate(LOOK, {"settings": target.settings}))["text"])
+async def _text(page: Page, target: Target, route: str) -> int:
+    """Go there, or where the page goes on to by itself (a refresh in noscript), and count what there is to read."""
+    with suppress(tools().Error):
+        await page.goto(route)
+    for _ in range(3):
+        with suppress(tools().Error):
+            await page.wait_for_load_state("load")
+            return int((await page.evaluate(LOOK, {"settings": target.settings}))["text"])
+        await page.wait_for_timeout(200)
+    return 0
 
 
 async def _answered(page: Page, target: Target) -> bool:

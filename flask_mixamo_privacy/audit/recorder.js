@@ -67,6 +67,32 @@
     });
   }
 
+  // An event about a storage wants the real one.
+  if (window.StorageEvent)
+    window.StorageEvent = new Proxy(StorageEvent, {
+      construct(target, [...values], as) {
+        const area = real.get(values[1]?.storageArea);
+        if (area) values[1] = { ...values[1], storageArea: area };
+        return Reflect.construct(target, values, as);
+      },
+    });
+
+  // Connections of which no browser tells as of a request.
+  const opening = (name, addresses) => {
+    if (!window[name]) return;
+    window[name] = new Proxy(window[name], {
+      construct(target, values, as) {
+        const opened = Reflect.construct(target, values, as);
+        for (const address of addresses(...values)) told("connect", address);
+        return opened;
+      },
+    });
+  };
+  opening("WebTransport", (url) => [new URL(url, location.href).href]);
+  opening("RTCPeerConnection", (said) =>
+    (said?.iceServers ?? []).flatMap(({ urls }) => urls).map((url) => String(url).replace(/^(stun|turn)s?:/i, "https://")),
+  );
+
   before(Navigator.prototype, "sendBeacon", (url) => told("beacon", new URL(url, location.href).href));
   before(window.IDBFactory?.prototype, "open", (name) => told("idb", name));
   before(window.CacheStorage?.prototype, "open", (name) => told("cache", name));

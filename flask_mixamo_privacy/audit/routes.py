@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BuildError, RequestRedirect, Rule
 
 #: Whoever follows these is not signed in any more.
-SKIPPED = ("*logout*", "*log-out*", "*signout*", "*sign-out*")
+SKIPPED = ("*logout*", "*log[-_]out*", "*logoff*", "*signout*", "*sign[-_]out*", "*signoff*")
 _OURS = "mixamo_privacy"
 
 
@@ -37,12 +37,16 @@ class Routes:
         """What makes two addresses the same page to the audit; None where no page of the site is there."""
         parts = urlsplit(path)
         inside = parts.path.removeprefix(self._root)
-        if not parts.path.startswith(self._root) or any(fnmatchcase(parts.path, skipped) for skipped in self._skip):
+        if not f"{parts.path}/".startswith(f"{self._root}/") or any(
+            fnmatchcase(parts.path.lower(), skipped) for skipped in self._skip
+        ):
             return None
         try:
-            rule, _ = self._adapter.match(inside or "/", "GET", return_rule=True)
-        except RequestRedirect:
-            return None
+            with self._app.app_context():  # a converter may look something up
+                rule, _ = self._adapter.match(inside or "/", "GET", return_rule=True)
+        except RequestRedirect as away:
+            there = self._root + urlsplit(away.new_url).path
+            return self.key(f"{there}?{parts.query}") if there == f"{parts.path}/" else None
         except HTTPException:
             return None
         names = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
@@ -69,8 +73,9 @@ class Routes:
         values = {name: self._examples[name] for name in rule.arguments if name in self._examples}
         if rule.arguments - set(rule.defaults or ()) <= values.keys():
             try:
-                built = rule.build(values, append_unknown=False)
-            except (BuildError, ValueError):
+                with self._app.app_context():
+                    built = rule.build(values, append_unknown=False)
+            except (BuildError, ValueError, TypeError, AttributeError):  # of a converter that takes no text
                 built = None
             if built is not None:
                 yield self._root + built[1]

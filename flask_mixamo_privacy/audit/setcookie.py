@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from werkzeug.http import parse_date
 
-_AGE = re.compile(r"-?[0-9]{1,20}")
+_AGE = re.compile(r"[-+]?[0-9]{1,300}")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Target:
     logins: Mapping[str, Step]
     steps: tuple[Step, ...] = ()
     wait: float = 0.1  # seconds on each page after it has loaded
+    names: tuple[str, ...] = ()  # other hosts under which the settings say that the site is found
 
     @property
     def settings(self) -> str:

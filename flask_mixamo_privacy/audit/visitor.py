@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from .browser import tools
 from .evidence import Banner, Button, Evidence, Link
 from .evidence import Page as Seen
 from .hosts import host_of as host_of_url
 from .hosts import is_third
+from .shared import SharedWorkers
 from .states import UNASKED, State
 from .target import Target
 from .trouble import CouldNotLook, NoAnswer
@@ -33,6 +36,7 @@ _PARTING = """() => {
   dispatchEvent(new PageTransitionEvent("pagehide"));
   for (const name in hidden) delete document[name];
 }"""
+_HINTED = re.compile(r"<([^>]*)>[^,]*\brel=[^,;]*\b(?:preconnect|dns-prefetch)\b", re.IGNORECASE)  # in Link headers
 _PATIENCE = 15000  # milliseconds for a page to load
 
 
@@ -47,7 +51,7 @@ class Visitor:
         self.context: BrowserContext
         self.page: Page
 
-    async def arrive(self, browser: Browser, **options: Any) -> None:
+    async def arrive(self, browser: Browser, workers: SharedWorkers | None = None, **options: Any) -> None:
         """Open the browser, sign in, and give the answer."""
         headers = {"Sec-GPC": "1"} if self.state.gpc else {}
         self.context = await browser.new_context(
@@ -56,6 +60,8 @@ class Visitor:
         self.context.set_default_timeout(_PATIENCE)
         await self.watcher.attach(self.context, (_GPC + "\n" if self.state.gpc else "") + RECORDER)
         self.page = await self.context.new_page()
+        if workers is not None:
+            await workers.hear(self.page, self.watcher)
         if self.login:
             await self.step(self.target.logins[self.login])
         if self.state.choice:
@@ -74,16 +80,27 @@ class Visitor:
         """Look at one page; gives what was seen, and the site's own addresses that it links to."""
         await self._part()
         try:
-            response = await self.page.goto(route, wait_until="load")
+            response = await self._open(route)
             seen, links = await self._look(response)
         except tools().Error as error:
-            if "Download is starting" not in str(error) and "ERR_ABORTED" not in str(error):
+            if not self.watcher.away and "Download is starting" not in str(error) and "ERR_ABORTED" not in str(error):
                 self.unseen[route] = _first_line(error)
             await self.watcher.settle()
             return None, []
         if seen is not None and seen.status >= 500:
             self.unseen[route] = f"The server answered {seen.status}."
         return seen, links
+
+    async def _open(self, route: str) -> Response | None:
+        """Go there, also where the page before goes on by itself just then, be it to the browser's own error page."""
+        for _ in range(2):
+            try:
+                return await self.page.goto(route, wait_until="load")
+            except tools().Error as error:
+                if "interrupted by another navigation" not in str(error):
+                    raise
+                await self.page.wait_for_load_state("load")
+        return await self.page.goto(route, wait_until="load")
 
     async def finish(self) -> None:
         await self._part()
@@ -151,6 +168,8 @@ class Visitor:
         snapshot = await self._snapshot()
         for url in snapshot["hints"]:
             self.watcher.hint(url)
+        for url in _HINTED.findall(response.headers.get("link", "") if response is not None else ""):
+            self.watcher.hint(urljoin(self.page.url, url))
         for url in snapshot["icons"]:
             self.watcher.icon(url)
         await self.watcher.settle()
@@ -174,7 +193,7 @@ class Visitor:
         links = [
             Link(link["href"], link["noticed"], tuple(link["rel"]))
             for link in snapshot["away"]
-            if is_third(host_of_url(link["href"]), self.target.host)
+            if is_third(host_of_url(link["href"]), self.target.host, *self.target.names)
         ]
         return Seen(
             self.watcher.place, response.status, html, snapshot["text"], snapshot["settings_link"], tuple(links),

@@ -26,6 +26,7 @@ _LOADS = {
     "font": "font",
     "media": "media",
     "texttrack": "media",
+    "other": "prefetch",
 }
 _DIRECTIVES = {
     "script-src": "script",
@@ -51,6 +52,7 @@ class Watcher:
         self._evidence, self._host, self._login = evidence, host, login
         self._state, self._before, self._since = state, state, 0.0
         self.route = "/"
+        self.away = False  # whether the page at hand has led to another site
         self._known: dict[tuple[str, str], Place] = {}  # by kind ("cookie" for both) and name
         self._pending: list[asyncio.Future[Any]] = []
         self._requests: dict[Any, Asked] = {}
@@ -103,6 +105,11 @@ class Watcher:
         """Note a host that a page had the browser look up or connect to beforehand."""
         self._note(url, "connect")
 
+    def shared(self, url: str) -> None:
+        """Note what a shared worker asked, which is no page's."""
+        if url.startswith(("http:", "https:", "ws:", "wss:")):
+            self._note(url, "connect")
+
     def icon(self, url: str) -> None:
         """Note a page's icon, which is no request like others: where it is one, nothing says that it is for a picture."""
         self._note(url, "image")
@@ -111,7 +118,7 @@ class Watcher:
     def left(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
         """Note what lies on the device after a withdrawal, of this site's own."""
         lying = [(kind, name) for kind in STORAGES for name in snapshot[kind]]
-        lying += [("cookie", cookie["name"]) for cookie in cookies if not is_third(cookie["domain"].lstrip("."), self._host)]
+        lying += [("cookie", cookie["name"]) for cookie in cookies if not self._is_third(cookie["domain"].lstrip("."))]
         for kind, name in lying:
             route = self._known[kind, name].route if (kind, name) in self._known else self.route
             self._evidence.left.append(Left(Place(route, self._state, self._login), kind.replace("cookie", "http"), name))
@@ -121,8 +128,11 @@ class Watcher:
         self._evidence.written.append(written)
 
     def _cookie(self, cookie: SetCookie, kind: str, place: Place, host: str, https: bool = False) -> Written:
-        third = is_third(cookie.domain or host, self._host)
+        third = self._is_third(cookie.domain or host)
         return Written(place, kind, cookie.name, host, third, cookie.seconds, cookie.path, cookie.secure, https)
+
+    def _is_third(self, host: str) -> bool:
+        return is_third(host, self._host, *self._evidence.names)
 
     # What the recorder tells from inside a page.
 
@@ -136,12 +146,14 @@ class Watcher:
             cookie = SetCookie.parse(told["text"], time.time(), _folder(urlsplit(at).path))
             if cookie.name and not cookie.deletes:
                 self._write(self._cookie(cookie, "js", place, host, at.startswith("https:")))
+        elif kind == "connect":
+            self._evidence.asked.append(self._made(told["name"], "connect", place))
         elif kind == "blocked":
             if told["name"].startswith(("http:", "https:", "ws:", "wss:")):
                 load = _DIRECTIVES.get(told["text"].removesuffix("-elem").removesuffix("-attr"), "connect")
                 self._evidence.asked.append(self._made(told["name"], load, place, refused=True))
         else:
-            self._write(Written(place, kind, told["name"], host, is_third(host, self._host)))
+            self._write(Written(place, kind, told["name"], host, self._is_third(host)))
 
     def _place_of(self, at: str, origin: float) -> Place:
         """The page that did it, and the state in which that page was served if a withdrawal came since."""
@@ -153,15 +165,17 @@ class Watcher:
     def _asked(self, request: Request) -> None:
         navigates = request.is_navigation_request()
         frame = _frame(request)
-        top = navigates and frame is not None and frame.parent_frame is None
-        if top and host_of(request.url) == self._host:
+        top = navigates and (frame is None or frame.parent_frame is None)  # none yet: a new window's
+        if top and frame is not None:
+            self.away = host_of(request.url) != self._host
+        if top and frame is not None and not self.away:
             self.route = route_of(request.url)
         if request.url.startswith(("http:", "https:")):
             load = "" if top else "frame" if navigates else _LOADS.get(request.resource_type, "connect")
             around = frame.parent_frame if navigates and frame is not None else frame
             inside = host_of(around.url) if around is not None and around.parent_frame is not None else ""
             place = self._beacons.get(request.url, self.place) if request.resource_type == "ping" else self.place
-            inside = inside if is_third(inside, self._host) else ""
+            inside = inside if self._is_third(inside) else ""
             referrer = request.headers.get("referer", "")
             self._requests[request] = self._made(request.url, load, place, inside=inside, referrer=referrer)
 
@@ -170,7 +184,7 @@ class Watcher:
 
     def _made(self, url: str, load: str, place: Place, **more: Any) -> Asked:
         host = host_of(url)
-        return Asked(place, url, host, is_third(host, self._host), load, **more)
+        return Asked(place, url, host, self._is_third(host), load, **more)
 
     def _failed(self, request: Request) -> None:
         if request in self._requests and request.failure == "csp":

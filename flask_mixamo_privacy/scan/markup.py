@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import NamedTuple
 
@@ -43,9 +44,13 @@ class Piece(NamedTuple):
 
 def of_markup(pieces: list[Piece], file: str) -> list[Trace]:
     """What a page does that is made of these pieces, whose first line is 1."""
-    reader = _Reader(file)
+    reader, line = _Reader(file), 1
     for piece in pieces:
         reader.gate = piece.gate
+        for number, text in enumerate(piece.html.split("\n"), line):
+            if text.strip():
+                reader.under.setdefault(number, set()).add(piece.gate)
+        line += piece.html.count("\n")
         reader.feed(piece.html)
     reader.close()
     return reader.found
@@ -56,6 +61,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.gate: Gate = None
         self.found: list[Trace] = []
+        self.under: dict[int, set[Gate]] = {}  # by line
         self._file = file
         self._inside: tuple[str, Place] | None = None  # a script or a style sheet, and where its text begins
         self._text = ""
@@ -85,11 +91,18 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if self._inside is not None and self._inside[0] == tag:
-            self.found += (of_script if tag == "script" else of_stylesheet)(self._text, self._inside[1])
+            self.found += map(self._gated, (of_script if tag == "script" else of_stylesheet)(self._text, self._inside[1]))
             self._inside = None
+
+    def _gated(self, trace: Trace) -> Trace:
+        """Within a script or a style sheet a consent may stand too, around whole lines."""
+        under = self.under.get(trace.place.line, set())
+        return replace(trace, place=replace(trace.place, gate=next(iter(under)))) if len(under) == 1 else trace
 
     def _loads(self, tag: str, said: dict[str, str]) -> Iterator[Load]:
         sources = _SOURCES.get(tag, {})
+        if tag == "script" and said.get("type", "").lower() not in _SCRIPTS:
+            sources = {}  # data, or what a consent manager puts in later
         if tag == "link":
             kinds = [_LINKS[word] for word in said.get("rel", "").lower().split() if word in _LINKS]
             sources = {"href": kinds[0]} if kinds else {}

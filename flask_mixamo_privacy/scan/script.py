@@ -19,7 +19,9 @@ _COOKIES = (("cookieStore", "set"), ("Cookies", "set"))
 _JQUERY = (("$", "cookie"), ("jQuery", "cookie"))
 _ATTRIBUTES = ("src", "srcset", "poster")
 _METHODS = ("GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS")
-_DELETES = re.compile(r"max-age=(0|-)|expires=thu, 0?1[ -]jan[ -](19)?70", re.IGNORECASE)
+_DELETES = re.compile(
+    rf"max-age=(0(?![0-9])|-)|expires=thu, 0?1[ -]jan[ -](19)?70|^[^=;]*=\s*;.*expires={UNKNOWN}", re.IGNORECASE
+)
 
 
 def of_script(text: str, place: Place) -> Iterator[Trace]:
@@ -61,8 +63,10 @@ def _literal(node: Any, constants: dict[str, str]) -> str:
     match node.type:
         case "string" | "template_string":
             return "".join(_literal(child, constants) for child in node.named_children)
-        case "string_fragment" | "escape_sequence":
+        case "string_fragment":
             return _text(node)
+        case "escape_sequence":
+            return _text(node)[1:] if _text(node)[1:] in tuple("/\\'\"`") else _text(node)
         case "template_substitution" | "parenthesized_expression":
             return _literal(node.named_children[0], constants) if node.named_children else UNKNOWN
         case "binary_expression" if node.child_by_field_name("operator").type == "+":
@@ -89,6 +93,8 @@ class _Reader:
     def traces(self, nodes: list[Any]) -> Iterator[Trace]:
         reads: dict[str, Callable[[Any], Iterator[Trace]]] = {
             "assignment_expression": self._assignment,
+            "augmented_assignment_expression": self._assignment,
+            "update_expression": self._update,
             "call_expression": self._call,
             "new_expression": self._new,
             "import_statement": self._module,
@@ -116,6 +122,14 @@ class _Reader:
             yield Stored(self._at(node), _STORES[_last(owner)], name)
         elif name in _ATTRIBUTES and (host := host_in(says)):
             yield Load(self._at(node), host, "")
+        elif name in ("innerHTML", "outerHTML"):
+            yield from self._markup(node, says)
+
+    def _update(self, node: Any) -> Iterator[Trace]:
+        kept = node.child_by_field_name("argument")
+        owner = kept.child_by_field_name("object")
+        if owner is not None and _last(owner) in _STORES:
+            yield Stored(self._at(node), _STORES[_last(owner)], self._member(kept))
 
     def _member(self, node: Any) -> str | None:
         """The name after a dot, or in brackets; None where it cannot be read."""
@@ -150,7 +164,16 @@ class _Reader:
         elif name == "open" and says.upper() in _METHODS:
             yield from self._load(node, given[1:], "connect")
         elif name in _LOADS:
-            yield from self._load(node, given, _LOADS[name])
+            for argument in given if name == "importScripts" else given[:1]:
+                yield from self._load(node, [argument], _LOADS[name])
+        else:
+            yield from self._inserted(node, name, of, given)
+
+    def _inserted(self, node: Any, name: str, of: str, given: list[Any]) -> Iterator[Trace]:
+        if name in ("write", "writeln") and of == "document":
+            yield from self._markup(node, self._says(given[0]))
+        elif name == "insertAdjacentHTML" and given[1:]:
+            yield from self._markup(node, self._says(given[1]))
 
     def _named(self, node: Any) -> str:
         """A name, be it given by itself or as ``{name: "…"}``."""
@@ -167,6 +190,13 @@ class _Reader:
     def _module(self, node: Any) -> Iterator[Trace]:
         source = node.child_by_field_name("source")
         yield from self._load(node, [source] if source is not None else [], "script")
+
+    def _markup(self, node: Any, text: str) -> Iterator[Trace]:
+        """The loads of HTML that is put into the page as a text."""
+        from .markup import Piece, of_markup
+
+        found = (trace for trace in of_markup([Piece(text)], self.place.file) if isinstance(trace, Load))
+        yield from (replace(load, place=self._at(node)) for load in found)
 
     def _load(self, node: Any, given: list[Any], what: str) -> Iterator[Trace]:
         for argument in given[:1]:

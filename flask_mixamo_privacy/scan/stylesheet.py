@@ -26,7 +26,8 @@ def of_declarations(text: str, place: Place) -> Iterator[Load]:
 def _of_rules(rules: Iterable[Any], place: Place) -> Iterator[Load]:
     for rule in rules:
         keyword = getattr(rule, "lower_at_keyword", "")
-        inside = [*(getattr(rule, "prelude", None) or ()), *(getattr(rule, "content", None) or ())]
+        said = rule.prelude if keyword == "import" else ()  # @namespace names an address and loads none
+        inside = [*said, *(getattr(rule, "content", None) or ())]
         yield from _addresses(inside, place, {"import": "style", "font-face": "font"}.get(keyword, "image"))
 
 

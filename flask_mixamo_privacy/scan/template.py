@@ -66,4 +66,7 @@ def _gates_of(word: str, words: list[str], tag: list[tuple[str, str]]) -> tuple[
     if word == "for" or (word == "if" and "current_consent" not in words):
         return None, None
     named = frozenset(text[1:-1] for kind, text in tag if kind == "string")
-    return (None, named) if "not" in words else (named, None)
+    if "or" in words or "false" in words:  # what is true without a consent too
+        return None, None
+    refused = "not current_consent" in " ".join(words)
+    return (None, None if "and" in words else named) if refused else (named, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ...policy import Policy
 from ..evidence import Evidence
@@ -13,7 +14,7 @@ from .consent import consent
 from .cookies import cookies
 from .hosts import hosts
 from .pages import pages
-from .persons import persons
+from .persons import hidden, persons
 from .seen import seen
 
 Rule = Callable[[Evidence, Policy], Iterator[Told]]
@@ -24,4 +25,10 @@ RULES: tuple[Rule, ...] = (cookies, hosts, seen, consent, persons, banner, answe
 def judge(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     """Everything that any rule has to say."""
     for rule in RULES:
-        yield from rule(evidence, policy)
+        yield from map(_discreet, rule(evidence, policy))
+
+
+def _discreet(told: Told) -> Told:
+    """A report shall not spread the mail addresses that stand in addresses, whatever it has to say of those."""
+    place = told.place and replace(told.place, route=hidden(told.place.route))
+    return replace(told, subject=hidden(told.subject), evidence=hidden(told.evidence), place=place)

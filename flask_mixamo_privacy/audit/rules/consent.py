@@ -35,7 +35,12 @@ def _is_choice(written: Written) -> bool:
 def _asked(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for asked in evidence.asked:
         service, state = service_of(policy, asked.host), asked.place.state
-        if service is not None and not asked.refused and needs(policy, service.purpose, evidence.granted[state]):
+        if (
+            service is not None
+            and asked.load
+            and not asked.refused
+            and needs(policy, service.purpose, evidence.granted[state])
+        ):
             says = f"{asked.url.partition('?')[0]} is asked for, and its purpose {service.purpose} is not granted."
             yield Told(_code(state), service.id, asked.place, says, f"services.{service.id}")
 

@@ -19,7 +19,7 @@ def hosts(evidence: Evidence, policy: Policy) -> Iterator[Told]:
         service = service_of(policy, asked.host)
         if service is None:
             yield Told("host-not-declared", asked.host, asked.place, _says(asked), "services")
-        elif asked.load not in service.loads and not asked.inside and not asked.refused:
+        elif asked.load not in (*service.loads, "prefetch") and not asked.inside and not asked.refused:
             says = f"It is declared for {', '.join(service.loads)}; the page loads {_what(asked)} from it."
             yield Told("host-not-declared", asked.host, asked.place, says, f"services.{service.id}.loads")
 

@@ -44,7 +44,9 @@ def named_in(url: str, mail: str = "") -> str:
 
 def hidden(url: str) -> str:
     """The same without the mail addresses: a report shall not spread them."""
-    return _MAIL.sub(_HIDDEN, unquote(url))
+    plain = unquote(url)
+    found = _MAIL.sub(lambda mail: _HIDDEN if is_listed(mail[1]) else mail[0], plain)
+    return found if found != plain else url
 
 
 def _subject(asked: Asked) -> str:
