@@ -74,6 +74,12 @@ def scan(tiny):
         ('<video><source src="https://a.example/v.mp4"></video>', ("a.example", "media")),
         ('<a href="/x" ping="https://a.example/">x</a>', ("a.example", "connect")),
         ('<svg><image href="https://a.example/p.png"/></svg>', ("a.example", "image")),
+        ('<svg><script href="https://a.example/x.js"></script></svg>', ("a.example", "script")),
+        ('<svg><script xlink:href="https://a.example/x.js"/></svg>', ("a.example", "script")),
+        ('<script type=" Application/X-JavaScript " src="//a.example/x.js"></script>', ("a.example", "script")),
+        ('<script type="importmap">{"imports": {"x": "https://a.example/x.js"}}</script>', ("a.example", "script")),
+        ('<iframe srcdoc="<img src=&quot;https://a.example/p.gif&quot;>"></iframe>', ("a.example", "image")),
+        ('<link rel="preload" imagesrcset="/own.png 1x, https://a.example/p.png 2x">', ("a.example", "image")),
         ('<p style="background: url(https://a.example/p.png)">', ("a.example", "image")),
         ('<style>@import "https://a.example/x.css";</style>', ("a.example", "style")),
         ("<body onclick=\"fetch('https://a.example/')\">", ("a.example", "connect")),
@@ -92,6 +98,8 @@ def test_whatever_a_page_loads_from_another_host_is_seen(html, found):
         '<script src="/x.js"></script>',
         '<link rel="canonical" href="https://a.example/">',
         '<script type="application/ld+json">{"@context": "https://schema.example"}</script>',
+        '<script type="text/plain" src="https://a.example/x.js"></script>',
+        '<script type="importmap">{"imports": {"x": "/x.js"}, "scopes": {"https://a.example/": {}}}</script>',
         '<form action="https://a.example/"></form>',
         '<svg xmlns="http://www.w3.org/2000/svg"></svg>',
         "<!-- <script src='https://a.example/x.js'></script> -->",
@@ -116,6 +124,12 @@ def test_what_loads_nothing_is_left_alone(html):
         ('$.cookie("a", 1)', (1, "js", "a")),
         ('localStorage.setItem("a", 1)', (1, "local", "a")),
         ("window.localStorage.a = 1", (1, "local", "a")),
+        ("localStorage.a++", (1, "local", "a")),
+        ("--sessionStorage['a']", (1, "session", "a")),
+        ("localStorage.a += 1", (1, "local", "a")),
+        ("localStorage.a ??= 1", (1, "local", "a")),
+        ('document.cookie = "a=1; max-age=0900000"', (1, "js", "a")),
+        ('document.cookie = "a=1; expires=" + when', (1, "js", "a")),
         ('sessionStorage["a"] = 1', (1, "session", "a")),
         ('indexedDB.open("a")', (1, "idb", "a")),
         ('fetch("https://a.example/")', (1, "a.example")),
@@ -128,6 +142,14 @@ def test_what_loads_nothing_is_left_alone(html):
         ('await import("https://a.example/x.js")', (1, "a.example")),
         ('tag.src = "https://a.example/x.js"', (1, "a.example")),
         ('tag.setAttribute("src", "https://a.example/x.js")', (1, "a.example")),
+        (r'fetch("https:\/\/a.example\/y")', (1, "a.example")),
+        ('const API = "https://a.example"\nfetch(API + path)', (2, "a.example")),
+        ('importScripts("/own.js", "https://a.example/x.js")', (1, "a.example")),
+        ("\ndocument.write('<script src=\"https://a.example/x.js\"><\\/script>')", (2, "a.example")),
+        ("element.innerHTML = `<img src='https://a.example/${name}'>`", (1, "a.example")),
+        ("element.innerHTML += '<img src=https://a.example/p.gif>'", (1, "a.example")),
+        ("element.outerHTML = '<iframe src=//a.example></iframe>'", (1, "a.example")),
+        ("element.insertAdjacentHTML('beforeend', '<img src=//a.example>')", (1, "a.example")),
         ('}} if ( fetch("https://a.example/")', (1, "a.example")),
     ],
 )
@@ -141,6 +163,9 @@ def test_what_a_script_keeps_or_asks_for_is_seen_with_its_line(source, found):
     [
         'document.cookie = "a=; Max-Age=0"',
         'document.cookie = "a=; expires=Thu, 01 Jan 1970 00:00:00 GMT"',
+        'document.cookie = "a=; expires=" + new Date(0).toUTCString()',
+        "steps++",
+        "element.innerHTML = '<a href=\"https://a.example/\">a link</a>'",
         "const all = document.cookie",
         '$.cookie("a")',
         'localStorage.getItem("a")',
@@ -170,11 +195,29 @@ def test_a_very_deep_script_is_read_to_its_end():
         ("p { background: url(https://a.example/p.png) }", ("a.example", "image")),
         ("@media print { p { background: url(https://a.example/p.png) } }", ("a.example", "image")),
         ("@layer a { @font-face { src: url(https://a.example/f.woff2) } }", ("a.example", "font")),
+        ("@media print { @font-face { } p { background: url(//a.example/p.png) } }", ("a.example", "image")),
+        ('p { background: image-set("/own.png" 1x, "https://a.example/p.png" 2x) }', ("a.example", "image")),
+        ('p { background: image-set(url("/own.png") 1x, url("//a.example/p.png") 2x) }', ("a.example", "image")),
+        ("p { mask: cross-fade(url(/own.png), url('//a.example/p.png')) }", ("a.example", "image")),
     ],
 )
 def test_what_a_style_sheet_loads_is_seen(sheet, found):
     """Fonts and pictures of another company count its visitors too."""
     assert [(one.host, one.what) for one in of_stylesheet(sheet, Place("x.css", 1))] == [found]
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        "@namespace url(http://www.w3.org/1999/xhtml);",
+        '@namespace svg "http://www.w3.org/2000/svg";',
+        "@import '/own.css' supports(mask: url(https://a.example/p.png));",
+        'a[href="https://a.example/"]::after { content: "https://a.example/" }',
+    ],
+)
+def test_an_address_that_a_style_sheet_only_names_is_left_alone(sheet):
+    """A namespace, a condition, a selector and a text to show load nothing."""
+    assert list(of_stylesheet(sheet, Place("x.css", 1))) == []
 
 
 def test_a_template_is_read_around_its_jinja():
@@ -204,11 +247,34 @@ def test_lines_are_the_file_s_own():
         ('{% if not current_consent.allows("media") %}{% else %}<img src=//a.example>{% endif %}', {"media"}),
         ('{% if x %}{% elif current_consent.allows("media") %}<img src=//a.example>{% endif %}', {"media"}),
         ('{% consent "media" %}{% for x in y %}{% else %}<img src=//a.example>{% endfor %}{% endconsent %}', {"media"}),
+        ('{% if current_consent.allows("media") or debug %}<img src=//a.example>{% endif %}', None),
+        ('{% if current_consent.allows("media") == false %}<img src=//a.example>{% endif %}', None),
+        ('{% if current_consent.allows("media") is false %}<img src=//a.example>{% endif %}', None),
+        ('{% if current_consent.allows("media") == False %}<img src=//a.example>{% endif %}', None),
+        ('{% if current_consent.allows("media") != true %}<img src=//a.example>{% endif %}', None),
+        ('{% if current_consent.allows("media") and not lite %}<img src=//a.example>{% endif %}', {"media"}),
+        ('{% if current_consent.allows("media") and not lite %}{% else %}<img src=//a.example>{% endif %}', None),
+        ('{% if not current_consent.allows("media") and x %}{% else %}<img src=//a.example>{% endif %}', None),
+        ('{% if current_consent.state("media") == "granted" %}<img src=//a.example>{% endif %}', {"media", "granted"}),
+        ('{% if current_consent.state("media") == "refused" %}<img src=//a.example>{% endif %}', None),
     ],
 )
 def test_what_stands_under_a_consent_is_known(template, gate):
     """By the tag, or by a test of current_consent."""
     assert gates(template) == {"a.example": gate}
+
+
+@pytest.mark.parametrize(
+    ("element", "load"),
+    [("script", "fetch('//{}.example');"), ("style", "p {{ background: url(//{}.example) }}")],
+)
+def test_a_consent_around_lines_of_a_script_or_a_style_sheet_is_known(element, load):
+    """It goes for the lines within it, and for none before or after; on a line of both, for none."""
+    allowed = '{% if current_consent.allows("media") %}'
+    lines = (load.format("a"), allowed, load.format("b"), "{% else %}", load.format("c"), "{% endif %}")
+    mixed = f"{load.format('d')}{allowed}{load.format('e')}{{% endif %}}"
+    found = gates("\n".join((f"<{element}>", *lines, mixed, f"</{element}>")))
+    assert found == {f"{name}.example": {"media"} if name == "b" else None for name in "abcde"}
 
 
 @pytest.mark.parametrize(
@@ -218,6 +284,8 @@ def test_what_stands_under_a_consent_is_known(template, gate):
         ("templates/x.html", '\n<script src="https://video.example/x.js"></script>', "before-consent"),
         ("templates/x.html", '{% consent "statistics" %}\n<iframe src="//video.example"></iframe>', "before-consent"),
         ("templates/x.html", '{% consent "media" %}\n<video src="//x.map.example"></video>', "host-not-declared"),
+        ("templates/x.html", "\n<iframe src='//video.example:8000'></iframe>", "before-consent"),
+        ("templates/x.html", "\n<iframe srcdoc='<script nonce=x>localStorage.a = 1</script>'>", "used-not-declared"),
         ("static/x.js", '\ndocument.cookie = "evil=1"', "used-not-declared"),
         ("static/x.js", '\nsessionStorage.theme = "dark"', "used-not-declared"),
         ("static/x.css", "\n@import '//evil.example';", "host-not-declared"),
@@ -234,6 +302,7 @@ def test_what_is_not_declared_or_not_asked_for_fails_the_check(scan, name, text,
     [
         ("templates/x.html", '{% consent "media" %}<iframe src="//video.example"></iframe>{% endconsent %}'),
         ("templates/x.html", '{{ privacy.embed("https://video.example/1", purpose="media", title="A film") }}'),
+        ("templates/x.html", '{% consent "media" %}<iframe src="//video.example:8000"></iframe>{% endconsent %}'),
         ("templates/x.html", '<img src="https://shop.example/own.png">'),
         ("static/x.js", 'localStorage.theme = "dark"'),
         ("static/x.js", 'document.cookie = "privacy_choices=1"'),

@@ -19,7 +19,7 @@ FRAME = '<iframe src="https://video.example/1"></iframe>'
 @pytest.fixture
 def site(tiny):
     # Not under TESTING, where the extension itself would raise before the response is there to look at.
-    site = tiny(PRIVACY_POLICY=with_services(), TESTING=False, PRIVACY_LOADER=False)
+    site = tiny(PRIVACY_POLICY=with_services(), TESTING=False, PRIVACY_LOADER=False, PRIVACY_BASE_URL="https://shop.example")
     site.app.add_url_rule("/says/<path:html>", "says", lambda html: html)
     site.app.add_url_rule("/sets/<header>", "sets", lambda header: ("", {"Set-Cookie": header}))
     site.app.add_url_rule("/links/<path:link>", "links", lambda link: ("", {"Link": link}))
@@ -113,6 +113,11 @@ def test_a_picture_and_a_redirect_are_read_as_what_they_are(site, assert_no_trac
     """Bytes that are no HTML are not parsed as such."""
     site.view("/picture", lambda: make_response((b"\xff<img src='//evil.example'>", {"Content-Type": "image/jpeg"})))
     assert_no_trace(site.visitor().get("/picture"))
+
+
+def test_the_site_s_own_names_are_no_trace(site, assert_no_trace):
+    """A page may load by the name that visitors see, which is not the one that a test asks under."""
+    assert_no_trace(site.visitor().get("/says/<img src='https://shop.example/own.png'>"))
 
 
 @pytest.mark.browser

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-from .script import of_script
+from .script import of_import_map, of_script
 from .stylesheet import of_declarations, of_stylesheet
 from .trace import Gate, Inline, Load, Place, Trace, host_in
 
 _SOURCES = {
-    "script": {"src": "script"},
+    "script": {"src": "script", "href": "script", "xlink:href": "script"},  # by href in an SVG
     "iframe": {"src": "frame"},
     "frame": {"src": "frame"},
     "embed": {"src": "frame"},
@@ -32,7 +32,11 @@ _LINKS = {
     "stylesheet": "style", "icon": "image", "apple-touch-icon": "image", "manifest": "connect", "preconnect": "",
     "dns-prefetch": "", "preload": "", "prefetch": "", "modulepreload": "script",
 }  # fmt: skip
-_SCRIPTS = ("", "module", "text/javascript", "application/javascript", "text/ecmascript")
+_SCRIPTS = (
+    "", "module", "text/javascript", "application/javascript", "text/ecmascript", "application/ecmascript",
+    "text/x-javascript", "application/x-javascript", "text/jscript",
+)  # fmt: skip
+_Reads = Callable[[str, Place], Iterator[Trace]]
 
 
 class Piece(NamedTuple):
@@ -63,7 +67,7 @@ class _Reader(HTMLParser):
         self.found: list[Trace] = []
         self.under: dict[int, set[Gate]] = {}  # by line
         self._file = file
-        self._inside: tuple[str, Place] | None = None  # a script or a style sheet, and where its text begins
+        self._inside: tuple[str, _Reads, Place] | None = None  # a script or a style sheet, and where its text begins
         self._text = ""
 
     @property
@@ -76,11 +80,14 @@ class _Reader(HTMLParser):
         self.found += self._handlers(said)
         if style := said.get("style"):
             self.found += of_declarations(style, self._place)
-        if tag == "style" or (tag == "script" and "src" not in said and said.get("type", "").lower() in _SCRIPTS):
+        if tag == "iframe":
+            inner = of_markup([Piece(said.get("srcdoc", ""))], self._file)
+            self.found += [replace(trace, place=self._place) for trace in inner]
+        if (reads := _reader_of(tag, said)) is not None:
             if tag == "script" and "nonce" not in said:
                 self.found.append(Inline(self._place, "<script>"))
             lines = (self.get_starttag_text() or "").count("\n")
-            self._inside, self._text = (tag, Place(self._file, self.getpos()[0] + lines, self.gate)), ""
+            self._inside, self._text = (tag, reads, Place(self._file, self.getpos()[0] + lines, self.gate)), ""
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attributes)
@@ -91,7 +98,8 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if self._inside is not None and self._inside[0] == tag:
-            self.found += map(self._gated, (of_script if tag == "script" else of_stylesheet)(self._text, self._inside[1]))
+            _, reads, begins = self._inside
+            self.found += map(self._gated, reads(self._text, begins))
             self._inside = None
 
     def _gated(self, trace: Trace) -> Trace:
@@ -101,11 +109,11 @@ class _Reader(HTMLParser):
 
     def _loads(self, tag: str, said: dict[str, str]) -> Iterator[Load]:
         sources = _SOURCES.get(tag, {})
-        if tag == "script" and said.get("type", "").lower() not in _SCRIPTS:
+        if tag == "script" and _type(said) not in _SCRIPTS:
             sources = {}  # data, or what a consent manager puts in later
         if tag == "link":
             kinds = [_LINKS[word] for word in said.get("rel", "").lower().split() if word in _LINKS]
-            sources = {"href": kinds[0]} if kinds else {}
+            sources = {"href": kinds[0], "imagesrcset": "image"} if kinds else {}
         for name, what in sources.items():
             for host in dict.fromkeys(map(host_in, _addresses(name, said.get(name, "")))):
                 if host:
@@ -120,7 +128,20 @@ class _Reader(HTMLParser):
                 yield Inline(self._place, "javascript:")
 
 
+def _reader_of(tag: str, said: dict[str, str]) -> _Reads | None:
+    """What reads the text within an element; None for text that is only shown, or is data."""
+    if tag == "style":
+        return of_stylesheet
+    if tag != "script" or said.keys() & _SOURCES["script"].keys():
+        return None
+    return of_import_map if _type(said) == "importmap" else of_script if _type(said) in _SCRIPTS else None
+
+
+def _type(said: dict[str, str]) -> str:
+    return said.get("type", "").strip().lower()
+
+
 def _addresses(name: str, value: str) -> list[str]:
-    if name == "srcset":
+    if name in ("srcset", "imagesrcset"):
         return [candidate.strip().partition(" ")[0] for candidate in value.split(",")]
     return value.split() if name == "ping" else [value]

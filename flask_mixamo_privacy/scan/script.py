@@ -22,6 +22,7 @@ _METHODS = ("GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS")
 _DELETES = re.compile(
     rf"max-age=(0(?![0-9])|-)|expires=thu, 0?1[ -]jan[ -](19)?70|^[^=;]*=\s*;.*expires={UNKNOWN}", re.IGNORECASE
 )
+_IMPORTED = re.compile(r':\s*"([^"]+)"')
 
 
 def of_script(text: str, place: Place) -> Iterator[Trace]:
@@ -30,6 +31,13 @@ def of_script(text: str, place: Place) -> Iterator[Trace]:
     root = _parser().parse(source).root_node
     nodes = list(_all(root))
     yield from _Reader(place, _constants(nodes)).traces(nodes)
+
+
+def of_import_map(text: str, place: Place) -> Iterator[Trace]:
+    """Where an import map has modules come from; no JSON, where a template's expressions stand in it."""
+    for line, said in enumerate(text.split("\n"), place.line):
+        for host in filter(None, map(host_in, _IMPORTED.findall(said))):
+            yield Load(replace(place, line=line), host, "script")
 
 
 @cache

@@ -8,6 +8,8 @@ from typing import Any
 
 from .trace import Load, Place, host_in
 
+_NAMING = ("url", "src", "image-set", "-webkit-image-set")  # functions in which a text is an address
+
 
 def of_stylesheet(text: str, place: Place) -> Iterator[Load]:
     """The loads of a style sheet, or of a ``style`` attribute, whose first line is the place's."""
@@ -28,16 +30,23 @@ def _of_rules(rules: Iterable[Any], place: Place) -> Iterator[Load]:
         keyword = getattr(rule, "lower_at_keyword", "")
         said = rule.prelude if keyword == "import" else ()  # @namespace names an address and loads none
         inside = [*said, *(getattr(rule, "content", None) or ())]
-        yield from _addresses(inside, place, {"import": "style", "font-face": "font"}.get(keyword, "image"))
+        what = {"import": "style", "font-face": "font"}.get(keyword, "image")
+        yield from _addresses(inside, place, what, keyword == "import")
 
 
-def _addresses(values: Iterable[Any], place: Place, what: str) -> Iterator[Load]:
+def _addresses(values: Iterable[Any], place: Place, what: str, texts: bool = False) -> Iterator[Load]:
+    """``texts``: whether a text is an address here too, as after ``@import``."""
+    rule = ""
     for value in values:
-        address = value.value if value.type == "url" or (value.type == "string" and what == "style") else ""
-        if value.type == "function" and value.lower_name in ("url", "src", "image-set", "-webkit-image-set"):
-            address = next((inner.value for inner in value.arguments if inner.type in ("string", "url")), "")
-        if host := host_in(address):
+        host = host_in(value.value) if value.type == "url" or (texts and value.type == "string") else ""
+        if host:
             yield Load(replace(place, line=place.line + value.source_line - 1), host, what)
         if value.type == "at-keyword":  # one rule within another, as in @media or @layer
-            what = "font" if value.lower_value == "font-face" else what
-        yield from _addresses(getattr(value, "content", None) or (), place, what)
+            rule = value.lower_value
+        elif value.type == "{} block":
+            yield from _addresses(value.content, place, "font" if rule == "font-face" else what)
+            rule = ""
+        elif value.type != "function":
+            yield from _addresses(getattr(value, "content", None) or (), place, what)
+        elif value.lower_name != "supports":  # what is asked there is not loaded
+            yield from _addresses(value.arguments, place, what, value.lower_name in _NAMING)

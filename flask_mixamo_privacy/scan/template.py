@@ -66,7 +66,9 @@ def _gates_of(word: str, words: list[str], tag: list[tuple[str, str]]) -> tuple[
     if word == "for" or (word == "if" and "current_consent" not in words):
         return None, None
     named = frozenset(text[1:-1] for kind, text in tag if kind == "string")
-    if "or" in words or "false" in words:  # what is true without a consent too
+    if {"or", "false", "False", "!="} & {text for _, text in tag}:  # what is true without a consent too
+        return None, None
+    if "state" in words and "granted" not in named:  # it asks for the visitors who gave none
         return None, None
     refused = "not current_consent" in " ".join(words)
     return (None, None if "and" in words else named) if refused else (named, None)

@@ -10,6 +10,8 @@ UNKNOWN = "\ue000"
 
 _HOST = re.compile(r"\s*(?:https?:|wss?:)?[/\\]{2}([^/?#\s\\]+)", re.IGNORECASE)
 
+_WHOLE = re.compile(r"\.[a-z][a-z0-9-]*[a-z0-9](:\d+)?$")
+
 #: What a line stands under: None for nothing, else the purposes and services that its test names.
 Gate = frozenset[str] | None
 
@@ -53,7 +55,10 @@ Trace = Load | Stored | Inline
 
 
 def host_in(address: str) -> str:
-    """The host that an address names outright; empty for a path, for no address, and where an expression names it."""
+    """The host that an address names outright; empty for a path, for no address, and where an expression names it.
+
+    What an expression adds to a whole name, as in ``API + path``, is taken for a path.
+    """
     found = _HOST.match(address)
-    host = found[1].rpartition("@")[2].lower() if found else ""
-    return "" if UNKNOWN in host else host
+    host, unknown, _ = (found[1].rpartition("@")[2].lower() if found else "").partition(UNKNOWN)
+    return "" if unknown and not _WHOLE.search(host) else host
