@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import ScriptInfo
 from flask_login import LoginManager, UserMixin, login_required
+from werkzeug.routing import BaseConverter
 from werkzeug.wsgi import ClosingIterator
 
 from flask_mixamo_privacy import Privacy
@@ -199,12 +200,59 @@ def test_the_pages_are_those_of_the_url_map_one_for_each_rule_and_query(tiny):
     assert Routes(app, "", {}, [], 40).without_example() == ["/item/<name>", "/theme/<value>"]
 
 
+def _routes(*rules, root="", examples=None, **converters):
+    app = Flask("routes")
+    app.url_map.converters |= converters
+    for rule in rules:
+        app.add_url_rule(rule, rule, lambda **_: "")
+    return Routes(app, root, examples or {}, [], 40)
+
+
 def test_a_site_below_a_path_keeps_it():
-    """Routes carry the path, and what is outside of it is no page of the site."""
-    app = Flask("below")
-    app.add_url_rule("/page", "page", lambda: "")
-    routes = Routes(app, "/shop", {}, [], 40)
-    assert routes.first() == ["/shop/page"] and routes.key("/page") is None and routes.key("/shop/page") == "/page"
+    """Routes carry the path, and what is outside of it is no page of the site, even if it begins alike."""
+    routes = _routes("/", "/page", "/ping", root="/shop")
+    assert routes.first() == ["/shop/", "/shop/page", "/shop/ping"]
+    assert [routes.key(path) for path in ("/shop", "/shop/page")] == ["/", "/page"]
+    assert [routes.key(path) for path in ("/page", "/shopping", "/shop2/page")] == [None, None, None]
+
+
+def test_a_link_without_its_last_slash_leads_to_the_page():
+    """Flask sends the browser there; the query goes with it. Elsewhere it sends nobody who is not looked at anyway."""
+    routes = _routes("/item/<name>/", root="/shop")
+    assert routes.key("/shop/item/walk?b=1") == routes.key("/shop/item/walk/?b=1") == "/item/<name>/ b"
+
+
+@pytest.mark.parametrize("path", ["/log_out", "/logoff", "/sign_out", "/auth/sign-out", "/SignOut", "/account/Log-Out"])
+def test_no_way_to_sign_out_is_gone(path):
+    """However it is written: whoever goes it sees the rest as nobody."""
+    assert _routes("/page", path).first() == ["/page"]
+
+
+class Looking(BaseConverter):
+    """Looks up what an address stands for, in the app at hand."""
+
+    def to_python(self, value):
+        return f"{current_app.name} {value}"
+
+
+class Made(BaseConverter):
+    """Makes an address of a thing, not of a text."""
+
+    def to_url(self, value):
+        return value.number
+
+
+def test_a_converter_of_the_sites_own_is_asked_within_the_app():
+    """As it would be while the site is served."""
+    routes = _routes("/of/<looking:person>", looking=Looking, examples={"person": "1"})
+    assert routes.first() == ["/of/1"] and routes.key("/of/2") == "/of/<looking:person>"
+
+
+def test_a_converter_that_takes_no_text_leaves_its_pages_to_links():
+    """An example is a text; the page is found where something links to it."""
+    routes = _routes("/of/<made:thing>", made=Made, examples={"thing": "1"})
+    assert routes.first() == [] and routes.without_example() == ["/of/<made:thing>"]
+    assert routes.key("/of/2") == "/of/<made:thing>"
 
 
 def test_the_scripts_and_the_page_are_shipped():

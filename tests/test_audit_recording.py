@@ -1,19 +1,24 @@
-"""What the audit sees of a page: everything it stores and everything it asks, however short and by whatever road."""
+"""What the audit sees of a page: everything it stores and everything it asks, by whatever road, and nothing of others."""
 
 import shutil
+import threading
+from dataclasses import replace
 
 import pytest
-from flask import Response, render_template_string
+from flask import Flask, Response, redirect, render_template_string
 from sites import with_services
+from werkzeug.serving import make_server
 
+from conftest import Tiny
 from flask_mixamo_privacy.audit import audit
 from flask_mixamo_privacy.audit.browser import SYSTEMS
-from flask_mixamo_privacy.policy import Service
+from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.policy import Notices, Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
-<main><h1>Tiny</h1><p>Words to read. {{ privacy.settings_link() }}</p></main><script>SCRIPT</script>"""
+<main><h1>Tiny</h1><p>Words to read. {{ privacy.settings_link() }}</p>BODY</main><script>SCRIPT</script>"""
 
 STORING = {
     "document.cookie = 'flash=1'; document.cookie = 'flash=; max-age=0'": "flash",
@@ -26,6 +31,7 @@ STORING = {
     "caches.open('kept')": "kept",
     "navigator.serviceWorker.register('/worker.js')": "/worker.js",
     "addEventListener('pagehide', () => { document.cookie = 'parting=1' })": "parting",
+    "dispatchEvent(new StorageEvent('storage', {storageArea: localStorage})); document.cookie = 'event=1'": "event",
 }
 
 ASKING = {
@@ -37,51 +43,75 @@ ASKING = {
     "new Image().src = 'http://image.example/'": "image.example",
     "new FontFace('Far', 'url(http://font.example/)').load().catch(() => {})": "font.example",
     "new Worker('/worker.js')": "worker.example",
+    "new SharedWorker('/shared.js')": "shared.example",
+    "new SharedWorker('/talking.js')": "talking.example",
+    "new WebTransport('https://transport.example/').closed.catch(() => {})": "transport.example",
+    "new RTCPeerConnection({iceServers: [{urls: ['stun:stun.example:3478']}]})": "stun.example:3478",
     "document.head.insertAdjacentHTML('beforeend', '<link rel=preconnect href=http://hint.example>')": "hint.example",
+    "document.head.insertAdjacentHTML('beforeend', '<link rel=manifest href=http://manifest.example/>')": "manifest.example",
     "document.head.insertAdjacentHTML('beforeend', '<link rel=icon href=http://icon.example/>')": "icon.example",
     "document.body.insertAdjacentHTML('beforeend', '<iframe srcdoc=\"<img src=http://inner.example>\"></iframe>')": "inner.example",
     "document.body.insertAdjacentHTML('beforeend', '<p style=height:9000px><img loading=lazy src=http://lazy.example>')": "lazy.example",
 }
 
 
+#: Hosts that a page's Content-Security-Policy does not keep from being asked.
+UNREFUSED = ("worker", "shared", "talking", "stun", "hint", "manifest", "icon")
+
+WORKERS = {
+    "/worker.js": "fetch('http://worker.example/').catch(() => {})",
+    "/shared.js": "fetch('http://shared.example/').catch(() => {})",
+    "/talking.js": "new WebSocket('ws://talking.example/')",
+}
+
+
+def page(script="", body=""):
+    return lambda **_: render_template_string(PAGE.replace("SCRIPT", script).replace("BODY", body))
+
+
 def answering(text="", content_type="text/javascript", **headers):
-    return lambda: Response(text, content_type=content_type, headers=headers)
+    return lambda **_: Response(text, content_type=content_type, headers=headers)
 
 
 @pytest.fixture
 def look(tiny):
-    """Audits a tiny site whose page /doing runs these scripts; gives subjects by code, each with its routes."""
+    """Audits a tiny site whose page /doing runs these scripts."""
 
-    def run(scripts, **config):
+    def run(scripts, link="", **config):
         made = tiny(**config)
-        made.view("/doing", lambda: render_template_string(PAGE.replace("SCRIPT", ";\n".join(scripts))))
-        made.view("/worker.js", answering("fetch('http://worker.example/').catch(() => {})"))
+        doing = page(";\n".join(scripts))
+        made.view("/doing", lambda: (doing(), {"Link": link} if link else {}))
+        for path, text in WORKERS.items():
+            made.view(path, answering(text))
         made.view("/answer", answering(**{"Set-Cookie": "answered=1"}))
-        report = audit(made.app, offline=True, skip=["/worker.js", "/answer"], limit=4)
-        found = {}
-        for one in report.findings:
-            found.setdefault(one.code, {})[one.subject] = one.routes
-        return found
+        return audit(made.app, offline=True, skip=["*.js", "/answer"], limit=4)
 
     return run
 
 
+def found(report, code):
+    """Subjects, each with its routes."""
+    return {one.subject: one.routes for one in report.findings if one.code == code}
+
+
 def test_whatever_is_stored_is_seen_even_if_it_is_gone_at_once(look):
-    """Cookies by script, store, answer and at the last moment; every storage, by method and by property."""
-    assert look(STORING)["used-not-declared"] == dict.fromkeys(STORING.values(), ("/doing",))
+    """Cookies by script, store, answer and at the last moment; every storage, by method and by property, told of or not."""
+    assert found(look(STORING), "used-not-declared") == dict.fromkeys(STORING.values(), ("/doing",))
 
 
 def test_whatever_is_asked_is_seen_by_whatever_road(look):
-    """Fetch, beacons, sockets, pictures, fonts, workers, frames, the icon, what loads lazily, and a mere hint to connect."""
-    assert look(ASKING)["host-not-declared"] == dict.fromkeys(ASKING.values(), ("/doing",))
+    """Fetch, beacons, sockets, calls, pictures, fonts, workers, frames, icons, what loads lazily, and mere hints to connect."""
+    report = look(ASKING, "</x.css>; rel=preload, <http://header.example>; rel=preconnect")
+    asked = dict.fromkeys([*ASKING.values(), "header.example"], ("/doing",))
+    assert found(report, "host-not-declared") == asked
+    again = {one.subject for one in report.findings if "withdrawn" in one.states}
+    assert again >= {"shared.example", "talking.example"}, "A shared worker is not held when it starts again."
 
 
 def test_what_the_browser_refused_is_told_all_the_same(look):
     """A page under a Content-Security-Policy still asks, and whoever reads the page would want to know."""
-    asking = {
-        script: host for script, host in ASKING.items() if host not in ("worker.example", "hint.example", "icon.example")
-    }
-    assert set(look(asking, PRIVACY_CSP="enforce")["host-not-declared"]) == set(asking.values())
+    asking = {script: host for script, host in ASKING.items() if host.partition(".")[0] not in UNREFUSED}
+    assert set(found(look(asking, PRIVACY_CSP="enforce"), "host-not-declared")) == set(asking.values())
 
 
 @pytest.mark.parametrize("name", [*filter(shutil.which, SYSTEMS)] or SYSTEMS[:1])
@@ -90,4 +120,87 @@ def test_an_icon_is_a_picture_in_every_browser_that_is_there(look, monkeypatch, 
     monkeypatch.setattr("flask_mixamo_privacy.audit.browser.SYSTEMS", (name,))
     policy = with_services(Service("icons", "Icons", "necessary", ("icon.example",), ("image",)))
     icon = "document.head.insertAdjacentHTML('beforeend', '<link rel=icon href=http://icon.example/>')"
-    assert "host-not-declared" not in look([icon], PRIVACY_POLICY=policy)
+    assert found(look([icon], PRIVACY_POLICY=policy), "host-not-declared") == {}
+
+
+STYLED = """<link rel=stylesheet href=http://fonts.example/x.css>
+<link rel=prefetch as=script href=http://library.example/x.js>"""
+NAMED = """<img alt="" src=https://base.example/x.png><img alt="" src=https://server.example/x.png>
+<img alt="" src=https://cookie.example/x.png><a href=https://www.base.example>Home</a>"""
+LEAVING = """<a id=out target=_blank rel=external aria-describedby="told new" href=http://out.example/>Out</a>
+<span id=told>leaves this site</span> <span id=new>in a new window</span>"""
+PLAIN = "<noscript><meta http-equiv=refresh content='0; url=/other'></noscript>"
+BOX = "<label><input type=checkbox name=purpose value=films> Films</label>"
+SITE = {
+    "/styled": page(body=STYLED),
+    "/named": page(body=NAMED),
+    "/leaving": page(body=LEAVING),
+    "/soon": page("setTimeout(() => { location = '/other' }, 150)"),
+    "/parting": page("addEventListener('pagehide', () => setTimeout(() => { location = '/other' }))"),
+    "/plain": page(body=PLAIN),
+    "/away": lambda: redirect("https://login.example/"),
+    "/next": lambda: Response(page()(), headers={"Set-Cookie": "next=1"}),
+    "/sitemap.xml": answering('<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"/>', "application/xml"),
+    "/ticked": page("document.querySelector('[name=purpose]').checked = true", BOX),
+    "/people": page(body="<a href=/of/ada@people.example>Ada</a>"),
+    "/of/<person>": lambda person: ("Nobody knows why.", 500),
+}
+NAMES = {
+    "PRIVACY_BASE_URL": "https://base.example",
+    "SERVER_NAME": "server.example",
+    "SESSION_COOKIE_DOMAIN": "cookie.example",
+}
+
+
+async def leave(page):
+    await page.goto("/leaving")
+    async with page.expect_popup():
+        await page.locator("#out").click()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """What the audit says of a site that asks nobody for anything undeclared, though much of it looks like that."""
+    others = Flask("others")
+    others.add_url_rule("/x.css", "x", answering("p { margin: 0 }", "text/css", **{"Access-Control-Allow-Origin": "*"}))
+    server = make_server("127.0.0.1", 0, others, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    services = (
+        Service("fonts", "Fonts", "necessary", ("fonts.example",), ("style",)),
+        Service("library", "Library", "necessary", ("library.example",), ("script",)),
+    )
+    policy = replace(
+        built_in(),
+        purposes=built_in().purposes[:1],
+        cookies=built_in().cookies[:1],
+        services=services,
+        notices=Notices(links=True),
+    )
+    made = Tiny(tmp_path_factory.mktemp("site"), PRIVACY_POLICY=policy, **NAMES)
+    for path, view in SITE.items():
+        made.view(path, view)
+    hosts = {"fonts.example": f"127.0.0.1:{server.server_port}"}
+    yield audit(made.app, offline=True, hosts=hosts, steps=[leave], skip=["/privacy/*"])
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_page_is_blamed_for_what_it_does_and_for_nothing_else(report):
+    """Not for the site's own names, nor where links and redirects lead, nor what the audit asks, nor for a declared prefetch."""
+    assert {(one.code, one.subject, one.routes) for one in report.findings} == {
+        ("declared-not-seen", "privacy_consent", ()),
+        ("used-not-declared", "next", ("/next",)),
+        ("pre-ticked", "films", ("/ticked",)),
+        ("personal-data-in-url", "/of/…@…", ("/of/…@…",)),
+    }
+
+
+def test_a_page_that_goes_on_by_itself_is_looked_at_as_its_neighbours_are(report):
+    """Soon or late, without JavaScript or to another site; and one that is XML. Only what fails was not seen."""
+    assert report.unseen == (("/of/…@…", "The server answered 500."),)
+    assert {path for path in SITE if "<" not in path} < set(report.routes)
+
+
+def test_no_report_spreads_a_mail_address(report):
+    """Neither in its list of pages, nor among those that were not seen, nor in what it found."""
+    assert "ada@" not in str(report)

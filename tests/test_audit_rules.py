@@ -1,10 +1,13 @@
 """The audit's rules: from what was seen, and what is declared, to what is told. No browser is needed to judge."""
 
+from dataclasses import replace
+
 import pytest
 
 from flask_mixamo_privacy.audit.evidence import Asked, Banner, Button, Evidence, Left, Link, Page, Place, Plain, Written
-from flask_mixamo_privacy.audit.finding import gather
+from flask_mixamo_privacy.audit.finding import Finding, gather
 from flask_mixamo_privacy.audit.hosts import host_of, is_third
+from flask_mixamo_privacy.audit.pictures import subject_of
 from flask_mixamo_privacy.audit.rules import judge
 from flask_mixamo_privacy.audit.rules.banner import harder
 from flask_mixamo_privacy.audit.rules.persons import hidden, named_in
@@ -88,6 +91,11 @@ def test_what_the_browser_refused_was_not_asked_of_anybody():
     assert told(asked=[film("rejected", refused=True)]) == set()
 
 
+def test_to_leave_the_site_is_no_tracking():
+    """A redirect or a link that leads to a service's own page loads nothing of it into this one."""
+    assert told(asked=[replace(film("rejected"), load="")]) == set()
+
+
 def test_a_choice_is_kept_for_the_session_without_consent():
     """It is what the visitor asked for; kept for longer it needs the grant."""
     from flask_mixamo_privacy.declaration import built_in
@@ -145,6 +153,14 @@ def test_a_host_is_held_to_what_it_is_declared_to_load():
     assert told("host-not-declared", asked=[ads]) == [says]
 
 
+def test_what_is_fetched_ahead_is_of_whatever_kind_its_service_is():
+    """No browser says what a prefetch is for; of a host that nobody declared it is told all the same."""
+    ahead = Asked(at("accepted"), f"https://{FILM}/x.js", FILM, True, "prefetch")
+    assert told(asked=[ahead]) == set()
+    says = "The page asks it for prefetch https://ads.example/x.js."
+    assert told("host-not-declared", asked=[replace(ahead, url="https://ads.example/x.js", host="ads.example")]) == [says]
+
+
 def test_what_is_declared_and_never_seen_is_told():
     """Cookies, storages and services; not what was seen once, in whatever state."""
     seen = [Written(at("accepted"), "session", "place", HOST), Written(at("accepted"), "http", "seen_9", HOST)]
@@ -186,6 +202,37 @@ def test_a_referrer_that_names_a_person_is_told():
     assert hidden("/a?x=ada%40people.example") == "/a?x=…@…"
 
 
+def test_no_rule_spreads_a_mail_address():
+    """Not in a route, a subject or what it says: whatever else is wrong with a page whose address names somebody."""
+    there = at("accepted", "/of/ada%40people.example")
+    link = Link("https://b.example/ada@people.example", False)
+    page = Page(there, 200, True, 99, links=(link,))
+    asked = [Asked(there, "https://ads.example/ada@people.example/x.gif", "ads.example", True, "image")]
+    written = [Written(there, "http", "ada@people.example", HOST)]
+    found = gather(judge(evidence(pages=[page], asked=asked, written=written), POLICY), {})
+    assert "people.example" not in str([one.as_dict() for one in found])
+    assert {one.code for one in found if one.routes == ("/of/…@…",)} == {
+        "used-not-declared",
+        "host-not-declared",
+        "personal-data-in-url",
+        "link-without-notice",
+        "no-way-back-to-settings",
+    }
+
+
+def test_no_picture_is_taken_at_an_address_that_is_not_told_in_full():
+    """It would show another page, if any; the same finding elsewhere has one."""
+    hid, seen = at("accepted", "/of/…@…"), at("accepted", "/shop")
+    assert subject_of(Finding("host-not-declared", "ads.example", (), (hid,))) is None
+    assert subject_of(Finding("host-not-declared", "ads.example", (), (hid, seen))) == (seen, "")
+
+
+@pytest.mark.parametrize("url", ["/vue@3.4.min.js", "/100%25", "/a%20b", "/logo@2x.png"])
+def test_what_is_no_mail_address_is_shown_as_it_is(url):
+    """Neither a version number nor the size of a picture, and without decoding what needs none."""
+    assert hidden(url) == url
+
+
 ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
 
 
@@ -205,8 +252,6 @@ ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
 )
 def test_refusing_is_as_easy_as_accepting(reject, says):
     """Presses, size, contrast, place and order."""
-    from dataclasses import replace
-
     assert list(harder(Banner(ALIKE, replace(ALIKE, **reject) if reject else None))) == says
 
 
@@ -252,6 +297,7 @@ def test_without_javascript_there_is_as_much_to_read_and_an_answer_to_give():
         ("a=; expires=Thu, 01 Jan 1970 00:00:00 GMT", -1000, "/", True),
         ("a=1; max-age=0", 0, "/", True),
         ("a=1; Path=relative; Max-Age=soon", None, "/", False),
+        ("a=1; Max-Age=+3600", 3600, "/", False),
     ],
 )
 def test_a_set_cookie_is_read_as_browsers_read_it(text, seconds, path, deletes):
@@ -276,6 +322,14 @@ def test_a_set_cookie_is_read_as_browsers_read_it(text, seconds, path, deletes):
 def test_another_party_is_another_registered_domain(host, own, third):
     """By the Public Suffix List, whatever the port."""
     assert is_third(host, own) is third
+
+
+def test_a_site_has_every_name_that_its_settings_give_it():
+    """What belongs to one of them belongs to no other site."""
+    own = ("127.0.0.1:5000", "shop.example", "shop.test")
+    assert [is_third(host, *own) for host in ("cdn.shop.test", "www.shop.example", "127.0.0.1", "video.example")] == [
+        False, False, False, True,
+    ]  # fmt: skip
 
 
 def test_a_host_carries_its_port_where_it_is_not_the_schemes_own():

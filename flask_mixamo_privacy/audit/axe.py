@@ -31,8 +31,7 @@ async def barriers(page: Page, place: Place, evidence: Evidence) -> None:
     if any(seen.place.route == place.route and seen.place.login != place.login for seen in evidence.pages):
         return
     try:
-        await page.evaluate(source())
-        found = await page.evaluate(_RUN)
+        found = await page.evaluate(f"{source()};\n({_RUN})()")  # in one, as the page may go on in between
     except tools().Error as error:
         if "navigation" not in str(error):
             raise

@@ -10,6 +10,7 @@ from .browser import tools
 from .evidence import Evidence, Place
 from .finding import Finding
 from .report import Picture
+from .rules.persons import HIDDEN
 from .states import State, flat, states_of
 from .target import Target
 from .visitor import Visitor
@@ -31,8 +32,9 @@ Subject = tuple[Place, str]
 
 
 def subject_of(finding: Finding) -> Subject | None:
-    """What to take a picture of; None for what was seen nowhere."""
-    return (finding.places[0], finding.selector) if finding.places else None
+    """What to take a picture of; None for what was seen nowhere, or only at addresses that are not told in full."""
+    place = next((place for place in finding.places if HIDDEN not in place.route), None)
+    return (place, finding.selector) if place is not None else None
 
 
 async def take(browser: Browser, target: Target, findings: Iterable[Finding]) -> dict[Subject, Picture]:

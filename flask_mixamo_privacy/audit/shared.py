@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -42,22 +43,31 @@ class SharedWorkers:
 
     def _started(self, event: dict[str, Any]) -> None:
         if event["waitingForDebugger"]:  # not our own second session of it
-            task = asyncio.ensure_future(self._listen(event["sessionId"], event["targetInfo"]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._do(self._listen(event["sessionId"], event["targetInfo"]))
+
+    def _do(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _listen(self, held: str, target: dict[str, Any]) -> None:
         with suppress(tools().Error):  # it is gone
             asked = {"targetId": target["targetId"], "flatten": False}  # flat ones speak to Playwright alone
             session = (await self._session.send("Target.attachToTarget", asked))["sessionId"]
             self._contexts[session] = target["browserContextId"]
+            await self._let_go(session)
+            await self._session.send("Target.detachFromTarget", {"sessionId": held})
+
+    async def _let_go(self, session: str) -> None:
+        with suppress(tools().Error):
             for number, method in enumerate(("Network.enable", "Runtime.runIfWaitingForDebugger")):
                 message = json.dumps({"id": number, "method": method})
                 await self._session.send("Target.sendMessageToTarget", {"sessionId": session, "message": message})
-            await self._session.send("Target.detachFromTarget", {"sessionId": held})
 
     def _told(self, event: dict[str, Any]) -> None:
         message = json.loads(event["message"])
+        if message.get("method") == "Inspector.targetReloadedAfterCrash":  # asked for once more, it is held once more
+            self._do(self._let_go(event["sessionId"]))
         said = message.get("params", {})
         url = {"Network.requestWillBeSent": said.get("request", {}).get("url"), "Network.webSocketCreated": said.get("url")}
         watcher = self._watchers.get(self._contexts.get(event["sessionId"], ""))

@@ -31,4 +31,5 @@ def judge(evidence: Evidence, policy: Policy) -> Iterator[Told]:
 def _discreet(told: Told) -> Told:
     """A report shall not spread the mail addresses that stand in addresses, whatever it has to say of those."""
     place = told.place and replace(told.place, route=hidden(told.place.route))
-    return replace(told, subject=hidden(told.subject), evidence=hidden(told.evidence), place=place)
+    selector = told.selector if hidden(told.selector) == told.selector else ""
+    return replace(told, subject=hidden(told.subject), evidence=hidden(told.evidence), place=place, selector=selector)

@@ -14,7 +14,7 @@ from ..finding import Told
 from ..hosts import is_listed
 
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]+@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})")
-_HIDDEN = "…@…"
+HIDDEN = "…@…"
 
 
 def persons(evidence: Evidence, policy: Policy) -> Iterator[Told]:
@@ -45,7 +45,7 @@ def named_in(url: str, mail: str = "") -> str:
 def hidden(url: str) -> str:
     """The same without the mail addresses: a report shall not spread them."""
     plain = unquote(url)
-    found = _MAIL.sub(lambda mail: _HIDDEN if is_listed(mail[1]) else mail[0], plain)
+    found = _MAIL.sub(lambda mail: HIDDEN if is_listed(mail[1]) else mail[0], plain)
     return found if found != plain else url
 
 
