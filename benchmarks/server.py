@@ -87,7 +87,8 @@ def _bare(rounds: list[dict[str, Load]]) -> Figure:
 def serving(folder: Path, loader: str) -> Iterator[int]:
     folder.mkdir()
     port = _free_port()
-    options = f"--workers 2 --threads 8 --worker-class gthread --bind 127.0.0.1:{port} --log-level error".split()
+    # One worker: kept-alive connections fall unevenly on several, and the rate would tell of that more than of all else.
+    options = f"--workers 1 --threads 16 --worker-class gthread --bind 127.0.0.1:{port} --log-level error".split()
     environ = os.environ | {_FOLDER: str(folder), _LOADER: loader}
     command = [sys.executable, "-m", "gunicorn", *options, "benchmarks.server:site()"]
     process = subprocess.Popen(command, env=environ, cwd=Path(__file__).parent.parent)
