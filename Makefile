@@ -19,7 +19,7 @@ test: $(STAMP) chromium caches
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not server"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server"
 
 check: $(STAMP) $(TSC)
 	$(BIN)/ruff check .

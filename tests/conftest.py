@@ -130,7 +130,7 @@ def serve() -> Iterator[Callable[[Any], str]]:
     def start(app: Any) -> str:
         server = make_server("127.0.0.1", 0, surely_closed(app), threaded=True)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}"
 
     yield start

@@ -51,7 +51,7 @@ def report(tmp_path_factory):
     others.add_url_rule("/<path:name>", "any", lambda name: Response("", content_type="text/javascript"))
     others.add_url_rule("/", "home", lambda: "<p>A map</p>")
     server = make_server("127.0.0.1", 0, others, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     hosts = dict.fromkeys(("pixel.example", "video.example", "*.map.example"), f"127.0.0.1:{server.server_port}")
     yield audit(create_app(tmp_path_factory.mktemp("bad")), offline=True, hosts=hosts)
     server.shutdown()

@@ -164,7 +164,7 @@ def report(tmp_path_factory):
     others = Flask("others")
     others.add_url_rule("/x.css", "x", answering("p { margin: 0 }", "text/css", **{"Access-Control-Allow-Origin": "*"}))
     server = make_server("127.0.0.1", 0, others, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     services = (
         Service("fonts", "Fonts", "necessary", ("fonts.example",), ("style",)),
         Service("library", "Library", "necessary", ("library.example",), ("script",)),

@@ -32,6 +32,7 @@ def tell(capsys: pytest.CaptureFixture[str]):
     return say
 
 
+@pytest.mark.server
 @pytest.mark.timeout(LONG)
 def test_promise_34_no_order_of_events_brings_anybody_back(tell) -> None:
     """On files, searched byte by byte after every step."""

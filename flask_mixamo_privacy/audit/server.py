@@ -17,6 +17,7 @@ from .trouble import StrangeServer
 
 _NONCE = "X-Privacy-Audit"
 _AGE, _VISIT = "SEND_FILE_MAX_AGE_DEFAULT", 3600  # seconds
+_POLL = 0.02  # seconds until it is noticed that the audit is over
 
 
 class _Silent(WSGIRequestHandler):
@@ -35,7 +36,7 @@ def served(app: Flask) -> Iterator[str]:
     nonce, before = secrets.token_hex(16), (app.testing, app.debug, app.config[_AGE])
     app.testing, app.debug, app.config[_AGE] = False, False, before[2] or _VISIT
     server = make_server("127.0.0.1", 0, _marked(app, nonce), threaded=True, request_handler=_Silent)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(_POLL,), daemon=True)
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
