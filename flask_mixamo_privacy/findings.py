@@ -58,7 +58,7 @@ def _settings(here: Site) -> Iterator[Finding]:
             hint = f"Did you mean {near[0]}?" if near else "The README lists those there are; take it out."
             yield Finding("error", name, f"There is no setting {name}.", hint)
         elif value != here.read_from.get(name):
-            says = f"{name} was set to {value!r} after Privacy(app), and has no effect."
+            says = f"{name} was set after Privacy(app), and has no effect."  # to what may be a secret
             yield Finding("error", name, says, "Set it before Privacy(app) or privacy.init_app(app).")
 
 

@@ -24,12 +24,15 @@ def test_check_finds_a_setting_that_comes_too_late_or_that_there_is_not(tmp_path
     """Nothing else would say that the site goes without it."""
     app = app_with(tmp_path, PRIVACY_CPS="enforce", PRIVACY_NOTHING=1, PRIVACY_MIN_CELL=7, PRIVACY_CSP="off")
     Privacy(app)
-    app.config["PRIVACY_CSP"] = "enforce"
+    app.config.update(PRIVACY_CSP="enforce", PRIVACY_KEYS={"key": "what nobody may read in a log"})
     assert settings_found(app) == [
         "error: There is no setting PRIVACY_CPS. Did you mean PRIVACY_CSP?",
         "error: There is no setting PRIVACY_NOTHING. The README lists those there are; take it out.",
-        "error: PRIVACY_CSP was set to 'enforce' after Privacy(app), and has no effect. "
-        "Set it before Privacy(app) or privacy.init_app(app).",
+        *(
+            f"error: {name} was set after Privacy(app), and has no effect. "
+            "Set it before Privacy(app) or privacy.init_app(app)."
+            for name in ("PRIVACY_CSP", "PRIVACY_KEYS")
+        ),
     ]
 
 

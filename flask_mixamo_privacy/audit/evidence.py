@@ -45,7 +45,7 @@ class Asked:
     url: str
     host: str  # with its port, where it is not the scheme's own
     third: bool
-    load: str  # as in privacy.toml: script, style, image, font, frame, connect or media; "" for the page itself
+    load: str  # as in privacy.toml: script, style, image, font, frame, connect, media; or prefetch; "" for the page itself
     refused: bool = False  # by the browser, because of a Content-Security-Policy
     inside: str = ""  # the other site's host whose frame asked, if one did
     referrer: str = ""
