@@ -9,8 +9,7 @@ from jinja2 import Environment
 from sites import with_services
 
 from flask_mixamo_privacy.policy import Cookie
-from flask_mixamo_privacy.scan.markup import Piece, of_markup
-from flask_mixamo_privacy.scan.script import of_script
+from flask_mixamo_privacy.scan.markup import Piece, of_markup, of_page_script
 from flask_mixamo_privacy.scan.stylesheet import of_stylesheet
 from flask_mixamo_privacy.scan.template import pieces_of
 from flask_mixamo_privacy.scan.trace import Inline, Load, Place, Stored, host_in
@@ -24,7 +23,7 @@ def loads(html):
 
 def scripted(source):
     """What a script does: (line, host) or (line, kind, name)."""
-    found = of_script(source, Place("x.js", 1))
+    found = of_page_script(source, Place("x.js", 1))
     return [
         (one.place.line, one.host) if isinstance(one, Load) else (one.place.line, one.kind, one.name)
         for one in found

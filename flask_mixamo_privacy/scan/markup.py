@@ -60,6 +60,16 @@ def of_markup(pieces: list[Piece], file: str) -> list[Trace]:
     return reader.found
 
 
+def of_page_script(text: str, place: Place) -> Iterator[Trace]:
+    """What a script does, with the loads of the HTML that it puts into the page."""
+    return of_script(text, place, _inserted)
+
+
+def _inserted(html: str, place: Place) -> Iterator[Trace]:
+    found = of_markup([Piece(html)], place.file)
+    return (replace(trace, place=place) for trace in found if isinstance(trace, Load))
+
+
 class _Reader(HTMLParser):
     def __init__(self, file: str) -> None:
         super().__init__()
@@ -123,7 +133,7 @@ class _Reader(HTMLParser):
         for name, value in said.items():
             if name.startswith("on") and len(name) > 2 and value:
                 yield Inline(self._place, name)
-                yield from of_script(value, self._place)
+                yield from of_page_script(value, self._place)
             elif name in ("href", "action", "formaction", "src") and value.strip().lower().startswith("javascript:"):
                 yield Inline(self._place, "javascript:")
 
@@ -134,7 +144,7 @@ def _reader_of(tag: str, said: dict[str, str]) -> _Reads | None:
         return of_stylesheet
     if tag != "script" or said.keys() & _SOURCES["script"].keys():
         return None
-    return of_import_map if _type(said) == "importmap" else of_script if _type(said) in _SCRIPTS else None
+    return of_import_map if _type(said) == "importmap" else of_page_script if _type(said) in _SCRIPTS else None
 
 
 def _type(said: dict[str, str]) -> str:

@@ -25,12 +25,16 @@ _DELETES = re.compile(
 _IMPORTED = re.compile(r':\s*"([^"]+)"')
 
 
-def of_script(text: str, place: Place) -> Iterator[Trace]:
+#: The loads of HTML that a script puts into the page as a text, at this place.
+OfHtml = Callable[[str, Place], Iterator[Trace]]
+
+
+def of_script(text: str, place: Place, of_html: OfHtml) -> Iterator[Trace]:
     """What a script does whose first line is the place's."""
     source = text.encode()
     root = _parser().parse(source).root_node
     nodes = list(_all(root))
-    yield from _Reader(place, _constants(nodes)).traces(nodes)
+    yield from _Reader(place, _constants(nodes), of_html).traces(nodes)
 
 
 def of_import_map(text: str, place: Place) -> Iterator[Trace]:
@@ -97,6 +101,7 @@ def _last(node: Any) -> str:
 class _Reader:
     place: Place
     constants: dict[str, str]
+    of_html: OfHtml
 
     def traces(self, nodes: list[Any]) -> Iterator[Trace]:
         reads: dict[str, Callable[[Any], Iterator[Trace]]] = {
@@ -131,7 +136,7 @@ class _Reader:
         elif name in _ATTRIBUTES and (host := host_in(says)):
             yield Load(self._at(node), host, "")
         elif name in ("innerHTML", "outerHTML"):
-            yield from self._markup(node, says)
+            yield from self.of_html(says, self._at(node))
 
     def _update(self, node: Any) -> Iterator[Trace]:
         kept = node.child_by_field_name("argument")
@@ -179,9 +184,9 @@ class _Reader:
 
     def _inserted(self, node: Any, name: str, of: str, given: list[Any]) -> Iterator[Trace]:
         if name in ("write", "writeln") and of == "document":
-            yield from self._markup(node, self._says(given[0]))
+            yield from self.of_html(self._says(given[0]), self._at(node))
         elif name == "insertAdjacentHTML" and given[1:]:
-            yield from self._markup(node, self._says(given[1]))
+            yield from self.of_html(self._says(given[1]), self._at(node))
 
     def _named(self, node: Any) -> str:
         """A name, be it given by itself or as ``{name: "…"}``."""
@@ -198,13 +203,6 @@ class _Reader:
     def _module(self, node: Any) -> Iterator[Trace]:
         source = node.child_by_field_name("source")
         yield from self._load(node, [source] if source is not None else [], "script")
-
-    def _markup(self, node: Any, text: str) -> Iterator[Trace]:
-        """The loads of HTML that is put into the page as a text."""
-        from .markup import Piece, of_markup
-
-        found = (trace for trace in of_markup([Piece(text)], self.place.file) if isinstance(trace, Load))
-        yield from (replace(load, place=self._at(node)) for load in found)
 
     def _load(self, node: Any, given: list[Any], what: str) -> Iterator[Trace]:
         for argument in given[:1]:

@@ -13,9 +13,8 @@ from jinja2 import TemplateSyntaxError
 from ..errors import MissingExtra
 from ..findings import Finding
 from ..site import Site
-from .markup import Piece, of_markup
+from .markup import Piece, of_markup, of_page_script
 from .rules import Rules
-from .script import of_script
 from .stylesheet import of_stylesheet
 from .template import pieces_of
 from .trace import Place, Trace, host_in
@@ -79,7 +78,7 @@ def _of_static(path: Path) -> list[Trace]:
     place = Place(_shown(path), 1)
     if path.suffix in _PAGES:
         return of_markup([Piece(_read(path))], place.file)
-    return list((of_script if path.suffix in _SCRIPTS else of_stylesheet)(_read(path), place))
+    return list((of_page_script if path.suffix in _SCRIPTS else of_stylesheet)(_read(path), place))
 
 
 def _read(path: Path) -> str:
