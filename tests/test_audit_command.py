@@ -222,6 +222,14 @@ def test_a_link_without_its_last_slash_leads_to_the_page():
     assert routes.key("/shop/item/walk?b=1") == routes.key("/shop/item/walk/?b=1") == "/item/<name>/ b"
 
 
+def test_a_pattern_of_pages_to_leave_alone_may_have_capitals():
+    """As the rules of a URL map may."""
+    app = Flask("routes")
+    for rule in ("/", "/Admin/users"):
+        app.add_url_rule(rule, rule, lambda: "")
+    assert Routes(app, "", {}, ["/Admin/*"], 40).first() == ["/"]
+
+
 @pytest.mark.parametrize("path", ["/log_out", "/logoff", "/sign_out", "/auth/sign-out", "/SignOut", "/account/Log-Out"])
 def test_no_way_to_sign_out_is_gone(path):
     """However it is written: whoever goes it sees the rest as nobody."""

@@ -38,7 +38,7 @@ class Routes:
         parts = urlsplit(path)
         inside = parts.path.removeprefix(self._root)
         if not f"{parts.path}/".startswith(f"{self._root}/") or any(
-            fnmatchcase(parts.path.lower(), skipped) for skipped in self._skip
+            fnmatchcase(parts.path.lower(), skipped.lower()) for skipped in self._skip
         ):
             return None
         try:
