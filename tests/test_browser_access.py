@@ -1,7 +1,7 @@
 """Our pages for people who use a keyboard or a screen reader: axe-core finds nothing, and every switch can be reached."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessible import faults
 from flask import render_template_string
 from playwright.sync_api import expect
 
@@ -89,15 +89,14 @@ def test_axe_finds_nothing(enter, name, width, scheme):
     path, prepare = PAGES[name]
     page = enter(path, viewport={"width": width, "height": 568}, color_scheme=scheme)
     prepare(page)
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert faults(page) == []
 
 
 def test_axe_can_find_something(enter):
     """The test above is not blind: a picture without words is found."""
     page = enter("/page")
     page.locator("main").evaluate("main => main.append(document.createElement('img'))")
-    assert "image-alt" in Axe().run(page).generate_snapshot()
+    assert ["image-alt" in fault for fault in faults(page)] == [True]
 
 
 def test_promise_10_no_switch_is_on_beforehand(settings):
