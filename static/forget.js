@@ -1,6 +1,8 @@
-// Removes from this browser what a withdrawn consent had left there. A name may have * in it.
+// Removes from this browser what a withdrawn consent had left there, and shows what is gone. A name may have * in it.
 (() => {
-  const said = /** @type {HTMLScriptElement} */ (document.currentScript).dataset;
+  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+  const said = script.dataset;
+  const list = /** @type {HTMLElement} */ (script.parentElement);
 
   /** @param {string | undefined} names one a line */
   const matcher = (names) => {
@@ -10,28 +12,42 @@
     return (/** @type {string} */ name) => quoted.length > 0 && whole.test(name);
   };
 
-  for (const kind of /** @type {const} */ (["local", "session"])) {
-    try {
-      const storage = kind === "local" ? localStorage : sessionStorage;
-      Object.keys(storage).filter(matcher(said[kind])).forEach((name) => storage.removeItem(name));
-    } catch {} // a browser may keep storage from pages altogether, and then there is nothing in it
-  }
+  /** @param {string} kind */
+  const show = (kind) => {
+    for (const item of list.querySelectorAll(`[data-kind=${kind}]`)) {
+      list.hidden = /** @type {HTMLElement} */ (item).hidden = false;
+    }
+  };
 
-  if (said.idb && indexedDB.databases) {
-    const matches = matcher(said.idb);
-    indexedDB.databases().then((all) => all.forEach(({ name }) => name && matches(name) && indexedDB.deleteDatabase(name)));
-  }
-  // Neither is there where a page was not served securely, and then nothing is in them.
-  if (said.cache && window.caches) {
-    caches.keys().then((all) => all.filter(matcher(said.cache)).forEach((name) => caches.delete(name)));
-  }
-  if (said.worker && navigator.serviceWorker) {
-    const matches = matcher(said.worker);
-    navigator.serviceWorker.getRegistrations().then((all) =>
-      all.forEach((one) => {
-        const script = (one.active || one.waiting || one.installing)?.scriptURL;
-        if (script && matches(new URL(script).pathname)) one.unregister();
-      }),
-    );
+  /** @param {string} name */
+  const drop = (name) =>
+    new Promise((done, failed) => Object.assign(indexedDB.deleteDatabase(name), { onsuccess: done, onerror: failed }));
+
+  /** @type {Record<string, (matches: (name: string) => boolean) => unknown>} */
+  const removals = {
+    local: (matches) => Object.keys(localStorage).filter(matches).forEach((name) => localStorage.removeItem(name)),
+    session: (matches) => Object.keys(sessionStorage).filter(matches).forEach((name) => sessionStorage.removeItem(name)),
+    idb: async (matches) =>
+      Promise.all((await indexedDB.databases()).map(({ name }) => name && matches(name) && drop(name))),
+    // A page that was not served securely has neither of these, and then nothing is in them.
+    cache: async (matches) =>
+      window.caches && Promise.all((await caches.keys()).filter(matches).map((name) => caches.delete(name))),
+    worker: async (matches) =>
+      navigator.serviceWorker &&
+      Promise.all(
+        (await navigator.serviceWorker.getRegistrations()).map((one) => {
+          const address = (one.active || one.waiting || one.installing)?.scriptURL;
+          return address && matches(new URL(address).pathname) && one.unregister();
+        }),
+      ),
+  };
+
+  for (const [kind, remove] of Object.entries(removals)) {
+    if (!said[kind]) continue;
+    try {
+      const gone = remove(matcher(said[kind]));
+      if (gone instanceof Promise) gone.then(() => show(kind), () => {});
+      else show(kind);
+    } catch {} // a browser may keep storage from pages altogether, and then there is nothing in it
   }
 })();

@@ -1,6 +1,7 @@
 """A browser that enforces the grants: what a template hard-codes is refused by Chromium itself until it is granted."""
 
 import base64
+import time
 from dataclasses import replace
 
 import pytest
@@ -196,8 +197,31 @@ def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter, site):
     page.get_by_role("switch", name="Media").uncheck()
     press(page, "Save my choice")
     expect(page.get_by_text("This was removed from your browser:")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    for name in ("film_*", "filming", "films", "film-*", "/film-worker.js", "_seen"):
+        expect(page.get_by_role("listitem").filter(has_text=name).first).to_be_visible()
     assert page.evaluate(LEFT) == [["mine"], [], "basket=2", [], ["mine"], 0]
+
+
+def test_nothing_is_said_to_be_gone_before_it_is(enter, site):
+    """Whoever leaves the page that removes as soon as it lets them has nothing left, however late its script is."""
+    made = site()
+    made.app.before_request(lambda: time.sleep(0.5) if "forget." in request.path else None)
+    page = enter("/privacy/consent", made)
+    press(page, "Accept all")
+    page.evaluate("localStorage.setItem('film_1', '10')")
+    page.goto("/privacy/consent?next=/gated")
+    press(page, "Reject all")
+    page.get_by_role("link", name="Back to the page you came from").click()
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_without_javascript_only_what_a_header_deletes_is_said_to_be_gone(enter):
+    """What scripts had stored stays there while none may run."""
+    page = enter("/privacy/consent", java_script_enabled=False)
+    press(page, "Accept all"), press(page, "Reject all")
+    expect(page.get_by_text("This was removed from your browser:")).to_be_visible()
+    shown = [item.inner_text() for item in page.locator(".privacy-message li").all() if item.is_visible()]
+    assert "_seen" in shown and not any("film" in name for name in shown)
 
 
 def test_the_banner_too_leads_to_the_page_that_removes(enter, tiny, site):
