@@ -208,7 +208,7 @@ def test_a_log_that_takes_nothing_is_said_and_the_next_try_counts_once(tiny, mon
     site = tiny()
     visitor = consenting(site)
     with monkeypatch.context() as patched:
-        patched.setattr("os.write", lambda descriptor, data: 1)
+        patched.setattr("flask_mixamo_privacy.tracking.log._write", lambda descriptor, data: 1)
         response = report(visitor, click(), click(id="2"))
     assert response.status_code == 503 and "Set-Cookie" not in response.headers
     assert response.json == {"message": "The log could not be written, so nothing was recorded. Try again later."}

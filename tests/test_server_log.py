@@ -217,6 +217,15 @@ def test_a_second_load_of_the_same_segment_adds_nothing(logged):
     assert site.query("SELECT count(*) FROM malformed") == [(1,)]
 
 
+def test_more_events_than_one_statement_takes_are_each_counted_once(logged):
+    """The new among them are new, in whatever statement they come, and those that stand in two lines count once."""
+    site = logged()
+    site.segment(lines(*range(300, 900)), "first.events")
+    assert site.load().events == 600
+    site.segment(lines(*range(1300), *range(1200, 1300)))
+    assert site.load() == Loaded(events=700, lines=1400) and site.ids() == set(map(str, range(1300)))
+
+
 def test_one_segment_that_cannot_be_read_does_not_hide_the_others(logged):
     """A link to nowhere, or a file that was deleted while the folder was listed."""
     site = logged()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from operator import itemgetter
@@ -24,6 +25,7 @@ def parse(chunk: bytes) -> tuple[list[Row], Bad]:
     bad: Bad = []
     known: dict[str | None, str | None] = {}
     for place, part in _parts(chunk):
+        time.sleep(0)  # a thread that serves a visitor meanwhile waits for a part at most
         good = _parse_at_once(part, known)
         if good is None:
             good, flawed = _parse_one_by_one(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import re
@@ -43,7 +44,7 @@ class Log:
         with self._lock:
             try:
                 descriptor = self._open() if self._descriptor is None else self._descriptor
-                written = os.write(descriptor, data)
+                written = _write(descriptor, data)
             except OSError as error:
                 self._abandon()
                 raise LogUnavailable(f"The log in {self.folder} could not be written: {error.strerror}.") from error
@@ -134,6 +135,22 @@ def _forget_all() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_all)
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    """The bytes that one ``write`` took, which may be fewer than there are; raises :class:`OSError`.
+
+    Python lets go of its own lock around ``os.write``, and a thread that then queues for it behind all others waits a
+    thousand times as long as the few microseconds in which the kernel takes a line. The price: while a disk does not answer
+    at all, the threads of this process wait together, not one after the other.
+    """
+    written: int = _write_at_once(descriptor, data, len(data))
+    return written if written >= 0 else os.write(descriptor, data)  # which is interrupted by no signal, or says why not
+
+
+_write_at_once = ctypes.PyDLL(None).write
+_write_at_once.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
+_write_at_once.restype = ctypes.c_ssize_t
 
 _datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -21,6 +23,7 @@ __all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "malformed", "metadat
 
 Row = tuple[Any, ...]
 
+_AT_ONCE = 500  # rows in one statement
 _NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
 COLUMNS = tuple(column.name for column in events.columns)
@@ -61,7 +64,7 @@ class Store:
         if not rows:
             return 0
         self._note_late(connection, rows)
-        return connection.exec_driver_sql(self._insert, list(rows)).rowcount
+        return sum(self._insert(connection, part) for part in _parts(rows))
 
     def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Note the new events of a time that was counted already, so that they are counted with the next."""
@@ -230,10 +233,16 @@ class Store:
             found.update(by_hash[hashed] for hashed in connection.scalars(part))
         return found
 
-    @property
-    def _insert(self) -> str:
-        names, mark = ", ".join(f'"{name}"' for name in COLUMNS), "?" if self.database.is_sqlite else "%s"
-        return f"INSERT INTO events ({names}) VALUES ({', '.join([mark] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608
+    def _insert(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
+        statement = _insert_of(len(rows), "?" if self.database.is_sqlite else "%s")
+        return connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows))).rowcount
+
+
+@lru_cache(maxsize=2)
+def _insert_of(number: int, mark: str) -> str:
+    """Many rows by one statement: Python lets go of its own lock once for all of them, and other threads go on."""
+    names, row = ", ".join(f'"{name}"' for name in COLUMNS), f"({', '.join([mark] * len(COLUMNS))})"
+    return f"INSERT INTO events ({names}) VALUES {', '.join([row] * number)} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
@@ -246,6 +255,7 @@ def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -
     connection.execute(sa.update(pieces).where(sa.or_(counted, counted_late)).values(whole=False))
 
 
-def _parts(found: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
-    for start in range(0, len(found), 500):
-        yield found[start : start + 500]
+def _parts(found: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """As many as one statement takes: SQLite allows 32,766 values in it, and PostgreSQL 65,535."""
+    for start in range(0, len(found), _AT_ONCE):
+        yield found[start : start + _AT_ONCE]
