@@ -303,17 +303,17 @@ def test_the_background_loader_outlives_a_failure():
 
 
 def test_the_background_loader_takes_a_tenth_of_the_time(monkeypatch):
-    """Whoever visits while a backlog is loaded comes first."""
-    used, pauses, done = iter([0.0, 0.5, 0.5, 0.6, 0.6]), [], threading.Event()
+    """Whoever visits while a backlog is loaded comes first; whoever waits for a link does not wait for minutes."""
+    used, pauses, done = iter([0.0, 0.5, 0.5, 0.6, 0.6, 60.6, 60.6]), [], threading.Event()
     monkeypatch.setattr(loader, "time", SimpleNamespace(thread_time=lambda: next(used), sleep=pauses.append))
 
     def work() -> None:
-        if len(pauses) == 3:
+        if len(pauses) == 4:
             done.set()
             threading.Event().wait()
 
     Background(work).start()
-    assert done.wait(30) and pauses == [2.0, 4.5, 2.0]
+    assert done.wait(30) and pauses == [2.0, 4.5, 2.0, 30.0]
 
 
 # Forks

@@ -26,6 +26,7 @@ _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 event
 _HEAD = 16 * 1024  # bytes in which a line that says when it was written is looked for
 _PAUSE = 2.0  # seconds between two looks at the log
 _SCRUB_EVERY = 3600.0  # seconds between two scrubbings in the background, each of which may take long
+_LONGEST_REST = 30.0  # seconds between two looks, however long the last took: somebody may wait for a link
 _DAY = 86400.0
 
 #: Publishes what has closed, given the moment from which on lines wait (None: no line does), and what is at hand. Gives the
@@ -237,7 +238,8 @@ def _lock(descriptor: int) -> bool:
 class Background:
     """A daemon thread that calls ``work`` again and again; started once a process, by the first event.
 
-    It takes a tenth of the time at most, so that a crowd of visitors is served first and counted a little later.
+    It takes a tenth of the time at most, so that a crowd of visitors is served first and counted a little later; after work
+    as long as a day's pruning of a large store it rests for half a minute.
     """
 
     def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
@@ -254,7 +256,7 @@ class Background:
     def _run(self) -> None:
         used = 0.0
         while True:
-            time.sleep(max(self._pause, 9 * used))
+            time.sleep(max(self._pause, min(9 * used, _LONGEST_REST)))
             begun = time.thread_time()
             try:
                 self._work()
