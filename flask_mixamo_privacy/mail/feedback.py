@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 
 from .addresses import spelling
-from .reading import addresses, header, headers, read
+from .reading import addresses, header, headers, legible, read
 
 #: Types that say a person wants no more of it; "opt-out" and "opt-out-list" are registered beside those of RFC 5965.
 COUNTS = ("abuse", "opt-out", "opt-out-list")
@@ -46,10 +46,10 @@ def _fields(part: Message) -> dict[str, str]:
     """The fields of a report, which the parser takes for the headers of a message inside it."""
     inside = part.get_payload()
     if isinstance(inside, list) and inside and isinstance(inside[0], Message):
-        return {name.lower(): str(value).strip() for name, value in reversed(list(inside[0].raw_items()))}
+        return {name.lower(): legible(str(value)).strip() for name, value in reversed(list(inside[0].raw_items()))}
     lines = str(inside)[:20_000].splitlines() if isinstance(inside, str) else []
     pairs = (line.partition(":") for line in reversed(lines))
-    return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
+    return {legible(name).strip().lower(): legible(value).strip() for name, colon, value in pairs if colon}
 
 
 def _original(parts: list[Message]) -> Message | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from email.message import EmailMessage
 
+from ..errors import PrivacyError
 from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
 from ..rights.moments import later, stamp
 from .aside import Aside
@@ -52,24 +54,45 @@ class Inbox:
 
     def decide(self, found: Found) -> Done:
         """What would become of a message; does nothing."""
-        verdict, fault = judge(read(found.raw), self._place)
-        return Done(found.path, verdict.action, _because(verdict, fault), found.number)
+        try:
+            verdict, fault = judge(read(found.raw), self._place)
+        except Exception as error:
+            verdict, fault = _defeat(error), ""
+        return _done(found, verdict.action, _because(verdict, fault))
 
     def take(self, found: Found, base: str) -> Done:
         """Do what a message asks for, unless it was done already.
 
         Raises :class:`RightsUnavailable` and :class:`LedgerUnavailable` where it could not be done; then it is done by
-        the next run.
+        the next run. Whatever else goes wrong is the message's fault: it is kept for a person, and the next one read.
         """
-        message = read(found.raw)
+        try:
+            return self._take(found, read(found.raw), base)
+        except (PrivacyError, OSError):
+            raise
+        except Exception as error:
+            return self._set_aside(found, _defeat(error), base)
+
+    def _take(self, found: Found, message: Read, base: str) -> Done:
         name = _name(found, message)
         if (before := self._seen.find(name)) is not None:
-            return Done(found.path, before[0], f"{before[1]} (seen to before)", found.number)
+            return _seen_before(found, before)
         verdict, fault = judge(message, self._place)
-        done = Done(found.path, verdict.action, _because(verdict, fault), found.number)
+        done = _done(found, verdict.action, _because(verdict, fault))
         if fault:
             done = replace(done, kept=self._aside.keep(found.raw, name[:32]))
         done = replace(done, request=self._do(verdict, message, base))
+        self._seen.note(name, stamp(), done.action, done.reason)
+        return done
+
+    def _set_aside(self, found: Found, verdict: Ask, base: str) -> Done:
+        """Let a person read what no rule could, looking at none of it."""
+        name = hashlib.sha256(found.raw).hexdigest()
+        if (before := self._seen.find(name)) is not None:
+            return _seen_before(found, before)
+        kept = self._aside.keep(found.raw, name[:32])
+        done = replace(_done(found, verdict.action, verdict.reason), kept=kept)
+        done = replace(done, request=self._open(verdict.wish, "", Read(EmailMessage()), base, False))
         self._seen.note(name, stamp(), done.action, done.reason)
         return done
 
@@ -113,6 +136,20 @@ def judge(message: Read, place: Place) -> tuple[Verdict, str]:
 
 def _because(verdict: Verdict, fault: str) -> str:
     return f"{verdict.reason}. {fault}" if fault else verdict.reason
+
+
+def _defeat(error: Exception) -> Ask:
+    return Ask(f"it could not be dealt with ({type(error).__name__}), and is for a person to read")
+
+
+def _done(found: Found, action: str, reason: str) -> Done:
+    """As it can be shown on a terminal and stored: a file's name and what a message says may hold anything."""
+    path, reason = ("".join(c if c.isprintable() else "\ufffd" for c in said) for said in (found.path, reason))
+    return Done(path, action, reason, found.number)
+
+
+def _seen_before(found: Found, before: tuple[str, str]) -> Done:
+    return _done(found, before[0], f"{before[1]} (seen to before)")
 
 
 def _name(found: Found, message: Read) -> str:

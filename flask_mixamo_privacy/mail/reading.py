@@ -78,15 +78,27 @@ def header(message: Message, name: str) -> str:
 
 
 def _decoded(value: str) -> str:
-    value = re.sub(r"[\r\n]+[ \t]*", " ", value)
-    # Bytes that no charset was named for are UTF-8 today (RFC 6532), and anything else is not worth an error.
-    value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    value = legible(value)
     if "=?" not in value:
         return value
     try:
-        return str(make_header(decode_header(value)))
+        return _without_surrogates(str(make_header(decode_header(value))))
     except Exception:  # an unknown charset, broken Base64
         return value
+
+
+def legible(value: str) -> str:
+    """A value on one line, its bytes read as UTF-8, and nothing in it that cannot be written down again."""
+    value = re.sub(r"[\r\n]+[ \t]*", " ", value)
+    # Bytes that no charset was named for are UTF-8 today (RFC 6532), and anything else is not worth an error.
+    with contextlib.suppress(UnicodeEncodeError):
+        value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _without_surrogates(value)
+
+
+def _without_surrogates(value: str) -> str:
+    """UTF-7 and other charsets can spell half a character, which no file, database or terminal takes."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def addresses(message: Message, *names: str) -> list[str]:
@@ -118,7 +130,8 @@ def _content(part: Message) -> str:
     if not isinstance(payload, bytes):
         return ""
     try:
-        return payload[: 4 * _LONGEST_TEXT].decode(part.get_content_charset() or "utf-8", "replace")
+        said = payload[: 4 * _LONGEST_TEXT].decode(part.get_content_charset() or "utf-8", "replace")
+        return _without_surrogates(said)
     except (LookupError, ValueError):  # a charset that nobody knows
         return payload[: 4 * _LONGEST_TEXT].decode("latin-1")
 

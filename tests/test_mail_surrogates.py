@@ -1,0 +1,81 @@
+"""What cannot be written down ends no batch: half characters, raw bytes, and what nobody thought of."""
+
+import json
+import os
+
+import pytest
+from letters import letter, report
+from posting import Shop
+
+from flask_mixamo_privacy.errors import RightsUnavailable
+from flask_mixamo_privacy.mail import inbox as inbox_module
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+HALF = "=?utf-7?Q?+2AA-?="
+
+
+@pytest.fixture
+def shop(tiny):
+    with Shop(tiny) as shop:
+        yield shop
+
+
+def said_of(shop, folder, *raws, name=b"%d.eml"):
+    """Reads them from a Maildir, and gives the lines about them."""
+    (folder / "cur").mkdir(parents=True, exist_ok=True)
+    for number, raw in enumerate(raws):
+        path = os.path.join(os.fsencode(folder), b"cur", name % number)
+        with open(path, "wb") as file:
+            file.write(raw)
+    outcome = shop.site.cli("inbox", "--json", str(folder))
+    assert outcome.exit_code == 0, outcome.output
+    return [json.loads(line) for line in outcome.output.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("raw", "action"),
+    [
+        (letter("Hi", Message_ID=HALF), "ask"),
+        (letter("Hi", Auto_Submitted=HALF), "ignore"),
+        (letter(HALF, "+2AA-", Content_Type="text/plain; charset=utf-7"), "ask"),
+        (report("spam").replace(b"Type: spam", b"Type: x\xff"), "ignore"),
+    ],
+)
+def test_promise_36_half_a_character_ends_no_batch(shop, tmp_path, raw, action):
+    """Neither in a header nor in a text nor in a report; the message after it is seen to."""
+    said = said_of(shop, tmp_path / "in", raw, letter(Message_ID="<good@x>"))
+    assert [one["action"] for one in said] == [action, "act"]
+
+
+def test_promise_36_a_file_name_that_is_no_text_ends_no_batch(shop, tmp_path):
+    """It is shown as well as it can be, also to people."""
+    (said,) = said_of(shop, tmp_path / "in", letter(), name=b"%d.\xff\x1b[31m")
+    assert said["path"].endswith("/cur/0.\ufffd\ufffd[31m") and said["action"] == "act"
+    assert "(seen to before)" in shop.site.cli("inbox", str(tmp_path / "in")).output
+
+
+def test_promise_36_whatever_a_message_raises_the_batch_goes_on(shop, tmp_path, monkeypatch):
+    """It is kept aside and becomes a request, once; also without a Message-ID to know it by."""
+    judge = inbox_module.judge
+    monkeypatch.setattr(
+        inbox_module, "judge", lambda message, place: 1 / 0 if message.message["X-Bad"] else judge(message, place)
+    )
+    bad, good = letter(X_Bad="yes", Message_ID=HALF), letter(Message_ID="<good@x>")
+    first, second = said_of(shop, tmp_path / "in", bad, good)
+    assert (first["action"], first["request"], second["action"]) == ("ask", 1, "act")
+    assert "(ZeroDivisionError)" in first["reason"] and first["kept"].endswith(".eml")
+    assert "request" not in said_of(shop, tmp_path / "in", bad, good)[0]
+    dry = shop.site.cli("inbox", "--dry-run", str(tmp_path / "in"))
+    assert dry.exit_code == 0 and "(ZeroDivisionError)" in dry.output
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_message(shop, tmp_path, monkeypatch):
+    """The command could not look, and nothing is set aside."""
+
+    def away(*_):
+        raise RightsUnavailable("away")
+
+    monkeypatch.setattr("flask_mixamo_privacy.mail.seen.Seen.find", away)
+    (tmp_path / "1.eml").write_bytes(letter())
+    assert shop.site.cli("inbox", str(tmp_path / "1.eml")).exit_code == 2
