@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from email.message import Message
 
-from .reading import addresses, headers
+from .reading import sender, undecoded, unquoted
 
-_comment = re.compile(r"\([^()]*\)")
 _result = re.compile(r"^\s*(dmarc|dkim|spf)\s*=\s*(\w+)", re.IGNORECASE)
-_domain = re.compile(
-    r"(?:header\.from|header\.d|header\.i|smtp\.mailfrom)\s*=\s*\"?(?:[^\s;\"@]*@)?([\w.-]+)", re.IGNORECASE
-)
+_domain = re.compile(r"(?:header\.from|header\.d|header\.i|smtp\.mailfrom)\s*=\s*(?:[^\s;]*@)?([\w.-]+)", re.IGNORECASE)
 
 
 def verdict(message: Message, server: str | None) -> bool | None:
@@ -20,15 +17,14 @@ def verdict(message: Message, server: str | None) -> bool | None:
     ``server`` is the name under which it writes its results; what a sender wrote under another name is not looked at.
     Without it the topmost header is believed, which is the one that was put on last.
     """
-    senders = addresses(message, "From")
-    found = [_comment.sub(" ", value) for value in headers(message, "Authentication-Results")]
+    found = [unquoted(value) for value in undecoded(message, "Authentication-Results")]
     if server is not None:
-        found = [value for value in found if _server_of(value) == server.lower()]
+        found = [(value, is_whole) for value, is_whole in found if _server_of(value) == server.lower()]
     if not found:
         return None if server is None else False
-    if len(senders) != 1:
-        return False
-    return _says(found[0], senders[0].rpartition("@")[2])
+    value, is_whole = found[0]
+    host = sender(message).rpartition("@")[2]
+    return bool(host) and is_whole and _says(value, host)
 
 
 def _server_of(value: str) -> str:
@@ -43,7 +39,8 @@ def _says(value: str, host: str) -> bool:
             named = _domain.search(part)
             results.setdefault(found[1].lower(), []).append((found[2].lower() == "pass", named[1].lower() if named else ""))
     if dmarc := results.get("dmarc"):
-        return any(passed and domain in ("", host) for passed, domain in dmarc)
+        mine = [passed for passed, domain in dmarc if domain in ("", host)]
+        return bool(mine) and all(mine)
     return any(passed and _is_of(domain, host) for way in ("dkim", "spf") for passed, domain in results.get(way, ()))
 
 

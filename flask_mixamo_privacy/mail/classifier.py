@@ -11,7 +11,7 @@ from . import automatic
 from .addresses import spelling
 from .authentication import verdict
 from .feedback import COUNTS, Report, report_of
-from .reading import addresses, header, headers, own_words, parted, text
+from .reading import addresses, header, headers, own_words, parted, sender, text
 from .tokens import Bearer
 from .verdict import Act, Ask, Ignore, Verdict
 from .wishes import wish_of
@@ -129,12 +129,11 @@ def _looked_at(message: Message, place: Place) -> _Mail:
     answered = [*headers(message, "In-Reply-To"), *headers(message, "References")]
     found = [match for value in answered for match in _ours.finditer(value)]
     bearer = next(filter(None, (place.read_token(match[1]) for match in found)), None)
-    senders = addresses(message, "From")
     body, written_to = text(message), addresses(message, *_RECIPIENTS)
     return _Mail(
         subject=subject,
         body=body,
-        sender=spelling(senders[0]) if len(senders) == 1 else "",
+        sender=spelling(sender(message)),
         is_reply=is_reply or bearer is not None or _answers_us(answered, place),
         is_forward=is_forward,
         quotes_word=any(match[2] for match in found),

@@ -21,6 +21,9 @@ _MOST_SEPARATORS = 2000  # and lines that could separate parts
 _LONGEST_HEADER = 8192  # characters
 _LONGEST_TEXT = 100_000
 
+#: What begins and ends a quoted string or a comment, what a backslash keeps from doing so, and what lies between.
+_punctuation = re.compile(r"\\.?|[\"()]|[^\\\"()]+", re.DOTALL)
+
 #: Of a message whose parts are not looked at.
 _heads = BytesHeaderParser(policy=default)
 
@@ -68,8 +71,13 @@ def _broken(message: EmailMessage) -> str:
 
 def headers(message: Message, name: str) -> list[str]:
     """Every header of this name, decoded as well as it can be."""
+    return [_decoded(value) for value in undecoded(message, name)]
+
+
+def undecoded(message: Message, name: str) -> list[str]:
+    """Every header of this name, its encoded words as they stand: what they spell is text, and never punctuation."""
     found = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
-    return [_decoded(value[:_LONGEST_HEADER]) for value in found]
+    return [legible(value[:_LONGEST_HEADER]) for value in found]
 
 
 def header(message: Message, name: str) -> str:
@@ -102,12 +110,44 @@ def _without_surrogates(value: str) -> str:
 
 
 def addresses(message: Message, *names: str) -> list[str]:
-    """The mail addresses in these headers, in lower case."""
+    """The mail addresses in these headers, in lower case, each once."""
     try:
-        found = getaddresses([value for name in names for value in headers(message, name)])
+        found = getaddresses([value for name in names for value in undecoded(message, name)])
     except Exception:
         return []
-    return [address.strip().lower() for _, address in found if "@" in address]
+    return list(dict.fromkeys(address.strip().lower() for _, address in found if "@" in address))
+
+
+def sender(message: Message) -> str:
+    """The address that the From names beyond doubt, or nothing: for more than one, and for what readers may take apart
+    in another way than the server did that vouches for it."""
+    found, values = addresses(message, "From"), undecoded(message, "From")
+    if len(found) != 1 or len(values) != 1:
+        return ""
+    bare, is_whole = unquoted(values[0])
+    named = bare.partition("<")[2].partition(">")[0] if "<" in bare else bare
+    is_plain = bare.count("<") <= 1 and named.strip().lower() == found[0]
+    return found[0] if is_whole and is_plain else ""
+
+
+def unquoted(value: str) -> tuple[str, bool]:
+    """A header without its comments, and its quoted strings as one character (RFC 5322 3.2); whether each had its end."""
+    said: list[str] = []
+    depth, is_quoted, is_whole = 0, False, True
+    for token in _punctuation.findall(value):
+        if token == '"' and not depth:
+            said.append("" if is_quoted else "_")
+            is_quoted = not is_quoted
+        elif is_quoted:
+            continue
+        elif token == "(":
+            depth += 1
+        elif token == ")":
+            said.append("" if depth > 1 else " ")
+            is_whole, depth = is_whole and depth > 0, max(0, depth - 1)
+        elif not depth:
+            said.append(token)
+    return "".join(said), is_whole and not depth and not is_quoted
 
 
 def text(message: Message) -> str:

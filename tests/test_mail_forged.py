@@ -1,0 +1,70 @@
+"""Who wrote a mail is not said by what merely looks like an address, or like the receiving server's word."""
+
+import pytest
+from letters import BEARER, TOKEN, action, decided, letter
+
+from flask_mixamo_privacy.mail.reading import unquoted
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["=?utf-8?q?victim=40mail.example_=28?= <ada@mail.example>", "=?utf-8?Q?ada=40mail.example?= <ada@mail.example>",
+     "ada@mail.example <ada@mail.example>", '"victim@mail.example" <Ada@Mail.example>', "=?utf-8?q?=3Cvictim=40mail.example=3E?= <ada@mail.example>",
+     "(victim@mail.example) ada@mail.example", "=?utf-8?B?w4l2YQ==?= (\\)) <ada@mail.example>"],
+)  # fmt: skip
+def test_promise_35_a_name_is_no_address(header):
+    """Whatever is written or encoded in it: the address is the one that the server vouches for."""
+    found = decided(letter(From=header))
+    assert (found.action, found.address) == ("act", "ada@mail.example")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["victim@mail.example <ada@mail.example>", "victim@mail.example (<ada@mail.example>", "victim@mail.example) <ada@mail.example>",
+     "ada@mail.example, victim@mail.example", "<victim@mail.example> <ada@mail.example>", 'x" <victim@mail.example>',
+     "Us: ada@mail.example;", "victim@mail.example\r\nFrom: ada@mail.example"],
+)  # fmt: skip
+def test_promise_35_a_from_that_can_be_read_in_two_ways_names_nobody(header):
+    """The server may have read it in the other."""
+    found = decided(letter(From=header))
+    assert (found.action, found.address) == ("ask", "")
+
+
+def test_promise_35_a_recipient_may_have_any_name():
+    """A colon and a bracket in it, encoded, are but text."""
+    to = f"=?utf-8?Q?Shop_=3A=28?= <unsubscribe+{TOKEN}@shop.example>"
+    assert decided(letter("", "", To=to)).bearer == BEARER
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        'mx; spf=pass smtp.mailfrom="x; dmarc=pass header.from=mail.example; y"@evil.example; dmarc=fail header.from=mail.example',
+        r'mx; spf=pass smtp.mailfrom="x\"; dmarc=pass header.from=mail.example; y"@evil.example',
+        "mx; dmarc=fail (p=none (x) ; dmarc=pass header.from=mail.example) header.from=mail.example",
+        r"mx; dmarc=fail (p=none \) ; dmarc=pass header.from=mail.example) header.from=mail.example",
+        "mx; dmarc=pass header.from=mail.example; dmarc=fail header.from=mail.example",
+        "mx; spf=pass smtp.mailfrom==?utf-8?q?x=3B_dmarc=3Dpass_header.from=3Dmail.example=3B?=@evil.example",
+        'mx; spf=pass smtp.mailfrom="ada@mail.example"@evil.example', 'mx; dmarc=pass header.from=mail.example; spf=pass smtp.mailfrom="x',
+        "mx; spf=pass smtp.mailfrom=a@mail.example@evil.example",
+    ],
+)  # fmt: skip
+def test_promise_35_what_a_sender_gets_into_the_results_is_no_result(results):
+    """Quoted strings, comments and encoded words are text of whoever wrote it (RFC 8601 2.2)."""
+    assert action(Authentication_Results=results) == "ask"
+
+
+@pytest.mark.parametrize(
+    "results",
+    ['mx; spf=pass smtp.mailfrom="a; b"@mail.example', "mx; dmarc=pass (p=none (a)) header.from=mail.example",
+     'mx; dkim=pass reason="good (really" header.d=mail.example'],
+)  # fmt: skip
+def test_promise_35_what_stands_beside_a_result_does_not_undo_it(results):
+    """The result stays what the server said."""
+    assert action(Authentication_Results=results) == "act"
+
+
+def test_quoted_strings_and_comments_end_where_they_do():
+    """With backslashes, one in another, and without an end."""
+    assert unquoted(r'a "b\"(" (c (d) "\)) e') == ("a _   e", True)
+    assert [unquoted(said)[1] for said in ('"', "(", ")", "(()", '"\\"', "()")] == [False] * 5 + [True]
