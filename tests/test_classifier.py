@@ -24,7 +24,8 @@ def encoded(subject, charset="utf-8"):
         "unsubscribe", "Unsubscribe", "UNSUBSCRIBE", " unsubscribe ", "unsubscribe.", "Unsubscribe!!!", '"unsubscribe"', "un-subscribe",
         "Re: unsubscribe", "RE: Re: re: UNSUBSCRIBE", "Re[2]: unsubscribe", "Re : unsubscribe", "[EXTERNAL] Re: unsubscribe",
         "AW: unsubscribe", "Antw: unsubscribe", "SV: unsubscribe", "VS: unsubscribe", "RIF: unsubscribe", "R: unsubscribe",
-        "ODP: unsubscribe", "YNT: unsubscribe", "RES: unsubscribe", "Отв: unsubscribe".replace("Отв", "Ответ"), "答复：unsubscribe",
+        "ODP: unsubscribe", "YNT: unsubscribe", "RES: unsubscribe", "Ответ: unsubscribe", "Отв: unsubscribe", "Отг: unsubscribe", "Vá: unsubscribe", "Réf: unsubscribe", "TL: unsubscribe", "Trả lời: unsubscribe",
+        "Tra\u0309 lo\u031b\u0300i: unsubscribe", "답장: unsubscribe", "회신: unsubscribe", "השב: unsubscribe", "Ang: unsubscribe", "答复：unsubscribe",
         "回复: unsubscribe", "返信: unsubscribe", "תגובה: unsubscribe", "رد: unsubscribe", "ΑΠ: unsubscribe", "Atb: unsubscribe",
         "unsubscribe\u200b", "\ufeffunsubscribe", "ｕｎｓｕｂｓｃｒｉｂｅ", "Désinscription", "DESINSCRIPTION", "Abbestellen", "Abmelden!",
         "baja", "Odjava", "退订", "配信停止", "Rezygnuję", "Re: Abonelikten çık",
@@ -34,8 +35,7 @@ def encoded(subject, charset="utf-8"):
 )  # fmt: skip
 def test_promise_35_the_word_as_the_subject_is_acted_on(subject):
     """As people and their programs write it."""
-    wanted = "ask" if "nobody-knows" in subject else "act"
-    assert action(subject) == wanted
+    assert action(subject) == "act"
 
 
 @pytest.mark.parametrize("code", SHIPPED)
@@ -60,7 +60,7 @@ def test_promise_35_a_reply_that_adds_the_word_is_acted_on(subject):
     ("subject", "body"),
     [
         ("How do I unsubscribe?", ""), ("How do I unsubscribe", ""), ("Please do not unsubscribe me", ""), ("Re: How do I unsubscribe?", ""),
-        ("Fwd: unsubscribe", ""), ("WG: Abbestellen", ""), ("TR: désabonnement", ""), ("Question", "I want to unsubscribe."),
+        ("Fwd: unsubscribe", ""), ("WG: Abbestellen", ""), ("Tovább: unsubscribe", ""), ("TR: désabonnement", ""), ("Question", "I want to unsubscribe."),
         ("Hello", "unsubscribe"), ("", "Please take me off your list"), ("Re: News", "Please stop sending me this"), ("unsubscribed", ""),
         ("unsubscribe bob@mail.example", ""), ("Re: the unsubscribe page is broken", ""), ("opt out", ""), ("Hello", "> unsubscribe"),
     ],

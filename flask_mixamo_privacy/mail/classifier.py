@@ -11,7 +11,7 @@ from . import automatic
 from .addresses import spelling
 from .authentication import verdict
 from .feedback import COUNTS, Report, report_of
-from .reading import addresses, header, headers, own_words, parted, sender, text
+from .reading import addresses, header, headers, own_words, parted, sender, texts
 from .tokens import Bearer
 from .verdict import Act, Ask, Ignore, Verdict
 from .wishes import wish_of
@@ -44,6 +44,7 @@ class _Mail:
 
     subject: str  # without what mail programs put before it
     body: str
+    beside: str  # what its HTML says, where it has plain text as well
     sender: str
     is_reply: bool
     is_forward: bool
@@ -57,7 +58,8 @@ class _Mail:
     @property
     def mentions(self) -> bool:
         """Whether somebody else than ourselves says the word in it."""
-        return has_word(self.subject) or has_word(parted(self.body)[0] if self.quotes_us else self.body)
+        said = (parted(text)[0] if self.quotes_us else text for text in (self.body, self.beside))
+        return has_word(self.subject) or any(map(has_word, said))
 
 
 def classify(message: Message, place: Place = NOWHERE) -> Verdict:
@@ -108,7 +110,7 @@ def _of_person(mail: _Mail, is_quiet: bool) -> Verdict:
         return Ask("the word is in it, and what it means is for a person to say", address=mail.sender)
     if mail.is_to_unsubscribe:
         return Ask("written to the address for it, without the word", address=mail.sender)
-    if has_word(mail.body):
+    if has_word(mail.body) or has_word(mail.beside):
         return Ignore("the word is ours alone, of the footer that it quotes", is_for_want_of_words=True)
     return Ignore("says nothing of unsubscribing, and asks for nothing", is_for_want_of_words=True)
 
@@ -129,10 +131,11 @@ def _looked_at(message: Message, place: Place) -> _Mail:
     answered = [*headers(message, "In-Reply-To"), *headers(message, "References")]
     found = [match for value in answered for match in _ours.finditer(value)]
     bearer = next(filter(None, (place.read_token(match[1]) for match in found)), None)
-    body, written_to = text(message), addresses(message, *_RECIPIENTS)
+    (body, beside), written_to = texts(message), addresses(message, *_RECIPIENTS)
     return _Mail(
         subject=subject,
         body=body,
+        beside=beside,
         sender=spelling(sender(message)),
         is_reply=is_reply or bearer is not None or _answers_us(answered, place),
         is_forward=is_forward,
@@ -141,7 +144,7 @@ def _looked_at(message: Message, place: Place) -> _Mail:
         authenticated=verdict(message, place.server),
         wish=wish_of(subject, own_words(body)) if place.contact.lower() in written_to else "",
         is_to_unsubscribe=place.unsubscribe.lower() in written_to and place.unsubscribe.lower() != place.contact.lower(),
-        quotes_us=bearer is not None or _has_our_link(parted(body)[1], place),
+        quotes_us=bearer is not None or any(_has_our_link(parted(said)[1], place) for said in (body, beside)),
     )
 
 

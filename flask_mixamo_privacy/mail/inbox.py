@@ -14,9 +14,10 @@ from .boxes import Found
 from .choices import EVERYTHING
 from .classifier import Place, classify
 from .marketing import Marketing
-from .reading import Read, header, own_words, read, text
+from .reading import Read, header, own_words, read, texts
 from .seen import Seen
 from .verdict import Act, Ask, Ignore, Verdict
+from .words import has_word
 
 TO_BE_READ = "a mail that a person has to read"
 NOBODY = "nobody@mail.invalid"  # where a mail has no sender that could be written to (RFC 2606)
@@ -117,7 +118,7 @@ class Inbox:
 
         Where none goes out, whoever answers has to say how they know the person, but for an end of marketing mail.
         """
-        said = f"{header(message.message, 'Subject')}\n\n{own_words(text(message.message))}"
+        said = f"{header(message.message, 'Subject')}\n\n{_written(message)}"
         said = "".join(c for c in said if c.isprintable() or c == "\n")[:LONGEST_MESSAGE]
         where = {"locale": self._language, "base": base, "source": "mail"}
         known = "" if may_answer or kind != "object" else TO_BE_READ
@@ -132,6 +133,12 @@ def judge(message: Read, place: Place) -> tuple[Verdict, str]:
     if message.is_cut and isinstance(verdict, Ignore) and verdict.is_for_want_of_words:
         verdict = Ask("the rest of it could not be read")
     return verdict, message.fault
+
+
+def _written(message: Read) -> str:
+    """What somebody wrote; of the HTML beside it, where that alone has the word."""
+    said, beside = map(own_words, texts(message.message))
+    return f"{said}\n\n{beside}" if has_word(beside) and not has_word(said) else said
 
 
 def _because(verdict: Verdict, fault: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import re
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _MOST_PARTS = 100  # boundaries named, before a message is taken for one that is
 _MOST_SEPARATORS = 2000  # and lines that could separate parts
 _LONGEST_HEADER = 8192  # characters
 _LONGEST_TEXT = 100_000
+_NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 
 #: What begins and ends a quoted string or a comment, what a backslash keeps from doing so, and what lies between.
 _punctuation = re.compile(r"\\.?|[\"()]|[^\\\"()]+", re.DOTALL)
@@ -47,7 +49,7 @@ def read(raw: bytes) -> Read:
         message = message_from_bytes(raw, policy=default)
     except Exception:  # RecursionError among others: the parser's own faults are many
         return _heads_of(raw, "Its parts could not be read; its headers were.")
-    return Read(message, _broken(message))
+    return Read(message, " ".join(filter(None, (_broken(message), _garbled(message, raw)))))
 
 
 def _heads_of(raw: bytes, fault: str) -> Read:
@@ -67,6 +69,19 @@ def _broken(message: EmailMessage) -> str:
     if not list(message.raw_items()):
         return "It has no headers."
     return f"It is not built as a mail should be: {', '.join(sorted(set(defects)))}." if defects else ""
+
+
+def _garbled(message: Message, raw: bytes) -> str:
+    """What makes its text doubtful, although it was read as well as it can be."""
+    said = []
+    if b"\0" in raw or any("\0" in text for text in texts(message)):
+        said.append("It has null bytes.")
+    with contextlib.suppress(Exception):  # said by _broken already
+        named = {
+            str(part.get_content_charset() or "utf-8") for part in message.walk() if part.get_content_maintype() == "text"
+        }
+        said += [f"Its charset {name[:40]!r} is unknown." for name in sorted(named) if not _is_known(name)][:3]
+    return " ".join(said)
 
 
 def headers(message: Message, name: str) -> list[str]:
@@ -90,9 +105,28 @@ def _decoded(value: str) -> str:
     if "=?" not in value:
         return value
     try:
-        return _without_surrogates(str(make_header(decode_header(value))))
-    except Exception:  # an unknown charset, broken Base64
+        return _without_surrogates(str(make_header(_chunk(*chunk) for chunk in decode_header(value))))
+    except Exception:  # broken Base64
         return value
+
+
+def _chunk(data: str | bytes, charset: str | None) -> tuple[str, str | None]:
+    """A part of a header; in a charset that nobody knows its ASCII letters at least are what they look like."""
+    if isinstance(data, str):
+        return data, None
+    if charset is None:
+        return data.decode("raw-unicode-escape", "replace"), None  # as the parser has put it
+    charset = charset.partition("*")[0]  # a language may follow (RFC 2231 5)
+    return data.decode(charset if _is_known(charset) else "latin-1", "replace"), "utf-8"
+
+
+def _is_known(charset: str) -> bool:
+    """Whether text can be in it. What is made for host names and program code is none, and slow on a long text."""
+    try:
+        b"x".decode(charset)
+        return codecs.lookup(charset).name.replace("_", "-") not in _NO_CHARSETS
+    except (LookupError, ValueError):
+        return False
 
 
 def legible(value: str) -> str:
@@ -134,46 +168,49 @@ def unquoted(value: str) -> tuple[str, bool]:
     """A header without its comments, and its quoted strings as one character (RFC 5322 3.2); whether each had its end."""
     said: list[str] = []
     depth, is_quoted, is_whole = 0, False, True
-    for token in _punctuation.findall(value):
-        if token == '"' and not depth:
+    for piece in _punctuation.findall(value):
+        if piece == '"' and not depth:
             said.append("" if is_quoted else "_")
             is_quoted = not is_quoted
         elif is_quoted:
             continue
-        elif token == "(":
+        elif piece == "(":
             depth += 1
-        elif token == ")":
+        elif piece == ")":
             said.append("" if depth > 1 else " ")
             is_whole, depth = is_whole and depth > 0, max(0, depth - 1)
         elif not depth:
-            said.append(token)
+            said.append(piece)
     return "".join(said), is_whole and not depth and not is_quoted
 
 
-def text(message: Message) -> str:
-    """What a message says as text: of its plain parts, else of its HTML."""
-    plain = _texts(message, "text/plain")
-    return plain if plain.strip() else as_text(_texts(message, "text/html"))
+def texts(message: Message) -> tuple[str, str]:
+    """What a message says as text: of its plain parts, else of its HTML; and what its HTML says beside plain parts."""
+    plain, html = _texts(message, "text/plain"), as_text(_texts(message, "text/html"))
+    return (plain, html) if plain.strip() else (html, "")
 
 
 def _texts(message: Message, kind: str) -> str:
     found: list[str] = []
     with contextlib.suppress(Exception):  # what was found until then is better than nothing
         for part in message.walk():
-            if part.get_content_type() == kind and "filename" not in str(part.get("Content-Disposition", "")):
+            if part.get_content_type() == kind and (part is message or not _is_attached(part)):
                 found.append(_content(part))
     return "\n".join(found)[:_LONGEST_TEXT]
+
+
+def _is_attached(part: Message) -> bool:
+    """A name alone does not make a part one: mail programs name what they show, too."""
+    return header(part, "Content-Disposition").partition(";")[0].strip().lower() == "attachment"
 
 
 def _content(part: Message) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
-    try:
-        said = payload[: 4 * _LONGEST_TEXT].decode(part.get_content_charset() or "utf-8", "replace")
-        return _without_surrogates(said)
-    except (LookupError, ValueError):  # a charset that nobody knows
-        return payload[: 4 * _LONGEST_TEXT].decode("latin-1")
+    charset = part.get_content_charset() or "utf-8"
+    said = payload[: 4 * _LONGEST_TEXT].decode(charset if _is_known(charset) else "latin-1", "replace")
+    return _without_surrogates(said)
 
 
 def parted(said: str) -> tuple[str, str]:

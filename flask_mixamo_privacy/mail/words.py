@@ -53,13 +53,14 @@ _MENTIONS = (
 _REPLY = (
     "re|aw|antw|antwort|sv|vs|ref|rif|r|res|resp|odp|ynt|yan|yanıt|ats|atb|απ|σχετ|bls|ré|r[eé]p|réponse|"
     "respuesta|risposta|resposta|svar|vastaus|válasz|odpověď|odpoveď|odgovor|odg|отговор|ответ|відповідь|відп|на|"
-    "רד|תגובה|رد|الرد|答复|回复|回覆|返信|回信|freagra|răspuns|atbilde|atsakymas|tweġiba"
+    "רד|תגובה|رد|الرد|答复|回复|回覆|返信|回信|freagra|răspuns|atbilde|atsakymas|tweġiba|"
+    "vá|réf|ang|tl|trả lời|отг|отв|השב|답장|회신"
 )
 
 #: Before the subject of a mail that is passed on, which is no reply and may be about somebody else.
 _FORWARD = (
     "fwd?|fw|wg|wtr|weitergeleitet|tr|trans|transf|i|inoltro|enc|encaminhar|reenv|rv|vb|doorst|vidarebefordrat|vl|pd|pdl|"
-    "prop|προωθ|πρωθ|továbbítás|továbbítva|ilt|i̇lt|转发|轉寄|転送|הועבר|إعادة توجيه|переслано|пересл"
+    "prop|προωθ|πρωθ|tovább|továbbítás|továbbítva|ilt|i̇lt|转发|轉寄|転送|הועבר|إعادة توجيه|переслано|пересл"
 )
 
 #: What an absent person's mail program begins with.
@@ -87,7 +88,7 @@ _AROUND = " \t\r\n\"'`“”„«»‘’‚()<>[]{}.,;:!¡…*_~|/\\-–—+=#�
 
 def plain(text: str) -> str:
     """A text as it is compared: without case, accents, invisible characters, or more than one space between words."""
-    text = unicodedata.normalize("NFKD", text[:20_000].casefold())
+    text = unicodedata.normalize("NFKD", text.casefold())
     shown = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Cf", "Cc") or c.isspace())
     return " ".join(unicodedata.normalize("NFC", shown).split())
 
@@ -141,7 +142,7 @@ def at_an_end(text: str) -> bool:
 def stripped(subject: str) -> tuple[str, bool, bool]:
     """A subject without what programs put before it; whether it was a reply's, and whether it was passed on."""
     reply = forward = False
-    rest = subject[:2000]
+    rest = unicodedata.normalize("NFC", subject[:2000])
     for _ in range(20):
         shorter = _tag.sub("", rest, count=1) if _tag.match(rest) else rest
         if found := _reply.match(shorter):
