@@ -189,7 +189,7 @@ def nested(depth):
 
 
 BROKEN = {
-    "nothing": b"",
+    "nothing": b"\n",
     "null bytes": b"\0" * 1000,
     "null bytes inside": letter("Hi\0", "x\0y", To="privacy\0@shop.example"),
     "no headers": b"\r\n\r\nunsubscribe",
@@ -217,8 +217,35 @@ def test_promise_36_broken_mail_breaks_nothing(shop, inbox):
     assert len(said) == len(BROKEN) + 1 and all(one["reason"] for one in said) and said[-1]["action"] == "act"
     by_name = dict(zip(BROKEN, said, strict=False))
     assert {one["action"] for one in by_name.values()} <= {"ask", "ignore"}
-    for name in ("nothing", "null bytes", "no end", "parts in parts", "mails in mails", "many parts"):
+    for name in (
+        "nothing",
+        "null bytes",
+        "null bytes inside",
+        "an unknown charset",
+        "no end",
+        "parts in parts",
+        "mails in mails",
+        "many parts",
+    ):
         assert by_name[name]["kept"].endswith(".eml"), by_name[name]
+
+
+def test_promise_36_a_text_that_is_doubtful_is_kept_and_read_all_the_same(shop, inbox):
+    """What was odd about it is said, and what it asks for is done."""
+    unknown = letter("", "unsubscribe", Content_Type='text/plain; charset="x-none"')
+    null = letter("", "unsubscribe", Message_ID="<2@x>").replace(b"ibe", b"\0ibe")
+    encoded = letter("", "aABp", Content_Transfer_Encoding="base64", Message_ID="<3@x>")
+    said = inbox(unknown, null, encoded)
+    assert [one["reason"].partition(". ")[2] for one in said] == ["Its charset 'x-none' is unknown."] + [
+        "It has null bytes."
+    ] * 2
+    assert [one["action"] for one in said] == ["act", "act", "ask"] and all(one["kept"] for one in said)
+
+
+def test_an_empty_mbox_has_no_message(shop, inbox):
+    """Nor has an empty standard input: no line, and exit code 0."""
+    outcome = shop.site.app.test_cli_runner().invoke(args=["privacy", "inbox", "--json"], input=b"")
+    assert (outcome.exit_code, outcome.output, inbox(b"")) == (0, "", [])
 
 
 def test_promise_36_what_cannot_be_read_is_kept_for_a_person(shop, inbox):

@@ -23,7 +23,8 @@ class Found:
 def messages(path: str, stdin: BinaryIO) -> Iterator[Found]:
     """The messages at a path, one at a time; raises :class:`OSError` for one that cannot be read."""
     if path == STDIN:
-        yield Found(path, _without_envelope(stdin.read()))
+        if raw := stdin.read():
+            yield Found(path, _without_envelope(raw))
     elif Path(path).is_dir():
         yield from _of_folder(Path(path))
     else:
@@ -41,9 +42,12 @@ def _of_folder(folder: Path) -> Iterator[Found]:
 
 
 def _of_file(path: Path) -> Iterator[Found]:
+    """An mbox, or one message; a file that is empty is an mbox without any."""
     with path.open("rb") as file:
-        is_mbox = file.read(5) == b"From "
-    if not is_mbox:
+        begins = file.read(5)
+    if not begins:
+        return
+    if begins != b"From ":
         yield Found(str(path), path.read_bytes())
         return
     box = mailbox.mbox(path, create=False)
