@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.message import Message
 
-from .reading import addresses, header, headers
+from .reading import addresses, header, headers, unquoted
 from .words import is_absence
 
 _PROGRAMS = ("mailer-daemon", "mailer_daemon", "postmaster", "no-reply", "noreply", "no_reply", "donotreply", "do-not-reply")
@@ -32,7 +32,7 @@ def is_bounce(message: Message) -> bool:
 
 def is_automatic(message: Message) -> str:
     """Why a mail is taken to be a program's, or nothing (RFC 3834, and what is older than it)."""
-    submitted = header(message, "Auto-Submitted").partition(";")[0].strip().lower()
+    submitted = unquoted(header(message, "Auto-Submitted"))[0].partition(";")[0].strip().lower()
     if submitted and submitted != "no":
         return f"Auto-Submitted: {submitted[:40]}"
     precedence = header(message, "Precedence").strip().lower()

@@ -44,22 +44,38 @@ def report_of(message: Message) -> Report | None:
 
 def _fields(part: Message) -> dict[str, str]:
     """The fields of a report, which the parser takes for the headers of a message inside it."""
-    inside = part.get_payload()
-    if isinstance(inside, list) and inside and isinstance(inside[0], Message):
-        return {name.lower(): legible(str(value)).strip() for name, value in reversed(list(inside[0].raw_items()))}
-    lines = str(inside)[:20_000].splitlines() if isinstance(inside, str) else []
-    pairs = (line.partition(":") for line in reversed(lines))
-    return {legible(name).strip().lower(): legible(value).strip() for name, colon, value in pairs if colon}
+    inside = _inside(part)
+    pairs = reversed(list(inside.raw_items())) if inside is not None else ()
+    return {name.lower(): legible(str(value)).strip() for name, value in pairs}
 
 
 def _original(parts: list[Message]) -> Message | None:
-    for part in parts:
-        inside = part.get_payload()
-        if isinstance(inside, list) and inside and isinstance(inside[0], Message):
-            return inside[0]
-        if isinstance(inside, str):
-            return read(inside.encode("utf-8", "replace")).message
-    return None
+    return next(filter(None, map(_inside, parts)), None)
+
+
+def _inside(part: Message) -> Message | None:
+    """The message in a part. RFC 2046 lets it not be encoded, and some encode it all the same."""
+    inside = part.get_payload()
+    nested = inside[0] if isinstance(inside, list) and inside and isinstance(inside[0], Message) else None
+    encoding = header(part, "Content-Transfer-Encoding").strip().lower()
+    if nested is not None and encoding not in ("base64", "quoted-printable"):
+        return nested
+    text = _as_it_came(nested) if nested is not None else inside
+    return read(_decoded(text, encoding).lstrip()).message if isinstance(text, str) else None
+
+
+def _as_it_came(message: Message) -> str:
+    """What the parser has taken for a message before it was decoded."""
+    rest = message.get_payload()
+    return "".join(f"{name}: {value}\n" for name, value in message.raw_items()) + (rest if isinstance(rest, str) else "")
+
+
+def _decoded(text: str, encoding: str) -> bytes:
+    part = Message()
+    part["Content-Transfer-Encoding"] = legible(encoding)
+    part.set_payload(text)
+    decoded = part.get_payload(decode=True)
+    return decoded if isinstance(decoded, bytes) else b""
 
 
 def _candidates(original: Message | None, said: dict[str, str]) -> tuple[str, ...]:

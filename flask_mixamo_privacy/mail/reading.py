@@ -26,6 +26,21 @@ _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 #: What begins and ends a quoted string or a comment, what a backslash keeps from doing so, and what lies between.
 _punctuation = re.compile(r"\\.?|[\"()]|[^\\\"()]+", re.DOTALL)
 
+#: The first lines of what Outlook quotes, and the last line that telephones write.
+_from = re.compile(r"[*\s]*(?:from|von|de|da|van|från|fra|od|lähettäjä|от|від|发件人|差出人)[*\s]*[:：]", re.IGNORECASE)
+_sent = re.compile(
+    r"[*\s]*(?:sent|date|gesendet|datum|envoyé|enviado|enviada|inviato|verzonden|skickat|sendt|wysłano|lähetetty|"
+    r"отправлено|надіслано|发送时间|送信日時)[*\s]*[:：]",
+    re.IGNORECASE,
+)
+_device = re.compile(
+    r"(?:sent (?:from|with|via)|get outlook for|von meinem|gesendet (?:von|mit)|envoyé (?:de|depuis)|enviado (?:desde|do|de)|"
+    r"inviato da|verzonden (?:vanaf|met)|skickat från|sendt fra|wysłan[eo] z|отправлено с|надіслано з)\b"
+    r"(?:[^@?!.,;]|\.(?=\S)){0,80}",
+    re.IGNORECASE,
+)
+_dated = re.compile(r"\d|^\s*(?:on|am|le|el|il|em|op|den|w dniu)\b", re.IGNORECASE)  # a line that says when
+
 #: Of a message whose parts are not looked at.
 _heads = BytesHeaderParser(policy=default)
 
@@ -223,11 +238,19 @@ def parted(said: str) -> tuple[str, str]:
 def own_words(said: str) -> str:
     """What somebody wrote, without what is quoted and without the signature."""
     own: list[str] = []
-    for line in said.splitlines():
-        if line.rstrip() == "--" or (own and line.startswith(("-----", "_____", "> "))):
+    lines = said.splitlines()
+    for at, line in enumerate(lines):
+        if line.rstrip() == "--" or (own and (line.startswith(("-----", "_____", "> ")) or _is_head(lines[at : at + 3]))):
             break
         if not line.lstrip().startswith(">"):
             own.append(line)
-    while own and (not own[-1].strip() or own[-1].rstrip().endswith(":")):
-        own.pop()  # "On Friday Ada wrote:"
+    while own and (not own[-1].strip() or own[-1].rstrip().endswith(":") or _device.fullmatch(own[-1].strip())):
+        last = own.pop()  # "On Friday Ada wrote:"
+        if last.rstrip().endswith(":") and own and "@" in own[-1] + last and _dated.search(own[-1]):
+            own.pop()
     return "\n".join(own).strip()
+
+
+def _is_head(lines: list[str]) -> bool:
+    """Whether a quotation begins as Outlook's do: with who wrote it, and then when."""
+    return _from.match(lines[0]) is not None and any(map(_sent.match, lines[1:]))
