@@ -34,8 +34,9 @@ _sent = re.compile(
     re.IGNORECASE,
 )
 _device = re.compile(
-    r"(?:sent (?:from|with|via)|get outlook for|von meinem|gesendet (?:von|mit)|envoyé (?:de|depuis)|enviado (?:desde|do|de)|"
-    r"inviato da|verzonden (?:vanaf|met)|skickat från|sendt fra|wysłan[eo] z|отправлено с|надіслано з)\b"
+    r"(?:sent (?:from|with|via)|get outlook for|von meinem|gesendet (?:von|mit)|envoyé (?:de|depuis)|"
+    r"enviado (?:desde|do|de)|inviato da|verzonden (?:vanaf|met)|skickat från|sendt fra|wysłan[eo] z|"
+    r"отправлено с|надіслано з)\b"
     r"(?:[^@?!.,;]|\.(?=\S)){0,80}",
     re.IGNORECASE,
 )
