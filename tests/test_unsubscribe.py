@@ -1,5 +1,6 @@
 """Unsubscribing by a link and by one click (RFC 8058, RFC 2369)."""
 
+import json
 import re
 
 import pytest
@@ -94,6 +95,55 @@ def test_promise_26_it_can_be_undone(shop):
         assert "Undo" in visitor.post(path).text and shop.may() == "opted-out"
         assert visitor.post(path, data={"undo": "1"}).status_code == 200 and shop.may() == "opted-in"
     assert [row["kind"] for row in shop.site.ledger()] == ["opt-in"] + 2 * ["opt-out", "opt-out undone"]
+
+
+def rotated(tiny, number):
+    """A shop with that many keys, the newest last."""
+    return Shop(tiny, PRIVACY_KEYS={f"key{n}": str(n) * 20 for n in range(1, number + 1)})
+
+
+@pytest.mark.parametrize("looked_up", [True, False])
+def test_promise_26_it_can_be_undone_after_the_keys_changed(tiny, looked_up):
+    """Twice even, and whether or not the rows were written anew in between; the link is still the one of the old mail."""
+    with rotated(tiny, 1) as shop:
+        shop.privacy.opt_in(ADA)
+        path = path_of(shop)
+    for number in (2, 3):
+        with rotated(tiny, number) as shop:
+            shop.site.visitor().post(path)
+            assert not looked_up or shop.may() == "opted-out"
+            shop.site.visitor().post(path, data={"undo": "1"})
+            assert not looked_up or shop.may() == "opted-in"
+    assert shop.may() == "opted-in"
+
+
+def test_promise_26_an_old_link_takes_off_whoever_came_back_under_a_new_key(tiny):
+    """The later word counts, though the clock stands still; and a replay of the ledger changes nothing."""
+    with rotated(tiny, 1) as shop:
+        shop.privacy.opt_in(ADA)
+        path = path_of(shop)
+    with rotated(tiny, 2) as shop:
+        for _ in range(3):
+            shop.privacy.opt_in(ADA)
+            assert shop.may() == "opted-in"
+        shop.site.visitor().post(path)
+        assert shop.may() == "opted-out"
+        assert json.loads(shop.site.cli("replay", "--json").output)["choices"] == 0 and shop.may() == "opted-out"
+
+
+def test_promise_34_an_undone_opt_out_stays_undone_after_a_restore(tiny, clock):
+    """Also where the keys changed between the two, and the backup knows only the older one."""
+    with rotated(tiny, 1) as shop:
+        shop.privacy.opt_in(ADA)
+        path, database = path_of(shop), shop.site.folder / "privacy-rights.sqlite"
+        backup = database.read_bytes()
+        shop.site.visitor().post(path)
+    clock.shift(1)
+    with rotated(tiny, 2) as shop:
+        assert shop.may() == "opted-out"
+        shop.site.visitor().post(path, data={"undo": "1"})
+        database.write_bytes(backup)
+        assert json.loads(shop.site.cli("replay", "--json").output)["choices"] == 0 and shop.may() == "opted-in"
 
 
 def test_promise_26_undoing_makes_no_opt_in(shop):
