@@ -89,6 +89,11 @@ class Marketing:
         self.choices.take_back(marks, list_name)
         return True
 
+    def touch(self) -> None:
+        """Change nothing, and raise :class:`RightsUnavailable` whenever an opt-out by a token would."""
+        self.choices.lists()
+        self.choices.known_as({})
+
     def may_mail(self, address: str, list_name: str | None = None) -> Decision:
         """Whether marketing mail may go to an address now: of one list, or of any that it is on."""
         person = spelling(address)
