@@ -13,6 +13,11 @@ from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 #: Our own controls at a form begin like this; they are read here and passed on to nobody.
 OWN = "privacy_"
 
+#: The button of a licence, which is ours as well.
+ACCEPTANCE = "acceptance"
+
+_NO = frozenset({"", "no", "0", "false", "off", "none", "{}"})
+
 
 @dataclass
 class Sent:
@@ -28,6 +33,19 @@ class Sent:
         values = [str(value).strip() for value in self.fields.getlist(name) if value is not None]
         return any(values) or any(file.filename for file in self.files.getlist(name))
 
+    def agrees(self, name: str) -> bool:
+        """Whether one of our own controls was sent, and not only with a no."""
+        return not all(says_no(value) for value in self.own.getlist(name))
+
+    def declines(self, name: str) -> bool:
+        """Whether one of our own controls was sent, and says no."""
+        return name in self.own and not self.agrees(name)
+
+
+def says_no(value: object) -> bool:
+    """Whether an answer is a no, as a form or a program says it, or empty, such as JSON's null."""
+    return str(value).strip().lower() in _NO
+
 
 def sift(request: Request, declared: Collection[str], controls: Collection[str]) -> Sent:
     """Leave in the request's ``form``, ``files``, ``values`` and JSON only what is declared, or a control of the page.
@@ -37,6 +55,7 @@ def sift(request: Request, declared: Collection[str], controls: Collection[str])
     form, files, body = request.form, request.files, _body(request)
     given = [(name, value) for name, value in form.items(multi=True)]
     given += [(name, each) for name, value in body.items() for each in (value if isinstance(value, list) else [value])]
+    ours = [*given, *((name, "") for name, value in body.items() if value == [])]
     passing = frozenset((*declared, *controls))
     request.form = ImmutableMultiDict(_of(form.items(multi=True), passing))
     request.files = ImmutableMultiDict(_of(files.items(multi=True), passing))
@@ -49,7 +68,7 @@ def sift(request: Request, declared: Collection[str], controls: Collection[str])
     return Sent(
         fields=MultiDict(_of(given, declared)),
         files=MultiDict(_of(files.items(multi=True), declared)),
-        own=MultiDict((name, str(value)) for name, value in given if name.startswith(OWN)),
+        own=MultiDict((name, str(value)) for name, value in ours if name.startswith(OWN) or name == ACCEPTANCE),
         dropped=sum(name not in passing and not name.startswith(OWN) for name in names),
     )
 

@@ -27,10 +27,8 @@ from .refusing import (
     Refused,
 )
 from .rights.moments import now, stamp
-from .sifting import put, sift
+from .sifting import ACCEPTANCE, put, says_no, sift
 from .wording import Wording
-
-_NO = frozenset({"no", "0", "false", "off"})
 
 
 class Taking:
@@ -86,6 +84,11 @@ class Taking:
             return Incomplete(UNREAD, ["privacy_acknowledged"])
         return None
 
+    def agree(self) -> None:
+        """Raise :class:`NotCollected` for a licence to which somebody says no."""
+        if self._sent.declines(ACCEPTANCE):
+            raise self._missing([ACCEPTANCE])
+
     def record(self, kind: str = "collection", words: Wording | None = None, **more: str) -> None:
         """Put it on record; raises :class:`NotCollected` where that fails, for then nothing is taken.
 
@@ -121,7 +124,7 @@ class Taking:
         if age.was_answered(own):
             answer = age.old_enough(own, (self._policy.minors or Minors()).age, now().date())
         elif age.ANSWER in self._declared and self._sent.has(age.ANSWER):
-            answer = str(self.given[age.ANSWER]).strip().lower() not in _NO
+            answer = not says_no(self.given[age.ANSWER])
         else:
             return
         if answer is False:
@@ -157,12 +160,12 @@ class Taking:
         own, policy = self._sent.own, self._policy
         found: dict[str, Wording | None] = {}
         shown = {text.split(".")[1].removeprefix("opt-in:"): text for text in own.getlist("privacy_asked") if "." in text}
-        ticked = set(own.getlist("privacy_opt_in"))
+        ticked, said_no = set(own.getlist("privacy_opt_in")), self._sent.declines("privacy_opt_in")
         for point in policy.collection:
             if point.id in ticked:
                 words = self._words_of("opt-in", shown.get(point.id, ""), point)
                 found |= dict.fromkeys(notices.asked_at_a_form(policy, point), words)
-        if notices.only_signs_up(policy, self._point) and self._point.id not in shown:
+        if notices.only_signs_up(policy, self._point) and self._point.id not in shown and not said_no:
             words = self._words_of("notice", own.get("privacy_notice", ""))
             found |= {purpose: found.get(purpose, words) for purpose in self._point.purposes}
         return found

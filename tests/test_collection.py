@@ -395,6 +395,35 @@ def test_promise_31_a_posting_without_the_acknowledgement_is_refused(tiny):
     assert "I know that everybody" in next(text["body"] for text in site.ledger_texts() if text["digest"] == row["text"])
 
 
+NO = ["", " ", "0", "false", "no", "off"]
+
+
+@pytest.mark.parametrize(
+    "sent", [{"json": no} for no in (False, 0, None, [], {}, *NO)] + [{"data": no} for no in NO], ids=str
+)
+def test_promise_31_an_acknowledgement_that_says_no_is_none(tiny, sent):
+    """However a form or a program says it: as if it were missing."""
+    site = with_forms(tiny)
+    [(kind, said)] = sent.items()
+    post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": said}
+    answer = site.visitor().post("/posting", **{kind: post})
+    assert answer.status_code == 400 and "Please say that you know who can read it" in answer.text and site.ledger() == []
+
+
+def test_promise_31_a_box_that_is_ticked_beside_a_hidden_no_counts(tiny):
+    """As some form builders send it: first what is meant by an empty box, then the box."""
+    post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": ["0", "1"]}
+    assert with_forms(tiny).visitor().post("/posting", data=post).status_code == 200
+
+
+@pytest.mark.parametrize("said", [False, 0, None, [], {}, *NO])
+def test_promise_10_an_opt_in_that_says_no_is_none(tiny, said):
+    """Also where sending the form would be the opt-in."""
+    site = with_forms(tiny)
+    answer = site.visitor().post("/pictures", json={"email": ADA, "privacy_opt_in": said})
+    assert answer.status_code == 400 and site.ledger() == [] and optin(site, ADA, "kids") is None
+
+
 def test_promise_31_any_point_may_be_a_public_one(tiny):
     """``public = true`` in the declaration, with the site's own words from ``notices.postings``."""
     own = policy(replace(POINTS[0], public=True))
