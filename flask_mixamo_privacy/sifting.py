@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
-from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import CombinedMultiDict, FileStorage, ImmutableMultiDict, MultiDict
 
 #: Our own controls at a form begin like this; they are read here and passed on to nobody.
 OWN = "privacy_"
@@ -51,6 +51,8 @@ def sift(request: Request, declared: Collection[str], controls: Collection[str])
     """Leave in the request's ``form``, ``files``, ``values`` and JSON only what is declared, or a control of the page.
 
     Controls say nothing about anybody: a token against forgery, the page to go to. They pass, and are not collected.
+    Of the query string ``values`` holds controls alone, for what stands there is not put on record; ``args`` is left as it
+    is, since pages, logins and others' extensions find their way by it.
     """
     form, files, body = request.form, request.files, _body(request)
     given = [(name, value) for name, value in form.items(multi=True)]
@@ -62,7 +64,7 @@ def sift(request: Request, declared: Collection[str], controls: Collection[str])
     for name, file in files.items(multi=True):
         if name not in passing:
             file.close()
-    request.__dict__.pop("values", None)  # made of the form, and kept by whoever looked at it before
+    _set_values(request, ImmutableMultiDict(_of(request.args.items(multi=True), controls)))
     _replace_body(request, {name: value for name, value in body.items() if name in passing})
     names = {name for name, _ in given} | set(files)
     return Sent(
@@ -79,14 +81,20 @@ def put(request: Request, name: str, value: str) -> None:
     if isinstance(body, dict):
         _replace_body(request, body | {name: value})
         return
+    query = request.values.dicts[0]
     kept = [(other, each) for other, each in request.form.items(multi=True) if other != name]
     request.form = ImmutableMultiDict([*kept, (name, value)])
-    request.__dict__.pop("values", None)
+    _set_values(request, query)
 
 
 def empty(request: Request) -> None:
     """Leave nothing in the request."""
     sift(request, (), ())
+
+
+def _set_values(request: Request, query: MultiDict[str, str]) -> None:
+    """Whoever looks at query and form as one meets these, also if they looked before."""
+    request.__dict__["values"] = CombinedMultiDict([query, request.form])
 
 
 def _body(request: Request) -> dict[str, Any]:

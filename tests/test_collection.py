@@ -5,7 +5,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from forms import POINTS, RECIPIENTS, add_form, hidden, policy, send, with_forms
+from flask import request
+from forms import POINTS, RECIPIENTS, add_form, born, hidden, policy, send, with_forms
 
 from conftest import in_a_thread
 from flask_mixamo_privacy.errors import LedgerUnavailable, OtherPurpose, UndeclaredCollection, UndeclaredField
@@ -45,6 +46,30 @@ def test_promise_10_only_declared_fields_pass(tiny):
     assert json.loads(site.ledger("collection")[0]["detail"])["dropped"] == 2
 
 
+@pytest.mark.parametrize("looked_before", [True, False])
+def test_promise_10_the_query_string_brings_nothing_into_the_values(tiny, looked_before):
+    """Neither what is not declared, nor what is, for it would not be on record; a control of the page passes."""
+    site = tiny(PRIVACY_POLICY=policy())
+    site.app.before_request(lambda: request.values.get("ssn") and None if looked_before else None)
+
+    @site.app.post("/registration")
+    @site.privacy.collects("registration", controls=("next",))
+    def view():
+        return [request.values.to_dict(), request.args.to_dict()]
+
+    query = {"ssn": "1", "name": "Eve", "next": "/"}
+    found = site.visitor().post("/registration", query_string=query, data={"email": ADA}).json
+    assert found == [{"next": "/", "email": ADA}, query]
+
+
+def test_promise_10_the_query_string_does_not_answer_the_question_of_age(tiny):
+    """What the view finds in the values is what was heard."""
+    site = with_forms(tiny)
+    fields = {"email": ADA, **born(2020)}
+    found = site.visitor().post("/account?old_enough=yes&privacy_birth_day=1", data=fields).json
+    assert found["values"] == {"email": ADA, "old_enough": "no"}
+
+
 def test_promise_10_json_is_sifted_too(tiny):
     """However a view reads the body: parsed, forced, or raw."""
     site = tiny(PRIVACY_POLICY=policy())
@@ -52,8 +77,6 @@ def test_promise_10_json_is_sifted_too(tiny):
     @site.app.post("/registration")
     @site.privacy.collects("registration")
     def view():
-        from flask import request
-
         return [
             request.get_json(force=True),
             request.json,
@@ -220,7 +243,6 @@ def test_controls_of_the_page_pass_and_are_not_collected(tiny):
     @site.app.post("/register")
     @site.privacy.collects("registration", controls=["next"])
     def register():
-        from flask import request
 
         return {"seen": request.form, "given": dict(site.privacy.given)}
 
