@@ -243,7 +243,6 @@ def test_controls_of_the_page_pass_and_are_not_collected(tiny):
     @site.app.post("/register")
     @site.privacy.collects("registration", controls=["next"])
     def register():
-
         return {"seen": request.form, "given": dict(site.privacy.given)}
 
     found = site.visitor().post("/register", data={"email": ADA, "next": "/", "csrf_token": "t"}).json
