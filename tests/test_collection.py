@@ -282,6 +282,25 @@ def test_promise_10_an_opt_in_is_recorded_with_its_words(tiny):
     assert (optin(site).text, optin(site).policy) == (row["text"], "2026-05-08")
 
 
+@pytest.mark.parametrize(
+    ("path", "said", "words"),
+    [
+        ("/registration", {"privacy_opt_in": "newsletter"}, "Yes, I want this: Newsletter"),
+        ("/registration", {"privacy_opt_in": "newsletter", "privacy_asked": ""}, "Yes, I want this: Newsletter"),
+        ("/pictures", {}, "We send pictures."),
+    ],
+)
+@pytest.mark.parametrize("kind", ["data", "json"])
+def test_promise_10_an_opt_in_always_has_its_words(tiny, kind, path, said, words):
+    """A program that was shown none opts in to those in force, in the site's own language, and is on record as a program."""
+    site = with_forms(tiny)
+    answer = site.visitor(Accept_Language="de").post(path, **{kind: {"email": ADA, **said}})
+    [row] = site.ledger("opt-in")
+    [body] = [text["body"] for text in site.ledger_texts() if text["digest"] == row["text"]]
+    assert answer.status_code == 200 and words in body
+    assert (row["source"], row["locale"]) == ("api", "en") and optin(site, ADA, row["purposes"][2:-2]).text == row["text"]
+
+
 def test_promise_10_a_box_left_alone_opts_in_to_nothing(tiny):
     """Nor does anything else at a form that serves other purposes."""
     site = with_forms(tiny, ("newsletter",))
