@@ -167,6 +167,8 @@ def _make_private(response: Response) -> None:
     if not headers.getlist("Cache-Control"):
         headers.add("Cache-Control", "private")
         return
+    if not (said := ",".join(headers.getlist("Cache-Control"))).islower():
+        headers["Cache-Control"] = said.lower()  # a directive's name may be written in capitals (RFC 9111, 5.2)
     control = response.cache_control
     if not control.no_store:
         control.private, control.public, control.s_maxage = True, False, None

@@ -32,9 +32,11 @@ def report_command(names: tuple[str, ...], period: str | None, window: str | Non
 
     With the NAMEs of reports, or for a period or a window, show those: visits, pages, movement and so on.
     """
+    if as_json and in_csv:
+        raise click.UsageError("--json and --csv are two ways to write a report: choose one.")
     here = site()
     here.load(wait=WAIT)
-    if not (names or period or window or in_csv):
+    if not (names or period or window is not None or in_csv):
         found = here.reports.summary()
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else _summary(found))
         return

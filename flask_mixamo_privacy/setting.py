@@ -13,7 +13,7 @@ from .errors import SettingError
 
 def url_prefix(config: dict[str, Any]) -> str:
     value = config["PRIVACY_URL_PREFIX"]
-    if not isinstance(value, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+    if not isinstance(value, str) or not re.fullmatch(r"(/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+", value):
         raise SettingError(
             "PRIVACY_URL_PREFIX", value, "a path with a leading and no trailing slash", 'The default is "/privacy".'
         )

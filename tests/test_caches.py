@@ -86,6 +86,12 @@ def test_a_public_page_that_shows_the_banner_is_made_private(tiny):
     assert response.cache_control.s_maxage is None and "CDN-Cache-Control" not in response.headers
 
 
+def test_directives_in_capitals_are_the_same(tiny):
+    """Public is public, however a site writes it."""
+    response = with_page(tiny(), BANNER, Cache_Control="PUBLIC, S-MaxAge=600, Max-Age=60").visitor().get("/cached")
+    assert response.headers["Cache-Control"] == "max-age=60, private"
+
+
 def test_a_remembered_choice_makes_a_page_private(tiny):
     """A dark page is not everybody's."""
     site = tiny()

@@ -45,6 +45,65 @@ def test_decisions_are_told_by_day_version_and_language(tiny, clock):
     assert found.summary().consenting == 0.4
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "America/New_York"])
+def test_no_decision_is_lost_where_the_sites_day_is_not_utcs(tiny, clock, zone):
+    """A day closes once it is over in both, so that whoever decides late in UTC's day is counted with it."""
+    site = tiny(PRIVACY_TIMEZONE=zone)
+    for _ in range(48):  # an hour each
+        decided(site, "accept_all", "reject_all")
+        reports_of(site)
+        clock.shift(3600)
+    clock.shift(86400 * 40)
+    assert reports_of(site).report("decisions", Window.parse("2026-05")).total == 96
+
+
+def test_decisions_from_before_the_first_event_are_told(tiny, clock):
+    """A site on which everybody refused at first, and where somebody consents a week later."""
+    site = tiny()
+    decided(site, *["reject_all"] * 7)
+    clock.shift(86400 * 7)
+    decided(site, *["accept_all"] * 6)
+    clock.shift(86400 * 2)
+    found = reports_of(site)
+    assert found.report("decisions", DAY).rows == (("2026-05-08", 0, 7, 0),)
+    assert found.report("decisions", ALL).total == 13
+
+
+def test_the_day_at_hand_says_how_many_came_and_not_that_they_are_few(tiny, clock):
+    """Whichever report is asked for first; of decisions, which are counted when the day is over, it says nothing yet."""
+    site = tiny()
+    decided(site, *["accept_all"] * 6)
+    found = reports_of(site)
+    assert found.report("visits", DAY).rows == (("2026-05-08", 6, "6+", 6),)
+    assert found.report("decisions", DAY).rows == (("2026-05-08", None, None, None),)
+    decided(site, *["accept_all"] * 2)
+    assert reports_of(site).report("visits", DAY).total == 6
+
+
+def test_whoever_takes_back_something_else_has_not_withdrawn(tiny, clock):
+    """The outcome is what statistics came to; and of decisions nobody knows how many people made them."""
+    site = tiny()
+    visitors = [site.visitor() for _ in range(6)]
+    for visitor in visitors:
+        choose(visitor, "accept_all"), choose(visitor, "save", "statistics"), visitor.get("/")
+    clock.shift(86400 * 2)
+    found = reports_of(site)
+    assert found.report("decisions", DAY).rows == (("2026-05-08", 12, 0, 0),)
+    assert [row[3] for row in found.report("decisions_by_locale", DAY).rows] == [None]
+
+
+def test_a_share_that_is_not_known_exactly_is_not_told(tiny, clock):
+    """Nor is a sum of which a part was pooled told as if it were all."""
+    site = tiny()
+    decided(site, *["accept_all"] * 50, *["reject_all"] * 2)
+    clock.shift(86400 * 10)
+    decided(site, *["accept_all"] * 10, *["reject_all"] * 10)
+    clock.shift(86400 * 30)
+    found = reports_of(site)
+    assert found.report("decisions", Window.parse("2026-05")).consenting is None and found.summary().consenting is None
+    assert found.report("decisions", Window.parse("2026-05-18")).consenting == 0.5
+
+
 def test_promise_23_few_decisions_are_not_told(tiny, clock):
     """A day on which two refused says of no column how many, so that no total gives it away."""
     site = tiny()

@@ -52,6 +52,8 @@ def test_check_warns_of_a_cache_that_shows_one_visitors_page_to_the_next(tmp_pat
     [
         ("SECRET_KEY", None, "SECRET_KEY is None; allowed: a long random text. The privacy cookies are signed with it, so set it "
          "before Privacy(app): python -c 'import secrets; print(secrets.token_hex())' makes one."),
+        ("PRIVACY_URL_PREFIX", "/a/..", "PRIVACY_URL_PREFIX is '/a/..'; allowed: a path with a leading and no trailing slash. "
+         'The default is "/privacy".'),
         ("PRIVACY_URL_PREFIX", "privacy", "PRIVACY_URL_PREFIX is 'privacy'; allowed: a path with a leading and no trailing slash. "
          'The default is "/privacy".'),
         ("PRIVACY_EVENTS_URL", "sqlite:///events.db", "PRIVACY_EVENTS_URL is 'sqlite:///events.db'; allowed: "

@@ -37,7 +37,7 @@ def test_what_cannot_be_told_exactly_makes_no_rate(tiny, clock):
         clock.shift(DAY)
     visitors[0].get("/"), clock.shift(2 * DAY)
     lines = dict(line.rsplit(None, 1) for line in site.cli("report").output.splitlines() if line.startswith(("Vis", "Rep")))
-    assert lines == {"Visitors": "6", "Visits": "12+", "Repeat visits": "6", "Repeat-visit rate": "–"}
+    assert lines == {"Visitors": "6", "Visits": "12+", "Repeat visits": "6+", "Repeat-visit rate": "–"}
 
 
 def test_a_report_by_its_name(seen):
@@ -88,6 +88,10 @@ def test_json_and_csv(seen):
         (["--csv"], "--csv writes one report: name it, one of visits,"),
         (["pages", "visits", "--csv"], "--csv writes one report"),
         (["--window", "May"], "'May' is no window of time; write 2026-05-08, 2026-W19, 2026-05 or all."),
+        (["--window", "2026-02-30"], "'2026-02-30' is no window of time; write 2026-05-08,"),
+        (["--window", "2026-W54"], "'2026-W54' is no window of time; write 2026-05-08,"),
+        (["--window", ""], "'' is no window of time; write 2026-05-08,"),
+        (["pages", "--json", "--csv"], "--json and --csv are two ways to write a report: choose one."),
         (["--window", "2031-01"], "Nothing was recorded in 2031-01."),
         (["--window", "2026-05", "--period", "week"], "--window 2026-05 is no week; leave --period out."),
         (["--period", "year"], "'year' is not one of"),

@@ -35,6 +35,7 @@ def decided_by(rows: Rows) -> Callable[[date, date], dict[date, dict[str, Table]
 
 
 def _outcome(kind: str, purposes: str) -> str:
-    if kind == "withdrawal":
-        return "withdrawn"
-    return "granted" if kind == "grant" and "statistics" in json.loads(purposes) else "refused"
+    """What a decision came to for statistics, be the rest of it taken back or granted."""
+    if kind != "refusal" and "statistics" in json.loads(purposes):
+        return "granted"
+    return "withdrawn" if kind == "withdrawal" else "refused"

@@ -55,6 +55,7 @@ class Publisher:
     def close(self, connection: sa.Connection, now: str, recent: Recent | None = None) -> int:
         """Publish the days that ended before a moment and are not published yet, at most to the end of a month.
 
+        A day has ended when it is over in UTC, too: decisions know no other day.
         With them the weeks and the month that end with them. Gives the number of days: 0 says that there are no more.
         ``recent`` is what the pass over the log has at hand.
         """
@@ -62,7 +63,7 @@ class Publisher:
         if first is None:
             return 0
         day = self._calendar.day_of(first)
-        end = min(self._calendar.day_of(now), Window.of("month", day).end)
+        end = min(self._calendar.day_of(now), date.fromisoformat(now[:10]), Window.of("month", day).end)
         if day >= end:
             return 0
         return self._pass(connection, recent or Recent()).close(first, end)
@@ -84,12 +85,18 @@ class Publisher:
         return Pass(connection, self._calendar, self._least, self._decided, recent)
 
     def _next(self, connection: sa.Connection) -> str | None:
-        """Where the next piece starts; None while there is no event."""
+        """Where the next piece starts: at first with the day of the first event, or of a decision before it.
+
+        None while there is no event.
+        """
         last = connection.scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         if last is not None:
             return str(last)
         oldest = connection.scalar(sa.select(sa.func.min(schema.events.c.at)))
-        return None if oldest is None else self._calendar.starts(self._calendar.day_of(oldest))
+        if oldest is None:
+            return None
+        day = self._calendar.day_of(oldest)
+        return self._calendar.starts(min([day, *self._decided(date.min, day)]))
 
 
 class Pass:

@@ -93,15 +93,21 @@ class Reading:
         return f"{number}+" if self._waits(name, window) else number
 
     def fixed(self, name: str, row: str, window: Window) -> Cell:
-        """The events of a row that is known beforehand; None where it is hidden for the sake of another one."""
+        """The events of a row that is known beforehand; None where it is hidden for the sake of another one.
+
+        "12+" where more may lie in what was not told apart, or waits.
+        """
         table = self._table(name, window)
         if not table:
             return self._nothing(name, window)
-        found = table.get(row)
-        if found is not None:
-            return found.number or f"<{self._least}"
-        told = sum(part.number for name, part in table.items() if name not in ("", OTHER))
-        return None if told < table[""].number else 0
+        rest = table[""].number - sum(found.number for name, found in table.items() if name not in ("", OTHER))
+        waits, found = self._waits(name, window), table.get(row)
+        if found is None:
+            return None if rest or waits else 0
+        if not found.number:
+            return f"<{self._least}"
+        is_all = not (waits or found.few) and (not rest or table[""].parts == 1)
+        return found.number if is_all else f"{found.number}+"
 
     def distinct(self, window: Window) -> Cell:
         """The visitors of a window, each counted once."""
@@ -116,12 +122,13 @@ class Reading:
         if not table:
             return []
         everything, other = table[""].number, table.get(OTHER)
-        rows = [_row(row, found, everything) for row, found in table.items() if row not in ("", OTHER) and found.number]
+        told = {row: found for row, found in table.items() if row not in ("", OTHER) and found.number}
+        rows = [_row(row, found, everything, name) for row, found in told.items()]
         rows.sort(key=lambda row: (-row.number, row.name))
         rest = everything - sum(row.number for row in rows)
         if rest:
             found = other or _Sum(0, 0, 0, 0, 0)
-            visitors = found.visitors if found.parts == 1 and found.number == rest else None
+            visitors = _visitors(found, name) if found.number == rest else None
             rows.append(Row(OTHER, rest, found.amount, visitors, round(rest / everything, 4)))
         return rows
 
@@ -169,9 +176,14 @@ class Reading:
         return any(of == name and level not in levels for tables in within for of, level in tables)
 
     def _nothing(self, name: str, window: Window) -> Cell:
-        """What to say where nothing was published: that there is nothing, or that it is little."""
-        few = self._waits(name, window) or (not name.startswith("decisions") and self._is_begun(window))
-        return f"<{self._least}" if few else 0
+        """What to say where nothing was published: that there is nothing, or little; None where that is not known yet."""
+        if self._waits(name, window):
+            return f"<{self._least}"
+        if name.startswith("decisions"):
+            return 0 if self.is_closed(window) or self._connection is None else None
+        if not self._is_begun(window):
+            return 0
+        return f"<{self._least}" if len(self.unpublished()) < self._least else None
 
     def _is_begun(self, window: Window) -> bool:
         """Whether events wait in a window that has not been counted."""
@@ -192,9 +204,13 @@ class Reading:
         return [] if self._connection is None else list(self._connection.execute(chosen))
 
 
-def _row(name: str, found: _Sum, everything: int) -> Row:
-    visitors = found.visitors if found.parts == 1 else None
-    return Row(name, found.number, found.amount, visitors, round(found.number / everything, 4))
+def _row(row: str, found: _Sum, everything: int, name: str) -> Row:
+    return Row(row, found.number, found.amount, _visitors(found, name), round(found.number / everything, 4))
+
+
+def _visitors(found: _Sum, name: str) -> int | None:
+    """How many stand behind a row, where one table holds them all; of decisions nobody knows."""
+    return found.visitors if found.parts == 1 and not name.startswith("decisions") else None
 
 
 def _in(window: Window) -> list[sa.ColumnElement[bool]]:

@@ -12,8 +12,10 @@ its columns, so that one renderer serves them all in HTML, CSV, JSON and the ter
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Literal
 
+from ..errors import LedgerUnavailable
 from .disclosure import OTHER
 from .published import Publisher
 from .reading import Cell, Reading, Row
@@ -59,12 +61,12 @@ class Reports:
 
     def report(self, name: str, window: Window) -> Report:
         """One of :data:`NAMES` about a window; raises :class:`KeyError` and :class:`StoreUnavailable`."""
-        with self._read() as reading:
+        with self._read_of(window) as reading:
             return self._report(reading, name, window)
 
     def every(self, window: Window) -> tuple[Report, ...]:
         """All of :data:`NAMES` about a window, of one state of the store; raises :class:`StoreUnavailable`."""
-        with self._read() as reading:
+        with self._read_of(window) as reading:
             return tuple(self._report(reading, name, window) for name in NAMES)
 
     def distinct(self, window: Window) -> Cell:
@@ -77,8 +79,7 @@ class Reports:
 
         Raises :class:`StoreUnavailable`.
         """
-        self._step()
-        with self._read() as reading:
+        with self._read_of(ALL) as reading:
             visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
             rate = _rate(repeats, visits)
             pages, choices = self._rows(reading, "pages", ALL), self._rows(reading, "choices", ALL)
@@ -95,12 +96,15 @@ class Reports:
                 until=reading.until,
             )
 
-    def _step(self) -> None:
+    def _read_of(self, window: Window) -> Reading:
+        """A look at a window, of which today is counted first, if it is in it and that tells of nobody."""
         with self._read() as reading:
-            few = len(reading.unpublished()) < self._least
-        if not few:
-            with self._store.write() as connection:
+            waits = not reading.is_closed(window) and len(reading.unpublished()) >= self._least
+        if waits:
+            # Without the ledger today waits, as closing does.
+            with suppress(LedgerUnavailable), self._store.write() as connection:
                 self._publisher.step(connection)
+        return self._read()
 
     def _read(self) -> Reading:
         return Reading(self._store, self._calendar, self._least)
@@ -166,7 +170,7 @@ def _change(before: int | None, now: int) -> float | None:
 def _rate(repeats: Cell, visits: Cell) -> Cell:
     """What share of the visits was a repeat; nothing where of either no exact number is told, as in "12+"."""
     if isinstance(repeats, str) or repeats is None:
-        return repeats
+        return None if repeats and repeats.endswith("+") else repeats
     if repeats == 0:
         return 0.0
     return round(repeats / visits, 4) if isinstance(visits, int) and visits else None

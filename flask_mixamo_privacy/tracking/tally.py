@@ -93,7 +93,9 @@ def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
 
 
 def key(*parts: str) -> str:
-    """A row that has two names, as one text."""
+    """A row that has two names, as one text; none is called as the rest is."""
+    if set(parts) == {OTHER}:
+        parts = (_RESERVED[OTHER], *parts[1:])
     return orjson.dumps([part[:_LONGEST_NAME] for part in parts]).decode()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -42,12 +43,13 @@ class Window:
         """Read ``2026-05-08``, ``2026-W19``, ``2026-05`` or ``all``; raises :class:`ValueError` for anything else."""
         if text == "all":
             return ALL
-        if re.fullmatch(r"\d{4}-W\d\d", text):
-            return cls("week", date.fromisoformat(text + "-1"))
-        if re.fullmatch(r"\d{4}-\d\d", text):
-            return cls("month", date.fromisoformat(text + "-01"))
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            return cls("day", date.fromisoformat(text))
+        with suppress(ValueError):  # there is no 30 February
+            if re.fullmatch(r"\d{4}-W\d\d", text):
+                return cls("week", date.fromisoformat(text + "-1"))
+            if re.fullmatch(r"\d{4}-\d\d", text):
+                return cls("month", date.fromisoformat(text + "-01"))
+            if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+                return cls("day", date.fromisoformat(text))
         raise ValueError(f"{text!r} is no window of time; write 2026-05-08, 2026-W19, 2026-05 or all.")
 
     def __str__(self) -> str:
