@@ -147,7 +147,7 @@ class Choices:
             here = (_choices.c.mark == mark) & (_choices.c.list == list_name)
             if not connection.execute(sa.update(_choices).where(here).values(said)).rowcount:
                 connection.execute(sa.insert(_choices).values(mark=mark, list=list_name, **said))
-            _keep_older(connection, marks)
+            self._keep_older(connection, marks)
 
     def _rows(self, marks: Mapping[str, str]) -> list[Row]:
         with self._database.read() as connection:
@@ -163,16 +163,16 @@ class Choices:
             connection.execute(sa.delete(_choices).where(_choices.c.mark.in_(marks.values())))
             if merged:
                 connection.execute(sa.insert(_choices), list(merged.values()))
-            _keep_older(connection, marks)
+            self._keep_older(connection, marks)
 
-
-def _keep_older(connection: sa.Connection, marks: Mapping[str, str]) -> None:
-    """Remember which marks under older keys are the one under the newest."""
-    *older, (key, now) = marks.items()
-    if older:
-        connection.execute(sa.delete(_renewed).where(_renewed.c.mark.in_(marks.values())))
-        connection.execute(sa.update(_renewed).where(_renewed.c.now.in_(marks.values())).values(now=now, key=key))
-        connection.execute(sa.insert(_renewed), [{"mark": mark, "now": now, "key": key} for _, mark in older])
+    def _keep_older(self, connection: sa.Connection, marks: Mapping[str, str]) -> None:
+        """Remember which marks under older keys are the one under the newest; of two who do so at once, either will do."""
+        *older, (key, now) = marks.items()
+        if older:
+            connection.execute(sa.delete(_renewed).where(_renewed.c.mark.in_(marks.values())))
+            connection.execute(sa.update(_renewed).where(_renewed.c.now.in_(marks.values())).values(now=now, key=key))
+            rows = [{"mark": mark, "now": now, "key": key} for _, mark in older]
+            connection.execute(self._database.insert_new(_renewed), rows)
 
 
 def _theirs(connection: sa.Connection, marks: Collection[str]) -> list[Row]:
