@@ -23,6 +23,7 @@ from .findings import Finding, check
 from .ledger import Entry
 from .operators import operator
 from .outcomes import WAIT, could_not_look, without_collecting
+from .period import is_day
 from .playing import demo_command
 from .reporting import report_command
 from .scan.sources import scan
@@ -30,7 +31,6 @@ from .site import Site, site
 from .tracking.events import timestamp
 from .tracking.loader import Loaded
 from .versions import as_json as as_json_list
-from .versions import is_day
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")
 _OF_PEOPLE = (*cli_people.commands, *cli_requests.commands, *cli_minors.commands)

@@ -9,12 +9,12 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from .outcomes import could_not_look
+from .outcomes import could_not_look, since_option
 from .site import Site, site
 
 
 @click.command("disclosures")
-@click.option("--since", default="", help="From this day on, such as 2026-05-08.")
+@since_option
 @click.option("--recipient", help="Only what this one got.")
 @click.option("--subject", help="Only what was about this person.")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")

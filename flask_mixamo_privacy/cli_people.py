@@ -11,7 +11,7 @@ import click
 from flask.cli import with_appcontext
 
 from .operators import operator
-from .outcomes import could_not_look
+from .outcomes import could_not_look, since_option
 from .rights.replay import Replayed
 from .rights.stores import Outcome
 from .rights.subjects import canonical
@@ -90,7 +90,7 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
 
 
 @click.command("access")
-@click.option("--since", default="", help="From this day on, such as 2026-05-08.")
+@since_option
 @click.option("--subject", help="Only looks at this person's data.")
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 @with_appcontext

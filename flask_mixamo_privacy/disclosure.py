@@ -82,7 +82,7 @@ class Disclosure:
             self._posted()
             return
         for name, value, says in (("reference", reference, "a file number"), ("actor", actor, "whoever decided on it")):
-            if not value.strip():
+            if not isinstance(value, str) or not value.strip():
                 hint = f"On the basis {self.basis!r} the ledger has to say what was asked for, and who decided."
                 raise DisclosureError(name, value, says, hint)
 

@@ -23,7 +23,7 @@ class Given(Mapping[str, Any]):
         self.fields: dict[str, Any] = dict(sent.fields.items()) if sent else {}
         self.files: Mapping[str, FileStorage] = sent.files if sent else {}
         self.dropped = sent.dropped if sent else 0
-        self.acknowledged = sent is not None and "privacy_acknowledged" in sent.own
+        self.acknowledged = sent is not None and sent.agrees("privacy_acknowledged")
         self.opt_ins: frozenset[str] = frozenset()
         self.old_enough: bool | None = None
 

@@ -92,6 +92,11 @@ def mark(point: CollectionPoint) -> str:
 _WORDS: dict[str, Callable[[Policy, CollectionPoint, Language], Wording]] = {"notice": notice, "opt-in": opt_in}
 
 
+def unasked(policy: Policy, kind: str, point: CollectionPoint) -> Wording:
+    """The words in force, in the declaration's own language: of a program, which does not say which it was shown."""
+    return _WORDS[kind](policy, point, language(policy.language))
+
+
 def in_force(policy: Policy, kind: str, point: CollectionPoint, shown: str) -> Wording | None:
     """The words that a form's hidden field names, if the form may show them now."""
     mark, source, code, digest = [*shown.split("."), "", "", ""][:4]

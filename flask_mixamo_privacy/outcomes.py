@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from .errors import PrivacyError
+from .period import is_day
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +30,17 @@ def could_not_look(command: F) -> F:
             refuse(str(error))
 
     return run  # type: ignore[return-value]
+
+
+def since_option(command: F) -> F:
+    """The option ``--since``, for a day; anything else is an error of use, exit code 2."""
+    return click.option("--since", default="", callback=_day, help="From this day on, such as 2026-05-08.")(command)
+
+
+def _day(_context: click.Context, _option: click.Parameter, day: str) -> str:
+    if day and not is_day(day):
+        raise click.BadParameter(f"{day!r} is no day; write it as 2026-05-08.", param_hint="--since")
+    return day
 
 
 @contextmanager

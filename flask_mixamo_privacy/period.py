@@ -1,9 +1,10 @@
-"""Lengths of time as a person writes them: ``13 months``."""
+"""Lengths of time as a person writes them, ``13 months``, and days: ``2026-05-08``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, cast
 
 _WRITTEN = re.compile(r"(\d{1,4}) (day|month|year)s?")
@@ -32,3 +33,11 @@ class Period:
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit}{'s' if self.count != 1 else ''}"
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day such as 2026-05-08."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

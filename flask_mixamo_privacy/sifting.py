@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
-from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import CombinedMultiDict, FileStorage, ImmutableMultiDict, MultiDict
 
 #: Our own controls at a form begin like this; they are read here and passed on to nobody.
 OWN = "privacy_"
+
+#: The button of a licence, which is ours as well.
+ACCEPTANCE = "acceptance"
+
+_NO = frozenset({"", "no", "0", "false", "off", "none", "{}"})
 
 
 @dataclass
@@ -28,28 +33,44 @@ class Sent:
         values = [str(value).strip() for value in self.fields.getlist(name) if value is not None]
         return any(values) or any(file.filename for file in self.files.getlist(name))
 
+    def agrees(self, name: str) -> bool:
+        """Whether one of our own controls was sent, and not only with a no."""
+        return not all(says_no(value) for value in self.own.getlist(name))
+
+    def declines(self, name: str) -> bool:
+        """Whether one of our own controls was sent, and says no."""
+        return name in self.own and not self.agrees(name)
+
+
+def says_no(value: object) -> bool:
+    """Whether an answer is a no, as a form or a program says it, or empty, such as JSON's null."""
+    return str(value).strip().lower() in _NO
+
 
 def sift(request: Request, declared: Collection[str], controls: Collection[str]) -> Sent:
     """Leave in the request's ``form``, ``files``, ``values`` and JSON only what is declared, or a control of the page.
 
     Controls say nothing about anybody: a token against forgery, the page to go to. They pass, and are not collected.
+    Of the query string ``values`` holds controls alone, for what stands there is not put on record; ``args`` is left as it
+    is, since pages, logins and others' extensions find their way by it.
     """
     form, files, body = request.form, request.files, _body(request)
     given = [(name, value) for name, value in form.items(multi=True)]
     given += [(name, each) for name, value in body.items() for each in (value if isinstance(value, list) else [value])]
+    ours = [*given, *((name, "") for name, value in body.items() if value == [])]
     passing = frozenset((*declared, *controls))
     request.form = ImmutableMultiDict(_of(form.items(multi=True), passing))
     request.files = ImmutableMultiDict(_of(files.items(multi=True), passing))
     for name, file in files.items(multi=True):
         if name not in passing:
             file.close()
-    request.__dict__.pop("values", None)  # made of the form, and kept by whoever looked at it before
+    _set_values(request, ImmutableMultiDict(_of(request.args.items(multi=True), controls)))
     _replace_body(request, {name: value for name, value in body.items() if name in passing})
     names = {name for name, _ in given} | set(files)
     return Sent(
         fields=MultiDict(_of(given, declared)),
         files=MultiDict(_of(files.items(multi=True), declared)),
-        own=MultiDict((name, str(value)) for name, value in given if name.startswith(OWN)),
+        own=MultiDict((name, str(value)) for name, value in ours if name.startswith(OWN) or name == ACCEPTANCE),
         dropped=sum(name not in passing and not name.startswith(OWN) for name in names),
     )
 
@@ -60,14 +81,20 @@ def put(request: Request, name: str, value: str) -> None:
     if isinstance(body, dict):
         _replace_body(request, body | {name: value})
         return
+    query = request.values.dicts[0]
     kept = [(other, each) for other, each in request.form.items(multi=True) if other != name]
     request.form = ImmutableMultiDict([*kept, (name, value)])
-    request.__dict__.pop("values", None)
+    _set_values(request, query)
 
 
 def empty(request: Request) -> None:
     """Leave nothing in the request."""
     sift(request, (), ())
+
+
+def _set_values(request: Request, query: MultiDict[str, str]) -> None:
+    """Whoever looks at query and form as one meets these, also if they looked before."""
+    request.__dict__["values"] = CombinedMultiDict([query, request.form])
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -27,10 +27,10 @@ from .refusing import (
     Refused,
 )
 from .rights.moments import now, stamp
-from .sifting import put, sift
+from .sifting import ACCEPTANCE, put, says_no, sift
 from .wording import Wording
 
-_NO = frozenset({"no", "0", "false", "off"})
+OptIn = tuple[Wording, str]  # the words, and "form" where they were shown, or "api"
 
 
 class Taking:
@@ -45,7 +45,7 @@ class Taking:
         self._sent = sift(here.request, self._declared, controls)
         self.given = here.given = Given(self._sent)
         self._subject_field = subject
-        self._opted: dict[str, Wording | None] = {}
+        self._opted: dict[str, OptIn] = {}
         self._hear_age()
 
     @cached_property
@@ -86,6 +86,11 @@ class Taking:
             return Incomplete(UNREAD, ["privacy_acknowledged"])
         return None
 
+    def agree(self) -> None:
+        """Raise :class:`NotCollected` for a licence to which somebody says no."""
+        if self._sent.declines(ACCEPTANCE):
+            raise self._missing([ACCEPTANCE])
+
     def record(self, kind: str = "collection", words: Wording | None = None, **more: str) -> None:
         """Put it on record; raises :class:`NotCollected` where that fails, for then nothing is taken.
 
@@ -108,8 +113,8 @@ class Taking:
         """
         marketing = self._here.site.mail.marketing
         try:
-            for purpose, words in self._opted.items() if self._subject else ():
-                marketing.sign_up(self._subject, purpose, words, "form" if words else "api")
+            for purpose, (words, source) in self._opted.items() if self._subject else ():
+                marketing.sign_up(self._subject, purpose, words, source)
         except (LedgerUnavailable, RightsUnavailable, OSError) as error:
             self._here.site.failed(error, tell_tests=False)
             if notices.only_signs_up(self._policy, self._point):
@@ -121,7 +126,7 @@ class Taking:
         if age.was_answered(own):
             answer = age.old_enough(own, (self._policy.minors or Minors()).age, now().date())
         elif age.ANSWER in self._declared and self._sent.has(age.ANSWER):
-            answer = str(self.given[age.ANSWER]).strip().lower() not in _NO
+            answer = not says_no(self.given[age.ANSWER])
         else:
             return
         if answer is False:
@@ -152,20 +157,25 @@ class Taking:
             self._here.site.failed(error, tell_tests=False)
             raise NotRecorded() from error
 
-    def _opt_ins(self) -> dict[str, Wording | None]:
-        """The purposes opted in to, each with the words that said so; None of a program that was shown none."""
+    def _opt_ins(self) -> dict[str, OptIn]:
+        """The purposes opted in to, each with the words that said so."""
         own, policy = self._sent.own, self._policy
-        found: dict[str, Wording | None] = {}
+        found: dict[str, OptIn] = {}
         shown = {text.split(".")[1].removeprefix("opt-in:"): text for text in own.getlist("privacy_asked") if "." in text}
-        ticked = set(own.getlist("privacy_opt_in"))
+        ticked, said_no = set(own.getlist("privacy_opt_in")), self._sent.declines("privacy_opt_in")
         for point in policy.collection:
             if point.id in ticked:
-                words = self._words_of("opt-in", shown.get(point.id, ""), point)
+                words = self._words_agreed("opt-in", shown.get(point.id, ""), point)
                 found |= dict.fromkeys(notices.asked_at_a_form(policy, point), words)
-        if notices.only_signs_up(policy, self._point) and self._point.id not in shown:
-            words = self._words_of("notice", own.get("privacy_notice", ""))
+        if notices.only_signs_up(policy, self._point) and self._point.id not in shown and not said_no:
+            words = self._words_agreed("notice", own.get("privacy_notice", ""), self._point)
             found |= {purpose: found.get(purpose, words) for purpose in self._point.purposes}
         return found
+
+    def _words_agreed(self, kind: str, shown: str, point: CollectionPoint) -> OptIn:
+        """What somebody opts in to has words, also where a program does not say which were shown: then those in force."""
+        words = self._words_of(kind, shown, point)
+        return (words, "form") if words else (notices.unasked(self._policy, kind, point), "api")
 
     def _words_of(self, kind: str, shown: str, point: CollectionPoint | None = None) -> Wording | None:
         """The words that the form says it showed; raises :class:`NotCollected` where they are good no longer."""

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from .derivation import derive
 from .document import Document
 from .errors import PolicyError, Problem
 from .language import SHIPPED, WHOLE, language
+from .period import is_day
 from .policy import Policy
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.json")
@@ -169,11 +169,3 @@ def _said(document: Document) -> dict[str, list[str]]:
 def as_json(found: list[Change]) -> list[dict[str, str]]:
     """For a machine to read."""
     return [asdict(change) for change in found]
-
-
-def is_day(text: str) -> bool:
-    """Whether a text is a day such as 2026-05-08."""
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False

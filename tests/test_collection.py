@@ -5,7 +5,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from forms import POINTS, RECIPIENTS, add_form, hidden, policy, send, with_forms
+from flask import request
+from forms import POINTS, RECIPIENTS, add_form, born, hidden, policy, send, with_forms
 
 from conftest import in_a_thread
 from flask_mixamo_privacy.errors import LedgerUnavailable, OtherPurpose, UndeclaredCollection, UndeclaredField
@@ -45,6 +46,30 @@ def test_promise_10_only_declared_fields_pass(tiny):
     assert json.loads(site.ledger("collection")[0]["detail"])["dropped"] == 2
 
 
+@pytest.mark.parametrize("looked_before", [True, False])
+def test_promise_10_the_query_string_brings_nothing_into_the_values(tiny, looked_before):
+    """Neither what is not declared, nor what is, for it would not be on record; a control of the page passes."""
+    site = tiny(PRIVACY_POLICY=policy())
+    site.app.before_request(lambda: request.values.get("ssn") and None if looked_before else None)
+
+    @site.app.post("/registration")
+    @site.privacy.collects("registration", controls=("next",))
+    def view():
+        return [request.values.to_dict(), request.args.to_dict()]
+
+    query = {"ssn": "1", "name": "Eve", "next": "/"}
+    found = site.visitor().post("/registration", query_string=query, data={"email": ADA}).json
+    assert found == [{"next": "/", "email": ADA}, query]
+
+
+def test_promise_10_the_query_string_does_not_answer_the_question_of_age(tiny):
+    """What the view finds in the values is what was heard."""
+    site = with_forms(tiny)
+    fields = {"email": ADA, **born(2020)}
+    found = site.visitor().post("/account?old_enough=yes&privacy_birth_day=1", data=fields).json
+    assert found["values"] == {"email": ADA, "old_enough": "no"}
+
+
 def test_promise_10_json_is_sifted_too(tiny):
     """However a view reads the body: parsed, forced, or raw."""
     site = tiny(PRIVACY_POLICY=policy())
@@ -52,8 +77,6 @@ def test_promise_10_json_is_sifted_too(tiny):
     @site.app.post("/registration")
     @site.privacy.collects("registration")
     def view():
-        from flask import request
-
         return [
             request.get_json(force=True),
             request.json,
@@ -220,8 +243,6 @@ def test_controls_of_the_page_pass_and_are_not_collected(tiny):
     @site.app.post("/register")
     @site.privacy.collects("registration", controls=["next"])
     def register():
-        from flask import request
-
         return {"seen": request.form, "given": dict(site.privacy.given)}
 
     found = site.visitor().post("/register", data={"email": ADA, "next": "/", "csrf_token": "t"}).json
@@ -259,6 +280,25 @@ def test_promise_10_an_opt_in_is_recorded_with_its_words(tiny):
     [words] = [text["body"] for text in site.ledger_texts() if text["digest"] == row["text"]]
     assert "Yes, I want this: Newsletter" in words
     assert (optin(site).text, optin(site).policy) == (row["text"], "2026-05-08")
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "words"),
+    [
+        ("/registration", {"privacy_opt_in": "newsletter"}, "Yes, I want this: Newsletter"),
+        ("/registration", {"privacy_opt_in": "newsletter", "privacy_asked": ""}, "Yes, I want this: Newsletter"),
+        ("/pictures", {}, "We send pictures."),
+    ],
+)
+@pytest.mark.parametrize("kind", ["data", "json"])
+def test_promise_10_an_opt_in_always_has_its_words(tiny, kind, path, said, words):
+    """A program that was shown none opts in to those in force, in the site's own language, and is on record as a program."""
+    site = with_forms(tiny)
+    answer = site.visitor(Accept_Language="de").post(path, **{kind: {"email": ADA, **said}})
+    [row] = site.ledger("opt-in")
+    [body] = [text["body"] for text in site.ledger_texts() if text["digest"] == row["text"]]
+    assert answer.status_code == 200 and words in body
+    assert (row["source"], row["locale"]) == ("api", "en") and optin(site, ADA, row["purposes"][2:-2]).text == row["text"]
 
 
 def test_promise_10_a_box_left_alone_opts_in_to_nothing(tiny):
@@ -393,6 +433,35 @@ def test_promise_31_a_posting_without_the_acknowledgement_is_refused(tiny):
         "acknowledged": True,
     }
     assert "I know that everybody" in next(text["body"] for text in site.ledger_texts() if text["digest"] == row["text"])
+
+
+NO = ["", " ", "0", "false", "no", "off"]
+
+
+@pytest.mark.parametrize(
+    "sent", [{"json": no} for no in (False, 0, None, [], {}, *NO)] + [{"data": no} for no in NO], ids=str
+)
+def test_promise_31_an_acknowledgement_that_says_no_is_none(tiny, sent):
+    """However a form or a program says it: as if it were missing."""
+    site = with_forms(tiny)
+    [(kind, said)] = sent.items()
+    post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": said}
+    answer = site.visitor().post("/posting", **{kind: post})
+    assert answer.status_code == 400 and "Please say that you know who can read it" in answer.text and site.ledger() == []
+
+
+def test_promise_31_a_box_that_is_ticked_beside_a_hidden_no_counts(tiny):
+    """As some form builders send it: first what is meant by an empty box, then the box."""
+    post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": ["0", "1"]}
+    assert with_forms(tiny).visitor().post("/posting", data=post).status_code == 200
+
+
+@pytest.mark.parametrize("said", [False, 0, None, [], {}, *NO])
+def test_promise_10_an_opt_in_that_says_no_is_none(tiny, said):
+    """Also where sending the form would be the opt-in."""
+    site = with_forms(tiny)
+    answer = site.visitor().post("/pictures", json={"email": ADA, "privacy_opt_in": said})
+    assert answer.status_code == 400 and site.ledger() == [] and optin(site, ADA, "kids") is None
 
 
 def test_promise_31_any_point_may_be_a_public_one(tiny):

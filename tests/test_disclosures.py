@@ -185,6 +185,16 @@ def test_promise_28_the_policy_page_names_every_recipient(tiny):
         assert words in text
 
 
+@pytest.mark.parametrize("given", [None, 12, ["12/26"]])
+@pytest.mark.parametrize(("name", "allowed"), [("reference", "a file number"), ("actor", "whoever decided on it")])
+def test_promise_29_what_is_no_text_says_nothing(site, name, allowed, given):
+    """The error is the one for what is missing, and nothing goes out."""
+    with pytest.raises(DisclosureError) as told:
+        disclose(site, purpose="", fields=["name"], **COURT | {name: given})
+    hint = "On the basis 'legal' the ledger has to say what was asked for, and who decided."
+    assert str(told.value) == f"{name} is {given!r}; allowed: {allowed}. {hint}" and site.ledger() == []
+
+
 def test_the_command_lists_them(site):
     """For a person and for a machine; of one recipient, of one person, from one day on."""
     disclose(site)
@@ -200,3 +210,11 @@ def test_the_command_lists_them(site):
     )
     for choice, number in (("--recipient=court", 1), ("--subject=EVE@shop.example", 1), ("--since=2026-05-09", 0)):
         assert len(json.loads(site.cli("disclosures", "--json", choice).output)) == number, choice
+
+
+@pytest.mark.parametrize("command", ["disclosures", "access"])
+@pytest.mark.parametrize("day", ["garbage", "2026-02-30", "08.05.2026", "2026-5-8"])
+def test_what_is_no_day_is_refused(site, command, day):
+    """With what is allowed, and exit 2; it is not taken for a day on which nothing happened."""
+    outcome = site.cli(command, "--since", day)
+    assert outcome.exit_code == 2 and f"{day!r} is no day; write it as 2026-05-08." in outcome.output

@@ -56,6 +56,17 @@ def test_promise_06_without_the_licence_no_download(tiny, name):
     assert (served.status_code, served.text, served.headers["Cache-Control"]) == (200, "the file", "private")
 
 
+@pytest.mark.parametrize("said", ["", "0", "false", "no"])
+@pytest.mark.parametrize("declared", [(), ("acceptance",)])
+def test_promise_06_an_acceptance_that_says_no_is_none(tiny, said, declared):
+    """Whether or not the point declares it as a field: 400, nothing on record, and no download."""
+    points = [replace(point, required=declared) if point.id == "licence" else point for point in POINTS]
+    site = licensed(tiny, text=FIRST, config={"PRIVACY_POLICY": policy(*points)})
+    visitor = site.visitor()
+    assert agree(visitor, acceptance=said).status_code == 400
+    assert site.ledger() == [] and visitor.get("/file").status_code == 302
+
+
 def test_promise_06_from_the_package_and_from_privacy(tiny):
     """Two ways to the same."""
     site = tiny(PRIVACY_POLICY=policy())

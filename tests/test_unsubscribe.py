@@ -1,6 +1,9 @@
 """Unsubscribing by a link and by one click (RFC 8058, RFC 2369)."""
 
+import json
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from flask_wtf import CSRFProtect
@@ -96,6 +99,56 @@ def test_promise_26_it_can_be_undone(shop):
     assert [row["kind"] for row in shop.site.ledger()] == ["opt-in"] + 2 * ["opt-out", "opt-out undone"]
 
 
+def rotated(tiny, number):
+    """A shop with that many keys, the newest last."""
+    return Shop(tiny, PRIVACY_KEYS={f"key{n}": str(n) * 20 for n in range(1, number + 1)})
+
+
+@pytest.mark.parametrize("looked_up", [True, False])
+def test_promise_26_it_can_be_undone_after_the_keys_changed(tiny, looked_up):
+    """Twice even, and whether or not the rows were written anew in between; the link is still the one of the old mail."""
+    with rotated(tiny, 1) as shop:
+        shop.privacy.opt_in(ADA)
+        path = path_of(shop)
+    for number in (2, 3):
+        with rotated(tiny, number) as shop:
+            shop.site.visitor().post(path)
+            assert not looked_up or shop.may() == "opted-out"
+            shop.site.visitor().post(path, data={"undo": "1"})
+            assert not looked_up or shop.may() == "opted-in"
+    with rotated(tiny, 3) as shop:
+        assert shop.may() == "opted-in"
+
+
+def test_promise_26_an_old_link_takes_off_whoever_came_back_under_a_new_key(tiny):
+    """The later word counts, though the clock stands still; and a replay of the ledger changes nothing."""
+    with rotated(tiny, 1) as shop:
+        shop.privacy.opt_in(ADA)
+        path = path_of(shop)
+    with rotated(tiny, 2) as shop:
+        for _ in range(3):
+            shop.privacy.opt_in(ADA)
+            assert shop.may() == "opted-in"
+        shop.site.visitor().post(path)
+        assert shop.may() == "opted-out"
+        assert json.loads(shop.site.cli("replay", "--json").output)["choices"] == 0 and shop.may() == "opted-out"
+
+
+def test_promise_34_an_undone_opt_out_stays_undone_after_a_restore(tiny, clock):
+    """Also where the keys changed between the two, and the backup knows only the older one."""
+    with rotated(tiny, 1) as shop:
+        shop.privacy.opt_in(ADA)
+        path, database = path_of(shop), shop.site.folder / "privacy-rights.sqlite"
+        backup = database.read_bytes()
+        shop.site.visitor().post(path)
+    clock.shift(1)
+    with rotated(tiny, 2) as shop:
+        assert shop.may() == "opted-out"
+        shop.site.visitor().post(path, data={"undo": "1"})
+        database.write_bytes(backup)
+        assert json.loads(shop.site.cli("replay", "--json").output)["choices"] == 0 and shop.may() == "opted-in"
+
+
 def test_promise_26_undoing_makes_no_opt_in(shop):
     """Who never signed up does not by pressing it."""
     path = f"/privacy/unsubscribe/{shop.token('bob@shop.example')}"
@@ -131,6 +184,22 @@ def test_promise_26_what_could_not_be_written_is_told(shop):
     (shop.site.folder / "privacy-rights.sqlite").write_text("no database at all, and long enough to be taken for one")
     answer = shop.site.visitor().post(path, data=ONE_CLICK)
     assert answer.status_code == 503 and "could not be written down just now" in answer.text
+
+
+@pytest.mark.parametrize("data", [ONE_CLICK, {"undo": "1"}])
+def test_promise_26_a_bad_token_gets_the_same_answer_while_the_database_is_away(tiny, monkeypatch, data):
+    """Be it that it cannot be read, or that nothing can be written there."""
+    monkeypatch.setattr("flask_mixamo_privacy.database._WAIT_MS", 20)
+    with Shop(tiny) as shop:
+        shop.privacy.opt_in(ADA)
+        paths = [f"/privacy/unsubscribe/{token}" for token in (shop.token(), "a" * LENGTH)]
+        database = shop.site.folder / "privacy-rights.sqlite"
+        with closing(sqlite3.connect(database)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            answers = [shop.site.visitor().post(path, data=data) for path in paths]
+        database.write_text("no database at all, and long enough to be taken for one")
+        answers += [shop.site.visitor().post(path, data=data) for path in paths]
+        assert {(answer.status_code, answer.data) for answer in answers} == {(503, answers[0].data)}
 
 
 def test_the_page_speaks_the_visitors_language(shop):

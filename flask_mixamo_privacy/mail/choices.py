@@ -32,6 +32,16 @@ _choices = sa.Table(
     sa.Column("out_turn", sa.Integer, nullable=False, default=0),
 )
 
+#: The mark that a token in an old mail has, and the one that the rows of the same person have now. It names no key, for a
+#: key that is gone makes nobody unknown by it: no token under that key is read any longer.
+_renewed = sa.Table(
+    "mail_renewed",
+    _tables,
+    sa.Column("mark", sa.Text, primary_key=True),
+    sa.Column("now", sa.Text, nullable=False, index=True),
+    sa.Column("key", sa.Text, nullable=False),
+)
+
 _IN = ("in_at", "in_turn", "policy", "text", "in_source")
 _OUT = ("out_at", "out_turn", "out_source")
 
@@ -62,6 +72,8 @@ class Choice:
 
 class Choices:
     """One row a person and list. Every row names its key, and what is found is written anew under the newest.
+
+    The marks under the older keys are kept beside it, for the tokens in old mails name no other.
 
     People are given as their keyed hashes by the key's id, the newest last. Every method raises
     :class:`RightsUnavailable` when the database is away.
@@ -113,6 +125,16 @@ class Choices:
             rows = self._rows(marks)
         return [_choice(row) for row in rows]
 
+    def known_as(self, marks: Mapping[str, str]) -> dict[str, str]:
+        """Marks, and last the one under which these people's rows were written anew since then.
+
+        A writing transaction, so that it fails whenever an opt-out would.
+        """
+        with self._database.write() as connection:
+            chosen = sa.select(_renewed.c.key, _renewed.c.now).where(_renewed.c.mark.in_(marks.values()))
+            newer = {row.key: row.now for row in connection.execute(chosen)}
+        return {key: mark for key, mark in marks.items() if key not in newer} | newer
+
     def lists(self) -> dict[str, str]:
         """The names of the lists, by what a token says of them."""
         with self._database.read() as connection:
@@ -125,6 +147,7 @@ class Choices:
             here = (_choices.c.mark == mark) & (_choices.c.list == list_name)
             if not connection.execute(sa.update(_choices).where(here).values(said)).rowcount:
                 connection.execute(sa.insert(_choices).values(mark=mark, list=list_name, **said))
+            self._keep_older(connection, marks)
 
     def _rows(self, marks: Mapping[str, str]) -> list[Row]:
         with self._database.read() as connection:
@@ -140,6 +163,16 @@ class Choices:
             connection.execute(sa.delete(_choices).where(_choices.c.mark.in_(marks.values())))
             if merged:
                 connection.execute(sa.insert(_choices), list(merged.values()))
+            self._keep_older(connection, marks)
+
+    def _keep_older(self, connection: sa.Connection, marks: Mapping[str, str]) -> None:
+        """Remember which marks under older keys are the one under the newest; of two who do so at once, either will do."""
+        *older, (key, now) = marks.items()
+        if older:
+            connection.execute(sa.delete(_renewed).where(_renewed.c.mark.in_(marks.values())))
+            connection.execute(sa.update(_renewed).where(_renewed.c.now.in_(marks.values())).values(now=now, key=key))
+            rows = [{"mark": mark, "now": now, "key": key} for _, mark in older]
+            connection.execute(self._database.insert_new(_renewed), rows)
 
 
 def _theirs(connection: sa.Connection, marks: Collection[str]) -> list[Row]:

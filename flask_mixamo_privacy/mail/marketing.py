@@ -76,17 +76,23 @@ class Marketing:
     def opt_out_by(self, bearer: Bearer, source: str) -> str:
         """Take whoever a token is about off its list; gives the list's name."""
         list_name = named(bearer, self.choices.lists())
-        self._opt_out(bearer.marks, list_name, source)
+        self._opt_out(self.choices.known_as(bearer.marks), list_name, source)
         return list_name
 
     def undo(self, bearer: Bearer) -> bool:
         """Take an opt-out back; gives whether there was one. It makes no opt-in where there was none."""
         list_name = named(bearer, self.choices.lists())
-        if not self.choices.is_out(bearer.marks, list_name):
+        marks = self.choices.known_as(bearer.marks)
+        if not self.choices.is_out(marks, list_name):
             return False
-        self._ledger.append(self._entry("opt-out undone", stamp(), bearer.marks, list_name, "link"))
-        self.choices.take_back(bearer.marks, list_name)
+        self._ledger.append(self._entry("opt-out undone", stamp(), marks, list_name, "link"))
+        self.choices.take_back(marks, list_name)
         return True
+
+    def touch(self) -> None:
+        """Change nothing, and raise :class:`RightsUnavailable` whenever an opt-out by a token would."""
+        self.choices.lists()
+        self.choices.known_as({})
 
     def may_mail(self, address: str, list_name: str | None = None) -> Decision:
         """Whether marketing mail may go to an address now: of one list, or of any that it is on."""
@@ -106,12 +112,14 @@ class Marketing:
         newest: dict[tuple[str, str], Mapping[str, str]] = {}
         for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", "erasure", since=since):
             if row["kind"] != "erasure" or is_of_a_person(row):
-                newest.pop((row["subject"], _list_of(row)), None)
+                for mark in hashes_of(row).values():
+                    newest.pop((mark, _list_of(row)), None)
                 newest[row["subject"], _list_of(row)] = row
         return sum(self._again(row) for row in newest.values() if row["subject"])
 
     def _again(self, row: Mapping[str, str]) -> bool:
-        marks, list_name = {key: mark_of(hashed) for key, hashed in hashes_of(row).items()}, _list_of(row)
+        marks = self.choices.known_as({key: mark_of(hashed) for key, hashed in hashes_of(row).items()})
+        list_name = _list_of(row)
         is_out = row["kind"] in ("opt-out", "erasure")
         if self.choices.knows(marks, list_name, row["at"], "out" if is_out else "in"):
             return False
@@ -134,8 +142,8 @@ class Marketing:
         self.choices.opt_out(marks, list_name, at, source)
 
     def _entry(self, kind: str, at: str, marks: Mapping[str, str], list_name: str, source: str, **proof: str) -> Entry:
-        key, mark = list(marks.items())[-1]
-        said = json.dumps({"list": list_name}, ensure_ascii=False)
+        *older, (key, mark) = marks.items()
+        said = json.dumps({"list": list_name} | ({"older": dict(older)} if older else {}), ensure_ascii=False)
         purpose = list_name if list_name in self._apart else PURPOSE
         about = {"purposes": (purpose,), "subject": mark, "subject_key": key}
         return Entry(kind, at, source=source, detail=said, **about, **proof)  # type: ignore[arg-type]

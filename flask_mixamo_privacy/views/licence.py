@@ -40,6 +40,7 @@ def take(point_id: str) -> Response:
     try:
         taking = open_form(found.point, "email", ("next", "version"))
         taking.check()
+        taking.agree()
         taking.record("acceptance", _words(found), version=version)
         accept(here, found)
     except NotCollected as error:

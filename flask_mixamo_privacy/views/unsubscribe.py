@@ -29,22 +29,24 @@ def stop(token: str) -> Response:
     """Unsubscribe, or take it back: whoever has the token may, from wherever they send it, without a cookie.
 
     A mail provider posts ``List-Unsubscribe=One-Click`` with neither session nor ``Origin``. The answer is the same for
-    a token that we did not make, so that nobody learns which are good; a redirect would not be followed.
+    a token that we did not make, also while the database is away, so that nobody learns which are good; a redirect would
+    not be followed.
     """
     request.max_content_length = _LARGEST
     here = site()
     try:
-        bearer = here.mail.marketing.tokens.read(token)
-        if "undo" in request.form:
-            if bearer is not None:
-                here.mail.marketing.undo(bearer)
-            return _page("undone")
-        if bearer is not None:
-            here.mail.marketing.opt_out_by(bearer, "link")
+        marketing, undoes = here.mail.marketing, "undo" in request.form
+        bearer = marketing.tokens.read(token)
+        if bearer is None:
+            marketing.touch()
+        elif undoes:
+            marketing.undo(bearer)
+        else:
+            marketing.opt_out_by(bearer, "link")
     except (RightsUnavailable, LedgerUnavailable, OSError) as error:
         here.failed(error, tell_tests=False)
         return _page("failed", 503)  # the mail provider tries again
-    return _page("stopped")
+    return _page("undone" if undoes else "stopped")
 
 
 def _page(state: str, status: int = 200) -> Response:
