@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 from ..errors import StoreError
 from ..policy import Policy
 from .columns import columns_of, field_of, is_secret
-from .row import ERASED, Row
+from .row import Row, is_erased, says_erased
 from .stores import Done, Kept, PersonalStore
+from .subjects import canonical
 
 _MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
 
@@ -70,14 +72,14 @@ class _ModelStore:
                 rows = sa.select(column).distinct().where(column.is_not(None))
                 if key is not None:
                     rows = rows.where(target.in_(sa.select(key)))
-                yield from (str(found) for found in connection.scalars(rows) if not str(found).startswith(ERASED))
+                yield from (str(found) for found in connection.scalars(rows) if not is_erased(found))
 
     def export(self, subject: str) -> dict[str, Any]:
         found = {}
         with self._connect() as connection:
             for model in self._models.subjects:
-                rows = connection.execute(sa.select(*_table(model).columns).where(self._is(model, subject))).mappings()
-                if said := [self._said(model, row) for row in rows]:
+                rows = connection.execute(sa.select(*_table(model).columns).where(self._is(connection, model, subject)))
+                if said := [self._said(model, row) for row in rows.mappings()]:
                     found[_table(model).name] = said
         return found
 
@@ -85,7 +87,7 @@ class _ModelStore:
         done = Done()
         with self._connect(write=True) as connection:
             for model in self._in_order:
-                condition = self._is(model, subject)
+                condition = self._is(connection, model, subject)
                 if before is not None:
                     made = self._made(model)
                     if made is None:
@@ -103,7 +105,9 @@ class _ModelStore:
                 held = {c.name: changes[f.name] for c, f in self._fields(model) if f is not None and f.name in changes}
                 if held:
                     table = _table(model)
-                    corrected += connection.execute(sa.update(table).where(self._is(model, subject)).values(held)).rowcount
+                    corrected += connection.execute(
+                        sa.update(table).where(self._is(connection, model, subject)).values(held)
+                    ).rowcount
         return corrected
 
     def expire(self, now: datetime) -> int:
@@ -113,8 +117,7 @@ class _ModelStore:
             for model, path in self._models.subjects.items():
                 column, key, _ = self._models._subject(model, path)
                 if key is None:
-                    lost = sa.cast(column, sa.Text).startswith(ERASED)
-                    done = self._erase(connection, model, lost, done, only_ended=True)
+                    done = self._erase(connection, model, says_erased(column), done, only_ended=True)
         self._leave_no_copy()
         return done.deleted
 
@@ -147,9 +150,9 @@ class _ModelStore:
         names = self._models.names or {}
         return [(column, field_of(name, column, self._policy, names)) for name, column in columns_of(model)]
 
-    def _is(self, model: Any, subject: str) -> Any:
+    def _is(self, connection: sa.Connection, model: Any, subject: str) -> Any:
         column, key, target = self._models._subject(model, self._models.subjects[model])
-        same = sa.func.lower(sa.cast(column, sa.Text)) == subject.lower()
+        same = _same(connection, column, canonical(subject))
         return same if key is None else key.in_(sa.select(target).where(same))
 
     def _made(self, model: Any) -> sa.Column[Any] | None:
@@ -188,6 +191,20 @@ class _ModelStore:
 
 def _table(model: Any) -> sa.Table:
     return sa.inspect(model).local_table  # type: ignore[no-any-return]
+
+
+def _same(connection: sa.Connection, column: sa.Column[Any], subject: str) -> Any:
+    """Whether a column holds this subject: an id as it is, an address in any spelling that has this canonical form.
+
+    What a database takes for a small letter depends on the database (SQLite knows A to Z only), so it is asked for what
+    has the same ASCII letters, and Python decides. K and I are no such letters: two that are not ASCII become k and i.
+    """
+    text = sa.cast(column, sa.Text)
+    if "@" not in subject:
+        return text == subject
+    pattern = "%" + re.sub(r"[^!-hjl-~]+", "%", re.sub(r"([\\%_])", r"\\\1", subject)) + "%"
+    alike = sa.select(text).distinct().where(sa.func.lower(text).like(pattern, escape="\\"))
+    return text.in_([found for found in connection.scalars(alike) if canonical(found) == subject])
 
 
 def _sorted(models: Iterable[Any]) -> list[sa.Table]:

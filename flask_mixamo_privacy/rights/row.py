@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -18,6 +19,7 @@ from .stores import Kept
 
 #: What stands in the place of the person, in a row that stays; told apart by random letters, as some columns are unique.
 ERASED = "erased-"
+_ERASED = re.compile(f"{ERASED}[0-9a-f]{{12}}")
 
 #: What stands in a column that must say something.
 _EMPTY: dict[type, Any] = {
@@ -85,7 +87,7 @@ class Row:
         return days_after(self._made.date(), field.kept_for).isoformat()
 
     def _is_gone(self, name: str) -> bool:
-        return str(self._values[name]).startswith(ERASED)
+        return is_erased(self._values[name])
 
     def _instead(self, column: sa.Column[Any]) -> Any:
         """What a column says instead; raises :class:`StoreError` for one that can say nothing else."""
@@ -98,6 +100,16 @@ class Row:
             hint = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
             raise StoreError(f"the column {column}", str(column.type), "a column that can be emptied", hint)
         return _EMPTY[kind]
+
+
+def is_erased(value: object) -> bool:
+    """Whether this stands in the place of a person: the whole of it, letter by letter, for an address may begin like it."""
+    return isinstance(value, str) and _ERASED.fullmatch(value) is not None
+
+
+def says_erased(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """The same, asked of a database."""
+    return sa.cast(column, sa.Text).regexp_match(rf"\A{_ERASED.pattern}\Z")
 
 
 def _python_type(column: sa.Column[Any]) -> type:
