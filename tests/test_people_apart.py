@@ -22,7 +22,7 @@ class Member(Own):
     id: Mapped[int] = mapped_column(primary_key=True)
     login: Mapped[str]
     name: Mapped[str] = mapped_column(default="")
-    created_at: Mapped[datetime] = mapped_column(default=lambda: datetime(2026, 5, 8))  # noqa: DTZ001
+    created_at: Mapped[datetime] = mapped_column(default=lambda: datetime(2026, 5, 8))
 
 
 def site_of(tmp_path, tiny, *logins):

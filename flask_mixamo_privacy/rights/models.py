@@ -39,7 +39,7 @@ class Models:
         """The store, under this policy."""
         found = _ModelStore(self, policy)
         acts = (found.subjects, found.export, found.erase, found.correct, found.expire)
-        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {})
+        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {}, found.keeps_people)
 
     def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
         """The column that names the person; behind a foreign key also that key, and the column it points to."""
@@ -64,6 +64,13 @@ class _ModelStore:
         # Rows go before those they point to.
         order = {table: place for place, table in enumerate(_sorted(models.subjects))}
         self._in_order = sorted(models.subjects, key=lambda model: -order[sa.inspect(model).local_table])
+
+    @property
+    def keeps_people(self) -> bool:
+        """Whether rows name their person still after an erasure, so that only the ledger knows what is to end."""
+        paths = ((model, *self._models._subject(model, path)) for model, path in self._models.subjects.items())
+        ours = [_table(model) for model in self._models.subjects]
+        return any(column.table not in ours or self._ends(model, column) for model, column, _, _ in paths)
 
     def subjects(self) -> Iterator[str]:
         with self._connect() as connection:
@@ -111,17 +118,18 @@ class _ModelStore:
         return corrected
 
     def expire(self, now: datetime) -> int:
-        """Delete the rows that lost their person to an erasure, once all that kept them is over."""
+        """Empty what was kept in rows that lost their person to an erasure, once its time is over; the rows go with the
+        last of it. Gives the number of rows deleted."""
         done = Done()
         with self._connect(write=True) as connection:
-            for model, path in self._models.subjects.items():
-                column, key, _ = self._models._subject(model, path)
-                if key is None:
-                    done = self._erase(connection, model, says_erased(column), done, only_ended=True)
+            for model in self._in_order:
+                column, key, target = self._models._subject(model, self._models.subjects[model])
+                lost = says_erased(column)
+                done = self._erase(connection, model, lost if key is None else key.in_(sa.select(target).where(lost)), done)
         self._leave_no_copy()
         return done.deleted
 
-    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done, *, only_ended: bool = False) -> Done:
+    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done) -> Done:
         table, subject = _table(model), self._models._subject(model, self._models.subjects[model])
         made = self._made(model)
         kept: list[Kept] = list(done.kept)
@@ -129,14 +137,33 @@ class _ModelStore:
         for found in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
             row = Row(self._fields(model), subject[0] if subject[1] is None else None, made, found, self._policy.language)
             here = sa.and_(*(column == found[column.name] for column in table.primary_key))
-            if not row.stays:
+            held = not row.stays and self._is_held(connection, table, found)
+            if not row.stays and not held:
                 self._let_go(connection, table, found)
                 deleted += connection.execute(sa.delete(table).where(here)).rowcount
-            elif not only_ended:
-                kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
-                if changes := row.changes:
-                    anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
+                continue
+            kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
+            if changes := row.changes | (row.secrets if held else {}):
+                anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
         return Done(deleted, anonymised, 0, tuple(kept))
+
+    def _is_held(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> bool:
+        """Whether a row that would go is all that tells whose the rows behind it were, of which something is to end yet.
+
+        Then it stays, empty, with the mark of the erased, and goes after the last of them.
+        """
+        for model, path in self._models.subjects.items():
+            column, key, target = self._models._subject(model, path)
+            if key is not None and target.table is table and (self._ends(model) or not key.nullable):
+                behind = sa.select(sa.literal(1)).where(key == going[target.name]).limit(1)
+                if connection.scalar(behind) is not None:
+                    return True
+        return False
+
+    def _ends(self, model: Any, column: sa.Column[Any] | None = None) -> bool:
+        """Whether a model keeps something for a time: in this column, or in any."""
+        held = [field for one, field in self._fields(model) if field is not None and (column is None or one is column)]
+        return any(field.on_erase == "keep" and field.kept_for is not None for field in held)
 
     def _let_go(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> None:
         """Let what stays, and points to a row that goes, point to nothing."""

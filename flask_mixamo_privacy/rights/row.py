@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ..errors import StoreError
 from ..policy import Field, Text
+from .columns import is_secret
 from .duration import days_after
 from .stores import Kept
 
@@ -67,6 +68,13 @@ class Row:
             if (field is not None or column is self._subject) and not (field is not None and self._is_kept(field))
         }
         return {name: value for name, value in emptied.items() if self._values[name] != value and not self._is_gone(name)}
+
+    @property
+    def secrets(self) -> dict[str, Any]:
+        """What opens a door for the person, emptied: of a row that stays for the sake of others only."""
+        columns = [column for column, field in self._fields if field is None and is_secret(column.name)]
+        emptied = {column.name: self._instead(column) for column in columns if not self._is_gone(column.name)}
+        return {name: value for name, value in emptied.items() if self._values[name] != value}
 
     def kept(self, table: str) -> Iterator[Kept]:
         """What stays as it is, why, and until when."""
