@@ -130,12 +130,11 @@ class _ModelStore:
         return done.deleted
 
     def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done) -> Done:
-        table, subject = _table(model), self._models._subject(model, self._models.subjects[model])
-        made = self._made(model)
+        table, made, people = _table(model), self._made(model), self._people_of(model)
         kept: list[Kept] = list(done.kept)
         deleted, anonymised = done.deleted, done.anonymised
         for found in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
-            row = Row(self._fields(model), subject[0] if subject[1] is None else None, made, found, self._policy.language)
+            row = Row(self._fields(model), people, made, found, self._policy.language)
             here = sa.and_(*(column == found[column.name] for column in table.primary_key))
             held = not row.stays and self._is_held(connection, table, found)
             if not row.stays and not held:
@@ -147,13 +146,18 @@ class _ModelStore:
                 anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
         return Done(deleted, anonymised, 0, tuple(kept))
 
+    def _people_of(self, model: Any) -> frozenset[sa.Column[Any]]:
+        """The columns of a model by which its own rows, and those behind it, are somebody's."""
+        columns = (self._models._subject(*one)[0] for one in self._models.subjects.items())
+        return frozenset(column for column in columns if column.table is _table(model))
+
     def _is_held(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> bool:
         """Whether a row that would go is all that tells whose the rows behind it were, of which something is to end yet.
 
         Then it stays, empty, with the mark of the erased, and goes after the last of them.
         """
         for model, path in self._models.subjects.items():
-            column, key, target = self._models._subject(model, path)
+            _, key, target = self._models._subject(model, path)
             if key is not None and target.table is table and (self._ends(model) or not key.nullable):
                 behind = sa.select(sa.literal(1)).where(key == going[target.name]).limit(1)
                 if connection.scalar(behind) is not None:
