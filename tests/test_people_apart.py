@@ -77,3 +77,24 @@ def test_who_looks_erased_is_not(tmp_path, tiny):
     site.cli("prune")
     assert left() == alive
     assert sorted(next(iter(site.privacy.site(site.app).rights.stores)).people()) == sorted(alive)
+
+
+class Visit(Own):
+    __tablename__ = "visits"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(sa.ForeignKey("members.id"))
+    name: Mapped[str]
+
+
+def test_a_new_address_is_set_after_what_is_found_by_the_old(tmp_path, tiny):
+    """Rows behind a foreign key are corrected with the row that names the person."""
+    site, left = site_of(tmp_path, tiny, "ada@example.de")
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
+    with Session(engine) as session:
+        session.add(Visit(member_id=1, name="Ada"))
+        session.commit()
+    site.privacy.register_models(engine, {Member: "login", Visit: "member_id.login"}, name="visits")
+    rights = site.privacy.site(site.app).rights
+    found = list(rights.stores)[1].correct("ada@example.de", {"login": "grace@example.de", "name": "Grace"})
+    with Session(engine) as session:
+        assert (found, left(), list(session.scalars(sa.select(Visit.name)))) == (2, ["grace@example.de"], ["Grace"])

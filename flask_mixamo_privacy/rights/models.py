@@ -108,7 +108,7 @@ class _ModelStore:
     def correct(self, subject: str, changes: Mapping[str, str]) -> int:
         corrected = 0
         with self._connect(write=True) as connection:
-            for model in self._models.subjects:
+            for model in self._in_order:  # once the address itself is another, no row behind it is found by the old one
                 held = {c.name: changes[f.name] for c, f in self._fields(model) if f is not None and f.name in changes}
                 if held:
                     table = _table(model)
