@@ -35,6 +35,9 @@ def told_of_models(app: Flask, policy: Policy, stores: Stores) -> Iterator[Told]
 
 
 def _told_of(store: Any) -> Iterator[Told]:
+    for model, why, hint in store.endless() if store.endless is not None else ():
+        says = f"The model {model} keeps something for a time, and it would stay for ever: {why}."
+        yield "error", f"models.{model}.kept_for", says, hint
     for what in ("subject", "export", "erase", "correct"):
         if getattr(store, what) is None:
             says = f"The store {store.name!r} has no {what}; answers will say that it is not covered."

@@ -175,3 +175,42 @@ def test_what_is_unique_together_with_others_is_made_anonymous_twice(tmp_path, t
     for one in people:
         shop.erase(one)
     assert [nick[:7] for (nick,) in shop.rows(model, "nick")] == ["erased-"] * 2
+
+
+class Numbered(Own):
+    __tablename__ = "numbered"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[int]
+    address: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Timeless(Own):
+    __tablename__ = "timeless"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    address: Mapped[str]
+
+
+LONG = Field("email", "identifying", "Your address.", "keep", "A court asked.", Period(90, "year"))
+
+
+@pytest.mark.parametrize(
+    ("subjects", "why", "fields"),
+    [
+        ({Numbered: "person"}, "'numbered.person', which names its person, has no room for a mark", FIELDS),
+        ({Timeless: "email"}, "no column says since when", FIELDS),
+        ({Invoice: "account_id.email"}, "this store does not cover 'accounts', where its person stands", FIELDS),
+        ({Account: "email"}, "'accounts.email' is kept for longer than the ledger knows of an erasure", [LONG]),
+    ],
+)
+def test_what_would_not_end_is_told(tmp_path, tiny, subjects, why, fields):
+    """By `flask privacy check`, before anybody is promised that it ends."""
+    outcome = Shop(tmp_path, tiny, subjects, fields=fields).site.cli("check")
+    assert f"keeps something for a time, and it would stay for ever: {why}." in outcome.output and outcome.exit_code == 1
+
+
+def test_what_ends_is_not_told(tmp_path, tiny):
+    """Every other shape in this file is kept as long as is said."""
+    outcome = Shop(tmp_path, tiny, BEHIND | {Bill: "email", Post: "email"}).site.cli("check")
+    assert "would stay for ever" not in outcome.output

@@ -50,8 +50,27 @@ def test_promise_4_a_model_beside_the_app_is_found_however_it_is_declared(tmp_pa
     assert {f"models.{name}.iban" for name in ("Mapped", "Classic", "Plain")} <= found
 
 
-PERSONAL = """postal_code postalCode phonenumber phone_number emailaddress emailAddress dateofbirth date_of_birth tel
-remote_addr email2 phone1 address1 credit_card social_security_number tax_id national_id nationality login""".split()
+PERSONAL = [
+    "postal_code",
+    "postalCode",
+    "phonenumber",
+    "phone_number",
+    "emailaddress",
+    "emailAddress",
+    "dateofbirth",
+    "date_of_birth",
+    "tel",
+    "remote_addr",
+    "email2",
+    "phone1",
+    "address1",
+    "credit_card",
+    "social_security_number",
+    "tax_id",
+    "national_id",
+    "nationality",
+    "login",
+]
 
 
 @pytest.mark.parametrize(

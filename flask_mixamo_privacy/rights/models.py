@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from ..errors import StoreError
 from ..policy import Policy
 from .columns import columns_of, field_of, is_secret
-from .row import Row, is_erased, says_erased
+from .duration import days_after
+from .row import Row, instead_of, is_erased, says_erased
 from .stores import Done, Kept, PersonalStore
 from .subjects import canonical
 
@@ -39,7 +40,7 @@ class Models:
         """The store, under this policy."""
         found = _ModelStore(self, policy)
         acts = (found.subjects, found.export, found.erase, found.correct, found.expire)
-        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {}, found.keeps_people)
+        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {}, found.keeps_people, found.endless)
 
     def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
         """The column that names the person; behind a foreign key also that key, and the column it points to."""
@@ -71,6 +72,32 @@ class _ModelStore:
         paths = ((model, *self._models._subject(model, path)) for model, path in self._models.subjects.items())
         ours = [_table(model) for model in self._models.subjects]
         return any(column.table not in ours or self._ends(model, column) for model, column, _, _ in paths)
+
+    def endless(self) -> Iterator[tuple[str, str, str]]:
+        """Of each model that keeps something for a time which would not end: its name, why, and what to do."""
+        for model in filter(self._ends, self._models.subjects):
+            column = self._models._subject(model, self._models.subjects[model])[0]
+            if self._made(model) is None:
+                yield model.__name__, "no column says since when", "Name the column with the time of a row with made=."
+            if column.table not in map(_table, self._models.subjects):
+                hint = "Register both models together."
+                yield model.__name__, f"this store does not cover {column.table.name!r}, where its person stands", hint
+            elif not isinstance(column.type, sa.String):
+                hint = "Name a column of text: an address, a login."
+                yield model.__name__, f"{str(column)!r}, which names its person, has no room for a mark", hint
+            for held in (one for one, _ in self._fields(model) if self._ends(model, one)):
+                try:
+                    instead_of(held)
+                except StoreError as error:
+                    yield model.__name__, f"{str(held)!r} cannot be emptied", error.hint
+                if held in self._people_of(model) and self._outlives_the_ledger(held, model):
+                    hint = "Let retention.decisions be longer, or keep it for a shorter time."
+                    yield model.__name__, f"{str(held)!r} is kept for longer than the ledger knows of an erasure", hint
+
+    def _outlives_the_ledger(self, column: sa.Column[Any], model: Any) -> bool:
+        day, last = date(2000, 1, 1), days_after(date(2000, 1, 1), self._policy.retention.decisions)
+        times = [field.kept_for for one, field in self._fields(model) if one is column and field is not None]
+        return any(time is not None and days_after(day, time) > last for time in times)
 
     def subjects(self) -> Iterator[str]:
         with self._connect() as connection:
