@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import registry
 
 from .policy import Policy
 from .rights.columns import columns_of, field_of, undeclared
@@ -33,6 +35,9 @@ def told_of_models(app: Flask, policy: Policy, stores: Stores) -> Iterator[Told]
 
 
 def _told_of(store: Any) -> Iterator[Told]:
+    for model, why, hint in store.endless() if store.endless is not None else ():
+        says = f"The model {model} keeps something for a time, and it would stay for ever: {why}."
+        yield "error", f"models.{model}.kept_for", says, hint
     for what in ("subject", "export", "erase", "correct"):
         if getattr(store, what) is None:
             says = f"The store {store.name!r} has no {what}; answers will say that it is not covered."
@@ -43,17 +48,22 @@ def _told_of(store: Any) -> Iterator[Told]:
 
 
 def _models_of(app: Flask) -> Iterator[Any]:
-    """The models of Flask-SQLAlchemy, and every declarative one in the app's own package."""
+    """The models of Flask-SQLAlchemy, and every one that lies where the app does: in its package, or in a module beside
+    it. However a model is declared, it is in a registry."""
     base: Any = getattr(app.extensions.get("sqlalchemy"), "Model", None)
     if base is not None:
         yield from (mapper.class_ for mapper in base.registry.mappers)
-    package = app.import_name.partition(".")[0]
-    for model in _below(DeclarativeBase):
-        if model.__module__.partition(".")[0] == package and sa.inspect(model, raiseerr=False) is not None:
-            yield model
+    for found in [one for one in gc.get_objects() if issubclass(type(one), registry)]:
+        yield from (mapper.class_ for mapper in found.mappers if _is_of(app, mapper.class_))
 
 
-def _below(base: Any) -> Iterator[Any]:
-    for one in base.__subclasses__():
-        yield one
-        yield from _below(one)
+def _is_of(app: Flask, model: type) -> bool:
+    """Whether a model is the app's own: of its package or, where the app is a module by itself, of its folder."""
+    package, _, inside = app.import_name.partition(".")
+    if model.__module__.partition(".")[0] == package:
+        return True
+    here = getattr(sys.modules.get(app.import_name), "__file__", None)
+    there = getattr(sys.modules.get(model.__module__), "__file__", None)
+    if inside or here is None or there is None or Path(here).name == "__init__.py":
+        return False
+    return Path(here).resolve().parent in Path(there).resolve().parents and "site-packages" not in there

@@ -344,6 +344,17 @@ def test_promise_32_a_correction_is_done_by_its_answer(people):
     assert "Augusta" not in str(site.site.ledger())
 
 
+def test_a_field_that_is_not_declared_is_not_corrected(people):
+    """A slip of the pen is told, with the fields there are, and the request stays as it is."""
+    site = people()
+    site.add()
+    number = site.confirmed("correct")
+    outcome = site.site.cli("requests", "answer", str(number), "--set", "nmae=Augusta")
+    says = "The field to correct is 'nmae'; allowed: address, email, message, name. Write it as the policy does"
+    assert outcome.exit_code == 2 and says in outcome.output
+    assert site.rights.book.find(number).state == "verified" and site.site.ledger("correction") == []
+
+
 @pytest.mark.parametrize(
     ("kind", "entry"), [("correct", "correction"), ("restrict", "restriction"), ("object", "objection")]
 )

@@ -300,6 +300,7 @@ def test_promise_4_a_column_that_looks_personal_and_is_not_declared_is_listed(tm
         file_name: Mapped[str]
         street: Mapped[str] = mapped_column(info={"privacy": "address"})
         name: Mapped[str] = mapped_column(info={"privacy": False})
+        created_at: Mapped[datetime]
 
     site = tiny(PRIVACY_POLICY=policy())
     site.privacy.register_models(sa.create_engine("sqlite://"), {Guest: "email"})

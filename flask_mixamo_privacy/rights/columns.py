@@ -13,7 +13,13 @@ from ..policy import Field, Policy
 #: What a column of personal data is usually called, word by word.
 _PERSONAL = re.compile(
     "e?mail|(first|last|sur|fore|full|nick|user)?name|address|street|zip(code)?|postcode|city|(tele)?phone|mobile|fax|birth|"
-    "birthday|birthdate|dob|age|gender|sex|ip|iban|passport|ssn|latitude|longitude"
+    "birthday|birthdate|dob|age|gender|sex|ip|iban|passport|ssn|latitude|longitude|nationality"
+)
+#: The same of several words, which some write as one.
+_TOGETHER = re.compile(
+    "postalcode|(phone|telephone|mobile|fax|tel)(number|no)?|e?mailaddress|(street|home|post|postal|ip|billing|shipping)address|"
+    "dateofbirth|placeofbirth|birthplace|remoteaddr|creditcard(number)?|cardnumber|socialsecurity(number|no)?|taxid|taxnumber|"
+    "vatid|nationalid|idnumber|passportnumber|driverslicen[cs]e"
 )
 _SECRET = re.compile("password|passwd|hash(ed)?|secret|token|salt")
 _OTHER_NAMES = re.compile(r"(file|product|model|host|event|table|class|display_of|type|tag|path)_?name", re.IGNORECASE)
@@ -50,6 +56,15 @@ def undeclared(model: Any, policy: Policy, names: Names) -> Iterator[str]:
     for name, column in columns_of(model):
         if column.info.get("privacy") is False or column.foreign_keys or _OTHER_NAMES.search(name):
             continue
-        words = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower().split("_")
-        if any(map(_PERSONAL.fullmatch, words)) and field_of(name, column, policy, names) is None:
+        if _looks_personal(name) and field_of(name, column, policy, names) is None:
             yield name
+
+
+def _looks_personal(name: str) -> bool:
+    """By any of its words, or any run of them as one; a number at the end of a word says nothing (``address1``)."""
+    parts = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", name).lower().split("_")
+    words = [word.rstrip("0123456789") for word in parts]
+    runs = ("".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1))
+    if words == ["login"]:  # last_login is a moment
+        return True
+    return any(map(_PERSONAL.fullmatch, words)) or any(map(_TOGETHER.fullmatch, runs))

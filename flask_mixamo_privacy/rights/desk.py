@@ -177,10 +177,19 @@ class Desk:
         if request.kind == "delete":
             return self.people.erase(request.email, who, request.number)
         if request.kind == "correct" and changes:
+            self._know(changes)
             return self.people.correct(request.email, changes, who)
         if request.kind != "access":
             self.people.note(request.kind, request.email, who, request.number)
         return []
+
+    def _know(self, changes: Mapping[str, str]) -> None:
+        """Refuse a field that is not declared: no store would set it, and the request would close with nothing done."""
+        declared = sorted(field.name for field in self.policy.fields)
+        for name in changes:
+            if name not in declared:
+                hint = "Write it as the policy does, or declare it in [[fields]]."
+                raise RequestError("The field to correct", name, ", ".join(declared) or "none, for none is declared", hint)
 
     def _answer(self, request: Request, outcomes: Collection[Outcome], text: str, who: str) -> dict[str, Any]:
         stores = [outcome.as_dict() for outcome in outcomes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ import sqlalchemy as sa
 from ..errors import StoreError
 from ..policy import Policy
 from .columns import columns_of, field_of, is_secret
-from .row import ERASED, Row
+from .duration import days_after
+from .row import Row, instead_of, is_erased, says_erased
 from .stores import Done, Kept, PersonalStore
+from .subjects import canonical
 
 _MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
 
@@ -37,7 +40,7 @@ class Models:
         """The store, under this policy."""
         found = _ModelStore(self, policy)
         acts = (found.subjects, found.export, found.erase, found.correct, found.expire)
-        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {})
+        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {}, found.keeps_people, found.endless)
 
     def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
         """The column that names the person; behind a foreign key also that key, and the column it points to."""
@@ -63,6 +66,39 @@ class _ModelStore:
         order = {table: place for place, table in enumerate(_sorted(models.subjects))}
         self._in_order = sorted(models.subjects, key=lambda model: -order[sa.inspect(model).local_table])
 
+    @property
+    def keeps_people(self) -> bool:
+        """Whether rows name their person still after an erasure, so that only the ledger knows what is to end."""
+        paths = ((model, *self._models._subject(model, path)) for model, path in self._models.subjects.items())
+        ours = [_table(model) for model in self._models.subjects]
+        return any(column.table not in ours or self._ends(model, column) for model, column, _, _ in paths)
+
+    def endless(self) -> Iterator[tuple[str, str, str]]:
+        """Of each model that keeps something for a time which would not end: its name, why, and what to do."""
+        for model in filter(self._ends, self._models.subjects):
+            column = self._models._subject(model, self._models.subjects[model])[0]
+            if self._made(model) is None:
+                yield model.__name__, "no column says since when", "Name the column with the time of a row with made=."
+            if column.table not in map(_table, self._models.subjects):
+                hint = "Register both models together."
+                yield model.__name__, f"this store does not cover {column.table.name!r}, where its person stands", hint
+            elif not isinstance(column.type, sa.String):
+                hint = "Name a column of text: an address, a login."
+                yield model.__name__, f"{str(column)!r}, which names its person, has no room for a mark", hint
+            for held in (one for one, _ in self._fields(model) if self._ends(model, one)):
+                try:
+                    instead_of(held)
+                except StoreError as error:
+                    yield model.__name__, f"{str(held)!r} cannot be emptied", error.hint
+                if held in self._people_of(model) and self._outlives_the_ledger(held, model):
+                    hint = "Let retention.decisions be longer, or keep it for a shorter time."
+                    yield model.__name__, f"{str(held)!r} is kept for longer than the ledger knows of an erasure", hint
+
+    def _outlives_the_ledger(self, column: sa.Column[Any], model: Any) -> bool:
+        day, last = date(2000, 1, 1), days_after(date(2000, 1, 1), self._policy.retention.decisions)
+        times = [field.kept_for for one, field in self._fields(model) if one is column and field is not None]
+        return any(time is not None and days_after(day, time) > last for time in times)
+
     def subjects(self) -> Iterator[str]:
         with self._connect() as connection:
             for model, path in self._models.subjects.items():
@@ -70,14 +106,14 @@ class _ModelStore:
                 rows = sa.select(column).distinct().where(column.is_not(None))
                 if key is not None:
                     rows = rows.where(target.in_(sa.select(key)))
-                yield from (str(found) for found in connection.scalars(rows) if not str(found).startswith(ERASED))
+                yield from (str(found) for found in connection.scalars(rows) if not is_erased(found))
 
     def export(self, subject: str) -> dict[str, Any]:
         found = {}
         with self._connect() as connection:
             for model in self._models.subjects:
-                rows = connection.execute(sa.select(*_table(model).columns).where(self._is(model, subject))).mappings()
-                if said := [self._said(model, row) for row in rows]:
+                rows = connection.execute(sa.select(*_table(model).columns).where(self._is(connection, model, subject)))
+                if said := [self._said(model, row) for row in rows.mappings()]:
                     found[_table(model).name] = said
         return found
 
@@ -85,7 +121,7 @@ class _ModelStore:
         done = Done()
         with self._connect(write=True) as connection:
             for model in self._in_order:
-                condition = self._is(model, subject)
+                condition = self._is(connection, model, subject)
                 if before is not None:
                     made = self._made(model)
                     if made is None:
@@ -99,41 +135,66 @@ class _ModelStore:
     def correct(self, subject: str, changes: Mapping[str, str]) -> int:
         corrected = 0
         with self._connect(write=True) as connection:
-            for model in self._models.subjects:
+            for model in self._in_order:  # once the address itself is another, no row behind it is found by the old one
                 held = {c.name: changes[f.name] for c, f in self._fields(model) if f is not None and f.name in changes}
                 if held:
                     table = _table(model)
-                    corrected += connection.execute(sa.update(table).where(self._is(model, subject)).values(held)).rowcount
+                    corrected += connection.execute(
+                        sa.update(table).where(self._is(connection, model, subject)).values(held)
+                    ).rowcount
         return corrected
 
     def expire(self, now: datetime) -> int:
-        """Delete the rows that lost their person to an erasure, once all that kept them is over."""
+        """Empty what was kept in rows that lost their person to an erasure, once its time is over; the rows go with the
+        last of it. Gives the number of rows deleted."""
         done = Done()
         with self._connect(write=True) as connection:
-            for model, path in self._models.subjects.items():
-                column, key, _ = self._models._subject(model, path)
-                if key is None:
-                    lost = sa.cast(column, sa.Text).startswith(ERASED)
-                    done = self._erase(connection, model, lost, done, only_ended=True)
+            for model in self._in_order:
+                column, key, target = self._models._subject(model, self._models.subjects[model])
+                lost = says_erased(column)
+                done = self._erase(connection, model, lost if key is None else key.in_(sa.select(target).where(lost)), done)
         self._leave_no_copy()
         return done.deleted
 
-    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done, *, only_ended: bool = False) -> Done:
-        table, subject = _table(model), self._models._subject(model, self._models.subjects[model])
-        made = self._made(model)
+    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done) -> Done:
+        table, made, people = _table(model), self._made(model), self._people_of(model)
         kept: list[Kept] = list(done.kept)
         deleted, anonymised = done.deleted, done.anonymised
         for found in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
-            row = Row(self._fields(model), subject[0] if subject[1] is None else None, made, found, self._policy.language)
+            row = Row(self._fields(model), people, made, found, self._policy.language)
             here = sa.and_(*(column == found[column.name] for column in table.primary_key))
-            if not row.stays:
+            held = not row.stays and self._is_held(connection, table, found)
+            if not row.stays and not held:
                 self._let_go(connection, table, found)
                 deleted += connection.execute(sa.delete(table).where(here)).rowcount
-            elif not only_ended:
-                kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
-                if changes := row.changes:
-                    anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
+                continue
+            kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
+            if changes := row.changes | (row.secrets if held else {}):
+                anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
         return Done(deleted, anonymised, 0, tuple(kept))
+
+    def _people_of(self, model: Any) -> frozenset[sa.Column[Any]]:
+        """The columns of a model by which its own rows, and those behind it, are somebody's."""
+        columns = (self._models._subject(*one)[0] for one in self._models.subjects.items())
+        return frozenset(column for column in columns if column.table is _table(model))
+
+    def _is_held(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> bool:
+        """Whether a row that would go is all that tells whose the rows behind it were, of which something is to end yet.
+
+        Then it stays, empty, with the mark of the erased, and goes after the last of them.
+        """
+        for model, path in self._models.subjects.items():
+            _, key, target = self._models._subject(model, path)
+            if key is not None and target.table is table and (self._ends(model) or not key.nullable):
+                behind = sa.select(sa.literal(1)).where(key == going[target.name]).limit(1)
+                if connection.scalar(behind) is not None:
+                    return True
+        return False
+
+    def _ends(self, model: Any, column: sa.Column[Any] | None = None) -> bool:
+        """Whether a model keeps something for a time: in this column, or in any."""
+        held = [field for one, field in self._fields(model) if field is not None and (column is None or one is column)]
+        return any(field.on_erase == "keep" and field.kept_for is not None for field in held)
 
     def _let_go(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> None:
         """Let what stays, and points to a row that goes, point to nothing."""
@@ -147,9 +208,9 @@ class _ModelStore:
         names = self._models.names or {}
         return [(column, field_of(name, column, self._policy, names)) for name, column in columns_of(model)]
 
-    def _is(self, model: Any, subject: str) -> Any:
+    def _is(self, connection: sa.Connection, model: Any, subject: str) -> Any:
         column, key, target = self._models._subject(model, self._models.subjects[model])
-        same = sa.func.lower(sa.cast(column, sa.Text)) == subject.lower()
+        same = _same(connection, column, canonical(subject))
         return same if key is None else key.in_(sa.select(target).where(same))
 
     def _made(self, model: Any) -> sa.Column[Any] | None:
@@ -188,6 +249,20 @@ class _ModelStore:
 
 def _table(model: Any) -> sa.Table:
     return sa.inspect(model).local_table  # type: ignore[no-any-return]
+
+
+def _same(connection: sa.Connection, column: sa.Column[Any], subject: str) -> Any:
+    """Whether a column holds this subject: an id as it is, an address in any spelling that has this canonical form.
+
+    What a database takes for a small letter depends on the database (SQLite knows A to Z only), so it is asked for what
+    has the same ASCII letters, and Python decides. K and I are no such letters: two that are not ASCII become k and i.
+    """
+    text = sa.cast(column, sa.Text)
+    if "@" not in subject:
+        return text == subject
+    pattern = "%" + re.sub(r"[^!-hjl-~]+", "%", re.sub(r"([\\%_])", r"\\\1", subject)) + "%"
+    alike = sa.select(text).distinct().where(sa.func.lower(text).like(pattern, escape="\\"))
+    return text.in_([found for found in connection.scalars(alike) if canonical(found) == subject])
 
 
 def _sorted(models: Iterable[Any]) -> list[sa.Table]:

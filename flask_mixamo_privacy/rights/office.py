@@ -58,4 +58,4 @@ class Office:
     def expire(self) -> int:
         """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
         self.minors.expire()
-        return self.stores.expire(now())
+        return self.replay.end() + self.stores.expire(now())

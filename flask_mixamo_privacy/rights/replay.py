@@ -83,6 +83,19 @@ class Replay:
         found.corrections = list(self._corrections(since))
         return found
 
+    def end(self) -> int:
+        """Erase once more whoever's name or address was kept, for its time may be over; gives the number of rows deleted.
+
+        Nothing in such a row says that its person was erased, so it goes by the ledger, as after a restore.
+        """
+        stores = [store for store in self._people.stores if store.keeps_people]
+        erasures = _latest(filter(is_of_a_person, self._ledger.entries("erasure"))) if stores else {}
+        deleted = 0
+        for store in stores if erasures else ():
+            for person, row in list(self._matches({canonical(person) for person in store.people()}, erasures)):
+                deleted += self._people.stores.erase_in(store, person, just_after(row["at"])).done.deleted
+        return deleted
+
     def _events(self, erasures: dict[str, Row]) -> int:
         """Erase visitors again. The tombstones come first, for lines of theirs may lie in a restored log."""
         gone = [row for row in erasures.values() if not is_of_a_person(row)]

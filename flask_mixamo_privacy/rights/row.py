@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -13,11 +14,13 @@ import sqlalchemy as sa
 
 from ..errors import StoreError
 from ..policy import Field, Text
+from .columns import is_secret
 from .duration import days_after
 from .stores import Kept
 
 #: What stands in the place of the person, in a row that stays; told apart by random letters, as some columns are unique.
 ERASED = "erased-"
+_ERASED = re.compile(f"{ERASED}[0-9a-f]{{12}}")
 
 #: What stands in a column that must say something.
 _EMPTY: dict[type, Any] = {
@@ -38,13 +41,13 @@ class Row:
     def __init__(
         self,
         fields: list[tuple[sa.Column[Any], Field | None]],
-        subject: sa.Column[Any] | None,
+        people: frozenset[sa.Column[Any]],
         made: sa.Column[Any] | None,
         values: sa.RowMapping,
         language: str,
     ) -> None:
         self._fields = fields
-        self._subject = subject
+        self._people = people
         self._made = _moment(values[made.name]) if made is not None else None
         self._values = values
         self._language = language
@@ -60,11 +63,18 @@ class Row:
     def changes(self) -> dict[str, Any]:
         """The columns that lose their value, with what they say instead."""
         emptied = {
-            column.name: self._instead(column)
+            column.name: instead_of(column, self._people)
             for column, field in self._fields
-            if (field is not None or column is self._subject) and not (field is not None and self._is_kept(field))
+            if (field is not None or column in self._people) and not (field is not None and self._is_kept(field))
         }
         return {name: value for name, value in emptied.items() if self._values[name] != value and not self._is_gone(name)}
+
+    @property
+    def secrets(self) -> dict[str, Any]:
+        """What opens a door for the person, emptied: of a row that stays for the sake of others only."""
+        columns = [column for column, field in self._fields if field is None and is_secret(column.name)]
+        emptied = {column.name: instead_of(column) for column in columns if not self._is_gone(column.name)}
+        return {name: value for name, value in emptied.items() if self._values[name] != value}
 
     def kept(self, table: str) -> Iterator[Kept]:
         """What stays as it is, why, and until when."""
@@ -85,19 +95,38 @@ class Row:
         return days_after(self._made.date(), field.kept_for).isoformat()
 
     def _is_gone(self, name: str) -> bool:
-        return str(self._values[name]).startswith(ERASED)
+        return is_erased(self._values[name])
 
-    def _instead(self, column: sa.Column[Any]) -> Any:
-        """What a column says instead; raises :class:`StoreError` for one that can say nothing else."""
-        if isinstance(column.type, sa.String) and (column is self._subject or column.unique or column.primary_key):
-            return ERASED + secrets.token_hex(6)
-        if column.nullable:
-            return None
-        kind = _python_type(column)
-        if kind not in _EMPTY or column.unique or column.primary_key:
-            hint = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
-            raise StoreError(f"the column {column}", str(column.type), "a column that can be emptied", hint)
-        return _EMPTY[kind]
+
+def instead_of(column: sa.Column[Any], people: Collection[sa.Column[Any]] = ()) -> Any:
+    """What a column says instead, one of those that name people the mark; raises :class:`StoreError` for one that can
+    say nothing else."""
+    if isinstance(column.type, sa.String) and (column in people or _is_unique(column)):
+        return ERASED + secrets.token_hex(6)
+    if column.nullable:
+        return None
+    kind = _python_type(column)
+    if kind not in _EMPTY or _is_unique(column):
+        hint = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
+        raise StoreError(f"the column {column}", str(column.type), "a column that can be emptied", hint)
+    return _EMPTY[kind]
+
+
+def _is_unique(column: sa.Column[Any]) -> bool:
+    """Whether two rows may not say the same there, be it together with other columns."""
+    rules = [rule for rule in column.table.constraints if isinstance(rule, sa.UniqueConstraint | sa.PrimaryKeyConstraint)]
+    indexes = [index for index in column.table.indexes if index.unique]
+    return bool(column.unique) or any(column.name in rule.columns for rule in [*rules, *indexes])
+
+
+def is_erased(value: object) -> bool:
+    """Whether this stands in the place of a person: the whole of it, letter by letter, for an address may begin like it."""
+    return isinstance(value, str) and _ERASED.fullmatch(value) is not None
+
+
+def says_erased(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """The same, asked of a database."""
+    return sa.cast(column, sa.Text).regexp_match(rf"\A{_ERASED.pattern}\Z")
 
 
 def _python_type(column: sa.Column[Any]) -> type:

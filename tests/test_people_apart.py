@@ -1,0 +1,100 @@
+"""Whom a row is about: neither somebody else's is touched, nor is one overlooked."""
+
+import json
+from datetime import datetime
+
+import pytest
+import sqlalchemy as sa
+from people import policy
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from flask_mixamo_privacy.policy import Field
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+class Own(DeclarativeBase):
+    pass
+
+
+class Member(Own):
+    __tablename__ = "members"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    login: Mapped[str]
+    name: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=lambda: datetime(2026, 5, 8))
+
+
+def site_of(tmp_path, tiny, *logins):
+    """A site with these members, and what gives the logins that are left."""
+    site = tiny(PRIVACY_POLICY=policy(Field("login", "identifying", "Your login."), Field("name", "identifying", "Yours.")))
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
+    Own.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([Member(login=login) for login in logins])
+        session.commit()
+    site.privacy.register_models(engine, {Member: "login"})
+
+    def left():
+        with engine.connect() as connection:
+            return list(connection.scalars(sa.select(Member.login)))
+
+    return site, left
+
+
+def test_an_id_is_compared_letter_by_letter(tmp_path, tiny):
+    """Bob is not bob: neither shown, corrected nor erased with him, nor erased again after a restore."""
+    site, left = site_of(tmp_path, tiny, "Bob", "bob")
+    rights = site.privacy.site(site.app).rights
+    assert [row["login"] for row in json.loads(site.cli("export", "bob").output)["stores"]["database"]["members"]] == ["bob"]
+    assert [outcome.done.corrected for outcome in rights.people.correct("bob", {"name": "B"}, "staff")] == [1]
+    site.cli("erase", "--subject", "bob")
+    site.cli("replay")
+    assert left() == ["Bob"]
+
+
+@pytest.mark.parametrize("stored", ["JÖRG@example.de", "jörg@Example.de", " Jörg@example.de"])
+@pytest.mark.parametrize("asked", ["jörg@example.de", "JÖRG@EXAMPLE.DE"])
+def test_an_address_is_found_in_any_case(tmp_path, tiny, stored, asked):
+    """Whichever letters it has, and whatever the database takes for a capital."""
+    site, left = site_of(tmp_path, tiny, stored, "jürg@example.de", "j_rg@example.de", "xjörg@example.de")
+    site.cli("erase", "--subject", asked)
+    assert left() == ["jürg@example.de", "j_rg@example.de", "xjörg@example.de"]
+
+
+@pytest.mark.parametrize("stored", ["100%_off@example.de", "a\\b@example.de", "\u212aim@example.de", "Ivo@example.de"])
+def test_an_address_is_no_pattern(tmp_path, tiny, stored):
+    """What means something to a database in a comparison is a letter here."""
+    site, left = site_of(tmp_path, tiny, stored, "100xxoff@example.de", "ab@example.de", "him@example.de")
+    site.cli("erase", "--subject", stored.swapcase())
+    assert left() == ["100xxoff@example.de", "ab@example.de", "him@example.de"]
+
+
+def test_who_looks_erased_is_not(tmp_path, tiny):
+    """Only the whole mark, as it is written, stands for somebody who was erased."""
+    alive = ["erased-lover@example.com", "Erased-0123456789ab", "erased-0123456789ab\n", "erased-0123456789abc", "erased-x"]
+    site, left = site_of(tmp_path, tiny, *alive, "erased-0123456789ab")
+    site.cli("prune")
+    assert left() == alive
+    assert sorted(next(iter(site.privacy.site(site.app).rights.stores)).people()) == sorted(alive)
+
+
+class Visit(Own):
+    __tablename__ = "visits"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(sa.ForeignKey("members.id"))
+    name: Mapped[str]
+
+
+def test_a_new_address_is_set_after_what_is_found_by_the_old(tmp_path, tiny):
+    """Rows behind a foreign key are corrected with the row that names the person."""
+    site, left = site_of(tmp_path, tiny, "ada@example.de")
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
+    with Session(engine) as session:
+        session.add(Visit(member_id=1, name="Ada"))
+        session.commit()
+    site.privacy.register_models(engine, {Member: "login", Visit: "member_id.login"}, name="visits")
+    rights = site.privacy.site(site.app).rights
+    found = list(rights.stores)[1].correct("ada@example.de", {"login": "grace@example.de", "name": "Grace"})
+    with Session(engine) as session:
+        assert (found, left(), list(session.scalars(sa.select(Visit.name)))) == (2, ["grace@example.de"], ["Grace"])
