@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from collections.abc import Callable, Collection
@@ -85,10 +86,19 @@ def _is_allowed(here: Site, user: Any, need: str) -> bool:
     if here.settings.staff is None:
         return False
     try:
-        return bool(here.settings.staff(user, need))
+        return _settled(current_app.ensure_sync(here.settings.staff)(user, need))
     except Exception as error:  # the site's own callable: a fault in it opens no door
         here.failed(error, "PRIVACY_STAFF failed, so nobody was let in")
         return False
+
+
+def _settled(said: Any) -> bool:
+    """What the site's callable said; what would still have to be awaited says nothing, though it counts as true."""
+    if inspect.isawaitable(said) or inspect.isasyncgen(said):
+        if inspect.iscoroutine(said):
+            said.close()
+        raise TypeError(f"it gave {type(said).__name__}, not True or False; make it a plain or an async function")
+    return bool(said)
 
 
 def _user() -> Any:

@@ -85,3 +85,31 @@ def test_promise_41_a_look_that_cannot_be_noted_does_not_happen(office, tmp_path
     }
     site = office(PRIVACY_STAFF=only_ann_needs_reports, TESTING=False, **away)
     assert entered(site, "ann").get("/figures").status_code == 500
+
+
+def _of_async(answer):
+    async def staff(user, need):
+        return answer
+
+    return staff
+
+
+class _Asked:
+    async def __call__(self, user, need):
+        return True
+
+
+@pytest.mark.parametrize(("answer", "status"), [(True, 200), (False, 403), (None, 403)])
+def test_promise_41_an_async_callable_is_awaited(office, answer, status):
+    """What it comes to counts; that there is something to wait for opens no door."""
+    site = office(PRIVACY_STAFF=_of_async(answer))
+    assert entered(site, "bob").get("/figures").status_code == status
+
+
+@pytest.mark.parametrize("staff", [_Asked(), lambda user, need: _of_async(True)(user, need)], ids=["object", "lambda"])
+def test_promise_41_what_would_still_have_to_be_awaited_lets_nobody_in(office, caplog, staff):
+    """It is a fault, and told as one."""
+    site = office(PRIVACY_STAFF=staff, TESTING=False)
+    assert entered(site, "bob").get("/figures").status_code == 403
+    says = "it gave coroutine, not True or False; make it a plain or an async function"
+    assert caplog.messages[-1] == f"PRIVACY_STAFF failed, so nobody was let in: {says}"
