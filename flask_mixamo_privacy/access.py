@@ -45,7 +45,10 @@ def ask_to_log_in(here: Site) -> Response | None:
     """What somebody who is not logged in gets; None for somebody who is."""
     if _user() is not None:
         return None
-    here.denials.add(timestamp(time.time())[:10])
+    try:
+        here.denials.add(timestamp(time.time())[:10])
+    except OSError as error:  # whoever is turned away is turned away uncounted too
+        here.failed(error, "Somebody unknown was turned away uncounted", tell_tests=False)
     manager = getattr(current_app, "login_manager", None)
     if manager is None:
         abort(401)

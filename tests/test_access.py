@@ -54,6 +54,16 @@ def test_promise_41_somebody_unknown_is_counted_and_not_noted(office, clock, log
     assert (site.privacy.site(site.app).denials.days(), looks(site)) == ({"2026-05-08": 3}, [])
 
 
+@pytest.mark.parametrize(("login_view", "status"), [(None, 401), ("enter_here", 302)])
+def test_promise_41_somebody_unknown_is_turned_away_uncounted_too(office, tmp_path, caplog, login_view, status):
+    """Where the disk takes no count, the answer is the same, and the failure is told."""
+    (tmp_path / "file").touch()
+    site = office(login_view, PRIVACY_LOG_DIR=str(tmp_path / "file" / "log"))
+    site.app.add_url_rule("/login", "enter_here", lambda: "login")
+    assert site.visitor().get("/figures").status_code == status
+    assert caplog.messages[-1].startswith("Somebody unknown was turned away uncounted: [Errno 20]")
+
+
 def test_promise_41_without_flask_login_nobody_may(tiny):
     """There is no user to ask about."""
     site = tiny(PRIVACY_STAFF=lambda user, need: True)
