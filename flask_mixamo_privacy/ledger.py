@@ -42,7 +42,7 @@ class Ledger:
             with self._writing() as connection:
                 self._write(connection, [entry.row()], [wording] if wording else [])
         except (LedgerUnavailable, OSError) as error:
-            raise LedgerUnavailable("The ledger could not be written, so nothing was granted.") from error
+            raise LedgerUnavailable(f"The ledger could not be written, so nothing was granted. {error}") from error
 
     def append_or_wait(self, entry: Entry, wording: Wording | None = None) -> None:
         """Commit an entry, or leave it in the side file; raises :class:`OSError` when neither takes it."""
@@ -221,5 +221,5 @@ class Ledger:
     def _is_sealed(self, stored: Mapping[str, Any]) -> bool:
         try:
             return self.chain.is_sealed(stored)
-        except KeyMissing:  # verifying says so; until then decisions are taken all the same
-            return True
+        except KeyMissing as error:  # to seal it anew would cover up whatever was cut off before it
+            raise LedgerUnavailable(f"Where the ledger ends cannot be checked, so nothing is added to it. {error}") from error
