@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from .chain import BEGINNING, Chain, Head
 from .database import Database
-from .entry import Entry, entries, heads, metadata, texts
+from .entry import Entry, entries, heads, is_readable, metadata, texts
 from .errors import KeyMissing, LedgerUnavailable
 from .keys import Keys
 from .pending import Pending
@@ -69,7 +69,17 @@ class Ledger:
         return Wording(row["source"], row["locale"], row["body"], fingerprint) if row else None
 
     def entries(self, *kinds: str, since: str = "") -> Iterator[dict[str, Any]]:
-        """The entries in the order in which they were written: of these kinds or of all, from this day or time on."""
+        """The entries in the order in which they were written: of these kinds or of all, from this day or time on.
+
+        None whose detail is not what an entry says: somebody changed it, and :meth:`unreadable` gives its place.
+        """
+        return (row for row in self._rows(kinds, since) if is_readable(row))
+
+    def unreadable(self, *kinds: str, since: str = "") -> list[int]:
+        """The positions of what :meth:`entries` leaves out."""
+        return [row["position"] for row in self._rows(kinds, since) if not is_readable(row)]
+
+    def _rows(self, kinds: Collection[str], since: str) -> Iterator[dict[str, Any]]:
         chosen = sa.select(entries).where(entries.c.at >= since).order_by(entries.c.position)
         if kinds:
             chosen = chosen.where(entries.c.kind.in_(kinds))

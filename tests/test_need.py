@@ -1,6 +1,8 @@
 """Personal data is read for a need that somebody has, by whoever is allowed to, and the ledger knows."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from logins import entered, with_logins
@@ -53,7 +55,7 @@ def test_promise_41_anonymous_denials_are_one_counter(office):
     for _ in range(3):
         assert site.visitor().get("/orders/ada@shop.example").status_code == 401
     found = json.loads(site.cli("access", "--json").output)
-    assert found == {"looks": [], "denials": {"2026-05-08": 3}}
+    assert found == {"looks": [], "denials": {"2026-05-08": 3}, "unreadable": []}
 
 
 @pytest.mark.parametrize(("name", "status"), [(None, 401), ("bob", 403), ("ann", 200)])
@@ -91,6 +93,19 @@ def test_promise_41_the_report_can_begin_on_a_day(office, clock):
     text = site.cli("access").output
     assert "ann: /orders/<email> (address, name), need: support, allowed, whose: " in text
     assert text.endswith("2 looks, 0 strangers turned away.\n")
+
+
+@pytest.mark.parametrize("detail", ["no JSON", "[1]", "7"])
+def test_a_changed_look_is_skipped_and_told(office, detail):
+    """The others are shown, and the exit code is 1."""
+    site = office(PRIVACY_STAFF=only_ann_needs_support)
+    for _ in range(2):
+        entered(site, "ann").get("/orders/ada@shop.example")
+    with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection, connection:
+        connection.execute("UPDATE entries SET detail = ? WHERE position = 1", (detail,))
+    outcome = site.cli("access")
+    assert outcome.exit_code == 1 and "1 looks" in outcome.output
+    assert "The entry at position 1 cannot be read, so it was skipped" in outcome.output
 
 
 def test_promise_41_a_read_that_cannot_be_noted_does_not_happen(office, tmp_path):

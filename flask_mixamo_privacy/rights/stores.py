@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import StoreError
 from ..policy import Policy
+from .subjects import canonical
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -128,9 +129,19 @@ class Stores:
 
         return [_attempt(store, partial(_correct, store, subject, changes)) for store in self if store.correct is not None]
 
-    def expire(self, now: datetime) -> int:
-        """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
-        return sum(store.expire(now) for store in self if store.expire is not None)
+    def expire(self, now: datetime) -> list[Outcome]:
+        """Delete what was kept after an erasure and is not needed any longer. A store that fails stops no other."""
+        return [_attempt(store, partial(_expire, store, now)) for store in self if store.expire is not None]
+
+    def held_by(self, store: PersonalStore) -> tuple[set[str], str]:
+        """Everybody whom one store holds, as far as it can say, and why it cannot say more."""
+        held: set[str] = set()
+
+        def look() -> Done:
+            held.update(map(canonical, store.people()))
+            return Done()
+
+        return held, _attempt(store, look).error
 
 
 def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
@@ -141,6 +152,11 @@ def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
         says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
         raise StoreError("erase", store.name, "a callable with a parameter named before", says)
     return as_done(store.erase(subject, before=before), "deleted")
+
+
+def _expire(store: PersonalStore, now: datetime) -> Done:
+    assert store.expire is not None
+    return as_done(store.expire(now), "deleted")
 
 
 def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> Done:
