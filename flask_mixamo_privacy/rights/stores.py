@@ -144,6 +144,21 @@ class Stores:
         return held, _attempt(store, look).error
 
 
+def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """What attempts before and the newest one came to, store by store, without what failed.
+
+    Rows that are gone are counted by one attempt alone; those that were corrected by each, so that the most counts.
+    """
+    found = {store["store"]: dict(store) for store in before}
+    for new in (Outcome(outcome.store, outcome.done).as_dict() for outcome in outcomes):
+        old = found.setdefault(new["store"], new)
+        if old is not new:
+            kept = [*old["kept"], *(one for one in new["kept"] if one not in old["kept"])]
+            gone = {what: old[what] + new[what] for what in ("deleted", "anonymised")}
+            old |= gone | {"corrected": max(old["corrected"], new["corrected"]), "kept": kept}
+    return list(found.values())
+
+
 def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
     assert store.erase is not None
     if before is None:
