@@ -124,8 +124,13 @@ def _tell_looks(looks: Collection[dict[str, Any]], strangers: int) -> None:
         whose = f", whose: {look['whose'][:12]}" if look["whose"] else ""
         fields = f" ({', '.join(look['fields'])})" if look["fields"] else ""
         why = f"need: {look['need'] or '–'}, {look['outcome']}"
-        click.echo(f"{look['at']} {look['who']}: {look['what']}{fields}, {why}{whose}")
+        click.echo(f"{look['at']} {_who(look)}: {look['what']}{fields}, {why}{whose}")
     click.echo(f"{len(looks)} looks, {strangers} strangers turned away.")
+
+
+def _who(look: dict[str, Any]) -> str:
+    """By name whoever was let in, and by the beginning of a keyed hash whoever was not."""
+    return f"somebody ({look['who'][:12]})" if look.get("who_key") else str(look["who"])
 
 
 def _looks(here: Site, since: str) -> Iterable[dict[str, Any]]:

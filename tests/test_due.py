@@ -164,7 +164,10 @@ def test_promise_41_only_staff_sees_requests(office, path):
         200,
     ]
     looks = [json.loads(row["detail"]) for row in site.site.ledger("access")]
-    assert [(look["who"], look["outcome"]) for look in looks] == [("bob", "denied"), ("ann", "allowed")]
+    assert [(look["who"], look["outcome"]) for look in looks] == [
+        (site.rights.people.hash("bob")[1], "denied"),
+        ("ann", "allowed"),
+    ]
 
 
 def test_promise_41_a_look_at_one_request_says_whose_it_is(office):
@@ -175,6 +178,14 @@ def test_promise_41_a_look_at_one_request_says_whose_it_is(office):
     row = site.site.ledger("access")[-1]
     assert row["subject"] == site.rights.people.hash("ada@shop.example")[1]
     assert json.loads(row["detail"])["fields"] == ["email", "message"]
+
+
+def test_a_look_at_every_request_names_the_fields(office):
+    """For it shows everybody's address and message."""
+    site, enter = office
+    site.confirmed()
+    enter("ann").get("/privacy/requests/staff", headers={"Accept": "application/json"})
+    assert json.loads(site.site.ledger("access")[-1]["detail"])["fields"] == ["email", "message"]
 
 
 def test_staff_answers_on_the_page(office):

@@ -32,7 +32,7 @@ def _whose(number: int) -> str | None:
         return None
 
 
-@staff_only("requests")
+@staff_only("requests", ("email", "message"))
 def everything() -> Response:
     """Every request, what is due first."""
     found = sorted(site().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number))
