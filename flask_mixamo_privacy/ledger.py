@@ -49,7 +49,14 @@ class Ledger:
         try:
             self.append(entry, wording)
         except LedgerUnavailable:
-            self._pending.append(entry.row() | {"wording": dataclasses.asdict(wording) if wording else None})
+            self.wait(entry, wording)
+
+    def wait(self, entry: Entry, wording: Wording | None = None) -> None:
+        """Leave an entry in the side file, to be taken up once what it says is done, or after a crash in between.
+
+        Raises :class:`OSError`. Never a grant.
+        """
+        self._pending.append(entry.row() | {"wording": dataclasses.asdict(wording) if wording else None})
 
     def take_up(self) -> int:
         """Write what waited in the side file; gives the number of entries. Raises :class:`LedgerUnavailable`."""
@@ -232,4 +239,6 @@ class Ledger:
         try:
             return self.chain.is_sealed(stored)
         except KeyMissing as error:  # to seal it anew would cover up whatever was cut off before it
-            raise LedgerUnavailable(f"Where the ledger ends cannot be checked, so nothing is added to it. {error}") from error
+            raise LedgerUnavailable(
+                f"Where the ledger ends cannot be checked, so nothing is added to it. {error}"
+            ) from error

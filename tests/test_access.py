@@ -85,7 +85,9 @@ def test_promise_41_a_fault_in_the_sites_callable_opens_no_door(office, caplog):
 def test_promise_41_whose_data_was_looked_at_is_noted_as_a_hash(office):
     """With the fields, and no value of any."""
     site = office(PRIVACY_STAFF=only_ann_needs_reports)
-    site.view("/person", lambda: admit("reports", "orders", whose=lambda: ("k", "0a1b"), fields=["name", "email"]) or "shown")
+    site.view(
+        "/person", lambda: admit("reports", "orders", whose=lambda: ("k", "0a1b"), fields=["name", "email"]) or "shown"
+    )
     assert entered(site, "ann").get("/person").text == "shown"
     assert looks(site)[0] | {"whose": "0a1b", "fields": ["email", "name"]} == looks(site)[0]
 
@@ -129,7 +131,9 @@ def test_promise_41_what_would_still_have_to_be_awaited_lets_nobody_in(office, c
     assert caplog.messages[-1] == f"PRIVACY_STAFF failed, so nobody was let in: {says}"
 
 
-@pytest.mark.parametrize(("window", "kept"), [("2026-W19", "?window=2026-W19"), ("2026-05", "?window=2026-05"), ("ada@x", "")])
+@pytest.mark.parametrize(
+    ("window", "kept"), [("2026-W19", "?window=2026-W19"), ("2026-05", "?window=2026-05"), ("ada@x", "")]
+)
 def test_promise_41_of_a_query_the_window_alone_is_kept(office, window, kept):
     """As far as it is one."""
     site = office(PRIVACY_STAFF=only_ann_needs_reports)
@@ -144,4 +148,6 @@ def test_promise_41_whoever_is_denied_can_write_nothing_into_the_ledger(office):
     bob = entered(site, "bob@shop.example")
     assert bob.get("/of/ada@shop.example?and=eve@shop.example").status_code == 403
     assert looks(site)[0]["what"] == "/of/<name>" and "shop.example" not in str(site.ledger())
-    assert f"somebody ({hashed(site, 'bob@shop.example')[:12]}): /of/<name>, need: reports, denied" in site.cli("access").output
+    assert (
+        f"somebody ({hashed(site, 'bob@shop.example')[:12]}): /of/<name>, need: reports, denied" in site.cli("access").output
+    )

@@ -507,3 +507,34 @@ def test_a_bounce_leaves_nobodys_name(people, tmp_path, send, says):
     assert (found.mail_error, found.identity) == (f"The mail could not be sent: {says}", "operator")
     stored = b"".join(path.read_bytes() for path in (tmp_path / "instance").glob("privacy-rights.sqlite*"))
     assert b"ada@" not in stored and (found.answer["text"], found.reason, len(found.answer["stores"])) == ("", "", 1)
+
+
+def test_half_a_character_is_replaced(people):
+    """JSON can say what no text may hold."""
+    site = people()
+    body = '{"kind": "access", "email": "ada@shop.example", "message": "a\\ud800"}'
+    answer = site.site.visitor().post("/privacy/requests", data=body, content_type="application/json")
+    assert answer.status_code == 303 and site.rights.book.find(1).message == "a?"
+
+
+def test_a_listeners_fault_undoes_no_request(people, caplog):
+    """It is counted and logged; whoever asked gets the same answer."""
+    site = people(TESTING=False)
+
+    def falls_over(sender, number):
+        raise RuntimeError("no listener")
+
+    with SIGNALS_OF_REQUESTS["opened"].connected_to(falls_over):
+        assert site.ask().status_code == 303
+    assert len(site.rights.book.all()) == 1
+    assert caplog.messages[-1] == "A listener failed; what was asked for is written down: no listener"
+
+
+def test_an_export_that_fails_says_which_store_and_exits_2(people):
+    """And nothing of the others is printed, for it would pass as the whole."""
+    site = people()
+    site.add()
+    site.site.privacy.register_store("list", export=lambda subject: 1 / 0)
+    outcome = site.site.cli("export", ADA)
+    assert outcome.exit_code == 2 and "1 Lane" not in outcome.output
+    assert "The export of the store 'list' is 'ZeroDivisionError: division by zero'" in outcome.output

@@ -38,7 +38,7 @@ class People:
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
         """What each store holds about somebody, what they opted in to and accepted.
 
-        Raises whatever a store raises, for a part would pass as the whole.
+        Raises :class:`StoreError` where a store fails, for a part would pass as the whole.
         """
         found = self.stores.export(canonical(subject))
         if choices := self.export_choices(subject):

@@ -111,9 +111,9 @@ class Stores:
     def export(self, subject: str) -> dict[str, Any]:
         """What each store holds about a subject, by the store's name; nothing of those that hold nothing.
 
-        An error of a store goes up: an answer that leaves something out without a word would be wrong.
+        Raises :class:`StoreError` where a store fails: an answer that leaves something out without a word would be wrong.
         """
-        found = {store.name: store.export(subject) for store in self if store.export is not None}
+        found = {store.name: _export(store, subject) for store in self if store.export is not None}
         return {name: data for name, data in found.items() if data}
 
     def erase(self, subject: str, before: datetime | None = None) -> list[Outcome]:
@@ -167,6 +167,16 @@ def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
         says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
         raise StoreError("erase", store.name, "a callable with a parameter named before", says)
     return as_done(store.erase(subject, before=before), "deleted")
+
+
+def _export(store: PersonalStore, subject: str) -> Any:
+    assert store.export is not None
+    try:
+        return store.export(subject)
+    except Exception as error:  # of a site's own callable
+        what, says = f"The export of the store {store.name!r}", f"{type(error).__name__}: {error}"
+        hint = "Nothing was exported, for a part would pass as the whole. Mend the store and try again."
+        raise StoreError(what, says, "what JSON can say", hint) from error
 
 
 def _expire(store: PersonalStore, now: datetime) -> Done:
