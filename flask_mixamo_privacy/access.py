@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import time
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, current_app, request
+from flask import abort, current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
 from .ledger import Entry
@@ -16,11 +18,13 @@ from .rights.subjects import is_address
 from .site import Site, site
 from .tracking.events import timestamp
 
+_WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def staff_only(need: str) -> Callable[[F], F]:
-    """Serve a view only to staff with this need, such as ``"reports"``.
+def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
+    """Serve a view only to staff with this need, such as ``"reports"``; the entry names the fields that it shows.
 
     ``PRIVACY_STAFF(user, need)`` decides; without it nobody is staff. Whoever is not logged in gets Flask-Login's login
     page, or 401, and is counted; anybody else without the need gets 403. Both a look and a denial leave an entry.
@@ -32,7 +36,7 @@ def staff_only(need: str) -> Callable[[F], F]:
             stranger = ask_to_log_in(site())
             if stranger is not None:
                 return stranger
-            admit(need, request.full_path.rstrip("?"))
+            admit(need, _page_at_hand, fields=fields)
             return current_app.ensure_sync(view)(*args, **values)
 
         return guarded  # type: ignore[return-value]
@@ -44,28 +48,61 @@ def ask_to_log_in(here: Site) -> Response | None:
     """What somebody who is not logged in gets; None for somebody who is."""
     if _user() is not None:
         return None
-    here.denials.add(timestamp(time.time())[:10])
+    try:
+        here.denials.add(timestamp(time.time())[:10])
+    except OSError as error:  # whoever is turned away is turned away uncounted too
+        here.failed(error, "Somebody unknown was turned away uncounted", tell_tests=False)
     manager = getattr(current_app, "login_manager", None)
-    if manager is None:
+    if manager is None or not has_request_context():
         abort(401)
     return current_app.make_response(manager.unauthorized())
 
 
-def admit(need: str, what: str, *, whose: str = "", whose_key: str = "", fields: Collection[str] = ()) -> None:
-    """Note that the user at hand looks, and at what: whose (a keyed hash) and which fields, where it is somebody's.
+def admit(
+    need: str,
+    what: str | Callable[[], str],
+    *,
+    whose: Callable[[], tuple[str, str]] = lambda: ("", ""),
+    fields: Collection[str] = (),
+) -> None:
+    """Note that the user at hand looks, and at what: whose (``(key id, keyed hash)``) and which fields.
 
-    Raises 403 for a user without the need, which is noted too; :class:`OSError` when it cannot be noted, for then nobody
-    may look.
+    Neither ``what`` nor ``whose`` is asked for somebody without the need, who gets 403. That is noted too, with a keyed
+    hash of who it was and the page's rule, for anybody who is logged in may choose what they are called and what they ask
+    for. Raises :class:`OSError` when it cannot be noted, for then nobody may look.
     """
     here, user = site(), _user()
     allowed = user is not None and _is_allowed(here, user, need)
-    said = {"who": current_user_id(), "need": need, "what": what}
-    more = {"whose": whose} if whose else {}
-    more |= {"fields": sorted(fields)} if fields or whose else {}  # type: ignore[dict-item]
+    key_id, hashed = whose() if allowed else ("", "")
+    said = {"who": current_user_id(), "need": need, "what": what() if callable(what) else what}
+    if not allowed:
+        said = {**_stranger(here), "need": need, "what": rule_at_hand()}
+    more = {"whose": hashed} if hashed else {}
+    more |= {"fields": sorted(fields)} if fields or hashed else {}  # type: ignore[dict-item]
     detail = json.dumps(said | more | {"outcome": "allowed" if allowed else "denied"})
-    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=detail, subject=whose, subject_key=whose_key))
+    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=detail, subject=hashed, subject_key=key_id))
     if not allowed:
         abort(403)
+
+
+def rule_at_hand() -> str:
+    """The page at hand by its rule, which names nobody."""
+    return request.url_rule.rule if request.url_rule is not None else "no page"
+
+
+def _page_at_hand() -> str:
+    """The page's path, and of its query the window of a report alone: the rest may say anything."""
+    window = request.args.get("window", "")
+    return request.path + (f"?window={window}" if _WINDOW.fullmatch(window) else "")
+
+
+def _stranger(here: Site) -> dict[str, str]:
+    """Who is denied, as a keyed hash and its key's id; nothing where the file of the keys is away."""
+    try:
+        key_id, hashed = here.rights.people.hash(current_user_id())
+    except (OSError, ValueError):
+        return {"who": ""}
+    return {"who": hashed, "who_key": key_id}
 
 
 def current_user_id() -> str:
@@ -85,15 +122,24 @@ def _is_allowed(here: Site, user: Any, need: str) -> bool:
     if here.settings.staff is None:
         return False
     try:
-        return bool(here.settings.staff(user, need))
+        return _settled(current_app.ensure_sync(here.settings.staff)(user, need))
     except Exception as error:  # the site's own callable: a fault in it opens no door
         here.failed(error, "PRIVACY_STAFF failed, so nobody was let in")
         return False
 
 
+def _settled(said: Any) -> bool:
+    """What the site's callable said; what would still have to be awaited says nothing, though it counts as true."""
+    if inspect.isawaitable(said) or inspect.isasyncgen(said):
+        if inspect.iscoroutine(said):
+            said.close()
+        raise TypeError(f"it gave {type(said).__name__}, not True or False; make it a plain or an async function")
+    return bool(said)
+
+
 def _user() -> Any:
     """Flask-Login's current user, if somebody is logged in."""
-    if not hasattr(current_app, "login_manager"):
+    if not (has_request_context() and hasattr(current_app, "login_manager")):
         return None
     from flask_login import current_user
 

@@ -109,7 +109,7 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
 @privacy.command("prune")
 @could_not_look
 def prune_command() -> None:
-    """Delete events, decisions and mails that are older than the policy allows."""
+    """Delete events, decisions and mails that are older than the policy allows; exit 1 where a store failed."""
     here = site()
     here.load(wait=WAIT)
     retention = here.policy.retention
@@ -120,8 +120,13 @@ def prune_command() -> None:
         click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
     if deleted.mails:
         click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
-    if rows := here.rights.expire():
+    expired = here.rights.expire()
+    if rows := sum(outcome.done.changed for outcome in expired):
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
+    failed = [outcome for outcome in expired if outcome.error]
+    for outcome in failed:
+        click.echo(f"{outcome.store}: {outcome.error}")
+    sys.exit(1 if failed else 0)
 
 
 @privacy.command("rebuild")

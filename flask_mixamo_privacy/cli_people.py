@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import click
@@ -85,6 +85,7 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
         click.echo(f"To do again by hand: a {row['kind']} of {row['at'][:10]} for {row['subject']}.")
     for name in found.not_covered:
         click.echo(f"{name}: cannot say whom it holds, so it is left to you.")
+    _tell_unreadable(found.unreadable)
     if not found.changed:
         click.echo(f"Nothing had come back since {here.policy.retention.archives} ago.")
 
@@ -96,25 +97,45 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
 @with_appcontext
 @could_not_look
 def access_command(since: str, subject: str | None, as_json: bool) -> None:
-    """Show who looked at what, why, and whose data it was; and how often somebody unknown was turned away."""
+    """Show who looked at what, why, and whose data it was; and how often somebody unknown was turned away.
+
+    Exit 1 where an entry was changed and cannot be read.
+    """
     here = site()
     wanted = None if subject is None else set(here.keys.hashes(canonical(subject)))
     looks = [look for look in _looks(here, since) if wanted is None or look["whose"] in wanted]
     denials = {day: number for day, number in here.denials.days().items() if day >= since}
+    unreadable = here.ledger.unreadable("access", since=since)
     if as_json:
-        click.echo(json.dumps({"looks": looks, "denials": denials}, ensure_ascii=False))
-        return
+        click.echo(json.dumps({"looks": looks, "denials": denials, "unreadable": unreadable}, ensure_ascii=False))
+    else:
+        _tell_looks(looks, sum(denials.values()))
+        _tell_unreadable(unreadable)
+    sys.exit(1 if unreadable else 0)
+
+
+def _tell_unreadable(positions: Iterable[int]) -> None:
+    for position in positions:
+        click.echo(f"The entry at position {position} cannot be read, so it was skipped: see `flask privacy ledger verify`.")
+
+
+def _tell_looks(looks: Collection[dict[str, Any]], strangers: int) -> None:
     for look in looks:
         whose = f", whose: {look['whose'][:12]}" if look["whose"] else ""
         fields = f" ({', '.join(look['fields'])})" if look["fields"] else ""
         why = f"need: {look['need'] or '–'}, {look['outcome']}"
-        click.echo(f"{look['at']} {look['who']}: {look['what']}{fields}, {why}{whose}")
-    click.echo(f"{len(looks)} looks, {sum(denials.values())} strangers turned away.")
+        click.echo(f"{look['at']} {_who(look)}: {look['what']}{fields}, {why}{whose}")
+    click.echo(f"{len(looks)} looks, {strangers} strangers turned away.")
+
+
+def _who(look: dict[str, Any]) -> str:
+    """By name whoever was let in, and by the beginning of a keyed hash whoever was not."""
+    return f"somebody ({look['who'][:12]})" if look.get("who_key") else str(look["who"])
 
 
 def _looks(here: Site, since: str) -> Iterable[dict[str, Any]]:
     for row in here.ledger.entries("access", since=since):
-        said = json.loads(row["detail"])
+        said = json.loads(row["detail"] or "{}")
         base = {"at": row["at"], "who": "", "need": "", "what": "", "fields": [], "outcome": "allowed"}
         yield base | said | {"whose": row["subject"]}
 

@@ -30,7 +30,7 @@ def verify_command(file: IO[bytes]) -> None:
         click.echo(f"Error: {file.name} is no receipt of this site: {error}.", err=True)
         sys.exit(2)
     if changed:
-        click.echo(f"Altered: {', '.join(changed)}.")
+        click.echo(f"Altered: {', '.join(changed)}.".encode(errors="replace").decode())
         sys.exit(1)
     purposes = ", ".join(purpose["purpose"] for purpose in found["purposes"])
     click.echo(f"Whole: {found['record_id']} of {found['events'][0]['event_time']}, for {purposes}.")

@@ -31,6 +31,7 @@ _identity = click.option("--identity", default="", help="How you know the person
 def list_command(state: tuple[str, ...], as_json: bool) -> None:
     """List requests, the oldest first."""
     found = site().rights.book.all(*state)
+    _note("requests list")
     if as_json:
         click.echo(json.dumps([request.as_dict() for request in found], ensure_ascii=False))
         return
@@ -45,6 +46,7 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
 def show_command(number: int, as_json: bool) -> None:
     """Show one request, with its answer store by store."""
     request = site().rights.book.find(number)
+    _note(f"requests show {number}", request)
     _show(request, as_json)
 
 
@@ -134,6 +136,12 @@ def due_command(within: int, as_json: bool) -> None:
         _print_lines(found)
         click.echo(f"{len(found)} requests overdue or due within {within} days." if found else "Nothing is due.")
     sys.exit(1 if found else 0)
+
+
+def _note(what: str, request: Request | None = None) -> None:
+    """Leave an entry of who looks, and at whose request where it is one that names somebody still."""
+    whose = request.email if request is not None else ""
+    site().rights.people.note_look(whose, who=operator(), need="requests", what=what, fields=["email", "message"])
 
 
 def _print_lines(found: Iterable[Request]) -> None:

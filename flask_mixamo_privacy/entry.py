@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -87,3 +88,11 @@ class Entry:
         """Whether this is what :meth:`row` gave once, words perhaps beside it."""
         names = {field.name for field in dataclasses.fields(cls)}
         return isinstance(row, dict) and row.keys() - {"wording"} == names
+
+
+def is_readable(row: Mapping[str, Any]) -> bool:
+    """Whether the detail of a stored row is a JSON object, or nothing, as we write it."""
+    try:
+        return not row["detail"] or isinstance(json.loads(row["detail"]), dict)
+    except (TypeError, ValueError, RecursionError):
+        return False

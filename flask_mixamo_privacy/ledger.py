@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from .chain import BEGINNING, Chain, Head
 from .database import Database
-from .entry import Entry, entries, heads, metadata, texts
+from .entry import Entry, entries, heads, is_readable, metadata, texts
 from .errors import KeyMissing, LedgerUnavailable
 from .keys import Keys
 from .pending import Pending
@@ -42,14 +42,21 @@ class Ledger:
             with self._writing() as connection:
                 self._write(connection, [entry.row()], [wording] if wording else [])
         except (LedgerUnavailable, OSError) as error:
-            raise LedgerUnavailable("The ledger could not be written, so nothing was granted.") from error
+            raise LedgerUnavailable(f"The ledger could not be written, so nothing was granted. {error}") from error
 
     def append_or_wait(self, entry: Entry, wording: Wording | None = None) -> None:
         """Commit an entry, or leave it in the side file; raises :class:`OSError` when neither takes it."""
         try:
             self.append(entry, wording)
         except LedgerUnavailable:
-            self._pending.append(entry.row() | {"wording": dataclasses.asdict(wording) if wording else None})
+            self.wait(entry, wording)
+
+    def wait(self, entry: Entry, wording: Wording | None = None) -> None:
+        """Leave an entry in the side file, to be taken up once what it says is done, or after a crash in between.
+
+        Raises :class:`OSError`. Never a grant.
+        """
+        self._pending.append(entry.row() | {"wording": dataclasses.asdict(wording) if wording else None})
 
     def take_up(self) -> int:
         """Write what waited in the side file; gives the number of entries. Raises :class:`LedgerUnavailable`."""
@@ -69,7 +76,17 @@ class Ledger:
         return Wording(row["source"], row["locale"], row["body"], fingerprint) if row else None
 
     def entries(self, *kinds: str, since: str = "") -> Iterator[dict[str, Any]]:
-        """The entries in the order in which they were written: of these kinds or of all, from this day or time on."""
+        """The entries in the order in which they were written: of these kinds or of all, from this day or time on.
+
+        None whose detail is not what an entry says: somebody changed it, and :meth:`unreadable` gives its place.
+        """
+        return (row for row in self._rows(kinds, since) if is_readable(row))
+
+    def unreadable(self, *kinds: str, since: str = "") -> list[int]:
+        """The positions of what :meth:`entries` leaves out."""
+        return [row["position"] for row in self._rows(kinds, since) if not is_readable(row)]
+
+    def _rows(self, kinds: Collection[str], since: str) -> Iterator[dict[str, Any]]:
         chosen = sa.select(entries).where(entries.c.at >= since).order_by(entries.c.position)
         if kinds:
             chosen = chosen.where(entries.c.kind.in_(kinds))
@@ -221,5 +238,7 @@ class Ledger:
     def _is_sealed(self, stored: Mapping[str, Any]) -> bool:
         try:
             return self.chain.is_sealed(stored)
-        except KeyMissing:  # verifying says so; until then decisions are taken all the same
-            return True
+        except KeyMissing as error:  # to seal it anew would cover up whatever was cut off before it
+            raise LedgerUnavailable(
+                f"Where the ledger ends cannot be checked, so nothing is added to it. {error}"
+            ) from error

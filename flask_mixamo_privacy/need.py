@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, current_app, request
+from flask import abort, current_app
 
-from .access import admit, ask_to_log_in
+from .access import admit, ask_to_log_in, rule_at_hand
 from .rights.models import Models
 from .rights.stores import PersonalStore, Register
 from .site import site
@@ -30,8 +30,7 @@ class Need:
             stranger = ask_to_log_in(site())
             if stranger is not None:
                 return stranger
-            whose = self._whose(*args, **values) if callable(self._whose) else self._whose
-            self._admit(whose)
+            self._admit(*args, **values)
             return current_app.ensure_sync(view)(*args, **values)
 
         return guarded  # type: ignore[return-value]
@@ -39,15 +38,20 @@ class Need:
     def __enter__(self) -> Need:
         if ask_to_log_in(site()) is not None:
             abort(401)
-        self._admit(self._whose() if callable(self._whose) else self._whose)
+        self._admit()
         return self
 
     def __exit__(self, *raised: object) -> None:
         return None
 
-    def _admit(self, whose: str | None) -> None:
-        key_id, hashed = site().rights.people.hash(whose) if whose else ("", "")
-        admit(self._need, _here(), whose=hashed, whose_key=key_id, fields=self._fields)
+    def _admit(self, *args: Any, **values: Any) -> None:
+        """Whose it is is looked up only for somebody who may know."""
+
+        def hashed() -> tuple[str, str]:
+            whose = self._whose(*args, **values) if callable(self._whose) else self._whose
+            return site().rights.people.hash(whose) if whose else ("", "")
+
+        admit(self._need, rule_at_hand, whose=hashed, fields=self._fields)
 
 
 class Registration:
@@ -110,11 +114,7 @@ class Registration:
 
         ``PRIVACY_STAFF(user, need)`` decides; without it nobody may read. The ledger keeps who looked, why, at which page,
         at which fields, and whose data it was, as a keyed hash; ``whose`` is a subject, or a callable that gets what the
-        view gets. A denial is kept as well; people who are not logged in are only counted.
+        view gets, and is called for nobody who is denied. A denial is kept as well, with a keyed hash of who it was;
+        people who are not logged in are only counted.
         """
         return Need(need, whose, fields)
-
-
-def _here() -> str:
-    """The page at hand by its rule, which names nobody."""
-    return request.url_rule.rule if request.url_rule is not None else request.path

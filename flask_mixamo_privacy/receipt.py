@@ -71,7 +71,7 @@ def altered(signed: Mapping[str, Any], keys: Keys) -> list[str]:
     if not isinstance(signature, dict) or not isinstance(signature.get("key"), str):
         raise NoReceipt("it has no signature that names a key")
     made = {name: value for name, value in signature.items() if name != "value"}
-    if not hmac.compare_digest(_value(keys, made).encode(), str(signature.get("value")).encode()):
+    if not hmac.compare_digest(_value(keys, made).encode(), str(signature.get("value")).encode(errors="replace")):
         return ["signature"]
     then, now = signature["fields"], _digests({name: value for name, value in signed.items() if name != "signature"})
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))

@@ -194,7 +194,10 @@ class Site:
         return _days_ago(retention.events.days), _days_ago(retention.aggregates.days)
 
     def _tell(self, what: str, number: int) -> None:
-        SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
+        try:
+            SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
+        except Exception as error:  # a listener's fault must not undo what was written down
+            self.failed(error, "A listener failed; what was asked for is written down")
 
     def _work(self) -> None:
         self._attend()

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import choose
 from flask_mixamo_privacy.chain import Head
+from flask_mixamo_privacy.errors import LedgerUnavailable
 from flask_mixamo_privacy.keys import Keys
 from flask_mixamo_privacy.ledger import Entry, Ledger
 from flask_mixamo_privacy.pending import Pending
@@ -42,6 +43,9 @@ class Book:
     def look(self, statement):
         with closing(sqlite3.connect(self.path)) as connection:
             return connection.execute(statement).fetchall()
+
+    def count(self):
+        return self.look("SELECT COUNT(*) FROM entries")[0][0]
 
     def flaws(self, expect=None):
         return [(flaw.kind, flaw.position) for flaw in verify(self.ledger, expect).flaws]
@@ -281,13 +285,33 @@ def test_keys_rotate_and_old_entries_verify_under_theirs(five):
 
 
 def test_a_key_that_an_entry_names_cannot_be_dropped(tiny, five):
-    """Verifying says which is missing and does not claim to have looked; decisions are taken all the same."""
+    """Verifying says which is missing and does not claim to have looked."""
     site = tiny(PRIVACY_KEYS=NEW, PRIVACY_LEDGER_URL=f"sqlite:///{five.path}")
-    assert choose(site.visitor(), "accept_all").status_code == 303
     outcome = site.cli("ledger", "verify")
     assert outcome.exit_code == 2 and "the key 'old', but PRIVACY_KEYS has only: new. Put the key back" in outcome.output
     checked = site.cli("check")
     assert checked.exit_code == 1 and "Entries of the ledger name the key 'old'" in checked.output
+
+
+def test_an_end_that_cannot_be_checked_takes_no_entry(tiny, five, caplog):
+    """A grant is 503, and the log says which key is missing; a refusal waits beside the ledger until the key is back."""
+    place = {"PRIVACY_LEDGER_URL": f"sqlite:///{five.path}"}
+    site = tiny(PRIVACY_KEYS=NEW, **place)
+    assert choose(site.visitor(), "accept_all").status_code == 503
+    assert "ends cannot be checked, so nothing is added to it. A stored row was made under the key 'old'" in caplog.text
+    assert choose(site.visitor(), "reject_all").status_code == 303 and five.count() == 5
+    again = tiny(PRIVACY_KEYS=OLD | NEW, **place)
+    again.privacy.site(again.app).load()
+    assert five.count() == 6 and Book(five.folder, OLD | NEW).flaws() == []
+
+
+def test_a_key_made_up_for_the_end_covers_up_nothing(five):
+    """Entries are cut off and the end is said to be sealed under a key that never was: no later entry makes it whole."""
+    five.hand("DELETE FROM entries WHERE position > 3", "UPDATE head SET count = 3, key = 'gone'")
+    five.hand("UPDATE head SET hash = (SELECT hash FROM entries WHERE position = 3)")
+    with pytest.raises(LedgerUnavailable, match="the key 'gone', but PRIVACY_KEYS has only: old"):
+        five.write("2026-05-06")
+    assert [error.key_id for error in verify(five.ledger).missing] == ["gone"]
 
 
 def test_a_changed_entry_is_found_although_a_key_of_others_is_missing(five):

@@ -258,3 +258,29 @@ def test_erasing_answers_a_script_in_json(visitor):
 def test_promise_18_the_way_to_what_is_stored_is_on_our_pages(site, path):
     """For whoever was asked and whoever was not."""
     assert 'href="/privacy/me" rel="nofollow">What is stored about you</a>' in site.visitor().get(path).text
+
+
+class _Killed(BaseException):
+    """What ends a process at once."""
+
+
+@pytest.mark.parametrize("path", ["/privacy/me/erase", "/privacy/consent"])
+def test_a_crash_between_an_erasure_and_its_entry_is_made_good(tiny, path, monkeypatch):
+    """The next load writes the withdrawal with whose events went, so that a replay after a restore finds them."""
+    site = tiny()
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    here = site.privacy.site(site.app)
+    here.load()
+    [name], erase = here.store.visitors(), here.store.erase
+
+    def killed(*given):
+        erase(*given)
+        raise _Killed
+
+    monkeypatch.setattr(here.store, "erase", killed)
+    with pytest.raises(_Killed):
+        visitor.post(path, data={"choice": "reject_all"})
+    here.load()
+    assert [row["subject"] for row in site.ledger("withdrawal")] == [here.keys.hash(name)[1]]

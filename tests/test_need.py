@@ -1,9 +1,14 @@
 """Personal data is read for a need that somebody has, by whoever is allowed to, and the ledger knows."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from logins import entered, with_logins
+from werkzeug.exceptions import Unauthorized
+
+from flask_mixamo_privacy.operators import operator
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -25,6 +30,10 @@ def office(tiny):
     return build
 
 
+def hashed(site, name):
+    return site.privacy.site(site.app).rights.people.hash(name)[1]
+
+
 def looks(site, *arguments):
     return json.loads(site.cli("access", "--json", *arguments).output)["looks"]
 
@@ -33,9 +42,8 @@ def test_promise_41_a_read_says_who_why_whose_which_fields_and_when(office):
     """Whose as a keyed hash, at the page's rule: nothing in the entry names anybody but who looked."""
     site = office(PRIVACY_STAFF=only_ann_needs_support)
     assert entered(site, "ann").get("/orders/Ada@shop.example").text == "Ada, 1 Lane"
-    hashed = site.privacy.site(site.app).rights.people.hash("ada@shop.example")[1]
     said = {"who": "ann", "need": "support", "what": "/orders/<email>", "fields": ["address", "name"], "outcome": "allowed"}
-    assert looks(site) == [said | {"at": "2026-05-08T12:00:00.000Z", "whose": hashed}]
+    assert looks(site) == [said | {"at": "2026-05-08T12:00:00.000Z", "whose": hashed(site, "ada@shop.example")}]
     assert "shop.example" not in str(site.ledger())
 
 
@@ -44,7 +52,7 @@ def test_promise_41_a_read_without_the_need_is_denied(office, config):
     """403; the attempt is noted."""
     site = office(**config)
     assert entered(site, "bob").get("/orders/ada@shop.example").status_code == 403
-    assert [(look["who"], look["outcome"]) for look in looks(site)] == [("bob", "denied")]
+    assert [(look["who"], look["outcome"]) for look in looks(site)] == [(hashed(site, "bob"), "denied")]
 
 
 def test_promise_41_anonymous_denials_are_one_counter(office):
@@ -53,7 +61,7 @@ def test_promise_41_anonymous_denials_are_one_counter(office):
     for _ in range(3):
         assert site.visitor().get("/orders/ada@shop.example").status_code == 401
     found = json.loads(site.cli("access", "--json").output)
-    assert found == {"looks": [], "denials": {"2026-05-08": 3}}
+    assert found == {"looks": [], "denials": {"2026-05-08": 3}, "unreadable": []}
 
 
 @pytest.mark.parametrize(("name", "status"), [(None, 401), ("bob", 403), ("ann", 200)])
@@ -93,9 +101,52 @@ def test_promise_41_the_report_can_begin_on_a_day(office, clock):
     assert text.endswith("2 looks, 0 strangers turned away.\n")
 
 
+@pytest.mark.parametrize("detail", ["no JSON", "[1]", "7"])
+def test_a_changed_look_is_skipped_and_told(office, detail):
+    """The others are shown, and the exit code is 1."""
+    site = office(PRIVACY_STAFF=only_ann_needs_support)
+    for _ in range(2):
+        entered(site, "ann").get("/orders/ada@shop.example")
+    with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection, connection:
+        connection.execute("UPDATE entries SET detail = ? WHERE position = 1", (detail,))
+    outcome = site.cli("access")
+    assert outcome.exit_code == 1 and "1 looks" in outcome.output
+    assert "The entry at position 1 cannot be read, so it was skipped" in outcome.output
+
+
 def test_promise_41_a_read_that_cannot_be_noted_does_not_happen(office, tmp_path):
     """Neither in the ledger nor beside it: then nobody reads."""
     (tmp_path / "file").touch()
     away = {"PRIVACY_LEDGER_URL": f"sqlite:///{tmp_path}/file/l.sqlite", "PRIVACY_LOG_DIR": f"{tmp_path}/file/log"}
     site = office(PRIVACY_STAFF=only_ann_needs_support, PRIVACY_KEYS={"k": "sixteen characters"}, TESTING=False, **away)
     assert entered(site, "ann").get("/orders/ada@shop.example").status_code == 500
+
+
+def test_promise_41_whose_it_is_is_not_looked_up_for_somebody_denied(office):
+    """So whoever is denied learns nothing by what that look-up does."""
+    site = office(PRIVACY_STAFF=only_ann_needs_support)
+    need = site.privacy.need("support", whose=lambda number: str(1 // number))
+    site.view("/numbers/<int:number>", need(lambda number: "one"))
+    assert entered(site, "bob").get("/numbers/0").status_code == 403
+    assert looks(site)[0]["whose"] == ""
+
+
+def test_promise_41_outside_a_request_nobody_reads(office):
+    """The same refusal as in an app where nobody can log in."""
+    site = office(PRIVACY_STAFF=lambda user, need: True)
+    with site.app.app_context(), pytest.raises(Unauthorized), site.privacy.need("support"):
+        raise AssertionError("it was let in")
+
+
+def test_promise_41_the_commands_about_requests_are_looks(people):
+    """Who, and at whose, with the fields that are printed."""
+    site = people()
+    site.site.cli("requests", "open", "--kind", "access", "--email", "ada@shop.example")
+    site.site.cli("requests", "list")
+    site.site.cli("requests", "show", "1", "--json")
+    found = looks(site.site)
+    assert [(look["what"], look["whose"]) for look in found] == [
+        ("requests list", ""),
+        ("requests show 1", hashed(site.site, "ada@shop.example")),
+    ]
+    assert all((one["need"], one["fields"], one["who"]) == ("requests", ["email", "message"], operator()) for one in found)

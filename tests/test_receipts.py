@@ -206,3 +206,15 @@ def test_a_receipt_names_its_entry_in_the_ledger(keeper):
     hashes = [event["ledger_hash"] for event in receipt(visitor)["events"]]
     with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection:
         assert hashes == [hash for (hash,) in connection.execute("SELECT hash FROM entries WHERE kind = 'grant'")]
+
+
+@pytest.mark.parametrize("field", ["value", "name"])
+def test_half_a_character_in_a_receipt_is_an_alteration(keeper, field):
+    """JSON can say what no text may hold."""
+    site, visitor = keeper()
+    said = receipt(visitor)
+    if field == "value":
+        said["signature"]["value"] = "\ud800"
+    else:
+        said["\ud800"] = 1
+    assert verified(site, said) == (1, "Altered: signature." if field == "value" else "Altered: ?.")

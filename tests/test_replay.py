@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from people import Account, Letter, Order, policy
@@ -10,6 +12,7 @@ from sqlalchemy import delete
 from conftest import choose
 from flask_mixamo_privacy.period import Period
 from flask_mixamo_privacy.policy import Retention
+from flask_mixamo_privacy.rights.stores import PersonalStore
 
 ADA = "ada@shop.example"
 OURS = ("privacy-events.sqlite", "privacy-rights.sqlite")
@@ -335,3 +338,53 @@ def test_a_table_that_does_not_say_when_is_left_to_a_person(people, backup):
     site.add(only=Letter)
     outcome = site.site.cli("replay")
     assert outcome.exit_code == 1 and "Name the column with made=, so that what came later can stay." in outcome.output
+
+
+def test_a_store_that_cannot_say_whom_it_holds_stops_no_other(people, backup, clock):
+    """It is listed once with its error, the others are replayed, and the exit code is 1."""
+    site = people()
+    site.site.privacy._stores.insert(
+        0, lambda _: PersonalStore("broken", subject=lambda: 1 / 0, erase=lambda who, before=None: 0)
+    )
+    site.add()
+    restore = backup()
+    clock.shift(60)
+    site.site.cli("erase", "--subject", ADA)
+    restore()
+    outcome = site.site.cli("replay")
+    assert (outcome.exit_code, site.mentions("ada")) == (1, [])
+    assert outcome.output.count("broken: ZeroDivisionError: division by zero") == 1
+
+
+def test_a_store_that_cannot_expire_stops_no_other(people, clock):
+    """`flask privacy prune` says which failed, and exits with 1; what the others kept is gone."""
+    site = people()
+    site.site.privacy._stores.insert(0, lambda _: PersonalStore("broken", expire=lambda now: 1 / 0))
+    site.add()
+    site.site.cli("erase", "--subject", ADA)
+    clock.shift(3653 * 86400)
+    outcome = site.site.cli("prune")
+    assert (outcome.exit_code, site.rows(Order)) == (1, [])
+    assert outcome.output.endswith("deleted.\nbroken: ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize("kind", ["erasure", "opt-out"])
+def test_a_changed_entry_is_skipped_and_told(people, backup, clock, tmp_path, kind):
+    """What the other entries say is done all the same."""
+    site = people()
+    for name in ("bob@shop.example", ADA):
+        site.add(name)
+    restore = backup()
+    clock.shift(60)
+    with site.site.app.app_context():
+        site.site.privacy.opt_in("bob@shop.example")
+        site.site.privacy.opt_out("bob@shop.example")
+    for name in ("bob@shop.example", ADA):
+        site.site.cli("erase", "--subject", name)
+    restore()
+    with closing(sqlite3.connect(tmp_path / "instance" / "privacy-ledger.sqlite")) as connection, connection:
+        first = "(SELECT min(position) FROM entries WHERE kind = ?)"
+        connection.execute(f"UPDATE entries SET detail = 'no JSON' WHERE position = {first}", (kind,))
+    outcome = site.site.cli("replay")
+    assert outcome.exit_code == 1 and site.mentions("ada@") == []
+    assert "cannot be read, so it was skipped: see `flask privacy ledger verify`." in outcome.output

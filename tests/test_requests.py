@@ -2,6 +2,7 @@
 
 import json
 import re
+import smtplib
 import sqlite3
 from contextlib import closing
 
@@ -464,3 +465,87 @@ def test_the_kinds_are_what_the_form_offers(people):
     text = people().site.visitor().get("/privacy/requests").text
     assert re.findall(r'type="radio" name="kind" value="(\w+)"', text) == list(book.KINDS) == KINDS
     assert " checked" not in text.partition("<main>")[2]
+
+
+class _AwayOnce:
+    """A store that fails the first time."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, *given):
+        self.asked += 1
+        return 1 // (self.asked - 1) if self.asked < 3 else 0
+
+
+@pytest.mark.parametrize("kind", ["delete", "correct"])
+def test_promise_33_an_answer_tells_what_a_failed_attempt_did(people, kind):
+    """Once the store that failed is mended: what the others did then, and what they kept, is in the answer and the mail."""
+    site, away = people(), _AwayOnce()
+    site.add()
+    site.site.privacy.register_store("list", erase=away, correct=away)
+    number = site.confirmed(kind)
+    arguments = ("requests", "answer", str(number), *(("--set", "name=Augusta") if kind == "correct" else ()))
+    assert site.site.cli(*arguments).exit_code == 2
+    assert site.site.cli(*arguments).exit_code == 0
+    [shop, other] = site.rights.book.find(number).answer["stores"]
+    if kind == "delete":
+        assert (shop["deleted"], shop["anonymised"], len(shop["kept"])) == (2, 2, 1)
+        assert "Kept: " in site.mails[-1].get_content()
+    assert (shop["corrected"], other["deleted"] + other["corrected"]) == (2 * (kind == "correct"), 1)
+
+
+def _bounces(message):
+    address = message["To"]
+    raise smtplib.SMTPRecipientsRefused({address: (550, f"<{address}>: no such user".encode())})
+
+
+def _falls_over(message):
+    raise RuntimeError(f"no way to {message['To']}")
+
+
+@pytest.mark.parametrize(
+    ("send", "says"), [(_bounces, "SMTPRecipientsRefused 550"), (_falls_over, "RuntimeError")], ids=["smtp", "callable"]
+)
+def test_a_bounce_leaves_nobodys_name(people, tmp_path, send, says):
+    """Nor does anything else that was written of a deletion, once it is closed: in no byte of the database."""
+    site = people(PRIVACY_SEND=send)
+    site.add()
+    site.site.cli("requests", "open", "--kind", "delete", "--email", ADA, "--identity", f"{ADA} rang us up")
+    site.site.cli("requests", "extend", "1", "--reason", f"{ADA} has much")
+    assert site.site.cli("requests", "answer", "1", "--text", f"Dear {ADA}").exit_code == 1
+    found = site.rights.book.find(1)
+    assert (found.mail_error, found.identity) == (f"The mail could not be sent: {says}", "operator")
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "instance").glob("privacy-rights.sqlite*"))
+    assert b"ada@" not in stored and (found.answer["text"], found.reason, len(found.answer["stores"])) == ("", "", 1)
+
+
+def test_half_a_character_is_replaced(people):
+    """JSON can say what no text may hold."""
+    site = people()
+    body = '{"kind": "access", "email": "ada@shop.example", "message": "a\\ud800"}'
+    answer = site.site.visitor().post("/privacy/requests", data=body, content_type="application/json")
+    assert answer.status_code == 303 and site.rights.book.find(1).message == "a?"
+
+
+def test_a_listeners_fault_undoes_no_request(people, caplog):
+    """It is counted and logged; whoever asked gets the same answer."""
+    site = people(TESTING=False)
+
+    def falls_over(sender, number):
+        raise RuntimeError("no listener")
+
+    with SIGNALS_OF_REQUESTS["opened"].connected_to(falls_over):
+        assert site.ask().status_code == 303
+    assert len(site.rights.book.all()) == 1
+    assert caplog.messages[-1] == "A listener failed; what was asked for is written down: no listener"
+
+
+def test_an_export_that_fails_says_which_store_and_exits_2(people):
+    """And nothing of the others is printed, for it would pass as the whole."""
+    site = people()
+    site.add()
+    site.site.privacy.register_store("list", export=lambda subject: 1 / 0)
+    outcome = site.site.cli("export", ADA)
+    assert outcome.exit_code == 2 and "1 Lane" not in outcome.output
+    assert "The export of the store 'list' is 'ZeroDivisionError: division by zero'" in outcome.output

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -35,7 +35,7 @@ _requests = sa.Table(
     *map(_text, ("kind", "state", "email", "message", "locale", "base", "source", "subject", "subject_key")),
     *map(_text, ("opened", "verified", "identity", "mailed", "mail_after", "mail_error", "reminded")),
     sa.Column("extended", sa.Integer, nullable=False, default=0),
-    *map(_text, ("extended_at", "reason", "closed", "answer")),
+    *map(_text, ("extended_at", "reason", "closed", "done", "answer")),
     sqlite_autoincrement=True,  # a number is never given twice
 )
 
@@ -65,7 +65,7 @@ class Request:
     subject_key: str
     opened: str  # UTC, ISO 8601
     verified: str
-    identity: str  # how it was confirmed: "link", or what an operator said
+    identity: str  # how it was confirmed: "link", or what an operator said, and "operator" once it is closed
     mailed: str  # when the link to confirm went out
     mail_after: str  # when to try again
     mail_error: str
@@ -74,12 +74,13 @@ class Request:
     extended_at: str
     reason: str  # of the extension
     closed: str
+    done: Sequence[Mapping[str, Any]]  # store by store, by attempts to answer that some other store failed in
     answer: Mapping[str, Any]
     due: str = ""  # the last day for an answer
 
     def as_dict(self) -> dict[str, Any]:
         """For a machine to read."""
-        hidden = ("base", "locale", "subject", "subject_key", "mail_after", "reminded")
+        hidden = ("base", "locale", "subject", "subject_key", "mail_after", "reminded", "done")
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
 
 
@@ -148,15 +149,16 @@ class Book:
             raise RequestError(f"Request {number}", self.find(number).state, "open or verified", "It is closed already.")
 
     def blank(self, *conditions: Any) -> int:
-        """Forget who asked, and what they wrote; the number, the dates and what was done remain."""
-        numbers = [r.number for r in self.select((_requests.c.email != "") | (_requests.c.message != ""), *conditions)]
-        if numbers:
+        """Forget who asked, and all that anybody wrote; the number, the dates and what was done remain."""
+        named = self.select((_requests.c.email != "") | (_requests.c.message != ""), *conditions)
+        if named:
             with self._database.write() as connection:
-                connection.execute(sa.delete(_links).where(_links.c.number.in_(numbers)))
-                emptied = sa.update(_requests).where(_requests.c.number.in_(numbers)).values(email="", message="", base="")
-                connection.execute(emptied)
+                connection.execute(sa.delete(_links).where(_links.c.number.in_([request.number for request in named])))
+                for request in named:
+                    mine = _requests.c.number == request.number
+                    connection.execute(sa.update(_requests).where(mine).values(_nameless(request)))
             self._database.truncate_wal()
-        return len(numbers)
+        return len(named)
 
     def forget(self, email: str, before: str, answer: Mapping[str, Any]) -> int:
         """Blank all that one address asked for before a moment; what was open of it is answered with this."""
@@ -214,7 +216,18 @@ class Book:
         values = {field.name: row[field.name] for field in dataclasses.fields(Request) if field.name in row}
         opened = date.fromisoformat(row["opened"][:10])
         last = due(opened, self._days, row["extended"])
-        return Request(**values | {"answer": json.loads(row["answer"] or "{}"), "due": last.isoformat()})
+        read = {"answer": json.loads(row["answer"] or "{}"), "done": json.loads(row["done"] or "[]")}
+        return Request(**values | read | {"due": last.isoformat()})
+
+
+def _nameless(request: Request) -> dict[str, str]:
+    """What a request's columns are once it names nobody: what somebody wrote freely may name the person."""
+    identity = request.identity if request.identity in ("", "link") else "operator"
+    answer = {name: "" if name in ("text", "refused") else value for name, value in request.answer.items()}
+    if "by" not in request.answer:  # not of a person's: the words are ours
+        answer = dict(request.answer)
+    said = {"identity": identity, "answer": json.dumps(answer, ensure_ascii=False)}
+    return dict.fromkeys(("email", "message", "base", "reason"), "") | said
 
 
 def _hash(token: str) -> str:

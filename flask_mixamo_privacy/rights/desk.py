@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import json
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from .letters import Letter, to_answer, to_extend
 from .mail import Mailer
 from .moments import later, now, stamp
 from .people import People
-from .stores import Outcome
+from .stores import Outcome, together
 from .subjects import canonical, is_address
 
 LINK_DAYS = 7  # for which the link to confirm works, and the one to an answer twice as long
@@ -104,15 +105,17 @@ class Desk:
         """Do what was asked for, tell the person, and close the request.
 
         Raises :class:`RequestError` for a request that is closed or not verified, or where a store failed: then it stays
-        as it is, and answering it again finishes what was begun.
+        as it is, and answering it again finishes what was begun, and tells all that was done.
         """
         request = self._verified(number, identity)
         outcomes = self._act(request, who, changes or {})
+        done = together(request.done, outcomes)
+        self.book.update(number, done=json.dumps(done, ensure_ascii=False))
         failed = [outcome for outcome in outcomes if outcome.error]
         if failed:
             says = "; ".join(f"{outcome.store}: {outcome.error}" for outcome in failed)
             raise RequestError(f"Request {number}", says, "every store seen to", "Mend it and answer again: it stays open.")
-        answer = self._answer(request, outcomes, text, who)
+        answer = self._answer(request, done, text, who)
         link = self._link(request, base) if request.kind == "access" else ""
         mail_error = self._tell(to_answer(self.policy.site, request, answer, link, later(days=2 * LINK_DAYS)[:10]))
         if mail_error and link:
@@ -124,7 +127,7 @@ class Desk:
         if not reason.strip():
             raise RequestError("The reason", reason, "a text", "Whoever is refused is told why.")
         request = self._verified(number, identity)
-        answer = {"refused": reason.strip(), "by": who, "stores": []}
+        answer = {"refused": reason.strip(), "by": who, "stores": list(request.done)}
         return self._close(request, "refused", answer, self._tell(to_answer(self.policy.site, request, answer, "", "")))
 
     def extend(self, number: int, reason: str, months: int = 2) -> Request:
@@ -191,8 +194,7 @@ class Desk:
                 hint = "Write it as the policy does, or declare it in [[fields]]."
                 raise RequestError("The field to correct", name, ", ".join(declared) or "none, for none is declared", hint)
 
-    def _answer(self, request: Request, outcomes: Collection[Outcome], text: str, who: str) -> dict[str, Any]:
-        stores = [outcome.as_dict() for outcome in outcomes]
+    def _answer(self, request: Request, stores: list[dict[str, Any]], text: str, who: str) -> dict[str, Any]:
         what = {"access": "export", "delete": "erase", "correct": "correct"}.get(request.kind)
         if request.kind == "access":
             found = self.people.stores.export(request.email)

@@ -45,7 +45,7 @@ class Mailer:
         try:
             self._send(self._message(to, subject, text, lang))
         except Exception as error:  # a callable of the site's, or the network
-            raise MailError(f"The mail could not be sent: {type(error).__name__}: {error}") from error
+            raise MailError(f"The mail could not be sent: {_without_names(error, to)}") from error
 
     def _message(self, to: str, subject: str, text: str, lang: str) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
@@ -58,6 +58,18 @@ class Mailer:
         message.set_content(text)
         message["Content-Language"] = lang
         return message
+
+
+def _without_names(error: Exception, to: str) -> str:
+    """What went wrong, to be kept: a mail server's answer may repeat the address, so its code alone counts."""
+    kind = type(error).__name__
+    if isinstance(error, smtplib.SMTPException):
+        refused = getattr(error, "recipients", None)  # of each address the code and the answer
+        codes = {code for code, _ in refused.values()} if isinstance(refused, dict) else {getattr(error, "smtp_code", "")}
+        return " ".join([kind, *sorted(str(code) for code in codes if code)])
+    says = str(error)
+    names = "@" in says or to.partition("@")[0].lower() in says.lower()
+    return f"{kind}: {says}" if says and not names else kind
 
 
 def _by_smtp(url: str) -> Send:

@@ -19,7 +19,7 @@ from .people import People
 from .post import Post
 from .replay import Replay
 from .standings import Standings
-from .stores import Register, Stores
+from .stores import Outcome, Register, Stores
 
 
 class Office:
@@ -55,7 +55,7 @@ class Office:
             self.expire()
             self._expired_on = today
 
-    def expire(self) -> int:
-        """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
+    def expire(self) -> list[Outcome]:
+        """Delete what was kept after an erasure and is not needed any longer, in each store by itself."""
         self.minors.expire()
         return self.replay.end() + self.stores.expire(now())

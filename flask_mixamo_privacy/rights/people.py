@@ -38,7 +38,7 @@ class People:
     def export(self, subject: str, who: str, what: str = "export") -> dict[str, Any]:
         """What each store holds about somebody, what they opted in to and accepted.
 
-        Raises whatever a store raises, for a part would pass as the whole.
+        Raises :class:`StoreError` where a store fails, for a part would pass as the whole.
         """
         found = self.stores.export(canonical(subject))
         if choices := self.export_choices(subject):
@@ -80,12 +80,16 @@ class People:
         if kind == "object":  # GDPR art. 21(3): no longer, once somebody objects
             self.stop_marketing(subject, "objection")
 
+    def note_look(self, subject: str, **said: Any) -> None:
+        """Leave the entry of a look at somebody's data, or at many people's where the subject is empty."""
+        self._note("access", subject, **said, outcome="allowed")
+
     def hash(self, subject: str) -> tuple[str, str]:
         """``(key id, keyed hash)`` of somebody, under the newest key."""
         return self._keys.hash(canonical(subject))
 
     def _note(self, kind: str, subject: str, **detail: Any) -> str:
-        key_id, hashed = self.hash(subject)
+        key_id, hashed = self.hash(subject) if subject else ("", "")
         at = stamp()
         said = json.dumps(detail, ensure_ascii=False)
         self._ledger.append_or_wait(Entry(kind, at, subject=hashed, subject_key=key_id, detail=said))

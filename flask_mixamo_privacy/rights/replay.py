@@ -14,7 +14,6 @@ from ..tracking.store import Store
 from .moments import just_after, later
 from .people import People, hashes_of, is_of_a_person
 from .stores import Outcome, PersonalStore
-from .subjects import canonical
 
 Row = dict[str, Any]
 
@@ -33,6 +32,7 @@ class Replayed:
     stores: list[Outcome] = field(default_factory=list)
     corrections: list[dict[str, Any]] = field(default_factory=list)  # for a person to do again
     not_covered: list[str] = field(default_factory=list)  # stores that cannot say whom they hold, or since when
+    unreadable: list[int] = field(default_factory=list)  # positions of entries that were changed and were skipped
 
     @property
     def changed(self) -> int:
@@ -42,7 +42,7 @@ class Replayed:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left for a person to see to."""
-        return not self.not_covered and not any(outcome.error for outcome in self.stores)
+        return not (self.not_covered or self.unreadable or any(outcome.error for outcome in self.stores))
 
     def as_dict(self) -> dict[str, Any]:
         """For a machine to read."""
@@ -80,21 +80,21 @@ class Replay:
         found.requests = self._requests(erasures)
         found.standings = self.forget_standings(_graves(erasures.values()))
         found.choices = self.choices(since)
-        found.corrections = list(self._corrections(since))
+        found.corrections = list(self._corrections(since, found))
+        found.unreadable = self._ledger.unreadable(since=since)
         return found
 
-    def end(self) -> int:
-        """Erase once more whoever's name or address was kept, for its time may be over; gives the number of rows deleted.
+    def end(self) -> list[Outcome]:
+        """Erase once more whoever's name or address was kept, for its time may be over; what that came to, where anything.
 
         Nothing in such a row says that its person was erased, so it goes by the ledger, as after a restore.
         """
         stores = [store for store in self._people.stores if store.keeps_people]
         erasures = _latest(filter(is_of_a_person, self._ledger.entries("erasure"))) if stores else {}
-        deleted = 0
+        found = Replayed()
         for store in stores if erasures else ():
-            for person, row in list(self._matches({canonical(person) for person in store.people()}, erasures)):
-                deleted += self._people.stores.erase_in(store, person, just_after(row["at"])).done.deleted
-        return deleted
+            self._replay_store(store, erasures, found)
+        return [outcome for outcome in found.stores if outcome.error or outcome.done.deleted]
 
     def _events(self, erasures: dict[str, Row]) -> int:
         """Erase visitors again. The tombstones come first, for lines of theirs may lie in a restored log."""
@@ -114,8 +114,7 @@ class Replay:
         if store.erase is None or store.subject is None:
             found.not_covered.append(store.name)
             return
-        matched = list(self._matches({canonical(person) for person in store.people()}, erasures))
-        for person, row in matched:
+        for person, row in list(self._matches(self._held(store, found), erasures)):
             outcome = self._people.stores.erase_in(store, person, just_after(row["at"]))
             if outcome.error or outcome.done.changed:
                 found.stores.append(outcome)
@@ -124,8 +123,15 @@ class Replay:
         matched = self._matches(self._people.addresses(), erasures)
         return sum(self._people.forget_requests(person, row["at"]) for person, row in matched)
 
-    def _corrections(self, since: str) -> Iterator[dict[str, Any]]:
-        people = {canonical(person) for store in self._people.stores for person in store.people()}
+    def _held(self, store: PersonalStore, found: Replayed) -> set[str]:
+        """Everybody whom a store holds; what keeps it from saying so is told once, and stops no other store."""
+        held, error = self._people.stores.held_by(store)
+        if error and not any(outcome.store == store.name and outcome.error for outcome in found.stores):
+            found.stores.append(Outcome(store.name, error=error))
+        return held
+
+    def _corrections(self, since: str, found: Replayed) -> Iterator[dict[str, Any]]:
+        people = {person for store in self._people.stores for person in self._held(store, found)}
         by_hash = {hashed: person for person in people for hashed in self._keys.hashes(person)}
         for row in self._ledger.entries(*_BY_HAND, since=since):
             if row["subject"] in by_hash:
@@ -154,5 +160,4 @@ def _graves(rows: Iterable[Row]) -> dict[str, str]:
 
 
 def _about(row: Row) -> dict[str, Any]:
-    found = json.loads(row["detail"] or "{}")
-    return found if isinstance(found, dict) else {}
+    return dict(json.loads(row["detail"] or "{}"))

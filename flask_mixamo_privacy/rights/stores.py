@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import StoreError
 from ..policy import Policy
+from .subjects import canonical
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -114,9 +115,9 @@ class Stores:
     def export(self, subject: str) -> dict[str, Any]:
         """What each store holds about a subject, by the store's name; nothing of those that hold nothing.
 
-        An error of a store goes up: an answer that leaves something out without a word would be wrong.
+        Raises :class:`StoreError` where a store fails: an answer that leaves something out without a word would be wrong.
         """
-        found = {store.name: store.export(subject) for store in self if store.export is not None}
+        found = {store.name: _export(store, subject) for store in self if store.export is not None}
         return {name: data for name, data in found.items() if data}
 
     def erase(self, subject: str, before: datetime | None = None) -> list[Outcome]:
@@ -132,9 +133,34 @@ class Stores:
 
         return [_attempt(store, partial(_correct, store, subject, changes)) for store in self if store.correct is not None]
 
-    def expire(self, now: datetime) -> int:
-        """Delete what was kept after an erasure and is not needed any longer; gives the number of rows."""
-        return sum(store.expire(now) for store in self if store.expire is not None)
+    def expire(self, now: datetime) -> list[Outcome]:
+        """Delete what was kept after an erasure and is not needed any longer. A store that fails stops no other."""
+        return [_attempt(store, partial(_expire, store, now)) for store in self if store.expire is not None]
+
+    def held_by(self, store: PersonalStore) -> tuple[set[str], str]:
+        """Everybody whom one store holds, as far as it can say, and why it cannot say more."""
+        held: set[str] = set()
+
+        def look() -> Done:
+            held.update(map(canonical, store.people()))
+            return Done()
+
+        return held, _attempt(store, look).error
+
+
+def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """What attempts before and the newest one came to, store by store, without what failed.
+
+    Rows that are gone are counted by one attempt alone; those that were corrected by each, so that the most counts.
+    """
+    found = {store["store"]: dict(store) for store in before}
+    for new in (Outcome(outcome.store, outcome.done).as_dict() for outcome in outcomes):
+        old = found.setdefault(new["store"], new)
+        if old is not new:
+            kept = [*old["kept"], *(one for one in new["kept"] if one not in old["kept"])]
+            gone = {what: old[what] + new[what] for what in ("deleted", "anonymised")}
+            old |= gone | {"corrected": max(old["corrected"], new["corrected"]), "kept": kept}
+    return list(found.values())
 
 
 def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
@@ -145,6 +171,21 @@ def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
         says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
         raise StoreError("erase", store.name, "a callable with a parameter named before", says)
     return as_done(store.erase(subject, before=before), "deleted")
+
+
+def _export(store: PersonalStore, subject: str) -> Any:
+    assert store.export is not None
+    try:
+        return store.export(subject)
+    except Exception as error:  # of a site's own callable
+        what, says = f"The export of the store {store.name!r}", f"{type(error).__name__}: {error}"
+        hint = "Nothing was exported, for a part would pass as the whole. Mend the store and try again."
+        raise StoreError(what, says, "what JSON can say", hint) from error
+
+
+def _expire(store: PersonalStore, now: datetime) -> Done:
+    assert store.expire is not None
+    return as_done(store.expire(now), "deleted")
 
 
 def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> Done:

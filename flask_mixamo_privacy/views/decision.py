@@ -81,19 +81,45 @@ def _words_shown(here: Exchange) -> tuple[Wording | None, bool]:
 def _write(here: Exchange, decision: Decision, words: Wording | None, source: str = "api") -> None:
     """Bring the decision to the ledger; raises :class:`LedgerUnavailable`, for a grant alone.
 
-    What goes with the decision is erased first, so that the ledger never says what is not so yet.
+    What goes with the decision is erased first, so that the ledger never says what is not so yet. A withdrawal waits in
+    the side file meanwhile: whatever kills this in between, the ledger will say whose events have to go after a restore.
     """
-    erased = _erase(here, decision)
+    visitor = _leaving(here, decision)
     if decision.kind is None:
+        _erase(here, visitor)
         return
-    subject, key_id = _subject(here, erased)
+    subject, key_id = _subject(here, visitor)
     entry = replace(_entry(here, decision, words, source), subject=subject, subject_key=key_id)
+    waits = decision.kind == "withdrawal" and visitor is not None and _wait(here, entry, words)
+    _erase(here, visitor)
+    if waits:
+        _take_up(here)
+        return
     if decision.kind == "grant":
         here.site.ledger.append(entry, words)
         return
     try:
         here.site.ledger.append_or_wait(entry, words)
     except Exception as error:  # whatever it is, a refusal takes effect
+        here.site.failed(error)
+
+
+def _wait(here: Exchange, entry: Entry, words: Wording | None) -> bool:
+    """Whether the side file has the entry."""
+    try:
+        here.site.ledger.wait(entry, words)
+    except OSError as error:  # the ledger itself may take it still
+        current_app.logger.error("A withdrawal could not wait beside the ledger: %s", error, exc_info=error)
+        return False
+    return True
+
+
+def _take_up(here: Exchange) -> None:
+    try:
+        here.site.ledger.take_up()
+    except LedgerUnavailable as error:
+        current_app.logger.warning("What waits beside the ledger will be tried again: %s", error)
+    except Exception as error:  # whatever it is, a withdrawal takes effect
         here.site.failed(error)
 
 
@@ -153,16 +179,19 @@ def _take_effect(here: Exchange, decision: Decision) -> None:
     _tell(here, decision)
 
 
-def _erase(here: Exchange, decision: Decision) -> str | None:
-    """Erase the visitor whose ID serves statistics, if they are granted no more; gives the ID."""
+def _leaving(here: Exchange, decision: Decision) -> str | None:
+    """The ID of the visitor that serves statistics, if they are granted no more."""
     before = here.known_visitor()
-    if before is None or "statistics" in decide(here.site.policy, decision.record, here.gpc).granted:
-        return None
+    granted = "statistics" in decide(here.site.policy, decision.record, here.gpc).granted
+    return None if before is None or granted else before.id
+
+
+def _erase(here: Exchange, visitor: str | None) -> None:
     try:
-        here.site.store.erase_or_wait(before.id, timestamp(here.now)[:10])
+        if visitor is not None:
+            here.site.store.erase_or_wait(visitor, timestamp(here.now)[:10])
     except Exception as error:  # whatever it is, a withdrawal takes effect
         here.site.failed(error)
-    return before.id
 
 
 def _subject(here: Exchange, visitor: str | None) -> tuple[str, str]:

@@ -51,7 +51,7 @@ def ask() -> Response:
     if not is_same_origin(request):
         return _form(NOT_FROM_HERE, 403)
     fields = _fields()
-    asked = {name: str(fields.get(name) or "") for name in ("kind", "email", "message")}
+    asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
     try:
         if desk.is_flooded():
             return _form(PATIENCE, 429, asked)
@@ -97,6 +97,11 @@ def _fields() -> Any:
     """What was sent: by the form, or as JSON by a program."""
     sent = request.get_json(silent=True) if request.is_json else request.form
     return sent if hasattr(sent, "get") else {}
+
+
+def _text(sent: object) -> str:
+    """What was sent, as a text that can be written: JSON may hold half a character."""
+    return str(sent or "").encode(errors="replace").decode()
 
 
 def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:

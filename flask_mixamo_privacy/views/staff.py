@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from ..access import current_user_id, staff_only
 from ..current import exchange
-from ..errors import MailError, RequestError
+from ..errors import MailError, RequestError, StoreError
 from ..need import Need
 from ..rights.book import OPEN, Request
 from ..rights.desk import days_left
@@ -32,7 +32,7 @@ def _whose(number: int) -> str | None:
         return None
 
 
-@staff_only("requests")
+@staff_only("requests", ("email", "message"))
 def everything() -> Response:
     """Every request, what is due first."""
     found = sorted(site().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number))
@@ -54,7 +54,7 @@ def act(number: int) -> Response:
         return _show(number, "This form did not come from a page of this site, so nothing was done.", 403)
     try:
         _act(number, request.form)
-    except (RequestError, MailError) as error:
+    except (RequestError, MailError, StoreError) as error:
         return _show(number, str(error), 409)
     return redirect(url_for("mixamo_privacy.staff_request", number=number), 303)
 
