@@ -12,9 +12,11 @@ import venv
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("package"), pytest.mark.timeout(900)]
 
@@ -212,3 +214,13 @@ def test_the_metadata_says_what_the_licence_and_python_are():
     assert (setup["metadata"]["license"], setup["options"]["python_requires"]) == ("BSD-3-Clause", ">=3.11")
     assert "BSD" in (ROOT / "LICENSE").read_text()
     assert len((ROOT / "pyproject.toml").read_text().splitlines()) == 3
+
+
+def test_every_extra_that_is_asked_of_a_package_is_one_it_has():
+    """An installer only warns of one that it has not, and installs without: user agents were read eighty times as slowly."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    wanted = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
+    asked = [one for one in map(Requirement, "\n".join(wanted).split()) if one.extras]
+    assert [one.name for one in asked if not one.extras <= set(metadata.metadata(one.name).get_all("Provides-Extra"))] == []
+    assert {one.name for one in asked} >= {"ua-parser", "psycopg"}
