@@ -67,9 +67,9 @@ def admit(
 ) -> None:
     """Note that the user at hand looks, and at what: whose (``(key id, keyed hash)``) and which fields.
 
-    Neither ``what`` nor ``whose`` is asked for somebody without the need, who gets 403. That is noted too, with a keyed
-    hash of who it was and the page's rule, for anybody who is logged in may choose what they are called and what they ask
-    for. Raises :class:`OSError` when it cannot be noted, for then nobody may look.
+    Neither ``what`` nor ``whose`` is asked for somebody without the need, who gets 403. That is noted too, with the
+    page's rule and no address of who it was, for anybody who is logged in may choose what they ask for. Raises
+    :class:`OSError` when it cannot be noted, for then nobody may look.
     """
     here, user = site(), _user()
     allowed = user is not None and _is_allowed(here, user, need)
@@ -97,7 +97,9 @@ def _page_at_hand() -> str:
 
 
 def _stranger(here: Site) -> dict[str, str]:
-    """Who is denied, as a keyed hash and its key's id; nothing where the file of the keys is away."""
+    """Who is denied: an id as it is, an address as a keyed hash and its key's id; nothing where the file of keys is away."""
+    if not is_address(current_user_id()):
+        return {"who": current_user_id()}
     try:
         key_id, hashed = here.rights.people.hash(current_user_id())
     except (OSError, ValueError):
