@@ -93,7 +93,7 @@ class Visitor:
 
     async def _open(self, route: str) -> Response | None:
         """Go there, also where the page before goes on by itself just then, be it to the browser's own error page."""
-        for _ in range(2):
+        for _ in range(5):  # on a busy machine the page before may have gone on several times meanwhile
             try:
                 return await self.page.goto(route, wait_until="load")
             except tools().Error as error:
