@@ -129,7 +129,7 @@ def _tell_looks(looks: Collection[dict[str, Any]], strangers: int) -> None:
 
 
 def _who(look: dict[str, Any]) -> str:
-    """By name whoever was let in, and by the beginning of a keyed hash whoever was not."""
+    """By their id, and where a denied one was an address, by the beginning of its keyed hash."""
     return f"somebody ({look['who'][:12]})" if look.get("who_key") else str(look["who"])
 
 

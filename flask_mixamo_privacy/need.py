@@ -114,7 +114,7 @@ class Registration:
 
         ``PRIVACY_STAFF(user, need)`` decides; without it nobody may read. The ledger keeps who looked, why, at which page,
         at which fields, and whose data it was, as a keyed hash; ``whose`` is a subject, or a callable that gets what the
-        view gets, and is called for nobody who is denied. A denial is kept as well, with a keyed hash of who it was;
+        view gets, and is called for nobody who is denied. A denial is kept as well, of an address a keyed hash;
         people who are not logged in are only counted.
         """
         return Need(need, whose, fields)

@@ -68,9 +68,8 @@ class PersonalStore:
     models: tuple[Any, ...] = ()  # that it covers
     names: Mapping[str, str] = field(default_factory=dict)  # columns that hold a declared field of another name
     keeps_people: bool = False  # whether an erasure leaves rows that name their person, for a time
-    endless: Callable[[], Iterable[tuple[str, str, str]]] | None = (
-        None  # models that would keep for ever: which, why, what to do
-    )
+    #: Models that would keep something for ever: which, why, and what to do.
+    endless: Callable[[], Iterable[tuple[str, str, str]]] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
