@@ -27,6 +27,7 @@ from .rights.stores import Register
 from .site import EXTENSION, Site, site
 from .tags import ConsentTag
 from .tracking.events import KINDS, check_name, properties
+from .whereabouts import no_store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -165,9 +166,7 @@ def _ask_for(purpose: str) -> Response:
         can_ask=purpose in policy.marks,
         next=here_and_now(here),
     )
-    response = make_response(page, 403)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(make_response(page, 403))
 
 
 def _closer(here: Site) -> Callable[[Response], Response]:

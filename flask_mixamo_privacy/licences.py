@@ -18,6 +18,7 @@ from .current import Exchange, exchange, here_and_now
 from .errors import KeyMissing, RightsUnavailable
 from .language import Language, Said
 from .policy import CollectionPoint, Policy, Text
+from .whereabouts import no_store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -128,5 +129,4 @@ def _ask(here: Exchange, licence: Licence) -> Response:
         response = redirect(url_for(licence.endpoint, next=back))
     else:
         response = redirect(url_for(OUR_PAGE, point_id=licence.point.id, next=back))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(response)

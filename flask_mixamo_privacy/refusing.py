@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask import make_response, render_template, request
+from flask import make_response, render_template
 from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, ServiceUnavailable
 
 from .current import exchange
+from .whereabouts import no_store, wants_json
 
 # Sentences of the catalogues.
 MISSING = "Please fill in: %(names)s."
@@ -28,13 +29,12 @@ class NotCollected(HTTPException):
         here = exchange()
         said = here.language(message, **values)
         self.message, self.fields = said.text, tuple(fields)
-        if request.accept_mimetypes.best == "application/json":
+        if wants_json():
             response = make_response({"message": said.text, "fields": self.fields}, self.code or 400)
         else:
             page = render_template("mixamo_privacy/not_collected.html", t=here.language, message=said)
             response = make_response(page, self.code or 400)
-        response.headers["Cache-Control"] = "no-store"
-        super().__init__(said.text, response)
+        super().__init__(said.text, no_store(response))
 
 
 class Incomplete(NotCollected, BadRequest):

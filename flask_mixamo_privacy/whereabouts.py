@@ -1,10 +1,15 @@
-"""Where the site is, for links in mails: never where somebody's request says it is."""
+"""HTTP helpers: the site's address for links in mails, and what every view's answer needs."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from flask import current_app, request
+from werkzeug.wrappers import Response
 
 from .site import site
+
+AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -31,3 +36,14 @@ def base_of_site() -> str:
     if not config.get("SERVER_NAME"):
         return ""
     return f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME']}{config['APPLICATION_ROOT']}".rstrip("/")
+
+
+def no_store(response: AnyResponse) -> AnyResponse:
+    """Forbid every cache to keep this response, and return it."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def wants_json() -> bool:
+    """Return whether the client prefers JSON to a page."""
+    return request.accept_mimetypes.best == "application/json"

@@ -17,14 +17,13 @@ from ..ledger import Entry
 from ..leftovers import by_kind, deletions, left_behind, of_the_site
 from ..signals import consent_granted, consent_refused, consent_withdrawn
 from ..tracking.events import timestamp
+from ..whereabouts import no_store, wants_json
 from ..wording import Wording
-from .consent import SAVED, never_cached, problem, state_of, wants_json
-from .origin import is_same_origin, local_path
+from .origin import DECISION_NOT_FROM_HERE, SAVED, gone, is_same_origin, local_path, problem, state_of
 
 # Sentences of the catalogues; the visitor reads them in a language of the visitor's own.
 ASK_AGAIN = "What we ask has changed since you opened that page, so nothing was saved. Please choose again."
 NOT_SAVED = "Your consent could not be recorded just now, so nothing was granted. Please try again in a moment."
-NOT_FROM_HERE = "This decision did not come from a page of this site, so nothing was saved. Please choose here."
 
 
 def add_to(pages: Blueprint) -> None:
@@ -35,7 +34,7 @@ def post() -> AnyResponse:
     """Take a decision. A refusal or a withdrawal always takes effect in this very response; only a grant can fail."""
     here = exchange()
     if not is_same_origin(request):
-        return problem(403, NOT_FROM_HERE)
+        return problem(403, DECISION_NOT_FROM_HERE)
     choice = request.form.get("choice", "")
     if choice not in CHOICES:
         return problem(400, f"The field choice is {choice!r}; allowed: {', '.join(CHOICES)}.")
@@ -254,12 +253,12 @@ def _answer(here: Exchange, decision: Decision) -> AnyResponse:
     back = local_path(request.form.get("next"))
     settled = _what_was_removed(decision, back) if decision.takes_back else back
     if not wants_json():
-        return never_cached(redirect(settled or url_for("mixamo_privacy.settings", saved=1), 303))
+        return no_store(redirect(settled or url_for("mixamo_privacy.settings", saved=1), 303))
     left = left_behind(here.site.policy, decision.withdrawn, decision.withdrawn_services)
     answer = state_of(here) | {"message": here.language(SAVED).text, "removed": by_kind(left)} | _tracker(here)
     if settled and (decision.takes_back or _needs_new_page(here, decision)):
         answer["go"] = settled
-    return never_cached(jsonify(answer))
+    return no_store(jsonify(answer))
 
 
 def _tracker(here: Exchange) -> dict[str, str]:
@@ -272,8 +271,3 @@ def _what_was_removed(decision: Decision, back: str | None) -> str:
     """The address of the page that removes what no header can remove, and says what is gone."""
     values: dict[str, Any] = {"saved": 1, "next": back, **gone(decision)}
     return url_for("mixamo_privacy.settings", **values)
-
-
-def gone(decision: Decision) -> dict[str, Any]:
-    """What such a page is told in its address."""
-    return {"withdrawn": sorted(decision.withdrawn), "without": sorted(decision.withdrawn_services)}

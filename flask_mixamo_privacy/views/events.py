@@ -15,6 +15,7 @@ from ..errors import LogUnavailable, ReportError
 from ..pages import Pages
 from ..tracking.allowance import Allowance
 from ..tracking.intake import MOST_BYTES, Reader
+from ..whereabouts import no_store
 from .origin import is_same_origin
 
 _READERS = 16  # of different hosts and the like; any client may say what it likes as its Host
@@ -87,11 +88,10 @@ def _reader(pages: Pages, host: str, root: str, personal: bool, *_: object) -> R
 
 
 def _taken() -> Response:
-    return Response(status=204, headers={"Cache-Control": "no-store"})
+    return no_store(Response(status=204))
 
 
 def _refusal(status: int, sentence: str) -> Response:
     response = jsonify(message=sentence)
     response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(response)

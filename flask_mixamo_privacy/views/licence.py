@@ -12,10 +12,9 @@ from ..errors import RightsUnavailable, UndeclaredCollection
 from ..licences import Licence, accept, is_accepted, licence_of
 from ..refusing import CHANGED, NOT_TAKEN, NotCollected
 from ..site import site
+from ..whereabouts import no_store
 from ..wording import Wording
-from .consent import never_cached
-from .origin import is_same_origin, local_path
-from .requests import NOT_FROM_HERE
+from .origin import FORM_NOT_FROM_HERE, is_same_origin, local_path
 
 
 def add_to(pages: Blueprint) -> None:
@@ -32,7 +31,7 @@ def take(point_id: str) -> Response:
     """Accept the version that was shown. On record first; then it takes effect, and the way goes on."""
     here, found = exchange(), _found(point_id)
     if not is_same_origin(request):
-        return _page(found, _said(NOT_FROM_HERE), 403)
+        return _page(found, _said(FORM_NOT_FROM_HERE), 403)
     version = found.version(here.site.policy)
     if request.form.get("version", version) != version:
         return _page(found, _said(CHANGED), 409)
@@ -49,7 +48,7 @@ def take(point_id: str) -> Response:
         here.site.failed(error, tell_tests=False)
         return _page(found, _said(NOT_TAKEN), 503)
     taking.settle()
-    return never_cached(redirect(onward or url_for("mixamo_privacy.licence", point_id=found.point.id), 303))
+    return no_store(redirect(onward or url_for("mixamo_privacy.licence", point_id=found.point.id), 303))
 
 
 def _found(point_id: str) -> Licence:
@@ -88,4 +87,4 @@ def _page(found: Licence, message: str | None = None, status: int = 200) -> Resp
         accepted=message is None and is_accepted(here, found),
         message=message,
     )
-    return never_cached(make_response(page, status))
+    return no_store(make_response(page, status))

@@ -14,9 +14,9 @@ from ..errors import PrivacyError
 from ..gates import nonce_attribute
 from ..leftovers import by_kind
 from ..tracking.footprint import Footprint, footprint
-from .consent import never_cached, problem, removed_before, state_of, wants_json
-from .decision import NOT_FROM_HERE, gone, take_back_everything
-from .origin import is_same_origin
+from ..whereabouts import no_store, wants_json
+from .decision import take_back_everything
+from .origin import DECISION_NOT_FROM_HERE, gone, is_same_origin, problem, removed_before, state_of
 from .receipt import NOT_READ, plain_page, receipt_of
 
 ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
@@ -62,7 +62,7 @@ def me() -> Response:
         forget=by_kind(removed),
         nonce=nonce_attribute(here),
     )
-    return never_cached(make_response(page))
+    return no_store(make_response(page))
 
 
 def me_json() -> Response:
@@ -72,21 +72,21 @@ def me_json() -> Response:
     if found is None:
         answer = jsonify(message=here.language(NOT_READ).text)
         answer.status_code = 503
-        return never_cached(answer)
+        return no_store(answer)
     decision = dict(zip(("day", "until"), found.decided, strict=True)) if found.decided else None
     said = {"events": found.footprint.as_dict(), "choices": found.choices, "decision": decision, "receipt": found.receipt}
-    return never_cached(jsonify({"stored": bool(found), **said, **state_of(here)}))
+    return no_store(jsonify({"stored": bool(found), **said, **state_of(here)}))
 
 
 def erase() -> Response:
     """Withdraw every optional purpose and erase what was recorded under it, at once."""
     here = exchange()
     if not is_same_origin(request):
-        return problem(403, NOT_FROM_HERE)
+        return problem(403, DECISION_NOT_FROM_HERE)
     decision = take_back_everything(here, "me")
     if wants_json():
-        return never_cached(jsonify(state_of(here) | {"message": here.language(_erased(here)).text}))
-    return never_cached(redirect(url_for("mixamo_privacy.me", erased=1, **gone(decision)), 303))
+        return no_store(jsonify(state_of(here) | {"message": here.language(_erased(here)).text}))
+    return no_store(redirect(url_for("mixamo_privacy.me", erased=1, **gone(decision)), 303))
 
 
 def _erased(here: Exchange) -> str:

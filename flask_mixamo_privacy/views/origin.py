@@ -1,10 +1,26 @@
-"""Whether a request comes from the site itself, and where on the site a visitor may be sent."""
+"""HTTP helpers that several views share: the same-origin check, local redirects, and the answers of the settings page."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Request
+from flask import Request, jsonify, make_response, render_template, request
+from werkzeug.wrappers import Response
+
+from .. import wording
+from ..consent import Decision
+from ..current import Exchange, exchange
+from ..gates import nonce_attribute
+from ..leftovers import by_kind, deletions, left_behind, of_the_site
+from ..policy import Cookie
+from ..whereabouts import no_store, wants_json
+
+# Sentences of the catalogues.
+SAVED = "Your choice is saved."
+DECISION_NOT_FROM_HERE = "This decision did not come from a page of this site, so nothing was saved. Please choose here."
+FORM_NOT_FROM_HERE = "This form did not come from a page of this site, so nothing was done. Please fill it in here."
 
 
 def is_same_origin(request: Request) -> bool:
@@ -36,3 +52,62 @@ def local_path(target: str | None) -> str | None:
     if "\\" in target or not target.isprintable() or len(target) > 2000:
         return None
     return target
+
+
+def problem(status: int, message: str) -> Response:
+    as_json = wants_json()
+    response = (
+        no_store(jsonify(message=exchange().language(message).text)) if as_json else settings_page(message, is_error=True)
+    )
+    response.status_code = status
+    return response
+
+
+def settings_page(message: str | None, is_error: bool = False, removed: Sequence[Cookie] = ()) -> Response:
+    here = exchange()
+    page = render_template(
+        "mixamo_privacy/settings.html",
+        policy=here.site.policy,
+        consent=here.consent,
+        gpc=here.gpc,
+        t=here.language,
+        shown=wording.settings(here.site.policy, here.language).shown,
+        next=local_path(request.values.get("next")),
+        message=message,
+        is_error=is_error,
+        removed=removed,
+        forget=by_kind(removed),
+        nonce=nonce_attribute(here),
+    )
+    return no_store(make_response(page))
+
+
+def state_of(here: Exchange) -> dict[str, object]:
+    """What is allowed, for a front end: of each purpose and service its state, and the purposes that are granted."""
+    consent = here.consent
+    services = {
+        service.id: "granted"
+        if service.id in consent.services
+        else consent.states[service.purpose].replace("granted", "refused")
+        for service in here.site.policy.services
+    }
+    granted = [purpose for purpose, state in consent.states.items() if state == "granted"]
+    return {"purposes": dict(consent.states), "services": services, "granted": granted, "gpc": here.gpc}
+
+
+def removed_before(here: Exchange) -> list[Cookie]:
+    """What the withdrawal that led here has left in the browser; nothing of a purpose that is granted all the same.
+
+    Cookies for which the decision's answer had no room are deleted now.
+    """
+    policy, consent, said = here.site.policy, here.consent, request.args
+    purposes = set(said.getlist("withdrawn")) & policy.marks.keys() - consent.held
+    services = set(said.getlist("without")) & policy.service_bits.keys() - consent.held_services
+    left = left_behind(policy, purposes, services)
+    here.deletions = deletions(of_the_site(left), request.cookies, request.host)
+    return left
+
+
+def gone(decision: Decision) -> dict[str, Any]:
+    """What such a page is told in its address."""
+    return {"withdrawn": sorted(decision.withdrawn), "without": sorted(decision.withdrawn_services)}

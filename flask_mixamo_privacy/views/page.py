@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app
 from ..assets import PAGE
 from ..markup import TemplateVerbs
 from ..site import site
+from ..whereabouts import no_store
 
 _PLACE = '"THE BANNER"'
 
@@ -24,7 +25,6 @@ def page() -> Response:
     html = verbs.for_this_visitor()
     script = site().assets.built(PAGE).plain.decode().replace(_PLACE, json.dumps(html)) if html else ""
     response = Response(script, content_type="text/javascript; charset=utf-8")
-    response.headers["Cache-Control"] = "no-store"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return no_store(response)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from ..current import Exchange, exchange
 from ..errors import PrivacyError
 from ..receipt import receipt, sign
-from .consent import never_cached
+from ..whereabouts import no_store
 
 # Sentences of the catalogues.
 YOUR_RECEIPT = "Your receipt"
@@ -40,7 +40,7 @@ def download() -> Response:
     day = found["events"][0]["event_time"][:10]
     response.headers["Content-Disposition"] = f'attachment; filename="privacy-receipt-{day}.json"'
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return never_cached(response)
+    return no_store(response)
 
 
 def receipt_of(here: Exchange, entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -53,6 +53,6 @@ def receipt_of(here: Exchange, entries: list[dict[str, Any]]) -> dict[str, Any]:
 def plain_page(title: str, message: str, status: int) -> Response:
     """One sentence, and the way to the settings."""
     page = render_template("mixamo_privacy/message.html", t=exchange().language, title=title, message=message)
-    response = never_cached(make_response(page))
+    response = no_store(make_response(page))
     response.status_code = status
     return response

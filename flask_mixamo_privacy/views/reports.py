@@ -16,7 +16,7 @@ from ..spreadsheet import as_csv
 from ..tracking.reading import Cell, Reading
 from ..tracking.reports import NAMES, UNITS, Report, Window
 from ..tracking.windows import Calendar
-from .consent import never_cached
+from ..whereabouts import no_store
 
 #: The page's sections: a heading, and the reports under it.
 SECTIONS = (
@@ -70,7 +70,7 @@ def page() -> AnyResponse:
         telling=telling,
         hours=HOURS,
     )
-    return never_cached(make_response(rendered))
+    return no_store(make_response(rendered))
 
 
 def csv(name: str) -> AnyResponse:
@@ -79,12 +79,12 @@ def csv(name: str) -> AnyResponse:
     response = Response(as_csv(report), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{report.id}-{report.window}.csv"'
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return never_cached(response)
+    return no_store(response)
 
 
 def json(name: str) -> AnyResponse:
     """One report for a program."""
-    return never_cached(jsonify(_report(name).as_dict()))
+    return no_store(jsonify(_report(name).as_dict()))
 
 
 def _report(name: str) -> Report:

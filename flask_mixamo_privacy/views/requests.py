@@ -14,9 +14,8 @@ from ..rights.book import KINDS
 from ..rights.desk import Desk
 from ..rights.letters import kind_of
 from ..site import site
-from ..whereabouts import base_of_request
-from .consent import never_cached, wants_json
-from .origin import is_same_origin
+from ..whereabouts import base_of_request, no_store, wants_json
+from .origin import FORM_NOT_FROM_HERE, is_same_origin
 
 # Sentences of the catalogues. The first is the answer to everybody, whether the address is known or not.
 SENT = "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."
@@ -24,7 +23,6 @@ NO_KIND = "Please choose what you ask for."
 NO_ADDRESS = "Please give a mail address, so that we can answer."
 TOO_LONG = "Please be shorter: up to 5000 characters."
 PATIENCE = "Many requests are coming in just now. Please try again in an hour, or write to us."
-NOT_FROM_HERE = "This form did not come from a page of this site, so nothing was done. Please fill it in here."
 NOT_WRITTEN = "Your request could not be written down just now. Please try again in a moment."
 OVER = "This link has been used, or is no longer valid."
 
@@ -49,7 +47,7 @@ def ask() -> Response:
     request.max_content_length = _LARGEST
     here, desk = exchange(), _desk()
     if not is_same_origin(request):
-        return _form(NOT_FROM_HERE, 403)
+        return _form(FORM_NOT_FROM_HERE, 403)
     fields = _fields()
     asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
     try:
@@ -72,7 +70,7 @@ def confirm(token: str) -> Response:
         asked = desk.asked_by(token)
         return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
     if not is_same_origin(request):
-        return _form(NOT_FROM_HERE, 403)
+        return _form(FORM_NOT_FROM_HERE, 403)
     asked = desk.confirm(token)
     return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=True)
 
@@ -87,7 +85,7 @@ def answer(token: str) -> Response:
         return _page("request_answer.html", 410, good=False, found=None)
     asked, found = read
     if "file" in request.form or wants_json():
-        response = never_cached(jsonify(found))
+        response = no_store(jsonify(found))
         response.headers["Content-Disposition"] = f'attachment; filename="request-{asked.number}.json"'
         return response
     return _page("request_answer.html", good=True, found=found, asked=asked)
@@ -107,7 +105,7 @@ def _text(sent: object) -> str:
 def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:
     t = exchange().language
     if message is not None and wants_json():
-        response = never_cached(jsonify(message=t(message).text))
+        response = no_store(jsonify(message=t(message).text))
         response.status_code = status
         return response
     shown = {"kinds": [(kind, kind_of(kind, t)) for kind in KINDS], "days": (site().policy.requests or Requests()).days}
@@ -117,7 +115,7 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
 def _page(template: str, status: int = 200, **values: Any) -> Response:
     t = exchange().language
     page = render_template(f"mixamo_privacy/{template}", t=t, policy=site().policy, kind_of=kind_of, **values)
-    response = never_cached(make_response(page, status))
+    response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the address of a page may be a key
     return response
 

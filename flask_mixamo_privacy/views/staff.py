@@ -14,8 +14,7 @@ from ..need import Need
 from ..rights.book import OPEN, Request
 from ..rights.desk import days_left
 from ..site import site
-from ..whereabouts import base_of_request
-from .consent import never_cached, wants_json
+from ..whereabouts import base_of_request, no_store, wants_json
 from .origin import is_same_origin
 
 
@@ -37,7 +36,7 @@ def everything() -> Response:
     """Every request, what is due first."""
     found = sorted(site().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number))
     if wants_json():
-        return never_cached(jsonify([asked.as_dict() for asked in found]))
+        return no_store(jsonify([asked.as_dict() for asked in found]))
     return _page("requests.html", requests=found)
 
 
@@ -80,7 +79,7 @@ def _show(number: int, message: str = "", status: int = 200) -> Response:
     except RequestError as error:
         return _page("requests.html", 404, requests=[], message=str(error))
     if wants_json():
-        response = never_cached(jsonify(asked.as_dict() | ({"message": message} if message else {})))
+        response = no_store(jsonify(asked.as_dict() | ({"message": message} if message else {})))
         response.status_code = status
         return response
     return _page("request_staff.html", status, asked=asked, message=message, held=_held(asked), fields=here.policy.fields)
@@ -98,4 +97,4 @@ def _held(asked: Request) -> list[str]:
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
     shown = {"t": exchange().language, "message": "", "days_left": days_left, "open": OPEN} | values
-    return never_cached(make_response(render_template(f"mixamo_privacy/{template}", **shown), status))
+    return no_store(make_response(render_template(f"mixamo_privacy/{template}", **shown), status))

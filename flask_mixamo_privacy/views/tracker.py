@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from ..assets import TRACKER
 from ..current import exchange
+from ..whereabouts import no_store
 from .encoding import send
 
 _FRESH = 3600  # seconds: a page names it by its content, and names it to nobody but such a visitor
@@ -19,7 +20,7 @@ def tracker() -> Response:
     """The script, or an empty answer that no cache keeps."""
     here = exchange()
     if "statistics" not in here.look().granted:
-        return Response(status=204, headers={"Cache-Control": "no-store"})
+        return no_store(Response(status=204))
     response = send(here.site.assets.built(TRACKER), "text/javascript; charset=utf-8", here.request)
     response.cache_control.private = True
     response.cache_control.max_age = _FRESH

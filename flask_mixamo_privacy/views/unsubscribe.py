@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from ..current import exchange
 from ..errors import LedgerUnavailable, RightsUnavailable
 from ..site import site
-from .consent import never_cached
+from ..whereabouts import no_store
 
 NOT_WRITTEN = "Your request could not be written down just now. Please try again in a moment."
 
@@ -52,7 +52,7 @@ def stop(token: str) -> Response:
 def _page(state: str, status: int = 200) -> Response:
     t = exchange().language
     page = render_template("mixamo_privacy/unsubscribe.html", t=t, state=state, failed=NOT_WRITTEN)
-    response = never_cached(make_response(page, status))
+    response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the address of the page is a key
     response.headers["X-Robots-Tag"] = "noindex"
     return response
