@@ -1,4 +1,4 @@
-"""Takes the pictures of the documentation: ``python -m docs.screenshots [folder]`` serves the example site and visits it."""
+"""The pictures of the documentation. ``python -m docs.screenshots [folder]`` serves the example site and photographs it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from flask_mixamo_privacy.audit import audit
 from flask_mixamo_privacy.audit.page import as_html
 from tests import bad_site
 
+IMAGES = Path(__file__).parent / "images"
+
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 568}
 
-#: Width and colour scheme by the end of a picture's name.
+#: Viewport and colour scheme, by the suffix of a picture's name.
 LOOKS: dict[str, dict[str, Any]] = {
     "wide": {"viewport": WIDE},
     "320": {"viewport": PHONE, "device_scale_factor": 1.5},
     "dark": {"viewport": WIDE, "color_scheme": "dark"},
 }
 
-#: The page behind the beginning of a picture's name, and whether the banner is on it.
+#: The page of each picture, by the prefix of its name, and whether the banner is on it.
 PAGES = {
     "banner": ("/", True),
     "settings": ("/privacy/consent", False),
@@ -44,15 +46,15 @@ PAGES = {
     "newsletter": ("/newsletter", False),
 }
 
-#: What staff sees of a request.
+#: The pages on which staff see requests.
 STAFF = {"staff-requests": "/privacy/requests/staff", "staff-request": "/privacy/requests/staff/1"}
 
 
-#: The extension's pages that are shown in languages too.
+#: The extension's pages that are photographed in several languages.
 WORDS = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-24#what-changed"}
 LANGUAGES = {"en": "en-GB", "de": "de-DE", "ar": "ar"}
 
-#: The reports, which staff see after demo data was played, and where on the page a picture begins.
+#: The reports on demo data, and the element at which each picture begins.
 REPORTS = {
     "reports-wide": (LOOKS["wide"], "h1"),
     "reports-interest": (LOOKS["wide"], ".privacy-of-pages"),
@@ -66,7 +68,7 @@ REPORTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent, help="where the PNGs go (docs/)")
+    parser.add_argument("folder", nargs="?", type=Path, default=IMAGES, help="where the PNGs go")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     with served() as (app, url), a_browser() as browser:
@@ -99,7 +101,7 @@ def main() -> None:
 
 
 def take_staffs(browser: Browser, url: str, folder: Path) -> None:
-    """A request as staff sees it, after somebody sent one."""
+    """Photograph the staff pages, after a visitor has sent a request."""
     with visit(browser, f"{url}/privacy/requests", False, viewport=WIDE) as page:
         page.get_by_label("See what is stored about me").check()
         page.get_by_label("Your mail address").fill("ada@people.example")
@@ -113,7 +115,7 @@ def take_staffs(browser: Browser, url: str, folder: Path) -> None:
 
 
 def take_licence(browser: Browser, url: str, folder: Path) -> None:
-    """What stands between a customer and a file, and a review below the clip."""
+    """Photograph the licence of a download, and the reviews of an animation."""
     for look, options in LOOKS.items():
         with visit(browser, f"{url}/login?next=/animations/walk/download", False, **options) as page:
             sign_in(page, "customer")
@@ -130,7 +132,7 @@ def take_licence(browser: Browser, url: str, folder: Path) -> None:
 
 
 def take_unsubscribing(app: Flask, browser: Browser, url: str, folder: Path) -> None:
-    """Where the link of a newsletter leads."""
+    """Photograph the page behind a newsletter's unsubscribe link."""
     with app.app_context():
         path = urlsplit(privacy.unsubscribe_url("ada@people.example")).path
     for look, options in LOOKS.items():
@@ -139,7 +141,7 @@ def take_unsubscribing(app: Flask, browser: Browser, url: str, folder: Path) -> 
 
 
 def take_report(browser: Browser, folder: Path) -> None:
-    """A report of the audit: its top, and one finding; of the bad site of the tests, as the shop's has nothing to show."""
+    """Photograph an audit report of the tests' bad site (the shop has no findings): its top, and one finding."""
     with tempfile.TemporaryDirectory() as temporary:
         report = audit(bad_site.create_app(Path(temporary)), offline=True, pictures=True)
     page = browser.new_page(viewport=WIDE)
@@ -152,7 +154,7 @@ def take_report(browser: Browser, folder: Path) -> None:
 
 @contextmanager
 def served() -> Iterator[tuple[Flask, str]]:
-    """The example site on a free port of loopback, with all that it writes in a folder that goes away."""
+    """Serve the example site on a free port of loopback; everything it writes goes to a temporary folder."""
     with tempfile.TemporaryDirectory() as temporary:
         databases = {
             f"PRIVACY_{name}_URL": f"sqlite:///{temporary}/{name}.sqlite" for name in ("EVENTS", "LEDGER", "DATABASE")
@@ -171,7 +173,7 @@ def served() -> Iterator[tuple[Flask, str]]:
 
 @contextmanager
 def a_browser() -> Iterator[Browser]:
-    """The system's Chromium, or Playwright's own."""
+    """Launch the system's Chromium, or Playwright's own."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
@@ -181,7 +183,7 @@ def a_browser() -> Iterator[Browser]:
 
 @contextmanager
 def visit(browser: Browser, url: str, asking: bool, answer: str = "reject_all", **options: Any) -> Iterator[Page]:
-    """A page in a browser of its own, with the banner still there or answered."""
+    """Open a page in a new browser context. Answer the banner first unless ``asking``."""
     context = browser.new_context(**options)
     page = context.new_page()
     page.goto(url, wait_until="networkidle")
@@ -200,14 +202,14 @@ def sign_in(page: Page, name: str) -> None:
 
 
 def show_reports(page: Page, begin: str) -> None:
-    """Sign in as the shop's staff, and bring a part of the reports to the window's top."""
+    """Sign in as the shop's staff, and scroll to an element of the reports."""
     sign_in(page, "staff")
     page.locator(".privacy-reports").wait_for()
     page.locator(begin).first.evaluate("part => scrollTo(0, part.getBoundingClientRect().top + scrollY - 24)")
 
 
 def take(page: Page, path: Path) -> None:
-    """What the window shows; the whole page where its end is the point of it."""
+    """Save what the viewport shows, or the whole page if its end matters."""
     whole = ("settings-320", "order-320", "newsletter-320", "licence-320", "me-")
     page.screenshot(path=path, full_page=path.stem.startswith(whole))
     click.echo(f"{path}  {path.stat().st_size / 1000:.0f} kB")
