@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import time
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
@@ -14,9 +13,9 @@ from flask import abort, current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
 from .ledger import Entry
+from .rights.moments import timestamp, today
 from .rights.subjects import is_address
 from .site import Site, site
-from .tracking.events import timestamp
 
 _WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
 
@@ -49,7 +48,7 @@ def ask_to_log_in(here: Site) -> Response | None:
     if _user() is not None:
         return None
     try:
-        here.denials.add(timestamp(time.time())[:10])
+        here.denials.add(today())
     except OSError as error:  # whoever is turned away is turned away uncounted too
         here.failed(error, "Somebody unknown was turned away uncounted", tell_tests=False)
     manager = getattr(current_app, "login_manager", None)
@@ -80,7 +79,7 @@ def admit(
     more = {"whose": hashed} if hashed else {}
     more |= {"fields": sorted(fields)} if fields or hashed else {}  # type: ignore[dict-item]
     detail = json.dumps(said | more | {"outcome": "allowed" if allowed else "denied"})
-    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=detail, subject=hashed, subject_key=key_id))
+    here.ledger.append_or_wait(Entry("access", timestamp(), detail=detail, subject=hashed, subject_key=key_id))
     if not allowed:
         abort(403)
 

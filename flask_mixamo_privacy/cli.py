@@ -26,9 +26,9 @@ from .outcomes import WAIT, could_not_look, without_collecting
 from .period import is_day
 from .playing import demo_command
 from .reporting import report_command
+from .rights.moments import timestamp, today
 from .scan.sources import scan
 from .site import Site, site
-from .tracking.events import timestamp
 from .tracking.loader import Loaded
 from .versions import as_json as as_json_list
 
@@ -98,10 +98,10 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
     here = site()
     here.load(wait=WAIT)
     # The ledger says it once it is so; whatever kills this, the next run finishes it.
-    deleted = here.store.erase(visitor, timestamp(time.time())[:10])
+    deleted = here.store.erase(visitor, today())
     key_id, hashed = here.keys.hash(visitor)
     about = json.dumps({"what": "events", "by": operator()})
-    here.ledger.append_or_wait(Entry("erasure", timestamp(time.time()), subject=hashed, subject_key=key_id, detail=about))
+    here.ledger.append_or_wait(Entry("erasure", timestamp(), subject=hashed, subject_key=key_id, detail=about))
     here.load(wait=WAIT)
     click.echo(f"{deleted} events erased.")
 
@@ -152,7 +152,7 @@ def _progress(what: str, length: int) -> Any:
 
 
 def _note_access(here: Site, what: str) -> None:
-    here.ledger.append_or_wait(Entry("access", timestamp(time.time()), detail=json.dumps({"who": operator(), "what": what})))
+    here.ledger.append_or_wait(Entry("access", timestamp(), detail=json.dumps({"who": operator(), "what": what})))
 
 
 @privacy.command("init")
@@ -209,7 +209,7 @@ privacy.add_command(policy)
 def freeze_command(day: str | None) -> None:
     """Write what the policy says now as a dated version, to be committed with the site."""
     here = site()
-    day = day or time.strftime("%Y-%m-%d", time.gmtime())
+    day = day or today()
     if not is_day(day):
         raise click.BadParameter(f"{day!r} is no day; write it as 2026-05-08.", param_hint="--date")
     path = here.versions.freeze(here.policy, day)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,8 @@ from flask.cli import ScriptInfo
 
 from .aside import set_aside
 from .outcomes import could_not_look
+from .rights.moments import today
 from .site import site
-from .tracking.events import timestamp
 
 if TYPE_CHECKING:
     from .audit.report import Report
@@ -62,7 +61,7 @@ def audit_command(
         logins = {**site().settings.audit_logins, **options.pop("logins")}
         with _progress() as progress:
             found = audit(url or app, logins=logins, pictures=html is not None, progress=progress, **options)
-        report = baseline.hold(found, entries, timestamp(time.time())[:10])
+        report = baseline.hold(found, entries, today())
     if html is not None:
         html.write_text(as_html(report), encoding="utf-8")
     _print(report, as_json)

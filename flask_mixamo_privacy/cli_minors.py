@@ -12,7 +12,7 @@ from .ledger import Entry
 from .mail.addresses import spelling
 from .operators import operator
 from .outcomes import could_not_look
-from .rights.moments import stamp
+from .rights.moments import timestamp
 from .site import Site, site
 
 minors = AppGroup("minors", help="Known children: of each a keyed hash, and no birth date.")
@@ -45,7 +45,7 @@ def forget_command(subject: str) -> None:
 def _note(here: Site, kind: str, person: str) -> None:
     key_id, hashed = here.rights.people.hash(person)
     about = json.dumps({"by": operator()})
-    here.ledger.append_or_wait(Entry(kind, stamp(), subject=hashed, subject_key=key_id, detail=about))
+    here.ledger.append_or_wait(Entry(kind, timestamp(), subject=hashed, subject_key=key_id, detail=about))
 
 
 commands = (minors,)

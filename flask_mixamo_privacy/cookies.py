@@ -13,9 +13,9 @@ from werkzeug.wrappers import Response
 from .config import Settings
 from .consent import Consent, Record, decide
 from .errors import EventError
+from .rights.moments import DAY
 from .tracking.visits import Visitor
 
-_DAY = 86400
 _SALT = "flask-mixamo-privacy."
 _SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
 _LONGEST = 400  # characters of a consent or a visitor cookie
@@ -120,12 +120,12 @@ class Cookies:
 
     def issue_consent(self, response: Response, record: Record, secure: bool) -> None:
         """Set the decision until its declared days are over, to the byte the same for all who refuse on that day."""
-        until = (record.day + self._days.consent) * _DAY
+        until = (record.day + self._days.consent) * DAY
         self._set(response, self.names(secure).consent, self._consent.seal(record.encode()), secure, expires=until)
 
     def issue_visitor(self, response: Response, visitor: Visitor, today: int, secure: bool) -> None:
         """Set the visitor ID for what is left of its declared days, however often it is renewed."""
-        age = (visitor.first_day + self._days.visitor - today) * _DAY
+        age = (visitor.first_day + self._days.visitor - today) * DAY
         self._set(response, self.names(secure).visitor, self._visitor.seal(visitor.encode()), secure, max_age=age)
 
     def seal_choices(self, check: str, choices: Mapping[str, Any]) -> str:
@@ -137,7 +137,7 @@ class Cookies:
 
     def issue_choices(self, response: Response, sealed: str, keep: bool, secure: bool) -> None:
         """Set the choices for their declared days, or until the browser closes."""
-        age = self._days.choices * _DAY if keep else None
+        age = self._days.choices * DAY if keep else None
         self._set(response, self.names(secure).choices, sealed, secure, max_age=age)
 
     def name_of(self, name: str, secure: bool) -> str:
@@ -151,7 +151,7 @@ class Cookies:
     def keep(self, response: Response, name: str, text: str, secure: bool) -> None:
         """Set a cookie that forms keep, for its days or until the browser closes."""
         days = OF_FORMS[name]
-        age = days * _DAY if days else None
+        age = days * DAY if days else None
         self._set(response, self.name_of(name, secure), self._of_forms[name].seal(text), secure, max_age=age)
 
     def clear(self, response: Response, name: str, secure: bool) -> None:

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from .current import Exchange
 from .errors import LogUnavailable
+from .rights.moments import DAY
 from .tracking.addresses import network_of, split_referrer
 from .tracking.client import LONGEST, client_of
 from .tracking.events import collect, new_id, properties, scene
@@ -17,7 +18,6 @@ from .tracking.visits import Visitor, start_id
 #: The kind, the id, the time, the scene and the data of one event.
 Line = tuple[str, str, float, str, str]
 
-_DAY = 86400
 _LONGEST_REFERRER = 2000  # characters; what is remembered of requests has to have a bound
 
 
@@ -100,7 +100,7 @@ def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> N
 def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str]]:
     yield "visit_start", "{}"
     if before is not None:
-        days = (visitor.last_seen - before.last_seen) // _DAY
+        days = (visitor.last_seen - before.last_seen) // DAY
         yield "repeat_visit", properties({"visit_number": visitor.number, "days_since_last": days})
 
 

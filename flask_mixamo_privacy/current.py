@@ -14,12 +14,12 @@ from .cookies import Each
 from .language import Language, language
 from .leftovers import Deletion
 from .locale import choose_language
+from .rights.moments import DAY
 from .site import Site, site
 from .tracking.client import LONGEST, client_of
 from .tracking.visits import Visitor
 
 _KEY = "mixamo_privacy.exchange"
-_DAY = 86400
 
 #: In the environ, where no header of a request can get: the moment, in seconds, at which to take it to have come.
 NOW = "mixamo_privacy.now"
@@ -53,7 +53,7 @@ class Exchange:
         self.request = request
         self.environ: dict[str, Any] = request.environ
         self.now: float = self.environ.get(NOW) or time.time()
-        self.today = int(self.now) // _DAY
+        self.today = int(self.now) // DAY
         self.pending: list[tuple[str, str]] = []  # kind and data of the events to log
         self.deletions: list[Deletion] = []  # other cookies of the site to delete
         self.kept: dict[str, str] = {}  # what a form is to keep in the browser, by the cookie's name

@@ -10,7 +10,7 @@ from . import notices
 from .errors import DisclosureError, OtherPurpose, UndeclaredField, UndeclaredRecipient
 from .ledger import Entry
 from .policy import BASES, Policy, Recipient
-from .rights.moments import stamp
+from .rights.moments import timestamp
 from .site import Site, site
 
 #: Bases on which data goes out that serve none of the purposes it was collected for.
@@ -119,7 +119,7 @@ class Disclosure:
         }
         entry = Entry(
             "disclosure",
-            stamp(),
+            timestamp(),
             policy=self._policy.version,
             purposes=(self._purpose,) if self._purpose else (),
             detail=json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False),

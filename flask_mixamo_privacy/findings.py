@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -14,9 +13,9 @@ from .config import DEFAULTS
 from .declaration import built_in
 from .modelling import told_of_models
 from .promises import PROMISES, TEXT
+from .rights.moments import days_ago
 from .site import Site
 from .told_of_forms import told_of_forms
-from .tracking.events import timestamp
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _keys(here: Site) -> Iterator[Finding]:
 
 def _blocked(here: Site) -> Iterator[Finding]:
     """What browsers reported within the last month; anybody can report, so it is to be looked at, not believed."""
-    since = timestamp(time.time() - 30 * 86400)[:10]
+    since = days_ago(30)
     told = dict.fromkeys((block.directive, block.host, block.page) for block in here.blocked.entries(since))
     for directive, host, page in told:
         says = f"Browsers refused {host!r} by {directive} on {page or 'a page that is none of the routes'}."

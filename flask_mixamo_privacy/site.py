@@ -30,12 +30,12 @@ from .mail.room import Room
 from .outcomes import WAIT
 from .pages import Pages
 from .pending import Pending
+from .rights.moments import DAY, days_ago, timestamp
 from .rights.office import Office
 from .rights.stores import Register
 from .signals import SIGNALS_OF_REQUESTS, recording_failed
 from .tracking.client import Providers
 from .tracking.decisions import decided_by
-from .tracking.events import timestamp
 from .tracking.loader import Background, Loaded, Loader
 from .tracking.log import Log, segments
 from .tracking.published import GRACE, Publisher
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 EXTENSION = "mixamo_privacy"
 
 logger = logging.getLogger("flask_mixamo_privacy")
-
-_DAY = 86400
 
 
 class Pruned(NamedTuple):
@@ -182,16 +180,16 @@ class Site:
         What browsers refused is kept a month.
         """
         retention = self.policy.retention
-        self.blocked.prune(_days_ago(30))
+        self.blocked.prune(days_ago(30))
         events = self.store.prune(*self.first_kept(), progress)
         # As long as an archive may be restored, what was erased since has to be known.
-        oldest = _days_ago(max(retention.decisions.days, retention.archives.days))
-        return Pruned(events, self.ledger.age(oldest, timestamp(time.time())), self.inbox.forget())
+        oldest = days_ago(max(retention.decisions.days, retention.archives.days))
+        return Pruned(events, self.ledger.age(oldest, timestamp()), self.inbox.forget())
 
     def first_kept(self) -> tuple[str, str]:
         """The first day of which events are kept, and the first of which aggregates are."""
         retention = self.policy.retention
-        return _days_ago(retention.events.days), _days_ago(retention.aggregates.days)
+        return days_ago(retention.events.days), days_ago(retention.aggregates.days)
 
     def _tell(self, what: str, number: int) -> None:
         try:
@@ -202,7 +200,7 @@ class Site:
     def _work(self) -> None:
         self._attend()
         self.load(most=1)
-        today = int(time.time()) // _DAY
+        today = int(time.time()) // DAY
         if today != self._pruned_on and self.store.database.exists:
             self._pruned_on = today
             self.prune()
@@ -214,10 +212,6 @@ class Site:
                 self.rights.attend()
         except Exception as error:
             logger.error("Requests will be looked at again: %s", error, exc_info=error)
-
-
-def _days_ago(days: int) -> str:
-    return timestamp(time.time() - days * _DAY)[:10]
 
 
 def site() -> Site:

@@ -26,7 +26,7 @@ from .refusing import (
     Outdated,
     Refused,
 )
-from .rights.moments import now, stamp
+from .rights.moments import now, timestamp
 from .sifting import ACCEPTANCE, put, says_no, sift
 from .wording import Wording
 
@@ -195,7 +195,7 @@ class Taking:
         key_id, hashed = self._here.site.rights.people.hash(self._subject) if self._subject else ("", "")
         return Entry(
             kind,
-            stamp(),
+            timestamp(),
             policy=self._policy.version,
             fingerprint=notices.mark(self._point),
             purposes=self._point.purposes,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from .language import SHIPPED, Language
+from .rights.moments import ONE_DAY
 from .tracking.reports import ALL, OTHER, UNKNOWN, Cell, Column, Report, Reports, Window
 from .tracking.windows import Unit, as_unit
-
-_DAY = timedelta(days=1)
 
 _LEADS = " → "
 
@@ -47,7 +44,7 @@ def name_of(window: Window, t: Language) -> str:
         return t("All time").text
     if window.unit == "month":
         return t.month(window.first)
-    return t.date(window.first.isoformat()) if window.unit == "day" else t.days(window.first, window.end - _DAY)
+    return t.date(window.first.isoformat()) if window.unit == "day" else t.days(window.first, window.end - ONE_DAY)
 
 
 def said(cell: Cell, column: Column, t: Language) -> str:

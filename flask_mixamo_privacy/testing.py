@@ -17,12 +17,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from .consent import CHOICES, Choice
+from .rights.moments import DAY, today
 from .scan.markup import Piece, of_markup
 from .scan.rules import Rules
 from .scan.sources import own_hosts
 from .scan.trace import Load, Place, Trace, host_in
 from .site import Site, site
-from .tracking.events import timestamp
 
 if TYPE_CHECKING:
     from .audit.report import Report
@@ -78,7 +78,7 @@ def privacy_audit(app: Flask) -> Callable[..., Report]:
 
         report = audit(app, **options)
         if baseline is not None:
-            report = hold(report, read(Path(baseline)), timestamp(time.time())[:10])
+            report = hold(report, read(Path(baseline)), today())
         if report.exit_code:
             raise AssertionError("\n".join(["The audit found something, or could not look.", "", *terminal.lines(report)]))
         return report
@@ -104,7 +104,7 @@ def _decide(client: FlaskClient, here: Site, choice: Choice, purposes: Iterable[
 
 def _cookies(here: Site, response: TestResponse) -> Iterator[str]:
     now = time.time()
-    nobody = here.consent(None, int(now) // 86400, gpc=False)
+    nobody = here.consent(None, int(now) // DAY, gpc=False)
     return (str(error).partition("\n")[0] for _, error in here.guard.faults(response, nobody, now))
 
 

@@ -25,6 +25,8 @@ FLOORS = (
         "tracking",
         "chain",
         "entry",
+        "rights.moments",
+        "rights.duration",
     },
     {"aside", "document", "draft", "age", "commitments", "derivation", "declaration", "versions", "setting", "config"},
     {
@@ -64,7 +66,7 @@ FLOORS = (
     },
     {
         "rights",
-        *(f"rights.{room}" for room in ("moments", "subjects", "duration", "stores", "columns", "row", "models", "book")),
+        *(f"rights.{room}" for room in ("subjects", "stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
         *(f"rights.{room}" for room in ("standings", "minors", "acceptances")),
     },

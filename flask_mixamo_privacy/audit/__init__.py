@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 
 from ..declaration import lines_of
+from ..rights.moments import timestamp
 from ..scan.sources import own_hosts
 from ..site import Site, site
-from ..tracking.events import timestamp
 from .browser import launched, tools
 from .crawl import Crawl
 from .finding import gather

@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 
 from ..period import Period
-from ..rights.moments import now
+from ..rights.moments import DAY, now
 
 _END = ".eml"
-_DAY = 86400
 
 
 class Aside:
@@ -29,7 +28,7 @@ class Aside:
 
     def prune(self) -> int:
         """Delete the copies that are kept no longer, by when they were made; gives their number."""
-        first = now().timestamp() - self._kept.days * _DAY
+        first = now().timestamp() - self._kept.days * DAY
         old = [path for path in self._folder.glob(f"*{_END}") if path.stat().st_mtime < first]
         for path in old:
             path.unlink(missing_ok=True)  # another may be at it

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 from ..errors import PrivacyError
 from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
-from ..rights.moments import later, stamp
+from ..rights.moments import later, timestamp
 from .aside import Aside
 from .boxes import Found
 from .choices import EVERYTHING
@@ -83,7 +83,7 @@ class Inbox:
         if fault:
             done = replace(done, kept=self._aside.keep(found.raw, name[:32]))
         done = replace(done, request=self._do(verdict, message, base))
-        self._seen.note(name, stamp(), done.action, done.reason)
+        self._seen.note(name, timestamp(), done.action, done.reason)
         return done
 
     def _set_aside(self, found: Found, verdict: Ask, base: str) -> Done:
@@ -94,7 +94,7 @@ class Inbox:
         kept = self._aside.keep(found.raw, name[:32])
         done = replace(_done(found, verdict.action, verdict.reason), kept=kept)
         done = replace(done, request=self._open(verdict.wish, "", Read(EmailMessage()), base, False))
-        self._seen.note(name, stamp(), done.action, done.reason)
+        self._seen.note(name, timestamp(), done.action, done.reason)
         return done
 
     def forget(self) -> int:

@@ -9,7 +9,7 @@ from ..errors import KeyMissing, RequestError, RightsUnavailable
 from ..keys import Keys
 from ..ledger import Entry, Ledger
 from ..policy import Policy
-from ..rights.moments import stamp
+from ..rights.moments import timestamp
 from ..rights.people import hashes_of, is_of_a_person
 from ..wording import Wording
 from .addresses import spelling
@@ -51,7 +51,7 @@ class Marketing:
 
         Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`: an opt-in exists once its record is on disk.
         """
-        at, marks = stamp(), self.tokens.marks(subject)
+        at, marks = timestamp(), self.tokens.marks(subject)
         digest = wording.digest if wording else text
         proof = {"policy": self._version, "text": digest, "locale": wording.locale if wording else locale}
         self._ledger.append(self._entry("opt-in", at, marks, list_name, source, **proof), wording)
@@ -85,7 +85,7 @@ class Marketing:
         marks = self.choices.known_as(bearer.marks)
         if not self.choices.is_out(marks, list_name):
             return False
-        self._ledger.append(self._entry("opt-out undone", stamp(), marks, list_name, "link"))
+        self._ledger.append(self._entry("opt-out undone", timestamp(), marks, list_name, "link"))
         self.choices.take_back(marks, list_name)
         return True
 
@@ -137,7 +137,7 @@ class Marketing:
         return True
 
     def _opt_out(self, marks: Mapping[str, str], list_name: str, source: str) -> None:
-        at = stamp()
+        at = timestamp()
         self._ledger.append_or_wait(self._entry("opt-out", at, marks, list_name, source))
         self.choices.opt_out(marks, list_name, at, source)
 

@@ -13,7 +13,7 @@ from .book import CLOSED, KINDS, OPEN, Book, Request
 from .duration import days_after
 from .letters import Letter, to_answer, to_extend
 from .mail import Mailer
-from .moments import later, now, stamp
+from .moments import later, now, timestamp, today
 from .people import People
 from .stores import Outcome, together
 from .subjects import canonical, is_address
@@ -65,7 +65,7 @@ class Desk:
             raise RequestError("message", f"{len(message)} characters", f"up to {LONGEST_MESSAGE}")
         key_id, hashed = self.people.hash(email)
         asked = {"kind": kind, "email": email, "message": message, "locale": locale, "base": base, "source": source}
-        number = self.book.open(stamp(), **asked, subject=hashed, subject_key=key_id, mail_after=mail_after)
+        number = self.book.open(timestamp(), **asked, subject=hashed, subject_key=key_id, mail_after=mail_after)
         self._notify("opened", number)
         if identity:
             self.identify(number, identity)
@@ -77,11 +77,11 @@ class Desk:
 
     def asked_by(self, token: str) -> Request | None:
         """The request that a link in a mail is to confirm; None for a link that is used, expired or made up."""
-        return self.book.opened_by(token, "confirm", stamp())
+        return self.book.opened_by(token, "confirm", timestamp())
 
     def confirm(self, token: str) -> Request | None:
         """Use the link up: the request is verified from now on."""
-        found = self.book.verify(token, stamp())
+        found = self.book.verify(token, timestamp())
         if found is not None:
             self._notify("verified", found.number)
         return found
@@ -89,7 +89,7 @@ class Desk:
     def identify(self, number: int, how: str) -> None:
         """Note that an operator knows whose request it is, and how."""
         if self.book.find(number).state == "open":
-            self.book.update(number, state="verified", verified=stamp(), identity=how)
+            self.book.update(number, state="verified", verified=timestamp(), identity=how)
             self._notify("verified", number)
 
     def answer(
@@ -140,9 +140,9 @@ class Desk:
             raise RequestError("The reason", reason, "a text", "The person is told why it takes longer.")
         if not 1 <= months <= 2:
             raise RequestError("The extension", f"{months} months", "1 or 2 months", "GDPR art. 12(3) gives no more.")
-        if stamp()[:10] > request.due:
+        if today() > request.due:
             raise RequestError(f"Request {number}", f"due on {request.due}", "one that is not overdue", "Answer it instead.")
-        self.book.update(number, extended=months, extended_at=stamp(), reason=reason.strip())
+        self.book.update(number, extended=months, extended_at=timestamp(), reason=reason.strip())
         mail_error = self._tell(to_extend(self.policy.site, self.book.find(number)))
         self.book.update(number, mail_error=mail_error)
         return self.book.find(number)
@@ -154,14 +154,14 @@ class Desk:
 
     def may_read(self, token: str) -> bool:
         """Whether a link leads to an answer still."""
-        request = self.book.opened_by(token, "answer", stamp())
+        request = self.book.opened_by(token, "answer", timestamp())
         return request is not None and request.state == "answered" and bool(request.email)
 
     def read(self, token: str) -> tuple[Request, dict[str, Any]] | None:
         """An answered request for access and what is stored now, for whoever has its link; nothing of it is kept."""
         if not self.may_read(token):
             return None
-        request = self.book.opened_by(token, "answer", stamp())
+        request = self.book.opened_by(token, "answer", timestamp())
         assert request is not None
         return request, self.people.export(request.email, who="the person", what=f"the answer to request {request.number}")
 
@@ -223,10 +223,10 @@ class Desk:
         return ""
 
     def _close(self, request: Request, state: str, answer: dict[str, Any], mail_error: str) -> Request:
-        self.book.close(request.number, state, stamp(), answer | {"told": not mail_error}, mail_error=mail_error)
+        self.book.close(request.number, state, timestamp(), answer | {"told": not mail_error}, mail_error=mail_error)
         if request.kind == "delete" and state == "answered":
-            self.people.forget_requests(request.email, stamp())
-        self.book.blank_closed(stamp())
+            self.people.forget_requests(request.email, timestamp())
+        self.book.blank_closed(timestamp())
         self._notify("answered", request.number)
         return self.book.find(request.number)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from ..period import Period
+if TYPE_CHECKING:
+    from ..period import Period
 
 
 def months_after(day: date, months: int) -> date:

@@ -9,7 +9,7 @@ from typing import Any
 from ..keys import Keys
 from ..ledger import Entry, Ledger
 from .book import Book
-from .moments import just_after, stamp
+from .moments import just_after, timestamp, timestamp_of
 from .stores import Outcome, Stores
 from .subjects import canonical
 
@@ -63,7 +63,7 @@ class People:
 
     def forget_requests(self, subject: str, at: str) -> int:
         """Blank what somebody asked for up to a moment; gives the number of requests."""
-        return self._book.forget(canonical(subject), stamp(just_after(at)), {"text": ERASED, "stores": []})
+        return self._book.forget(canonical(subject), timestamp_of(just_after(at)), {"text": ERASED, "stores": []})
 
     def addresses(self) -> set[str]:
         """Everybody whose address is in a request."""
@@ -90,7 +90,7 @@ class People:
 
     def _note(self, kind: str, subject: str, **detail: Any) -> str:
         key_id, hashed = self.hash(subject) if subject else ("", "")
-        at = stamp()
+        at = timestamp()
         said = json.dumps(detail, ensure_ascii=False)
         self._ledger.append_or_wait(Entry(kind, at, subject=hashed, subject_key=key_id, detail=said))
         return at

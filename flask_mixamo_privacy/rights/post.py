@@ -7,7 +7,7 @@ from .book import Request
 from .desk import LINK_DAYS, SOON_DAYS, Desk, Notify
 from .letters import to_confirm
 from .mail import Mailer
-from .moments import later, stamp
+from .moments import later, timestamp
 
 _AGAIN = 300  # seconds until a mail that could not be sent is tried again
 _A_DAY = 3  # mails with a link to one address in 24 hours
@@ -33,20 +33,22 @@ class Post:
 
         A mail that could not be sent is tried again later; until then `flask privacy requests list` says why.
         """
-        sent = sum(self._send(request) for request in self._book.to_mail(stamp()))
+        sent = sum(self._send(request) for request in self._book.to_mail(timestamp()))
         self._expire()
         self._remind()
-        self._book.blank_closed(stamp())
+        self._book.blank_closed(timestamp())
         return sent
 
     def _send(self, request: Request) -> bool:
         if not self._book.claim(request, later(seconds=_AGAIN)):
             return False  # another is at it
         if self._has_enough(request):
-            self._book.close(request.number, "expired", stamp(), {"text": "Too many links went to this address in a day."})
+            self._book.close(
+                request.number, "expired", timestamp(), {"text": "Too many links went to this address in a day."}
+            )
             return False
         error = self._try(request)
-        self._book.update(request.number, mailed="" if error else stamp(), mail_error=error)
+        self._book.update(request.number, mailed="" if error else timestamp(), mail_error=error)
         return not error
 
     def _try(self, request: Request) -> str:
@@ -71,13 +73,13 @@ class Post:
 
     def _expire(self) -> None:
         """What nobody confirmed in time is nobody's request."""
-        alive = self._book.links("confirm", stamp())
+        alive = self._book.links("confirm", timestamp())
         for request in self._book.all("open"):
             if request.mailed and request.number not in alive and request.mailed < later(days=-LINK_DAYS):
-                self._book.close(request.number, "expired", stamp(), {"text": "Nobody confirmed it in time."})
+                self._book.close(request.number, "expired", timestamp(), {"text": "Nobody confirmed it in time."})
 
     def _remind(self) -> None:
         for request in self._desk.due(SOON_DAYS):
             if not request.reminded:
-                self._book.update(request.number, reminded=stamp())
+                self._book.update(request.number, reminded=timestamp())
                 self._notify("due_soon", request.number)

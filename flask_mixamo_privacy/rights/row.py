@@ -16,6 +16,7 @@ from ..errors import StoreError
 from ..policy import Field, Text
 from .columns import is_secret
 from .duration import days_after
+from .moments import today
 from .stores import Kept
 
 #: What stands in the place of the person, in a row that stays; told apart by random letters, as some columns are unique.
@@ -86,7 +87,7 @@ class Row:
         if field.on_erase != "keep":
             return False
         until = self._until(field)
-        return not until or until > datetime.now(UTC).date().isoformat()
+        return not until or until > today()
 
     def _until(self, field: Field) -> str:
         """The last day, or nothing where the row does not say when it was made."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ..database import Database
 from ..errors import RightsUnavailable
 from ..keys import Keys
-from .moments import stamp
+from .moments import timestamp
 from .subjects import canonical
 
 #: What stands about a known child.
@@ -52,7 +52,7 @@ class Standings:
     def note(self, subject: str, what: str, *, policy: str = "", text: str = "") -> None:
         """Write down that this holds for somebody from now on, in place of what stood there before."""
         key_id, hashed = self._keys.hash(canonical(subject))
-        row = {"subject": hashed, "subject_key": key_id, "what": what, "at": stamp(), "policy": policy, "text": text}
+        row = {"subject": hashed, "subject_key": key_id, "what": what, "at": timestamp(), "policy": policy, "text": text}
         with self._database.write() as connection:
             connection.execute(sa.delete(_standings).where(self._is(subject, what)))
             connection.execute(sa.insert(_standings).values(row))

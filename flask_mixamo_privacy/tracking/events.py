@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
-from time import gmtime, strftime
 
 from ..errors import EventError
+from ..rights.moments import timestamp
 from .addresses import scrub_text
 
 #: The fields of an event, in the order in which they are written.
@@ -109,14 +109,3 @@ def check_name(name: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise EventError("The name of an event or a property", name, "up to 64 of letters, digits and _.:- , a letter first")
     return name
-
-
-def timestamp(now: float) -> str:
-    """UTC, ISO 8601 with milliseconds: ``2026-05-08T12:00:00.000Z``."""
-    whole = int(now)
-    return f"{_second(whole)}.{int((now - whole) * 1000):03d}Z"
-
-
-@lru_cache(maxsize=64)
-def _second(second: int) -> str:
-    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))

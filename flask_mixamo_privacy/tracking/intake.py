@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ..errors import EventError, ReportError
+from ..rights.moments import DAY
 from .addresses import scrub_path, split_referrer
 from .events import check_name, new_id, properties
 
@@ -20,7 +21,6 @@ MOST_BYTES, MOST_EVENTS = 64 * 1024, 100
 #: Recorded by the server alone: a browser cannot say that a visit starts.
 RESERVED = frozenset({"visit_start", "repeat_visit", "customisation"})
 
-_DAY = 86400.0
 _LONGEST = 2000  # characters of an address
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}:")
@@ -157,7 +157,7 @@ def _time(event: Mapping[str, Any], now: float) -> float:
     else:
         moment = event.get("at")
         at = now if moment is None else _moment(moment)
-    return at if now - _DAY <= at <= now else min(max(at, now - _DAY), now)
+    return at if now - DAY <= at <= now else min(max(at, now - DAY), now)
 
 
 def _kind(kind: Any) -> str:

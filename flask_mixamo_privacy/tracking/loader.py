@@ -16,6 +16,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from ..errors import LoaderBusy, PrivacyError
+from ..rights.moments import DAY
 from . import log, schema
 from .lines import moment_of, parse
 from .recent import Recent, in_order
@@ -27,7 +28,6 @@ _HEAD = 16 * 1024  # bytes in which a line that says when it was written is look
 _PAUSE = 2.0  # seconds between two looks at the log
 _SCRUB_EVERY = 3600.0  # seconds between two scrubbings in the background, each of which may take long
 _LONGEST_REST = 30.0  # seconds between two looks, however long the last took: somebody may wait for a link
-_DAY = 86400.0
 
 #: Publishes what has closed, given the moment from which on lines wait (None: no line does), and what is at hand. Gives the
 #: number of days that it published: 0 says that there are no more.
@@ -62,7 +62,7 @@ class Loader:
     def __init__(self, folder: str, events: Store, keep_days: int = 0, publish: Publish | None = None) -> None:
         self._folder = folder
         self._store = events
-        self._keep = keep_days * _DAY
+        self._keep = keep_days * DAY
         self._publish = publish
         self._scrubbed = -_SCRUB_EVERY
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
+from ..rights.moments import ONE_DAY
 from . import schema
 from .piece import Piece
 from .recent import Recent, in_time
@@ -16,7 +17,6 @@ from .windows import Calendar
 
 __all__ = ["Piece", "Pieces", "in_time"]
 
-_DAY = timedelta(days=1)
 _EVENT = [schema.events.c[name] for name in COUNTED]
 _IS_LATE = sa.and_(schema.late.c.visitor == schema.events.c.visitor, schema.late.c.id == schema.events.c.id)
 
@@ -31,7 +31,7 @@ class Pieces:
 
     def ends_day(self, piece: Piece) -> bool:
         """Whether it is the whole of its day, or the last part."""
-        return piece.until == self._calendar.starts(piece.day + _DAY)
+        return piece.until == self._calendar.starts(piece.day + ONE_DAY)
 
     def is_first_day(self, day: date) -> bool:
         """Whether nothing was counted before this day."""

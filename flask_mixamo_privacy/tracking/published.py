@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from ..rights.moments import ONE_DAY, just_after, timestamp_of
 from . import schema
 from .disclosure import OTHER, Table, Tally, is_safe, loses_little, merged, told_apart, total
 from .headcount import Headcount
@@ -22,8 +23,6 @@ GRACE = 3600.0
 #: Tables whose rows are known beforehand: of a row with few visitors it is said that it is one.
 FIXED = ("returning", "decisions")
 FEW = Tally(0, -1)  # as a published cell: fewer than may be told
-
-_DAY = timedelta(days=1)
 
 # The tables of decisions of each day, from one to before another.
 Decided = Callable[[date, date], dict[date, dict[str, Table]]]
@@ -74,9 +73,9 @@ class Publisher:
         if first is None:
             return False
         day, at = self._calendar.day_of(first), schema.events.c.at
-        ends = self._calendar.starts(day + _DAY)
+        ends = self._calendar.starts(day + ONE_DAY)
         newest = connection.scalar(sa.select(sa.func.max(at)).where(at >= first, at < ends))
-        until = _after(newest or first)
+        until = timestamp_of(just_after(newest or first))
         if until >= ends:
             return False  # at the very end of its day, which will be closed soon
         return self._pass(connection, Recent()).step(Piece(first, until, day))
@@ -122,13 +121,13 @@ class Pass:
         self._remember(day, end)
         closed = 0
         while day < end:
-            piece = Piece(first, self._calendar.starts(day + _DAY), day)
+            piece = Piece(first, self._calendar.starts(day + ONE_DAY), day)
             self._pieces.take_late(piece)
             self._pieces.note(piece)
             self.count(piece)
             self.end_day(day)
             self._recent.counted(piece.until)
-            first, day, closed = piece.until, day + _DAY, closed + 1
+            first, day, closed = piece.until, day + ONE_DAY, closed + 1
         return closed
 
     def step(self, piece: Piece) -> bool:
@@ -164,7 +163,7 @@ class Pass:
 
     def end_day(self, day: date) -> None:
         """Publish what can be published with the longer units of time that end with this day."""
-        after, week, month = day + _DAY, Window.of("week", day), Window.of("month", day)
+        after, week, month = day + ONE_DAY, Window.of("week", day), Window.of("month", day)
         self._headcount.close(Window.of("day", day))
         if after.weekday() == 0 or after.day == 1:
             self._gather("week", max(week.first, month.first), after)
@@ -249,7 +248,7 @@ class Pass:
         if not (starts_day and ends_day):
             found = {name: table for name, table in found.items() if name not in WHOLE_DAY}
         if ends_day and not starts_day:
-            parts = self._pieces.between(piece.day, piece.day + _DAY)
+            parts = self._pieces.between(piece.day, piece.day + ONE_DAY)
             events = sorted((event for part in parts for event in self._pieces.events(part)), key=in_time)
             found |= {name: table for name, table in tables_of(events, self._calendar).items() if name in WHOLE_DAY}
         return found | (self._decisions.get(piece.day, {}) if ends_day else {})
@@ -263,9 +262,3 @@ class Pass:
         pieces = {piece.start: piece for piece in self._pieces.between(first, Window.of("month", day).end)}
         for row in self._connection.execute(sa.select(schema.placed).where(schema.placed.c.start.in_(pieces))):
             self._placed[row.name, pieces[row.start]] = Placed(row.total, row.rows)
-
-
-def _after(at: str) -> str:
-    """The millisecond after a moment."""
-    moment = datetime.fromisoformat(at).astimezone(UTC) + timedelta(milliseconds=1)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

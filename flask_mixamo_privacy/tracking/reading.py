@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from ..rights.moments import ONE_DAY
 from . import schema
 from .disclosure import OTHER
 from .store import Store
 from .windows import ALL, LEVELS, Calendar, Window
 
 Cell = int | float | str | None  # a number, a text, "<5", "12+", or nothing that could be told
-
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Reading:
             moments.append(self._scalar(sa.select(sa.func.min(at))))
         ends = [date.fromisoformat(day) for row in counted for day in row if day]
         ends += [self._calendar.day_of(moment) for moment in moments if moment]
-        return [min(ends) + number * _DAY for number in range((max(ends) - min(ends)).days + 1)] if ends else []
+        return [min(ends) + number * ONE_DAY for number in range((max(ends) - min(ends)).days + 1)] if ends else []
 
     def unpublished(self) -> set[str]:
         """The visitors of events that no piece holds yet. Never shown: whether they are enough is all that is asked."""
@@ -217,5 +216,5 @@ def _in(window: Window) -> list[sa.ColumnElement[bool]]:
     """That a cell is in a window; the month is named, too, since cells are in order of it."""
     if window == ALL:
         return []
-    months = {f"{day:%Y-%m}" for day in (window.first, window.end - _DAY)}
+    months = {f"{day:%Y-%m}" for day in (window.first, window.end - ONE_DAY)}
     return [schema.cells.c.month.in_(sorted(months)), schema.cells.c[window.unit] == str(window)]

@@ -8,6 +8,8 @@ import secrets
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from ..rights.moments import DAY
+
 #: Seconds without a request after which the next one starts a new visit.
 VISIT_GAP = 30 * 60
 
@@ -32,7 +34,7 @@ class Visitor:
     @classmethod
     def new(cls, receipt: str, now: float) -> Visitor:
         """A visitor nobody has seen before, at the first visit."""
-        return cls(secrets.token_urlsafe(16), int(now) // 86400, 1, int(now), receipt[:8])
+        return cls(secrets.token_urlsafe(16), int(now) // DAY, 1, int(now), receipt[:8])
 
     def encode(self) -> str:
         """The compact text that is signed."""

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from ..rights.moments import ONE_DAY
+
 Unit = Literal["day", "week", "month", "all"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month", "all")
 
@@ -20,8 +22,6 @@ LEVELS: dict[Unit, tuple[str, ...]] = {
     "month": ("piece", "week", "month"),
     "all": ("piece", "week", "month"),
 }
-
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ class Window:
         if self.unit == "all":
             return date.max
         if self.unit == "month":
-            return (self.first.replace(day=28) + 4 * _DAY).replace(day=1)
-        return self.first + (7 if self.unit == "week" else 1) * _DAY
+            return (self.first.replace(day=28) + 4 * ONE_DAY).replace(day=1)
+        return self.first + (7 if self.unit == "week" else 1) * ONE_DAY
 
     @property
     def previous(self) -> Window:
         """The one before; of ``all`` itself."""
-        return self if self.unit == "all" else Window.of(self.unit, self.first - _DAY)
+        return self if self.unit == "all" else Window.of(self.unit, self.first - ONE_DAY)
 
     @property
     def next(self) -> Window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort, request
 
+from ..rights.moments import DAY
 from ..site import site
 from .encoding import send
 
@@ -22,6 +23,6 @@ def static(filename: str) -> Response:
         abort(404)
     response = send(found, kind, request)
     response.cache_control.public = True
-    response.cache_control.max_age = 365 * 86400
+    response.cache_control.max_age = 365 * DAY
     response.cache_control.immutable = True
     return response

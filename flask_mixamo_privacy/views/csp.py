@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 
 from ..blocked import Block
 from ..current import exchange
-from ..tracking.events import timestamp
+from ..rights.moments import timestamp
 
 _LARGEST = 64 * 1024  # bytes
 _DIRECTIVE = re.compile(r"[a-z-]{1,40}")

@@ -15,8 +15,8 @@ from ..current import Exchange, exchange
 from ..errors import EventError, LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ..ledger import Entry
 from ..leftovers import by_kind, deletions, left_behind, of_the_site
+from ..rights.moments import timestamp
 from ..signals import consent_granted, consent_refused, consent_withdrawn
-from ..tracking.events import timestamp
 from ..whereabouts import no_store, wants_json
 from ..wording import Wording
 from .origin import DECISION_NOT_FROM_HERE, SAVED, gone, is_same_origin, local_path, problem, state_of

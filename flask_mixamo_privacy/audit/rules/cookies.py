@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...period import Period
 from ...policy import Cookie, Policy
+from ...rights.moments import DAY
 from ..declared import cookie_of
 from ..evidence import Evidence, Written
 from ..finding import Told
@@ -19,7 +20,7 @@ _WHERE = {
     "cache": "a cache of Cache Storage, of {}",
     "worker": "a service worker, of {}",
 }
-_SLACK = 86400  # seconds: a month is no exact number of days
+_SLACK = DAY  # seconds: a month is no exact number of days
 
 
 def cookies(evidence: Evidence, policy: Policy) -> Iterator[Told]:
@@ -47,11 +48,11 @@ def _longer(written: Written, cookie: Cookie) -> str:
         return f"Declared to end with the browser; it is in {written.kind} storage, which stays." if stays else ""
     if written.seconds is None:
         return ""
-    days = written.seconds / 86400
+    days = written.seconds / DAY
     if cookie.lifetime == "session":
         return f"Declared to end with the browser; set for {_days(days)}."
     most = Period.parse(cookie.lifetime).days
-    return f"Declared for {cookie.lifetime}; set for {_days(days)}." if written.seconds > most * 86400 + _SLACK else ""
+    return f"Declared for {cookie.lifetime}; set for {_days(days)}." if written.seconds > most * DAY + _SLACK else ""
 
 
 def _days(days: float) -> str:
