@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .language import SHIPPED, Language, Said, language
@@ -36,7 +37,7 @@ def banner(policy: Policy, t: Language) -> Wording:
         "text": t.of(policy.banner.text, policy.language).text,
         "buttons": _buttons(t, "Accept all", "Reject all", "Settings"),
     }
-    return Wording("banner", t.code, _canonical(said), policy.fingerprint)
+    return Wording("banner", t.code, canonical_json(said), policy.fingerprint)
 
 
 def settings(policy: Policy, t: Language) -> Wording:
@@ -52,7 +53,7 @@ def settings(policy: Policy, t: Language) -> Wording:
         for purpose in policy.on_settings
     ]
     said = {"purposes": purposes, "buttons": _buttons(t, "Save my choice", "Accept all", "Reject all")}
-    return Wording("settings", t.code, _canonical(said), policy.fingerprint)
+    return Wording("settings", t.code, canonical_json(said), policy.fingerprint)
 
 
 def embed(policy: Policy, service: Service, t: Language) -> Wording:
@@ -63,7 +64,7 @@ def embed(policy: Policy, service: Service, t: Language) -> Wording:
         "text": why_withheld(service, t).text,
         "buttons": _buttons(t, "Allow and load"),
     }
-    return Wording(f"embed:{service.id}", t.code, _canonical(said), policy.fingerprint)
+    return Wording(f"embed:{service.id}", t.code, canonical_json(said), policy.fingerprint)
 
 
 def why_withheld(service: Service, t: Language) -> Said:
@@ -72,14 +73,8 @@ def why_withheld(service: Service, t: Language) -> Said:
     return t("It comes from %(host)s, which would learn that you are here. It is loaded only if you allow it.", host=hosts)
 
 
-def in_force(policy: Policy, shown: str) -> Wording | None:
-    """The words that a form's hidden field names, if a form may show them now."""
-    _, source, code, digest = [*shown.split("."), "", "", ""][:4]
-    found = _of_source(policy, source, language(code)) if code in SHIPPED else None
-    return found if found is not None and found.digest == digest else None
-
-
-def _of_source(policy: Policy, source: str, t: Language) -> Wording | None:
+def current_text(policy: Policy, source: str, t: Language) -> Wording | None:
+    """Return the text of the banner, the settings page or an embed, by its source; None for an unknown source."""
     if source in ("banner", "settings"):
         return (banner if source == "banner" else settings)(policy, t)
     for service in policy.services:
@@ -88,9 +83,32 @@ def _of_source(policy: Policy, source: str, t: Language) -> Wording | None:
     return None
 
 
+def resolve_shown(
+    token: str,
+    current: Callable[[str, Language], Wording | None],
+    fingerprint: str,
+    ledger_lookup: Callable[[str, str], Wording | None],
+    *,
+    same_text_suffices: bool = False,
+) -> Wording | None:
+    """Return the text that a form's hidden field names, or None if the form has to be shown again.
+
+    ``current`` returns the text in use for a source and a language. ``fingerprint`` identifies what the form asks now.
+    A text that was corrected since then is valid if its form asked the same and ``ledger_lookup(digest, fingerprint)``
+    can still prove it. With ``same_text_suffices``, an unchanged text is valid whatever the form asked.
+    """
+    asked, source, code, digest = [*token.split("."), "", "", ""][:4]
+    asks_the_same = asked == fingerprint
+    text = current(source, language(code)) if code in SHIPPED else None
+    if text is not None and text.digest == digest and (asks_the_same or same_text_suffices):
+        return text
+    return ledger_lookup(token.rpartition(".")[2], fingerprint) if asks_the_same else None
+
+
 def _buttons(t: Language, *msgids: str) -> list[str]:
     return [t(msgid).text for msgid in msgids]
 
 
-def _canonical(said: object) -> str:
+def canonical_json(said: object) -> str:
+    """Return the one JSON text of these values, of which digests are made."""
     return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

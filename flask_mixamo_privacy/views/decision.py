@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, current_app, jsonify, redirect, request, url_for
@@ -67,13 +68,16 @@ def _decision(here: Exchange, choice: Choice) -> Decision:
 
 def _words_shown(here: Exchange) -> tuple[Wording | None, bool]:
     """The words that the form names, and whether they ask what the policy asks now."""
-    shown = request.form.get("shown", "")
-    if not shown:
+    policy, token = here.site.policy, request.form.get("shown", "")
+    if not token:
         return None, True  # a program's post: there were no words of ours, and the ledger says so
-    words = wording.in_force(here.site.policy, shown)
-    if words is None and shown.partition(".")[0] == here.site.policy.fingerprint:
-        # Words that were corrected since then are good if they asked the same and the ledger can still prove them.
-        words = here.site.ledger.wording(shown.rpartition(".")[2], here.site.policy.fingerprint)
+    words = wording.resolve_shown(
+        token,
+        partial(wording.current_text, policy),
+        policy.fingerprint,
+        here.site.ledger.wording,
+        same_text_suffices=True,
+    )
     return words, words is not None
 
 

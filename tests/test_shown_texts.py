@@ -1,0 +1,52 @@
+"""``resolve_shown``: the text that a form's hidden field names."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.language import language
+from flask_mixamo_privacy.policy import Banner
+from flask_mixamo_privacy.wording import banner, current_text, resolve_shown, settings
+
+POLICY = built_in()
+CURRENT = partial(current_text, POLICY)
+TYPO = banner(replace(POLICY, banner=Banner("May we count yuor visits?")), language("en"))
+
+
+def resolve(token, kept=None, **options):
+    return resolve_shown(token, CURRENT, POLICY.fingerprint, lambda digest, fingerprint: kept, **options)
+
+
+@pytest.mark.parametrize("text", [banner, settings])
+@pytest.mark.parametrize("code", ["en", "de"])
+def test_the_current_text_is_resolved_in_any_language(text, code):
+    """The text in use is found without the ledger."""
+    found = text(POLICY, language(code))
+    assert resolve(found.shown) == found
+
+
+def test_a_corrected_text_is_valid_if_the_ledger_has_it():
+    """The form asked the same, so the ledger's copy is the text."""
+    assert resolve(TYPO.shown, kept=TYPO) is TYPO
+    assert resolve(TYPO.shown) is None
+
+
+def test_a_text_of_another_question_is_not_looked_up():
+    """A kept text proves nothing if its form asked for something else."""
+    assert resolve("other." + TYPO.shown.partition(".")[2], kept=TYPO) is None
+
+
+def test_an_unchanged_text_of_another_question_is_invalid_unless_it_suffices():
+    """The fingerprint counts, except where the caller says that the text alone does."""
+    found = banner(POLICY, language("en"))
+    token = "other." + found.shown.partition(".")[2]
+    assert resolve(token) is None
+    assert resolve(token, same_text_suffices=True) == found
+
+
+@pytest.mark.parametrize("token", ["x", "...", "x.banner.xx.0", "x.embed:none.en.0", "x.banner.en"])
+def test_a_malformed_token_names_no_text(token):
+    """Any client may send anything."""
+    assert resolve(token, kept=TYPO) is None
