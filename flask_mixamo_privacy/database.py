@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -90,6 +90,18 @@ class Database:
         except SQLAlchemyError as error:
             raise self._error(f"{self._name} could not be read: {error}") from error
 
+    def delete(self, *statements: sa.Delete) -> int:
+        """Execute deletions in one transaction and return the number of deleted rows.
+
+        Leaves no copy of them in SQLite's write-ahead log. Creates no database: if nothing was ever written, returns 0.
+        """
+        if not self.exists:
+            return 0
+        with self.write() as connection:
+            deleted = sum(connection.execute(statement).rowcount for statement in statements)
+        self.truncate_wal()
+        return deleted
+
     def insert_new(self, table: sa.Table) -> sa.Insert:
         """An insert that leaves alone what is there already under the same key."""
         if self.is_sqlite:
@@ -159,6 +171,22 @@ class Database:
             if not self.is_sqlite:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637921)"))
             self._tables.create_all(connection)
+
+
+def rewrite_rows(
+    connection: sa.Connection,
+    table: sa.Table,
+    matching: sa.ColumnElement[bool],
+    rewrite: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+) -> None:
+    """Replace the matching rows with those that ``rewrite`` returns for them.
+
+    The rows are read in the caller's writing transaction, so rows that were deleted meanwhile do not come back.
+    """
+    rows = [dict(row) for row in connection.execute(sa.select(table).where(matching)).mappings()]
+    connection.execute(sa.delete(table).where(matching))
+    if rewritten := rewrite(rows):
+        connection.execute(sa.insert(table), rewritten)
 
 
 def _to_wal(connection: Any) -> None:

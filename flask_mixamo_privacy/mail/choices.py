@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..database import Database
+from ..database import Database, rewrite_rows
 from ..errors import KeyMissing, RightsUnavailable
 from .tokens import list_mark
 
@@ -156,13 +156,15 @@ class Choices:
     def _renew(self, marks: Mapping[str, str]) -> None:
         """Write somebody's rows anew under the newest key; of two about one list, what was said later stands."""
         key, mark = list(marks.items())[-1]
+
+        def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            by_list: dict[str, dict[str, Any]] = {}
+            for row in rows:
+                by_list[row["list"]] = _later(by_list.get(row["list"]), row) | {"mark": mark, "key": key}
+            return list(by_list.values())
+
         with self._database.write() as connection:
-            merged: dict[str, dict[str, Any]] = {}
-            for row in _theirs(connection, marks.values()):
-                merged[row["list"]] = _later(merged.get(row["list"]), row) | {"mark": mark, "key": key}
-            connection.execute(sa.delete(_choices).where(_choices.c.mark.in_(marks.values())))
-            if merged:
-                connection.execute(sa.insert(_choices), list(merged.values()))
+            rewrite_rows(connection, _choices, _choices.c.mark.in_(marks.values()), merged)
             self._keep_older(connection, marks)
 
     def _keep_older(self, connection: sa.Connection, marks: Mapping[str, str]) -> None:

@@ -40,7 +40,4 @@ class Seen:
 
     def forget_before(self, moment: str) -> int:
         """Forget what is older; gives the number."""
-        if not self._database.exists:
-            return 0
-        with self._database.write() as connection:
-            return connection.execute(sa.delete(_seen).where(_seen.c.at < moment)).rowcount
+        return self._database.delete(sa.delete(_seen).where(_seen.c.at < moment))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ..database import Database
+from ..database import Database, rewrite_rows
 from ..errors import RightsUnavailable
 from ..keys import Keys
 from .moments import timestamp
@@ -77,56 +77,43 @@ class Standings:
 
     def forget(self, subject: str, what: str) -> bool:
         """Let it hold no longer; gives whether it did."""
-        with self._database.write() as connection:
-            gone = connection.execute(sa.delete(_standings).where(self._is(subject, what))).rowcount
-        self._database.truncate_wal()
-        return gone > 0
+        return self._database.delete(sa.delete(_standings).where(self._is(subject, what))) > 0
 
     def forget_person(self, subject: str) -> int:
         """Forget what somebody accepted; gives the number. That one is a child stays known."""
-        if not self._database.exists:
+        if not self._database.exists:  # then no key is needed, and none is made
             return 0
-        mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
-        with self._database.write() as connection:
-            gone = connection.execute(sa.delete(_standings).where(mine)).rowcount
-        self._database.truncate_wal()
-        return gone
+        return self._database.delete(sa.delete(_standings).where(self._accepted_by(subject)))
 
     def accepted(self, subject: str) -> list[dict[str, str]]:
         """What somebody accepted, when, and under which version of the policy, in words."""
-        mine = _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
         with self._database.read() as connection:
             if connection is None:
                 return []
-            found = connection.execute(sa.select(_standings).where(mine).order_by(_standings.c.at, _standings.c.what))
+            chosen = sa.select(_standings).where(self._accepted_by(subject))
+            found = connection.execute(chosen.order_by(_standings.c.at, _standings.c.what))
             return [{"what": row.what, "at": row.at, "policy": row.policy} for row in found]
 
     def forget_again(self, graves: Mapping[str, str]) -> int:
         """Forget of people, each given by a keyed hash, all that stood before a moment; gives the number."""
-        if not self._database.exists or not graves:
-            return 0
-        gone = 0
-        with self._database.write() as connection:
-            for hashed, at in graves.items():
-                theirs = (_standings.c.subject == hashed) & (_standings.c.what != MINOR) & (_standings.c.at <= at)
-                gone += connection.execute(sa.delete(_standings).where(theirs)).rowcount
-        self._database.truncate_wal()
-        return gone
+        accepted = sa.delete(_standings).where(_standings.c.what != MINOR)
+        old = [accepted.where(_standings.c.subject == hashed, _standings.c.at <= at) for hashed, at in graves.items()]
+        return self._database.delete(*old) if old else 0
 
     def forget_before(self, what: str, moment: str) -> int:
         """Delete all that was written down before a moment; gives the number."""
-        if not self._database.exists:
-            return 0
-        with self._database.write() as connection:
-            old = (_standings.c.what == what) & (_standings.c.at < moment)
-            return connection.execute(sa.delete(_standings).where(old)).rowcount
+        return self._database.delete(sa.delete(_standings).where(_standings.c.what == what, _standings.c.at < moment))
 
     def _renew(self, subject: str, row: sa.RowMapping) -> None:
         key_id, hashed = self._keys.hash(canonical(subject))
         if key_id != row["subject_key"]:
-            here = (_standings.c.subject == row["subject"]) & (_standings.c.what == row["what"])
+            new = {"subject": hashed, "subject_key": key_id}
             with self._database.write() as connection:
-                connection.execute(sa.update(_standings).where(here).values(subject=hashed, subject_key=key_id))
+                matching = (_standings.c.subject == row["subject"]) & (_standings.c.what == row["what"])
+                rewrite_rows(connection, _standings, matching, lambda rows: [row | new for row in rows])
+
+    def _accepted_by(self, subject: str) -> sa.ColumnElement[bool]:
+        return _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
 
     def _is(self, subject: str, what: str) -> sa.ColumnElement[bool]:
         return _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what == what)
