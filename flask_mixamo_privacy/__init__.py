@@ -3,7 +3,8 @@
 from .current import current_consent, current_visitor
 from .extension import Privacy, consent_required
 from .licences import acceptance_required
-from .policy import Cookie, Policy, Purpose
+from .model import Policy
+from .policy import Cookie, Purpose
 
 __all__ = [
     "Cookie",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import policy as declared
 from .checking import is_period as _is_period
@@ -14,10 +15,8 @@ from .checking import said as _said
 from .errors import Problem
 from .forgetting import on_erase
 from .period import Period
+from .policy import Declaration
 from .promises import PROMISES
-
-if TYPE_CHECKING:
-    from .policy import Policy
 
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
@@ -30,12 +29,16 @@ _ID_RULE = "up to 32 of a-z, 0-9, _ and -, a letter first"
 Problems = Iterator[Problem]
 
 
-def problems_of(policy: Policy) -> list[Problem]:
+def problems_of(policy: Declaration) -> list[Problem]:
     """Everything in a policy that cannot be kept or understood; empty for a good one."""
     return [problem for check in _CHECKS for problem in check(policy)]
 
 
-def _ids(policy: Policy) -> Problems:
+def _by_id(policy: Declaration) -> dict[str, declared.Purpose]:
+    return {purpose.id: purpose for purpose in policy.purposes}
+
+
+def _ids(policy: Declaration) -> Problems:
     for section in ("purposes", "services", "collection", "recipients"):
         seen: set[str] = set()
         for item in getattr(policy, section):
@@ -47,7 +50,7 @@ def _ids(policy: Policy) -> Problems:
             seen.add(item.id)
 
 
-def _names(policy: Policy) -> Problems:
+def _names(policy: Declaration) -> Problems:
     for section in ("cookies", "fields"):
         seen: set[str] = set()
         for item in getattr(policy, section):
@@ -61,7 +64,7 @@ def _names(policy: Policy) -> Problems:
             seen.add(item.name)
 
 
-def _site(policy: Policy) -> Problems:
+def _site(policy: Declaration) -> Problems:
     if not policy.site.strip():
         yield Problem("site.name", policy.site, "the site's name", "The policy says whose it is.")
     if not _said(policy.banner.text):
@@ -70,7 +73,7 @@ def _site(policy: Policy) -> Problems:
         yield Problem("contact.email", policy.contact.email, "a mail address", "People write there to ask for their rights.")
 
 
-def _purposes(policy: Policy) -> Problems:
+def _purposes(policy: Declaration) -> Problems:
     if not policy.purposes:
         yield Problem("purposes", None, "at least one [[purposes]] table", "Start from `flask privacy init`.")
     for purpose in policy.purposes:
@@ -87,18 +90,18 @@ def _purposes(policy: Policy) -> Problems:
         if purpose.basis == "necessary" and not _said(purpose.reason):
             hint = 'Say why the site cannot work without it, or use the basis "consent" (ePrivacy directive, art. 5(3)).'
             yield Problem(f"{key}.reason", purpose.reason, "a text", hint)
-    if len(policy.optional) > 40:
-        yield Problem(
-            "purposes", len(policy.optional), "at most 40 with the basis consent", "A cookie has to hold the answers."
-        )
+    optional = sum(purpose.optional for purpose in policy.purposes)
+    if optional > 40:
+        yield Problem("purposes", optional, "at most 40 with the basis consent", "A cookie has to hold the answers.")
 
 
-def _device(policy: Policy) -> Problems:
+def _device(policy: Declaration) -> Problems:
     """What stores or reads anything on the device needs consent, or a reason why the site cannot do without."""
     on_device = [("cookies", c.name, c.purpose) for c in policy.cookies]
     on_device += [("services", s.id, s.purpose) for s in policy.services]
+    purposes = _by_id(policy)
     for section, name, purpose_id in on_device:
-        purpose = policy._by_id.get(purpose_id)
+        purpose = purposes.get(purpose_id)
         if purpose is not None and purpose.ask != "banner":
             hint = f"{section}.{name} is on the visitor's device, so the banner has to ask."
             yield Problem(f"purposes.{purpose_id}.ask", purpose.ask, "banner", hint)
@@ -107,11 +110,11 @@ def _device(policy: Policy) -> Problems:
             yield Problem(f"purposes.{purpose_id}.basis", purpose.basis, "consent, or necessary with a reason", hint)
 
 
-def _references(policy: Policy) -> Problems:
-    purposes, fields = policy._by_id, {field.name for field in policy.fields} | set(declared.LOG_FIELDS)
+def _references(policy: Declaration) -> Problems:
+    purposes, fields = _by_id(policy), {field.name for field in policy.fields} | set(declared.LOG_FIELDS)
     for cookie in policy.cookies:
         yield from _known(f"cookies.{cookie.name}.purpose", [cookie.purpose], purposes, "purposes")
-        of_purpose = [service.id for service in policy.services_of(cookie.purpose)]
+        of_purpose = [service.id for service in policy.services if service.purpose == cookie.purpose]
         yield from _known(f"cookies.{cookie.name}.service", filter(None, [cookie.service]), of_purpose, "services")
     for service in policy.services:
         yield from _known(f"services.{service.id}.purpose", [service.purpose], purposes, "purposes")
@@ -124,7 +127,7 @@ def _references(policy: Policy) -> Problems:
         yield from _known(f"recipients.{recipient.id}.fields", recipient.fields, fields, "fields")
 
 
-def _cookies(policy: Policy) -> Problems:
+def _cookies(policy: Declaration) -> Problems:
     for cookie in policy.cookies:
         key = f"cookies.{cookie.name}"
         yield from _one_of(f"{key}.kind", cookie.kind, COOKIE_KINDS, "Say where it is stored.")
@@ -138,11 +141,11 @@ def _cookies(policy: Policy) -> Problems:
             yield Problem(f"{key}.lifetime", cookie.lifetime or None, 'a period such as "13 months", or "session"', hint)
 
 
-def _own_cookies(policy: Policy) -> Problems:
+def _own_cookies(policy: Declaration) -> Problems:
     """The extension sets three cookies itself: declared, for their purpose, and not for longer than is right."""
     lifetimes = {cookie.name: cookie for cookie in policy.cookies}
     for name, (purpose, days) in declared.OWN_COOKIES.items():
-        if name not in lifetimes and purpose in policy._by_id:
+        if name not in lifetimes and purpose in _by_id(policy):
             hint = "The extension sets it; a page that does not say so would not be true."
             yield Problem(f"cookies.{name}", None, f'a [[cookies]] table with name = "{name}"', hint)
         elif name in lifetimes:
@@ -162,7 +165,7 @@ def _own_cookie(cookie: declared.Cookie, purpose: str, days: int) -> Problems:
         )
 
 
-def _services(policy: Policy) -> Problems:
+def _services(policy: Declaration) -> Problems:
     for service in policy.services:
         key = f"services.{service.id}"
         if not service.hosts:
@@ -186,14 +189,16 @@ def _services(policy: Policy) -> Problems:
         yield Problem("services", f"{longest} characters in the consent cookie", "400 at most: fewer services", hint)
 
 
-def _longest_grant(policy: Policy) -> int:
+def _longest_grant(policy: Declaration) -> int:
     """Characters of a consent cookie with a bit for each purpose and each service, signature included."""
-    purposes, digits = len(policy.optional), [-(-len(policy.services_of(p.id)) // 4) or 1 for p in policy.optional]
+    services_of = Counter(service.purpose for service in policy.services)
+    digits = [-(-services_of[purpose.id] // 4) or 1 for purpose in policy.purposes if purpose.optional]
+    purposes = len(digits)
     services = sum(digits) + purposes if policy.services else 0
     return 6 * purposes + -(-purposes // 4) + services + len("g.4e20....1") + 22 + 44
 
 
-def _fields(policy: Policy) -> Problems:
+def _fields(policy: Declaration) -> Problems:
     for field in policy.fields:
         hint = "Every field is said to be identifying, pseudonymous or anonymous."
         yield from _one_of(f"fields.{field.name}.kind", field.kind, FIELD_KINDS, hint)
@@ -202,7 +207,7 @@ def _fields(policy: Policy) -> Problems:
         yield from _one_of("log.fields", name, declared.LOG_FIELDS, "Other fields are never recorded.")
 
 
-def _collection(policy: Policy) -> Problems:
+def _collection(policy: Declaration) -> Problems:
     for point in policy.collection:
         key = f"collection.{point.id}"
         if not _said(point.notice):
@@ -213,7 +218,7 @@ def _collection(policy: Policy) -> Problems:
             yield Problem(f"{key}.optional", name, "fields that are not required", "A field is one or the other.")
 
 
-def _recipients(policy: Policy) -> Problems:
+def _recipients(policy: Declaration) -> Problems:
     for recipient in policy.recipients:
         key = f"recipients.{recipient.id}"
         if recipient.sells or recipient.id == "sale-of-data":
@@ -232,7 +237,7 @@ def _recipients(policy: Policy) -> Problems:
                 yield Problem(f"{key}.{name}", [], f"at least one of the declared {name}", "It gets no more than these.")
 
 
-def _limits(policy: Policy) -> Problems:
+def _limits(policy: Declaration) -> Problems:
     if policy.requests is not None and not 1 <= policy.requests.days <= 30:
         yield Problem(
             "requests.days", policy.requests.days, "1 to 30", "GDPR art. 12(3) gives a month; the policy says 30 days."
@@ -242,7 +247,7 @@ def _limits(policy: Policy) -> Problems:
     if policy.marketing is not None and not _MAIL.fullmatch(policy.marketing.unsubscribe):
         hint = 'A mail with "unsubscribe" in its subject is read there.'
         yield Problem("marketing.unsubscribe", policy.marketing.unsubscribe, "a mail address", hint)
-    statistics, events = policy._by_id.get("statistics"), policy.retention.events
+    statistics, events = _by_id(policy).get("statistics"), policy.retention.events
     if events.days > 1200:
         yield Problem("retention.events", str(events), "up to 39 months", "Keep events no longer than they are needed.")
     elif statistics is not None and events.days > statistics.retention.days:
@@ -250,7 +255,7 @@ def _limits(policy: Policy) -> Problems:
         yield Problem("retention.events", str(events), f"up to {statistics.retention}", hint)
 
 
-def _promises(policy: Policy) -> Problems:
+def _promises(policy: Declaration) -> Problems:
     for number in policy.promises:
         promise = PROMISES.get(number)
         if promise is None:
@@ -262,7 +267,7 @@ def _promises(policy: Policy) -> Problems:
                 yield Problem(key, None, promise.example(key), hint)
 
 
-def holds(policy: Policy, key: str) -> bool:
+def holds(policy: Declaration, key: str) -> bool:
     """Whether the policy declares what a key such as ``contact`` or ``purposes.support`` or ``log.fields.network`` names."""
     section, _, rest = key.partition(".")
     value: Any = getattr(policy, section)
@@ -275,7 +280,7 @@ def holds(policy: Policy, key: str) -> bool:
     return bool(value)
 
 
-_CHECKS: tuple[Callable[[Policy], Problems], ...] = (
+_CHECKS: tuple[Callable[[Declaration], Problems], ...] = (
     _site, _ids, _names, _purposes, _device, _references, _cookies, _own_cookies, _services, _fields, _collection,
     _recipients, _limits, _promises,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from . import aside, declaration, setting
 from .errors import SettingError
 from .language import SHIPPED
-from .policy import Policy
+from .model import Policy
 from .versions import versions_in
 
 DEFAULTS: dict[str, Any] = {

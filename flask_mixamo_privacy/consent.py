@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from .errors import UndeclaredPurpose
-from .policy import Policy
+from .model import Policy
 
 State = Literal["unasked", "granted", "refused"]
 Choice = Literal["accept_all", "reject_all", "save"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote
 
-from .policy import Policy
+from .model import Policy
 
 #: What a page may load of the site's own, and inline. This policy says from where, not how: whether inline scripts are
 #: good is for a policy of the site's own to say, which stands beside this one.

@@ -14,8 +14,8 @@ from typing import Any
 from . import policy as declared
 from .errors import PolicyError, Problem
 from .language import SHIPPED
+from .model import Policy
 from .period import Period
-from .policy import Policy
 from .promises import PROMISES
 
 NAME = "privacy.toml"

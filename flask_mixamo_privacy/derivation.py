@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from .commitments import Commitments
 from .document import Document, Section, Table
 from .language import Language, Said
+from .model import Policy
 from .period import Period
-from .policy import LOG_FIELDS, Policy, Text
+from .policy import LOG_FIELDS, Text
 
 
 def derive(policy: Policy, t: Language, *, min_cell: int = 5, provider: bool = False, enforced: bool = False) -> Document:

@@ -9,7 +9,8 @@ from typing import Any
 from . import notices
 from .errors import DisclosureError, OtherPurpose, UndeclaredField, UndeclaredRecipient
 from .ledger import Entry
-from .policy import BASES, Policy, Recipient
+from .model import Policy
+from .policy import BASES, Recipient
 from .rights.moments import timestamp
 from .site import Site, site
 

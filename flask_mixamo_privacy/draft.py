@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from .document import Section, Sentence, Table
 from .language import Language, Said
+from .model import Policy
 from .period import Period
-from .policy import Policy, Text
+from .policy import Text
 
 
 @dataclass

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from .checking import one_of, said
 from .errors import Problem
-
-if TYPE_CHECKING:
-    from .policy import Field
+from .policy import Field
 
 Problems = Iterator[Problem]
 

@@ -14,7 +14,8 @@ from . import wording
 from .current import Exchange, exchange
 from .errors import UndeclaredHost
 from .links import host_of
-from .policy import Policy, Service
+from .model import Policy
+from .policy import Service
 
 _EMPTY = Markup()
 _GOOGLE = "https://www.googletagmanager.com/gtag/js?id="

@@ -14,7 +14,8 @@ from werkzeug.wrappers import Response
 from .consent import Consent
 from .errors import UndeclaredCookie
 from .leftovers import bare
-from .policy import Cookie, Policy
+from .model import Policy
+from .policy import Cookie
 
 _AGE = re.compile(r"-?[0-9]{1,20}")
 

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import NamedTuple
 
-from .policy import OWN_COOKIES, Cookie, Policy
+from .model import Policy
+from .policy import OWN_COOKIES, Cookie
 
 #: Where a script has to remove it, as no header can.
 STORAGES = ("local", "session", "idb", "cache", "worker")

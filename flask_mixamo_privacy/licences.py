@@ -17,7 +17,8 @@ from .access import current_subject
 from .current import Exchange, exchange, here_and_now
 from .errors import KeyMissing, RightsUnavailable
 from .language import Language, Said
-from .policy import CollectionPoint, Policy, Text
+from .model import Policy
+from .policy import CollectionPoint, Text
 from .whereabouts import no_store
 
 F = TypeVar("F", bound=Callable[..., Any])

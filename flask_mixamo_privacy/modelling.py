@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy.orm import registry
 
-from .policy import Policy
+from .model import Policy
 from .rights.columns import columns_of, field_of, undeclared
 from .rights.stores import Stores
 

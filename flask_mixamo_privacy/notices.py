@@ -9,7 +9,8 @@ from typing import Any
 
 from .errors import UndeclaredCollection
 from .language import SHIPPED, Language, Said, language
-from .policy import CollectionPoint, Policy
+from .model import Policy
+from .policy import CollectionPoint
 from .wording import Wording
 
 _SPELLINGS = {"license": "licence", "licence": "license"}

@@ -14,7 +14,7 @@ from typing import Any
 
 from .chain import canonical
 from .keys import Keys
-from .policy import Policy
+from .model import Policy
 from .wording import Wording
 
 SCHEMA = "flask-mixamo-privacy receipt 1"

@@ -49,7 +49,7 @@ from .versions import Versions
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from .policy import Policy
+    from .model import Policy
 
 EXTENSION = "mixamo_privacy"
 

@@ -8,7 +8,7 @@ from flask import Flask
 
 from . import age, notices
 from .errors import UndeclaredCollection
-from .policy import Policy
+from .model import Policy
 
 Told = tuple[str, str, str, str]  # of a finding: level, key, what it says, a hint
 

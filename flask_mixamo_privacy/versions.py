@@ -14,8 +14,8 @@ from .derivation import derive
 from .document import Document
 from .errors import PolicyError, Problem
 from .language import SHIPPED, WHOLE, language
+from .model import Policy
 from .period import is_day
-from .policy import Policy
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.json")
 

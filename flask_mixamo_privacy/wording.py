@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .language import SHIPPED, Language, Said, language
-from .policy import Policy, Service
+from .model import Policy
+from .policy import Service
 
 
 @dataclass(frozen=True)

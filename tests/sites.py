@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flask_mixamo_privacy.declaration import built_in
-from flask_mixamo_privacy.policy import Cookie, Policy, Purpose, Service
+from flask_mixamo_privacy.model import Policy
+from flask_mixamo_privacy.policy import Cookie, Purpose, Service
 
 MEDIA = Purpose("media", "Media", "Films and maps from elsewhere.")
 

@@ -13,7 +13,8 @@ from flask_mixamo_privacy.audit.rules.banner import harder
 from flask_mixamo_privacy.audit.rules.persons import hidden, named_in
 from flask_mixamo_privacy.audit.setcookie import SetCookie
 from flask_mixamo_privacy.audit.states import flat, states_of
-from flask_mixamo_privacy.policy import Cookie, Notices, Policy, Purpose, Service
+from flask_mixamo_privacy.model import Policy
+from flask_mixamo_privacy.policy import Cookie, Notices, Purpose, Service
 
 HOST, FILM = "shop.example", "video.example"
 POLICY = Policy(

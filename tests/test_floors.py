@@ -13,6 +13,7 @@ FLOORS = (
         "errors",
         "period",
         "policy",
+        "model",
         "checks",
         "checking",
         "forgetting",
@@ -169,6 +170,7 @@ FLOORS = (
 )
 WITHOUT_FLASK = (
     "policy",
+    "model",
     "checks",
     "language",
     "document",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from ..leftovers import bare
-from ..policy import Cookie, Policy, Service
+from ..model import Policy
+from ..policy import Cookie, Service
 
 _COOKIES = ("http", "js")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..policy import Policy
+from ..model import Policy
 
 UNASKED, REJECTED, ACCEPTED, WITHDRAWN, GPC = "no choice", "rejected", "accepted", "withdrawn", "gpc"
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..policy import Policy
+from ..model import Policy
 from .routes import Routes
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..errors import KeyMissing, RequestError, RightsUnavailable
 from ..keys import Keys
 from ..ledger import Entry, Ledger
-from ..policy import Policy
+from ..model import Policy
 from ..rights.moments import timestamp
 from ..rights.people import hashes_of, is_of_a_person
 from ..wording import Wording

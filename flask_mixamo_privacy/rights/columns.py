@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..policy import Field, Policy
+from ..model import Policy
+from ..policy import Field
 
 #: What a column of personal data is usually called, word by word.
 _PERSONAL = re.compile(

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from ..errors import MailError, RequestError
-from ..policy import Policy
+from ..model import Policy
 from .book import CLOSED, KINDS, OPEN, Book, Request
 from .duration import days_after
 from .letters import Letter, to_answer, to_extend

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import StoreError
-from ..policy import Policy
+from ..model import Policy
 from .columns import columns_of, field_of, is_secret
 from .duration import days_after
 from .row import Row, instead_of, is_erased, says_erased

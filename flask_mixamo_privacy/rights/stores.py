@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import StoreError
-from ..policy import Policy
+from ..model import Policy
 from .subjects import canonical
 
 logger = logging.getLogger("flask_mixamo_privacy")

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from ..findings import Finding
-from ..policy import Cookie, Policy, Service
+from ..model import Policy
+from ..policy import Cookie, Service
 from .trace import Gate, Inline, Load, Place, Stored, Trace
 
 _PLACES = {"js": "cookie", "local": "local storage", "session": "session storage", "idb": "IndexedDB"}

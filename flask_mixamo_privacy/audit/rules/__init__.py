@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ...policy import Policy
+from ...model import Policy
 from ..evidence import Evidence
 from ..finding import Told
 from .answers import answers

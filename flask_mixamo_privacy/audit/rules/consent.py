@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...policy import Policy
+from ...model import Policy
 from ..declared import cookie_of, needs, service_of
 from ..evidence import Evidence, Written
 from ..finding import Told

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...model import Policy
 from ...period import Period
-from ...policy import Cookie, Policy
+from ...policy import Cookie
 from ...rights.moments import DAY
 from ..declared import cookie_of
 from ..evidence import Evidence, Written

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from ...policy import Policy
+from ...model import Policy
 from ..evidence import Asked, Evidence
 from ..finding import Told
 from ..hosts import is_listed

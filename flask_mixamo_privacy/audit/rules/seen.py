@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...policy import Policy
+from ...model import Policy
 from ..declared import cookie_of, service_of
 from ..evidence import Evidence
 from ..finding import Told
