@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal, Protocol
 
 from babel import Locale
 from babel.dates import format_date, format_interval, format_skeleton, format_timedelta
@@ -14,8 +15,6 @@ from babel.lists import format_list
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
-
-from .period import Period
 
 #: What visitors meet first is there in these: the official languages of the European Union, and six more.
 SHIPPED = (
@@ -53,6 +52,15 @@ class Said:
         return Markup('<span lang="{}" dir="{}">{}</span>').format(self.lang, direction(self.lang), self.text)
 
 
+class Length(Protocol):
+    """A length of time, such as the ``Period`` of a declaration."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def unit(self) -> Literal["day", "month", "year"]: ...
+
+
 class Language:
     """One language, and English where it has no words for something. Make it with :func:`language`."""
 
@@ -85,7 +93,7 @@ class Language:
                 return Said(text[code], code, code != self.code)
         return Said("", self.code)
 
-    def period(self, period: Period) -> str:
+    def period(self, period: Length) -> str:
         """A length of time: ``13 Monate``."""
         length = timedelta(days=period.count * _DAYS[period.unit])
         return format_timedelta(length, granularity=period.unit, threshold=10**9, locale=self._locale)
