@@ -55,7 +55,7 @@ class Privacy(Registration, Collecting, Mailing):
         here = self._sites[app] = Site(app, settings, self._stores)
         here.read_from = {name: value for name, value in app.config.items() if name.startswith("PRIVACY_")}
         app.extensions[EXTENSION] = self
-        app.register_blueprint(views.blueprint(), url_prefix=settings.url_prefix)
+        app.register_blueprint(views.pages, url_prefix=settings.url_prefix)
         _extend(app.jinja_env, TemplateVerbs(here, settings.url_prefix))
         app.cli.add_command(cli.privacy)
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", views.policy.gpc)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, current_app
@@ -34,8 +35,10 @@ from .rights.moments import DAY, days_ago, timestamp
 from .rights.office import Office
 from .rights.stores import Register
 from .signals import SIGNALS_OF_REQUESTS, recording_failed
+from .tracking.allowance import Allowance
 from .tracking.client import Providers
 from .tracking.decisions import decided_by
+from .tracking.intake import Reader
 from .tracking.loader import Background, Loaded, Loader
 from .tracking.log import Log, segments
 from .tracking.published import GRACE, Publisher
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
 EXTENSION = "mixamo_privacy"
 
 logger = logging.getLogger("flask_mixamo_privacy")
+
+_READERS = 16  # kept at most; a client may send any Host header
 
 
 class Pruned(NamedTuple):
@@ -85,6 +90,8 @@ class Site:
         self.loader = Loader(settings.log_dir, self.store, settings.log_keep, self._publish)
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
+        self.allowance = Allowance()
+        self.reader = lru_cache(maxsize=_READERS)(self._reader)
         self.assets = Assets(settings.assets_dir)
         self.said: dict[str, Any] = {  # what the policy page has to know besides the policy
             "min_cell": settings.min_cell,
@@ -190,6 +197,9 @@ class Site:
         """The first day of which events are kept, and the first of which aggregates are."""
         retention = self.policy.retention
         return days_ago(retention.events.days), days_ago(retention.aggregates.days)
+
+    def _reader(self, host: str, root: str, personal: bool, *_: object) -> Reader:
+        return Reader(host, lambda path: self.pages.reported(path, root, personal))
 
     def _tell(self, what: str, number: int) -> None:
         try:

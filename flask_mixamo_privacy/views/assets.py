@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, request
+from flask import Response, abort, request
 
 from ..rights.moments import DAY
 from ..site import site
+from . import pages
 from .encoding import send
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/static/<filename>", view_func=static)
-
-
+@pages.get("/static/<filename>", endpoint="static")
 def static(filename: str) -> Response:
     """A built file by its name with the hash, compressed where the browser takes that; 404 for any other name."""
     kind = _TYPES.get(filename.rpartition(".")[2])

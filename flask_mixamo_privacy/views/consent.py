@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, jsonify, request
+from flask import jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..current import exchange
 from ..whereabouts import no_store
+from . import pages
 from .origin import SAVED, removed_before, settings_page, state_of
 
 # A sentence of the catalogues.
 STAYS_OFF = "Some of what is optional stays off in this browser."
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/consent", view_func=settings, methods=["GET"])
-    pages.add_url_rule("/state.json", view_func=state)
-
-
+@pages.get("/consent", endpoint="settings")
 def settings() -> AnyResponse:
     """One switch a purpose, as decided so far; nothing is switched on beforehand."""
     here = exchange()
@@ -25,6 +22,7 @@ def settings() -> AnyResponse:
     return settings_page(said, removed=removed_before(here))
 
 
+@pages.get("/state.json", endpoint="state")
 def state() -> AnyResponse:
     """What is granted, as JSON, never cached."""
     return no_store(jsonify(state_of(exchange())))

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from ..blocked import Block
 from ..current import exchange
 from ..rights.moments import timestamp
+from . import pages
 
 _LARGEST = 64 * 1024  # bytes
 _DIRECTIVE = re.compile(r"[a-z-]{1,40}")
@@ -21,10 +22,7 @@ _OF_EXTENSIONS = re.compile(r"[a-z-]*extension\b")  # chrome-extension, moz-exte
 Json = dict[str, Any]
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/csp-report", view_func=report, methods=["POST"], endpoint="csp_report")
-
-
+@pages.post("/csp-report", endpoint="csp_report")
 def report() -> Response:
     """Note what was refused; 204 whatever it says, for a browser does not read the answer. 413 for too much of it."""
     request.max_content_length = _LARGEST

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, current_app, jsonify, redirect, request, url_for
+from flask import current_app, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from .. import wording
@@ -20,6 +20,7 @@ from ..rights.moments import timestamp
 from ..signals import consent_granted, consent_refused, consent_withdrawn
 from ..whereabouts import no_store, wants_json
 from ..wording import Wording
+from . import pages
 from .origin import DECISION_NOT_FROM_HERE, SAVED, gone, is_same_origin, local_path, problem, state_of
 
 # Sentences of the catalogues; the visitor reads them in a language of the visitor's own.
@@ -27,10 +28,7 @@ ASK_AGAIN = "What we ask has changed since you opened that page, so nothing was 
 NOT_SAVED = "Your consent could not be recorded just now, so nothing was granted. Please try again in a moment."
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/consent", endpoint="decide", view_func=post, methods=["POST"])
-
-
+@pages.post("/consent", endpoint="decide")
 def post() -> AnyResponse:
     """Take a decision. A refusal or a withdrawal always takes effect in this very response; only a grant can fail."""
     here = exchange()

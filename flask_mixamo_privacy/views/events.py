@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Response, current_app, jsonify
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..counting import write_reported
 from ..current import Exchange, exchange
 from ..errors import LogUnavailable, ReportError
-from ..pages import Pages
-from ..tracking.allowance import Allowance
-from ..tracking.intake import MOST_BYTES, Reader
+from ..tracking.intake import MOST_BYTES
 from ..whereabouts import no_store
+from . import pages
 from .origin import is_same_origin
-
-_READERS = 16  # of different hosts and the like; any client may say what it likes as its Host
 
 _NOT_FROM_HERE = "These events did not come from a page of this site, so nothing was recorded."
 _NOT_GRANTED = "The visitor has not allowed statistics, so nothing was recorded."
@@ -28,12 +22,8 @@ _TOO_MANY = "Too many reports from one visitor, so nothing was recorded. Try aga
 _LOG_AWAY = "The log could not be written, so nothing was recorded. Try again later."
 
 
-def add_to(pages: Blueprint) -> None:
-    allowance, reader = Allowance(), lru_cache(maxsize=_READERS)(_reader)
-    pages.add_url_rule("/events", endpoint="events", view_func=lambda: _post(allowance, reader), methods=["POST"])
-
-
-def _post(allowance: Allowance, reader: Callable[..., Reader]) -> AnyResponse:
+@pages.post("/events", endpoint="events")
+def post() -> AnyResponse:
     here = exchange()
     if not is_same_origin(here.request):
         return _refusal(403, _NOT_FROM_HERE)
@@ -43,11 +33,11 @@ def _post(allowance: Allowance, reader: Callable[..., Reader]) -> AnyResponse:
         return _refusal(403, _NOT_THEIRS)
     if here.visitor is None:  # a robot, or a page that nobody may ever see
         return _taken()
-    if wait := allowance.wait(here.receipt, here.now):
+    if wait := here.site.allowance.wait(here.receipt, here.now):
         response = _refusal(429, _TOO_MANY)
         response.headers["Retry-After"] = str(wait)
         return response
-    return _take(here, reader)
+    return _take(here)
 
 
 def _is_of_another(here: Exchange) -> bool:
@@ -56,12 +46,12 @@ def _is_of_another(here: Exchange) -> bool:
     return known is not None and bool(told) and told != known.mark
 
 
-def _take(here: Exchange, reader: Callable[..., Reader]) -> AnyResponse:
+def _take(here: Exchange) -> AnyResponse:
     # One byte more than is taken: of a body without a declared length, Werkzeug silently reads no more than this.
     here.request.max_content_length = MOST_BYTES + 1
     try:
         body = here.request.get_data(cache=False)
-        write_reported(here, reader(*_naming(here)).read(body, here.now))
+        write_reported(here, here.site.reader(*_naming(here)).read(body, here.now))
     except RequestEntityTooLarge:
         return _refusal(413, _TOO_LARGE)
     except ReportError as error:
@@ -72,19 +62,15 @@ def _take(here: Exchange, reader: Callable[..., Reader]) -> AnyResponse:
     return _taken()
 
 
-def _naming(here: Exchange) -> tuple[Pages, str, str, bool, bool, int]:
+def _naming(here: Exchange) -> tuple[str, str, bool, bool, int]:
     """All that decides how the pages of a report are named."""
-    pages = here.site.pages
+    names = here.site.pages
     try:
-        personal = pages.somebody_is_logged_in(here.request)
+        personal = names.somebody_is_logged_in(here.request)
     except Exception as error:  # the site's own callable must not cost a visitor's events
         here.site.failed(error)
         personal = True
-    return pages, here.request.host, here.environ.get("SCRIPT_NAME", ""), personal, pages.has_login, pages.state
-
-
-def _reader(pages: Pages, host: str, root: str, personal: bool, *_: object) -> Reader:
-    return Reader(host, lambda path: pages.reported(path, root, personal))
+    return here.request.host, here.environ.get("SCRIPT_NAME", ""), personal, names.has_login, names.state
 
 
 def _taken() -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
+from flask import abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from .. import notices
@@ -14,19 +14,17 @@ from ..refusing import CHANGED, NOT_TAKEN, NotCollected
 from ..site import site
 from ..whereabouts import no_store
 from ..wording import Wording
+from . import pages
 from .origin import FORM_NOT_FROM_HERE, is_same_origin, local_path
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/licence/<point_id>", view_func=licence, methods=["GET"])
-    pages.add_url_rule("/licence/<point_id>", endpoint="accept", view_func=take, methods=["POST"])
-
-
+@pages.get("/licence/<point_id>", endpoint="licence")
 def licence(point_id: str) -> Response:
     """The text, and a button; that it was accepted, where it was."""
     return _page(_found(point_id))
 
 
+@pages.post("/licence/<point_id>", endpoint="accept")
 def take(point_id: str) -> Response:
     """Accept the version that was shown. On record first; then it takes effect, and the way goes on."""
     here, found = exchange(), _found(point_id)

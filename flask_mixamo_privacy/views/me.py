@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, jsonify, make_response, redirect, render_template, request, url_for
+from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ..current import Exchange, exchange
@@ -15,6 +15,7 @@ from ..gates import nonce_attribute
 from ..leftovers import by_kind
 from ..tracking.footprint import Footprint, footprint
 from ..whereabouts import no_store, wants_json
+from . import pages
 from .decision import take_back_everything
 from .origin import DECISION_NOT_FROM_HERE, gone, is_same_origin, problem, removed_before, state_of
 from .receipt import NOT_READ, plain_page, receipt_of
@@ -22,12 +23,6 @@ from .receipt import NOT_READ, plain_page, receipt_of
 ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
 ERASED = "Everything that was recorded about you here is erased."
 BEING_ERASED = "Everything that was recorded about you here is being erased."
-
-
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/me", view_func=me)
-    pages.add_url_rule("/me.json", view_func=me_json)
-    pages.add_url_rule("/me/erase", view_func=erase, methods=["POST"])
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,7 @@ class _Stored:
         return bool(self.footprint.events or self.choices or self.receipt)
 
 
+@pages.get("/me", endpoint="me")
 def me() -> Response:
     """In plain words, with the way to each switch, the receipt and the erasure."""
     here = exchange()
@@ -65,6 +61,7 @@ def me() -> Response:
     return no_store(make_response(page))
 
 
+@pages.get("/me.json", endpoint="me_json")
 def me_json() -> Response:
     """The same for a machine, with every event; what cannot be read just now is 503."""
     here = exchange()
@@ -78,6 +75,7 @@ def me_json() -> Response:
     return no_store(jsonify({"stored": bool(found), **said, **state_of(here)}))
 
 
+@pages.post("/me/erase", endpoint="erase")
 def erase() -> Response:
     """Withdraw every optional purpose and erase what was recorded under it, at once."""
     here = exchange()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, Response, current_app
+from flask import Response, current_app
 
 from ..assets import PAGE
 from ..markup import TemplateVerbs
 from ..site import site
 from ..whereabouts import no_store
+from . import pages
 
 _PLACE = '"THE BANNER"'
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/page.js", endpoint="page", view_func=page)
-
-
+@pages.get("/page.js", endpoint="page")
 def page() -> Response:
     """A script for this visitor alone, which no cache keeps; an empty one for whom there is nothing to show or to run."""
     verbs = current_app.jinja_env.globals["privacy"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, jsonify, make_response, render_template, request
+from flask import abort, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response
 
 from ..current import exchange
@@ -10,17 +10,12 @@ from ..derivation import derive
 from ..document import Document
 from ..site import Site, site
 from ..versions import Change, changes
+from . import pages
 
 _FORMS = ("text/html", "text/markdown", "application/json")
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/", view_func=policy)
-    pages.add_url_rule("/policy.md", endpoint="policy_markdown", view_func=lambda: _as("text/markdown"))
-    pages.add_url_rule("/policy.json", endpoint="policy_json", view_func=lambda: _as("application/json"))
-    pages.add_url_rule("/versions/<day>", view_func=version)
-
-
+@pages.get("/", endpoint="policy")
 def policy() -> Response:
     """What the site declares, drawn from the very objects that the code enforces."""
     form = request.accept_mimetypes.best_match(_FORMS, default="text/html")
@@ -29,6 +24,17 @@ def policy() -> Response:
     return response
 
 
+@pages.get("/policy.md", endpoint="policy_markdown")
+def markdown() -> Response:
+    return _as("text/markdown")
+
+
+@pages.get("/policy.json", endpoint="policy_json")
+def json() -> Response:
+    return _as("application/json")
+
+
+@pages.get("/versions/<day>", endpoint="version")
 def version(day: str) -> str:
     """An earlier version, as it was posted, with what changed since the one before; 404 for a day without one."""
     here, found = exchange(), site().versions.load(day)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, make_response, render_template
+from flask import make_response, render_template
 from werkzeug.wrappers import Response
 
 from ..current import Exchange, exchange
 from ..errors import PrivacyError
 from ..receipt import receipt, sign
 from ..whereabouts import no_store
+from . import pages
 
 # Sentences of the catalogues.
 YOUR_RECEIPT = "Your receipt"
@@ -19,10 +20,7 @@ NO_RECEIPT = "You have no receipt: nothing is granted in this browser."
 NOT_READ = "This could not be read just now. Please try again in a moment."
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/receipt", endpoint="receipt", view_func=download)
-
-
+@pages.get("/receipt", endpoint="receipt")
 def download() -> Response:
     """The signed receipt as a file; a page with 404 for whoever holds no grant that the ledger knows."""
     here = exchange()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
+from flask import Response, abort, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from .. import charts, telling
@@ -17,6 +17,7 @@ from ..tracking.reading import Cell, Reading
 from ..tracking.reports import NAMES, UNITS, Report, Window
 from ..tracking.windows import Calendar
 from ..whereabouts import no_store
+from . import pages
 
 #: The page's sections: a heading, and the reports under it.
 SECTIONS = (
@@ -29,12 +30,6 @@ SECTIONS = (
 HOURS = tuple(f"{hour:02d}" for hour in range(24))
 
 
-def add_to(pages: Blueprint) -> None:
-    looks = (("reports", "", page), ("report_csv", "/<name>.csv", csv), ("report_json", "/<name>.json", json))
-    for endpoint, path, view in looks:
-        pages.add_url_rule(f"/reports{path}", endpoint=endpoint, view_func=staff_only("reports")(view))
-
-
 class Totals(NamedTuple):
     """What a window comes to, in four numbers."""
 
@@ -44,6 +39,8 @@ class Totals(NamedTuple):
     consenting: float | None
 
 
+@pages.get("/reports", endpoint="reports")
+@staff_only("reports")
 def page() -> AnyResponse:
     """Every report about one window of time, which the query names: ``window``, or the newest of a ``period``."""
     here = exchange()
@@ -73,6 +70,8 @@ def page() -> AnyResponse:
     return no_store(make_response(rendered))
 
 
+@pages.get("/reports/<name>.csv", endpoint="report_csv")
+@staff_only("reports")
 def csv(name: str) -> AnyResponse:
     """One report for a spreadsheet."""
     report = _report(name)
@@ -82,6 +81,8 @@ def csv(name: str) -> AnyResponse:
     return no_store(response)
 
 
+@pages.get("/reports/<name>.json", endpoint="report_json")
+@staff_only("reports")
 def json(name: str) -> AnyResponse:
     """One report for a program."""
     return no_store(jsonify(_report(name).as_dict()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify, make_response, redirect, render_template, request, url_for
+from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ..current import exchange
@@ -15,6 +15,7 @@ from ..rights.desk import Desk
 from ..rights.letters import kind_of
 from ..site import site
 from ..whereabouts import base_of_request, no_store, wants_json
+from . import pages
 from .origin import FORM_NOT_FROM_HERE, is_same_origin
 
 # Sentences of the catalogues. The first is the answer to everybody, whether the address is known or not.
@@ -30,18 +31,13 @@ _WRONG = {"kind": NO_KIND, "email": NO_ADDRESS, "message": TOO_LONG}
 _LARGEST = 64 * 1024  # bytes
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/requests", endpoint="requests", view_func=form, methods=["GET"])
-    pages.add_url_rule("/requests", endpoint="ask", view_func=ask, methods=["POST"])
-    pages.add_url_rule("/requests/confirm/<token>", endpoint="confirm_request", view_func=confirm, methods=["GET", "POST"])
-    pages.add_url_rule("/requests/answer/<token>", endpoint="read_answer", view_func=answer, methods=["GET", "POST"])
-
-
+@pages.get("/requests", endpoint="requests")
 def form() -> Response:
     """The form, or the thanks for it."""
     return _form(SENT if "sent" in request.args else None)
 
 
+@pages.post("/requests", endpoint="ask")
 def ask() -> Response:
     """Write a request down. The answer, and the work done for it, are the same for every address."""
     request.max_content_length = _LARGEST
@@ -63,6 +59,7 @@ def ask() -> Response:
     return _form(SENT, 202) if wants_json() else redirect(url_for("mixamo_privacy.requests", sent=""), 303)
 
 
+@pages.route("/requests/confirm/<token>", endpoint="confirm_request", methods=["GET", "POST"])
 def confirm(token: str) -> Response:
     """A page with a button, which changes nothing: programs that open every link in a mail confirm nothing."""
     desk = _desk()
@@ -75,6 +72,7 @@ def confirm(token: str) -> Response:
     return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=True)
 
 
+@pages.route("/requests/answer/<token>", endpoint="read_answer", methods=["GET", "POST"])
 def answer(token: str) -> Response:
     """What is stored about whoever has the link: after a button, for the same reason."""
     desk = _desk()

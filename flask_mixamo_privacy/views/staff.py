@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify, make_response, redirect, render_template, request, url_for
+from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ..access import current_user_id, staff_only
@@ -15,13 +15,8 @@ from ..rights.book import OPEN, Request
 from ..rights.desk import days_left
 from ..site import site
 from ..whereabouts import base_of_request, no_store, wants_json
+from . import pages
 from .origin import is_same_origin
-
-
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/requests/staff", endpoint="staff_requests", view_func=everything)
-    pages.add_url_rule("/requests/staff/<int:number>", endpoint="staff_request", view_func=one)
-    pages.add_url_rule("/requests/staff/<int:number>", endpoint="act_on_request", view_func=act, methods=["POST"])
 
 
 def _whose(number: int) -> str | None:
@@ -31,6 +26,7 @@ def _whose(number: int) -> str | None:
         return None
 
 
+@pages.get("/requests/staff", endpoint="staff_requests")
 @staff_only("requests", ("email", "message"))
 def everything() -> Response:
     """Every request, what is due first."""
@@ -40,12 +36,14 @@ def everything() -> Response:
     return _page("requests.html", requests=found)
 
 
+@pages.get("/requests/staff/<int:number>", endpoint="staff_request")
 @Need("requests", _whose, ("email", "message"))
 def one(number: int) -> Response:
     """One request, and which stores hold something of whoever asks."""
     return _show(number)
 
 
+@pages.post("/requests/staff/<int:number>", endpoint="act_on_request")
 @Need("requests", _whose, ("email", "message"))
 def act(number: int) -> Response:
     """Answer it, refuse it, or take longer; back to it, or to it with what is wrong."""

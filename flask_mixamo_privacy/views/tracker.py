@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Response
 
 from ..assets import TRACKER
 from ..current import exchange
 from ..whereabouts import no_store
+from . import pages
 from .encoding import send
 
 _FRESH = 3600  # seconds: a page names it by its content, and names it to nobody but such a visitor
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/tracker.js", endpoint="tracker", view_func=tracker)
-
-
+@pages.get("/tracker.js", endpoint="tracker")
 def tracker() -> Response:
     """The script, or an empty answer that no cache keeps."""
     here = exchange()

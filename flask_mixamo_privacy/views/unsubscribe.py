@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, make_response, render_template, request
+from flask import make_response, render_template, request
 from werkzeug.wrappers import Response
 
 from ..current import exchange
 from ..errors import LedgerUnavailable, RightsUnavailable
 from ..site import site
 from ..whereabouts import no_store
+from . import pages
 
 NOT_WRITTEN = "Your request could not be written down just now. Please try again in a moment."
 
 _LARGEST = 16 * 1024  # bytes
 
 
-def add_to(pages: Blueprint) -> None:
-    pages.add_url_rule("/unsubscribe/<token>", endpoint="unsubscribe", view_func=ask, methods=["GET"])
-    pages.add_url_rule("/unsubscribe/<token>", endpoint="stop", view_func=stop, methods=["POST"])
-
-
+@pages.get("/unsubscribe/<token>", endpoint="unsubscribe")
 def ask(token: str) -> Response:
     """A page with a button; it changes nothing, for programs open every link in a mail, and it knows no token."""
     return _page("asked")
 
 
+@pages.post("/unsubscribe/<token>", endpoint="stop")
 def stop(token: str) -> Response:
     """Unsubscribe, or take it back: whoever has the token may, from wherever they send it, without a cookie.
 
