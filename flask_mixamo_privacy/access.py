@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Collection
 from functools import wraps
@@ -12,8 +11,7 @@ from typing import Any, TypeVar
 from flask import abort, current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
-from .ledger import Entry
-from .rights.moments import timestamp, today
+from .rights.moments import today
 from .rights.subjects import is_address
 from .site import Site, site
 
@@ -78,8 +76,8 @@ def admit(
         said = {**_stranger(here), "need": need, "what": rule_at_hand()}
     more = {"whose": hashed} if hashed else {}
     more |= {"fields": sorted(fields)} if fields or hashed else {}  # type: ignore[dict-item]
-    detail = json.dumps(said | more | {"outcome": "allowed" if allowed else "denied"})
-    here.ledger.append_or_wait(Entry("access", timestamp(), detail=detail, subject=hashed, subject_key=key_id))
+    detail = said | more | {"outcome": "allowed" if allowed else "denied"}
+    here.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
     if not allowed:
         abort(403)
 

@@ -20,13 +20,12 @@ from .cli_people import erase_person
 from .cli_receipt import receipt
 from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
-from .ledger import Entry
 from .operators import operator
 from .outcomes import WAIT, could_not_look, without_collecting
 from .period import is_day
 from .playing import demo_command
 from .reporting import report_command
-from .rights.moments import timestamp, today
+from .rights.moments import today
 from .scan.sources import scan
 from .site import Site, site
 from .tracking.loader import Loaded
@@ -99,9 +98,7 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
     here.load(wait=WAIT)
     # The ledger says it once it is so; whatever kills this, the next run finishes it.
     deleted = here.store.erase(visitor, today())
-    key_id, hashed = here.keys.hash(visitor)
-    about = json.dumps({"what": "events", "by": operator()})
-    here.ledger.append_or_wait(Entry("erasure", timestamp(), subject=hashed, subject_key=key_id, detail=about))
+    here.ledger.record_or_spool("erasure", subject=visitor, detail={"what": "events", "by": operator()})
     here.load(wait=WAIT)
     click.echo(f"{deleted} events erased.")
 
@@ -152,7 +149,7 @@ def _progress(what: str, length: int) -> Any:
 
 
 def _note_access(here: Site, what: str) -> None:
-    here.ledger.append_or_wait(Entry("access", timestamp(), detail=json.dumps({"who": operator(), "what": what})))
+    here.ledger.record_or_spool("access", detail={"who": operator(), "what": what})
 
 
 @privacy.command("init")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from .ledger import detail_of
 from .outcomes import could_not_look, since_option
 from .site import Site, site
 
@@ -44,7 +45,7 @@ def _disclosures(here: Site, since: str) -> Iterator[dict[str, Any]]:
     for row in here.ledger.entries("disclosure", since=since):
         purposes = json.loads(row["purposes"])
         about = {"at": row["at"], "purpose": "".join(purposes), "policy": row["policy"], "whose": row["subject"]}
-        yield about | blank | json.loads(row["detail"])
+        yield about | blank | detail_of(row)
 
 
 commands = (disclosures_command,)

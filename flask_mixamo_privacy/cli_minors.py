@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 from flask.cli import AppGroup
 
-from .ledger import Entry
 from .mail.addresses import spelling
 from .operators import operator
 from .outcomes import could_not_look
-from .rights.moments import timestamp
 from .site import Site, site
 
 minors = AppGroup("minors", help="Known children: of each a keyed hash, and no birth date.")
@@ -43,9 +40,7 @@ def forget_command(subject: str) -> None:
 
 
 def _note(here: Site, kind: str, person: str) -> None:
-    key_id, hashed = here.rights.people.hash(person)
-    about = json.dumps({"by": operator()})
-    here.ledger.append_or_wait(Entry(kind, timestamp(), subject=hashed, subject_key=key_id, detail=about))
+    here.ledger.record_or_spool(kind, subject=person, detail={"by": operator()})
 
 
 commands = (minors,)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from .ledger import detail_of
 from .operators import operator
 from .outcomes import could_not_look, since_option
 from .rights.replay import Replayed
@@ -135,7 +136,7 @@ def _who(look: dict[str, Any]) -> str:
 
 def _looks(here: Site, since: str) -> Iterable[dict[str, Any]]:
     for row in here.ledger.entries("access", since=since):
-        said = json.loads(row["detail"] or "{}")
+        said = detail_of(row)
         base = {"at": row["at"], "who": "", "need": "", "what": "", "fields": [], "outcome": "allowed"}
         yield base | said | {"whose": row["subject"]}
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from . import notices
 from .errors import DisclosureError, OtherPurpose, UndeclaredField, UndeclaredRecipient
-from .ledger import Entry
 from .model import Policy
 from .policy import BASES, Recipient
-from .rights.moments import timestamp
 from .site import Site, site
 
 #: Bases on which data goes out that serve none of the purposes it was collected for.
@@ -110,7 +107,6 @@ class Disclosure:
 
     def note(self, names: Collection[str], subject: str, reference: str, actor: str) -> None:
         """Put it on record; raises :class:`OSError` when that cannot be done."""
-        key_id, hashed = self._here.rights.people.hash(subject) if subject else ("", "")
         said = {
             "recipient": self._name,
             "fields": sorted(names),
@@ -118,16 +114,14 @@ class Disclosure:
             "reference": reference,
             "actor": actor,
         }
-        entry = Entry(
+        self._here.ledger.record_or_spool(
             "disclosure",
-            timestamp(),
+            subject=subject,
             policy=self._policy.version,
             purposes=(self._purpose,) if self._purpose else (),
-            detail=json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False),
-            subject=hashed,
-            subject_key=key_id,
+            detail={name: value for name, value in said.items() if value},
+            escape=False,
         )
-        self._here.ledger.append_or_wait(entry)
 
 
 def disclose(

@@ -1,8 +1,9 @@
-"""An entry of the ledger, and the tables in which entries lie."""
+"""An entry of the ledger, the text it names, and the tables in which both are stored."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -58,6 +59,26 @@ heads = sa.Table(
 
 
 @dataclasses.dataclass(frozen=True)
+class ShownText:
+    """A text shown to a visitor before a decision: its form, its language, and its words as canonical JSON."""
+
+    source: str  # "banner", "settings", "notice:" and a collection point's id, "embed:" and a service's id, ...
+    locale: str
+    body: str
+    fingerprint: str  # of what is decided on
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the source, the language and the words, in hexadecimal."""
+        return hashlib.sha256("\0".join((self.source, self.locale, self.body)).encode()).hexdigest()
+
+    @property
+    def shown(self) -> str:
+        """The value of the form's hidden field: fingerprint, source, language and digest."""
+        return f"{self.fingerprint}.{self.source}.{self.locale}.{self.digest}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Entry:
     """One row of the ledger. A refusal carries the day alone, and neither receipt nor anything else of its own."""
 
@@ -88,6 +109,22 @@ class Entry:
         """Whether this is what :meth:`row` gave once, words perhaps beside it."""
         names = {field.name for field in dataclasses.fields(cls)}
         return isinstance(row, dict) and row.keys() - {"wording"} == names
+
+
+def detail_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail of a stored row; raises :class:`ValueError` if it is not what an entry stores."""
+    return dict(json.loads(row["detail"] or "{}"))
+
+
+def is_of_a_person(row: Mapping[str, Any]) -> bool:
+    """Whether an entry records the erasure of a person, not of a visitor."""
+    return row["kind"] == "erasure" and detail_of(row).get("what") == "person"
+
+
+def hashes_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keyed hashes of an entry's subject by key id, the newest last; older keys are those kept at that time."""
+    older = detail_of(row).get("older", {})
+    return {**older, row["subject_key"]: row["subject"]}
 
 
 def is_readable(row: Mapping[str, Any]) -> bool:

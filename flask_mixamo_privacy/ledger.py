@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from .chain import BEGINNING, Chain, Head
 from .database import Database
-from .entry import Entry, entries, heads, is_readable, metadata, texts
+from .entry import Entry, ShownText, detail_of, entries, hashes_of, heads, is_of_a_person, is_readable, metadata, texts
 from .errors import KeyMissing, LedgerUnavailable
 from .keys import Keys
 from .pending import Pending
-from .wording import Wording
+from .rights.moments import timestamp
+from .rights.subjects import canonical
 
-__all__ = ["Entry", "Ledger"]
+__all__ = ["Entry", "Ledger", "ShownText", "detail_of", "hashes_of", "is_of_a_person"]
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -33,9 +34,60 @@ class Ledger:
     def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
         self.database = Database(url, metadata, "The ledger", LedgerUnavailable, durable=True, lock=_ONE_WRITER)
         self.chain = Chain(keys)
+        self._keys = keys
         self._pending = pending
 
-    def append(self, entry: Entry, wording: Wording | None = None) -> None:
+    def record(self, kind: str, *, text: ShownText | str | None = None, **said: Any) -> Entry:
+        """Commit a new entry and return it; raises :class:`LedgerUnavailable`. Takes what :meth:`new_entry` takes."""
+        entry = self.new_entry(kind, text=text, **said)
+        self.append(entry, text if isinstance(text, ShownText) else None)
+        return entry
+
+    def record_or_spool(self, kind: str, *, text: ShownText | str | None = None, **said: Any) -> Entry:
+        """Commit a new entry, or leave it in the side file, and return it; raises :class:`OSError` if neither takes it.
+
+        Never for a grant. Takes what :meth:`new_entry` takes.
+        """
+        entry = self.new_entry(kind, text=text, **said)
+        self.append_or_wait(entry, text if isinstance(text, ShownText) else None)
+        return entry
+
+    def new_entry(
+        self,
+        kind: str,
+        *,
+        subject: str = "",
+        pseudonym: tuple[str, str] | None = None,
+        at: str | None = None,
+        text: ShownText | str | None = None,
+        detail: Mapping[str, Any] | None = None,
+        escape: bool = True,
+        **columns: Any,
+    ) -> Entry:
+        """Return an entry that is not written yet.
+
+        ``subject`` is a visitor ID, an e-mail address or an id of the site's own; the entry has its keyed hash under the
+        newest key. ``pseudonym`` is ``(key id, keyed hash)`` if the caller has hashed the subject. ``at`` is a timestamp,
+        now by default. ``text`` is the text shown, which sets the entry's language too, or the digest of one kept
+        elsewhere. ``detail`` is stored as a JSON object in its own order, in ASCII unless ``escape`` is false. Every
+        other column of :class:`Entry` has a keyword of its name.
+
+        Raises :class:`OSError` or :class:`ValueError` if the subject's key cannot be read.
+        """
+        if subject and pseudonym is None:
+            pseudonym = self.pseudonym(subject)
+        if isinstance(text, ShownText):
+            columns = {"locale": text.locale} | columns
+            text = text.digest
+        key_id, hashed = pseudonym or ("", "")
+        encoded = json.dumps(detail, ensure_ascii=escape) if detail is not None else ""
+        return Entry(kind, at or timestamp(), text=text or "", detail=encoded, subject=hashed, subject_key=key_id, **columns)
+
+    def pseudonym(self, subject: str) -> tuple[str, str]:
+        """Return ``(key id, keyed hash)`` of a subject under the newest key; raises as :meth:`new_entry` does."""
+        return self._keys.hash(canonical(subject))
+
+    def append(self, entry: Entry, wording: ShownText | None = None) -> None:
         """Commit an entry, and the words it names once; raises :class:`LedgerUnavailable`."""
         try:
             self._pending.take(self._take, wait=False)
@@ -44,14 +96,14 @@ class Ledger:
         except (LedgerUnavailable, OSError) as error:
             raise LedgerUnavailable(f"The ledger could not be written, so nothing was granted. {error}") from error
 
-    def append_or_wait(self, entry: Entry, wording: Wording | None = None) -> None:
+    def append_or_wait(self, entry: Entry, wording: ShownText | None = None) -> None:
         """Commit an entry, or leave it in the side file; raises :class:`OSError` when neither takes it."""
         try:
             self.append(entry, wording)
         except LedgerUnavailable:
             self.wait(entry, wording)
 
-    def wait(self, entry: Entry, wording: Wording | None = None) -> None:
+    def wait(self, entry: Entry, wording: ShownText | None = None) -> None:
         """Leave an entry in the side file, to be taken up once what it says is done, or after a crash in between.
 
         Raises :class:`OSError`. Never a grant.
@@ -65,7 +117,7 @@ class Ledger:
         except OSError as error:  # of the side file
             raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
 
-    def wording(self, digest: str, fingerprint: str) -> Wording | None:
+    def wording(self, digest: str, fingerprint: str) -> ShownText | None:
         """The words with this digest, if they are kept; None also when the ledger cannot be read."""
         chosen = sa.select(texts).where(texts.c.digest == digest)
         try:
@@ -73,7 +125,7 @@ class Ledger:
                 row = connection.execute(chosen).mappings().one_or_none() if connection is not None else None
         except LedgerUnavailable:
             return None
-        return Wording(row["source"], row["locale"], row["body"], fingerprint) if row else None
+        return ShownText(row["source"], row["locale"], row["body"], fingerprint) if row else None
 
     def entries(self, *kinds: str, since: str = "") -> Iterator[dict[str, Any]]:
         """The entries in the order in which they were written: of these kinds or of all, from this day or time on.
@@ -177,7 +229,7 @@ class Ledger:
                 break
             sealed, aged = Head(row["position"], row["hash"]), aged + (row["kind"] != "checkpoint")
         if aged:
-            self._write(connection, [Entry("checkpoint", at, detail=json.dumps({"head": str(sealed)})).row()])
+            self._write(connection, [self.new_entry("checkpoint", at=at, detail={"head": str(sealed)}).row()])
             connection.execute(sa.delete(entries).where(entries.c.position <= sealed.count))
             connection.execute(sa.delete(texts).where(texts.c.digest.not_in(sa.select(entries.c.text))))
         return aged
@@ -205,7 +257,7 @@ class Ledger:
                 logger.error("Lines that waited beside the ledger are no entries, or there twice, and were dropped.")
             for known in self._known(connection, list(by_id)):
                 del by_id[known]
-            words = [Wording(**found) for row in by_id.values() if (found := row.pop("wording", None))]
+            words = [ShownText(**found) for row in by_id.values() if (found := row.pop("wording", None))]
             self._write(connection, list(by_id.values()), words)
 
     def _known(self, connection: sa.Connection, ids: list[str]) -> Iterator[str]:
@@ -213,7 +265,7 @@ class Ledger:
             part = entries.c.entry.in_(ids[start : start + 500])
             yield from connection.scalars(sa.select(entries.c.entry).where(part)).all()
 
-    def _write(self, connection: sa.Connection, rows: list[dict[str, Any]], wordings: Collection[Wording] = ()) -> None:
+    def _write(self, connection: sa.Connection, rows: list[dict[str, Any]], wordings: Collection[ShownText] = ()) -> None:
         if not rows:
             return
         head, whole = self._end(connection)

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from .chain import BEGINNING, Chain, Head
+from .entry import ShownText
 from .errors import HeadAged, KeyMissing
 from .ledger import Ledger
-from .wording import Wording
 
 Row = dict[str, Any]
 
@@ -238,6 +238,6 @@ def _texts(connection: sa.Connection, named: dict[str, int]) -> Iterator[Flaw]:
 
 def _is_digest_of(digest: object, source: Any, locale: Any, body: Any) -> bool:
     try:
-        return Wording(source, locale, body, "").digest == digest
+        return ShownText(source, locale, body, "").digest == digest
     except (TypeError, ValueError):  # no text, or none that can be written in UTF-8
         return False

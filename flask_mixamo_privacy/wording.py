@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from .entry import ShownText
 from .language import SHIPPED, Language, Said, language
 from .model import Policy
 from .policy import Service
 
-
-@dataclass(frozen=True)
-class Wording:
-    """All that one form says: where it stood, in which language, and its text as canonical JSON."""
-
-    source: str  # "banner", "settings", or "embed:" and the service's id
-    locale: str
-    body: str
-    fingerprint: str  # of what is decided on
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the words and where they stood, in hexadecimal."""
-        return hashlib.sha256("\0".join((self.source, self.locale, self.body)).encode()).hexdigest()
-
-    @property
-    def shown(self) -> str:
-        """What the form's hidden field says: what is decided on, where, in which language, and the digest of the words."""
-        return f"{self.fingerprint}.{self.source}.{self.locale}.{self.digest}"
+Wording = ShownText
 
 
 def banner(policy: Policy, t: Language) -> Wording:

@@ -67,7 +67,7 @@ def test_promise_29_the_ledger_keeps_names_and_no_values(site):
 def test_nothing_goes_out_that_cannot_be_recorded(site, monkeypatch):
     """Neither by the ledger nor beside it."""
 
-    def away(_):
+    def away(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(site.privacy.site(site.app).ledger, "append_or_wait", away)

@@ -28,6 +28,7 @@ FLOORS = (
         "entry",
         "rights.moments",
         "rights.duration",
+        "rights.subjects",
     },
     {"aside", "document", "age", "derivation", "declaration", "versions", "setting", "config"},
     {
@@ -67,7 +68,7 @@ FLOORS = (
     },
     {
         "rights",
-        *(f"rights.{room}" for room in ("subjects", "stores", "columns", "row", "models", "book")),
+        *(f"rights.{room}" for room in ("stores", "columns", "row", "models", "book")),
         *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
         *(f"rights.{room}" for room in ("standings", "minors", "acceptances")),
     },

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flask_mixamo_privacy.keys import Keys
-from flask_mixamo_privacy.ledger import Entry, Ledger
+from flask_mixamo_privacy.ledger import Entry, Ledger, ShownText
 from flask_mixamo_privacy.pending import Pending
 
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
@@ -57,3 +57,19 @@ def test_promise_16_an_erasure_by_command_names_the_visitor_by_a_hash_alone(tiny
     row = site.ledger("erasure")[0]
     assert (row["subject_key"], row["subject"]) == Keys(OLD, "").hash("a-visitor")
     assert json.loads(row["detail"])["what"] == "events" and "a-visitor" not in str(row)
+
+
+def test_an_entry_is_pseudonymised_stamped_and_encoded_in_one_place(ledger):
+    """The detail keeps its order; a person is hashed under one spelling; a text is kept once, with its language."""
+    text = ShownText("banner", "de", "{}", "print")
+    written = ledger.record("grant", subject=" Ada@Example.org", text=text, detail={"z": "ü", "a": [1]}, purposes=("s",))
+    spooled = ledger.record_or_spool("access", pseudonym=("old", "0a"), at="2026-05-08", detail={"list": "ü"}, escape=False)
+    first, second = ledger.entries()
+    key_id, hashed = ledger.pseudonym("ada@example.org")
+    assert (first["subject_key"], first["subject"], first["at"]) == (key_id, hashed, written.at)
+    assert (first["detail"], first["text"], first["locale"]) == ('{"z": "\\u00fc", "a": [1]}', text.digest, "de")
+    assert ledger.wording(text.digest, "print") == text and first["purposes"] == '["s"]'
+    assert (
+        (second["subject_key"], second["subject"], second["at"]) == ("old", "0a", spooled.at) == ("old", "0a", "2026-05-08")
+    )
+    assert second["detail"] == '{"list": "ü"}' and second["locale"] == ""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from ..errors import KeyMissing, RequestError, RightsUnavailable
 from ..keys import Keys
-from ..ledger import Entry, Ledger
+from ..ledger import Ledger, ShownText, detail_of, hashes_of, is_of_a_person
 from ..model import Policy
 from ..rights.moments import timestamp
-from ..rights.people import hashes_of, is_of_a_person
-from ..wording import Wording
 from .addresses import spelling
 from .choices import EVERYTHING, Choice, Choices
 from .decision import Decision
@@ -35,7 +33,7 @@ class Marketing:
         self._apart = frozenset(purpose.id for purpose in policy.purposes if purpose.ask == "form") - {PURPOSE}
 
     def opt_in(
-        self, address: str, list_name: str, *, wording: Wording | None, text: str, source: str, locale: str
+        self, address: str, list_name: str, *, wording: ShownText | None, text: str, source: str, locale: str
     ) -> Decision:
         """Sign an address up, with the proof of it; refused for a known child. Errors as of :meth:`sign_up`."""
         person = _person(address)
@@ -45,17 +43,16 @@ class Marketing:
         return Decision(True, "opted-in")
 
     def sign_up(
-        self, subject: str, list_name: str, wording: Wording | None, source: str, text: str = "", locale: str = ""
+        self, subject: str, list_name: str, wording: ShownText | None, source: str, text: str = "", locale: str = ""
     ) -> None:
         """Let somebody's opt-in take effect: an address's, or an id's of the site's own. Children are the caller's matter.
 
         Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`: an opt-in exists once its record is on disk.
         """
         at, marks = timestamp(), self.tokens.marks(subject)
-        digest = wording.digest if wording else text
-        proof = {"policy": self._version, "text": digest, "locale": wording.locale if wording else locale}
-        self._ledger.append(self._entry("opt-in", at, marks, list_name, source, **proof), wording)
-        self.choices.opt_in(marks, list_name, at, policy=self._version, text=digest, in_source=source)
+        proof = {"policy": self._version, "text": wording or text} | ({} if wording else {"locale": locale})
+        entry = self._ledger.record("opt-in", at=at, source=source, **proof, **self._about(marks, list_name))
+        self.choices.opt_in(marks, list_name, at, policy=self._version, text=entry.text, in_source=source)
 
     def opt_out(self, address: str, list_name: str, source: str) -> None:
         """Take an address off a list, or off all of them; it always takes effect, or raises."""
@@ -85,7 +82,7 @@ class Marketing:
         marks = self.choices.known_as(bearer.marks)
         if not self.choices.is_out(marks, list_name):
             return False
-        self._ledger.append(self._entry("opt-out undone", timestamp(), marks, list_name, "link"))
+        self._ledger.record("opt-out undone", source="link", **self._about(marks, list_name))
         self.choices.take_back(marks, list_name)
         return True
 
@@ -137,16 +134,15 @@ class Marketing:
         return True
 
     def _opt_out(self, marks: Mapping[str, str], list_name: str, source: str) -> None:
-        at = timestamp()
-        self._ledger.append_or_wait(self._entry("opt-out", at, marks, list_name, source))
-        self.choices.opt_out(marks, list_name, at, source)
+        entry = self._ledger.record_or_spool("opt-out", source=source, **self._about(marks, list_name))
+        self.choices.opt_out(marks, list_name, entry.at, source)
 
-    def _entry(self, kind: str, at: str, marks: Mapping[str, str], list_name: str, source: str, **proof: str) -> Entry:
-        *older, (key, mark) = marks.items()
-        said = json.dumps({"list": list_name} | ({"older": dict(older)} if older else {}), ensure_ascii=False)
+    def _about(self, marks: Mapping[str, str], list_name: str) -> dict[str, Any]:
+        """Return the list, the purpose and the subject as an entry of the ledger has them."""
+        *older, newest = marks.items()
+        detail = {"list": list_name} | ({"older": dict(older)} if older else {})
         purpose = list_name if list_name in self._apart else PURPOSE
-        about = {"purposes": (purpose,), "subject": mark, "subject_key": key}
-        return Entry(kind, at, source=source, detail=said, **about, **proof)  # type: ignore[arg-type]
+        return {"purposes": (purpose,), "pseudonym": newest, "detail": detail, "escape": False}
 
 
 def _decided(choices: Iterable[Choice], list_name: str | None) -> Decision:
@@ -164,7 +160,7 @@ def _decided(choices: Iterable[Choice], list_name: str | None) -> Decision:
 
 def _list_of(row: Mapping[str, str]) -> str:
     """An erasure is of all lists."""
-    return EVERYTHING if row["kind"] == "erasure" else str(json.loads(row["detail"])["list"])
+    return EVERYTHING if row["kind"] == "erasure" else str(detail_of(row)["list"])
 
 
 def _person(address: str) -> str:

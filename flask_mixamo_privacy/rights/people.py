@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..keys import Keys
-from ..ledger import Entry, Ledger
+from ..ledger import Ledger
 from .book import Book
-from .moments import just_after, timestamp, timestamp_of
+from .moments import just_after, timestamp_of
 from .stores import Outcome, Stores
 from .subjects import canonical
 
@@ -89,19 +88,4 @@ class People:
         return self._keys.hash(canonical(subject))
 
     def _note(self, kind: str, subject: str, **detail: Any) -> str:
-        key_id, hashed = self.hash(subject) if subject else ("", "")
-        at = timestamp()
-        said = json.dumps(detail, ensure_ascii=False)
-        self._ledger.append_or_wait(Entry(kind, at, subject=hashed, subject_key=key_id, detail=said))
-        return at
-
-
-def is_of_a_person(row: Mapping[str, str]) -> bool:
-    """Whether an entry says that a person was erased, not a visitor."""
-    return row["kind"] == "erasure" and json.loads(row["detail"] or "{}").get("what") == "person"
-
-
-def hashes_of(row: Mapping[str, str]) -> dict[str, str]:
-    """Whom an entry is about: the keyed hash by its key's id, of an erasure under each key kept then, the newest last."""
-    older = json.loads(row["detail"] or "{}").get("older", {})
-    return {**older, row["subject_key"]: row["subject"]}
+        return self._ledger.record_or_spool(kind, subject=subject, detail=detail, escape=False).at

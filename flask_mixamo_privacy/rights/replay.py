@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..keys import Keys
-from ..ledger import Ledger
+from ..ledger import Ledger, detail_of, hashes_of, is_of_a_person
 from ..period import Period
 from ..tracking.store import Store
 from .moments import just_after, later
-from .people import People, hashes_of, is_of_a_person
+from .people import People
 from .stores import Outcome, PersonalStore
 
 Row = dict[str, Any]
@@ -160,4 +159,4 @@ def _graves(rows: Iterable[Row]) -> dict[str, str]:
 
 
 def _about(row: Row) -> dict[str, Any]:
-    return dict(json.loads(row["detail"] or "{}"))
+    return detail_of(row)
