@@ -10,13 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Connection
-
 from flask_mixamo_privacy.outcomes import without_collecting
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.log import SUFFIX
 from flask_mixamo_privacy.tracking.published import Publisher
-from flask_mixamo_privacy.tracking.recent import Recent
 from flask_mixamo_privacy.tracking.reports import ALL, NAMES, Reports
 from flask_mixamo_privacy.tracking.windows import Calendar, Window
 
@@ -36,6 +33,11 @@ _IN_DUCKDB = {
 }
 
 
+class _PublisherAtNow(Publisher):
+    def complete_until(self, waiting: str | None) -> str:
+        return min(waiting or _NOW, _NOW)
+
+
 def measure() -> list[Figure]:
     """Load a year of events, publish it, and read every report over all of it, its last month, week and day."""
     with TemporaryDirectory() as name:
@@ -50,12 +52,7 @@ def measure() -> list[Figure]:
 
 
 def _loaded(folder: Path, log: Path, number: int) -> list[Figure]:
-    publisher = Publisher(Calendar(), _LEAST)
-
-    def publish(connection: Connection, waiting: str | None, recent: Recent) -> int:
-        return publisher.close(connection, min(waiting or _NOW, _NOW), recent)
-
-    loader = Loader(str(log), store_in(folder), publish=publish)
+    loader = Loader(str(log), store_in(folder), aggregator=_PublisherAtNow(Calendar(), _LEAST))
     with without_collecting():  # as `flask privacy load` does
         seconds = _seconds(loader.load)
     what = f"{number:,} events: loaded with reports kept current, a second"

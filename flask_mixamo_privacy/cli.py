@@ -21,14 +21,14 @@ from .cli_receipt import receipt
 from .errors import PolicyError, PrivacyError, SettingError
 from .findings import Finding, check
 from .operators import operator
-from .outcomes import WAIT, could_not_look, without_collecting
+from .outcomes import could_not_look, without_collecting
 from .period import is_day
 from .playing import demo_command
 from .reporting import report_command
 from .rights.moments import today
 from .scan.sources import scan
 from .site import Site, site
-from .tracking.loader import Loaded
+from .tracking.loader import WAIT, Loaded
 from .versions import as_json as as_json_list
 
 privacy = AppGroup("privacy", help="What the site recorded, and what it must forget.")

@@ -16,8 +16,6 @@ from .period import is_day
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-WAIT = 60.0  # seconds for another loader to come to an end
-
 
 def could_not_look(command: F) -> F:
     """Turn an error of ours into its sentence and exit code 2."""

@@ -12,8 +12,9 @@ from flask.cli import with_appcontext
 
 from .crowd import Crowd
 from .demo import Player, log_aside
-from .outcomes import WAIT, could_not_look, refuse
+from .outcomes import could_not_look, refuse
 from .site import site
+from .tracking.loader import WAIT
 
 
 @click.command("demo-data")

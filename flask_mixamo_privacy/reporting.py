@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import click
 from flask.cli import with_appcontext
 
-from .outcomes import WAIT, could_not_look
+from .outcomes import could_not_look
 from .site import Site, site
 from .spreadsheet import as_csv
 from .telling import newest, window_of
+from .tracking.loader import WAIT
 from .tracking.reports import ALL, NAMES, UNITS, Cell, Column, Report, Summary, Window
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +19,7 @@ from .consent import Consent, decide
 from .cookies import Cookies
 from .csp import ContentSecurityPolicy
 from .denials import Denials
-from .errors import LedgerUnavailable, NotInitialised
+from .errors import LedgerUnavailable, LoaderBusy, NotInitialised, PrivacyError
 from .guard import Guard
 from .keys import Keys
 from .ledger import Ledger
@@ -28,7 +27,6 @@ from .mail.aside import Aside
 from .mail.classifier import Place
 from .mail.inbox import Inbox
 from .mail.room import Room
-from .outcomes import WAIT
 from .pages import Pages
 from .pending import Pending
 from .rights.moments import DAY, days_ago, timestamp
@@ -39,19 +37,16 @@ from .tracking.allowance import Allowance
 from .tracking.client import Providers
 from .tracking.decisions import decided_by
 from .tracking.intake import Reader
-from .tracking.loader import Background, Loaded, Loader
+from .tracking.loader import WAIT, Loaded, Loader
 from .tracking.log import Log, segments
-from .tracking.published import GRACE, Publisher
+from .tracking.published import Publisher
 from .tracking.rebuilding import Rebuilder
-from .tracking.recent import Recent
 from .tracking.reports import Reports
 from .tracking.store import Store
 from .tracking.windows import Calendar
 from .versions import Versions
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from .model import Policy
 
 EXTENSION = "mixamo_privacy"
@@ -59,6 +54,8 @@ EXTENSION = "mixamo_privacy"
 logger = logging.getLogger("flask_mixamo_privacy")
 
 _READERS = 16  # kept at most; a client may send any Host header
+_PAUSE = 2.0  # seconds between two looks at the log
+_LONGEST_REST = 30.0  # seconds between two looks, however long the last took: somebody may wait for a link
 
 
 class Pruned(NamedTuple):
@@ -67,6 +64,38 @@ class Pruned(NamedTuple):
     events: int
     entries: int  # of the ledger
     mails: int  # copies of those that could not be read
+
+
+class Background:
+    """A daemon thread that calls ``work`` again and again; started once a process, by the first event.
+
+    It takes a tenth of the time at most, so that a crowd of visitors is served first and counted a little later; after work
+    as long as a day's pruning of a large store it rests for half a minute.
+    """
+
+    def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
+        self._work = work
+        self._pause = pause
+        self._process = 0
+
+    def start(self) -> None:
+        """Start the thread unless this process has it."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            threading.Thread(target=self._run, name="privacy-loader", daemon=True).start()
+
+    def _run(self) -> None:
+        used = 0.0
+        while True:
+            time.sleep(max(self._pause, min(9 * used, _LONGEST_REST)))
+            begun = time.thread_time()
+            try:
+                self._work()
+            except LoaderBusy:
+                pass  # another process of the site is at it
+            except (PrivacyError, OSError) as error:
+                logger.warning("Loading the log will be tried again: %s", error)
+            used = time.thread_time() - begun
 
 
 class Site:
@@ -87,7 +116,7 @@ class Site:
         self.publisher = Publisher(calendar, settings.min_cell, decided)
         self.rebuilder = Rebuilder(self.store, calendar, settings.min_cell, decided)
         self.reports = Reports(self.store, self.publisher, calendar, settings.min_cell)
-        self.loader = Loader(settings.log_dir, self.store, settings.log_keep, self._publish)
+        self.loader = Loader(settings.log_dir, self.store, settings.log_keep, self.publisher)
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
         self.allowance = Allowance()
@@ -169,17 +198,6 @@ class Site:
     def log_size(self) -> int:
         """The bytes of log there are to look at."""
         return sum(os.path.getsize(path) for path in segments(self.settings.log_dir) if os.path.exists(path))
-
-    def _publish(self, connection: Connection, waiting: str | None, recent: Recent) -> int:
-        """Publish the days, weeks and months that have closed; they wait for lines of then, and a ledger that is away."""
-        if waiting == "":
-            return 0
-        now = time.time() if waiting is None else min(time.time(), datetime.fromisoformat(waiting).timestamp())
-        try:
-            return self.publisher.close(connection, timestamp(now - GRACE), recent)
-        except LedgerUnavailable as error:
-            logger.warning("What has closed will be published later: %s", error)
-            return 0
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
         """Delete the events, aggregates, decisions and mails that the policy keeps no longer.

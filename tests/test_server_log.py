@@ -19,9 +19,10 @@ import pytest
 
 from conftest import Tiny, choose
 from flask_mixamo_privacy.errors import LoaderBusy, StoreUnavailable
+from flask_mixamo_privacy.site import Background
 from flask_mixamo_privacy.tracking import loader
 from flask_mixamo_privacy.tracking.events import FIELDS, new_id
-from flask_mixamo_privacy.tracking.loader import Background, Loaded
+from flask_mixamo_privacy.tracking.loader import Loaded
 from flask_mixamo_privacy.tracking.log import Log, segments
 
 EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
@@ -305,7 +306,9 @@ def test_the_background_loader_outlives_a_failure():
 def test_the_background_loader_takes_a_tenth_of_the_time(monkeypatch):
     """Whoever visits while a backlog is loaded comes first; whoever waits for a link does not wait for minutes."""
     used, pauses, done = iter([0.0, 0.5, 0.5, 0.6, 0.6, 60.6, 60.6]), [], threading.Event()
-    monkeypatch.setattr(loader, "time", SimpleNamespace(thread_time=lambda: next(used), sleep=pauses.append))
+    monkeypatch.setattr(
+        "flask_mixamo_privacy.site.time", SimpleNamespace(thread_time=lambda: next(used), sleep=pauses.append)
+    )
 
     def work() -> None:
         if len(pauses) == 4:

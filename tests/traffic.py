@@ -14,7 +14,6 @@ from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.published import Publisher, no_decisions
 from flask_mixamo_privacy.tracking.rebuilding import Rebuilder
-from flask_mixamo_privacy.tracking.recent import Recent
 from flask_mixamo_privacy.tracking.reports import Reports
 from flask_mixamo_privacy.tracking.store import Store
 from flask_mixamo_privacy.tracking.windows import Calendar
@@ -22,6 +21,17 @@ from flask_mixamo_privacy.tracking.windows import Calendar
 KEYS = {"test": "sixteen characters or more"}
 FIRST = date(2026, 4, 20)  # a Monday, in a month whose last week straddles two
 PAGES = ("/", "/shop", "/shop/cart", "/about", "/news", "/help", "/jobs", "/imprint")
+
+
+class _PublisherAt(Publisher):
+    """Publishes what had closed by the moment that a test names, and nothing before it names one."""
+
+    def __init__(self, kept: Kept, calendar: Calendar, least: int, decided: Any) -> None:
+        super().__init__(calendar, least, decided)
+        self._kept = kept
+
+    def complete_until(self, waiting: str | None) -> str:
+        return self._kept.now if waiting is None else min(waiting, self._kept.now)
 
 
 class Kept:
@@ -33,10 +43,10 @@ class Kept:
         self.store = Store(
             url or f"sqlite:///{folder}/events.sqlite", Keys(KEYS, ""), Pending(str(folder / "erasures.pending"))
         )
-        self.publisher = Publisher(self.calendar, least, decided)
+        self.publisher = _PublisherAt(self, self.calendar, least, decided)
         self.reports = Reports(self.store, self.publisher, self.calendar, least)
         self.rebuilder = Rebuilder(self.store, self.calendar, least, decided)
-        self.loader = Loader(str(folder), self.store, publish=self._publish)
+        self.loader = Loader(str(folder), self.store, aggregator=self.publisher)
         self._segments = 0
 
     def load(self, events: list[dict[str, Any]], now: str) -> Loaded:
@@ -51,10 +61,6 @@ class Kept:
             self._segments += 1
             lines = "".join(json.dumps(dict.fromkeys(FIELDS) | event) + "\n" for event in events)
             (self.folder / f"s{self._segments}.events").write_text(lines)
-
-    def _publish(self, connection: Any, waiting: str | None, recent: Recent) -> int:
-        now = self.now if waiting is None else min(waiting, self.now)
-        return self.publisher.close(connection, now, recent) if now else 0
 
     def table(self, name: str) -> list[tuple[Any, ...]]:
         """Every row of one table of the database, in order."""

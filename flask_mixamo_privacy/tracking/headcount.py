@@ -8,7 +8,8 @@ from datetime import date
 import sqlalchemy as sa
 
 from . import schema
-from .pieces import Piece, Pieces
+from .piece import Piece
+from .pieces import Pieces
 from .recent import Recent
 from .tally import visitor_of
 from .windows import ALL, LEVELS, Window, week_of

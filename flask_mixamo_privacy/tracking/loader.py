@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
-from ..errors import LoaderBusy, PrivacyError
+from ..errors import LoaderBusy
 from ..rights.moments import DAY
 from . import log, schema
 from .lines import moment_of, parse
-from .recent import Recent, in_order
 from .scrubbing import scrub, visitors_in
-from .store import Store
+from .store import Row, Store, in_order
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _HEAD = 16 * 1024  # bytes in which a line that says when it was written is looked for
-_PAUSE = 2.0  # seconds between two looks at the log
 _SCRUB_EVERY = 3600.0  # seconds between two scrubbings in the background, each of which may take long
-_LONGEST_REST = 30.0  # seconds between two looks, however long the last took: somebody may wait for a link
 
-#: Publishes what has closed, given the moment from which on lines wait (None: no line does), and what is at hand. Gives the
-#: number of days that it published: 0 says that there are no more.
-Publish = Callable[[sa.Connection, str | None, Recent], int]
+#: Seconds for which a command waits until another loader has finished.
+WAIT = 60.0
 
-logger = logging.getLogger("flask_mixamo_privacy")
+
+class Aggregation(Protocol):
+    """What an aggregator keeps during one pass over the log."""
+
+    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Take the events of one batch, in order of time; called only if this transaction inserted every one of them."""
+
+    def close(self, connection: sa.Connection, waiting: str | None) -> int:
+        """Publish what has closed; returns the number of days, and 0 if nothing is left to publish.
+
+        ``waiting`` is the time of the first line that is not loaded yet: None if there is no such line, empty if its time is
+        unknown.
+        """
+
+
+class Aggregator(Protocol):
+    """Makes aggregates of events while they are loaded, in the loader's own transactions."""
+
+    def begin(self) -> Aggregation:
+        """Called once at the start of each pass."""
 
 
 @dataclass
@@ -59,11 +72,11 @@ class _Part(NamedTuple):
 class Loader:
     """Loads the segments of one folder into one store; of several loaders one works at a time."""
 
-    def __init__(self, folder: str, events: Store, keep_days: int = 0, publish: Publish | None = None) -> None:
+    def __init__(self, folder: str, events: Store, keep_days: int = 0, aggregator: Aggregator | None = None) -> None:
         self._folder = folder
         self._store = events
         self._keep = keep_days * DAY
-        self._publish = publish
+        self._aggregator = aggregator
         self._scrubbed = -_SCRUB_EVERY
 
     def load(
@@ -76,30 +89,32 @@ class Loader:
         :class:`StoreUnavailable`, and loses nothing, while the database is away.
         """
         self._store.take_up()
-        loaded, recent = Loaded(), Recent()
+        loaded = Loaded()
         if not os.path.isdir(self._folder):
             if wait:
                 scrub(self._folder, self._store)
             return loaded
+        aggregation = self._aggregator.begin() if self._aggregator else None
         with self._elected(wait):
             cursors = self._cursors()
             for number, batch in enumerate(_batches(self._parts(cursors))):
                 if number == most:
                     break
-                self._load(batch, loaded, recent, progress)
+                self._load(batch, loaded, aggregation, progress)
             else:
                 self._drop_cursors(list(cursors))
-                self._close(recent)
+                if aggregation is not None:
+                    self._close(aggregation)
             if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and scrub(self._folder, self._store):
                 self._scrubbed = time.monotonic()
         return loaded
 
-    def _close(self, recent: Recent) -> None:
-        """Publish what closed without a line that was loaded; a month at a time, lest erasures wait for years."""
-        going = self._publish is not None and self._store.database.exists
+    def _close(self, aggregation: Aggregation) -> None:
+        """Publish what closed without a line that was loaded: a month at a time, so that an erasure never waits long."""
+        going = self._store.database.exists
         while going:
             with self._store.write() as connection:
-                going = self._publish is not None and self._publish(connection, None, recent) > 0
+                going = aggregation.close(connection, None) > 0
 
     @contextmanager
     def _elected(self, wait: float) -> Iterator[None]:
@@ -135,9 +150,11 @@ class Loader:
         for number, (_, path, offset) in enumerate(order, start=1):
             yield from _parts_of(path, offset, order[number][0] if number < len(order) else None)
 
-    def _load(self, batch: list[_Part], loaded: Loaded, recent: Recent, progress: Callable[[int], None]) -> None:
+    def _load(
+        self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None, progress: Callable[[int], None]
+    ) -> None:
         if any(part.chunk for part in batch):
-            self._commit(batch, loaded, recent)
+            self._commit(batch, loaded, aggregation)
         for part in batch:
             if part.rest is not None:
                 self._finish(part.path, part.rest, loaded)
@@ -150,7 +167,7 @@ class Loader:
             loaded.torn += rest > 0
             os.unlink(path)
 
-    def _commit(self, batch: list[_Part], loaded: Loaded, recent: Recent) -> None:
+    def _commit(self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None) -> None:
         """One transaction: the events, their segments' cursors, and what has closed with them."""
         rows, bad = [], []
         for part in batch:
@@ -166,10 +183,10 @@ class Loader:
                 if gone.isdisjoint(visitors_in([line])):
                     self._store.set_aside(connection, segment, at, line)
             _move_cursors(connection, batch)
-            if self._publish is not None:
+            if aggregation is not None:
                 if new == len(rows):
-                    recent.add(connection, rows)
-                self._publish(connection, batch[-1].waiting, recent)
+                    aggregation.add(connection, rows)
+                aggregation.close(connection, batch[-1].waiting)
         loaded.events += new
         loaded.lines += len(rows) + len(bad)
         loaded.malformed += len(bad)
@@ -233,35 +250,3 @@ def _lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
-
-
-class Background:
-    """A daemon thread that calls ``work`` again and again; started once a process, by the first event.
-
-    It takes a tenth of the time at most, so that a crowd of visitors is served first and counted a little later; after work
-    as long as a day's pruning of a large store it rests for half a minute.
-    """
-
-    def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
-        self._work = work
-        self._pause = pause
-        self._process = 0
-
-    def start(self) -> None:
-        """Start the thread unless this process has it."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            threading.Thread(target=self._run, name="privacy-loader", daemon=True).start()
-
-    def _run(self) -> None:
-        used = 0.0
-        while True:
-            time.sleep(max(self._pause, min(9 * used, _LONGEST_REST)))
-            begun = time.thread_time()
-            try:
-                self._work()
-            except LoaderBusy:
-                pass  # another process of the site is at it
-            except (PrivacyError, OSError) as error:
-                logger.warning("Loading the log will be tried again: %s", error)
-            used = time.thread_time() - begun

@@ -11,11 +11,10 @@ import sqlalchemy as sa
 from ..rights.moments import ONE_DAY
 from . import schema
 from .piece import Piece
-from .recent import Recent, in_time
+from .recent import Recent
+from .store import in_time
 from .tally import COUNTED, Event
 from .windows import Calendar
-
-__all__ = ["Piece", "Pieces", "in_time"]
 
 _EVENT = [schema.events.c[name] for name in COUNTED]
 _IS_LATE = sa.and_(schema.late.c.visitor == schema.events.c.visitor, schema.late.c.id == schema.events.c.id)

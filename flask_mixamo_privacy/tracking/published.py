@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+import logging
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from ..rights.moments import ONE_DAY, just_after, timestamp_of
+from ..errors import LedgerUnavailable
+from ..rights.moments import ONE_DAY, just_after, timestamp, timestamp_of
 from . import schema
 from .disclosure import OTHER, Table, Tally, is_safe, loses_little, merged, told_apart, total
 from .headcount import Headcount
-from .pieces import Piece, Pieces, in_time
+from .piece import Piece
+from .pieces import Pieces
 from .recent import Recent
+from .store import Row, in_time
 from .tally import WHOLE_DAY, tables_of, visitor_of
 from .windows import Calendar, Window, week_of
 
-#: Seconds after midnight during which a day still waits for lines; a segment of the log lives no longer.
-GRACE = 3600.0
+#: How long a day still waits for lines after midnight; a segment of the log lives no longer.
+GRACE = timedelta(hours=1)
 
 #: Tables whose rows are known beforehand: of a row with few visitors it is said that it is one.
 FIXED = ("returning", "decisions")
 FEW = Tally(0, -1)  # as a published cell: fewer than may be told
+
+logger = logging.getLogger("flask_mixamo_privacy")
 
 # The tables of decisions of each day, from one to before another.
 Decided = Callable[[date, date], dict[date, dict[str, Table]]]
@@ -51,7 +57,18 @@ class Publisher:
         self._least = least
         self._decided = decided
 
-    def close(self, connection: sa.Connection, now: str, recent: Recent | None = None) -> int:
+    def begin(self) -> LoadPass:
+        """Start to aggregate what the loader loads."""
+        return LoadPass(self)
+
+    def complete_until(self, waiting: str | None) -> str:
+        """The moment before which no line can be missing, given the first that waits; empty if that is unknown."""
+        if waiting == "":
+            return ""
+        now = timestamp()
+        return timestamp_of(datetime.fromisoformat(min(waiting or now, now)) - GRACE)
+
+    def close(self, connection: sa.Connection, now: str, recent: Recent) -> int:
         """Publish the days that ended before a moment and are not published yet, at most to the end of a month.
 
         A day has ended when it is over in UTC, too: decisions know no other day.
@@ -63,9 +80,7 @@ class Publisher:
             return 0
         day = self._calendar.day_of(first)
         end = min(self._calendar.day_of(now), date.fromisoformat(now[:10]), Window.of("month", day).end)
-        if day >= end:
-            return 0
-        return self._pass(connection, recent or Recent()).close(first, end)
+        return self._pass(connection, recent).close(first, end) if day < end else 0
 
     def step(self, connection: sa.Connection) -> bool:
         """Publish what came since the last piece, on the day at hand, if nobody can be told apart in it."""
@@ -96,6 +111,26 @@ class Publisher:
             return None
         day = self._calendar.day_of(oldest)
         return self._calendar.starts(min([day, *self._decided(date.min, day)]))
+
+
+class LoadPass:
+    """Publishes what closes during one pass of the loader, whose latest events it keeps in memory."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._recent = Recent()
+
+    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        self._recent.add(connection, rows)
+
+    def close(self, connection: sa.Connection, waiting: str | None) -> int:
+        """Publish the days, weeks and months that have closed; without the ledger, leave that to a later pass."""
+        now = self._publisher.complete_until(waiting)
+        try:
+            return self._publisher.close(connection, now, self._recent) if now else 0
+        except LedgerUnavailable as error:
+            logger.warning("What has closed will be published later: %s", error)
+            return 0
 
 
 class Pass:

@@ -9,7 +9,8 @@ from datetime import date
 import sqlalchemy as sa
 
 from . import schema
-from .pieces import Piece, Pieces
+from .piece import Piece
+from .pieces import Pieces
 from .published import Decided, Pass, no_decisions
 from .recent import Recent
 from .store import Store

@@ -5,18 +5,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
 
 import sqlalchemy as sa
 
 from . import schema
 from .disclosure import Table
 from .piece import Piece
+from .store import in_order
 from .tally import Event
 
 _MOST = 500_000  # events kept; what waits longer than for so many is read from the store
 _AT = itemgetter(0)
-in_time = itemgetter(0, 1, 2)  # at, visitor, id
 
 
 class Recent:
@@ -58,14 +57,6 @@ class Recent:
         for piece in [piece for piece in {*self.tables, *self.visitors} if piece.start in starts]:
             self.tables.pop(piece, None)
             self.visitors.pop(piece, None)
-
-
-def in_order(events: list[Any]) -> None:
-    """Sort events by time, visitor and id, which is the order of their table."""
-    try:
-        events.sort()
-    except TypeError:  # two lines of one event differ in something that one of them has not
-        events.sort(key=in_time)
 
 
 def _erasures(connection: sa.Connection) -> int:

@@ -19,7 +19,7 @@ from ..pending import Pending
 from .events import FIELDS
 from .schema import cells, cursors, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
 
-__all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "malformed", "metadata", "tombstones"]
+__all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "in_order", "in_time", "malformed", "metadata", "tombstones"]
 
 Row = tuple[Any, ...]
 
@@ -29,6 +29,7 @@ _NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 COLUMNS = tuple(column.name for column in events.columns)
 _AT, _VISITOR = itemgetter(COLUMNS.index("at")), itemgetter(COLUMNS.index("visitor"))
 _KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
+in_time = itemgetter(0, 1, 2)  # at, visitor, id
 
 
 class Store:
@@ -259,3 +260,11 @@ def _parts(found: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """As many as one statement takes: SQLite allows 32,766 values in it, and PostgreSQL 65,535."""
     for start in range(0, len(found), _AT_ONCE):
         yield found[start : start + _AT_ONCE]
+
+
+def in_order(events: list[Any]) -> None:
+    """Sort events by time, visitor and id, which is the order of their table."""
+    try:
+        events.sort()
+    except TypeError:  # two lines of one event differ in something that one of them has not
+        events.sort(key=in_time)
