@@ -1,18 +1,24 @@
-"""The end of a request: cookies, cache headers and one line in the log."""
+"""The end of a request: decisions, cookies, cache headers and one line in the log."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from flask import Request, request
+from flask import Request, current_app, request
 from werkzeug.wrappers import Response
 
 from . import age, guard
-from .counting import is_page_view, looks_like_a_page, write_events
+from .consent import Decision, decide
+from .counting import count_open_page, is_page_view, looks_like_a_page, write_events
 from .csp import HEADERS, beside
 from .current import Exchange, exchange, exchange_if_any
-from .errors import BirthDateSeen, LogUnavailable
+from .errors import BirthDateSeen, EventError, LogUnavailable
+from .leftovers import DecisionRecorder, deletions, left_behind, of_the_site
+from .rights.moments import timestamp
+from .signals import consent_granted, consent_refused, consent_withdrawn
 from .site import Site
+from .wording import Wording
 
 #: By what a response depends on: the visitor's decision, the browser's language.
 _VARY = {
@@ -184,3 +190,56 @@ def _is_shared(response: Response, names: list[str]) -> bool:
         if "public" in said or "s-maxage" in said:
             return True
     return not _FOR_SHARED_CACHES.isdisjoint(names)
+
+
+def carry_out(
+    here: Exchange, decision: Decision, shown: Wording | None, *, source: str = "api", open_page: str | None = None
+) -> None:
+    """Record a decision and apply it to this request and its response.
+
+    ``open_page`` is the path of the page that stays open after the decision, empty if unknown; it is counted if
+    statistics are now granted. Raises :class:`LedgerUnavailable`, only for a grant, and then applies nothing.
+    """
+    site, before, had_statistics = here.site, here.known_visitor(), "statistics" in here.consent.granted
+    DecisionRecorder(site.policy, site.ledger, site.store.erase_or_wait, site.failed).record(
+        decision,
+        visitor=before.id if before is not None else None,
+        gpc=here.gpc,
+        shown=shown,
+        timestamp=timestamp(here.now),
+        source=source,
+    )
+    choices = here.choices  # as the consent before this decision allows them
+    here.consent, here.record_out = decide(site.policy, decision.record, here.gpc), decision.record
+    if "statistics" in here.consent.granted:
+        if before is not None:
+            here.carry(before)
+        if open_page is not None and not had_statistics:
+            count_open_page(here, open_page)
+    _keep_choices(here, decision, choices)
+    left = left_behind(site.policy, decision.withdrawn, decision.withdrawn_services)
+    here.deletions = deletions(of_the_site(left), here.request.cookies, here.request.host)
+    _send_signals(here, decision)
+
+
+def _keep_choices(here: Exchange, decision: Decision, choices: dict[str, Any]) -> None:
+    """Keep the remembered choices under a grant of customisation, else for the session; a withdrawal deletes them."""
+    if "customisation" in decision.withdrawn:
+        here.choices_out = ""
+    elif choices:
+        with suppress(EventError):  # bound to the grant they would exceed their cookie, so they stay for the session
+            here.choices_out = here.site.cookies.seal_choices(here.choices_check, choices)
+
+
+def _send_signals(here: Exchange, decision: Decision) -> None:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    try:
+        if decision.kind == "grant":
+            receipt = decision.record.receipt
+            consent_granted.send(app, granted=decision.granted, services=decision.services, receipt=receipt)
+        if decision.kind == "refusal":
+            consent_refused.send(app)
+        if decision.takes_back:
+            consent_withdrawn.send(app, withdrawn=decision.withdrawn, services=decision.withdrawn_services)
+    except Exception as error:  # a listener's fault must not undo a visitor's decision
+        here.site.failed(error)

@@ -46,6 +46,19 @@ def is_page_view(here: Exchange, response: Response) -> bool:
     )
 
 
+def count_open_page(here: Exchange, path: str) -> None:
+    """Queue a view of the page on which the banner was accepted, as if the form's answer had reloaded it."""
+    pages = here.site.pages
+    try:
+        personal = pages.somebody_is_logged_in(here.request)
+    except Exception as error:  # the site's own callable must not undo a visitor's decision
+        here.site.failed(error)
+        return
+    here.page = pages.name_of(path.partition("?")[0], here.request.root_path, personal) if path else ""
+    if here.page:
+        here.pending.append(("page_view", "{}"))
+
+
 def record(here: Exchange, kind: str, data: str) -> None:
     """Note an event for the end of the request, or log it now if that is past, as in a streamed body."""
     here.pending.append((kind, data))

@@ -51,7 +51,6 @@ FLOORS = (
         "csp",
         "blocked",
         "denials",
-        "leftovers",
     },
     {
         "database",
@@ -63,6 +62,7 @@ FLOORS = (
         "tracking.pieces",
         "tracking.headcount",
         "ledger",
+        "leftovers",
         "pages",
         "guard",
     },
@@ -187,6 +187,7 @@ WITHOUT_FLASK = (
     "verification",
     "receipt",
     "wording",
+    "leftovers",
     "keys",
     "pending",
     "database",

@@ -9,6 +9,8 @@ from typing import Any
 from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from ..closing import carry_out
+from ..consent import choose
 from ..current import Exchange, exchange
 from ..errors import PrivacyError
 from ..gates import nonce_attribute
@@ -16,7 +18,6 @@ from ..leftovers import by_kind
 from ..tracking.footprint import Footprint, footprint
 from ..whereabouts import no_store, wants_json
 from . import pages
-from .decision import take_back_everything
 from .origin import DECISION_NOT_FROM_HERE, gone, is_same_origin, problem, removed_before, state_of
 from .receipt import NOT_READ, plain_page, receipt_of
 
@@ -81,7 +82,9 @@ def erase() -> Response:
     here = exchange()
     if not is_same_origin(request):
         return problem(403, DECISION_NOT_FROM_HERE)
-    decision = take_back_everything(here, "me")
+    decision = choose(here.site.policy, here.consent, "reject_all", gpc=here.gpc, today=here.today)
+    carry_out(here, decision, None, source="me")
+    here.choices_out = "" if here.names.choices in here.request.cookies else None
     if wants_json():
         return no_store(jsonify(state_of(here) | {"message": here.language(_erased(here)).text}))
     return no_store(redirect(url_for("mixamo_privacy.me", erased=1, **gone(decision)), 303))

@@ -1,0 +1,189 @@
+"""What a decision sets going, and in which order, without an app."""
+
+import pytest
+
+from flask_mixamo_privacy.consent import Record, choose, decide
+from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.errors import LedgerUnavailable
+from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.ledger import Ledger
+from flask_mixamo_privacy.leftovers import DecisionRecorder
+
+POLICY, KEYS = built_in(), Keys({"first": "a secret"}, "")
+VISITOR, NOON = "a-visitor-id", "2026-05-08T12:00:00.000Z"
+TODAY = 20581
+MARKS = tuple(POLICY.marks.values())
+GRANTED = Record(TODAY, MARKS, frozenset(MARKS), "a-receipt")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Acts(Ledger):
+    """A ledger that notes the order of the acts; those in ``fails`` raise their error."""
+
+    def __init__(self, keys, fails):
+        self._keys, self.fails, self.order, self.entries_seen = keys, fails, [], []
+
+    def act(self, name, *entry):
+        self.order.append(name)
+        self.entries_seen += entry
+        if name in self.fails:
+            raise self.fails[name]
+
+    def append(self, entry, wording=None):
+        self.act("append", entry)
+
+    def wait(self, entry, wording=None):
+        self.act("spool", entry)
+
+    def take_up(self):
+        self.act("drain")
+
+
+@pytest.fixture
+def record():
+    """Records a choice of a visitor with this record, where some acts fail; returns the acts."""
+
+    def build(choice, *purposes, before=GRANTED, visitor=VISITOR, keys=KEYS, gpc=False, **fails):
+        acts = Acts(keys, fails)
+        consent = decide(POLICY, before, gpc)
+        decision = choose(POLICY, consent, choice, purposes, gpc=gpc, today=TODAY)
+        recorder = DecisionRecorder(POLICY, acts, lambda *_: acts.act("erase"), lambda _: acts.act("report"))
+        try:
+            recorder.record(decision, visitor=visitor, gpc=gpc, shown=None, timestamp=NOON)
+        except (LedgerUnavailable, Killed) as error:
+            acts.order.append(type(error).__name__)
+        return acts
+
+    return build
+
+
+LEDGER_AWAY, STORE_AWAY, SPOOL_AWAY = {"append": LedgerUnavailable("")}, {"erase": OSError()}, {"spool": OSError()}
+CANNOT_DRAIN = {"drain": LedgerUnavailable("")}
+
+
+def test_a_grant_is_appended_to_the_ledger(record):
+    """A first grant erases nothing and is never spooled."""
+    acts = record("accept_all", before=None, visitor=None)
+    assert acts.order == ["append"] and acts.entries_seen[0].kind == "grant"
+
+
+@pytest.mark.parametrize("fails", [LEDGER_AWAY, LEDGER_AWAY | SPOOL_AWAY])
+def test_a_grant_fails_if_the_ledger_is_away(record, fails):
+    """A grant that cannot be proven is no grant; it is not spooled either."""
+    assert record("accept_all", before=None, visitor=None, **fails).order == ["append", "LedgerUnavailable"]
+
+
+def test_a_grant_without_statistics_erases_first(record):
+    """A new grant of customisation alone ends the visitor that statistics knew."""
+    before = Record(TODAY, MARKS, frozenset({POLICY.marks["statistics"]}), "a-receipt")
+    assert record("save", "customisation", before=before).order == ["erase", "append"]
+
+
+def test_a_refusal_is_appended_with_its_day_alone(record):
+    """Law 4: no time, no receipt and no subject."""
+    acts = record("reject_all", before=None, visitor=None)
+    entry = acts.entries_seen[0]
+    assert acts.order == ["append"]
+    assert (entry.kind, entry.at, entry.receipt, entry.subject) == ("refusal", "2026-05-08", "", "")
+
+
+def test_a_refusal_is_spooled_if_the_ledger_is_away(record):
+    """A refusal takes effect without the ledger."""
+    assert record("reject_all", before=None, visitor=None, **LEDGER_AWAY).order == ["append", "spool"]
+
+
+def test_a_refusal_takes_effect_if_ledger_and_spool_are_away(record):
+    """The failure is reported and nothing is raised."""
+    acts = record("reject_all", before=None, visitor=None, **LEDGER_AWAY, **SPOOL_AWAY)
+    assert acts.order == ["append", "spool", "report"]
+
+
+def test_a_refusal_takes_effect_whatever_fails(record):
+    """An unexpected error is reported as well."""
+    assert record("reject_all", before=None, visitor=None, append=RuntimeError()).order == ["append", "report"]
+
+
+def test_a_withdrawal_is_spooled_before_the_erasure(record):
+    """Spool, erase, then ledger."""
+    acts = record("reject_all")
+    assert acts.order == ["spool", "erase", "drain"]
+    assert (acts.entries_seen[0].kind, acts.entries_seen[0].at) == ("withdrawal", NOON)
+
+
+def test_a_withdrawal_names_the_visitor_to_erase_by_keyed_hash(record):
+    """A replay after a restore finds the visitor by it."""
+    entry = record("reject_all").entries_seen[0]
+    assert (entry.subject_key, entry.subject) == KEYS.hash(VISITOR)
+
+
+def test_a_withdrawal_without_a_visitor_is_appended(record):
+    """Nothing has to be erased, so nothing has to be spooled first."""
+    assert record("reject_all", visitor=None).order == ["append"]
+
+
+def test_a_withdrawal_that_keeps_statistics_erases_nothing(record):
+    """Withdrawing customisation leaves the events alone."""
+    acts = record("save", "statistics")
+    assert acts.order == ["append"] and acts.entries_seen[0].subject == ""
+
+
+def test_a_withdrawal_stays_spooled_if_the_ledger_is_away(record):
+    """No failure is reported, because the spool is drained later."""
+    assert record("reject_all", **CANNOT_DRAIN).order == ["spool", "erase", "drain"]
+
+
+def test_a_withdrawal_takes_effect_if_the_store_is_away(record):
+    """The erasure's failure is reported, and the ledger gets the entry."""
+    assert record("reject_all", **STORE_AWAY).order == ["spool", "erase", "report", "drain"]
+
+
+def test_a_withdrawal_takes_effect_if_ledger_and_store_are_away(record):
+    """The spool keeps the entry, which names the visitor to erase."""
+    assert record("reject_all", **STORE_AWAY, **CANNOT_DRAIN).order == ["spool", "erase", "report", "drain"]
+
+
+def test_a_withdrawal_is_appended_if_the_spool_is_away(record):
+    """The erasure still comes before the ledger."""
+    assert record("reject_all", **SPOOL_AWAY).order == ["spool", "erase", "append"]
+
+
+def test_a_withdrawal_takes_effect_if_ledger_and_spool_are_away(record):
+    """It is tried everywhere, reported, and raises nothing."""
+    acts = record("reject_all", **SPOOL_AWAY, **LEDGER_AWAY)
+    assert acts.order == ["spool", "erase", "append", "spool", "report"]
+
+
+def test_a_withdrawal_takes_effect_if_everything_is_away(record):
+    """Two failures are reported, and nothing is raised."""
+    acts = record("reject_all", **SPOOL_AWAY, **STORE_AWAY, **LEDGER_AWAY)
+    assert acts.order == ["spool", "erase", "report", "append", "spool", "report"]
+
+
+def test_a_withdrawal_takes_effect_if_draining_fails_unexpectedly(record):
+    """An unexpected error of the ledger is reported."""
+    assert record("reject_all", drain=RuntimeError()).order == ["spool", "erase", "drain", "report"]
+
+
+def test_a_process_killed_while_it_erases_has_spooled_the_withdrawal(record):
+    """The next drain tells the ledger whom to erase again after a restore."""
+    assert record("reject_all", erase=Killed()).order == ["spool", "erase", "Killed"]
+
+
+def test_a_process_killed_while_it_spools_has_erased_nothing(record):
+    """The ledger never states an erasure that has not happened."""
+    assert record("reject_all", spool=Killed()).order == ["spool", "Killed"]
+
+
+def test_a_withdrawal_takes_effect_without_the_key_file(record, tmp_path):
+    """The entry then names nobody."""
+    (tmp_path / "keys.json").write_text("broken")
+    acts = record("reject_all", keys=Keys(None, str(tmp_path / "keys.json")))
+    assert acts.order == ["spool", "erase", "drain"] and acts.entries_seen[0].subject == ""
+
+
+def test_a_repeated_refusal_writes_no_entry_but_erases(record):
+    """A visitor ID that outlived its grant is erased, and the ledger has its refusal already."""
+    assert record("reject_all", before=Record(TODAY, MARKS)).order == ["erase"]
