@@ -8,12 +8,15 @@ from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, current_app, has_request_context, request
+from flask import abort, current_app, has_request_context, make_response, render_template, request
 from werkzeug.wrappers import Response
 
+from . import wording
+from .current import exchange, here_and_now
 from .rights.moments import today
 from .rights.subjects import is_address
 from .site import Site, site
+from .whereabouts import no_store
 
 _WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
 
@@ -39,6 +42,37 @@ def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def consent_required(purpose: str) -> Callable[[F], F]:
+    """Serve a view only under a grant of this purpose; else answer 403 with a page on which it can be granted."""
+
+    def decorate(view: F) -> F:
+        @wraps(view)
+        def guarded(*args: Any, **values: Any) -> Any:
+            if exchange().look().allows(purpose):
+                return current_app.ensure_sync(view)(*args, **values)
+            return _ask_for(purpose)
+
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def _ask_for(purpose: str) -> Response:
+    here = exchange()
+    policy = site().policy
+    page = render_template(
+        "mixamo_privacy/consent_required.html",
+        t=here.language,
+        title=here.language.of(policy.purpose(purpose).title, policy.language),
+        description=here.language.of(policy.purpose(purpose).description, policy.language),
+        purpose=purpose,
+        shown=wording.settings(policy, here.language).shown,
+        can_ask=purpose in policy.marks,
+        next=here_and_now(here),
+    )
+    return no_store(make_response(page, 403))
 
 
 def ask_to_log_in(here: Site) -> Response | None:

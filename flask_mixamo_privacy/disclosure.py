@@ -30,7 +30,7 @@ class Fields(dict[str, Any]):
 
 
 def read(record: Any, purpose: str, point: str | None) -> Fields:
-    """The fields of a record that were collected for a purpose; see :meth:`Collecting.read`."""
+    """The fields of a record that were collected for a purpose; see :meth:`Privacy.read`."""
     policy = site().policy
     policy.purpose(purpose)
     if point is not None:
@@ -135,7 +135,7 @@ def disclose(
     actor: str,
     subject: str | None,
 ) -> Fields:
-    """See :meth:`Collecting.disclose`."""
+    """See :meth:`Privacy.disclose`."""
     if basis is not None and basis not in (*BASES, *EXCEPTIONAL):
         hint = "Left out, it is the basis of the purpose."
         raise DisclosureError("basis", basis, ", ".join((*BASES, *EXCEPTIONAL)), hint)

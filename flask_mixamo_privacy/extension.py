@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+import smtplib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from email.message import Message
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
-from flask import Flask, current_app, has_request_context, make_response, render_template
+from flask import Flask, has_request_context
 from jinja2 import Environment
 from werkzeug.wrappers import Response
 
-from . import cli, config, views, wording
+from . import cli, config, views
 from .closing import close
-from .collection import Collecting
+from .collection import Collects
 from .counting import record
-from .current import exchange, here_and_now
-from .errors import AlreadyInitialised, EventError, NotInitialised
+from .current import exchange
+from .disclosure import Fields, disclose, read
+from .errors import AlreadyInitialised, EventError, MailError, NotInitialised
+from .given import Given
 from .licences import acceptance_required
 from .links import external_link, is_external, is_web_address
-from .mailing import Mailing
+from .mail.decision import Decision
+from .mail.label import headers_of
+from .mail.marketing import PURPOSE
+from .mail.sending import CallableServer, Guarded
 from .markup import TemplateVerbs
-from .need import Registration
+from .need import Need
 from .pages import Naming
-from .rights.stores import Register
-from .site import EXTENSION, Site, site
+from .rights.models import Models
+from .rights.stores import PersonalStore, Register
+from .site import EXTENSION, RUNTIME, Site, site
 from .tags import ConsentTag
 from .tracking.events import KINDS, check_name, properties
-from .whereabouts import no_store
+from .whereabouts import base_of_mails
+from .wording import Wording
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Privacy(Registration, Collecting, Mailing):
+class Privacy:
     """Makes a Flask app obey its privacy policy: ``Privacy(app)``, or ``init_app`` in a factory."""
 
     acceptance_required = staticmethod(acceptance_required)
 
     def __init__(self, app: Flask | None = None) -> None:
-        self._sites: WeakKeyDictionary[Flask, Site] = WeakKeyDictionary()
         self._stores: Register = []
         if app is not None:
             self.init_app(app)
@@ -52,7 +58,7 @@ class Privacy(Registration, Collecting, Mailing):
         if EXTENSION in app.extensions:
             raise AlreadyInitialised(app.name)
         settings = config.read(app.config, app.instance_path, app.root_path)
-        here = self._sites[app] = Site(app, settings, self._stores)
+        here = app.extensions[RUNTIME] = Site(app, settings, self._stores)
         here.read_from = {name: value for name, value in app.config.items() if name.startswith("PRIVACY_")}
         app.extensions[EXTENSION] = self
         app.register_blueprint(views.pages, url_prefix=settings.url_prefix)
@@ -65,7 +71,7 @@ class Privacy(Registration, Collecting, Mailing):
     def site(self, app: Flask) -> Site:
         """What ``init_app`` put together for this app; raises :class:`NotInitialised`."""
         try:
-            return self._sites[app]
+            return app.extensions[RUNTIME]  # type: ignore[no-any-return]
         except KeyError:
             raise NotInitialised(app.name) from None
 
@@ -129,6 +135,184 @@ class Privacy(Registration, Collecting, Mailing):
 
         return mark
 
+    def register_store(
+        self,
+        name: str,
+        *,
+        subject: Callable[[], Iterable[str]] | None = None,
+        export: Callable[[str], Any] | None = None,
+        erase: Callable[..., Any] | None = None,
+        correct: Callable[[str, Mapping[str, str]], Any] | None = None,
+    ) -> None:
+        """Tell where personal data lies: a database, a mailing list's service, a folder of files.
+
+        A subject is an e-mail address in lower case, or an id of the site's own. All callables may be left out; answers
+        then say that this store is not covered.
+
+        - ``subject()`` gives every subject that the store holds. After a restore they are matched against the ledger, which
+          knows people by keyed hashes alone.
+        - ``export(subject)`` gives what is stored, as JSON can say it; something false where there is nothing.
+        - ``erase(subject, before=None)`` forgets the subject, or only what was written before a moment (an aware
+          ``datetime``), and gives the number of rows; doing it twice must do no harm. Without a parameter ``before`` the
+          store is left to a person after a restore, for whoever came back since would be erased as well.
+        - ``correct(subject, {field: value})`` sets fields anew and gives the number of rows.
+
+        Call it before or after ``init_app``. Raises :class:`StoreError` for what cannot work.
+        """
+        store = PersonalStore(name, subject, export, erase, correct)
+        self._stores.append(lambda policy: store)
+
+    def register_models(
+        self,
+        session: Any,
+        subjects: Mapping[Any, str],
+        *,
+        name: str = "database",
+        made: str | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        """Register SQLAlchemy models as a store: plain declarative ones, Flask-SQLAlchemy's, Flask-SQLAlchemy-Lite's.
+
+        ``privacy.register_models(db.session, {Account: "email", Order: "account_id.email"})`` names the column with the
+        person of each model, or one behind a foreign key. ``session`` is an engine, or what gives a session when called: a
+        sessionmaker, ``db.session`` of Flask-SQLAlchemy, ``lambda: db.session`` of Flask-SQLAlchemy-Lite. What becomes of
+        each column is what ``on_erase`` of the declared field of that name says; ``fields={"mail": "email"}`` or
+        ``info={"privacy": "email"}`` names another field. ``made`` is the column with the time of a row, which tells
+        what came after an erasure; it is found where it is called ``created_at`` or the like.
+
+        Raises :class:`StoreError` for a column that is not there.
+        """
+        models = Models(name, session, dict(subjects), made, fields)
+        self._stores.append(models.bind)
+
+    def need(self, need: str, *, whose: str | Callable[..., str | None] | None = None, fields: Collection[str] = ()) -> Need:
+        """Say why personal data is read, around the reading: ``@privacy.need("support")`` or ``with privacy.need(…):``.
+
+        ``PRIVACY_STAFF(user, need)`` decides; without it nobody may read. The ledger keeps who looked, why, at which page,
+        at which fields, and whose data it was, as a keyed hash; ``whose`` is a subject, or a callable that gets what the
+        view gets, and is called for nobody who is denied. A denial is kept as well, of an address a keyed hash;
+        people who are not logged in are only counted.
+        """
+        return Need(need, whose, fields)
+
+    def collects(self, point: str, *, subject: str = "email", controls: Collection[str] = ()) -> Collects:
+        """Collect at a declared point: ``@privacy.collects("registration")`` on a view, or
+        ``with privacy.collects("registration") as given:`` around the lines that keep what was given.
+
+        Only declared fields pass: from there on ``request.form``, ``request.files`` and ``request.get_json()`` hold
+        nothing else, besides ``controls`` of the page that say nothing about anybody, such as ``("next",)``. A required
+        field that is empty is answered 400, by :class:`NotCollected`. The ledger keeps when, under which version of the
+        policy, after which words, which fields, no values, and whom it is about as a keyed hash: of the field named
+        ``subject``, else of whoever is logged in. If that cannot be written, nothing is taken: 503. Opt-ins take effect
+        once the view answered below 400, or the block ended.
+
+        A point that is not declared raises :class:`UndeclaredCollection` in tests and in debug mode. In production it is
+        logged; its page is served, and what is sent there is answered 503 and never reaches the view.
+        """
+        return Collects(point, subject, controls)
+
+    @property
+    def given(self) -> Given:
+        """What was given at the point of the request at hand, for a view under ``@privacy.collects``."""
+        return exchange().given or Given()
+
+    def read(self, record: Any, purpose: str, *, point: str | None = None) -> Fields:
+        """Of a record the fields that were collected for a purpose, at any point or at one.
+
+        ``record`` is a mapping or an object with attributes. Raises :class:`OtherPurpose` where nothing is collected for
+        it, and :class:`UndeclaredField` when a field is asked of the result that was collected for something else.
+        """
+        return read(record, purpose, point)
+
+    def disclose(
+        self,
+        recipient: str,
+        record: Any,
+        purpose: str = "",
+        *,
+        fields: Collection[str] | None = None,
+        basis: str | None = None,
+        reference: str = "",
+        actor: str = "",
+        subject: str | None = None,
+    ) -> Fields:
+        """The one way out for personal data: of a record, a mapping or an object, the fields that a recipient may get.
+
+        These are the ones declared for the recipient, or the given ``fields`` of them. The ledger keeps who got which
+        fields, on which basis, and whose they were, as a keyed hash of ``subject`` or of the record's ``email``; no values.
+        The basis is that of the purpose, or ``"legal"`` or ``"safety"``, which need a ``reference`` (a file number) and an
+        ``actor`` (who decided), or ``"transfer"``, to a new owner, which a posted version of the policy has to speak of.
+        On these three somebody undeclared may get declared ``fields`` that are named.
+
+        Raises, in production too: :class:`UndeclaredRecipient`, :class:`UndeclaredField`, :class:`OtherPurpose`,
+        :class:`DisclosureError`; and :class:`OSError` when it cannot be noted, for then nothing goes out.
+        """
+        return disclose(recipient, record, purpose, fields, basis, reference=reference, actor=actor, subject=subject)
+
+    def may_mail(
+        self, address: str, mail_class: str | None = None, reference: object = None, *, list: str | None = None
+    ) -> Decision:
+        """Whether a mail may leave now: true or false, with a ``reason``. Ask when it leaves, not when the list is made.
+
+        ``"marketing"`` needs an opt-in and no opt-out, of this list where one is named, and no known child;
+        ``"service"`` passes an opt-out and needs the purchase or the account that it is about as its reference;
+        ``"request"`` answers a request, whose number is its reference. Raises :class:`MailClassError` for a mail that
+        does not say what it is, or lacks its reference.
+        """
+        return site().mail.may_mail(address, mail_class, reference, list)
+
+    def opt_in(
+        self,
+        address: str,
+        list: str = PURPOSE,
+        *,
+        wording: Wording | None = None,
+        text: str = "",
+        source: str = "form",
+        locale: str = "",
+    ) -> Decision:
+        """Sign an address up; false for a known child. Call it once the person ticked the box, and at no other time.
+
+        The ledger keeps when, under which version of the policy, and the digest of the words that stood there: of
+        ``wording``, which is kept whole, or ``text``, a digest of the caller's. Raises :class:`LedgerUnavailable` or
+        :class:`RightsUnavailable` where that cannot be written: then nobody was signed up.
+        """
+        return site().mail.marketing.opt_in(address, list, wording=wording, text=text, source=source, locale=locale)
+
+    def opt_out(self, address: str, list: str | None = None, *, source: str = "site") -> None:
+        """Take an address off a list, or off all of them."""
+        site().mail.marketing.opt_out(address, list or "", source)
+
+    def unsubscribe_headers(self, address: str, list: str = PURPOSE) -> dict[str, str]:
+        """``List-Unsubscribe`` and ``List-Unsubscribe-Post`` for one mail to one address (RFC 2369, RFC 8058)."""
+        return site().mail.headers(address, list, base_of_mails())
+
+    def unsubscribe_url(self, address: str, list: str = PURPOSE) -> str:
+        """The page where this person unsubscribes, for a link in the mail's text."""
+        return site().mail.link(address, list, base_of_mails())
+
+    def mail_class(self, mail_class: str, reference: object = None, *, list: str | None = None) -> dict[str, str]:
+        """The header by which a mail says what it is until it leaves, for :meth:`smtp` and the Flask-Mailman backend."""
+        return headers_of(mail_class, reference, list)
+
+    def smtp(self, server: smtplib.SMTP) -> Guarded:
+        """Wrap a connection: what is sent by it is decided on as it leaves, and what may not leave does not."""
+        return Guarded(server, site().mail, base_of_mails())
+
+    def send(self, message: Message) -> dict[str, tuple[int, bytes]]:
+        """Send a mail that says what it is by ``PRIVACY_SEND`` or ``PRIVACY_SMTP_URL``; gives whom it was held back from.
+
+        Sender, date and Message-ID are added where they are missing.
+        """
+        here = site()
+        way = here.rights.way_out
+        if way is None:
+            raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
+        for name, value in here.mail.stationery().items():
+            if name not in message:
+                message[name] = value
+        return Guarded(CallableServer(way), here.mail, base_of_mails()).send_message(message)
+
 
 def _extend(templates: Environment, verbs: TemplateVerbs) -> None:
     templates.globals["privacy"] = verbs
@@ -136,37 +320,6 @@ def _extend(templates: Environment, verbs: TemplateVerbs) -> None:
     templates.filters["external_link"] = external_link
     templates.tests["external"] = is_external
     templates.tests["web_address"] = is_web_address
-
-
-def consent_required(purpose: str) -> Callable[[F], F]:
-    """Serve a view only under a grant of this purpose; else answer 403 with a page on which it can be granted."""
-
-    def decorate(view: F) -> F:
-        @wraps(view)
-        def guarded(*args: Any, **values: Any) -> Any:
-            if exchange().look().allows(purpose):
-                return current_app.ensure_sync(view)(*args, **values)
-            return _ask_for(purpose)
-
-        return guarded  # type: ignore[return-value]
-
-    return decorate
-
-
-def _ask_for(purpose: str) -> Response:
-    here = exchange()
-    policy = site().policy
-    page = render_template(
-        "mixamo_privacy/consent_required.html",
-        t=here.language,
-        title=here.language.of(policy.purpose(purpose).title, policy.language),
-        description=here.language.of(policy.purpose(purpose).description, policy.language),
-        purpose=purpose,
-        shown=wording.settings(policy, here.language).shown,
-        can_ask=purpose in policy.marks,
-        next=here_and_now(here),
-    )
-    return no_store(make_response(page, 403))
 
 
 def _closer(here: Site) -> Callable[[Response], Response]:

@@ -1,19 +1,22 @@
-"""What templates call: ``{{ privacy.banner() }}`` and its like."""
+"""The ``privacy`` object of templates: banner, tags, links, and what stands in a site's forms."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from flask import current_app, render_template
 from markupsafe import Markup, escape
 
-from . import wording
+from . import age, notices, wording
 from .assets import folder
+from .collection import declared_point
 from .consent import Consent
 from .current import Exchange, exchange, here_and_now
-from .forms import FormVerbs
 from .gates import Gates, nonce_attribute
 from .language import Language, direction
+from .licences import licence_of
+from .policy import CollectionPoint
 from .site import Site
 
 _EMPTY = Markup()
@@ -26,7 +29,7 @@ _HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in 
 _NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
 
 
-class TemplateVerbs(FormVerbs):
+class TemplateVerbs:
     """The ``privacy`` of templates, for one app."""
 
     def __init__(self, site: Site, prefix: str) -> None:
@@ -118,6 +121,36 @@ class TemplateVerbs(FormVerbs):
         """The address of a style sheet or script of ours, with its content's hash in it."""
         return self._asset(exchange(self._site).environ.get("SCRIPT_NAME", ""), name)
 
+    def notice(self, point: str) -> Markup:
+        """The notice at a form: what is asked there and what for, and the way to the policy. Place it in the form.
+
+        Where others read what is given, it has a box to say that one knows. A point that is not declared raises
+        :class:`UndeclaredCollection` in tests and in debug mode; else it is logged, and nothing is shown.
+        """
+        found = declared_point(point)
+        return _in_form("notice", found, words=notices.notice, public=notices.public_words) if found else _EMPTY
+
+    def opt_in(self, point: str) -> Markup:
+        """A box, not ticked, by which one signs up to a point such as ``"newsletter"`` at the form of another one."""
+        found = declared_point(point)
+        return _in_form("opt_in", found, words=notices.opt_in, label=notices.opt_in_label) if found else _EMPTY
+
+    def age_question(self) -> Markup:
+        """The question when somebody was born, which hints at no limit. Of the answer only a yes or a no is kept."""
+        here = exchange()
+        page = render_template("mixamo_privacy/age_question.html", t=here.language, names=age.FIELDS, **_style(here))
+        return Markup(page)  # noqa: S704 — a rendered template
+
+    def acceptance(self, point: str = "licence") -> Markup:
+        """The form that accepts a licence, for a page of the site's own that shows its text."""
+        here, found = exchange(), declared_point(point)
+        licence = licence_of(found) if found is not None else None
+        if found is None or licence is None:
+            return _EMPTY
+        fields = [(name, notices.described(here.site.policy, [name], here.language)[0]) for name in _typed(found)]
+        version, onward = licence.version(here.site.policy), here.request.values.get("next")
+        return _in_form("acceptance", found, version=version, next=onward, fields=fields, notice=self.notice(point))
+
     def _to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
         here = exchange(self._site)
         root = here.environ.get("SCRIPT_NAME", "")
@@ -164,3 +197,34 @@ class TemplateVerbs(FormVerbs):
             javascript=self._asset(root, "banner.js") if assets else None,
         )
         return tuple(rendered.split(_HERE))
+
+
+def _typed(point: CollectionPoint) -> list[str]:
+    """The fields of a licence's point for somebody to type; that it was accepted is said by the button."""
+    return [name for name in (*point.required, *point.optional) if name != "acceptance"]
+
+
+def _in_form(template: str, point: CollectionPoint, **values: Any) -> Markup:
+    """A fragment of a form; what is callable is called with policy, point and language first."""
+    here = exchange()
+    policy, t = here.site.policy, here.language
+    said = {name: value(policy, point, t) if callable(value) else value for name, value in values.items()}
+    page = render_template(
+        f"mixamo_privacy/{template}.html",
+        t=t,
+        policy=policy,
+        point=point,
+        purposes=[t.of(policy.purpose(purpose).title, policy.language) for purpose in point.purposes],
+        described=lambda names: t.names(notices.described(policy, names, t)),
+        **said,
+        **_style(here),
+    )
+    return Markup(page)  # noqa: S704 — a rendered template
+
+
+def _style(here: Exchange) -> dict[str, Any]:
+    """The style sheet of what stands in a site's pages, once a page."""
+    first, here.has_embed = not here.has_embed, True
+    root, name = here.environ.get("SCRIPT_NAME", ""), here.site.assets.filename("parts.css")
+    address = f"{root}{here.site.settings.url_prefix}/static/{name}"
+    return {"stylesheet": address if first else "", "nonce": nonce_attribute(here)}

@@ -49,7 +49,8 @@ from .versions import Versions
 if TYPE_CHECKING:
     from .model import Policy
 
-EXTENSION = "mixamo_privacy"
+#: The keys in ``app.extensions``: of the public Privacy object, and of the Site.
+EXTENSION, RUNTIME = "mixamo_privacy", "mixamo_privacy.runtime"
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -244,8 +245,7 @@ class Site:
 
 def site() -> Site:
     """The current app's; raises :class:`NotInitialised`."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
     try:
-        return app.extensions[EXTENSION].site(app)  # type: ignore[no-any-return]
+        return current_app.extensions[RUNTIME]  # type: ignore[no-any-return]
     except KeyError:
-        raise NotInitialised(app.name) from None
+        raise NotInitialised(current_app.name) from None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from flask import current_app, request
+from flask import current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
+from .errors import MailError
 from .site import site
 
 AnyResponse = TypeVar("AnyResponse", bound=Response)
@@ -36,6 +37,18 @@ def base_of_site() -> str:
     if not config.get("SERVER_NAME"):
         return ""
     return f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME']}{config['APPLICATION_ROOT']}".rstrip("/")
+
+
+def base_of_mails() -> str:
+    """Where the site is; raises :class:`MailError` where that is not known."""
+    base = base_of_request() if has_request_context() else base_of_site()
+    if not base and current_app.testing:
+        return "https://localhost"
+    if not base:
+        raise MailError(
+            'The links in a mail need a host: set PRIVACY_BASE_URL to where the site is, such as "https://shop.example".'
+        )
+    return base
 
 
 def no_store(response: AnyResponse) -> AnyResponse:

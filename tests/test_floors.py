@@ -103,11 +103,12 @@ FLOORS = (
         "scan",
         *(f"scan.{room}" for room in ("trace", "stylesheet", "script", "markup", "template", "rules", "sources")),
         "access",
+        "whereabouts",
         "modelling",
         "told_of_forms",
     },
-    {"operators", "need", "whereabouts", "sifting", "given", "refusing", "taking", "disclosure", "collection"},
-    {"mailing", "mailman"},
+    {"operators", "need", "sifting", "given", "refusing", "taking", "disclosure", "collection"},
+    {"mailman"},
     {
         "audit",
         *(
@@ -131,7 +132,6 @@ FLOORS = (
         "tags",
         "links",
         "licences",
-        "forms",
         "markup",
         "demo",
         "playing",
