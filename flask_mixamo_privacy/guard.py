@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +12,7 @@ from werkzeug.wrappers import Response
 
 from .consent import Consent
 from .errors import UndeclaredCookie
-from .leftovers import bare
 from .model import Policy
-from .policy import Cookie
 
 _AGE = re.compile(r"-?[0-9]{1,20}")
 
@@ -24,9 +21,8 @@ class Guard:
     """Knows which cookies the site may set, and when. Flask's session and Flask-Login's cookie are necessary."""
 
     def __init__(self, policy: Policy, config: Mapping[str, Any]) -> None:
-        self._policy = policy
         self._config = config
-        self.declared = lru_cache(maxsize=1024)(self._declared)
+        self.declared = lru_cache(maxsize=1024)(policy.cookie)
 
     def faults(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
         """The ``Set-Cookie`` headers that should not be there, each with its fault. Deleting a cookie is always right."""
@@ -44,12 +40,6 @@ class Guard:
             return UndeclaredCookie(name, None)
         if not consent.allows(cookie.purpose) or (cookie.service and cookie.service not in consent.services):
             return UndeclaredCookie(name, cookie.purpose)
-        return None
-
-    def _declared(self, name: str) -> Cookie | None:
-        for cookie in self._policy.cookies:
-            if cookie.kind in ("http", "js") and (fnmatchcase(name, cookie.name) or fnmatchcase(bare(name), cookie.name)):
-                return cookie
         return None
 
     def _known(self) -> set[str]:

@@ -9,7 +9,6 @@ import ipaddress
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from .entry import Entry
 from .errors import LedgerUnavailable
 from .ledger import Ledger
 from .model import Policy
-from .policy import OWN_COOKIES, Cookie
+from .policy import COOKIES, OWN_COOKIES, Cookie
 from .wording import Wording
 
 logger = logging.getLogger("flask_mixamo_privacy")
@@ -28,8 +27,6 @@ STORAGES = ("local", "session", "idb", "cache", "worker")
 
 #: Headers that delete cookies in one response: servers and proxies take only so much.
 MOST_DELETIONS = 40
-
-_PREFIXES = ("__Host-", "__Secure-")
 
 
 @dataclass(frozen=True)
@@ -178,20 +175,13 @@ def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> 
 def _deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> Iterator[Deletion]:
     domains = [None, *parents(host)]
     for cookie in cookies:
-        if cookie.kind not in ("http", "js"):
+        if cookie.kind not in COOKIES:
             continue
-        names = [name for name in sent if fnmatchcase(name, cookie.name) or fnmatchcase(bare(name), cookie.name)]
+        names = [name for name in sent if cookie.matches(name)]
         elsewhere = cookie.path != "/" and "*" not in cookie.name
         for name in dict.fromkeys([*names, *([cookie.name] if elsewhere else [])]):
             for path in dict.fromkeys(("/", cookie.path)):
                 yield from (Deletion(name, path, domain) for domain in domains if _fits(name, path, domain))
-
-
-def bare(name: str) -> str:
-    """A cookie's name as it may be declared: without ``__Host-`` or ``__Secure-``."""
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
 
 
 def _fits(name: str, path: str, domain: str | None) -> bool:

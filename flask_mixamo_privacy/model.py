@@ -42,6 +42,10 @@ class Policy(Declaration):
                 return service
         raise UndeclaredService(service_id, [service.id for service in self.services])
 
+    def cookie(self, name: str, kind: str = "http") -> Cookie | None:
+        """The first declaration that matches a cookie, or an item of another kind of storage; None if there is none."""
+        return next((cookie for cookie in self.cookies if cookie.matches(name, kind)), None)
+
     def days_of(self, cookie_name: str) -> int:
         """How many days a cookie of the extension's own lives, as declared."""
         declared = {cookie.name: cookie.lifetime for cookie in self.cookies}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from .period import Period
 
@@ -18,6 +19,11 @@ OWN_COOKIES = {
 BASES = ("consent", "necessary", "contract", "legal_obligation", "legitimate_interest")
 LOADS = ("script", "style", "image", "font", "frame", "connect", "media")
 LOG_FIELDS = ("page", "previous", "referrer", "browser", "platform", "provider", "network", "data")
+
+#: The kinds of :class:`Cookie` that the browser keeps as cookies: set by a response, or by a script.
+COOKIES = ("http", "js")
+
+_PREFIXES = ("__Host-", "__Secure-")
 
 #: One text for all languages, or one each: ``{"en": "Statistics", "de": "Statistik"}``.
 Text = str | Mapping[str, str]
@@ -54,6 +60,21 @@ class Cookie:
     party: str = "first"
     path: str = "/"  # of a cookie that is not the whole site's, so that a withdrawal can delete it
     service: str = ""  # whose it is, where a visitor may refuse that service alone
+
+    def matches(self, name: str, kind: str = "http") -> bool:
+        """Whether this declares an item of this name and kind.
+
+        ``http`` and ``js`` are one kind here, as a browser keeps both as cookies. A declared name may contain ``*``, and
+        may omit the prefix ``__Host-`` or ``__Secure-``.
+        """
+        is_alike = self.kind in COOKIES if kind in COOKIES else self.kind == kind
+        return is_alike and (fnmatchcase(name, self.name) or fnmatchcase(_without_prefix(name), self.name))
+
+
+def _without_prefix(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
 
 
 @dataclass(frozen=True)

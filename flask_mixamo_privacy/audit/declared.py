@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
-from ..leftovers import bare
 from ..model import Policy
-from ..policy import Cookie, Service
-
-_COOKIES = ("http", "js")
-
-
-def cookie_of(policy: Policy, kind: str, name: str) -> Cookie | None:
-    """The declaration of a cookie, or of an entry in a storage of this kind."""
-    for cookie in policy.cookies:
-        alike = cookie.kind in _COOKIES if kind in _COOKIES else cookie.kind == kind
-        if alike and (fnmatchcase(name, cookie.name) or fnmatchcase(bare(name), cookie.name)):
-            return cookie
-    return None
+from ..policy import Service
 
 
 def service_of(policy: Policy, host: str) -> Service | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from fnmatch import fnmatchcase
 
 from ..findings import Finding
 from ..model import Policy
-from ..policy import Cookie, Service
+from ..policy import Service
 from .trace import Gate, Inline, Load, Place, Stored, Trace
 
 _PLACES = {"js": "cookie", "local": "local storage", "session": "session storage", "idb": "IndexedDB"}
@@ -55,7 +54,7 @@ class Rules:
             yield _finding("error", "used-not-declared", stored.place, says, hint)
 
     def _declared(self, stored: Stored) -> bool:
-        return any(_is(cookie, stored) for cookie in self._policy.cookies)
+        return self._policy.cookie(stored.name or "", stored.kind) is not None
 
     def _granted(self, purpose: str, service: str, gate: Gate) -> bool:
         if not self._policy.purpose(purpose).optional:
@@ -70,11 +69,6 @@ def _has(service: Service, host: str) -> bool:
 
 def _may(service: Service, what: str) -> bool:
     return not what or what in service.loads
-
-
-def _is(cookie: Cookie, stored: Stored) -> bool:
-    kinds = ("http", "js") if stored.kind == "js" else (stored.kind,)
-    return cookie.kind in kinds and fnmatchcase(str(stored.name), cookie.name)
 
 
 def _inline(inline: Inline) -> Finding:

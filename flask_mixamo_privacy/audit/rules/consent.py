@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...model import Policy
-from ..declared import cookie_of, needs, service_of
+from ..declared import needs, service_of
 from ..evidence import Evidence, Written
 from ..finding import Told
 from ..states import GPC, UNASKED, WITHDRAWN
@@ -21,7 +21,7 @@ def consent(evidence: Evidence, policy: Policy) -> Iterator[Told]:
 
 def _stored(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for written in evidence.written:
-        cookie, state = cookie_of(policy, written.kind, written.name), written.place.state
+        cookie, state = policy.cookie(written.name, written.kind), written.place.state
         if cookie is not None and needs(policy, cookie.purpose, evidence.granted[state]) and not _is_choice(written):
             says = f"It is set, and its purpose {cookie.purpose} is not granted."
             yield Told(_code(state), cookie.name, written.place, says, f"cookies.{cookie.name}")
@@ -47,7 +47,7 @@ def _asked(evidence: Evidence, policy: Policy) -> Iterator[Told]:
 
 def _left(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for left in evidence.left:
-        cookie = cookie_of(policy, left.kind, left.name)
+        cookie = policy.cookie(left.name, left.kind)
         if cookie is not None and needs(policy, cookie.purpose, evidence.granted[left.place.state]):
             if left.kind == "http" and cookie.name == "privacy_choices":
                 continue  # kept for the session, as before the grant

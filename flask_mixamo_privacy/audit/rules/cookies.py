@@ -8,7 +8,6 @@ from ...model import Policy
 from ...period import Period
 from ...policy import Cookie
 from ...rights.moments import DAY
-from ..declared import cookie_of
 from ..evidence import Evidence, Written
 from ..finding import Told
 
@@ -26,7 +25,7 @@ _SLACK = DAY  # seconds: a month is no exact number of days
 
 def cookies(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for written in evidence.written:
-        cookie = cookie_of(policy, written.kind, written.name)
+        cookie = policy.cookie(written.name, written.kind)
         if cookie is None:
             yield Told("used-not-declared", written.name, written.place, _where(written, evidence.host), "cookies")
             continue

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...model import Policy
-from ..declared import cookie_of, service_of
+from ..declared import service_of
 from ..evidence import Evidence
 from ..finding import Told
 
 
 def seen(evidence: Evidence, policy: Policy) -> Iterator[Told]:
-    used = {cookie.name for w in evidence.written if (cookie := cookie_of(policy, w.kind, w.name)) is not None}
+    used = {cookie.name for w in evidence.written if (cookie := policy.cookie(w.name, w.kind)) is not None}
     for cookie in policy.cookies:
         if cookie.name not in used:
             says = f"Nothing of kind {cookie.kind} with this name was set, in any state."
