@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from . import wording
 from .current import exchange, here_and_now
 from .rights.moments import today
-from .rights.subjects import is_address
+from .rights.subjects import is_email
 from .site import Site, site
 from .whereabouts import no_store
 
@@ -129,7 +129,7 @@ def _page_at_hand() -> str:
 
 def _stranger(here: Site) -> dict[str, str]:
     """Who is denied: an id as it is, an address as a keyed hash and its key's id; nothing where the file of keys is away."""
-    if not is_address(current_user_id()):
+    if not is_email(current_user_id()):
         return {"who": current_user_id()}
     try:
         key_id, hashed = here.rights.people.hash(current_user_id())
@@ -148,7 +148,7 @@ def current_subject() -> str:
     """Whom it is about what somebody does who is logged in: the address by which they would ask about it, where their user
     has one as ``email``, else their id. Empty where nobody is."""
     address = str(getattr(_user(), "email", None) or "").strip()
-    return address if is_address(address) else current_user_id()
+    return address if is_email(address) else current_user_id()
 
 
 def _is_allowed(here: Site, user: Any, need: str) -> bool:

@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 
 from .ledger import detail_of
 from .outcomes import could_not_look, since_option
+from .rights.subjects import normalise_subject
 from .site import Site, site
 
 
@@ -24,7 +25,7 @@ from .site import Site, site
 def disclosures_command(since: str, recipient: str | None, subject: str | None, as_json: bool) -> None:
     """List what was given to whom: field names, never values; whose it was as a keyed hash."""
     here = site()
-    whose = None if subject is None else set(here.keys.hashes(subject.strip().lower() if "@" in subject else subject))
+    whose = None if subject is None else set(here.keys.hashes(normalise_subject(subject)))
     found = [
         each
         for each in _disclosures(here, since)

@@ -7,9 +7,9 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from .mail.addresses import spelling
 from .operators import operator
 from .outcomes import could_not_look
+from .rights.subjects import normalise_subject
 from .site import Site, site
 
 minors = AppGroup("minors", help="Known children: of each a keyed hash, and no birth date.")
@@ -20,7 +20,7 @@ minors = AppGroup("minors", help="Known children: of each a keyed hash, and no b
 @could_not_look
 def add_command(subject: str) -> None:
     """Remember that SUBJECT, an e-mail address or an id of the site's own, is a child, as when a parent says so."""
-    here, person = site(), spelling(subject) or subject
+    here, person = site(), normalise_subject(subject)
     here.rights.minors.note(person)
     _note(here, "minor added", person)
     click.echo("Known as a child: no marketing mail goes there, and no form signs this person up to any.")
@@ -31,7 +31,7 @@ def add_command(subject: str) -> None:
 @could_not_look
 def forget_command(subject: str) -> None:
     """Forget that SUBJECT is a child, where that was a mistake; exit 1 where nobody is known as one under this name."""
-    here, person = site(), spelling(subject) or subject
+    here, person = site(), normalise_subject(subject)
     if not here.rights.minors.forget(person):
         click.echo("Nobody is known as a child under this name.")
         sys.exit(1)

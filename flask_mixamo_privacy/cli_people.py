@@ -15,7 +15,7 @@ from .operators import operator
 from .outcomes import could_not_look, since_option
 from .rights.replay import Replayed
 from .rights.stores import Outcome
-from .rights.subjects import canonical
+from .rights.subjects import normalise_subject
 from .site import Site, site
 
 
@@ -103,7 +103,7 @@ def access_command(since: str, subject: str | None, as_json: bool) -> None:
     Exit 1 where an entry was changed and cannot be read.
     """
     here = site()
-    wanted = None if subject is None else set(here.keys.hashes(canonical(subject)))
+    wanted = None if subject is None else set(here.keys.hashes(normalise_subject(subject)))
     looks = [look for look in _looks(here, since) if wanted is None or look["whose"] in wanted]
     denials = {day: number for day, number in here.denials.days().items() if day >= since}
     unreadable = here.ledger.unreadable("access", since=since)

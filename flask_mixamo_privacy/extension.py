@@ -146,8 +146,9 @@ class Privacy:
     ) -> None:
         """Tell where personal data lies: a database, a mailing list's service, a folder of files.
 
-        A subject is an e-mail address in lower case, or an id of the site's own. All callables may be left out; answers
-        then say that this store is not covered.
+        A subject is an e-mail address in lower case, or an id of the site's own. A store is asked for a host that is not
+        ASCII twice, in ASCII (IDNA) and in Unicode. All callables may be left out; answers then say that this store is
+        not covered.
 
         - ``subject()`` gives every subject that the store holds. After a restore they are matched against the ledger, which
           knows people by keyed hashes alone.

@@ -18,7 +18,7 @@ from .errors import KeyMissing, LedgerUnavailable
 from .keys import Keys
 from .pending import Pending
 from .rights.moments import timestamp
-from .rights.subjects import canonical
+from .rights.subjects import normalise_subject
 
 __all__ = ["Entry", "Ledger", "ShownText", "detail_of", "hashes_of", "is_of_a_person"]
 
@@ -85,7 +85,7 @@ class Ledger:
 
     def pseudonym(self, subject: str) -> tuple[str, str]:
         """Return ``(key id, keyed hash)`` of a subject under the newest key; raises as :meth:`new_entry` does."""
-        return self._keys.hash(canonical(subject))
+        return self._keys.hash(normalise_subject(subject))
 
     def append(self, entry: Entry, wording: ShownText | None = None) -> None:
         """Commit an entry, and the words it names once; raises :class:`LedgerUnavailable`."""

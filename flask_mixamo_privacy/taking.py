@@ -12,7 +12,6 @@ from .current import Exchange
 from .errors import KeyMissing, LedgerUnavailable, RightsUnavailable
 from .given import Given
 from .ledger import Entry
-from .mail.addresses import spelling
 from .policy import CollectionPoint, Minors
 from .refusing import (
     CHANGED,
@@ -27,6 +26,7 @@ from .refusing import (
     Refused,
 )
 from .rights.moments import now, timestamp
+from .rights.subjects import normalise_subject
 from .sifting import ACCEPTANCE, put, says_no, sift
 from .wording import Wording
 
@@ -56,7 +56,7 @@ class Taking:
     @property
     def _person(self) -> str:
         """The same in the one spelling that is asked for as a mail leaves."""
-        return spelling(self._subject) or self._subject
+        return normalise_subject(self._subject)
 
     def check(self) -> None:
         """Raise :class:`NotCollected` for what keeps the form from being taken; the others are not looked at."""

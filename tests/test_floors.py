@@ -74,10 +74,7 @@ FLOORS = (
     },
     {
         "mail",
-        *(
-            f"mail.{room}"
-            for room in ("addresses", "tokens", "decision", "label", "choices", "marketing", "words", "room", "markup")
-        ),
+        *(f"mail.{room}" for room in ("tokens", "decision", "label", "choices", "marketing", "words", "room", "markup")),
         *(f"mail.{room}" for room in ("reading", "authentication", "automatic", "feedback", "wishes", "verdict")),
         *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "aside", "inbox", "sending")),
     },

@@ -9,7 +9,7 @@ from posting import ADA, Shop
 
 from flask_mixamo_privacy.errors import LedgerUnavailable, MailClassError, RequestError
 from flask_mixamo_privacy.language import language
-from flask_mixamo_privacy.mail.addresses import spelling
+from flask_mixamo_privacy.rights.subjects import email_of
 from flask_mixamo_privacy.wording import banner
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -170,17 +170,17 @@ def test_while_a_key_is_missing_no_marketing_mail_leaves(tiny):
 @pytest.mark.parametrize(
     "other", [" ADA@Shop.Example ", "Ada Lovelace <ada@shop.example>", "ada@shop.example.", "ADA@SHOP.EXAMPLE"]
 )
-def test_one_address_has_one_spelling(shop, other):
+def test_one_address_has_one_email_of(shop, other):
     """Case, space, a name before it and a dot after the host make no other person."""
     shop.privacy.opt_in(other)
     shop.privacy.opt_out(ADA)
-    assert shop.may(other) == "opted-out" and spelling(other) == ADA
+    assert shop.may(other) == "opted-out" and email_of(other) == ADA
 
 
 def test_hosts_are_compared_in_ascii_and_plus_tags_are_kept(shop):
     """An opt-in of one address is none of another, whatever the host makes of them."""
     assert (
-        spelling("Jürgen@BÜCHER.example") == "jürgen@xn--bcher-kva.example" == spelling("ju\u0308rgen@xn--bcher-kva.example")
+        email_of("Jürgen@BÜCHER.example") == "jürgen@xn--bcher-kva.example" == email_of("ju\u0308rgen@xn--bcher-kva.example")
     )
     shop.privacy.opt_in("ada+shop@shop.example")
     assert shop.may() == "no-opt-in" and shop.may("ada+shop@shop.example") == "opted-in"

@@ -153,6 +153,21 @@ def test_any_store_can_be_registered(tiny):
     assert (listed, outcome.exit_code) == ({}, 1) and "paper files: not covered; see to it by hand." in outcome.output
 
 
+def test_a_host_in_ascii_and_in_unicode_is_one_person(people):
+    """Whichever of the two a table or a store of the site's own has, and whichever somebody types in."""
+    site = people()
+    site.add("ada@bücher.example")
+    site.add("ada@strasse.example")
+    held = {"ada@bücher.example": ["a song"]}
+    site.site.privacy.register_store("songs", export=held.get, erase=lambda subject: len(held.pop(subject, ())))
+    outcome = site.site.cli("export", "ADA@xn--bcher-kva.example")
+    stores = json.loads(outcome.output)["stores"]
+    assert stores["songs"] == ["a song"] and [row["email"] for row in stores["shop"]["accounts"]] == ["ada@bücher.example"]
+    assert site.site.cli("erase", "--subject", "ada@xn--bcher-kva.example").exit_code == 0 and not held
+    assert [account.email for account in site.rows(Account)] == ["ada@strasse.example"]
+    assert site.site.cli("erase", "--subject", "ada@straße.example").output.startswith("shop: nothing to do")
+
+
 def test_a_store_that_fails_stops_no_other(people):
     """It is named, with its error, and the command says so."""
     site = people()

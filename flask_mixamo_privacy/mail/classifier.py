@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 
+from ..rights.subjects import email_of
 from . import automatic
-from .addresses import spelling
 from .authentication import verdict
 from .feedback import COUNTS, Report, report_of
 from .reading import addresses, header, headers, own_words, parted, sender, texts
@@ -136,7 +136,7 @@ def _looked_at(message: Message, place: Place) -> _Mail:
         subject=subject,
         body=body,
         beside=beside,
-        sender=spelling(sender(message)),
+        sender=email_of(sender(message)),
         is_reply=is_reply or bearer is not None or _answers_us(answered, place),
         is_forward=is_forward,
         quotes_word=any(match[2] for match in found),

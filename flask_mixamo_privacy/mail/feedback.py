@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from email.message import Message
 
-from .addresses import spelling
+from ..rights.subjects import email_of
 from .reading import addresses, header, headers, legible, read
 
 #: Types that say a person wants no more of it; "opt-out" and "opt-out-list" are registered beside those of RFC 5965.
@@ -37,7 +37,7 @@ def report_of(message: Message) -> Report | None:
     said = _fields(fields)
     original = _original(originals)
     to = next(iter(addresses(original, "To")), "") if original is not None else ""
-    recipient = spelling(said.get("original-rcpt-to", "").strip("<> ") or to)
+    recipient = email_of(said.get("original-rcpt-to", "").strip("<> ") or to)
     named = "" if recipient.startswith("redacted") else recipient  # RFC 6590: nobody's address
     return Report(said.get("feedback-type", "").lower(), named, _candidates(original, said))
 

@@ -10,7 +10,7 @@ from ..keys import Keys
 from ..ledger import Ledger, ShownText, detail_of, hashes_of, is_of_a_person
 from ..model import Policy
 from ..rights.moments import timestamp
-from .addresses import spelling
+from ..rights.subjects import email_of
 from .choices import EVERYTHING, Choice, Choices
 from .decision import Decision
 from .tokens import Bearer, Tokens, mark_of, named
@@ -93,7 +93,7 @@ class Marketing:
 
     def may_mail(self, address: str, list_name: str | None = None) -> Decision:
         """Whether marketing mail may go to an address now: of one list, or of any that it is on."""
-        person = spelling(address)
+        person = email_of(address)
         if not person:
             return Decision(False, "no-address")
         try:
@@ -164,7 +164,7 @@ def _list_of(row: Mapping[str, str]) -> str:
 
 
 def _person(address: str) -> str:
-    person = spelling(address)
+    person = email_of(address)
     if not person:
         raise RequestError("email", address, "a mail address")
     return person

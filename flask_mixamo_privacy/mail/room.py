@@ -12,7 +12,7 @@ from ..config import Settings
 from ..keys import Keys
 from ..ledger import Ledger
 from ..rights.moments import now
-from .addresses import spelling
+from ..rights.subjects import email_of
 from .choices import EVERYTHING
 from .decision import Decision, checked
 from .label import Label
@@ -39,7 +39,7 @@ class Room:
         """Decide at this moment; raises :class:`MailClassError` for a mail that does not say what it is."""
         if checked(mail_class, reference) == "marketing":
             return self._counted(self.marketing.may_mail(address, list_name))
-        return self._counted(Decision(bool(spelling(address)), str(mail_class) if spelling(address) else "no-address"))
+        return self._counted(Decision(bool(email_of(address)), str(mail_class) if email_of(address) else "no-address"))
 
     def stop(self, subject: str, why: str) -> None:
         """Let no marketing mail go to somebody any more."""

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..keys import Keys
-from ..rights.subjects import canonical
-from .addresses import spelling
+from ..rights.subjects import normalise_subject
 
 _MARK, _LIST, _SEAL = 16, 4, 8  # bytes
 LENGTH = 45  # characters: with "unsubscribe+" it fits the 64 that a mail address may have before its @ (RFC 5321)
@@ -42,7 +41,7 @@ class Tokens:
 
     def marks(self, subject: str) -> dict[str, str]:
         """The beginning of a keyed hash under each kept key, the newest last: of an address, or an id of the site's own."""
-        person = spelling(subject) or canonical(subject)
+        person = normalise_subject(subject)
         return {key: mark_of(hashed) for key, hashed in self._keys.hashes_by_key(person).items()}
 
     def make(self, address: str, list_name: str) -> str:

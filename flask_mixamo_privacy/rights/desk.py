@@ -16,7 +16,7 @@ from .mail import Mailer
 from .moments import later, now, timestamp, today
 from .people import People
 from .stores import Outcome, together
-from .subjects import canonical, is_address
+from .subjects import is_email, normalise_subject
 
 LINK_DAYS = 7  # for which the link to confirm works, and the one to an answer twice as long
 SOON_DAYS = 7  # before it is due, a request is due soon
@@ -56,10 +56,10 @@ class Desk:
 
         Who asks is looked up by :meth:`Post.process`, later, so that nothing here depends on whether the address is known.
         """
-        email, message = canonical(email), message.strip()
+        email, message = normalise_subject(email), message.strip()
         if kind not in KINDS:
             raise RequestError("kind", kind, ", ".join(KINDS))
-        if not is_address(email):
+        if not is_email(email):
             raise RequestError("email", email, "a mail address")
         if len(message) > LONGEST_MESSAGE:
             raise RequestError("message", f"{len(message)} characters", f"up to {LONGEST_MESSAGE}")

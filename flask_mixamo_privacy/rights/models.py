@@ -17,7 +17,7 @@ from .columns import columns_of, field_of, is_secret
 from .duration import days_after
 from .row import Row, instead_of, is_erased, says_erased
 from .stores import Done, Kept, PersonalStore
-from .subjects import canonical
+from .subjects import normalise_subject
 
 _MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
 
@@ -210,7 +210,7 @@ class _ModelStore:
 
     def _is(self, connection: sa.Connection, model: Any, subject: str) -> Any:
         column, key, target = self._models._subject(model, self._models.subjects[model])
-        same = _same(connection, column, canonical(subject))
+        same = _same(connection, column, normalise_subject(subject))
         return same if key is None else key.in_(sa.select(target).where(same))
 
     def _made(self, model: Any) -> sa.Column[Any] | None:
@@ -252,7 +252,7 @@ def _table(model: Any) -> sa.Table:
 
 
 def _same(connection: sa.Connection, column: sa.Column[Any], subject: str) -> Any:
-    """Whether a column holds this subject: an id as it is, an address in any spelling that has this canonical form.
+    """Whether a column holds this subject: an id as it is, an address in any spelling of the same person.
 
     What a database takes for a small letter depends on the database (SQLite knows A to Z only), so it is asked for what
     has the same ASCII letters, and Python decides. K and I are no such letters: two that are not ASCII become k and i.
@@ -260,9 +260,10 @@ def _same(connection: sa.Connection, column: sa.Column[Any], subject: str) -> An
     text = sa.cast(column, sa.Text)
     if "@" not in subject:
         return text == subject
-    pattern = "%" + re.sub(r"[^!-hjl-~]+", "%", re.sub(r"([\\%_])", r"\\\1", subject)) + "%"
+    name = subject.rpartition("@")[0]  # the host may be stored in Unicode
+    pattern = "%" + re.sub(r"[^!-hjl-~]+", "%", re.sub(r"([\\%_])", r"\\\1", name)) + "@%"
     alike = sa.select(text).distinct().where(sa.func.lower(text).like(pattern, escape="\\"))
-    return text.in_([found for found in connection.scalars(alike) if canonical(found) == subject])
+    return text.in_([found for found in connection.scalars(alike) if normalise_subject(found) == subject])
 
 
 def _sorted(models: Iterable[Any]) -> list[sa.Table]:

@@ -10,7 +10,7 @@ from ..ledger import Ledger
 from .book import Book
 from .moments import just_after, timestamp_of
 from .stores import Outcome, Stores
-from .subjects import canonical
+from .subjects import normalise_subject
 
 #: What an entry of the ledger is called, by what was asked for.
 ENTRIES = {"correct": "correction", "restrict": "restriction", "object": "objection"}
@@ -39,7 +39,7 @@ class People:
 
         Raises :class:`StoreError` where a store fails, for a part would pass as the whole.
         """
-        found = self.stores.export(canonical(subject))
+        found = self.stores.export(normalise_subject(subject))
         if choices := self.export_choices(subject):
             found["opt-ins"] = choices
         if accepted := self.export_accepted(subject):
@@ -50,19 +50,19 @@ class People:
     def erase(self, subject: str, who: str, request: int | None = None) -> list[Outcome]:
         """Erase somebody everywhere. The entry comes first: what a crash leaves behind is found by replaying it."""
         about: dict[str, Any] = {"request": request} if request is not None else {}
-        if older := dict(list(self._keys.hashes_by_key(canonical(subject)).items())[:-1]):
+        if older := dict(list(self._keys.hashes_by_key(normalise_subject(subject)).items())[:-1]):
             about["older"] = older  # what stands about somebody may have been written down under a key of before
         at = self._note("erasure", subject, what="person", by=who, **about)
-        outcomes = self.stores.erase(canonical(subject))
+        outcomes = self.stores.erase(normalise_subject(subject))
         self.stop_marketing(subject, "erasure")
-        self.forget_standings(canonical(subject))
+        self.forget_standings(normalise_subject(subject))
         if request is None:
             self.forget_requests(subject, at)
         return outcomes
 
     def forget_requests(self, subject: str, at: str) -> int:
         """Blank what somebody asked for up to a moment; gives the number of requests."""
-        return self._book.forget(canonical(subject), timestamp_of(just_after(at)), {"text": ERASED, "stores": []})
+        return self._book.forget(normalise_subject(subject), timestamp_of(just_after(at)), {"text": ERASED, "stores": []})
 
     def addresses(self) -> set[str]:
         """Everybody whose address is in a request."""
@@ -71,7 +71,7 @@ class People:
     def correct(self, subject: str, changes: Mapping[str, str], who: str) -> list[Outcome]:
         """Set fields anew everywhere; the ledger keeps which, so that a restore cannot undo it unnoticed."""
         self._note("correction", subject, by=who, fields=sorted(changes))
-        return self.stores.correct(canonical(subject), changes)
+        return self.stores.correct(normalise_subject(subject), changes)
 
     def note(self, kind: str, subject: str, who: str, request: int) -> None:
         """Leave the entry of what a person of the site's has seen to by hand."""
@@ -85,7 +85,7 @@ class People:
 
     def hash(self, subject: str) -> tuple[str, str]:
         """``(key id, keyed hash)`` of somebody, under the newest key."""
-        return self._keys.hash(canonical(subject))
+        return self._keys.hash(normalise_subject(subject))
 
     def _note(self, kind: str, subject: str, **detail: Any) -> str:
         return self._ledger.record_or_spool(kind, subject=subject, detail=detail, escape=False).at

@@ -11,7 +11,7 @@ from ..database import Database, rewrite_rows
 from ..errors import RightsUnavailable
 from ..keys import Keys
 from .moments import timestamp
-from .subjects import canonical
+from .subjects import normalise_subject
 
 #: What stands about a known child.
 MINOR = "minor"
@@ -51,7 +51,7 @@ class Standings:
 
     def note(self, subject: str, what: str, *, policy: str = "", text: str = "") -> None:
         """Write down that this holds for somebody from now on, in place of what stood there before."""
-        key_id, hashed = self._keys.hash(canonical(subject))
+        key_id, hashed = self._keys.hash(normalise_subject(subject))
         row = {"subject": hashed, "subject_key": key_id, "what": what, "at": timestamp(), "policy": policy, "text": text}
         with self._database.write() as connection:
             connection.execute(sa.delete(_standings).where(self._is(subject, what)))
@@ -105,7 +105,7 @@ class Standings:
         return self._database.delete(sa.delete(_standings).where(_standings.c.what == what, _standings.c.at < moment))
 
     def _renew(self, subject: str, row: sa.RowMapping) -> None:
-        key_id, hashed = self._keys.hash(canonical(subject))
+        key_id, hashed = self._keys.hash(normalise_subject(subject))
         if key_id != row["subject_key"]:
             new = {"subject": hashed, "subject_key": key_id}
             with self._database.write() as connection:
@@ -113,7 +113,7 @@ class Standings:
                 rewrite_rows(connection, _standings, matching, lambda rows: [row | new for row in rows])
 
     def _accepted_by(self, subject: str) -> sa.ColumnElement[bool]:
-        return _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what != MINOR)
+        return _standings.c.subject.in_(self._keys.hashes(normalise_subject(subject))) & (_standings.c.what != MINOR)
 
     def _is(self, subject: str, what: str) -> sa.ColumnElement[bool]:
-        return _standings.c.subject.in_(self._keys.hashes(canonical(subject))) & (_standings.c.what == what)
+        return _standings.c.subject.in_(self._keys.hashes(normalise_subject(subject))) & (_standings.c.what == what)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import StoreError
 from ..model import Policy
-from .subjects import canonical
+from .subjects import normalise_subject, spellings_of
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -141,7 +141,7 @@ class Stores:
         held: set[str] = set()
 
         def look() -> Done:
-            held.update(map(canonical, store.people()))
+            held.update(map(normalise_subject, store.people()))
             return Done()
 
         return held, _attempt(store, look).error
@@ -165,17 +165,18 @@ def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[Outcome]) -
 def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
     assert store.erase is not None
     if before is None:
-        return as_done(store.erase(subject), "deleted")
+        return _together(as_done(store.erase(spelling), "deleted") for spelling in _spellings(store, subject))
     if not store.tells_ages:
         says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
         raise StoreError("erase", store.name, "a callable with a parameter named before", says)
-    return as_done(store.erase(subject, before=before), "deleted")
+    return _together(as_done(store.erase(spelling, before=before), "deleted") for spelling in _spellings(store, subject))
 
 
 def _export(store: PersonalStore, subject: str) -> Any:
     assert store.export is not None
     try:
-        return store.export(subject)
+        found = [data for spelling in _spellings(store, subject) if (data := store.export(spelling))]
+        return found[0] if len(found) == 1 else found
     except Exception as error:  # of a site's own callable
         what, says = f"The export of the store {store.name!r}", f"{type(error).__name__}: {error}"
         hint = "Nothing was exported, for a part would pass as the whole. Mend the store and try again."
@@ -189,7 +190,21 @@ def _expire(store: PersonalStore, now: datetime) -> Done:
 
 def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> Done:
     assert store.correct is not None
-    return as_done(store.correct(subject, changes), "corrected")
+    return _together(as_done(store.correct(spelling, changes), "corrected") for spelling in _spellings(store, subject))
+
+
+def _spellings(store: PersonalStore, subject: str) -> list[str]:
+    """Return what to ask a store for. Models find every spelling of an address by themselves."""
+    return [subject] if store.models else spellings_of(subject)
+
+
+def _together(parts: Iterable[Done]) -> Done:
+    """Return the sum of what was done under each spelling of a subject."""
+    first, *others = parts
+    for part in others:
+        numbers = (first.deleted + part.deleted, first.anonymised + part.anonymised, first.corrected + part.corrected)
+        first = Done(*numbers, (*first.kept, *part.kept))
+    return first
 
 
 def _attempt(store: PersonalStore, act: Callable[[], Done]) -> Outcome:
