@@ -117,7 +117,7 @@ def prune_command() -> None:
         click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
     if deleted.mails:
         click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
-    expired = here.rights.expire()
+    expired = here.rights.replay.expire()
     if rows := sum(outcome.done.changed for outcome in expired):
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
     failed = [outcome for outcome in expired if outcome.error]

@@ -306,7 +306,7 @@ class Privacy:
         Sender, date and Message-ID are added where they are missing.
         """
         here = site()
-        way = here.rights.way_out
+        way = here.mailer.way_out
         if way is None:
             raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
         for name, value in here.mail.stationery().items():

@@ -29,9 +29,19 @@ from .mail.inbox import Inbox
 from .mail.room import Room
 from .pages import Pages
 from .pending import Pending
-from .rights.moments import DAY, days_ago, timestamp
-from .rights.office import Office
-from .rights.stores import Register
+from .policy import Requests
+from .rights.acceptances import Acceptances
+from .rights.book import Book
+from .rights.desk import Desk
+from .rights.mail import Mailer
+from .rights.minors import Minors
+from .rights.moments import DAY, days_ago, timestamp, today
+from .rights.office import Rights
+from .rights.people import People
+from .rights.post import Post
+from .rights.replay import Replay
+from .rights.standings import Standings
+from .rights.stores import Register, Stores
 from .signals import SIGNALS_OF_REQUESTS, recording_failed
 from .tracking.allowance import Allowance
 from .tracking.client import Providers
@@ -134,12 +144,12 @@ class Site:
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
         self.denials = Denials(settings.log_dir)
         self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
-        self.rights = Office(settings, registered, self.ledger, self.keys, self.store, self._tell)
-        self.mail = Room(settings, self.ledger, self.keys, self.rights.minors.is_minor)
-        self.rights.people.stop_marketing = self.mail.stop
-        self.rights.people.export_choices = self.mail.marketing.export
-        self.rights.replay.choices = self.mail.marketing.replay
-        self.rights.replay.load = lambda: self.load(WAIT)
+        standings = Standings(settings.rights_url, self.keys)
+        minors = Minors(standings, self.policy.minors)
+        self.mail = Room(settings, self.ledger, self.keys, minors.is_minor)
+        sender = settings.mail_from or (self.policy.contact.email if self.policy.contact else None)
+        self.mailer = Mailer(settings.send, settings.smtp_url, self.policy.site, sender)
+        self.rights = self._build_rights(registered, minors, Acceptances(standings))
         place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
         aside, language = Aside(settings.mail_aside, self.policy.retention.mail), self.policy.language
         self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, aside, language)
@@ -148,8 +158,21 @@ class Site:
         self._app = app
         self._background = Background(self._work)
         self._pruned_on = 0
+        self._expired_on = ""
         self._unasked = {gpc: decide(self.policy, None, gpc) for gpc in (False, True)}
         self._failing = threading.Lock()
+
+    def _build_rights(self, registered: Register, minors: Minors, acceptances: Acceptances) -> Rights:
+        policy, settings, prefix = self.policy, self.settings, self.settings.url_prefix
+        stores = Stores(policy, registered)
+        book = Book(settings.rights_url, (policy.requests or Requests()).days)
+        built_in = (self.mail.marketing, acceptances, minors, book)  # an erasure goes through them in this order
+        people = People(stores, self.ledger, self.keys, built_in)
+        desk = Desk(policy, book, people, self.mailer.send, self._tell, prefix)
+        post = Post(desk, self.mailer.send, self._tell, prefix)
+        archives = policy.retention.archives
+        replay = Replay(self.ledger, self.keys, people, self.store, archives, lambda: self.load(WAIT))
+        return Rights(stores, book, people, desk, post, replay, minors, acceptances)
 
     def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
         """What a consent cookie comes to; garbage and nothing are the same."""
@@ -235,10 +258,16 @@ class Site:
             self.prune()
 
     def _attend(self) -> None:
-        """Send the links that requests wait for; a fault in it keeps no event from being loaded."""
+        """Send the links that requests wait for, and once a day delete what expired.
+
+        An error in it is logged, so that events are loaded all the same.
+        """
         try:
             with self._app.app_context():  # the site's own stores and its way to send mail may need it
-                self.rights.attend()
+                self.rights.post.process()
+                if self._expired_on != today():
+                    self.rights.replay.expire()
+                    self._expired_on = today()
         except Exception as error:
             logger.error("Requests will be looked at again: %s", error, exc_info=error)
 

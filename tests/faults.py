@@ -86,7 +86,7 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "a loader that looks at no tombstone": ("tracking.store.Store.add", loader_looks_at_no_tombstone),
     "opt-outs that are not replayed": ("mail.marketing.Marketing.replay", _none),
     "accepted licences that are not replayed": ("rights.standings.Standings.forget_again", _none),
-    "requests that are not replayed": ("rights.replay.Replay._requests", _none),
+    "requests that are not replayed": ("rights.book.Book.subjects", lambda book: set()),
     "working sets of reports that keep the visitor": ("tracking.store.Store.erase", working_sets_keep_the_visitor),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from ..errors import KeyMissing, RequestError, RightsUnavailable
@@ -10,6 +11,7 @@ from ..keys import Keys
 from ..ledger import Ledger, ShownText, detail_of, hashes_of, is_of_a_person
 from ..model import Policy
 from ..rights.moments import timestamp
+from ..rights.stores import BuiltInStore
 from ..rights.subjects import email_of
 from .choices import EVERYTHING, Choice, Choices
 from .decision import Decision
@@ -20,8 +22,10 @@ PURPOSE = "marketing"  # and the name of the list, where a site has only one
 IsMinor = Callable[[str], bool]
 
 
-class Marketing:
+class Marketing(BuiltInStore):
     """Keeps what people want. The proof goes to the ledger first; what stands in :class:`Choices` has the effect."""
+
+    name = "opt-ins"
 
     def __init__(self, url: str, ledger: Ledger, keys: Keys, policy: Policy, is_minor: IsMinor) -> None:
         self.tokens = Tokens(keys)
@@ -58,9 +62,14 @@ class Marketing:
         """Take an address off a list, or off all of them; it always takes effect, or raises."""
         self._opt_out(self.tokens.marks(_person(address)), list_name, source)
 
-    def stop(self, subject: str, source: str) -> None:
-        """Take somebody off all lists: an address, or an id of the site's own."""
-        self._opt_out(self.tokens.marks(subject), EVERYTHING, source)
+    def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
+        """Take a person off all lists. The opt-out itself is kept, so that no marketing mail goes there again."""
+        self._opt_out(self.tokens.marks(subject), EVERYTHING, "erasure")
+        return 0
+
+    def record_objection(self, subject: str) -> None:
+        """Take a person off all lists, because they object (GDPR art. 21(3))."""
+        self._opt_out(self.tokens.marks(subject), EVERYTHING, "objection")
 
     def of(self, subject: str) -> list[Choice]:
         """All that somebody said, a list each; raises :class:`KeyMissing` where that cannot be told."""
@@ -104,7 +113,7 @@ class Marketing:
         except RightsUnavailable:
             return Decision(False, "unavailable")
 
-    def replay(self, since: str) -> int:
+    def replay(self, erased: Mapping[str, str], since: str) -> int:
         """After a restore, let what the ledger says last have effect again; gives the number of what had been lost."""
         newest: dict[tuple[str, str], Mapping[str, str]] = {}
         for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", "erasure", since=since):

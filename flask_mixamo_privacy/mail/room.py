@@ -41,10 +41,6 @@ class Room:
             return self._counted(self.marketing.may_mail(address, list_name))
         return self._counted(Decision(bool(email_of(address)), str(mail_class) if email_of(address) else "no-address"))
 
-    def stop(self, subject: str, why: str) -> None:
-        """Let no marketing mail go to somebody any more."""
-        self.marketing.stop(subject, why)
-
     def link(self, address: str, list_name: str, base: str) -> str:
         """The address of the page where somebody unsubscribes."""
         return f"{base}{self.pages}/unsubscribe/{self.marketing.tokens.make(address, list_name)}"

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,10 +16,16 @@ import sqlalchemy as sa
 from ..database import Database
 from ..errors import RequestError, RightsUnavailable
 from .duration import due
+from .moments import timestamp_of
+from .stores import BuiltInStore
+from .subjects import normalise_subject
 
 KINDS = ("access", "correct", "delete", "restrict", "object")
 OPEN = ("open", "verified")
 CLOSED = ("answered", "refused", "expired")
+
+#: The answer to a request that was open when its person was erased.
+ERASED = "All that was stored about you was erased."
 
 _tables = sa.MetaData()
 
@@ -84,8 +90,10 @@ class Request:
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
 
 
-class Book:
+class Book(BuiltInStore):
     """The requests of one site, in a database of their own."""
+
+    name = "requests"
 
     def __init__(self, url: str, days: int) -> None:
         self._database = Database(url, _tables, "The database of requests", RightsUnavailable)
@@ -117,7 +125,7 @@ class Book:
         """What somebody asked for, by the keyed hash that it was written down under."""
         return self.select(_requests.c.subject == subject)
 
-    def addresses(self) -> set[str]:
+    def subjects(self) -> set[str]:
         """Everybody whose address is still in it."""
         return {request.email for request in self.select(_requests.c.email != "")}
 
@@ -160,14 +168,18 @@ class Book:
             self._database.truncate_wal()
         return len(named)
 
-    def forget(self, email: str, before: str, answer: Mapping[str, Any]) -> int:
-        """Blank all that one address asked for before a moment; what was open of it is answered with this."""
-        if not self._database.exists:
+    def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
+        """Blank all requests that one address made before a moment, and close those that are open.
+
+        Nothing is done while a request of the same person is being answered: the desk calls this again once it is closed.
+        """
+        if request is not None or not self._database.exists:
             return 0
-        theirs = (_requests.c.email == email) & (_requests.c.opened < before)
-        for request in self.select(theirs, _requests.c.state.in_(OPEN)):
-            self.close(request.number, "answered", before, answer)
-        return self.blank(theirs)
+        moment = timestamp_of(before)
+        matching = (_requests.c.email == normalise_subject(subject)) & (_requests.c.opened < moment)
+        for found in self.select(matching, _requests.c.state.in_(OPEN)):
+            self.close(found.number, "answered", moment, {"text": ERASED, "stores": []})
+        return self.blank(matching)
 
     def blank_closed(self, now: str) -> int:
         """Blank what is closed, but for an answer that may still be read by its link."""

@@ -11,9 +11,8 @@ from ..errors import MailError, RequestError
 from ..model import Policy
 from .book import CLOSED, KINDS, OPEN, Book, Request
 from .duration import days_after
-from .letters import Letter, to_answer, to_extend
-from .mail import Mailer
-from .moments import later, now, timestamp, today
+from .letters import Letter, SendLetter, to_answer, to_extend
+from .moments import just_after, later, now, timestamp, today
 from .people import People
 from .stores import Outcome, together
 from .subjects import is_email, normalise_subject
@@ -30,11 +29,11 @@ Notify = Callable[[str, int], None]
 class Desk:
     """The requests of one site."""
 
-    def __init__(self, policy: Policy, book: Book, people: People, mailer: Mailer, notify: Notify, pages: str) -> None:
+    def __init__(self, policy: Policy, book: Book, people: People, send: SendLetter, notify: Notify, pages: str) -> None:
         self.policy = policy
         self.book = book
         self.people = people
-        self._mailer = mailer
+        self._send = send
         self._notify = notify
         self._pages = pages  # where our pages are, below a site's base
 
@@ -217,7 +216,7 @@ class Desk:
     def _tell(self, letter: Letter) -> str:
         """Send a letter; gives the sentence that says why it could not be sent, or nothing."""
         try:
-            self._mailer.send(letter.to, letter.subject, letter.text, letter.lang)
+            self._send(letter)
         except MailError as error:
             return str(error)
         return ""
@@ -225,7 +224,7 @@ class Desk:
     def _close(self, request: Request, state: str, answer: dict[str, Any], mail_error: str) -> Request:
         self.book.close(request.number, state, timestamp(), answer | {"told": not mail_error}, mail_error=mail_error)
         if request.kind == "delete" and state == "answered":
-            self.people.forget_requests(request.email, timestamp())
+            self.book.erase(request.email, just_after(timestamp()))
         self.book.blank_closed(timestamp())
         self._notify("answered", request.number)
         return self.book.find(request.number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,10 @@ class Letter:
     subject: str
     text: str
     lang: str
+
+
+#: Sends a letter, or raises :class:`MailError`.
+SendLetter = Callable[[Letter], None]
 
 
 def kind_of(kind: str, t: Language) -> str:

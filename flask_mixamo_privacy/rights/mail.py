@@ -12,6 +12,7 @@ from email.utils import format_datetime, make_msgid
 from urllib.parse import unquote, urlsplit
 
 from ..errors import MailError
+from .letters import Letter
 from .moments import now as right_now
 
 _PATIENCE = 20  # seconds for a mail server to answer
@@ -32,31 +33,27 @@ class Mailer:
         """What mails are handed to, where there is anything."""
         return self._send
 
-    @property
-    def ready(self) -> bool:
-        return self._send is not None and self._sender is not None
-
-    def send(self, to: str, subject: str, text: str, lang: str) -> None:
-        """Send a plain text; raises :class:`MailError` for whatever goes wrong."""
+    def send(self, letter: Letter) -> None:
+        """Send a letter as plain text. Raises :class:`MailError` for whatever goes wrong."""
         if self._send is None:
             raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
         if self._sender is None:
             raise MailError("No mail goes out: declare a [contact] with an email in privacy.toml, as its sender.")
         try:
-            self._send(self._message(to, subject, text, lang))
+            self._send(self._message(letter))
         except Exception as error:  # a callable of the site's, or the network
-            raise MailError(f"The mail could not be sent: {_without_names(error, to)}") from error
+            raise MailError(f"The mail could not be sent: {_without_names(error, letter.to)}") from error
 
-    def _message(self, to: str, subject: str, text: str, lang: str) -> EmailMessage:
+    def _message(self, letter: Letter) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = Address(self._name, addr_spec=self._sender)
-        message["To"] = Address(addr_spec=to)
-        message["Subject"] = subject
+        message["To"] = Address(addr_spec=letter.to)
+        message["Subject"] = letter.subject
         message["Date"] = format_datetime(right_now())
         message["Message-ID"] = make_msgid(domain=(self._sender or "").rpartition("@")[2])
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation reply to it
-        message.set_content(text)
-        message["Content-Language"] = lang
+        message.set_content(letter.text)
+        message["Content-Language"] = letter.lang
         return message
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from ..policy import Minors as Declared
 from .moments import later
 from .standings import MINOR, Standings
+from .stores import BuiltInStore
 
 _DAYS_OF_A_YEAR = 366
 
 
-class Minors:
+class Minors(BuiltInStore):
     """Who said to be a child, or of whom it was learnt.
 
-    After as many years as the declared age nobody is one any longer, however young they were; the row goes then.
+    After as many years as the declared age nobody is one any longer, however young they were; the row goes then. An
+    erasure leaves it: who is known to be a child stays protected.
     """
+
+    name = "minors"
 
     def __init__(self, standings: Standings, declared: Declared | None) -> None:
         self._standings = standings

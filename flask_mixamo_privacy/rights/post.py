@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..errors import MailError
 from .book import Request
 from .desk import LINK_DAYS, SOON_DAYS, Desk, Notify
-from .letters import to_confirm
-from .mail import Mailer
+from .letters import SendLetter, to_confirm
 from .moments import later, timestamp
 
 _AGAIN = 300  # seconds until a mail that could not be sent is tried again
@@ -21,10 +20,10 @@ NO_BASE = (
 class Post:
     """Works through what the form wrote down. Several may work at once; each link goes out once."""
 
-    def __init__(self, desk: Desk, mailer: Mailer, notify: Notify, pages: str) -> None:
+    def __init__(self, desk: Desk, send: SendLetter, notify: Notify, pages: str) -> None:
         self._desk = desk
         self._book = desk.book
-        self._mailer = mailer
+        self._send_letter = send
         self._notify = notify
         self._pages = pages
 
@@ -54,15 +53,11 @@ class Post:
     def _try(self, request: Request) -> str:
         if not request.base:
             return NO_BASE
-        if not self._mailer.ready:  # no token is made that nobody gets
-            return self._refused(request, "")
         token = self._book.link(request.number, "confirm", later(days=LINK_DAYS))
-        return self._refused(request, f"{request.base}{self._pages}/requests/confirm/{token}")
-
-    def _refused(self, request: Request, link: str) -> str:
+        link = f"{request.base}{self._pages}/requests/confirm/{token}"
         letter = to_confirm(self._desk.policy.site, request, link, later(days=LINK_DAYS)[:10])
         try:
-            self._mailer.send(letter.to, letter.subject, letter.text, letter.lang)
+            self._send_letter(letter)
         except MailError as error:
             return str(error)
         return ""

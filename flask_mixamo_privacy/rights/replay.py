@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,9 +11,9 @@ from ..keys import Keys
 from ..ledger import Ledger, detail_of, hashes_of, is_of_a_person
 from ..period import Period
 from ..tracking.store import Store
-from .moments import just_after, later
+from .moments import just_after, later, now
 from .people import People
-from .stores import Outcome, PersonalStore
+from .stores import BuiltInStore, Outcome, PersonalStore
 
 Row = dict[str, Any]
 
@@ -51,18 +52,21 @@ class Replayed:
 class Replay:
     """Goes through the ledger as far back as archives are kept, and matches by keyed hashes, under every key."""
 
-    def __init__(self, ledger: Ledger, keys: Keys, people: People, store: Store, archives: Period) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        keys: Keys,
+        people: People,
+        store: Store,
+        archives: Period,
+        load: Callable[[], object],  # loads the log, and leaves no copy of the visitors buried in the store
+    ) -> None:
         self._ledger = ledger
         self._keys = keys
         self._people = people
         self._store = store
         self._archives = archives
-        #: Loads the log, and leaves no copy of whoever is buried.
-        self.load: Callable[[], object] = lambda: None
-        #: Called with keyed hashes and the moment when each was erased: forgets what stood about them before.
-        self.forget_standings: Callable[[Mapping[str, str]], int] = lambda graves: 0
-        #: Called with a moment: lets what the ledger says since then of marketing mail have effect again.
-        self.choices: Callable[[str], int] = lambda since: 0
+        self._load = load
 
     def run(self) -> Replayed:
         """Erase again what was erased, and list what was corrected, wherever a backup brought it back.
@@ -76,14 +80,19 @@ class Replay:
         found.visitors = self._events(erasures)
         for store in self._people.stores:
             self._replay_store(store, erasures, found)
-        found.requests = self._requests(erasures)
-        found.standings = self.forget_standings(_graves(erasures.values()))
-        found.choices = self.choices(since)
+        own = Counter({store.name: self._replay_built_in(store, erasures, since) for store in self._people.built_in})
+        found.requests, found.standings, found.choices = own["requests"], own["licences"], own["opt-ins"]
         found.corrections = list(self._corrections(since, found))
         found.unreadable = self._ledger.unreadable(since=since)
         return found
 
-    def end(self) -> list[Outcome]:
+    def expire(self) -> list[Outcome]:
+        """Delete what is not needed any longer, such as fields that an erasure kept. A store that fails stops no other."""
+        for store in self._people.built_in:
+            store.expire()
+        return self._end() + self._people.stores.expire(now())
+
+    def _end(self) -> list[Outcome]:
         """Erase once more whoever's name or address was kept, for its time may be over; what that came to, where anything.
 
         Nothing in such a row says that its person was erased, so it goes by the ledger, as after a restore.
@@ -102,7 +111,7 @@ class Replay:
         again = self._come_back({row["subject"] for row in gone})
         for visitor in again:
             self._store.erase(visitor, max(row["at"] for row in gone)[:10])
-        self.load()
+        self._load()
         return len(again)
 
     def _come_back(self, hashes: set[str]) -> list[str]:
@@ -118,9 +127,10 @@ class Replay:
             if outcome.error or outcome.done.changed:
                 found.stores.append(outcome)
 
-    def _requests(self, erasures: dict[str, Row]) -> int:
-        matched = self._matches(self._people.addresses(), erasures)
-        return sum(self._people.forget_requests(person, row["at"]) for person, row in matched)
+    def _replay_built_in(self, store: BuiltInStore, erasures: dict[str, Row], since: str) -> int:
+        matched = self._matches(store.subjects(), erasures)
+        erased = sum(store.erase(person, just_after(row["at"])) for person, row in matched)
+        return erased + store.replay(_graves(erasures.values()), since)
 
     def _held(self, store: PersonalStore, found: Replayed) -> set[str]:
         """Everybody whom a store holds; what keeps it from saying so is told once, and stops no other store."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import StoreError
 from ..model import Policy
@@ -91,6 +91,47 @@ class PersonalStore:
         """Every subject that it holds."""
         for found in self.subject() if self.subject is not None else ():
             yield str(found)
+
+
+class BuiltInStore(Protocol):
+    """Personal data that the extension itself stores: requests, marketing preferences, accepted licences, minors.
+
+    Like a :class:`PersonalStore`, except that it may know people only by keyed hashes, and that an erasure may have to
+    leave a trace in it. A subclass overrides what its data needs.
+    """
+
+    name: str  # under which an export lists its data
+
+    def subjects(self) -> Iterable[str]:
+        """Return the people that it holds by name. :meth:`replay` is for those known only by a keyed hash."""
+        return ()
+
+    def export(self, subject: str) -> list[dict[str, str]]:
+        """Return what is stored about a person."""
+        return []
+
+    def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
+        """Erase what was stored about a person before a moment, and return the number of rows.
+
+        ``request`` is the number of the request that is answered by it, if there is one.
+        """
+        return 0
+
+    def record_objection(self, subject: str) -> None:
+        """Let an objection of a person take effect (GDPR art. 21)."""
+        return
+
+    def replay(self, erased: Mapping[str, str], since: str) -> int:
+        """After a restore, let the ledger's entries take effect again, and return the number of changes.
+
+        ``erased`` is the time of the latest erasure by the person's keyed hash. ``since`` is the time of the oldest
+        archive.
+        """
+        return 0
+
+    def expire(self) -> int:
+        """Delete what is not needed any longer, and return the number of rows."""
+        return 0
 
 
 #: What was registered, each made into a store once the policy is known.
