@@ -55,15 +55,18 @@ def local_path(target: str | None) -> str | None:
 
 
 def problem(status: int, message: str) -> Response:
-    as_json = wants_json()
-    response = (
-        no_store(jsonify(message=exchange().language(message).text)) if as_json else settings_page(message, is_error=True)
-    )
+    """Answer with a message of the catalogues: as JSON, or on the settings page."""
+    response: Response
+    if wants_json():
+        response = no_store(jsonify(message=exchange().language(message).text))
+    else:
+        response = settings_page(message, is_error=True)
     response.status_code = status
     return response
 
 
 def settings_page(message: str | None, is_error: bool = False, removed: Sequence[Cookie] = ()) -> Response:
+    """Render the settings page; ``removed`` lists what a withdrawal left for a script to delete."""
     here = exchange()
     page = render_template(
         "mixamo_privacy/settings.html",
