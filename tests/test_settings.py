@@ -115,14 +115,6 @@ def test_every_setting_is_filled_in_and_has_a_sentence(tmp_path):
     )
 
 
-def test_the_readme_lists_every_setting():
-    """A setting that nobody can find does not exist."""
-    from pathlib import Path
-
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    assert [name for name in DEFAULTS if f"`{name}`" not in readme] == []
-
-
 def test_initialised_twice_says_what_was_meant(tmp_path):
     """Either form, once an app."""
     app = app_with(tmp_path)

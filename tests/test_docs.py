@@ -1,0 +1,118 @@
+"""The documentation: complete, with links that lead somewhere and an example that runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from flask_mixamo_privacy import Privacy
+
+ROOT = Path(__file__).parent
+while not (ROOT / "README.md").exists():
+    ROOT = ROOT.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[a-z0-9]+\]: (\S+)", re.MULTILINE)
+
+#: Idioms that a reader whose language is another has to decode.
+IDIOMS = re.compile(
+    r"\b(whoever|whomever|nobody|somebody|anybody|anew|lest|be it|at hand|beforehand|mend|see to|sees to|seen to|"
+    r"put up with|comes? to|so too|of which|any more)\b",
+    re.IGNORECASE,
+)
+
+
+def app_in(folder):
+    app = Flask("documented", instance_path=str(folder))
+    app.config.update(SECRET_KEY="not a secret, a test")
+    Privacy(app)
+    return app
+
+
+def page(name):
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def anchors(path):
+    """As GitHub makes them of headings."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def commands(command, name, context):
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            yield from commands(command.get_command(context, each), f"{name} {each}", context)
+    else:
+        yield name, command
+
+
+def test_the_docs_list_every_setting_with_its_default(tmp_path):
+    """And no setting that does not exist."""
+    config = app_in(tmp_path).config
+    rows = dict(re.findall(r"^\| `(PRIVACY_\w+)` \| `(.+?)` \|", page("settings.md"), re.MULTILINE))
+    defaults = {name: value for name, value in config.items() if name.startswith("PRIVACY_")}
+    assert {name: ast.literal_eval(text) for name, text in rows.items()} == defaults
+
+
+def test_the_docs_name_no_setting_that_does_not_exist(tmp_path):
+    """A renamed setting is renamed on every page."""
+    known = {name for name in app_in(tmp_path).config if name.startswith("PRIVACY_")}
+    named = {name for path in PAGES for name in re.findall(r"\bPRIVACY_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))}
+    assert named <= known
+
+
+def test_the_docs_list_every_command_with_every_option(tmp_path):
+    """In docs/cli.md, each command's row has all its options."""
+    app = app_in(tmp_path)
+    lines = page("cli.md").splitlines()
+    context = click.Context(app.cli)
+    for name, command in commands(app.cli.get_command(context, "privacy"), "flask privacy", context):
+        rows = [line for line in lines if f"`{name}" in line] + [line for line in lines if name.endswith(" audit")]
+        options = {option for each in command.params if isinstance(each, click.Option) for option in each.opts}
+        assert rows, name
+        assert [option for option in sorted(options) if option not in "\n".join(rows)] == [], name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path):
+    """Pages, pictures and headings."""
+    for target in (one or other for one, other in LINK.findall(path.read_text(encoding="utf-8"))):
+        if not target.startswith(("https://", "http://")):
+            file, _, anchor = target.partition("#")
+            found = path.parent / file if file else path
+            assert found.exists(), target
+            assert not anchor or anchor in anchors(found), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_the_examples_can_be_parsed(path):
+    """Python and TOML."""
+    for source in blocks(path, "python"):
+        ast.parse(source)
+    for source in blocks(path, "toml"):
+        tomllib.loads(source)
+
+
+def test_the_docs_name_tests_that_exist():
+    """So that a reader can watch a promise being kept."""
+    known = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    named = {name for path in PAGES for name in re.findall(r"`(test_[a-z_]+)`", path.read_text(encoding="utf-8"))}
+    assert named <= known
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_the_docs_are_in_plain_english(path):
+    """None of the idioms that have to be decoded."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert IDIOMS.findall(text) == []
