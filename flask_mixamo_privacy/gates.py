@@ -13,7 +13,7 @@ from markupsafe import Markup
 from . import wording
 from .current import Exchange, exchange
 from .errors import UndeclaredHost
-from .links import host_of
+from .links import checked_host
 from .model import Policy
 from .policy import Service
 
@@ -45,7 +45,7 @@ class Gates:
     def embed(self, url: str, purpose: str, title: str, attributes: dict[str, Any], place: dict[str, str]) -> Markup:
         """The frame, or in its place why it is not loaded, with a button that allows its service alone."""
         here = exchange()
-        service = self.service_of(host_of(url, "privacy.embed"), purpose, "frame")
+        service = self.service_of(checked_host(url, "privacy.embed"), purpose, "frame")
         anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
         if service.id in here.look().services:
             values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
@@ -71,7 +71,7 @@ class Gates:
 
     def _allows(self, here: Exchange, url: str, purpose: str, load: str) -> bool:
         allowed = here.look().allows(purpose)
-        host = host_of(url, f"privacy.{load}")
+        host = checked_host(url, f"privacy.{load}")
         if not host or host == here.request.host:
             return allowed
         return self.service_of(host, purpose, load).id in here.consent.services
@@ -79,11 +79,10 @@ class Gates:
     def _service_of(self, host: str, purpose: str, load: str) -> Service:
         """The service of this purpose that declares the host; raises :class:`UndeclaredHost`."""
         self._policy.purpose(purpose)
-        name = host.rpartition("@")[2].lower().removesuffix(":443").removesuffix(":80")
-        for service in self._policy.services_of(purpose):
-            if service.has(name) and load in service.loads:
-                return service
-        raise UndeclaredHost(name, purpose, load)
+        service = self._policy.service_for(host, load, purpose)
+        if service is None:
+            raise UndeclaredHost(host, purpose, load)
+        return service
 
 
 def nonce(here: Exchange) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -11,36 +10,38 @@ from markupsafe import Markup
 
 from .current import exchange
 from .errors import AddressError
+from .policy import IGNORED, host_of
 
 _LINK = Markup('<a class="privacy-external" href="{}" rel="external noopener noreferrer">{}<span{}> ({})</span></a>')
 _PLAIN = Markup('<a href="{}">{}</a>')
-_DROPPED = re.compile(r"^[\x00-\x20]+|[\t\r\n]")  # by a browser, before it reads an address
 
 
 @lru_cache(maxsize=1024)
-def host_of(url: str, asked_by: str) -> str:
-    """The host that a browser would go to, empty for a path of this site; raises :class:`AddressError`.
+def checked_host(url: str, asked_by: str) -> str:
+    """The host of an address, empty for a path of this site.
 
-    Browsers take a backslash for a slash, and find a host where ``urlsplit`` sees none: ``https:host``, ``///host``.
+    Raises :class:`AddressError` for another scheme than ``http`` and ``https``, and for an address that only a browser
+    reads like this: with a backslash, or with a host where ``urlsplit`` finds none (``https:host``, ``///host``).
     """
-    address = _DROPPED.sub("", url)
+    address, host = IGNORED.sub("", url), host_of(url)
     try:
         parts = urlsplit(address)
     except ValueError:
         raise AddressError(asked_by, url) from None
-    hidden = not parts.netloc and (parts.scheme or address.startswith("//"))
-    if parts.scheme not in ("", "http", "https") or hidden or "\\" in parts.netloc + parts.path:
+    if parts.scheme not in ("", "http", "https") or "\\" in parts.netloc + parts.path:
         raise AddressError(asked_by, url)
-    return parts.netloc
+    if bool(host) != bool(parts.netloc) or (not host and (parts.scheme or address.startswith("//"))):
+        raise AddressError(asked_by, url)
+    return host
 
 
 def is_external(url: str) -> bool:
     """Whether an address leads to another host, or to none; a Jinja test: ``{% if url is external %}``."""
     try:
-        host = host_of(url, "external")
+        host = checked_host(url, "external")
     except AddressError:
         return True
-    return bool(host) and host.rpartition("@")[2].lower() != request.host
+    return bool(host) and host != request.host.lower()
 
 
 def is_web_address(text: str) -> bool:
@@ -48,7 +49,7 @@ def is_web_address(text: str) -> bool:
     if not text.startswith(("https://", "http://")) or any(map(str.isspace, text)):
         return False
     try:
-        return bool(host_of(text, "web_address"))
+        return bool(checked_host(text, "web_address"))
     except AddressError:
         return False
 
@@ -59,7 +60,7 @@ def external_link(url: str, text: str | None = None) -> Markup:
 
     Raises :class:`AddressError` for an address that is no ``http`` address, such as ``javascript:``.
     """
-    host = host_of(url, "external_link")
+    host = checked_host(url, "external_link")
     said = text if text is not None else host + urlsplit(url).path.rstrip("/")
     if not is_external(url):
         return _PLAIN.format(url, said)

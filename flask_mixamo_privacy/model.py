@@ -46,6 +46,11 @@ class Policy(Declaration):
         """The first declaration that matches a cookie, or an item of another kind of storage; None if there is none."""
         return next((cookie for cookie in self.cookies if cookie.matches(name, kind)), None)
 
+    def service_for(self, host: str, load: str = "", purpose: str | None = None) -> Service | None:
+        """The first service that covers a host, of this purpose if one is given; None if there is none."""
+        services = self.services if purpose is None else self.services_of(purpose)
+        return next((service for service in services if service.covers(host, load)), None)
+
     def days_of(self, cookie_name: str) -> int:
         """How many days a cookie of the extension's own lives, as declared."""
         declared = {cookie.name: cookie.lifetime for cookie in self.cookies}

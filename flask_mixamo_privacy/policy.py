@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -22,6 +23,13 @@ LOG_FIELDS = ("page", "previous", "referrer", "browser", "platform", "provider",
 
 #: The kinds of :class:`Cookie` that the browser keeps as cookies: set by a response, or by a script.
 COOKIES = ("http", "js")
+
+# How a browser finds the host of an address with a special scheme (https://url.spec.whatwg.org/#special-scheme).
+_AUTHORITY = re.compile(r"(?:(https?|wss?|ftp):[/\\]*|[/\\]{2,})(?:[^/\\?#]*@)?([^/\\?#\s]*)", re.IGNORECASE)
+
+#: What a browser drops from an address before it reads it.
+IGNORED = re.compile(r"^[\x00-\x20]+|[\t\r\n]")
+_PORTS = {"http": "80", "ws": "80", "https": "443", "wss": "443", "ftp": "21"}
 
 _PREFIXES = ("__Host-", "__Secure-")
 
@@ -88,9 +96,16 @@ class Service:
     loads: tuple[str, ...]
     link: str = ""
 
-    def has(self, host: str) -> bool:
-        """Whether a host such as ``video.example:8000`` is one of its hosts."""
-        return any(host.endswith(own[1:]) if own.startswith("*.") else host == own for own in self.hosts)
+    def covers(self, host: str, load: str = "") -> bool:
+        """Whether the service declares a host as :func:`host_of` returns it, and, if given, the kind of load.
+
+        A host declared without a port stands for all its ports.
+        """
+        names = {host, without_port(host)}
+        is_declared = any(
+            name.endswith(own[1:]) if own.startswith("*.") else name == own for own in self.hosts for name in names
+        )
+        return is_declared and (not load or load in self.loads)
 
 
 @dataclass(frozen=True)
@@ -225,3 +240,27 @@ class Declaration:
     notices: Notices = Notices()
     promises: tuple[int, ...] = ()  # by number, those that must not go missing
     version: str = ""  # the day of the newest frozen version
+
+
+def host_of(url: str) -> str:
+    """Return the host that a browser would go to, or "" for a path of this site and for an address without a host.
+
+    The host is in lower case, without user information and without a final dot. It has its port unless that is the
+    scheme's own. As in a browser, a backslash counts as a slash, and the number of slashes after a scheme does not matter.
+    """
+    found = _AUTHORITY.match(IGNORED.sub("", url))
+    if found is None:
+        return ""
+    scheme, host = (found[1] or "").lower(), found[2].lower()
+    name = without_port(host)
+    port = host[len(name) + 1 :]
+    if name.startswith("[") != name.endswith("]"):
+        return ""
+    name = name.removesuffix(".")
+    return f"{name}:{port}" if name and port and port != _PORTS.get(scheme) else name
+
+
+def without_port(host: str) -> str:
+    """Return the name or the address in a host such as ``video.example:8000`` or ``[::1]:8000``."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and (port.isdigit() or not port) else host

@@ -6,7 +6,7 @@ import pytest
 
 from flask_mixamo_privacy.audit.evidence import Asked, Banner, Button, Evidence, Left, Link, Page, Place, Plain, Written
 from flask_mixamo_privacy.audit.finding import Finding, gather
-from flask_mixamo_privacy.audit.hosts import host_of, is_third
+from flask_mixamo_privacy.audit.hosts import is_third
 from flask_mixamo_privacy.audit.pictures import subject_of
 from flask_mixamo_privacy.audit.rules import judge
 from flask_mixamo_privacy.audit.rules.banner import harder
@@ -330,11 +330,4 @@ def test_a_site_has_every_name_that_its_settings_give_it():
     own = ("127.0.0.1:5000", "shop.example", "shop.test")
     assert [is_third(host, *own) for host in ("cdn.shop.test", "www.shop.example", "127.0.0.1", "video.example")] == [
         False, False, False, True,
-    ]  # fmt: skip
-
-
-def test_a_host_carries_its_port_where_it_is_not_the_schemes_own():
-    """As a Content-Security-Policy and privacy.toml write it."""
-    assert [host_of(url) for url in ("https://a.example:443/x", "http://a.example:8000", "wss://b.example/", "data:,x")] == [
-        "a.example", "a.example:8000", "b.example", "",
     ]  # fmt: skip

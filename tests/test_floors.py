@@ -112,10 +112,7 @@ FLOORS = (
             f"audit.{room}"
             for room in ("evidence", "finding", "states", "setcookie", "hosts", "routes", "target", "trouble")
         ),
-        *(
-            f"audit.{room}"
-            for room in ("declared", "server", "browser", "watching", "shared", "visitor", "axe", "plainly", "crawl")
-        ),
+        *(f"audit.{room}" for room in ("server", "browser", "watching", "shared", "visitor", "axe", "plainly", "crawl")),
         *(f"audit.{room}" for room in ("signing", "whose", "report", "rules", "baseline", "terminal", "pictures", "page")),
         *(
             f"audit.rules.{room}"

@@ -5,7 +5,7 @@ from flask import render_template_string
 from markupsafe import escape
 from sites import with_services
 
-from flask_mixamo_privacy.policy import Cookie, Service
+from flask_mixamo_privacy.policy import Cookie, Service, host_of
 
 
 @pytest.fixture
@@ -44,6 +44,41 @@ def test_promise_30_the_test_tells_which_links_lead_away(render, url, away):
 def test_a_link_within_the_site_is_a_plain_one(render):
     """The same filter serves for both, as a template may not know which it has."""
     assert render('{{ url|external_link("<b>Here</b>") }}', "/a") == '<a href="/a">&lt;b&gt;Here&lt;/b&gt;</a>'
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("/a", ""), ("a", ""), ("", ""), ("#//x", ""), ("data:,//x", ""), ("mailto:ada@shop.example", ""), ("// note", ""),
+        ("https://a.example:443/x", "a.example"), ("http://a.example:8000", "a.example:8000"), ("wss://b.example/", "b.example"),
+        ("//A.Example./x", "a.example"), ("http://a.example.:8000", "a.example:8000"), ("http://[", ""), ("//", ""),
+        ("http://[::1]:8000/", "[::1]:8000"), ("http://[::1]:80/", "[::1]"), ("https://a@b@c.example", "c.example"),
+        ("https://a.example b@c.example", "c.example"), ("https://c.example#@a.example", "c.example"),
+        ("/\\c.example", "c.example"), ("https:c.example", "c.example"), ("///c.example", "c.example"),
+        (" ht\ntps://c.ex\tample", "c.example"), ("https:\\c.example\\@a.example", "c.example"),
+    ],
+)  # fmt: skip
+def test_the_host_of_an_address_is_the_one_that_a_browser_goes_to(url, host):
+    """In lower case, without user information, final dot or the scheme's own port."""
+    assert host_of(url) == host
+
+
+def test_a_service_covers_all_ports_of_a_host_that_it_declares_without_one():
+    """A host declared with a port stands for that port alone."""
+    service = Service("film", "Film", "media", ("video.example", "*.map.example", "a.example:8000"), ("frame",))
+    assert all(map(service.covers, ("video.example", "video.example:8000", "x.map.example:1", "a.example:8000")))
+    assert not any(map(service.covers, ("a.example", "a.example:8001", "map.example", "evil-video.example", "")))
+    assert service.covers("video.example", "frame") and not service.covers("video.example", "script")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "matches"),
+    [("kept", "http", True), ("kept", "js", True), ("__Host-kept", "http", True), ("__Secure-kept", "js", True),
+     ("kept", "local", False), ("keptx", "http", False)],
+)  # fmt: skip
+def test_a_cookie_matches_by_name_and_kind(name, kind, matches):
+    """A cookie's prefix need not be declared."""
+    assert Cookie("kept", "media", "1 day", "Kept.").matches(name, kind) == matches
 
 
 def test_without_a_text_the_address_is_the_text(render):

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 
 from ..declaration import lines_of
+from ..policy import host_of
 from ..rights.moments import timestamp
 from ..scan.sources import own_hosts
 from ..site import Site, site
 from .browser import launched, tools
 from .crawl import Crawl
 from .finding import gather
-from .hosts import host_of
 from .pictures import take
 from .report import Report
 from .routes import Routes

@@ -5,19 +5,8 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
-
-def host_of(url: str) -> str:
-    """The host of an address, with its port where that is not the scheme's own; "" where it has none."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return ""
-    default = {"http": 80, "ws": 80, "https": 443, "wss": 443}.get(parts.scheme)
-    name = parts.hostname or ""
-    return f"{name}:{port}" if port is not None and port != default else name
+from ..policy import without_port
 
 
 def is_third(host: str, *own: str) -> bool:
@@ -31,7 +20,7 @@ def is_listed(name: str) -> bool:
 
 
 def _name(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or host
+    return without_port(host).strip("[]")
 
 
 @lru_cache(maxsize=1024)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
+from ..policy import host_of as host_of_url
 from .browser import tools
 from .evidence import Banner, Button, Evidence, Link
 from .evidence import Page as Seen
-from .hosts import host_of as host_of_url
 from .hosts import is_third
 from .shared import SharedWorkers
 from .states import UNASKED, State

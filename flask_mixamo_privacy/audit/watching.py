@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ..policy import host_of
 from .browser import tools
 from .evidence import Asked, Evidence, Left, Place, Written
-from .hosts import host_of, is_third
+from .hosts import is_third
 from .setcookie import SetCookie
 
 if TYPE_CHECKING:

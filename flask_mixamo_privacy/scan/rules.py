@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator
 
 from ..findings import Finding
 from ..model import Policy
-from ..policy import Service
 from .trace import Gate, Inline, Load, Place, Stored, Trace
 
 _PLACES = {"js": "cookie", "local": "local storage", "session": "session storage", "idb": "IndexedDB"}
@@ -32,7 +31,7 @@ class Rules:
     def _load(self, load: Load) -> Iterator[Finding]:
         if load.host in self._own:
             return
-        services = [service for service in self._policy.services if _has(service, load.host) and _may(service, load.what)]
+        services = [service for service in self._policy.services if service.covers(load.host, load.what)]
         loads = f"The page loads from {load.host!r}{f' ({load.what})' if load.what else ''}"
         if not services:
             hint = "Declare it under [[services]] and load it by privacy.script, style or embed, or take it out."
@@ -60,15 +59,6 @@ class Rules:
         if not self._policy.purpose(purpose).optional:
             return True
         return gate is not None and (not gate or bool(gate & {purpose, service}))
-
-
-def _has(service: Service, host: str) -> bool:
-    """With or without its port, as in the audit."""
-    return service.has(host) or service.has(host.partition(":")[0])
-
-
-def _may(service: Service, what: str) -> bool:
-    return not what or what in service.loads
 
 
 def _inline(inline: Inline) -> Finding:

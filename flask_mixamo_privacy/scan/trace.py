@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..policy import host_of
+
 #: Stands in a template's text for what a Jinja expression would say, which nobody knows before it runs.
 UNKNOWN = "\ue000"
-
-_HOST = re.compile(r"\s*(?:https?:|wss?:)?[/\\]{2}([^/?#\s\\]+)", re.IGNORECASE)
 
 _WHOLE = re.compile(r"\.[a-z][a-z0-9-]*[a-z0-9](:\d+)?$")
 
@@ -59,6 +59,5 @@ def host_in(address: str) -> str:
 
     What an expression adds to a whole name, as in ``API + path``, is taken for a path.
     """
-    found = _HOST.match(address)
-    host, unknown, _ = (found[1].rpartition("@")[2].lower() if found else "").partition(UNKNOWN)
+    host, unknown, _ = host_of(address).partition(UNKNOWN)
     return "" if unknown and not _WHOLE.search(host) else host

@@ -8,6 +8,8 @@ from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
+from ..policy import host_of
+
 _LONGEST = 200  # characters of a path
 _SEPARATORS = re.compile(r"[-_.~+=:,;!*'() ]")
 _WORD_WITH_NUMBER = re.compile(r"[A-Za-z]+\d{1,4}|\d{1,4}[A-Za-z]+")
@@ -59,9 +61,10 @@ def split_referrer(referrer: str, host: str) -> tuple[str, str]:
         return "", ""
     if parts.scheme not in ("http", "https"):
         return "", ""
-    if parts.netloc == host:
+    its_host = host_of(referrer)
+    if its_host == host.lower():
         return parts.path or "/", ""
-    return "", f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{scrub_path(parts.path)}"
+    return "", f"{parts.scheme}://{its_host}{scrub_path(parts.path)}"
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from flask import Response, request
 
 from ..blocked import Block
 from ..current import exchange
+from ..policy import host_of
 from ..rights.moments import timestamp
 from . import pages
 
@@ -57,7 +58,7 @@ def _block(day: str, said: Json) -> Block | None:
     directive = _text(said, "effective-directive", "effectiveDirective", "violated-directive")
     blocked = _text(said, "blocked-uri", "blockedURL")
     source = _text(said, "source-file", "sourceFile")
-    host = _split(blocked).netloc or blocked
+    host = host_of(blocked) or blocked
     directive = directive.partition(" ")[0]
     if _OF_EXTENSIONS.match(blocked) or _OF_EXTENSIONS.match(source):
         return None  # what a visitor installed is no matter of the site's

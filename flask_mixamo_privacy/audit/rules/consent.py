@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...model import Policy
-from ..declared import needs, service_of
 from ..evidence import Evidence, Written
 from ..finding import Told
 from ..states import GPC, UNASKED, WITHDRAWN
@@ -22,7 +21,7 @@ def consent(evidence: Evidence, policy: Policy) -> Iterator[Told]:
 def _stored(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for written in evidence.written:
         cookie, state = policy.cookie(written.name, written.kind), written.place.state
-        if cookie is not None and needs(policy, cookie.purpose, evidence.granted[state]) and not _is_choice(written):
+        if cookie is not None and _needs(policy, cookie.purpose, evidence.granted[state]) and not _is_choice(written):
             says = f"It is set, and its purpose {cookie.purpose} is not granted."
             yield Told(_code(state), cookie.name, written.place, says, f"cookies.{cookie.name}")
 
@@ -34,12 +33,12 @@ def _is_choice(written: Written) -> bool:
 
 def _asked(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for asked in evidence.asked:
-        service, state = service_of(policy, asked.host), asked.place.state
+        service, state = policy.service_for(asked.host), asked.place.state
         if (
             service is not None
             and asked.load
             and not asked.refused
-            and needs(policy, service.purpose, evidence.granted[state])
+            and _needs(policy, service.purpose, evidence.granted[state])
         ):
             says = f"{asked.url.partition('?')[0]} is asked for, and its purpose {service.purpose} is not granted."
             yield Told(_code(state), service.id, asked.place, says, f"services.{service.id}")
@@ -48,7 +47,7 @@ def _asked(evidence: Evidence, policy: Policy) -> Iterator[Told]:
 def _left(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for left in evidence.left:
         cookie = policy.cookie(left.name, left.kind)
-        if cookie is not None and needs(policy, cookie.purpose, evidence.granted[left.place.state]):
+        if cookie is not None and _needs(policy, cookie.purpose, evidence.granted[left.place.state]):
             if left.kind == "http" and cookie.name == "privacy_choices":
                 continue  # kept for the session, as before the grant
             says = f"It is still on the device after {cookie.purpose} was withdrawn."
@@ -57,3 +56,8 @@ def _left(evidence: Evidence, policy: Policy) -> Iterator[Told]:
 
 def _code(state: str) -> str:
     return _CODES.get(state, "after-reject")
+
+
+def _needs(policy: Policy, purpose: str, granted: frozenset[str]) -> bool:
+    """Whether the purpose is the visitor's to grant, and is not granted."""
+    return policy.purpose(purpose).optional and purpose not in granted

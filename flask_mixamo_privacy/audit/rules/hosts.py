@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...model import Policy
-from ..declared import service_of
 from ..evidence import Asked, Evidence
 from ..finding import Told
 
@@ -16,7 +15,7 @@ def hosts(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     for asked in evidence.asked:
         if not asked.third or not asked.load:
             continue
-        service = service_of(policy, asked.host)
+        service = policy.service_for(asked.host)
         if service is None:
             yield Told("host-not-declared", asked.host, asked.place, _says(asked), "services")
         elif asked.load not in (*service.loads, "prefetch") and not asked.inside and not asked.refused:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...model import Policy
-from ..declared import service_of
 from ..evidence import Evidence
 from ..finding import Told
 
@@ -16,7 +15,7 @@ def seen(evidence: Evidence, policy: Policy) -> Iterator[Told]:
         if cookie.name not in used:
             says = f"Nothing of kind {cookie.kind} with this name was set, in any state."
             yield Told("declared-not-seen", cookie.name, None, says, f"cookies.{cookie.name}")
-    asked = {service.id for a in evidence.asked if not a.refused and (service := service_of(policy, a.host)) is not None}
+    asked = {service.id for a in evidence.asked if not a.refused and (service := policy.service_for(a.host)) is not None}
     for service in policy.services:
         if service.id not in asked:
             says = f"Nothing was loaded from {', '.join(service.hosts)}, in any state."
