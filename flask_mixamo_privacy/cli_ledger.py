@@ -40,7 +40,7 @@ def head_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 @could_not_look
 def verify_command(expect: Head | None, as_json: bool) -> None:
-    """Look for entries that were changed, inserted, removed, reordered or cut off; exit 1 if there are any."""
+    """Look for entries that were changed, inserted, removed or cut off; exit 1 if there are any."""
     found = verify(site().ledger, expect)
     if as_json:
         flaws = [asdict(flaw) for flaw in found.flaws]

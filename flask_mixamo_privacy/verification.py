@@ -1,4 +1,4 @@
-"""Verifying the ledger: which of its rows are not what was written, and what is missing."""
+"""Verify the ledger: find rows that are not what was written, and rows that are missing."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from .ledger import Ledger
 
 Row = dict[str, Any]
 
-_MOST = 500  # entries out of place that are looked at more closely
-
 
 @dataclass(frozen=True)
 class Flaw:
-    """One thing that was done to the ledger."""
+    """One place where the ledger is not what was written."""
 
-    position: int  # the entry's, from 1; of words that no entry names 0
-    kind: str  # "changed", "inserted", "removed", "reordered", "cut off" or "text"
+    position: int  # the entry's, from 1; 0 for a text that no entry names
+    kind: str  # "changed", "inserted", "removed", "cut off" or "text"
     says: str
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What verifying came to."""
+    """The result of verifying."""
 
     head: Head  # of the chain as it is there
     flaws: list[Flaw]
-    missing: list[KeyMissing]  # keys without which not every row could be looked at
+    missing: list[KeyMissing]  # keys without which not every row could be verified
 
 
 def verify(ledger: Ledger, expect: Head | None = None) -> Verified:
-    """Look at every row; with a head that was kept elsewhere, also at whether the chain still runs through it.
+    """Verify every row; with a head that was kept elsewhere, also that the chain still runs through it.
+
+    Takes time in proportion to the number of rows. The first flaw is exact. An entry that was moved, or put between
+    others, can make those after it "changed" too, because each is sealed together with the one before it.
 
     Raises :class:`HeadAged` for a head before the newest checkpoint, and :class:`LedgerUnavailable`.
     """
@@ -47,25 +48,15 @@ def verify(ledger: Ledger, expect: Head | None = None) -> Verified:
         flaws: list[Flaw] = []
         if connection is not None:
             for row in ledger.raw(connection):
-                walk.step(row)
+                flaws += walk.step(row)
             stored = ledger.stored_head(connection)
             flaws += [*walk.at_the_end(stored), *_texts(connection, walk.texts)]
-    flaws += [*walk.out_of_place(), *walk.against_expectation()]
+    flaws += walk.against_expectation()
     return Verified(walk.head, sorted(flaws, key=lambda flaw: flaw.position), list(walk.missing.values()))
 
 
-@dataclass
-class _Place:
-    """A place in the chain whose entry is not there, or is not what was written."""
-
-    position: int
-    row: Row | None
-    befores: tuple[object, ...]  # the hash before it may be any of these; unknown where there is none
-    rightful: Row | None = None  # what was written there, wherever it stands now
-
-
 class _Walk:
-    """One pass along the chain. What does not fit is kept, to find out afterwards what became of it."""
+    """One pass along the chain."""
 
     def __init__(self, chain: Chain, start: Head, expect: Head | None) -> None:
         if expect is not None and expect.count < start.count:
@@ -77,37 +68,28 @@ class _Walk:
         self._start = start
         self._expect = expect
         self._found: object = start.hash if expect is not None and expect.count == start.count else None
-        self._befores: tuple[object, ...] = (start.hash,)
+        self._befores: tuple[object, ...] = (start.hash,)  # what the next row may be sealed with; empty if unknown
         self._fitted = True  # whether the last row did
-        self._places: list[_Place] = []
-        self._gaps: list[tuple[int, int]] = []
-        self._strays: list[Row] = []
 
-    def step(self, row: Row) -> None:
+    def step(self, row: Row) -> Iterator[Flaw]:
         """Take the next row, in the order of positions."""
-        position = row["position"]
-        if type(position) is not int or position <= self.head.count:
-            self._strays.append(row)
+        position, next_one = row["position"], self.head.count + 1
+        if type(position) is not int or position < next_one:
+            whole = position if isinstance(position, int) else 0
+            yield Flaw(whole, "inserted", f"The entry at position {position!r} was put there.")
             return
-        if position > self.head.count + 1:
-            self._skip(self.head.count + 1, position - 1)
-        fits = any(self._fits(row, before) for before in self._befores)
-        if not fits:
-            self._places.append(_Place(position, row, self._befores))
-        self._fitted = fits
-        self._befores = (row["hash"],) if fits else (row["hash"], *self._hashes(row))
+        if position > next_one:
+            yield _removed(next_one, position - 1)
+            self._befores = ()
+        self._fitted = any(self._fits(row, before) for before in self._befores)
+        if self._befores and not self._fitted:
+            yield Flaw(position, "changed", f"The entry at position {position} is not what was written.")
+        self._befores = (row["hash"],) if self._fitted else (row["hash"], *self._rehashed(row))
         self.head = Head(position, row["hash"])
         if self._expect is not None and self._expect.count == position:
             self._found = row["hash"]
         if isinstance(row["text"], str) and row["text"]:
             self.texts.setdefault(row["text"], position)
-
-    def _skip(self, first: int, last: int) -> None:
-        self._gaps.append((first, last))
-        if last - first < _MOST:
-            for position in range(first, last + 1):
-                self._places.append(_Place(position, None, self._befores if position == first else ()))
-        self._befores = ()
 
     def _fits(self, row: Row, before: object) -> bool:
         try:
@@ -116,11 +98,10 @@ class _Walk:
             self.missing[error.key_id] = error
             return True  # as far as one can see
 
-    def _hashes(self, row: Row) -> Iterator[str]:
-        """What the row's hash would be if only its hash had been changed."""
-        for before in self._befores:
-            with contextlib.suppress(KeyMissing):
-                yield self._chain.hash(row, before)
+    def _rehashed(self, row: Row) -> Iterator[str]:
+        """Return what the row's hash was if nothing but hashes was changed."""
+        with contextlib.suppress(KeyMissing):
+            yield from (self._chain.hash(row, before) for before in self._befores[-1:])
 
     def at_the_end(self, stored: Row | None) -> Iterator[Flaw]:
         """Hold the last entry against where the ledger remembers that it ended."""
@@ -158,64 +139,6 @@ class _Walk:
                 f"Entry {expect.count} is not the one that the head kept elsewhere names: the ledger was cut off before it."
             )
             yield Flaw(expect.count, "cut off", says)
-
-    def out_of_place(self) -> Iterator[Flaw]:
-        """What became of each entry that is not what was written in its place."""
-        self._look_for_rightful()
-        moved = {id(place.rightful): place.position for place in self._places if place.rightful is not place.row}
-        for row in [*self._strays, *(place.row for place in self._places if place.row is not None)]:
-            if id(row) in moved:
-                says = f"The entry at position {row['position']} was moved: it belongs at {moved[id(row)]}."
-                yield Flaw(_whole(row["position"]), "reordered", says)
-        for place in self._places:
-            yield from self._at(place, moved)
-        for row in self._strays:
-            if id(row) not in moved:
-                yield _inserted(row)
-        for first, last in self._gaps:
-            if last - first >= _MOST:
-                yield _removed(first, last)
-
-    def _at(self, place: _Place, moved: dict[int, int]) -> Iterator[Flaw]:
-        if place.row is None:
-            if place.rightful is None:
-                yield _removed(place.position, place.position)
-        elif place.rightful is None and id(place.row) in moved:
-            yield _removed(place.position, place.position)
-        elif place.rightful is None and place.befores:
-            yield Flaw(place.position, "changed", f"The entry at position {place.position} is not what was written.")
-        elif place.rightful not in (None, place.row) and id(place.row) not in moved:
-            yield _inserted(place.row)
-
-    def _look_for_rightful(self) -> None:
-        """Find what was written in each place among all that does not fit where it stands."""
-        unclaimed = [*self._strays, *(place.row for place in self._places if place.row is not None)][:_MOST]
-        before: _Place | None = None
-        for place in self._places[:_MOST]:
-            if before is not None and before.position == place.position - 1 and before.rightful is not None:
-                place.befores = (before.rightful["hash"],)
-            place.rightful = self._rightful(place, unclaimed)
-            if place.rightful is not None:
-                unclaimed = [row for row in unclaimed if row is not place.rightful]
-            before = place
-
-    def _rightful(self, place: _Place, among: list[Row]) -> Row | None:
-        """The row that was written there, tried first where it stands and beside that."""
-        if place.row is not None:
-            among = sorted(among, key=lambda row: abs(_whole(row["position"]) - place.position))
-        for row in among:
-            if any(self._fits({**row, "position": place.position}, before) for before in place.befores):
-                return row
-        return None
-
-
-def _whole(position: object) -> int:
-    return position if isinstance(position, int) else 0
-
-
-def _inserted(row: Row) -> Flaw:
-    position = _whole(row["position"])
-    return Flaw(position, "inserted", f"The entry at position {row['position']!r} was put there.")
 
 
 def _removed(first: int, last: int) -> Flaw:
