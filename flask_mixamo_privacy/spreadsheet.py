@@ -20,7 +20,7 @@ def as_csv(report: Report) -> str:
     """A report's rows under its columns' ids, each with what it is about; cells as in JSON, None as nothing."""
     about = (str(report.window), report.state, report.counted, report.consenting, report.min_cell)
     head: list[Cell] = [*(column.id for column in report.columns), *ABOUT]
-    return _written([head, *([_cell(cell) for cell in (*row, *about)] for row in report.rows)])
+    return _written([head, *([_csv_cell(cell) for cell in (*row, *about)] for row in report.rows)])
 
 
 def _written(rows: Iterable[list[Cell]]) -> str:
@@ -29,7 +29,7 @@ def _written(rows: Iterable[list[Cell]]) -> str:
     return output.getvalue()
 
 
-def _cell(cell: Cell) -> Cell:
+def _csv_cell(cell: Cell) -> Cell:
     """A text that a spreadsheet would calculate begins with an apostrophe; a number is none, whatever its sign."""
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA):
         return f"'{cell}"

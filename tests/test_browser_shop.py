@@ -187,4 +187,4 @@ def test_done_when(shop, enter, clock):
     report = json.loads(printed(shop, "report", "--json"))
     assert (report["visitors"], report["visits"], report["repeat_visits"]) == (6, 7, "<5")
     assert [(row["name"], row["value"], row["visitors"]) for row in report["customisation"]] == [("theme", "dark", 6)]
-    assert all(words in printed(shop, "report") for words in ("Visits             7", "theme: dark"))
+    assert all(words in printed(shop, "report") for words in ("Visits             7", "theme  dark"))

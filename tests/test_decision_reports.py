@@ -42,7 +42,7 @@ def test_decisions_are_told_by_day_version_and_language(tiny, clock):
         (version, "granted", 6),
     ]
     assert {report.consenting for report in found.every(DAY)} == {0.4}
-    assert found.summary().consenting == 0.4
+    assert found.summary()[0].consenting == 0.4
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "America/New_York"])
@@ -100,7 +100,7 @@ def test_a_share_that_is_not_known_exactly_is_not_told(tiny, clock):
     decided(site, *["accept_all"] * 10, *["reject_all"] * 10)
     clock.shift(86400 * 30)
     found = reports_of(site)
-    assert found.report("decisions", Window.parse("2026-05")).consenting is None and found.summary().consenting is None
+    assert found.report("decisions", Window.parse("2026-05")).consenting is None and found.summary()[0].consenting is None
     assert found.report("decisions", Window.parse("2026-05-18")).consenting == 0.5
 
 

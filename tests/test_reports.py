@@ -102,7 +102,24 @@ def test_the_text_report_is_a_table(tiny):
     site = tiny()
     visit(site, ["/", "/theme/dark"], 6)
     lines = site.cli("report").output.splitlines()
-    assert lines[0] == "Counts visitors who consented to statistics. Fewer than 5 are not told apart."
-    assert "Visits             6" in lines
-    assert "/                6         6  50.0%" in lines
-    assert "theme: dark          6         6  100.0%" in lines
+    assert lines[0].startswith("All time. Counts visitors who consented to statistics")
+    assert lines[2:8] == [
+        "TOTALS",
+        "Visitors           6",
+        "Visits             6",
+        "Repeat visits      0",
+        "Repeat-visit rate  0.0%",
+        "Page views         12",
+    ]
+    assert any(line.startswith("/                6         6  50.0%") for line in lines)
+    assert "theme  dark         6         6  100.0%  ████████████████████████" in lines
+
+
+def test_the_json_report_is_one_object(tiny):
+    """Its keys stay in this order, for programs that read the text."""
+    site = tiny()
+    visit(site, ["/", "/theme/dark"], 6)
+    found = report(site)
+    totals = ["visitors", "visits", "repeat_visits", "repeat_visit_rate", "page_views"]
+    assert list(found) == [*totals, "pages", "customisation", "min_cell", "consenting", "until", "counted"]
+    assert found["until"].startswith("20") and found["min_cell"] == 5

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import choose
-from flask_mixamo_privacy.reporting import bar
+from flask_mixamo_privacy.telling import bar
 from flask_mixamo_privacy.tracking.reports import NAMES
 
 DAY = 86400

@@ -62,6 +62,11 @@ class Kept:
             lines = "".join(json.dumps(dict.fromkeys(FIELDS) | event) + "\n" for event in events)
             (self.folder / f"s{self._segments}.events").write_text(lines)
 
+    def totals(self) -> dict[str, Any]:
+        """The totals of all time, by the ids of their columns."""
+        rows: list[dict[str, Any]] = self.reports.summary()[0].as_dict()["rows"]
+        return rows[0]
+
     def table(self, name: str) -> list[tuple[Any, ...]]:
         """Every row of one table of the database, in order."""
         with self.store.database.read() as connection:

@@ -6,7 +6,7 @@ its columns, so that one renderer serves them all in HTML, CSV, JSON and the ter
     reports.windows("month")                  # the windows there is something to say about, newest first
     reports.report("pages", Window.parse("2026-05"))
     reports.every(Window.parse("2026-W19"))   # all of NAMES, in order
-    reports.summary()                         # totals of everything so far; what ``flask privacy report`` shows
+    reports.summary()                         # totals, pages and customisation of all time
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..errors import LedgerUnavailable
 from .disclosure import OTHER
 from .published import Publisher
 from .reading import Cell, Reading, Row
-from .shapes import COUNTED, NAMES, SERIES, SHAPES, TWO_NAMES, Choice, Column, Interest, Report, Summary
+from .shapes import COUNTED, NAMES, SERIES, SHAPES, TOTALS, TWO_NAMES, Column, Report
 from .store import Store
 from .tally import UNKNOWN, parts_of
 from .windows import ALL, UNITS, Calendar, Unit, Window
@@ -35,7 +35,6 @@ __all__ = [
     "Column",
     "Report",
     "Reports",
-    "Summary",
     "Window",
 ]
 
@@ -74,27 +73,18 @@ class Reports:
         with self._read() as reading:
             return reading.distinct(window)
 
-    def summary(self) -> Summary:
-        """Everything recorded so far, today included as far as that can be told.
+    def summary(self) -> tuple[Report, Report, Report]:
+        """Totals, pages and customisation of everything so far, including today where it can be told.
 
         Raises :class:`StoreUnavailable`.
         """
         with self._read_of(ALL) as reading:
-            visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
-            rate = _rate(repeats, visits)
-            pages, choices = self._rows(reading, "pages", ALL), self._rows(reading, "choices", ALL)
-            return Summary(
-                visitors=reading.distinct(ALL),
-                visits=visits,
-                repeat_visits=repeats,
-                repeat_visit_rate=rate,
-                page_views=reading.total("pages", ALL),
-                pages=tuple(Interest(row.name, row.number, row.visitors, row.share) for row in pages),
-                customisation=tuple(Choice(*_two(row.name), row.number, row.visitors, row.share) for row in choices),
-                min_cell=self._least,
-                consenting=reading.consenting(ALL),
-                until=reading.until,
-            )
+            return self._totals(reading), self._report(reading, "pages", ALL), self._report(reading, "choices", ALL)
+
+    def _totals(self, reading: Reading) -> Report:
+        visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
+        row = (reading.distinct(ALL), visits, repeats, _rate(repeats, visits), reading.total("pages", ALL))
+        return self._made(reading, "totals", "Totals", TOTALS, [row], ALL, row[0])
 
     def _read_of(self, window: Window) -> Reading:
         """A look at a window, of which today is counted first, if it is in it and that tells of nobody."""
@@ -156,7 +146,8 @@ class Reports:
         window: Window, total: Cell,
     ) -> Report:  # fmt: skip
         state: Literal["open", "closed"] = "closed" if reading.is_closed(window) else "open"
-        return Report(name, title, columns, tuple(cells), window, state, total, reading.consenting(window), self._least)
+        share = reading.consenting(window)
+        return Report(name, title, columns, tuple(cells), window, state, total, share, self._least, reading.until)
 
 
 def _two(row: str) -> tuple[str, str]:

@@ -44,6 +44,7 @@ class Report:
     total: Cell  # of the first column that is a number
     consenting: float | None  # the share of decisions that granted statistics, from 0 to 1; None where it cannot be told
     min_cell: int
+    until: str | None = None  # the moment (UTC) from which on events are not counted yet
     counted: str = COUNTED
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,47 +54,6 @@ class Report:
         columns = [dataclasses.asdict(column) for column in self.columns]
         own = {name: getattr(self, name) for name in ("id", "title", "state", "total", "consenting", "min_cell", "counted")}
         return own | {"window": str(self.window), "columns": columns, "rows": rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Interest:
-    """A page, or ``"other"``: how often it was viewed, by how many visitors, and its share of all page views."""
-
-    page: str
-    views: int
-    visitors: Cell
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was customised, or ``"other"``: how often, by how many visitors, and its share of all choices."""
-
-    name: str
-    value: str
-    choices: int
-    visitors: Cell
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Everything recorded so far that can be told. Counts only visitors who consented."""
-
-    visitors: Cell
-    visits: Cell
-    repeat_visits: Cell
-    repeat_visit_rate: Cell  # of all visits, from 0 to 1
-    page_views: Cell
-    pages: tuple[Interest, ...]
-    customisation: tuple[Choice, ...]
-    min_cell: int
-    consenting: float | None = None
-    until: str | None = None  # what came at this moment (UTC) or later is not counted yet
-    counted: str = COUNTED
-
-    def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +113,15 @@ SERIES = {
         (Column("granted", "Granted"), Column("refused", "Refused"), Column("withdrawn", "Withdrawn")),
     ),
 }
+
+#: The columns of the only row of ``Reports.summary()``'s first table.
+TOTALS = (
+    Column("visitors", "Visitors"),
+    Column("visits", "Visits"),
+    Column("repeat_visits", "Repeat visits"),
+    Column("repeat_visit_rate", "Repeat-visit rate", "share"),
+    Column("page_views", "Page views"),
+)
 
 #: Every report there is, in the order in which they are shown.
 NAMES = ("visits", *list(SHAPES)[:-2], "decisions", *list(SHAPES)[-2:])

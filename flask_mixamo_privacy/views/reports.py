@@ -13,9 +13,7 @@ from ..current import exchange
 from ..errors import StoreUnavailable
 from ..site import Site, site
 from ..spreadsheet import as_csv
-from ..tracking.reading import Cell, Reading
-from ..tracking.reports import NAMES, UNITS, Report, Window
-from ..tracking.windows import Calendar
+from ..tracking.reports import NAMES, UNITS, Cell, Report, Window
 from ..whereabouts import no_store
 from . import pages
 
@@ -109,7 +107,5 @@ def _window(here: Site) -> Window:
 
 
 def _totals(here: Site, found: dict[str, Report], window: Window) -> Totals:
-    with Reading(here.store, Calendar(here.settings.timezone), here.settings.min_cell) as reading:
-        visitors = reading.distinct(window)
     visits = found["visits"]
-    return Totals(visits.total, visitors, found["pages"].total, visits.consenting)
+    return Totals(visits.total, here.reports.distinct(window), found["pages"].total, visits.consenting)
