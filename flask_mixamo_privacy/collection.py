@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from flask import current_app, request
 
-from . import notices
+from . import age, notices
+from .access import current_subject
 from .current import exchange
 from .errors import UndeclaredCollection
 from .given import Given
 from .policy import CollectionPoint
-from .refusing import NotRecorded
-from .sifting import empty
-from .taking import Taking
+from .refusing import NotRecorded, problems_answered
+from .sifting import empty, put, sift
+from .site import Site
+from .taking import SubmissionServices, Taking
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +39,7 @@ class Collects:
             taking = self._take()
             response = current_app.make_response(current_app.ensure_sync(view)(*args, **values))
             if taking is not None and response.status_code < 400:
-                taking.settle()
+                self._settle(taking)
             return response
 
         guarded.privacy_collects = (*getattr(view, "privacy_collects", ()), self._point)  # type: ignore[attr-defined]
@@ -49,7 +51,7 @@ class Collects:
 
     def __exit__(self, raised: object, *about: object) -> None:
         if self._taking is not None and raised is None:
-            self._taking.settle()
+            self._settle(self._taking)
 
     def _take(self) -> Taking | None:
         """The form that was sent, on record; None where a page is only looked at."""
@@ -60,9 +62,14 @@ class Collects:
             empty(request)
             raise NotRecorded
         taking = open_form(point, self._subject, self._controls)
-        taking.check()
-        taking.record()
+        with problems_answered(point):
+            taking.check()
+            taking.record()
         return taking
+
+    def _settle(self, taking: Taking) -> None:
+        with problems_answered(taking.point):
+            taking.settle()
 
 
 def declared_point(point_id: str) -> CollectionPoint | None:
@@ -77,6 +84,31 @@ def declared_point(point_id: str) -> CollectionPoint | None:
 
 
 def open_form(point: CollectionPoint, subject: str, controls: Collection[str]) -> Taking:
-    """What the request at hand sends to a point, sifted."""
+    """The form in the current request, submitted to a point. Filters the request."""
+    here = exchange()
     token = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
-    return Taking(exchange(), point, subject, {*controls, token})
+    taking = Taking(
+        sift(here.request, (*point.required, *point.optional), {*controls, token}),
+        point,
+        here.site.policy,
+        _services(here.site),
+        subject_field=subject,
+        current_subject=current_subject,
+        browser_is_minor=here.is_minor,
+    )
+    here.given = taking.given
+    if taking.says_minor:
+        here.kept["privacy_age"] = "no"  # it stands in this browser, whatever is sent later
+    if taking.age_answer is not None:
+        put(here.request, age.ANSWER, taking.age_answer)
+    taking.remember_minor()
+    return taking
+
+
+def _services(here: Site) -> SubmissionServices:
+    return SubmissionServices(
+        ledger=here.ledger,
+        marketing=here.mail.marketing,
+        minors=here.rights.minors,
+        report_failure=partial(here.failed, tell_tests=False),
+    )

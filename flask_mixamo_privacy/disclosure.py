@@ -7,9 +7,10 @@ from typing import Any
 
 from . import notices
 from .errors import DisclosureError, OtherPurpose, UndeclaredField, UndeclaredRecipient
+from .ledger import Ledger
 from .model import Policy
 from .policy import BASES, Recipient
-from .site import Site, site
+from .versions import Versions
 
 #: Bases on which data goes out that serve none of the purposes it was collected for.
 EXCEPTIONAL = ("legal", "safety", "transfer")
@@ -29,9 +30,8 @@ class Fields(dict[str, Any]):
         raise UndeclaredField(name, self._what, self._declared)
 
 
-def read(record: Any, purpose: str, point: str | None) -> Fields:
+def read(policy: Policy, record: Any, purpose: str, point: str | None) -> Fields:
     """The fields of a record that were collected for a purpose; see :meth:`Privacy.read`."""
-    policy = site().policy
     policy.purpose(purpose)
     if point is not None:
         points = [notices.point_of(policy, point)]
@@ -50,9 +50,9 @@ def read(record: Any, purpose: str, point: str | None) -> Fields:
 class Disclosure:
     """One disclosure, held against the declaration; every check raises."""
 
-    def __init__(self, here: Site, recipient: str, purpose: str, basis: str | None) -> None:
-        self._here = here
-        self._policy: Policy = here.policy
+    def __init__(self, policy: Policy, versions: Versions, recipient: str, purpose: str, basis: str | None) -> None:
+        self._policy = policy
+        self._versions = versions
         self._name = recipient
         self._purpose = purpose
         self.basis = basis or (self._policy.purpose(purpose).basis if purpose else "")
@@ -85,7 +85,7 @@ class Disclosure:
                 raise DisclosureError(name, value, says, hint)
 
     def _posted(self) -> None:
-        newest = self._here.versions.newest()
+        newest = self._versions.newest()
         notices_then = newest.declaration.get("notices", {}) if newest is not None else {}
         if not notices_then.get("transfer"):
             says = newest.date if newest is not None else None
@@ -105,7 +105,7 @@ class Disclosure:
                 raise UndeclaredField(name, what, allowed)
         return allowed if wanted is None else tuple(wanted)
 
-    def note(self, names: Collection[str], subject: str, reference: str, actor: str) -> None:
+    def note(self, ledger: Ledger, names: Collection[str], subject: str, reference: str, actor: str) -> None:
         """Put it on record; raises :class:`OSError` when that cannot be done."""
         said = {
             "recipient": self._name,
@@ -114,7 +114,7 @@ class Disclosure:
             "reference": reference,
             "actor": actor,
         }
-        self._here.ledger.record_or_spool(
+        ledger.record_or_spool(
             "disclosure",
             subject=subject,
             policy=self._policy.version,
@@ -125,26 +125,28 @@ class Disclosure:
 
 
 def disclose(
+    policy: Policy,
+    versions: Versions,
+    ledger: Ledger,
     recipient: str,
     record: Any,
     purpose: str,
     fields: Collection[str] | None,
     basis: str | None,
-    *,
     reference: str,
     actor: str,
     subject: str | None,
 ) -> Fields:
-    """See :meth:`Privacy.disclose`."""
+    """The declared fields of a record, once the disclosure is in the ledger; see :meth:`Privacy.disclose`."""
     if basis is not None and basis not in (*BASES, *EXCEPTIONAL):
         hint = "Left out, it is the basis of the purpose."
         raise DisclosureError("basis", basis, ", ".join((*BASES, *EXCEPTIONAL)), hint)
-    act = Disclosure(site(), recipient, purpose, basis)
+    act = Disclosure(policy, versions, recipient, purpose, basis)
     act.check(reference, actor)
     names = act.names(fields)
     found = _of(record, names)
     whose = subject if subject is not None else str(_of(record, ["email"]).get("email") or "")
-    act.note(list(found), whose, reference, actor)
+    act.note(ledger, list(found), whose, reference, actor)
     return Fields(found, f"the recipient {recipient!r}", names)
 
 

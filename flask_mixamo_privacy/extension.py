@@ -223,7 +223,7 @@ class Privacy:
         ``record`` is a mapping or an object with attributes. Raises :class:`OtherPurpose` where nothing is collected for
         it, and :class:`UndeclaredField` when a field is asked of the result that was collected for something else.
         """
-        return read(record, purpose, point)
+        return read(site().policy, record, purpose, point)
 
     def disclose(
         self,
@@ -248,7 +248,8 @@ class Privacy:
         Raises, in production too: :class:`UndeclaredRecipient`, :class:`UndeclaredField`, :class:`OtherPurpose`,
         :class:`DisclosureError`; and :class:`OSError` when it cannot be noted, for then nothing goes out.
         """
-        return disclose(recipient, record, purpose, fields, basis, reference=reference, actor=actor, subject=subject)
+        here, said = site(), (reference, actor, subject)
+        return disclose(here.policy, here.versions, here.ledger, recipient, record, purpose, fields, basis, *said)
 
     def may_mail(
         self, address: str, mail_class: str | None = None, reference: object = None, *, list: str | None = None

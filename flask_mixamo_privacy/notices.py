@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from .errors import UndeclaredCollection
-from .language import SHIPPED, Language, Said, language
+from .language import Language, Said, language
 from .model import Policy
 from .policy import CollectionPoint
-from .wording import Wording
+from .wording import Wording, canonical_json
 
 _SPELLINGS = {"license": "licence", "licence": "license"}
 
@@ -56,13 +54,13 @@ def notice(policy: Policy, point: CollectionPoint, t: Language) -> Wording:
         "optional": described(policy, point.optional, t),
         "public": public_words(policy, point, t),
     }
-    return Wording(f"notice:{point.id}", t.code, _canonical(said), mark(point))
+    return Wording(f"notice:{point.id}", t.code, canonical_json(said), mark(point))
 
 
 def opt_in(policy: Policy, point: CollectionPoint, t: Language) -> Wording:
     """The words of the box that is ticked to opt in."""
     said = {"label": opt_in_label(policy, point, t).text, "notice": t.of(point.notice, policy.language).text}
-    return Wording(f"opt-in:{point.id}", t.code, _canonical(said), mark(point))
+    return Wording(f"opt-in:{point.id}", t.code, canonical_json(said), mark(point))
 
 
 def opt_in_label(policy: Policy, point: CollectionPoint, t: Language) -> Said:
@@ -87,7 +85,7 @@ def public_words(policy: Policy, point: CollectionPoint, t: Language) -> list[st
 def mark(point: CollectionPoint) -> str:
     """What matters to whoever reads the notice: another mark, and words shown before are no longer good."""
     matters = [sorted(point.purposes), sorted(point.required), sorted(point.optional), is_public(point)]
-    return hashlib.sha256(_canonical(matters).encode()).hexdigest()[:8]
+    return hashlib.sha256(canonical_json(matters).encode()).hexdigest()[:8]
 
 
 _WORDS: dict[str, Callable[[Policy, CollectionPoint, Language], Wording]] = {"notice": notice, "opt-in": opt_in}
@@ -98,14 +96,6 @@ def unasked(policy: Policy, kind: str, point: CollectionPoint) -> Wording:
     return _WORDS[kind](policy, point, language(policy.language))
 
 
-def in_force(policy: Policy, kind: str, point: CollectionPoint, shown: str) -> Wording | None:
-    """The words that a form's hidden field names, if the form may show them now."""
-    mark, source, code, digest = [*shown.split("."), "", "", ""][:4]
-    if source != f"{kind}:{point.id}" or code not in SHIPPED:
-        return None
-    found = _WORDS[kind](policy, point, language(code))
-    return found if (found.fingerprint, found.digest) == (mark, digest) else None
-
-
-def _canonical(said: Any) -> str:
-    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str, t: Language) -> Wording | None:
+    """Return the text in use at a point; None if a form names another source."""
+    return _WORDS[kind](policy, point, t) if source == f"{kind}:{point.id}" else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from flask import make_response, render_template
 from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, ServiceUnavailable
 
+from . import notices
 from .current import exchange
+from .policy import CollectionPoint
+from .taking import Kind, Problem
 from .whereabouts import no_store, wants_json
 
 # Sentences of the catalogues.
@@ -52,5 +56,38 @@ class Outdated(NotCollected, Conflict):
 class NotRecorded(NotCollected, ServiceUnavailable):
     """It could not be put on record, and is therefore not taken."""
 
-    def __init__(self) -> None:
-        super().__init__(NOT_TAKEN)
+    def __init__(self, message: str = NOT_TAKEN, fields: Iterable[str] = (), **values: object) -> None:
+        super().__init__(message, fields, **values)
+
+
+_ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
+    "missing": (Incomplete, MISSING),
+    "no-opt-in": (Incomplete, MISSING),
+    "no-birth-date": (Incomplete, NO_BIRTH),
+    "not-acknowledged": (Incomplete, UNREAD),
+    "signup-refused": (Refused, NOT_SIGNED_UP),
+    "notice-changed": (Outdated, CHANGED),
+    "not-recorded": (NotRecorded, NOT_TAKEN),
+}
+
+
+def answer_to(problem: Problem, point: CollectionPoint) -> NotCollected:
+    """The HTTP answer to a problem with a form submitted at a point."""
+    here = exchange()
+    policy, t = here.site.policy, here.language
+    values: dict[str, object] = {}
+    if problem.kind == "missing":
+        values = {"names": t.names(notices.described(policy, problem.fields, t))}
+    elif problem.kind == "no-opt-in":
+        values = {"names": notices.opt_in_label(policy, point, t)}
+    answer, message = _ANSWERS[problem.kind]
+    return answer(message, problem.fields, **values)
+
+
+@contextmanager
+def problems_answered(point: CollectionPoint) -> Iterator[None]:
+    """Raise :class:`NotCollected` for a :class:`Problem` in the block."""
+    try:
+        yield
+    except Problem as problem:
+        raise answer_to(problem, point) from problem

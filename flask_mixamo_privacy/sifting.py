@@ -4,47 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
-from werkzeug.datastructures import CombinedMultiDict, FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, MultiDict
+
+from .given import ACCEPTANCE, Sent
 
 #: Our own controls at a form begin like this; they are read here and passed on to nobody.
 OWN = "privacy_"
-
-#: The button of a licence, which is ours as well.
-ACCEPTANCE = "acceptance"
-
-_NO = frozenset({"", "no", "0", "false", "off", "none", "{}"})
-
-
-@dataclass
-class Sent:
-    """The declared fields and files, our own controls, and how many fields were left out."""
-
-    fields: MultiDict[str, Any]
-    files: MultiDict[str, FileStorage]
-    own: MultiDict[str, str]
-    dropped: int
-
-    def has(self, name: str) -> bool:
-        """Whether something was given under this name, a blank being nothing."""
-        values = [str(value).strip() for value in self.fields.getlist(name) if value is not None]
-        return any(values) or any(file.filename for file in self.files.getlist(name))
-
-    def agrees(self, name: str) -> bool:
-        """Whether one of our own controls was sent, and not only with a no."""
-        return not all(says_no(value) for value in self.own.getlist(name))
-
-    def declines(self, name: str) -> bool:
-        """Whether one of our own controls was sent, and says no."""
-        return name in self.own and not self.agrees(name)
-
-
-def says_no(value: object) -> bool:
-    """Whether an answer is a no, as a form or a program says it, or empty, such as JSON's null."""
-    return str(value).strip().lower() in _NO
 
 
 def sift(request: Request, declared: Collection[str], controls: Collection[str]) -> Sent:
@@ -67,10 +35,13 @@ def sift(request: Request, declared: Collection[str], controls: Collection[str])
     _set_values(request, ImmutableMultiDict(_of(request.args.items(multi=True), controls)))
     _replace_body(request, {name: value for name, value in body.items() if name in passing})
     names = {name for name, _ in given} | set(files)
+    own = [(name, str(value)) for name, value in ours if name.startswith(OWN) or name == ACCEPTANCE]
+    kept = MultiDict(_of(files.items(multi=True), declared))
     return Sent(
-        fields=MultiDict(_of(given, declared)),
-        files=MultiDict(_of(files.items(multi=True), declared)),
-        own=MultiDict((name, str(value)) for name, value in ours if name.startswith(OWN) or name == ACCEPTANCE),
+        fields=dict(MultiDict(_of(given, declared)).lists()),
+        own=dict(MultiDict(own).lists()),
+        files=kept,
+        uploaded=frozenset(name for name, file in kept.items(multi=True) if file.filename),
         dropped=sum(name not in passing and not name.startswith(OWN) for name in names),
     )
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from .collection import declared_point, open_form
 from .given import Given
-from .refusing import NotCollected
+from .refusing import NotCollected, answer_to, problems_answered
 from .sifting import empty
 from .taking import Taking
 
@@ -65,16 +65,17 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         """Whether the form's own validators pass, nothing required is missing, and it is on record."""
         valid = super().validate(extra_validators)
         problem = self._taking.problem() if self._taking is not None else None
-        if problem is not None:
-            self._tell(problem)
+        if self._taking is not None and problem is not None:
+            self._tell(answer_to(problem, self._taking.point))
         if not valid or problem is not None or self._taking is None:
             return False
         return self._on_record or self._record(self._taking)
 
     def _record(self, taking: Taking) -> bool:
         try:
-            taking.check()
-            taking.record()
+            with problems_answered(taking.point):
+                taking.check()
+                taking.record()
         except NotCollected as error:
             self._tell(error)
             return False
@@ -86,7 +87,8 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         """Opt-ins take effect once the view has answered below 400."""
         try:
             if self._taking is not None and response.status_code < 400:
-                self._taking.settle()
+                with problems_answered(self._taking.point):
+                    self._taking.settle()
         except NotCollected as error:
             return error.get_response()
         return response

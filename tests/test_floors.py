@@ -78,6 +78,7 @@ FLOORS = (
         *(f"mail.{room}" for room in ("reading", "authentication", "automatic", "feedback", "wishes", "verdict")),
         *(f"mail.{room}" for room in ("classifier", "boxes", "seen", "aside", "inbox", "sending")),
     },
+    {"given", "taking", "disclosure"},
     {
         "tracking.scrubbing",
         "tracking.footprint",
@@ -104,7 +105,7 @@ FLOORS = (
         "modelling",
         "told_of_forms",
     },
-    {"operators", "need", "sifting", "given", "refusing", "taking", "disclosure", "collection"},
+    {"operators", "need", "sifting", "refusing", "collection"},
     {"mailman"},
     {
         "audit",
@@ -177,6 +178,9 @@ WITHOUT_FLASK = (
     "entry",
     "notices",
     "age",
+    "given",
+    "taking",
+    "disclosure",
     "ledger",
     "verification",
     "receipt",

@@ -10,7 +10,7 @@ from ..collection import open_form
 from ..current import exchange
 from ..errors import RightsUnavailable, UndeclaredCollection
 from ..licences import Licence, accept, is_accepted, licence_of
-from ..refusing import CHANGED, NOT_TAKEN, NotCollected
+from ..refusing import CHANGED, NOT_TAKEN, NotCollected, problems_answered
 from ..site import site
 from ..whereabouts import no_store
 from ..wording import Wording
@@ -36,16 +36,18 @@ def take(point_id: str) -> Response:
     onward = local_path(request.form.get("next"))
     try:
         taking = open_form(found.point, "email", ("next", "version"))
-        taking.check()
-        taking.agree()
-        taking.record("acceptance", _words(found), version=version)
+        with problems_answered(found.point):
+            taking.check()
+            taking.agree()
+            taking.record("acceptance", _words(found), version=version)
         accept(here, found)
     except NotCollected as error:
         return _page(found, error.message, error.code or 400)
     except RightsUnavailable as error:
         here.site.failed(error, tell_tests=False)
         return _page(found, _said(NOT_TAKEN), 503)
-    taking.settle()
+    with problems_answered(found.point):
+        taking.settle()
     return no_store(redirect(onward or url_for("mixamo_privacy.licence", point_id=found.point.id), 303))
 
 
