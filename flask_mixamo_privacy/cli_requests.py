@@ -73,7 +73,7 @@ def process_command() -> None:
     A serving process does it in the background, unless PRIVACY_LOADER is False; then run this from cron.
     """
     here = site()
-    sent = here.rights.post.process()
+    sent = here.rights.desk.process()
     stuck = [request for request in here.rights.book.all("open") if request.mail_error]
     click.echo(f"{sent} links sent.")
     for request in stuck:

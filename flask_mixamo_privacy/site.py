@@ -38,7 +38,6 @@ from .rights.minors import Minors
 from .rights.moments import DAY, days_ago, timestamp, today
 from .rights.office import Rights
 from .rights.people import People
-from .rights.post import Post
 from .rights.replay import Replay
 from .rights.standings import Standings
 from .rights.stores import Register, Stores
@@ -163,16 +162,15 @@ class Site:
         self._failing = threading.Lock()
 
     def _build_rights(self, registered: Register, minors: Minors, acceptances: Acceptances) -> Rights:
-        policy, settings, prefix = self.policy, self.settings, self.settings.url_prefix
+        policy, settings = self.policy, self.settings
         stores = Stores(policy, registered)
         book = Book(settings.rights_url, (policy.requests or Requests()).days)
         built_in = (self.mail.marketing, acceptances, minors, book)  # an erasure goes through them in this order
         people = People(stores, self.ledger, self.keys, built_in)
-        desk = Desk(policy, book, people, self.mailer.send, self._tell, prefix)
-        post = Post(desk, self.mailer.send, self._tell, prefix)
+        desk = Desk(policy, book, people, self.mailer.send, self._tell, settings.url_prefix)
         archives = policy.retention.archives
         replay = Replay(self.ledger, self.keys, people, self.store, archives, lambda: self.load(WAIT))
-        return Rights(stores, book, people, desk, post, replay, minors, acceptances)
+        return Rights(stores, book, people, desk, replay, minors, acceptances)
 
     def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
         """What a consent cookie comes to; garbage and nothing are the same."""
@@ -264,7 +262,7 @@ class Site:
         """
         try:
             with self._app.app_context():  # the site's own stores and its way to send mail may need it
-                self.rights.post.process()
+                self.rights.desk.process()
                 if self._expired_on != today():
                     self.rights.replay.expire()
                     self._expired_on = today()

@@ -69,7 +69,7 @@ FLOORS = (
     {
         "rights",
         *(f"rights.{room}" for room in ("stores", "columns", "row", "models", "book")),
-        *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "post", "replay", "office")),
+        *(f"rights.{room}" for room in ("mail", "letters", "people", "desk", "replay", "office")),
         *(f"rights.{room}" for room in ("standings", "minors", "acceptances")),
     },
     {

@@ -1,4 +1,4 @@
-"""The desk: where a request is opened, confirmed, answered, refused, extended, and remembered when it is due."""
+"""The requests of data subjects: opened, confirmed, answered, refused, extended, and reminded of when they are due."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import MailError, RequestError
 from ..model import Policy
 from .book import CLOSED, KINDS, OPEN, Book, Request
 from .duration import days_after
-from .letters import Letter, SendLetter, to_answer, to_extend
+from .letters import Letter, SendLetter, to_answer, to_confirm, to_extend
 from .moments import just_after, later, now, timestamp, today
 from .people import People
 from .stores import Outcome, together
@@ -21,6 +21,12 @@ LINK_DAYS = 7  # for which the link to confirm works, and the one to an answer t
 SOON_DAYS = 7  # before it is due, a request is due soon
 LONGEST_MESSAGE = 5000  # characters
 NEVER = "9999"  # a time later than any
+NO_BASE = (
+    "The link could not be sent: where the site is was not known when the request came. Set PRIVACY_BASE_URL, such as "
+    '"https://shop.example".'
+)
+_RETRY = 300  # seconds until a mail that could not be sent is tried again
+_LINKS_A_DAY = 3  # mails with a link to one address in 24 hours
 PER_HOUR = 100  # requests by the form, before it asks for patience
 
 Notify = Callable[[str, int], None]
@@ -53,7 +59,7 @@ class Desk:
 
         The link goes out at once, or after a moment; :data:`NEVER` is for an address that somebody else may have given.
 
-        Who asks is looked up by :meth:`Post.process`, later, so that nothing here depends on whether the address is known.
+        Who asks is looked up by :meth:`process`, later, so that nothing here depends on whether the address is known.
         """
         email, message = normalise_subject(email), message.strip()
         if kind not in KINDS:
@@ -163,6 +169,48 @@ class Desk:
         request = self.book.opened_by(token, "answer", timestamp())
         assert request is not None
         return request, self.people.export(request.email, who="the person", what=f"the answer to request {request.number}")
+
+    def process(self) -> int:
+        """Send the links that are due, expire and remind; return the number of links sent.
+
+        Several processes may call it at once: each link is sent once. A mail that could not be sent is tried again later;
+        until then `flask privacy requests list` shows why.
+        """
+        sent = sum(self._send_link(request) for request in self.book.to_mail(timestamp()))
+        self._expire()
+        self._remind()
+        self.book.blank_closed(timestamp())
+        return sent
+
+    def _send_link(self, request: Request) -> bool:
+        if not self.book.claim(request, later(seconds=_RETRY)):
+            return False  # another process is sending it
+        since = later(days=-1)
+        if sum(other.mailed >= since for other in self.book.by_subject(request.subject)) >= _LINKS_A_DAY:
+            answer = {"text": "Too many links went to this address in a day."}
+            self.book.close(request.number, "expired", timestamp(), answer)
+            return False
+        error = self._confirm_by_mail(request) if request.base else NO_BASE
+        self.book.update(request.number, mailed="" if error else timestamp(), mail_error=error)
+        return not error
+
+    def _confirm_by_mail(self, request: Request) -> str:
+        until = later(days=LINK_DAYS)
+        link = f"{request.base}{self._pages}/requests/confirm/{self.book.link(request.number, 'confirm', until)}"
+        return self._tell(to_confirm(self.policy.site, request, link, until[:10]))
+
+    def _expire(self) -> None:
+        """Close the requests that were not confirmed in time."""
+        alive = self.book.links("confirm", timestamp())
+        for request in self.book.all("open"):
+            if request.mailed and request.number not in alive and request.mailed < later(days=-LINK_DAYS):
+                self.book.close(request.number, "expired", timestamp(), {"text": "Nobody confirmed it in time."})
+
+    def _remind(self) -> None:
+        for request in self.due():
+            if not request.reminded:
+                self.book.update(request.number, reminded=timestamp())
+                self._notify("due_soon", request.number)
 
     def _verified(self, number: int, identity: str) -> Request:
         request = self.book.find(number)

@@ -9,7 +9,6 @@ from .book import Book
 from .desk import Desk
 from .minors import Minors
 from .people import People
-from .post import Post
 from .replay import Replay
 from .stores import Stores
 
@@ -22,7 +21,6 @@ class Rights:
     book: Book
     people: People
     desk: Desk
-    post: Post
     replay: Replay
     minors: Minors
     acceptances: Acceptances
