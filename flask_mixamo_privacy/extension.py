@@ -287,11 +287,11 @@ class Privacy:
 
     def unsubscribe_headers(self, address: str, list: str = PURPOSE) -> dict[str, str]:
         """``List-Unsubscribe`` and ``List-Unsubscribe-Post`` for one mail to one address (RFC 2369, RFC 8058)."""
-        return site().mail.headers(address, list, base_of_mails())
+        return site().mail.links.headers(address, list, base_of_mails())
 
     def unsubscribe_url(self, address: str, list: str = PURPOSE) -> str:
         """The page where this person unsubscribes, for a link in the mail's text."""
-        return site().mail.link(address, list, base_of_mails())
+        return site().mail.links.url(address, list, base_of_mails())
 
     def mail_class(self, mail_class: str, reference: object = None, *, list: str | None = None) -> dict[str, str]:
         """The header by which a mail says what it is until it leaves, for :meth:`smtp` and the Flask-Mailman backend."""

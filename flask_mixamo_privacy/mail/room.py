@@ -6,7 +6,6 @@ import secrets
 from collections import Counter
 from email.headerregistry import Address
 from email.utils import format_datetime, make_msgid
-from urllib.parse import quote
 
 from ..config import Settings
 from ..keys import Keys
@@ -17,9 +16,8 @@ from .choices import EVERYTHING
 from .decision import Decision, checked
 from .label import Label
 from .marketing import IsMinor, Marketing
+from .tokens import UnsubscribeLinks
 from .words import at_an_end
-
-_LONGEST_NAME = 64  # characters before the @ of an address (RFC 5321 4.5.3.1.1)
 
 
 class Room:
@@ -33,29 +31,13 @@ class Room:
         self.contact = policy.contact.email if policy.contact else ""
         self.sender = settings.mail_from or self.contact or self.unsubscribe
         self._name = policy.site
-        self.pages = settings.url_prefix
+        self.links = UnsubscribeLinks(self.marketing.tokens, settings.url_prefix, self.unsubscribe)
 
     def may_mail(self, address: str, mail_class: object, reference: object = None, list_name: str | None = None) -> Decision:
         """Decide at this moment; raises :class:`MailClassError` for a mail that does not say what it is."""
         if checked(mail_class, reference) == "marketing":
             return self._counted(self.marketing.may_mail(address, list_name))
         return self._counted(Decision(bool(email_of(address)), str(mail_class) if email_of(address) else "no-address"))
-
-    def link(self, address: str, list_name: str, base: str) -> str:
-        """The address of the page where somebody unsubscribes."""
-        return f"{base}{self.pages}/unsubscribe/{self.marketing.tokens.make(address, list_name)}"
-
-    def headers(self, address: str, list_name: str, base: str) -> dict[str, str]:
-        """``List-Unsubscribe`` (RFC 2369) and ``List-Unsubscribe-Post`` (RFC 8058).
-
-        The address of the page is an https one in any case: RFC 8058 knows no other.
-        """
-        ways = [f"<{self.link(address, list_name, 'https://' + base.partition('://')[2])}>"]
-        name, _, host = self.unsubscribe.rpartition("@")
-        plus = f"{name}+{self.marketing.tokens.make(address, list_name)}"
-        if name and len(plus) <= _LONGEST_NAME:
-            ways.append(f"<mailto:{quote(plus, safe='+')}@{host}?subject=unsubscribe>")
-        return {"List-Unsubscribe": ", ".join(ways), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
     def message_id(self, address: str, list_name: str, subject: str) -> str:
         """A Message-ID by which the reply to a mail tells whose it is.
@@ -71,7 +53,7 @@ class Room:
         if label.mail_class != "marketing":
             return {}
         list_name = label.list or EVERYTHING
-        return self.headers(address, list_name, base) | {"Message-ID": self.message_id(address, list_name, subject)}
+        return self.links.headers(address, list_name, base) | {"Message-ID": self.message_id(address, list_name, subject)}
 
     def stationery(self) -> dict[str, str]:
         """The headers that every mail of ours has."""

@@ -1,4 +1,4 @@
-"""The token of a link or an address that unsubscribes: whom and what it is about, signed, naming nobody."""
+"""Unsubscribe tokens, and the links and headers that contain them. A token is signed, and names its person by a hash."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from ..keys import Keys
 from ..rights.subjects import normalise_subject
@@ -15,6 +16,7 @@ from ..rights.subjects import normalise_subject
 _MARK, _LIST, _SEAL = 16, 4, 8  # bytes
 LENGTH = 45  # characters: with "unsubscribe+" it fits the 64 that a mail address may have before its @ (RFC 5321)
 _USE = "unsubscribe"
+_LONGEST_NAME = 64  # characters before the @ of an address (RFC 5321 4.5.3.1.1)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,31 @@ class Tokens:
 
     def _seal(self, key: str, said: bytes) -> bytes:
         return bytes.fromhex(self._keys.mac(key, _USE, said))[:_SEAL]
+
+
+class UnsubscribeLinks:
+    """The ways to unsubscribe that a marketing mail contains: a page, and a mail to ``address`` if there is one."""
+
+    def __init__(self, tokens: Tokens, pages: str, address: str) -> None:
+        self._tokens = tokens
+        self._pages = pages  # the path of our pages below the site's base URL
+        self._address = address
+
+    def url(self, address: str, list_name: str, base: str) -> str:
+        """Return the URL of the page where this person unsubscribes from a list."""
+        return f"{base}{self._pages}/unsubscribe/{self._tokens.make(address, list_name)}"
+
+    def headers(self, address: str, list_name: str, base: str) -> dict[str, str]:
+        """Return ``List-Unsubscribe`` (RFC 2369) and ``List-Unsubscribe-Post`` (RFC 8058).
+
+        The page's URL always begins with https, because RFC 8058 requires it.
+        """
+        ways = [f"<{self.url(address, list_name, 'https://' + base.partition('://')[2])}>"]
+        name, _, host = self._address.rpartition("@")
+        plus = f"{name}+{self._tokens.make(address, list_name)}"
+        if name and len(plus) <= _LONGEST_NAME:
+            ways.append(f"<mailto:{quote(plus, safe='+')}@{host}?subject=unsubscribe>")
+        return {"List-Unsubscribe": ", ".join(ways), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def mark_of(hashed: str) -> str:
