@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from .consent import Consent
 from .errors import UndeclaredCookie
 from .model import Policy
 
-_AGE = re.compile(r"-?[0-9]{1,20}")
+_AGE = re.compile(r"[-+]?[0-9]{1,300}")
 
 
 class Guard:
@@ -22,20 +23,19 @@ class Guard:
 
     def __init__(self, policy: Policy, config: Mapping[str, Any]) -> None:
         self._config = config
-        self.declared = lru_cache(maxsize=1024)(policy.cookie)
+        self._cookie = lru_cache(maxsize=1024)(policy.cookie)
 
     def faults(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
         """The ``Set-Cookie`` headers that should not be there, each with its fault. Deleting a cookie is always right."""
         for header in response.headers.getlist("Set-Cookie"):
-            name, _, rest = header.partition("=")
-            error = self._fault(name.strip(), consent)
-            if error is not None and not _deletes(rest, now):
+            error = self._fault(name_in(header), consent)
+            if error is not None and not SetCookie.parse(header, now).deletes:
                 yield header, error
 
     def _fault(self, name: str, consent: Consent) -> UndeclaredCookie | None:
         if name in self._known():
             return None
-        cookie = self.declared(name)
+        cookie = self._cookie(name)
         if cookie is None:
             return UndeclaredCookie(name, None)
         if not consent.allows(cookie.purpose) or (cookie.service and cookie.service not in consent.services):
@@ -55,16 +55,48 @@ def strip(response: Response, header: str) -> None:
         response.headers.add("Set-Cookie", other)
 
 
-def _deletes(attributes: str, now: float) -> bool:
-    said = dict(_attributes(attributes))
+@dataclass(frozen=True)
+class SetCookie:
+    """What a ``Set-Cookie`` header, or a text given to ``document.cookie``, asks a browser to keep (RFC 6265, 5.2).
+
+    The value is left out, as no report needs it.
+    """
+
+    name: str
+    seconds: float | None  # to live; None ends with the browser, and 0 or less deletes it
+    path: str
+    domain: str
+    secure: bool
+
+    @classmethod
+    def parse(cls, text: str, now: float, path: str = "/") -> SetCookie:
+        """Read one; ``path`` is what a cookie without one of its own gets. ``Max-Age`` prevails over ``Expires``."""
+        pair, *rest = text.split(";")
+        said = {key.strip().lower(): value.strip() for key, _, value in (part.partition("=") for part in rest)}
+        own = said.get("path", "")
+        domain = said.get("domain", "").lstrip(".").lower()
+        return cls(
+            name_in(pair),
+            _seconds(said, now),
+            own if own.startswith("/") else path,
+            domain,
+            "secure" in said,
+        )
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the browser removes the cookie instead."""
+        return self.seconds is not None and self.seconds <= 0
+
+
+def name_in(text: str) -> str:
+    """The name of the cookie that a ``Set-Cookie`` header sets."""
+    return text.partition(";")[0].partition("=")[0].strip()
+
+
+def _seconds(said: dict[str, str], now: float) -> float | None:
     age = _AGE.fullmatch(said.get("max-age", ""))
-    if age is not None:  # it prevails over Expires (RFC 6265, 4.1.2.2)
-        return int(age[0]) <= 0
+    if age is not None:
+        return float(age[0])
     ends = parse_date(said.get("expires"))
-    return ends is not None and ends.timestamp() <= now
-
-
-def _attributes(text: str) -> Iterator[tuple[str, str]]:
-    for part in text.split(";")[1:]:
-        name, _, value = part.partition("=")
-        yield name.strip().lower(), value.strip()
+    return ends.timestamp() - now if ends is not None else None

@@ -11,8 +11,8 @@ from flask_mixamo_privacy.audit.pictures import subject_of
 from flask_mixamo_privacy.audit.rules import judge
 from flask_mixamo_privacy.audit.rules.banner import harder
 from flask_mixamo_privacy.audit.rules.persons import hidden, named_in
-from flask_mixamo_privacy.audit.setcookie import SetCookie
 from flask_mixamo_privacy.audit.states import flat, states_of
+from flask_mixamo_privacy.guard import SetCookie
 from flask_mixamo_privacy.model import Policy
 from flask_mixamo_privacy.policy import Cookie, Notices, Purpose, Service
 

@@ -109,10 +109,7 @@ FLOORS = (
     {"mailman"},
     {
         "audit",
-        *(
-            f"audit.{room}"
-            for room in ("evidence", "finding", "states", "setcookie", "hosts", "routes", "target", "trouble")
-        ),
+        *(f"audit.{room}" for room in ("evidence", "finding", "states", "hosts", "routes", "target", "trouble")),
         *(f"audit.{room}" for room in ("server", "browser", "watching", "shared", "visitor", "axe", "plainly", "crawl")),
         *(f"audit.{room}" for room in ("signing", "whose", "report", "rules", "baseline", "terminal", "pictures", "page")),
         *(

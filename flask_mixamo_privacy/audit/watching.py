@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ..guard import SetCookie
 from ..policy import host_of
 from .browser import tools
 from .evidence import Asked, Evidence, Left, Place, Written
 from .hosts import is_third
-from .setcookie import SetCookie
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Request, Response
