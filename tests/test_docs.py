@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 import tomllib
 from pathlib import Path
@@ -16,7 +17,8 @@ from flask_mixamo_privacy import Privacy
 ROOT = Path(__file__).parent
 while not (ROOT / "README.md").exists():
     ROOT = ROOT.parent
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[a-z0-9]+\]: (\S+)", re.MULTILINE)
 
@@ -95,6 +97,19 @@ def test_every_link_leads_somewhere(path):
             assert not anchor or anchor in anchors(found), target
 
 
+def test_the_readme_can_be_read_on_a_package_index():
+    """Without a public repository a link shows its own path; once setup.cfg names one, every link has to lead there."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    urls = dict(line.split(" = ") for line in setup["metadata"].get("project_urls", "").strip().splitlines())
+    text = README.read_text(encoding="utf-8")
+    targets = dict(re.findall(r"^\[([a-z0-9]+)\]: (\S+)", text, re.MULTILINE))
+    if "Source" in urls:
+        assert [target for target in targets.values() if not target.startswith("https://")] == []
+    else:
+        assert [name for name, target in targets.items() if f"[{target}][{name}]" not in text] == ["banner"]
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_examples_can_be_parsed(path):
     """Python and TOML."""
@@ -102,6 +117,26 @@ def test_the_examples_can_be_parsed(path):
         ast.parse(source)
     for source in blocks(path, "toml"):
         tomllib.loads(source)
+
+
+def test_the_readmes_example_runs(tmp_path, monkeypatch):
+    """As it stands there: a visitor is asked, accepts, and gets what was granted."""
+    monkeypatch.chdir(tmp_path)
+    (source,) = blocks(README, "python")
+    names = {"__name__": "shop"}
+    exec(compile(source, "shop.py", "exec"), names)
+    app = names["app"]
+    app.testing = True
+    visitor = app.test_client()
+    asked = visitor.get("/").text
+    assert "Accept all" in asked and "You are not counted." in asked
+    assert visitor.get("/recommended").status_code == 403
+    visitor.post("/privacy/consent", data={"choice": "accept_all"})
+    assert 'data-theme="dark"' in visitor.get("/dark").text
+    welcome = visitor.get("/recommended").text
+    assert 'data-theme="dark"' in welcome and "You are counted." in welcome
+    report = app.test_cli_runner().invoke(args=["privacy", "report"])
+    assert (report.exit_code, "Page views" in report.output) == (0, True)
 
 
 def test_the_docs_name_tests_that_exist():
