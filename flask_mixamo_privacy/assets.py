@@ -19,6 +19,8 @@ import brotli
 from webassets.bundle import Bundle
 from webassets.env import Environment
 
+from .pending import make_private_folder, replace_private
+
 _PACKAGE = Path(__file__).parent
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 
@@ -106,12 +108,7 @@ class Assets:
     def _write(self, filename: str, content: bytes) -> None:
         """Keep the file for processes of a later version, whose visitors still have a page of ours open."""
         with contextlib.suppress(OSError):  # a read-only system serves from memory
-            directory = self._cache_folder()
-            descriptor, temporary = tempfile.mkstemp(dir=directory)
-            with open(descriptor, "wb") as file:
-                file.write(content)
-            # Several processes start at once: a reader sees an old whole file or a new one, never a half.
-            os.replace(temporary, os.path.join(directory, filename))
+            replace_private(os.path.join(self._cache_folder(), filename), content)  # several processes start at once
 
     def _read_earlier(self, filename: str) -> bytes | None:
         try:
@@ -124,7 +121,7 @@ class Assets:
     def _cache_folder(self) -> str:
         if self._folder is None:
             self._folder = self._given_folder or os.path.join(tempfile.gettempdir(), f"flask-mixamo-privacy-{os.getuid()}")
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            make_private_folder(self._folder)
         if self._given_folder is None:
             _check_owner(self._folder)
         return self._folder

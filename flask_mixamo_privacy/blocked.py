@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .pending import append_private, replace_private
+
 _MOST = 1000  # distinct entries a process notes in a day; anybody can send reports
 _LARGEST = 256 * 1024  # bytes of the file
 
@@ -34,13 +36,7 @@ class Blocked:
         if block in self._noted or len(self._noted) >= _MOST:
             return
         self._noted.add(block)
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if os.fstat(descriptor).st_size < _LARGEST:
-                os.write(descriptor, (json.dumps(block) + "\n").encode())
-        finally:
-            os.close(descriptor)
+        append_private(self._path, _line(block), _LARGEST)
 
     def entries(self, since: str = "") -> list[Block]:
         """What was noted from this day on, each once, in order."""
@@ -50,10 +46,7 @@ class Blocked:
         """Drop what was noted before this day."""
         kept = self.entries(before)
         if os.path.exists(self._path):
-            temporary = f"{self._path}.{os.getpid()}"
-            with open(temporary, "w", encoding="utf-8", opener=_private) as file:
-                file.writelines(json.dumps(block) + "\n" for block in kept)
-            os.replace(temporary, self._path)
+            replace_private(self._path, b"".join(map(_line, kept)))
 
     def _read(self) -> Iterator[Block]:
         try:
@@ -67,5 +60,5 @@ class Blocked:
             return
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _line(block: Block) -> bytes:
+    return (json.dumps(block) + "\n").encode()

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from .errors import PrivacyError
+from .pending import make_private_folder, open_private
 
 _WAIT_MS = 2000  # the writer may hold a visitor's request: better a clear "try again" than a spinning page
 _RETRY_MS = 5
@@ -157,8 +158,8 @@ class Database:
     def _make_file(self) -> None:
         path = self.url.database or ""
         if not os.path.exists(path):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))  # readable to the site's own user alone
+            make_private_folder(os.path.dirname(path))
+            os.close(open_private(path, os.O_CREAT))
 
     def _has_tables(self, connection: sa.Connection) -> bool:
         """Whether the first of its tables is there; one that a later version brings is made by the next write."""

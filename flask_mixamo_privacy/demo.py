@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 
 from .crowd import Arrival, Person, by_rank
 from .current import NOW
+from .pending import make_private_folder
 from .site import Site
 from .tracking.log import SUFFIX, Log
 
@@ -237,7 +238,7 @@ class Walk:
 def log_aside(here: Site) -> Iterator[None]:
     """Log into a folder of its own, so that no loader closes a day before all of it is there; then hand it over."""
     log, folder = here.log, Path(here.settings.log_dir)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     with tempfile.TemporaryDirectory(prefix="demo-", dir=folder) as aside:
         here.log = Log(aside, background=False)
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .pending import append_private
+
 
 class Denials:
     """How many were turned away in a day without anybody knowing who: the size of a file, to which each adds a byte.
@@ -15,12 +17,7 @@ class Denials:
         self._folder = folder
 
     def add(self, day: str) -> None:
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        descriptor = os.open(self._path(day), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, b".")
-        finally:
-            os.close(descriptor)
+        append_private(self._path(day), b".")
 
     def count(self, day: str) -> int:
         """Of one day, such as ``2026-05-08``."""

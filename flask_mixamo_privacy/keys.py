@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from .errors import KeyMissing
+from .pending import create_private
 
 
 class Keys:
@@ -71,16 +69,6 @@ def _read(path: str) -> dict[str, str] | None:
 
 
 def _create(path: str) -> dict[str, str]:
-    """Write a new file whole or not at all: of two processes that try at once, one wins and both read the same."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"first": secrets.token_urlsafe(32)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)
+    """Write a new file; of two processes that try at once, both read the same."""
+    create_private(path, json.dumps({"first": secrets.token_urlsafe(32)}).encode())
     return _read(path) or {}

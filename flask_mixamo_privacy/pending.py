@@ -1,4 +1,4 @@
-"""A side file for what must not be lost while its database is away."""
+"""Private folders and files, locks, and a side file for what must not be lost while its database is away."""
 
 from __future__ import annotations
 
@@ -6,11 +6,93 @@ import fcntl
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 logger = logging.getLogger("flask_mixamo_privacy")
+
+
+def make_private_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder that only the site's own user can open; one that exists stays as it is."""
+    os.makedirs(path, mode=0o700, exist_ok=True)
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file and return its descriptor; one that is made now can be read by the site's own user alone."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def append_private(path: str, line: bytes, largest: int | None = None) -> None:
+    """Add to the end of a private file, in a private folder, in one write; not to one of ``largest`` bytes or more."""
+    make_private_folder(os.path.dirname(path))
+    descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        if largest is None or os.fstat(descriptor).st_size < largest:
+            os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def replace_private(path: str, content: bytes) -> None:
+    """Write a private file: a reader sees the old file or the new one, whole."""
+    temporary = _write_beside(path, content)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def create_private(path: str, content: bytes) -> None:
+    """Write a private file, whole and on the disk, unless there is one: of two processes that try at once, one wins."""
+    make_private_folder(os.path.dirname(path))
+    temporary = _write_beside(path, content, sync=True)
+    try:
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)
+
+
+def _write_beside(path: str, content: bytes, *, sync: bool = False) -> str:
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".")  # its mode is 0600
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            if sync:
+                file.flush()
+                os.fsync(descriptor)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return temporary
+
+
+def lock(descriptor: int, *, wait: bool) -> None:
+    """Take a file's lock until its descriptor is closed; raises :class:`OSError`, without ``wait`` if it is held."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def lock_now(descriptor: int) -> bool:
+    """Take a file's lock if nobody else holds it, and return whether it is ours."""
+    try:
+        lock(descriptor, wait=False)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def try_lock(descriptor: int) -> Iterator[bool]:
+    """Hold a file's lock for the block if nobody else holds it, and yield whether it is ours."""
+    ours = lock_now(descriptor)
+    try:
+        yield ours
+    finally:
+        if ours:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 class Pending:
@@ -22,7 +104,7 @@ class Pending:
     def append(self, entry: dict[str, Any]) -> None:
         """Add an entry and wait until the disk has it; raises :class:`OSError` when it cannot."""
         line = json.dumps(entry, separators=(",", ":")) + "\n"
-        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        make_private_folder(os.path.dirname(self.path))
         with self._locked(os.O_RDWR | os.O_CREAT) as descriptor:
             assert descriptor is not None
             end = _cut_torn_line(descriptor)
@@ -57,15 +139,14 @@ class Pending:
 
     @contextmanager
     def _locked(self, flags: int, wait: bool = True) -> Iterator[int | None]:
-        descriptor = os.open(self.path, flags | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(self.path, flags)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            yield None
-            return
-        try:
-            yield descriptor
+            try:
+                lock(descriptor, wait=wait)
+                ours = True
+            except BlockingIOError:
+                ours = False
+            yield descriptor if ours else None
         finally:
             os.close(descriptor)  # and with it the lock
 

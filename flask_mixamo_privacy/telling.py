@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .language import SHIPPED, Language
 from .rights.moments import ONE_DAY
+from .tracking.addresses import printable
 from .tracking.reports import ALL, OTHER, UNKNOWN, Cell, Column, Report, Reports, Window
 from .tracking.windows import Unit, as_unit
 
@@ -72,7 +73,7 @@ def _text(cell: str, column: Column, t: Language) -> str:
         return t.day(window.first) if window.unit == "day" else name_of(window, t)
     if column.id == "locale" and cell in SHIPPED:
         return t.name_of(cell)
-    return _printable(cell)
+    return printable(cell)
 
 
 def label(report: Report, row: tuple[Cell, ...], t: Language) -> str:
@@ -173,13 +174,9 @@ def _terminal_cell(cell: Cell, column: Column) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, str):
-        return _printable(cell)
+        return printable(cell)
     return {"share": f"{cell:.1%}", "change": f"{cell:+.0%}", "seconds": _clock(cell)}.get(column.kind, f"{cell:,}")
 
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

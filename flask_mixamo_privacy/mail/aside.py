@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from ..pending import make_private_folder, replace_private
 from ..period import Period
 from ..rights.moments import DAY, now
 
@@ -20,11 +20,10 @@ class Aside:
 
     def keep(self, raw: bytes, name: str) -> str:
         """Put a copy there; gives its path."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{name}{_END}"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(raw)
-        return str(path)
+        make_private_folder(self._folder)
+        path = str(self._folder / f"{name}{_END}")
+        replace_private(path, raw)
+        return path
 
     def prune(self) -> int:
         """Delete the copies that are kept no longer, by when they were made; gives their number."""

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from ..errors import PrivacyError
 from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
 from ..rights.moments import later, timestamp
+from ..tracking.addresses import printable
 from .aside import Aside
 from .boxes import Found
 from .choices import EVERYTHING
@@ -119,7 +120,7 @@ class Inbox:
         Where none goes out, whoever answers has to say how they know the person, but for an end of marketing mail.
         """
         said = f"{header(message.message, 'Subject')}\n\n{_written(message)}"
-        said = "".join(c for c in said if c.isprintable() or c == "\n")[:LONGEST_MESSAGE]
+        said = printable(said, "", keep="\n")[:LONGEST_MESSAGE]
         where = {"locale": self._language, "base": base, "source": "mail"}
         known = "" if may_answer or kind != "object" else TO_BE_READ
         return self._desk.open(
@@ -151,8 +152,7 @@ def _defeat(error: Exception) -> Ask:
 
 def _done(found: Found, action: str, reason: str) -> Done:
     """As it can be shown on a terminal and stored: a file's name and what a message says may hold anything."""
-    path, reason = ("".join(c if c.isprintable() else "\ufffd" for c in said) for said in (found.path, reason))
-    return Done(path, action, reason, found.number)
+    return Done(printable(found.path), action, printable(reason), found.number)
 
 
 def _seen_before(found: Found, before: tuple[str, str]) -> Done:

@@ -47,9 +47,11 @@ def scrub_text(text: str) -> str:
     return _EMAIL.sub(":email", printable(text[: 2 * _LONGEST]))[:_LONGEST]
 
 
-def printable(text: str) -> str:
-    """The text without control characters and lone surrogates, which not every database takes."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
+def printable(text: str, instead: str = "\ufffd", keep: str = "") -> str:
+    """Replace control characters and lone surrogates, which not every database and terminal takes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else instead for char in text)
 
 
 @lru_cache(maxsize=4096)

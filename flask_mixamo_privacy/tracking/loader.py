@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import NamedTuple, Protocol
 import sqlalchemy as sa
 
 from ..errors import LoaderBusy
+from ..pending import lock_now, open_private, try_lock
 from ..rights.moments import DAY
 from . import log, schema
 from .lines import moment_of, parse
@@ -118,10 +118,10 @@ class Loader:
 
     @contextmanager
     def _elected(self, wait: float) -> Iterator[None]:
-        descriptor = os.open(os.path.join(self._folder, "loader.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(os.path.join(self._folder, "loader.lock"), os.O_RDWR | os.O_CREAT)
         try:
             deadline = time.monotonic() + wait
-            while not _lock(descriptor):
+            while not lock_now(descriptor):
                 if time.monotonic() >= deadline:
                     raise LoaderBusy(f"Another process is loading {self._folder}. Try again in a moment.")
                 time.sleep(0.05)
@@ -193,7 +193,7 @@ class Loader:
 
 
 def _parts_of(path: str, offset: int, later: str | None) -> Iterator[_Part]:
-    with open(path, "rb") as file, log.try_lock(file.fileno()) as dead:
+    with open(path, "rb") as file, try_lock(file.fileno()) as dead:
         file.seek(offset)
         while chunk := file.read(_CHUNK):
             whole = chunk.rfind(b"\n") + 1
@@ -242,11 +242,3 @@ def _move_cursors(connection: sa.Connection, batch: list[_Part]) -> None:
         sa.delete(schema.cursors).where(schema.cursors.c.segment == sa.bindparam("of")), [{"of": name} for name in ends]
     )
     connection.execute(sa.insert(schema.cursors), [{"segment": name, "offset": end} for name, end in ends.items()])
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import re
 import secrets
@@ -15,6 +14,7 @@ import weakref
 from collections.abc import Iterator
 
 from ..errors import LogUnavailable
+from ..pending import lock, make_private_folder, open_private
 
 SUFFIX = ".events"
 _SYNC_EVERY = 1.0  # seconds: what a power cut may cost
@@ -63,13 +63,12 @@ class Log:
             self._close()
 
     def _open(self) -> int:
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        make_private_folder(self.folder)
         host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
         path = os.path.join(self.folder, f"{host}-{os.getpid()}-{secrets.token_hex(8)}")
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
+        self._descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
         # The lock says that the writer lives. The name comes after it: a loader deletes what it can lock.
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(self._descriptor, wait=False)
         self._path = path + SUFFIX
         os.rename(path, self._path)
         self._size = 0
@@ -169,17 +168,3 @@ def _dated(paths: list[str]) -> Iterator[tuple[int, str]]:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):  # loaded and deleted by another process meanwhile
             yield os.stat(path).st_mtime_ns, path
-
-
-@contextlib.contextmanager
-def try_lock(descriptor: int) -> Iterator[bool]:
-    """Whether nobody else holds the file's lock; holds it for the block."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from ..pending import try_lock
 from . import log, store
 from .store import Store
 
@@ -42,7 +43,7 @@ def scrub(folder: str, events: Store) -> bool:
 
 
 def _scrub_segment(path: str, loaded: int, events: Store, connection: sa.Connection) -> None:
-    with open(path, "r+b", buffering=0) as file, log.try_lock(file.fileno()) as dead:
+    with open(path, "r+b", buffering=0) as file, try_lock(file.fileno()) as dead:
         end = os.fstat(file.fileno()).st_size if dead else loaded
         place, blanked = 0, False
         while place < end:
