@@ -173,7 +173,7 @@ def init_command(path: Path | None) -> None:
 @click.pass_context
 @could_not_look
 def check_command(context: click.Context, as_json: bool, templates: bool) -> None:
-    """Hold the declaration against itself, its versions and what keeps its promises; exit 1 for findings."""
+    """Check the declaration, its frozen versions and the app. Exit with 1 if there are errors."""
     findings = _findings(context.ensure_object(ScriptInfo), templates)
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings], ensure_ascii=False))

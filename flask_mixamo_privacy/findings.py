@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -12,7 +11,6 @@ from flask import current_app
 from .config import DEFAULTS
 from .declaration import built_in
 from .modelling import told_of_models
-from .promises import PROMISES, TEXT
 from .rights.moments import days_ago
 from .site import Site
 from .told_of_forms import told_of_forms
@@ -42,7 +40,7 @@ def check(here: Site) -> list[Finding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
     own = (
         _settings, _versions, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _caches, _keys,
-        _blocked, _promises,
+        _blocked,
     )  # fmt: skip
     return [finding for look in own for finding in look(here)]
 
@@ -169,11 +167,3 @@ def _blocked(here: Site) -> Iterator[Finding]:
             "Declare it under [[services]] and gate it, or take it out of the page; what visitors did not grant is refused."
         )
         yield Finding("warning", "host-not-declared", says, hint)
-
-
-def _promises(here: Site) -> Iterator[Finding]:
-    for number in here.policy.promises:
-        promise = PROMISES[number]
-        if promise.kept_by != TEXT and importlib.util.find_spec(f"{__package__}.{promise.kept_by}") is None:
-            says = f"Promise {number} ({promise.says}) is made, and this version of the extension does not keep it for you."
-            yield Finding("warning", "promises", says, "Until it does, see to it yourself.")

@@ -36,7 +36,7 @@ from flask_mixamo_privacy.policy import (
     Retention,
     Service,
 )
-from flask_mixamo_privacy.promises import PROMISES, TEXT
+from flask_mixamo_privacy.promises import PROMISES
 
 COUNTRIES = {"DE": "Germany", "FR": "France", "JP": "Japan", "US": "United States"}
 LOGGED = {
@@ -417,22 +417,9 @@ def test_a_policy_that_makes_few_promises_says_few(ask, full):
     assert promised(ask(small).text) == {1, 2, 3, 4, 5, 8, 11, 12, 13, 18, 22, 25, 27}
 
 
-def test_every_promise_is_kept_by_a_module_or_by_saying_it():
-    """The table of promises is whole; what is only said are two of them."""
+def test_every_promise_has_its_number():
+    """The table of promises is complete."""
     assert list(PROMISES) == list(range(1, 46))
-    assert [number for number, promise in PROMISES.items() if promise.kept_by == TEXT] == [21, 42]
-    assert all(re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", promise.kept_by) for promise in PROMISES.values())
-
-
-def test_a_promise_that_no_module_keeps_yet_is_a_warning(tiny, full, monkeypatch):
-    """`flask privacy check` says which, and what to do, and does not fail for it."""
-    monkeypatch.setitem(PROMISES, 26, replace(PROMISES[26], kept_by="not_there"))
-    outcome = tiny(PRIVACY_POLICY=replace(full, promises=(26, 42, 44))).cli("check")
-    says = "warning: Promise 26 (marketing can be declined) is made, and this version of the extension does not keep it for you."
-    assert [line for line in outcome.output.splitlines() if "Promise" in line] == [
-        f"{says} Until it does, see to it yourself."
-    ]
-    assert outcome.exit_code == 0
 
 
 @pytest.mark.parametrize(
