@@ -17,7 +17,7 @@ from .collection import Collects
 from .counting import record
 from .current import exchange
 from .disclosure import Fields, disclose, read
-from .errors import AlreadyInitialised, EventError, MailError, NotInitialised
+from .errors import AlreadyInitialised, EventError, NotInitialised
 from .given import Given
 from .licences import acceptance_required
 from .links import external_link, is_external, is_web_address
@@ -307,13 +307,11 @@ class Privacy:
         Sender, date and Message-ID are added where they are missing.
         """
         here = site()
-        way = here.mailer.way_out
-        if way is None:
-            raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
+        server = CallableServer(here.mailer.way_out)
         for name, value in here.mail.stationery().items():
             if name not in message:
                 message[name] = value
-        return Guarded(CallableServer(way), here.mail, base_of_mails()).send_message(message)
+        return Guarded(server, here.mail, base_of_mails()).send_message(message)
 
 
 def _extend(templates: Environment, verbs: TemplateVerbs) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from email.message import Message
 
 from ..rights.subjects import email_of
-from . import automatic
 from .authentication import verdict
+from .automatic import is_automatic, is_bounce, is_of_apple_mail, wants_no_answer
 from .feedback import COUNTS, Report, report_of
 from .reading import addresses, header, headers, own_words, parted, sender, texts
 from .tokens import Bearer
@@ -67,16 +67,16 @@ def classify(message: Message, place: Place = NOWHERE) -> Verdict:
     report = report_of(message)
     if report is not None:
         return _of_report(report, place)
-    if automatic.is_bounce(message):
+    if is_bounce(message):
         return Ignore("a bounce, or mail with an empty return path")
     bearer = _bearer_in(addresses(message, *_RECIPIENTS), place)
     if bearer is not None:
         return Act("a signed address", bearer, source="mail address")
-    if automatic.is_of_apple_mail(message):
+    if is_of_apple_mail(message):
         return _of_apple(_looked_at(message, place))
-    if why := automatic.is_automatic(message):
+    if why := is_automatic(message):
         return Ignore(f"automatic or bulk mail: {why}")
-    return _of_person(_looked_at(message, place), automatic.wants_no_answer(message))
+    return _of_person(_looked_at(message, place), wants_no_answer(message))
 
 
 def _of_report(report: Report, place: Place) -> Verdict:

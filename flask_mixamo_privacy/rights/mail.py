@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import MailError
 from .letters import Letter
-from .moments import now as right_now
+from .moments import now
 
 _PATIENCE = 20  # seconds for a mail server to answer
 
@@ -29,18 +29,19 @@ class Mailer:
         self._sender = sender
 
     @property
-    def way_out(self) -> Send | None:
-        """What mails are handed to, where there is anything."""
+    def way_out(self) -> Send:
+        """The callable that sends mails. Raises :class:`MailError` if none is set."""
+        if self._send is None:
+            raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
         return self._send
 
     def send(self, letter: Letter) -> None:
         """Send a letter as plain text. Raises :class:`MailError` for whatever goes wrong."""
-        if self._send is None:
-            raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
+        send = self.way_out
         if self._sender is None:
             raise MailError("No mail goes out: declare a [contact] with an email in privacy.toml, as its sender.")
         try:
-            self._send(self._message(letter))
+            send(self._message(letter))
         except Exception as error:  # a callable of the site's, or the network
             raise MailError(f"The mail could not be sent: {_without_names(error, letter.to)}") from error
 
@@ -49,7 +50,7 @@ class Mailer:
         message["From"] = Address(self._name, addr_spec=self._sender)
         message["To"] = Address(addr_spec=letter.to)
         message["Subject"] = letter.subject
-        message["Date"] = format_datetime(right_now())
+        message["Date"] = format_datetime(now())
         message["Message-ID"] = make_msgid(domain=(self._sender or "").rpartition("@")[2])
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation reply to it
         message.set_content(letter.text)
