@@ -10,12 +10,27 @@ class PrivacyError(Exception):
     """The base of every error raised by this package."""
 
 
-class SettingError(PrivacyError, ValueError):
+class NotAllowed(PrivacyError, ValueError):
+    """Something has a value that is not allowed. The sentence names it, the value, the allowed values and the next step."""
+
+    def __init__(self, what: str, value: object, allowed: str, hint: str = "") -> None:
+        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
+        super().__init__(f"{what} is {self._shown()}; allowed: {allowed}. {hint}".rstrip())
+
+    def _shown(self) -> str:
+        try:
+            return repr(self.value)
+        except RecursionError:  # a thousand lists, one in the other
+            return "nested too deep"
+
+
+class SettingError(NotAllowed):
     """A ``PRIVACY_*`` setting, or one we rely on, has a value that cannot work."""
 
-    def __init__(self, name: str, value: object, allowed: str, hint: str) -> None:
-        self.name, self.value, self.allowed, self.hint = name, value, allowed, hint
-        super().__init__(f"{name} is {value!r}; allowed: {allowed}. {hint}")
+    @property
+    def name(self) -> str:
+        """The setting's name."""
+        return self.what
 
 
 class AlreadyInitialised(PrivacyError, RuntimeError):
@@ -162,48 +177,28 @@ class UndeclaredField(PrivacyError, LookupError):
         )
 
 
-class DisclosureError(PrivacyError, ValueError):
+class DisclosureError(NotAllowed):
     """A disclosure lacks what its basis asks for."""
 
-    def __init__(self, what: str, value: object, allowed: str, hint: str) -> None:
-        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
-        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
 
-
-class EventError(PrivacyError, ValueError):
+class EventError(NotAllowed):
     """An event or a choice has a name or a value that the log does not take."""
 
-    def __init__(self, what: str, value: object, allowed: str) -> None:
-        self.what, self.value, self.allowed = what, value, allowed
-        super().__init__(f"{what} is {_shown(value)}; allowed: {allowed}.")
 
-
-class StoreError(PrivacyError, ValueError):
+class StoreError(NotAllowed):
     """A store of personal data was registered, or asked, in a way that cannot work."""
 
-    def __init__(self, what: str, value: object, allowed: str, hint: str) -> None:
-        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
-        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
 
-
-class RequestError(PrivacyError, ValueError):
+class RequestError(NotAllowed):
     """A request cannot be taken, answered or extended like this."""
-
-    def __init__(self, what: str, value: object, allowed: str, hint: str = "") -> None:
-        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
-        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}".rstrip())
 
 
 class MailError(PrivacyError):
     """A mail could not be handed over; the sentence says why and what to do."""
 
 
-class MailClassError(MailError, ValueError):
+class MailClassError(NotAllowed, MailError):
     """A mail does not say what it is, or lacks what its class needs."""
-
-    def __init__(self, what: str, value: object, allowed: str, hint: str) -> None:
-        self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
-        super().__init__(f"{what} is {value!r}; allowed: {allowed}. {hint}")
 
 
 class BirthDateSeen(PrivacyError):
@@ -267,20 +262,16 @@ class AddressError(PrivacyError, ValueError):
         super().__init__(f"{asked_by} is given {url!r}; allowed: a path, or an address with http:// or https://.")
 
 
-class ReportError(PrivacyError, ValueError):
+class ReportError(NotAllowed):
     """What a browser reported is no list of events; the sentence is the answer, under this HTTP status."""
 
     def __init__(self, what: str, value: object, allowed: str, status: int = 400) -> None:
-        self.what, self.value, self.allowed, self.status = what, value, allowed, status
-        shown = _shown(value)
-        super().__init__(f"{what} is {shown if len(shown) <= 80 else shown[:80] + '…'}; allowed: {allowed}.")
+        self.status = status
+        super().__init__(what, value, allowed)
 
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except RecursionError:  # a thousand lists, one in the other
-        return "nested too deep"
+    def _shown(self) -> str:
+        shown = super()._shown()
+        return shown if len(shown) <= 80 else shown[:80] + "…"
 
 
 class MissingExtra(PrivacyError):
