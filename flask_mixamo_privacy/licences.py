@@ -59,7 +59,7 @@ def licence_of(point: CollectionPoint) -> Licence | None:
     """The licence as the views under ``@acceptance_required`` have it; None where no view asks for it."""
     for view in current_app.view_functions.values():
         for asked, text, endpoint in getattr(view, "privacy_licences", ()):
-            if notices.is_called(point, asked):
+            if asked == point.id:
                 return Licence(point, text, endpoint)
     return None
 

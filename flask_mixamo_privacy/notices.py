@@ -11,21 +11,13 @@ from .model import Policy
 from .policy import CollectionPoint
 from .wording import Wording, canonical_json
 
-_SPELLINGS = {"license": "licence", "licence": "license"}
-
 
 def point_of(policy: Policy, point_id: str) -> CollectionPoint:
-    """The collection point of this id, ``license`` being ``licence``; raises :class:`UndeclaredCollection`."""
+    """Return the collection point of this id; raises :class:`UndeclaredCollection`."""
     declared = {point.id: point for point in policy.collection}
-    for name in (point_id, _SPELLINGS.get(point_id, point_id)):
-        if name in declared:
-            return declared[name]
-    raise UndeclaredCollection(point_id, declared)
-
-
-def is_called(point: CollectionPoint, name: str) -> bool:
-    """Whether a point is meant by this name."""
-    return point.id in (name, _SPELLINGS.get(name))
+    if point_id not in declared:
+        raise UndeclaredCollection(point_id, declared)
+    return declared[point_id]
 
 
 def asked_at_a_form(policy: Policy, point: CollectionPoint) -> tuple[str, ...]:

@@ -41,10 +41,9 @@ def agree(visitor, path="/file", **fields):
     return visitor.post(PAGE, data={**hidden(visitor, page), "acceptance": "yes", **fields})
 
 
-@pytest.mark.parametrize("name", ["licence", "license"])
-def test_promise_06_without_the_licence_no_download(tiny, name):
-    """Redirected to the licence and its form, whichever way it is spelt; with it the file, at once."""
-    visitor = licensed(tiny, name, text=FIRST).visitor()
+def test_promise_06_without_the_licence_no_download(tiny):
+    """Redirected to the licence and its form; with it the file, at once."""
+    visitor = licensed(tiny, text=FIRST).visitor()
     asked = visitor.get("/file?size=2")
     assert (asked.status_code, asked.location) == (302, f"{PAGE}?next=/file?size%3D2")
     assert asked.headers["Cache-Control"] == "no-store" and "the file" not in asked.text
@@ -65,6 +64,13 @@ def test_promise_06_an_acceptance_that_says_no_is_none(tiny, said, declared):
     visitor = site.visitor()
     assert agree(visitor, acceptance=said).status_code == 400
     assert site.ledger() == [] and visitor.get("/file").status_code == 302
+
+
+def test_promise_06_a_point_is_found_by_its_declared_id_alone(tiny):
+    """``license`` is not ``licence``: a view under it raises, and serves no file."""
+    site = licensed(tiny, "license", text=FIRST)
+    with pytest.raises(UndeclaredCollection, match="license"):
+        site.visitor().get("/file")
 
 
 def test_promise_06_from_the_package_and_from_privacy(tiny):
