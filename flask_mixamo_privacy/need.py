@@ -47,6 +47,6 @@ class Need:
 
         def hashed() -> tuple[str, str]:
             whose = self._whose(*args, **values) if callable(self._whose) else self._whose
-            return site().rights.people.hash(whose) if whose else ("", "")
+            return site().ledger.pseudonym(whose) if whose else ("", "")
 
         admit(self._need, rule_at_hand, whose=hashed, fields=self._fields)
