@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from .aside import set_aside
-from .outcomes import could_not_look
+from .outcomes import could_not_look, json_option, print_json
 from .rights.moments import today
 from .site import site
 
@@ -40,7 +39,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str,
 @click.option("--offline", is_flag=True, help="Find no host but the site's own; who asks for others is told all the same.")
 @click.option("--baseline", "known", type=_FILE, help="Known findings; else privacy-audit.toml beside the declaration.")
 @click.option("--html", type=_FILE, help="Write a report with pictures there.")
-@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@json_option
 @click.pass_context
 @could_not_look
 def audit_command(
@@ -98,7 +97,7 @@ def _print(report: Report, as_json: bool) -> None:
     from .audit import terminal
 
     if as_json:
-        click.echo(json.dumps(report.as_dict(), ensure_ascii=False))
+        print_json(report.as_dict())
         return
     for line in terminal.lines(report):
         click.echo(line)

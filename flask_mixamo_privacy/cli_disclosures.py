@@ -10,7 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from .ledger import detail_of
-from .outcomes import could_not_look, since_option
+from .outcomes import could_not_look, json_option, print_json, since_option
 from .rights.subjects import normalise_subject
 from .site import Site, site
 
@@ -19,7 +19,7 @@ from .site import Site, site
 @since_option
 @click.option("--recipient", help="Only what this one got.")
 @click.option("--subject", help="Only what was about this person.")
-@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@json_option
 @with_appcontext
 @could_not_look
 def disclosures_command(since: str, recipient: str | None, subject: str | None, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def disclosures_command(since: str, recipient: str | None, subject: str | None, 
         if recipient in (None, each["recipient"]) and (whose is None or each["whose"] in whose)
     ]
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
     for each in found:
         about = ", ".join(f"{name}: {each[name]}" for name in ("basis", "reference", "actor") if each[name])
@@ -47,6 +47,3 @@ def _disclosures(here: Site, since: str) -> Iterator[dict[str, Any]]:
         purposes = json.loads(row["purposes"])
         about = {"at": row["at"], "purpose": "".join(purposes), "policy": row["policy"], "whose": row["subject"]}
         yield about | blank | detail_of(row)
-
-
-commands = (disclosures_command,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from flask.cli import with_appcontext
 
 from .mail.boxes import STDIN, Found, messages
 from .mail.inbox import Done
-from .outcomes import could_not_look
+from .outcomes import could_not_look, print_json
 from .site import site
 from .whereabouts import base_of_site
 
@@ -34,7 +33,7 @@ def inbox_command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     for found in _found(paths):
         done = here.inbox.decide(found) if dry_run else here.inbox.take(found, base_of_site())
         counted[done.action] += 1
-        click.echo(json.dumps(done.as_dict(), ensure_ascii=False) if as_json else _line(done))
+        print_json(done.as_dict()) if as_json else click.echo(_line(done))
     if not dry_run:
         here.inbox.forget()
     if not as_json:
@@ -51,6 +50,3 @@ def _line(done: Done) -> str:
     request = f" Request {done.request}." if done.request else ""
     kept = f" A copy is kept at {done.kept}." if done.kept else ""
     return f"{where}: {done.action}: {done.reason.removesuffix('.')}.{request}{kept}"
-
-
-commands = (inbox_command,)

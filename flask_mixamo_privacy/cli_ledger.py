@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +10,7 @@ import click
 from flask.cli import AppGroup
 
 from .chain import Head
-from .outcomes import could_not_look
+from .outcomes import could_not_look, json_option, print_json
 from .site import site
 from .verification import Verified, verify
 
@@ -37,14 +36,14 @@ def head_command() -> None:
 
 @ledger.command("verify")
 @click.option("--expect", type=_Head(), help="A head that was kept elsewhere: the chain has to run through it.")
-@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@json_option
 @could_not_look
 def verify_command(expect: Head | None, as_json: bool) -> None:
     """Look for entries that were changed, inserted, removed or cut off; exit 1 if there are any."""
     found = verify(site().ledger, expect)
     if as_json:
         flaws = [asdict(flaw) for flaw in found.flaws]
-        click.echo(json.dumps({"head": str(found.head), "findings": flaws}, ensure_ascii=False))
+        print_json({"head": str(found.head), "findings": flaws})
     else:
         for flaw in found.flaws:
             click.echo(f"{flaw.kind}: {flaw.says}")

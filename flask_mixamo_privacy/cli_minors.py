@@ -7,8 +7,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from .operators import operator
-from .outcomes import could_not_look
+from .outcomes import could_not_look, operator
 from .rights.subjects import normalise_subject
 from .site import Site, site
 
@@ -41,6 +40,3 @@ def forget_command(subject: str) -> None:
 
 def _note(here: Site, kind: str, person: str) -> None:
     here.ledger.record_or_spool(kind, subject=person, detail={"by": operator()})
-
-
-commands = (minors,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -11,8 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from .ledger import detail_of
-from .operators import operator
-from .outcomes import could_not_look, since_option
+from .outcomes import could_not_look, json_option, operator, print_json, since_option
 from .rights.replay import Replayed
 from .rights.stores import Outcome
 from .rights.subjects import normalise_subject
@@ -28,7 +26,7 @@ def export_command(subject: str) -> None:
     rights = site().rights
     stores = rights.people.export(subject, operator())
     found = {"subject": subject, "stores": stores, "not_covered": rights.stores.without("export")}
-    click.echo(json.dumps(found, ensure_ascii=False, indent=1, default=str))
+    print_json(found, indent=1)
 
 
 def erase_person(subject: str, as_json: bool) -> None:
@@ -38,7 +36,7 @@ def erase_person(subject: str, as_json: bool) -> None:
     missing = rights.stores.without("erase")
     if as_json:
         found = {"stores": [outcome.as_dict() for outcome in outcomes], "not_covered": missing}
-        click.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
     else:
         _tell(outcomes)
         for name in missing:
@@ -61,7 +59,7 @@ def in_words(store: dict[str, Any]) -> str:
 
 
 @click.command("replay")
-@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@json_option
 @with_appcontext
 @could_not_look
 def replay_command(as_json: bool) -> None:
@@ -69,7 +67,7 @@ def replay_command(as_json: bool) -> None:
     here = site()
     found = here.rights.replay.run()
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False))
+        print_json(found.as_dict())
     else:
         _tell_replayed(here, found)
     sys.exit(0 if found.is_complete and not found.corrections else 1)
@@ -94,7 +92,7 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
 @click.command("access")
 @since_option
 @click.option("--subject", help="Only looks at this person's data.")
-@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@json_option
 @with_appcontext
 @could_not_look
 def access_command(since: str, subject: str | None, as_json: bool) -> None:
@@ -108,7 +106,7 @@ def access_command(since: str, subject: str | None, as_json: bool) -> None:
     denials = {day: number for day, number in here.denials.days().items() if day >= since}
     unreadable = here.ledger.unreadable("access", since=since)
     if as_json:
-        click.echo(json.dumps({"looks": looks, "denials": denials, "unreadable": unreadable}, ensure_ascii=False))
+        print_json({"looks": looks, "denials": denials, "unreadable": unreadable})
     else:
         _tell_looks(looks, sum(denials.values()))
         _tell_unreadable(unreadable)
@@ -139,6 +137,3 @@ def _looks(here: Site, since: str) -> Iterable[dict[str, Any]]:
         said = detail_of(row)
         base = {"at": row["at"], "who": "", "need": "", "what": "", "fields": [], "outcome": "allowed"}
         yield base | said | {"whose": row["subject"]}
-
-
-commands = (export_command, replay_command, access_command)

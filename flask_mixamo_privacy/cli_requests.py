@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -11,8 +10,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from .cli_people import in_words
-from .operators import operator
-from .outcomes import could_not_look
+from .outcomes import could_not_look, json_option, operator, print_json
 from .rights.book import CLOSED, KINDS, OPEN, Request
 from .rights.desk import SOON_DAYS, days_left
 from .site import site
@@ -20,20 +18,19 @@ from .whereabouts import base_of_site
 
 requests = AppGroup("requests", help="What people asked for: access, correction, deletion, restriction, objection.")
 
-_json = click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
 _identity = click.option("--identity", default="", help="How you know the person, where nobody opened the link.")
 
 
 @requests.command("list")
 @click.option("--state", type=click.Choice([*OPEN, *CLOSED]), multiple=True, help="Only these; all by default.")
-@_json
+@json_option
 @could_not_look
 def list_command(state: tuple[str, ...], as_json: bool) -> None:
     """List requests, the oldest first."""
     found = site().rights.book.all(*state)
     _note("requests list")
     if as_json:
-        click.echo(json.dumps([request.as_dict() for request in found], ensure_ascii=False))
+        print_json([request.as_dict() for request in found])
         return
     _print_lines(found)
     click.echo(f"{len(found)} requests.")
@@ -41,7 +38,7 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
 
 @requests.command("show")
 @click.argument("number", type=int)
-@_json
+@json_option
 @could_not_look
 def show_command(number: int, as_json: bool) -> None:
     """Show one request, with its answer store by store."""
@@ -87,7 +84,7 @@ def process_command() -> None:
 @click.option("--refuse", "refuse", default="", metavar="REASON", help="Do not do it, and say why.")
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="For a correction: what to set anew.")
 @_identity
-@_json
+@json_option
 @could_not_look
 def answer_command(number: int, text: str, refuse: str, changes: tuple[str, ...], identity: str, as_json: bool) -> None:
     """Do what request NUMBER asks for, and tell the person; exit 1 if the mail could not be sent."""
@@ -113,7 +110,7 @@ def _change(text: str) -> tuple[str, str]:
 @click.argument("number", type=int)
 @click.option("--reason", required=True, help="The person is told.")
 @click.option("--months", type=click.IntRange(1, 2), default=2, show_default=True)
-@_json
+@json_option
 @could_not_look
 def extend_command(number: int, reason: str, months: int, as_json: bool) -> None:
     """Take up to two further months for request NUMBER, once, and tell the person why (GDPR art. 12(3))."""
@@ -122,7 +119,7 @@ def extend_command(number: int, reason: str, months: int, as_json: bool) -> None
 
 @click.command("due")
 @click.option("--within", type=click.IntRange(0), default=SOON_DAYS, show_default=True, help="Days that count as soon.")
-@_json
+@json_option
 @with_appcontext
 @could_not_look
 def due_command(within: int, as_json: bool) -> None:
@@ -131,7 +128,7 @@ def due_command(within: int, as_json: bool) -> None:
     if as_json:
         left = [(request.as_dict(), days_left(request)) for request in found]
         said = [request | {"days_left": days, "overdue": days < 0} for request, days in left]
-        click.echo(json.dumps(said, ensure_ascii=False))
+        print_json(said)
     else:
         _print_lines(found)
         click.echo(f"{len(found)} requests overdue or due within {within} days." if found else "Nothing is due.")
@@ -155,7 +152,7 @@ def _print_lines(found: Iterable[Request]) -> None:
 
 def _show(request: Request, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(request.as_dict(), ensure_ascii=False))
+        print_json(request.as_dict())
         return
     _print_lines([request])
     if request.message:
@@ -169,6 +166,3 @@ def _show(request: Request, as_json: bool) -> None:
         click.echo(f"{name}: not covered; see to it by hand.")
     if until := answer.get("archives"):
         click.echo(f"Archives may hold copies until {until}; after a restore run `flask privacy replay`.")
-
-
-commands = (requests, due_command)

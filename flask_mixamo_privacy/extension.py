@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from email.message import Message
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, has_request_context
 from jinja2 import Environment
@@ -24,17 +24,18 @@ from .links import external_link, is_external, is_web_address
 from .mail.decision import Decision
 from .mail.label import headers_of
 from .mail.marketing import PURPOSE
-from .mail.sending import CallableServer, Guarded
 from .markup import TemplateVerbs
 from .need import Need
 from .pages import Naming
-from .rights.models import Models
 from .rights.stores import PersonalStore, Register
 from .site import EXTENSION, RUNTIME, Site, site
 from .tags import ConsentTag
 from .tracking.events import KINDS, check_name, properties
 from .whereabouts import base_of_mails
 from .wording import Wording
+
+if TYPE_CHECKING:
+    from .mail.sending import Guarded
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -183,6 +184,8 @@ class Privacy:
 
         Raises :class:`StoreError` for a column that is not there.
         """
+        from .rights.models import Models  # SQLAlchemy's ORM, which only such a site needs
+
         models = Models(name, session, dict(subjects), made, fields)
         self._stores.append(models.bind)
 
@@ -299,6 +302,8 @@ class Privacy:
 
     def smtp(self, server: smtplib.SMTP) -> Guarded:
         """Wrap a connection: what is sent by it is decided on as it leaves, and what may not leave does not."""
+        from .mail.sending import Guarded
+
         return Guarded(server, site().mail, base_of_mails())
 
     def send(self, message: Message) -> dict[str, tuple[int, bytes]]:
@@ -306,6 +311,8 @@ class Privacy:
 
         Sender, date and Message-ID are added where they are missing.
         """
+        from .mail.sending import CallableServer, Guarded
+
         here = site()
         server = CallableServer(here.mailer.way_out)
         for name, value in here.mail.stationery().items():

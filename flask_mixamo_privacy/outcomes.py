@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import getpass
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +30,16 @@ def could_not_look(command: F) -> F:
             refuse(str(error))
 
     return run  # type: ignore[return-value]
+
+
+def json_option(command: F) -> F:
+    """The option ``--json``, as the argument ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="For a machine to read.")(command)
+
+
+def print_json(value: Any, indent: int | None = None) -> None:
+    """Print a value as JSON; what JSON has no type for, such as a date, as text."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
 
 
 def since_option(command: F) -> F:
@@ -60,3 +72,16 @@ def refuse(sentence: str) -> None:
     """Say why nothing was done, and exit with 2."""
     click.echo(f"Error: {sentence}", err=True)
     sys.exit(2)
+
+
+def progress_bar(label: str, length: int) -> Any:
+    """A bar on the terminal's error stream; hidden if that is no terminal, or if there is nothing to do."""
+    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty() or not length)
+
+
+def operator() -> str:
+    """The operating system's name of the user who runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, current_app
@@ -23,9 +23,6 @@ from .errors import LedgerUnavailable, LoaderBusy, NotInitialised, PrivacyError
 from .guard import Guard
 from .keys import Keys
 from .ledger import Ledger
-from .mail.aside import Aside
-from .mail.classifier import Place
-from .mail.inbox import Inbox
 from .mail.room import Room
 from .pages import Pages
 from .pending import Pending
@@ -56,6 +53,7 @@ from .tracking.windows import Calendar
 from .versions import Versions
 
 if TYPE_CHECKING:
+    from .mail.inbox import Inbox
     from .model import Policy
 
 #: The keys in ``app.extensions``: of the public Privacy object, and of the Site.
@@ -149,9 +147,6 @@ class Site:
         sender = settings.mail_from or (self.policy.contact.email if self.policy.contact else None)
         self.mailer = Mailer(settings.send, settings.smtp_url, self.policy.site, sender)
         self.rights = self._build_rights(registered, minors, Acceptances(standings))
-        place = Place(self.mail.unsubscribe, self.mail.contact, self.mail.marketing.tokens.read, settings.mail_server)
-        aside, language = Aside(settings.mail_aside, self.policy.retention.mail), self.policy.language
-        self.inbox = Inbox(place, self.mail.marketing, self.rights.desk, settings.rights_url, aside, language)
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
@@ -171,6 +166,18 @@ class Site:
         archives = policy.retention.archives
         replay = Replay(self.ledger, self.keys, people, self.store, archives, lambda: self.load(WAIT))
         return Rights(stores, book, people, desk, replay, minors, acceptances)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """What reads incoming mail: for commands, and once a day for the background worker."""
+        from .mail.aside import Aside
+        from .mail.classifier import Place
+        from .mail.inbox import Inbox
+
+        settings, mail = self.settings, self.mail
+        place = Place(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
+        aside = Aside(settings.mail_aside, self.policy.retention.mail)
+        return Inbox(place, mail.marketing, self.rights.desk, settings.rights_url, aside, self.policy.language)
 
     def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
         """What a consent cookie comes to; garbage and nothing are the same."""

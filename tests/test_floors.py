@@ -105,7 +105,7 @@ FLOORS = (
         "modelling",
         "told_of_forms",
     },
-    {"operators", "need", "sifting", "refusing", "collection"},
+    {"need", "sifting", "refusing", "collection"},
     {"mailman"},
     {
         "audit",
@@ -136,6 +136,8 @@ FLOORS = (
         "cli_disclosures",
         "cli_inbox",
         "cli_minors",
+        "cli_policy",
+        "cli_tracking",
         "cli",
     },
     {
