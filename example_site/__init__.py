@@ -20,7 +20,7 @@ __all__ = ["create_app", "privacy"]
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """The shop, set up from ``FLASK_*`` in the environment and then from ``config``, which prevails."""
+    """Return the shop's app. ``config`` takes precedence over ``FLASK_*`` in the environment."""
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
     app.config.update(PRIVACY_STAFF=may_look, PRIVACY_MAIL_SERVER="mx.pacework.example")

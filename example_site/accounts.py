@@ -1,4 +1,4 @@
-"""Accounts: the two demo accounts, signing in and out, and the account page."""
+"""Accounts: two demo accounts, signing in and out, and the account page."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ accounts = Blueprint("accounts", __name__)
 accounts.before_request(refuse_foreign_posts)
 
 login_manager.login_view = "accounts.login"
-login_manager.login_message = None  # the login page says itself why it is shown
+login_manager.login_message = None  # the login page itself says why it is shown
 
 
 class Account(NamedTuple):
-    """Somebody who may sign in, as Flask-Login wants it."""
+    """A user who can sign in, with the attributes that Flask-Login needs."""
 
     name: str
     hashed: str
     staff: bool = False
-    shelf: tuple[str, ...] = ()  # slugs of the clips that are theirs
-    customer: int | None = None  # the row of somebody who opened an account
+    shelf: tuple[str, ...] = ()  # slugs of the animations that the user owns
+    customer: int | None = None  # the id of the customer's row; None for a demo account
     email: str = ""
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
 
     def get_id(self) -> str:
-        """What the session remembers of the account."""
+        """Return the id that Flask-Login keeps in the session."""
         return self.name if self.customer is None else f"{_CUSTOMER}{self.customer}"
 
 
@@ -65,7 +65,7 @@ _CUSTOMER = "customer-"
 
 
 def of_customer(customer: Customer) -> Account:
-    """The account of somebody who opened one; on the shelf is what was ordered."""
+    """Return the account of a customer, with the ordered animations on its shelf."""
     with session() as open_session:
         mine = sa.select(Order.clip).where(Order.customer_id == customer.id).order_by(Order.id).distinct()
         shelf = tuple(open_session.scalars(mine))
@@ -82,11 +82,11 @@ def _load(user_id: str) -> Account | None:
     return of_customer(customer) if customer is not None else None
 
 
-login_manager.user_loader(_load)  # not by decorator, as Flask-Login's has no types
+login_manager.user_loader(_load)  # not as a decorator, because Flask-Login has no types
 
 
 def _find(name: str) -> Account | None:
-    """The account of a demo name, or of an e-mail address."""
+    """Return the account with this demo name or e-mail address, or None."""
     name = name.strip().lower()
     if "@" not in name:
         return _BY_NAME.get(name)
@@ -96,19 +96,19 @@ def _find(name: str) -> Account | None:
 
 
 def may_look(user: Account, need: str) -> bool:
-    """Whether this account's work needs it: the staff's needs reports, requests and orders."""
+    """Return whether this user may access pages with this need: staff see reports, requests and orders."""
     return user.staff and need in ("reports", "requests", "support")
 
 
 @accounts.get("/login")
 def login() -> str | Response:
-    """The form, or the way on for somebody who is signed in."""
+    """Show the login form, or redirect a user who is signed in."""
     return _onward() if current_user.is_authenticated else _form()
 
 
 @accounts.post("/login")
 def enter() -> str | Response | tuple[str, int]:
-    """Sign in by name and password."""
+    """Sign in with name and password."""
     account = _find(request.form.get("name", ""))
     if account is None or not check_password_hash(account.hashed, request.form.get("password", "")):
         return _form(failed=True), 422
@@ -124,12 +124,12 @@ def logout() -> Response:
 
 
 def account() -> str:
-    """What belongs to the one who is signed in."""
+    """Show the user's own animations."""
     shelf = catalogue.find_all(current_user.shelf)
     return render_template("account.html", shelf=shelf, priced=catalogue.ANIMATIONS)
 
 
-# Not by decorator, as Flask-Login's has no types.
+# Not as a decorator, because Flask-Login has no types.
 accounts.add_url_rule("/account", view_func=login_required(account))
 
 

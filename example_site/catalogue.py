@@ -10,13 +10,13 @@ FRAME_RATE = 30
 KINDS = {"travel": "Getting there", "action": "Action", "gesture": "Gesture"}
 MOODS = {"calm": "Calm", "lively": "Lively", "tense": "Tense", "weary": "Weary"}
 
-#: What the front page shows.
+#: The animations on the front page.
 ON_FRONT = ("walk", "cartwheel", "kick", "sneak", "wave", "jump")
 
 
 @dataclass(frozen=True)
 class Animation:
-    """One clip for sale."""
+    """An animation for sale."""
 
     slug: str
     name: str
@@ -27,16 +27,16 @@ class Animation:
     tags: tuple[str, ...]
     summary: str
     description: str
-    picture: str  # what its plate shows, for those who do not see it
+    picture: str  # a description of its plate, for users who cannot see it
 
     @property
     def seconds(self) -> float:
-        """How long it plays."""
+        """The duration."""
         return round(self.frames / FRAME_RATE, 2)
 
     @property
     def loops(self) -> bool:
-        """Whether its last frame leads back to the first."""
+        """Whether the last frame leads back to the first."""
         return "loop" in self.tags
 
 
@@ -136,24 +136,24 @@ _BY_SLUG = {animation.slug: animation for animation in ANIMATIONS}
 
 
 def find(slug: str) -> Animation | None:
-    """The animation of this slug, if there is one."""
+    """Return the animation with this slug, or None."""
     return _BY_SLUG.get(slug)
 
 
 def find_all(slugs: Iterable[str]) -> list[Animation]:
-    """The animations of these slugs, in the same order."""
+    """Return the animations with these slugs, in the same order."""
     return [_BY_SLUG[slug] for slug in slugs]
 
 
 def matching(kind: str | None, mood: str | None) -> list[Animation]:
-    """The animations of this kind and mood; what is not known here narrows nothing."""
+    """Return the animations of this kind and mood. An unknown kind or mood does not filter."""
     kinds = {kind} & KINDS.keys() or KINDS.keys()
     moods = {mood} & MOODS.keys() or MOODS.keys()
     return [animation for animation in ANIMATIONS if animation.kind in kinds and animation.mood in moods]
 
 
 def related(to: Animation) -> list[Animation]:
-    """Three others, those of the same kind or mood first."""
+    """Return three other animations, those of the same kind or mood first."""
     others = [animation for animation in ANIMATIONS if animation is not to]
     others.sort(key=lambda other: (other.kind == to.kind) + (other.mood == to.mood), reverse=True)
     return others[:3]

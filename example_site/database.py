@@ -1,4 +1,4 @@
-"""The shop's own database: a file in the instance folder, made when it is first needed."""
+"""The shop's own database: a file in the instance folder, created at first use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEY = "shop_database"
 
 
 def init_app(app: Flask) -> None:
-    """Set the engine up; it touches no disk. ``SHOP_DATABASE_URL`` names another database."""
+    """Create the engine, without touching the disk. ``SHOP_DATABASE_URL`` names another database."""
     app.config.setdefault("SHOP_DATABASE_URL", f"sqlite:///{os.path.join(app.instance_path, 'shop.sqlite')}")
     engine = sa.create_engine(app.config["SHOP_DATABASE_URL"], poolclass=NullPool)
     if engine.dialect.name == "sqlite":
@@ -25,11 +25,11 @@ def init_app(app: Flask) -> None:
 
 
 def session() -> Session:
-    """A session of the current app's database, with its tables in place."""
+    """Return a session of the current app's database. Create missing tables first."""
     engine: sa.Engine = current_app.extensions[_KEY]
     if engine.dialect.name == "sqlite":
         os.makedirs(os.path.dirname(engine.url.database or ""), exist_ok=True)
     with engine.begin() as connection:
-        for table in Base.metadata.sorted_tables:  # one statement each, as several workers may be at it
+        for table in Base.metadata.sorted_tables:  # one statement each, because several workers may do this at once
             connection.execute(CreateTable(table, if_not_exists=True))
     return Session(engine, expire_on_commit=False)

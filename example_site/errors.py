@@ -1,4 +1,4 @@
-"""Pages for what goes wrong, in plain words."""
+"""Error pages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _OTHERWISE = ("That did not work", "The shop could not make sense of this reques
 
 
 def init_app(app: Flask) -> None:
-    """Answer every error of the app with a page that looks like the others."""
+    """Answer every error of the app with a page in the shop's layout."""
     app.register_error_handler(HTTPException, _page)
 
 
 def _page(error: HTTPException) -> Response:
     response = error.get_response()  # keeps headers such as Allow
-    if error.response is not None:  # it has a page of its own, such as what a form lacks
+    if error.response is not None:  # the error has a page of its own, such as NotCollected
         return response
     title, text = _WORDS.get(response.status_code, _OTHERWISE)
     response.set_data(render_template("error.html", code=response.status_code, title=title, text=text))

@@ -1,4 +1,4 @@
-"""The extensions that the whole site shares; ``create_app`` connects them with an app."""
+"""The extensions that the whole site shares. ``create_app`` initialises them for an app."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ Bone = tuple[float, float]  # angle, length
 
 _TORSO, _NECK, _UPPER_ARM, _FOREARM, _THIGH, _SHIN, _FOOT = 54, 21, 31, 29, 45, 43, 13
 _HEAD = 12.5
-_SHOULDER, _HIP = 15, 8  # from the spine, in a body that faces the camera
+_SHOULDER, _HIP = 15, 8  # distance from the spine, in a body that faces the camera
 
-#: Each drawn part: its joints, how thick it is, whether it is on the side away from us. Back to front.
+#: Each drawn part: its joints, its thickness, and whether it is on the far side. From back to front.
 _PARTS: tuple[tuple[tuple[str, ...], float, bool], ...] = (
     (("far_shoulder", "far_elbow", "far_hand"), 8.5, True),
     (("far_hip", "far_knee", "far_ankle", "far_toe"), 11, True),
@@ -29,14 +29,14 @@ _PARTS: tuple[tuple[tuple[str, ...], float, bool], ...] = (
 )
 _TRACED = ("head", "near_hand", "near_ankle")
 _WIDTH, _HEIGHT, _FLOOR, _MARGIN = 480, 284, 244, 100
-_STEPS = 24  # drawings in one playing of a moving figure
-_FINER = 4  # traces are drawn through so many more moments than are shown
+_STEPS = 24  # drawings in one cycle of a moving figure
+_FINER = 4  # traces are drawn through this many times as many moments as are shown
 _NOTHING = Markup()
 
 
 @lru_cache(maxsize=64)
 def plate(slug: str, label: str, width: int = _WIDTH) -> Markup:
-    """A small plate: the ghost poses and the one that stands out."""
+    """Return a small plate: the ghost poses, and one pose that stands out."""
     motion = MOTIONS[slug]
     bodies = _bodies(motion, motion.shown, width)
     return _svg(width, label, _floor(width) + _ghosts(bodies, motion.peak % motion.shown), motion.frontal)
@@ -44,7 +44,7 @@ def plate(slug: str, label: str, width: int = _WIDTH) -> Markup:
 
 @lru_cache(maxsize=64)
 def large_plate(slug: str, label: str, frames: int, seconds: float = 0, width: int = 760) -> Markup:
-    """A large plate, with frame numbers and the traces of some joints; it moves if it is given seconds."""
+    """Return a large plate, with frame numbers and the traces of some joints. It moves if ``seconds`` is not 0."""
     motion = MOTIONS[slug]
     count, peak = 2 * motion.shown - 1, 2 * (motion.peak % motion.shown)
     dense, bodies = _bodies(motion, _STEPS + 1, width), _bodies(motion, count, width)
@@ -55,7 +55,7 @@ def large_plate(slug: str, label: str, frames: int, seconds: float = 0, width: i
 
 @lru_cache(maxsize=4)
 def frieze(slugs: tuple[str, ...], label: str, width: int = 1240) -> Markup:
-    """A wide plate on which one motion passes into the next; the last one's peak stands out."""
+    """Return a wide plate on which one motion passes into the next. The peak of the last one stands out."""
     dense = _run_together([MOTIONS[slug] for slug in slugs], width)
     bodies, last = dense[::_FINER], MOTIONS[slugs[-1]]
     peak = len(bodies) - last.shown + last.peak % last.shown
@@ -64,7 +64,7 @@ def frieze(slugs: tuple[str, ...], label: str, width: int = 1240) -> Markup:
 
 @lru_cache(maxsize=256)
 def single(slug: str, moment: int, of: int) -> Markup:
-    """One pose alone, for a strip of frames; it says nothing to those who cannot see it."""
+    """Return one pose, for a strip of frames. It is hidden from screen readers."""
     motion = MOTIONS[slug]
     body = _standing(_sequence(motion, of)[moment], 105, motion.frontal)
     frame = Markup('<svg class="{}" viewBox="0 0 210 {}" aria-hidden="true">{}</svg>')
@@ -72,7 +72,7 @@ def single(slug: str, moment: int, of: int) -> Markup:
 
 
 def skeleton(pose: Pose, frontal: bool) -> Skeleton:
-    """Where the joints are, with the pelvis at the origin and y downwards."""
+    """Return the positions of the joints, with the pelvis at the origin and y downwards."""
     neck = _from((0, 0), 180 - pose.lean, _TORSO)
     found: Skeleton = {"pelvis": (0, 0), "neck": neck, "head": _from(neck, 180 - pose.lean - pose.nod, _NECK)}
     for side in ("near", "far"):
@@ -89,10 +89,10 @@ def _arm(pose: Pose, side: str, shoulder: Point) -> Skeleton:
 
 
 def _leg(pose: Pose, side: str, sign: int) -> Skeleton:
-    """A leg, whose foot points outwards in a body that faces us (sign is not 0), else forwards."""
+    """Return a leg. Its foot points outwards in a body that faces the camera (``sign`` is not 0), otherwise forwards."""
     leg, knee = getattr(pose, f"{side}_leg"), getattr(pose, f"{side}_knee")
     shin = leg - knee
-    toe = shin + sign * 62 if sign else shin * 0.6 + 88  # the ankle gives way to some of the shin's slant
+    toe = shin + sign * 62 if sign else shin * 0.6 + 88  # the ankle compensates for part of the shin's slant
     bones = ((leg, _THIGH), (shin, _SHIN), (toe, _FOOT))
     return _chain((sign * _HIP, 0), bones, side, ("hip", "knee", "ankle", "toe"))
 
@@ -102,7 +102,7 @@ def _from(start: Point, angle: float, length: float) -> Point:
 
 
 def _chain(start: Point, bones: Iterable[Bone], side: str, names: Iterable[str]) -> Skeleton:
-    """The joints along bones that hang on one another."""
+    """Return the joints along a chain of bones."""
     points = [start]
     for angle, length in bones:
         points.append(_from(points[-1], angle, length))
@@ -115,20 +115,20 @@ def _turned(point: Point, degrees: float) -> Point:
 
 
 def _standing(pose: Pose, x: float, frontal: bool) -> Skeleton:
-    """The skeleton at x, its lowest joint on the floor or the pose's lift above it."""
+    """Return the skeleton at x, with its lowest joint on the floor, or above it by the pose's lift."""
     joints = skeleton(pose, frontal)
     down = _FLOOR - 6 - pose.lift - max(y for _, y in joints.values())
     return {name: (px + x, py + down) for name, (px, py) in joints.items()}
 
 
 def _sequence(motion: Motion, count: int) -> list[Pose]:
-    """So many poses from the motion's beginning to its end, at equal distances in time."""
+    """Return this many poses, at equal distances in time, from the motion's beginning to its end."""
     last = len(motion.keys) if motion.loops else len(motion.keys) - 1
     return [_between(motion, last * n / (count - 1)) for n in range(count)]
 
 
 def _between(motion: Motion, time: float) -> Pose:
-    """The pose at a time counted in key poses, on a smooth curve through all of them (Catmull and Rom's)."""
+    """Return the pose at a time counted in key poses, on a Catmull-Rom curve through all of them."""
     index = int(time)
     a, b, c, d = (_key(motion, index + n) for n in (-1, 0, 1, 2))
     t = time - index
@@ -145,8 +145,8 @@ def _curve(a: float, b: float, c: float, d: float, t: float) -> float:
 
 
 def _places(motion: Motion, count: int, width: int) -> list[float]:
-    """Where on a plate of this width each pose stands; the body moves evenly."""
-    travel = motion.travel + width - _WIDTH  # room for limbs at both ends is the same on every plate
+    """Return the horizontal position of each pose on a plate of this width. The body moves evenly."""
+    travel = motion.travel + width - _WIDTH  # the room for limbs at both ends is the same on every plate
     return [width / 2 + travel * (n / (count - 1) - 0.5) for n in range(count)]
 
 
@@ -159,9 +159,9 @@ def _placed(poses: Iterable[Pose], places: Iterable[float], frontal: bool) -> li
 
 
 def _run_together(motions: Iterable[Motion], width: int) -> list[Skeleton]:
-    """The motions one after the other across the whole width, finely divided."""
+    """Return the bodies of the motions, one after the other across the whole width, finely divided."""
     poses: list[Pose] = []
-    for motion in motions:  # each begins where the one before it ended, so that end is drawn once
+    for motion in motions:  # each begins where the one before it ended, so that position is drawn once
         poses[-1:] = _sequence(motion, (motion.shown - 1) * _FINER + 1)
     step = (width - 2 * _MARGIN) / (len(poses) - 1)
     return _placed(poses, (_MARGIN + step * n for n in range(len(poses))), frontal=False)
@@ -182,7 +182,7 @@ def _floor(width: int) -> Markup:
 
 
 def _numbers(places: Sequence[float], frames: int) -> Markup:
-    """The number of each shown frame below the figure."""
+    """Return the number of each shown frame, below the figure."""
     text = Markup('<text class="number" x="{:.0f}" y="{}" text-anchor="middle">{}</text>')
     last = len(places) - 1
     shown = ((x, 1 + round((frames - 1) * n / last)) for n, x in enumerate(places))
@@ -190,7 +190,7 @@ def _numbers(places: Sequence[float], frames: int) -> Markup:
 
 
 def _ghosts(bodies: Sequence[Skeleton], peak: int) -> Markup:
-    """Every body, the fainter the further from the peak; the peak itself in full, in front of the others."""
+    """Return every body, fainter the further it is from the peak. The peak is drawn in full, in front of the others."""
     count = len(bodies)
     drawn = [_figure(body, "pose", _strength(n, peak, count)) for n, body in enumerate(bodies) if n != peak]
     return Markup().join([*drawn, _figure(bodies[peak], "pose now")])
@@ -220,13 +220,13 @@ def _line(points: Iterable[Point]) -> str:
 
 
 def _traces(bodies: Sequence[Skeleton]) -> Markup:
-    """The ways of head, hand and foot through the whole motion."""
+    """Return the paths of head, hand and foot through the whole motion."""
     paths = (_line(body[name] for body in bodies) for name in _TRACED)
     return Markup().join(Markup('<path class="trace" d="{}"/>').format(path) for path in paths)
 
 
 def _moving(bodies: Sequence[Skeleton], seconds: float) -> Markup:
-    """A figure that goes through the bodies in so many seconds, again and again."""
+    """Return a figure that goes through the bodies in this many seconds, repeatedly."""
     parts = []
     for joints, thick, far in _PARTS:
         paths = [_path(body, joints) for body in bodies]

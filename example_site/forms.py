@@ -1,4 +1,4 @@
-"""What the views behind the shop's forms share. What the policy does not declare is gone before any of it is reached."""
+"""Helpers of the views behind forms. Undeclared fields are removed from the request before a view begins."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def said(name: str, longest: int = 100) -> str:
-    """What somebody typed, without space around it."""
+    """Return the submitted value of a field, stripped and cut."""
     return request.form.get(name, "").strip()[:longest]
 
 
 def email() -> str:
-    """The address that somebody typed, in lower case."""
+    """Return the submitted e-mail address, in lower case."""
     return said("email", 254).lower()
 
 
 def is_address(text: str) -> bool:
-    """Whether it looks like one; only a mail to it can tell."""
+    """Return whether a text looks like an e-mail address. Only a mail can prove that it is one."""
     return _ADDRESS.fullmatch(text) is not None
 
 
 def keep(row: Any) -> None:
-    """Write one row into the shop's database."""
+    """Insert one row into the shop's database."""
     with session() as open_session, open_session.begin():
         open_session.add(row)
 
 
 def page(template: str, failed: str = "", **values: Any) -> Response | tuple[str, int]:
-    """A page with a form, with what was typed and what was wrong with it."""
+    """Render a page with a form, its submitted values and its error. The status is 422 if there is an error."""
     shown = render_template(template, failed=failed, form=request.form, **values)
     return shown, 422 if failed else 200

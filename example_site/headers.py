@@ -1,4 +1,4 @@
-"""Headers that every response carries."""
+"""Security headers of every response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADERS = {
 
 
 def init_app(app: Flask) -> None:
-    """Have the app's responses carry them."""
+    """Add the headers to the app's responses."""
     app.after_request(_add)
 
 

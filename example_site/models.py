@@ -1,4 +1,4 @@
-"""What the shop knows of people, and no more: customers, orders, subscribers, feedback, reviews."""
+"""All personal data of the shop: customers, orders, subscribers, feedback, reviews."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The base of the shop's models."""
+    """The base class of the shop's models."""
 
 
 def _now() -> datetime:
@@ -17,10 +17,10 @@ def _now() -> datetime:
 
 
 class Customer(Base):
-    """Somebody with an account."""
+    """A user with an account."""
 
     __tablename__ = "customers"
-    __table_args__ = ({"sqlite_autoincrement": True},)  # nobody inherits the number, and the sessions, of who was erased
+    __table_args__ = ({"sqlite_autoincrement": True},)  # sessions may still name an erased customer's id
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
@@ -31,7 +31,7 @@ class Customer(Base):
 
 
 class Order(Base):
-    """A clip that was bought."""
+    """An animation that was bought."""
 
     __tablename__ = "orders"
 
@@ -46,12 +46,12 @@ class Order(Base):
 
     @property
     def order(self) -> str:
-        """What it is called on its receipt."""
+        """The order's name on its receipt."""
         return f"order {self.id}"
 
 
 class Subscriber(Base):
-    """Somebody who wants the newsletter."""
+    """A subscriber of the newsletter."""
 
     __tablename__ = "subscribers"
 
@@ -62,7 +62,7 @@ class Subscriber(Base):
 
 
 class Feedback(Base):
-    """What somebody wrote to the shop, with an address if an answer is wanted."""
+    """A message to the shop, with an address if the sender wants an answer."""
 
     __tablename__ = "feedback"
 
@@ -73,7 +73,7 @@ class Feedback(Base):
 
 
 class Review(Base):
-    """What somebody posted about a clip, for everybody to read."""
+    """A public review of an animation."""
 
     __tablename__ = "reviews"
 
@@ -81,9 +81,9 @@ class Review(Base):
     clip: Mapped[str]
     name: Mapped[str]
     message: Mapped[str]
-    email: Mapped[str | None]  # of the account, if one was signed in
+    email: Mapped[str | None]  # of the user, if one was signed in
     created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
-#: Whose each row is.
+#: The column that identifies the data subject of a row, by model.
 SUBJECTS = dict.fromkeys((Customer, Order, Subscriber, Feedback, Review), "email")

@@ -1,4 +1,4 @@
-"""Orders: buying a clip, downloading it under its licence, and the list for staff who help."""
+"""Orders: buying an animation, downloading it under its licence, and the list for support staff."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ def order(slug: str) -> Any:
     with session() as open_session, open_session.begin():
         open_session.add(made)
         open_session.flush()
-        privacy.disclose("payment", made, "purchase")  # what of it may leave: not where the invoice goes
+        privacy.disclose("payment", made, "purchase")  # only declared fields leave: not the address of the invoice
     post.send_receipt(made, animation.name)
     return redirect(url_for("orders.ordered", slug=slug), 303)
 
 
 @orders.get("/animations/<slug>/ordered")
 def ordered(slug: str) -> str:
-    """Thanks, and what comes next."""
+    """Thank the customer, and say what comes next."""
     return render_template("ordered.html", animation=catalogue.find(slug) or abort(404))
 
 
 @acceptance_required("licence", text=LICENCE)
 def download(slug: str) -> Any:
-    """A clip as a file, for whoever bought it and accepted its licence."""
+    """Send an animation as a file, to a user who bought it and accepted its licence."""
     animation = catalogue.find(slug) or abort(404)
     if slug not in current_user.shelf:
-        return redirect(url_for("shop.animation", slug=slug))  # where it can be ordered
+        return redirect(url_for("shop.animation", slug=slug))  # the page on which to order it
     poses = [pose._asdict() for pose in MOTIONS[slug].keys]
     clip = json.dumps({"name": animation.name, "frames": animation.frames, "poses": poses}, indent=1)
     return Response(
@@ -64,14 +64,14 @@ def download(slug: str) -> Any:
     )
 
 
-# Not by decorator, as Flask-Login's has no types.
+# Not as a decorator, because Flask-Login has no types.
 orders.add_url_rule("/animations/<slug>/download", view_func=login_required(download))
 
 
 @orders.get("/orders")
 @privacy.need("support", fields=("name", "email", "order"))
 def everybodys() -> str:
-    """Every order, for staff who help people with theirs; the ledger notes the look."""
+    """List every order, for support staff. The ledger records the access."""
     with session() as open_session:
         found = open_session.scalars(sa.select(Order).order_by(Order.id.desc())).all()
     return render_template("orders.html", orders=found, clips={clip.slug: clip.name for clip in catalogue.ANIMATIONS})

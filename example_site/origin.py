@@ -1,4 +1,4 @@
-"""Whether a form was sent by this site, and where on this site a visitor may be sent."""
+"""Same-origin checks of forms, and local redirects."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from flask import abort, request
 
 
 def refuse_foreign_posts() -> None:
-    """Answer 403 to a form that a browser says another site has sent; for ``before_request``."""
+    """Abort with 403 if another site sent the form, according to the browser. For ``before_request``."""
     sender = request.headers.get("Sec-Fetch-Site", "none")
     if request.method == "POST" and sender not in ("same-origin", "none"):
         abort(403)
 
 
 def local_path(target: str | None) -> str | None:
-    """The target if it is a path of this site, else None."""
+    """Return the target if it is a path of this site, otherwise None."""
     if not target or not target.startswith("/") or target.startswith("//"):
         return None
-    # Browsers take a backslash for a slash, and drop tabs and line ends wherever they stand.
+    # Browsers read a backslash as a slash, and drop tabs and line ends anywhere.
     return target if "\\" not in target and target.isprintable() else None
 
 
 def current_path() -> str | None:
-    """The page at hand, to come back to; None after a form was sent, as nobody can go back to that."""
+    """Return the path and query of the current page. None after a POST, because a link cannot lead back to it."""
     return request.script_root + request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else None

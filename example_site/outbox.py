@@ -1,4 +1,4 @@
-"""Where the demonstration's mails go: to whoever watches its terminal, as there is no mail server."""
+"""The demo's mail transport: without a mail server, mails are printed to the terminal."""
 
 from __future__ import annotations
 

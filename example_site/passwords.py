@@ -1,4 +1,4 @@
-"""A new password, for whoever reads the mail of an account's address."""
+"""Password reset by a link in a mail to the account's address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ passwords.before_request(refuse_foreign_posts)
 
 @passwords.route("/password", methods=["GET", "POST"])
 def forgotten() -> str:
-    """Send the link; the answer is the same whether there is such an account."""
+    """Send the link. The answer is the same whether or not the account exists."""
     if request.method == "POST":
         with session() as open_session:
             customer = open_session.scalar(sa.select(Customer).where(Customer.email == email()))
@@ -34,7 +34,7 @@ def forgotten() -> str:
 
 @passwords.route("/password/<token>", methods=["GET", "POST"])
 def choose(token: str) -> str | Response | tuple[str, int]:
-    """Take the new password. A link works once: a piece of the old password's hash is in what is signed."""
+    """Set the new password. A link works once, because a part of the old password's hash is signed into its token."""
     with session() as open_session, open_session.begin():
         customer = _customer(open_session, token)
         if customer is None:

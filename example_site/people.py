@@ -1,7 +1,7 @@
-"""Where people tell the shop of themselves: a login, an account, the newsletter, feedback.
+"""Forms that collect personal data: registration, account, newsletter, feedback.
 
-Each view stands at a point that privacy.toml declares. ``@privacy.collects`` lets nothing else in, asks for what is
-required, and has the record written before the view begins; ``privacy.notice`` says it all in the form.
+Each view is a collection point that privacy.toml declares. ``@privacy.collects`` removes undeclared fields, requires the
+required ones, and records the submission before the view begins. ``privacy.notice`` shows the notice in the form.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _THANKS = {
 @people.route("/register", methods=["GET", "POST"])
 @privacy.collects("registration")
 def register() -> Any:
-    """Make a login, and go on to the account."""
+    """Create a login, and redirect to the account's form."""
     if request.method == "GET":
         return page("register.html")
     password = request.form["password"]
@@ -51,8 +51,8 @@ def register() -> Any:
 
 @privacy.collects("account")
 def profile() -> Any:
-    """Fill the account, or change what is in it."""
-    number = current_user.customer or abort(404)  # the demo accounts have none
+    """Show or change the account's details."""
+    number = current_user.customer or abort(404)  # demo accounts have no row
     with session() as open_session, open_session.begin():
         customer = open_session.get_one(Customer, number)
         if request.method == "GET":
@@ -61,14 +61,14 @@ def profile() -> Any:
     return redirect(url_for("accounts.account"), 303)
 
 
-# Not by decorator, as Flask-Login's has no types.
+# Not as a decorator, because Flask-Login has no types.
 people.add_url_rule("/account/profile", view_func=login_required(profile), methods=["GET", "POST"])
 
 
 @people.route("/newsletter", methods=["GET", "POST"])
 @privacy.collects("newsletter")
 def newsletter() -> Any:
-    """Sign up to the newsletter. Whoever is too young never comes as far as this view."""
+    """Subscribe to the newsletter. A child's submission never reaches this view."""
     if request.method == "GET":
         return page("newsletter.html")
     if not is_address(email()):
@@ -82,7 +82,7 @@ def newsletter() -> Any:
 @people.route("/feedback", methods=["GET", "POST"])
 @privacy.collects("feedback")
 def feedback() -> Any:
-    """Tell the shop something."""
+    """Send feedback to the shop."""
     if request.method == "GET":
         return page("feedback.html")
     if email() and not is_address(email()):
@@ -93,7 +93,7 @@ def feedback() -> Any:
 
 @people.get("/thanks/<what>")
 def thanks(what: str) -> str:
-    """Where a form leads to: a page that can be loaded again without sending anything again."""
+    """Thank the user, on a page that can be reloaded without submitting the form again."""
     title, text = _THANKS.get(what) or abort(404)
     return render_template("thanks.html", title=title, text=text)
 

@@ -1,7 +1,7 @@
 """Poses: how a body stands at one moment, and the key poses of every motion in the catalogue.
 
-All angles are degrees. A limb's angle is counted from straight down, towards the direction of travel; an
-elbow bends the forearm towards it, a knee bends the shin away from it.
+All angles are in degrees. A limb's angle counts from straight down, towards the direction of travel. An elbow bends the
+forearm in that direction, and a knee bends the shin against it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Pose(NamedTuple):
-    """One moment of a motion; what is left out hangs straight and stands on the ground."""
+    """One moment of a motion. By default every limb hangs straight, and the body stands on the ground."""
 
     near_arm: float = 0
     near_elbow: float = 0
@@ -22,23 +22,23 @@ class Pose(NamedTuple):
     far_knee: float = 0
     lean: float = 0
     nod: float = 0
-    lift: float = 0  # of the lowest point above the ground
+    lift: float = 0  # height of the lowest point above the ground
     turn: float = 0  # of the whole body, clockwise
 
 
 class Motion(NamedTuple):
-    """Key poses at equal distances in time, and how the camera saw them."""
+    """Key poses at equal distances in time, and how the camera sees them."""
 
     keys: tuple[Pose, ...]
     loops: bool = True  # whether the last key pose leads back to the first
     frontal: bool = False  # whether the body faces the camera
-    travel: float = 310  # how far the body moves across a small plate
-    shown: int = 7  # how many moments a small plate shows
-    peak: int = -1  # which of them stands out
+    travel: float = 310  # distance that the body moves across a small plate
+    shown: int = 7  # number of moments that a small plate shows
+    peak: int = -1  # index of the moment that stands out
 
 
 def _mirrored(half: tuple[Pose, ...]) -> tuple[Pose, ...]:
-    """A whole stride from half a one: the second half is the first with the sides exchanged."""
+    """Return a whole stride from half of one. The second half is the first with the sides exchanged."""
     return half + tuple(
         pose._replace(
             near_arm=pose.far_arm, near_elbow=pose.far_elbow, near_leg=pose.far_leg, near_knee=pose.far_knee,

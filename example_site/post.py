@@ -1,4 +1,4 @@
-"""The shop's post: the newsletter, receipts, and the way back into an account. Each mail says what it is."""
+"""The shop's mails: newsletter, receipts and password resets. Each mail names its class."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from .database import session
 from .extensions import privacy
 from .models import Customer, Order, Subscriber
 
-_LIST = "marketing"  # the one that the form of the newsletter signs up to
+_LIST = "marketing"  # the list of the newsletter's form
 _FAULTS = (OSError, smtplib.SMTPException)
 
 
 def send_newsletter(subject: str, text: str) -> Counter[str]:
-    """Write to everybody on the list who may be written to now; gives how many were, and why others were not."""
+    """Send the newsletter to the subscribers to whom it may be sent. Count the results: "sent", or the reason why not."""
     with session() as open_session:
         addresses = open_session.scalars(sa.select(Subscriber.email).order_by(Subscriber.id)).all()
     return Counter(_newsletter(address, subject, text.strip()) for address in addresses)
 
 
 def send_receipt(order: Order, clip: str) -> None:
-    """The receipt of an order, which arrives whatever its buyer thinks of newsletters."""
+    """Send the receipt of an order. It is sent after an opt-out too."""
     text = f"Thank you, {order.name}.\n\n{clip}: €{order.price}, {order.order}.\n"
     _send_service(order.email, f"Receipt of {order.order}", text, order.order, "purchase")
 
 
 def send_way_back(customer: Customer, link: str) -> None:
-    """The link to choose a new password."""
+    """Send the link to choose a new password."""
     text = f"Choose a new password within an hour:\n\n{link}\n\nIf it was not you who asked for it, do nothing.\n"
     _send_service(customer.email, "Your new password", text, f"account {customer.id}", "support")
 
 
 def _newsletter(address: str, subject: str, text: str) -> str:
-    """Decided on as each mail leaves: between the sign-up and now lies whatever somebody has said since."""
+    """Send one mail, and return "sent" or the reason why not. Decide now, because the subscriber may have opted out."""
     if not (decision := privacy.may_mail(address, "marketing", list=_LIST)):
         return decision.reason
     link = privacy.unsubscribe_url(address, _LIST)
@@ -56,7 +56,7 @@ def _newsletter(address: str, subject: str, text: str) -> str:
 
 
 def _send_service(to: str, subject: str, text: str, reference: str, purpose: str) -> None:
-    """Send what is no newsletter; that the post is away keeps no page from being served."""
+    """Send a service mail. Only log an error, so that the page is served if the mail server cannot be reached."""
     try:
         _hand_over(_mail(to, subject, text), privacy.mail_class("service", reference), purpose)
     except (MailError, *_FAULTS) as error:
@@ -71,7 +71,7 @@ def _mail(to: str, subject: str, text: str) -> EmailMessage:
 
 
 def _hand_over(mail: EmailMessage, label: dict[str, str], purpose: str) -> dict[str, tuple[int, bytes]]:
-    """Give a mail to the company that delivers it; gives whom it was held back from."""
+    """Hand a mail to the company that delivers it. Return the recipients to whom it was not sent."""
     privacy.disclose("mail", {"email": mail["To"]}, purpose)
     for name, value in label.items():
         mail[name] = value
@@ -80,10 +80,10 @@ def _hand_over(mail: EmailMessage, label: dict[str, str], purpose: str) -> dict[
 
 @click.command("newsletter")
 @click.argument("subject")
-@click.option("--text", type=click.File(encoding="utf-8"), default="-", help="A file; the standard input by default.")
+@click.option("--text", type=click.File(encoding="utf-8"), default="-", help="A file; standard input by default.")
 @with_appcontext
 def newsletter_command(subject: str, text: TextIO) -> None:
-    """Send the newsletter to everybody who wants it."""
+    """Send the newsletter to every subscriber who may receive it."""
     try:
         counted = send_newsletter(subject, text.read())
     except MailError as error:

@@ -1,4 +1,4 @@
-"""Reviews: what people post about a clip, for everybody to read."""
+"""Public reviews of animations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .forms import keep, said
 from .models import Review
 from .origin import refuse_foreign_posts
 
-_MOST = 50  # of one clip are shown
+_MOST = 50  # reviews shown of one animation
 
 reviews = Blueprint("reviews", __name__)
 reviews.before_request(refuse_foreign_posts)
@@ -25,16 +25,16 @@ reviews.before_request(refuse_foreign_posts)
 @reviews.post("/animations/<slug>/reviews")
 @privacy.collects("posting")
 def review(slug: str) -> Response:
-    """Post what somebody has to say; without the tick that says they know who reads it, this is never reached."""
+    """Post a review. Without the tick that acknowledges its publicity, a submission never reaches this view."""
     if catalogue.find(slug) is None:
         abort(404)
-    author = getattr(current_user, "email", "") or None  # so that it goes with its author; nobody is shown it
+    author = getattr(current_user, "email", "") or None  # erases the review with its author; never shown
     keep(Review(clip=slug, name=said("name", 60), message=said("message", 5000), email=author))
     return redirect(url_for("shop.animation", slug=slug) + "#reviews", 303)
 
 
 def reviews_of(slug: str) -> Sequence[Review]:
-    """What was posted about a clip, the newest first."""
+    """Return the reviews of an animation, the newest first."""
     with session() as open_session:
         chosen = sa.select(Review).where(Review.clip == slug).order_by(Review.id.desc()).limit(_MOST)
         return open_session.scalars(chosen).all()

@@ -1,4 +1,4 @@
-"""The secret key of a site whose configuration gives none."""
+"""The secret key of a site that configures none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAME = "secret.key"
 
 
 def kept_in(folder: str) -> str:
-    """The key in the folder's ``secret.key``, which is made the first time, for its owner's eyes alone."""
+    """Return the key in the folder's ``secret.key``. Create the file at first use, readable only by its owner."""
     path = os.path.join(folder, _NAME)
     if not os.path.exists(path):
         _create(path)
@@ -20,9 +20,9 @@ def kept_in(folder: str) -> str:
 
 
 def _create(path: str) -> None:
-    """Put a whole file in place, or leave the one that another worker put there in the meantime."""
+    """Create the file atomically, or keep the one that another worker created in the meantime."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    # mkstemp opens with O_EXCL and mode 0600. Only a whole file gets the name: nobody ever reads half a key.
+    # mkstemp opens with O_EXCL and mode 0600. Only a complete file gets the name, so no process reads half a key.
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
     try:
         with open(descriptor, "w", encoding="ascii") as file:

@@ -22,7 +22,7 @@ shop.before_request(refuse_foreign_posts)
 
 @shop.app_context_processor
 def for_every_page() -> dict[str, Any]:
-    """What the frame around each page needs to know."""
+    """Return the values that the layout of every page needs."""
     return {
         "theme": privacy.customisation("theme", "auto"),
         "themes": THEMES,
@@ -34,14 +34,14 @@ def for_every_page() -> dict[str, Any]:
 
 @shop.get("/")
 def home() -> str:
-    """The front page."""
+    """Show the front page."""
     chosen = catalogue.find_all(catalogue.ON_FRONT)
     return render_template("home.html", chosen=chosen, visitor_is_repeat=current_visitor.is_repeat)
 
 
 @shop.get("/animations")
 def animations() -> str:
-    """The catalogue, or those of one kind, or mood, or both."""
+    """Show the catalogue, filtered by kind and mood."""
     kind, mood = (request.args.get(name) for name in ("kind", "mood"))
     return render_template(
         "animations.html",
@@ -53,7 +53,7 @@ def animations() -> str:
 
 @shop.get("/animations/<slug>")
 def animation(slug: str) -> str:
-    """One animation; with ``?play`` its figure moves."""
+    """Show one animation. With ``?play`` its figure moves."""
     found = catalogue.find(slug) or abort(404)
     playing = "play" in request.args
     if playing:
@@ -64,13 +64,13 @@ def animation(slug: str) -> str:
 
 @shop.get("/studio")
 def studio() -> str:
-    """About the studio."""
+    """Show the page about the studio."""
     return render_template("studio.html")
 
 
 @shop.post("/theme")
 def choose_theme() -> Response:
-    """Remember light, dark, or whatever the visitor's device prefers."""
+    """Remember a theme: light, dark, or the one that the visitor's device prefers."""
     theme = request.form.get("theme")
     if theme not in THEMES:
         abort(400)

@@ -1,4 +1,4 @@
-"""What visitors of the shop do besides looking, for `flask --app example_site privacy audit` to do as well."""
+"""Logins and steps of `flask --app example_site privacy audit`: what visitors do besides opening pages."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-#: Who signs in, by the id that Flask-Login knows: staff are customers too, and see every page there is.
+#: The users who sign in, by their Flask-Login id. One is enough: staff see every page, also those of customers.
 LOGINS = {"staff": "staff"}
 
 
 async def choose_a_theme(page: Page) -> None:
-    """Remembered for the browser's session, or for longer with consent."""
+    """Choose a theme. It is remembered for the browser session, or for longer with consent."""
     await page.goto("/")
     await page.locator("button[name=theme][value=dark]").click()
     await page.wait_for_load_state()
 
 
 async def accept_the_licence(page: Page) -> None:
-    """Remembered in this browser; of whoever is signed in, in the database, where it is asked for once."""
+    """Accept the licence. It is remembered in this browser, or for a signed-in user in the database, which asks once."""
     await page.goto("/privacy/licence/licence")
     accepting = page.get_by_role("button", name="I accept")
     if await accepting.count():
-        for address in await page.locator(".privacy-acceptance [type=email]").all():  # of whoever is not signed in
+        for address in await page.locator(".privacy-acceptance [type=email]").all():  # of an anonymous visitor
             await address.fill("buyer@people.example")
         await accepting.click()
         await page.wait_for_load_state()
 
 
 async def say_that_one_is_a_child(page: Page) -> None:
-    """The newsletter is not for children, and this browser remembers the answer. It comes last: all that is optional is off
-    from then on."""
+    """Answer the age question as a child. This step comes last: the browser remembers the answer, and every optional purpose
+    is off from then on."""
     await page.goto("/newsletter")
     await page.get_by_label("E-mail address").fill("child@people.example")
     born = datetime.now(UTC).year - 5
