@@ -45,7 +45,7 @@ class Kept:
         )
         self.publisher = _PublisherAt(self, self.calendar, least, decided)
         self.reports = Reports(self.store, self.publisher, self.calendar, least)
-        self.rebuilder = Rebuilder(self.store, self.calendar, least, decided)
+        self.rebuilder = Rebuilder(self.store, self.publisher)
         self.loader = Loader(str(folder), self.store, aggregator=self.publisher)
         self._segments = 0
 

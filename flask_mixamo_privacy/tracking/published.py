@@ -95,6 +95,10 @@ class Publisher:
             return False  # at the very end of its day, which will be closed soon
         return self._pass(connection, Recent()).step(Piece(first, until, day))
 
+    def again(self, connection: sa.Connection, month: Window) -> bool:
+        """Publish a month once more; returns False, and changes nothing, if events of it are gone."""
+        return self._pass(connection, Recent()).again(month)
+
     def _pass(self, connection: sa.Connection, recent: Recent) -> Pass:
         return Pass(connection, self._calendar, self._least, self._decided, recent)
 
@@ -174,13 +178,18 @@ class Pass:
         self.count(piece)
         return True
 
-    def again(self, pieces: list[Piece], end: date) -> None:
-        """Publish a month's pieces, of which nothing is published any more, once more."""
-        self._decisions = self._decided(pieces[0].day, end)
+    def again(self, month: Window) -> bool:
+        """Publish the pieces of a month once more, unless one of them lost events."""
+        if self._pieces.broken(month.first, month.end):
+            return False
+        pieces = self._pieces.between(month.first, month.end)
+        self._unpublish(month, pieces)
+        self._decisions = self._decided(pieces[0].day, month.end)
         for piece in pieces:
             self.count(piece, new=False)
             if self._pieces.ends_day(piece):
                 self.end_day(piece.day)
+        return True
 
     def count(self, piece: Piece, *, new: bool = True) -> None:
         """Publish what can be published of one piece by itself."""
@@ -269,6 +278,11 @@ class Pass:
                 sa.insert(schema.placed).values(name=sa.bindparam("of"), start=sa.bindparam("at")), rows
             )
         self._new_cells, self._changed = [], {}
+
+    def _unpublish(self, month: Window, pieces: list[Piece]) -> None:
+        self._connection.execute(sa.delete(schema.cells).where(schema.cells.c.month == str(month)))
+        starts = [piece.start for piece in pieces]
+        self._connection.execute(sa.delete(schema.placed).where(schema.placed.c.start.in_(starts)))
 
     # What was counted, and who was there
 

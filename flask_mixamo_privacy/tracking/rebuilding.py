@@ -9,12 +9,9 @@ from datetime import date
 import sqlalchemy as sa
 
 from . import schema
-from .piece import Piece
-from .pieces import Pieces
-from .published import Decided, Pass, no_decisions
-from .recent import Recent
+from .published import Publisher
 from .store import Store
-from .windows import Calendar, Window
+from .windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +25,9 @@ class Rebuilt:
 class Rebuilder:
     """Publishes whole months once more, each in one transaction."""
 
-    def __init__(self, events: Store, calendar: Calendar, least: int, decided: Decided = no_decisions) -> None:
+    def __init__(self, events: Store, publisher: Publisher) -> None:
         self._store = events
-        self._calendar = calendar
-        self._least = least
-        self._decided = decided
+        self._publisher = publisher
 
     def months(self) -> list[Window]:
         """The months of which something was counted, in order of time; raises :class:`StoreUnavailable`."""
@@ -53,16 +48,4 @@ class Rebuilder:
 
     def _rebuild(self, month: Window) -> bool:
         with self._store.write() as connection:
-            recent = Recent()
-            counted = Pieces(connection, self._calendar, recent)
-            if counted.broken(month.first, month.end):
-                return False
-            pieces = counted.between(month.first, month.end)
-            _unpublish(connection, month, pieces)
-            Pass(connection, self._calendar, self._least, self._decided, recent).again(pieces, month.end)
-        return True
-
-
-def _unpublish(connection: sa.Connection, month: Window, pieces: list[Piece]) -> None:
-    connection.execute(sa.delete(schema.cells).where(schema.cells.c.month == str(month)))
-    connection.execute(sa.delete(schema.placed).where(schema.placed.c.start.in_([piece.start for piece in pieces])))
+            return self._publisher.again(connection, month)
