@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .figure import Figure, table
 
-NAMES = ("page", "server", "events", "loader", "reports", "decision", "sizes")
+NAMES = ("page", "server", "events", "loader", "reports", "decision", "sizes", "journeys")
 
 
 def main() -> None:

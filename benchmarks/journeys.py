@@ -1,0 +1,132 @@
+"""How many of the package's files four journeys cross: what a newcomer has to open to follow one of them.
+
+    python -m benchmarks journeys       (the numbers; python -m benchmarks.journeys prints the files, too)
+
+Each journey is a real request or command, followed with ``sys.setprofile``. A file counts once if any of its functions runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, render_template_string, request
+
+import flask_mixamo_privacy
+from flask_mixamo_privacy import Privacy
+
+from .figure import Figure
+
+PACKAGE = Path(flask_mixamo_privacy.__file__).parent
+SHOP = Path(__file__).parents[1] / "example_site" / "privacy.toml"
+PAGE = "<!doctype html><body>{{ privacy.banner() }}<p>{{ privacy.settings_link() }}</p></body>"
+FORM = "<form method=post>{{ privacy.notice('newsletter') }}{{ privacy.opt_in('newsletter') }}</form>"
+#: The most files that each journey may cross.
+MOST = {"page view, load, report": 28, "accept all": 15, "form with an opt-in": 17, "erase --subject": 16}
+
+
+@contextmanager
+def followed() -> Iterator[list[str]]:
+    """Collect ``file:function`` of each call into the package, in order, on every thread."""
+    calls: list[str] = []
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)) and frame.f_code.co_name != "<module>":
+            calls.append(f"{Path(frame.f_code.co_filename).relative_to(PACKAGE)}:{frame.f_code.co_name}")
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+def build(folder: str) -> Flask:
+    """A site with a page and a newsletter form, without logins and without a loader in the background."""
+    app = Flask("journeys", instance_path=folder)
+    app.config.update(SECRET_KEY="journeys", TESTING=True, PRIVACY_POLICY=str(SHOP), PRIVACY_SEND=lambda mail: None)
+    privacy = Privacy(app)
+    app.add_url_rule("/", "page", lambda: render_template_string(PAGE))
+    app.add_url_rule("/form", "form", privacy.collects("newsletter")(form), methods=["GET", "POST"])
+    return app
+
+
+def form() -> str:
+    return "Thanks" if request.method == "POST" else render_template_string(FORM)
+
+
+def hidden(html: str) -> dict[str, str]:
+    """The hidden fields of a page's last form."""
+    tags = re.findall(r"<input[^>]*>", html.rpartition("<form")[2])
+    inputs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in tags]
+    return {each["name"]: unescape(each["value"]) for each in inputs if each.get("type") == "hidden"}
+
+
+def run(app: Flask) -> dict[str, list[str]]:
+    """The calls of each journey. Everything is done once before, so that no cache is filled on the way."""
+    client, cli = app.test_client(), app.test_cli_runner()
+    birth = {"privacy_opt_in": "newsletter", "privacy_birth_year": "1990", "email": "ada@shop.example"}
+    found: dict[str, list[str]] = {}
+
+    def journey(name: str, function: Callable[..., Any], *arguments: Any, **values: Any) -> None:
+        with followed() as calls:
+            outcome = function(*arguments, **values)
+        status = getattr(outcome, "status_code", getattr(outcome, "exit_code", None))
+        assert status in (0, 200, 303), f"{name}: {status}"
+        found.setdefault(name, []).extend(calls)
+
+    for _ in range(2):
+        found.clear()
+        app.test_client().get("/")
+        client = app.test_client()
+        shown = hidden(client.get("/").text)
+        journey("accept all", client.post, "/privacy/consent", data={**shown, "choice": "accept_all"})
+        client.get("/")
+        journey("page view, load, report", client.get, "/")
+        journey("page view, load, report", cli.invoke, args=["privacy", "load"])
+        journey("page view, load, report", cli.invoke, args=["privacy", "report"])
+        fields = {**hidden(client.get("/form").text), **birth}
+        journey("form with an opt-in", client.post, "/form", data=fields)
+        journey("erase --subject", cli.invoke, args=["privacy", "erase", "--subject", "ada@shop.example"])
+    return found
+
+
+def files(calls: list[str]) -> list[str]:
+    """Each file once, in the order in which it is met."""
+    return list(dict.fromkeys(call.partition(":")[0] for call in calls))
+
+
+def switches(calls: list[str]) -> int:
+    """How often a call is in another file than the one before."""
+    met = [call.partition(":")[0] for call in calls]
+    return sum(one != other for one, other in itertools.pairwise(met))
+
+
+def measure() -> list[Figure]:
+    """The number of files of each journey, beside the most it may have."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {name: files(calls) for name, calls in run(build(folder)).items()}
+    return [Figure(f"journey: {name}", len(crossed), "files", MOST[name]) for name, crossed in found.items()]
+
+
+def main() -> None:
+    """Print the files that each journey crosses, in order."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, calls in run(build(folder)).items():
+            crossed = files(calls)
+            print(f"{name}: {len(crossed)} files, of {MOST[name]}; {len(set(calls))} functions, {switches(calls)} switches")
+            print("   " + " > ".join(crossed))
+
+
+if __name__ == "__main__":
+    main()
