@@ -1,4 +1,7 @@
-"""Our pages for people who use a keyboard or a screen reader: axe-core finds nothing, and every switch can be reached."""
+"""Accessibility of the extension's pages by keyboard and screen reader:
+
+axe-core finds no violation and every switch is reachable.
+"""
 
 import pytest
 from accessible import faults
@@ -17,7 +20,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Page</titl
 
 @pytest.fixture
 def enter(tiny, serve, open_browser):
-    """Opens a page of a site that has one of every page of ours, in a browser of its own."""
+    """Return a function that opens a page of a site with one of each of the extension's pages, in a browser of its own."""
 
     def enter_site(path, **options):
         site = tiny()
@@ -41,12 +44,12 @@ def press(page, name):
 
 
 def switches(page):
-    """The settings page's switches that are on."""
+    """Return the switches of the settings page that are on."""
     return [box.get_attribute("value") for box in page.get_by_role("switch").all() if box.is_checked()]
 
 
 def fail_to_send(page):
-    """Leave the banner with its message."""
+    """Make the decision fail, so that the banner shows its error message."""
     page.route("**/privacy/consent", lambda route: route.abort())
     press(page, "Accept all")
     expect(page.get_by_role("alert")).to_contain_text("nothing was saved")
@@ -58,7 +61,7 @@ def choose_and_stay(page):
 
 
 def choose_outdated(page):
-    """Answer what the policy asks no longer: 409, and an alert."""
+    """Answer under an outdated policy, which shows an alert with status 409."""
     page.locator("main [name=shown]").evaluate("field => { field.value = 'xxxxxx.' + '0'.repeat(64) }")
     with page.expect_response("**/privacy/consent") as response:
         press(page, "Accept all")
@@ -85,7 +88,7 @@ PAGES = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(enter, name, width, scheme):
-    """No violation that axe-core knows of, on a wide window and a small phone, in light and dark."""
+    """axe-core finds no violation on a wide window and a small phone, in light and dark."""
     path, prepare = PAGES[name]
     page = enter(path, viewport={"width": width, "height": 568}, color_scheme=scheme)
     prepare(page)
@@ -93,14 +96,14 @@ def test_axe_finds_nothing(enter, name, width, scheme):
 
 
 def test_axe_can_find_something(enter):
-    """The test above is not blind: a picture without words is found."""
+    """The check above can fail: axe-core reports an image without alternative text."""
     page = enter("/page")
     page.locator("main").evaluate("main => main.append(document.createElement('img'))")
     assert ["image-alt" in fault for fault in faults(page)] == [True]
 
 
-def test_promise_10_no_switch_is_on_beforehand(settings):
-    """Who was not asked yet has granted nothing; each switch has the purpose's name and says what it is for."""
+def test_promise_10_no_switch_is_on_before_an_answer(settings):
+    """A visitor who was not asked yet has granted nothing. Each switch has the purpose's name and description."""
     names = ("Statistics", "Customisation")
     for switch, name in zip(settings.get_by_role("switch").all(), names, strict=True):
         expect(switch).to_have_accessible_name(name)
@@ -109,7 +112,7 @@ def test_promise_10_no_switch_is_on_beforehand(settings):
 
 
 def test_settings_by_keyboard(settings):
-    """Tab comes to each switch in order, past what can be unfolded; Space turns it, Enter saves, and the page says so."""
+    """Tab reaches each switch in order, Space turns it, Enter saves, and the page confirms it."""
     keyboard = settings.keyboard
     for name in ("Statistics", "Customisation"):
         keyboard.press("Tab")
@@ -123,7 +126,7 @@ def test_settings_by_keyboard(settings):
 
 
 def test_settings_show_the_focus(settings):
-    """Whatever the keyboard reaches has an outline of its own."""
+    """Every element that receives keyboard focus has a visible outline."""
     stops = settings.locator("main :is(a, button, summary, input:not([type=hidden]))").count()
     for _ in range(stops):
         settings.keyboard.press("Tab")
@@ -132,7 +135,7 @@ def test_settings_show_the_focus(settings):
 
 
 def test_a_page_that_needs_consent_opens_with_one_press(enter):
-    """It says what for, and once that is allowed the page itself is there."""
+    """The page names the purpose that it needs, and opens once the visitor grants that purpose."""
     page = enter("/wardrobe")
     expect(page.get_by_text("works only if you allow “Customisation”")).to_be_visible()
     press(page, "Allow Customisation")
@@ -142,7 +145,7 @@ def test_a_page_that_needs_consent_opens_with_one_press(enter):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_settings_survive_forced_colours(enter, scheme):
-    """Where the system chooses the colours, a switch that is on still looks unlike one that is off."""
+    """In forced-colours mode, a switch that is on still looks different from one that is off."""
     page = enter("/privacy/consent", forced_colors="active", color_scheme=scheme)
     switch = page.get_by_role("switch").first
     off = switch.screenshot()

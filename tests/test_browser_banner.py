@@ -1,4 +1,4 @@
-"""The banner in a real browser: when it closes, whose focus it takes, what it covers, and how it looks."""
+"""The banner in a real browser: closing, keyboard focus, layout and appearance."""
 
 import pytest
 from flask import render_template_string
@@ -23,7 +23,7 @@ TALL = page_of("".join(f'<p style="margin:0 0 90vh"><button>Button {n}</button><
 
 @pytest.fixture
 def enter(serve, open_browser):
-    """Opens a page of the site in a browser of its own."""
+    """Return a function that opens a page of the site in a browser of its own."""
 
     def enter_site(site, path="/", **options):
         page = open_browser(base_url=serve(site.app), **options)
@@ -47,12 +47,12 @@ def button(page, name="Accept all"):
 
 
 def reply(page, **answer):
-    """Answers the next decision in the server's stead."""
+    """Replace the server's response to the next decision."""
     page.route("**/privacy/consent", lambda route: route.fulfill(**answer) if answer else route.abort(), times=1)
 
 
 def box(locator):
-    """Left, top, width, height of an element in the window."""
+    """Return left, top, width and height of an element in the window."""
     return locator.evaluate("e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height] }")
 
 
@@ -60,11 +60,11 @@ def styles(locator, *names):
     return locator.evaluate("(e, names) => names.map(n => getComputedStyle(e)[n])", list(names))
 
 
-# Closing: after the server's word, and only then.
+# # Closing: only after the server's response.
 
 
-def test_it_closes_after_the_answer_and_not_before(tiny, enter):
-    """As long as the server has not said yes, the visitor sees that nothing is decided."""
+def test_banner_closes_only_after_the_response(tiny, enter):
+    """The banner stays open until the server has confirmed the decision."""
     page, held = enter(tiny()), []
     page.route("**/privacy/consent", lambda route: held.append(route))
     with page.expect_request("**/privacy/consent"):
@@ -74,8 +74,8 @@ def test_it_closes_after_the_answer_and_not_before(tiny, enter):
     expect(banner(page)).to_have_count(0)
 
 
-def test_a_grant_that_failed_says_so_and_may_be_tried_again(tiny, enter):
-    """The server's sentence stands in the banner, which stays until an answer is taken."""
+def test_a_failed_grant_shows_a_message_and_can_be_retried(tiny, enter):
+    """The banner shows the server's message and stays open until a decision succeeds."""
     page = enter(tiny())
     reply(page, status=503, json={"message": "Not now."})
     button(page).click()
@@ -86,8 +86,8 @@ def test_a_grant_that_failed_says_so_and_may_be_tried_again(tiny, enter):
 
 
 @pytest.mark.parametrize("answer", [{}, {"status": 502, "body": "<h1>Bad gateway</h1>"}], ids=["offline", "gateway"])
-def test_a_site_that_cannot_be_reached_is_told(tiny, enter, answer):
-    """In the page's own words, for there are none from the server; nothing is granted, and the banner stays."""
+def test_an_unreachable_site_shows_a_message(tiny, enter, answer):
+    """Without a response the banner shows the page's own message and stays open, and nothing is granted."""
     page = enter(tiny())
     reply(page, **answer)
     button(page).click()
@@ -95,8 +95,8 @@ def test_a_site_that_cannot_be_reached_is_told(tiny, enter, answer):
     assert banner(page).is_visible() and page.context.cookies() == []
 
 
-def test_a_ledger_that_is_away_grants_nothing_and_says_so(tiny, enter, scripted):
-    """A grant without proof is none: 503, a sentence in an alert, no cookie."""
+def test_an_unavailable_ledger_grants_nothing_and_shows_an_alert(tiny, enter, scripted):
+    """A grant that cannot be recorded is answered with 503 and an alert, and sets no cookie."""
     site = tiny()
     (site.folder / "privacy-ledger.sqlite").mkdir()
     page = enter(site, **scripted)
@@ -106,8 +106,8 @@ def test_a_ledger_that_is_away_grants_nothing_and_says_so(tiny, enter, scripted)
     assert response.value.status == 503 and page.context.cookies() == []
 
 
-def test_two_presses_are_one_answer(tiny, enter):
-    """Whoever is impatient sends one post."""
+def test_a_double_click_sends_one_decision(tiny, enter):
+    """Two clicks on a button send one POST."""
     page, held = enter(tiny()), []
     page.route("**/privacy/consent", lambda route: held.append(route))
     button(page).dblclick()
@@ -117,8 +117,8 @@ def test_two_presses_are_one_answer(tiny, enter):
     assert len(held) == 1
 
 
-def test_the_site_hears_of_a_decision(tiny, enter):
-    """A ``privacy:change`` event on the document carries what is granted now."""
+def test_the_site_receives_an_event_for_a_decision(tiny, enter):
+    """A ``privacy:change`` event on the document contains the purposes that are granted now."""
     page = enter(tiny())
     page.evaluate("() => document.addEventListener('privacy:change', e => window.heard = e.detail)")
     button(page, "Reject all").click()
@@ -129,8 +129,8 @@ def test_the_site_hears_of_a_decision(tiny, enter):
 # Keyboard, focus, screen readers.
 
 
-def test_it_takes_no_focus_and_comes_first(tiny, enter, scripted):
-    """A page loads with the focus where the browser puts it; the first stops of Tab are the three answers."""
+def test_banner_takes_no_focus_and_is_first_in_tab_order(tiny, enter, scripted):
+    """The banner does not move the focus when the page loads, and its three buttons are the first tab stops."""
     page = enter(tiny(), **scripted)
     assert page.evaluate("document.activeElement === document.body")
     for name in ("Accept all", "Reject all", "Settings"):
@@ -139,8 +139,8 @@ def test_it_takes_no_focus_and_comes_first(tiny, enter, scripted):
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])
-def test_an_answer_by_keyboard_leads_to_the_content(tiny, enter, key):
-    """Whoever answered before reading anything goes on at the beginning of the page's content."""
+def test_a_decision_by_keyboard_moves_focus_to_the_content(tiny, enter, key):
+    """If nothing had the focus before the banner, the focus moves to the beginning of the page's content."""
     page = enter(tiny())
     page.keyboard.press("Tab")
     page.keyboard.press(key)
@@ -149,8 +149,8 @@ def test_an_answer_by_keyboard_leads_to_the_content(tiny, enter, key):
     expect(page.get_by_role("link", name="Other")).to_be_focused()
 
 
-def test_an_answer_by_keyboard_leads_back_to_where_one_was(tiny, enter):
-    """What had the focus before the banner has it again, and the page has not moved."""
+def test_a_decision_by_keyboard_restores_the_focus(tiny, enter):
+    """The element that had the focus before the banner gets it back, and the page does not scroll."""
     site = tiny()
     site.view("/links", LINKS)
     page = enter(site, "/links", viewport=PHONE)
@@ -162,15 +162,15 @@ def test_an_answer_by_keyboard_leads_back_to_where_one_was(tiny, enter):
     assert page.evaluate("scrollY") == where > 0
 
 
-def test_the_answer_is_announced(tiny, enter):
-    """A status says that the choice is saved, to people who do not see the banner go."""
+def test_the_decision_is_announced_to_screen_readers(tiny, enter):
+    """A status message announces to screen readers that the choice is saved."""
     page = enter(tiny())
     button(page).click()
     expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
 
 
-def test_it_is_not_modal(tiny, enter, scripted):
-    """The page underneath can be used with the question left open."""
+def test_banner_is_not_modal(tiny, enter, scripted):
+    """The page below the banner can be used while the banner is open."""
     page = enter(tiny(), **scripted)
     page.get_by_role("link", name="Other").click()
     expect(page).to_have_url("/other")
@@ -180,8 +180,8 @@ def test_it_is_not_modal(tiny, enter, scripted):
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("content", [LINKS, TALL], ids=["many", "far apart"])
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
-def test_nothing_focused_is_covered(tiny, enter, scripted, viewport, content, key):
-    """Wherever the keyboard goes on a long page, what has the focus is in sight, and not behind the banner."""
+def test_banner_never_covers_the_focused_element(tiny, enter, scripted, viewport, content, key):
+    """On a long page, every element that receives the focus is visible and not behind the banner."""
     site = tiny()
     site.view("/long", content)
     page = enter(site, "/long", viewport=viewport, **scripted)
@@ -192,11 +192,11 @@ def test_nothing_focused_is_covered(tiny, enter, scripted, viewport, content, ke
         assert page.locator(".privacy-banner :focus").count() or -1 <= y <= top - height + 1
 
 
-# How it looks.
+# # Appearance.
 
 
-def test_no_answer_is_easier_to_see_than_another(tiny, enter, scripted):
-    """Three buttons of one size, one font and one colour, in one row."""
+def test_the_buttons_are_equally_visible(tiny, enter, scripted):
+    """The three buttons have one size, one font and one colour, and stand in one row."""
     page = enter(tiny(), **scripted)
     names = ("font", "color", "backgroundColor", "border", "borderRadius", "padding", "opacity")
     buttons = banner(page).get_by_role("button").all()
@@ -204,8 +204,8 @@ def test_no_answer_is_easier_to_see_than_another(tiny, enter, scripted):
     assert len(buttons) == 3 and len(looks) == 1
 
 
-def test_it_leaves_the_page_to_the_reader(tiny, enter, scripted):
-    """At most 30 % of a small phone, its answers in reach without scrolling, and not a byte wider than the window."""
+def test_banner_covers_at_most_a_third_of_a_phone(tiny, enter, scripted):
+    """The banner covers at most 30 % of a small phone, needs no scrolling, and is not wider than the window."""
     page = enter(tiny(), viewport=PHONE, **scripted)
     left, top, width, height = box(banner(page))
     assert (left, width, top + height) == (0, 320, 568) and height <= 0.3 * 568
@@ -219,10 +219,10 @@ document.addEventListener('securitypolicyviolation', e => said.push(e.violatedDi
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-def test_nothing_moves_when_it_comes(tiny, enter, viewport):
-    """The page does not shift while style sheet and script arrive (CLS 0)."""
+def test_banner_causes_no_layout_shift(tiny, enter, viewport):
+    """The page does not shift while the style sheet and the script load (CLS 0)."""
     site = tiny()
-    # A heading's margin moves the body when the heading arrives; that would be the page's own shift.
+    # # A heading's margin moves the body when the heading loads; that shift would be the page's own.
     site.view("/links", lambda: LINKS().replace("<h1>", '<h1 style="margin: 0">'))
     page = enter(site, "/links", viewport=viewport)
     page.add_init_script(OBSERVE)
@@ -230,27 +230,27 @@ def test_nothing_moves_when_it_comes(tiny, enter, viewport):
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.evaluate("shifts") == []
     page.evaluate("() => new Promise(done => { document.body.style.paddingTop = '100px'; requestAnimationFrame(done) })")
-    page.wait_for_function("shifts.length")  # the observer does observe
+    page.wait_for_function("shifts.length")  # # a forced shift is recorded, so the observer works
 
 
-def test_it_works_under_default_src_self(tiny, enter):
-    """No inline script, style or handler: the browser reports nothing, in the page or in the console."""
-    site, said = tiny(), []
+def test_banner_works_under_default_src_self(tiny, enter):
+    """The banner has no inline script, style or handler: the browser reports no violation in the page or the console."""
+    site, console_errors = tiny(), []
     site.view("/favicon.ico", lambda: "")
     site.app.after_request(lambda r: r.headers.set("Content-Security-Policy", "default-src 'self'") or r)
     page = enter(site)
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: console_errors.append(message.text) if message.type == "error" else None)
     page.add_init_script(OBSERVE)
     for path in ("/privacy/", "/privacy/consent", "/"):
         page.goto(path, wait_until="networkidle")
         assert page.evaluate("said") == []
     button(page).click()
     expect(banner(page)).to_have_count(0)
-    assert said == [] and page.evaluate("said") == []
+    assert console_errors == [] and page.evaluate("said") == []
 
 
 def luminance(color):
-    """Relative luminance of ``rgb(r, g, b)``, as WCAG 2 defines it."""
+    """Return the relative luminance of ``rgb(r, g, b)`` as WCAG 2 defines it."""
     parts = [int(part) / 255 for part in color.removeprefix("rgb(").removesuffix(")").split(",")]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
@@ -262,8 +262,8 @@ def contrast(front, back):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_can_be_read_in_light_and_dark(tiny, enter, scheme):
-    """It follows the page's colour scheme, with a contrast of at least 4.5 : 1 for text and buttons."""
+def test_banner_has_enough_contrast_in_light_and_dark(tiny, enter, scheme):
+    """The banner follows the page's colour scheme and has a contrast of at least 4.5 : 1 for text and buttons."""
     site = tiny()
     site.view("/page", page_of(""))
     page = enter(site, "/page", color_scheme=scheme)
@@ -275,8 +275,8 @@ def test_it_can_be_read_in_light_and_dark(tiny, enter, scheme):
 
 @pytest.mark.parametrize("path", ["/page", "/privacy/", "/privacy/consent"])
 @pytest.mark.parametrize("dir", ["ltr", "rtl"])
-def test_nothing_is_wider_than_a_phone(tiny, enter, scripted, path, dir):
-    """No page of ours scrolls sideways at 320 px, from left to right or from right to left."""
+def test_no_page_scrolls_sideways_on_a_phone(tiny, enter, scripted, path, dir):
+    """No page of the extension scrolls sideways at 320 px, from left to right or from right to left."""
     site = tiny()
     site.view("/page", page_of("", "ar", dir))
     page = enter(site, path, viewport=PHONE, **scripted)
@@ -285,8 +285,8 @@ def test_nothing_is_wider_than_a_phone(tiny, enter, scripted, path, dir):
     assert page.evaluate("document.body.scrollWidth <= 320")
 
 
-def test_it_reads_from_right_to_left(tiny, enter):
-    """On such a page the first answer stands on the right."""
+def test_banner_reads_from_right_to_left(tiny, enter):
+    """On a right-to-left page the first button stands on the right."""
     site = tiny()
     site.view("/page", page_of("", "ar", "rtl"))
     page = enter(site, "/page", viewport=PHONE, locale="ar")

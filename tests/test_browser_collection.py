@@ -1,4 +1,4 @@
-"""People give the example shop something of theirs, in a real browser, and it writes to them by a real mail server."""
+"""Forms and mail of the example shop, in a real browser and with a real mail server."""
 
 import re
 
@@ -15,9 +15,9 @@ BASE = "https://pacework.example"
 
 @pytest.fixture
 def shop(tmp_path, office):
-    """The shop, which sends its mail by SMTP."""
+    """The shop, sending its mail by SMTP."""
     office.mails.clear()
-    server = "mx.shop.example"  # as the letters of the tests have it
+    server = "mx.shop.example"  # # the domain of the test messages
     return open_shop(tmp_path, PRIVACY_SMTP_URL=office.url, PRIVACY_BASE_URL=BASE, PRIVACY_MAIL_SERVER=server)
 
 
@@ -32,7 +32,7 @@ def page(request, base, open_browser):
 
 
 def answered(page):
-    """A browser whose banner was answered."""
+    """A browser in which the banner was answered."""
     page.goto("/")
     press(page, "Reject all")
     expect(page.locator(".privacy-banner")).to_have_count(0)
@@ -40,7 +40,7 @@ def answered(page):
 
 
 def newsletter(shop, subject):
-    """Send one; gives what the command says."""
+    """Send one newsletter and return the command's output."""
     return command(shop, "newsletter", subject, input="New clips.")
 
 
@@ -48,8 +48,8 @@ def path_of_link(mail):
     return re.search(rf"{BASE}(/privacy/unsubscribe/\S+)", mail.get_content())[1]
 
 
-def reply(mail, subject, said=""):
-    """What somebody's mail program sends: the text, and below it the mail that it answers, as a quotation."""
+def reply(mail, subject, text=""):
+    """Return a reply as a mail program sends it: the text, and below it the quoted message."""
     quoted = "".join(f"> {line}\n" for line in mail.get_content().splitlines())
     headers = {
         "From": f"Ada <{ADA}>",
@@ -60,11 +60,11 @@ def reply(mail, subject, said=""):
         "Authentication-Results": PASSED.replace("mail.example", "people.example"),
         "Content-Type": "text/plain; charset=utf-8",
     }
-    return "".join(f"{name}: {value}\n" for name, value in headers.items()) + f"\n{said}\n\nPacework wrote:\n{quoted}"
+    return "".join(f"{name}: {value}\n" for name, value in headers.items()) + f"\n{text}\n\nPacework wrote:\n{quoted}"
 
 
 def by_link(shop, page, mail, folder):
-    """Looking changes nothing, the button does, and it can be undone."""
+    """Unsubscribe by the link: opening it changes nothing, the button unsubscribes, and the visitor can undo it."""
     page.goto(path_of_link(mail)), page.reload()
     assert newsletter(shop, "Looked at") == "sent: 1\n"
     press(page, "Unsubscribe")
@@ -76,14 +76,17 @@ def by_link(shop, page, mail, folder):
 
 
 def by_one_click(shop, page, mail, folder):
-    """As a mail provider does it (RFC 8058): a post from somewhere else, with no cookie of ours."""
+    """Unsubscribe as a mail provider does (RFC 8058), by a POST from another site without a cookie."""
     path = re.search(rf"<{BASE}(/[^>]+)>", mail["List-Unsubscribe"])[1]
     posted = shop.test_client().post(path, data=dict([mail["List-Unsubscribe-Post"].split("=")]))
     assert posted.status_code == 200 and "Set-Cookie" not in posted.headers
 
 
 def by_reply(shop, page, mail, folder):
-    """With the word in the subject; thanks that only quote the footer change nothing, and ask nobody for anything."""
+    """Unsubscribe by the word in the subject.
+
+    A thank-you that only quotes the footer changes nothing and needs no review.
+    """
     thanks, stop = folder / "thanks.eml", folder / "stop.eml"
     thanks.write_text(reply(mail, f"Re: {mail['Subject']}", "A fine walk!"))
     stop.write_text(reply(mail, f"Re: {mail['Subject']} unsubscribe"))
@@ -94,7 +97,7 @@ def by_reply(shop, page, mail, folder):
 
 @pytest.mark.parametrize("way", [by_link, by_one_click, by_reply])
 def test_promise_37_the_newsletter_ends_and_the_receipt_still_comes(shop, page, office, tmp_path, way):
-    """Signed up, bought, posted, opted in; opted out by a link, by one click or by a reply; the rest of the mail goes on."""
+    """After an opt-out by link, one click or reply, the newsletter ends and other mail is still sent."""
     sign_up(page), buy(page), post(page), opt_in(page)
     expect(page.get_by_role("heading", name="You are on the list")).to_be_visible()
     assert newsletter(shop, "May") == "sent: 1\n"
@@ -108,8 +111,8 @@ def test_promise_37_the_newsletter_ends_and_the_receipt_still_comes(shop, page, 
     assert office.subjects(ADA) == ["Receipt of order 2", "Your new password"]
 
 
-def test_promise_19_a_child_gets_no_marketing_and_its_receipt(shop, page, office):
-    """An older year in the same browser does not help; what was bought is another matter."""
+def test_promise_19_a_child_gets_a_receipt_but_no_marketing(shop, page, office):
+    """A second attempt with an older birth year in the same browser is refused. The receipt for a purchase is still sent."""
     buy(page), opt_in(page, privacy_birth_year="2020")
     expect(page.get_by_role("alert")).to_contain_text("We cannot sign you up.")
     opt_in(page)
@@ -118,7 +121,7 @@ def test_promise_19_a_child_gets_no_marketing_and_its_receipt(shop, page, office
 
 
 def test_promise_06_a_clip_is_bought_accepted_and_downloaded(page):
-    """The licence stands between the button and the file, once."""
+    """The visitor must accept the licence once before the file can be downloaded."""
     sign_up(page), buy(page)
     page.get_by_role("link", name="Download it").click()
     expect(page.get_by_text("You may use a clip in one project")).to_be_visible()
@@ -129,8 +132,11 @@ def test_promise_06_a_clip_is_bought_accepted_and_downloaded(page):
         page.goto("/animations/walk")
 
 
-def test_promise_31_without_the_tick_nothing_is_posted(page):
-    """A browser does not send the form; and where it does, it is answered 400 and nobody reads it."""
+def test_promise_31_without_the_required_box_nothing_is_collected(page):
+    """The browser does not submit the form.
+
+    If it is submitted all the same, the response is 400 and no data reaches the view.
+    """
     page.goto("/animations/walk")
     page.get_by_label("Your review").fill("It hops.")
     page.get_by_label("The name to show with it").fill("Eve")
@@ -143,13 +149,13 @@ def test_promise_31_without_the_tick_nothing_is_posted(page):
 
 
 def test_forms_are_filled_in_by_keyboard_alone(page):
-    """From the first field by Tab, with Space for a box and Enter to send."""
+    """Tab moves between the fields, Space ticks a box, and Enter submits the form."""
     page.goto("/newsletter")
     page.locator("main [name=email]").focus()
     for typed in (ADA, "10", "12", "1985"):
         page.keyboard.type(typed)
         page.keyboard.press("Tab")
-    page.keyboard.press("Tab")  # past the link to the policy
+    page.keyboard.press("Tab")  # # past the link to the policy
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="You are on the list")).to_be_visible()
     page.goto("/animations/walk")
@@ -165,8 +171,10 @@ def test_forms_are_filled_in_by_keyboard_alone(page):
 @pytest.mark.parametrize(
     ("width", "scheme", "locale"), [(1280, "light", "en"), (320, "dark", "en"), (320, "light", "ar"), (1280, "dark", "ar")]
 )
-def test_axe_finds_nothing_in_what_people_fill_in(shop, base, open_browser, width, scheme, locale):
-    """Every form, what it answers, and the page that unsubscribes; nothing is wider than the screen."""
+def test_axe_finds_no_violation_in_the_forms(shop, base, open_browser, width, scheme, locale):
+    """axe-core finds no violation in the forms, their responses and the unsubscribe page, and none is wider than the
+    screen.
+    """
     viewport = {"width": width, "height": 568}
     page = open_browser(base_url=base, viewport=viewport, color_scheme=scheme, locale=locale)
 
@@ -186,7 +194,7 @@ def test_axe_finds_nothing_in_what_people_fill_in(shop, base, open_browser, widt
     for path in ("/account/profile", "/animations/walk", "/animations/walk/download", "/thanks/newsletter"):
         page.goto(path), look()
     page.goto("/feedback"), page.locator("main form").evaluate("form => form.noValidate = true")
-    press(page, "Send")  # of which nothing is taken
+    press(page, "Send")  # the page that collects nothing
     expect(page.locator("main [role=alert]")).to_be_visible(), look()
     page.goto(f"/privacy/unsubscribe/{token}"), look()
     page.locator("main form button").click()

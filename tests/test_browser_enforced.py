@@ -1,4 +1,4 @@
-"""A browser that enforces the grants: what a template hard-codes is refused by Chromium itself until it is granted."""
+"""Enforced grants: Chromium itself refuses resources that a template hard-codes until the visitor grants them."""
 
 import base64
 import time
@@ -33,7 +33,7 @@ GATED = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Gat
 
 @pytest.fixture
 def elsewhere(serve):
-    """Another company's host: serves one of each, and remembers what was asked of it."""
+    """A third-party host that serves one resource of each kind and records the requests it receives."""
     app, asked = Flask("elsewhere"), []
 
     @app.route("/<path:name>", methods=["GET", "POST"])
@@ -51,7 +51,7 @@ def elsewhere(serve):
 
 @pytest.fixture
 def site(tiny, elsewhere):
-    """Builds a site whose policy declares that host for the purpose media."""
+    """Build a site whose policy declares that host for the purpose media."""
 
     def build(mode="enforce", **config):
         cookies = (
@@ -74,7 +74,7 @@ def site(tiny, elsewhere):
 
 @pytest.fixture
 def enter(serve, open_browser, site):
-    """Opens a page in a browser of its own."""
+    """Return a function that opens a page in a browser of its own."""
 
     def go(path, made=None, **options):
         page = open_browser(base_url=serve((made or site()).app), **options)
@@ -89,7 +89,7 @@ def press(page, name):
 
 
 def decide(page, name):
-    """Answer on the settings page, and look at the hard-coded page again."""
+    """Submit a decision on the settings page, then open the hard-coded page again."""
     page.goto("/privacy/consent")
     press(page, name)
     expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
@@ -98,13 +98,16 @@ def decide(page, name):
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "noscript"])
 def test_promise_1_nothing_leaves_the_browser_before_a_grant(enter, elsewhere, script):
-    """Script, pixel, frame, beacon, font, style sheet, fetch and background: each is in the page, none is asked for."""
+    """The page contains a script, pixel, frame, beacon, font, style sheet, fetch and background.
+
+    The browser requests none.
+    """
     page = enter("/hard-coded", java_script_enabled=script)
     assert elsewhere.asked == [] and elsewhere.address in page.content()
 
 
 def test_promise_1_nothing_after_a_refusal_everything_after_a_grant_nothing_after_a_withdrawal(enter, elsewhere):
-    """The same page, the same browser, three answers."""
+    """The same page in the same browser, under three decisions."""
     page = enter("/hard-coded")
     decide(page, "Reject all")
     assert elsewhere.asked == []
@@ -116,15 +119,15 @@ def test_promise_1_nothing_after_a_refusal_everything_after_a_grant_nothing_afte
 
 
 def test_promise_27_nothing_under_global_privacy_control(enter, elsewhere):
-    """The signal is enough; a grant made while it is sent stands."""
+    """With the signal, nothing is requested. A grant made while the signal is sent stands."""
     page = enter("/hard-coded", extra_http_headers={"Sec-GPC": "1"})
     assert elsewhere.asked == []
     decide(page, "Accept all")
     assert set(elsewhere.asked) == ALL
 
 
-def test_accepting_on_the_banner_loads_the_page_as_it_was_granted(enter, elsewhere):
-    """The page at hand was served under the old policy, so the script fetches it anew; it is counted once."""
+def test_accepting_on_the_banner_reloads_the_page_under_the_new_policy(enter, elsewhere):
+    """The current page was served under the old policy, so the script reloads it. The page view is counted once."""
     page = enter("/hard-coded")
     press(page, "Accept all")
     expect(page.locator("html[data-script=ran]")).to_have_count(1)
@@ -133,7 +136,7 @@ def test_accepting_on_the_banner_loads_the_page_as_it_was_granted(enter, elsewhe
 
 
 def test_an_accepted_page_is_counted_once(enter, site):
-    """Although the banner's script loads it a second time."""
+    """The page view is counted once although the banner's script loads the page a second time."""
     made = site()
     page = enter("/hard-coded", made)
     press(page, "Accept all")
@@ -141,8 +144,8 @@ def test_an_accepted_page_is_counted_once(enter, site):
     assert [event["page"] for event in made.events("page_view")] == ["/hard-coded"]
 
 
-def test_report_only_refuses_nothing_and_tells_the_site(enter, site, elsewhere):
-    """To find out what a site loads before it enforces anything."""
+def test_report_only_refuses_nothing_and_reports_to_the_site(enter, site, elsewhere):
+    """In report-only mode a site can find out what it loads before it enforces the policy."""
     made = site("report-only")
     enter("/hard-coded", made)
     assert set(elsewhere.asked) == ALL
@@ -151,7 +154,7 @@ def test_report_only_refuses_nothing_and_tells_the_site(enter, site, elsewhere):
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "noscript"])
 def test_a_frame_appears_in_place_after_its_button(enter, elsewhere, script):
-    """It needs no JavaScript, loads what was asked for and nothing else, and the reader stays where the reader was."""
+    """Without JavaScript the button loads only the requested frame, and the page keeps its scroll position."""
     page = enter("/gated", java_script_enabled=script)
     assert elsewhere.asked == [] and elsewhere.address not in page.content()
     press(page, "Allow and load")
@@ -161,7 +164,10 @@ def test_a_frame_appears_in_place_after_its_button(enter, elsewhere, script):
 
 
 def test_a_service_is_switched_off_under_its_purpose(enter, elsewhere):
-    """Its box shows once the purpose is on; without it nothing of it is loaded, and the purpose stays on."""
+    """The service's box appears while the purpose is on.
+
+    Without the service, nothing of it is loaded and the purpose stays on.
+    """
     page = enter("/privacy/consent", java_script_enabled=False)
     box = page.get_by_label("Film", exact=True)
     page.get_by_text("Services (2)").click()
@@ -188,7 +194,7 @@ LEFT = """async () => [Object.keys(localStorage), Object.keys(sessionStorage), d
 
 
 def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter, site):
-    """Every kind of storage, a service worker, and a script's cookie of that purpose; what is not declared for it stays."""
+    """All storage, service workers and script cookies of the purpose are removed. Storage of other purposes stays."""
     made = site()
     made.view("/film-worker.js", lambda: Response("", content_type="text/javascript"))
     page = enter("/privacy/consent", made)
@@ -202,8 +208,8 @@ def test_promise_18_a_withdrawal_empties_what_scripts_had_stored(enter, site):
     assert page.evaluate(LEFT) == [["mine"], [], "basket=2", [], ["mine"], 0]
 
 
-def test_nothing_is_said_to_be_gone_before_it_is(enter, site):
-    """Whoever leaves the page that removes as soon as it lets them has nothing left, however late its script is."""
+def test_removal_is_complete_before_it_is_reported(enter, site):
+    """A visitor who leaves the removal page as early as possible has no stored data left, even if the script loads late."""
     made = site()
     made.app.before_request(lambda: time.sleep(0.5) if "forget." in request.path else None)
     page = enter("/privacy/consent", made)
@@ -215,8 +221,8 @@ def test_nothing_is_said_to_be_gone_before_it_is(enter, site):
     assert page.evaluate("Object.keys(localStorage)") == []
 
 
-def test_without_javascript_only_what_a_header_deletes_is_said_to_be_gone(enter):
-    """What scripts had stored stays there while none may run."""
+def test_without_javascript_only_header_deletions_are_reported(enter):
+    """Without JavaScript, data that scripts stored stays until a script can remove it."""
     page = enter("/privacy/consent", java_script_enabled=False)
     press(page, "Accept all"), press(page, "Reject all")
     expect(page.get_by_text("This was removed from your browser:")).to_be_visible()
@@ -224,8 +230,8 @@ def test_without_javascript_only_what_a_header_deletes_is_said_to_be_gone(enter)
     assert "_seen" in shown and not any("film" in name for name in shown)
 
 
-def test_the_banner_too_leads_to_the_page_that_removes(enter, tiny, site):
-    """A purpose that is new is asked about; whoever then rejects all has withdrawn the others."""
+def test_rejecting_on_the_banner_opens_the_removal_page(enter, tiny, site):
+    """A new purpose makes the banner ask again. A visitor who then rejects all has withdrawn the other purposes."""
     policy = site().app.config["PRIVACY_POLICY"]
     grown = replace(policy, purposes=(*policy.purposes, Purpose("radio", "Radio", "Sounds from elsewhere.")))
     apps = [tiny(PRIVACY_POLICY=one).app for one in (policy, grown)]
@@ -241,8 +247,8 @@ def test_the_banner_too_leads_to_the_page_that_removes(enter, tiny, site):
     assert page.evaluate("Object.keys(localStorage)") == []
 
 
-def test_a_sites_own_script_hears_of_the_change_and_may_see_to_it_itself(enter, elsewhere):
-    """``privacy:change`` names what is granted; prevented, it keeps a single-page application where it is."""
+def test_a_sites_own_script_can_handle_the_change_itself(enter, elsewhere):
+    """``privacy:change`` contains the grants. Preventing its default keeps a single-page application on its page."""
     page = enter("/gated")
     page.evaluate("""document.addEventListener("privacy:change", event => {
       event.preventDefault(); document.title = event.detail.granted.join() })""")
@@ -252,22 +258,22 @@ def test_a_sites_own_script_hears_of_the_change_and_may_see_to_it_itself(enter, 
     assert elsewhere.asked == []
 
 
-def test_googles_signals_are_said_before_its_tag_starts(enter, site):
-    """In the order and the form of its documentation, under default-src 'self' and with no inline script."""
+def test_google_consent_signals_precede_its_tag(enter, site):
+    """The signals have the documented order and form, under default-src 'self' and without an inline script."""
     made = site()
     template = """<!doctype html><title>Google</title>{{ privacy.google_tag("G-1") }}"""
     made.view("/google", lambda: render_template_string(template))
     page = enter("/privacy/consent", made)
-    said = "document.title = dataLayer.map(one => [...one].map(part => JSON.stringify(part)).join(' ')).slice(0, 1)"
-    page.route("https://www.googletagmanager.com/gtag/js?id=G-1", lambda route: route.fulfill(body=said))
+    script = "document.title = dataLayer.map(one => [...one].map(part => JSON.stringify(part)).join(' ')).slice(0, 1)"
+    page.route("https://www.googletagmanager.com/gtag/js?id=G-1", lambda route: route.fulfill(body=script))
     press(page, "Accept all")
     page.goto("/google")
     denied = "".join(f',"{name}":"denied"' for name in ("ad_storage", "ad_user_data", "ad_personalization"))
     expect(page).to_have_title('"consent" "default" {"analytics_storage":"granted"' + denied + "}")
 
 
-def test_promise_1_a_worker_reaches_nothing_that_is_not_granted(serve, open_browser, site, elsewhere):
-    """Neither by a script that it imports nor by what it fetches; after the grant it reaches both."""
+def test_promise_1_a_worker_requests_only_granted_hosts(serve, open_browser, site, elsewhere):
+    """A worker's imported script and its fetch are refused before the grant, and load after it."""
     made, there = site(), elsewhere.address
     work = f'try {{ importScripts("{there}/script.js") }} catch {{}}\nfetch("{there}/fetch").catch(() => 0).then(() => postMessage(1))'
     page = (

@@ -1,4 +1,7 @@
-"""What is stored about a visitor, in a real browser: with and without scripts, on a small phone, and to a screen reader."""
+"""The page of data stored about a visitor, in a real browser:
+
+with and without scripts, on a small phone, and with axe-core.
+"""
 
 import pytest
 from accessible import faults
@@ -8,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def enter(tiny, serve, open_browser):
-    """Opens the page of somebody who accepted in the banner and saw two pages."""
+    """Return a function that opens the page of a visitor who accepted in the banner and viewed two pages."""
 
     def build(**options):
         site = tiny(PRIVACY_KEYS={"test": "sixteen characters or more"})
@@ -26,7 +29,7 @@ def enter(tiny, serve, open_browser):
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_promise_18_everything_is_erased_at_a_click(enter, scripts):
-    """One button; the page says that it is so, and the cookie is everybody's."""
+    """One button erases everything. The page confirms it, and the refusal cookie identifies no visitor."""
     site, page = enter(java_script_enabled=scripts)
     assert page.get_by_text("/other").count() == 1
     page.get_by_role("button", name="Erase everything").click()
@@ -37,7 +40,7 @@ def test_promise_18_everything_is_erased_at_a_click(enter, scripts):
 
 
 def test_a_receipt_is_downloaded_from_the_page(enter):
-    """As a file, which the command finds whole."""
+    """The receipt downloads as a file that the command verifies."""
     site, page = enter()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the receipt").click()
@@ -47,7 +50,7 @@ def test_a_receipt_is_downloaded_from_the_page(enter):
 
 @pytest.mark.parametrize("options", [{"locale": "ar"}, {"color_scheme": "dark"}, {}], ids=["right to left", "dark", "light"])
 def test_the_page_fits_a_small_phone_and_a_screen_reader(enter, options):
-    """Nothing runs over at 320 pixels, and axe finds nothing."""
+    """Nothing overflows at 320 pixels, and axe-core finds no violation."""
     page = enter(viewport={"width": 320, "height": 568}, **options)[1]
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert faults(page) == []

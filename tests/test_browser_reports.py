@@ -1,4 +1,7 @@
-"""The reports in a real browser: without JavaScript, on a phone, in the dark, from the right; axe-core finds nothing."""
+"""The reports in a real browser:
+
+without JavaScript, on a phone, in dark mode and right to left, with no axe-core violation.
+"""
 
 import pytest
 from accessible import faults
@@ -20,7 +23,7 @@ LOOKS = {
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """The example site, after its demo data."""
+    """The example site with its demo data."""
     folder = tmp_path_factory.mktemp("shop")
     databases = {f"PRIVACY_{name}_URL": f"sqlite:///{folder}/{name}.sqlite" for name in ("EVENTS", "LEDGER")}
     places = {f"PRIVACY_{name}_DIR": str(folder / name) for name in ("LOG", "ASSETS")}
@@ -31,7 +34,7 @@ def shop(tmp_path_factory):
 
 @pytest.fixture
 def look(shop, serve, open_browser):
-    """Opens the reports as the shop's staff."""
+    """Return a function that opens the reports as staff of the shop."""
 
     def open_reports(query="?window=all", **options):
         page = open_browser(base_url=serve(shop), **options)
@@ -48,8 +51,8 @@ def look(shop, serve, open_browser):
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_the_page_can_be_read_by_everybody(look, name):
-    """axe-core finds nothing, with every table open; nothing scrolls sideways; nothing is refused by the strict policy."""
+def test_the_reports_are_accessible(look, name):
+    """With every table open, axe-core finds no violation, nothing scrolls sideways, and the strict policy refuses nothing."""
     options = LOOKS[name]
     refused = []
     page = look(**options)
@@ -65,7 +68,7 @@ def test_the_page_can_be_read_by_everybody(look, name):
 
 
 def test_the_window_is_chosen_without_a_script(look):
-    """By links and a form, with the keyboard alone."""
+    """Staff choose the window by links and a form, with the keyboard alone."""
     page = look(java_script_enabled=False)
     page.get_by_role("link", name="Week", exact=True).press("Enter")
     expect(page.locator("[aria-current=true]")).to_have_text("Week")
@@ -76,8 +79,8 @@ def test_the_window_is_chosen_without_a_script(look):
     assert "window=20" in page.url
 
 
-def test_every_picture_has_a_name_and_a_table(look):
-    """A screen reader hears what it is, and finds the numbers beneath."""
+def test_every_chart_has_a_name_and_a_table(look):
+    """A screen reader announces the chart's name and finds the numbers in a table below it."""
     page = look()
     figures = page.locator("figure").all()
     assert len(figures) > 8
@@ -87,8 +90,8 @@ def test_every_picture_has_a_name_and_a_table(look):
         assert figure.locator("table caption").count() == 1
 
 
-def test_no_word_of_a_picture_runs_over_its_edge(look):
-    """On a phone, in either direction."""
+def test_no_text_of_a_chart_overflows(look):
+    """On a phone, text stays inside the chart, left to right and right to left."""
     for locale in ("en", "ar"):
         page = look(viewport={"width": 320, "height": 568}, locale=locale)
         over = page.evaluate("""() => [...document.querySelectorAll("figure svg text")].filter(text => {

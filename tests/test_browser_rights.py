@@ -1,4 +1,4 @@
-"""What a person may ask the example shop for, in a real browser: account, orders, newsletter and feedback, end to end."""
+"""Data subject requests to the example shop in a real browser: account, orders, newsletter and feedback, end to end."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def base(shop, serve):
 
 @pytest.fixture
 def enter(base, open_browser):
-    """Opens the shop in a browser of its own without JavaScript, which nothing here needs; its banner is answered."""
+    """Return a function that opens the shop in a browser without JavaScript, with the banner answered."""
 
     def enter_shop(**options):
         page = open_browser(java_script_enabled=False, base_url=base, **options)
@@ -33,7 +33,7 @@ def enter(base, open_browser):
 
 
 def live(page, email=ADA):
-    """Do everything that leaves a trace of somebody in the shop's own database."""
+    """Leave data about one person in every table of the shop's own database."""
     sign_up(page, email)
     expect(page.get_by_role("heading", name="Customer account")).to_be_visible()
     buy(page, email), opt_in(page, email), post(page)
@@ -42,7 +42,7 @@ def live(page, email=ADA):
 
 
 def ask(page, shop, mails, kind, email=ADA):
-    """Ask for something, and confirm it by the mail's link; in a browser that is not signed in."""
+    """Submit a request and confirm it by the mail's link, in a browser that is not signed in."""
     page.goto("/privacy/requests")
     page.get_by_label(kind).check()
     page.get_by_label("Your mail address").fill(email)
@@ -75,7 +75,7 @@ def link(mails):
 
 
 def tables(tmp_path, text):
-    """The tables of the shop's database that say this anywhere."""
+    """Return the tables of the shop's database that contain this text."""
     with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return sorted(name for name in names if text in str(connection.execute(f"SELECT * FROM {name}").fetchall()))
@@ -85,7 +85,7 @@ EVERYWHERE = ["customers", "feedback", "orders", "reviews", "subscribers"]
 
 
 def test_promise_32_a_person_sees_all_that_the_shop_stores(shop, enter, mails, tmp_path):
-    """Ask, confirm by the mail's link, staff answers, and the answer shows every table."""
+    """The person confirms the request by the mail's link, staff answer it, and the answer contains every table."""
     page = enter()
     live(page)
     assert tables(tmp_path, ADA) == EVERYWHERE
@@ -103,7 +103,7 @@ def test_promise_32_a_person_sees_all_that_the_shop_stores(shop, enter, mails, t
 
 
 def test_promise_34_a_deletion_holds_after_a_restore(shop, enter, mails, tmp_path, clock):
-    """Gone from every table but the invoice, signed out at once; an old copy comes back, and after a replay it is gone."""
+    """A deletion signs the person out and leaves only the invoice. A replay after a restore erases the data again."""
     page = enter()
     live(page)
     shutil.copy(tmp_path / "shop.sqlite", tmp_path / "old.sqlite")
@@ -125,8 +125,8 @@ def test_promise_34_a_deletion_holds_after_a_restore(shop, enter, mails, tmp_pat
     assert "Nothing had come back" in command(shop, "privacy", "replay")
 
 
-def test_promise_34_whoever_comes_back_stays(shop, enter, mails, tmp_path, clock):
-    """A new account under the same address, after the erasure, is not erased by a replay."""
+def test_promise_34_a_new_account_after_an_erasure_stays(shop, enter, mails, tmp_path, clock):
+    """A new account under the same address, created after the erasure, is not erased by a replay."""
     page = enter()
     live(page)
     command(shop, "privacy", "erase", "--subject", ADA)
@@ -136,8 +136,8 @@ def test_promise_34_whoever_comes_back_stays(shop, enter, mails, tmp_path, clock
     assert tables(tmp_path, ADA) == EVERYWHERE
 
 
-def test_promise_41_staffs_look_at_orders_is_written_down(shop, enter):
-    """With the need, the page and the fields; a customer may not."""
+def test_promise_41_staff_access_to_orders_is_recorded(shop, enter):
+    """The ledger records the need, the page and the fields. A customer is denied access."""
     page = enter()
     live(page)
     page.goto("/orders")
@@ -153,8 +153,8 @@ def test_promise_41_staffs_look_at_orders_is_written_down(shop, enter):
     assert looks[1]["fields"] == ["email", "name", "order"] and looks[1]["need"] == "support"
 
 
-def test_promise_20_of_a_child_the_newsletter_keeps_nothing(enter, tmp_path):
-    """Only whoever is old enough is on the list; an older date in the same browser does not help."""
+def test_promise_20_the_newsletter_stores_nothing_about_a_child(enter, tmp_path):
+    """Only a person who is old enough is subscribed. An older birth date in the same browser is refused."""
     page = enter()
     for year in ("2016", "1985"):
         opt_in(page, privacy_birth_year=year)
@@ -163,8 +163,8 @@ def test_promise_20_of_a_child_the_newsletter_keeps_nothing(enter, tmp_path):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
-def test_axe_finds_nothing_in_what_people_ask_for(shop, base, open_browser, mails, width, scheme):
-    """Form, confirmation, answer, and what staff sees; nothing is wider than the screen."""
+def test_axe_finds_no_violation_in_the_request_pages(shop, base, open_browser, mails, width, scheme):
+    """axe-core finds no violation in the form, the confirmation, the answer and the staff pages, and none is too wide."""
     page = open_browser(base_url=base, viewport={"width": width, "height": 568}, color_scheme=scheme)
     page.goto("/")
     press(page, "Reject all")

@@ -1,4 +1,7 @@
-"""The example site in a real browser: a banner and a way back on every page, and the whole story with its own theme switch."""
+"""The example site in a real browser:
+
+a banner and a settings link on every page, and the full story with its theme switch.
+"""
 
 import json
 import time
@@ -20,7 +23,7 @@ PAGES = (
 
 @pytest.fixture
 def shop(tmp_path):
-    """The example site with everything it writes in a temporary folder."""
+    """The example site, with all its files in a temporary folder."""
     databases = {
         f"PRIVACY_{name.upper()}_URL": f"sqlite:///{tmp_path}/privacy-{name}.sqlite"
         for name in ("events", "ledger", "database")
@@ -32,7 +35,7 @@ def shop(tmp_path):
 
 @pytest.fixture(params=[True, False], ids=["script", "noscript"])
 def enter(request, shop, serve, open_browser):
-    """Opens a page of the shop in a browser of its own, with JavaScript and without."""
+    """Return a function that opens a page of the shop in a browser of its own, with or without JavaScript."""
     url = serve(shop)
 
     def enter_shop(path="/", **options):
@@ -70,7 +73,7 @@ def sign_in(page):
 
 
 def printed(shop, *arguments):
-    """What ``flask privacy …`` prints for the shop."""
+    """Return the output of ``flask privacy …`` for the shop."""
     outcome = shop.test_cli_runner().invoke(args=["privacy", *arguments])
     assert outcome.exit_code == 0, outcome.output
     return outcome.output
@@ -81,8 +84,8 @@ def events(shop, *kinds):
     return [event for event in found if not kinds or event["kind"] in kinds]
 
 
-def test_every_page_asks_until_there_is_an_answer(enter):
-    """First thing in the page, and on each of them, the signed-in one included."""
+def test_every_page_shows_the_banner_until_it_is_answered(enter):
+    """The banner is the first element of every page, including the signed-in page."""
     page = enter()
     for path in PAGES:
         page.goto(path)
@@ -93,8 +96,8 @@ def test_every_page_asks_until_there_is_an_answer(enter):
     answer(page, "Reject all")
 
 
-def test_promise_18_every_page_has_the_way_back(enter):
-    """A link to the settings and one to the policy, on our own pages and on an error page too."""
+def test_promise_18_every_page_links_to_the_settings(enter):
+    """Every page links to the settings and the policy, including the extension's pages and an error page."""
     page = enter()
     for path in (*PAGES, "/privacy/", "/privacy/consent", "/privacy/requests", "/nowhere"):
         page.goto(path)
@@ -103,20 +106,20 @@ def test_promise_18_every_page_has_the_way_back(enter):
             expect(link).to_have_attribute("href", target)
 
 
-def test_the_browser_has_nothing_to_object(enter):
-    """The shop's own policy is ``default-src 'self'``, and nothing on any page of it goes against that."""
-    page, said = enter(), []
-    page.on("console", lambda message: said.append((page.url, message.text)) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append((page.url, str(error))))
+def test_no_page_violates_the_shops_csp(enter):
+    """The shop's policy is ``default-src 'self'``, and no page of the shop violates it."""
+    page, errors = enter(), []
+    page.on("console", lambda message: errors.append((page.url, message.text)) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append((page.url, str(error))))
     for path in (*PAGES, "/privacy/", "/privacy/consent", "/privacy/requests"):
         response = page.goto(path, wait_until="networkidle")
         assert response.header_value("content-security-policy") == "default-src 'self'"
-    assert said == []
+    assert errors == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
-def test_axe_finds_nothing_in_the_shop(shop, serve, open_browser, width, scheme):
-    """With the banner and without; our own pages in the shop's frame included."""
+def test_axe_finds_no_violation_in_the_shop(shop, serve, open_browser, width, scheme):
+    """axe-core finds no violation with the banner and without, including the extension's pages in the shop's layout."""
     page = open_browser(base_url=serve(shop), viewport={"width": width, "height": 568}, color_scheme=scheme)
     for path in (*PAGES, "/privacy/", "/privacy/consent", "/privacy/requests", "/nowhere"):
         page.goto(path)
@@ -124,8 +127,8 @@ def test_axe_finds_nothing_in_the_shop(shop, serve, open_browser, width, scheme)
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_axe_looks_once_the_style_sheets_are_there(shop, serve, open_browser):
-    """A page that a click leads to is not judged by a browser's own colours; here its style is late."""
+def test_axe_waits_for_the_style_sheets(shop, serve, open_browser):
+    """A page with a late style sheet is not checked with the browser's default colours."""
     shop.before_request(lambda: time.sleep(0.3) if request.path.endswith(".css") else None)
     page = open_browser(base_url=serve(shop), color_scheme="dark")
     page.goto("/")
@@ -133,8 +136,8 @@ def test_axe_looks_once_the_style_sheets_are_there(shop, serve, open_browser):
     assert faults(page) == []
 
 
-def test_a_page_asks_only_its_own_site(enter):
-    """No request leaves for anybody else, before an answer or after."""
+def test_no_page_makes_a_third_party_request(enter):
+    """No page requests another host, before a decision or after it."""
     page, hosts = enter(), set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     for path in PAGES:
@@ -145,8 +148,8 @@ def test_a_page_asks_only_its_own_site(enter):
     assert hosts == {page.url.split("/")[2]}
 
 
-def test_a_refusers_theme_lasts_for_the_session_and_is_nobodys(shop, enter):
-    """The switch works on every page, the cookie ends with the browser, and no event knows of it."""
+def test_the_theme_of_a_visitor_who_refused_is_kept_for_the_session(shop, enter):
+    """The switch works on every page, the cookie ends with the browser session, and no event contains the theme."""
     page = enter()
     answer(page, "Reject all")
     switch_theme(page, "dark")
@@ -156,8 +159,8 @@ def test_a_refusers_theme_lasts_for_the_session_and_is_nobodys(shop, enter):
     assert expiry["privacy_choices"] == -1 and "privacy_visitor" not in expiry and events(shop) == []
 
 
-def test_an_account_is_in_no_event(shop, enter):
-    """Who is signed in is counted like anybody, under the page's rule, with no name anywhere."""
+def test_no_event_identifies_an_account(shop, enter):
+    """A signed-in user is counted under the page's rule, and no event contains a user name."""
     page = enter()
     answer(page, "Accept all")
     sign_in(page)
@@ -166,8 +169,11 @@ def test_an_account_is_in_no_event(shop, enter):
     assert pages == {"/", "/login", "/account", "/animations/<slug>"} and "customer" not in printed(shop, "events")
 
 
-def test_done_when(shop, enter, clock):
-    """Six accept and browse, one comes back half an hour later; who rejects or says nothing is nowhere."""
+def test_the_reports_count_only_visitors_who_accepted(shop, enter, clock):
+    """Six visitors accept and browse, and one returns after half an hour.
+
+    Visitors who reject or do not answer appear nowhere.
+    """
     people = [enter() for _ in range(6)]
     for page in people:
         answer(page, "Accept all")
@@ -177,7 +183,7 @@ def test_done_when(shop, enter, clock):
     for page, path in ((refuser, "/animations/kick"), (enter(), "/animations/sneak")):
         page.goto(path)
         switch_theme(page, "light")
-    for page in people:  # what a tab still has to tell happened before the half-hour
+    for page in people:  # # events that the tab has not sent yet belong to the time before the half-hour
         while page.evaluate("sessionStorage.length"):
             page.wait_for_timeout(100)
     clock.shift(31 * 60)

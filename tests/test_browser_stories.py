@@ -1,4 +1,4 @@
-"""What people do in a real browser, with JavaScript and without: answer, change their mind, come back, or do nothing."""
+"""Visitors' journeys in a real browser, with JavaScript and without: answer, change a decision, return, or do nothing."""
 
 import json
 
@@ -13,7 +13,7 @@ BOTH = {"privacy_consent", "privacy_visitor"}
 
 @pytest.fixture(params=[True, False], ids=["script", "noscript"])
 def enter(request, serve, open_browser):
-    """Opens a page of the site in a browser of its own, with JavaScript and without."""
+    """Return a function that opens a page of the site in a browser of its own, with or without JavaScript."""
 
     served = {}
 
@@ -32,7 +32,7 @@ def press(page, *names):
 
 
 def answer(page, name):
-    """Press a button of the banner and see it close."""
+    """Press a button of the banner and wait until the banner closes."""
     press(page, name)
     expect(banner(page)).to_have_count(0)
 
@@ -50,20 +50,20 @@ def jar(page):
 
 
 def switched_on(page):
-    """The purposes that the settings page shows as granted."""
+    """Return the purposes that the settings page shows as granted."""
     page.goto("/privacy/consent")
     return [box.get_attribute("value") for box in page.get_by_role("switch").all() if box.is_checked()]
 
 
-def test_the_banner_offers_three_answers(tiny, enter):
-    """Whoever comes for the first time sees all of them, and has no cookie yet."""
+def test_the_banner_offers_three_choices(tiny, enter):
+    """A first-time visitor sees all three choices and has no cookie yet."""
     page = enter(tiny())
     expect(banner(page).get_by_role("button")).to_have_text(["Accept all", "Reject all", "Settings"])
     assert banner(page).is_visible() and jar(page) == set()
 
 
-def test_who_accepts_is_counted_and_not_asked_again(tiny, enter):
-    """The banner is gone here and on the next page, the visitor has an ID, and the ledger a grant."""
+def test_a_visitor_who_accepts_is_counted_and_not_asked_again(tiny, enter):
+    """The banner is absent from this page and the next one, the visitor has an ID, and the ledger contains a grant."""
     site = tiny()
     page = enter(site)
     answer(page, "Accept all")
@@ -74,8 +74,8 @@ def test_who_accepts_is_counted_and_not_asked_again(tiny, enter):
     assert {event["page"] for event in site.events("page_view")} == {"/", "/other"}
 
 
-def test_who_rejects_is_not_asked_again_and_nobody_in_the_log(tiny, enter):
-    """One cookie that is everybody's, and no event on any page."""
+def test_a_visitor_who_rejects_is_not_asked_again_and_not_logged(tiny, enter):
+    """The visitor has one cookie that identifies no visitor, and no page logs an event."""
     site = tiny()
     page = enter(site)
     answer(page, "Reject all")
@@ -84,8 +84,8 @@ def test_who_rejects_is_not_asked_again_and_nobody_in_the_log(tiny, enter):
     assert jar(page) == {"privacy_consent"} and site.events() == [] and site.ledger("grant") == []
 
 
-def test_both_who_refuse_hold_the_same_cookie(tiny, enter):
-    """By the banner's button or by saving with nothing chosen: the refusal tells nobody from another."""
+def test_two_visitors_who_refuse_have_the_same_cookie(tiny, enter):
+    """The cookie is the same for the banner's button and for saving with nothing chosen."""
     site = tiny()
     one, other = enter(site), enter(site, "/privacy/consent")
     answer(one, "Reject all")
@@ -94,8 +94,8 @@ def test_both_who_refuse_hold_the_same_cookie(tiny, enter):
     assert len({cookie["value"] for page in (one, other) for cookie in page.context.cookies()}) == 1
 
 
-def test_one_purpose_may_be_chosen_by_itself(tiny, enter):
-    """By the banner's third button; saving leads back to the page where it was pressed."""
+def test_one_purpose_can_be_granted_alone(tiny, enter):
+    """The visitor chooses it in the settings, which the banner's third button opens. Saving returns to the original page."""
     page = enter(tiny(), "/item/walk?size=2")
     press(page, "Settings")
     page.get_by_role("switch", name="Customisation").check()
@@ -105,7 +105,7 @@ def test_one_purpose_may_be_chosen_by_itself(tiny, enter):
 
 
 def test_promise_18_withdrawing_erases_at_once(tiny, enter):
-    """The ID leaves the browser and every event of that visitor leaves the site; nothing new is recorded."""
+    """The ID leaves the browser, every event of that visitor is erased, and nothing new is recorded."""
     site = tiny()
     page = enter(site)
     answer(page, "Accept all")
@@ -118,8 +118,8 @@ def test_promise_18_withdrawing_erases_at_once(tiny, enter):
 
 
 @pytest.mark.parametrize("names", [("Accept all", "Reject all"), (None, None)], ids=["buttons", "switches"])
-def test_withdrawing_takes_no_click_more_than_granting(tiny, enter, names):
-    """From the settings link on any page: the same road there and back."""
+def test_withdrawing_takes_no_more_clicks_than_granting(tiny, enter, names):
+    """Both start at the settings link that every page has."""
     page = enter(tiny())
 
     def go(name):
@@ -134,8 +134,8 @@ def test_withdrawing_takes_no_click_more_than_granting(tiny, enter, names):
     assert [go(name) for name in names] == [True, False]
 
 
-def test_who_comes_back_after_half_an_hour_is_a_repeat_visitor(tiny, enter, clock):
-    """The same ID and a second visit; a page sooner than that belongs to the first."""
+def test_a_visitor_who_returns_after_half_an_hour_is_a_repeat_visitor(tiny, enter, clock):
+    """The ID stays the same and a second visit starts. An earlier page view belongs to the first visit."""
     site = tiny()
     page = enter(site)
     answer(page, "Accept all")
@@ -148,8 +148,8 @@ def test_who_comes_back_after_half_an_hour_is_a_repeat_visitor(tiny, enter, cloc
     assert len({event["visitor"] for event in site.events()}) == 1
 
 
-def test_who_comes_back_after_half_a_year_is_asked_again(tiny, enter, clock):
-    """A consent lasts 182 days; after that the ID is nothing and the browser is told to drop it."""
+def test_a_visitor_who_returns_after_half_a_year_is_asked_again(tiny, enter, clock):
+    """A consent expires after 182 days. The ID then has no effect, and the response deletes its cookie."""
     page = enter(tiny())
     answer(page, "Accept all")
     clock.shift(183 * 86400)
@@ -168,8 +168,11 @@ DOING = {
 
 
 @pytest.mark.parametrize("doing", DOING)
-def test_promise_3_only_an_answer_is_an_answer(tiny, enter, doing):
-    """Escape, scrolling, clicking beside it, leaving and browsing on decide nothing: no cookie, and no file at all."""
+def test_promise_3_only_a_button_decides(tiny, enter, doing):
+    """Escape, scrolling, clicking elsewhere, leaving and browsing on decide nothing:
+
+    no cookie is set and no file is written.
+    """
     site = tiny()
     site.view("/long", lambda: render_template_string("{{ privacy.banner() }}" + "<p>A long page.</p>" * 100))
     page = enter(site, "/long")
@@ -179,8 +182,8 @@ def test_promise_3_only_an_answer_is_an_answer(tiny, enter, doing):
     assert jar(page) == set() and site.files() == []
 
 
-def test_a_refusal_costs_no_request(tiny, enter):
-    """Style sheet and script come with the banner, and not a byte of ours after it."""
+def test_a_refusal_causes_no_further_request(tiny, enter):
+    """The style sheet and the script load with the banner. After a refusal, the extension loads nothing."""
     page = enter(tiny())
     answer(page, "Reject all")
     asked = []
@@ -189,11 +192,11 @@ def test_a_refusal_costs_no_request(tiny, enter):
     assert asked == [("", "")]
     page.context.clear_cookies()
     page.goto("/other", wait_until="networkidle")
-    assert len(asked) >= 3  # the page again, and what the banner needs
+    assert len(asked) >= 3  # # the page again, and the banner's files
 
 
-def test_promise_27_global_privacy_control_is_an_answer(tiny, enter):
-    """Who sends it is not asked, gets no cookie, and leaves nothing."""
+def test_promise_27_global_privacy_control_counts_as_a_refusal(tiny, enter):
+    """A visitor whose browser sends the signal is not asked, gets no cookie, and leaves no trace."""
     site = tiny()
     page = enter(site, extra_http_headers={"Sec-GPC": "1"})
     expect(banner(page)).to_have_count(0)
@@ -202,7 +205,7 @@ def test_promise_27_global_privacy_control_is_an_answer(tiny, enter):
 
 
 def test_promise_27_a_grant_made_under_global_privacy_control_stands(tiny, enter):
-    """The settings stay one click away, offer the choice unticked, and what is chosen there holds."""
+    """The settings stay one click away with every box unticked, and a grant made there stands."""
     site = tiny()
     page = enter(site, extra_http_headers={"Sec-GPC": "1"})
     assert switched_on(page) == []
@@ -214,19 +217,19 @@ def test_promise_27_a_grant_made_under_global_privacy_control_stands(tiny, enter
 
 
 def test_promise_27_the_signal_suspends_a_grant_made_without_it(tiny, enter):
-    """Switched on later, it stops the log at once, and the banner does not come back."""
+    """A signal switched on later stops the log at once, and the banner does not return."""
     site = tiny()
     page = enter(site)
     answer(page, "Accept all")
-    page.goto("about:blank")  # a page's last words would go without the header that Playwright adds to other requests
+    page.goto("about:blank")  # # the tracker's last report would lack the header that Playwright adds to other requests
     page.context.set_extra_http_headers({"Sec-GPC": "1"})
     page.goto("/other")
     expect(banner(page)).to_have_count(0)
     assert [event["page"] for event in site.events("page_view")] == ["/"] and "privacy_visitor" not in jar(page)
 
 
-def test_done_when_six_accept_one_rejects_and_one_says_nothing(tiny, enter, clock):
-    """The report counts six visitors, seven visits and their theme; the other two are in no event."""
+def test_the_report_counts_six_who_accept_but_not_a_refusal_or_no_answer(tiny, enter, clock):
+    """The report counts six visitors, seven visits and their theme. The other two visitors are in no event."""
     site = tiny()
     people = [enter(site) for _ in range(6)]
     for page in people:
