@@ -1,4 +1,4 @@
-"""The audit of a site with a fault for everything that can be found: it names each where it is, and nothing else."""
+"""The audit of a site with a fault of every kind: it reports each fault where it is, and nothing else."""
 
 import threading
 
@@ -12,7 +12,7 @@ from flask_mixamo_privacy.audit.finding import CODES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-#: Code, subject, routes, states.
+#: Code, subject, routes and states of each fault.
 ASKED = ("no choice", "rejected", "accepted", "withdrawn", "only media", "only statistics", "gpc")
 REFUSED, COUNTED, UNASKED = ("rejected", "only statistics"), ("accepted", "only statistics"), ("no choice",)
 FAULTS = {
@@ -46,7 +46,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """What the audit says of the bad site, whose other companies are served by this process."""
+    """The audit's report on the bad site. This process also serves the site's third-party hosts."""
     others = Flask("others")
     others.add_url_rule("/<path:name>", "any", lambda name: Response("", content_type="text/javascript"))
     others.add_url_rule("/", "home", lambda: "<p>A map</p>")
@@ -58,19 +58,19 @@ def report(tmp_path_factory):
     server.server_close()
 
 
-def test_every_fault_is_named_at_its_route_in_its_states_and_nothing_else(report):
-    """No miss, no false alarm."""
+def test_every_fault_is_reported_at_its_route_in_its_states(report):
+    """The audit misses no fault and raises no false alarm."""
     assert {(one.code, one.subject, one.routes, one.states) for one in report.findings} == FAULTS
     assert report.exit_code == 1 and report.unseen == ()
 
 
-def test_there_is_a_fault_for_everything_that_can_be_found():
-    """A kind of finding that nobody has ever seen found is a promise nobody has kept."""
+def test_there_is_a_fault_for_every_code():
+    """The bad site has at least one fault for each code of finding."""
     assert {code for code, *_ in FAULTS} == set(CODES)
 
 
-def test_a_finding_leads_to_its_line_of_the_declaration(report):
-    """To the key that is not kept, or to the table that it belongs to."""
+def test_a_finding_names_its_line_of_the_declaration(report):
+    """The line is that of the violated key, or of the table that the key belongs to."""
     with open("tests/bad_site/privacy.toml") as file:
         lines = file.read().splitlines()
     found = {(one.code, one.subject): lines[one.line - 1] for one in report.findings if one.line}
@@ -79,6 +79,6 @@ def test_a_finding_leads_to_its_line_of_the_declaration(report):
     assert found["before-consent", "map"] == "[[services]]"
 
 
-def test_a_report_spreads_no_mail_address(report):
-    """What is found in an address is hidden wherever it is told."""
+def test_a_report_contains_no_mail_address(report):
+    """A mail address found in a URL is masked everywhere in the report."""
     assert "ada@people.example" not in str([finding.as_dict() for finding in report.findings])

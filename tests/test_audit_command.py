@@ -1,4 +1,4 @@
-"""``flask privacy audit``: what it looks at, and that a look at nothing is never a clean one."""
+"""``flask privacy audit``: which pages it visits. An audit that visited nothing never counts as clean."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ until = 9999-12-31
 
 @pytest.fixture
 def known(tmp_path):
-    """A baseline for a site that uses less than the built-in policy declares."""
+    """Return a baseline for a site that uses less than the built-in policy declares."""
     path = tmp_path / "known.toml"
     path.write_text(UNUSED.format("session") + UNUSED.format("privacy_choices"))
     return str(path)
@@ -38,7 +38,7 @@ def known(tmp_path):
 
 @browser
 def test_a_site_that_does_what_it_declares_exits_with_0(tiny, known, tmp_path):
-    """In JSON and in HTML; what the baseline knows is there, and does not count."""
+    """The JSON and HTML reports list accepted findings without counting them."""
     page = tmp_path / "report.html"
     outcome = tiny().cli("audit", "--json", "--offline", "--baseline", known, "--example", "name=1", "--html", str(page))
     found = json.loads(outcome.stdout)
@@ -48,8 +48,8 @@ def test_a_site_that_does_what_it_declares_exits_with_0(tiny, known, tmp_path):
 
 
 @browser
-def test_a_page_that_fails_is_not_clean(tiny, known):
-    """Exit 2: something could not be looked at, and it says which and why."""
+def test_an_audit_with_a_failing_page_is_not_clean(tiny, known):
+    """A page that could not be visited makes the command exit with 2 and report the page and the reason."""
     made = tiny()
     made.view("/broken", lambda: 1 / 0)
     outcome = made.cli("audit", "--offline", "--baseline", known, "--limit", "4")
@@ -57,8 +57,8 @@ def test_a_page_that_fails_is_not_clean(tiny, known):
 
 
 @browser
-def test_nothing_to_see_is_not_clean(tmp_path):
-    """A blank crawl exits with 2."""
+def test_an_audit_without_pages_is_not_clean(tmp_path):
+    """A crawl that finds no page exits with 2."""
     app = Flask("blank", instance_path=str(tmp_path))
     app.config.update(SECRET_KEY="not a secret, a test")
     Privacy(app)
@@ -68,15 +68,15 @@ def test_nothing_to_see_is_not_clean(tmp_path):
 
 @browser
 def test_a_running_site_is_audited_at_its_address(tiny, serve, known):
-    """The same app elsewhere: its published policy has to be the one at hand."""
+    """The running site is the same app in another process: its published policy must equal the local one."""
     made = tiny()
     outcome = made.cli("audit", serve(made.app), "--offline", "--baseline", known, "--limit", "3")
     assert outcome.exit_code == 0 and "Nothing found: 3 routes in 7 states" in outcome.stdout
 
 
 @browser
-def test_those_who_sign_in_see_what_others_do_not(tiny, known):
-    """By the id that Flask-Login knows, and by a function of the site's own."""
+def test_signed_in_pages_are_audited(tiny, known):
+    """The audit signs in with the id that Flask-Login knows, or with a function of the site."""
 
     class User(UserMixin):
         def __init__(self, user_id):
@@ -105,8 +105,8 @@ def _sign_in(user):
 
 
 @browser
-def test_a_step_that_fails_is_not_passed_over(tiny):
-    """What was to be done and could not be is no clean audit."""
+def test_a_failing_step_is_not_ignored(tiny):
+    """An audit with a step that failed is not clean."""
 
     async def press(page):
         await page.locator("#missing").click(timeout=100)
@@ -115,15 +115,15 @@ def test_a_step_that_fails_is_not_passed_over(tiny):
         audit(tiny(PRIVACY_AUDIT_STEPS=[press]).app, offline=True, limit=1)
 
 
-def test_a_login_that_nobody_has_is_not_passed_over(tiny):
-    """Else a whole tour would be made, and nobody signed in."""
+def test_an_unknown_login_is_not_ignored(tiny):
+    """Otherwise the audit would visit every page without being signed in."""
     outcome = tiny().cli("audit", "--login", "staff=42")
     assert outcome.exit_code == 2
     assert "The login 'staff' names the user '42', whom Flask-Login does not know." in outcome.stderr
 
 
-def test_another_servers_policy_is_not_audited(tiny, serve):
-    """Exit 2, with what it says and what it should."""
+def test_a_server_with_another_policy_is_not_audited(tiny, serve):
+    """The command exits with 2 and reports the published policy and the expected one."""
     made = tiny()
     other = Flask("other")
     other.add_url_rule("/privacy/policy.json", "policy", lambda: {"version": "2020-01-01"})
@@ -133,7 +133,7 @@ def test_another_servers_policy_is_not_audited(tiny, serve):
 
 
 def test_another_server_on_the_port_is_not_audited(tiny):
-    """The app that was started carries a number that no other has."""
+    """The started app has a unique number, so another server on its port is detected."""
     with served(tiny().app) as url:
         check_nonce(url, _nonce_of(url))
         with pytest.raises(CouldNotLook, match="does not carry the number"):
@@ -148,8 +148,8 @@ def _nonce_of(url):
 
 
 @pytest.mark.parametrize("name", ["playwright", "publicsuffixlist"])
-def test_without_the_extra_it_says_what_to_install(tiny, monkeypatch, name):
-    """Exit 2, before anything is started."""
+def test_without_the_extra_the_command_names_what_to_install(tiny, monkeypatch, name):
+    """The command exits with 2 before it starts a server."""
     monkeypatch.setitem(sys.modules, name, None)
     outcome = tiny().cli("audit")
     assert outcome.exit_code == 2
@@ -158,8 +158,8 @@ def test_without_the_extra_it_says_what_to_install(tiny, monkeypatch, name):
     )
 
 
-def test_an_answer_is_closed_when_its_reader_leaves():
-    """Werkzeug's server forgets to where the connection breaks while it clears up; a file would stay open."""
+def test_a_response_is_closed_when_its_client_disconnects():
+    """Werkzeug's server does not close the response if the connection breaks during cleanup, so a file would stay open."""
     closed = []
     body = ClosingIterator([b"a", b"b"], [lambda: closed.append(True)])
     reading = surely_closed(lambda environ, start_response: body)({}, None)
@@ -168,8 +168,8 @@ def test_an_answer_is_closed_when_its_reader_leaves():
     assert closed == [True]
 
 
-def test_what_the_extension_writes_is_set_aside(tmp_path):
-    """Databases, log, keys and mail of an app that is only looked at are not its own, whatever it is configured to."""
+def test_the_audit_writes_into_a_temporary_folder(tmp_path):
+    """An audited app gets temporary databases, log, keys and mail folder, whatever it is configured to use."""
     usual, aside = tmp_path / "usual", tmp_path / "aside"
     aside.mkdir()
 
@@ -186,8 +186,8 @@ def test_what_the_extension_writes_is_set_aside(tmp_path):
     assert not usual.exists() and (aside / "privacy-ledger.sqlite").exists()
 
 
-def test_the_pages_are_those_of_the_url_map_one_for_each_rule_and_query(tiny):
-    """Built from examples where a rule has arguments; no files, nothing for programs, no way to sign out."""
+def test_the_url_map_has_one_page_for_each_rule_and_query(tiny):
+    """Rules with arguments use examples. Files, APIs and ways to sign out are skipped."""
     app = tiny().app
     app.add_url_rule("/auth/logout", "logout", lambda: "")
     routes = Routes(app, "", {"name": "7"}, ["/other"], 40)
@@ -208,22 +208,22 @@ def _routes(*rules, root="", examples=None, **converters):
     return Routes(app, root, examples or {}, [], 40)
 
 
-def test_a_site_below_a_path_keeps_it():
-    """Routes carry the path, and what is outside of it is no page of the site, even if it begins alike."""
+def test_a_site_below_a_path_keeps_its_path():
+    """Routes include the path. An address outside the path is not part of the site, even if it has the same prefix."""
     routes = _routes("/", "/page", "/ping", root="/shop")
     assert routes.first() == ["/shop/", "/shop/page", "/shop/ping"]
     assert [routes.key(path) for path in ("/shop", "/shop/page")] == ["/", "/page"]
     assert [routes.key(path) for path in ("/page", "/shopping", "/shop2/page")] == [None, None, None]
 
 
-def test_a_link_without_its_last_slash_leads_to_the_page():
-    """Flask sends the browser there; the query goes with it. Elsewhere it sends nobody who is not looked at anyway."""
+def test_a_link_without_its_trailing_slash_is_the_same_page():
+    """Flask redirects such a link and keeps its query. No other redirect adds a page."""
     routes = _routes("/item/<name>/", root="/shop")
     assert routes.key("/shop/item/walk?b=1") == routes.key("/shop/item/walk/?b=1") == "/item/<name>/ b"
 
 
-def test_a_pattern_of_pages_to_leave_alone_may_have_capitals():
-    """As the rules of a URL map may."""
+def test_an_exclusion_pattern_may_contain_capitals():
+    """A rule of a URL map may contain capitals too."""
     app = Flask("routes")
     for rule in ("/", "/Admin/users"):
         app.add_url_rule(rule, rule, lambda: "")
@@ -231,40 +231,40 @@ def test_a_pattern_of_pages_to_leave_alone_may_have_capitals():
 
 
 @pytest.mark.parametrize("path", ["/log_out", "/logoff", "/sign_out", "/auth/sign-out", "/SignOut", "/account/Log-Out"])
-def test_no_way_to_sign_out_is_gone(path):
-    """However it is written: whoever goes it sees the rest as nobody."""
+def test_no_sign_out_link_is_followed(path):
+    """Following one, in any spelling, would show the remaining pages to an anonymous user."""
     assert _routes("/page", path).first() == ["/page"]
 
 
-class Looking(BaseConverter):
-    """Looks up what an address stands for, in the app at hand."""
+class LookupConverter(BaseConverter):
+    """A converter that looks up a value in the current app."""
 
     def to_python(self, value):
         return f"{current_app.name} {value}"
 
 
-class Made(BaseConverter):
-    """Makes an address of a thing, not of a text."""
+class ObjectConverter(BaseConverter):
+    """A converter that builds a URL from an object instead of a text."""
 
     def to_url(self, value):
         return value.number
 
 
-def test_a_converter_of_the_sites_own_is_asked_within_the_app():
-    """As it would be while the site is served."""
-    routes = _routes("/of/<looking:person>", looking=Looking, examples={"person": "1"})
+def test_a_custom_converter_runs_in_the_app_context():
+    """The converter has the same app context as while the site is served."""
+    routes = _routes("/of/<looking:person>", looking=LookupConverter, examples={"person": "1"})
     assert routes.first() == ["/of/1"] and routes.key("/of/2") == "/of/<looking:person>"
 
 
-def test_a_converter_that_takes_no_text_leaves_its_pages_to_links():
-    """An example is a text; the page is found where something links to it."""
-    routes = _routes("/of/<made:thing>", made=Made, examples={"thing": "1"})
+def test_a_converter_that_accepts_no_text_is_skipped():
+    """An example is a text. Pages of such a rule are found through links."""
+    routes = _routes("/of/<made:thing>", made=ObjectConverter, examples={"thing": "1"})
     assert routes.first() == [] and routes.without_example() == ["/of/<made:thing>"]
     assert routes.key("/of/2") == "/of/<made:thing>"
 
 
-def test_the_scripts_and_the_page_are_shipped():
-    """They stand beside the modules that read them."""
+def test_the_audit_scripts_and_page_are_shipped():
+    """The files are in the same folder as the modules that read them."""
     import flask_mixamo_privacy.audit as package
 
     assert {path.name for path in Path(package.__file__).parent.iterdir()} >= {

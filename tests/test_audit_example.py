@@ -1,4 +1,4 @@
-"""The example site does what its privacy.toml declares, and nothing else, says its own audit."""
+"""The example site does only what its privacy.toml declares, according to its own audit."""
 
 import json
 import os
@@ -14,7 +14,9 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.browser
 @pytest.mark.timeout(400)
 def test_promise_1_and_11_the_example_site_passes_its_own_audit(tmp_path):
-    """In every state, for nobody and for staff; nothing of it touches the site's own folders."""
+    """The site passes in every state, as an anonymous user and as staff, and the audit does not touch the site's own
+    folders.
+    """
     places = {"FLASK_SHOP_DATABASE_URL": f"sqlite:///{tmp_path}/shop.sqlite", "FLASK_SECRET_KEY": "not a secret, a test"}
     command = [sys.executable, "-m", "flask", "--app", "example_site", "privacy", "audit", "--offline", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | places, capture_output=True, text=True, timeout=390)

@@ -1,4 +1,4 @@
-"""What the audit sees of a page: everything it stores and everything it asks, by whatever road, and nothing of others."""
+"""What the audit records of a page: everything that the page stores and requests, by every route, and nothing else."""
 
 import shutil
 import threading
@@ -55,7 +55,7 @@ ASKING = {
 }
 
 
-#: Hosts that a page's Content-Security-Policy does not keep from being asked.
+#: Kinds of requests that a page's Content-Security-Policy does not prevent.
 UNREFUSED = ("worker", "shared", "talking", "stun", "hint", "manifest", "icon")
 
 WORKERS = {
@@ -75,7 +75,7 @@ def answering(text="", content_type="text/javascript", **headers):
 
 @pytest.fixture
 def look(tiny):
-    """Audits a tiny site whose page /doing runs these scripts."""
+    """Return a function that audits a tiny site whose page /doing runs the given scripts."""
 
     def run(scripts, link="", **config):
         made = tiny(**config)
@@ -90,17 +90,19 @@ def look(tiny):
 
 
 def found(report, code):
-    """Subjects, each with its routes."""
+    """Return the subjects of findings with their routes."""
     return {one.subject: one.routes for one in report.findings if one.code == code}
 
 
-def test_whatever_is_stored_is_seen_even_if_it_is_gone_at_once(look):
-    """Cookies by script, store, answer and at the last moment; every storage, by method and by property, told of or not."""
+def test_stored_items_are_recorded_even_if_deleted_at_once(look):
+    """Cookies set by script, Cookie Store, response or on unload are recorded, and every storage by method and property."""
     assert found(look(STORING), "used-not-declared") == dict.fromkeys(STORING.values(), ("/doing",))
 
 
-def test_whatever_is_asked_is_seen_by_whatever_road(look):
-    """Fetch, beacons, sockets, calls, pictures, fonts, workers, frames, icons, what loads lazily, and mere hints to connect."""
+def test_every_kind_of_request_is_recorded(look):
+    """Fetches, beacons, sockets, calls, images, fonts, workers, frames, icons, lazy resources and connection hints are
+    recorded.
+    """
     report = look(ASKING, "</x.css>; rel=preload, <http://header.example>; rel=preconnect")
     asked = dict.fromkeys([*ASKING.values(), "header.example"], ("/doing",))
     assert found(report, "host-not-declared") == asked
@@ -108,15 +110,15 @@ def test_whatever_is_asked_is_seen_by_whatever_road(look):
     assert again >= {"shared.example", "talking.example"}, "A shared worker is not held when it starts again."
 
 
-def test_what_the_browser_refused_is_told_all_the_same(look):
-    """A page under a Content-Security-Policy still asks, and whoever reads the page would want to know."""
+def test_requests_that_the_browser_refused_are_reported(look):
+    """A page under a Content-Security-Policy still attempts the request, so the report lists it."""
     asking = {script: host for script, host in ASKING.items() if host.partition(".")[0] not in UNREFUSED}
     assert set(found(look(asking, PRIVACY_CSP="enforce"), "host-not-declared")) == set(asking.values())
 
 
 @pytest.mark.parametrize("name", [*filter(shutil.which, SYSTEMS)] or SYSTEMS[:1])
-def test_an_icon_is_a_picture_in_every_browser_that_is_there(look, monkeypatch, name):
-    """A browser with windows asks for it, for no reason that it tells; one without never does."""
+def test_an_icon_is_an_image_in_every_browser(look, monkeypatch, name):
+    """A browser with windows requests the icon without an initiator; a headless browser never requests it."""
     monkeypatch.setattr("flask_mixamo_privacy.audit.browser.SYSTEMS", (name,))
     policy = with_services(Service("icons", "Icons", "necessary", ("icon.example",), ("image",)))
     icon = "document.head.insertAdjacentHTML('beforeend', '<link rel=icon href=http://icon.example/>')"
@@ -160,7 +162,7 @@ async def leave(page):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """What the audit says of a site that asks nobody for anything undeclared, though much of it looks like that."""
+    """The audit's report on a site that makes no undeclared request, although many of its pages seem to."""
     others = Flask("others")
     others.add_url_rule("/x.css", "x", answering("p { margin: 0 }", "text/css", **{"Access-Control-Allow-Origin": "*"}))
     server = make_server("127.0.0.1", 0, others, threaded=True)
@@ -185,8 +187,8 @@ def report(tmp_path_factory):
     server.server_close()
 
 
-def test_a_page_is_blamed_for_what_it_does_and_for_nothing_else(report):
-    """Not for the site's own names, nor where links and redirects lead, nor what the audit asks, nor for a declared prefetch."""
+def test_a_page_is_reported_only_for_its_own_requests(report):
+    """The site's own hosts, targets of links and redirects, the audit's requests and a declared prefetch are not reported."""
     assert {(one.code, one.subject, one.routes) for one in report.findings} == {
         ("declared-not-seen", "privacy_consent", ()),
         ("used-not-declared", "next", ("/next",)),
@@ -195,12 +197,15 @@ def test_a_page_is_blamed_for_what_it_does_and_for_nothing_else(report):
     }
 
 
-def test_a_page_that_goes_on_by_itself_is_looked_at_as_its_neighbours_are(report):
-    """Soon or late, without JavaScript or to another site; and one that is XML. Only what fails was not seen."""
+def test_a_page_that_redirects_itself_is_audited_like_the_others(report):
+    """It may redirect soon or late, without JavaScript, or to another site; XML works too.
+
+    Only failing pages count as unvisited.
+    """
     assert report.unseen == (("/of/…@…", "The server answered 500."),)
     assert {path for path in SITE if "<" not in path} < set(report.routes)
 
 
-def test_no_report_spreads_a_mail_address(report):
-    """Neither in its list of pages, nor among those that were not seen, nor in what it found."""
+def test_no_report_contains_a_mail_address(report):
+    """The list of pages, the list of unvisited pages and the findings contain none."""
     assert "ada@" not in str(report)

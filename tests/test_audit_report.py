@@ -1,4 +1,4 @@
-"""What an audit comes to: findings, a baseline that puts up with some for a while, and how both are shown."""
+"""Audit reports: findings, the baseline of accepted findings, and their text and HTML forms."""
 
 from html.parser import HTMLParser
 
@@ -37,22 +37,22 @@ def read(tmp_path, text):
     return baseline.read(path)
 
 
-def test_one_finding_for_everything_told_of_one_thing():
-    """In the order of the codes, with the places in the order of a visit, and the line of the declaration."""
+def test_findings_about_one_subject_are_merged():
+    """Findings are in the order of the codes, places in the order of the visit, and each names its line of the declaration."""
     first, second = report().findings
     assert (first.code, second.code, second.line) == ("used-not-declared", "after-reject", 12)
     assert second.routes == ("/film", "/") and second.states == ("rejected", "no choice")
     assert second.evidence == ("It is set, and its purpose statistics is not granted.",)
 
 
-def test_the_exit_code_says_whether_it_is_clean():
-    """0 clean, 1 findings, 2 something could not be seen; what is known does not count."""
+def test_the_exit_code_shows_whether_the_site_is_clean():
+    """0: clean. 1: findings. 2: a page could not be audited. Accepted findings do not count."""
     seen = Report("Shop", "", "", ())
     assert [one.exit_code for one in (seen, report(), Report("Shop", "", "", (), unseen=(("/", "500"),)))] == [0, 1, 2]
 
 
-def test_the_baseline_sets_known_findings_apart_until_they_are_over(tmp_path):
-    """The day itself counts again."""
+def test_the_baseline_accepts_findings_until_their_date(tmp_path):
+    """On the date itself the finding counts again."""
     entries = read(tmp_path, KNOWN)
     held = baseline.hold(report(), entries, "2026-12-30")
     assert [one.code for one in held.findings] == ["used-not-declared"]
@@ -64,8 +64,8 @@ def test_the_baseline_sets_known_findings_apart_until_they_are_over(tmp_path):
     assert over.notes == ("The baseline put up with after-reject _ga until 2026-12-31: The next release takes it out.",)
 
 
-def test_the_baseline_may_speak_of_one_route_alone(tmp_path):
-    """Then the same thing elsewhere is a finding."""
+def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
+    """The same thing on another route is still a finding."""
     entries = read(tmp_path, KNOWN + 'route = "/fi*"\n')
     held = baseline.hold(report(), entries, "2026-01-01")
     assert len(held.findings) == 2
@@ -85,15 +85,15 @@ def test_the_baseline_may_speak_of_one_route_alone(tmp_path):
         (("[[known]]", "[[knwon]]"), "privacy-audit.toml is no baseline: it has [[known]] tables and nothing else."),
     ],
 )  # fmt: skip
-def test_a_baseline_that_cannot_be_used_says_what_is_allowed(tmp_path, change, says):
-    """Nothing is put up with by mistake."""
+def test_an_invalid_baseline_raises_an_error_with_what_is_allowed(tmp_path, change, says):
+    """No finding is accepted by mistake."""
     with pytest.raises(CouldNotLook) as raised:
         read(tmp_path, KNOWN.replace(*change))
     assert str(raised.value) == says
 
 
-def test_the_terminal_shows_what_where_and_what_to_do():
-    """One paragraph a finding, and the outcome last."""
+def test_the_text_report_shows_finding_place_and_next_step():
+    """Each finding is one paragraph, and the result is last."""
     shown = list(terminal.lines(report(routes=("/", "/film"), pages=4, requests=9, seconds=3.2)))
     at = shown.index("after-reject _ga  [privacy.toml:12]")
     assert shown[at + 1 : at + 6] == [
@@ -108,7 +108,7 @@ def test_the_terminal_shows_what_where_and_what_to_do():
 
 
 def test_the_page_is_one_file_that_loads_nothing_and_runs_nothing():
-    """Pictures are inside; what a site is called by is never taken for HTML; its own policy forbids the rest."""
+    """Images are embedded, the site's name is escaped, and the page's own policy forbids everything else."""
 
     class Reader(HTMLParser):
         sources, tags = [], set()

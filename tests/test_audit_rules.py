@@ -1,4 +1,4 @@
-"""The audit's rules: from what was seen, and what is declared, to what is told. No browser is needed to judge."""
+"""The audit's rules: from recorded evidence and the declaration to findings, without a browser."""
 
 from dataclasses import replace
 
@@ -40,24 +40,24 @@ def evidence(**seen):
     return Evidence(host=HOST, granted={state.name: state.granted for state in STATES}, **seen)
 
 
-def told(code=None, **seen):
-    """Codes and subjects, less what nobody used, or the evidence under one code."""
+def findings_of(code=None, **seen):
+    """Return codes and subjects without `declared-not-seen`, or the evidence for one code."""
     findings = gather(judge(evidence(**seen), POLICY), {"cookies.seen_*": 7})
     if code is None:
         return {(one.code, one.subject) for one in findings if one.code != "declared-not-seen"}
     return [says for one in findings if one.code == code for says in one.evidence]
 
 
-def at(state, route="/", login=""):
+def place(state, route="/", login=""):
     return Place(route, state, login)
 
 
 def film(state, **more):
-    return Asked(at(state), f"https://{FILM}/1?t=9", FILM, True, "frame", **more)
+    return Asked(place(state), f"https://{FILM}/1?t=9", FILM, True, "frame", **more)
 
 
-def test_the_states_are_every_answer_that_there_is_room_for():
-    """Each purpose alone; a withdrawal after all were granted; the signal; none where nothing is asked."""
+def test_there_is_a_state_for_every_decision():
+    """Each purpose alone, a withdrawal after granting all, and GPC are states; a site that asks nothing has none of them."""
     names = ["no choice", "rejected", "accepted", "withdrawn", "only maps", "only media", "gpc"]
     assert [state.name for state in STATES] == names
     assert [state.name for state in states_of(Policy("Shop", POLICY.purposes[:1], cookies=POLICY.cookies[:1]))] == [
@@ -75,43 +75,43 @@ def test_the_states_are_every_answer_that_there_is_room_for():
         ("gpc", "ignores-gpc"),
     ],
 )
-def test_what_needs_consent_and_has_none_is_named_by_the_answer(state, code):
-    """A cookie under its declared pattern, and a request under its service."""
-    written = [Written(at(state), "http", "seen_1", HOST, seconds=60.0)]
-    assert told(written=written, asked=[film(state)]) == {(code, "seen_*"), (code, "film")}
+def test_use_without_consent_has_a_code_for_each_decision(state, code):
+    """A cookie is reported under its declared pattern, a request under its service."""
+    written = [Written(place(state), "http", "seen_1", HOST, seconds=60.0)]
+    assert findings_of(written=written, asked=[film(state)]) == {(code, "seen_*"), (code, "film")}
 
 
 @pytest.mark.parametrize("state", ["accepted", "only media"])
-def test_what_was_granted_is_no_finding(state):
-    """Neither what is stored nor what is asked."""
-    assert told(written=[Written(at(state), "http", "seen_1", HOST, seconds=60.0)], asked=[film(state)]) == set()
+def test_granted_use_is_no_finding(state):
+    """Neither storage nor requests of a granted purpose are reported."""
+    assert findings_of(written=[Written(place(state), "http", "seen_1", HOST, seconds=60.0)], asked=[film(state)]) == set()
 
 
-def test_what_the_browser_refused_was_not_asked_of_anybody():
-    """A Content-Security-Policy did its work: of a declared host that is all there is to say."""
-    assert told(asked=[film("rejected", refused=True)]) == set()
+def test_a_blocked_request_to_a_declared_host_is_no_finding():
+    """The Content-Security-Policy blocked the request, so no data reached the declared host."""
+    assert findings_of(asked=[film("rejected", refused=True)]) == set()
 
 
-def test_to_leave_the_site_is_no_tracking():
-    """A redirect or a link that leads to a service's own page loads nothing of it into this one."""
-    assert told(asked=[replace(film("rejected"), load="")]) == set()
+def test_leaving_the_site_is_no_finding():
+    """A redirect or link to a service's own page loads nothing of the service into the site's page."""
+    assert findings_of(asked=[replace(film("rejected"), load="")]) == set()
 
 
 def test_a_choice_is_kept_for_the_session_without_consent():
-    """It is what the visitor asked for; kept for longer it needs the grant."""
+    """The visitor asked for the choice, so the session needs no consent. A longer life needs the grant."""
     from flask_mixamo_privacy.declaration import built_in
 
     policy = built_in()
     for seconds, codes in ((None, set()), (9e6, {"before-consent"})):
-        written = [Written(at("no choice"), "http", "privacy_choices", HOST, seconds=seconds)]
+        written = [Written(place("no choice"), "http", "privacy_choices", HOST, seconds=seconds)]
         seen = Evidence(host=HOST, written=written, granted={"no choice": frozenset()})
         assert {one.code for one in judge(seen, policy)} - {"declared-not-seen"} == codes
 
 
-def test_what_is_left_after_a_withdrawal_is_told():
-    """Where it had been put; what is necessary may stay."""
-    left = [Left(at("withdrawn", "/film"), "http", "seen_1"), Left(at("withdrawn"), "http", "privacy_consent")]
-    assert told("survives-withdrawal", left=left) == ["It is still on the device after media was withdrawn."]
+def test_data_left_after_a_withdrawal_is_reported():
+    """The finding names the page that stored the data. Necessary data may stay."""
+    left = [Left(place("withdrawn", "/film"), "http", "seen_1"), Left(place("withdrawn"), "http", "privacy_consent")]
+    assert findings_of("survives-withdrawal", left=left) == ["It is still on the device after media was withdrawn."]
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_what_is_left_after_a_withdrawal_is_told():
         ({"https": True}, "It lacks Secure, although the site is served over HTTPS."),
     ],
 )
-def test_a_cookie_that_is_not_what_it_is_declared_to_be(written, says):
-    """Kind, path, party, and Secure."""
+def test_a_cookie_that_differs_from_its_declaration(written, says):
+    """Kind, path, party and Secure are compared."""
     values = {"kind": "http", "name": "seen_1", "host": HOST, "seconds": 60.0, **written}
-    assert told("flag-mismatch", written=[Written(at("accepted"), **values)]) == [says]
+    assert findings_of("flag-mismatch", written=[Written(place("accepted"), **values)]) == [says]
 
 
 @pytest.mark.parametrize(
@@ -138,33 +138,35 @@ def test_a_cookie_that_is_not_what_it_is_declared_to_be(written, says):
     ],
 )
 def test_a_cookie_lives_no_longer_than_declared(kind, name, seconds, says):
-    """A day more or less is no difference: months are not equally long."""
-    written = [Written(at("accepted"), kind, name, HOST, seconds=seconds)]
-    assert told("lifetime-longer-than-declared", written=written) == says
+    """One day of difference is tolerated, because months differ in length."""
+    written = [Written(place("accepted"), kind, name, HOST, seconds=seconds)]
+    assert findings_of("lifetime-longer-than-declared", written=written) == says
 
 
-def test_a_host_is_held_to_what_it_is_declared_to_load():
-    """What a frame of theirs loads by itself is theirs, unless it goes to somebody else."""
-    script = Asked(at("accepted"), f"https://{FILM}/x.js", FILM, True, "script")
-    inside = Asked(at("accepted"), f"https://{FILM}/x.js", FILM, True, "script", inside=FILM)
-    ads = Asked(at("accepted"), "https://ads.example/?who=1", "ads.example", True, "image", inside=FILM)
+def test_a_host_may_load_only_the_declared_kinds():
+    """A request that a service's frame makes to its own hosts belongs to the service; one to another host is reported."""
+    script = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script")
+    inside = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script", inside=FILM)
+    ads = Asked(place("accepted"), "https://ads.example/?who=1", "ads.example", True, "image", inside=FILM)
     says = "It is declared for frame; the page loads script https://video.example/x.js from it."
-    assert told("host-not-declared", asked=[script, inside]) == [says]
+    assert findings_of("host-not-declared", asked=[script, inside]) == [says]
     says = "A frame of video.example asks it for image https://ads.example/."
-    assert told("host-not-declared", asked=[ads]) == [says]
+    assert findings_of("host-not-declared", asked=[ads]) == [says]
 
 
-def test_what_is_fetched_ahead_is_of_whatever_kind_its_service_is():
-    """No browser says what a prefetch is for; of a host that nobody declared it is told all the same."""
-    ahead = Asked(at("accepted"), f"https://{FILM}/x.js", FILM, True, "prefetch")
-    assert told(asked=[ahead]) == set()
+def test_a_prefetch_has_the_kind_of_its_service():
+    """A browser does not reveal a prefetch's kind. A prefetch from an undeclared host is still reported."""
+    ahead = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "prefetch")
+    assert findings_of(asked=[ahead]) == set()
     says = "The page asks it for prefetch https://ads.example/x.js."
-    assert told("host-not-declared", asked=[replace(ahead, url="https://ads.example/x.js", host="ads.example")]) == [says]
+    assert findings_of("host-not-declared", asked=[replace(ahead, url="https://ads.example/x.js", host="ads.example")]) == [
+        says
+    ]
 
 
-def test_what_is_declared_and_never_seen_is_told():
-    """Cookies, storages and services; not what was seen once, in whatever state."""
-    seen = [Written(at("accepted"), "session", "place", HOST), Written(at("accepted"), "http", "seen_9", HOST)]
+def test_declared_but_unused_items_are_reported():
+    """Cookies, storage items and services that were used in no state are reported."""
+    seen = [Written(place("accepted"), "session", "place", HOST), Written(place("accepted"), "http", "seen_9", HOST)]
     findings = gather(judge(evidence(written=seen), POLICY), {"cookies._vid": 31})
     unseen = {(one.subject, one.line) for one in findings if one.code == "declared-not-seen"}
     assert unseen == {("privacy_consent", 0), ("_vid", 31), ("film", 0)}
@@ -180,14 +182,14 @@ def test_what_is_declared_and_never_seen_is_told():
         ("https://ads.example/?h=c44a4fbbc6b2b8b0f2a7bd1ea0b2d6cf", ""),
     ],
 )
-def test_an_address_that_names_a_person(url, found):
-    """By a mail address, which a version number is not."""
+def test_a_url_with_a_mail_address_is_reported(url, found):
+    """A version number such as `pkg@1.2.3` is not a mail address."""
     assert named_in(url) == found
 
 
 @pytest.mark.parametrize("name", ["md5", "sha1", "sha256"])
-def test_a_hash_of_the_mail_address_of_whoever_is_signed_in_names_the_person_too(name):
-    """That is how advertisers match lists."""
+def test_a_hash_of_the_signed_in_users_mail_address_is_reported(name):
+    """Advertisers match lists by such hashes."""
     import hashlib
 
     url = f"https://ads.example/?h={hashlib.new(name, b'ada@people.example').hexdigest().upper()}"
@@ -195,17 +197,17 @@ def test_a_hash_of_the_mail_address_of_whoever_is_signed_in_names_the_person_too
     assert named_in(url, "bob@people.example") == ""
 
 
-def test_a_referrer_that_names_a_person_is_told():
-    """The page's own address is one thing, that it is sent to others another."""
+def test_a_referrer_with_a_mail_address_is_reported():
+    """It is reported apart from the page's own address, because the browser sends it to other hosts."""
     asked = [film("accepted", referrer="https://shop.example/of/ada@people.example")]
     says = "The Referer sent to video.example holds a mail address: /of/…@…"
-    assert told("personal-data-in-url", asked=asked) == [says]
+    assert findings_of("personal-data-in-url", asked=asked) == [says]
     assert hidden("/a?x=ada%40people.example") == "/a?x=…@…"
 
 
-def test_no_rule_spreads_a_mail_address():
-    """Not in a route, a subject or what it says: whatever else is wrong with a page whose address names somebody."""
-    there = at("accepted", "/of/ada%40people.example")
+def test_no_finding_contains_a_mail_address():
+    """Routes, subjects and messages mask a mail address, whatever the finding is about."""
+    there = place("accepted", "/of/ada%40people.example")
     link = Link("https://b.example/ada@people.example", False)
     page = Page(there, 200, True, 99, links=(link,))
     asked = [Asked(there, "https://ads.example/ada@people.example/x.gif", "ads.example", True, "image")]
@@ -221,16 +223,16 @@ def test_no_rule_spreads_a_mail_address():
     }
 
 
-def test_no_picture_is_taken_at_an_address_that_is_not_told_in_full():
-    """It would show another page, if any; the same finding elsewhere has one."""
-    hid, seen = at("accepted", "/of/…@…"), at("accepted", "/shop")
+def test_no_screenshot_is_taken_of_a_masked_address():
+    """A masked address could open another page. A finding at a full address has a screenshot."""
+    hid, seen = place("accepted", "/of/…@…"), place("accepted", "/shop")
     assert subject_of(Finding("host-not-declared", "ads.example", (), (hid,))) is None
     assert subject_of(Finding("host-not-declared", "ads.example", (), (hid, seen))) == (seen, "")
 
 
 @pytest.mark.parametrize("url", ["/vue@3.4.min.js", "/100%25", "/a%20b", "/logo@2x.png"])
-def test_what_is_no_mail_address_is_shown_as_it_is(url):
-    """Neither a version number nor the size of a picture, and without decoding what needs none."""
+def test_text_without_a_mail_address_is_not_changed(url):
+    """A version number and an image size are not masked, and text that needs no decoding is not decoded."""
     assert hidden(url) == url
 
 
@@ -252,42 +254,46 @@ ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
     ],
 )
 def test_refusing_is_as_easy_as_accepting(reject, says):
-    """Presses, size, contrast, place and order."""
+    """Clicks, size, contrast, position and order are compared."""
     assert list(harder(Banner(ALIKE, replace(ALIKE, **reject) if reject else None))) == says
 
 
-def test_links_to_other_sites_say_so_and_have_a_rel():
-    """Where the policy promises it."""
+def test_external_links_have_a_notice_and_a_rel():
+    """The rule applies if the policy promises it."""
     links = (
         Link("https://a.example/", True, ("noopener",)),
         Link("https://b.example/", False, ("noopener",)),
         Link("https://c.example/?x=1", True),
     )
-    page = Page(at("no choice"), 200, True, 99, settings_link=True, links=links)
-    assert told(pages=[page]) == {
+    page = Page(place("no choice"), 200, True, 99, settings_link=True, links=links)
+    assert findings_of(pages=[page]) == {
         ("link-without-notice", "https://b.example/"),
         ("link-without-notice", "https://c.example/"),
     }
 
 
-def test_a_page_without_a_way_back_and_a_box_ticked_beforehand():
-    """Only pages that were shown, and only before the visitor has answered."""
+def test_a_missing_settings_link_and_a_pre_ticked_box():
+    """Only pages that were displayed are checked, and boxes only before the visitor has answered."""
     pages = [
-        Page(at("no choice"), 200, True, 99, ticked=("media",), settings_link=True),
-        Page(at("accepted"), 200, True, 99, ticked=("media",), settings_link=True),
-        Page(at("accepted", "/lost"), 200, True, 99),
-        Page(at("accepted", "/nothing"), 404, True, 99),
-        Page(at("accepted", "/feed"), 200, False),
+        Page(place("no choice"), 200, True, 99, ticked=("media",), settings_link=True),
+        Page(place("accepted"), 200, True, 99, ticked=("media",), settings_link=True),
+        Page(place("accepted", "/lost"), 200, True, 99),
+        Page(place("accepted", "/nothing"), 404, True, 99),
+        Page(place("accepted", "/feed"), 200, False),
     ]
-    assert told(pages=pages) == {("pre-ticked", "media"), ("no-way-back-to-settings", "")}
+    assert findings_of(pages=pages) == {("pre-ticked", "media"), ("no-way-back-to-settings", "")}
 
 
-def test_without_javascript_there_is_as_much_to_read_and_an_answer_to_give():
-    """A fifth of the text is taken for enough: menus may be richer with scripts."""
-    pages = [Page(at("no choice", route), 200, True, 1000, settings_link=True) for route in ("/", "/app")]
-    plain = [Plain(at("no choice"), 300), Plain(at("no choice", "/app"), 20), Plain(at("rejected"), 300, answered=False)]
+def test_without_javascript_the_text_and_the_banner_are_there():
+    """A fifth of the text is enough, because menus may be larger with scripts."""
+    pages = [Page(place("no choice", route), 200, True, 1000, settings_link=True) for route in ("/", "/app")]
+    plain = [
+        Plain(place("no choice"), 300),
+        Plain(place("no choice", "/app"), 20),
+        Plain(place("rejected"), 300, answered=False),
+    ]
     found = {("blocked-without-javascript", "page"), ("blocked-without-javascript", "answer")}
-    assert told(pages=pages, plain=plain) == found
+    assert findings_of(pages=pages, plain=plain) == found
 
 
 @pytest.mark.parametrize(
@@ -302,7 +308,7 @@ def test_without_javascript_there_is_as_much_to_read_and_an_answer_to_give():
     ],
 )
 def test_a_set_cookie_is_read_as_browsers_read_it(text, seconds, path, deletes):
-    """RFC 6265, 5.2: Max-Age before Expires, no value kept, what is no attribute ignored."""
+    """RFC 6265, 5.2: Max-Age overrides Expires, values are not kept, and unknown attributes are ignored."""
     cookie = SetCookie.parse(text, 1000)
     assert (cookie.name, cookie.seconds, cookie.path, cookie.deletes) == ("a", seconds, path, deletes)
 
@@ -320,13 +326,13 @@ def test_a_set_cookie_is_read_as_browsers_read_it(text, seconds, path, deletes):
         ("", "shop.example", False),
     ],
 )
-def test_another_party_is_another_registered_domain(host, own, third):
-    """By the Public Suffix List, whatever the port."""
+def test_a_third_party_has_another_registrable_domain(host, own, third):
+    """The Public Suffix List decides; ports do not matter."""
     assert is_third(host, own) is third
 
 
-def test_a_site_has_every_name_that_its_settings_give_it():
-    """What belongs to one of them belongs to no other site."""
+def test_a_site_has_every_host_name_of_its_settings():
+    """A cookie of any of these names belongs to the site, and no other name does."""
     own = ("127.0.0.1:5000", "shop.example", "shop.test")
     assert [is_third(host, *own) for host in ("cdn.shop.test", "www.shop.example", "127.0.0.1", "video.example")] == [
         False, False, False, True,

@@ -60,7 +60,7 @@ def styles(locator, *names):
     return locator.evaluate("(e, names) => names.map(n => getComputedStyle(e)[n])", list(names))
 
 
-# # Closing: only after the server's response.
+# Closing: only after the server's response.
 
 
 def test_banner_closes_only_after_the_response(tiny, enter):
@@ -192,7 +192,7 @@ def test_banner_never_covers_the_focused_element(tiny, enter, scripted, viewport
         assert page.locator(".privacy-banner :focus").count() or -1 <= y <= top - height + 1
 
 
-# # Appearance.
+# Appearance.
 
 
 def test_the_buttons_are_equally_visible(tiny, enter, scripted):
@@ -222,7 +222,7 @@ document.addEventListener('securitypolicyviolation', e => said.push(e.violatedDi
 def test_banner_causes_no_layout_shift(tiny, enter, viewport):
     """The page does not shift while the style sheet and the script load (CLS 0)."""
     site = tiny()
-    # # A heading's margin moves the body when the heading loads; that shift would be the page's own.
+    # A heading's margin moves the body when the heading loads; that shift would be the page's own.
     site.view("/links", lambda: LINKS().replace("<h1>", '<h1 style="margin: 0">'))
     page = enter(site, "/links", viewport=viewport)
     page.add_init_script(OBSERVE)
@@ -230,7 +230,7 @@ def test_banner_causes_no_layout_shift(tiny, enter, viewport):
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.evaluate("shifts") == []
     page.evaluate("() => new Promise(done => { document.body.style.paddingTop = '100px'; requestAnimationFrame(done) })")
-    page.wait_for_function("shifts.length")  # # a forced shift is recorded, so the observer works
+    page.wait_for_function("shifts.length")  # a forced shift is recorded, so the observer works
 
 
 def test_banner_works_under_default_src_self(tiny, enter):

@@ -17,7 +17,7 @@ BASE = "https://pacework.example"
 def shop(tmp_path, office):
     """The shop, sending its mail by SMTP."""
     office.mails.clear()
-    server = "mx.shop.example"  # # the domain of the test messages
+    server = "mx.shop.example"  # the domain of the test messages
     return open_shop(tmp_path, PRIVACY_SMTP_URL=office.url, PRIVACY_BASE_URL=BASE, PRIVACY_MAIL_SERVER=server)
 
 
@@ -155,7 +155,7 @@ def test_forms_are_filled_in_by_keyboard_alone(page):
     for typed in (ADA, "10", "12", "1985"):
         page.keyboard.type(typed)
         page.keyboard.press("Tab")
-    page.keyboard.press("Tab")  # # past the link to the policy
+    page.keyboard.press("Tab")  # past the link to the policy
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="You are on the list")).to_be_visible()
     page.goto("/animations/walk")

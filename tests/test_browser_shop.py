@@ -183,7 +183,7 @@ def test_the_reports_count_only_visitors_who_accepted(shop, enter, clock):
     for page, path in ((refuser, "/animations/kick"), (enter(), "/animations/sneak")):
         page.goto(path)
         switch_theme(page, "light")
-    for page in people:  # # events that the tab has not sent yet belong to the time before the half-hour
+    for page in people:  # events that the tab has not sent yet belong to the time before the half-hour
         while page.evaluate("sessionStorage.length"):
             page.wait_for_timeout(100)
     clock.shift(31 * 60)

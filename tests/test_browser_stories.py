@@ -192,7 +192,7 @@ def test_a_refusal_causes_no_further_request(tiny, enter):
     assert asked == [("", "")]
     page.context.clear_cookies()
     page.goto("/other", wait_until="networkidle")
-    assert len(asked) >= 3  # # the page again, and the banner's files
+    assert len(asked) >= 3  # the page again, and the banner's files
 
 
 def test_promise_27_global_privacy_control_counts_as_a_refusal(tiny, enter):
@@ -221,7 +221,7 @@ def test_promise_27_the_signal_suspends_a_grant_made_without_it(tiny, enter):
     site = tiny()
     page = enter(site)
     answer(page, "Accept all")
-    page.goto("about:blank")  # # the tracker's last report would lack the header that Playwright adds to other requests
+    page.goto("about:blank")  # the tracker's last report would lack the header that Playwright adds to other requests
     page.context.set_extra_http_headers({"Sec-GPC": "1"})
     page.goto("/other")
     expect(banner(page)).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The tracker in a real browser: what it tells, when, how often, and when it falls silent."""
+"""The tracker in a real browser: which events it reports, when, how often, and when it stops."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ CSP = "default-src 'self'; img-src data:"
 
 
 class Watched:
-    """The site's WSGI app, with a note of every report, and answers of its own where a test wants some."""
+    """The site's WSGI app. It records every report and can return other responses for a test."""
 
     def __init__(self, site):
         self.site, self.address = site, ""
         self.reports, self.acknowledged, self.paths = [], [], []
-        self.answers = []  # of each: a status, and whether the site gets the report all the same
+        self.answers = []  # pairs of a status and whether the site still receives the report
 
     def __call__(self, environ, start_response):
         self.paths.append(environ["PATH_INFO"])
@@ -49,7 +49,7 @@ class Watched:
         status, passed_on = self.answers.pop(0) if self.answers else (None, True)
         answered = []
         parts = list(self.site.app(environ, lambda *values: answered.append(values))) if passed_on else []
-        self.reports.append(report)  # only now, so that whoever waits for it finds its events in the log
+        self.reports.append(report)  # only now, so that the events are in the log when a test sees the report
         if status is not None:
             start_response(f"{status} So", [("Content-Length", "0")])
             return []
@@ -65,7 +65,7 @@ class Watched:
 
 @pytest.fixture
 def tracked(tiny, serve):
-    """A site under a strict policy, watched."""
+    """A site under a strict policy, wrapped in `Watched`."""
 
     def make(**config):
         site = tiny(**config)
@@ -81,7 +81,7 @@ def tracked(tiny, serve):
 
 @pytest.fixture
 def visit(open_browser):
-    """Opens the site in a browser that accepted, and whose time stands still; gives the page, the tracker running on it."""
+    """Return a function that opens the site in a browser that accepted, with a stopped clock, and returns the page."""
 
     def enter(address, accept=True, **options):
         page = open_browser(base_url=address, **options)
@@ -112,13 +112,13 @@ def wait_for(condition, what="it", seconds=15):
         time.sleep(0.02)
 
 
-def told(page, watched, number=1):
-    """Let five seconds pass in the browser, and wait for so many reports in all."""
+def flush(page, watched, number=1):
+    """Let five seconds pass in the browser, and wait until a total of `number` reports has arrived."""
     page.clock.run_for(5000)
-    arrived(page, watched, number)
+    wait_for_reports(page, watched, number)
 
 
-def arrived(page, watched, number):
+def wait_for_reports(page, watched, number):
     wait_for(lambda: page.evaluate("1") and len(watched.reports) >= number, f"{number} reports")
 
 
@@ -127,18 +127,21 @@ def press(page, *names):
         page.locator(f"#{name}").click()
 
 
-def kept(page):
+def kinds_kept(page):
     return page.evaluate(
         "Object.values(JSON.parse(sessionStorage.privacy_events || '{}')).flat().map((event) => event.kind)"
     )
 
 
-def of(site, *kinds):
+def events_of(site, *kinds):
     return [(event["page"], event["data"]) for event in site.events(*kinds)]
 
 
-def test_clicks_are_told_and_nothing_that_was_written_or_typed(tracked, visit):
-    """Links by where they lead, buttons by id, else by name; no text, no value, no query, no address, no fragment."""
+def test_clicks_are_reported_without_any_text(tracked, visit):
+    """A link is identified by its target, a button by id or name.
+
+    No text, value, query, mail address or fragment is reported.
+    """
     watched = tracked()
     page = visit(watched.address)
     press(page, "by-id", "top", "nothing")
@@ -149,7 +152,7 @@ def test_clicks_are_told_and_nothing_that_was_written_or_typed(tracked, visit):
     page.wait_for_url("**/other?*")
     press(page, "inside")
     wait_for(lambda: len(watched.site.events("click")) == 6, "six clicks")
-    assert of(watched.site, "click") == [
+    assert events_of(watched.site, "click") == [
         ("/", {"button": "by-id"}),
         ("/", {"to": "/"}),
         ("/", {"button": "by-name"}),
@@ -160,58 +163,59 @@ def test_clicks_are_told_and_nothing_that_was_written_or_typed(tracked, visit):
     assert "secret" not in json.dumps(watched.reports) and page.violations == []
 
 
-def test_named_elements_are_told_by_their_name(tracked, visit):
-    """Instead of a click, whatever they are."""
+def test_named_elements_are_reported_by_their_name(tracked, visit):
+    """A named element of any kind is reported by its name instead of as a click."""
     watched = tracked()
     page = visit(watched.address)
     press(page, "video", "named")
-    told(page, watched)
+    flush(page, watched)
     assert watched.kinds == [["video.played", "sign.up"]]
-    assert of(watched.site, "video.played", "sign.up", "click") == [("/", {}), ("/", {})]
+    assert events_of(watched.site, "video.played", "sign.up", "click") == [("/", {}), ("/", {})]
 
 
-def test_a_sites_own_script_may_tell_something(tracked, visit):
-    """By an event of the document, with what it says; no global name is needed, and none is made."""
+def test_a_sites_own_script_can_report_an_event(tracked, visit):
+    """The script dispatches an event on the document. The tracker needs and creates no global name."""
     watched = tracked()
     page = visit(watched.address, accept=False)
     names = page.evaluate("Object.keys(window).sort()")
     accept_all(page)
     wait_for(lambda: "/privacy/tracker.js" in watched.paths)
-    page.wait_for_load_state("networkidle")  # and it has run
+    page.wait_for_load_state("networkidle")  # the script has run
     page.evaluate("document.dispatchEvent(new CustomEvent('privacy:track', {detail: {name: 'video.played', seconds: 3}}))")
-    told(page, watched)
+    flush(page, watched)
     assert (
-        of(watched.site, "video.played") == [("/", {"seconds": 3})] and page.evaluate("Object.keys(window).sort()") == names
+        events_of(watched.site, "video.played") == [("/", {"seconds": 3})]
+        and page.evaluate("Object.keys(window).sort()") == names
     )
 
 
-def test_an_exit_link_is_told_by_host_and_path(tracked, visit):
-    """And the page that was left, with the seconds it was looked at."""
+def test_an_exit_link_is_reported_by_host_and_path(tracked, visit):
+    """The exit also reports the page that was left and how many seconds it was visible."""
     watched = tracked()
     page = visit(watched.address)
     page.clock.run_for(7200)
     press(page, "outside")
     page.wait_for_url("http://outside.example/**")
     wait_for(lambda: watched.reports, "a report")
-    assert of(watched.site, "exit_link", "page_exit") == [
+    assert events_of(watched.site, "exit_link", "page_exit") == [
         ("/", {"to": "http://outside.example/page/one"}),
         ("/", {"seconds": 7}),
     ]
-    assert of(watched.site, "click") == []
+    assert events_of(watched.site, "click") == []
 
 
-def test_a_link_opened_in_a_new_tab_is_told(tracked, visit):
-    """A press of the middle button follows it as well."""
+def test_a_link_opened_in_a_new_tab_is_reported(tracked, visit):
+    """A click of the middle button is reported too."""
     watched = tracked()
     page = visit(watched.address)
     page.locator("#outside").click(button="middle")
     page.locator("#outside").click(button="right")
-    told(page, watched)
+    flush(page, watched)
     assert watched.kinds == [["exit_link"]]
 
 
-def test_only_the_time_a_page_is_seen_counts(tracked, visit):
-    """A page in the background is not looked at."""
+def test_only_the_time_a_page_is_visible_counts(tracked, visit):
+    """The time that a page spends in the background is not counted."""
     watched = tracked()
     page = visit(watched.address)
     hide = """(hidden) => {
@@ -225,11 +229,11 @@ def test_only_the_time_a_page_is_seen_counts(tracked, visit):
     page.clock.run_for(1000)
     page.goto("/other")
     wait_for(lambda: watched.site.events("page_exit"), "an exit")
-    assert of(watched.site, "page_exit") == [("/", {"seconds": 4})]
+    assert events_of(watched.site, "page_exit") == [("/", {"seconds": 4})]
 
 
-def test_what_is_waiting_is_sent_when_the_page_is_hidden(tracked, visit):
-    """The browser may never come back to it."""
+def test_queued_events_are_sent_when_the_page_is_hidden(tracked, visit):
+    """The browser might never return to the page, so the tracker sends its queue at once."""
     watched = tracked()
     page = visit(watched.address)
     press(page, "by-id")
@@ -243,7 +247,10 @@ def test_what_is_waiting_is_sent_when_the_page_is_hidden(tracked, visit):
 
 @pytest.mark.parametrize("method", ["pushState", "replaceState"])
 def test_a_page_changed_without_a_load_is_a_page_view(tracked, visit, method):
-    """The old page is left first; a change of query or fragment alone is none; going back is one."""
+    """A new path reports the end of the old page first.
+
+    A change of the query or fragment is no page view; going back is one.
+    """
     watched = tracked()
     page = visit(watched.address)
     page.clock.run_for(2000)
@@ -253,7 +260,7 @@ def test_a_page_changed_without_a_load_is_a_page_view(tracked, visit, method):
     if method == "pushState":
         page.evaluate("history.go(-3)")
         page.wait_for_url("**/")
-    told(page, watched)
+    flush(page, watched)
     expected = [("page_exit", "/", None, {"seconds": 2}), ("page_view", "/item/walk", "/", {})]
     if method == "pushState":
         expected += [("page_exit", "/item/walk", None, {"seconds": 3}), ("page_view", "/", "/item/walk", {})]
@@ -262,8 +269,8 @@ def test_a_page_changed_without_a_load_is_a_page_view(tracked, visit, method):
     assert sorted(found, key=str) == sorted(expected, key=str) and "secret" not in json.dumps(watched.reports)
 
 
-def test_a_page_from_the_browsers_memory_is_a_page_view(tracked, visit):
-    """Its time begins anew."""
+def test_a_page_from_the_back_forward_cache_is_a_page_view(tracked, visit):
+    """Its time on page starts at zero again."""
     watched = tracked()
     page = visit(watched.address)
     before = len(watched.site.events("page_view"))
@@ -271,11 +278,11 @@ def test_a_page_from_the_browsers_memory_is_a_page_view(tracked, visit):
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     page.goto("/other")
     wait_for(lambda: len(watched.site.events("page_view")) == before + 2 and watched.site.events("page_exit"), "the views")
-    assert of(watched.site, "page_exit") == [("/", {"seconds": 0})]
+    assert events_of(watched.site, "page_exit") == [("/", {"seconds": 0})]
 
 
-def test_twenty_events_are_sent_at_once_and_fewer_after_five_seconds(tracked, visit):
-    """One request for twenty, without a wait; the next one for what came after."""
+def test_twenty_events_are_sent_at_once_fewer_after_five_seconds(tracked, visit):
+    """Twenty events are sent in one request without a wait. Later events go into the next request."""
     watched = tracked()
     page = visit(watched.address)
     press_many(page, 19)
@@ -283,9 +290,9 @@ def test_twenty_events_are_sent_at_once_and_fewer_after_five_seconds(tracked, vi
     assert watched.reports == []
     press_many(page, 2)
     wait_for(lambda: page.evaluate("1") and len(watched.reports) == 1, "a report")
-    wait_for(lambda: kept(page) == ["click"], "the acknowledgement")
-    told(page, watched, 2)
-    wait_for(lambda: kept(page) == [], "the acknowledgement")
+    wait_for(lambda: kinds_kept(page) == ["click"], "the acknowledgement")
+    flush(page, watched, 2)
+    wait_for(lambda: kinds_kept(page) == [], "the acknowledgement")
     assert list(map(len, watched.reports)) == [20, 1] and len(watched.site.events("click")) == 21
 
 
@@ -294,8 +301,8 @@ def press_many(page, number):
 
 
 @pytest.mark.parametrize("status", [503, 500, 429])
-def test_a_site_in_trouble_is_tried_again_less_and_less_often_and_each_event_counts_once(tracked, visit, status):
-    """Twice it says no: once it recorded nothing, once it recorded all and the answer was lost."""
+def test_a_failing_site_is_retried_with_backoff_and_each_event_counts_once(tracked, visit, status):
+    """The site fails twice: once it recorded nothing, once it recorded everything but the response was lost."""
     watched = tracked()
     page = visit(watched.address)
     watched.answers = [(status, False), (status, True)]
@@ -303,21 +310,21 @@ def test_a_site_in_trouble_is_tried_again_less_and_less_often_and_each_event_cou
     for number, seconds in enumerate((5, 10, 20), 1):
         page.clock.run_for((seconds - 1) * 1000)
         assert page.evaluate("1") and len(watched.reports) == number - 1
-        press_many(page, 20 if number > 1 else 0)  # many more events do not make it hurry
+        press_many(page, 20 if number > 1 else 0)  # many more events do not shorten the wait
         page.clock.run_for(1000)
-        arrived(page, watched, number)
+        wait_for_reports(page, watched, number)
         time.sleep(0.05)
-    wait_for(lambda: len(kept(page)) == 3, "the acknowledgements of the first forty")
+    wait_for(lambda: len(kinds_kept(page)) == 3, "the acknowledgements of the first forty")
     page.clock.run_for(5000)
-    wait_for(lambda: kept(page) == [], "the last acknowledgement")
+    wait_for(lambda: kinds_kept(page) == [], "the last acknowledgement")
     assert (
         set(Counter(event["id"] for event in watched.site.events("click")).values()) == {1}
         and len(watched.site.events("click")) == 43
     )
 
 
-def test_a_site_that_cannot_be_reached_is_tried_again(tracked, visit):
-    """What happened while the line was down is told when it is back, at its own time."""
+def test_an_unreachable_site_is_retried(tracked, visit):
+    """Events that occurred during the outage are reported after it, with their own times."""
     watched = tracked()
     page = visit(watched.address)
     page.context.set_offline(True)
@@ -325,23 +332,23 @@ def test_a_site_that_cannot_be_reached_is_tried_again(tracked, visit):
     page.clock.run_for(5000)
     page.wait_for_timeout(0)
     time.sleep(0.2)
-    assert watched.reports == [] and kept(page) == ["click"]
+    assert watched.reports == [] and kinds_kept(page) == ["click"]
     page.context.set_offline(False)
     page.clock.run_for(10000)
     wait_for(lambda: page.evaluate("1") and watched.reports, "a report")
     assert watched.reports[0][0]["age"] >= 15000 and len(watched.site.events("click")) == 1
 
 
-def test_a_page_takes_up_what_the_last_one_could_not_bring_home(tracked, visit):
-    """The events of the page before, sent with the same ids: counted once, however often."""
+def test_a_page_sends_the_unsent_events_of_the_page_before(tracked, visit):
+    """Events of the page before are sent with the same ids and counted once, however often they are sent."""
     watched = tracked()
     page = visit(watched.address)
     press(page, "by-id")
     for _ in range(3):
         page.reload()
-    assert kept(page).count("click") == 1
-    told(page, watched, 4)
-    wait_for(lambda: kept(page) == [], "the acknowledgement")
+    assert kinds_kept(page).count("click") == 1
+    flush(page, watched, 4)
+    wait_for(lambda: kinds_kept(page) == [], "the acknowledgement")
     sent = Counter(event["id"] for report in watched.reports for event in report)
     stored = Counter(event["id"] for event in watched.site.events("click", "page_exit"))
     assert max(sent.values()) > 1 and set(stored) == set(sent) and set(stored.values()) == {1}
@@ -349,7 +356,7 @@ def test_a_page_takes_up_what_the_last_one_could_not_bring_home(tracked, visit):
 
 
 def test_a_hundred_events_are_kept_at_most(tracked, visit):
-    """The oldest go first, and a site that is away for long is not flooded when it comes back."""
+    """The oldest events are dropped first, so a long outage does not flood the site."""
     watched = tracked()
     page = visit(watched.address)
     watched.answers = [(503, False)]
@@ -357,26 +364,26 @@ def test_a_hundred_events_are_kept_at_most(tracked, visit):
     wait_for(lambda: page.evaluate("1") and len(watched.reports) == 1, "a report")
     time.sleep(0.1)
     press_many(page, 130)
-    assert len(kept(page)) == 100
+    assert len(kinds_kept(page)) == 100
     page.clock.run_for(10000)
-    wait_for(lambda: kept(page) == [], "the acknowledgements")
+    wait_for(lambda: kinds_kept(page) == [], "the acknowledgements")
     assert list(map(len, watched.reports)) == [20] * 6 and len(watched.site.events("click")) == 100
 
 
-def test_a_bad_event_does_not_take_the_others_with_it(tracked, visit):
-    """A name or a value that the log does not take costs that event alone."""
+def test_an_invalid_event_does_not_affect_the_others(tracked, visit):
+    """An event with a name or value that the log does not accept is dropped alone."""
     watched = tracked()
     page = visit(watched.address)
     press(page, "by-id")
     page.evaluate("document.dispatchEvent(new CustomEvent('privacy:track', {detail: {name: 'not a name'}}))")
     press(page, "video")
-    told(page, watched)
-    wait_for(lambda: kept(page) == [], "the acknowledgement")
+    flush(page, watched)
+    wait_for(lambda: kinds_kept(page) == [], "the acknowledgement")
     assert len(watched.site.events("click", "video.played")) == 2
 
 
-def test_two_tabs_tell_their_own_and_each_event_counts_once(tracked, visit):
-    """One visitor, one visit."""
+def test_two_tabs_report_separately_and_each_event_counts_once(tracked, visit):
+    """Both tabs belong to one visitor and one visit."""
     watched = tracked()
     one = visit(watched.address)
     two = one.context.new_page()
@@ -391,8 +398,8 @@ def test_two_tabs_tell_their_own_and_each_event_counts_once(tracked, visit):
     assert len({(event["visitor"], event["visit"]) for event in watched.site.events()}) == 1
 
 
-def test_a_withdrawal_in_another_tab_silences_this_one(tracked, visit):
-    """A 403 ends it: nothing is kept, nothing is sent again, and what was told before is erased."""
+def test_a_withdrawal_in_another_tab_stops_this_one(tracked, visit):
+    """A 403 stops the tracker: it keeps and resends nothing, and events reported earlier are erased."""
     watched = tracked()
     page = visit(watched.address)
     other = page.context.new_page()
@@ -400,7 +407,7 @@ def test_a_withdrawal_in_another_tab_silences_this_one(tracked, visit):
     press(page, "by-id")
     other.get_by_role("button", name="Reject all").click()
     expect(other.get_by_role("status")).to_have_text("Your choice is saved.")
-    told(page, watched)
+    flush(page, watched)
     wait_for(lambda: page.evaluate("1") and page.evaluate("sessionStorage.length") == 0, "the end")
     press_many(page, 50)
     page.clock.run_for(60000)
@@ -409,8 +416,8 @@ def test_a_withdrawal_in_another_tab_silences_this_one(tracked, visit):
 
 
 @pytest.mark.parametrize("reload", [True, False])
-def test_what_a_tab_kept_before_a_withdrawal_is_nobodys_after_a_new_grant(tracked, visit, reload):
-    """It is not told under the new ID, whether that tab is loaded again or goes on as it was."""
+def test_events_kept_before_a_withdrawal_are_not_reported_after_a_new_grant(tracked, visit, reload):
+    """The events are not reported under the new ID, whether the tab is reloaded or stays open."""
     watched = tracked()
     page = visit(watched.address)
     press(page, "by-id")
@@ -422,12 +429,12 @@ def test_what_a_tab_kept_before_a_withdrawal_is_nobodys_after_a_new_grant(tracke
     other.goto("/other")
     if reload:
         page.reload()
-    told(page, watched)
+    flush(page, watched)
     assert watched.site.events("click") == []
 
 
-def test_a_page_from_the_browsers_memory_keeps_nothing_after_a_withdrawal(tracked, visit):
-    """It asks at once, not after the five seconds in which it may be left again."""
+def test_a_page_from_the_back_forward_cache_keeps_nothing_after_a_withdrawal(tracked, visit):
+    """The page asks the site at once. After five seconds the visitor may have left it again."""
     watched = tracked()
     page = visit(watched.address)
     other = page.context.new_page()
@@ -435,14 +442,14 @@ def test_a_page_from_the_browsers_memory_keeps_nothing_after_a_withdrawal(tracke
     other.get_by_role("button", name="Reject all").click()
     expect(other.get_by_role("status")).to_have_text("Your choice is saved.")
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
-    arrived(page, watched, 1)
+    wait_for_reports(page, watched, 1)
     wait_for(lambda: page.evaluate("1") and page.evaluate("sessionStorage.length") == 0, "the end")
     assert watched.site.events() == []
 
 
 @pytest.mark.parametrize("choice", ["Reject all", None])
-def test_who_has_not_allowed_statistics_causes_no_request(tracked, visit, choice):
-    """Neither for the tracker nor by it; nothing lies in the tab's storage."""
+def test_without_a_grant_of_statistics_there_is_no_request(tracked, visit, choice):
+    """Neither the tracker's file nor an event is requested, and the tab's storage is empty."""
     watched = tracked()
     page = visit(watched.address, accept=False)
     if choice:
@@ -456,14 +463,14 @@ def test_who_has_not_allowed_statistics_causes_no_request(tracked, visit, choice
 
 
 def test_a_grant_without_a_reload_starts_the_tracker_once(tracked, visit):
-    """From the answer of the banner; the page itself is counted by the server, and pressing the banner is no click."""
+    """The banner's response starts the tracker. The server counts the page view; the click on the banner is not reported."""
     watched = tracked()
     page = visit(watched.address, accept=False)
     accept_all(page)
     wait_for(lambda: page.evaluate("1") and "/privacy/tracker.js" in watched.paths, "the tracker")
     page.wait_for_load_state("networkidle")
     press(page, "by-id")
-    told(page, watched)
+    flush(page, watched)
     assert watched.kinds == [["click"]] and len(watched.site.events("page_view")) == 1 and page.violations == []
 
 
@@ -479,8 +486,8 @@ def test_a_grant_without_a_reload_starts_the_tracker_once(tracked, visit):
     ],
     ids=["no storage", "full storage", "no beacon", "beacon refused", "garbage kept", "null kept"],
 )
-def test_a_browser_that_lacks_something_tells_what_it_can(tracked, visit, open_browser, without):
-    """Storage may be forbidden or full, beacons may be off."""
+def test_a_browser_without_storage_or_beacons_still_reports(tracked, visit, open_browser, without):
+    """Storage may be forbidden or full, and beacons may be disabled."""
     watched = tracked()
     page = visit(watched.address)
     errors = []
@@ -493,8 +500,8 @@ def test_a_browser_that_lacks_something_tells_what_it_can(tracked, visit, open_b
     assert {"/", "/item/walk"} <= {event["page"] for event in watched.site.events("page_exit")} and errors == []
 
 
-def test_a_browser_killed_in_mid_flight_loses_nothing_that_was_acknowledged(tracked, chromium):
-    """Every acknowledged event is there, and nothing is there twice."""
+def test_a_killed_browser_loses_no_acknowledged_event(tracked, chromium):
+    """Every acknowledged event is in the log exactly once."""
     watched = tracked()
     arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     browser = chromium.browser_type.launch(executable_path=executable(), args=arguments)
@@ -519,8 +526,8 @@ def browser_gone(page):
     return False
 
 
-def test_a_page_that_is_everybodys_reports_its_own_view(tracked, visit):
-    """Where it came from included; banner, decision and tracker work as ever, under the same policy."""
+def test_a_cacheable_page_reports_its_own_view(tracked, visit):
+    """The view includes the referrer. Banner, decision and tracker work as on other pages, under the same policy."""
     watched = tracked(PRIVACY_CACHEABLE=True)
     page = visit(watched.address, accept=False)
     accept_all(page)
@@ -528,7 +535,7 @@ def test_a_page_that_is_everybodys_reports_its_own_view(tracked, visit):
     page.goto("/item/walk?q=secret")
     press(page, "inside")
     page.wait_for_url("**/other?*")
-    told(page, watched, 2)
+    flush(page, watched, 2)
     wait_for(lambda: len(watched.site.events("page_view")) == 3, "three views")
     views = [(event["page"], event["previous"]) for event in watched.site.events("page_view")]
     assert sorted(views, key=str) == [("/", None), ("/item/walk", None), ("/other", "/item/walk")]
@@ -536,8 +543,8 @@ def test_a_page_that_is_everybodys_reports_its_own_view(tracked, visit):
     assert page.locator(".privacy-banner").count() == 0
 
 
-def test_the_banner_of_a_page_that_is_everybodys_leads_back_to_it(tracked, visit):
-    """With its query; the keyboard meets the banner first."""
+def test_the_banner_of_a_cacheable_page_returns_to_it(tracked, visit):
+    """The return address includes the query. The banner is first in the tab order."""
     watched = tracked(PRIVACY_CACHEABLE=True)
     page = visit(watched.address, accept=False)
     page.goto("/item/walk?size=2")
@@ -550,8 +557,8 @@ def test_the_banner_of_a_page_that_is_everybodys_leads_back_to_it(tracked, visit
     assert page.violations == []
 
 
-def test_without_javascript_a_page_that_is_everybodys_links_to_the_settings(tracked, visit, open_browser):
-    """Nobody is asked there, so nothing is granted; the way to decide is on the page."""
+def test_without_javascript_a_cacheable_page_links_to_the_settings(tracked, visit, open_browser):
+    """Without JavaScript the page has no banner, so nothing is granted; the settings link lets the visitor decide."""
     watched = tracked(PRIVACY_CACHEABLE=True)
     page = open_browser(base_url=watched.address, java_script_enabled=False)
     page.goto("/")

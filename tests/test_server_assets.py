@@ -1,4 +1,4 @@
-"""The built style sheets and scripts, where several processes start at once and folders may be read-only."""
+"""The built style sheets and scripts, with several processes that start at once and with read-only folders."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from flask_mixamo_privacy.errors import PrivacyError
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file's content is what its name promises."""
+    """Return whether a file's content matches the hash in its name."""
     return f".{hashlib.sha256(path.read_bytes()).hexdigest()[:10]}." in path.name
 
 
 def build_and_look(folder: str, barrier: object, broken: object) -> None:
-    """One process of several that start at once, again and again."""
+    """Build the assets repeatedly, as one of several processes that start at once."""
     barrier.wait()
     for _ in range(40):
         assets = Assets(folder)
@@ -30,8 +30,8 @@ def build_and_look(folder: str, barrier: object, broken: object) -> None:
 
 
 @pytest.mark.server
-def test_several_processes_build_at_once_and_every_read_is_whole(tmp_path):
-    """Whoever reads a built file sees all of it, whatever the others are writing."""
+def test_several_processes_build_at_once_and_every_read_is_complete(tmp_path):
+    """A reader of a built file sees all of it, even while other processes are writing."""
     context = multiprocessing.get_context("spawn")
     barrier, broken = context.Barrier(4), [context.Value("i", 0) for _ in range(4)]
     builders = [context.Process(target=build_and_look, args=(str(tmp_path), barrier, each)) for each in broken]
@@ -46,7 +46,7 @@ def test_several_processes_build_at_once_and_every_read_is_whole(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_built_file_is_served_for_a_year(tiny, name):
-    """Under a name with its hash, with its own type, to every cache."""
+    """The name contains the content's hash, so every cache may store the file; the content type is right."""
     site = tiny()
     with site.app.test_request_context():
         address = f"/privacy/static/{site.privacy.site(site.app).assets.filename(name)}"
@@ -56,8 +56,8 @@ def test_a_built_file_is_served_for_a_year(tiny, name):
     assert f".{hashlib.sha256(response.data).hexdigest()[:10]}." in address and len(response.data) > 100
 
 
-def test_a_cache_folder_that_cannot_be_written_is_no_hindrance(tiny, tmp_path):
-    """On a read-only system the files come from memory."""
+def test_assets_are_served_without_a_writable_cache_folder(tiny, tmp_path):
+    """On a read-only file system the files are served from memory."""
     (tmp_path / "file").touch()
     site = tiny(PRIVACY_ASSETS_DIR=str(tmp_path / "file" / "assets"))
     addresses = re.findall(r'/privacy/static/[^"]+', site.visitor().get("/").text)
@@ -65,8 +65,8 @@ def test_a_cache_folder_that_cannot_be_written_is_no_hindrance(tiny, tmp_path):
     assert [site.visitor().get(address).status_code for address in addresses] == [200, 200]
 
 
-def test_a_page_of_an_earlier_version_still_gets_its_files(tiny, tmp_path):
-    """A new process serves what an old one built, as long as the name promises that content."""
+def test_a_page_of_an_earlier_version_gets_its_files(tiny, tmp_path):
+    """A new process serves a file that an old process built, if its content matches the hash in its name."""
     old = b".privacy-banner{color:red}"
     name = f"banner.{hashlib.sha256(old).hexdigest()[:10]}.css"
     site = tiny(PRIVACY_ASSETS_DIR=str(tmp_path / "assets"))
@@ -78,8 +78,8 @@ def test_a_page_of_an_earlier_version_still_gets_its_files(tiny, tmp_path):
 @pytest.mark.parametrize(
     "name", ["banner.0123456789.js", "banner.js", "evil.js", ".js", "notes.txt", "banner.0123456789.js.map"]
 )
-def test_what_another_program_put_into_the_folder_is_not_served(tiny, tmp_path, name):
-    """A name without the hash of its content is no file of ours."""
+def test_a_foreign_file_in_the_folder_is_not_served(tiny, tmp_path, name):
+    """A file whose name lacks its content's hash is not an asset."""
     site = tiny(PRIVACY_ASSETS_DIR=str(tmp_path / "assets"))
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / name).write_text("alert('not ours')")
@@ -96,16 +96,16 @@ def test_what_another_program_put_into_the_folder_is_not_served(tiny, tmp_path, 
         "%00.css",
     ],
 )
-def test_nothing_beside_the_folder_is_served(tiny, tmp_path, path):
-    """No name leads out of the cache folder."""
+def test_nothing_outside_the_folder_is_served(tiny, tmp_path, path):
+    """No file name leads out of the cache folder."""
     site = tiny()
     (tmp_path / "instance" / "secret.css").write_text("secret")
     response = site.visitor().get(f"/privacy/static/{path}")
     assert response.status_code == 404 and "secret" not in response.text
 
 
-def test_a_shared_temporary_folder_is_used_only_if_it_is_ours(tiny, tmp_path, monkeypatch):
-    """What somebody else may write to is neither written nor read."""
+def test_a_shared_temporary_folder_is_used_only_if_the_user_owns_it(tiny, tmp_path, monkeypatch):
+    """A folder that another user can write to is neither written nor read."""
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     site = tiny(PRIVACY_ASSETS_DIR=None)
     site.visitor().get("/")
@@ -118,13 +118,13 @@ def test_a_shared_temporary_folder_is_used_only_if_it_is_ours(tiny, tmp_path, mo
     assert again.visitor().get("/").status_code == 200 and list(folder.iterdir()) == []
 
 
-def test_a_missing_folder_names_both_places(monkeypatch, tmp_path):
-    """Half an installation says where it looked."""
+def test_an_error_for_a_missing_folder_names_both_places(monkeypatch, tmp_path):
+    """The error of an incomplete installation lists the folders that were searched."""
     from flask_mixamo_privacy import assets
 
     assets.folder.cache_clear()
     monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "site-packages" / "flask_mixamo_privacy")
-    (tmp_path / "site-packages" / "static").mkdir(parents=True)  # somebody else's: no checkout of ours stands there
+    (tmp_path / "site-packages" / "static").mkdir(parents=True)  # another user's folder, without a checkout of the project
     with pytest.raises((FileNotFoundError, PrivacyError)) as raised:
         assets.folder("static")
     places = (tmp_path / "site-packages" / "flask_mixamo_privacy" / "static", tmp_path / "site-packages" / "static")

@@ -1,4 +1,4 @@
-"""Databases that are locked or away: pages are served, refusals take effect, and nothing is lost."""
+"""Locked or unavailable databases: pages are served, refusals take effect, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = {"test": "sixteen characters or more"}
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Another program holds the database and does not let go."""
+    """Hold a lock on the database, as another program could."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         yield
@@ -31,14 +31,14 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def folder_gone(path: Path) -> Iterator[None]:
-    """Where the database's folder was is a file."""
+    """Replace the database's folder with a file."""
     with replaced(path.parent, Path.touch):
         yield
 
 
 @contextmanager
 def directory_there(path: Path) -> Iterator[None]:
-    """Where the database was is a directory."""
+    """Replace the database with a directory."""
     with replaced(path, Path.mkdir):
         yield
 
@@ -53,12 +53,12 @@ def replaced(path: Path, by: Callable[[Path], object]) -> Iterator[None]:
     kept.rename(path)
 
 
-# A lock is waited for, two seconds each time.
+# The extension waits two seconds for each lock.
 AWAY = pytest.mark.parametrize("away", [pytest.param(locked, marks=pytest.mark.server), folder_gone, directory_there])
 
 
 class Parted(Tiny):
-    """A site in production, whose two databases lie in folders of their own."""
+    """A site in production whose two databases are in separate folders."""
 
     def __init__(self, folder: Path, **config: Any) -> None:
         self.events_file, self.ledger_file = folder / "events" / "events.sqlite", folder / "ledger" / "ledger.sqlite"
@@ -67,7 +67,7 @@ class Parted(Tiny):
         self.site = self.privacy.site(self.app)
 
     def accepted(self) -> Any:
-        """A visitor who accepted and saw a page."""
+        """Return a visitor who accepted and viewed a page."""
         visitor = self.visitor()
         choose(visitor, "accept_all")
         visitor.get("/")
@@ -93,7 +93,7 @@ def id_of(visitor: Any) -> str:
 
 @AWAY
 def test_pages_are_served_without_the_database_of_events(parted, away):
-    """They are answered, a load says that it could not, and later every event is there."""
+    """Pages are served, a load raises an error, and a later load stores every event."""
     site = parted()
     visitor = site.accepted()
     site.site.load()
@@ -107,23 +107,26 @@ def test_pages_are_served_without_the_database_of_events(parted, away):
 
 @AWAY
 def test_promise_18_withdrawing_works_without_the_database_of_events(parted, away):
-    """The cookie goes at once; the erasure waits beside the log, and the next load carries it out."""
+    """The cookie is deleted at once. The erasure is spooled beside the log, and the next load performs it."""
     site = parted()
     visitor, other = site.accepted(), site.accepted()
-    gone, site_of = id_of(visitor), site.site
+    erased, site_of = id_of(visitor), site.site
     site_of.load()
     with away(site.events_file):
         assert choose(visitor, "reject_all").status_code == 303
         assert visitor.get("/").status_code == 200 and cookie(visitor, "privacy_visitor") is None
         with pytest.raises(StoreUnavailable):
             site_of.load()
-    assert site.visitors() == {id_of(other)} and gone != id_of(other)
+    assert site.visitors() == {id_of(other)} and erased != id_of(other)
     assert not Pending(os.path.join(site_of.settings.log_dir, "erasures.pending"))
 
 
 @AWAY
 def test_without_the_ledger_only_a_grant_fails(parted, away):
-    """Accepting: 503, a sentence, no cookie. Rejecting and withdrawing: done at once, and written down once it is back."""
+    """Accepting is answered with 503 and a message, without a cookie.
+
+    Refusals and withdrawals take effect and are spooled.
+    """
     site = parted()
     granted, newcomer, refuser = site.accepted(), site.visitor(), site.visitor()
     with away(site.ledger_file):
@@ -133,7 +136,7 @@ def test_without_the_ledger_only_a_grant_fails(parted, away):
         assert choose(refuser, "reject_all").status_code == 303 and cookie(refuser).startswith("r.")
         assert choose(granted, "reject_all").status_code == 303 and cookie(granted) == cookie(refuser)
         assert cookie(granted, "privacy_visitor") is None
-        site.site.load()  # events do not wait for the ledger
+        site.site.load()  # events do not depend on the ledger
     assert site.decisions() == ["grant"]
     site.site.load()
     assert site.decisions() == ["grant", "refusal", "withdrawal"]
@@ -141,8 +144,8 @@ def test_without_the_ledger_only_a_grant_fails(parted, away):
     assert site.decisions() == ["grant", "refusal", "withdrawal"]
 
 
-def test_a_grant_that_fails_still_takes_back_what_was_taken_back(parted):
-    """Who exchanges one purpose for another while the ledger is away keeps neither."""
+def test_a_failed_grant_still_withdraws_the_other_purpose(parted):
+    """A visitor who replaces one purpose by another while the ledger is unavailable keeps neither."""
     site = parted()
     visitor = site.visitor()
     choose(visitor, "save", "statistics")
@@ -152,8 +155,8 @@ def test_a_grant_that_fails_still_takes_back_what_was_taken_back(parted):
     assert cookie(visitor).startswith("r.") and cookie(visitor, "privacy_visitor") is None
 
 
-def test_the_next_decision_takes_up_what_waited(parted):
-    """A site that nobody loads gets its rows in the order in which they were made, too."""
+def test_the_next_decision_drains_the_spool(parted):
+    """A site that never runs the loader gets its rows too, in the order of the decisions."""
     site = parted()
     site.accepted()
     with folder_gone(site.ledger_file):
@@ -163,7 +166,7 @@ def test_the_next_decision_takes_up_what_waited(parted):
 
 
 def test_a_crash_between_commit_and_truncation_writes_no_row_twice(parted, monkeypatch):
-    """What waited is handed over again after the crash, and the ledger knows it."""
+    """The spooled entries are written again after the crash, and the ledger recognises them."""
     site = parted()
     site.accepted()
     with folder_gone(site.ledger_file):
@@ -175,8 +178,8 @@ def test_a_crash_between_commit_and_truncation_writes_no_row_twice(parted, monke
     assert site.site.ledger.take_up() == 1 and site.decisions() == ["grant", "refusal"]
 
 
-def test_a_refusal_takes_effect_with_everything_away(parted):
-    """Both databases and the side files: nothing can be written down, and the visitor is obeyed all the same."""
+def test_a_refusal_takes_effect_with_everything_unavailable(parted):
+    """With both databases and both spools unavailable nothing can be recorded, and the refusal still takes effect."""
     site = parted()
     visitor, refuser = site.accepted(), site.visitor()
     site.site.load()
@@ -189,7 +192,7 @@ def test_a_refusal_takes_effect_with_everything_away(parted):
 
 
 def test_promise_18_an_erasure_is_not_lost_with_the_ledgers_folder(parted):
-    """The key of its tombstone lies beside the ledger; while that is away, the erasure waits."""
+    """The key for the erasure's tombstone lies beside the ledger. While that folder is missing, the erasure is spooled."""
     site = parted(PRIVACY_KEYS=None)
     visitor = site.accepted()
     with folder_gone(site.ledger_file):
@@ -200,8 +203,8 @@ def test_promise_18_an_erasure_is_not_lost_with_the_ledgers_folder(parted):
 
 @pytest.mark.parametrize("torn", ["not json\n", '{"visitor":"half', "\0\0\0\0"])
 @pytest.mark.parametrize("name", ["ledger.pending", "erasures.pending"])
-def test_a_torn_side_file_stands_in_nobodys_way(parted, name, torn):
-    """What a power cut left there does not keep others from deciding, waiting and being taken up."""
+def test_a_torn_spool_does_not_block_other_entries(parted, name, torn):
+    """An incomplete line left by a power failure does not stop other entries from being spooled and drained."""
     site = parted()
     visitor, log = site.accepted(), Path(site.site.settings.log_dir)
     site.site.load()
@@ -214,12 +217,12 @@ def test_a_torn_side_file_stands_in_nobodys_way(parted, name, torn):
 
 
 @pytest.mark.server
-def test_many_may_refuse_while_the_ledger_is_locked(parted):
-    """Each waits about two seconds for the ledger, not for everybody who came before."""
+def test_many_visitors_can_refuse_while_the_ledger_is_locked(parted):
+    """Each request waits about two seconds for the ledger, however many came before."""
     site = parted()
     site.accepted()
     with folder_gone(site.ledger_file):
-        choose(site.visitor(), "reject_all")  # so that something waits already
+        choose(site.visitor(), "reject_all")  # so that the spool is not empty
     refusers = [site.visitor() for _ in range(5)]
     with locked(site.ledger_file):
         started = time.monotonic()

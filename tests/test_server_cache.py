@@ -1,4 +1,4 @@
-"""Behind a real shared cache, nginx and Varnish: it keeps what it may, and nobody ever gets what is another's."""
+"""Sites behind a real shared cache, nginx and Varnish: it stores what it may, and no visitor receives another's response."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ http {{
   }}
 }}"""
 
-# Varnish by itself passes every request with a cookie: this one dares to look them up, and goes by Vary alone.
+# By default Varnish passes every request with a cookie. This configuration looks them up and relies on Vary alone.
 VARNISH = """vcl 4.1;
 backend site {{ .host = "127.0.0.1"; .port = "{behind}"; }}
 sub vcl_recv {{ if (req.method != "GET") {{ return (pass); }} return (hash); }}
@@ -60,7 +60,7 @@ def program(name: str) -> str:
 
 @pytest.fixture(params=[(nginx, NGINX), (varnish, VARNISH)], ids=["nginx", "varnish"])
 def cached(request: Any, tmp_path: Path, serve: Callable[[Any], str]) -> Iterator[Callable[[Any], int]]:
-    """Puts a shared cache before a site; gives its port."""
+    """Return a function that puts a shared cache before a site and returns its port."""
     command, configuration = request.param
     running = []
 
@@ -97,7 +97,7 @@ class Visitor:
     def __init__(self, port: int, choice: str | None, headers: dict[str, str]) -> None:
         self._port, self._headers = port, headers
         self.cookies: dict[str, str] = {}
-        self.seen: list[str] = []  # what the cache said of each answer
+        self.seen: list[str] = []  # the cache's X-Cache header of each response
         if choice:
             self.ask("/privacy/consent", urlencode({"choice": choice}), "application/x-www-form-urlencoded")
 
@@ -120,12 +120,12 @@ class Visitor:
 
     @property
     def id(self) -> str:
-        """The visitor ID in this browser's jar."""
+        """The visitor ID in this browser's cookie jar."""
         return self.cookies.get("privacy_visitor", "").partition(".")[0]
 
 
 def crowd(port: int) -> dict[str, list[Visitor]]:
-    """Three of each kind of visitor."""
+    """Return three visitors of each kind."""
     kinds = {
         "asked": (None, {}),
         "granted": ("accept_all", {}),
@@ -150,8 +150,8 @@ def public(text: str) -> Response:
 PAGES = ("/", "/public", "/public-plain", "/plain", "/other")
 
 
-def test_each_visitor_gets_a_page_of_their_own(tiny, cached):
-    """Banner, tracker and ID are the right visitor's on every page, whoever asked for it before."""
+def test_each_visitor_gets_their_own_page(tiny, cached):
+    """Each page has the right visitor's banner, tracker and ID, whichever visitor requested it before."""
     site = site_with_pages(tiny)
     people = crowd(cached(site))
     for _ in range(3):
@@ -167,12 +167,14 @@ def test_each_visitor_gets_a_page_of_their_own(tiny, cached):
     assert all(ids) and len(set(ids)) == 3
     assert not any(visitor.id for visitor in everybody if visitor not in people["granted"])
     assert {event["visitor"] for event in site.events()} == set(ids)
-    assert "HIT" in [said for visitor in everybody for said in visitor.seen], "nothing was kept: the cache is not on trial"
+    assert "HIT" in [cache_status for visitor in everybody for cache_status in visitor.seen], (
+        "nothing was kept: the cache is not on trial"
+    )
     assert "HIT" in people["refused"][1].seen, "all who refuse share their pages"
 
 
-def test_what_is_one_visitors_alone_is_never_kept(tiny, cached):
-    """The tracker, the state, the settings and what page.js brings are asked of the site each time."""
+def test_private_responses_are_never_cached(tiny, cached):
+    """The tracker, the state, the settings and page.js are requested from the site each time."""
     people = crowd(cached(site_with_pages(tiny)))
     for _ in range(2):
         for kind in ("granted", "refused", "asked", "gpc"):
@@ -189,32 +191,35 @@ def test_what_is_one_visitors_alone_is_never_kept(tiny, cached):
     assert not [visitor for visitors in people.values() for visitor in visitors if "HIT" in visitor.seen]
 
 
-def test_a_page_that_is_everybodys_is_kept_once_for_all(tiny, cached):
-    """One copy serves everybody; what is the visitor's own comes beside it; each reports under an ID of their own."""
+def test_a_cacheable_page_is_cached_once_for_all_visitors(tiny, cached):
+    """One cached copy serves all visitors.
+
+    The visitor's own parts load separately, and each visitor reports under their own ID.
+    """
     site = site_with_pages(tiny, PRIVACY_CACHEABLE=True)
     people = crowd(cached(site))
-    texts, said = set(), []
+    texts, cache_statuses = set(), []
     for _ in range(3):
         for kind, visitors in people.items():
             for visitor in visitors:
                 answer, text = visitor.ask("/public")
                 texts.add(text)
-                said.append(answer.headers["X-Cache"])
+                cache_statuses.append(answer.headers["X-Cache"])
                 assert "Set-Cookie" not in answer.headers and "Vary" not in answer.headers
                 brought = visitor.ask("/privacy/page.js")[1]
                 assert ("privacy-banner" in brought, "tracker.js" in brought) == (kind == "asked", kind == "granted")
                 view = json.dumps([{"kind": "page_view", "page": "/public"}])
                 status = visitor.ask("/privacy/events", view, "application/json")[0].status
                 assert status == (204 if kind == "granted" else 403)
-    assert len(texts) == 1 and said[0] == "MISS" and set(said[1:]) == {"HIT"}
+    assert len(texts) == 1 and cache_statuses[0] == "MISS" and set(cache_statuses[1:]) == {"HIT"}
     ids = [visitor.id for visitor in people["granted"]]
     assert all(ids) and len(set(ids)) == 3 and len(site.events("page_view")) == 9
     assert {event["visitor"] for event in site.events()} == set(ids)
     assert not any(visitor.id for kind in ("asked", "refused", "gpc") for visitor in people[kind])
 
 
-def test_files_are_kept_in_every_encoding(tiny, cached):
-    """A browser without brotli is not sent what another one with it was."""
+def test_files_are_cached_in_every_encoding(tiny, cached):
+    """A browser without Brotli never receives the Brotli response for another browser."""
     import re
 
     port = cached(site_with_pages(tiny))

@@ -1,4 +1,4 @@
-"""Real servers: what was answered is in the log, whatever becomes of the processes that answered it."""
+"""Real servers: an answered event is in the log, whatever happens to the processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def numbered(value):
     return str(os.getpid())
 """
 
-# What a careless site does: its pages are used before the server forks, so there is an open segment to inherit.
+# As in a careless site, pages are used before the server forks, so the workers inherit an open segment.
 USED_BEFORE_THE_FORK = """
 if "SERVES" in os.environ:
     early = app.test_client()
@@ -50,14 +50,14 @@ if "SERVES" in os.environ:
 
 
 class Server:
-    """Gunicorn in a process group of its own, with two workers of four threads each."""
+    """Gunicorn in its own process group, with two workers of four threads each."""
 
     def __init__(self, folder: Path, app: str, *options: str) -> None:
         self.folder, self.log = folder, folder / "instance" / "privacy-log"
         (folder / "site_under_test.py").write_text(app)
         with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, open(folder / "gunicorn.log", "w") as output:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.port = listener.getsockname()[1]  # clients may connect at once: the kernel keeps them until a worker is up
+            self.port = listener.getsockname()[1]  # clients can connect at once: the kernel queues them
             command = [
                 sys.executable,
                 "-m",
@@ -79,7 +79,7 @@ class Server:
         self.visitors: list[Visitor] = []
 
     def visitor(self) -> Visitor:
-        """A browser that posted the form and was given its two cookies."""
+        """Return a browser that posted the form and received its two cookies."""
         self.visitors.append(Visitor(self.port))
         return self.visitors[-1]
 
@@ -89,7 +89,7 @@ class Server:
             self._process.wait(30)
 
     def flask(self, *arguments: str) -> str:
-        """What ``flask privacy …`` prints, in a process of its own."""
+        """Return the output of ``flask privacy …``, run in its own process."""
         command = [sys.executable, "-m", "flask", "--app", "site_under_test", "privacy", *arguments]
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True, timeout=60).stdout
 
@@ -97,7 +97,7 @@ class Server:
         return [json.loads(line) for line in self.flask("events", "--format", "jsonl").splitlines()]
 
     def loaded(self, kind: str) -> int:
-        """How many events of a kind the workers have loaded so far, without loading anything here."""
+        """Return how many events of a kind the workers have loaded so far, without loading any."""
         path = self.folder / "instance" / "privacy-events.sqlite"
         if not path.exists():
             return 0
@@ -116,7 +116,7 @@ class Visitor:
         assert self.ask("POST", "/privacy/consent", urlencode({"choice": "accept_all"}), form)[0] == 303
 
     def ask(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> tuple[int, str]:
-        """Status and body; returns only when the whole answer was read."""
+        """Return status and body of the response, once it was read completely."""
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         self._connection.request(method, path, body, {**(headers or {}), "Cookie": cookies})
         response = self._connection.getresponse()
@@ -127,7 +127,7 @@ class Visitor:
         return response.status, text
 
     def view(self, number: int) -> int:
-        """Open a page; the process that answered."""
+        """Open a page and return the id of the process that answered."""
         status, text = self.ask("GET", f"/n/{number}")
         assert status == 200
         return int(text)
@@ -152,7 +152,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 def test_promise_a_2xx_survives_kill_9_of_every_process(serve):
-    """Every page that was answered under load is in the log, once, although the whole group was killed at that moment."""
+    """Every page view that was answered under load is in the log once, although the whole group was killed."""
     server, acknowledged, enough = serve(), list[int](), threading.Event()
 
     def browse(client: int, visitor: Visitor) -> None:
@@ -161,7 +161,7 @@ def test_promise_a_2xx_survives_kill_9_of_every_process(serve):
                 visitor.view(number)
                 acknowledged.append(number)
                 if number % 50 == 0 and len(acknowledged) > 1000 and server.loaded("n"):
-                    enough.set()  # the killing meets writers and a loader at work
+                    enough.set()  # kill while writers and a loader are at work
         except (OSError, HTTPException):
             pass  # the server was killed
 
@@ -186,8 +186,8 @@ def test_promise_a_2xx_survives_kill_9_of_every_process(serve):
     assert server.recorded() == events
 
 
-def test_what_a_browser_reported_survives_kill_9_of_every_process(serve):
-    """Every event of a report that was answered with 204 is there, once, although each report is sent twice."""
+def test_reported_events_survive_kill_9_of_every_process(serve):
+    """Every event of a report answered with 204 is in the log once, although each report is sent twice."""
     server, acknowledged, enough = serve(), list[str](), threading.Event()
 
     def report(client: int, visitor: Visitor) -> None:
@@ -220,8 +220,8 @@ def test_what_a_browser_reported_survives_kill_9_of_every_process(serve):
     [(APP, []), (APP, ["--preload"]), (APP + USED_BEFORE_THE_FORK, ["--preload"])],
     ids=["workers", "preload", "preload and used before the fork"],
 )
-def test_each_worker_has_a_segment_and_one_of_them_loads(serve, app, options):
-    """No two processes write one segment, and what the workers load between them is there once."""
+def test_each_worker_has_its_own_segment_and_one_worker_loads(serve, app, options):
+    """No two processes write to one segment, and the workers together load each event once."""
     server, seen, number = serve(app, *options), set[int](), 0
     while len(seen) < 2 or number < 60:
         visitor = server.visitor()
@@ -246,8 +246,8 @@ def test_each_worker_has_a_segment_and_one_of_them_loads(serve, app, options):
     assert len(counted) == expected and set(counted.values()) == {1}
 
 
-def test_the_workers_get_over_a_locked_database(serve):
-    """Pages are served while the database of events is locked, and are loaded by the same workers once it is free."""
+def test_the_workers_recover_from_a_locked_database(serve):
+    """Pages are served while the events database is locked. The same workers load the events once the lock is released."""
     server = serve()
     visitor = server.visitor()
     visitor.view(1)

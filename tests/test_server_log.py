@@ -1,4 +1,4 @@
-"""The log and its loader when things go wrong: full disks, torn and malformed lines, failed inserts, forks."""
+"""The event log and its loader under failures: full disks, torn and malformed lines, failed inserts, forks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def lines(*ids: object) -> bytes:
 
 
 class Logged(Tiny):
-    """A site whose log was written by hand."""
+    """A site whose log the test writes itself."""
 
     def __init__(self, folder: Path, **config: Any) -> None:
         super().__init__(folder, **config)
@@ -73,13 +73,13 @@ def logged(tmp_path: Path) -> Callable[..., Logged]:
 
 @contextmanager
 def living_writer(path: Path) -> Iterator[None]:
-    """The process that writes this segment is at work."""
+    """Act as the living process that writes this segment."""
     with open(path, "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-# A disk that is full
+# Full disk
 
 
 FULL_DISK = """
@@ -122,18 +122,18 @@ def on_a_full_disk(folder: Path, how: str) -> dict[str, Any]:
 
 
 @pytest.mark.server
-def test_promise_a_full_disk_costs_only_what_did_not_fit(tmp_path):
-    """Pages are served, each failure is counted, nothing is glued to the torn line, and every other line is loaded."""
+def test_promise_a_full_disk_loses_only_what_did_not_fit(tmp_path):
+    """Pages are served, each failure is counted, and every complete line is loaded, also those after the torn line."""
     found = on_a_full_disk(tmp_path, "quiet")
     assert set(found["status"]) == {200} and found["raised"] == ""
     assert 1 < found["failures"] == 60 - len(found["counted"])
-    assert sorted(found["pages"]) == sorted(found["counted"])  # those after the failure as well, in a new segment
+    assert sorted(found["pages"]) == sorted(found["counted"])  # including those after the failure, in a new segment
     assert (found["torn"], found["malformed"]) == (found["failures"], 0)
 
 
 @pytest.mark.server
-def test_a_full_disk_is_loud_where_a_test_is_watching(tmp_path):
-    """Under TESTING the first line that does not fit raises."""
+def test_a_full_disk_raises_under_testing(tmp_path):
+    """Under TESTING the first line that does not fit raises an error."""
     assert on_a_full_disk(tmp_path, "loud")["raised"] == "LogUnavailable"
 
 
@@ -141,15 +141,15 @@ def test_a_full_disk_is_loud_where_a_test_is_watching(tmp_path):
 
 
 def test_a_torn_last_line_of_a_dead_writer_is_counted(logged):
-    """The whole lines are loaded, the half is no event, and the segment is done with."""
+    """The complete lines are loaded, the torn line is counted and is no event, and the segment is finished."""
     site = logged()
     path = site.segment(lines(1, 2) + line(id="3")[:-20])
     assert site.load() == Loaded(events=2, lines=2, torn=1, malformed=0)
     assert site.ids() == {"1", "2"} and not path.exists()
 
 
-def test_a_half_line_of_a_living_writer_is_waited_for(logged):
-    """It is neither torn nor malformed, and is an event as soon as it is whole."""
+def test_an_incomplete_line_of_a_living_writer_is_not_torn(logged):
+    """An incomplete line of a living writer is neither torn nor malformed. It becomes an event once it is complete."""
     site, third = logged(), line(id="3")
     path = site.segment(lines(1, 2) + third[:40])
     with living_writer(path):
@@ -170,8 +170,8 @@ def test_a_half_line_of_a_living_writer_is_waited_for(logged):
     ],
     ids=lambda bad: repr(bad[-30:]),
 )  # fmt: skip
-def test_a_malformed_line_is_set_aside(logged, bad):
-    """Whatever it is, it is kept beside the events and counted, and the others of its batch are loaded."""
+def test_a_malformed_line_is_quarantined(logged, bad):
+    """A malformed line is stored beside the events and counted, and the other lines of its batch are loaded."""
     site = logged()
     site.segment(lines(1) + bad + lines(2))
     assert site.load() == Loaded(events=2, lines=3, torn=0, malformed=1)
@@ -180,8 +180,8 @@ def test_a_malformed_line_is_set_aside(logged, bad):
 
 
 @pytest.mark.parametrize("data", [[1], 5, "text"])
-def test_data_that_are_no_properties_are_malformed(logged, data):
-    """Reports may rely on an object, even of a line that another program wrote."""
+def test_event_data_must_be_an_object(logged, data):
+    """Reports may assume an object, even in a line that another program wrote."""
     site = logged(PRIVACY_MIN_CELL=2)
     site.segment(b"".join(line(kind="customisation", visitor=str(name), data=data) for name in range(5)))
     assert site.load().malformed == 5
@@ -189,8 +189,8 @@ def test_data_that_are_no_properties_are_malformed(logged, data):
 
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
-def test_an_endless_line_is_set_aside(logged, end):
-    """Ten megabytes of nonsense cost neither the lines around them nor the next segment."""
+def test_a_line_that_is_too_long_is_quarantined(logged, end):
+    """A line of ten megabytes affects neither the lines around it nor the next segment."""
     site = logged()
     site.segment(lines(1) + b"x" * 10_000_000 + end + (lines(2) if end else b""))
     site.segment(lines(3), "host-2-b.events")
@@ -200,8 +200,8 @@ def test_an_endless_line_is_set_aside(logged, end):
     assert all(len(text) <= 4096 for (text,) in site.query("SELECT line FROM malformed"))
 
 
-def test_two_tabs_may_start_one_visit_in_the_same_millisecond(logged):
-    """Their visit_start has one id, whatever page each of them came from; it is one event."""
+def test_two_tabs_can_start_one_visit_in_the_same_millisecond(logged):
+    """Both visit_start events have the same id, whatever their referrers, and count as one event."""
     site = logged()
     start = {"kind": "visit_start", "id": "start"}
     site.segment(line(**start, previous=None) + line(**start, previous="/other") + lines(1))
@@ -209,7 +209,7 @@ def test_two_tabs_may_start_one_visit_in_the_same_millisecond(logged):
 
 
 def test_a_second_load_of_the_same_segment_adds_nothing(logged):
-    """Not even where its cursor was lost, and not its malformed lines either."""
+    """Neither events nor malformed lines are added again, even if the cursor was lost."""
     site = logged(PRIVACY_LOG_KEEP=30)
     site.segment(lines(1) + b"not json\n" + lines(2))
     site.load()
@@ -219,7 +219,7 @@ def test_a_second_load_of_the_same_segment_adds_nothing(logged):
 
 
 def test_more_events_than_one_statement_takes_are_each_counted_once(logged):
-    """The new among them are new, in whatever statement they come, and those that stand in two lines count once."""
+    """New events are counted in every statement, and an event on two lines is counted once."""
     site = logged()
     site.segment(lines(*range(300, 900)), "first.events")
     assert site.load().events == 600
@@ -228,7 +228,7 @@ def test_more_events_than_one_statement_takes_are_each_counted_once(logged):
 
 
 def test_one_segment_that_cannot_be_read_does_not_hide_the_others(logged):
-    """A link to nowhere, or a file that was deleted while the folder was listed."""
+    """The segment may be a dangling link, or a file that was deleted while the folder was listed."""
     site = logged()
     site.segment(lines(1))
     (site.log / "host-2-b.events").symlink_to("nowhere")
@@ -238,8 +238,8 @@ def test_one_segment_that_cannot_be_read_does_not_hide_the_others(logged):
 # Transactions
 
 
-def test_a_batch_that_fails_in_the_middle_leaves_nothing_half_loaded(logged):
-    """The cursor moves with the events or not at all; the second try is complete."""
+def test_a_failed_batch_is_rolled_back(logged):
+    """The cursor and the events are committed together or not at all; the second attempt loads everything."""
     site = logged()
     site.segment(lines("a"), "first.events")
     site.load()
@@ -253,8 +253,8 @@ def test_a_batch_that_fails_in_the_middle_leaves_nothing_half_loaded(logged):
     assert site.load() == Loaded(events=3, lines=3) and site.ids() == {"a", "b", "m", "z"}
 
 
-def test_batches_before_a_failed_one_stay(logged, monkeypatch):
-    """A long segment is loaded in parts, each with its cursor; what is loaded is not read again."""
+def test_batches_before_a_failed_one_stay_loaded(logged, monkeypatch):
+    """A long segment is loaded in batches, each with its cursor, and a loaded batch is not read again."""
     monkeypatch.setattr(loader, "_CHUNK", 1000)  # three or four events
     site = logged()
     site.segment(lines("a"), "first.events")
@@ -269,8 +269,8 @@ def test_batches_before_a_failed_one_stay(logged, monkeypatch):
     assert site.load().lines == 26 - len(before) and site.ids() == set("abcdefghijklmnopqrstuvwxyz")
 
 
-def test_of_two_loaders_one_loads(logged):
-    """The other one says so, or waits for its turn."""
+def test_only_one_of_two_loaders_loads(logged):
+    """The other loader reports that it is busy, or waits for its turn."""
     site, inside, go_on = logged(), threading.Event(), threading.Event()
     site.segment(lines(1))
 
@@ -289,22 +289,22 @@ def test_of_two_loaders_one_loads(logged):
     assert site.ids() == {"1"}
 
 
-def test_the_background_loader_outlives_a_failure():
-    """A database that is away, or another loader at work, is tried again."""
+def test_the_background_loader_survives_a_failure():
+    """The background loader retries if the database is unavailable or another loader is at work."""
     faults, done = iter([StoreUnavailable("away"), LoaderBusy("busy"), OSError("full")]), threading.Event()
 
     def work() -> None:
         for fault in faults:
             raise fault
         done.set()
-        threading.Event().wait()  # keeps the thread still from here on
+        threading.Event().wait()  # keeps the thread idle from now on
 
     Background(work, pause=0.001).start()
     assert done.wait(30)
 
 
-def test_the_background_loader_takes_a_tenth_of_the_time(monkeypatch):
-    """Whoever visits while a backlog is loaded comes first; whoever waits for a link does not wait for minutes."""
+def test_the_background_loader_uses_a_tenth_of_the_time(monkeypatch):
+    """Page views during a backlog take precedence, and a caller that waits for the lock does not wait for minutes."""
     used, pauses, done = iter([0.0, 0.5, 0.5, 0.6, 0.6, 60.6, 60.6]), [], threading.Event()
     monkeypatch.setattr(
         "flask_mixamo_privacy.site.time", SimpleNamespace(thread_time=lambda: next(used), sleep=pauses.append)
@@ -323,7 +323,7 @@ def test_the_background_loader_takes_a_tenth_of_the_time(monkeypatch):
 
 
 def in_a_child(work: Callable[[], str]) -> str:
-    """What the function gives in a forked process."""
+    """Return the function's result from a forked process."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -343,7 +343,7 @@ FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWar
 
 @FORKS
 def test_a_child_does_not_write_to_its_parents_segment(tmp_path):
-    """A log used before a fork has one segment in each process, and both may go on writing."""
+    """After a fork, each process writes its own segment, and both can continue to write."""
     log = Log(str(tmp_path), background=False)
     log.append("parent\n")
     assert in_a_child(lambda: log.append("child\n") or "written") == "written"
@@ -353,8 +353,8 @@ def test_a_child_does_not_write_to_its_parents_segment(tmp_path):
 
 
 @FORKS
-def test_a_child_that_ends_does_not_unlock_its_parents_segment(logged):
-    """The parent is still writing, so the loader leaves its segment in place."""
+def test_a_child_that_exits_does_not_unlock_its_parents_segment(logged):
+    """The parent is still writing, so the loader does not remove its segment."""
     site = logged()
     log = Log(str(site.log), background=False)
     log.append(lines(1).decode())
@@ -369,14 +369,14 @@ def test_a_child_that_ends_does_not_unlock_its_parents_segment(logged):
 
 @FORKS
 def test_ids_do_not_repeat_in_a_child():
-    """Neither the prefix nor the count is shared, so that no event is taken for another one."""
+    """Parent and child share neither prefix nor counter, so no two events have the same id."""
     new_id()
     children = {in_a_child(new_id) for _ in range(3)}
     assert len(children | {new_id()}) == 4 and len({*(name[:12] for name in children), new_id.prefix}) == 4
 
 
 def test_a_closed_segment_is_never_reopened(logged):
-    """Restarting, rotating and closing each open another file; the loader may delete the old one."""
+    """Restarting, rotating and closing each start a new file, so the loader may delete the old one."""
     site = logged()
     log = Log(str(site.log), segment_bytes=len(lines(1)) * 3, background=False)
     for number in range(10, 17):
@@ -387,8 +387,8 @@ def test_a_closed_segment_is_never_reopened(logged):
     assert site.load().events == 7 and segments(str(site.log)) == []
 
 
-def test_a_visitor_is_logged_in_a_segment_that_nobody_else_may_read(tiny):
-    """Folder and file belong to the site's own user alone."""
+def test_a_segment_is_readable_only_by_the_sites_user(tiny):
+    """Only the site's own user may access the folder and the file."""
     site = tiny()
     choose(visitor := site.visitor(), "accept_all")
     visitor.get("/")

@@ -1,4 +1,4 @@
-"""A small site with at least one fault for everything that the audit can find, each on a page of its own."""
+"""A small site with at least one fault of each kind that the audit reports, each on its own page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FRAME = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ 
 <body>{{ privacy.banner() }}<main><h1>{{ title }}</h1><p>Some words to read on the page called {{ title }}.</p>{{ body|safe }}</main>
 <footer>{% if way_back %}{{ privacy.settings_link() }} {% endif %}{{ privacy.policy_link() }}</footer></body></html>"""
 
-#: What the body of a page says besides its frame.
+#: The body of each page, without its frame.
 BODIES = {
     "undeclared": """<script>document.cookie = "flash=1"; document.cookie = "flash=; max-age=0"; localStorage.print = "1"</script>""",
     "pixel": '<img src="http://pixel.example/1.gif" alt="">',
@@ -29,7 +29,7 @@ BODIES = {
 
 
 def create_app(folder: Path) -> Flask:
-    """The site, with everything of its own in a folder."""
+    """Create the site, with all its files in one folder."""
     app = Flask(__name__, instance_path=str(folder))
     app.config.update(SECRET_KEY="not a secret, a test", PRIVACY_ASSETS_DIR=str(folder / "assets"), PRIVACY_LOADER=False)
     Privacy(app)
@@ -46,14 +46,14 @@ def page(title: str, body: str = "", head: str = "", way_back: bool = True) -> s
 
 
 def hop():
-    """A cookie on a redirect, which no page ever shows."""
+    """Set a cookie on a redirect, which no page ever sets."""
     answer = redirect("/")
     answer.set_cookie("hop", "1")
     return answer
 
 
 def counted(when: Callable[[], bool], **cookie):
-    """A page that sets a cookie under its own name once statistics are granted, and also when it should not."""
+    """Return a page that sets a cookie of its own name after a grant of statistics, and also when `when()` is true."""
     name = request.path[1:]
     answer = make_response(page(name))
     if current_consent.allows("statistics") or when():
@@ -82,7 +82,7 @@ def long():
 
 
 def stubborn():
-    """A script for whoever granted media, and for whoever refused."""
+    """Load a script for visitors who granted media, and also for visitors who refused it."""
     wanted = current_consent.allows("media") or (current_consent.state("media") == "refused" and not gpc())
     return page("stubborn", '<script src="http://video.example/player.js"></script>' if wanted else "")
 
@@ -93,5 +93,5 @@ def scripted():
 
 
 def push():
-    """Refusing is made small."""
+    """Show a banner whose reject button is small."""
     return page("push", head="<style>.privacy-banner [value=reject_all] { font-size: 6px }</style>")
