@@ -80,7 +80,7 @@ class Ledger:
             columns = {"locale": text.locale} | columns
             text = text.digest
         key_id, hashed = pseudonym or ("", "")
-        encoded = json.dumps(detail, ensure_ascii=escape) if detail is not None else ""
+        encoded = _as_json(detail, escape) if detail is not None else ""
         return Entry(kind, at or timestamp(), text=text or "", detail=encoded, subject=hashed, subject_key=key_id, **columns)
 
     def pseudonym(self, subject: str) -> tuple[str, str]:
@@ -294,3 +294,10 @@ class Ledger:
             raise LedgerUnavailable(
                 f"Where the ledger ends cannot be checked, so nothing is added to it. {error}"
             ) from error
+
+
+def _as_json(detail: Mapping[str, Any], escape: bool) -> str:
+    # A lone surrogate, as in a user name that is no UTF-8, has no bytes of its own: such an entry would never leave the
+    # side file, and no later entry would be written either.
+    encoded = json.dumps(detail, ensure_ascii=escape)
+    return encoded if encoded.isascii() or encoded.encode(errors="ignore").decode() == encoded else json.dumps(detail)

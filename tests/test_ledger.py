@@ -73,3 +73,9 @@ def test_an_entry_is_pseudonymised_stamped_and_encoded_in_one_place(ledger):
         (second["subject_key"], second["subject"], second["at"]) == ("old", "0a", spooled.at) == ("old", "0a", "2026-05-08")
     )
     assert second["detail"] == '{"list": "ü"}' and second["locale"] == ""
+
+
+def test_half_a_character_keeps_no_entry_from_the_ledger(ledger):
+    """An operator's name may hold bytes that are no UTF-8, which Python reads as lone surrogates."""
+    ledger.record_or_spool("access", detail={"by": "j\udcfcrgen ü"}, escape=False)
+    assert [row["detail"] for row in ledger.entries()] == ['{"by": "j\\udcfcrgen \\u00fc"}'] and ledger.take_up() == 0
