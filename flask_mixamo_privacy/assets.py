@@ -25,10 +25,10 @@ _PACKAGE = Path(__file__).parent
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 
 #: What is built and served to everybody, by the name that templates use.
-NAMES = ("banner.css", "banner.js", "pages.css", "parts.css", "google.js", "forget.js", "reports.css")
+NAMES = ("banner.css", "banner.js", "pages.css", "widgets.css", "google-consent-mode.js", "clear-storage.js", "reports.css")
 
 #: What is built and served only by a view that knows to whom; it is not kept in the cache folder, which everybody is served.
-TRACKER, PAGE = "tracker.js", "page.js"
+TRACKER, PAGE = "tracker.js", "visitor-fragment.js"
 
 
 @cache

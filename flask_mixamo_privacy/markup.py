@@ -98,7 +98,7 @@ class TemplateVerbs:
         here.has_embed = True
         place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here), "nonce": nonce_attribute(here)}
         return self._gates.embed(
-            url, purpose, title, attributes, place | {"stylesheet": self.asset("parts.css") if first else ""}
+            url, purpose, title, attributes, place | {"stylesheet": self.asset("widgets.css") if first else ""}
         )
 
     def google_tag(self, tag_id: str, *, purpose: str = "statistics", advertising: str | None = None) -> Markup:
@@ -107,7 +107,7 @@ class TemplateVerbs:
         Consent Mode's four signals are said before it: ``analytics_storage`` is granted, the three of advertising are
         where the purpose named ``advertising`` is. Errors as in :meth:`script`.
         """
-        return self._gates.google_tag(tag_id, purpose, advertising, self.asset("google.js"))
+        return self._gates.google_tag(tag_id, purpose, advertising, self.asset("google-consent-mode.js"))
 
     def settings_link(self, text: str | None = None) -> Markup:
         """The way back to one's decision, for every page."""
@@ -225,6 +225,6 @@ def _in_form(template: str, point: CollectionPoint, **values: Any) -> Markup:
 def _style(here: Exchange) -> dict[str, Any]:
     """The style sheet of what stands in a site's pages, once a page."""
     first, here.has_embed = not here.has_embed, True
-    root, name = here.environ.get("SCRIPT_NAME", ""), here.site.assets.filename("parts.css")
+    root, name = here.environ.get("SCRIPT_NAME", ""), here.site.assets.filename("widgets.css")
     address = f"{root}{here.site.settings.url_prefix}/static/{name}"
     return {"stylesheet": address if first else "", "nonce": nonce_attribute(here)}

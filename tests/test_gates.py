@@ -136,7 +136,7 @@ def test_the_style_sheet_of_placeholders_is_linked_once(show):
     assert visitor.get("/x").text.count("<link") == 1
     choose(visitor, "accept_all")
     text = visitor.get("/x").text
-    assert (text.count("<iframe"), text.count("<link")) == (2, 1) and text.index("parts.") < text.index("<iframe")
+    assert (text.count("<iframe"), text.count("<link")) == (2, 1) and text.index("widgets.") < text.index("<iframe")
 
 
 def test_the_placeholder_speaks_the_visitors_language(show):

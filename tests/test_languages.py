@@ -105,7 +105,7 @@ def test_every_text_is_in_a_template_for_translators(said, least):
 def test_what_visitors_meet_first_is_in_the_template_of_thirty_languages():
     """The banner, the settings page and the page that asks for consent fall back to English nowhere."""
     first = set()
-    for name in ("banner", "settings", "removed", "consent_required", "me"):
+    for name in ("banner", "settings", "_removed_storage", "consent_required", "me"):
         text = (Path(folder("templates")) / "mixamo_privacy" / f"{name}.html").read_text()
         first |= set(re.findall(r'(?<!\w)t\("([^"]+)"', text)) | set(re.findall(r'\("([^"]+)", policy\.\w+_of', text))
     purposes = tomllib.loads(START.read_text())["purposes"]

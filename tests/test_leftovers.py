@@ -88,7 +88,7 @@ def test_the_result_page_removes_what_no_header_can_and_says_what_is_gone(consen
     """An external script with the names, under default-src 'self'; the list for whoever reads it."""
     visitor = consenting()
     text = visitor.get(choose(visitor, "save", "statistics", "customisation").location).text
-    assert re.search(r'<script src="/privacy/static/forget\.\w+\.js" data-', text)
+    assert re.search(r'<script src="/privacy/static/clear-storage\.\w+\.js" data-', text)
     assert 'data-local="film_*"' in text and 'data-idb="films"' in text and 'data-session=""' in text
     assert re.findall(r"<li[^>]*><code[^>]*>(.*?)</code>", text) == ["_seen*", "shelf", "film_id", "film_*", "films"]
 

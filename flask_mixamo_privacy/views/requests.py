@@ -107,7 +107,7 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
         response.status_code = status
         return response
     shown = {"kinds": [(kind, kind_of(kind, t)) for kind in KINDS], "days": (site().policy.requests or Requests()).days}
-    return _page("request.html", status, message=message, is_error=status >= 400, asked=asked or {}, **shown)
+    return _page("request_form.html", status, message=message, is_error=status >= 400, asked=asked or {}, **shown)
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:

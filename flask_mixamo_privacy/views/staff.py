@@ -33,7 +33,7 @@ def everything() -> Response:
     found = sorted(site().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number))
     if wants_json():
         return no_store(jsonify([asked.as_dict() for asked in found]))
-    return _page("requests.html", requests=found)
+    return _page("staff_requests.html", requests=found)
 
 
 @pages.get("/requests/staff/<int:number>", endpoint="staff_request")
@@ -75,12 +75,12 @@ def _show(number: int, message: str = "", status: int = 200) -> Response:
     try:
         asked = here.rights.book.find(number)
     except RequestError as error:
-        return _page("requests.html", 404, requests=[], message=str(error))
+        return _page("staff_requests.html", 404, requests=[], message=str(error))
     if wants_json():
         response = no_store(jsonify(asked.as_dict() | ({"message": message} if message else {})))
         response.status_code = status
         return response
-    return _page("request_staff.html", status, asked=asked, message=message, held=_held(asked), fields=here.policy.fields)
+    return _page("staff_request.html", status, asked=asked, message=message, held=_held(asked), fields=here.policy.fields)
 
 
 def _held(asked: Request) -> list[str]:
