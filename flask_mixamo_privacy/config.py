@@ -10,12 +10,12 @@ from typing import Any
 from . import aside, declaration, setting
 from .errors import SettingError
 from .model import Policy
-from .setting import Check, Given
+from .setting import Check, ConfigValue
 from .versions import versions_in
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """One setting."""
 
     name: str
@@ -25,10 +25,10 @@ class Row:
 
 
 def _row(name: str, default: Any, check: Check, sentence: str) -> Any:
-    return field(metadata={"row": Row(name, default, check, sentence)})
+    return field(metadata={"row": SettingRow(name, default, check, sentence)})
 
 
-def _policy_or_path(given: Given) -> Policy | str | None:
+def _policy_or_path(given: ConfigValue) -> Policy | str | None:
     """The policy, or the path of the declaration: the one that is set, or the one beside the app."""
     value = given.value
     if value is None:
@@ -155,7 +155,7 @@ class Settings:
 
 
 #: The row of each setting, by the name of its field.
-ROWS: dict[str, Row] = {field.name: field.metadata["row"] for field in fields(Settings) if field.metadata}
+ROWS: dict[str, SettingRow] = {field.name: field.metadata["row"] for field in fields(Settings) if field.metadata}
 
 #: The default of each setting, by the setting's name.
 DEFAULTS = {row.name: row.default for row in ROWS.values()}
@@ -172,7 +172,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         config, instance_path = {**config, **aside.SETTINGS}, folder
     _check_secret_key(config)
     values = {
-        name: row.check(Given(row.name, config[row.name], row.default, instance_path, root_path))
+        name: row.check(ConfigValue(row.name, config[row.name], row.default, instance_path, root_path))
         for name, row in ROWS.items()
     }
     path = values["policy"] if isinstance(values["policy"], str) else None

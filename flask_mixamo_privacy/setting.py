@@ -14,7 +14,7 @@ from .language import SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ConfigValue:
     """The value that a site gave to one setting, and the folders of its app."""
 
     name: str
@@ -31,7 +31,7 @@ class Given:
         return SettingError(self.name, value, allowed, hint)
 
 
-Check = Callable[[Given], Any]
+Check = Callable[[ConfigValue], Any]
 
 
 def valid(
@@ -39,7 +39,7 @@ def valid(
 ) -> Check:
     """A check by one condition. Without a hint, the error states the default."""
 
-    def check(given: Given) -> Any:
+    def check(given: ConfigValue) -> Any:
         if not is_valid(given.value):
             raise given.error(allowed, hint or f"The default is {given.default}.")
         return convert(given.value)
@@ -119,7 +119,7 @@ locale = valid(
 def database_url(filename: str) -> Check:
     """The address of a database; None is this file in the instance folder."""
 
-    def check(given: Given) -> str:
+    def check(given: ConfigValue) -> str:
         value = given.value
         if value is None:
             return "sqlite:///" + os.path.join(given.instance_path, filename)
@@ -141,7 +141,7 @@ def folder_of(url: str) -> str | None:
 def folder(name: str | None = None) -> Check:
     """The path of a folder; None is the folder of this name in the instance folder, if there is one by default."""
 
-    def check(given: Given) -> str | None:
+    def check(given: ConfigValue) -> str | None:
         value = given.value
         if value is None:
             return os.path.join(given.instance_path, name) if name else None
@@ -153,7 +153,7 @@ def folder(name: str | None = None) -> Check:
     return check
 
 
-def keys(given: Given) -> Mapping[str, str] | None:
+def keys(given: ConfigValue) -> Mapping[str, str] | None:
     value = given.value
     if value is None:
         return None
@@ -170,7 +170,7 @@ def _is_key(key_id: object, secret: object) -> bool:
     return named and isinstance(secret, str) and len(secret) >= 16
 
 
-def timezone(given: Given) -> str:
+def timezone(given: ConfigValue) -> str:
     try:
         return ZoneInfo(given.value).key
     except (TypeError, ValueError, LookupError, OSError):
@@ -178,7 +178,7 @@ def timezone(given: Given) -> str:
         raise given.error(allowed, "Where the system has no such database, pip install tzdata.") from None
 
 
-def isp_database(given: Given) -> str | None:
+def isp_database(given: ConfigValue) -> str | None:
     path: str | None = folder()(given)
     if path is None:
         return None
