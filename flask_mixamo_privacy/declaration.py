@@ -6,12 +6,13 @@ import dataclasses
 import itertools
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from . import policy as declared
+from .checking import is_period
 from .errors import PolicyError, Problem
 from .language import SHIPPED
 from .model import Policy
@@ -44,17 +45,41 @@ _TABLES = {
     "marketing": declared.Marketing,
     "notices": declared.Notices,
 }
-_WRONG = {
-    "str": "a text in quotes",
-    "Text": 'a text in quotes, or one for each language: { en = "…", de = "…" }',
-    "bool": "true or false",
-    "int": "a whole number",
-    "tuple[str, ...]": 'a list of texts such as ["a", "b"]',
-    "Period": 'a period such as "30 days", "13 months" or "2 years"',
-    "bool | Text": 'true, false, a text in quotes, or one for each language: { en = "…", de = "…" }',
-}
 _UNNAMED = "unnamed-"
-_EMPTY: dict[str, Any] = {"str": "", "Text": "", "bool": False, "int": 0, "tuple[str, ...]": ()}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """One type of value in the file."""
+
+    allowed: str
+    is_valid: Callable[[Any], bool]
+    stand_in: Any = None  # for a wrong or missing value; None is the field's default
+    convert: Callable[[Any], Any] = lambda value: value
+
+
+def _is_text(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(text, str) and code in SHIPPED for code, text in value.items())
+    return isinstance(value, str)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_PERIOD = _Kind('a period such as "30 days", "13 months" or "2 years"', is_period, convert=Period.parse)
+_IN_QUOTES = 'a text in quotes, or one for each language: { en = "…", de = "…" }'
+_KINDS: dict[Any, _Kind] = {
+    str: _Kind("a text in quotes", lambda value: isinstance(value, str), ""),
+    bool: _Kind("true or false", lambda value: isinstance(value, bool), False),
+    int: _Kind("a whole number", lambda value: type(value) is int, 0),
+    declared.Text: _Kind(_IN_QUOTES, _is_text, ""),
+    bool | declared.Text: _Kind(f"true, false, {_IN_QUOTES}", lambda value: isinstance(value, bool) or _is_text(value)),
+    tuple[str, ...]: _Kind('a list of texts such as ["a", "b"]', _are_texts, (), tuple),
+    Period: _PERIOD,
+    Period | None: _PERIOD,
+}
 
 
 def read(path: str | Path) -> Policy:
@@ -181,30 +206,25 @@ class _Reader:
 
     def _build(self, kind: Any, table: dict[str, Any], prefix: str) -> Any:
         """One dataclass from one table; what is missing or wrong is noted, and stood in for."""
-        fields = {field.name: field for field in dataclasses.fields(kind)}
+        fields, types = {field.name: field for field in dataclasses.fields(kind)}, get_type_hints(kind)
         self._unknown(table, set(fields), prefix)
         values = {}
         for name, field in fields.items():
+            kind_of_value = _KINDS[types[name]]
             if name in table:
-                kind_of_value = str(field.type).removesuffix(" | None")
-                values[name] = self._value(table[name], kind_of_value, prefix + name, field)
+                values[name] = self._value(table[name], kind_of_value, prefix + name, field.default)
             elif field.default is dataclasses.MISSING:
-                self._problem(prefix + name, None, _WRONG[str(field.type)], "It has to be declared.")
-                values[name] = _EMPTY[str(field.type)]
+                self._problem(prefix + name, None, kind_of_value.allowed, "It has to be declared.")
+                values[name] = kind_of_value.stand_in
         if values.get("id") == "":
             values["id"] = f"{_UNNAMED}{next(self._unnamed)}"
         return kind(**values)
 
-    def _value(self, value: Any, kind: str, key: str, field: dataclasses.Field[Any]) -> Any:
-        if kind == "Period" and isinstance(value, str):
-            try:
-                return Period.parse(value)
-            except ValueError:
-                pass
-        elif _fits(value, kind):
-            return tuple(value) if isinstance(value, list) else value
-        self._problem(key, value, _WRONG[kind], "Change the value.")
-        return _EMPTY.get(kind, field.default)
+    def _value(self, value: Any, kind: _Kind, key: str, default: Any) -> Any:
+        if kind.is_valid(value):
+            return kind.convert(value)
+        self._problem(key, value, kind.allowed, "Change the value.")
+        return default if kind.stand_in is None else kind.stand_in
 
     def _unknown(self, table: dict[str, Any], known: set[str], prefix: str) -> None:
         for name in table:
@@ -230,19 +250,6 @@ class _Reader:
                 return self._lines[key]
             key = key.rpartition(".")[0]
         return 0
-
-
-def _fits(value: object, kind: str) -> bool:
-    if kind == "bool | Text":
-        return isinstance(value, bool) or _fits(value, "Text")
-    if kind == "Text":
-        per_language = isinstance(value, dict) and all(
-            isinstance(said, str) and code in SHIPPED for code, said in value.items()
-        )
-        return isinstance(value, str) or per_language
-    if kind == "tuple[str, ...]":
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return type(value) is {"str": str, "bool": bool, "int": int}.get(kind)
 
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]")
