@@ -1,4 +1,4 @@
-"""The house: a module imports only from the floors below, and the lower half never meets Flask."""
+"""The architecture: a module imports only from its own layer or below, and the lower half never imports Flask."""
 
 import ast
 from pathlib import Path
@@ -204,7 +204,7 @@ def name_of(path: Path) -> str:
 
 
 def imports_of(path: Path) -> set[str]:
-    """What a module imports: ours by their place in the package, others by their full name."""
+    """Return the names that a module imports; those of the package begin with a dot."""
     package = name_of(path).split(".") if path.name == "__init__.py" else name_of(path).split(".")[:-1]
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -226,8 +226,8 @@ def floor_of(module: str) -> int:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_imports_only_from_its_own_floor_or_below(path: Path) -> None:
-    """Imports go downward; on one floor they may go sideways, as long as they make no circle."""
+def test_a_module_imports_only_from_its_own_layer_or_below(path: Path) -> None:
+    """A module imports from its own layer or from a lower one."""
     for imported in imports_of(path):
         if imported.startswith(".") and name_of(path) != "":
             assert floor_of(imported[1:]) <= floor_of(name_of(path)), f"{name_of(path)} imports {imported}"
@@ -235,19 +235,19 @@ def test_a_module_imports_only_from_its_own_floor_or_below(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_lower_half_never_imports_flask(path: Path) -> None:
-    """Policy, consent, ledger and tracking run in a worker that has no app."""
+    """The policy, consent, ledger and tracking run in a worker that has no app."""
     if name_of(path).split(".")[0] in WITHOUT_FLASK:
         assert not {name for name in imports_of(path) if name.split(".")[0] in ("flask", "flask_login", "werkzeug")}
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "derivation"], ids=name_of)
 def test_a_module_has_at_most_350_lines(path: Path) -> None:
-    """Split a longer module. Only ``derivation`` may be longer, as it is a table of sentences."""
+    """A module has at most 350 lines, except ``derivation``, which is a table of sentences."""
     assert len(path.read_text().splitlines()) <= 350
 
 
 def test_promise_42_nothing_claims_to_be_compliant() -> None:
-    """A check tests a mechanism; no text of the product says more than that."""
+    """No text of the product claims compliance, because a check tests only a mechanism."""
     texts = [
         *ROOT.rglob("*.py"),
         *ROOT.parent.glob("templates/**/*.html"),

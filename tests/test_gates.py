@@ -1,4 +1,4 @@
-"""What stands in a page only once it is granted: absent, not hidden."""
+"""Gated tags: without consent they are absent from the page, not hidden."""
 
 import re
 
@@ -16,7 +16,7 @@ POLICY = with_services(Service("count", "Counter", "statistics", ("www.googletag
 
 @pytest.fixture
 def show(tiny):
-    """Builds a site whose page /x is the given template; gives a visitor, and the site as ``visitor.site``."""
+    """Builds a site whose page /x is the template; returns a visitor, with the site as ``visitor.site``."""
 
     def build(template, config=None, **headers):
         site = tiny(PRIVACY_POLICY=POLICY, **(config or {}))
@@ -38,8 +38,8 @@ def show(tiny):
         ('script("/own.js", purpose="media")', '<script src="/own.js"></script>'),
     ],
 )  # fmt: skip
-def test_a_tag_is_there_under_a_grant_and_not_a_byte_of_it_without(show, verb, tag):
-    """Unasked, refused, granted, taken back: nothing, nothing, the tag, nothing."""
+def test_a_gated_tag_is_absent_without_a_grant(show, verb, tag):
+    """The tag is in the page only between the grant and its withdrawal."""
     visitor = show("[{{ privacy." + verb + " }}]")
     seen = [visitor.get("/x").text]
     for choice in ("reject_all", "accept_all", "reject_all"):
@@ -48,8 +48,8 @@ def test_a_tag_is_there_under_a_grant_and_not_a_byte_of_it_without(show, verb, t
     assert seen == ["[]", "[]", f"[{tag}]", "[]"]
 
 
-def test_a_script_of_a_service_that_was_left_out_is_absent(show):
-    """The purpose is granted, that service is not."""
+def test_a_script_of_a_service_that_is_not_granted_is_absent(show):
+    """The script of a service that was not granted is absent, although its purpose is granted."""
     visitor = show('[{{ privacy.script("https://video.example/a.js", purpose="media") }}]')
     choose(visitor, "save", "media", service="map")
     assert visitor.get("/x").text == "[]"
@@ -60,8 +60,8 @@ def test_a_script_of_a_service_that_was_left_out_is_absent(show):
                        ('style("//evil.example/a.css", purpose="media")', "style"),
                        ('embed("https://evil.example/", purpose="media", title="Film")', "frame")],
 )  # fmt: skip
-def test_promise_1_a_host_that_no_service_declares_raises(show, verb, load):
-    """Consented or not, so that it is met before the first visitor; the error has the lines to add."""
+def test_promise_1_an_undeclared_host_raises(show, verb, load):
+    """An undeclared host raises with and without consent, and the error has the lines to add."""
     visitor = show("{{ privacy." + verb + " }}")
     with pytest.raises(UndeclaredHost) as raised:
         visitor.get("/x")
@@ -75,8 +75,8 @@ def test_promise_1_a_host_that_no_service_declares_raises(show, verb, load):
 @pytest.mark.parametrize("url", ["javascript://video.example/%0aalert(1)", "https://evil.example\\@video.example/",
                                  "/\\evil.example/", "https:evil.example", "///evil.example/", "data:text/html,a", "//["])  # fmt: skip
 @pytest.mark.parametrize("verb", ["script", "style", "embed"])
-def test_promise_1_an_address_that_browsers_read_in_another_way_raises(show, verb, url):
-    """A declared host within it does not make it one of that host's."""
+def test_promise_1_an_ambiguous_url_raises(show, verb, url):
+    """A URL that browsers parse in another way raises, although it contains a declared host."""
     title = ", title='Film'" if verb == "embed" else ""
     visitor = show("{{ privacy." + verb + "(request.args.url, purpose='media'" + title + ") }}")
     with pytest.raises(AddressError, match=f"privacy.{verb} is given '.+'; allowed: a path, or an address with http://"):
@@ -84,28 +84,28 @@ def test_promise_1_an_address_that_browsers_read_in_another_way_raises(show, ver
 
 
 def test_promise_1_a_host_declared_for_a_frame_is_not_declared_for_a_script(show):
-    """What may be loaded from it is part of the declaration."""
+    """A host is declared for the kinds of loads that its service lists, and for no other."""
     with pytest.raises(UndeclaredHost, match=r"'a\.map\.example' for a script"):
         show('{{ privacy.script("https://a.map.example/a.js", purpose="media") }}').get("/x")
 
 
-def test_an_address_of_the_sites_own_needs_no_service(show):
-    """With its host written out or not."""
+def test_a_url_of_the_own_site_needs_no_service(show):
+    """A URL of the site itself needs no service, as a path or with the host."""
     visitor = show('[{{ privacy.script("http://localhost/a.js", purpose="media") }}]')
     choose(visitor, "accept_all")
     assert visitor.get("/x").text == '[<script src="http://localhost/a.js"></script>]'
 
 
-def test_in_the_place_of_a_frame_stands_why_and_a_button(show):
-    """Title, who would learn of it, and a form that needs no JavaScript; the frame's address is not in the page."""
+def test_a_placeholder_shows_the_reason_and_a_button_instead_of_the_frame(show):
+    """The placeholder names the recipient and has a form that works without JavaScript, but not the frame's URL."""
     text = show('{{ privacy.embed("' + FILM + '", purpose="media", title="A <film>") }}').get("/x").text
     assert "“A &lt;film&gt;” is not loaded yet" in text and "It comes from video.example, which would learn" in text
     assert '<button name="choice" value="save">Allow and load</button>' in text
     assert "<iframe" not in text and FILM not in text
 
 
-def test_its_button_grants_that_service_alone_and_leads_back_to_its_place(show):
-    """The ledger says it was granted there, in which words; the frame stands where the placeholder stood."""
+def test_the_button_grants_that_service_alone_and_returns_to_the_placeholder(show):
+    """The ledger has the grant with the text shown, and the frame replaces the placeholder."""
     visitor = show('{{ privacy.embed("' + FILM + '", purpose="media", title="Film", allow="fullscreen") }}')
     text = visitor.get("/x?a=1").text
     fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
@@ -119,8 +119,8 @@ def test_its_button_grants_that_service_alone_and_leads_back_to_its_place(show):
     assert '"buttons":["Allow and load"]' in visitor.site.ledger_texts()[0]["body"]
 
 
-def test_a_stale_placeholder_gives_nothing_back(show):
-    """Its page was open while consent was withdrawn elsewhere: the button grants its film, not what was taken back."""
+def test_a_stale_placeholder_restores_no_withdrawn_grant(show):
+    """The button of a page opened before a withdrawal grants its own service alone."""
     visitor = show('{{ privacy.embed("' + FILM + '", purpose="media", title="Film") }}')
     choose(visitor, "save", "statistics")
     fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', visitor.get("/x").text))
@@ -130,7 +130,7 @@ def test_a_stale_placeholder_gives_nothing_back(show):
 
 
 def test_the_style_sheet_of_placeholders_is_linked_once(show):
-    """Two films need it once, those that were allowed as those that were not."""
+    """Two embeds link the style sheet once, whether they are granted or not."""
     film = '{{ privacy.embed("https://video.example/%d", purpose="media", title="Film") }}'
     visitor = show(film % 1 + film % 2)
     assert visitor.get("/x").text.count("<link") == 1
@@ -139,14 +139,14 @@ def test_the_style_sheet_of_placeholders_is_linked_once(show):
     assert (text.count("<iframe"), text.count("<link")) == (2, 1) and text.index("widgets.") < text.index("<iframe")
 
 
-def test_the_placeholder_speaks_the_visitors_language(show):
-    """As the banner does."""
+def test_the_placeholder_is_in_the_visitors_language(show):
+    """The placeholder is in the visitor's language and text direction."""
     visitor = show('{{ privacy.embed("' + FILM + '", purpose="media", title="Film") }}', Accept_Language="ar")
     assert 'lang="ar" dir="rtl"' in visitor.get("/x").text
 
 
 def test_googles_tag_is_absent_until_granted(show):
-    """Not its address, not its id, not a signal."""
+    """Neither the URL, the ID nor a consent signal of Google's tag is in the page before the grant."""
     visitor = show('[{{ privacy.google_tag("G-1") }}]')
     assert visitor.get("/x").text == "[]"
     choose(visitor, "reject_all")
@@ -155,7 +155,7 @@ def test_googles_tag_is_absent_until_granted(show):
 
 @pytest.mark.parametrize(("purposes", "ads"), [(["statistics"], "denied"), (["statistics", "media"], "granted")])
 def test_googles_four_signals_come_before_its_tag(show, purposes, ads):
-    """Statistics grant one of them; the three of advertising need the purpose named for it."""
+    """Statistics grants one of the four signals; the other three need the purpose named for advertising."""
     visitor = show('{{ privacy.google_tag("G-1", advertising="media") }}')
     choose(visitor, "save", *purposes)
     first, second = re.findall(r"<script[^>]*></script>", visitor.get("/x").text)
@@ -166,8 +166,8 @@ def test_googles_four_signals_come_before_its_tag(show, purposes, ads):
 
 
 @pytest.mark.parametrize("config", [{"PRIVACY_CSP_NONCE": lambda: "abc"}, {}], ids=["setting", "talisman"])
-def test_tags_carry_the_nonce_of_the_sites_own_policy(show, config):
-    """By a setting, or from where Flask-Talisman keeps it; the banner's own tags as well."""
+def test_tags_have_the_nonce_of_the_sites_own_csp(show, config):
+    """The nonce comes from a setting or from Flask-Talisman, and the banner's tags have it too."""
     visitor = show('{{ privacy.banner() }}{{ privacy.script("/a.js", purpose="media") }}', config)
     if not config:
         visitor.site.app.before_request(lambda: setattr(request, "csp_nonce", "abc"))
@@ -177,8 +177,8 @@ def test_tags_carry_the_nonce_of_the_sites_own_policy(show, config):
     assert '<script src="/a.js" nonce="abc"></script>' in visitor.get("/x").text
 
 
-def test_the_consent_tag_renders_one_part_or_the_other(show):
-    """With loops and blocks inside; without ``else`` there is nothing."""
+def test_the_consent_tag_renders_one_branch(show):
+    """The consent tag may contain loops and blocks; without ``else`` it renders nothing."""
     template = "{% consent purpose %}{% for n in [1, 2] %}{{ n }}{% endfor %}{% else %}no{% endconsent %}"
     visitor = show("{% set purpose = 'statistics' %}" + template + "{% consent 'media' %}media{% endconsent %}")
     assert visitor.get("/x").text == "no"
@@ -186,14 +186,14 @@ def test_the_consent_tag_renders_one_part_or_the_other(show):
     assert visitor.get("/x").text == "12media"
 
 
-def test_the_consent_tag_knows_its_purposes(show):
-    """An undeclared one raises, as everywhere."""
+def test_the_consent_tag_rejects_an_undeclared_purpose(show):
+    """An undeclared purpose in a consent tag raises."""
     with pytest.raises(UndeclaredPurpose):
         show("{% consent 'marketing' %}{% endconsent %}").get("/x")
 
 
-def test_a_page_that_gates_anything_is_nobody_elses(show):
-    """A shared cache keeps it apart by cookie and signal, and a granted one to its visitor."""
+def test_a_page_with_a_gated_part_is_not_shared(show):
+    """A shared cache varies such a page by Cookie and Sec-GPC, and a granted page is private."""
     visitor = show("{% consent 'media' %}film{% endconsent %}")
     assert visitor.get("/x").headers["Vary"] == "Cookie, Sec-GPC"
     choose(visitor, "accept_all")

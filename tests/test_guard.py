@@ -1,4 +1,4 @@
-"""Every cookie that the app sets is held against the declaration and the visitor's grants."""
+"""Cookie guard: every cookie of the app is checked against the declaration and the visitor's grants."""
 
 import logging
 
@@ -21,7 +21,7 @@ POLICY = with_services(cookies=DECLARED)
 
 @pytest.fixture
 def setting(tiny):
-    """Builds a site whose page /x sets a cookie with the given name; gives a visitor."""
+    """Builds a site whose page /x sets a cookie with this name; returns a visitor."""
 
     def build(name, value="1", config=None, **attributes):
         site = tiny(PRIVACY_POLICY=POLICY, **(config or {}))
@@ -41,7 +41,7 @@ def setting(tiny):
 
 
 def test_promise_11_an_undeclared_cookie_raises_in_tests(setting):
-    """The error has the lines to add to privacy.toml."""
+    """An undeclared cookie raises in tests, and the error has the lines to add to privacy.toml."""
     with pytest.raises(UndeclaredCookie) as raised:
         setting("_ga").get("/x")
     assert str(raised.value) == (
@@ -51,7 +51,7 @@ def test_promise_11_an_undeclared_cookie_raises_in_tests(setting):
 
 
 def test_promise_11_a_cookie_whose_purpose_is_not_granted_raises(setting):
-    """Before the grant and after its withdrawal, not in between; a pattern declares it as well as a name."""
+    """A declared cookie raises before the grant and after the withdrawal; a pattern declares it as well as a name."""
     visitor = setting("_seen_walk")
     with pytest.raises(UndeclaredCookie, match=r'Set it only where current_consent\.allows\("media"\)'):
         visitor.get("/x")
@@ -63,7 +63,7 @@ def test_promise_11_a_cookie_whose_purpose_is_not_granted_raises(setting):
 
 
 def test_a_cookie_of_a_service_needs_that_service(setting):
-    """Its purpose alone is not enough."""
+    """A cookie of a service needs a grant of that service; a grant of its purpose is not enough."""
     visitor = setting("film_id")
     choose(visitor, "save", "media", service="map")
     with pytest.raises(UndeclaredCookie):
@@ -71,20 +71,20 @@ def test_a_cookie_of_a_service_needs_that_service(setting):
 
 
 @pytest.mark.parametrize("life", [{"max_age": 0}, {"expires": 0}, {"max_age": 0, "expires": 4_000_000_000}])
-def test_deleting_a_cookie_is_always_right(setting, life):
-    """However the site says it."""
+def test_deleting_a_cookie_is_always_allowed(setting, life):
+    """A cookie may be deleted by Max-Age or by Expires without a declaration."""
     assert setting("_ga", "", **life).get("/x").status_code == 200
 
 
 @pytest.mark.parametrize("life", [{}, {"max_age": 60, "expires": 0}, {"expires": 4_000_000_000}])
-def test_setting_one_is_not_taken_for_deleting_it(setting, life):
-    """Max-Age prevails over Expires, as in browsers."""
+def test_setting_a_cookie_is_not_mistaken_for_deleting_it(setting, life):
+    """Max-Age takes precedence over Expires, as in browsers."""
     with pytest.raises(UndeclaredCookie):
         setting("_ga", **life).get("/x")
 
 
-def test_in_production_it_is_logged_and_the_page_is_served(setting, caplog):
-    """The site works as before; each such cookie is told."""
+def test_in_production_an_undeclared_cookie_is_logged_and_the_page_is_served(setting, caplog):
+    """The page is served unchanged, and each undeclared cookie is logged."""
     visitor = setting("_ga", config={"TESTING": False})
     with caplog.at_level(logging.ERROR, "flask_mixamo_privacy"):
         response = visitor.get("/x")
@@ -93,20 +93,20 @@ def test_in_production_it_is_logged_and_the_page_is_served(setting, caplog):
 
 
 @pytest.mark.parametrize("testing", [True, False])
-def test_strip_takes_it_out_and_leaves_the_others(setting, testing):
-    """What is declared and granted arrives, what is not never reaches the browser."""
+def test_strip_removes_an_undeclared_cookie_and_no_other(setting, testing):
+    """Only declared and granted cookies reach the browser."""
     visitor = setting("_ga", config={"PRIVACY_UNDECLARED_COOKIES": "strip", "TESTING": testing})
     assert [header.partition("=")[0] for header in visitor.get("/x").headers.getlist("Set-Cookie")] == ["basket"]
 
 
 @pytest.mark.parametrize("secure", ["__Host-", "__Secure-"])
-def test_a_prefix_of_browsers_is_no_part_of_the_name(setting, secure):
-    """A cookie declared without it may be set with it."""
+def test_a_cookie_prefix_is_no_part_of_the_name(setting, secure):
+    """A cookie declared without ``__Host-`` or ``__Secure-`` may be set with the prefix."""
     assert setting(f"{secure}basket", secure=True).get("/x").status_code == 200
 
 
 def test_the_session_and_flask_logins_cookie_are_necessary(tiny):
-    """Nobody has to declare them, under whatever name the site gives them."""
+    """The cookies of the session and of Flask-Login need no declaration, whatever their names are."""
     site = tiny(SESSION_COOKIE_NAME="sid", REMEMBER_COOKIE_NAME="stay")
     user = type("User", (UserMixin,), {"id": "1"})()
     LoginManager(site.app).user_loader(lambda _: user)
@@ -115,16 +115,16 @@ def test_the_session_and_flask_logins_cookie_are_necessary(tiny):
     assert names == ["stay", "sid"]
 
 
-def test_promise_11_what_the_site_itself_sets_later_than_us_is_seen_too(tiny):
-    """Another extension's after_request, registered before or after, cannot pass by."""
+def test_promise_11_a_cookie_set_by_another_extension_is_checked(tiny):
+    """A cookie set in an after_request function is checked, whenever the function was registered."""
     site = tiny(PRIVACY_UNDECLARED_COOKIES="strip")
     site.app.after_request(lambda response: response.set_cookie("_late", "1") or response)
     assert site.visitor().get("/").headers.getlist("Set-Cookie") == []
 
 
 @pytest.mark.parametrize("age", ["--5", "\u00b2", "-", "1e3"])
-def test_promise_11_an_age_that_is_no_number_deletes_nothing(tiny, age):
-    """It is named like any other cookie, and nothing else of the response is lost by it."""
+def test_promise_11_an_invalid_max_age_deletes_nothing(tiny, age):
+    """A cookie with an invalid Max-Age is reported like any other, and the rest of the response is sent."""
     site = tiny(PRIVACY_POLICY=POLICY)
     site.view("/x", lambda: Response("x", headers=[("Set-Cookie", f"_ga=1; Max-Age={age}")]))
     with pytest.raises(UndeclaredCookie):

@@ -1,4 +1,4 @@
-"""What a serving process imports: no command, and nothing that only a command needs."""
+"""Imports of a serving process: no command, and nothing that only a command needs."""
 
 from __future__ import annotations
 
@@ -40,12 +40,14 @@ def loaded(folder: Path) -> set[str]:
 
 
 def test_a_serving_process_imports_no_command(tmp_path: Path) -> None:
-    ours = {name.removeprefix(f"{PACKAGE}.") for name in loaded(tmp_path) if name.startswith(f"{PACKAGE}.")}
-    assert not {name for name in ours if name.split(".")[0] in COMMANDS_ONLY or name.startswith("cli_")}
-    assert not {name for name in ours if name.startswith("mail.") and name.split(".")[1] in INBOX_ONLY}
+    """A serving process imports no command and no module that only commands need."""
+    own_modules = {name.removeprefix(f"{PACKAGE}.") for name in loaded(tmp_path) if name.startswith(f"{PACKAGE}.")}
+    assert not {name for name in own_modules if name.split(".")[0] in COMMANDS_ONLY or name.startswith("cli_")}
+    assert not {name for name in own_modules if name.startswith("mail.") and name.split(".")[1] in INBOX_ONLY}
 
 
 def test_help_lists_every_command_with_its_sentence(tiny) -> None:
+    """``--help`` lists every command with its summary."""
     output = tiny().app.test_cli_runner().invoke(args=["privacy", "--help"]).output
     for name in COMMANDS:
         command = privacy.get_command(Context(privacy), name)
@@ -56,4 +58,5 @@ def test_help_lists_every_command_with_its_sentence(tiny) -> None:
 
 
 def test_an_unknown_command_is_refused(tiny) -> None:
+    """An unknown command exits with 2."""
     assert tiny().app.test_cli_runner().invoke(args=["privacy", "nothing"]).exit_code == 2

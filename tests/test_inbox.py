@@ -1,4 +1,4 @@
-"""``flask privacy inbox``: what came in is decided on, done once, and nothing breaks the batch."""
+"""``flask privacy inbox``: each message is classified, processed once, and never stops the batch."""
 
 import json
 import mailbox
@@ -26,7 +26,7 @@ def shop(tiny):
 
 @pytest.fixture
 def inbox(shop, tmp_path):
-    """Feeds messages to the command, each a file; gives what it says of each."""
+    """Passes messages to the command, each as a file; returns one result per message."""
 
     def feed(*raws, options=("--json",)):
         paths = []
@@ -44,38 +44,38 @@ def requests(shop):
     return [(r.kind, r.email, r.state, r.source) for r in shop.here.rights.book.all()]
 
 
-def test_promise_35_a_reply_takes_the_person_off(shop, inbox):
-    """At once, with an entry in the ledger that says how."""
-    (said,) = inbox(letter("Re: News", "unsubscribe"))
-    assert said["action"] == "act" and shop.may(PERSON) == "opted-out"
+def test_promise_35_a_reply_unsubscribes_the_person(shop, inbox):
+    """A reply unsubscribes its sender at once, and the ledger has an entry with the source."""
+    (result,) = inbox(letter("Re: News", "unsubscribe"))
+    assert result["action"] == "act" and shop.may(PERSON) == "opted-out"
     assert [row["source"] for row in shop.site.ledger("opt-out")] == ["mail"]
 
 
-def test_promise_35_a_reply_to_the_mail_itself_is_known_by_its_message_id(shop, inbox):
-    """Whatever address it comes from, the one that the mail went to is taken off."""
+def test_promise_35_a_reply_is_matched_by_the_message_id(shop, inbox):
+    """A reply from another address unsubscribes the address that received the mail."""
     shop.privacy.send(shop.mail(to=PERSON))
     sent = shop.mails[0]["Message-ID"]
     inbox(letter("Re: News unsubscribe", From="other@mail.example", In_Reply_To=sent, Authentication_Results=None))
     assert shop.may(PERSON) == "opted-out"
 
 
-def test_promise_35_mail_to_the_address_in_the_header_takes_the_person_off(shop, inbox):
-    """As a mail program sends it, by the mailto of List-Unsubscribe."""
+def test_promise_35_mail_to_the_list_unsubscribe_address_unsubscribes(shop, inbox):
+    """A mail to the mailto address of List-Unsubscribe unsubscribes the person."""
     to = f"unsubscribe+{shop.token(PERSON).upper()}@shop.example"
-    (said,) = inbox(letter("", "", To=to, From="nobody@x.example", Auto_Submitted="auto-replied"))
-    assert said["reason"] == "a signed address" and shop.may(PERSON) == "opted-out"
+    (result,) = inbox(letter("", "", To=to, From="nobody@x.example", Auto_Submitted="auto-replied"))
+    assert result["reason"] == "a signed address" and shop.may(PERSON) == "opted-out"
 
 
-def test_promise_36_a_feedback_report_takes_the_person_off(shop, inbox):
-    """A press on "spam" is an opt-out."""
+def test_promise_36_a_feedback_report_unsubscribes_the_person(shop, inbox):
+    """A spam complaint is an opt-out."""
     assert inbox(report("abuse", Original_Rcpt_To=PERSON))[0]["action"] == "act" and shop.may(PERSON) == "opted-out"
 
 
-def test_promise_36_what_is_doubtful_waits_for_a_person_with_the_same_clock(shop, inbox, clock):
-    """As a request, with what was written; it is due in 30 days, no mail goes out, and answering it takes the person off."""
-    (said,) = inbox(letter("Hello", "How do I unsubscribe?"))
+def test_promise_36_a_doubtful_message_becomes_a_request_with_the_same_deadline(shop, inbox, clock):
+    """A doubtful message becomes a request due in 30 days; its answer unsubscribes the person."""
+    (result,) = inbox(letter("Hello", "How do I unsubscribe?"))
     (request,) = json.loads(shop.site.cli("requests", "list", "--json").output)
-    assert (said["request"], request["kind"], request["email"], request["due"]) == (1, "object", PERSON, "2026-06-07")
+    assert (result["request"], request["kind"], request["email"], request["due"]) == (1, "object", PERSON, "2026-06-07")
     assert request["message"] == "Hello\n\nHow do I unsubscribe?"
     clock.shift(24 * 86400)
     shop.site.cli("requests", "process")
@@ -83,15 +83,15 @@ def test_promise_36_what_is_doubtful_waits_for_a_person_with_the_same_clock(shop
     assert shop.site.cli("requests", "answer", "1").exit_code == 0 and shop.may(PERSON) == "opted-out"
 
 
-def test_promise_36_a_forged_sender_takes_nobody_off(shop, inbox):
-    """And gets no mail of ours."""
+def test_promise_36_a_forged_sender_unsubscribes_no_one(shop, inbox):
+    """A mail with a forged sender unsubscribes no one and is not answered."""
     inbox(letter(Authentication_Results=FAILED))
     shop.site.cli("requests", "process")
     assert shop.may(PERSON) == "opted-in" and requests(shop) == [("object", PERSON, "verified", "mail")] and not shop.mails
 
 
 def test_promise_32_a_mail_to_the_contact_opens_a_request_and_is_answered_once(shop, inbox):
-    """With the link that confirms it, however often the message is read."""
+    """The answer has the confirmation link and is sent once, however often the message is read."""
     for _ in range(3):
         inbox(letter("Please delete my data", To="privacy@shop.example"))
         shop.site.cli("requests", "process")
@@ -99,8 +99,8 @@ def test_promise_32_a_mail_to_the_contact_opens_a_request_and_is_answered_once(s
     assert [mail["To"] for mail in shop.mails] == [PERSON] and "/requests/confirm/" in shop.mails[0].get_content()
 
 
-def test_promise_32_a_forged_wish_to_delete_deletes_nothing(shop, inbox, clock):
-    """It waits, with the same clock, for somebody who says how they know the person; and no mail goes to the address."""
+def test_promise_32_a_forged_deletion_request_deletes_nothing(shop, inbox, clock):
+    """It waits, with the same deadline, for an operator to verify the person, and no mail is sent."""
     inbox(letter("Please delete my data", To="privacy@shop.example", Authentication_Results=FAILED))
     clock.shift(25 * 86400)
     shop.site.cli("requests", "process")
@@ -109,45 +109,45 @@ def test_promise_32_a_forged_wish_to_delete_deletes_nothing(shop, inbox, clock):
     assert refused.exit_code == 2 and "say how with --identity" in refused.output
 
 
-def test_nothing_automatic_is_ever_answered(shop, inbox):
-    """Neither a bounce nor an absent person's program, nor our own mail coming back."""
+def test_no_automatic_message_is_answered(shop, inbox):
+    """Bounces, absence notes and the site's own returned mail are not answered."""
     shop.site.cli("requests", "open", "--kind", "access", "--email", PERSON)
     shop.site.cli("requests", "process")
-    ours = shop.mails.pop().as_bytes()
+    own_mail = shop.mails.pop().as_bytes()
     bounce = letter("Delete my data", To="privacy@shop.example", Return_Path="<>", Message_ID="<2@x>")
     away = letter("Delete my data", To="privacy@shop.example", Auto_Submitted="auto-replied", Message_ID="<3@x>")
-    assert [said["action"] for said in inbox(ours, bounce, away)] == ["ignore"] * 3
+    assert [result["action"] for result in inbox(own_mail, bounce, away)] == ["ignore"] * 3
     shop.site.cli("requests", "process")
     assert not shop.mails and len(requests(shop)) == 1
 
 
-def test_a_message_is_seen_to_once(shop, inbox):
-    """By its Message-ID: who opts in again after it stays in."""
+def test_a_message_is_processed_once(shop, inbox):
+    """A message is recognised by its Message-ID, so a later opt-in is not undone."""
     for _ in range(3):
-        (said,) = inbox(letter())
+        (result,) = inbox(letter())
         shop.privacy.opt_in(PERSON)
-    assert said["reason"] == "the subject is the word (seen to before)" and shop.may(PERSON) == "opted-in"
+    assert result["reason"] == "the subject is the word (seen to before)" and shop.may(PERSON) == "opted-in"
     inbox(letter(Message_ID=None)), shop.privacy.opt_in(PERSON), inbox(letter(Message_ID=None))
     assert shop.may(PERSON) == "opted-in" and len(shop.site.ledger("opt-out")) == 2
 
 
-def test_dry_run_decides_and_does_nothing(shop, inbox):
-    """One JSON line a message, with path, action and reason; not even a file is made."""
+def test_dry_run_changes_nothing(shop, inbox):
+    """A dry run prints one JSON line per message and creates no file."""
     before = shop.site.files()
     raws = (letter(), letter("How do I unsubscribe?"), letter("Hi", To="privacy@shop.example"), b"\0" * 100)
-    said = inbox(*raws, options=("--dry-run", "--json"))
-    assert [(one["path"][-5:], one["action"]) for one in said] == [
+    results = inbox(*raws, options=("--dry-run", "--json"))
+    assert [(one["path"][-5:], one["action"]) for one in results] == [
         ("0.eml", "act"),
         ("1.eml", "ask"),
         ("2.eml", "ignore"),
         ("3.eml", "ignore"),
     ]
-    assert all(one.keys() >= {"path", "action", "reason"} and one["reason"] for one in said)
+    assert all(one.keys() >= {"path", "action", "reason"} and one["reason"] for one in results)
     assert shop.may(PERSON) == "opted-in" and shop.site.files() == before
 
 
-def test_mail_is_read_from_where_it_lies(shop, tmp_path):
-    """A Maildir, an mbox, a folder, a file, the standard input; none of them is changed."""
+def test_mail_is_read_from_every_source(shop, tmp_path):
+    """A Maildir, an mbox, a folder, a file and the standard input are read and not changed."""
     maildir, box = mailbox.Maildir(tmp_path / "Maildir"), mailbox.mbox(tmp_path / "mbox")
     for number, place in enumerate((maildir, box, box)):
         place.add(letter(f"unsubscribe {number}", Message_ID=f"<{number}@x>"))
@@ -157,8 +157,8 @@ def test_mail_is_read_from_where_it_lies(shop, tmp_path):
     paths = [str(tmp_path / name) for name in ("Maildir", "mbox", "folder")]
     runner = shop.site.app.test_cli_runner()
     outcome = runner.invoke(args=["privacy", "inbox", "--json", *paths, "-"], input=b"From x\n" + letter(Message_ID="<9@x>"))
-    said = [json.loads(line) for line in outcome.output.splitlines()]
-    assert [(one["action"], one.get("number")) for one in said] == [
+    results = [json.loads(line) for line in outcome.output.splitlines()]
+    assert [(one["action"], one.get("number")) for one in results] == [
         ("ask", None),
         ("ask", 1),
         ("ask", 2),
@@ -166,11 +166,11 @@ def test_mail_is_read_from_where_it_lies(shop, tmp_path):
         ("act", None),
     ]
     assert (tmp_path / "mbox").read_bytes() == before and len(list((tmp_path / "Maildir" / "new").iterdir())) == 1
-    assert said[0]["path"].startswith(paths[0]) and said[1]["path"] == paths[1] and said[4]["path"] == "-"
+    assert results[0]["path"].startswith(paths[0]) and results[1]["path"] == paths[1] and results[4]["path"] == "-"
 
 
-def test_what_it_did_is_said_for_people_too(shop, tmp_path):
-    """With the sum at the end."""
+def test_the_results_are_printed_as_text_too(shop, tmp_path):
+    """The text output has one line per message and a total."""
     (tmp_path / "a.eml").write_bytes(letter("How do I unsubscribe?"))
     output = shop.site.cli("inbox", str(tmp_path / "a.eml")).output
     assert output == (
@@ -179,8 +179,8 @@ def test_what_it_did_is_said_for_people_too(shop, tmp_path):
     )
 
 
-def test_a_path_that_is_not_there_could_not_be_looked_at(shop):
-    """Exit code 2, as of every command."""
+def test_a_missing_path_exits_with_2(shop):
+    """A path that does not exist exits with 2, as in every command."""
     assert shop.site.cli("inbox", "/nowhere/at/all").exit_code == 2
 
 
@@ -210,12 +210,12 @@ BROKEN = {
 }  # fmt: skip
 
 
-def test_promise_36_broken_mail_breaks_nothing(shop, inbox):
-    """Each gets a reason, the batch ends with 0, and a good message among them is seen to."""
+def test_promise_36_malformed_mail_stops_no_batch(shop, inbox):
+    """Each malformed message has a reason, the batch exits with 0, and a valid message is processed."""
     raws = (raw.replace(b"<1@mail", b"<%d@mail" % number) for number, raw in enumerate(BROKEN.values()))
-    said = inbox(*raws, letter(Message_ID="<good@x>"))
-    assert len(said) == len(BROKEN) + 1 and all(one["reason"] for one in said) and said[-1]["action"] == "act"
-    by_name = dict(zip(BROKEN, said, strict=False))
+    results = inbox(*raws, letter(Message_ID="<good@x>"))
+    assert len(results) == len(BROKEN) + 1 and all(one["reason"] for one in results) and results[-1]["action"] == "act"
+    by_name = dict(zip(BROKEN, results, strict=False))
     assert {one["action"] for one in by_name.values()} <= {"ask", "ignore"}
     for name in (
         "nothing",
@@ -230,30 +230,30 @@ def test_promise_36_broken_mail_breaks_nothing(shop, inbox):
         assert by_name[name]["kept"].endswith(".eml"), by_name[name]
 
 
-def test_promise_36_a_text_that_is_doubtful_is_kept_and_read_all_the_same(shop, inbox):
-    """What was odd about it is said, and what it asks for is done."""
+def test_promise_36_a_message_with_an_encoding_fault_is_kept_and_processed(shop, inbox):
+    """The fault is reported, and the message is processed."""
     unknown = letter("", "unsubscribe", Content_Type='text/plain; charset="x-none"')
     null = letter("", "unsubscribe", Message_ID="<2@x>").replace(b"ibe", b"\0ibe")
     encoded = letter("", "aABp", Content_Transfer_Encoding="base64", Message_ID="<3@x>")
-    said = inbox(unknown, null, encoded)
-    assert [one["reason"].partition(". ")[2] for one in said] == ["Its charset 'x-none' is unknown."] + [
+    results = inbox(unknown, null, encoded)
+    assert [one["reason"].partition(". ")[2] for one in results] == ["Its charset 'x-none' is unknown."] + [
         "It has null bytes."
     ] * 2
-    assert [one["action"] for one in said] == ["act", "act", "ask"] and all(one["kept"] for one in said)
+    assert [one["action"] for one in results] == ["act", "act", "ask"] and all(one["kept"] for one in results)
 
 
 def test_an_empty_mbox_has_no_message(shop, inbox):
-    """Nor has an empty standard input: no line, and exit code 0."""
+    """An empty mbox and an empty standard input print no line and exit with 0."""
     outcome = shop.site.app.test_cli_runner().invoke(args=["privacy", "inbox", "--json"], input=b"")
     assert (outcome.exit_code, outcome.output, inbox(b"")) == (0, "", [])
 
 
-def test_promise_36_what_cannot_be_read_is_kept_for_a_person(shop, inbox):
-    """A copy for the site's own user alone; its headers are read, however large the rest is."""
+def test_promise_36_an_oversized_message_is_kept_for_an_operator(shop, inbox):
+    """A private copy is kept, and the headers are read however large the body is."""
     large = letter("A film", "x" * (50 * 1024 * 1024), To="privacy@shop.example")
-    (said,) = inbox(large)
-    path = shop.site.folder / "privacy-mail-aside" / said["kept"].rpartition("/")[2]
-    assert (said["action"], said["request"]) == ("ask", 1) and "It has 50 MB, of which the headers were read." in said[
+    (result,) = inbox(large)
+    path = shop.site.folder / "privacy-mail-aside" / result["kept"].rpartition("/")[2]
+    assert (result["action"], result["request"]) == ("ask", 1) and "It has 50 MB, of which the headers were read." in result[
         "reason"
     ]
     assert path.stat().st_size == len(large) and path.stat().st_mode & 0o777 == 0o600
@@ -261,7 +261,7 @@ def test_promise_36_what_cannot_be_read_is_kept_for_a_person(shop, inbox):
 
 
 def test_copies_are_deleted_after_the_declared_time(shop, inbox):
-    """By `flask privacy prune`, which says so, and by the next run of the inbox; until then they stay."""
+    """`flask privacy prune` and the next run of the inbox delete expired copies."""
     folder = shop.site.folder / "privacy-mail-aside"
     inbox(b"\0" * 100, b"\0" * 200)
     for age, path in zip((91, 89), sorted(folder.iterdir()), strict=True):
@@ -273,13 +273,13 @@ def test_copies_are_deleted_after_the_declared_time(shop, inbox):
 
 
 def test_promise_36_a_mail_without_a_sender_is_not_lost(shop, inbox):
-    """It becomes a request of nobody's, which a person reads."""
+    """A mail without a sender becomes a request without an address."""
     inbox(letter("How do I unsubscribe?", From=None))
     assert requests(shop) == [("object", "nobody@mail.invalid", "verified", "mail")]
 
 
-def test_a_database_that_is_away_loses_no_mail(shop, inbox, tmp_path):
-    """The command could not look, and the next run does what this one could not."""
+def test_no_mail_is_lost_while_the_database_is_away(shop, inbox, tmp_path):
+    """The command exits with 2, and the next run processes the messages."""
     database = shop.site.folder / "privacy-rights.sqlite"
     good = database.read_bytes()
     (tmp_path / "0.eml").write_bytes(letter())
@@ -289,26 +289,26 @@ def test_a_database_that_is_away_loses_no_mail(shop, inbox, tmp_path):
     assert inbox(letter())[0]["reason"] == "the subject is the word" and shop.may(PERSON) == "opted-out"
 
 
-def test_mails_do_not_close_the_form(shop, inbox, monkeypatch):
-    """However many come in, whoever asks by the form is heard."""
+def test_mails_do_not_use_up_the_forms_rate_limit(shop, inbox, monkeypatch):
+    """The request form stays open, however many mails arrive."""
     monkeypatch.setattr("flask_mixamo_privacy.rights.desk.PER_HOUR", 3)
     inbox(*(letter("How do I unsubscribe?", Message_ID=f"<{n}@x>") for n in range(4)))
     assert shop.site.visitor().post("/privacy/requests", data={"kind": "access", "email": ADA}).status_code == 303
 
 
-def test_promise_36_mutated_mail_never_raises_and_never_acts_for_nothing():
-    """Without the word, a token or a feedback report nobody is taken off; `make mutations` runs 100,000."""
+def test_promise_36_mutated_mail_never_raises_and_never_unsubscribes_by_accident():
+    """No mutated mail without the word, a token or a feedback report unsubscribes a person."""
     counted = run(2000)
     assert sum(counted.values()) == 2000 and min(counted.values()) > 50
 
 
-def test_check_says_whose_word_is_taken(tiny):
-    """Until the site names its mail server, or where it reads no mail."""
-    said = "PRIVACY_MAIL_SERVER is not set: the topmost Authentication-Results is believed"
+def test_check_warns_while_the_mail_server_is_not_set(tiny):
+    """The warning ends once the site names its mail server or if it reads no mail."""
+    warning = "PRIVACY_MAIL_SERVER is not set: the topmost Authentication-Results is believed"
     for config, expected in (
         ({}, True),
         ({"PRIVACY_MAIL_SERVER": "mx.shop.example"}, False),
         ({"PRIVACY_POLICY": None}, False),
     ):
         with Shop(tiny, **config) as shop:
-            assert (said in shop.site.cli("check").output) == expected
+            assert (warning in shop.site.cli("check").output) == expected

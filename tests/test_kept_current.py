@@ -1,4 +1,4 @@
-"""Reports are kept current by the loader: events, cursors and what closes with them are one transaction."""
+"""Reports during a load: events, cursors and the reports that close with them are one transaction."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def mend(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("table", ["cells", "pieces", "people", "distinct_visitors", "events"])
-def test_a_fault_leaves_neither_events_nor_what_was_counted_of_them(tmp_path, table):
-    """Wherever in the transaction it comes; the second try is complete."""
+def test_a_failed_load_keeps_neither_events_nor_counts(tmp_path, table):
+    """A failure anywhere in the transaction keeps nothing, and the second try is complete."""
     events, kept, other = traffic(5, 14, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     fault(kept, table)
     with pytest.raises(StoreUnavailable):
@@ -49,8 +49,8 @@ def test_a_fault_leaves_neither_events_nor_what_was_counted_of_them(tmp_path, ta
     assert published(kept) == published(other)
 
 
-def test_after_a_fault_in_the_middle_of_a_pass_reports_say_what_was_loaded(tmp_path, monkeypatch):
-    """The batches before it are there, with what closed with them, and nothing of the one that failed."""
+def test_after_a_failed_batch_reports_have_the_batches_before_it(tmp_path, monkeypatch):
+    """The earlier batches are counted and published, and nothing of the failed batch is."""
     monkeypatch.setattr(loader, "_CHUNK", 40_000)  # one or two days
     days, kept, whole = by_day(traffic(5, 20, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     kept.write(days)
@@ -66,8 +66,8 @@ def test_after_a_fault_in_the_middle_of_a_pass_reports_say_what_was_loaded(tmp_p
     assert published(kept) == published(whole)
 
 
-def test_a_backlog_of_many_segments_is_published_as_it_would_have_been(tmp_path, monkeypatch):
-    """In many transactions or in one, from many files or one, in whatever order they lie; and a rebuild agrees."""
+def test_a_backlog_of_many_segments_is_published_like_a_daily_load(tmp_path, monkeypatch):
+    """The tables do not depend on the number of transactions, the number of files or their order."""
     days, kept, whole = by_day(traffic(6, 60, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     whole.load([event for day in days for event in day], END)
     monkeypatch.setattr(loader, "_CHUNK", 20_000)
@@ -77,8 +77,8 @@ def test_a_backlog_of_many_segments_is_published_as_it_would_have_been(tmp_path,
     assert kept.rebuilder.rebuild().skipped == () and published(kept) == published(whole)
 
 
-def test_the_same_lines_again_are_not_counted_again(tmp_path, monkeypatch):
-    """Neither in the same pass nor in a later one, though they are in other segments."""
+def test_repeated_lines_are_not_counted_again(tmp_path, monkeypatch):
+    """Lines that recur in other segments are counted once, in the same pass or in a later one."""
     days, kept, once = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     monkeypatch.setattr(loader, "_CHUNK", 20_000)
     kept.write([day for day in days for _ in range(2)])
@@ -89,8 +89,8 @@ def test_the_same_lines_again_are_not_counted_again(tmp_path, monkeypatch):
     assert published(kept) == published(once)
 
 
-def test_promise_18_who_is_erased_during_a_pass_is_not_counted_in_it(tmp_path, monkeypatch):
-    """What the pass has at hand of a day that is not closed yet is not used then."""
+def test_promise_18_a_visitor_erased_during_a_pass_is_not_counted(tmp_path, monkeypatch):
+    """What a pass holds in memory of an open day is not used after an erasure."""
     monkeypatch.setattr(loader, "_CHUNK", 5000)  # a segment
     kept = Kept(tmp_path)
     kept.write([views(*SIX, "gone"), views(*SIX, hour=13, tag="later")])
@@ -99,8 +99,8 @@ def test_promise_18_who_is_erased_during_a_pass_is_not_counted_in_it(tmp_path, m
     assert kept.reports.report("pages", Window.of("day", FIRST)).total == 12
 
 
-def test_loaders_at_once_count_each_event_once(tmp_path):
-    """Two machines with logs of their own, one database; the same lines in both."""
+def test_concurrent_loaders_count_each_event_once(tmp_path):
+    """Two loaders with the same lines and one database count each event once."""
     days, one = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a")
     both = [one, Kept(tmp_path / "b", str(one.store.database.url))]
     both[0].write(days)
@@ -114,8 +114,8 @@ def test_loaders_at_once_count_each_event_once(tmp_path):
     assert one.reports.report("pages", ALL).total == number
 
 
-def test_a_pass_that_leaves_a_rest_publishes_nothing_that_it_belongs_to(tmp_path, monkeypatch):
-    """A serving process loads a batch at a time; in the end it comes to the same."""
+def test_an_unfinished_pass_publishes_nothing_that_the_rest_belongs_to(tmp_path, monkeypatch):
+    """Loading one batch at a time has the same result in the end."""
     monkeypatch.setattr(loader, "_CHUNK", 20_000)
     days, kept, whole = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     kept.write(days)
@@ -125,8 +125,8 @@ def test_a_pass_that_leaves_a_rest_publishes_nothing_that_it_belongs_to(tmp_path
     assert len(passes) > 5 and published(kept) == published(whole)
 
 
-def test_a_segment_whose_first_line_is_no_event_keeps_no_day_open(tmp_path, monkeypatch):
-    """It is loaded first, since it may be of any day."""
+def test_a_segment_whose_first_line_is_malformed_keeps_no_day_open(tmp_path, monkeypatch):
+    """Such a segment is loaded first, because it may belong to any day."""
     monkeypatch.setattr(loader, "_CHUNK", 20_000)
     days, kept, whole = by_day(traffic(6, 12, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     kept.write(days)
@@ -136,6 +136,6 @@ def test_a_segment_whose_first_line_is_no_event_keeps_no_day_open(tmp_path, monk
     assert published(kept) == published(whole)
 
 
-def test_what_is_loaded_is_counted_as_it_is():
-    """A row of the store has the columns of the tally, in their order."""
+def test_the_stored_columns_are_the_counted_columns():
+    """A stored row has the columns of the tally in the same order."""
     assert COLUMNS == COUNTED == Columns._fields

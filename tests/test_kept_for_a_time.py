@@ -1,4 +1,4 @@
-"""What is kept for a time after an erasure ends when that time is over, whatever the shape of the row."""
+"""Retained data: what is kept after an erasure is deleted at the end of its period, whatever the row looks like."""
 
 from datetime import UTC, datetime
 
@@ -101,8 +101,8 @@ class Shop:
 BEHIND = {Account: "email", Invoice: "account_id.email"}
 
 
-def test_what_is_kept_behind_a_foreign_key_ends(tmp_path, tiny, clock):
-    """The account stays empty for as long as it tells whose invoice that was; then both go, and no guest's invoice."""
+def test_data_retained_through_a_foreign_key_ends(tmp_path, tiny, clock):
+    """The empty account stays until its retained invoice ends; then both are deleted, and no guest's invoice."""
     shop = Shop(
         tmp_path, tiny, BEHIND, Account(id=1, email=ADA), Invoice(account_id=1, address="1 Lane"), Invoice(address="G")
     )
@@ -117,8 +117,8 @@ def test_what_is_kept_behind_a_foreign_key_ends(tmp_path, tiny, clock):
     assert (shop.rows(Invoice, "address"), shop.rows(Account, "id")) == ([("G",)], [])
 
 
-def test_the_way_over_another_column_than_the_accounts_own_is_marked_too(tmp_path, tiny, clock):
-    """An account that goes by its login, and an invoice that goes by the account's address."""
+def test_a_path_through_another_column_is_anonymised_too(tmp_path, tiny, clock):
+    """An account found by its login and an invoice found by an address are both anonymised."""
     shop = Shop(
         tmp_path, tiny, BEHIND | {Account: "login"}, Account(id=1, email=ADA, login=ADA), Invoice(account_id=1, address="1")
     )
@@ -128,8 +128,8 @@ def test_the_way_over_another_column_than_the_accounts_own_is_marked_too(tmp_pat
     assert (shop.rows(Invoice, "id"), shop.rows(Account, "id")) == ([], [])
 
 
-def test_an_account_waits_for_no_living_persons_invoice(tmp_path, tiny, clock):
-    """What is not erased stays when what was kept beside it ends."""
+def test_an_erased_account_is_not_kept_by_an_invoice_of_another_person(tmp_path, tiny, clock):
+    """Another person's invoice stays, and the erased account ends with its own invoice."""
     rows = [Account(id=1, email=ADA), Account(id=2, email="b@shop.example")]
     shop = Shop(tmp_path, tiny, BEHIND, *rows, *(Invoice(account_id=one, address=str(one)) for one in (1, 2)))
     shop.erase()
@@ -138,8 +138,8 @@ def test_an_account_waits_for_no_living_persons_invoice(tmp_path, tiny, clock):
     assert (shop.rows(Invoice, "address"), shop.rows(Account, "id")) == ([("2",)], [(2,)])
 
 
-def test_of_two_periods_each_ends_in_its_own_time(tmp_path, tiny, clock):
-    """The telephone number after a year, the address after ten, and the row with it."""
+def test_two_retention_periods_end_independently(tmp_path, tiny, clock):
+    """The telephone number ends after a year, and the address ends with the row after ten."""
     shop = Shop(
         tmp_path, tiny, {Bill: "email"}, Bill(email=ADA, address="1 Lane"), Bill(email="b@shop.example", address="2")
     )
@@ -154,8 +154,8 @@ def test_of_two_periods_each_ends_in_its_own_time(tmp_path, tiny, clock):
     assert shop.rows(Bill, "address") == [("2",)]
 
 
-def test_an_address_that_was_kept_ends(tmp_path, tiny, clock):
-    """Nothing in the row says that its person was erased: the ledger does. Whoever was not erased stays."""
+def test_a_retained_address_ends(tmp_path, tiny, clock):
+    """The ledger alone shows that the person was erased, and no other person's row ends."""
     kept = Field("email", "identifying", "Your address.", "keep", "A court asked.", Period(1, "year"))
     shop = Shop(tmp_path, tiny, {Account: "email"}, Account(email=ADA), Account(email="b@shop.example"), fields=[kept])
     shop.erase()
@@ -168,8 +168,8 @@ def test_an_address_that_was_kept_ends(tmp_path, tiny, clock):
 
 
 @pytest.mark.parametrize("model", [Post, Reply])
-def test_what_is_unique_together_with_others_is_made_anonymous_twice(tmp_path, tiny, model):
-    """By a constraint or by an index: one mark is as good as another, and no two are the same."""
+def test_unique_columns_are_anonymised_without_a_conflict(tmp_path, tiny, model):
+    """Two erased persons get different placeholders under a unique constraint or index."""
     people = [ADA, "b@shop.example"]
     shop = Shop(tmp_path, tiny, {model: "email"}, *(model(email=one, nick=one) for one in people))
     for one in people:
@@ -204,13 +204,13 @@ LONG = Field("email", "identifying", "Your address.", "keep", "A court asked.", 
         ({Account: "email"}, "'accounts.email' is kept for longer than the ledger knows of an erasure", [LONG]),
     ],
 )
-def test_what_would_not_end_is_told(tmp_path, tiny, subjects, why, fields):
-    """By `flask privacy check`, before anybody is promised that it ends."""
+def test_retention_without_an_end_is_reported(tmp_path, tiny, subjects, why, fields):
+    """`flask privacy check` reports a declaration whose retained data would never end."""
     outcome = Shop(tmp_path, tiny, subjects, fields=fields).site.cli("check")
     assert f"keeps something for a time, and it would stay for ever: {why}." in outcome.output and outcome.exit_code == 1
 
 
-def test_what_ends_is_not_told(tmp_path, tiny):
-    """Every other shape in this file is kept as long as is said."""
+def test_retention_with_an_end_is_not_reported(tmp_path, tiny):
+    """No other table of this file is reported."""
     outcome = Shop(tmp_path, tiny, BEHIND | {Bill: "email", Post: "email"}).site.cli("check")
     assert "would stay for ever" not in outcome.output

@@ -1,4 +1,4 @@
-"""Thirty languages: whole catalogues, the visitor's own, and English where words are missing, marked as such."""
+"""Thirty languages: complete catalogues, the visitor's own language, and marked English where a text is missing."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ OTHERS = [code for code in SHIPPED if code != "en"]
 
 @cache
 def messages(name):
-    """A catalogue: what is translated to what, and which of it is fuzzy."""
+    """Return the translations of a catalogue, and its fuzzy messages."""
     with (PACKAGE / "translations" / name).open("rb") as file:
         found = [message for message in read_po(file) if message.id]
     return {m.id: m.string for m in found}, {m.id for m in found if m.fuzzy}
@@ -36,29 +36,29 @@ def placeholders(text):
 
 
 @pytest.mark.parametrize(("name", "template"), CATALOGUES)
-def test_a_catalogue_misses_no_string(name, template):
-    """Every string of the template is translated, none is a guess, and none is left of an older template."""
+def test_a_catalogue_is_complete(name, template):
+    """A catalogue translates every text of the template, has no fuzzy text and no obsolete one."""
     (found, fuzzy), (wanted, _) = messages(name), messages(template)
     assert (set(wanted) - set(found), set(found) - set(wanted), fuzzy) == (set(), set(), set())
-    assert [msgid for msgid, said in found.items() if not said.strip()] == []
+    assert [msgid for msgid, translation in found.items() if not translation.strip()] == []
 
 
 @pytest.mark.parametrize(("name", "template"), CATALOGUES)
-def test_a_catalogue_misses_no_placeholder(name, template):
-    """What is filled in is filled in everywhere, and nothing else can be."""
+def test_a_catalogue_has_every_placeholder(name, template):
+    """Each translation has the same placeholders as the original."""
     found, _ = messages(name)
-    assert [msgid for msgid, said in found.items() if placeholders(said) != placeholders(msgid)] == []
+    assert [msgid for msgid, translation in found.items() if placeholders(translation) != placeholders(msgid)] == []
 
 
-#: Modules with sentences of the catalogues in constants, said later.
+#: Modules that hold catalogue sentences in constants.
 HELD = {("views", f"{name}.py") for name in ("consent", "decision", "me", "receipt", "requests")} | {
     ("rights", "people.py"),
     ("flask_mixamo_privacy", "refusing.py"),
 }
 
 
-def said_in_python():
-    """Every text that the package hands to a language, or holds in readiness for one."""
+def texts_in_python():
+    """Yield every text that the package passes to a translator, or holds in a constant for one."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("t", "self.t", "here.language", "_buttons"):
@@ -73,8 +73,8 @@ def _texts(nodes):
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
-def said_in_templates():
-    """Every text that a template hands to its language, by itself or by a macro."""
+def texts_in_templates():
+    """Yield every text that a template passes to its translator, directly or by a macro."""
     for path in Path(folder("templates")).rglob("*.html"):
         text = path.read_text()
         yield from re.findall(r'(?<!\w)t\("([^"]+)"', text)
@@ -82,8 +82,8 @@ def said_in_templates():
         yield from re.findall(r'\("([^"]+)", policy\.\w+_of', text)
 
 
-def said_in_the_start_file():
-    """Every text of the policy that a site has before it writes one."""
+def texts_in_the_start_file():
+    """Yield every translatable text of the policy that a new site starts with."""
     found = tomllib.loads(START.read_text())
     yield found["site"]["name"]
     for table in (*found["purposes"], *found["cookies"]):
@@ -91,19 +91,19 @@ def said_in_the_start_file():
 
 
 @pytest.mark.parametrize(
-    ("said", "least"),
-    [(said_in_python, 90), (said_in_templates, 30), (said_in_the_start_file, 12)],
+    ("collect", "least"),
+    [(texts_in_python, 90), (texts_in_templates, 30), (texts_in_the_start_file, 12)],
     ids=["code", "pages", "start file"],
 )
-def test_every_text_is_in_a_template_for_translators(said, least):
-    """What is said in code, in pages and in the start file can be said in any language."""
-    texts = set(said())
+def test_every_text_is_in_a_catalogue_template(collect, least):
+    """Every text of the code, the pages and the start file is in a catalogue template."""
+    texts = set(collect())
     assert len(texts) >= least, sorted(texts)
     assert texts - set(messages("visitor.pot")[0]) - set(messages("policy.pot")[0]) == set()
 
 
-def test_what_visitors_meet_first_is_in_the_template_of_thirty_languages():
-    """The banner, the settings page and the page that asks for consent fall back to English nowhere."""
+def test_what_visitors_see_first_is_in_the_template_of_thirty_languages():
+    """No text of the banner, the settings page or the consent page falls back to English."""
     first = set()
     for name in ("banner", "settings", "_removed_storage", "consent_required", "me"):
         text = (Path(folder("templates")) / "mixamo_privacy" / f"{name}.html").read_text()
@@ -114,23 +114,23 @@ def test_what_visitors_meet_first_is_in_the_template_of_thirty_languages():
 
 
 @pytest.mark.parametrize("code", SHIPPED)
-def test_refusing_is_said_no_longer_than_accepting(code):
-    """Nowhere is "Reject all" longer-winded than "Accept all"."""
+def test_the_word_for_reject_is_no_longer_than_the_one_for_accept(code):
+    """ "Reject all" is about as short as "Accept all" in every language."""
     accept, reject = (language(code)(msgid).text for msgid in ("Accept all", "Reject all"))
     assert accept != reject and len(reject) <= 1.35 * len(accept) + 2
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_a_language_is_not_english(code):
-    """Its buttons have words of its own, and its banner text reads as long as the English one, about."""
+def test_a_language_has_its_own_words(code):
+    """The buttons are translated, and the banner's text is about as long as in English."""
     t, asked = language(code), Banner().text
     assert [msgid for msgid in ("Accept all", "Reject all", "Save my choice") if t(msgid).text == msgid] == []
     assert t.of(asked, "en").lang == code and len(t.of(asked, "en").text) <= 1.5 * len(asked)
 
 
 @pytest.mark.parametrize(("code", "dir"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl"), ("he", "rtl")])
-def test_pages_say_their_language_and_direction(tiny, code, dir):
-    """The banner on a foreign page, and the whole page where it is ours."""
+def test_pages_have_their_language_and_direction(tiny, code, dir):
+    """The banner on the site's page and the extension's own page have ``lang`` and ``dir``."""
     visitor = tiny().visitor(Accept_Language=code)
     assert re.search(rf'<form class="privacy-banner"[^>]* lang="{code}" dir="{dir}">', visitor.get("/").text)
     for path in ("/privacy/consent", "/privacy/"):
@@ -141,7 +141,7 @@ def test_pages_say_their_language_and_direction(tiny, code, dir):
 
 
 def heading(visitor, path="/privacy/consent"):
-    """The language of a page, and its first heading."""
+    """Return the language of a page, and its first heading."""
     text = visitor.get(path).text
     return re.search(r'<html lang="([\w-]+)"', text)[1], re.search(r"<h1>([^<]+)</h1>", text)[1]
 
@@ -158,8 +158,8 @@ def expected(code):
         ("en;q=0.1, ja;q=0.9", "ja"), ("he-IL", "he"), ("DE", "de"),
     ],
 )  # fmt: skip
-def test_the_browser_chooses_among_the_shipped(tiny, accept, code):
-    """The best of what it accepts; for anything else the policy's own language; caches are told."""
+def test_the_browser_chooses_among_the_shipped_languages(tiny, accept, code):
+    """The best accepted language is used, else the policy's language, and caches vary by it."""
     visitor = tiny().visitor(Accept_Language=accept)
     assert heading(visitor) == expected(code)
     for path in ("/", "/privacy/", "/privacy/consent"):
@@ -174,22 +174,22 @@ def test_the_browser_chooses_among_the_shipped(tiny, accept, code):
     ],
 )  # fmt: skip
 def test_the_site_may_choose_the_language(tiny, locale, code):
-    """By a code or a callable, whatever the browser accepts, and then caches need not know that."""
+    """A language code or a callable overrides the browser, and caches then do not vary by language."""
     visitor = tiny(PRIVACY_LOCALE=locale).visitor(Accept_Language="it")
     assert heading(visitor) == expected(code)
     assert "Accept-Language" not in visitor.get("/privacy/consent").headers["Vary"]
 
 
 @pytest.mark.parametrize(("chosen", "code"), [("fr", "fr"), ("de_CH", "de"), ("zh_Hans_CN", "zh"), ("sw", "en")])
-def test_flask_babels_locale_is_taken_where_it_is_there(tiny, chosen, code):
-    """The site's own choice of language is ours; one that is not shipped falls back to the policy's."""
+def test_the_locale_of_flask_babel_is_used_if_present(tiny, chosen, code):
+    """Flask-Babel's locale is used; one that is not shipped falls back to the policy's language."""
     site = tiny()
     Babel(site.app, locale_selector=lambda: chosen)
     assert heading(site.visitor(Accept_Language="it")) == expected(code)
 
 
-def test_the_setting_comes_before_flask_babel(tiny):
-    """Whoever sets PRIVACY_LOCALE means it."""
+def test_the_setting_takes_precedence_over_flask_babel(tiny):
+    """PRIVACY_LOCALE takes precedence over Flask-Babel's locale."""
     site = tiny(PRIVACY_LOCALE="es")
     Babel(site.app, locale_selector=lambda: "fr")
     assert heading(site.visitor()) == expected("es")
@@ -197,7 +197,7 @@ def test_the_setting_comes_before_flask_babel(tiny):
 
 @pytest.fixture
 def speaking(tiny, tmp_path):
-    """Builds the site whose start file has these pieces replaced."""
+    """Builds the site whose start file has these replacements."""
 
     def build(*edits, **config):
         text = START.read_text()
@@ -212,13 +212,13 @@ def speaking(tiny, tmp_path):
 
 @pytest.mark.parametrize("accept", ["tlh", "", "*"])
 def test_an_unknown_language_falls_back_to_the_policys(speaking, accept):
-    """A Spanish site answers in Spanish whom it does not understand."""
+    """A Spanish site answers in Spanish if the visitor's language is not shipped."""
     site = speaking(('language = "en"', 'language = "es"'))
     assert heading(site.visitor(Accept_Language=accept)) == expected("es")
 
 
-def test_a_sentence_without_translation_is_english_and_says_so(tiny):
-    """In Polish the policy's heading is Polish; its sentences are English, marked for whoever reads them aloud."""
+def test_an_untranslated_sentence_is_english_and_marked_as_english(tiny):
+    """In Polish the heading is Polish, and the English sentences have ``lang="en"`` for screen readers."""
     text = tiny().visitor(Accept_Language="pl").get("/privacy/").text
     assert language("pl")("Privacy policy").text != "Privacy policy"
     assert '<html lang="pl" dir="ltr">' in text and f"<h1>{language('pl')('Privacy policy')}</h1>" in text
@@ -227,35 +227,35 @@ def test_a_sentence_without_translation_is_english_and_says_so(tiny):
 
 
 @pytest.mark.parametrize("code", WHOLE)
-def test_in_five_languages_the_policy_is_whole(tiny, code):
-    """Nothing on the page falls back, nor is marked as another language."""
+def test_in_five_languages_the_policy_is_complete(tiny, code):
+    """No text on the page falls back to English or is marked as another language."""
     article = tiny().visitor(Accept_Language=code).get("/privacy/").text.partition("<article")[2]
     assert set(re.findall(r' lang="([\w-]+)"', article)) == {code}
 
 
-def test_standard_words_of_the_start_file_are_translated(tiny):
-    """A site that writes no texts is read in the visitor's language all the same."""
+def test_standard_texts_of_the_start_file_are_translated(tiny):
+    """A site without texts of its own is shown in the visitor's language."""
     text = tiny().visitor(Accept_Language="de").get("/privacy/consent").text
     assert f">{language('de')('Statistics')}</label>" in text and ">Statistics<" not in text
 
 
 def test_a_sites_own_texts_are_shown_per_language(speaking):
-    """The visitor's where there is one, else the site's language, marked."""
+    """A text is in the visitor's language if the site has it, else in the site's language and marked."""
     site = speaking(("[log]", '[banner]\ntext = { en = "May we?", de = "Dürfen wir?" }\n\n[log]'))
     texts = {code: site.visitor(Accept_Language=code).get("/").text for code in ("en", "de", "fr")}
     assert "<p>May we?</p>" in texts["en"] and "<p>Dürfen wir?</p>" in texts["de"]
     assert '<p><span lang="en" dir="ltr">May we?</span></p>' in texts["fr"]
 
 
-def test_a_sites_own_words_are_not_guessed_at(speaking):
-    """A text in one language stays in it, and is marked on a page in another."""
+def test_a_sites_own_texts_are_not_translated(speaking):
+    """A text that the site has in one language stays in it, and is marked on other pages."""
     site = speaking(('language = "en"', 'language = "de"'), ('title = "Statistics"', 'title = "Zählung"'))
     assert '<span lang="de" dir="ltr">Zählung</span>' in site.visitor(Accept_Language="ar").get("/privacy/consent").text
 
 
 @pytest.mark.parametrize("code", ["he", "pl"])
 def test_an_earlier_version_in_english_reads_from_the_left(speaking, code):
-    """On a page of any direction the text that was frozen keeps its own."""
+    """The frozen English text keeps its direction on a page of any direction."""
     site = speaking()
     assert site.cli("policy", "freeze", "--date", "2026-05-08").exit_code == 0
     text = site.visitor(Accept_Language=code).get("/privacy/versions/2026-05-08").text
@@ -264,8 +264,8 @@ def test_an_earlier_version_in_english_reads_from_the_left(speaking, code):
 
 
 @pytest.mark.parametrize(("path", "kind"), [("policy.md", "text"), ("policy.json", "json")])
-def test_the_other_forms_are_in_the_visitors_language_too(tiny, path, kind):
-    """Markdown and JSON as well as the page."""
+def test_the_other_formats_are_in_the_visitors_language_too(tiny, path, kind):
+    """Markdown and JSON are in the visitor's language, like the page."""
     response = tiny().visitor(Accept_Language="de").get(f"/privacy/{path}")
     title = language("de")("Privacy policy").text
     assert title != "Privacy policy"
@@ -302,7 +302,7 @@ MEASURE = """() => {
 @pytest.mark.browser
 @pytest.mark.parametrize("code", SHIPPED)
 def test_the_banner_fits_a_small_phone(tiny, serve, open_browser, code):
-    """At 320 × 568 no button's text is cut or runs over, and most of the page stays in sight."""
+    """At 320 × 568 no button's text is cut or overflows, and most of the page stays visible."""
     page = open_browser(viewport={"width": 320, "height": 568}, locale=code)
     page.goto(serve(tiny().app))
     found = page.evaluate(MEASURE)

@@ -1,4 +1,4 @@
-"""The ledger: what it answers when it is asked, and whom its entries are about."""
+"""The ledger: its queries, and the pseudonyms of its entries."""
 
 import json
 
@@ -21,8 +21,8 @@ def written(ledger, *kinds, **since):
     return [(row["kind"], row["at"][:10]) for row in ledger.entries(*kinds, **since)]
 
 
-def test_a_ledger_tells_its_entries_by_kind_and_time(ledger):
-    """All of them in the order of writing; of some kinds; from a day on; none before there is a file."""
+def test_the_ledger_lists_entries_by_kind_and_time(ledger):
+    """Entries are listed in the order of writing, by kind and from a day on; without a file there are none."""
     assert written(ledger) == []
     for day in DAYS:
         ledger.append(Entry("erasure", f"{day}T12:00:00.000Z"))
@@ -33,16 +33,16 @@ def test_a_ledger_tells_its_entries_by_kind_and_time(ledger):
     assert written(ledger, since="2026-05-09T00:00:00.000Z") == [("erasure", DAYS[2])]
 
 
-def test_an_entry_names_somebody_by_a_keyed_hash_and_its_key(ledger):
-    """Nobody by default."""
+def test_an_entry_has_the_subject_as_a_keyed_hash_and_the_key_id(ledger):
+    """An entry has a keyed hash and its key's id, and no subject by default."""
     key_id, hashed = Keys(OLD, "").hash("user 7")
     ledger.append(Entry("erasure", DAYS[0], subject=hashed, subject_key=key_id))
     ledger.append(Entry("refusal", DAYS[0]))
     assert [(row["subject"], row["subject_key"]) for row in ledger.entries()] == [(hashed, "old"), ("", "")]
 
 
-def test_somebody_is_found_under_every_key_that_is_kept():
-    """By each key's id, the newest last, and the same however many keys there are."""
+def test_a_subject_is_found_under_every_key_that_is_kept():
+    """The pseudonyms have one per key, by its id, the newest last."""
     before, after = Keys(OLD, ""), Keys(OLD | NEW, "")
     assert list(after.hashes_by_key("user 7")) == ["old", "new"]
     assert after.hashes_by_key("user 7")["old"] == before.hash("user 7")[1]
@@ -50,8 +50,8 @@ def test_somebody_is_found_under_every_key_that_is_kept():
     assert after.hashes_by_key("user 8") != after.hashes_by_key("user 7")
 
 
-def test_promise_16_an_erasure_by_command_names_the_visitor_by_a_hash_alone(tiny):
-    """The ledger can tell again whom it is about, and nobody else can."""
+def test_promise_16_an_erasure_by_command_has_the_visitor_as_a_hash_alone(tiny):
+    """Only the holder of the key can identify the visitor of the entry."""
     site = tiny(PRIVACY_KEYS=OLD)
     assert site.cli("erase", "a-visitor").exit_code == 0
     row = site.ledger("erasure")[0]
@@ -60,7 +60,7 @@ def test_promise_16_an_erasure_by_command_names_the_visitor_by_a_hash_alone(tiny
 
 
 def test_an_entry_is_pseudonymised_stamped_and_encoded_in_one_place(ledger):
-    """The detail keeps its order; a person is hashed under one spelling; a text is kept once, with its language."""
+    """The detail keeps its order; a person has one spelling before hashing; a text is kept once, with its language."""
     text = ShownText("banner", "de", "{}", "print")
     written = ledger.record("grant", subject=" Ada@Example.org", text=text, detail={"z": "ü", "a": [1]}, purposes=("s",))
     spooled = ledger.record_or_spool("access", pseudonym=("old", "0a"), at="2026-05-08", detail={"list": "ü"}, escape=False)

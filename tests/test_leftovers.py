@@ -1,4 +1,4 @@
-"""What a withdrawal removes from the browser, and how it says so."""
+"""The clean-up after a withdrawal: what is removed from the browser, and what the response reports."""
 
 import re
 
@@ -23,7 +23,7 @@ POLICY = with_services(cookies=DECLARED)
 
 @pytest.fixture
 def consenting(tiny):
-    """A visitor who accepted everything, with what the site has set since then."""
+    """A visitor who accepted everything, with what the site has stored since then."""
 
     def build(host="localhost", **headers):
         visitor = tiny(PRIVACY_POLICY=POLICY, SERVER_NAME=host).visitor(**headers)
@@ -37,14 +37,14 @@ def consenting(tiny):
 
 
 def deleted(response):
-    """Name, path and domain of each cookie that a response deletes."""
-    gone = [header for header in response.headers.getlist("Set-Cookie") if "Max-Age=0" in header]
-    parts = [dict(part.strip().partition("=")[::2] for part in header.split(";")) for header in gone]
+    """Return name, path and domain of each cookie that a response deletes."""
+    deletions = [header for header in response.headers.getlist("Set-Cookie") if "Max-Age=0" in header]
+    parts = [dict(part.strip().partition("=")[::2] for part in header.split(";")) for header in deletions]
     return {(next(iter(part)), part["Path"], part.get("Domain")) for part in parts}
 
 
 def test_promise_18_every_declared_cookie_of_the_purpose_is_deleted(consenting):
-    """Those that came with the request, and those that a path of their own kept from coming; not the necessary one."""
+    """Declared cookies are deleted if the browser sent them or has them under another path; a necessary one stays."""
     found = deleted(choose(consenting(), "reject_all"))
     assert found == {
         ("_seen_walk", "/", None), ("_seen_run", "/", None), ("shelf", "/", None), ("shelf", "/shop", None),
@@ -53,7 +53,7 @@ def test_promise_18_every_declared_cookie_of_the_purpose_is_deleted(consenting):
 
 
 def test_a_cookie_under_a_prefix_is_deleted_too(consenting):
-    """The guard lets it be set under its bare name, so it goes under that name; __Host- has no domain and no other path."""
+    """A prefixed cookie is deleted under its prefixed name; ``__Host-`` has no domain and only the path /."""
     visitor = consenting("www.shop.example")
     for name in ("__Host-_seen", "__Secure-_seen"):
         visitor.set_cookie(name, "1", domain="www.shop.example")
@@ -63,7 +63,7 @@ def test_a_cookie_under_a_prefix_is_deleted_too(consenting):
 
 
 def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting):
-    """A script may have set it for the whole domain, and the request does not tell."""
+    """A script may have set the cookie for the parent domain, which the request does not show."""
     found = deleted(choose(consenting("www.shop.example"), "reject_all"))
     assert {("_seen_run", "/", domain) for domain in (None, "www.shop.example", "shop.example")} <= found
 
@@ -73,19 +73,19 @@ def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting):
     [("localhost", []), ("127.0.0.1:5000", []), ("[::1]:5000", []), ("shop.example:443", ["shop.example"]),
      ("a.b.example", ["a.b.example", "b.example"])],
 )  # fmt: skip
-def test_only_a_name_has_domains_above_it(host, domains):
-    """An address and a lone word have none."""
+def test_only_a_host_name_has_parent_domains(host, domains):
+    """An IP address and a name of one label have no parent domain."""
     assert parents(host) == domains
 
 
-def test_a_host_cookie_is_deleted_the_only_way_it_can_be():
-    """On the path / and with no domain, else browsers ignore the header."""
+def test_a_host_cookie_is_deleted_on_the_path_root_without_a_domain():
+    """Browsers ignore any other deletion of a ``__Host-`` cookie."""
     cookie = Cookie("__Host-a", "media", "1 day", "A.", path="/shop")
     assert [*deletions([cookie], ["__Host-a"], "www.shop.example")] == [("__Host-a", "/", None)]
 
 
-def test_the_result_page_removes_what_no_header_can_and_says_what_is_gone(consenting):
-    """An external script with the names, under default-src 'self'; the list for whoever reads it."""
+def test_the_result_page_removes_stored_items_and_lists_them(consenting):
+    """An external script removes what no header can, under default-src 'self'; the page lists the names."""
     visitor = consenting()
     text = visitor.get(choose(visitor, "save", "statistics", "customisation").location).text
     assert re.search(r'<script src="/privacy/static/clear-storage\.\w+\.js" data-', text)
@@ -93,23 +93,23 @@ def test_the_result_page_removes_what_no_header_can_and_says_what_is_gone(consen
     assert re.findall(r"<li[^>]*><code[^>]*>(.*?)</code>", text) == ["_seen*", "shelf", "film_id", "film_*", "films"]
 
 
-def test_a_withdrawal_leads_on_to_the_page_it_came_from(consenting):
-    """By a link on the result page."""
+def test_a_withdrawal_links_back_to_the_page_it_came_from(consenting):
+    """The result page links to the page that the withdrawal came from."""
     visitor = consenting()
     assert (
         '<a href="/item/walk?size=2">' in visitor.get(choose(visitor, "reject_all", next="/item/walk?size=2").location).text
     )
 
 
-def test_taking_back_one_service_removes_what_is_its_own(consenting):
-    """What the purpose keeps for the other service stays."""
+def test_withdrawing_one_service_removes_only_its_own_items(consenting):
+    """Items of another service of the same purpose stay."""
     visitor = consenting()
     answer = choose(visitor, "save", *POLICY.marks, service="map", services="listed")
     assert re.findall(r"<li><code[^>]*>(.*?)</code>", visitor.get(answer.location).text) == ["film_id"]
 
 
-def test_a_program_is_told_the_names(consenting):
-    """By where they are stored, with the page that would remove them."""
+def test_json_lists_the_names_to_remove(consenting):
+    """The JSON answer lists the names by storage, and the page that removes them."""
     visitor = consenting(Accept="application/json")
     answer = choose(visitor, "save", "customisation", "media", next="/other").json
     assert answer["removed"] == {
@@ -124,13 +124,13 @@ def test_a_program_is_told_the_names(consenting):
 
 
 def test_a_link_from_elsewhere_removes_nothing_that_is_granted(consenting):
-    """The result page's address in somebody's mail is only an address."""
+    """Opening the result page's URL removes no item of a granted purpose."""
     text = consenting().get("/privacy/consent?saved=1&withdrawn=media&withdrawn=necessary&without=film&withdrawn=%00").text
     assert "forget." not in text and "<code" not in text
 
 
 def test_a_withdrawal_of_very_many_cookies_fits_into_a_response(consenting):
-    """Servers and proxies take only so much; what has no room in the answer is deleted by the page that it leads to."""
+    """Servers limit the size of headers, so the result page deletes the cookies that remain."""
     visitor = consenting("www.shop.example")
     for number in range(25):
         visitor.set_cookie(f"_seen_{number}", "1", domain="www.shop.example")
@@ -141,8 +141,8 @@ def test_a_withdrawal_of_very_many_cookies_fits_into_a_response(consenting):
     assert not [number for number in range(25) if visitor.get_cookie(f"_seen_{number}", "www.shop.example")]
 
 
-def test_a_refusal_of_what_was_never_granted_removes_nothing(tiny):
-    """There is nothing to remove, and the visitor goes back where the visitor was."""
+def test_a_refusal_without_an_earlier_grant_removes_nothing(tiny):
+    """The visitor is redirected to the page that the refusal came from."""
     visitor = tiny(PRIVACY_POLICY=POLICY).visitor()
     response = choose(visitor, "reject_all", next="/other")
     assert (response.location, deleted(response)) == ("/other", set())

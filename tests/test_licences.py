@@ -1,4 +1,4 @@
-"""Who does not agree to the licence does not download; a new version asks again."""
+"""Licensed downloads: no download without acceptance, and a new version asks again."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ class User(UserMixin):
 
 
 def licensed(tiny, point="licence", login=False, **values):
-    """A site with a licensed download; ``config`` for the rest."""
+    """A site with a licensed download; ``config`` has its other settings."""
     config = values.pop("config", {})
     site = tiny(**{"PRIVACY_POLICY": policy()} | config)
     if login:
@@ -35,14 +35,14 @@ def licensed(tiny, point="licence", login=False, **values):
 
 
 def agree(visitor, path="/file", **fields):
-    """Follow the download to the licence, and press the button."""
+    """Follow the download to the licence, and submit its form."""
     page = visitor.get(path).location
     assert page is not None, "was not asked"
     return visitor.post(PAGE, data={**hidden(visitor, page), "acceptance": "yes", **fields})
 
 
 def test_promise_06_without_the_licence_no_download(tiny):
-    """Redirected to the licence and its form; with it the file, at once."""
+    """The download redirects to the licence until the visitor accepts it."""
     visitor = licensed(tiny, text=FIRST).visitor()
     asked = visitor.get("/file?size=2")
     assert (asked.status_code, asked.location) == (302, f"{PAGE}?next=/file?size%3D2")
@@ -55,14 +55,14 @@ def test_promise_06_without_the_licence_no_download(tiny):
     assert (served.status_code, served.text, served.headers["Cache-Control"]) == (200, "the file", "private")
 
 
-@pytest.mark.parametrize("said", ["", "0", "false", "no"])
+@pytest.mark.parametrize("acceptance", ["", "0", "false", "no"])
 @pytest.mark.parametrize("declared", [(), ("acceptance",)])
-def test_promise_06_an_acceptance_that_says_no_is_none(tiny, said, declared):
-    """Whether or not the point declares it as a field: 400, nothing on record, and no download."""
+def test_promise_06_a_submission_with_a_no_is_no_acceptance(tiny, acceptance, declared):
+    """A submission with "no" is answered 400, records nothing and starts no download."""
     points = [replace(point, required=declared) if point.id == "licence" else point for point in POINTS]
     site = licensed(tiny, text=FIRST, config={"PRIVACY_POLICY": policy(*points)})
     visitor = site.visitor()
-    assert agree(visitor, acceptance=said).status_code == 400
+    assert agree(visitor, acceptance=acceptance).status_code == 400
     assert site.ledger() == [] and visitor.get("/file").status_code == 302
 
 
@@ -73,14 +73,14 @@ def test_promise_06_a_point_is_found_by_its_declared_id_alone(tiny):
         site.visitor().get("/file")
 
 
-def test_promise_06_from_the_package_and_from_privacy(tiny):
-    """Two ways to the same."""
+def test_promise_06_the_decorator_is_in_the_package_and_on_privacy(tiny):
+    """The decorator of the package and the method of ``Privacy`` do the same."""
     site = tiny(PRIVACY_POLICY=policy())
     assert site.privacy.acceptance_required is acceptance_required
 
 
 def test_promise_06_a_new_version_asks_again(tiny):
-    """Another text is another version; the same one is not asked for twice."""
+    """A changed text is a new version; an unchanged text is not asked for twice."""
     visitor = licensed(tiny, text=FIRST).visitor()
     agree(visitor)
     kept = visitor.get_cookie("privacy_licence").value
@@ -91,7 +91,7 @@ def test_promise_06_a_new_version_asks_again(tiny):
 
 
 def test_promise_06_without_a_text_of_its_own_the_policy_is_the_licence(tiny):
-    """Each new version of it asks again, as does another notice."""
+    """A new version of the policy or of the notice asks again."""
     visitor = licensed(tiny).visitor()
     agree(visitor)
     kept = visitor.get_cookie("privacy_licence").value
@@ -103,7 +103,7 @@ def test_promise_06_without_a_text_of_its_own_the_policy_is_the_licence(tiny):
 
 
 def test_a_text_may_come_from_a_callable_and_in_languages(tiny):
-    """And is then one version for all who read it."""
+    """A text in several languages is one version for all visitors."""
     texts = {"en": "Use it.", "de": "Benutzen Sie es."}
     site = licensed(tiny, text=lambda: texts)
     german = site.visitor(Accept_Language="de")
@@ -114,7 +114,7 @@ def test_a_text_may_come_from_a_callable_and_in_languages(tiny):
 
 
 def test_promise_06_an_acceptance_is_on_record(tiny):
-    """Time, the policy's version, the licence's version, the digest of its text, and the text itself."""
+    """The record has the time, both versions, the text's digest, and the text itself."""
     site = licensed(tiny, text=FIRST)
     agree(site.visitor())
     [row] = site.ledger("acceptance")
@@ -123,8 +123,8 @@ def test_promise_06_an_acceptance_is_on_record(tiny):
     assert [text["body"] for text in site.ledger_texts() if text["digest"] == row["text"]] == [FIRST]
 
 
-def test_the_cookie_is_signed_and_names_nobody(tiny):
-    """The same for all who accepted this version; edited, it is nothing."""
+def test_the_cookie_is_signed_and_identifies_no_visitor(tiny):
+    """The cookie is the same for all who accepted this version, and an edited one is invalid."""
     site = licensed(tiny, text=FIRST)
     one, other = site.visitor(), site.visitor()
     agree(one), agree(other)
@@ -135,10 +135,10 @@ def test_the_cookie_is_signed_and_names_nobody(tiny):
         assert one.get("/file").status_code == 302
 
 
-def test_of_somebody_logged_in_the_database_knows(tiny):
-    """In any browser, and nobody else's acceptance counts for them, nor theirs for anybody else."""
+def test_the_acceptance_of_a_user_is_in_the_database(tiny):
+    """A user's acceptance counts in any browser, and for no other user or visitor."""
     site = licensed(tiny, login=True, text=FIRST)
-    agree(site.visitor())  # somebody who is not logged in, for this browser alone
+    agree(site.visitor())  # an anonymous visitor, for this browser alone
     ada, elsewhere, eve = (site.app.test_client(user=User(key)) for key in ("7", "7", "8"))
     assert ada.get("/file").status_code == 302
     agree(ada)
@@ -146,8 +146,8 @@ def test_of_somebody_logged_in_the_database_knows(tiny):
     assert ada.get_cookie("privacy_licence") is None and len(site.ledger("acceptance")[1]["subject"]) == 64
 
 
-def test_what_somebody_accepted_is_shown_and_erased_by_their_address(tiny):
-    """Nobody has to know under which id a site knows them."""
+def test_an_acceptance_is_exported_and_erased_by_the_users_address(tiny):
+    """The operator does not need to know the site's id of the user."""
     site = licensed(tiny, login=True, text=FIRST)
     ada, eve = (site.app.test_client(user=User(key)) for key in ("7", "8"))
     agree(ada), agree(eve)
@@ -157,8 +157,8 @@ def test_what_somebody_accepted_is_shown_and_erased_by_their_address(tiny):
     assert [client.get("/file").status_code for client in (ada, eve)] == [302, 200]
 
 
-def test_several_licences_are_told_apart(tiny):
-    """Accepting one is not accepting the other; both stand side by side in one cookie."""
+def test_several_licences_are_independent(tiny):
+    """Accepting one licence does not accept another; one cookie holds both."""
     other = replace(POINTS[1], id="fonts", title="Fonts")
     site = licensed(tiny, text=FIRST, config={"PRIVACY_POLICY": policy(*POINTS, other)})
     site.view("/font", acceptance_required("fonts", text=SECOND)(lambda: "the font"))
@@ -170,8 +170,8 @@ def test_several_licences_are_told_apart(tiny):
     assert [visitor.get(path).text for path in ("/file", "/font")] == ["the file", "the font"]
 
 
-def test_a_sites_own_page_may_show_it(tiny):
-    """With our form below, which knows where to go on to."""
+def test_a_site_may_show_the_licence_on_its_own_page(tiny):
+    """The form on the site's own page redirects to the download."""
     site = licensed(tiny, text=FIRST, endpoint="/terms")
     site.view("/terms", lambda: render_template_string("<h1>Terms</h1>{{ privacy.acceptance('licence') }}"))
     visitor = site.visitor()
@@ -181,15 +181,15 @@ def test_a_sites_own_page_may_show_it(tiny):
 
 
 def test_a_version_that_changed_meanwhile_is_shown_again(tiny):
-    """409: nobody accepts what they have not seen."""
+    """Accepting a version that is no longer current is answered 409."""
     before = hidden(licensed(tiny, text=FIRST).visitor(), PAGE)
     site = licensed(tiny, text=SECOND)
     answer = site.visitor().post(PAGE, data=before)
     assert answer.status_code == 409 and SECOND in answer.text and site.ledger() == []
 
 
-def test_required_fields_are_asked_for_there(tiny):
-    """As the point declares them; without them 400, on the same page."""
+def test_required_fields_are_checked(tiny):
+    """A submission without a field that the point requires is answered 400 on the same page."""
     points = [replace(point, required=("email", "acceptance")) if point.id == "licence" else point for point in POINTS]
     site = licensed(tiny, text=FIRST, config={"PRIVACY_POLICY": policy(*points)})
     visitor = site.visitor()
@@ -201,51 +201,51 @@ def test_required_fields_are_asked_for_there(tiny):
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"])
-def test_the_way_on_stays_on_the_site(tiny, target):
-    """Whatever address was put there."""
+def test_the_redirect_stays_on_the_site(tiny, target):
+    """No URL in the form redirects to another site."""
     visitor = licensed(tiny, text=FIRST).visitor()
     assert agree(visitor, next=target).location == PAGE
     assert "You have accepted this." in visitor.get(PAGE).text
 
 
 def test_another_site_cannot_accept_for_a_visitor(tiny):
-    """403, and nothing is on record."""
+    """A cross-site submission is answered 403 and records nothing."""
     site = licensed(tiny, text=FIRST)
     answer = site.visitor(Sec_Fetch_Site="cross-site").post(PAGE, data={"acceptance": "yes"})
     assert answer.status_code == 403 and site.ledger() == []
 
 
 def test_nothing_is_accepted_that_cannot_be_recorded(tiny, monkeypatch):
-    """The ledger and its side file away: 503 and no cookie; the database of rights away: the same for who is logged in."""
+    """Without a working ledger and spool, or for a user without the rights database, acceptance is answered 503."""
     site = licensed(tiny, login=True, text=FIRST)
-    here = site.privacy.site(site.app)
+    runtime = site.privacy.site(site.app)
 
     def away(*_, **__):
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(here.ledger, "append_or_wait", away)
+        patch.setattr(runtime.ledger, "append_or_wait", away)
         visitor = site.visitor()
         assert agree(visitor).status_code == 503 and visitor.get_cookie("privacy_licence") is None
 
     def no_rights(*_, **__):
         raise RightsUnavailable("away")
 
-    monkeypatch.setattr(here.rights.acceptances, "note", no_rights)
-    monkeypatch.setattr(here.rights.acceptances, "has", no_rights)
+    monkeypatch.setattr(runtime.rights.acceptances, "note", no_rights)
+    monkeypatch.setattr(runtime.rights.acceptances, "has", no_rights)
     ada = site.app.test_client(user=User("7"))
     assert agree(ada).status_code == 503 and ada.get("/file").status_code == 302
 
 
 @pytest.mark.parametrize("path", ["/privacy/licence/nothing", "/privacy/licence/registration"])
-def test_what_is_no_licence_has_no_page(tiny, path):
-    """404, for reading and for accepting."""
+def test_a_point_that_is_no_licence_has_no_page(tiny, path):
+    """A point that is no licence is answered 404, for reading and for accepting."""
     visitor = licensed(tiny, text=FIRST).visitor()
     assert visitor.get(path).status_code == 404 and visitor.post(path).status_code == 404
 
 
-def test_an_undeclared_licence_is_told(tiny):
-    """Nothing is served under a point that the policy does not speak of."""
+def test_an_undeclared_licence_is_reported(tiny):
+    """A download under an undeclared point raises and serves no file."""
     site = licensed(tiny, "terms", text=FIRST)
     with pytest.raises(UndeclaredCollection, match="The policy declares no collection point 'terms'"):
         site.visitor().get("/file")

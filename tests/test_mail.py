@@ -1,4 +1,4 @@
-"""Mail by SMTP, against a real server on loopback."""
+"""Mail by SMTP, with a real server on loopback."""
 
 import socket
 from email import message_from_bytes, policy
@@ -25,7 +25,7 @@ class Inbox:
 
 @pytest.fixture
 def post_office():
-    """Starts a mail server with these options; gives its inbox and its port."""
+    """Starts a mail server with these options; returns its inbox and its port."""
     started = []
 
     def start(**options):
@@ -45,7 +45,8 @@ def post_office():
 
 
 def test_promise_32_the_link_arrives_by_smtp(people, post_office):
-    """At the address in one spelling, from the policy's contact, marked as sent by a program; the link in it works."""
+    """The confirmation arrives from the policy's contact at the normalised address, marked as automatic, and its link
+    works."""
     inbox, port = post_office()
     site = people(PRIVACY_SMTP_URL=f"smtp://127.0.0.1:{port}", PRIVACY_SEND=None)
     site.ask("access", "  Ada@Shop.Example ")
@@ -60,24 +61,24 @@ def test_promise_32_the_link_arrives_by_smtp(people, post_office):
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-def test_a_mail_server_may_ask_for_a_password(people, post_office):
-    """As it stands in the URL, percent-encoded."""
+def test_a_mail_server_may_require_a_password(people, post_office):
+    """The password in the URL is percent-decoded."""
     inbox, port = post_office(auth_required=True)
     site = people(PRIVACY_SMTP_URL=f"smtp://post:p%40ss@127.0.0.1:{port}", PRIVACY_SEND=None)
     site.ask()
     assert site.process().exit_code == 0 and inbox.logins == [(b"post", b"p@ss")] and len(inbox.mails) == 1
 
 
-def test_a_mail_server_without_encryption_gets_nothing_where_it_is_wanted(people, post_office):
-    """With smtps:// the link stays here rather than travel in plain."""
+def test_a_mail_server_without_encryption_receives_no_mail_if_tls_is_required(people, post_office):
+    """With smtps:// no mail is sent in plain text."""
     inbox, port = post_office()
     site = people(PRIVACY_SMTP_URL=f"smtps://127.0.0.1:{port}", PRIVACY_SEND=None)
     site.ask()
     assert "The mail could not be sent: SSLError" in site.process().output and inbox.mails == []
 
 
-def test_a_mail_server_that_is_away_is_told(people):
-    """And the request stays open."""
+def test_an_unreachable_mail_server_is_reported(people):
+    """The failure is reported, and the request stays open."""
     site = people(PRIVACY_SMTP_URL="smtp://127.0.0.1:9", PRIVACY_SEND=None)
     site.ask()
     outcome = site.process()

@@ -1,4 +1,4 @@
-"""Who wrote a mail is not said by what merely looks like an address, or like the receiving server's word."""
+"""Forged mail: text that looks like an address or like an authentication result is neither."""
 
 import pytest
 from letters import BEARER, TOKEN, action, decided, letter
@@ -12,8 +12,8 @@ from flask_mixamo_privacy.mail.reading import unquoted
      "ada@mail.example <ada@mail.example>", '"victim@mail.example" <Ada@Mail.example>', "=?utf-8?q?=3Cvictim=40mail.example=3E?= <ada@mail.example>",
      "(victim@mail.example) ada@mail.example", "=?utf-8?B?w4l2YQ==?= (\\)) <ada@mail.example>"],
 )  # fmt: skip
-def test_promise_35_a_name_is_no_address(header):
-    """Whatever is written or encoded in it: the address is the one that the server vouches for."""
+def test_promise_35_a_display_name_is_no_address(header):
+    """Only the address that the server authenticated counts, whatever the display name contains."""
     found = decided(letter(From=header))
     assert (found.action, found.address) == ("act", "ada@mail.example")
 
@@ -24,14 +24,14 @@ def test_promise_35_a_name_is_no_address(header):
      "ada@mail.example, victim@mail.example", "<victim@mail.example> <ada@mail.example>", 'x" <victim@mail.example>',
      "Us: ada@mail.example;", "victim@mail.example\r\nFrom: ada@mail.example"],
 )  # fmt: skip
-def test_promise_35_a_from_that_can_be_read_in_two_ways_names_nobody(header):
-    """The server may have read it in the other."""
+def test_promise_35_an_ambiguous_from_header_names_no_sender(header):
+    """The server may have parsed an ambiguous From header differently."""
     found = decided(letter(From=header))
     assert (found.action, found.address) == ("ask", "")
 
 
-def test_promise_35_a_recipient_may_have_any_name():
-    """A colon and a bracket in it, encoded, are but text."""
+def test_promise_35_a_recipient_may_have_any_display_name():
+    """An encoded colon or bracket in a display name is text."""
     to = f"=?utf-8?Q?Shop_=3A=28?= <unsubscribe+{TOKEN}@shop.example>"
     assert decided(letter("", "", To=to)).bearer == BEARER
 
@@ -49,8 +49,8 @@ def test_promise_35_a_recipient_may_have_any_name():
         "mx; spf=pass smtp.mailfrom=a@mail.example@evil.example",
     ],
 )  # fmt: skip
-def test_promise_35_what_a_sender_gets_into_the_results_is_no_result(results):
-    """Quoted strings, comments and encoded words are text of whoever wrote it (RFC 8601 2.2)."""
+def test_promise_35_text_injected_into_the_results_is_no_result(results):
+    """Quoted strings, comments and encoded words are the sender's text (RFC 8601 2.2)."""
     assert action(Authentication_Results=results) == "ask"
 
 
@@ -59,12 +59,12 @@ def test_promise_35_what_a_sender_gets_into_the_results_is_no_result(results):
     ['mx; spf=pass smtp.mailfrom="a; b"@mail.example', "mx; dmarc=pass (p=none (a)) header.from=mail.example",
      'mx; dkim=pass reason="good (really" header.d=mail.example'],
 )  # fmt: skip
-def test_promise_35_what_stands_beside_a_result_does_not_undo_it(results):
-    """The result stays what the server said."""
+def test_promise_35_text_beside_a_result_does_not_change_it(results):
+    """The result stays what the server wrote."""
     assert action(Authentication_Results=results) == "act"
 
 
-def test_quoted_strings_and_comments_end_where_they_do():
-    """With backslashes, one in another, and without an end."""
+def test_quoted_strings_and_comments_are_parsed_exactly():
+    """Backslashes, nested comments and unterminated strings are parsed as in the RFC."""
     assert unquoted(r'a "b\"(" (c (d) "\)) e') == ("a _   e", True)
-    assert [unquoted(said)[1] for said in ('"', "(", ")", "(()", '"\\"', "()")] == [False] * 5 + [True]
+    assert [unquoted(header)[1] for header in ('"', "(", ")", "(()", '"\\"', "()")] == [False] * 5 + [True]

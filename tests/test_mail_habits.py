@@ -1,4 +1,4 @@
-"""What mail programs put around what somebody wrote, and how reports are sent."""
+"""Mail programs: what they add to a message, and how they encode reports."""
 
 import base64
 
@@ -10,7 +10,7 @@ FIELDS = b"Feedback-Type: abuse\r\nVersion: 1\r\nUser-Agent: FBL/1\r\nOriginal-R
 
 @pytest.mark.parametrize("value", ["no (by hand)", "(by hand) no", "No ; x=y"])
 def test_a_comment_makes_no_mail_automatic(value):
-    """RFC 3834 5: comments may stand there."""
+    """A comment in Auto-Submitted is allowed by RFC 3834 5."""
     assert action(Auto_Submitted=value) == "act"
     assert action(Auto_Submitted=value.replace("no", "auto-replied (no)").replace("No", "auto-replied")) == "ignore"
 
@@ -20,7 +20,7 @@ def test_a_comment_makes_no_mail_automatic(value):
     [("base64", base64.encodebytes(FIELDS)), ("quoted-printable", FIELDS.replace(b"ada@", b"=61d=\r\na=40")), ("8bit", FIELDS)],
 )  # fmt: skip
 def test_promise_36_a_feedback_report_may_be_encoded(encoding, fields):
-    """Some providers encode every part of a mail."""
+    """A feedback report is recognised if its parts are encoded, as some providers do."""
     kind = b"Content-Type: message/feedback-report\r\n"
     before, _, after = report().partition(kind)
     encoded = b"%sContent-Transfer-Encoding: %s\r\n\r\n%s\r\n" % (kind, encoding.encode(), fields)
@@ -36,8 +36,8 @@ def test_promise_36_a_feedback_report_may_be_encoded(encoding, fields):
         "Sent from my iPhone\n\nOn Friday Shop wrote:\n> Hello", "Get Outlook for iOS<https://aka.example/x>\n\n> Hello", "Envoyé de mon iPhone",
     ],
 )  # fmt: skip
-def test_promise_36_what_a_mail_program_adds_is_not_what_somebody_wrote(below):
-    """Above it the word stands alone."""
+def test_promise_36_what_a_mail_program_adds_is_not_the_senders_text(below):
+    """The word above a signature or a quotation stands alone."""
     assert action("Re: News", f"unsubscribe\n\n{below}") == "act"
 
 
@@ -46,6 +46,6 @@ def test_promise_36_what_a_mail_program_adds_is_not_what_somebody_wrote(below):
     ["From: now on.\nThanks", "Sent from my heart? Not me", "Sent from my iPhone. Please do not", "Sent from my neighbour bob@mail.example", "but not bob <bob@mail.example>\n\nplease:\n> x",
      "Only the offers\nwrote:\n> x"],
 )  # fmt: skip
-def test_promise_36_what_somebody_wrote_below_the_word_still_counts(below):
-    """It may change what the word means."""
+def test_promise_36_text_below_the_word_still_counts(below):
+    """Text of the sender below the word may change its meaning."""
     assert action("Re: News", f"unsubscribe\n{below}") == "ask"

@@ -1,4 +1,4 @@
-"""What cannot be written down ends no batch: half characters, raw bytes, and what nobody thought of."""
+"""Unencodable mail: surrogates, raw bytes and unexpected errors stop no batch."""
 
 import json
 import os
@@ -21,8 +21,8 @@ def shop(tiny):
         yield shop
 
 
-def said_of(shop, folder, *raws, name=b"%d.eml"):
-    """Reads them from a Maildir, and gives the lines about them."""
+def results_of(shop, folder, *raws, name=b"%d.eml"):
+    """Process the messages from a Maildir, and return the results."""
     (folder / "cur").mkdir(parents=True, exist_ok=True)
     for number, raw in enumerate(raws):
         path = os.path.join(os.fsencode(folder), b"cur", name % number)
@@ -42,36 +42,36 @@ def said_of(shop, folder, *raws, name=b"%d.eml"):
         (report("spam").replace(b"Type: spam", b"Type: x\xff"), "ignore"),
     ],
 )
-def test_promise_36_half_a_character_ends_no_batch(shop, tmp_path, raw, action):
-    """Neither in a header nor in a text nor in a report; the message after it is seen to."""
-    said = said_of(shop, tmp_path / "in", raw, letter(Message_ID="<good@x>"))
-    assert [one["action"] for one in said] == [action, "act"]
+def test_promise_36_a_lone_surrogate_stops_no_batch(shop, tmp_path, raw, action):
+    """A lone surrogate in a header, text or report stops no batch, and the next message is processed."""
+    results = results_of(shop, tmp_path / "in", raw, letter(Message_ID="<good@x>"))
+    assert [one["action"] for one in results] == [action, "act"]
 
 
-def test_promise_36_a_file_name_that_is_no_text_ends_no_batch(shop, tmp_path):
-    """It is shown as well as it can be, also to people."""
-    (said,) = said_of(shop, tmp_path / "in", letter(), name=b"%d.\xff\x1b[31m")
-    assert said["path"].endswith("/cur/0.\ufffd\ufffd[31m") and said["action"] == "act"
+def test_promise_36_a_file_name_that_is_no_utf_8_stops_no_batch(shop, tmp_path):
+    """The file name is printed with replacement characters."""
+    (result,) = results_of(shop, tmp_path / "in", letter(), name=b"%d.\xff\x1b[31m")
+    assert result["path"].endswith("/cur/0.\ufffd\ufffd[31m") and result["action"] == "act"
     assert "(seen to before)" in shop.site.cli("inbox", str(tmp_path / "in")).output
 
 
-def test_promise_36_whatever_a_message_raises_the_batch_goes_on(shop, tmp_path, monkeypatch):
-    """It is kept aside and becomes a request, once; also without a Message-ID to know it by."""
+def test_promise_36_no_error_of_a_message_stops_the_batch(shop, tmp_path, monkeypatch):
+    """A failing message is quarantined and becomes one request, even without a Message-ID."""
     judge = inbox_module.judge
     monkeypatch.setattr(
         inbox_module, "judge", lambda message, place: 1 / 0 if message.message["X-Bad"] else judge(message, place)
     )
     bad, good = letter(X_Bad="yes", Message_ID=HALF), letter(Message_ID="<good@x>")
-    first, second = said_of(shop, tmp_path / "in", bad, good)
+    first, second = results_of(shop, tmp_path / "in", bad, good)
     assert (first["action"], first["request"], second["action"]) == ("ask", 1, "act")
     assert "(ZeroDivisionError)" in first["reason"] and first["kept"].endswith(".eml")
-    assert "request" not in said_of(shop, tmp_path / "in", bad, good)[0]
+    assert "request" not in results_of(shop, tmp_path / "in", bad, good)[0]
     dry = shop.site.cli("inbox", "--dry-run", str(tmp_path / "in"))
     assert dry.exit_code == 0 and "(ZeroDivisionError)" in dry.output
 
 
-def test_a_database_that_is_away_is_no_fault_of_the_message(shop, tmp_path, monkeypatch):
-    """The command could not look, and nothing is set aside."""
+def test_an_unavailable_database_quarantines_no_message(shop, tmp_path, monkeypatch):
+    """The command exits with 2, and no message is quarantined."""
 
     def away(*_):
         raise RightsUnavailable("away")

@@ -1,4 +1,4 @@
-"""Nothing that mentions the word is dropped silently, wherever in a mail it stands."""
+"""Mentions of the word: no mail that mentions it is dropped silently."""
 
 import base64
 
@@ -9,41 +9,41 @@ CONTACT = {"To": "privacy@shop.example"}
 
 
 def alternative(plain, html, **headers):
-    """A mail that says everything twice, or is meant to."""
-    parts = (f"--b\r\nContent-Type: text/{kind}\r\n\r\n{said}\r\n" for kind, said in (("plain", plain), ("html", html)))
+    """A mail whose plain text and HTML are meant to have the same content."""
+    parts = (f"--b\r\nContent-Type: text/{kind}\r\n\r\n{text}\r\n" for kind, text in (("plain", plain), ("html", html)))
     kind = "multipart/alternative; boundary=b"
     return decided(letter("Re: News", f"{''.join(parts)}--b--\r\n", Content_Type=kind, **CONTACT | headers))
 
 
 def test_promise_36_a_long_mail_is_read_to_its_end():
-    """As far as any of it is taken for text."""
+    """A long mail is read to the end of its text."""
     assert action("Hello", "All is well. " * 5000 + "Unsubscribe me!", **CONTACT) == "ask"
 
 
 def test_promise_36_html_is_read_beside_plain_text():
-    """What is certain rests on the plain text; of what the HTML alone says a person decides."""
+    """The plain text alone unsubscribes; a mention only in the HTML needs review."""
     assert alternative("Your mail program shows no HTML.", "<p>unsubscribe</p>").action == "ask"
     assert alternative("unsubscribe", "<p>unsubscribe</p>").action == "act"
     assert alternative("Fine", "<p>Fine</p>").action == "ignore"
 
 
-def test_promise_36_our_footer_quoted_in_the_html_asks_for_nothing():
-    """As in plain text: known by the link in it."""
-    ours = f'<blockquote>Unsubscribe <a href="https://shop.example/privacy/unsubscribe/{TOKEN}">here</a></blockquote>'
-    found = alternative("A fine walk!", f"<p>A fine walk!</p>{ours}")
+def test_promise_36_the_sites_own_footer_quoted_in_html_unsubscribes_no_one():
+    """The quoted footer is recognised by its link, as in plain text."""
+    footer = f'<blockquote>Unsubscribe <a href="https://shop.example/privacy/unsubscribe/{TOKEN}">here</a></blockquote>'
+    found = alternative("A fine walk!", f"<p>A fine walk!</p>{footer}")
     assert found.reason == "the word is ours alone, of the footer that it quotes"
-    assert alternative("A fine walk!", f"<p>Stop sending these</p>{ours}").action == "ask"
+    assert alternative("A fine walk!", f"<p>Stop sending these</p>{footer}").action == "ask"
 
 
 @pytest.mark.parametrize("disposition", ['inline; filename="msg.txt"', 'attachment; filename="msg.txt"', "inline"])
 def test_promise_36_a_body_with_a_file_name_is_a_body(disposition):
-    """There is nothing else in the mail."""
+    """A text part with a file name is read if the mail has no other body."""
     assert action("Hello", "unsubscribe", Content_Disposition=disposition, **CONTACT) == "ask"
 
 
 @pytest.mark.parametrize("charset", ["x-unknown", "x-unknown*en", "punycode", "utf-8*en"])
-def test_promise_36_a_subject_in_a_charset_that_nobody_knows_is_read(charset):
-    """Its letters are what they look like in ASCII."""
-    said = base64.b64encode(b"How do I unsubscribe").decode()
-    assert action(f"=?{charset}?B?{said}?=", **CONTACT) == "ask"
-    assert action(f"Grüße =?{charset}?B?{said}?=", **CONTACT) == "ask"
+def test_promise_36_a_subject_in_an_unknown_charset_is_read(charset):
+    """The ASCII characters of the subject are read."""
+    encoded = base64.b64encode(b"How do I unsubscribe").decode()
+    assert action(f"=?{charset}?B?{encoded}?=", **CONTACT) == "ask"
+    assert action(f"Grüße =?{charset}?B?{encoded}?=", **CONTACT) == "ask"
