@@ -1,4 +1,4 @@
-"""Addresses of pages and networks, scrubbed."""
+"""Scrubbing of page addresses and network addresses."""
 
 import pytest
 from hypothesis import given
@@ -29,27 +29,27 @@ from flask_mixamo_privacy.tracking.addresses import network_of, scrub_path, scru
         ("/a%00b", "/a\N{REPLACEMENT CHARACTER}b"),
     ],
 )
-def test_a_path_keeps_what_a_person_wrote_and_loses_what_names_one(path, scrubbed):
-    """Words and small numbers stay; mail addresses, long numbers and tokens go."""
+def test_a_path_keeps_words_and_loses_identifiers(path, scrubbed):
+    """Words and small numbers stay; mail addresses, long numbers and tokens are removed."""
     assert scrub_path(path) == scrubbed
 
 
 @given(st.text())
-def test_no_path_keeps_a_mail_address_or_grows_endless(path):
-    """Whatever the path, there is no @ in its name, and at most 200 characters."""
+def test_a_scrubbed_path_has_no_mail_address_and_bounded_length(path):
+    """A page name never contains an @ and has at most 200 characters, whatever the path."""
     scrubbed = scrub_path("/" + path)
     assert "@" not in scrubbed and len(scrubbed) <= 200
 
 
 @given(st.binary(min_size=16, max_size=32))
-def test_random_tokens_are_found(secret):
-    """What secrets.token_hex and token_urlsafe make is not kept, but for one in a great many."""
+def test_random_tokens_are_removed(secret):
+    """Tokens of secrets.token_hex and token_urlsafe are removed, apart from a very rare exception."""
     assert scrub_path(f"/reset/{secret.hex()}") in ("/reset/:token", "/reset/:number")
 
 
 @given(st.text(max_size=500))
 def test_no_text_keeps_a_mail_address(text):
-    """A property's text loses every mail address and everything beyond 200 characters."""
+    """A text property loses every mail address, and everything after 200 characters."""
     assert "a@b.example" not in scrub_text(f"a@b.example {text} a@b.example") and len(scrub_text(text)) <= 200
 
 
@@ -65,8 +65,8 @@ def test_no_text_keeps_a_mail_address(text):
         ("not an address", ""),
     ],
 )
-def test_a_network_is_a_neighbourhood(address, network):
-    """The /24 or the /48, and nothing for what is no address."""
+def test_a_network_is_a_24_or_48_prefix(address, network):
+    """The network is the address's /24 or /48 prefix, and empty for an invalid address."""
     assert network_of(address) == network
 
 
@@ -82,6 +82,6 @@ def test_a_network_is_a_neighbourhood(address, network):
         ("", ("", "")),
     ],
 )
-def test_a_referrer_is_a_page_of_ours_or_of_another_site(referrer, found):
-    """Its query, its credentials and its fragment are never kept."""
+def test_a_referrer_is_a_page_of_this_or_another_site(referrer, found):
+    """The referrer's query, credentials and fragment are never kept."""
     assert split_referrer(referrer, "me.example") == found

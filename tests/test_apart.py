@@ -1,4 +1,4 @@
-"""Traffic stays apart from identity: nothing in the one database leads to the other."""
+"""Traffic stays apart from identity: no value in the events database links to the personal database."""
 
 import sqlite3
 from contextlib import closing
@@ -14,7 +14,7 @@ ADA = "ada@shop.example"
 
 
 def values(path):
-    """Every value in every table of a database that could tell one person from another."""
+    """Return every value, in every table of a database, that could distinguish one person from another."""
     with closing(sqlite3.connect(path)) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = [row for name in names for row in connection.execute(f"SELECT * FROM {name}")]
@@ -22,7 +22,7 @@ def values(path):
 
 
 def signed_up(people):
-    """Somebody with an ID browses, opens an account, orders, and asks for what is stored."""
+    """A visitor with an ID browses, opens an account, orders, and requests a copy of their data."""
     site = people()
     site.site.app.add_url_rule("/sign-up", "sign_up", lambda: site.add(request.form["email"]) or "done", methods=["POST"])
     visitor = site.site.visitor()
@@ -38,8 +38,8 @@ def signed_up(people):
     return site
 
 
-def test_promise_16_who_signs_up_with_an_id_is_in_no_event(people, tmp_path):
-    """Dump both: no value in common; not with the requests either, nor by a keyed hash in the ledger."""
+def test_promise_16_a_signed_up_visitor_is_in_no_event(people, tmp_path):
+    """The databases have no value in common, neither with the requests nor by a keyed hash in the ledger."""
     signed_up(people)
     events = values(tmp_path / "instance" / "privacy-events.sqlite")
     others = values(tmp_path / "shop.sqlite") | values(tmp_path / "instance" / "privacy-rights.sqlite")
@@ -48,21 +48,21 @@ def test_promise_16_who_signs_up_with_an_id_is_in_no_event(people, tmp_path):
     assert events & hashes == set()
 
 
-def test_promise_16_no_file_of_traffic_holds_an_address(people, tmp_path):
-    """Neither the database of events nor the log, in any byte."""
+def test_promise_16_no_traffic_file_contains_a_mail_address(people, tmp_path):
+    """No byte of the events database or the log is part of a mail address."""
     signed_up(people)
     for path in (tmp_path / "instance").rglob("*"):
         if path.is_file() and ("events" in path.name or "privacy-log" in str(path)):
             assert b"ada@" not in path.read_bytes() and b"shop.example" not in path.read_bytes()
 
 
-def test_promise_16_no_key_leads_from_traffic_to_people():
-    """No table of events points anywhere, and none is pointed at; no column of it is called like one of a person."""
+def test_promise_16_no_key_links_traffic_to_people():
+    """No events table has or is the target of a foreign key, and no column shares a name with a column about a person."""
     assert all(not table.foreign_keys for table in traffic.tables.values())
     people = {
         column.name for table in (*Base.metadata.tables.values(), *requests.tables.values()) for column in table.columns
     }
     tracked = {column.name for table in traffic.tables.values() for column in table.columns}
-    # Of a report's table a name and a number are the table's own name and a count.
+    # In a report's table, `name` and `number` are the table's own name and a count.
     assert tracked & people <= {"id", "kind", "hash", "name", "number"}
     assert tracked.isdisjoint({"user", "user_id", "email", "account_id", "subject"})

@@ -16,15 +16,15 @@ def with_page(site, body, **headers):
     return site
 
 
-def test_what_depends_on_consent_says_so(tiny):
-    """Vary names both headers that the answer hangs on, beside what the site said itself."""
+def test_a_response_that_depends_on_consent_varies_by_it(tiny):
+    """Vary names both headers that the response depends on, in addition to the site's own value."""
     site = with_page(tiny(), BANNER, Vary="Accept-Encoding")
     assert tiny().visitor().get("/").headers["Vary"] == "Cookie, Sec-GPC, Accept-Language"
     assert site.visitor().get("/cached").headers["Vary"] == "Accept-Encoding, Cookie, Sec-GPC, Accept-Language"
 
 
-def test_a_page_with_the_banner_is_private_and_a_refusers_is_not(tiny):
-    """Who is asked, and who holds a grant, sees a page of their own; who refused sees everybody's."""
+def test_a_page_with_the_banner_is_private_and_after_a_refusal_it_is_not(tiny):
+    """An unasked visitor or one with a grant gets a private page. All visitors who refused get the same page."""
     asked, granted, refused = (tiny().visitor() for _ in range(3))
     choose(granted, "accept_all")
     choose(refused, "reject_all")
@@ -32,8 +32,8 @@ def test_a_page_with_the_banner_is_private_and_a_refusers_is_not(tiny):
     assert headers == ["private", "private", None]
 
 
-def test_a_page_that_shows_nothing_of_ours_is_left_alone(tiny):
-    """Counting adds no header, as long as no cookie is due."""
+def test_a_page_without_our_markup_keeps_its_headers(tiny):
+    """Counting adds no header unless a cookie must be set."""
     site = with_page(tiny(), "plain")
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -43,12 +43,13 @@ def test_a_page_that_shows_nothing_of_ours_is_left_alone(tiny):
     assert len(site.events("page_view")) == 2
 
 
-@pytest.mark.parametrize("said", ["public, max-age=60", "s-maxage=60", "Public"])
-def test_a_shared_response_never_carries_a_cookie_of_ours(tiny, said):
-    """Whatever is due waits for a response that is the visitor's own."""
-    site = with_page(tiny(), "plain", Cache_Control=said)
+@pytest.mark.parametrize("cache_control", ["public, max-age=60", "s-maxage=60", "Public"])
+def test_a_shared_response_never_carries_a_cookie_of_ours(tiny, cache_control):
+    """Setting a cookie is deferred to a private response."""
+    site = with_page(tiny(), "plain", Cache_Control=cache_control)
     site.view(
-        "/chosen", lambda: (site.privacy.customise("theme", "dark"), Response("x", headers={"Cache-Control": said}))[1]
+        "/chosen",
+        lambda: (site.privacy.customise("theme", "dark"), Response("x", headers={"Cache-Control": cache_control}))[1],
     )
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -60,8 +61,8 @@ def test_a_shared_response_never_carries_a_cookie_of_ours(tiny, said):
 
 
 @pytest.mark.parametrize("header", ["Surrogate-Control", "CDN-Cache-Control"])
-def test_a_response_for_a_delivery_network_never_carries_one_either(tiny, header):
-    """Those caches have headers of their own."""
+def test_a_response_for_a_cdn_never_carries_a_cookie_of_ours(tiny, header):
+    """CDNs have cache headers of their own."""
     site = with_page(tiny(), "plain", **{header.replace("-", "_"): "max-age=60"})
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -69,7 +70,7 @@ def test_a_response_for_a_delivery_network_never_carries_one_either(tiny, header
 
 
 def test_a_response_with_a_cookie_of_ours_is_private(tiny):
-    """A cache that the site did not think of must not hand out a visitor's ID."""
+    """A cache that the site did not consider must not store a visitor's ID."""
     site = with_page(tiny(), "plain", Cache_Control="max-age=600")
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -79,21 +80,21 @@ def test_a_response_with_a_cookie_of_ours_is_private(tiny):
 
 
 def test_a_public_page_that_shows_the_banner_is_made_private(tiny):
-    """The site's mistake must not show one visitor's banner to all."""
+    """A `public` directive by mistake must not show one visitor's banner to all visitors."""
     site = with_page(tiny(), BANNER, Cache_Control="public, s-maxage=600, max-age=60", CDN_Cache_Control="max-age=600")
     response = site.visitor().get("/cached")
     assert response.cache_control.private and not response.cache_control.public
     assert response.cache_control.s_maxage is None and "CDN-Cache-Control" not in response.headers
 
 
-def test_directives_in_capitals_are_the_same(tiny):
-    """Public is public, however a site writes it."""
+def test_directives_are_case_insensitive(tiny):
+    """`Public` has the effect of `public`."""
     response = with_page(tiny(), BANNER, Cache_Control="PUBLIC, S-MaxAge=600, Max-Age=60").visitor().get("/cached")
     assert response.headers["Cache-Control"] == "max-age=60, private"
 
 
 def test_a_remembered_choice_makes_a_page_private(tiny):
-    """A dark page is not everybody's."""
+    """A page in a visitor's dark theme is not the same for all visitors."""
     site = tiny()
     site.view("/coloured", lambda: str(site.privacy.customisation("theme", "light")))
     visitor = site.visitor()
@@ -103,20 +104,20 @@ def test_a_remembered_choice_makes_a_page_private(tiny):
 
 
 def test_no_store_stays_no_store(tiny):
-    """A stricter word of the site is kept."""
+    """A stricter directive of the site is kept."""
     site = with_page(tiny(), BANNER, Cache_Control="no-store")
     assert site.visitor().get("/cached").headers["Cache-Control"] == "no-store"
 
 
 def test_decisions_and_settings_are_never_stored(tiny):
-    """Neither the page nor the answer to a post."""
+    """Neither the settings page nor the response to a POST is stored."""
     visitor = tiny().visitor()
     for response in (visitor.get("/privacy/consent"), choose(visitor, "accept_all"), visitor.get("/privacy/state.json")):
         assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_a_new_visitor_is_not_counted_where_no_cookie_can_be_set(tiny):
-    """An ID that nobody keeps would be another one on every page."""
+    """Without a stored cookie, the visitor would get another ID on every page."""
     site = with_page(tiny(), "plain", Cache_Control="public")
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -124,26 +125,26 @@ def test_a_new_visitor_is_not_counted_where_no_cookie_can_be_set(tiny):
     assert site.events() == [] and cookie(visitor, "privacy_visitor") is None
 
 
-def test_a_streamed_page_is_as_private_as_any_other(tiny):
-    """Its headers are gone before its template asks about consent, so they say beforehand what it may come to."""
+def test_a_streamed_page_is_private(tiny):
+    """Its headers are sent before its template uses consent, so they must allow for every result."""
     from flask import Response, stream_template_string
 
     site = tiny()
     site.view(
         "/x", lambda: Response(stream_template_string("{{ privacy.banner() }}"), headers={"Cache-Control": "max-age=60"})
     )
-    visitor, said = site.visitor(), []
+    visitor, results = site.visitor(), []
     for choice in ("reject_all", "accept_all", None):
         response = visitor.get("/x")
         assert "Cookie, Sec-GPC" in response.headers["Vary"]
-        said.append((response.cache_control.private, "banner" in response.text, "tracker" in response.text))
+        results.append((response.cache_control.private, "banner" in response.text, "tracker" in response.text))
         if choice:
             choose(visitor, choice)
-    assert said == [(True, True, False), (None, False, False), (True, False, True)]
+    assert results == [(True, True, False), (None, False, False), (True, False, True)]
 
 
-def test_a_streamed_file_is_left_alone(tiny):
-    """It was not made for anybody."""
+def test_a_streamed_file_keeps_its_headers(tiny):
+    """A streamed file does not depend on the visitor."""
     import io
 
     from flask import send_file

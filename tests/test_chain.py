@@ -1,4 +1,4 @@
-"""The ledger's chain: whatever is done to a row is found, and what the site does itself leaves it whole."""
+"""The ledger's chain: verification finds every manipulation of a row, and the site's own writes keep the chain valid."""
 
 import json
 import multiprocessing
@@ -19,11 +19,11 @@ from flask_mixamo_privacy.wording import Wording
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
 TABLES = ("entries", "texts", "head")
 YEAR = 365 * 86400
-BITS = (1, 32, 128)  # the lowest, the one that tells capitals from small letters, and the highest, which leaves no UTF-8
+BITS = (1, 32, 128)  # the lowest bit, the one that distinguishes upper and lower case, and the highest, which breaks UTF-8
 
 
 class Book:
-    """A ledger in a folder, and a hand that may do anything to its file."""
+    """A ledger in a folder, with raw access to its database file."""
 
     def __init__(self, folder, keys=OLD):
         self.folder, self.path = folder, folder / "privacy-ledger.sqlite"
@@ -63,7 +63,7 @@ def five(book):
 
 @pytest.fixture
 def decided(book):
-    """A ledger with words and without, and a name in it."""
+    """A ledger with and without shown texts, and with a name in it."""
     words = Wording("banner", "en", '{"text":"May we?"}', "print")
     grant = Entry(
         "grant", "2026-05-08T12:00:00.000Z", "receipt", "", "2026-05-01", "print", ("statistics",), text=words.digest
@@ -76,7 +76,7 @@ def decided(book):
 
 @pytest.fixture
 def sealed(book, request):
-    """The same after an entry that has aged: the chain begins at a checkpoint, which is a row like the others."""
+    """The same ledger after pruning: the chain begins at a checkpoint, which is a row like the others."""
     book.ledger.append(Entry("access", "2020-05-08T12:00:00.000Z"))
     decided = request.getfixturevalue("decided")
     assert decided.ledger.age("2026-05-01", "2026-05-09T12:00:00.000Z") == 1
@@ -84,7 +84,7 @@ def sealed(book, request):
 
 
 def loosen(book, table):
-    """Take their types and constraints from a table's columns, so that a cell may hold anything."""
+    """Remove types and constraints from a table's columns, so that a cell may contain any value."""
     columns = ", ".join(row[1] for row in book.look(f"PRAGMA table_info({table})"))
     book.hand(f"CREATE TABLE loose ({columns})", f"INSERT INTO loose SELECT {columns} FROM {table}", f"DROP TABLE {table}")
     book.hand(f"ALTER TABLE loose RENAME TO {table}")
@@ -92,7 +92,7 @@ def loosen(book, table):
 
 
 def bytes_changed(value):
-    """The value with each of its bytes changed, by one bit after the other."""
+    """Yield the value with each of its bytes changed, one bit at a time."""
     if isinstance(value, int):
         return [value ^ 1, value + 256]
     stored = value.encode()
@@ -101,14 +101,14 @@ def bytes_changed(value):
 
 
 def of_another_type(value):
-    """What looks like the value and is none of its kind."""
+    """Yield values that look the same but have another type."""
     if isinstance(value, int):
         return [None, str(value).encode(), value + 0.5]
     return [None, 7, 0.5] if value else [None, 0]
 
 
 def not_found(book, table, changes):
-    """The changes to the cells of a table that verifying does not find, each undone before the next."""
+    """Return the changed cells of a table that verification misses. Each change is undone before the next."""
     names, missed = loosen(book, table), []
     with closing(sqlite3.connect(book.path, isolation_level=None)) as hand:
         hand.execute("PRAGMA synchronous=OFF")
@@ -125,19 +125,19 @@ def not_found(book, table, changes):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_changed_byte_of_every_cell_is_found(sealed, table):
-    """In entries, a checkpoint among them, in the words they name, and in the row that says where the ledger ends."""
+    """In entries, checkpoints, the shown texts that they name, and the row of the ledger's head."""
     kinds = [kind for (kind,) in sealed.look("SELECT kind FROM entries ORDER BY position")]
     assert kinds == ["grant", "refusal", "erasure", "checkpoint"] and not_found(sealed, table, bytes_changed) == []
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_nothing_and_another_type_are_found_in_every_cell(decided, table):
-    """NULL, a number in the place of a text, a text in the place of a number."""
+def test_null_and_another_type_are_found_in_every_cell(decided, table):
+    """NULL, a number instead of a text, and a text instead of a number are found."""
     assert not_found(decided, table, of_another_type) == []
 
 
 def test_a_blob_is_not_the_text_of_the_same_bytes(decided):
-    """Each stands in a cell by itself, and only one was written."""
+    """The blob and the text are two different values, and only one of them was written."""
     decided.hand("UPDATE entries SET detail = CAST(detail AS BLOB) WHERE position = 2")
     assert decided.flaws() == [("changed", 2)]
 
@@ -159,20 +159,20 @@ def test_a_blob_is_not_the_text_of_the_same_bytes(decided):
         ("UPDATE entries SET position = 0 WHERE position = 1", [("inserted", 0), ("removed", 1)]),
     ],
 )  # fmt: skip
-def test_what_was_done_to_the_entries_is_told_with_its_place(five, done, flaws):
-    """Changed, removed, cut off at the end."""
+def test_a_manipulated_entry_is_reported_with_its_position(five, done, flaws):
+    """Entries may be changed, removed, or cut off at the end."""
     five.hand(done)
     assert set(flaws) <= set(five.flaws())
 
 
-def test_entries_that_changed_places_are_found(five):
-    """At the first of the two; those after it no longer follow what they were sealed with."""
+def test_swapped_entries_are_found(five):
+    """Verification reports the first of the two. Later entries no longer follow the entry that they were sealed with."""
     five.hand(*(f"UPDATE entries SET position = {to} WHERE position = {of}" for of, to in ((2, 99), (4, 2), (99, 4))))
     assert five.flaws()[0] == ("changed", 2) and ("changed", 4) in five.flaws()
 
 
-def test_an_entry_put_between_others_is_found(five):
-    """At its place, and so are those after it, which were moved to make room."""
+def test_an_inserted_entry_is_found(five):
+    """Verification reports the inserted entry and those after it, which were moved to make room."""
     five.hand(
         "UPDATE entries SET position = -position - 1 WHERE position > 2",
         "UPDATE entries SET position = -position WHERE position < 0",
@@ -183,8 +183,8 @@ def test_an_entry_put_between_others_is_found(five):
     assert five.flaws()[0] == ("changed", 3) and five.flaws()[-1] == ("inserted", 6)
 
 
-def test_an_entry_put_at_the_end_is_told(five):
-    """Whoever has no key cannot write one that fits."""
+def test_an_entry_appended_without_the_key_is_found(five):
+    """Without the key, it is impossible to write an entry with a valid seal."""
     columns = [row[1] for row in five.look("PRAGMA table_info(entries)")]
     same = ", ".join({"position": "6", "entry": "'new'"}.get(name, name) for name in columns)
     five.hand(f"INSERT INTO entries SELECT {same} FROM entries WHERE position = 5")
@@ -192,7 +192,7 @@ def test_an_entry_put_at_the_end_is_told(five):
 
 
 def test_verifying_takes_a_bounded_number_of_seals_a_row(five, monkeypatch):
-    """Also where every entry was changed, or moved."""
+    """The number is bounded even if every entry was changed or moved."""
     made = []
     mac = Keys.mac
     monkeypatch.setattr(Keys, "mac", lambda *given: made.append(1) or mac(*given))
@@ -202,8 +202,8 @@ def test_verifying_takes_a_bounded_number_of_seals_a_row(five, monkeypatch):
         assert five.flaws() and len(made) <= 3 * five.count() + 1
 
 
-def test_what_was_cut_off_stays_known_after_the_next_entry(five):
-    """Writing on covers nothing up, whether or not the row that says where the ledger ends was cut too."""
+def test_a_truncation_stays_visible_after_the_next_entry(five):
+    """Later entries do not hide the truncation, whether or not the row of the ledger's head was cut too."""
     five.hand("DELETE FROM entries WHERE position = 5")
     five.write("2026-05-06")
     assert five.flaws() == [("removed", 5)]
@@ -212,8 +212,8 @@ def test_what_was_cut_off_stays_known_after_the_next_entry(five):
     assert {kind for kind, _ in five.flaws()} == {"removed", "changed"}
 
 
-def test_a_ledger_rolled_back_whole_is_found_by_a_head_kept_elsewhere(five, tmp_path):
-    """Nothing inside it can tell; the head can, also after it was written on."""
+def test_a_full_rollback_is_found_by_an_external_head(five, tmp_path):
+    """A complete rollback leaves no evidence in the ledger. An external head reveals it, even after new entries."""
     before, head = five.path.read_bytes(), five.write("2026-05-06").ledger.head()
     five.path.write_bytes(before)
     assert five.flaws() == [] and five.flaws(head) == [("cut off", 6)]
@@ -222,8 +222,8 @@ def test_a_ledger_rolled_back_whole_is_found_by_a_head_kept_elsewhere(five, tmp_
 
 
 @pytest.mark.parametrize("count", [0, 3, 5])
-def test_a_head_kept_elsewhere_is_a_place_in_the_chain(five, count):
-    """Of any time: the chain goes on after it."""
+def test_an_external_head_is_a_position_in_the_chain(five, count):
+    """A head of any earlier time is valid while the chain continues after it."""
     kept = five.look(f"SELECT hash FROM entries WHERE position = {count}") or [("0" * 64,)]
     assert five.flaws(Head(count, kept[0][0])) == []
     assert five.flaws(Head(count, "f" * 64)) != [] or count == 0
@@ -238,8 +238,8 @@ def test_a_head_kept_elsewhere_is_a_place_in_the_chain(five, count):
         ("INSERT INTO texts SELECT '0a', source, locale, body FROM texts", 0),
     ],
 )
-def test_words_that_are_not_those_shown_are_told(decided, done, position):
-    """Changed, gone, or put there, with the entry that names them."""
+def test_a_manipulated_shown_text_is_reported(decided, done, position):
+    """A text that was changed, deleted or added is reported with the entry that names it."""
     decided.hand(done)
     assert decided.flaws() == [("text", position)]
 
@@ -251,7 +251,7 @@ def write_on(folder, number):
 
 
 def test_several_processes_write_one_chain(book, tmp_path):
-    """Four at once, the first of them making the file."""
+    """Four processes write at once, and the first one creates the file."""
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=write_on, args=(tmp_path, 25)) for _ in range(4)]
     for process in processes:
@@ -262,8 +262,8 @@ def test_several_processes_write_one_chain(book, tmp_path):
     assert (book.flaws(), book.ledger.head().count) == ([], 100)
 
 
-def test_what_waited_beside_the_ledger_joins_the_chain_once(book):
-    """In the order of waiting, with its words; handed over again after a crash, it is known."""
+def test_spooled_entries_join_the_chain_once(book):
+    """Spooled entries keep their order and their texts. After a crash they are drained again and recognised."""
     words = Wording("banner", "en", "{}", "print")
     book.path.mkdir()
     book.ledger.append_or_wait(Entry("withdrawal", "2026-05-08T12:00:00.000Z", text=words.digest), words)
@@ -277,8 +277,8 @@ def test_what_waited_beside_the_ledger_joins_the_chain_once(book):
     assert (book.flaws(), (book.folder / "ledger.pending").read_bytes()) == ([], b"")
 
 
-def test_what_is_no_entry_beside_the_ledger_keeps_nothing_from_it(book, caplog):
-    """It is named in the log, and the others are taken up."""
+def test_an_invalid_spooled_entry_does_not_block_the_others(book, caplog):
+    """It is logged, and the other entries are written to the ledger."""
     (book.folder / "ledger.pending").write_text('[]\n{"kind": "grant"}\n7\n')
     book.ledger.take_up()
     assert [row["kind"] for row in book.write("2026-05-08").ledger.entries()] == ["access"] and book.flaws() == []
@@ -286,7 +286,7 @@ def test_what_is_no_entry_beside_the_ledger_keeps_nothing_from_it(book, caplog):
 
 
 def test_keys_rotate_and_old_entries_verify_under_theirs(five):
-    """New entries are made under the newest key."""
+    """New entries are sealed with the newest key."""
     after = Book(five.folder, OLD | NEW).write("2026-05-06", "2026-05-07")
     assert [row["chain_key"] for row in after.ledger.entries()] == ["old"] * 5 + ["new"] * 2
     assert after.flaws() == []
@@ -295,7 +295,7 @@ def test_keys_rotate_and_old_entries_verify_under_theirs(five):
 
 
 def test_a_key_that_an_entry_names_cannot_be_dropped(tiny, five):
-    """Verifying says which is missing and does not claim to have looked."""
+    """Verification names the missing key and does not report success."""
     site = tiny(PRIVACY_KEYS=NEW, PRIVACY_LEDGER_URL=f"sqlite:///{five.path}")
     outcome = site.cli("ledger", "verify")
     assert outcome.exit_code == 2 and "the key 'old', but PRIVACY_KEYS has only: new. Put the key back" in outcome.output
@@ -303,8 +303,8 @@ def test_a_key_that_an_entry_names_cannot_be_dropped(tiny, five):
     assert checked.exit_code == 1 and "Entries of the ledger name the key 'old'" in checked.output
 
 
-def test_an_end_that_cannot_be_checked_takes_no_entry(tiny, five, caplog):
-    """A grant is 503, and the log says which key is missing; a refusal waits beside the ledger until the key is back."""
+def test_an_unverifiable_head_accepts_no_entry(tiny, five, caplog):
+    """A grant is answered with 503, and the log names the missing key. A refusal is spooled until the key is back."""
     place = {"PRIVACY_LEDGER_URL": f"sqlite:///{five.path}"}
     site = tiny(PRIVACY_KEYS=NEW, **place)
     assert choose(site.visitor(), "accept_all").status_code == 503
@@ -315,8 +315,8 @@ def test_an_end_that_cannot_be_checked_takes_no_entry(tiny, five, caplog):
     assert five.count() == 6 and Book(five.folder, OLD | NEW).flaws() == []
 
 
-def test_a_key_made_up_for_the_end_covers_up_nothing(five):
-    """Entries are cut off and the end is said to be sealed under a key that never was: no later entry makes it whole."""
+def test_an_invented_key_for_the_head_hides_nothing(five):
+    """Entries are cut off and the head names a key that never existed: no later entry makes the ledger valid."""
     five.hand("DELETE FROM entries WHERE position > 3", "UPDATE head SET count = 3, key = 'gone'")
     five.hand("UPDATE head SET hash = (SELECT hash FROM entries WHERE position = 3)")
     with pytest.raises(LedgerUnavailable, match="the key 'gone', but PRIVACY_KEYS has only: old"):
@@ -324,16 +324,16 @@ def test_a_key_made_up_for_the_end_covers_up_nothing(five):
     assert [error.key_id for error in verify(five.ledger).missing] == ["gone"]
 
 
-def test_a_changed_entry_is_found_although_a_key_of_others_is_missing(five):
-    """What can be looked at is looked at."""
+def test_a_changed_entry_is_found_while_another_key_is_missing(five):
+    """Every entry whose key exists is verified."""
     Book(five.folder, OLD | NEW).write("2026-05-06", "2026-05-07").hand("UPDATE entries SET detail = '' WHERE position = 7")
     found = verify(Book(five.folder, NEW).ledger)
     assert [(flaw.kind, flaw.position) for flaw in found.flaws] == [("changed", 7)]
     assert [error.key_id for error in found.missing] == ["old"]
 
 
-def test_aged_entries_are_sealed_and_the_chain_stays_whole(five):
-    """A checkpoint says how many there were and which was the last; the rest runs on from it."""
+def test_pruned_entries_leave_a_checkpoint_and_the_chain_stays_valid(five):
+    """A checkpoint records the number and the last of the pruned entries; the rest of the chain continues from it."""
     heads = {count: Head(count, hash) for count, hash in five.look("SELECT position, hash FROM entries")}
     assert five.ledger.age("2026-05-04", "2031-05-04T12:00:00.000Z") == 3
     assert [row["kind"] for row in five.ledger.entries()] == ["access", "access", "checkpoint"]
@@ -342,8 +342,8 @@ def test_aged_entries_are_sealed_and_the_chain_stays_whole(five):
     assert five.ledger.age("2026-05-04", "2031-05-05T12:00:00.000Z") == 0 and five.ledger.head().count == 6
 
 
-def test_a_chain_ages_again_and_again(five):
-    """Each checkpoint ages like any other entry, and the last one stays."""
+def test_a_chain_can_be_pruned_repeatedly(five):
+    """Each checkpoint is pruned like any other entry, and the last one stays."""
     for day in range(2, 9):
         five.ledger.age(f"2026-05-0{day}", f"2026-06-0{day}T12:00:00.000Z")
         assert five.flaws() == []
@@ -363,22 +363,22 @@ def test_a_chain_ages_again_and_again(five):
         "UPDATE entries SET position = 3 WHERE position = 4",
     ],
 )
-def test_after_a_checkpoint_nothing_can_be_done_unnoticed(five, done):
-    """Neither to it nor to the entries that it leaves."""
+def test_every_change_after_a_checkpoint_is_found(five, done):
+    """Changes to the checkpoint and to the remaining entries are both found."""
     five.ledger.age("2026-05-04", "2031-05-04T12:00:00.000Z")
     five.hand(done)
     assert five.flaws() != []
 
 
-def test_nobody_can_have_a_change_sealed_away(five):
-    """Entries that were made to look old, or were changed, do not age; verifying goes on to tell of them."""
+def test_pruning_does_not_hide_a_changed_entry(five):
+    """Entries that were changed or dated back are not pruned, and verification continues to report them."""
     five.hand("UPDATE entries SET at = '2020-01-01' WHERE position = 2")
     assert five.ledger.age("2026-05-04", "2026-05-06T12:00:00.000Z") == 1
     assert five.flaws() == [("changed", 2)]
 
 
-def test_words_go_with_the_last_entry_that_names_them(decided):
-    """And stay as long as there is one."""
+def test_a_shown_text_is_deleted_with_the_last_entry_that_names_it(decided):
+    """A text stays as long as one entry names it."""
     words = Wording("banner", "en", '{"text":"May we?"}', "print")
     decided.ledger.append(Entry("grant", "2026-06-08T12:00:00.000Z", text=words.digest), words)
     for before, kept in (("2026-06-01", 1), ("2026-07-01", 0)):
@@ -386,8 +386,11 @@ def test_words_go_with_the_last_entry_that_names_them(decided):
         assert (len(decided.look("SELECT * FROM texts")), decided.flaws()) == (kept, [])
 
 
-def test_pruning_seals_what_the_policy_keeps_no_longer(tiny, clock):
-    """After five years, or as long as archives are kept if that is longer; the command says how many."""
+def test_pruning_follows_the_policys_retention(tiny, clock):
+    """Entries are pruned after five years, or after the retention of archives if it is longer.
+
+    The command prints the number.
+    """
     site = tiny(PRIVACY_KEYS=OLD)
     choose(site.visitor(), "accept_all")
     clock.shift(5 * YEAR)
@@ -398,8 +401,8 @@ def test_pruning_seals_what_the_policy_keeps_no_longer(tiny, clock):
     assert [row["kind"] for row in site.ledger()] == ["grant", "checkpoint"] and site.cli("ledger", "verify").exit_code == 0
 
 
-def test_the_commands_print_a_head_and_hold_the_ledger_against_it(tiny):
-    """COUNT:HASH; 0 clean, 1 findings, 2 could not look."""
+def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
+    """The head is COUNT:HASH. Exit codes: 0 valid, 1 discrepancies, 2 could not verify."""
     site = tiny(PRIVACY_KEYS=OLD)
     assert site.cli("ledger", "head").output == f"0:{'0' * 64}\n"
     choose(site.visitor(), "accept_all")
@@ -425,16 +428,16 @@ def test_the_commands_print_a_head_and_hold_the_ledger_against_it(tiny):
         (f"9:{'0' * 64}", 1, "cut off: The head kept elsewhere counts 9 entries; those after 6 were cut off."),
     ],
 )
-def test_a_head_that_cannot_be_held_against_the_ledger_says_why(tiny, five, expect, code, says):
-    """Written wrongly, aged, or of entries that are not there."""
+def test_an_unusable_head_is_explained(tiny, five, expect, code, says):
+    """The head may be malformed, pruned, or of entries that do not exist."""
     five.ledger.age("2026-05-04", "2031-05-04T12:00:00.000Z")
     site = tiny(PRIVACY_KEYS=OLD, PRIVACY_LEDGER_URL=f"sqlite:///{five.path}")
     outcome = site.cli("ledger", "verify", "--expect", expect)
     assert outcome.exit_code == code and says in outcome.output
 
 
-def test_a_ledger_that_is_no_database_could_not_be_looked_at(tiny):
-    """Exit code 2, and why."""
+def test_a_ledger_that_is_no_database_exits_with_2(tiny):
+    """The message names the reason."""
     site = tiny(PRIVACY_KEYS=OLD)
     (site.folder / "privacy-ledger.sqlite").write_bytes(b"not a database" * 1000)
     for command in ("verify", "head"):

@@ -1,4 +1,4 @@
-"""Pictures of reports: places that stand for the numbers, and nothing drawn where nothing is told."""
+"""Charts of reports: coordinates that represent the numbers, and nothing drawn for suppressed numbers."""
 
 import re
 from itertools import pairwise
@@ -15,14 +15,14 @@ def report(rows, *columns):
     return Report("any", "Any", columns, tuple(rows), Window.parse("2026-05"), "closed", 1, 0.5, 5)
 
 
-def test_bars_are_as_long_as_their_numbers():
-    """In percent of the longest; a text such as "<5" has none, and "8+" counts as 8."""
+def test_bars_are_proportional_to_their_numbers():
+    """Lengths are percentages of the longest bar. A text such as "<5" has no bar, and "8+" counts as 8."""
     drawn = charts.bars(report([("/", 16), ("/a", 4), ("/b", "8+"), ("/c", "<5")], TEXT, VIEWS))
     assert [bar.width for bar in drawn.bars] == [100, 25, 50, 0]
 
 
-def test_bars_leave_the_rest_to_the_table():
-    """And say how much that is."""
+def test_bars_show_only_the_largest_rows():
+    """The chart states how many further rows the table has."""
     drawn = charts.bars(report([(f"/{number}", 1) for number in range(20)], TEXT, VIEWS))
     assert (len(drawn.bars), drawn.left_out) == (charts.MOST_BARS, 20 - charts.MOST_BARS)
 
@@ -31,28 +31,28 @@ def series(*cells, rtl=False):
     return charts.panels(report(((f"2026-05-{day:02d}", cell) for day, cell in enumerate(cells, 1)), TEXT, VIEWS), rtl=rtl)
 
 
-def test_a_line_has_a_gap_where_little_is_told():
-    """No line leads over a day of which only "<5" is said, for it would guess at it."""
+def test_a_line_has_a_gap_at_a_suppressed_number():
+    """No line crosses a day with "<5", because that would suggest a value."""
     (panel,) = series(5, 10, "<5", 10, 5)
     assert [len(line.split()) for line in panel.lines] == [2, 2]
     assert [mark.hidden for mark in panel.marks] == [False, False, True, False, False]
 
 
-def test_a_lines_height_is_its_number():
-    """Half the number, half the height; none, on the base."""
+def test_a_lines_height_is_proportional_to_its_number():
+    """Half the number has half the height, and zero is on the baseline."""
     (panel,) = series(20, 10, 0)
     full, half, none = (panel.base - mark.y for mark in panel.marks)
     assert (half, none) == (pytest.approx(full / 2, abs=0.1), 0)
 
 
 @pytest.mark.parametrize("cells", [(), (7,), (0, 0), ("<5", None, 7), ("<5", "<5")])
-def test_a_series_of_too_little_is_not_drawn(cells):
-    """One day is no line; neither are days of which less than half is told."""
+def test_a_series_with_too_few_numbers_is_not_drawn(cells):
+    """One day makes no line, and neither does a series with less than half of its days published."""
     assert series(*cells) == ()
 
 
-def test_pictures_are_mirrored_for_who_reads_from_the_right():
-    """Time runs the other way, numbers stay."""
+def test_charts_are_mirrored_for_right_to_left_languages():
+    """The time axis is reversed, and the numbers stay the same."""
     (left,), (right,) = series(5, 10, 15), series(5, 10, 15, rtl=True)
     assert [mark.x for mark in right.marks] == [100 - mark.x for mark in left.marks]
     assert [mark.y for mark in right.marks] == [mark.y for mark in left.marks]
@@ -62,7 +62,7 @@ def test_pictures_are_mirrored_for_who_reads_from_the_right():
     ("most", "ticks"), [(1, (0, 1)), (7, (0, 2, 4, 6, 8)), (100, (0, 25, 50, 75, 100)), (1234, (0, 500, 1000, 1500))]
 )
 def test_a_scale_has_round_numbers(most, ticks):
-    """From nought to one that is not below the most."""
+    """The scale goes from zero to a round number that is at least the largest value."""
     assert charts.scale(most, 4) == ticks
 
 
@@ -73,8 +73,8 @@ def flow(rows, rtl=False):
     return charts.flow(report(rows, Column("from", "From", "text"), Column("to", "To", "text"), VIEWS), rtl=rtl)
 
 
-def test_what_flows_out_of_a_page_and_into_one_is_the_sum_of_its_rows():
-    """Bands are the rows, nodes their sums, heights in proportion."""
+def test_a_flows_nodes_are_the_sums_of_its_rows():
+    """Bands are the rows, nodes are their sums, and heights are proportional."""
     drawn = flow(MOVES)
     assert [(node.name, node.number) for node in drawn.sources] == [("/", 60), ("/a", 10), (OTHER, 30)]
     assert [(node.name, node.number) for node in drawn.targets] == [("/a", 40), ("/b", 30), (OTHER, 30)]
@@ -83,7 +83,7 @@ def test_what_flows_out_of_a_page_and_into_one_is_the_sum_of_its_rows():
 
 
 def test_small_flows_are_folded_into_other_and_nothing_is_lost():
-    """At most eight pages a side, and the numbers add up to the report's."""
+    """Each side has at most eight pages, and the numbers add up to the report's total."""
     rows = [(f"/{number}", f"/{number % 9}", 50 - number) for number in range(30)]
     drawn = flow(rows)
     assert len(drawn.sources) == len(drawn.targets) == charts.MOST_NODES
@@ -91,25 +91,25 @@ def test_small_flows_are_folded_into_other_and_nothing_is_lost():
 
 
 def test_no_two_names_of_a_flow_overlap():
-    """However thin its pages are."""
+    """Names do not overlap even if the pages have very thin nodes."""
     drawn = flow([(f"/{number}", "/", 1000 if number == 0 else 1) for number in range(8)])
     tops = [node.y for node in drawn.sources]
     assert min(after - before for before, after in pairwise(tops)) >= 19
 
 
 def test_a_flow_is_mirrored_with_its_ribbons():
-    """From stands at the right."""
+    """In a mirrored flow, the source pages are on the right."""
     drawn = flow(MOVES, rtl=True)
     assert drawn.sources[0].x > 99 and drawn.targets[0].x == 0
     assert all(re.match(r"M99\.2 ", band.path) for band in drawn.bands)
 
 
-def test_a_flow_of_nothing_is_none():
-    """There is nothing to draw."""
+def test_an_empty_flow_is_not_drawn():
+    """Without rows there is nothing to draw."""
     assert flow([]) is None
 
 
-def test_columns_stand_at_their_places():
-    """An hour of which nothing is told stays empty, and "other" has no place."""
+def test_columns_have_fixed_positions():
+    """An hour without a published number stays empty, and "other" has no column."""
     drawn = charts.columns(report([("01", 10), ("03", 5), (OTHER, 99)], TEXT, VIEWS), ("00", "01", "02", "03"), 100)
     assert [(column.name, column.height) for column in drawn] == [("00", 0), ("01", 100), ("02", 0), ("03", 50)]

@@ -1,4 +1,4 @@
-"""What a visitor customises: remembered with consent, until the browser closes without it."""
+"""A visitor's customisation: remembered with consent, otherwise kept until the browser closes."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from conftest import choose, cookie
 from flask_mixamo_privacy.errors import EventError
 
 
-def test_a_refusers_choice_works_for_the_session_and_leaves_no_event(tiny):
-    """No ID, no event, and a cookie that ends with the browser."""
+def test_after_a_refusal_a_choice_lasts_for_the_session_without_an_event(tiny):
+    """There is no ID and no event, and the cookie ends with the browser session."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "reject_all")
@@ -17,7 +17,7 @@ def test_a_refusers_choice_works_for_the_session_and_leaves_no_event(tiny):
 
 
 def test_a_consenting_visitors_choice_is_kept_and_recorded(tiny):
-    """For 395 days, with one event that holds name and value."""
+    """The choice is kept for 395 days and recorded in one event with name and value."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -27,7 +27,7 @@ def test_a_consenting_visitors_choice_is_kept_and_recorded(tiny):
 
 @pytest.mark.parametrize(("purpose", "kept"), [("statistics", False), ("customisation", True)])
 def test_an_event_needs_both_grants(tiny, purpose, kept):
-    """With one of the two the choice works, kept or not, and is not recorded."""
+    """With only one of the grants the choice works, remembered or not, but is not recorded."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "save", purpose)
@@ -36,8 +36,8 @@ def test_an_event_needs_both_grants(tiny, purpose, kept):
     assert site.events("customisation") == []
 
 
-def test_a_choice_made_by_a_form_belongs_to_the_page_that_it_was_made_on(tiny):
-    """The form's own address is no page."""
+def test_a_choice_made_by_a_form_belongs_to_the_forms_page(tiny):
+    """The event has the page that contains the form, not the address that the form posts to."""
     site = tiny()
     site.app.add_url_rule("/set", "set", lambda: (site.privacy.customise("size", 3), "ok")[1], methods=["POST"])
     visitor = site.visitor()
@@ -47,8 +47,8 @@ def test_a_choice_made_by_a_form_belongs_to_the_page_that_it_was_made_on(tiny):
     assert [event["page"] for event in site.events("customisation")] == ["/other"]
 
 
-def test_a_choice_is_remembered_within_the_same_request_and_after(tiny):
-    """And another one beside it does not push it out."""
+def test_a_choice_is_remembered_at_once_and_in_later_requests(tiny):
+    """A second choice does not replace the first one."""
     site = tiny()
     site.view("/set", lambda: (site.privacy.customise("size", 3), str(site.privacy.customisation("size")))[1])
     site.view("/both", lambda: f"{site.privacy.customisation('theme')} {site.privacy.customisation('size', 1)}")
@@ -58,8 +58,8 @@ def test_a_choice_is_remembered_within_the_same_request_and_after(tiny):
     assert visitor.get("/both").text == "dark 3"
 
 
-def test_withdrawing_customisation_forgets_the_choices(tiny):
-    """The cookie goes in the very response."""
+def test_withdrawing_customisation_deletes_the_choices(tiny):
+    """The response to the withdrawal deletes the cookie."""
     visitor = tiny().visitor()
     choose(visitor, "accept_all")
     visitor.get("/theme/dark")
@@ -68,8 +68,8 @@ def test_withdrawing_customisation_forgets_the_choices(tiny):
 
 
 @pytest.mark.parametrize("loss", ["expired", "withdrawn"])
-def test_choices_do_not_outlive_the_grant_they_were_kept_under(tiny, loss):
-    """After its end, or set again by a page that answered late, the cookie is nothing and is deleted."""
+def test_choices_do_not_outlive_their_grant(tiny, loss):
+    """The cookie has no effect and is deleted after the grant ends, or if a late response sets it again."""
     site = tiny()
     site.view("/mine", lambda: str(site.privacy.customisation("theme", "light")))
     visitor = site.visitor()
@@ -81,8 +81,8 @@ def test_choices_do_not_outlive_the_grant_they_were_kept_under(tiny, loss):
     assert visitor.get("/mine").text == "light" and cookie(visitor, "privacy_choices") is None
 
 
-def test_choices_sleep_while_gpc_suspends_their_grant(tiny):
-    """They are not used, and not lost."""
+def test_choices_are_unused_while_gpc_suspends_their_grant(tiny):
+    """The choices are not applied, but they are kept."""
     site = tiny()
     site.view("/mine", lambda: str(site.privacy.customisation("theme", "light")))
     visitor = site.visitor()
@@ -92,16 +92,16 @@ def test_choices_sleep_while_gpc_suspends_their_grant(tiny):
     assert visitor.get("/mine").text == "dark"
 
 
-def test_granting_customisation_keeps_what_was_chosen_before(tiny):
-    """A choice of this session stays for the next one."""
+def test_granting_customisation_keeps_earlier_choices(tiny):
+    """A choice of this session stays in later sessions."""
     visitor = tiny().visitor()
     visitor.get("/theme/dark")
     headers = choose(visitor, "accept_all").headers.getlist("Set-Cookie")
     assert any("privacy_choices" in header and "Max-Age" in header for header in headers)
 
 
-def test_the_choices_never_outgrow_their_cookie(tiny):
-    """At most a kilobyte: loud in tests, and in production the former choices stay."""
+def test_the_choices_never_exceed_their_cookie(tiny):
+    """The limit is one kilobyte. Exceeding it raises an error in tests; in production the former choices stay."""
     loud, quiet = tiny(), tiny(TESTING=False)
     with loud.app.test_request_context(), pytest.raises(EventError, match=r"1024 characters at most\.$"):
         for number in range(200):
@@ -112,8 +112,8 @@ def test_the_choices_never_outgrow_their_cookie(tiny):
         assert quiet.privacy.customisation("choice0") == "0"
 
 
-def test_choices_that_nearly_fill_their_cookie_do_not_stand_in_the_way_of_a_grant(tiny, monkeypatch):
-    """Bound to the grant they would not fit: then they stay what they were, choices of this session."""
+def test_choices_that_nearly_fill_their_cookie_do_not_prevent_a_grant(tiny, monkeypatch):
+    """Choices that would not fit together with the grant's binding stay choices of this session."""
     visitor = tiny().visitor()
     visitor.get("/theme/dark")
     before = cookie(visitor, "privacy_choices")
@@ -125,7 +125,7 @@ def test_choices_that_nearly_fill_their_cookie_do_not_stand_in_the_way_of_a_gran
 
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, object()])
 def test_a_choice_is_a_plain_value(tiny, value):
-    """A list or an object is refused with a sentence."""
+    """A list or an object raises an error with an explanation."""
     site = tiny()
     with site.app.test_request_context(), pytest.raises(EventError, match="The property 'value' of an event is"):
         site.privacy.customise("theme", value)

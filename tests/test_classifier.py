@@ -1,4 +1,4 @@
-"""What a message asks for, rule by rule: to act, to ask a person, or to do nothing."""
+"""Inbox classification, rule by rule: opt out, ask for review, or ignore."""
 
 import base64
 from dataclasses import replace
@@ -33,14 +33,14 @@ def encoded(subject, charset="utf-8"):
         "=?utf-8?q?unsub?=\r\n =?utf-8?q?scribe?=", "=?x-nobody-knows?q?unsubscribe?=",
     ],
 )  # fmt: skip
-def test_promise_35_the_word_as_the_subject_is_acted_on(subject):
-    """As people and their programs write it."""
+def test_promise_35_the_word_as_the_subject_opts_out(subject):
+    """The test uses the spellings of people and mail programs."""
     assert action(subject) == "act"
 
 
 @pytest.mark.parametrize("code", SHIPPED)
-def test_promise_35_the_word_on_our_own_button_counts_in_every_language(code):
-    """Whoever answers in their language is understood."""
+def test_promise_35_our_button_text_opts_out_in_every_language(code):
+    """A person who replies in their own language is understood."""
     assert action(encoded(language(code)("Unsubscribe").text)) == "act"
 
 
@@ -51,8 +51,8 @@ def test_promise_35_the_word_on_our_own_button_counts_in_every_language(code):
         "Unsubscribe: Re: New animations", "RE: [Shop] News // unsubscribe", "AW: Neues im Mai – abbestellen", "Re: News (désabonnement)",
     ],
 )  # fmt: skip
-def test_promise_35_a_reply_that_adds_the_word_is_acted_on(subject):
-    """At either end of the subject of a mail of ours."""
+def test_promise_35_a_reply_that_adds_the_word_opts_out(subject):
+    """The word may be at either end of the subject of our mail."""
     assert action(subject, In_Reply_To="<1@shop.example>") == "act"
 
 
@@ -65,8 +65,8 @@ def test_promise_35_a_reply_that_adds_the_word_is_acted_on(subject):
         ("unsubscribe bob@mail.example", ""), ("Re: the unsubscribe page is broken", ""), ("opt out", ""), ("Hello", "> unsubscribe"),
     ],
 )  # fmt: skip
-def test_promise_36_what_only_mentions_it_is_for_a_person(subject, body):
-    """Nothing that mentions it is dropped silently, and nothing doubtful is acted on."""
+def test_promise_36_a_mail_that_mentions_the_word_needs_review(subject, body):
+    """No mail that mentions the word is ignored, and no doubtful mail opts out."""
     assert action(subject, body, To="privacy@shop.example") == "ask"
 
 
@@ -74,13 +74,13 @@ def test_promise_36_what_only_mentions_it_is_for_a_person(subject, body):
     ("subject", "body"),
     [("", "unsubscribe"), (None, "Unsubscribe."), ("Re: News", "unsubscribe\n\nOn Friday Shop wrote:\n> Hello"), ("Re:", "Abbestellen\n-- \nAda")],
 )  # fmt: skip
-def test_promise_36_a_mail_that_says_so_in_its_text_is_acted_on(subject, body):
-    """Where nothing else is said, by a subject or by a text."""
+def test_promise_36_a_mail_whose_text_is_the_word_opts_out(subject, body):
+    """The rule applies if neither the subject nor the text contains anything else."""
     assert action(subject, body) == "act"
 
 
-def test_promise_36_a_mail_to_the_address_for_it_is_never_dropped():
-    """Somebody wrote to unsubscribe@ for a reason, also without the word."""
+def test_promise_36_a_mail_to_the_unsubscribe_address_is_never_ignored():
+    """A mail to unsubscribe@ without the word needs review, because the sender had a reason."""
     assert (action("Hello", "Thanks"), action("Hello", "Thanks", To="privacy@shop.example")) == ("ask", "ignore")
 
 
@@ -89,32 +89,32 @@ ANSWERS = {"To": "privacy@shop.example", "In_Reply_To": f"<{TOKEN}.0123456789abc
 
 
 @pytest.mark.parametrize("headers", [ANSWERS, {"To": "privacy@shop.example"}], ids=["answers", "quotes the link"])
-def test_promise_36_our_own_footer_asks_for_nothing(headers):
-    """In a reply to a mailing of ours the quoted words are ours; whoever adds one of their own is heard."""
+def test_promise_36_our_own_quoted_footer_is_ignored(headers):
+    """In a reply to our mailing, quoted words are ours. The sender's own words count."""
     found = decided(letter("Re: News", f"A fine walk!\r\n\r\nThe shop wrote:\r\n{QUOTED}", **headers))
     assert (found.action, found.reason) == ("ignore", "the word is ours alone, of the footer that it quotes")
-    for said in (f"How do I unsubscribe?\r\n{QUOTED}", f"Hello\r\n{QUOTED}Please unsubscribe me\r\n> News"):
-        assert action("Re: News", said, **headers) == "ask"
+    for text in (f"How do I unsubscribe?\r\n{QUOTED}", f"Hello\r\n{QUOTED}Please unsubscribe me\r\n> News"):
+        assert action("Re: News", text, **headers) == "ask"
     assert action("Re: News, or unsubscribe?", QUOTED, **headers) == "ask"
 
 
 def of_html(own, **headers):
-    """A reply as mail programs write it that know no plain text."""
-    ours = f"""<p>Unsubscribe, or ask us to delete your data: <a class=x href="https://shop.example/privacy/unsubscribe/{TOKEN}">here</a>."""
-    body = f"<style>p {{ color: red }}</style><div>{own}</div><p>On Friday\r\nthe shop wrote:</p><blockquote type=cite>{ours}</blockquote>"
+    """Classify a reply as mail programs without plain text write it."""
+    quoted = f"""<p>Unsubscribe, or ask us to delete your data: <a class=x href="https://shop.example/privacy/unsubscribe/{TOKEN}">here</a>."""
+    body = f"<style>p {{ color: red }}</style><div>{own}</div><p>On Friday\r\nthe shop wrote:</p><blockquote type=cite>{quoted}</blockquote>"
     return decided(letter("Re: News", body, Content_Type="text/html; charset=utf-8", **headers))
 
 
-def test_promise_36_html_quotes_as_plain_text_does():
-    """What is quoted is ours, with the link in it; what stands before it is theirs."""
+def test_promise_36_html_quotes_are_recognised():
+    """Quoted text, including its link, is ours. Text before it is the sender's."""
     contact = {"To": "privacy@shop.example"}
     assert of_html("A fine <b>walk</b>!", **contact).reason == "the word is ours alone, of the footer that it quotes"
     assert of_html("<b>un</b>subscribe", **contact).action == "act"
     assert of_html("Please delete<br>my&nbsp;data.", **contact).wish == "delete"
 
 
-def test_promise_36_html_of_whatever_make_is_read_in_one_go():
-    """A mail of a hundred kilobytes would have kept the inbox busy for a minute."""
+def test_promise_36_malformed_html_is_read_in_linear_time():
+    """Otherwise one mail of a hundred kilobytes would block the inbox for a minute."""
     for part in ("<style>", "<script", "<!--", "<a ", "&#x"):
         bodies = [part * (100_000 // len(part))] * 12
         assert [
@@ -122,18 +122,18 @@ def test_promise_36_html_of_whatever_make_is_read_in_one_go():
         ] == ["ignore"] * 12
 
 
-def test_promise_36_what_else_is_quoted_is_for_a_person():
-    """It may be what somebody wrote to us before; and who writes to the address for it has a reason."""
-    for said in ("Any news?\r\n> please unsubscribe me", f"Any news?\r\n{QUOTED.replace(TOKEN, 'b' * 45)}"):
-        assert action("Re: News", said, To="privacy@shop.example") == "ask"
+def test_promise_36_other_quoted_text_needs_review():
+    """The quotation may be an earlier mail of the sender. A mail to the unsubscribe address always has a reason."""
+    for text in ("Any news?\r\n> please unsubscribe me", f"Any news?\r\n{QUOTED.replace(TOKEN, 'b' * 45)}"):
+        assert action("Re: News", text, To="privacy@shop.example") == "ask"
     assert action("Re: News", f"A fine walk!\r\n{QUOTED}", **ANSWERS | {"To": "unsubscribe@shop.example"}) == "ask"
 
 
 def test_promise_35_a_reply_to_a_mail_whose_subject_had_the_word_adds_nothing():
-    """It was we who wrote it."""
-    ours = f"<{TOKEN}.0123456789abcdef.word@shop.example>"
-    assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=ours) == "ask"
-    assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=ours.replace(".word", "")) == "act"
+    """The word in the subject was ours."""
+    message_id = f"<{TOKEN}.0123456789abcdef.word@shop.example>"
+    assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=message_id) == "ask"
+    assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=message_id.replace(".word", "")) == "act"
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_promise_35_a_reply_to_a_mail_whose_subject_had_the_word_adds_nothing():
         {"Return_Path": "<>", "To": f"unsubscribe+{TOKEN}@shop.example"},
     ],
 )  # fmt: skip
-def test_promise_35_bounces_are_not_acted_on(headers):
-    """Whatever they quote; rule 1 comes first."""
+def test_promise_35_a_bounce_never_opts_out(headers):
+    """Rule 1 comes first, so the bounce's quoted text does not matter."""
     assert action("unsubscribe", "unsubscribe", **headers) == "ignore"
 
 
@@ -158,8 +158,8 @@ def test_promise_35_bounces_are_not_acted_on(headers):
         {"X_Autorespond": ""}, {"From": "noreply@mail.example"},
     ],
 )  # fmt: skip
-def test_promise_35_automatic_and_bulk_mail_is_not_acted_on(headers):
-    """A programme that answers, a list, a newsletter."""
+def test_promise_35_automatic_and_bulk_mail_never_opts_out(headers):
+    """Automatic replies, mailing lists and newsletters are covered."""
     assert action("Re: News unsubscribe", "unsubscribe", **headers) == "ignore"
 
 
@@ -170,18 +170,18 @@ def test_promise_35_automatic_and_bulk_mail_is_not_acted_on(headers):
         "Respuesta automática: unsubscribe", "Automatisch antwoord: unsubscribe", "Autosvar: unsubscribe", "自動応答: unsubscribe", "Re: Out of office",
     ],
 )  # fmt: skip
-def test_promise_35_vacation_replies_are_known_by_their_subject_too(subject):
-    """Not every mail program says that it is one."""
+def test_promise_35_vacation_replies_are_recognised_by_their_subject(subject):
+    """Some mail programs do not mark them as automatic."""
     assert action(subject) == "ignore"
 
 
-def test_a_person_may_say_that_a_mail_is_not_automatic():
-    """RFC 3834: "no" is what a person's mail may carry."""
+def test_auto_submitted_no_is_a_persons_mail():
+    """RFC 3834: a person's mail may have `Auto-Submitted: no`."""
     assert action(Auto_Submitted="no") == "act"
 
 
-def test_promise_35_apple_mails_own_opt_out_is_acted_on():
-    """It is Auto-Submitted, and comes from the person's own account."""
+def test_promise_35_apple_mails_unsubscribe_opts_out():
+    """The mail is Auto-Submitted and comes from the person's own account."""
     found = decided(letter("unsubscribe", APPLE_SAYS, **APPLE))
     assert isinstance(found, Act) and found.address == "ada@mail.example"
     assert action(f"{TOKEN}", APPLE_SAYS, **APPLE) == "act"
@@ -194,15 +194,15 @@ def test_promise_35_apple_mails_own_opt_out_is_acted_on():
         ({"Return_Path": "<>"}, "ignore"), ({"From": None}, "ask"), ({"Authentication_Results": PASSED}, "act"),
     ],
 )  # fmt: skip
-def test_promise_35_what_only_looks_like_apple_mails_is_not(headers, wanted):
-    """The mark has to say true, the sender must not be known to be forged, and a bounce stays one."""
+def test_promise_35_an_imitation_of_apple_mails_unsubscribe_does_not_opt_out(headers, wanted):
+    """The header must be true and the sender not known to be forged, and a bounce stays a bounce."""
     assert action("unsubscribe", APPLE_SAYS, **(APPLE | headers)) == wanted
     assert action("Hello", "Hi", **(APPLE | {"To": "privacy@shop.example"})) == "ask"
 
 
 @pytest.mark.parametrize("header", ["To", "Cc", "Delivered_To", "X_Original_To"])
-def test_promise_35_mail_to_a_signed_address_is_acted_on(header):
-    """Even where it is automatic, says nothing, and its sender is nobody we know."""
+def test_promise_35_mail_to_a_signed_address_opts_out(header):
+    """The mail may be automatic, empty, and from an unknown sender."""
     headers = {
         header: f"unsubscribe+{TOKEN}@shop.example",
         "Auto_Submitted": "auto-generated",
@@ -212,8 +212,8 @@ def test_promise_35_mail_to_a_signed_address_is_acted_on(header):
     assert action("", "", **(headers | {header: f"unsubscribe+{TOKEN[:-1]}x@shop.example"})) == "ignore"
 
 
-def test_promise_35_a_reply_to_a_mail_of_ours_tells_whose_it_was():
-    """By its Message-ID, so that an address that forwards its mail is taken off itself."""
+def test_promise_35_a_reply_is_attributed_by_its_message_id():
+    """An address that forwards its mail can therefore be opted out itself."""
     for header in ("In_Reply_To", "References"):
         answered = {header: f"<0@x.example> <{TOKEN}.0123456789abcdef@shop.example>", "Authentication_Results": None}
         assert decided(letter(**answered)).bearer == BEARER
@@ -230,13 +230,13 @@ def test_promise_35_a_reply_to_a_mail_of_ours_tells_whose_it_was():
         ("mx; dmarc=fail (dmarc=pass) header.from=mail.example", "ask"), ("mx; dkim=(pass) fail header.d=mail.example", "ask"),
     ],
 )  # fmt: skip
-def test_promise_35_a_sender_counts_where_the_receiving_server_says_so(results, wanted):
-    """RFC 8601; anybody can write somebody else's name into a From."""
+def test_promise_35_a_sender_counts_if_the_receiving_server_authenticated_it(results, wanted):
+    """RFC 8601: a From header alone can be forged."""
     assert action(Authentication_Results=results) == wanted
 
 
-def test_promise_35_what_a_sender_writes_of_itself_is_not_believed():
-    """Below the server's own header, or under another name than the server's."""
+def test_promise_35_a_senders_own_authentication_results_are_ignored():
+    """A header below the server's own header, or with another server name, does not count."""
     forged = letter(Authentication_Results=FAILED).replace(
         b"Subject:", f"Authentication-Results: {PASSED}\r\nSubject:".encode()
     )
@@ -247,14 +247,14 @@ def test_promise_35_what_a_sender_writes_of_itself_is_not_believed():
     assert decided(letter("unsubscribe", APPLE_SAYS, **APPLE), named).action == "ask"
 
 
-def test_promise_35_two_senders_are_none():
-    """Which of them would it be about?"""
+def test_promise_35_a_mail_with_two_senders_has_no_sender():
+    """It is not known which of the two wants to opt out."""
     assert action(From="ada@mail.example, bob@mail.example") == "ask"
 
 
 @pytest.mark.parametrize("kind", ["abuse", "opt-out", "ABUSE"])
 def test_promise_36_a_feedback_report_is_an_opt_out(kind):
-    """Of whom it says, or of whom the mail in it says (RFC 5965)."""
+    """The report names the recipient, or the original mail in it does (RFC 5965)."""
     assert decided(report(kind, Original_Rcpt_To="<Ada@Mail.example>")).address == "ada@mail.example"
     assert decided(report(kind, original="To: ada@mail.example\r\n")).address == "ada@mail.example"
     link = f"List-Unsubscribe: <https://shop.example/privacy/unsubscribe/{TOKEN}>\r\nTo: redacted@mail.example\r\n"
@@ -262,8 +262,8 @@ def test_promise_36_a_feedback_report_is_an_opt_out(kind):
     assert decided(report(kind, original=f"Message-ID: <{TOKEN}.0123456789abcdef@shop.example>\r\n")).bearer == BEARER
 
 
-def test_promise_36_a_report_that_names_nobody_is_for_a_person():
-    """Providers leave out who complained; then somebody has to look."""
+def test_promise_36_a_report_without_a_recipient_needs_review():
+    """Providers omit the recipient who complained, so an operator must look."""
     assert decided(report()).action == "ask"
     assert (
         decided(report(Original_Rcpt_To="redacted@mail.example", original="To: redacted@mail.example\r\n")).action == "ask"
@@ -272,12 +272,12 @@ def test_promise_36_a_report_that_names_nobody_is_for_a_person():
 
 @pytest.mark.parametrize("kind", ["auth-failure", "fraud", "not-spam", "virus", "other", "x"])
 def test_promise_36_other_reports_are_no_opt_out(kind):
-    """A failed authentication tells of forged mail, and not-spam of the contrary."""
+    """An authentication failure is about forged mail, and not-spam is the opposite of a complaint."""
     assert decided(report(kind, Original_Rcpt_To="ada@mail.example")).action == "ignore"
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("text", "kind"),
     [
         ("Please delete my account and all my data", "delete"), ("Bitte löschen Sie meine Daten", "delete"), ("Supprimez toutes mes données", "delete"),
         ("Quiero eliminar mis datos", "delete"), ("يرجى حذف بياناتي", "delete"), ("Please correct my address", "correct"),
@@ -285,9 +285,9 @@ def test_promise_36_other_reports_are_no_opt_out(kind):
         ("Ich möchte Auskunft über meine Daten", "access"), ("Je voudrais une copie de mes données", "access"), ("export my data", "access"),
     ],
 )  # fmt: skip
-def test_promise_32_a_mail_to_the_contact_opens_a_request(said, kind):
-    """To correct, to delete, to export; by its subject or its text, and it is answered."""
-    for subject, body in ((said, ""), ("Hello", said)):
+def test_promise_32_a_mail_to_the_contact_opens_a_request(text, kind):
+    """The request may be to correct, delete or export, in the subject or the text, and is answered."""
+    for subject, body in ((text, ""), ("Hello", text)):
         found = decided(letter(encoded(subject), body, To="privacy@shop.example"))
         assert (found.action, found.wish, found.answer) == ("ask", kind, True)
 
@@ -296,24 +296,24 @@ def test_promise_32_a_mail_to_the_contact_opens_a_request(said, kind):
     "headers",
     [{"Authentication_Results": FAILED}, {"X_Auto_Response_Suppress": "All"}, {"From": "a@b.example, c@d.example"}],
 )
-def test_promise_32_nobody_is_answered_who_may_not_have_written(headers):
-    """The request is opened all the same, and a person looks at it."""
+def test_promise_32_an_unauthenticated_sender_is_not_answered(headers):
+    """The request is still opened, and staff review it."""
     found = decided(letter("Delete my data", To="privacy@shop.example", **headers))
     assert (found.action, found.wish, found.answer) == ("ask", "delete", False)
 
 
 def test_promise_32_nothing_automatic_is_ever_answered():
-    """Two programs that answer one another never stop."""
+    """Otherwise two automatic mailers could reply to each other without end."""
     assert action("Delete my data", To="privacy@shop.example", Auto_Submitted="auto-replied") == "ignore"
     assert action("Delete my data", To="unsubscribe@shop.example") == "ask"
 
 
-def test_both_wishes_in_one_mail_are_heard():
-    """The certain one is acted on, the other opens a request."""
+def test_a_mail_can_contain_an_opt_out_and_a_request():
+    """The certain one is carried out, and the other opens a request."""
     found = decided(letter("unsubscribe", "And please delete my data.", To="privacy@shop.example"))
     assert (found.action, found.wish) == ("act", "delete")
 
 
-def test_there_are_words_of_every_language():
-    """More than one for most."""
+def test_there_are_words_in_every_language():
+    """Most languages have more than one."""
     assert len(words()) > 2 * len(SHIPPED)

@@ -1,4 +1,4 @@
-"""Collection points: the notice at the form, declared fields alone, and a record before anything is used."""
+"""Collection points: the notice at the form, only declared fields, and a record before any data is used."""
 
 import io
 import json
@@ -21,8 +21,8 @@ def broken(*_, **__):
     raise LedgerUnavailable("no")
 
 
-def test_promise_07_the_notice_stands_at_the_form(tiny):
-    """What it is for, what is required and what may stay empty, and the way to the policy."""
+def test_promise_07_the_notice_is_in_the_form(tiny):
+    """The notice contains the purpose, required and optional fields, and a link to the policy."""
     text = with_forms(tiny).visitor().get("/registration").text
     for words in ("We use this to help you.", "Use", "your email", "your name and your picture", 'href="/privacy/"'):
         assert words in text
@@ -31,13 +31,13 @@ def test_promise_07_the_notice_stands_at_the_form(tiny):
 
 @pytest.mark.parametrize(("code", "word"), [("de", "Erforderlich"), ("fr", "Obligatoire"), ("ar", "إلزامي")])
 def test_the_notice_is_in_the_visitors_language(tiny, code, word):
-    """Its standard words; the site's own where it wrote them."""
+    """Standard sentences are translated; the site's own sentences are used if they exist in that language."""
     text = with_forms(tiny).visitor(Accept_Language=code).get("/registration").text
     assert str(language(code)("Required")) in text and f'<div class="privacy-notice" lang="{code}"' in text, word
 
 
 def test_promise_10_only_declared_fields_pass(tiny):
-    """An extra field is dropped and counted, a file as well, and the view never meets it."""
+    """An extra field or file is dropped and counted, and the view never receives it."""
     site = with_forms(tiny)
     extra = {"shoe_size": "42", "spy": (io.BytesIO(b"x"), "spy.txt"), "picture": (io.BytesIO(b"x"), "me.png")}
     found = site.visitor().post("/registration", data={"email": ADA, **extra}).json
@@ -47,8 +47,8 @@ def test_promise_10_only_declared_fields_pass(tiny):
 
 
 @pytest.mark.parametrize("looked_before", [True, False])
-def test_promise_10_the_query_string_brings_nothing_into_the_values(tiny, looked_before):
-    """Neither what is not declared, nor what is, for it would not be on record; a control of the page passes."""
+def test_promise_10_the_query_string_adds_no_values(tiny, looked_before):
+    """Neither declared nor undeclared fields pass, because they would not be recorded. Control fields of the page pass."""
     site = tiny(PRIVACY_POLICY=policy())
     site.app.before_request(lambda: request.values.get("ssn") and None if looked_before else None)
 
@@ -62,16 +62,16 @@ def test_promise_10_the_query_string_brings_nothing_into_the_values(tiny, looked
     assert found == [{"next": "/", "email": ADA}, query]
 
 
-def test_promise_10_the_query_string_does_not_answer_the_question_of_age(tiny):
-    """What the view finds in the values is what was heard."""
+def test_promise_10_the_query_string_does_not_answer_the_age_question(tiny):
+    """The view receives only the answer that the age gate applied."""
     site = with_forms(tiny)
     fields = {"email": ADA, **born(2020)}
     found = site.visitor().post("/account?old_enough=yes&privacy_birth_day=1", data=fields).json
     assert found["values"] == {"email": ADA, "old_enough": "no"}
 
 
-def test_promise_10_json_is_sifted_too(tiny):
-    """However a view reads the body: parsed, forced, or raw."""
+def test_promise_10_json_is_filtered_too(tiny):
+    """The view may read the body parsed, forced, or raw."""
     site = tiny(PRIVACY_POLICY=policy())
 
     @site.app.post("/registration")
@@ -93,7 +93,7 @@ def test_promise_10_json_is_sifted_too(tiny):
 
 
 def test_promise_10_optional_stays_optional(tiny):
-    """What is required and missing, or blank, is answered 400 with a sentence that names it; nothing is on record."""
+    """A required field that is missing or blank is answered with 400 and a message that names it. Nothing is recorded."""
     site = with_forms(tiny)
     visitor = site.visitor()
     for email in (None, "", "   "):
@@ -103,21 +103,21 @@ def test_promise_10_optional_stays_optional(tiny):
     assert visitor.post("/registration", data={"email": ADA}).status_code == 200
 
 
-def test_a_program_gets_its_answer_as_json(tiny):
-    """The sentence, and the fields it is about."""
+def test_an_api_client_gets_the_error_as_json(tiny):
+    """The JSON contains the message and the fields."""
     answer = with_forms(tiny).visitor(Accept="application/json").post("/registration", data={})
     assert (answer.status_code, answer.json) == (400, {"message": "Please fill in: your email.", "fields": ["email"]})
 
 
-def test_a_site_may_answer_in_its_own_way(tiny):
-    """The error is one of HTTP, and carries what a handler needs."""
+def test_a_site_can_handle_the_error_itself(tiny):
+    """The error is an HTTP exception with the attributes that a handler needs."""
     site = with_forms(tiny)
     site.app.register_error_handler(400, lambda error: (f"{error.message} {error.fields}", 400))
     assert site.visitor().post("/registration").text == "Please fill in: your email. ('email',)"
 
 
-def test_promise_10_nothing_is_ticked_beforehand(tiny):
-    """No box of ours carries "checked", before or after a form was refused."""
+def test_promise_10_no_box_is_pre_ticked(tiny):
+    """No box of the extension has `checked`, before or after an invalid submission."""
     visitor = with_forms(tiny, ("newsletter", "pictures")).visitor()
     pages = [visitor.get(f"/{point.id}").text for point in POINTS]
     assert sum('type="checkbox"' in page for page in pages) == len(POINTS)
@@ -127,7 +127,7 @@ def test_promise_10_nothing_is_ticked_beforehand(tiny):
 
 @pytest.mark.parametrize("point", ["registration", "newsletter", "account"])
 def test_promise_09_a_record_is_written(tiny, point):
-    """Time, version and digest of the words shown, which the ledger keeps; field names, no values, a keyed hash."""
+    """The record has time, version, digest of the shown text, field names without values, and a keyed hash."""
     site = with_forms(tiny)
     assert send(site.visitor(), f"/{point}", email=ADA, old_enough="yes").status_code == 200
     [row] = site.ledger("collection")
@@ -143,16 +143,16 @@ def test_promise_09_a_record_is_written(tiny, point):
     assert not [path for path in site.folder.rglob("*") if path.is_file() and ADA.encode() in path.read_bytes()]
 
 
-def test_a_programs_post_was_shown_no_words(tiny):
-    """And the record says so."""
+def test_a_post_by_an_api_client_has_no_shown_text(tiny):
+    """The record has no digest of a text."""
     site = with_forms(tiny)
     assert site.visitor().post("/registration", data={"email": ADA}).status_code == 200
     [row] = site.ledger("collection")
     assert (row["source"], row["text"], row["locale"]) == ("api", "", "")
 
 
-def test_words_that_changed_since_are_shown_again(tiny):
-    """Who read that a name is optional has not read that it is required: 409, and nothing is taken."""
+def test_a_changed_notice_is_shown_again(tiny):
+    """A visitor who read that a name is optional has not agreed that it is required: 409, and nothing is collected."""
     before = hidden(with_forms(tiny).visitor(), "/registration")
     changed = [replace(POINTS[0], required=("email", "name"), optional=("picture",)), *POINTS[1:]]
     site = with_forms(tiny, PRIVACY_POLICY=policy(*changed))
@@ -160,8 +160,8 @@ def test_words_that_changed_since_are_shown_again(tiny):
     assert answer.status_code == 409 and "has changed since you opened it" in answer.text and site.ledger() == []
 
 
-def test_words_that_were_only_corrected_are_good_while_the_ledger_has_them(tiny):
-    """A form opened before the correction is taken; the record has the words that were shown."""
+def test_a_corrected_notice_is_valid_while_the_ledger_has_the_old_text(tiny):
+    """A form opened before the correction is accepted, and the record has the text that was shown."""
     site = with_forms(tiny)
     before = hidden(site.visitor(), "/registration")
     assert site.visitor().post("/registration", data=before | {"email": ADA}).status_code == 200
@@ -174,34 +174,34 @@ def test_words_that_were_only_corrected_are_good_while_the_ledger_has_them(tiny)
 @pytest.mark.parametrize(
     "garbage", ["x", "....", "a.notice:registration.en.b", "a.notice:registration.tlh.b", "\x00.é", "." * 9000]
 )
-def test_a_garbled_digest_is_never_a_fault(tiny, garbage):
-    """It is words that nobody was shown."""
+def test_an_invalid_digest_is_never_an_error(tiny, garbage):
+    """An invalid digest counts as a text that was never shown."""
     answer = with_forms(tiny).visitor().post("/registration", data={"email": ADA, "privacy_notice": garbage})
     assert answer.status_code == 409
 
 
 @pytest.mark.parametrize("name", ["privacy_asked", "privacy_opt_in", "privacy_acknowledged", "privacy_whatever"])
-def test_garbage_in_our_own_controls_is_nothing(tiny, name):
-    """It opts in to nothing and breaks nothing."""
+def test_invalid_control_fields_are_ignored(tiny, name):
+    """They cause no opt-in and no error."""
     found = with_forms(tiny).visitor().post("/registration", data={"email": ADA, name: ["x.y", "", "é" * 500]})
     assert found.status_code == 200 and found.json["opt_ins"] == [] and found.json["dropped"] == 0
 
 
 def test_promise_07_an_undeclared_point_raises_in_tests(tiny):
-    """In the view and in the template, before anything is read; the error says what to add."""
+    """View and template raise before any data is read, and the error contains the missing declaration."""
     site = with_forms(tiny)
     add_form(site, "survey")
     for visit in (site.visitor().get, site.visitor().post):
-        with pytest.raises(UndeclaredCollection) as told:
+        with pytest.raises(UndeclaredCollection) as raised:
             visit("/survey")
-        assert str(told.value).startswith(
+        assert str(raised.value).startswith(
             "The policy declares no collection point 'survey'; it declares: registration, licence, newsletter, pictures, "
             'account, posting. Use one of these, or add to privacy.toml:\n\n[[collection]]\nid = "survey"\n'
         )
 
 
 def test_promise_07_in_production_an_undeclared_point_collects_nothing(tiny, caplog):
-    """The page is served without a notice; what is sent is answered 503, logged, and never reaches the view."""
+    """The page is served without a notice. Posts are answered with 503, logged, and never reach the view."""
     site = with_forms(tiny, TESTING=False)
     reached = []
     site.app.add_url_rule(
@@ -212,8 +212,8 @@ def test_promise_07_in_production_an_undeclared_point_collects_nothing(tiny, cap
     assert "declares no collection point 'survey'" in caplog.text and site.ledger() == []
 
 
-def test_check_tells_of_undeclared_points_and_cookies(tiny):
-    """Before anybody visits."""
+def test_check_reports_undeclared_points_and_cookies(tiny):
+    """The command finds them before any visitor comes."""
     site = with_forms(tiny)
     add_form(site, "survey")
     outcome = site.cli("check")
@@ -222,8 +222,8 @@ def test_check_tells_of_undeclared_points_and_cookies(tiny):
     assert "error: Forms set the cookie 'privacy_age', which is not declared." in outcome.output
 
 
-def test_around_a_few_lines(tiny):
-    """``with privacy.collects(…) as given`` does the same; on a GET nothing was given."""
+def test_collects_as_a_context_manager(tiny):
+    """``with privacy.collects(…) as given`` does the same; on a GET there is no data."""
     site = tiny(PRIVACY_POLICY=policy())
 
     @site.app.route("/register", methods=["GET", "POST"])
@@ -236,8 +236,8 @@ def test_around_a_few_lines(tiny):
     assert site.visitor().post("/register", data={}).status_code == 400 and len(site.ledger("collection")) == 1
 
 
-def test_controls_of_the_page_pass_and_are_not_collected(tiny):
-    """The token of Flask-WTF always, others by name."""
+def test_control_fields_pass_and_are_not_collected(tiny):
+    """Flask-WTF's token always passes, other control fields by name."""
     site = tiny(PRIVACY_POLICY=policy())
 
     @site.app.post("/register")
@@ -250,8 +250,8 @@ def test_controls_of_the_page_pass_and_are_not_collected(tiny):
     assert json.loads(site.ledger("collection")[0]["detail"]) == {"point": "registration", "fields": ["email"], "dropped": 0}
 
 
-def test_an_async_view_collects_too(tiny):
-    """As Flask lets any view be."""
+def test_an_async_view_can_collect(tiny):
+    """Flask allows any view to be async."""
     site = tiny(PRIVACY_POLICY=policy())
 
     @site.app.post("/register")
@@ -266,12 +266,12 @@ def test_an_async_view_collects_too(tiny):
 
 
 def optin(site, email=ADA, purpose="marketing"):
-    said = site.privacy.site(site.app).mail.marketing.of(email)
-    return next((choice for choice in said if choice.list == purpose and choice.is_in), None)
+    preferences = site.privacy.site(site.app).mail.marketing.of(email)
+    return next((choice for choice in preferences if choice.list == purpose and choice.is_in), None)
 
 
-def test_promise_10_an_opt_in_is_recorded_with_its_words(tiny):
-    """Time, version and digest in the ledger, and in force in the database of rights."""
+def test_promise_10_an_opt_in_is_recorded_with_its_text(tiny):
+    """The ledger has time, version and digest, and the rights database has the opt-in."""
     site = with_forms(tiny, ("newsletter",))
     found = send(site.visitor(), "/registration", email=ADA, privacy_opt_in="newsletter").json
     [row] = site.ledger("opt-in")
@@ -283,7 +283,7 @@ def test_promise_10_an_opt_in_is_recorded_with_its_words(tiny):
 
 
 @pytest.mark.parametrize(
-    ("path", "said", "words"),
+    ("path", "fields", "words"),
     [
         ("/registration", {"privacy_opt_in": "newsletter"}, "Yes, I want this: Newsletter"),
         ("/registration", {"privacy_opt_in": "newsletter", "privacy_asked": ""}, "Yes, I want this: Newsletter"),
@@ -291,25 +291,25 @@ def test_promise_10_an_opt_in_is_recorded_with_its_words(tiny):
     ],
 )
 @pytest.mark.parametrize("kind", ["data", "json"])
-def test_promise_10_an_opt_in_always_has_its_words(tiny, kind, path, said, words):
-    """A program that was shown none opts in to those in force, in the site's own language, and is on record as a program."""
+def test_promise_10_an_opt_in_always_has_its_text(tiny, kind, path, fields, words):
+    """An API client without a shown text opts in to the current text in the site's language, with source `api`."""
     site = with_forms(tiny)
-    answer = site.visitor(Accept_Language="de").post(path, **{kind: {"email": ADA, **said}})
+    answer = site.visitor(Accept_Language="de").post(path, **{kind: {"email": ADA, **fields}})
     [row] = site.ledger("opt-in")
     [body] = [text["body"] for text in site.ledger_texts() if text["digest"] == row["text"]]
     assert answer.status_code == 200 and words in body
     assert (row["source"], row["locale"]) == ("api", "en") and optin(site, ADA, row["purposes"][2:-2]).text == row["text"]
 
 
-def test_promise_10_a_box_left_alone_opts_in_to_nothing(tiny):
-    """Nor does anything else at a form that serves other purposes."""
+def test_promise_10_an_unticked_box_is_no_opt_in(tiny):
+    """No other field is an opt-in at a form that serves other purposes."""
     site = with_forms(tiny, ("newsletter",))
     assert send(site.visitor(), "/registration", email=ADA).json["opt_ins"] == []
     assert site.ledger("opt-in") == [] and optin(site) is None
 
 
-def test_sending_the_form_is_the_opt_in_where_it_serves_nothing_else(tiny):
-    """Unless that form has a box for it, which then has to be ticked."""
+def test_submitting_a_form_with_only_this_purpose_is_the_opt_in(tiny):
+    """If that form has a box for the purpose, the box must be ticked."""
     site = with_forms(tiny, ("pictures",))
     visitor = site.visitor()
     fields = hidden(visitor, "/pictures") | {"email": ADA}
@@ -320,16 +320,16 @@ def test_sending_the_form_is_the_opt_in_where_it_serves_nothing_else(tiny):
     assert visitor.post("/pictures", data=fields).json["opt_ins"] == ["kids"]
 
 
-def test_an_opt_in_has_no_effect_before_it_is_on_record(tiny, monkeypatch):
-    """A ledger that is away: 503, and the view is never reached."""
+def test_an_opt_in_has_no_effect_before_it_is_recorded(tiny, monkeypatch):
+    """While the ledger is unavailable, the response is 503 and the view is not called."""
     site = with_forms(tiny)
     monkeypatch.setattr(site.privacy.site(site.app).ledger, "append", broken)
     answer = site.visitor().post("/pictures", data={"email": ADA})
     assert answer.status_code == 503 and "could not be recorded just now" in answer.text and optin(site, ADA, "kids") is None
 
 
-def test_other_forms_wait_beside_a_ledger_that_is_away(tiny, monkeypatch):
-    """A purchase is taken, and its record is written later."""
+def test_other_forms_are_spooled_while_the_ledger_is_unavailable(tiny, monkeypatch):
+    """A purchase is accepted, and its record is written later."""
     site = with_forms(tiny)
     ledger = site.privacy.site(site.app).ledger
     with monkeypatch.context() as patch:
@@ -339,8 +339,8 @@ def test_other_forms_wait_beside_a_ledger_that_is_away(tiny, monkeypatch):
 
 
 @pytest.mark.parametrize("fails", [lambda: ("no", 422), lambda: 1 / 0], ids=["refused", "raised"])
-def test_an_opt_in_has_no_effect_where_the_site_did_not_take_the_form(tiny, fails):
-    """Nor is there a proof of it, which a replay would take for one in force."""
+def test_an_opt_in_has_no_effect_if_the_site_rejects_the_form(tiny, fails):
+    """There is no ledger entry either, because a replay would take it as proof of an opt-in."""
     site = tiny(PRIVACY_POLICY=policy())
     site.app.config["PROPAGATE_EXCEPTIONS"] = False
     site.app.add_url_rule("/pictures", "pictures", site.privacy.collects("pictures")(fails), methods=["POST"])
@@ -349,8 +349,8 @@ def test_an_opt_in_has_no_effect_where_the_site_did_not_take_the_form(tiny, fail
     assert json.loads(site.cli("replay", "--json").output)["choices"] == 0 and optin(site, ADA, "kids") is None
 
 
-def test_an_opt_in_is_somebodys(tiny):
-    """A form at which an address is optional asks for it, once the box is ticked."""
+def test_an_opt_in_needs_an_address(tiny):
+    """A form with an optional address requires it once the box is ticked."""
     points = (replace(POINTS[0], required=(), optional=("email", "name")), *POINTS[1:])
     site = with_forms(tiny, ("newsletter",), PRIVACY_POLICY=policy(*points))
     answer = send(site.visitor(), "/registration", name="Ada", privacy_opt_in="newsletter")
@@ -358,8 +358,8 @@ def test_an_opt_in_is_somebodys(tiny):
     assert send(site.visitor(), "/registration", name="Ada").status_code == 200
 
 
-def test_a_form_that_only_signs_up_says_so_where_that_could_not_be_recorded(tiny, monkeypatch):
-    """After its view as well: 503, and nobody was signed up. Any other form was taken all the same."""
+def test_a_signup_only_form_fails_if_it_cannot_be_recorded(tiny, monkeypatch):
+    """The response is 503 even after its view ran, and the sign-up has no effect. Any other form is accepted."""
     site = with_forms(tiny, ("newsletter",))
     monkeypatch.setattr(site.privacy.site(site.app).mail.marketing, "sign_up", broken)
     answer = send(site.visitor(), "/pictures", email=ADA, privacy_opt_in="pictures")
@@ -367,8 +367,8 @@ def test_a_form_that_only_signs_up_says_so_where_that_could_not_be_recorded(tiny
     assert send(site.visitor(), "/registration", email=ADA, privacy_opt_in="newsletter").status_code == 200
 
 
-def test_what_one_signs_up_to_beside_marketing_is_a_list_of_its_own(tiny):
-    """An opt-in to something else lets no marketing mail out, unless the mail says that it is of that list."""
+def test_each_signup_purpose_is_a_list_of_its_own(tiny):
+    """An opt-in to another purpose permits no marketing mail, except mail of that purpose's list."""
     site = with_forms(tiny)
     send(site.visitor(), "/pictures", email=ADA)
     with site.app.app_context():
@@ -376,19 +376,19 @@ def test_what_one_signs_up_to_beside_marketing_is_a_list_of_its_own(tiny):
     assert found == ["no-opt-in", "no-opt-in", "opted-in"]
 
 
-def test_an_account_opts_in_as_an_address_does(tiny):
-    """An id of the site's own is somebody too, and an erasure takes it off all lists."""
+def test_an_account_can_opt_in_like_an_address(tiny):
+    """An account id of the site is a data subject too, and an erasure removes it from all lists."""
     site = with_forms(tiny)
-    here = site.privacy.site(site.app)
-    marketing = here.mail.marketing
+    runtime = site.privacy.site(site.app)
+    marketing = runtime.mail.marketing
     marketing.sign_up("17", "kids", None, "form")
     assert [choice.list for choice in marketing.of("17")] == ["kids"] and marketing.of("18") == []
-    here.rights.people.erase("17", "operator")
+    runtime.rights.people.erase("17", "operator")
     assert [choice.as_dict()["list"] for choice in marketing.of("17") if choice.opted_out[0]] == ["all lists"]
 
 
 def test_an_erasure_ends_opt_ins(tiny):
-    """Whoever is erased is on no list any more; who is a child stays known."""
+    """An erased data subject is on no list. A known child stays known."""
     site = with_forms(tiny)
     send(site.visitor(), "/pictures", email=ADA)
     rights = site.privacy.site(site.app).rights
@@ -400,8 +400,8 @@ def test_an_erasure_ends_opt_ins(tiny):
         assert site.privacy.may_mail(ADA, "marketing", list="kids").reason == "opted-out"
 
 
-def test_promise_32_an_export_has_what_somebody_opted_in_to(tiny):
-    """When, under which version, after which words; the words themselves are in the ledger."""
+def test_promise_32_an_export_contains_the_opt_ins(tiny):
+    """Each opt-in has its time, version and text digest; the text itself is in the ledger."""
     site = with_forms(tiny)
     send(site.visitor(), "/pictures", email=ADA)
     [choice] = json.loads(site.cli("export", ADA).output)["stores"]["opt-ins"]
@@ -418,7 +418,7 @@ def test_promise_32_an_export_has_what_somebody_opted_in_to(tiny):
 
 
 def test_promise_31_a_posting_without_the_acknowledgement_is_refused(tiny):
-    """The notice has a box that is not ticked; without it 400, with it on record."""
+    """The notice has an unticked box. Without it the response is 400; with it the acknowledgement is recorded."""
     site = with_forms(tiny)
     visitor = site.visitor()
     assert "I know that everybody can read what I post here." in visitor.get("/posting").text
@@ -441,31 +441,31 @@ NO = ["", " ", "0", "false", "no", "off"]
 @pytest.mark.parametrize(
     "sent", [{"json": no} for no in (False, 0, None, [], {}, *NO)] + [{"data": no} for no in NO], ids=str
 )
-def test_promise_31_an_acknowledgement_that_says_no_is_none(tiny, sent):
-    """However a form or a program says it: as if it were missing."""
+def test_promise_31_a_negative_acknowledgement_counts_as_missing(tiny, sent):
+    """The rule covers every negative value that a form or an API client can send."""
     site = with_forms(tiny)
-    [(kind, said)] = sent.items()
-    post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": said}
+    [(kind, value)] = sent.items()
+    post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": value}
     answer = site.visitor().post("/posting", **{kind: post})
     assert answer.status_code == 400 and "Please say that you know who can read it" in answer.text and site.ledger() == []
 
 
-def test_promise_31_a_box_that_is_ticked_beside_a_hidden_no_counts(tiny):
-    """As some form builders send it: first what is meant by an empty box, then the box."""
+def test_promise_31_a_ticked_box_overrides_a_hidden_default(tiny):
+    """Some form builders send a hidden value for the empty box first, then the box."""
     post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": ["0", "1"]}
     assert with_forms(tiny).visitor().post("/posting", data=post).status_code == 200
 
 
-@pytest.mark.parametrize("said", [False, 0, None, [], {}, *NO])
-def test_promise_10_an_opt_in_that_says_no_is_none(tiny, said):
-    """Also where sending the form would be the opt-in."""
+@pytest.mark.parametrize("value", [False, 0, None, [], {}, *NO])
+def test_promise_10_a_negative_opt_in_is_no_opt_in(tiny, value):
+    """The rule also covers forms whose submission would be the opt-in."""
     site = with_forms(tiny)
-    answer = site.visitor().post("/pictures", json={"email": ADA, "privacy_opt_in": said})
+    answer = site.visitor().post("/pictures", json={"email": ADA, "privacy_opt_in": value})
     assert answer.status_code == 400 and site.ledger() == [] and optin(site, ADA, "kids") is None
 
 
-def test_promise_31_any_point_may_be_a_public_one(tiny):
-    """``public = true`` in the declaration, with the site's own words from ``notices.postings``."""
+def test_promise_31_any_point_can_be_public(tiny):
+    """``public = true`` in the declaration, with the site's own text from ``notices.postings``."""
     own = policy(replace(POINTS[0], public=True))
     site = with_forms(tiny, PRIVACY_POLICY=replace(own, notices=replace(own.notices, postings="All the world reads it.")))
     assert "All the world reads it." in site.visitor().get("/registration").text
@@ -481,8 +481,8 @@ def reading(tiny, *arguments, **values):
         return site.privacy.read(*arguments, **values)
 
 
-def test_promise_08_what_was_collected_is_read_for_its_purpose_alone(tiny):
-    """The fields of the points that serve it, and no other."""
+def test_promise_08_collected_data_is_read_only_for_its_purpose(tiny):
+    """The view reads the fields of points that serve the purpose, and no others."""
     record = {"email": ADA, "name": "Ada", "address": "1 Lane"}
     found = reading(tiny, record, "use")
     assert found == {"email": ADA, "name": "Ada"}
@@ -494,7 +494,7 @@ def test_promise_08_what_was_collected_is_read_for_its_purpose_alone(tiny):
 
 @pytest.mark.parametrize(("purpose", "point"), [("purchase", None), ("marketing", "registration")])
 def test_promise_08_reading_for_another_purpose_raises(tiny, purpose, point):
-    """Nothing was collected for it, here or at that point."""
+    """The error applies if no point, or not this point, collects for the purpose."""
     with pytest.raises(OtherPurpose, match=f"The purpose is '{purpose}'; allowed for what is collected"):
         reading(tiny, {"email": ADA}, purpose, point=point)
     assert RECIPIENTS[0].purposes == ("purchase",)

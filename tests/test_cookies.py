@@ -1,4 +1,4 @@
-"""The signed cookies: what is forged, edited, old or oversized is as good as absent."""
+"""The signed cookies: a forged, edited, expired or oversized cookie counts as absent."""
 
 import base64
 
@@ -15,7 +15,7 @@ def granted(site, **headers):
 
 
 def edits(value):
-    """Ways to spoil a signed value."""
+    """Yield corrupted variants of a signed value."""
     payload, _, signature = value.rpartition(".")
     return {
         "truncated": value[:-3],
@@ -33,8 +33,8 @@ def edits(value):
 
 @pytest.mark.parametrize("spoil", edits("g.x." + "s" * 43))
 @pytest.mark.parametrize("name", ["privacy_consent", "privacy_visitor", "privacy_choices"])
-def test_garbage_is_not_asked_and_never_an_error(tiny, spoil, name):
-    """A spoilt cookie grants nothing and makes no error."""
+def test_an_invalid_cookie_means_unasked_and_never_an_error(tiny, spoil, name):
+    """An invalid cookie grants nothing and causes no error."""
     site = tiny()
     visitor = granted(site)
     visitor.get("/theme/dark")
@@ -45,7 +45,7 @@ def test_garbage_is_not_asked_and_never_an_error(tiny, spoil, name):
 
 
 def test_promise_12_a_tampered_visitor_id_is_ignored(tiny):
-    """Who edits the number in the cookie becomes a new visitor, not another one."""
+    """A visitor who edits the ID in the cookie becomes a new visitor, not another existing one."""
     site = tiny()
     visitor = granted(site)
     value = cookie(visitor, "privacy_visitor")
@@ -54,8 +54,8 @@ def test_promise_12_a_tampered_visitor_id_is_ignored(tiny):
     assert "A" * 22 not in {event["visitor"] for event in site.events()}
 
 
-def test_promise_12_two_visitors_have_two_ids_and_nobody_has_one_before_consent(tiny):
-    """128 random bits each, and only after a grant."""
+def test_promise_12_two_visitors_have_two_ids_but_none_before_consent(tiny):
+    """Each ID has 128 random bits and exists only after a grant."""
     site = tiny()
     one, two, undecided = granted(site), granted(site), site.visitor()
     undecided.get("/")
@@ -63,8 +63,8 @@ def test_promise_12_two_visitors_have_two_ids_and_nobody_has_one_before_consent(
     assert cookie(undecided, "privacy_visitor") is None
 
 
-def test_one_kind_of_cookie_cannot_stand_for_another(tiny):
-    """Each kind is signed under its own salt."""
+def test_one_kind_of_cookie_cannot_replace_another(tiny):
+    """Each kind is signed with its own salt."""
     site = tiny()
     visitor = granted(site)
     visitor.set_cookie("privacy_consent", cookie(visitor, "privacy_visitor"))
@@ -72,7 +72,7 @@ def test_one_kind_of_cookie_cannot_stand_for_another(tiny):
 
 
 def test_a_key_rotation_keeps_every_decision(tiny):
-    """Values signed under a former key verify as long as it is in SECRET_KEY_FALLBACKS, and not after."""
+    """Values signed with a former key verify as long as the key is in SECRET_KEY_FALLBACKS, and not after."""
     site = tiny(SECRET_KEY="old key of the site")
     visitor = granted(site)
     site.app.config.update(SECRET_KEY="new key of the site", SECRET_KEY_FALLBACKS=["old key of the site"])
@@ -82,7 +82,7 @@ def test_a_key_rotation_keeps_every_decision(tiny):
 
 
 def test_new_values_are_signed_with_the_newest_key(tiny):
-    """A decision made after a rotation outlives the old key."""
+    """A decision made after a rotation stays valid without the old key."""
     site = tiny(SECRET_KEY="new key of the site", SECRET_KEY_FALLBACKS=["old key of the site"])
     visitor = granted(site)
     site.app.config.update(SECRET_KEY_FALLBACKS=None)
@@ -90,7 +90,7 @@ def test_new_values_are_signed_with_the_newest_key(tiny):
 
 
 def test_an_expired_consent_asks_again(tiny, clock):
-    """After 182 days the visitor is asked as if for the first time, and nothing more is recorded."""
+    """After 182 days the visitor is asked as for the first time, and nothing more is recorded."""
     clock.move_to("2026-01-01T12:00:00Z")
     site = tiny()
     visitor = granted(site)
@@ -101,8 +101,8 @@ def test_an_expired_consent_asks_again(tiny, clock):
     assert len(site.events()) == number
 
 
-def test_a_replayed_grant_brings_no_erased_visitor_back(tiny):
-    """Old copies of both cookies, sent after a withdrawal, put nothing under the erased ID."""
+def test_a_replayed_grant_restores_no_erased_visitor(tiny):
+    """Old copies of both cookies, sent after a withdrawal, record nothing under the erased ID."""
     site = tiny()
     visitor = granted(site)
     old = {name: cookie(visitor, name) for name in ("privacy_consent", "privacy_visitor")}
@@ -114,7 +114,10 @@ def test_a_replayed_grant_brings_no_erased_visitor_back(tiny):
 
 
 def test_promise_40_every_cookie_has_its_flags(tiny):
-    """HttpOnly and SameSite always; Secure and the __Host- prefix on HTTPS, where no subdomain can plant one."""
+    """HttpOnly and SameSite are always set.
+
+    Over HTTPS, Secure and the __Host- prefix prevent a subdomain from setting one.
+    """
     site = tiny()
     plain = choose(site.visitor(), "accept_all").headers["Set-Cookie"]
     visitor = site.app.test_client()
@@ -126,22 +129,22 @@ def test_promise_40_every_cookie_has_its_flags(tiny):
     assert "Domain" not in secure
 
 
-def test_only_the_name_that_fits_the_scheme_is_read(tiny):
-    """A cookie set over plain HTTP says nothing on HTTPS."""
+def test_only_the_name_for_the_scheme_is_read(tiny):
+    """A cookie set over plain HTTP has no effect on HTTPS."""
     site = tiny()
     visitor = granted(site)
     assert "Accept all" in visitor.get("/", base_url="https://localhost").text
 
 
-def test_a_shared_domain_gives_up_the_host_prefix(tiny):
-    """One decision over several subdomains: Domain is set, and the prefix is __Secure-."""
+def test_a_shared_domain_uses_no_host_prefix(tiny):
+    """One decision applies to several subdomains: Domain is set, and the prefix is __Secure-."""
     site = tiny(PRIVACY_COOKIE_DOMAIN="example.com", PRIVACY_COOKIE_SECURE=True)
     header = choose(site.visitor(), "accept_all").headers["Set-Cookie"]
     assert header.startswith("__Secure-privacy_consent=") and "Domain=example.com" in header
 
 
 def test_a_visitor_cookie_without_its_grant_is_deleted(tiny):
-    """An ID left over from a grant that is gone is nothing, and goes with the next page."""
+    """An ID whose grant no longer exists has no effect and is deleted with the next page."""
     site = tiny()
     visitor = granted(site)
     visitor.delete_cookie("privacy_consent")
@@ -149,8 +152,8 @@ def test_a_visitor_cookie_without_its_grant_is_deleted(tiny):
     assert "privacy_visitor=;" in response.headers["Set-Cookie"]
 
 
-def test_a_slow_page_after_a_withdrawal_brings_nothing_back(tiny):
-    """A response that was under way sets its old ID again; without the grant it is nothing and is deleted."""
+def test_a_slow_page_after_a_withdrawal_restores_nothing(tiny):
+    """A late response sets the old ID again. Without the grant the ID has no effect and is deleted."""
     site = tiny()
     visitor = granted(site)
     late = cookie(visitor, "privacy_visitor")
@@ -162,7 +165,7 @@ def test_a_slow_page_after_a_withdrawal_brings_nothing_back(tiny):
 
 
 def test_the_id_ends_395_days_after_its_first_issue(tiny, clock):
-    """However often the cookie is renewed, its end stays where it was; then another ID begins."""
+    """Renewing the cookie does not extend its life. After the end a new ID begins."""
     clock.move_to("2026-01-01T12:00:00Z")
     site = tiny()
     visitor = granted(site)

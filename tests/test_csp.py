@@ -1,4 +1,4 @@
-"""A Content-Security-Policy made of this visitor's grants, so that the browser itself refuses the rest."""
+"""A Content-Security-Policy derived from the visitor's grants, so that the browser itself refuses everything else."""
 
 import re
 
@@ -27,14 +27,14 @@ def hosts(header):
     return set(re.findall(r"[\w*.-]+\.example", header))
 
 
-def test_nothing_is_sent_unless_the_site_asks_for_it(tiny):
-    """The default leaves every header as the site has it."""
+def test_no_policy_is_sent_unless_the_site_enables_it(tiny):
+    """By default every header stays as the site set it."""
     headers = tiny(PRIVACY_POLICY=POLICY).visitor().get("/").headers
     assert CSP not in headers and REPORT_ONLY not in headers
 
 
 def test_promise_1_only_granted_hosts_may_be_loaded_from(tiny):
-    """Unasked and refused: what is necessary; accepted: every declared host, for what it is declared to load."""
+    """Unasked or refused: only necessary hosts. Accepted: every declared host, for the declared kinds."""
     visitor = strict(tiny).visitor()
     assert hosts(visitor.get("/").headers[CSP]) == {"pay.example"}
     choose(visitor, "accept_all")
@@ -46,8 +46,8 @@ def test_promise_1_only_granted_hosts_may_be_loaded_from(tiny):
 
 
 @pytest.mark.parametrize("cacheable", [False, True])
-def test_what_stands_in_the_page_may_be_loaded_whatever_the_site_says_of_caches(tiny, cacheable):
-    """A frame makes the page this visitor's alone: no cache keeps it, and its header has the hosts of the grant."""
+def test_a_granted_frame_is_allowed_whatever_the_caching_headers(tiny, cacheable):
+    """A frame makes the page private: no cache stores it, and its header has the granted hosts."""
     page = '{{ privacy.banner() }}{{ privacy.embed("https://video.example/1", purpose="media", title="Film") }}'
     site = strict(tiny, PRIVACY_CACHEABLE=cacheable)
     site.view("/x", lambda: Response(render_template_string(page), headers={"Cache-Control": "public, max-age=60"}))
@@ -59,8 +59,8 @@ def test_what_stands_in_the_page_may_be_loaded_whatever_the_site_says_of_caches(
     assert "private" in response.headers["Cache-Control"] and "public" not in response.headers["Cache-Control"]
 
 
-def test_a_workers_script_is_held_to_the_grants_as_its_page_is(tiny):
-    """A browser reads a worker's policy in its own script, not in the page's; any other script needs none."""
+def test_a_workers_script_has_the_grants_policy(tiny):
+    """A browser applies the policy of the worker's own script, not the page's. Other scripts need no policy."""
     site = strict(tiny)
     site.view("/w.js", lambda: Response("", content_type="text/javascript"))
     visitor = site.visitor()
@@ -71,57 +71,57 @@ def test_a_workers_script_is_held_to_the_grants_as_its_page_is(tiny):
 
 
 @pytest.mark.parametrize("root", ["/x; script-src *", "/x, y", "/x\r\nSet-Cookie: a=b"])
-def test_where_the_app_is_mounted_adds_nothing_to_the_header(tiny, root):
-    """A mount may be named by the address that somebody was lured to."""
+def test_the_mount_path_is_not_in_the_header(tiny, root):
+    """An attacker can choose the mount path by luring a visitor to an address."""
     header = strict(tiny).visitor().get("/", environ_overrides={"SCRIPT_NAME": root}).headers[CSP]
     assert set(directives(header)) == {"default-src", "frame-src", "connect-src", "report-uri"}
     assert "," not in header and "\n" not in header
 
 
-def test_a_service_that_was_left_out_is_refused_by_the_browser_too(tiny):
-    """Its purpose is granted, its hosts are not in the header."""
+def test_a_deselected_service_is_refused_by_the_browser(tiny):
+    """Its purpose is granted, but its hosts are not in the header."""
     visitor = strict(tiny).visitor()
     choose(visitor, "save", "media", service="map")
     assert hosts(visitor.get("/").headers[CSP]) == {"pay.example", "*.map.example"}
 
 
-def test_promise_27_global_privacy_control_takes_the_hosts_away(tiny):
-    """A grant made without the signal is suspended in the header as everywhere."""
+def test_promise_27_global_privacy_control_removes_the_hosts(tiny):
+    """A grant made without the signal is suspended in the header too."""
     visitor = strict(tiny).visitor()
     choose(visitor, "accept_all")
     assert hosts(visitor.get("/", headers={"Sec-GPC": "1"}).headers[CSP]) == {"pay.example"}
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_error_pages_have_it_too(tiny, status):
-    """Whatever the site shows, the same holds."""
+def test_error_pages_have_the_policy(tiny, status):
+    """The policy applies to every page of the site."""
     site = strict(tiny)
     site.view("/broken", lambda: ("<h1>Broken</h1>", status))
     assert "default-src 'self'" in site.visitor().get("/broken").headers[CSP]
 
 
-def test_what_is_no_document_has_none(tiny):
-    """A picture loads nothing."""
+def test_a_response_that_is_no_document_has_no_policy(tiny):
+    """An image loads nothing."""
     site = strict(tiny)
     site.view("/data", lambda: {"a": 1})
     assert CSP not in site.visitor().get("/data").headers
 
 
-def test_a_policy_of_the_sites_own_is_never_loosened(tiny):
-    """It stands as it was, and ours beside it: a browser holds the page to both."""
+def test_the_sites_own_policy_is_never_weakened(tiny):
+    """The site's policy stays, and ours is added: the browser enforces both."""
     site = strict(tiny)
     site.app.after_request(
         lambda response: response.headers.setdefault(CSP, "default-src 'self'; frame-src a.example") and response
     )
     visitor = site.visitor()
     choose(visitor, "accept_all")
-    theirs, ours = visitor.get("/").headers[CSP].split(", ")
-    assert theirs == "default-src 'self'; frame-src a.example" and "video.example" in ours
+    site_policy, our_policy = visitor.get("/").headers[CSP].split(", ")
+    assert site_policy == "default-src 'self'; frame-src a.example" and "video.example" in our_policy
     assert len(visitor.get("/").headers.getlist(CSP)) == 1
 
 
-def test_it_stands_beside_flask_talismans(tiny):
-    """Whichever of the two was initialised first; the tags carry its nonce, which ours does not ask for."""
+def test_the_policy_works_with_flask_talisman(tiny):
+    """Either may be initialised first. The tags have Talisman's nonce, which our policy does not use."""
     site = strict(tiny)
     Talisman(
         site.app,
@@ -130,21 +130,21 @@ def test_it_stands_beside_flask_talismans(tiny):
         content_security_policy_nonce_in=["script-src"],
     )
     response = site.visitor().get("/")
-    theirs, ours = response.headers[CSP].split(", ")
-    nonce = re.fullmatch(r"script-src 'self' 'nonce-([^']+)'", theirs)[1]
-    assert f'defer nonce="{nonce}"></script>' in response.text and "nonce" not in ours
+    talisman_policy, our_policy = response.headers[CSP].split(", ")
+    nonce = re.fullmatch(r"script-src 'self' 'nonce-([^']+)'", talisman_policy)[1]
+    assert f'defer nonce="{nonce}"></script>' in response.text and "nonce" not in our_policy
 
 
-def test_report_only_leaves_what_is_enforced_alone(tiny):
-    """Another header, and the site's own one as it was."""
+def test_report_only_leaves_the_enforced_policy_unchanged(tiny):
+    """Report-only is a separate header; the site's own header stays as it was."""
     site = strict(tiny, "report-only")
     site.app.after_request(lambda response: response.headers.setdefault(CSP, "default-src 'none'") and response)
     headers = site.visitor().get("/").headers
     assert headers[CSP] == "default-src 'none'" and "pay.example" in headers[REPORT_ONLY]
 
 
-def test_a_shared_cache_gets_what_holds_for_everybody(tiny):
-    """A public page carries no host that only one visitor granted, and is not made private for it."""
+def test_a_public_page_has_the_policy_for_all_visitors(tiny):
+    """A public page has no host that only one visitor granted, and is not made private."""
     site = strict(tiny)
     site.view("/public", lambda: Response("<p>", headers={"Cache-Control": "public, max-age=60"}))
     visitor = site.visitor()
@@ -153,8 +153,8 @@ def test_a_shared_cache_gets_what_holds_for_everybody(tiny):
     assert hosts(response.headers[CSP]) == {"pay.example"} and response.headers["Cache-Control"] == "public, max-age=60"
 
 
-def test_a_page_with_it_is_kept_apart_by_cookie(tiny):
-    """Even one that says nothing else of privacy."""
+def test_a_page_with_the_policy_varies_by_cookie(tiny):
+    """The rule also covers a page with no other privacy markup."""
     site = strict(tiny)
     site.view("/plain", lambda: "<p>plain")
     visitor = site.visitor()
@@ -183,8 +183,8 @@ MODERN = [
 
 
 @pytest.mark.parametrize("report", [REPORT, MODERN], ids=["report-uri", "reporting API"])
-def test_what_browsers_refused_is_a_finding(tiny, report):
-    """By host, directive and URL rule: no path, no query, no browser, no time of day."""
+def test_csp_reports_become_findings(tiny, report):
+    """A finding has host, directive and URL rule, but no path, query, browser or time of day."""
     site = strict(tiny)
     for _ in range(3):
         assert site.visitor().post("/privacy/csp-report", json=report).status_code == 204
@@ -202,15 +202,15 @@ def test_what_browsers_refused_is_a_finding(tiny, report):
      b'{"csp-report": {"effective-directive": "img-src", "blocked-uri": "https://a.example", "source-file": "moz-extension"}}',
      b"[" * 60_000, b'{"csp-report": {"effective-directive": ' + b"[" * 900 + b"]" * 900 + b"}}"],
 )  # fmt: skip
-def test_garbage_and_what_browser_extensions_load_is_no_finding(tiny, body):
-    """Answered, and nothing is kept."""
+def test_invalid_reports_and_browser_extensions_are_no_finding(tiny, body):
+    """The report is answered, and nothing is stored."""
     site = strict(tiny)
     assert site.visitor().post("/privacy/csp-report", data=body).status_code == 204
     assert site.files() == []
 
 
 def test_reports_cannot_fill_the_disk(tiny, monkeypatch):
-    """However many different ones somebody makes up."""
+    """The number of stored reports is bounded, however many different ones a client sends."""
     monkeypatch.setattr("flask_mixamo_privacy.blocked._MOST", 5)
     site = strict(tiny)
     for number in range(20):
@@ -220,8 +220,8 @@ def test_reports_cannot_fill_the_disk(tiny, monkeypatch):
     assert site.visitor().post("/privacy/csp-report", data=b" " * 70_000).status_code == 413
 
 
-def test_findings_are_of_the_last_month(tiny, clock):
-    """What was mended is told no longer."""
+def test_findings_expire_after_a_month(tiny, clock):
+    """A fixed problem is no longer reported."""
     site = strict(tiny)
     site.visitor().post("/privacy/csp-report", json=REPORT)
     clock.shift(31 * 86400)

@@ -1,4 +1,4 @@
-"""One database file, opened by many at once."""
+"""One database file, opened by many processes at once."""
 
 import sqlite3
 import threading
@@ -24,15 +24,15 @@ def opened(path):
 
 
 def note(path, number):
-    """As a decision does: look, then write."""
+    """Read, then write in one transaction, as a decision does."""
     with opened(path).read():
         pass
     with opened(path).write() as connection:
         connection.execute(NUMBERS.insert().values(number=number))
 
 
-def test_who_comes_first_while_another_makes_the_file_waits_for_it(path):
-    """SQLite answers "locked" at once there, and no busy timeout helps: a visitor would read "try again"."""
+def test_the_first_request_waits_while_another_creates_the_file(path):
+    """SQLite returns "locked" at once here, despite the busy timeout, so a visitor would see an error."""
     with sqlite3.connect(path, check_same_thread=False) as other:
         other.execute("CREATE TABLE others (a)")
         other.execute("BEGIN IMMEDIATE")
@@ -51,8 +51,8 @@ def test_a_file_that_stays_locked_is_an_error_in_the_end(path, monkeypatch):
 
 
 @pytest.mark.server
-def test_many_that_come_first_at_once_are_all_served(tmp_path):
-    """Also where one of them has to take up what another left; it takes many rounds until they meet like that."""
+def test_many_first_requests_at_once_all_succeed(tmp_path):
+    """One of them may also have to drain a spool. The race is rare, so the test runs many rounds."""
     for number in range(40):
         path = tmp_path / str(number) / "numbers.sqlite"
         with ThreadPoolExecutor(8) as threads:

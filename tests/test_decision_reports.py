@@ -1,4 +1,4 @@
-"""Decisions in reports: how many granted and refused, by day, policy version and language, and nobody in them."""
+"""Reports of decisions: grants and refusals by day, policy version and language, without any visitor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY = Window.parse("2026-05-08")
 
 
 def decided(site, *choices, locale="en"):
-    """A visitor for each choice, who then opens a page."""
+    """Make one visitor for each choice, who then opens a page."""
     for choice in choices:
         visitor = site.visitor(Accept_Language=locale)
         shown = visitor.get("/").text.partition('name="shown" value="')[2].partition('"')[0]
@@ -23,14 +23,14 @@ def decided(site, *choices, locale="en"):
 
 
 def reports_of(site):
-    here = site.privacy.site(site.app)
+    runtime = site.privacy.site(site.app)
     with site.app.app_context():
-        here.load()
-    return here.reports
+        runtime.load()
+    return runtime.reports
 
 
-def test_decisions_are_told_by_day_version_and_language(tiny, clock):
-    """Granted and refused, once the day has closed; the share of those who consented goes with every report."""
+def test_decisions_are_reported_by_day_version_and_language(tiny, clock):
+    """Grants and refusals are reported once the day is closed. Every report has the share of visitors who consented."""
     site = tiny()
     decided(site, *["accept_all"] * 6, *["reject_all"] * 9)
     clock.shift(86400)
@@ -47,7 +47,7 @@ def test_decisions_are_told_by_day_version_and_language(tiny, clock):
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "America/New_York"])
 def test_no_decision_is_lost_where_the_sites_day_is_not_utcs(tiny, clock, zone):
-    """A day closes once it is over in both, so that whoever decides late in UTC's day is counted with it."""
+    """A day closes once it is over in both time zones, so a decision late in the UTC day is counted with it."""
     site = tiny(PRIVACY_TIMEZONE=zone)
     for _ in range(48):  # an hour each
         decided(site, "accept_all", "reject_all")
@@ -57,8 +57,8 @@ def test_no_decision_is_lost_where_the_sites_day_is_not_utcs(tiny, clock, zone):
     assert reports_of(site).report("decisions", Window.parse("2026-05")).total == 96
 
 
-def test_decisions_from_before_the_first_event_are_told(tiny, clock):
-    """A site on which everybody refused at first, and where somebody consents a week later."""
+def test_decisions_before_the_first_event_are_reported(tiny, clock):
+    """On this site every visitor refuses at first, and the first grant is made a week later."""
     site = tiny()
     decided(site, *["reject_all"] * 7)
     clock.shift(86400 * 7)
@@ -69,8 +69,8 @@ def test_decisions_from_before_the_first_event_are_told(tiny, clock):
     assert found.report("decisions", ALL).total == 13
 
 
-def test_the_day_at_hand_says_how_many_came_and_not_that_they_are_few(tiny, clock):
-    """Whichever report is asked for first; of decisions, which are counted when the day is over, it says nothing yet."""
+def test_the_current_day_counts_visitors_without_decisions(tiny, clock):
+    """The order of the reports does not matter. Decisions are counted once the day is over, so the current day has none."""
     site = tiny()
     decided(site, *["accept_all"] * 6)
     found = reports_of(site)
@@ -80,8 +80,8 @@ def test_the_day_at_hand_says_how_many_came_and_not_that_they_are_few(tiny, cloc
     assert reports_of(site).report("visits", DAY).total == 6
 
 
-def test_whoever_takes_back_something_else_has_not_withdrawn(tiny, clock):
-    """The outcome is what statistics came to; and of decisions nobody knows how many people made them."""
+def test_withdrawing_another_purpose_is_not_a_withdrawal_of_statistics(tiny, clock):
+    """The outcome is the state of statistics. The number of people behind the decisions is unknown."""
     site = tiny()
     visitors = [site.visitor() for _ in range(6)]
     for visitor in visitors:
@@ -92,8 +92,8 @@ def test_whoever_takes_back_something_else_has_not_withdrawn(tiny, clock):
     assert [row[3] for row in found.report("decisions_by_locale", DAY).rows] == [None]
 
 
-def test_a_share_that_is_not_known_exactly_is_not_told(tiny, clock):
-    """Nor is a sum of which a part was pooled told as if it were all."""
+def test_an_inexact_share_is_not_published(tiny, clock):
+    """A sum with a suppressed part is not published as if it were complete."""
     site = tiny()
     decided(site, *["accept_all"] * 50, *["reject_all"] * 2)
     clock.shift(86400 * 10)
@@ -104,8 +104,8 @@ def test_a_share_that_is_not_known_exactly_is_not_told(tiny, clock):
     assert found.report("decisions", Window.parse("2026-05-18")).consenting == 0.5
 
 
-def test_promise_23_few_decisions_are_not_told(tiny, clock):
-    """A day on which two refused says of no column how many, so that no total gives it away."""
+def test_promise_23_few_decisions_are_not_published(tiny, clock):
+    """A day with two refusals publishes none of its columns, so that no total reveals the number."""
     site = tiny()
     decided(site, *["accept_all"] * 6, *["reject_all"] * 2)
     clock.shift(86400)
@@ -114,7 +114,7 @@ def test_promise_23_few_decisions_are_not_told(tiny, clock):
 
 
 def test_promise_24_decisions_carry_no_identifier(tiny, clock):
-    """No receipt and no visitor is in any report about them."""
+    """No decision report contains a receipt or a visitor."""
     site = tiny()
     decided(site, *["accept_all"] * 6)
     clock.shift(86400)
@@ -123,8 +123,8 @@ def test_promise_24_decisions_carry_no_identifier(tiny, clock):
     assert len(named) > 12 and not [name for name in named if name in text]
 
 
-def test_a_ledger_that_is_away_holds_up_only_the_publishing(tiny, clock, caplog):
-    """Events are loaded; the day is published once the ledger can be read, and then completely."""
+def test_an_unavailable_ledger_delays_only_the_publication(tiny, clock, caplog):
+    """Events are loaded. The day is published completely once the ledger can be read."""
     site = tiny()
     decided(site, *["accept_all"] * 6)
     clock.shift(86400)
@@ -138,22 +138,22 @@ def test_a_ledger_that_is_away_holds_up_only_the_publishing(tiny, clock, caplog)
     assert reports_of(site).report("decisions", DAY).total == 6
 
 
-def test_flask_privacy_rebuild_says_what_it_made(tiny, clock):
-    """And what it left alone, since events of it are gone."""
+def test_flask_privacy_rebuild_prints_the_months_it_rebuilt(tiny, clock):
+    """The command also prints the months that it skipped because some of their events were erased."""
     site = tiny()
     decided(site, *["accept_all"] * 6)
     clock.shift(86400 * 40)
     decided(site, *["accept_all"] * 6)
     clock.shift(86400)
     assert site.cli("rebuild").output == "2 months made anew: 2026-05, 2026-06.\n"
-    gone = site.events()[0]["visitor"]
-    site.cli("erase", gone)
+    erased = site.events()[0]["visitor"]
+    site.cli("erase", erased)
     assert json.loads(site.cli("rebuild", "--json").output) == {"made": ["2026-06"], "skipped": ["2026-05"]}
     assert "Left as they are, since some of their events are gone: 2026-05." in site.cli("rebuild").output
 
 
 def test_retention_is_on_by_default(tiny, clock):
-    """After thirteen months the events are gone and their totals stay; after twenty-five those go, too."""
+    """Events are deleted after thirteen months, and their totals after twenty-five."""
     site = tiny()
     decided(site, *["accept_all"] * 6)
     clock.shift(86400 * 396)
@@ -164,8 +164,8 @@ def test_retention_is_on_by_default(tiny, clock):
     assert reports_of(site).report("pages", Window.parse("2026-05")).rows == ()
 
 
-def test_a_store_that_is_away_says_so(tiny):
-    """Reports raise what the command line turns into exit code 2."""
+def test_an_unavailable_store_raises(tiny):
+    """Reports raise an error, for which the command exits with 2."""
     site = tiny()
     (site.folder / "privacy-events.sqlite").write_bytes(b"no database, but long enough to be looked at as one" * 100)
     with pytest.raises(StoreUnavailable):

@@ -1,4 +1,4 @@
-"""The one address to which decisions are posted: who may post, what it answers, what the ledger gets."""
+"""The endpoint for decisions: who may post, its responses, and its ledger entries."""
 
 import json
 import re
@@ -15,12 +15,12 @@ BUILT_IN, ENGLISH = built_in(), language("en")
 
 
 def fields(html, **more):
-    """The hidden fields of the first form of ours in a page."""
+    """Return the hidden fields of the first form of the extension in a page."""
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html.partition("</form>")[0])) | more
 
 
-def test_promise_3_browsing_is_no_consent_and_leaves_nothing(tiny):
-    """Ten page views without a click: no cookie, no grant, no file on the disk."""
+def test_promise_3_browsing_is_no_consent_and_leaves_no_trace(tiny):
+    """Ten page views without a decision set no cookie, record no grant and write no file."""
     site = tiny()
     visitor = site.visitor()
     assert [visitor.get("/other").headers.get("Set-Cookie") for _ in range(10)] == [None] * 10
@@ -28,7 +28,7 @@ def test_promise_3_browsing_is_no_consent_and_leaves_nothing(tiny):
 
 
 def test_a_grant_is_on_disk_before_its_cookie(tiny):
-    """The ledger's row names receipt, time, policy, purposes, source, language and the words shown."""
+    """The ledger's row has receipt, time, policy, purposes, source, language and the digest of the shown text."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all", **fields(visitor.get("/").text))
@@ -39,8 +39,8 @@ def test_a_grant_is_on_disk_before_its_cookie(tiny):
     assert (row["source"], row["locale"], row["text"]) == ("banner", "en", words.digest)
 
 
-def test_the_words_shown_are_kept_once(tiny):
-    """However many accept them, the ledger holds each text a single time, whole."""
+def test_the_shown_text_is_stored_once(tiny):
+    """The ledger stores each text once and completely, however many visitors accept it."""
     site = tiny()
     for _ in range(3):
         visitor = site.visitor()
@@ -52,7 +52,7 @@ def test_the_words_shown_are_kept_once(tiny):
 
 
 def test_a_repeated_identical_decision_adds_no_row(tiny):
-    """Accepting twice is one grant, refusing twice is one refusal."""
+    """Accepting twice is one grant, and refusing twice is one refusal."""
     site = tiny()
     visitor, other = site.visitor(), site.visitor()
     for _ in range(3):
@@ -61,16 +61,16 @@ def test_a_repeated_identical_decision_adds_no_row(tiny):
     assert sorted(row["kind"] for row in site.ledger()) == ["grant", "refusal"]
 
 
-def test_a_refusal_row_names_nobody(tiny):
-    """It has a day, and no receipt, no time, no sign of the browser."""
+def test_a_refusal_row_identifies_no_visitor(tiny):
+    """The row has a day, but no receipt, no time and no data about the browser."""
     site = tiny()
     choose(site.visitor(Sec_GPC="1"), "reject_all")
     row = site.ledger()[0]
     assert (row["kind"], row["receipt"], row["replaces"], row["gpc"], len(row["at"])) == ("refusal", "", "", 0, 10)
 
 
-def test_a_withdrawal_names_the_grant_it_ends(tiny):
-    """The proof of a consent and the proof of its end belong together."""
+def test_a_withdrawal_names_the_grant_that_it_ends(tiny):
+    """The withdrawal's entry has the receipt of the grant."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -80,27 +80,27 @@ def test_a_withdrawal_names_the_grant_it_ends(tiny):
 
 
 def test_promise_18_withdrawing_statistics_erases_the_visitors_events(tiny):
-    """Stops at once, deletes the ID, erases what was recorded under it, and refuses what still comes."""
+    """A withdrawal stops recording at once, deletes the ID, erases its events, and refuses late ones."""
     site = tiny()
     visitor, other = site.visitor(), site.visitor()
     for one in (visitor, other):
         choose(one, "accept_all")
         one.get("/")
-    gone = cookie(visitor, "privacy_visitor")[:22]
+    erased = cookie(visitor, "privacy_visitor")[:22]
     choose(visitor, "save", "customisation")
     visitor.get("/")
     assert cookie(visitor, "privacy_visitor") is None
-    assert site.events() and gone not in {event["visitor"] for event in site.events()}
+    assert site.events() and erased not in {event["visitor"] for event in site.events()}
 
 
 def test_without_javascript_the_answer_is_a_303_back(tiny):
-    """The form's own page comes back, with its query."""
+    """The form's page is loaded again, with its query."""
     response = choose(tiny().visitor(), "accept_all", next="/other?colour=red")
     assert (response.status_code, response.headers["Location"]) == (303, "/other?colour=red")
 
 
-def test_a_script_gets_json_and_the_page_at_hand_is_counted(tiny):
-    """What the reload would have counted is counted all the same."""
+def test_a_script_gets_json_and_the_current_page_is_counted(tiny):
+    """The page view that a reload would have counted is still counted."""
     site = tiny()
     visitor = site.visitor(Accept="application/json")
     response = choose(visitor, "accept_all", next="/item/walk?size=2")
@@ -119,7 +119,7 @@ def test_a_script_gets_json_and_the_page_at_hand_is_counted(tiny):
     ],
 )  # fmt: skip
 def test_next_never_leads_to_another_site(tiny, target):
-    """Whatever the field says, the answer stays on this site."""
+    """Whatever the field contains, the response redirects to this site."""
     assert choose(tiny().visitor(), "reject_all", next=target).headers["Location"] == "/privacy/consent?saved=1"
 
 
@@ -130,7 +130,7 @@ def test_next_never_leads_to_another_site(tiny, target):
         ({"Sec_Fetch_Site": "same-origin"}, 303),
         ({"Sec_Fetch_Site": "none"}, 303),
         ({"Origin": "http://localhost"}, 303),
-        ({"Origin": "https://localhost"}, 303),  # behind a proxy that ends TLS
+        ({"Origin": "https://localhost"}, 303),  # behind a proxy that terminates TLS
         ({"Sec_Fetch_Site": "cross-site"}, 403),
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Sec_Fetch_Site": "cross-site", "Origin": "http://localhost"}, 403),
@@ -139,8 +139,8 @@ def test_next_never_leads_to_another_site(tiny, target):
         ({"Origin": "http://localhost.evil.example"}, 403),
     ],
 )
-def test_another_sites_page_cannot_decide_for_a_visitor(tiny, headers, status):
-    """A post from elsewhere changes nothing, and says so."""
+def test_another_sites_page_cannot_post_a_decision(tiny, headers, status):
+    """A post from another site changes nothing and returns an error message."""
     site = tiny()
     visitor = site.visitor(**headers)
     assert choose(visitor, "accept_all").status_code == status
@@ -148,8 +148,8 @@ def test_another_sites_page_cannot_decide_for_a_visitor(tiny, headers, status):
 
 
 @pytest.mark.parametrize("csrf_first", [True, False])
-def test_it_works_beside_flask_wtf_in_either_order(tiny, csrf_first, tmp_path):
-    """CSRFProtect wants a token of every form but ours, whichever was initialised first."""
+def test_decisions_work_with_flask_wtf_in_either_order(tiny, csrf_first, tmp_path):
+    """CSRFProtect requires a token for every form except ours, whichever was initialised first."""
     from flask import Flask
     from flask_wtf import CSRFProtect
 
@@ -165,16 +165,16 @@ def test_it_works_beside_flask_wtf_in_either_order(tiny, csrf_first, tmp_path):
 
 
 @pytest.mark.parametrize("choice", ["", "accept", "ACCEPT_ALL", "accept_all "])
-def test_an_unknown_choice_is_refused_with_a_sentence(tiny, choice):
-    """400, naming what was got and what is allowed; nothing is decided."""
+def test_an_unknown_choice_returns_an_explanation(tiny, choice):
+    """The response is 400 with the received and the allowed values, and nothing is decided."""
     visitor = tiny().visitor(Accept="application/json")
     response = choose(visitor, choice)
     assert response.status_code == 400 and cookie(visitor) is None
     assert response.json["message"] == f"The field choice is {choice!r}; allowed: accept_all, reject_all, save."
 
 
-def test_an_unknown_purpose_is_refused_with_a_sentence(tiny):
-    """400 for a purpose the policy does not declare, instead of a grant of something nobody described."""
+def test_an_unknown_purpose_returns_an_explanation(tiny):
+    """An undeclared purpose returns 400 instead of granting something that was never described."""
     response = choose(tiny().visitor(Accept="application/json"), "save", "marketing")
     assert (response.status_code, response.json["message"]) == (
         400,
@@ -185,8 +185,8 @@ def test_an_unknown_purpose_is_refused_with_a_sentence(tiny):
 @pytest.mark.parametrize(
     "shown", ["x", f"{BUILT_IN.fingerprint}.banner.en.{'0' * 64}", "oldoldoldold.banner.en." + "0" * 64]
 )
-def test_words_no_longer_in_force_grant_nothing(tiny, shown):
-    """Who accepted other words is shown the new ones, and asked again."""
+def test_an_outdated_text_grants_nothing(tiny, shown):
+    """A visitor who accepted another text sees the current text and is asked again."""
     site = tiny()
     visitor = site.visitor()
     response = choose(visitor, "accept_all", shown=shown)
@@ -194,15 +194,15 @@ def test_words_no_longer_in_force_grant_nothing(tiny, shown):
     assert "What we ask has changed" in response.text and "Save my choice" in response.text
 
 
-def test_words_no_longer_in_force_do_not_stand_in_the_way_of_a_refusal(tiny):
-    """A refusal is a refusal of whatever was asked."""
+def test_an_outdated_text_does_not_prevent_a_refusal(tiny):
+    """A refusal is valid whatever text was shown."""
     visitor = tiny().visitor()
     assert choose(visitor, "reject_all", shown="old.words").status_code == 303
     assert cookie(visitor).startswith("r.")
 
 
-def test_corrected_words_that_ask_the_same_are_still_proof(tiny):
-    """A typo mended while a banner was open costs nobody a click, if the ledger holds the words that were shown."""
+def test_a_text_with_the_same_meaning_is_still_proof(tiny):
+    """A typo corrected while a banner was open costs no extra click if the ledger has the shown text."""
     from dataclasses import replace
 
     before = replace(BUILT_IN, banner=Banner("May we count yuor visits?"))
@@ -213,23 +213,23 @@ def test_corrected_words_that_ask_the_same_are_still_proof(tiny):
     assert [row["text"] for row in mended.ledger()] == [late.digest] * 2
 
 
-def test_a_program_without_a_form_is_recorded_as_such(tiny):
-    """The ledger does not claim that words were shown."""
+def test_an_api_client_is_recorded_without_a_shown_text(tiny):
+    """The ledger does not claim that a text was shown."""
     site = tiny()
     choose(site.visitor(), "accept_all")
     assert [(row["source"], row["text"]) for row in site.ledger()] == [("api", "")]
 
 
-def test_nothing_is_switched_on_beforehand(tiny):
-    """Promise 10: the settings page of an undecided visitor has no checked switch; a later one shows what was decided."""
+def test_no_switch_is_on_before_a_decision(tiny):
+    """Promise 10: an undecided visitor's settings page has no checked switch; later the switches show the decision."""
     visitor = tiny().visitor()
     assert " checked" not in visitor.get("/privacy/consent").text
     choose(visitor, "save", "statistics")
     assert re.findall(r'value="(\w+)"[^>]* checked', visitor.get("/privacy/consent").text) == ["statistics"]
 
 
-def test_state_is_told_and_never_cached(tiny):
-    """A site's own scripts may ask what is granted."""
+def test_the_state_is_served_and_never_cached(tiny):
+    """A site's own scripts can request the current grants."""
     visitor = tiny().visitor()
     choose(visitor, "save", "statistics")
     response = visitor.get("/privacy/state.json")
@@ -242,13 +242,13 @@ def test_state_is_told_and_never_cached(tiny):
     }
 
 
-def test_signals_tell_a_site_what_happened(tiny):
-    """Each once, with the app as sender; a refusal comes with nothing about the visitor."""
+def test_each_decision_sends_one_signal(tiny):
+    """Each signal is sent once with the app as sender. A refusal carries no data about the visitor."""
     site, heard = tiny(), []
     with (
-        signals.consent_granted.connected_to(lambda app, **said: heard.append(("granted", app, set(said)))),
-        signals.consent_refused.connected_to(lambda app, **said: heard.append(("refused", app, set(said)))),
-        signals.consent_withdrawn.connected_to(lambda app, **said: heard.append(("withdrawn", app, said["withdrawn"]))),
+        signals.consent_granted.connected_to(lambda app, **values: heard.append(("granted", app, set(values)))),
+        signals.consent_refused.connected_to(lambda app, **values: heard.append(("refused", app, set(values)))),
+        signals.consent_withdrawn.connected_to(lambda app, **values: heard.append(("withdrawn", app, values["withdrawn"]))),
     ):
         visitor = site.visitor()
         choose(visitor, "save", "statistics")
@@ -261,16 +261,16 @@ def test_signals_tell_a_site_what_happened(tiny):
     ]
 
 
-def test_a_listeners_fault_does_not_undo_a_decision(tiny):
-    """In production a broken receiver is logged, and the visitor's cookie is set."""
+def test_a_failing_receiver_does_not_undo_a_decision(tiny):
+    """In production the receiver's error is logged, and the visitor's cookie is set."""
     site = tiny(TESTING=False)
     visitor = site.visitor()
-    with signals.consent_granted.connected_to(lambda app, **said: 1 / 0):
+    with signals.consent_granted.connected_to(lambda app, **values: 1 / 0):
         assert choose(visitor, "accept_all").status_code == 303
     assert cookie(visitor) is not None
 
 
-def test_robots_are_never_given_an_id(tiny):
+def test_robots_never_get_an_id(tiny):
     """A crawler that presses every button is no visitor."""
     site = tiny()
     robot = site.visitor(User_Agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
@@ -283,7 +283,7 @@ def test_robots_are_never_given_an_id(tiny):
     "headers", [{"Sec_Purpose": "prefetch"}, {"Sec_Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}]
 )
 def test_a_prefetch_is_no_visit(tiny, headers):
-    """A page that a browser asks for ahead gets no ID and is not counted."""
+    """A page that a browser prefetches gets no ID and is not counted."""
     site = tiny()
     visitor = site.visitor(**headers)
     choose(visitor, "accept_all")
@@ -291,8 +291,8 @@ def test_a_prefetch_is_no_visit(tiny, headers):
     assert cookie(visitor, "privacy_visitor") is None and site.events() == []
 
 
-def test_consent_required_answers_403_with_a_way_to_consent(tiny):
-    """The page says what the purpose is, and one button grants it and comes back."""
+def test_consent_required_returns_403_with_a_grant_button(tiny):
+    """The page describes the purpose, and one button grants it and returns to the page."""
     from flask_mixamo_privacy import consent_required
 
     site = tiny()
@@ -305,7 +305,7 @@ def test_consent_required_answers_403_with_a_way_to_consent(tiny):
 
 
 def test_one_visitors_decision_never_reaches_another_through_a_shared_app_context(tiny):
-    """Where an app context was pushed by hand, all requests share ``g``; none finds there what another decided."""
+    """If an app context was pushed by hand, all requests share ``g``; no request reads another visitor's decision from it."""
     site = tiny()
     granted, other = site.visitor(), site.visitor()
     with site.app.app_context():
@@ -315,22 +315,22 @@ def test_one_visitors_decision_never_reaches_another_through_a_shared_app_contex
 
 
 @pytest.mark.parametrize("origin", ["http://[", "//", "http://localhost:99999999", "\xff"])
-def test_a_garbled_origin_is_another_sites(tiny, origin):
-    """It is refused, and no error."""
+def test_an_invalid_origin_is_a_foreign_origin(tiny, origin):
+    """The post is refused without an error."""
     assert choose(tiny().visitor(Origin=origin), "accept_all").status_code == 403
 
 
 @pytest.mark.parametrize("setting", ["PRIVACY_LOCALE", "PRIVACY_LOGGED_IN"])
-def test_a_sites_faulty_callable_breaks_no_page_and_no_decision(tiny, setting):
-    """In production it is logged; pages are served and decisions taken."""
+def test_a_failing_callable_breaks_no_page_and_no_decision(tiny, setting):
+    """In production the error is logged, pages are served, and decisions take effect."""
     site = tiny(TESTING=False, **{setting: lambda: 1 / 0})
     visitor = site.visitor(Accept="application/json")
     assert [visitor.get("/").status_code, choose(visitor, "accept_all", next="/").status_code] == [200, 200]
     assert choose(visitor, "reject_all", next="/").status_code == 200
 
 
-def test_an_async_view_may_require_consent(tiny):
-    """It is awaited as any other."""
+def test_an_async_view_can_require_consent(tiny):
+    """The decorator awaits an async view."""
     from flask_mixamo_privacy import consent_required
 
     async def view():
@@ -343,8 +343,8 @@ def test_an_async_view_may_require_consent(tiny):
     assert in_a_thread(lambda: visitor.get("/wall").text) == "awaited"
 
 
-def test_what_one_signs_up_to_at_a_form_is_not_granted_in_a_browser(tiny):
-    """A purpose that the banner does not ask for is refused with a sentence, and nothing is decided."""
+def test_a_signup_purpose_is_not_granted_in_a_browser(tiny):
+    """A purpose that the banner does not offer is refused with an explanation, and nothing is decided."""
     from dataclasses import replace
 
     from flask_mixamo_privacy import Purpose
@@ -355,14 +355,14 @@ def test_what_one_signs_up_to_at_a_form_is_not_granted_in_a_browser(tiny):
 
 
 @pytest.mark.parametrize("path", ["/item/a%3Fb", "/item/a%23b", "/item/100%2541", "/item/%C3%A4"])
-def test_the_way_back_is_the_very_page(tiny, path):
-    """Whatever its path holds."""
+def test_the_redirect_returns_to_the_same_page(tiny, path):
+    """The path may contain any characters."""
     text = tiny().visitor().get(path, environ_overrides={"SCRIPT_NAME": "/shop"}).text
     assert f'name="next" value="/shop{path}"' in text
 
 
 def test_a_page_opened_before_a_logout_is_counted_by_its_rule(tiny):
-    """The banner of a page that named a person is answered after the logout: who it was is not told."""
+    """The banner of a page with a person's name is answered after the logout, and no event contains the name."""
     somebody = [True]
     site = tiny(PRIVACY_LOGGED_IN=lambda: somebody[0])
     visitor = site.visitor(Accept="application/json")

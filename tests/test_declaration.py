@@ -1,4 +1,4 @@
-"""``privacy.toml``: a good one is read, a broken one is told in sentences that say where, what and what next."""
+"""``privacy.toml``: a valid file is read; an invalid one raises errors with place, problem and next step."""
 
 import re
 from dataclasses import FrozenInstanceError, replace
@@ -13,7 +13,7 @@ from flask_mixamo_privacy.period import Period
 from flask_mixamo_privacy.policy import Contact, Cookie, Purpose, Recipient
 from flask_mixamo_privacy.promises import PROMISES
 
-#: A declaration with every kind of table, which makes all of the promises.
+#: A declaration with every kind of table, which makes all promises.
 FULL = """\
 schema = 1
 promises = "all"
@@ -235,25 +235,26 @@ KEYS = "banner, collection, contact, cookies, fields, log, marketing, minors, no
 
 
 def table(header, name=""):
-    """A whole table of the good file, from its header to the empty line."""
+    """Return a whole table of the valid file, from its header to the empty line."""
     found = [part for part in FULL.split("\n\n") if part.startswith(header) and name in part]
     assert len(found) == 1, (header, name, len(found))
     return found[0].rstrip("\n") + "\n"
 
 
 def needs(number, key, example):
-    """The sentence on a key that a promise needs."""
+    """Return the message for a missing key that a promise needs."""
     hint = f"Promise {number} needs it: {PROMISES[number].says}. Add it, or take {number} out of promises."
     return f"{key} is missing; allowed: {example}. {hint}"
 
 
 def without(number, key, header, name="", example=None, at=""):
-    """A case: the table of a key that a promise needs is gone."""
+    """Return a case in which the table of a key that a promise needs is missing."""
     example = example or "a [[purposes]] table with this id"
     return (f"without {key}", [(table(header, name), "")], [(at, needs(number, key, example))])
 
 
-#: What is broken, by which replacements in the good file, and what is said: of which line (of none: ""), in which sentence.
+#: Each case: its name, the replacements in the valid file, and the expected errors as pairs of a line's text ("" for none)
+#: and a message.
 BROKEN = [
     # Keys that do not exist, at every level.
     ("unknown table", [("schema = 1\n", "schema = 1\ncookie = 1\n")],
@@ -272,7 +273,7 @@ BROKEN = [
      [("logs =", f"retention.logs is '1 day'; allowed: aggregates, archives, decisions, events, mail. {NO_KEY}")]),
     ("unknown key of the notices", [("transfer = true", "transfer = true\nmerger = true")],
      [("merger", f"notices.merger is True; allowed: changes, law, licence, links, postings, security, transfer. {NO_KEY}")]),
-    # Values of the wrong kind.
+    # Values of the wrong type.
     ("a text is a number", [('title = "Films"', "title = 5")],
      [("title = 5", f"purposes.media.title is 5; allowed: {TEXT}. Change the value.")]),
     ("a text in a language that is not shipped", [('de = "Statistik"', 'tlh = "mI"')],
@@ -317,7 +318,7 @@ BROKEN = [
      [('last name = "basket"', "cookies.basket.name is 'basket'; allowed: each name once in cookies. Give one of the two another name.")]),
     ("two fields of one name", [('name = "street"', 'name = "email"'), ('"email", "street"', '"email"'), ('fields = ["street"]', 'fields = ["email"]')],
      [('last name = "email"', "fields.email.name is 'email'; allowed: each name once in fields. Give one of the two another name.")]),
-    # References to what is not declared.
+    # References to something that is not declared.
     ("a cookie of no purpose", [('name = "basket"\npurpose = "necessary"', 'name = "basket"\npurpose = "shopping"')],
      [('purpose = "shopping"', f"cookies.basket.purpose is 'shopping'; allowed: {PURPOSES}. Declare it under [[purposes]], or use one of these.")]),
     ("a service of no purpose", [('purpose = "media"', 'purpose = "films"')],
@@ -330,7 +331,7 @@ BROKEN = [
      [("iban", f"recipients.bank.fields is 'iban'; allowed: {FIELDS}. Declare it under [[fields]], or use one of these.")]),
     ("a recipient of no known purpose", [('purposes = ["purchase", "support"]', 'purposes = ["purchase", "parcels"]')],
      [('"parcels"]', f"recipients.parcels.purposes is 'parcels'; allowed: {PURPOSES}. Declare it under [[purposes]], or use one of these.")]),
-    # What a visitor must be told.
+    # Information that visitors must get.
     ("a purpose without a title", [('title = "Films"\n', "")],
      [('above id = "media"', f"purposes.media.title is missing; allowed: {TEXT}. It has to be declared.")]),
     ("a purpose with an empty title", [('title = "Films"', 'title = ""')],
@@ -459,7 +460,7 @@ BROKEN = [
      [("changes = false", needs(43, "notices.changes", "true or a text under this key of [notices]"))]),
     ("a log without fields", [('fields = ["page", "browser", "network", "data"]', "fields = []")],
      [("fields = []", needs(14, "log.fields", "this name in the fields of [log]"))]),
-    # What has a default is declared all the same where a promise needs it.
+    # A key with a default must be declared if a promise needs it.
     ("without notices.security", [("security = true\n", "")],
      [("[notices]", needs(40, "notices.security", "true or a text under this key of [notices]"))]),
     ("without notices.changes", [("changes = true\n", "")],
@@ -478,12 +479,12 @@ BROKEN = [
      [('name = " "', "recipients.parcels.name is ' '; allowed: a text. A visitor must know who gets data.")]),
     ("a purpose without an id", [('id = "media"\n', ""), ('purpose = "media"', 'purpose = "use"'), ('basis = "contract"\n\n[[purposes]]\nid = "support"', '\n[[purposes]]\nid = "support"')],
      [('above title = "Films"', "purposes.[3].id is missing; allowed: a text in quotes. It has to be declared.")]),
-    # What is no TOML.
+    # Invalid TOML.
     ("no TOML", [('title = "Films"', "title = Films")],
      [("title = Films", "privacy.toml is 'Invalid value (at line LINE, column 9)'; allowed: TOML. See https://toml.io for how tables, texts and lists are written.")]),
     ("a key twice", [('title = "Films"', 'title = "Films"\ntitle = "Film"')],
      [('title = "Film"', "privacy.toml is 'Cannot overwrite a value (at line LINE, column 15)'; allowed: TOML. See https://toml.io for how tables, texts and lists are written.")]),
-    # All at once, in the order of the file.
+    # All errors at once, in the order of the file.
     ("many mistakes", [("days = 20", "days = 0"), ("age = 14", "age = 99"), ('kind = "local"', 'kind = "x"'), ('title = "Films"', "title = false"), ('"Ada Hand"', "1"), (table("[[cookies]]", "privacy_choices"), "")],
      [("name = 1", "contact.name is 1; allowed: a text in quotes. Change the value."),
       ("title = false", f"purposes.media.title is False; allowed: {TEXT}. Change the value."),
@@ -495,14 +496,14 @@ BROKEN = [
 
 
 def line_of(text, at):
-    """The number of the one line where a piece of text ends; of the "last" such, or of the line "above" it."""
+    """Return the line number where a text ends. The prefix "last" selects the last of two, "above" the line before."""
     which, _, piece = at.partition(" ") if at.startswith(("last ", "above ")) else ("", "", at)
     assert text.count(piece) == 1 or (which == "last" and text.count(piece) == 2), (piece, text.count(piece))
     return text[: text.rindex(piece) + len(piece)].count("\n") + (0 if which == "above" else 1)
 
 
-def told(text, expected):
-    """The whole error of a broken text, as it has to be."""
+def expected_lines(text, expected):
+    """Yield the complete error lines for an invalid text."""
     for at, sentence in expected:
         line = line_of(text, at) if at else 0
         yield f"privacy.toml:{line}: {sentence.replace('LINE', str(line))}" if line else f"privacy.toml: {sentence}"
@@ -510,7 +511,7 @@ def told(text, expected):
 
 @pytest.fixture
 def declared(tmp_path):
-    """Reads a text as a site's privacy.toml."""
+    """Return a function that reads a text as a site's privacy.toml."""
 
     def read_text(text):
         path = tmp_path / "privacy.toml"
@@ -521,7 +522,7 @@ def declared(tmp_path):
 
 
 def test_a_good_declaration_is_read(declared):
-    """Every table of it arrives, texts in their languages, periods as periods, defaults where nothing is said."""
+    """Every table is read: texts with languages, periods as `Period`, and defaults for missing keys."""
     policy = declared(FULL)
     assert (policy.site, policy.contact, policy.promises) == (
         "Moving Figures",
@@ -537,26 +538,26 @@ def test_a_good_declaration_is_read(declared):
 
 
 @pytest.mark.parametrize(("edits", "expected"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
-def test_a_broken_declaration_is_told_with_line_and_next_step(declared, edits, expected):
-    """Every mistake at once, each with file, line, key, value, what is allowed and what to do."""
+def test_an_invalid_declaration_raises_with_line_and_next_step(declared, edits, expected):
+    """All errors are raised at once, each with file, line, key, value, allowed values and next step."""
     text = FULL
     for old, new in edits:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     with pytest.raises(PolicyError) as raised:
         declared(text)
-    assert str(raised.value).splitlines() == list(told(text, expected))
+    assert str(raised.value).splitlines() == list(expected_lines(text, expected))
 
 
-def test_promise_2_a_file_that_is_not_utf_8_is_told_as_such(tmp_path):
-    """An editor that saved it as Latin-1 gets a sentence, not a traceback."""
+def test_promise_2_a_file_that_is_not_utf_8_raises_an_explanation(tmp_path):
+    """A file saved as Latin-1 raises an explanation instead of a UnicodeDecodeError."""
     (tmp_path / "privacy.toml").write_bytes(FULL.replace("Walk Lane", "Gehgäßchen").encode("latin-1"))
     with pytest.raises(PolicyError, match=r"^privacy\.toml.*UTF-8"):
         read(tmp_path / "privacy.toml")
 
 
 def test_the_start_file_reads_and_is_the_built_in_policy():
-    """What `flask privacy init` writes needs no change to work."""
+    """The output of `flask privacy init` is valid without a change."""
     policy = built_in()
     assert [purpose.id for purpose in policy.purposes] == ["necessary", "statistics", "customisation"]
     assert [cookie.name for cookie in policy.cookies] == [
@@ -593,24 +594,24 @@ RECIPIENT = Recipient("bank", "Bank", "pays", ("extra",), ("page",), "DE", "http
         ({"promises": (44,)}, needs(44, "contact", "a [contact] table with name and email")),
     ],
 )  # fmt: skip
-def test_a_policy_built_in_python_is_held_to_the_same(change, sentence):
-    """The same checks and sentences, without a file and a line."""
+def test_a_policy_built_in_python_has_the_same_checks(change, sentence):
+    """The checks and messages are the same, without a file and a line."""
     with pytest.raises(PolicyError) as raised:
         Policy(**(GOOD | change))
     assert str(raised.value) == sentence
     assert [str(problem) for problem in raised.value.problems] == [sentence]
 
 
-def test_a_good_policy_in_python_is_taken_and_frozen():
-    """It is a value: equal to another like it, and nobody changes it on the way."""
+def test_a_valid_policy_in_python_is_immutable():
+    """A policy is a value: it equals an identical policy and cannot be changed."""
     policy = Policy(**GOOD)
     assert policy == Policy(**GOOD)
     with pytest.raises(FrozenInstanceError):
         policy.site = "Other"
 
 
-def test_several_problems_of_a_policy_in_python_are_told_together():
-    """As data, one each: key, value, what is allowed and what to do."""
+def test_a_policy_in_python_raises_all_problems_together():
+    """The error has each problem as data: key, value, allowed values and next step."""
     with pytest.raises(PolicyError) as raised:
         Policy(**(GOOD | {"site": "", "promises": (99,)}))
     assert raised.value.problems == (
@@ -621,7 +622,7 @@ def test_several_problems_of_a_policy_in_python_are_told_together():
 
 @pytest.fixture
 def app_in(tmp_path):
-    """Builds an app whose root is a folder of its own, with these settings."""
+    """Return a function that builds an app in its own root folder with the given settings."""
 
     def build(**config):
         app = Flask("rooted", root_path=str(tmp_path), instance_path=str(tmp_path / "instance"))
@@ -633,7 +634,7 @@ def app_in(tmp_path):
 
 @pytest.mark.parametrize("given", ["conf/privacy.toml", "absolute", "path", "policy"])
 def test_the_setting_names_a_file_from_the_apps_root_or_a_policy(app_in, tmp_path, given):
-    """A relative path does not depend on where a process was started; a path and a Policy do as well."""
+    """A relative path is resolved from the app's root, not the working directory. A Path and a Policy work too."""
     path = tmp_path / "conf" / "privacy.toml"
     path.parent.mkdir()
     path.write_text(FULL)
@@ -641,20 +642,20 @@ def test_the_setting_names_a_file_from_the_apps_root_or_a_policy(app_in, tmp_pat
     assert app_in(PRIVACY_POLICY=value).policy == read(path)
 
 
-def test_without_the_setting_the_file_beside_the_app_holds(app_in, tmp_path):
-    """It only has to lie there."""
+def test_without_the_setting_the_file_beside_the_app_is_used(app_in, tmp_path):
+    """The file only has to exist."""
     (tmp_path / "privacy.toml").write_text(FULL)
     assert app_in().policy.site == "Moving Figures"
 
 
-def test_without_any_file_the_built_in_policy_holds(app_in):
-    """Three lines are enough to start."""
+def test_without_any_file_the_built_in_policy_is_used(app_in):
+    """Three lines of code are enough to start."""
     assert app_in().policy == built_in()
 
 
 @pytest.mark.parametrize("value", ["missing.toml", "", ".", 5])
-def test_a_setting_that_names_no_file_is_refused(app_in, value):
-    """At the start, with what is allowed and the command that writes one."""
+def test_a_setting_for_a_missing_file_raises(app_in, value):
+    """The app raises at startup, with the allowed values and the command that writes a file."""
     with pytest.raises(SettingError) as raised:
         app_in(PRIVACY_POLICY=value)
     assert str(raised.value) == (
@@ -663,8 +664,8 @@ def test_a_setting_that_names_no_file_is_refused(app_in, value):
     )
 
 
-def test_a_broken_file_stops_the_app_at_its_start(app_in, tmp_path):
-    """Not at the first visitor."""
+def test_an_invalid_file_raises_at_startup(app_in, tmp_path):
+    """The error appears at startup, not at the first request."""
     (tmp_path / "privacy.toml").write_text(FULL.replace("days = 20", "days = 31"))
     with pytest.raises(PolicyError, match=r"requests\.days is 31"):
         app_in()

@@ -1,4 +1,4 @@
-"""Demo data: invented people, real requests; nothing is recorded of who refused, kept silent or is a robot."""
+"""Demo data: invented visitors with real requests. Visitors who refuse or do not answer, and robots, are not recorded."""
 
 import re
 from collections import Counter
@@ -24,13 +24,13 @@ def play(site, *options):
     return outcome.exit_code, outcome.output
 
 
-def test_a_seed_invents_the_same_people():
-    """And another one others."""
+def test_a_seed_invents_the_same_visitors():
+    """Another seed invents other visitors."""
     assert crowd() == crowd() != crowd(seed=2)
 
 
-def test_people_come_in_the_days_before_and_not_later():
-    """In order of time, some of them again."""
+def test_demo_visits_are_in_the_past():
+    """Visits are in order of time, and some visitors return."""
     arrivals = crowd()
     times = [arrival.at for arrival in arrivals]
     assert times == sorted(times) and times[0] >= END - 30 * DAY and times[-1] < END
@@ -38,8 +38,8 @@ def test_people_come_in_the_days_before_and_not_later():
     assert {arrival.person.mind for arrival in arrivals} == {"accepts", "counts", "refuses", "silent", "robot"}
 
 
-def test_only_who_consents_is_recorded(tiny, clock):
-    """As many visitors as grants of statistics; no robot; over the days, in the past."""
+def test_only_visitors_who_consent_are_recorded(tiny, clock):
+    """There are as many visitors as grants of statistics, no robots, and all days are in the past."""
     site = tiny()
     assert play(site)[0] == 0
     events, grants = site.events(), site.ledger("grant")
@@ -51,7 +51,7 @@ def test_only_who_consents_is_recorded(tiny, clock):
 
 
 def test_decisions_are_as_old_as_their_visits(tiny, clock):
-    """The ledger says when each was made in the played time, and with which words."""
+    """The ledger has the simulated time of each decision and the shown text."""
     site = tiny()
     play(site)
     rows = site.ledger("grant", "refusal")
@@ -59,16 +59,16 @@ def test_decisions_are_as_old_as_their_visits(tiny, clock):
     assert all(row["text"] for row in rows)
 
 
-def test_its_reports_can_be_told_at_once(tiny, clock):
-    """Days that have passed are closed when it ends."""
+def test_the_demo_reports_are_published_at_once(tiny, clock):
+    """All past days are closed when the command ends."""
     site = tiny()
     play(site, "--visitors", "60")
     assert '"state": "closed"' in site.cli("report", "visits", "--window", "2026-04", "--json").output
     assert re.search(r"^/ +\d+", site.cli("report").output, re.MULTILINE)
 
 
-def test_a_site_that_has_events_is_left_alone(tiny, clock):
-    """Exit 2 and a sentence, unless --yes; --if-empty is content with it."""
+def test_a_site_with_events_is_not_changed(tiny, clock):
+    """The command exits with 2 and a message, unless --yes is given; with --if-empty it exits with 0."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -81,19 +81,19 @@ def test_a_site_that_has_events_is_left_alone(tiny, clock):
     assert play(site, "--yes")[0] == 0 and len(site.events()) > before
 
 
-def test_no_loader_sees_half_of_it(tiny, clock, monkeypatch):
-    """What is played lies aside until it is whole; the folder for it is gone afterwards."""
+def test_no_loader_sees_incomplete_demo_data(tiny, clock, monkeypatch):
+    """The log is written in a temporary folder until it is complete. The folder is then removed."""
     site, seen = tiny(), []
-    here = site.privacy.site(site.app)
-    monkeypatch.setattr("flask_mixamo_privacy.demo.Player.play", lambda *_: seen.append(here.log.folder))
+    runtime = site.privacy.site(site.app)
+    monkeypatch.setattr("flask_mixamo_privacy.demo.Player.play", lambda *_: seen.append(runtime.log.folder))
     play(site)
-    assert seen and not [folder for folder in seen if folder == here.settings.log_dir]
-    assert here.log.folder == here.settings.log_dir and not [name for name in site.files() if "demo-" in name]
+    assert seen and not [folder for folder in seen if folder == runtime.settings.log_dir]
+    assert runtime.log.folder == runtime.settings.log_dir and not [name for name in site.files() if "demo-" in name]
 
 
 @pytest.mark.parametrize("header", ["mixamo_privacy.now", "Mixamo-Privacy-Now", "X-Mixamo_Privacy.Now"])
-def test_nobody_sets_the_clock_from_outside(tiny, clock, header):
-    """The moment of a request lies in the environ, where no header gets."""
+def test_no_request_header_sets_the_clock(tiny, clock, header):
+    """A request's simulated time is in the WSGI environ, under a key that no header can set."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -104,7 +104,7 @@ def test_nobody_sets_the_clock_from_outside(tiny, clock, header):
 
 
 def test_the_shop_shows_every_kind_of_report(tmp_path, clock):
-    """Movement, clicks and choices too; its staff account may open the page, its customer may not."""
+    """The data include movement, clicks and choices. The shop's staff can open the page, its customer cannot."""
     app = create_app({"TESTING": True, "SECRET_KEY": "not a secret, a test", **places(tmp_path)})
     assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "120"]).exit_code == 0
     found = Counter(re.findall(r'id="report-([a-z-]+)"', enter(app, "staff").get("/privacy/reports?window=all").text))

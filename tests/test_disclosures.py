@@ -1,4 +1,4 @@
-"""The one way out for personal data: to whom, which fields, what for, on which basis, and on record first."""
+"""Disclosure of personal data: recipient, fields, purpose and basis are checked and recorded first."""
 
 import json
 from dataclasses import replace
@@ -34,14 +34,14 @@ def disclose(site, recipient="payment", record=ADA, purpose="purchase", **values
 
 
 def test_promise_29_a_recipient_gets_only_its_fields(site):
-    """Of a mapping or an object, however much more is in it."""
+    """The source may be a mapping or an object, and may have more fields."""
     wanted = {"name": "Ada", "email": "ada@shop.example"}
     assert disclose(site) == wanted and disclose(site, record=SimpleNamespace(**ADA)) == wanted
     assert json.dumps(disclose(site, fields=["name"])) == '{"name": "Ada"}'
 
 
 def test_promise_29_an_unlisted_field_raises(site):
-    """When it is asked for, and when it is looked for in what was given."""
+    """The error is raised for a requested field, and for a lookup in the disclosed data."""
     says = r"The field 'address' is not declared for the recipient 'payment'; declared are: name, email\. Do without it"
     with pytest.raises(UndeclaredField, match=says):
         disclose(site, fields=["name", "address"])
@@ -49,8 +49,8 @@ def test_promise_29_an_unlisted_field_raises(site):
         disclose(site)["address"]
 
 
-def test_promise_29_the_ledger_keeps_names_and_no_values(site):
-    """When, who, which fields, what for, on which basis, whose as a keyed hash."""
+def test_promise_29_the_ledger_stores_field_names_without_values(site):
+    """The entry has time, recipient, fields, purpose, basis and a keyed hash of the data subject."""
     disclose(site)
     [row] = site.ledger("disclosure")
     assert json.loads(row["detail"]) == {"recipient": "payment", "fields": ["email", "name"], "basis": "contract"}
@@ -64,8 +64,8 @@ def test_promise_29_the_ledger_keeps_names_and_no_values(site):
     assert not [value for value in ADA.values() if value.encode() in written and value != "scrypt"]
 
 
-def test_nothing_goes_out_that_cannot_be_recorded(site, monkeypatch):
-    """Neither by the ledger nor beside it."""
+def test_a_disclosure_that_cannot_be_recorded_raises(site, monkeypatch):
+    """Neither the ledger nor the spool can be written, so nothing is disclosed."""
 
     def away(*_):
         raise OSError("disk full")
@@ -77,18 +77,18 @@ def test_nothing_goes_out_that_cannot_be_recorded(site, monkeypatch):
 
 @pytest.mark.parametrize("testing", [True, False], ids=["tests", "production"])
 def test_promise_28_an_undeclared_recipient_is_refused(tiny, testing):
-    """In production as well; the error says what to declare."""
+    """The error is also raised in production and contains the missing declaration."""
     site = tiny(PRIVACY_POLICY=policy(), TESTING=testing)
-    with pytest.raises(UndeclaredRecipient) as told:
+    with pytest.raises(UndeclaredRecipient) as raised:
         disclose(site, "adnet")
-    assert str(told.value).startswith(
+    assert str(raised.value).startswith(
         "The policy declares no recipient 'adnet'; it declares: payment. Nothing is given to anybody else."
     )
-    assert '[[recipients]]\nid = "adnet"' in str(told.value) and site.ledger() == []
+    assert '[[recipients]]\nid = "adnet"' in str(raised.value) and site.ledger() == []
 
 
 def test_promise_08_disclosing_for_another_purpose_raises(site):
-    """One that the recipient does not serve, one that nobody declared, and none at all."""
+    """The purpose may be one that the recipient does not serve, an undeclared one, or missing."""
     with pytest.raises(OtherPurpose, match="The purpose is 'use'; allowed for the recipient 'payment': purchase"):
         disclose(site, purpose="use")
     with pytest.raises(UndeclaredPurpose):
@@ -99,8 +99,8 @@ def test_promise_08_disclosing_for_another_purpose_raises(site):
 
 
 @pytest.mark.parametrize("basis", ["consent", "whim"])
-def test_a_basis_is_the_purposes_own(site, basis):
-    """Another one is told, with those allowed."""
+def test_a_basis_must_be_the_purposes_own(site, basis):
+    """Another basis raises an error that lists the allowed ones."""
     with pytest.raises(DisclosureError, match=f"basis is '{basis}'; allowed: .*contract.*legal, safety, transfer"):
         disclose(site, basis=basis)
     assert disclose(site, basis="contract")["name"] == "Ada"
@@ -109,7 +109,7 @@ def test_a_basis_is_the_purposes_own(site, basis):
 @pytest.mark.parametrize("basis", ["legal", "safety"])
 @pytest.mark.parametrize("missing", ["reference", "actor"])
 def test_promise_38_law_and_safety_need_a_reference_and_an_actor(site, basis, missing):
-    """Without either nothing goes out."""
+    """Without a reference or an actor, nothing is disclosed."""
     given = COURT | {"basis": basis, missing: "  "}
     with pytest.raises(
         DisclosureError, match=f"{missing} is '  '; allowed: .* On the basis '{basis}' the ledger has to say"
@@ -119,12 +119,12 @@ def test_promise_38_law_and_safety_need_a_reference_and_an_actor(site, basis, mi
 
 
 @pytest.mark.parametrize("basis", ["legal", "safety"])
-def test_promise_38_what_the_law_asks_for_is_on_record(site, basis):
-    """To somebody declared, or to an authority that asks for declared fields by name; with reference and actor."""
+def test_promise_38_a_legal_disclosure_is_recorded(site, basis):
+    """The recipient is declared, or an authority that requests declared fields by name; reference and actor are recorded."""
     assert disclose(site, purpose="", **COURT | {"basis": basis}) == {"name": "Ada", "email": "ada@shop.example"}
     assert disclose(site, "court", fields=["address"], purpose="", **COURT) == {"address": "1 Secret Lane"}
-    said = json.loads(site.ledger("disclosure")[1]["detail"])
-    assert said == {
+    detail = json.loads(site.ledger("disclosure")[1]["detail"])
+    assert detail == {
         "recipient": "court",
         "fields": ["address"],
         "basis": "legal",
@@ -133,16 +133,16 @@ def test_promise_38_what_the_law_asks_for_is_on_record(site, basis):
     }
 
 
-def test_promise_38_an_authority_gets_what_it_names(site):
-    """Not everything, and nothing that the policy does not know."""
+def test_promise_38_an_authority_gets_only_the_fields_it_names(site):
+    """It gets neither all fields nor a field that the policy does not declare."""
     with pytest.raises(UndeclaredRecipient):
         disclose(site, "court", purpose="", **COURT)
     with pytest.raises(UndeclaredField, match="'password_hash' is not declared for this site"):
         disclose(site, "court", purpose="", fields=["password_hash"], **COURT)
 
 
-def test_promise_39_a_new_owner_needs_a_posted_version_that_says_so(tiny, tmp_path):
-    """Declared is not posted: refused until a frozen version speaks of it."""
+def test_promise_39_a_new_owner_needs_a_published_version_that_names_it(tiny, tmp_path):
+    """A declared new owner is refused until a frozen version names it."""
     own = policy()
     spoken = replace(own, notices=replace(own.notices, transfer=True))
     versions = {"PRIVACY_VERSIONS_DIR": str(tmp_path / "versions")}
@@ -161,15 +161,15 @@ def test_promise_39_a_new_owner_needs_a_posted_version_that_says_so(tiny, tmp_pa
 
 
 @pytest.mark.parametrize("change", [{"sells": True}, {"id": "sale-of-data"}])
-def test_promise_27_nobody_can_be_declared_who_buys(change):
-    """The policy does not start."""
+def test_promise_27_a_buyer_of_data_cannot_be_declared(change):
+    """The policy raises an error at startup."""
     buyer = replace(RECIPIENTS[0], **change)
     with pytest.raises(PolicyError, match="Data is not sold, traded or rented here: take the recipient out"):
         policy(recipients=(buyer,))
 
 
 def test_promise_28_the_policy_page_names_every_recipient(tiny):
-    """Who, what for, which fields, where, and their own policy."""
+    """Each recipient has its name, purpose, fields, country and link to its own policy."""
     other = Recipient("mail", "Post", "delivers mail", ("use",), ("email", "address"), "DE", "https://mail.example/privacy")
     text = tiny(PRIVACY_POLICY=policy(recipients=(*RECIPIENTS, other))).visitor().get("/privacy/").text
     for words in (
@@ -187,21 +187,21 @@ def test_promise_28_the_policy_page_names_every_recipient(tiny):
 
 @pytest.mark.parametrize("given", [None, 12, ["12/26"]])
 @pytest.mark.parametrize(("name", "allowed"), [("reference", "a file number"), ("actor", "whoever decided on it")])
-def test_promise_29_what_is_no_text_says_nothing(site, name, allowed, given):
-    """The error is the one for what is missing, and nothing goes out."""
-    with pytest.raises(DisclosureError) as told:
+def test_promise_29_a_reference_or_actor_that_is_no_text_raises(site, name, allowed, given):
+    """The error is the same as for a missing value, and nothing is disclosed."""
+    with pytest.raises(DisclosureError) as raised:
         disclose(site, purpose="", fields=["name"], **COURT | {name: given})
     hint = "On the basis 'legal' the ledger has to say what was asked for, and who decided."
-    assert str(told.value) == f"{name} is {given!r}; allowed: {allowed}. {hint}" and site.ledger() == []
+    assert str(raised.value) == f"{name} is {given!r}; allowed: {allowed}. {hint}" and site.ledger() == []
 
 
-def test_the_command_lists_them(site):
-    """For a person and for a machine; of one recipient, of one person, from one day on."""
+def test_the_command_lists_disclosures(site):
+    """The output is text or JSON, and can be limited to one recipient, one data subject, or a first day."""
     disclose(site)
     disclose(site, "court", record=ADA | {"email": "eve@shop.example"}, purpose="", fields=["name"], **COURT)
-    said = site.cli("disclosures").output
-    assert "2026-05-08T12:00:00.000Z payment for purchase: email, name (basis: contract)\n" in said
-    assert "court: name (basis: legal, reference: Az. 12/26, actor: counsel)\n2 disclosures.\n" in said
+    output = site.cli("disclosures").output
+    assert "2026-05-08T12:00:00.000Z payment for purchase: email, name (basis: contract)\n" in output
+    assert "court: name (basis: legal, reference: Az. 12/26, actor: counsel)\n2 disclosures.\n" in output
     found = json.loads(site.cli("disclosures", "--json").output)
     assert [row["recipient"] for row in found] == ["payment", "court"]
     assert (
@@ -214,7 +214,7 @@ def test_the_command_lists_them(site):
 
 @pytest.mark.parametrize("command", ["disclosures", "access"])
 @pytest.mark.parametrize("day", ["garbage", "2026-02-30", "08.05.2026", "2026-5-8"])
-def test_what_is_no_day_is_refused(site, command, day):
-    """With what is allowed, and exit 2; it is not taken for a day on which nothing happened."""
+def test_an_invalid_day_exits_with_2(site, command, day):
+    """The message shows the format. An invalid day does not count as a day without entries."""
     outcome = site.cli(command, "--since", day)
     assert outcome.exit_code == 2 and f"{day!r} is no day; write it as 2026-05-08." in outcome.output

@@ -1,4 +1,4 @@
-"""The documentation: complete, with links that lead somewhere and an example that runs."""
+"""The documentation: complete, without broken links, and with working examples."""
 
 from __future__ import annotations
 
