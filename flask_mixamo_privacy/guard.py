@@ -91,7 +91,7 @@ class SetCookie:
 
 def name_in(text: str) -> str:
     """The name of the cookie that a ``Set-Cookie`` header sets."""
-    return text.partition(";")[0].partition("=")[0].strip()
+    return text.partition("=")[0].partition(";")[0].strip()
 
 
 def _seconds(said: dict[str, str], now: float) -> float | None:
