@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-import brotli
-from webassets.bundle import Bundle
-from webassets.env import Environment
+from typing import TYPE_CHECKING
 
 from .pending import make_private_folder, replace_private
+
+if TYPE_CHECKING:
+    from webassets.bundle import Bundle
 
 _PACKAGE = Path(__file__).parent
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
@@ -47,6 +47,8 @@ def folder(name: str) -> Path:
 
 def bundle(name: str) -> Bundle:
     """A webassets bundle of one of our files, to register in a site's own webassets Environment."""
+    from webassets.bundle import Bundle
+
     return Bundle(str(folder("static") / name), filters=_FILTERS[Path(name).suffix])
 
 
@@ -60,6 +62,8 @@ class Built:
     @classmethod
     def of(cls, content: bytes) -> Built:
         """Compress once, as well as can be; what grows by it is left out."""
+        import brotli
+
         encoded = {"br": brotli.compress(content, quality=11), "gzip": gzip.compress(content, 9, mtime=0)}
         smaller = {coding: data for coding, data in encoded.items() if len(data) < len(content)}
         return cls(_digest(content), smaller | {"": content})
@@ -129,6 +133,8 @@ class Assets:
 
 def build(name: str) -> bytes:
     """The file, minified in memory: webassets' own writing is not atomic."""
+    from webassets.env import Environment
+
     environment = Environment(directory=str(folder("static")), cache=False, manifest=False, debug=False)
     output = io.StringIO()
     environment.register(name, bundle(name), output=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from .outcomes import could_not_look, json_option, operator, print_json, progres
 from .rights.moments import today
 from .site import Site, site
 from .tracking.loader import WAIT, Loaded
+from .tracking.log import segments
 
 
 @click.command("load")
@@ -24,12 +26,17 @@ from .tracking.loader import WAIT, Loaded
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
     here = site()
-    with progress_bar("Loading", here.log_size()) as bar, without_collecting():
+    with progress_bar("Loading", _log_size(here)) as bar, without_collecting():
         loaded = here.load(WAIT, bar.update)
     _say(loaded)
     while follow:
         time.sleep(1)
         _load_again(here)
+
+
+def _log_size(here: Site) -> int:
+    """Return the bytes of log that wait to be loaded."""
+    return sum(os.path.getsize(path) for path in segments(here.settings.log_dir) if os.path.exists(path))
 
 
 def _load_again(here: Site) -> None:

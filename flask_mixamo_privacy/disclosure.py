@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import notices
 from .errors import DisclosureError, OtherPurpose, UndeclaredField, UndeclaredRecipient
-from .ledger import Ledger
 from .model import Policy
 from .policy import BASES, Recipient
 from .versions import Versions
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
 
 #: Bases on which data goes out that serve none of the purposes it was collected for.
 EXCEPTIONAL = ("legal", "safety", "transfer")

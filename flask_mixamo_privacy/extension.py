@@ -21,9 +21,8 @@ from .errors import AlreadyInitialised, EventError, NotInitialised
 from .given import Given
 from .licences import acceptance_required
 from .links import external_link, is_external, is_web_address
-from .mail.decision import Decision
+from .mail.decision import PURPOSE, Decision
 from .mail.label import headers_of
-from .mail.marketing import PURPOSE
 from .markup import TemplateVerbs
 from .need import Need
 from .pages import Naming

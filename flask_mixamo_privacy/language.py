@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from babel import Locale
-from babel.dates import format_date, format_interval, format_skeleton, format_timedelta
-from babel.lists import format_list
-from babel.messages.pofile import read_po
-from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 #: What visitors meet first is there in these: the official languages of the European Union, and six more.
 SHIPPED = (
@@ -95,37 +93,53 @@ class Language:
 
     def period(self, period: Length) -> str:
         """A length of time: ``13 Monate``."""
+        from babel.dates import format_timedelta
+
         length = timedelta(days=period.count * _DAYS[period.unit])
         return format_timedelta(length, granularity=period.unit, threshold=10**9, locale=self._locale)
 
     def date(self, iso: str) -> str:
         """A day, written out: ``8. Mai 2009``."""
+        from babel.dates import format_date
+
         return format_date(date.fromisoformat(iso), format="long", locale=self._locale)
 
     def day(self, day: _Day) -> str:
         """A day without its year, short: ``8. Mai``."""
+        from babel.dates import format_skeleton
+
         return str(format_skeleton("MMMd", day, locale=self._locale))
 
     def month(self, day: _Day) -> str:
         """A month and its year: ``Mai 2009``."""
+        from babel.dates import format_skeleton
+
         return str(format_skeleton("yMMMM", day, locale=self._locale))
 
     def days(self, first: _Day, last: _Day) -> str:
         """From one day to another: ``4.–10. Mai 2009``."""
+        from babel.dates import format_interval
+
         return str(format_interval(first, last, "yMMMd", locale=self._locale))
 
     def number(self, number: float) -> str:
         """A number with its thousands apart: ``1.234``."""
+        from babel.numbers import format_decimal
+
         return format_decimal(number, locale=self._locale)
 
     def percent(self, share: float, pattern: str | None = None) -> str:
         """A share of 1: ``47,1 %``, or after a pattern of CLDR's."""
+        from babel.numbers import format_percent
+
         digits = "#,##0.0" if pattern is None else pattern
         sign = self._locale.percent_formats[None].pattern.replace("#,##0", digits)
         return format_percent(share, sign, locale=self._locale)
 
     def name_of(self, code: str) -> str:
         """Another language's name in this one."""
+        from babel import Locale
+
         return Locale.parse(code, sep="-").get_display_name(self._locale) or code
 
     def country(self, code: str) -> str:
@@ -134,15 +148,21 @@ class Language:
 
     def names(self, words: Sequence[object]) -> str:
         """A list of words: ``a, b and c``."""
+        from babel.lists import format_list
+
         return format_list([str(word) for word in words], locale=self._locale)
 
     @cached_property
     def _locale(self) -> Locale:
+        from babel import Locale
+
         return Locale.parse(self.code, sep="-")
 
     @cached_property
     def _catalogue(self) -> dict[str, str]:
         """msgid to msgstr, read at the first need of the language."""
+        from babel.messages.pofile import read_po
+
         found: dict[str, str] = {}
         for path in sorted(_FOLDER.glob(f"{self.code}*.po")):
             if path.name in (f"{self.code}.po", f"{self.code}.policy.po"):

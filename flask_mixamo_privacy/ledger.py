@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from .chain import BEGINNING, Chain, Head
 from .database import Database
-from .entry import Entry, ShownText, detail_of, entries, hashes_of, heads, is_of_a_person, is_readable, metadata, texts
+from .entry import Entry, ShownText, detail_of, hashes_of, is_of_a_person, is_readable
 from .errors import KeyMissing, LedgerUnavailable
 from .keys import Keys
 from .pending import Pending
@@ -21,6 +21,52 @@ from .rights.moments import timestamp
 from .rights.subjects import normalise_subject
 
 __all__ = ["Entry", "Ledger", "ShownText", "detail_of", "hashes_of", "is_of_a_person"]
+
+metadata = sa.MetaData()
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.Text, nullable=False, unique=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("receipt", sa.Text, nullable=False, index=True),
+    sa.Column("replaces", sa.Text, nullable=False, index=True),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("purposes", sa.Text, nullable=False),
+    sa.Column("services", sa.Text, nullable=False),
+    sa.Column("withdrawn", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("locale", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("gpc", sa.Boolean, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("subject_key", sa.Text, nullable=False),
+    sa.Column("chain_key", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+
+texts = sa.Table(
+    "texts",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("locale", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+# Where the chain ends, in one row, so that entries cut off at the end are missed without anything kept elsewhere.
+heads = sa.Table(
+    "head",
+    metadata,
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("seal", sa.Text, nullable=False),
+)
 
 logger = logging.getLogger("flask_mixamo_privacy")
 

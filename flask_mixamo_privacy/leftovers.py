@@ -10,15 +10,17 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .consent import Decision, decide
 from .entry import Entry
 from .errors import LedgerUnavailable
-from .ledger import Ledger
 from .model import Policy
 from .policy import COOKIES, OWN_COOKIES, Cookie
 from .wording import Wording
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
 
 logger = logging.getLogger("flask_mixamo_privacy")
 

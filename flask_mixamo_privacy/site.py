@@ -7,8 +7,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from flask import Flask, current_app
 
@@ -22,42 +22,35 @@ from .denials import Denials
 from .errors import LedgerUnavailable, LoaderBusy, NotInitialised, PrivacyError
 from .guard import Guard
 from .keys import Keys
-from .ledger import Ledger
-from .mail.room import Room
 from .pages import Pages
 from .pending import Pending
-from .policy import Requests
-from .rights.acceptances import Acceptances
-from .rights.book import Book
-from .rights.desk import Desk
-from .rights.mail import Mailer
-from .rights.minors import Minors
 from .rights.moments import DAY, days_ago, timestamp, today
-from .rights.office import Rights
-from .rights.people import People
-from .rights.replay import Replay
-from .rights.standings import Standings
-from .rights.stores import Register, Stores
 from .signals import SIGNALS_OF_REQUESTS, recording_failed
 from .tracking.allowance import Allowance
 from .tracking.client import Providers
-from .tracking.decisions import decided_by
 from .tracking.intake import Reader
-from .tracking.loader import WAIT, Loaded, Loader
-from .tracking.log import Log, segments
-from .tracking.published import Publisher
-from .tracking.rebuilding import Rebuilder
-from .tracking.reports import Reports
-from .tracking.store import Store
-from .tracking.windows import Calendar
+from .tracking.log import Log
 from .versions import Versions
 
 if TYPE_CHECKING:
+    from .ledger import Ledger
     from .mail.inbox import Inbox
+    from .mail.room import Room
     from .model import Policy
+    from .rights.mail import Mailer
+    from .rights.office import Rights
+    from .rights.stores import Register
+    from .tracking.loader import Loaded, Loader
+    from .tracking.published import Publisher
+    from .tracking.rebuilding import Rebuilder
+    from .tracking.reports import Reports
+    from .tracking.store import Store
+    from .tracking.windows import Calendar
 
 #: The keys in ``app.extensions``: of the public Privacy object, and of the Site.
 EXTENSION, RUNTIME = "mixamo_privacy", "mixamo_privacy.runtime"
+
+T = TypeVar("T")
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -75,10 +68,9 @@ class Pruned(NamedTuple):
 
 
 class Background:
-    """A daemon thread that calls ``work`` again and again; started once a process, by the first event.
+    """A daemon thread that calls ``work`` repeatedly, a tenth of the time at most; started by the first event.
 
-    It takes a tenth of the time at most, so that a crowd of visitors is served first and counted a little later; after work
-    as long as a day's pruning of a large store it rests for half a minute.
+    Visitors are thus served first. After long work, such as pruning a large store, it rests for half a minute.
     """
 
     def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
@@ -106,24 +98,34 @@ class Background:
             used = time.thread_time() - begun
 
 
+class part(Generic[T]):  # noqa: N801 - a decorator
+    """A part of a site, built at its first use by one thread; then an ordinary attribute.
+
+    A serving process thus imports SQLAlchemy, the reports, rights and mail only once a visitor makes it use them.
+    """
+
+    def __init__(self, build: Callable[[Site], T]) -> None:
+        self._build = build
+        self._name = build.__name__
+
+    def __get__(self, site: Site, owner: type[Site]) -> T:
+        with site.building:
+            if self._name not in vars(site):
+                vars(site)[self._name] = self._build(site)
+            return vars(site)[self._name]  # type: ignore[no-any-return]
+
+
 class Site:
     """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
 
     def __init__(self, app: Flask, settings: Settings, registered: Register) -> None:
+        self.building = threading.RLock()
         self.settings = settings
         self.read_from: dict[str, Any] = {}  # the app's settings as they were then; later ones have no effect
         self.policy: Policy = settings.policy
         self.cookies = Cookies(app.config, settings)
         self.keys = Keys(settings.keys, settings.keys_file)
-        # The side files lie in the log's folder, which is local and writable while a database may be away.
-        self.ledger = Ledger(settings.ledger_url, self.keys, Pending(os.path.join(settings.log_dir, "ledger.pending")))
-        self.store = Store(settings.events_url, self.keys, Pending(os.path.join(settings.log_dir, "erasures.pending")))
         self.log = Log(settings.log_dir)
-        calendar = Calendar(settings.timezone)
-        self.publisher = Publisher(calendar, settings.min_cell, decided_by(self.ledger.decisions))
-        self.rebuilder = Rebuilder(self.store, self.publisher)
-        self.reports = Reports(self.store, self.publisher, calendar, settings.min_cell)
-        self.loader = Loader(settings.log_dir, self.store, settings.log_keep, self.publisher)
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
         self.allowance = Allowance()
@@ -140,24 +142,92 @@ class Site:
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
         self.denials = Denials(settings.log_dir)
         self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
-        standings = Standings(settings.rights_url, self.keys)
-        minors = Minors(standings, self.policy.minors)
-        self.mail = Room(settings, self.ledger, self.keys, minors.is_minor)
-        sender = settings.mail_from or (self.policy.contact.email if self.policy.contact else None)
-        self.mailer = Mailer(settings.send, settings.smtp_url, self.policy.site, sender)
-        self.rights = self._build_rights(registered, minors, Acceptances(standings))
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
+        self._registered = registered
         self._background = Background(self._work)
         self._pruned_on = 0
         self._expired_on = ""
         self._unasked = {gpc: decide(self.policy, None, gpc) for gpc in (False, True)}
         self._failing = threading.Lock()
 
-    def _build_rights(self, registered: Register, minors: Minors, acceptances: Acceptances) -> Rights:
+    # The side files lie in the log's folder, which is local and writable while a database may be away.
+    @part
+    def ledger(self) -> Ledger:
+        from .ledger import Ledger
+
+        return Ledger(self.settings.ledger_url, self.keys, Pending(os.path.join(self.settings.log_dir, "ledger.pending")))
+
+    @part
+    def store(self) -> Store:
+        from .tracking.store import Store
+
+        return Store(self.settings.events_url, self.keys, Pending(os.path.join(self.settings.log_dir, "erasures.pending")))
+
+    @part
+    def calendar(self) -> Calendar:
+        from .tracking.windows import Calendar
+
+        return Calendar(self.settings.timezone)
+
+    @part
+    def publisher(self) -> Publisher:
+        from .tracking.decisions import decided_by
+        from .tracking.published import Publisher
+
+        return Publisher(self.calendar, self.settings.min_cell, decided_by(self.ledger.decisions))
+
+    @part
+    def rebuilder(self) -> Rebuilder:
+        from .tracking.rebuilding import Rebuilder
+
+        return Rebuilder(self.store, self.publisher)
+
+    @part
+    def reports(self) -> Reports:
+        from .tracking.reports import Reports
+
+        return Reports(self.store, self.publisher, self.calendar, self.settings.min_cell)
+
+    @part
+    def loader(self) -> Loader:
+        from .tracking.loader import Loader
+
+        return Loader(self.settings.log_dir, self.store, self.settings.log_keep, self.publisher)
+
+    @part
+    def mail(self) -> Room:
+        from .mail.room import Room
+
+        return Room(self.settings, self.ledger, self.keys, lambda person: self.rights.minors.is_minor(person))
+
+    @part
+    def mailer(self) -> Mailer:
+        from .rights.mail import Mailer
+
+        settings, contact = self.settings, self.policy.contact
+        sender = settings.mail_from or (contact.email if contact else None)
+        return Mailer(settings.send, settings.smtp_url, self.policy.site, sender)
+
+    @part
+    def rights(self) -> Rights:
+        from .policy import Requests
+        from .rights.acceptances import Acceptances
+        from .rights.book import Book
+        from .rights.desk import Desk
+        from .rights.minors import Minors
+        from .rights.office import Rights
+        from .rights.people import People
+        from .rights.replay import Replay
+        from .rights.standings import Standings
+        from .rights.stores import Stores
+        from .tracking.loader import WAIT
+
         policy, settings = self.policy, self.settings
-        stores = Stores(policy, registered)
+        standings = Standings(settings.rights_url, self.keys)
+        minors, acceptances = Minors(standings, policy.minors), Acceptances(standings)
+        stores = Stores(policy, self._registered)
         book = Book(settings.rights_url, (policy.requests or Requests()).days)
         built_in = (self.mail.marketing, acceptances, minors, book)  # an erasure goes through them in this order
         people = People(stores, self.ledger, self.keys, built_in)
@@ -166,7 +236,7 @@ class Site:
         replay = Replay(self.ledger, self.keys, people, self.store, archives, lambda: self.load(WAIT))
         return Rights(stores, book, people, desk, replay, minors, acceptances)
 
-    @cached_property
+    @part
     def inbox(self) -> Inbox:
         """What reads incoming mail: for commands, and once a day for the background worker."""
         from .mail.aside import Aside
@@ -222,10 +292,6 @@ class Site:
         except LedgerUnavailable as error:
             logger.warning("What waits beside the ledger will be tried again: %s", error)
         return self.loader.load(wait, progress, most)
-
-    def log_size(self) -> int:
-        """The bytes of log there are to look at."""
-        return sum(os.path.getsize(path) for path in segments(self.settings.log_dir) if os.path.exists(path))
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
         """Delete the events, aggregates, decisions and mails that the policy keeps no longer.

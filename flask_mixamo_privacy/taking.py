@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from . import age, notices
 from .errors import KeyMissing, LedgerUnavailable, RightsUnavailable
 from .given import ACCEPTANCE, Given, Sent, says_no
-from .ledger import Ledger
-from .mail.marketing import Marketing
 from .model import Policy
 from .policy import CollectionPoint
 from .policy import Minors as AgeLimit
-from .rights.minors import Minors
 from .rights.moments import now
 from .rights.subjects import normalise_subject
 from .wording import Wording, resolve_shown
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
+    from .mail.marketing import Marketing
+    from .rights.minors import Minors
 
 OptIn = tuple[Wording, str]  # the words, and "form" where they were shown, or "api"
 

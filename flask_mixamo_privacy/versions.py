@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .derivation import derive
 from .document import Document
 from .errors import PolicyError, Problem
 from .language import SHIPPED, WHOLE, language
@@ -89,6 +88,8 @@ class Versions:
 
     def current(self, policy: Policy, day: str) -> Version:
         """What the declaration says now, as a version of that day."""
+        from .derivation import derive
+
         policy = replace(policy, version=day)
         codes = list(dict.fromkeys((*WHOLE, policy.language, *sorted(_languages_of(policy.as_dict())))))
         documents = {

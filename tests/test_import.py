@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from click import Context
@@ -20,6 +21,7 @@ app.secret_key = "not a secret, a test"
 Privacy(app)
 print(*sys.modules)
 """
+NOT_OURS = ("sqlalchemy", "webassets", "babel", "ua_parser", "crawleruseragents", "brotli", "rjsmin", "maxminddb")
 COMMANDS_ONLY = ("audit", "scan", "findings", "modelling", "told_of_forms", "demo", "crowd", "playing", "reporting")
 INBOX_ONLY = (
     "inbox",
@@ -42,8 +44,22 @@ def loaded(folder: Path) -> set[str]:
 def test_a_serving_process_imports_no_command(tmp_path: Path) -> None:
     """A serving process imports no command and no module that only commands need."""
     own_modules = {name.removeprefix(f"{PACKAGE}.") for name in loaded(tmp_path) if name.startswith(f"{PACKAGE}.")}
+    assert len(own_modules) < 100
     assert not {name for name in own_modules if name.split(".")[0] in COMMANDS_ONLY or name.startswith("cli_")}
     assert not {name for name in own_modules if name.startswith("mail.") and name.split(".")[1] in INBOX_ONLY}
+
+
+def test_a_library_is_imported_at_its_first_use(tmp_path: Path) -> None:
+    """SQLAlchemy alone doubles the time that a bare Flask app takes to start."""
+    assert not {name for name in loaded(tmp_path) if name.split(".")[0] in NOT_OURS}
+
+
+def test_a_part_of_a_site_is_built_once(tiny) -> None:
+    """Also if several threads use it for the first time at once."""
+    site = tiny()
+    here = site.privacy.site(site.app)
+    with ThreadPoolExecutor(8) as threads:
+        assert len({id(ledger) for ledger in threads.map(lambda _: here.ledger, range(64))}) == 1
 
 
 def test_help_lists_every_command_with_its_sentence(tiny) -> None:

@@ -21,10 +21,10 @@ from sqlalchemy.pool import NullPool
 
 from conftest import choose, cookie
 from flask_mixamo_privacy.database import Database
-from flask_mixamo_privacy.entry import metadata as ledger_tables
 from flask_mixamo_privacy.errors import StoreUnavailable
 from flask_mixamo_privacy.keys import Keys
 from flask_mixamo_privacy.ledger import Entry, Ledger
+from flask_mixamo_privacy.ledger import metadata as ledger_tables
 from flask_mixamo_privacy.pending import Pending
 from flask_mixamo_privacy.tracking import store as tables
 from flask_mixamo_privacy.tracking.events import FIELDS

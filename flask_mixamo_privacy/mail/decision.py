@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ..errors import MailClassError
 
+PURPOSE = "marketing"  # and the name of the list, where a site has only one
+
 CLASSES = ("marketing", "service", "request")
 
 #: What each reason means, for people who read a log.

@@ -14,10 +14,8 @@ from ..rights.moments import timestamp
 from ..rights.stores import BuiltInStore
 from ..rights.subjects import email_of
 from .choices import EVERYTHING, Choice, Choices
-from .decision import Decision
+from .decision import PURPOSE, Decision
 from .tokens import Bearer, Tokens, mark_of, named
-
-PURPOSE = "marketing"  # and the name of the list, where a site has only one
 
 IsMinor = Callable[[str], bool]
 

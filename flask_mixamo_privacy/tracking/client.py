@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import ua_parser
-from crawleruseragents import is_crawler
-
 #: Characters of a User-Agent that are looked at; callers cut it, so that what is remembered has a bound.
 LONGEST = 512
 
@@ -25,6 +22,9 @@ class Client:
 @lru_cache(maxsize=4096)
 def client_of(user_agent: str) -> Client:
     """Families by ua-parser, robots by crawler-user-agents; ``"Other"`` for what neither knows."""
+    import ua_parser
+    from crawleruseragents import is_crawler
+
     parsed = ua_parser.parse(user_agent)
     browser = parsed.user_agent.family if parsed.user_agent else "Other"
     platform = parsed.os.family if parsed.os else "Other"

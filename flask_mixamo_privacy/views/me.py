@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -15,7 +15,6 @@ from ..current import Exchange, exchange
 from ..errors import PrivacyError
 from ..gates import nonce_attribute
 from ..leftovers import by_kind
-from ..tracking.footprint import Footprint, footprint
 from ..whereabouts import no_store, wants_json
 from . import pages
 from .origin import DECISION_NOT_FROM_HERE, gone, is_same_origin, problem, removed_before, state_of
@@ -24,6 +23,10 @@ from .receipt import NOT_READ, plain_page, receipt_of
 ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
 ERASED = "Everything that was recorded about you here is erased."
 BEING_ERASED = "Everything that was recorded about you here is being erased."
+
+
+if TYPE_CHECKING:
+    from ..tracking.footprint import Footprint
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def _stored_if_readable(here: Exchange) -> _Stored | None:
 
 def _stored(here: Exchange) -> _Stored:
     """Raises an error of ours, or OSError, for what cannot be read just now."""
+    from ..tracking.footprint import Footprint, footprint
+
     record = here.look().record
     if record is None:
         return _Stored(Footprint(), here.choices, None, None)

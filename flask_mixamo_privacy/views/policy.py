@@ -6,7 +6,6 @@ from flask import abort, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response
 
 from ..current import exchange
-from ..derivation import derive
 from ..document import Document
 from ..site import Site, site
 from ..versions import Change, changes
@@ -62,6 +61,8 @@ def _as(form: str) -> Response:
 
 
 def _document() -> Document:
+    from ..derivation import derive
+
     here = exchange()
     return derive(here.site.policy, here.language, **here.site.said)
 

@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response
 
 from ..current import Exchange, exchange
 from ..errors import PrivacyError
-from ..receipt import receipt, sign
 from ..whereabouts import no_store
 from . import pages
 
@@ -43,6 +42,8 @@ def download() -> Response:
 
 def receipt_of(here: Exchange, entries: list[dict[str, Any]]) -> dict[str, Any]:
     """The receipt of the grant with these entries, signed."""
+    from ..receipt import receipt, sign
+
     words = here.site.ledger.wording(entries[0]["text"], entries[0]["fingerprint"])
     marks = here.consent.record.granted if here.consent.record is not None else frozenset()
     return sign(receipt(here.site.policy, entries, marks, words), here.site.keys)

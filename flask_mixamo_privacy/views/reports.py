@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Response, abort, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from .. import charts, telling
 from ..access import staff_only
 from ..current import exchange
 from ..errors import StoreUnavailable
 from ..site import Site, site
-from ..spreadsheet import as_csv
-from ..tracking.reports import NAMES, UNITS, Cell, Report, Window
 from ..whereabouts import no_store
 from . import pages
+
+if TYPE_CHECKING:
+    from ..tracking.reports import Cell, Report, Window
 
 #: The page's sections: a heading, and the reports under it.
 SECTIONS = (
@@ -41,6 +41,9 @@ class Totals(NamedTuple):
 @staff_only("reports")
 def page() -> AnyResponse:
     """Every report about one window of time, which the query names: ``window``, or the newest of a ``period``."""
+    from .. import charts, telling
+    from ..tracking.reports import UNITS
+
     here = exchange()
     try:
         window = _window(here.site)
@@ -72,6 +75,8 @@ def page() -> AnyResponse:
 @staff_only("reports")
 def csv(name: str) -> AnyResponse:
     """One report for a spreadsheet."""
+    from ..spreadsheet import as_csv
+
     report = _report(name)
     response = Response(as_csv(report), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{report.id}-{report.window}.csv"'
@@ -87,6 +92,8 @@ def json(name: str) -> AnyResponse:
 
 
 def _report(name: str) -> Report:
+    from ..tracking.reports import NAMES
+
     here = site()
     if name not in NAMES:
         abort(404, f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
@@ -98,6 +105,8 @@ def _report(name: str) -> Report:
 
 
 def _window(here: Site) -> Window:
+    from .. import telling
+
     try:
         if text := request.args.get("window"):
             return telling.window_of(here.reports, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -10,13 +10,13 @@ from werkzeug.wrappers import Response
 from ..current import exchange
 from ..errors import RequestError, RightsUnavailable
 from ..policy import Requests
-from ..rights.book import KINDS
-from ..rights.desk import Desk
-from ..rights.letters import kind_of
 from ..site import site
 from ..whereabouts import base_of_request, no_store, wants_json
 from . import pages
 from .origin import FORM_NOT_FROM_HERE, is_same_origin
+
+if TYPE_CHECKING:
+    from ..rights.desk import Desk
 
 # Sentences of the catalogues. The first is the answer to everybody, whether the address is known or not.
 SENT = "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."
@@ -106,11 +106,16 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
         response = no_store(jsonify(message=t(message).text))
         response.status_code = status
         return response
+    from ..rights.book import KINDS
+    from ..rights.letters import kind_of
+
     shown = {"kinds": [(kind, kind_of(kind, t)) for kind in KINDS], "days": (site().policy.requests or Requests()).days}
     return _page("request_form.html", status, message=message, is_error=status >= 400, asked=asked or {}, **shown)
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
+    from ..rights.letters import kind_of
+
     t = exchange().language
     page = render_template(f"mixamo_privacy/{template}", t=t, policy=site().policy, kind_of=kind_of, **values)
     response = no_store(make_response(page, status))

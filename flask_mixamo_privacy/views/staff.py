@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -11,12 +11,13 @@ from ..access import current_user_id, staff_only
 from ..current import exchange
 from ..errors import MailError, RequestError, StoreError
 from ..need import Need
-from ..rights.book import OPEN, Request
-from ..rights.desk import days_left
 from ..site import site
 from ..whereabouts import base_of_request, no_store, wants_json
 from . import pages
 from .origin import is_same_origin
+
+if TYPE_CHECKING:
+    from ..rights.book import Request
 
 
 def _whose(number: int) -> str | None:
@@ -30,6 +31,8 @@ def _whose(number: int) -> str | None:
 @staff_only("requests", ("email", "message"))
 def everything() -> Response:
     """Every request, what is due first."""
+    from ..rights.book import OPEN
+
     found = sorted(site().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number))
     if wants_json():
         return no_store(jsonify([asked.as_dict() for asked in found]))
@@ -85,6 +88,8 @@ def _show(number: int, message: str = "", status: int = 200) -> Response:
 
 def _held(asked: Request) -> list[str]:
     """The stores that hold something of whoever asks; a store that fails is told when the request is answered."""
+    from ..rights.book import OPEN
+
     rights = site().rights
     try:
         return list(rights.stores.export(asked.email)) if asked.email and asked.state in OPEN else []
@@ -94,5 +99,8 @@ def _held(asked: Request) -> list[str]:
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
+    from ..rights.book import OPEN
+    from ..rights.desk import days_left
+
     shown = {"t": exchange().language, "message": "", "days_left": days_left, "open": OPEN} | values
     return no_store(make_response(render_template(f"mixamo_privacy/{template}", **shown), status))
