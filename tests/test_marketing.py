@@ -1,4 +1,4 @@
-"""Who gets which mail: classes, opt-ins, opt-outs, keys, and the moment at which it is decided."""
+"""Mail permission: classes, opt-ins, opt-outs and keys, checked when a mail leaves."""
 
 import json
 import sqlite3
@@ -31,7 +31,7 @@ def rows(tmp_path, table="mail_choices"):
 
 @pytest.mark.parametrize("mail_class", [None, "", "newsletter", 7])
 def test_promise_25_a_mail_without_a_class_raises(shop, mail_class):
-    """And the error names the classes."""
+    """A mail without a class raises, and the error lists the classes."""
     with pytest.raises(MailClassError) as raised:
         shop.privacy.may_mail(ADA, mail_class)
     assert str(raised.value) == (
@@ -41,14 +41,14 @@ def test_promise_25_a_mail_without_a_class_raises(shop, mail_class):
 
 
 def test_promise_26_marketing_needs_an_opt_in(shop):
-    """Silence is none, and neither is an account."""
+    """Neither silence nor an account is an opt-in."""
     assert shop.may() == "no-opt-in"
     shop.privacy.opt_in(ADA)
     assert shop.may() == "opted-in"
 
 
-def test_promise_26_an_opt_out_stands_until_the_person_opts_in_again(shop):
-    """The later word counts, also where the clock stands still between the two."""
+def test_promise_26_an_opt_out_holds_until_the_person_opts_in_again(shop):
+    """The later decision counts, also if both have the same timestamp."""
     for expected in ("opted-out", "opted-out"):
         shop.privacy.opt_in(ADA)
         assert shop.may() == "opted-in"
@@ -56,8 +56,8 @@ def test_promise_26_an_opt_out_stands_until_the_person_opts_in_again(shop):
         assert shop.may() == expected
 
 
-def test_promise_26_lists_are_apart_and_all_of_them_can_be_left_at_once(shop):
-    """A mail that names no list goes to nobody who left one."""
+def test_promise_26_lists_are_independent_and_can_all_be_left_at_once(shop):
+    """A mail without a list is sent to no person who left a list."""
     shop.privacy.opt_in(ADA, "news"), shop.privacy.opt_in(ADA, "offers")
     shop.privacy.opt_out(ADA, "offers")
     assert (shop.may(list="news"), shop.may(list="offers"), shop.may()) == ("opted-in", "opted-out", "opted-out")
@@ -67,16 +67,16 @@ def test_promise_26_lists_are_apart_and_all_of_them_can_be_left_at_once(shop):
     assert (shop.may(list="news"), shop.may(list="offers")) == ("opted-in", "opted-out")
 
 
-def test_promise_19_a_known_child_gets_none_and_it_is_counted(shop):
-    """Even where an opt-in stands; and a child's opt-in is refused."""
+def test_promise_19_a_known_minor_gets_no_marketing_and_is_counted(shop):
+    """A minor gets no marketing despite an opt-in, and a minor's opt-in is refused."""
     shop.privacy.opt_in(ADA)
     shop.here.rights.minors.note(ADA)
     assert shop.may() == "minor" and shop.here.mail.held_back == {"minor": 1}
     assert shop.privacy.opt_in(ADA).reason == "minor"
 
 
-def test_promise_37_a_service_passes_an_opt_out_and_needs_its_reference(shop):
-    """The receipt and the password reset arrive; without a purchase or an account behind it a mail is marketing."""
+def test_promise_37_service_mail_ignores_an_opt_out_and_needs_a_reference(shop):
+    """Receipts and password resets arrive; without a purchase or account a mail is marketing."""
     shop.privacy.opt_out(ADA)
     assert shop.privacy.may_mail(ADA, "service", "order 1017") and shop.privacy.may_mail(
         ADA, "service", reference="account ada"
@@ -86,8 +86,8 @@ def test_promise_37_a_service_passes_an_opt_out_and_needs_its_reference(shop):
             shop.privacy.may_mail(ADA, "service", missing)
 
 
-def test_promise_37_an_answer_names_its_request(shop):
-    """By its number."""
+def test_promise_37_an_answer_has_its_request_number(shop):
+    """An answer to a request needs the request's number."""
     assert shop.privacy.may_mail(ADA, "request", 17) and shop.privacy.may_mail(ADA, "request", "17")
     for missing in (None, "soon", 0, True):
         with pytest.raises(MailClassError, match="allowed: the number of the request"):
@@ -95,7 +95,7 @@ def test_promise_37_an_answer_names_its_request(shop):
 
 
 def test_promise_9_an_opt_in_is_recorded(shop):
-    """When, under which version of the policy, after which words; and no address."""
+    """The opt-in's record has the time, the policy's version and the text shown, and no address."""
     words = banner(shop.here.policy, language("de"))
     shop.privacy.opt_in(ADA, wording=words)
     (row,) = shop.site.ledger("opt-in")
@@ -104,8 +104,8 @@ def test_promise_9_an_opt_in_is_recorded(shop):
     assert [text["digest"] for text in shop.site.ledger_texts()] == [words.digest]
 
 
-def test_an_opt_in_exists_only_once_it_is_on_disk(shop, monkeypatch):
-    """Where the ledger cannot be written nobody was signed up."""
+def test_an_opt_in_exists_only_once_it_is_recorded(shop, monkeypatch):
+    """If the ledger cannot be written, no one is signed up."""
     monkeypatch.setattr(shop.here.ledger, "append", lambda *_: (_ for _ in ()).throw(LedgerUnavailable("away")))
     with pytest.raises(LedgerUnavailable):
         shop.privacy.opt_in(ADA)
@@ -113,7 +113,7 @@ def test_an_opt_in_exists_only_once_it_is_on_disk(shop, monkeypatch):
 
 
 def test_an_opt_out_does_not_wait_for_the_ledger(shop):
-    """Its entry goes to the side file, and it takes effect."""
+    """An opt-out takes effect at once; its entry is spooled if the ledger is away."""
     shop.privacy.opt_in(ADA)
     path = shop.site.folder / "privacy-ledger.sqlite"
     path.unlink(), path.mkdir()
@@ -123,23 +123,23 @@ def test_an_opt_out_does_not_wait_for_the_ledger(shop):
     assert shop.may() == "opted-out" and "opt-out" in (shop.site.folder / "privacy-log" / "ledger.pending").read_text()
 
 
-def test_nobody_is_written_to_when_it_cannot_be_looked_up(shop):
-    """A database that is away lets no marketing mail out."""
+def test_no_marketing_is_sent_while_the_database_is_unavailable(shop):
+    """If the permission cannot be looked up, no marketing mail is sent."""
     shop.privacy.opt_in(ADA)
     (shop.site.folder / "privacy-rights.sqlite").write_text("no database at all, and long enough to be taken for one")
     assert shop.may() == "unavailable"
 
 
 def test_addresses_are_kept_as_keyed_hashes(shop, tmp_path):
-    """No address is in the database, and every row names its key."""
+    """No address is in the database, and every row has its key's id."""
     shop.privacy.opt_in(ADA), shop.privacy.opt_out("bob@shop.example")
     found = rows(tmp_path)
     assert len(found) == 2 and all(row["key"] == "first" and len(row["mark"]) == 32 for row in found)
     assert "@" not in str(found)
 
 
-def test_a_hit_is_written_anew_under_the_newest_key(tiny, tmp_path):
-    """So that the old one can go, once nobody is left under it."""
+def test_a_hit_is_rewritten_under_the_newest_key(tiny, tmp_path):
+    """Rewriting on use lets an old key be dropped once no row needs it."""
     with Shop(tiny, PRIVACY_KEYS=OLD) as shop:
         shop.privacy.opt_in(ADA)
     with Shop(tiny, PRIVACY_KEYS=NEW) as shop:
@@ -149,7 +149,7 @@ def test_a_hit_is_written_anew_under_the_newest_key(tiny, tmp_path):
 
 
 def test_an_opt_out_under_an_old_key_holds_under_the_new_one(tiny, tmp_path):
-    """Of two rows about one person the later word stands, and one row is left."""
+    """If two rows exist for one person, the later decision counts and one row remains."""
     with Shop(tiny, PRIVACY_KEYS=OLD) as shop:
         shop.privacy.opt_in(ADA)
         old = shop.token()
@@ -159,8 +159,8 @@ def test_an_opt_out_under_an_old_key_holds_under_the_new_one(tiny, tmp_path):
         assert shop.may() == "opted-out" and [row["key"] for row in rows(tmp_path)] == ["new"]
 
 
-def test_while_a_key_is_missing_no_marketing_mail_leaves(tiny):
-    """Any row under it may be this person's opt-out; service mail is not held up."""
+def test_no_marketing_is_sent_while_a_key_is_missing(tiny):
+    """A row under the missing key may be an opt-out; service mail is still sent."""
     with Shop(tiny, PRIVACY_KEYS=OLD) as shop:
         shop.privacy.opt_out("bob@shop.example"), shop.privacy.opt_in(ADA)
     with Shop(tiny, PRIVACY_KEYS={"new": "n" * 20}) as shop:
@@ -170,15 +170,15 @@ def test_while_a_key_is_missing_no_marketing_mail_leaves(tiny):
 @pytest.mark.parametrize(
     "other", [" ADA@Shop.Example ", "Ada Lovelace <ada@shop.example>", "ada@shop.example.", "ADA@SHOP.EXAMPLE"]
 )
-def test_one_address_has_one_email_of(shop, other):
-    """Case, space, a name before it and a dot after the host make no other person."""
+def test_an_address_has_one_spelling(shop, other):
+    """Case, white space, a display name and a final dot do not change the person."""
     shop.privacy.opt_in(other)
     shop.privacy.opt_out(ADA)
     assert shop.may(other) == "opted-out" and email_of(other) == ADA
 
 
 def test_hosts_are_compared_in_ascii_and_plus_tags_are_kept(shop):
-    """An opt-in of one address is none of another, whatever the host makes of them."""
+    """An opt-in of one address does not count for another, whatever its host's spelling."""
     assert (
         email_of("Jürgen@BÜCHER.example") == "jürgen@xn--bcher-kva.example" == email_of("ju\u0308rgen@xn--bcher-kva.example")
     )
@@ -189,15 +189,15 @@ def test_hosts_are_compared_in_ascii_and_plus_tags_are_kept(shop):
 @pytest.mark.parametrize(
     "address", ["", "ada", "ada@", "a b@shop.example", "ada@shop.example\nbcc: all@shop.example", "x" * 300 + "@a.b"]
 )
-def test_what_is_no_address_gets_nothing(shop, address):
-    """And cannot be signed up."""
+def test_an_invalid_address_gets_no_mail(shop, address):
+    """An invalid address gets no mail and cannot be signed up."""
     assert shop.may(address) == "no-address"
     with pytest.raises(RequestError, match="allowed: a mail address"):
         shop.privacy.opt_in(address)
 
 
-def test_promise_34_opt_outs_come_back_after_a_restore(shop, clock):
-    """By replaying the ledger; a second replay changes nothing, and an opt-in since then stays."""
+def test_promise_34_opt_outs_are_restored_by_a_replay(shop, clock):
+    """Replaying the ledger restores opt-outs once and keeps later opt-ins."""
     for person in (ADA, "bob@shop.example"):
         shop.privacy.opt_in(person)
     database = shop.site.folder / "privacy-rights.sqlite"
@@ -212,8 +212,8 @@ def test_promise_34_opt_outs_come_back_after_a_restore(shop, clock):
 
 
 @pytest.mark.parametrize("kind", ["object", "delete"])
-def test_whoever_objects_or_is_erased_gets_no_marketing(shop, kind):
-    """As soon as the request is answered (GDPR art. 21(3))."""
+def test_an_objection_or_erasure_stops_marketing(shop, kind):
+    """Marketing stops as soon as the request is answered (GDPR art. 21(3))."""
     shop.privacy.opt_in(ADA)
     shop.site.cli("requests", "open", "--kind", kind, "--email", ADA, "--identity", "by telephone")
     assert shop.site.cli("requests", "answer", "1").exit_code == 0

@@ -1,4 +1,4 @@
-"""What is stored about a visitor: said to this visitor in plain words, to nobody else, and erased at a click."""
+"""The visitor's own page: what is stored about this visitor, shown to no one else, and erased at a click."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def site(tiny):
 
 @pytest.fixture
 def visitor(site, clock):
-    """Somebody who accepted, saw three pages and chose a theme."""
+    """A visitor who accepted, saw three pages and chose a theme."""
     visitor = site.visitor()
     choose(visitor, "accept_all")
     for path in ("/", "/other", "/other", "/theme/dark"):
@@ -28,7 +28,7 @@ def visitor(site, clock):
 
 
 def words(visitor):
-    """The page's words, without its markup."""
+    """Return the text of the page, without its markup."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", visitor.get("/privacy/me").text.partition("<main>")[2]))
 
 
@@ -41,7 +41,7 @@ def kept(visitor):
 
 
 def with_cookies(site, cookies):
-    """A browser with these cookies."""
+    """Return a browser with these cookies."""
     other = site.visitor()
     for name, value in cookies.items():
         if value is not None:
@@ -55,66 +55,66 @@ def erase(visitor, **headers):
 
 @pytest.mark.parametrize("load", [False, True], ids=["still in the log", "loaded"])
 def test_promise_18_a_visitor_sees_what_is_stored(site, visitor, load):
-    """Visits, events by kind, days, pages, choices, the decision and its end: the same before and after loading."""
+    """Visits, events, days, pages, choices and the decision are the same before and after loading."""
     if load:
         site.cli("load")
-    said = stored(visitor)
-    assert said["stored"] and said["choices"] == {"theme": "dark"}
-    assert said["events"]["by_kind"] == {"page_view": 4, "visit_start": 1, "customisation": 1}
-    assert said["events"]["pages"] == {"/other": 2, "/": 1, "/theme/dark": 1}
-    assert (said["events"]["first_day"], said["events"]["last_day"]) == ("2026-05-08", "2026-05-08")
-    assert said["decision"] == {"day": "2026-05-08", "until": "2026-11-05"}
-    assert said["receipt"]["record_id"] == site.ledger("grant")[0]["receipt"] and said["purposes"]["statistics"] == "granted"
+    data = stored(visitor)
+    assert data["stored"] and data["choices"] == {"theme": "dark"}
+    assert data["events"]["by_kind"] == {"page_view": 4, "visit_start": 1, "customisation": 1}
+    assert data["events"]["pages"] == {"/other": 2, "/": 1, "/theme/dark": 1}
+    assert (data["events"]["first_day"], data["events"]["last_day"]) == ("2026-05-08", "2026-05-08")
+    assert data["decision"] == {"day": "2026-05-08", "until": "2026-11-05"}
+    assert data["receipt"]["record_id"] == site.ledger("grant")[0]["receipt"] and data["purposes"]["statistics"] == "granted"
     text = words(visitor)
     for sentence in ("Page views 4", "Visits 1", "/other 2", "theme dark", "Your decision holds until November 5, 2026."):
         assert sentence in text
 
 
-def test_promise_16_the_page_tells_no_id(site, visitor):
-    """Neither the visitor's own nor a way to another's."""
+def test_promise_16_the_page_contains_no_id(site, visitor):
+    """The page has no visitor ID and no link to another visitor's data."""
     name = cookie(visitor, "privacy_visitor").partition(".")[0]
     assert len(name) > 20 and name not in visitor.get("/privacy/me").text + visitor.get("/privacy/me.json").text
 
 
 @pytest.mark.parametrize("path", ["/privacy/me", "/privacy/me.json"])
 def test_what_is_stored_is_never_cached(visitor, path):
-    """Not even by the visitor's own browser."""
+    """No cache stores the page, including the browser's."""
     assert visitor.get(path).headers["Cache-Control"] == "no-store"
 
 
-def test_promise_3_looking_leaves_no_trace(site):
-    """Nothing is stored about whoever was not asked, and looking changes nothing."""
+def test_promise_3_the_page_leaves_no_trace(site):
+    """A visitor who was never asked has nothing stored, and looking stores nothing."""
     visitor = site.visitor()
     assert "Nothing is stored about you." in words(visitor) and not stored(visitor)["stored"]
     assert (site.files(), kept(visitor)) == ([], dict.fromkeys(COOKIES))
 
 
-def test_promise_18_each_purpose_leads_to_its_switch(visitor):
-    """Which is one of the settings page's, and shows what was decided."""
+def test_promise_18_each_purpose_links_to_its_switch(visitor):
+    """The link leads to the settings page, which shows the decision."""
     page, settings = visitor.get("/privacy/me").text, visitor.get("/privacy/consent").text
     for purpose in ("statistics", "customisation"):
         assert f'href="/privacy/consent#privacy-{purpose}"' in page and f'id="privacy-{purpose}"' in settings
         assert f'aria-labelledby="privacy-{purpose}" disabled checked>' in page
 
 
-def test_days_apart_are_said_as_a_span(visitor, clock):
-    """And one day as itself."""
+def test_several_days_are_shown_as_a_span(visitor, clock):
+    """Several days are shown from first to last, and a single day alone."""
     assert "From May 8" not in words(visitor)
     clock.shift(2 * 86400)
     visitor.get("/other")
     assert "From May 8, 2026 to May 10, 2026" in words(visitor) and "Repeat visits 1" in words(visitor)
 
 
-def test_a_refusal_is_said_and_nothing_else_is_stored(site, clock):
-    """When it was decided and until when it holds."""
+def test_a_refusal_is_shown_and_nothing_else_is_stored(site, clock):
+    """The page shows the refusal's day and the day when it expires."""
     visitor = site.visitor()
     choose(visitor, "reject_all")
     assert "Nothing is stored about you." in words(visitor) and "You decided on May 8, 2026." in words(visitor)
     assert "Erase everything" not in words(visitor)
 
 
-def test_promise_18_erasing_takes_back_everything_at_once(site, visitor):
-    """The decision, the cookies and every event: loaded, in the log, and in flight."""
+def test_promise_18_erasing_withdraws_everything_at_once(site, visitor):
+    """The decision, the cookies and all events are erased: loaded, in the log and in flight."""
     name = cookie(visitor, "privacy_visitor").partition(".")[0]
     site.cli("load")
     visitor.get("/other")
@@ -128,8 +128,8 @@ def test_promise_18_erasing_takes_back_everything_at_once(site, visitor):
     assert withdrawal["subject"] == Keys(KEYS, "").hash(name)[1] and withdrawal["subject_key"] == "test"
 
 
-def test_after_an_erasure_the_page_says_what_stays_and_why(visitor):
-    """The proof of the decision, and the cookie that says no."""
+def test_after_an_erasure_the_page_lists_what_stays_and_why(visitor):
+    """The proof of the decision and the refusal cookie stay."""
     page = visitor.get(erase(visitor).headers["Location"])
     text = re.sub(r"<[^>]+>", " ", page.text)
     assert "Everything that was recorded about you here is erased." in text
@@ -139,8 +139,8 @@ def test_after_an_erasure_the_page_says_what_stays_and_why(visitor):
     assert "<form" not in page.text.partition("<main>")[2]
 
 
-def test_that_everything_is_erased_is_not_said_to_whoever_has_something(visitor):
-    """An address alone makes no page tell what is not so."""
+def test_the_page_claims_no_erasure_while_something_is_stored(visitor):
+    """Opening the URL of the result does not show a false statement."""
     assert "Everything that was recorded about you here is erased." not in visitor.get("/privacy/me?erased=1").text
 
 
@@ -153,8 +153,8 @@ def test_that_everything_is_erased_is_not_said_to_whoever_has_something(visitor)
         {"Origin": "null"},
     ],
 )
-def test_nobody_elses_page_can_have_a_visitor_erased(site, visitor, headers):
-    """The same check as for a decision."""
+def test_another_site_cannot_erase_a_visitor(site, visitor, headers):
+    """A cross-site erasure is refused like a cross-site decision."""
     before = kept(visitor)
     assert erase(visitor, **headers).status_code == 403
     assert kept(visitor) == before and len(site.events()) == 6
@@ -162,12 +162,12 @@ def test_nobody_elses_page_can_have_a_visitor_erased(site, visitor, headers):
 
 @pytest.mark.parametrize("method", ["get", "put", "delete"])
 def test_only_a_post_erases(site, visitor, method):
-    """A link does not."""
+    """A link erases nothing."""
     assert getattr(visitor, method)("/privacy/me/erase").status_code == 405 and len(site.events()) == 6
 
 
 def forged(cookies):
-    """Another signature; not another last letter of it, which may stand for the same bytes."""
+    """Return another signature. Changing its last letter might encode the same bytes."""
     return {name: value and value[:-9] + ("A" if value[-9] != "A" else "B") + value[-8:] for name, value in cookies.items()}
 
 
@@ -180,16 +180,16 @@ def without_the_grant(cookies):
 
 
 @pytest.mark.parametrize("change", [forged, edited, without_the_grant])
-def test_cookies_that_are_not_whole_open_nothing(site, visitor, change):
-    """Forged, edited, or an ID without the grant it serves: no event is shown, and none is erased."""
+def test_incomplete_cookies_give_no_access(site, visitor, change):
+    """With a forged or edited cookie, or an ID without its grant, no event is shown or erased."""
     other = with_cookies(site, change(kept(visitor)))
     assert stored(other)["events"]["total"] == 0
     erase(with_cookies(site, change(kept(visitor))))
     assert len(site.events()) == 6
 
 
-def test_an_id_with_another_ones_grant_opens_nothing(site, visitor):
-    """Each grant has its own visitor."""
+def test_an_id_with_another_visitors_grant_gives_no_access(site, visitor):
+    """Each grant belongs to one visitor."""
     other = site.visitor()
     choose(other, "accept_all")
     mixed = with_cookies(site, kept(other) | {"privacy_visitor": kept(visitor)["privacy_visitor"]})
@@ -197,8 +197,8 @@ def test_an_id_with_another_ones_grant_opens_nothing(site, visitor):
 
 
 @pytest.mark.parametrize("how", ["erase", "withdraw"])
-def test_cookies_kept_from_before_a_withdrawal_open_nothing(site, visitor, how):
-    """Whoever has them, and although their signatures are good."""
+def test_cookies_from_before_a_withdrawal_give_no_access(site, visitor, how):
+    """Cookies kept from before have valid signatures, and still have no effect."""
     before = kept(visitor)
     erase(visitor) if how == "erase" else choose(visitor, "reject_all")
     replayed = with_cookies(site, before)
@@ -206,8 +206,8 @@ def test_cookies_kept_from_before_a_withdrawal_open_nothing(site, visitor, how):
     assert stored(replayed)["receipt"] is None
 
 
-def test_what_cannot_be_read_is_not_said_to_be_nothing(site, visitor):
-    """503 and a sentence, as a page and as JSON."""
+def test_unreadable_data_is_not_reported_as_empty(site, visitor):
+    """The page and its JSON are answered 503 with a message."""
     site.cli("load")
     (site.folder / "privacy-events.sqlite").write_bytes(b"not a database" * 1000)
     for path in ("/privacy/me", "/privacy/me.json"):
@@ -215,8 +215,8 @@ def test_what_cannot_be_read_is_not_said_to_be_nothing(site, visitor):
         assert response.status_code == 503 and "could not be read just now" in response.text
 
 
-def test_erasing_works_while_both_databases_are_away(tiny, tmp_path):
-    """It takes effect at once, and what could not be done waits beside the log."""
+def test_erasing_works_while_both_databases_are_unavailable(tiny, tmp_path):
+    """The erasure takes effect at once, and the rest is spooled beside the log."""
     site = tiny(PRIVACY_KEYS=KEYS, TESTING=False, PRIVACY_LOADER=False)
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -233,8 +233,8 @@ def test_erasing_works_while_both_databases_are_away(tiny, tmp_path):
     assert site.cli("ledger", "verify").exit_code == 0
 
 
-def test_an_erasure_that_waits_is_not_said_to_be_done(tiny, tmp_path):
-    """It is under way as long as the database is away, and done once it was carried out; as a page and as JSON."""
+def test_a_pending_erasure_is_not_reported_as_done(tiny, tmp_path):
+    """The page and its JSON report the erasure as pending until the database is back."""
     site = tiny(PRIVACY_KEYS=KEYS, TESTING=False, PRIVACY_LOADER=False)
     visitor, other = site.visitor(), site.visitor()
     choose(visitor, "accept_all"), choose(other, "accept_all")
@@ -248,39 +248,39 @@ def test_an_erasure_that_waits_is_not_said_to_be_done(tiny, tmp_path):
     assert "recorded about you here is erased." in visitor.get(page).text and site.events() == []
 
 
-def test_erasing_answers_a_script_in_json(visitor):
-    """What is granted now, and a sentence."""
+def test_erasing_returns_json_to_a_script(visitor):
+    """The JSON answer has the granted purposes and a message."""
     answer = erase(visitor, Accept="application/json").json
     assert answer["purposes"]["statistics"] == "refused" and "is erased" in answer["message"]
 
 
 @pytest.mark.parametrize("path", ["/privacy/", "/privacy/consent"])
-def test_promise_18_the_way_to_what_is_stored_is_on_our_pages(site, path):
-    """For whoever was asked and whoever was not."""
+def test_promise_18_the_link_to_what_is_stored_is_on_the_extensions_pages(site, path):
+    """The link is there before and after the visitor decided."""
     assert 'href="/privacy/me" rel="nofollow">What is stored about you</a>' in site.visitor().get(path).text
 
 
 class _Killed(BaseException):
-    """What ends a process at once."""
+    """Stops the process at once."""
 
 
 @pytest.mark.parametrize("path", ["/privacy/me/erase", "/privacy/consent"])
-def test_a_crash_between_an_erasure_and_its_entry_is_made_good(tiny, path, monkeypatch):
-    """The next load writes the withdrawal with whose events went, so that a replay after a restore finds them."""
+def test_a_crash_between_an_erasure_and_its_entry_is_repaired(tiny, path, monkeypatch):
+    """The next load writes the withdrawal with the erased visitor, so that a replay finds the events."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
     visitor.get("/")
-    here = site.privacy.site(site.app)
-    here.load()
-    [name], erase = here.store.visitors(), here.store.erase
+    runtime = site.privacy.site(site.app)
+    runtime.load()
+    [name], erase = runtime.store.visitors(), runtime.store.erase
 
     def killed(*given):
         erase(*given)
         raise _Killed
 
-    monkeypatch.setattr(here.store, "erase", killed)
+    monkeypatch.setattr(runtime.store, "erase", killed)
     with pytest.raises(_Killed):
         visitor.post(path, data={"choice": "reject_all"})
-    here.load()
-    assert [row["subject"] for row in site.ledger("withdrawal")] == [here.keys.hash(name)[1]]
+    runtime.load()
+    assert [row["subject"] for row in site.ledger("withdrawal")] == [runtime.keys.hash(name)[1]]

@@ -1,7 +1,9 @@
-"""Children: a neutral question, of which a yes or a no is kept; nothing optional of a known child."""
+"""Minors: a neutral age question that leaves only yes or no, and nothing optional for a known minor."""
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 
@@ -33,14 +35,14 @@ def rights(site):
         (("32", "1", "2000"), None), (("1", "13", "2000"), None), (("١", "١", "٢٠٠٠"), True), ((" 1 ", "1", " 2000 "), True),
     ],
 )  # fmt: skip
-def test_an_age_is_told_to_the_day(typed, answer):
-    """What was left out counts as late as it can be; what is no day is asked again."""
+def test_the_age_is_exact_to_the_day(typed, answer):
+    """An omitted day or month counts as the latest possible; an invalid date is asked for again."""
     sent = dict(zip(age.FIELDS, typed, strict=True))
     assert age.old_enough(sent, 13, date(2026, 5, 8)) is answer
 
 
-def test_promise_20_the_question_hints_at_nothing(tiny):
-    """Day, month and year, empty, and no number of years anywhere; the same for who has answered no."""
+def test_promise_20_the_question_does_not_hint_at_the_age(tiny):
+    """The fields are empty and no age is named, also for a visitor who has answered no."""
     site = with_forms(tiny)
     site.view("/question", lambda: __import__("flask").render_template_string("{{ privacy.age_question() }}"))
     visitor = site.visitor()
@@ -51,8 +53,8 @@ def test_promise_20_the_question_hints_at_nothing(tiny):
     assert visitor.get("/question").text == text
 
 
-def test_promise_20_a_childs_opt_in_is_refused(tiny):
-    """The view is not reached, nothing is on record, and the child is known from then on."""
+def test_promise_20_a_minors_opt_in_is_refused(tiny):
+    """The view is not called, nothing is recorded, and the minor is remembered."""
     site = with_forms(tiny)
     answer = send(site.visitor(), "/newsletter", email=CHILD, **YOUNG)
     assert answer.status_code == 403 and "We cannot sign you up." in answer.text
@@ -61,18 +63,18 @@ def test_promise_20_a_childs_opt_in_is_refused(tiny):
 
 
 def with_a_raw_view(tiny, **config):
-    """A site with a view that reads the answer for itself."""
+    """A site with a view that reads the answer itself."""
     site = with_forms(tiny, **config)
     site.app.add_url_rule("/raw", "raw", lambda: __import__("flask").request.form.get("email", ""), methods=["POST"])
     return site
 
 
-def test_promise_20_a_view_that_could_read_a_birth_date_is_told(tiny):
-    """In tests and in debug mode, whatever it made of it; the error says what to put on it."""
+def test_promise_20_a_view_that_could_read_a_birth_date_is_reported(tiny):
+    """In tests and in debug mode the view raises, and the error states which decorator it needs."""
     visitor = with_a_raw_view(tiny).visitor()
-    with pytest.raises(BirthDateSeen) as told:
+    with pytest.raises(BirthDateSeen) as raised:
         visitor.post("/raw", data={"email": CHILD, **YOUNG})
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "The view 'raw' was sent the answer to privacy.age_question() and collects at no point, so it could read a birth "
         'date. Put @privacy.collects("newsletter") on it, with the point that the form is for, or use a CollectionForm: '
         "then it gets old_enough, a yes or a no, and nothing else of the answer."
@@ -81,15 +83,15 @@ def test_promise_20_a_view_that_could_read_a_birth_date_is_told(tiny):
     assert send(visitor, "/newsletter", email=ADULT, **OLD).status_code == 200
 
 
-def test_in_production_a_birth_date_seen_is_logged_and_not_repeated(tiny, caplog):
+def test_in_production_the_log_names_the_view_and_not_the_date(tiny, caplog):
     """The page is served, and the log has the view's name and no date."""
     site = with_a_raw_view(tiny, TESTING=False)
     assert site.visitor().post("/raw", data={"email": CHILD, **YOUNG}).text == CHILD
     assert "The view 'raw' was sent the answer" in caplog.text and "2015" not in caplog.text
 
 
-def test_an_operator_knows_better(tiny):
-    """By command, whom a parent tells of and who was marked by mistake; the ledger keeps who said so."""
+def test_an_operator_may_add_and_remove_a_minor(tiny):
+    """The command adds or removes a known minor, and the ledger has the operator."""
     site = with_forms(tiny)
     assert site.cli("minors", "add", " Child@FAMILY.example").exit_code == 0 and rights(site).minors.is_minor(CHILD)
     assert send(site.visitor(), "/newsletter", email=CHILD, **OLD).status_code == 403
@@ -101,8 +103,8 @@ def test_an_operator_knows_better(tiny):
     assert CHILD not in str(site.ledger())
 
 
-def test_promise_19_a_child_is_known_by_one_spelling_of_the_address(tiny):
-    """The one by which it is looked up as a mail leaves: a host in letters of its own is the same in ASCII."""
+def test_promise_19_a_minor_is_known_by_the_normalised_address(tiny):
+    """A minor's address is found in ASCII and in Unicode, as the mail gate looks it up."""
     site = with_forms(tiny)
     assert send(site.visitor(), "/newsletter", email="Kind@BÜCHER.example", **YOUNG).status_code == 403
     with site.app.app_context():
@@ -111,7 +113,7 @@ def test_promise_19_a_child_is_known_by_one_spelling_of_the_address(tiny):
 
 
 def test_promise_20_an_older_date_in_the_same_browser_is_still_refused(tiny, clock):
-    """The first no stands, under another address and at another form too; another browser is asked anew."""
+    """The first no counts for every address and form in this browser; another browser is asked again."""
     site = with_forms(tiny, ("newsletter",))
     visitor = site.visitor()
     assert send(visitor, "/newsletter", email=CHILD, **YOUNG).status_code == 403
@@ -123,57 +125,57 @@ def test_promise_20_an_older_date_in_the_same_browser_is_still_refused(tiny, clo
     assert send(site.visitor(), "/newsletter", **fresh, **OLD).status_code == 200
 
 
-def test_promise_20_a_known_childs_address_is_refused_in_any_browser(tiny):
-    """Whoever types it, and whatever age they give."""
+def test_promise_20_a_known_minors_address_is_refused_in_any_browser(tiny):
+    """A known minor's address is refused with any birth date."""
     site = with_forms(tiny)
     rights(site).minors.note(CHILD)
     assert send(site.visitor(), "/newsletter", email=CHILD, **OLD).status_code == 403
 
 
-def test_the_first_answer_is_kept_though_the_form_was_incomplete(tiny):
-    """Going back and changing the year does not help."""
+def test_the_first_answer_is_kept_if_the_form_was_incomplete(tiny):
+    """Going back and changing the year does not change the answer."""
     site = with_forms(tiny)
     visitor = site.visitor()
     assert send(visitor, "/newsletter", **YOUNG).status_code == 400
     assert send(visitor, "/newsletter", email=CHILD, **OLD).status_code == 403
 
 
-def test_the_cookie_says_no_and_nothing_else(tiny):
-    """It is the same for every child, ends with the browser, and is not readable to scripts; a yes sets none."""
+def test_the_age_cookie_contains_no_alone(tiny):
+    """The cookie is equal for every minor, a session cookie and HttpOnly; a yes sets no cookie."""
     site = with_forms(tiny)
-    one, other, old = (site.visitor() for _ in range(3))
+    one, other, adult = (site.visitor() for _ in range(3))
     headers = [send(v, "/newsletter", email=f"{i}@family.example", **YOUNG).headers for i, v in enumerate((one, other))]
     assert cookie(one, "privacy_age") == cookie(other, "privacy_age") and cookie(one, "privacy_age").startswith("no.")
-    [said] = headers[0].getlist("Set-Cookie")
-    assert "HttpOnly" in said and "SameSite=Lax" in said and "Expires" not in said and "Max-Age" not in said
-    send(old, "/newsletter", email=ADULT, **OLD)
-    assert cookie(old, "privacy_age") is None
+    [header] = headers[0].getlist("Set-Cookie")
+    assert "HttpOnly" in header and "SameSite=Lax" in header and "Expires" not in header and "Max-Age" not in header
+    send(adult, "/newsletter", email=ADULT, **OLD)
+    assert cookie(adult, "privacy_age") is None
 
 
 @pytest.mark.parametrize("garbage", ["no", "yes", "no.forged", "é", "x" * 5000, ""])
-def test_a_forged_cookie_is_nothing(tiny, garbage):
-    """Neither a child nor an error."""
+def test_a_forged_age_cookie_is_ignored(tiny, garbage):
+    """A forged cookie neither marks a minor nor raises."""
     site = with_forms(tiny)
     visitor = site.visitor(Cookie=f"privacy_age={garbage}".encode().decode("latin-1"))
     assert visitor.get("/").status_code == 200
     assert send(visitor, "/newsletter", email=ADULT, **OLD).status_code == 200
 
 
-def test_promise_20_only_a_yes_or_a_no_reaches_the_site(tiny):
-    """The declared field holds it; the three of the question are gone before the view."""
+def test_promise_20_only_yes_or_no_reaches_the_site(tiny):
+    """The view gets the declared field, and none of the three fields of the question."""
     found = send(with_forms(tiny).visitor(), "/newsletter", email=ADULT, **OLD).json
     assert found["form"] == {"email": ADULT, "old_enough": "yes"} and found["old_enough"] is True and found["dropped"] == 0
 
 
-def test_an_account_is_no_marketing(tiny):
-    """A child may have one, where the site says so, and the site is told."""
+def test_an_account_is_not_marketing(tiny):
+    """A minor may have an account if the site allows it, and the view gets the answer."""
     site = with_forms(tiny)
     found = send(site.visitor(), "/account", email=CHILD, **YOUNG).json
     assert found["form"] == {"email": CHILD, "old_enough": "no"} and found["old_enough"] is False
 
 
-def test_what_is_declared_for_children_is_open_to_them(tiny):
-    """``minors = true`` on a purpose."""
+def test_a_purpose_declared_for_minors_is_open_to_them(tiny):
+    """A minor may opt in to a purpose with ``minors = true``."""
     site = with_forms(tiny)
     visitor = site.visitor()
     assert send(visitor, "/newsletter", email=CHILD, **YOUNG).status_code == 403
@@ -181,23 +183,23 @@ def test_what_is_declared_for_children_is_open_to_them(tiny):
 
 
 @pytest.mark.parametrize("typed", [{}, born(2000, 2, 30), born("", 5, 5)], ids=["nothing", "no such day", "no year"])
-def test_a_question_not_answered_is_asked_again(tiny, typed):
-    """400 with a sentence, and no cookie."""
+def test_an_unanswered_question_is_asked_again(tiny, typed):
+    """The form is answered 400 with a message and sets no cookie."""
     visitor = with_forms(tiny).visitor()
     answer = send(visitor, "/newsletter", email=ADULT, **typed)
     assert answer.status_code == 400 and "Please give the day, the month and the year" in answer.text
     assert cookie(visitor, "privacy_age") is None
 
 
-def test_a_yes_of_the_sites_own_question_counts(tiny):
-    """Where it asks by other means and posts the declared field itself; a no is a no."""
+def test_the_answer_of_the_sites_own_question_counts(tiny):
+    """A site may ask in another way and post the declared field itself; a no is a no."""
     site = with_forms(tiny)
     assert send(site.visitor(), "/newsletter", email=ADULT, old_enough="on").json["form"]["old_enough"] == "yes"
     assert send(site.visitor(), "/newsletter", email=CHILD, old_enough="No").status_code == 403
 
 
-def test_json_carries_the_answer_too(tiny):
-    """For a form that a script sends."""
+def test_the_answer_may_be_sent_as_json(tiny):
+    """A script may send the answer as JSON."""
     site = tiny(PRIVACY_POLICY=policy())
 
     @site.app.post("/account")
@@ -210,8 +212,8 @@ def test_json_carries_the_answer_too(tiny):
     assert site.visitor().post("/account", json={"email": ADULT, **OLD}).json == {"email": ADULT, "old_enough": "yes"}
 
 
-def test_while_it_cannot_be_told_who_is_a_child_nobody_is_signed_up(tiny, monkeypatch):
-    """The database of rights is away: 503, nothing on record."""
+def test_no_one_is_signed_up_while_minors_cannot_be_looked_up(tiny, monkeypatch):
+    """Without the rights database the form is answered 503 and records nothing."""
     site = with_forms(tiny)
 
     def away(_):
@@ -221,8 +223,38 @@ def test_while_it_cannot_be_told_who_is_a_child_nobody_is_signed_up(tiny, monkey
     assert send(site.visitor(), "/newsletter", email=ADULT, **OLD).status_code == 503 and site.ledger() == []
 
 
+#: A digest, a random id or another long run of hex digits. Four of its digits may be a year by chance.
+HEX_RUN = re.compile(r"[0-9a-f]{16,}")
+
+
+def stored(folder):
+    """Return the text of every file, and every value of every database on its own."""
+    texts = [path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()]
+    for path in folder.glob("*.sqlite"):
+        with closing(sqlite3.connect(path)) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                texts += [str(value) for row in connection.execute(f'SELECT * FROM "{table}"') for value in row]
+    return texts
+
+
+def has_birth_date(text, born):
+    """Return whether a text has the year of birth outside long runs of hex digits, or the date anywhere."""
+    year, month, day = (born[name] for name in reversed(age.FIELDS))
+    for form in ((year, month, day), (day, month, year), (month, day, year)):
+        if re.search(r"0?" + r"[^0-9A-Za-z]{0,3}0?".join(form), text):
+            return True
+    return year in HEX_RUN.sub("", text)
+
+
+@pytest.mark.parametrize("text", ["1979", "1979-11-23", "23.11.1979", '"23", "11", "1979"', "a" * 64 + "19791123" + "b" * 8])
+def test_a_birth_date_is_found_in_every_form(text):
+    """The search of the next test finds a year, every form of a date, and a date beside a digest."""
+    assert has_birth_date(text, OLD) and not has_birth_date("a" * 16 + "1979" + "b" * 44, OLD)
+
+
 def test_promise_20_no_birth_date_is_anywhere(tiny, caplog):
-    """Not in a file, a log line, a cookie or a page, in any spelling; of child and adult, taken and refused."""
+    """No file, database, log line, cookie or page has the birth date of a child or an adult in any form."""
     site = with_forms(tiny)
     caplog.set_level("DEBUG")
     visitors = site.visitor(), site.visitor()
@@ -231,31 +263,27 @@ def test_promise_20_no_birth_date_is_anywhere(tiny, caplog):
     pages = [send(visitors[0], "/newsletter", email=CHILD, **YOUNG), send(visitors[1], "/newsletter", email=ADULT, **OLD)]
     pages += [send(visitors[0], "/account", email=CHILD, **YOUNG), send(visitors[1], "/newsletter", **OLD)]
     site.events()
-    written = b"".join(path.read_bytes() for path in site.folder.rglob("*") if path.is_file())
-    said = [page.text + str(page.headers) for page in pages] + [
-        caplog.text,
-        str(visitors[0]._cookies),
-        str(visitors[1]._cookies),
-    ]
-    assert len(written) > 10_000
-    for year in (b"2015", b"1979"):
-        assert year not in written and not [text for text in said if year.decode() in text.replace("-2015", "")]
+    texts = stored(site.folder)
+    assert len("".join(texts)) > 10_000 and CHILD not in "".join(texts)
+    texts += [page.text + str(page.headers) for page in pages]
+    texts += [caplog.text, *(str(visitor._cookies) for visitor in visitors)]
+    assert not [text for text in texts if has_birth_date(text, YOUNG) or has_birth_date(text, OLD)]
 
 
-# What is optional, in a known child's browser
+# Optional purposes in a known minor's browser
 
 
-def known_child(site):
+def known_minor(site):
     visitor = site.visitor()
     choose(visitor, "accept_all")
     send(visitor, "/newsletter", email=CHILD, **YOUNG)
     return visitor
 
 
-def test_promise_20_what_is_optional_is_off_for_a_known_child(tiny):
-    """Granted before or not: nothing is counted from then on, the visitor cookie goes, and nobody asks."""
+def test_promise_20_optional_purposes_are_off_for_a_known_minor(tiny):
+    """Nothing is counted, even after a grant, the visitor cookie is deleted, and no banner is shown."""
     site = with_forms(tiny)
-    visitor = known_child(site)
+    visitor = known_minor(site)
     before = len(site.events())
     assert "privacy-banner" not in visitor.get("/").text and cookie(visitor, "privacy_visitor") is None
     assert len(site.events()) == before
@@ -267,17 +295,17 @@ def test_promise_20_what_is_optional_is_off_for_a_known_child(tiny):
 
 
 @pytest.mark.parametrize("choice", [("accept_all",), ("save", "statistics", "customisation")])
-def test_promise_20_a_known_child_cannot_grant_it(tiny, choice):
-    """The answer is taken as a refusal, on record as such; the settings say that it stays off."""
+def test_promise_20_a_known_minor_cannot_grant_optional_purposes(tiny, choice):
+    """A grant is recorded as a refusal, and the settings page states that the purposes stay off."""
     site = with_forms(tiny)
-    visitor = known_child(site)
+    visitor = known_minor(site)
     choose(visitor, *choice)
     assert visitor.get("/privacy/state.json").json["purposes"]["statistics"] == "refused"
     assert len(site.ledger("grant")) == 1 and len(site.ledger("withdrawal")) == 1
     assert "Some of what is optional stays off in this browser." in visitor.get("/privacy/consent").text
 
 
-def test_a_purpose_declared_for_children_stays_theirs_to_decide(tiny):
+def test_a_purpose_declared_for_minors_can_be_granted_by_them(tiny):
     """Statistics with ``minors = true`` can be granted and is counted; customisation cannot."""
     own = policy()
     purposes = [replace(p, minors=True) if p.id == "statistics" else p for p in own.purposes]
@@ -290,8 +318,8 @@ def test_a_purpose_declared_for_children_stays_theirs_to_decide(tiny):
     assert json.loads(site.ledger("grant")[0]["purposes"]) == ["statistics"] and site.events("page_view")
 
 
-def test_promise_21_the_policy_asks_parents_to_go_along(tiny):
-    """A sentence on the page, wherever children are spoken of."""
+def test_promise_21_the_policy_addresses_parents(tiny):
+    """The sentence for parents is on the page if the policy mentions minors."""
     text = with_forms(tiny).visitor().get("/privacy/").text
     assert re.search(r'data-promise="21"[^>]*>We ask parents to go with their children', text)
     assert 'data-promise="21"' not in tiny(PRIVACY_POLICY=built_in()).visitor().get("/privacy/").text

@@ -1,4 +1,4 @@
-"""`flask privacy check` finds the app's models, however they are declared, and the columns that look personal."""
+"""`flask privacy check` finds the app's models and the columns that look personal."""
 
 import json
 import sys
@@ -36,8 +36,8 @@ class Plain:
 """
 
 
-def test_promise_4_a_model_beside_the_app_is_found_however_it_is_declared(tmp_path, tiny, monkeypatch):
-    """In a module beside the app's own, of any base, or of none."""
+def test_promise_4_a_model_is_found_however_it_is_declared(tmp_path, tiny, monkeypatch):
+    """A model is found in another module, with any base class or with none."""
     (tmp_path / "hostel_app.py").write_text("")
     (tmp_path / "hostel_models.py").write_text(WAYS)
     monkeypatch.syspath_prepend(tmp_path)
@@ -78,7 +78,7 @@ PERSONAL = [
     [(PERSONAL, PERSONAL), (["title", "price", "status", "number", "tax", "last_login_at", "phones_sold"], [])],
 )
 def test_promise_4_a_column_looks_personal_in_every_spelling(names, looks):
-    """With a number behind it, and with its words run together."""
+    """A name with a number, or with its words run together, looks personal too."""
     columns = {name: sa.Column(sa.Text) for name in names}
     base = sa.orm.declarative_base()
     model = type("Guest", (base,), {"__tablename__": "g", "id": sa.Column(sa.Integer, primary_key=True), **columns})

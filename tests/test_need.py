@@ -1,4 +1,4 @@
-"""Personal data is read for a need that somebody has, by whoever is allowed to, and the ledger knows."""
+"""Staff access: personal data is read only for a declared need, by permitted staff, and the ledger records it."""
 
 import json
 import sqlite3
@@ -19,7 +19,7 @@ def only_ann_needs_support(user, need):
 
 @pytest.fixture
 def office(tiny):
-    """Builds a site where people log in, with a page that reads an order."""
+    """Builds a site with logins and a page that reads an order."""
 
     def build(**config):
         site = with_logins(tiny(**config))
@@ -38,25 +38,31 @@ def looks(site, *arguments):
     return json.loads(site.cli("access", "--json", *arguments).output)["looks"]
 
 
-def test_promise_41_a_read_says_who_why_whose_which_fields_and_when(office):
-    """Whose as a keyed hash, at the page's rule: nothing in the entry names anybody but who looked."""
+def test_promise_41_an_access_is_recorded_with_staff_need_subject_fields_and_time(office):
+    """The subject is a keyed hash and the page is its URL rule, so only the reader is named."""
     site = office(PRIVACY_STAFF=only_ann_needs_support)
     assert entered(site, "ann").get("/orders/Ada@shop.example").text == "Ada, 1 Lane"
-    said = {"who": "ann", "need": "support", "what": "/orders/<email>", "fields": ["address", "name"], "outcome": "allowed"}
-    assert looks(site) == [said | {"at": "2026-05-08T12:00:00.000Z", "whose": hashed(site, "ada@shop.example")}]
+    expected = {
+        "who": "ann",
+        "need": "support",
+        "what": "/orders/<email>",
+        "fields": ["address", "name"],
+        "outcome": "allowed",
+    }
+    assert looks(site) == [expected | {"at": "2026-05-08T12:00:00.000Z", "whose": hashed(site, "ada@shop.example")}]
     assert "shop.example" not in str(site.ledger())
 
 
 @pytest.mark.parametrize("config", [{}, {"PRIVACY_STAFF": only_ann_needs_support}], ids=["by default", "without the need"])
-def test_promise_41_a_read_without_the_need_is_denied(office, config):
-    """403; the attempt is noted."""
+def test_promise_41_an_access_without_the_need_is_denied(office, config):
+    """The access is answered 403 and recorded."""
     site = office(**config)
     assert entered(site, "bob").get("/orders/ada@shop.example").status_code == 403
     assert [(look["who"], look["outcome"]) for look in looks(site)] == [("bob", "denied")]
 
 
 def test_promise_41_anonymous_denials_are_one_counter(office):
-    """No entry: there is nobody to name, and nobody can fill the ledger."""
+    """An anonymous denial writes no entry, so no visitor can fill the ledger."""
     site = office(PRIVACY_STAFF=only_ann_needs_support)
     for _ in range(3):
         assert site.visitor().get("/orders/ada@shop.example").status_code == 401
@@ -65,8 +71,8 @@ def test_promise_41_anonymous_denials_are_one_counter(office):
 
 
 @pytest.mark.parametrize(("name", "status"), [(None, 401), ("bob", 403), ("ann", 200)])
-def test_promise_41_a_need_may_stand_around_a_few_lines(office, name, status):
-    """As a context manager, inside a view; nothing inside runs without it."""
+def test_promise_41_a_need_may_be_a_context_manager(office, name, status):
+    """The block inside a view is not run without the need."""
     site, read = office(PRIVACY_STAFF=only_ann_needs_support), []
 
     def view():
@@ -79,8 +85,8 @@ def test_promise_41_a_need_may_stand_around_a_few_lines(office, name, status):
     assert (visitor.get("/some").status_code, read) == (status, ["ada"] if status == 200 else [])
 
 
-def test_promise_41_the_commands_say_who_looked_too(people):
-    """An export is a look at one person's data; it can be asked for by whose it was."""
+def test_promise_41_commands_record_their_operator_too(people):
+    """An export is an access to one person's data, and the report can be filtered by person."""
     site = people()
     site.add()
     site.site.cli("export", "ada@shop.example")
@@ -90,7 +96,7 @@ def test_promise_41_the_commands_say_who_looked_too(people):
 
 
 def test_promise_41_the_report_can_begin_on_a_day(office, clock):
-    """And is read by people as well."""
+    """The report of accesses may begin on a day, also as text."""
     site = office(PRIVACY_STAFF=only_ann_needs_support)
     entered(site, "ann").get("/orders/ada@shop.example")
     clock.shift(86400)
@@ -102,8 +108,8 @@ def test_promise_41_the_report_can_begin_on_a_day(office, clock):
 
 
 @pytest.mark.parametrize("detail", ["no JSON", "[1]", "7"])
-def test_a_changed_look_is_skipped_and_told(office, detail):
-    """The others are shown, and the exit code is 1."""
+def test_a_changed_entry_is_skipped_and_reported(office, detail):
+    """The other entries are shown, and the exit code is 1."""
     site = office(PRIVACY_STAFF=only_ann_needs_support)
     for _ in range(2):
         entered(site, "ann").get("/orders/ada@shop.example")
@@ -114,16 +120,16 @@ def test_a_changed_look_is_skipped_and_told(office, detail):
     assert "The entry at position 1 cannot be read, so it was skipped" in outcome.output
 
 
-def test_promise_41_a_read_that_cannot_be_noted_does_not_happen(office, tmp_path):
-    """Neither in the ledger nor beside it: then nobody reads."""
+def test_promise_41_an_access_that_cannot_be_recorded_is_refused(office, tmp_path):
+    """Without the ledger and the spool no one may read."""
     (tmp_path / "file").touch()
     away = {"PRIVACY_LEDGER_URL": f"sqlite:///{tmp_path}/file/l.sqlite", "PRIVACY_LOG_DIR": f"{tmp_path}/file/log"}
     site = office(PRIVACY_STAFF=only_ann_needs_support, PRIVACY_KEYS={"k": "sixteen characters"}, TESTING=False, **away)
     assert entered(site, "ann").get("/orders/ada@shop.example").status_code == 500
 
 
-def test_promise_41_whose_it_is_is_not_looked_up_for_somebody_denied(office):
-    """So whoever is denied learns nothing by what that look-up does."""
+def test_promise_41_the_subject_is_not_looked_up_for_a_denied_user(office):
+    """A denied user learns nothing from the side effects of the look-up."""
     site = office(PRIVACY_STAFF=only_ann_needs_support)
     need = site.privacy.need("support", whose=lambda number: str(1 // number))
     site.view("/numbers/<int:number>", need(lambda number: "one"))
@@ -131,15 +137,15 @@ def test_promise_41_whose_it_is_is_not_looked_up_for_somebody_denied(office):
     assert looks(site)[0]["whose"] == ""
 
 
-def test_promise_41_outside_a_request_nobody_reads(office):
-    """The same refusal as in an app where nobody can log in."""
+def test_promise_41_outside_a_request_no_access_is_allowed(office):
+    """The refusal is the same as in an app without logins."""
     site = office(PRIVACY_STAFF=lambda user, need: True)
     with site.app.app_context(), pytest.raises(Unauthorized), site.privacy.need("support"):
         raise AssertionError("it was let in")
 
 
-def test_promise_41_the_commands_about_requests_are_looks(people):
-    """Who, and at whose, with the fields that are printed."""
+def test_promise_41_the_commands_about_requests_record_accesses(people):
+    """The entry has the operator, the subject and the printed fields."""
     site = people()
     site.site.cli("requests", "open", "--kind", "access", "--email", "ada@shop.example")
     site.site.cli("requests", "list")

@@ -1,4 +1,4 @@
-"""What is shipped: the archives hold everything, and an installation anywhere else works by itself."""
+"""Packaging: the archives are complete, and an installation works without the repository."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ print(app.test_cli_runner().invoke(args=["privacy", "report"]).output)
 
 
 def run(*command: object, cwd: Path, **environment: str) -> str:
-    """What a command prints; what went wrong, if it did."""
+    """Return the output of a command, with its errors if it failed."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "FLASK"))}
     done = subprocess.run(
         [*map(str, command)], cwd=cwd, env=clean | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -64,7 +64,7 @@ def run(*command: object, cwd: Path, **environment: str) -> str:
 
 
 def site_works(python: Path | str, package: Path, folder: Path, **environment: str) -> None:
-    """A small site far from the repository, with the package from where it is meant to come from."""
+    """Check a small site far from the repository, with the package from the expected place."""
     folder.mkdir()
     (folder / "site_outside.py").write_text(SITE)
     report = run(python, "site_outside.py", package, folder, cwd=folder, **environment)
@@ -72,7 +72,7 @@ def site_works(python: Path | str, package: Path, folder: Path, **environment: s
 
 
 def environment(folder: Path, *requirements: object) -> Path:
-    """The Python of a new, empty virtual environment with just this installed."""
+    """Return the Python of a new virtual environment with only these packages."""
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
     run(*PIP, "--python", python, "install", "--quiet", *requirements, cwd=folder)
@@ -80,7 +80,7 @@ def environment(folder: Path, *requirements: object) -> Path:
 
 
 def lend_tools(python: Path) -> None:
-    """Let an environment see what is installed here, after what is installed there."""
+    """Let an environment import this environment's packages after its own."""
     (packages,) = python.parent.parent.glob("lib/python*/site-packages")
     (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
@@ -93,7 +93,7 @@ def members(archive: Path) -> set[str]:
 
 
 class Built:
-    """A copy of the repository, an sdist and a wheel made from that, and a wheel made from the copy itself."""
+    """A copy of the repository, an sdist and a wheel built from it, and a wheel built from the copy itself."""
 
     def __init__(self, folder: Path) -> None:
         for copy in ("source", "other"):
@@ -114,18 +114,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment in which there is the wheel, what it needs, and nothing else."""
+    """The Python of an environment with only the wheel and its requirements."""
     return environment(tmp_path_factory.mktemp("installed") / "env", built.wheel)
 
 
 def test_the_wheel_is_named_and_versioned(built):
-    """The names under which people find it."""
+    """The wheel has the distribution's name and version."""
     assert built.sdist.name == "flask_mixamo_privacy-0.1.0.tar.gz"
     assert built.wheel.name == built.direct.name == "flask_mixamo_privacy-0.1.0-py3-none-any.whl"
 
 
 def test_the_wheel_holds_everything_and_nothing_else(built):
-    """Code, types, style sheets, scripts and templates inside the package; the licence; no tests, no example site."""
+    """The wheel has code, types, assets, templates and the licence, and neither tests nor the example site."""
     found, inside = members(built.wheel), "flask_mixamo_privacy/"
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "flask_mixamo_privacy").rglob("*.py")}
     assert modules | {inside + "py.typed"} <= found
@@ -137,7 +137,7 @@ def test_the_wheel_holds_everything_and_nothing_else(built):
 
 
 def test_every_static_file_and_template_is_shipped(built):
-    """Whatever is added to the two folders comes along, at any depth."""
+    """A file added to the two folders at any depth is shipped."""
     for name in ("static", "templates"):
         files = {str(path.relative_to(ROOT)) for path in (ROOT / name).rglob("*") if path.is_file()}
         assert {f"flask_mixamo_privacy/{file}" for file in files} == {
@@ -146,26 +146,25 @@ def test_every_static_file_and_template_is_shipped(built):
 
 
 def test_a_wheel_from_the_sdist_is_the_same(built):
-    """Who builds from the source archive gets what everybody else has."""
+    """A wheel built from the sdist is equal to one built from the repository."""
     assert members(built.wheel) == members(built.direct)
-    ours = {name for name in members(built.wheel) if not name.endswith("RECORD")}
-    assert all(zipfile.ZipFile(built.wheel).read(name) == zipfile.ZipFile(built.direct).read(name) for name in ours)
+    shipped = {name for name in members(built.wheel) if not name.endswith("RECORD")}
+    assert all(zipfile.ZipFile(built.wheel).read(name) == zipfile.ZipFile(built.direct).read(name) for name in shipped)
 
 
 def test_the_sdist_can_be_tested(built):
-    """It carries the tests, the licence and the two folders."""
+    """The sdist has the tests, the licence and the two folders."""
     needed = {"LICENSE", "setup.cfg", "pyproject.toml", "tests/conftest.py", "tests/test_package.py", "static/banner.js"}
     assert needed | {"templates/mixamo_privacy/banner.html"} <= members(built.sdist)
 
 
 def test_the_wheel_works_alone(installed, tmp_path):
-    """In an empty environment: banner, style sheet, script, consent, log and report."""
+    """In an empty environment banner, style sheet, script, consent, log and report work."""
     site_works(installed, installed.parent.parent, tmp_path / "outside")
 
 
 def test_what_is_imported_is_required(installed, tmp_path):
-    """Every dependency is declared: no conflict, and each module is importable where nothing else is installed, but for the
-    one that pytest itself imports."""
+    """Every imported dependency is declared, except the one that pytest itself imports."""
     run(*PIP, "--python", installed, "check", cwd=tmp_path)
     walk = (
         "import pkgutil, flask_mixamo_privacy as p; names = [m.name for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]; "
@@ -175,40 +174,40 @@ def test_what_is_imported_is_required(installed, tmp_path):
 
 
 def test_the_tests_pass_against_the_wheel(installed, tmp_path):
-    """All that need neither browser nor server, but for three that take long and read no file of the package; with nothing
-    of the repository's package in sight."""
+    """The tests without a browser or server pass with the repository's package hidden. Three slow ones that read no
+    package file are left out."""
     lend_tools(installed)
-    ours = {"flask_mixamo_privacy", "static", "templates"}
-    rest = {str(ROOT): ours}  # the example's own folders of these names are not ours
+    own_folders = {"flask_mixamo_privacy", "static", "templates"}
+    rest = {str(ROOT): own_folders}  # the example's folders of these names are not the package's
     shutil.copytree(
         ROOT, tmp_path / "copy", ignore=lambda folder, names: UNSHIPPED(folder, names) | rest.get(str(folder), set())
     )
     where = run(installed, "-c", "import flask_mixamo_privacy as p; print(p.__file__)", cwd=tmp_path / "copy")
     assert where.startswith(str(installed.parent.parent))
-    said = run(
+    output = run(
         installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "-m", "not browser and not server",
         *(f"--ignore=tests/test_{long}.py" for long in ("rights_machine", "report_attack", "report_numbers")),
         cwd=tmp_path / "copy",
     )  # fmt: skip
-    assert " passed" in said and " failed" not in said
+    assert " passed" in output and " failed" not in output
 
 
 def test_a_plain_checkout_works(tmp_path):
-    """Without any installation, from PYTHONPATH."""
+    """A checkout works from PYTHONPATH without an installation."""
     shutil.copytree(ROOT, tmp_path / "checkout", ignore=UNSHIPPED)
     site_works(sys.executable, tmp_path / "checkout", tmp_path / "outside", PYTHONPATH=str(tmp_path / "checkout"))
 
 
 def test_an_editable_installation_works(tmp_path):
-    """As contributors install it; an edited file is the one that is used."""
+    """An editable installation uses an edited file."""
     shutil.copytree(ROOT, tmp_path / "checkout", ignore=UNSHIPPED)
     python = environment(tmp_path / "env", "--no-deps", "--editable", tmp_path / "checkout")
     lend_tools(python)
     site_works(python, tmp_path / "checkout", tmp_path / "outside")
 
 
-def test_the_metadata_says_what_the_licence_and_python_are():
-    """What package indexes show."""
+def test_the_metadata_has_the_licence_and_python_versions():
+    """The metadata has what package indexes show."""
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert (setup["metadata"]["license"], setup["options"]["python_requires"]) == ("BSD-3-Clause", ">=3.11")
@@ -216,8 +215,8 @@ def test_the_metadata_says_what_the_licence_and_python_are():
     assert len((ROOT / "pyproject.toml").read_text().splitlines()) == 3
 
 
-def test_every_extra_that_is_asked_of_a_package_is_one_it_has():
-    """An installer only warns of one that it has not, and installs without: user agents were read eighty times as slowly."""
+def test_every_requested_extra_exists():
+    """Installers only warn of a missing extra; user agents were once parsed eighty times as slowly for that."""
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     wanted = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]

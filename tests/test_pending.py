@@ -1,4 +1,4 @@
-"""Private files: only the site's own user reads them, none is ever half written, and a lock has one holder."""
+"""Private files: readable by the site's own user alone, written completely or not at all, and locked by one holder."""
 
 import os
 import stat
@@ -13,8 +13,8 @@ def mode_of(path):
 
 
 @pytest.mark.parametrize("write", [append_private, create_private])
-def test_files_and_the_folders_made_for_them_are_private(tmp_path, write):
-    """0600 and 0700, whatever the umask."""
+def test_files_and_their_new_folders_are_private(tmp_path, write):
+    """Files have mode 0600 and folders 0700, whatever the umask is."""
     path = tmp_path / "folder" / "file"
     before = os.umask(0)
     try:
@@ -24,8 +24,8 @@ def test_files_and_the_folders_made_for_them_are_private(tmp_path, write):
     assert (path.read_bytes(), mode_of(path), mode_of(path.parent)) == (b"one", 0o600, 0o700)
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
-    """Nothing stays beside it, also where it cannot be replaced."""
+def test_a_file_is_replaced_completely_or_not_at_all(tmp_path):
+    """No temporary file remains, also if the replacement fails."""
     path = tmp_path / "file"
     for content in (b"one", b"two"):
         replace_private(str(path), content)
@@ -37,26 +37,26 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 
 
 def test_a_file_is_created_once(tmp_path):
-    """The second to try leaves the first one's."""
+    """The second creation of a file leaves the first one's content."""
     for content in (b"one", b"two"):
         create_private(str(tmp_path / "file"), content)
     assert (tmp_path / "file").read_bytes() == b"one" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_file_takes_lines_up_to_a_size(tmp_path):
-    """The line that reaches it is the last."""
+def test_a_file_accepts_lines_up_to_a_size(tmp_path):
+    """The line that reaches the size is the last."""
     for _ in range(5):
         append_private(str(tmp_path / "file"), b"line\n", 8)
     assert (tmp_path / "file").read_bytes() == b"line\n" * 2
 
 
 def test_a_lock_has_one_holder(tmp_path):
-    """Until the descriptor is closed, or for a block."""
+    """A lock is held until its descriptor is closed, or for a block."""
     one, other = (open_private(str(tmp_path / "file"), os.O_RDWR | os.O_CREAT) for _ in range(2))
-    with try_lock(one) as ours:
-        assert ours and not lock_now(other)
-        with try_lock(other) as theirs:
-            assert not theirs
+    with try_lock(one) as first:
+        assert first and not lock_now(other)
+        with try_lock(other) as second:
+            assert not second
     assert lock_now(other) and not lock_now(one)
     os.close(other)
     assert lock_now(one)

