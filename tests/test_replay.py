@@ -1,4 +1,4 @@
-"""After a restore: what was undone since the backup is undone again, and what came later stays."""
+"""Replay after a restore: erasures since the backup are repeated, and later data stays."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 @pytest.fixture
 def backup(tmp_path):
-    """Copies every database but the ledger away; gives what brings them back."""
+    """Copies every database but the ledger; returns a function that restores the copies."""
 
     def take():
         for name in ("shop.sqlite", *(f"instance/{name}" for name in OURS)):
@@ -47,8 +47,8 @@ def replayed(site):
     return json.loads(outcome.output)
 
 
-def test_promise_34_whoever_was_erased_is_gone_again(people, backup, clock):
-    """Backup, erase, restore, replay: gone; a second replay changes nothing."""
+def test_promise_34_an_erased_person_is_erased_again_after_a_restore(people, backup, clock):
+    """The replay repeats the erasure, and a second replay changes nothing."""
     site = people()
     site.add()
     site.add("bob@shop.example")
@@ -62,8 +62,8 @@ def test_promise_34_whoever_was_erased_is_gone_again(people, backup, clock):
     assert (first["stores"][0]["deleted"], first["stores"][0]["anonymised"], second["changed"]) == (2, 2, 0)
 
 
-def test_promise_34_whoever_came_back_later_stays(people, backup, clock):
-    """Erased at noon, registered again an hour later, both before the backup: only what is older goes."""
+def test_promise_34_data_created_after_an_erasure_stays(people, backup, clock):
+    """Data of a person who registered again after the erasure stays; only older data is erased."""
     site = people()
     site.add()
     restore = backup()
@@ -80,7 +80,7 @@ def test_promise_34_whoever_came_back_later_stays(people, backup, clock):
 
 
 def test_promise_34_a_later_erasure_counts_as_well(people, backup, clock):
-    """Erased, back, erased again: the latest holds."""
+    """A person erased twice is erased as of the later erasure."""
     site = people()
     site.add()
     site.site.cli("erase", "--subject", ADA)
@@ -95,7 +95,7 @@ def test_promise_34_a_later_erasure_counts_as_well(people, backup, clock):
 
 
 def test_promise_34_keys_may_have_changed_in_between(people, backup, clock):
-    """A hash under any key that is kept is found."""
+    """A hash under any key that is kept finds its person."""
     site = people(PRIVACY_KEYS={"old": "sixteen characters"})
     site.add()
     restore = backup()
@@ -106,9 +106,9 @@ def test_promise_34_keys_may_have_changed_in_between(people, backup, clock):
     assert replayed(site.site)["changed"] and site.mentions("ada") == []
 
 
-@pytest.mark.parametrize(("days", "gone"), [(90, True), (91, False)])
-def test_promise_34_entries_age_out_with_the_archives(people, backup, clock, days, gone):
-    """After ninety days there is no backup left that could bring anybody back."""
+@pytest.mark.parametrize(("days", "erased"), [(90, True), (91, False)])
+def test_promise_34_entries_expire_with_the_archives(people, backup, clock, days, erased):
+    """After ninety days no archive is left that could restore the data."""
     site = people(PRIVACY_POLICY=policy(retention=Retention(archives=Period(90, "day"))))
     site.add()
     restore = backup()
@@ -116,11 +116,11 @@ def test_promise_34_entries_age_out_with_the_archives(people, backup, clock, day
     restore()
     clock.shift(days * 86400)
     replayed(site.site)
-    assert (site.mentions("ada") == []) is gone
+    assert (site.mentions("ada") == []) is erased
 
 
 def test_promise_34_a_visitors_withdrawal_holds_after_a_restore(tiny, backup, clock):
-    """The events are erased again, and none that lies in the log can come back."""
+    """The visitor's events are erased again, and lines in the log cannot restore them."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -135,7 +135,7 @@ def test_promise_34_a_visitors_withdrawal_holds_after_a_restore(tiny, backup, cl
 
 
 def test_promise_34_an_erased_visitor_stays_erased(tiny, backup, clock):
-    """By the operator's command; a late line of theirs is refused as before."""
+    """An erasure by command holds, and a late line of the visitor is rejected as before."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -149,8 +149,8 @@ def test_promise_34_an_erased_visitor_stays_erased(tiny, backup, clock):
     assert site.events() == []
 
 
-def came_after(site, backup):
-    """A visitor of whom a backup knows nothing, though it knows somebody; and what restores it."""
+def visitor_unknown_to_backup(site, backup):
+    """Return a visitor whom the backup does not have, although it has another, and the function that restores it."""
     first, visitor = site.visitor(), site.visitor()
     choose(first, "accept_all")
     first.get("/")
@@ -161,10 +161,10 @@ def came_after(site, backup):
     return visitor, restore
 
 
-def test_promise_34_tombstones_come_back_where_there_is_no_event_to_erase(tiny, backup, clock):
-    """The backup knew nothing of the visitor, whose lines still lie in the log."""
+def test_promise_34_tombstones_are_restored_without_an_event_to_erase(tiny, backup, clock):
+    """The backup does not have the visitor, whose lines are still in the log."""
     site = tiny()
-    visitor, restore = came_after(site, backup)
+    visitor, restore = visitor_unknown_to_backup(site, backup)
     name = next(event["visitor"] for event in site.events() if event["visitor"] != site.events()[0]["visitor"])
     site.cli("erase", name)
     restore()
@@ -188,7 +188,7 @@ def bytes_of(folder):
 
 
 def test_promise_34_no_byte_of_the_erased_is_left_in_a_restored_log(tiny):
-    """The log alone was restored: the database knows it as scrubbed already."""
+    """Only the log was restored, and the database has it as scrubbed already."""
     site = tiny(PRIVACY_LOG_KEEP=30)
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -200,10 +200,10 @@ def test_promise_34_no_byte_of_the_erased_is_left_in_a_restored_log(tiny):
     assert name.encode() not in bytes_of(site.folder)
 
 
-def test_promise_34_a_restored_log_is_refused_and_never_loaded(tiny, backup, clock):
-    """The tombstones are there before the first line is looked at: no report counts anybody again."""
+def test_promise_34_restored_lines_of_an_erased_visitor_are_never_loaded(tiny, backup, clock):
+    """The tombstones are restored before the first line is loaded, so no report counts the visitor."""
     site = tiny(PRIVACY_LOG_KEEP=30)
-    visitor, restore = came_after(site, backup)
+    visitor, restore = visitor_unknown_to_backup(site, backup)
     kept, name = segments_of(site), site.events()[-1]["visitor"]
     choose(visitor, "reject_all")
     site.events()
@@ -213,8 +213,8 @@ def test_promise_34_a_restored_log_is_refused_and_never_loaded(tiny, backup, clo
     assert name.encode() not in bytes_of(site.folder)
 
 
-def test_promise_34_an_accepted_licence_is_forgotten_again(people, backup, clock):
-    """As far as it is older than the erasure, and under whichever key it was written down."""
+def test_promise_34_an_accepted_licence_is_erased_again(people, backup, clock):
+    """An acceptance older than the erasure is deleted, under any key."""
     site = people(PRIVACY_KEYS={"old": "sixteen characters"})
     accepted = site.rights.acceptances
     accepted.note(ADA, "licence", policy="1", version="1")
@@ -231,8 +231,8 @@ def test_promise_34_an_accepted_licence_is_forgotten_again(people, backup, clock
     assert replayed(site.site)["changed"] == 0 and accepted.has(ADA, "licence", "1")
 
 
-def test_promise_34_requests_of_the_erased_are_blank_again(people, backup, clock, tmp_path):
-    """A restored database of requests says nothing of whoever was erased since, and asks for nothing to be done twice."""
+def test_promise_34_requests_of_the_erased_are_anonymised_again(people, backup, clock, tmp_path):
+    """A restored request has no data of the person and repeats no action."""
     site = people()
     site.add()
     number = site.confirmed()
@@ -247,7 +247,7 @@ def test_promise_34_requests_of_the_erased_are_blank_again(people, backup, clock
 
 
 def test_promise_34_corrections_are_listed(people, backup, clock):
-    """With whose they are and which fields; a person does them again, and the command says so by its exit code."""
+    """Person and fields of each correction are listed for an operator, and the exit code reports them."""
     site = people()
     site.add()
     restore = backup()
@@ -260,8 +260,8 @@ def test_promise_34_corrections_are_listed(people, backup, clock):
     assert replayed(site.site)["corrections"][0]["fields"] == ["name"]
 
 
-def test_promise_34_a_store_that_cannot_tell_is_left_to_a_person(people, backup):
-    """Neither erased on a guess, nor passed over in silence."""
+def test_promise_34_a_store_without_timestamps_is_left_to_an_operator(people, backup):
+    """Such a store is neither erased nor omitted from the output."""
     listed = [ADA]
     site = people()
     site.site.privacy.register_store("list", subject=lambda: listed, erase=lambda subject: listed.remove(subject))
@@ -274,8 +274,8 @@ def test_promise_34_a_store_that_cannot_tell_is_left_to_a_person(people, backup)
     assert "paper files: cannot say whom it holds, so it is left to you." in outcome.output
 
 
-def test_a_replay_with_nothing_to_do_says_so(people):
-    """Exit 0."""
+def test_a_replay_with_nothing_to_do_reports_it(people):
+    """A replay without entries exits with 0 and a message."""
     site = people()
     site.add()
     outcome = site.site.cli("replay")
@@ -285,8 +285,8 @@ def test_a_replay_with_nothing_to_do_says_so(people):
     )
 
 
-def test_an_erasure_that_a_crash_cut_short_is_finished_by_a_replay(people):
-    """The entry comes first: whatever was not done yet is found by it."""
+def test_an_erasure_interrupted_by_a_crash_is_completed_by_a_replay(people):
+    """The entry is written first, so a replay finds what was not erased yet."""
     site = people()
     site.add()
     stores, site.rights.people.stores = site.rights.people.stores, None
@@ -296,8 +296,8 @@ def test_an_erasure_that_a_crash_cut_short_is_finished_by_a_replay(people):
     assert len(site.mentions("ada")) == 3 and replayed(site.site)["changed"] and site.mentions("ada") == []
 
 
-def test_an_erasure_that_a_crash_cut_short_stops_marketing_too(people):
-    """No mail goes to whoever was on a list then; whoever was on none is not put into one."""
+def test_an_interrupted_erasure_stops_marketing_too(people):
+    """People on a list get no mail after the crash, and people on none are not added to one."""
     site = people(PRIVACY_KEYS={"old": "sixteen characters"})
     with site.site.app.app_context():
         site.site.privacy.opt_in(ADA)
@@ -312,8 +312,8 @@ def test_an_erasure_that_a_crash_cut_short_stops_marketing_too(people):
         assert site.site.privacy.may_mail("bob@shop.example", "marketing").reason == "no-opt-in"
 
 
-def test_promise_34_who_signs_up_after_an_erasure_stays_signed_up(people, clock):
-    """Also where the crash kept the opt-out from being written and the keys have changed since; a second replay changes nothing."""
+def test_promise_34_an_opt_in_after_an_erasure_stays(people, clock):
+    """The opt-in stays after a crash without the opt-out and after new keys; a second replay changes nothing."""
     site = people(PRIVACY_KEYS={"old": "sixteen characters"})
     stores, site.rights.people.stores = site.rights.people.stores, None
     with pytest.raises(AttributeError):
@@ -328,8 +328,8 @@ def test_promise_34_who_signs_up_after_an_erasure_stays_signed_up(people, clock)
         assert site.site.privacy.may_mail(ADA, "marketing")
 
 
-def test_a_table_that_does_not_say_when_is_left_to_a_person(people, backup):
-    """With what to do."""
+def test_a_table_without_a_created_column_is_left_to_an_operator(people, backup):
+    """The output has the next step."""
     site = people()
     site.site.privacy._stores.clear()
     site.site.privacy.register_models(site.engine, {Letter: "email"}, made="written_on")
@@ -340,11 +340,11 @@ def test_a_table_that_does_not_say_when_is_left_to_a_person(people, backup):
     assert outcome.exit_code == 1 and "Name the column with made=, so that what came later can stay." in outcome.output
 
 
-def test_a_store_that_cannot_say_whom_it_holds_stops_no_other(people, backup, clock):
-    """It is listed once with its error, the others are replayed, and the exit code is 1."""
+def test_a_store_that_cannot_list_its_subjects_stops_no_other(people, backup, clock):
+    """The failing store is listed with its error, the others are replayed, and the exit code is 1."""
     site = people()
     site.site.privacy._stores.insert(
-        0, lambda _: PersonalStore("broken", subject=lambda: 1 / 0, erase=lambda who, before=None: 0)
+        0, lambda _: PersonalStore("broken", subject=lambda: 1 / 0, erase=lambda subject, before=None: 0)
     )
     site.add()
     restore = backup()
@@ -357,7 +357,7 @@ def test_a_store_that_cannot_say_whom_it_holds_stops_no_other(people, backup, cl
 
 
 def test_a_store_that_cannot_expire_stops_no_other(people, clock):
-    """`flask privacy prune` says which failed, and exits with 1; what the others kept is gone."""
+    """`flask privacy prune` names the failing store and exits with 1; expired data of the others is deleted."""
     site = people()
     site.site.privacy._stores.insert(0, lambda _: PersonalStore("broken", expire=lambda now: 1 / 0))
     site.add()
@@ -369,8 +369,8 @@ def test_a_store_that_cannot_expire_stops_no_other(people, clock):
 
 
 @pytest.mark.parametrize("kind", ["erasure", "opt-out"])
-def test_a_changed_entry_is_skipped_and_told(people, backup, clock, tmp_path, kind):
-    """What the other entries say is done all the same."""
+def test_a_changed_entry_is_skipped_and_reported(people, backup, clock, tmp_path, kind):
+    """The other entries are replayed."""
     site = people()
     for name in ("bob@shop.example", ADA):
         site.add(name)

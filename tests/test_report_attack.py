@@ -1,4 +1,4 @@
-"""An attack on the reports: one member of staff keeps every report ever shown and subtracts one from another."""
+"""An attack on the reports: a member of staff keeps every published number and subtracts one from another."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from flask_mixamo_privacy.tracking.windows import LEVELS, week_of
 from traffic import FIRST, Kept, at
 
 LEAST = 3
-DAYS = 17  # two weeks and a half, over the end of a month
+DAYS = 17  # two and a half weeks, over the end of a month
 NAMES = ("pages", "returning", "choices", "entries")
 
-Atom = tuple[str, str, str]  # what one visitor did in one row of one piece of time
+Atom = tuple[str, str, str]  # what one visitor did in one row of one interval
 
 
 class Shown(NamedTuple):
-    """One number that somebody saw: what it is the sum of, and over which rows of which pieces."""
+    """A published number: its atoms, and the rows and intervals that it covers."""
 
     atoms: Counter[Atom]
-    places: frozenset[tuple[str, str]]  # (piece, row): what the attacker knows of it
+    places: frozenset[tuple[str, str]]  # (interval, row): what the attacker knows of it
 
     @property
     def pieces(self) -> frozenset[str]:
@@ -46,8 +46,8 @@ ACTS = st.lists(
 TURNS = st.lists(st.tuples(st.sampled_from(("look", "erase", "nothing")), st.integers(0, 7)), min_size=DAYS, max_size=DAYS)
 
 
-# Two days too small to be told apart by themselves; person 4 alone opens page 2, and is erased before the week closes.
-TWO_DAYS = [(0, who, page, False) for who, page in enumerate((0, 0, 1, 1, 2))] + [
+# Two days that are too small alone. Person 4 alone opens page 2, and is erased before the week closes.
+TWO_DAYS = [(0, visitor, page, False) for visitor, page in enumerate((0, 0, 1, 1, 2))] + [
     (1, 5, 0, False),
     (1, 7, 0, False),
     (1, 6, 1, False),
@@ -55,7 +55,7 @@ TWO_DAYS = [(0, who, page, False) for who, page in enumerate((0, 0, 1, 1, 2))] +
 
 
 def events_of(acts: list[tuple[int, int, int, bool]]) -> list[dict[str, Any]]:
-    """Visits of one page each, some with a choice; a visitor's later visits are repeats."""
+    """Visits of one page each, some with a choice; later visits of a visitor are repeats."""
     made: list[dict[str, Any]] = []
     seen: Counter[int] = Counter()
     for number, (day, person, page, chooses) in enumerate(sorted(acts)):
@@ -81,7 +81,7 @@ def events_of(acts: list[tuple[int, int, int, bool]]) -> list[dict[str, Any]]:
 
 
 class Attacker:
-    """Keeps what every published number is made of, and looks for a sum or a difference that tells of a few visitors."""
+    """Keeps the atoms of every published number, and looks for a sum or difference that reveals a small group."""
 
     def __init__(self, kept: Kept) -> None:
         self.kept = kept
@@ -91,7 +91,7 @@ class Attacker:
         self.until: dict[str, str] = {}
 
     def look(self) -> None:
-        """See every report; what was published is published once, and never changes."""
+        """Read every report. A number is published once and never changes."""
         cells, placed = self.kept.table("cells"), self.kept.table("placed")
         pieces = {row[0]: row for row in self.kept.table("pieces")}
         self.until = {row[0]: row[1] for row in pieces.values()}
@@ -104,7 +104,7 @@ class Attacker:
                 inside = [one for one in of if is_in(pieces[one][2], month, week) and (not start or one == start)]
                 self.shown[key] = self._shown(name, inside, row)
                 assert sum(self.shown[key].atoms.values()) == number
-                assert len({who for _, _, who in self.shown[key].atoms}) == visitors
+                assert len({visitor for _, _, visitor in self.shown[key].atoms}) == visitors
         with Reading(self.kept.store, self.kept.calendar, LEAST) as reading:
             for window in filter(reading.is_closed, windows()):
                 self._see(window, reading.distinct(window))
@@ -127,7 +127,7 @@ class Attacker:
         assert number == before, f"the visitors of {window} were {before} and are {number} now"
 
     def attack(self) -> None:
-        """No sum or difference of numbers may be a count with a few visitors behind it."""
+        """Assert that no sum or difference of numbers counts fewer than ``LEAST`` visitors."""
         self._attack_visitors()
         for name in NAMES:
             numbers = [shown for key, shown in self.shown.items() if key[0] == name]
@@ -136,7 +136,7 @@ class Attacker:
                     self._try(some, signs)
 
     def _attack_visitors(self) -> None:
-        """Distinct visitors of a window, less those of one within it; and those of all days within it, less the window's."""
+        """Compare the distinct visitors of a window with those of the windows inside it."""
         exact = {window: number for window, number in self.numbers.items() if isinstance(number, int)}
         for window in exact:
             within = [one for one in exact if one != window and window.first <= one.first and one.end <= window.end]
@@ -151,17 +151,17 @@ class Attacker:
         for shown, sign in zip(some, signs, strict=True):
             places.update(dict.fromkeys(shown.places, sign))
         if min(places.values()) < 0:
-            return  # part is counted against another part: this is no count of anything
+            return  # a negative part makes the difference no count
         atoms: dict[Atom, int] = defaultdict(int)
         for shown, sign in zip(some, signs, strict=True):
             for atom, number in shown.atoms.items():
                 atoms[atom] += sign * number
-        behind = {who for (_, _, who), number in atoms.items() if number}
+        behind = {visitor for (_, _, visitor), number in atoms.items() if number}
         assert not behind or len(behind) >= LEAST, f"{sorted(behind)} can be told from {some} with {signs}"
 
 
 def few_of(numbers: list[Shown]) -> Iterable[tuple[Shown, ...]]:
-    """Up to three numbers anyhow; each with all that lie within it; and the totals of a table's pieces with all its rows."""
+    """Yield up to three numbers; each number with its parts; the totals of a table's intervals with its rows."""
     for size in (1, 2, 3):
         yield from combinations(numbers[:14], size)
     for whole in numbers:
@@ -214,8 +214,8 @@ def windows() -> list[Window]:
     [("erase", 0)] * DAYS,
 )
 @example(TWO_DAYS, [*[("nothing", 0)] * 2, ("erase", 4), *[("nothing", 0)] * 14])
-def test_promise_24_nobody_can_be_told_from_any_set_of_reports(acts, turns):
-    """Not by subtraction between rows, totals, days, weeks, months and looks at today; not before, not after an erasure."""
+def test_promise_24_no_set_of_reports_reveals_a_visitor(acts, turns):
+    """No subtraction of rows, totals and windows reveals a visitor, before or after an erasure."""
     with TemporaryDirectory() as folder:
         kept = Kept(Path(folder) / "kept", least=LEAST)
         attacker, events = Attacker(kept), events_of(acts)

@@ -1,4 +1,4 @@
-"""Every number of every report equals a count over the raw events, made here in another way."""
+"""Report numbers: each equals an independent count over the raw events."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from flask_mixamo_privacy.tracking.reports import ALL, NAMES, OTHER, UNKNOWN, Wi
 from flask_mixamo_privacy.tracking.windows import UNITS, week_of
 from traffic import FIRST, Kept, traffic
 
-Counted = list[tuple[Any, str]]  # (row, visitor), once for each event
-END = date(2026, 7, 5)  # everything has closed by then
+Counted = list[tuple[Any, str]]  # (row, visitor), one per event
+END = date(2026, 7, 5)  # every window has closed by then
 CASES = [(1, 47, 300, 60, "UTC"), (2, 47, 60, 14, "UTC"), (3, 40, 30, 3, "UTC"), (4, 20, 100, 30, "America/New_York")]
 
 
@@ -23,25 +23,25 @@ def local(event: dict[str, Any], zone: str) -> datetime:
 
 
 def counted(events: list[dict[str, Any]], name: str, zone: str) -> Counted:
-    """One table's rows of one day's events, by reading the events one after another."""
+    """Return the rows of one table for the events of one day, read in order."""
     rows: Counted = []
     last, chosen = dict[str, Any](), dict[Any, str]()
     numbers = {e["visit"]: e["data"]["visit_number"] for e in events if e["kind"] == "repeat_visit"}
     for e in events:
-        who, found = e["visitor"], rows_of(e, numbers.get(e["visit"], 1), zone)
+        visitor, found = e["visitor"], rows_of(e, numbers.get(e["visit"], 1), zone)
         if e["kind"] == "page_view":
-            last[e["visit"]] = (e["page"], who)
+            last[e["visit"]] = (e["page"], visitor)
         if e["kind"] == "customisation":
             choice, value = e["data"]["name"], e["data"]["value"]
-            found["changes"] = choice if chosen.get((who, choice), value) != value else None
-            chosen[who, choice] = value
+            found["changes"] = choice if chosen.get((visitor, choice), value) != value else None
+            chosen[visitor, choice] = value
         if found.get(name):
-            rows.append((found[name], who))
+            rows.append((found[name], visitor))
     return list(last.values()) if name == "exits" else rows
 
 
 def rows_of(e: dict[str, Any], number: int, zone: str) -> dict[str, Any]:
-    """The rows that one event counts in, by table."""
+    """Return the rows in which one event counts, by table."""
     kind, page, data = e["kind"], e["page"], e["data"]
     if kind == "visit_start":
         ordinal = str(number) if number < 4 else "4–5" if number < 6 else "6–10" if number < 11 else "11 or more"
@@ -64,14 +64,14 @@ def rows_of(e: dict[str, Any], number: int, zone: str) -> dict[str, Any]:
     return {"choices": (data["name"], data["value"])} if kind == "customisation" else {}
 
 
-def apart(rows: Counted, least: int) -> dict[Any, int]:
-    """Which rows may be told apart, with their events; "other" if anything is left over."""
+def publishable(rows: Counted, least: int) -> dict[Any, int]:
+    """Return the rows that may be published, with their events, and "other" for the rest."""
     by_row = defaultdict(list)
-    for row, who in rows:
-        by_row[row].append(who)
-    small = {row for row, who in by_row.items() if len(set(who)) < least}
+    for row, visitor in rows:
+        by_row[row].append(visitor)
+    small = {row for row, visitor in by_row.items() if len(set(visitor)) < least}
     order = sorted(by_row.keys() - small, key=lambda row: (len(by_row[row]), _reversed(str_of(row))))
-    while order and 0 < len({who for row in small for who in by_row[row]}) < least:
+    while order and 0 < len({visitor for row in small for visitor in by_row[row]}) < least:
         small.add(order.pop(0))
     shown = {row: len(by_row[row]) for row in order}
     rest = len(rows) - sum(shown.values())
@@ -87,13 +87,13 @@ def _reversed(text: str) -> tuple[int, ...]:
 
 
 class Expected:
-    """The published parts of one table: by the days they cover, their total and their rows."""
+    """The published parts of one table: their days, totals and rows."""
 
     def __init__(self, by_day: dict[date, Counted], least: int) -> None:
         self.least = least
         self.totals: list[tuple[str, list[date], Counted]] = []
         self.groups: list[tuple[str, list[date], dict[Any, int], Counted]] = []
-        untotalled, untold = dict(by_day), dict[date, Counted]()
+        untotalled, unpublished = dict(by_day), dict[date, Counted]()
         for level, key in (
             ("day", str),
             ("week", lambda day: f"{day:%Y-%m} {week_of(day)}"),
@@ -104,19 +104,19 @@ class Expected:
                     continue  # a week or a month that has not ended
                 days = sorted(day for day in untotalled if key(day) == unit)
                 rows = [row for day in days for row in untotalled[day]]
-                if rows and len({who for _, who in rows}) >= least:
+                if rows and len({visitor for _, visitor in rows}) >= least:
                     self.totals.append((level, days, rows))
-                    untold |= {day: untotalled.pop(day) for day in days}
-                days = sorted(day for day in untold if key(day) == unit)
-                rows = [row for day in days for row in untold[day]]
-                table = apart(rows, least)
+                    unpublished |= {day: untotalled.pop(day) for day in days}
+                days = sorted(day for day in unpublished if key(day) == unit)
+                rows = [row for day in days for row in unpublished[day]]
+                table = publishable(rows, least)
                 if rows and (level == "month" or table.get(OTHER, 0) <= 0.1 * len(rows)):
                     self.groups.append((level, days, table, rows))
                     for day in days:
-                        del untold[day]
+                        del unpublished[day]
 
     def table(self, window: Window) -> tuple[int, dict[Any, int]]:
-        """The window's total, and its rows."""
+        """Return the window's total and its rows."""
         total = sum(len(rows) for level, days, rows in self.totals if inside(level, days, window))
         shown: dict[Any, int] = defaultdict(int)
         for level, days, table, _ in self.groups:
@@ -139,13 +139,13 @@ def windows_of(number_of_days: int) -> list[Window]:
 
 @pytest.mark.parametrize(("seed", "number", "visitors", "visits", "zone"), CASES)
 def test_promise_23_every_number_is_a_count_over_the_events(tmp_path, seed, number, visitors, visits, zone):
-    """Of big, middling and small sites; over days, weeks, months and all."""
+    """Every number is correct for large, medium and small sites, over days, weeks, months and all time."""
     events, kept = traffic(seed, number, visitors, visits), Kept(tmp_path, zone=zone)
     kept.load(events, f"{END}T12:00:00.000Z")
     by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
     for event in events:
         by_day[local(event, zone).date()].append(event)
-    told = 0
+    checked = 0
     found = {(report.id, window): report for window in windows_of(number) for report in kept.reports.every(window)}
     for name in [name for name in NAMES if name != "visits" and not name.startswith("decisions")]:
         days = {day: counted(day_events, name, zone) for day, day_events in by_day.items()} | {END: []}
@@ -156,15 +156,15 @@ def test_promise_23_every_number_is_a_count_over_the_events(tmp_path, seed, numb
             shown = {row[0] if names == 1 or row[0] == OTHER else row[:2]: row[names] for row in report.rows}
             total, rows = expected.table(window)
             true = sum(len(rows) for day, rows in days.items() if window == ALL or window.first <= day < window.end)
-            says = total if total == true else f"{total}+" if total else "<5"
-            assert (report.total, shown) == (says, rows), (name, str(window))
-            told += len(shown)
-    assert told > 100
+            expected_total = total if total == true else f"{total}+" if total else "<5"
+            assert (report.total, shown) == (expected_total, rows), (name, str(window))
+            checked += len(shown)
+    assert checked > 100
 
 
 @pytest.mark.parametrize(("seed", "number", "visitors", "visits", "zone"), CASES[:2])
 def test_distinct_visitors_are_counted_once(tmp_path, seed, number, visitors, visits, zone):
-    """A number of visitors is the number of different ones, or says that it is at least so many."""
+    """A number of visitors is exact or a lower bound."""
     events, kept = traffic(seed, number, visitors, visits), Kept(tmp_path)
     kept.load(events, f"{END}T12:00:00.000Z")
     exact = 0
@@ -180,7 +180,7 @@ def test_distinct_visitors_are_counted_once(tmp_path, seed, number, visitors, vi
 
 
 def test_time_on_page_is_the_mean_of_whole_seconds(tmp_path):
-    """Over the exits that say how long; the change is against the window before."""
+    """The mean is over exits with a duration; the change is against the window before."""
     events, kept = traffic(1, 20, 400, 120), Kept(tmp_path)
     kept.load(events, "2026-06-01T12:00:00.000Z")
     day, before = (Window.of("day", FIRST + timedelta(days=number)) for number in (9, 8))

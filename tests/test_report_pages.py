@@ -1,4 +1,4 @@
-"""The reports' pages: for staff who need them, of numbers alone, each with its table, as CSV and as JSON."""
+"""Report pages: numbers only, for staff with the need, as tables, CSV and JSON."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def office(tiny, clock):
 
 
 def walk(site, number):
-    """Somebody who consents, looks around and chooses a theme."""
+    """A visitor who consents, browses and chooses a theme."""
     visitor = site.visitor(Referer="https://search.example/?q=a", User_Agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
     choose(visitor, "accept_all")
     visitor.get("/")
@@ -62,15 +62,15 @@ class Tables(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
-        said = dict(attrs)
+        attributes = dict(attrs)
         if tag == "table":
-            self._rows = self.tables[said["id"].removeprefix("table-").replace("-", "_")] = []
+            self._rows = self.tables[attributes["id"].removeprefix("table-").replace("-", "_")] = []
         elif tag == "tr":
             self._row = []
         elif tag in ("td", "th"):
             self._cell = ""
         elif tag == "data" and self._cell is not None:
-            self._cell = json.loads(said["value"])
+            self._cell = json.loads(attributes["value"])
 
     def handle_data(self, data):
         if isinstance(self._cell, str):
@@ -84,8 +84,8 @@ class Tables(HTMLParser):
             self._rows.append(tuple(self._row))
 
 
-def test_promise_41_reports_are_for_staff_who_need_them(office):
-    """Anonymous: 401, and no entry; without the need: 403; with it: 200; both are noted, with what was looked at."""
+def test_promise_41_reports_are_for_staff_with_the_need(office):
+    """Anonymous users get 401 without an entry; denied and allowed staff get 403 and 200 with an entry."""
     site = office(people=1)
     assert [site.visitor().get(path).status_code for path in PATHS] == [401] * 3
     assert looks(site) == []
@@ -96,20 +96,20 @@ def test_promise_41_reports_are_for_staff_who_need_them(office):
     assert [entry["what"] for entry in looks(site)[3:]] == list(PATHS) and "/privacy/reports/<name>.csv" in rules
 
 
-def test_promise_41_nobody_may_look_by_default(office):
-    """Without PRIVACY_STAFF nobody is staff."""
+def test_promise_41_reports_are_denied_by_default(office):
+    """Without PRIVACY_STAFF no user may read reports."""
     assert entered(office(people=1, PRIVACY_STAFF=None)).get("/privacy/reports").status_code == 403
 
 
 def test_promise_23_every_number_of_the_page_is_the_reports(office):
-    """Each table's rows are those of the report, cell by cell."""
+    """The rows of each table equal those of the report, cell by cell."""
     site = office()
     shown = Tables(entered(site).get("/privacy/reports?window=2026-05").text).tables
     with site.app.app_context():
         reports = site.privacy.site(site.app).reports.every(Window.parse("2026-05"))
-    told = [report for report in reports if report.rows]
-    assert set(shown) == {report.id for report in told} and len(told) > 10
-    for report in told:
+    nonempty = [report for report in reports if report.rows]
+    assert set(shown) == {report.id for report in nonempty} and len(nonempty) > 10
+    for report in nonempty:
         head, *rows = shown[report.id]
         assert head == tuple(column.title for column in report.columns)
         assert [tuple(map(plain, row)) for row in rows] == [tuple(map(plain, as_shown(report, row))) for row in report.rows]
@@ -120,7 +120,7 @@ def plain(cell):
 
 
 def as_shown(report, row):
-    """A row as English has it: a dash for nothing, a day without its year, a language by its name."""
+    """Return a row as English displays it: a dash for nothing, short days, languages by name."""
     texts = {None: "–", "": "–", "en": "English"}
     for cell, column in zip(row, report.columns, strict=True):
         day = column.id == "when" and re.fullmatch(r"2026-05-(\d\d)", cell)
@@ -128,7 +128,7 @@ def as_shown(report, row):
 
 
 def test_promise_23_the_fixed_log_gives_the_exact_page_table(office):
-    """Twelve on each of three pages, six on a fourth: counted by hand."""
+    """Twelve views on each of three pages and six on a fourth were counted by hand."""
     rows = entered(office()).get("/privacy/reports/pages.json?window=2026-05").json["rows"]
     assert [(row["page"], row["views"], row["visitors"], row["share"]) for row in rows] == [
         ("/", 12, 12, 0.2857),
@@ -138,8 +138,8 @@ def test_promise_23_the_fixed_log_gives_the_exact_page_table(office):
     ]
 
 
-def test_csv_and_json_are_the_report_itself(office):
-    """Every row of every report, under the columns' names, each with what it is about."""
+def test_csv_and_json_equal_the_report(office):
+    """Every row of every report is exported under the columns' ids, with its window and state."""
     site = office()
     staff = entered(site)
     with site.app.app_context():
@@ -149,15 +149,15 @@ def test_csv_and_json_are_the_report_itself(office):
         assert found == json.loads(json.dumps(report.as_dict()))
         response = staff.get(f"/privacy/reports/{report.id}.csv?window=2026-05")
         rows = list(csv.DictReader(io.StringIO(response.text)))
-        said = [["" if cell is None else str(cell) for cell in row] for row in report.rows]
-        assert [[row[column.id] for column in report.columns] for row in rows] == said
+        texts = [["" if cell is None else str(cell) for cell in row] for row in report.rows]
+        assert [[row[column.id] for column in report.columns] for row in rows] == texts
         assert {(row["window"], row["state"], row["counted"]) for row in rows} <= {("2026-05", "closed", report.counted)}
         assert f'filename="{report.id}-2026-05.csv"' in response.headers["Content-Disposition"]
 
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1"])
 def test_no_cell_of_a_csv_is_a_formula(start):
-    """A page may be called anything; a spreadsheet is not to calculate it. A number may be below zero all the same."""
+    """A spreadsheet must not calculate a page's name; a negative number stays a number."""
     columns = (Column("page", "Page", "text"), Column("trend", "Change", "change"))
     report = Report("pages", "Pages", columns, ((start, -0.5),), Window.parse("2026-05"), "closed", 1, None, 5)
     row = next(csv.DictReader(io.StringIO(as_csv(report), newline="")))
@@ -165,7 +165,7 @@ def test_no_cell_of_a_csv_is_a_formula(start):
 
 
 def everything(site):
-    """All that staff can be shown of every window: pages, CSV, JSON, and what the terminal prints."""
+    """Return all outputs of every window: pages, CSV, JSON and terminal."""
     staff = entered(site)
     for window in ("2026-05-08", "2026-W19", "2026-05", "all"):
         yield staff.get(f"/privacy/reports?window={window}").text
@@ -174,8 +174,8 @@ def everything(site):
         yield site.cli("report", "--window", window).output + site.cli("report", "--window", window, "--json").output
 
 
-def test_promise_24_no_output_holds_an_id_or_an_address(office):
-    """No visitor, visit, event or receipt; no network; nothing like an e-mail address."""
+def test_promise_24_no_output_contains_an_id_or_an_address(office):
+    """No output has an ID of a visitor, visit, event or receipt, a network or an e-mail address."""
     site = office()
     named = {event[field] for event in site.events() for field in ("visitor", "visit", "id", "network")} - {None}
     named |= {row["receipt"] for row in site.ledger("grant")}
@@ -186,7 +186,7 @@ def test_promise_24_no_output_holds_an_id_or_an_address(office):
 
 
 def test_promise_15_no_output_shows_the_path_of_one_visitor(office, clock):
-    """What one alone looked at, came from and chose is in none of them."""
+    """Pages, referrers and choices of a single visitor are in no output."""
     clock.shift(-32 * DAY)
     site = office(people=0)
     clock.shift(-32 * DAY)
@@ -208,28 +208,28 @@ def test_promise_15_no_output_shows_the_path_of_one_visitor(office, clock):
 
 
 @pytest.mark.parametrize(("people", "shown"), [(1, "&lt;5"), (4, "&lt;5"), (5, '<data value="5">5</data>')])
-def test_promise_23_few_visitors_are_few(office, people, shown):
-    """The total says only that it is small."""
+def test_promise_23_a_small_total_is_shown_as_small(office, people, shown):
+    """The total shows only that it is small."""
     text = entered(office(people=people)).get("/privacy/reports?window=2026-05").text
     assert f"<dt>Visits</dt><dd>{shown}</dd>" in text
 
 
-def test_the_names_of_pages_are_text(office):
-    """Whatever a page is called, it is no markup; and nothing on the page is inline."""
+def test_page_names_are_escaped(office):
+    """A page's name is never markup, and the report has nothing inline."""
     text = entered(office()).get("/privacy/reports").text
     assert "/item/&lt;b&gt;bold" in text and "<b>" not in text
     article = text.partition("<article")[2]
     assert not re.findall(r"<script|<style| style=| on\w+=", article)
 
 
-def test_nothing_keeps_a_report(office):
-    """No cache, in any form."""
+def test_reports_are_never_cached(office):
+    """No format of a report is cached."""
     staff = entered(office(people=1))
     assert [staff.get(path).headers["Cache-Control"] for path in PATHS] == ["no-store"] * 3
 
 
-def test_a_look_at_the_reports_is_no_page_view(office):
-    """Staff who consented are not counted while they read."""
+def test_reading_reports_is_no_page_view(office):
+    """Staff who consented are not counted while they read reports."""
     site, views = office(), 42
     staff = entered(site)
     choose(staff, "accept_all")
@@ -245,7 +245,7 @@ HEADINGS = {
 
 
 def test_the_window_is_chosen_by_the_query(office):
-    """By its name, or the newest of a period that has closed."""
+    """The window is the named one, or the newest closed one of a period."""
     site = office(people=1)
     walk(site, 0)
     site.cli("load")
@@ -255,21 +255,21 @@ def test_the_window_is_chosen_by_the_query(office):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_window_that_is_none_is_not_found(office, path):
-    """404, whatever it is; never an error."""
+def test_an_invalid_window_is_not_found(office, path):
+    """Any invalid window is answered 404, and never raises."""
     staff = entered(office(people=1))
     queries = ["window=2026-13", "window=2031-01", "window=0001-01-01", "window=9999-12", "window=<b>", "period=year"]
     assert [staff.get(f"{path}?{query}").status_code for query in queries] == [404] * len(queries)
 
 
 def test_an_unknown_report_is_not_found(office):
-    """And the answer names those there are."""
+    """The answer lists the existing reports."""
     response = entered(office(people=1)).get("/privacy/reports/people.csv")
     assert response.status_code == 404 and "movement" in response.text
 
 
-def test_an_open_window_shows_totals_and_says_so(office, clock):
-    """Until June is over its rows wait."""
+def test_an_open_window_shows_totals_and_is_marked_as_open(office, clock):
+    """The rows of June are published after its end."""
     site = office()
     for number in range(12):
         walk(site, number)
@@ -279,15 +279,15 @@ def test_an_open_window_shows_totals_and_says_so(office, clock):
     assert "/theme/dark" not in text
 
 
-def test_every_table_says_who_is_counted(office):
-    """Consenting visitors, and what share of the decisions they are: 12 of 13, where that can be told."""
+def test_every_table_states_which_visitors_are_counted(office):
+    """The caption states the consenting visitors and their share of the decisions, 12 of 13."""
     text = entered(office()).get("/privacy/reports").text
     captions = re.findall(r"<caption>.*?</caption>", text, re.DOTALL)
     assert len(captions) > 10 and all("only visitors who consented to statistics" in caption for caption in captions)
 
 
-def test_a_store_that_is_away_is_said_to_be_away(office):
-    """503, and the look was noted before."""
+def test_an_unavailable_store_is_answered_503(office):
+    """The access is recorded before the store is read."""
     site = office(people=1)
     (site.folder / "privacy-events.sqlite").write_bytes(b"no database at all" * 100)
     staff = entered(site)
@@ -296,8 +296,8 @@ def test_a_store_that_is_away_is_said_to_be_away(office):
 
 
 @pytest.mark.parametrize("code", WHOLE)
-def test_every_word_of_a_report_is_in_five_languages(code):
-    """Titles, headings of columns, rows with names of ours, sections."""
+def test_every_text_of_a_report_is_in_five_languages(code):
+    """Titles, column headings, named rows and sections are translated."""
     words = {title for title, _ in SECTIONS} | {"Day", "Week", "Month", "All time", "other", "(not recorded)"}
     words |= {shape.title for shape in SHAPES.values()} | {title for title, _ in SERIES.values()}
     columns = [column for shape in SHAPES.values() for column in (*shape.names, shape.counts)]
@@ -308,8 +308,8 @@ def test_every_word_of_a_report_is_in_five_languages(code):
     assert [word for word in words if t(word).lang != code] == []
 
 
-def test_the_page_speaks_the_languages_of_its_staff(office):
-    """In German, whole; in Arabic from the right, with numbers and addresses as they are."""
+def test_the_page_is_in_the_languages_of_its_staff(office):
+    """The page is complete in German, and right to left in Arabic with unchanged numbers and URLs."""
     site = office()
     german = entered(site, Accept_Language="de").get("/privacy/reports").text.partition("<article")[2]
     assert "Mai 2026" in german and "Wege" in german and set(re.findall(r' lang="([\w-]+)"', german)) == {"de"}
@@ -318,5 +318,5 @@ def test_the_page_speaks_the_languages_of_its_staff(office):
 
 
 def test_the_style_sheet_is_small():
-    """A page of reports costs little."""
+    """The style sheet of the reports has a size limit."""
     assert len(build("reports.css")) < 8000

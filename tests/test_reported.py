@@ -1,4 +1,4 @@
-"""What a browser may report: POST /privacy/events."""
+"""Browser events: POST /privacy/events."""
 
 import io
 import json
@@ -24,8 +24,8 @@ def click(**fields):
     return {"id": "1", "kind": "click", "page": "/", **fields}
 
 
-def test_what_is_acknowledged_is_in_the_log(tiny):
-    """A 204 without a body, which no cache keeps; the events with everything the server knows, and the visit they start."""
+def test_an_accepted_event_is_in_the_log(tiny):
+    """The answer is an uncached 204; the log has the events with the server's own fields and the visit."""
     site = tiny()
     visitor = consenting(site)
     response = report(visitor, click(data={"to": "/other"}), {"id": "2", "kind": "video.played", "data": {"seconds": 3}})
@@ -38,8 +38,8 @@ def test_what_is_acknowledged_is_in_the_log(tiny):
     assert cookie(visitor, "privacy_visitor").startswith(start["visitor"])
 
 
-def test_a_visit_begins_by_what_was_done_and_when(tiny, clock):
-    """Closing a page that stood open for hours is no visit, nor is what happened long ago and is told now; a click is one."""
+def test_a_visit_starts_only_with_a_recent_action(tiny, clock):
+    """Closing a page after hours, or an old event, starts no visit; a click does."""
     site = tiny()
     visitor = consenting(site)
     visitor.get("/")
@@ -52,8 +52,8 @@ def test_a_visit_begins_by_what_was_done_and_when(tiny, clock):
 
 
 @pytest.mark.parametrize("choice", [None, "reject_all", "customisation"])
-def test_without_consent_to_statistics_nothing_is_taken(tiny, choice):
-    """403, no cookie, no file: for who never answered, who refused, and who allows something else."""
+def test_without_consent_to_statistics_no_event_is_accepted(tiny, choice):
+    """The answer is 403 without a cookie or a file, before a choice and after any other choice."""
     site = tiny()
     visitor = site.visitor() if choice != "customisation" else consenting(site, "customisation")
     if choice == "reject_all":
@@ -65,15 +65,15 @@ def test_without_consent_to_statistics_nothing_is_taken(tiny, choice):
     assert site.files() == before and site.events() == []
 
 
-def test_global_privacy_control_suspends_reports_too(tiny):
-    """A grant made without it does not hold while it is sent."""
+def test_global_privacy_control_suspends_browser_events_too(tiny):
+    """A grant does not count while the signal is sent."""
     site = tiny()
     assert report(consenting(site), click(), headers={"Sec-GPC": "1"}).status_code == 403
     assert site.events() == []
 
 
-def test_after_a_withdrawal_nothing_more_is_taken(tiny):
-    """What was taken before is erased, and a report that comes late is refused."""
+def test_after_a_withdrawal_no_event_is_accepted(tiny):
+    """Earlier events are erased, and a late one is rejected."""
     site = tiny()
     visitor = consenting(site)
     old = cookie(visitor), (report(visitor, click()), cookie(visitor, "privacy_visitor"))[1]
@@ -88,8 +88,8 @@ def test_after_a_withdrawal_nothing_more_is_taken(tiny):
 @pytest.mark.parametrize(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
 )
-def test_another_sites_page_cannot_report(tiny, headers):
-    """Somebody else's page must not put words into a visitor's log."""
+def test_a_cross_site_report_is_rejected(tiny, headers):
+    """Another site cannot write to a visitor's log."""
     site = tiny()
     response = report(consenting(site), click(), headers=headers)
     assert response.status_code == 403 and response.json["message"].startswith(
@@ -99,8 +99,8 @@ def test_another_sites_page_cannot_report(tiny, headers):
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", None])
-def test_any_content_type_will_do(tiny, kind):
-    """Beacons say what they like."""
+def test_any_content_type_is_accepted(tiny, kind):
+    """Browsers send beacons with different content types."""
     site = tiny()
     assert report(consenting(site), click(), content_type=kind).status_code == 204
     assert len(site.events("click")) == 1
@@ -139,8 +139,8 @@ def test_any_content_type_will_do(tiny, kind):
         (b'[{"kind":"x","data":{"y":99999999999999999}}]', "The property 'y' of an event, in event 1 is 99999999999999999; allowed: a text, a number up to 2 ** 53, True, False or None."),
     ],
 )  # fmt: skip
-def test_a_malformed_report_is_told_what_is_wrong(tiny, body, sentence):
-    """400, one sentence, and not one of its events is taken."""
+def test_a_malformed_report_is_rejected_with_the_reason(tiny, body, sentence):
+    """The answer is 400 with one sentence, and none of its events is accepted."""
     site = tiny()
     response = consenting(site).post("/privacy/events", data=body)
     assert response.status_code == 400 and site.events() == []
@@ -148,7 +148,7 @@ def test_a_malformed_report_is_told_what_is_wrong(tiny, body, sentence):
 
 
 @pytest.mark.parametrize("kind", ["visit_start", "repeat_visit", "customisation"])
-def test_a_browser_cannot_say_what_the_server_says_itself(tiny, kind):
+def test_a_browser_cannot_send_events_of_the_server(tiny, kind):
     """Visits are counted by the server, and a choice needs a grant of its own."""
     site = tiny()
     assert report(consenting(site), {"id": "1", "kind": kind}).status_code == 400
@@ -156,7 +156,7 @@ def test_a_browser_cannot_say_what_the_server_says_itself(tiny, kind):
 
 
 def test_a_report_has_a_hundred_events_at_most(tiny):
-    """A hundred are taken; one more is too many."""
+    """A hundred events are accepted, and one more is too many."""
     site = tiny()
     visitor = consenting(site)
     events = [click(id=str(number)) for number in range(101)]
@@ -166,7 +166,7 @@ def test_a_report_has_a_hundred_events_at_most(tiny):
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
 def test_a_report_has_64_KiB_at_most(tiny, declared):
-    """Whether its length is declared or it comes in pieces; more is not even read."""
+    """A longer report is rejected unread, with a declared length or chunked."""
     site = tiny()
     visitor = consenting(site)
     whole = json.dumps([click()]).encode()
@@ -179,8 +179,8 @@ def test_a_report_has_64_KiB_at_most(tiny, declared):
     assert response.json["message"].endswith("allowed: 65536 bytes at most.")
 
 
-def test_one_visitor_is_held_to_a_measure(tiny, clock):
-    """429 says when to come back; then there is room again. Nobody else notices."""
+def test_a_visitor_has_a_rate_limit(tiny, clock):
+    """The answer 429 has the time to wait; other visitors are not affected."""
     site = tiny()
     visitor, other = consenting(site), consenting(site)
     for number in range(BURST):
@@ -192,19 +192,19 @@ def test_one_visitor_is_held_to_a_measure(tiny, clock):
     assert report(visitor, click(id="late")).status_code == 204
 
 
-def test_the_measures_of_visitors_have_a_bound():
-    """Whoever was not seen for longest is forgotten, which only gives a full measure again."""
+def test_the_number_of_rate_limits_is_bounded():
+    """The visitor unseen for longest is forgotten and then has a full allowance again."""
     allowance = Allowance()
     assert [allowance.wait("one", 0.0) for _ in range(BURST + 1)] == [0] * BURST + [1]
     for number in range(4096):
         allowance.wait(str(number), 0.0)
     assert len(allowance._buckets) == 4096 and allowance.wait("one", 0.0) == 0
-    assert allowance.wait("one", -5.0) == 0  # a clock that was set back takes nothing away
+    assert allowance.wait("one", -5.0) == 0  # a clock that was set back reduces no allowance
     assert PER_SECOND >= 1
 
 
-def test_a_log_that_takes_nothing_is_said_and_the_next_try_counts_once(tiny, monkeypatch):
-    """503 while it is away, without an ID for a visitor of whom nothing was logged; then 204, and each event once."""
+def test_an_unavailable_log_is_answered_503_and_the_next_try_counts_once(tiny, monkeypatch):
+    """Meanwhile a new visitor gets no ID; then the answer is 204, and each event counts once."""
     site = tiny()
     visitor = consenting(site)
     with monkeypatch.context() as patched:
@@ -217,7 +217,7 @@ def test_a_log_that_takes_nothing_is_said_and_the_next_try_counts_once(tiny, mon
 
 
 def test_the_same_event_sent_again_counts_once(tiny):
-    """Alone or among others, and from another tab; another visitor's event of the same id is another event."""
+    """An event is the same by its id and visitor, also in another batch or tab."""
     site = tiny()
     visitor, other = consenting(site), consenting(site)
     for events in ([click()], [click(), click(id="2")], [click(id="2"), click(id="2")]):
@@ -226,15 +226,15 @@ def test_the_same_event_sent_again_counts_once(tiny):
     assert sorted(event["id"] for event in site.events("click")) == ["1", "1", "2"]
 
 
-def test_an_event_without_an_id_is_given_one(tiny):
-    """Two such events are two."""
+def test_an_event_without_an_id_gets_one(tiny):
+    """Two events without an id are two events."""
     site = tiny()
     report(consenting(site), {"kind": "click"}, {"kind": "click"})
     assert len({event["id"] for event in site.events("click")}) == 2
 
 
 @pytest.mark.parametrize(
-    ("told", "at"),
+    ("fields", "at"),
     [
         ({}, "2026-05-08T12:00:00.000Z"),
         ({"age": 1500}, "2026-05-08T11:59:58.500Z"),
@@ -251,24 +251,24 @@ def test_an_event_without_an_id_is_given_one(tiny):
         ({"at": "0001-01-01T00:00:00+14:00"}, "2026-05-07T12:00:00.000Z"),
     ],
 )
-def test_a_browsers_clock_moves_an_event_by_a_day_at_most(tiny, clock, told, at):
-    """The age counts more than the time; nothing happened tomorrow, and nothing long ago."""
+def test_a_browsers_clock_moves_an_event_by_a_day_at_most(tiny, clock, fields, at):
+    """The age takes precedence over the time, and no event is in the future or older than a day."""
     site = tiny()
-    assert report(consenting(site), click(**told)).status_code == 204
+    assert report(consenting(site), click(**fields)).status_code == 204
     assert {event["at"] for event in site.events()} == {at}
 
 
-def test_who_it_was_is_for_the_server_to_say(tiny):
-    """What a browser says beyond its own fields is dropped, however it is made."""
+def test_a_browser_cannot_set_fields_of_the_server(tiny):
+    """Every other field that a browser sends is dropped, whatever its value."""
     site = tiny()
-    said = dict.fromkeys(("visitor", "visit", "referrer", "browser", "platform", "provider", "network"), "forged")
-    report(consenting(site), click(**said, more={"deep": [1]}, email="a@b.example"))
+    forged = dict.fromkeys(("visitor", "visit", "referrer", "browser", "platform", "provider", "network"), "forged")
+    report(consenting(site), click(**forged, more={"deep": [1]}, email="a@b.example"))
     text = json.dumps(site.events())
     assert "forged" not in text and "a@b.example" not in text and "deep" not in text
 
 
-def test_promise_16_what_is_reported_is_scrubbed(tiny):
-    """Paths lose queries, fragments, mail addresses and tokens; texts lose mail addresses; other sites keep host and path."""
+def test_promise_16_browser_events_are_scrubbed(tiny):
+    """Paths lose queries, fragments, addresses and tokens; texts lose addresses; other sites keep host and path."""
     site = tiny()
     token = "3f2b8c1e9d7a4f60b1c2d3e4f5a6b7c8"
     report(
@@ -292,30 +292,30 @@ def test_promise_16_what_is_reported_is_scrubbed(tiny):
 
 
 @pytest.mark.parametrize("to", ["javascript:alert(1)", "mailto:a@b.example", "http://[", "data:text/plain,secret", "", None])
-def test_a_destination_that_is_no_page_is_not_told(tiny, to):
-    """The event counts; where it led is left out."""
+def test_a_target_that_is_no_page_is_not_recorded(tiny, to):
+    """The event counts without its target."""
     site = tiny()
     assert report(consenting(site), click(data={"to": to, "button": "x"})).status_code == 204
     assert [event["data"] for event in site.events("click")] == [{"button": "x"}]
 
 
-def test_a_link_to_the_sites_own_host_is_named_as_a_page(tiny):
-    """Whether by its path or by its whole address, with or without the host's own name."""
+def test_a_link_to_the_sites_own_host_is_recorded_as_a_page(tiny):
+    """The page is found by path, by URL and by the host's own name."""
     site = tiny()
     report(consenting(site), click(previous="http://localhost/item/a?b", data={"to": "http://localhost/item/b?c"}))
     assert [(event["previous"], event["data"]) for event in site.events("click")] == [("/item/a", {"to": "/item/b"})]
 
 
 def test_the_page_of_another_site_that_led_here_is_the_referrer(tiny):
-    """As it is of a page view that the server counts."""
+    """The referrer is recorded as for a page view of the server."""
     site = tiny()
     report(consenting(site), {"id": "1", "kind": "page_view", "page": "/", "previous": "https://search.example/find?q=x"})
     (view,) = site.events("page_view")
     assert (view["previous"], view["referrer"]) == (None, "https://search.example/find")
 
 
-def test_promise_16_a_logged_in_persons_pages_are_rules_also_when_they_are_reported(tiny):
-    """While somebody is logged in, and after the logout for a page that was only ever seen logged in."""
+def test_promise_16_pages_of_a_logged_in_user_are_url_rules_in_browser_events_too(tiny):
+    """The URL rule replaces the path during a login, and after it for pages that need one."""
     somebody = [True]
     site = tiny(PRIVACY_LOGGED_IN=lambda: somebody[0])
     visitor = consenting(site)
@@ -330,15 +330,15 @@ def test_promise_16_a_logged_in_persons_pages_are_rules_also_when_they_are_repor
     assert [event["page"] for event in site.events("click")][-1] == "/item/run"
 
 
-def test_where_nobody_logs_in_every_page_is_told_by_its_path(tiny):
-    """From the first event of a process, and for routes that only the browser knows."""
+def test_without_logins_every_page_is_recorded_by_its_path(tiny):
+    """The path is recorded from the first event of a process, also for routes of the browser."""
     site = tiny()
     report(consenting(site), click(page="/item/walk"), click(id="2", page="/app/settings"))
     assert [event["page"] for event in site.events("click")] == ["/item/walk", "/app/settings"]
 
 
-def test_a_page_that_is_never_counted_is_not_reported_either(tiny):
-    """Nor is one of the extension's own; what was pressed to get there stays, without where it led."""
+def test_an_uncounted_page_is_not_recorded_either(tiny):
+    """Neither is a page of the extension; a click that leads there is recorded without its target."""
     site = tiny()
     site.app.get("/secret/<x>", endpoint="secret")(site.privacy.page("never")(lambda x: x))
     visitor = consenting(site)
@@ -348,8 +348,8 @@ def test_a_page_that_is_never_counted_is_not_reported_either(tiny):
     assert [(event["previous"], event["data"]) for event in site.events("click")] == [(None, {})]
 
 
-def test_a_site_below_a_path_names_its_pages_whole(tiny):
-    """With SCRIPT_NAME, as the server's own page views do; a neighbour's path is none of its pages."""
+def test_a_site_below_a_path_records_complete_paths(tiny):
+    """Paths include the SCRIPT_NAME, as in page views; a path outside it is no page of the site."""
     site = tiny(PRIVACY_LOGGED_IN=lambda: False)
     visitor = consenting(site)
     events = [click(page="/app/item/walk"), click(id="2", page="/application/item/walk"), click(id="3", page="/app")]
@@ -361,14 +361,14 @@ def test_a_site_below_a_path_names_its_pages_whole(tiny):
     "headers", [{"User-Agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}, {"Sec-Purpose": "prefetch"}]
 )
 def test_a_robot_is_answered_and_not_recorded(tiny, headers):
-    """Nor is a page made ahead, which nobody may ever see."""
+    """Neither is a page that the browser prerenders."""
     site = tiny()
     assert report(consenting(site), click(), headers=headers).status_code == 204
     assert site.events() == []
 
 
-def test_a_report_after_half_an_hour_starts_a_visit(tiny, clock):
-    """As a page view would, at the moment of what was reported first, and with a cookie that says so."""
+def test_an_event_after_half_an_hour_starts_a_visit(tiny, clock):
+    """The visit starts at the first event, as with a page view, and the cookie has it."""
     site = tiny()
     visitor = consenting(site)
     visitor.get("/")
@@ -381,7 +381,7 @@ def test_a_report_after_half_an_hour_starts_a_visit(tiny, clock):
 
 
 def test_only_declared_fields_are_recorded(tiny):
-    """A policy that declares neither pages nor data gets neither from a browser."""
+    """Pages or data that the policy does not declare are not recorded from a browser."""
     from dataclasses import replace
 
     from flask_mixamo_privacy.declaration import built_in
@@ -393,14 +393,14 @@ def test_only_declared_fields_are_recorded(tiny):
     assert (event["page"], event["previous"], event["data"], event["browser"]) == (None, None, {}, "Other")
 
 
-def test_a_sites_own_callable_costs_no_event(tiny):
-    """One that fails counts as somebody who is logged in."""
+def test_a_failing_login_callable_loses_no_event(tiny):
+    """If the site's callable fails, the visitor counts as logged in."""
     site = tiny(TESTING=False, PRIVACY_LOADER=False, PRIVACY_LOGGED_IN=lambda: 1 / 0)
     assert report(consenting(site), click(page="/item/alice")).status_code == 204
     assert [event["page"] for event in site.events("click")] == ["/item/<name>"]
 
 
-def test_a_body_is_read_without_an_app():
-    """A worker could do the same: nothing there knows Flask."""
+def test_a_body_is_parsed_without_an_app():
+    """The parser works without Flask."""
     (event,) = Reader("here.example", str.upper).read(b'[{"id":"x","kind":"click","page":"/a","age":1000}]', 10.0)
     assert event == ("x", 9.0, ("click", "{}", "/A", "", ""))

@@ -1,4 +1,4 @@
-"""Reports: exact totals of consenting visitors, with small cells hidden."""
+"""Reports: exact totals of consenting visitors, with small cells suppressed."""
 
 import json
 
@@ -8,7 +8,7 @@ from conftest import choose
 
 
 def visit(site, paths, number=1):
-    """So many visitors who consent and open these paths."""
+    """Let this many visitors consent and open these paths."""
     for _ in range(number):
         visitor = site.visitor()
         choose(visitor, "accept_all")
@@ -20,8 +20,8 @@ def report(site):
     return json.loads(site.cli("report", "--json").output)
 
 
-def test_the_main_story(tiny, clock):
-    """Six accept and browse, one comes back, one refuses and one never answers: the report shows the six alone."""
+def test_the_report_counts_consenting_visitors_alone(tiny, clock):
+    """Six accept, one of them returns, one refuses and one never answers: the report counts the six."""
     site = tiny()
     people = [site.visitor() for _ in range(6)]
     for person in people:
@@ -45,7 +45,7 @@ def test_the_main_story(tiny, clock):
 
 
 def test_promise_23_the_page_report_is_exact(tiny):
-    """Views, visitors and shares of a fixed log."""
+    """Views, visitors and shares of a fixed log are exact."""
     site = tiny()
     visit(site, ["/", "/", "/other"], 5)
     assert report(site)["pages"] == [
@@ -55,7 +55,7 @@ def test_promise_23_the_page_report_is_exact(tiny):
 
 
 def test_promise_23_small_rows_are_pooled(tiny):
-    """Pages under five visitors stand together as "other", once five visitors stand behind them."""
+    """Pages below five visitors are "other" once five visitors are behind them."""
     site = tiny()
     visit(site, ["/"], 5)
     visit(site, ["/item/walk"], 3)
@@ -63,8 +63,8 @@ def test_promise_23_small_rows_are_pooled(tiny):
     assert [(row["page"], row["visitors"]) for row in report(site)["pages"]] == [("/", 5), ("other", 7)]
 
 
-def test_promise_23_a_hidden_row_cannot_be_found_by_subtraction(tiny):
-    """One page that a single visitor read takes the next smallest one along into "other"."""
+def test_promise_23_a_suppressed_row_cannot_be_found_by_subtraction(tiny):
+    """A page of a single visitor is pooled with the next smallest one."""
     site = tiny()
     visit(site, ["/"], 7)
     visit(site, ["/other"], 6)
@@ -75,21 +75,21 @@ def test_promise_23_a_hidden_row_cannot_be_found_by_subtraction(tiny):
 
 @pytest.mark.parametrize(("visitors", "shown"), [(0, 0), (1, "<5"), (4, "<5"), (5, 5)])
 def test_promise_23_a_small_total_shows_only_that_it_is_small(tiny, visitors, shown):
-    """Under five visitors a total is "<5"."""
+    """A total below five visitors is "<5"."""
     site = tiny()
     visit(site, ["/"], visitors)
     assert (report(site)["visits"], report(site)["visitors"], report(site)["page_views"]) == (shown,) * 3
 
 
-def test_the_least_cell_is_a_setting(tiny):
-    """A site may be stricter."""
+def test_the_threshold_is_a_setting(tiny):
+    """A site may require a larger threshold."""
     site = tiny(PRIVACY_MIN_CELL=7)
     visit(site, ["/"], 6)
     assert report(site)["visitors"] == "<7"
 
 
-def test_promise_24_no_report_names_anybody(tiny):
-    """No visitor's ID, no visit, no receipt, no address in the text or the JSON."""
+def test_promise_24_no_report_identifies_a_visitor(tiny):
+    """The text and the JSON have no visitor, visit, receipt or address."""
     site = tiny()
     visit(site, ["/", "/theme/dark"], 6)
     printed = site.cli("report").output + site.cli("report", "--json").output
@@ -98,7 +98,7 @@ def test_promise_24_no_report_names_anybody(tiny):
 
 
 def test_the_text_report_is_a_table(tiny):
-    """For a person to read, with the words that say who is counted."""
+    """The heading states which visitors are counted."""
     site = tiny()
     visit(site, ["/", "/theme/dark"], 6)
     lines = site.cli("report").output.splitlines()
@@ -116,7 +116,7 @@ def test_the_text_report_is_a_table(tiny):
 
 
 def test_the_json_report_is_one_object(tiny):
-    """Its keys stay in this order, for programs that read the text."""
+    """The order of its keys is fixed."""
     site = tiny()
     visit(site, ["/", "/theme/dark"], 6)
     found = report(site)

@@ -1,4 +1,4 @@
-"""What a person may ask for, from the form to the answer."""
+"""Data subject requests, from the form to the answer."""
 
 import json
 import re
@@ -26,8 +26,8 @@ def dumped(tmp_path, name="privacy-rights.sqlite"):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_promise_32_each_opens_a_numbered_request(people, kind):
-    """By the form; the number comes with the mail."""
+def test_promise_32_each_request_has_a_number(people, kind):
+    """A request by the form has a number, which the mail contains."""
     site = people()
     answer = site.ask(kind, message="Please.")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/privacy/requests?sent=")
@@ -37,8 +37,8 @@ def test_promise_32_each_opens_a_numbered_request(people, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_promise_32_an_operator_writes_one_down_too(people, kind):
-    """What came by telephone or by letter, with how the person is known."""
+def test_promise_32_an_operator_may_open_a_request_too(people, kind):
+    """A request by telephone or letter is opened with how the person was verified."""
     site = people()
     arguments = ("--kind", kind, "--email", ADA, "--identity", "showed a passport")
     assert site.site.cli("requests", "open", *arguments).output == "Request 1 opened.\n"
@@ -46,8 +46,8 @@ def test_promise_32_an_operator_writes_one_down_too(people, kind):
     assert (found["state"], found["identity"], found["source"]) == ("verified", "showed a passport", "cli")
 
 
-def test_promise_32_a_program_may_ask(people):
-    """In JSON, and it gets JSON: 202, for the answer comes later."""
+def test_promise_32_a_program_may_send_a_request(people):
+    """A JSON request is answered 202 in JSON, because the answer comes later."""
     site = people()
     visitor = site.site.visitor()
     answer = visitor.post("/privacy/requests", json={"kind": "access", "email": ADA}, headers={"Accept": "application/json"})
@@ -59,13 +59,13 @@ def test_promise_32_a_program_may_ask(people):
 
 
 def test_promise_32_known_and_unknown_addresses_get_the_same_answer(people):
-    """Byte for byte, and for the same statements to the same databases: whether somebody is known is looked up later."""
+    """The answers and the SQL statements are equal; the person is looked up later."""
     site, seen = people(), []
     site.add()
-    sa.event.listen(site.engine, "before_cursor_execute", lambda *told: seen.append(("shop", told[2])))
+    sa.event.listen(site.engine, "before_cursor_execute", lambda *args: seen.append(("shop", args[2])))
     database = site.rights.book._database
-    site.ask(email="first@shop.example")  # makes the file
-    sa.event.listen(database._engine, "before_cursor_execute", lambda *told: seen.append(("rights", told[2])))
+    site.ask(email="first@shop.example")  # creates the file
+    sa.event.listen(database._engine, "before_cursor_execute", lambda *args: seen.append(("rights", args[2])))
 
     def work(email):
         seen.clear()
@@ -79,7 +79,7 @@ def test_promise_32_known_and_unknown_addresses_get_the_same_answer(people):
 
 
 def test_promise_32_a_known_and_an_unknown_address_get_the_same_mail(people):
-    """But for number and link; for who is not known has a right to that answer too."""
+    """The mails differ only in number and link, because an unknown person has a right to an answer too."""
     site = people()
     site.add()
     for email in (ADA, "nobody@shop.example"):
@@ -101,8 +101,8 @@ def test_promise_32_a_known_and_an_unknown_address_get_the_same_mail(people):
         ({"kind": "delete", "email": ADA, "message": "a" * 5001}, "Please be shorter"),
     ],
 )
-def test_what_cannot_be_a_request_is_told(people, fields, says):
-    """400, with what was filled in still there; nothing is written."""
+def test_an_invalid_request_is_answered_400(people, fields, says):
+    """The form keeps its input, and nothing is written."""
     site = people()
     answer = site.site.visitor().post("/privacy/requests", data=fields)
     assert answer.status_code == 400 and says in answer.text and '<form class="privacy-request"' in answer.text
@@ -110,14 +110,14 @@ def test_what_cannot_be_a_request_is_told(people, fields, says):
 
 
 @pytest.mark.parametrize("body", ["[]", "null", '"x"', "{", '{"kind": ["delete"], "email": {}}'])
-def test_garbage_is_told_and_no_error(people, body):
-    """Whatever a program sends."""
+def test_malformed_input_raises_nothing(people, body):
+    """Malformed input of any kind is answered 400."""
     answer = people().site.visitor().post("/privacy/requests", data=body, content_type="application/json")
     assert answer.status_code == 400
 
 
-def test_another_sites_form_asks_for_nothing(people):
-    """403, whichever header tells."""
+def test_a_cross_site_request_is_rejected(people):
+    """The answer is 403, whichever header reveals it."""
     site = people()
     for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         answer = site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, headers=header)
@@ -125,8 +125,8 @@ def test_another_sites_form_asks_for_nothing(people):
     assert site.rights.book.all() == []
 
 
-def test_a_flood_is_asked_for_patience(people, clock):
-    """After a hundred requests within an hour, whoever asks; an hour later all is well."""
+def test_requests_are_rate_limited(people, clock):
+    """After a hundred requests in an hour the form is closed for that hour."""
     site = people()
     for number in range(100):
         site.ask(email=f"{number}@flood.example")
@@ -135,8 +135,8 @@ def test_a_flood_is_asked_for_patience(people, clock):
     assert site.ask().status_code == 303
 
 
-def test_nobody_is_sent_link_after_link(people, clock):
-    """Three in a day to one address, however it is spelled; the answer to whoever asks is the same."""
+def test_confirmations_are_rate_limited_by_address(people, clock):
+    """An address gets three mails a day in any spelling, and the answer does not reveal it."""
     site = people()
     for _ in range(4):
         assert site.ask(email="Ada@Shop.example").status_code == 303
@@ -148,8 +148,8 @@ def test_nobody_is_sent_link_after_link(people, clock):
     assert len(site.mails) == 4
 
 
-def test_a_request_whose_database_is_away_is_told(people, tmp_path):
-    """503, and nobody is told that it was taken."""
+def test_an_unavailable_database_is_answered_503(people, tmp_path):
+    """The answer does not claim that the request was accepted."""
     (tmp_path / "file").touch()
     site = people(PRIVACY_DATABASE_URL=f"sqlite:///{tmp_path}/file/rights.sqlite")
     answer = site.ask()
@@ -157,7 +157,7 @@ def test_a_request_whose_database_is_away_is_told(people, tmp_path):
 
 
 def test_promise_40_no_token_is_in_plain_in_the_database(people, tmp_path):
-    """Not while the link works, nor after; of the answer's link neither."""
+    """Neither the confirmation's nor the answer's token is stored, while valid or later."""
     site = people()
     number = site.confirmed("access")
     tokens = [site.link().rpartition("/")[2]]
@@ -171,8 +171,8 @@ def test_promise_40_no_token_is_in_plain_in_the_database(people, tmp_path):
     assert re.search(r"'[0-9a-f]{64}'", dumped(tmp_path))
 
 
-def test_looking_at_a_link_confirms_nothing(people):
-    """A program that opens every link in a mail changes nothing; the button does."""
+def test_opening_a_link_confirms_nothing(people):
+    """A mail scanner that opens every link changes nothing; the button does."""
     site = people()
     site.ask("access")
     site.process()
@@ -189,7 +189,7 @@ def test_looking_at_a_link_confirms_nothing(people):
 
 @pytest.mark.parametrize("days", [0, 7])
 def test_a_link_works_once_and_for_a_week(people, clock, days):
-    """Then: 410, and the way to a new one."""
+    """A used or expired link is answered 410, with the link to the form."""
     site = people()
     site.ask()
     site.process()
@@ -197,12 +197,12 @@ def test_a_link_works_once_and_for_a_week(people, clock, days):
         site.site.visitor().post(site.link())
     clock.shift(days * 86400)
     for method in (site.site.visitor().get, site.site.visitor().post):
-        gone = method(site.link())
-        assert gone.status_code == 410 and "has been used, or is no longer valid" in gone.text
+        answer = method(site.link())
+        assert answer.status_code == 410 and "has been used, or is no longer valid" in answer.text
 
 
-def test_another_site_cannot_press_the_button(people):
-    """Nor can a token that somebody made up."""
+def test_another_site_cannot_confirm(people):
+    """Neither a cross-site submission nor an invented token confirms a request."""
     site = people()
     site.ask()
     site.process()
@@ -211,8 +211,8 @@ def test_another_site_cannot_press_the_button(people):
     assert site.rights.book.find(1).state == "open"
 
 
-def test_what_nobody_confirms_expires_and_is_forgotten(people, clock, tmp_path):
-    """A week later nothing says whose address it was."""
+def test_an_unconfirmed_request_expires_and_is_anonymised(people, clock, tmp_path):
+    """After a week the request has no address."""
     site = people()
     site.ask(email="xylophone@shop.example", message="Quixotic")
     site.process()
@@ -223,8 +223,8 @@ def test_what_nobody_confirms_expires_and_is_forgotten(people, clock, tmp_path):
         assert b"xylophone" not in path.read_bytes() and b"Quixotic" not in path.read_bytes()
 
 
-def test_without_a_way_to_send_mail_the_request_is_open_and_the_operator_sees_it(people):
-    """With what to do; it does not expire by that, and goes out once there is a way."""
+def test_without_a_mail_transport_the_request_stays_open_and_is_reported(people):
+    """The operator sees the next step; the request does not expire, and its mail is sent later."""
     site = people(PRIVACY_SEND=None)
     assert site.ask().status_code == 303
     outcome = site.process()
@@ -233,8 +233,8 @@ def test_without_a_way_to_send_mail_the_request_is_open_and_the_operator_sees_it
     assert "No mail goes out" in site.site.cli("requests", "list").output
 
 
-def test_a_mail_that_fails_is_tried_again(people, clock):
-    """Five minutes later, with a link of its own; the first one was never anybody's."""
+def test_a_failed_mail_is_sent_again(people, clock):
+    """After five minutes the mail is sent with a new link, because the first never arrived."""
     down, mails = [True], []
 
     def send(mail):
@@ -253,8 +253,8 @@ def test_a_mail_that_fails_is_tried_again(people, clock):
     assert site.site.visitor().post(site.link(mails[0])).status_code == 200
 
 
-def test_no_request_says_where_the_site_is(people):
-    """A made-up Host would send whoever gets the mail, and the token in it, to somebody else's site."""
+def test_a_request_header_does_not_set_the_base_url(people):
+    """A forged Host header would send the token in the mail to another site."""
     site = people(TESTING=False)
     evil = {"base_url": "http://evil.example"}
     site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, **evil)
@@ -270,16 +270,16 @@ def test_no_request_says_where_the_site_is(people):
     ],
     ids=["by the setting", "by the server's name", "a trusted host"],
 )
-def test_where_the_site_is_comes_from_its_own_settings(people, config, starts):
-    """Whatever the Host header says."""
+def test_the_base_url_comes_from_the_sites_settings(people, config, starts):
+    """The Host header has no effect."""
     site = people(TESTING=False, **config)
     evil = {"base_url": "http://evil.example"}
     site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, **evil)
     assert site.process().output == "1 links sent.\n" and starts in site.mails[0].get_content()
 
 
-def test_promise_32_whoever_asks_sees_what_is_stored(people):
-    """By the link in the answer, after a button; as a page, and as a file."""
+def test_promise_32_a_person_sees_what_is_stored(people):
+    """The link in the answer shows the data after a button, as a page and as a file."""
     site = people()
     site.add()
     site.site.cli("requests", "answer", str(site.confirmed("access")))
@@ -294,8 +294,8 @@ def test_promise_32_whoever_asks_sees_what_is_stored(people):
     assert file.headers["Content-Disposition"] == 'attachment; filename="request-1.json"'
 
 
-def test_an_answer_can_be_read_for_two_weeks_and_then_names_nobody(people, clock):
-    """What is shown is read anew each time and kept nowhere; then the request is blank."""
+def test_an_answer_can_be_read_for_two_weeks_and_is_then_anonymised(people, clock):
+    """The data is read each time and not copied; then the request is anonymised."""
     site = people()
     site.add()
     site.site.cli("requests", "answer", str(site.confirmed("access")))
@@ -306,25 +306,25 @@ def test_an_answer_can_be_read_for_two_weeks_and_then_names_nobody(people, clock
     assert site.rights.book.find(1).email == ""
 
 
-def test_promise_32_an_answer_says_what_was_done_store_by_store(people):
-    """What was kept and why, which stores are not covered, and when archives expire: to the operator and to the person."""
+def test_promise_32_an_answer_reports_each_store(people):
+    """Operator and person see what was retained and why, uncovered stores, and the archives' expiry."""
     site = people()
     site.site.privacy.register_store("paper files")
     site.add()
     outcome = site.site.cli("requests", "answer", str(site.confirmed()))
     assert outcome.exit_code == 0
-    text, told = site.mails[-1].get_content(), outcome.output
-    assert "shop: 2 deleted, 2 anonymised" in told and "shop: 2 deleted, 2 made anonymous" in text
-    assert "kept: orders.address until 2036-05-08. The tax office asks for invoices." in told
+    text, output = site.mails[-1].get_content(), outcome.output
+    assert "shop: 2 deleted, 2 anonymised" in output and "shop: 2 deleted, 2 made anonymous" in text
+    assert "kept: orders.address until 2036-05-08. The tax office asks for invoices." in output
     assert "Kept: orders.address, until May 8, 2036. The reason: The tax office asks for invoices." in text
-    assert "paper files: not covered; see to it by hand." in told and "Not done by this answer: paper files." in text
-    assert "Archives may hold copies until 2026-08-06; after a restore run `flask privacy replay`." in told
+    assert "paper files: not covered; see to it by hand." in output and "Not done by this answer: paper files." in text
+    assert "Archives may hold copies until 2026-08-06; after a restore run `flask privacy replay`." in output
     assert "Archives may hold copies until August 6, 2026. If one is restored, this is done again." in text
     assert site.mentions("ada") == [] and site.rows(Account) == []
 
 
-def test_an_answered_deletion_leaves_no_address_behind(people, tmp_path):
-    """Nor does any other request of the same person, in any file of ours."""
+def test_an_answered_deletion_leaves_no_address(people, tmp_path):
+    """No other request of the person and no file of the extension has the address."""
     site = people()
     site.add("xylophone@shop.example")
     site.confirmed("access", "xylophone@shop.example", message="Quixotic")
@@ -336,8 +336,8 @@ def test_an_answered_deletion_leaves_no_address_behind(people, tmp_path):
     assert [request.state for request in site.rights.book.all()] == ["answered", "answered"]
 
 
-def test_promise_32_a_correction_is_done_by_its_answer(people):
-    """Of the fields that are named; the ledger keeps which, and no value."""
+def test_promise_32_an_answer_applies_the_correction(people):
+    """The named fields are corrected; the ledger has their names and no values."""
     site = people()
     site.add()
     outcome = site.site.cli("requests", "answer", str(site.confirmed("correct")), "--set", "name=Augusta")
@@ -345,8 +345,8 @@ def test_promise_32_a_correction_is_done_by_its_answer(people):
     assert "Augusta" not in str(site.site.ledger())
 
 
-def test_a_field_that_is_not_declared_is_not_corrected(people):
-    """A slip of the pen is told, with the fields there are, and the request stays as it is."""
+def test_an_undeclared_field_is_not_corrected(people):
+    """The error lists the declared fields, and the request stays as it is."""
     site = people()
     site.add()
     number = site.confirmed("correct")
@@ -359,16 +359,16 @@ def test_a_field_that_is_not_declared_is_not_corrected(people):
 @pytest.mark.parametrize(
     ("kind", "entry"), [("correct", "correction"), ("restrict", "restriction"), ("object", "objection")]
 )
-def test_promise_32_what_is_seen_to_by_hand_leaves_an_entry(people, kind, entry):
-    """With the request's number, so that a restore can be told from it."""
+def test_promise_32_a_manual_action_writes_an_entry(people, kind, entry):
+    """The entry has the request's number, so that a restore can be repaired."""
     site = people()
     outcome = site.site.cli("requests", "answer", str(site.confirmed(kind)), "--text", "We no longer write to you.")
     assert outcome.exit_code == 0 and "We no longer write to you." in site.mails[-1].get_content()
     assert [json.loads(row["detail"])["request"] for row in site.site.ledger(entry)] == [1]
 
 
-def test_promise_32_a_refusal_says_why_and_where_to_complain(people):
-    """GDPR art. 12(4)."""
+def test_promise_32_a_refusal_states_the_reason_and_where_to_complain(people):
+    """The mail has both, as GDPR art. 12(4) requires."""
     site = people()
     site.add()
     site.site.cli("requests", "answer", str(site.confirmed()), "--refuse", "A court asked us to keep it.")
@@ -378,8 +378,8 @@ def test_promise_32_a_refusal_says_why_and_where_to_complain(people):
     assert site.rights.book.find(1).state == "refused" and len(site.mentions("ada")) == 3
 
 
-def test_nobody_is_answered_before_they_are_known(people):
-    """Exit 2 and what to do; with how the operator knows them it goes."""
+def test_no_request_is_answered_before_verification(people):
+    """The command exits with 2 and the next step; with the operator's verification it succeeds."""
     site = people()
     site.ask()
     site.process()
@@ -388,8 +388,8 @@ def test_nobody_is_answered_before_they_are_known(people):
     assert site.site.cli("requests", "answer", "1", "--identity", "came to the shop").exit_code == 0
 
 
-def test_nothing_is_answered_twice(people):
-    """Nor is there an answer to what nobody asked."""
+def test_a_request_is_answered_once(people):
+    """Neither an answered nor an unknown request can be answered."""
     site = people()
     number = str(site.confirmed("object"))
     assert site.site.cli("requests", "answer", number).exit_code == 0
@@ -398,8 +398,8 @@ def test_nothing_is_answered_twice(people):
     assert says in site.site.cli("requests", "answer", "7").output
 
 
-def test_a_store_that_fails_leaves_the_request_open(people):
-    """What was done is done; answering again finishes it."""
+def test_a_failing_store_leaves_the_request_open(people):
+    """The finished stores stay done, and answering again completes it."""
     site, broken = people(), [True]
     site.site.privacy.register_store("list", erase=lambda subject: 1 / 0 if broken else 1)
     site.add()
@@ -412,7 +412,7 @@ def test_a_store_that_fails_leaves_the_request_open(people):
 
 
 def test_an_answer_to_access_waits_for_the_mail(people):
-    """For nothing else leads to it; what else is answered is answered, and the operator told."""
+    """Without the mail the person could not open the answer; other requests are answered, with a warning."""
     mails = []
     site = people(PRIVACY_SEND=mails.append)
     site.mails = mails
@@ -423,10 +423,10 @@ def test_an_answer_to_access_waits_for_the_mail(people):
     assert [request.state for request in site.rights.book.all()] == ["verified", "answered"]
 
 
-def test_signals_tell_of_each_step(people, clock):
-    """With the number, the sender the app; what is due soon is told once."""
-    site, told = people(), []
-    keep = {name: (lambda sender, number, name=name: told.append((name, number))) for name in SIGNALS_OF_REQUESTS}
+def test_a_signal_is_sent_for_each_step(people, clock):
+    """A signal has the request's number and the app; ``due_soon`` is sent once."""
+    site, sent = people(), []
+    keep = {name: (lambda sender, number, name=name: sent.append((name, number))) for name in SIGNALS_OF_REQUESTS}
     for name, signal in SIGNALS_OF_REQUESTS.items():
         signal.connect(keep[name], sender=site.site.app)
     number = site.confirmed("object")
@@ -434,12 +434,12 @@ def test_signals_tell_of_each_step(people, clock):
     site.process()
     site.process()
     site.site.cli("requests", "answer", str(number))
-    assert told == [("opened", 1), ("verified", 1), ("due_soon", 1), ("answered", 1)]
+    assert sent == [("opened", 1), ("verified", 1), ("due_soon", 1), ("answered", 1)]
 
 
 @pytest.mark.parametrize("code", WHOLE)
-def test_in_five_languages_form_and_mails_are_whole(people, code):
-    """Nothing on the pages falls back; the mails are in the language in which was asked."""
+def test_in_five_languages_form_and_mails_are_complete(people, code):
+    """No text falls back to English; the mails are in the language of the request."""
     site = people(PRIVACY_POLICY=policy())
     visitor = site.site.visitor(Accept_Language=code)
     texts = [visitor.get("/privacy/requests").text]
@@ -452,16 +452,16 @@ def test_in_five_languages_form_and_mails_are_whole(people, code):
     assert site.mails[0]["Content-Language"] == code
 
 
-def test_a_database_of_another_kind_is_refused(people):
-    """The setting, what it is, what it may be."""
+def test_a_database_of_an_unsupported_kind_is_rejected(people):
+    """The error has the setting, its value and the allowed values."""
     with pytest.raises(ValueError, match=r"PRIVACY_SMTP_URL is 'mail.example'; allowed: such as smtp://user:password@mail"):
         people(PRIVACY_SMTP_URL="mail.example")
     with pytest.raises(ValueError, match=r"PRIVACY_BASE_URL is 'shop.example'; allowed: such as https://shop.example\."):
         people(PRIVACY_BASE_URL="shop.example")
 
 
-def test_the_kinds_are_what_the_form_offers(people):
-    """And nothing is chosen beforehand."""
+def test_the_form_offers_the_kinds_of_requests(people):
+    """No kind is preselected."""
     text = people().site.visitor().get("/privacy/requests").text
     assert re.findall(r'type="radio" name="kind" value="(\w+)"', text) == list(book.KINDS) == KINDS
     assert " checked" not in text.partition("<main>")[2]
@@ -479,8 +479,8 @@ class _AwayOnce:
 
 
 @pytest.mark.parametrize("kind", ["delete", "correct"])
-def test_promise_33_an_answer_tells_what_a_failed_attempt_did(people, kind):
-    """Once the store that failed is mended: what the others did then, and what they kept, is in the answer and the mail."""
+def test_promise_33_an_answer_includes_what_a_failed_attempt_did(people, kind):
+    """After the failed store is repaired, the answer and the mail include what the others deleted and retained."""
     site, away = people(), _AwayOnce()
     site.add()
     site.site.privacy.register_store("list", erase=away, correct=away)
@@ -507,8 +507,8 @@ def _falls_over(message):
 @pytest.mark.parametrize(
     ("send", "says"), [(_bounces, "SMTPRecipientsRefused 550"), (_falls_over, "RuntimeError")], ids=["smtp", "callable"]
 )
-def test_a_bounce_leaves_nobodys_name(people, tmp_path, send, says):
-    """Nor does anything else that was written of a deletion, once it is closed: in no byte of the database."""
+def test_a_bounced_deletion_leaves_no_name(people, tmp_path, send, says):
+    """Once the deletion is closed, no byte of the database has the person's data."""
     site = people(PRIVACY_SEND=send)
     site.add()
     site.site.cli("requests", "open", "--kind", "delete", "--email", ADA, "--identity", f"{ADA} rang us up")
@@ -520,16 +520,16 @@ def test_a_bounce_leaves_nobodys_name(people, tmp_path, send, says):
     assert b"ada@" not in stored and (found.answer["text"], found.reason, len(found.answer["stores"])) == ("", "", 1)
 
 
-def test_half_a_character_is_replaced(people):
-    """JSON can say what no text may hold."""
+def test_a_lone_surrogate_is_replaced(people):
+    """JSON can encode a lone surrogate, which no valid text contains."""
     site = people()
     body = '{"kind": "access", "email": "ada@shop.example", "message": "a\\ud800"}'
     answer = site.site.visitor().post("/privacy/requests", data=body, content_type="application/json")
     assert answer.status_code == 303 and site.rights.book.find(1).message == "a?"
 
 
-def test_a_listeners_fault_undoes_no_request(people, caplog):
-    """It is counted and logged; whoever asked gets the same answer."""
+def test_a_failing_signal_receiver_undoes_no_request(people, caplog):
+    """The error is counted and logged, and the answer is the same."""
     site = people(TESTING=False)
 
     def falls_over(sender, number):
@@ -541,8 +541,8 @@ def test_a_listeners_fault_undoes_no_request(people, caplog):
     assert caplog.messages[-1] == "A listener failed; what was asked for is written down: no listener"
 
 
-def test_an_export_that_fails_says_which_store_and_exits_2(people):
-    """And nothing of the others is printed, for it would pass as the whole."""
+def test_a_failing_export_names_the_store_and_exits_with_2(people):
+    """No data of the other stores is printed, because it would look complete."""
     site = people()
     site.add()
     site.site.privacy.register_store("list", export=lambda subject: 1 / 0)

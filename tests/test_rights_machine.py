@@ -1,8 +1,7 @@
-"""Whatever is done in whatever order: no trace of who was erased, no lost decision, and a replay that changes nothing twice.
+"""Random operations in any order: no trace of erased persons, no lost decision, and an idempotent replay.
 
-Each test counts the steps that were really taken. ``make machine`` takes thousands of them and prints how many of which;
-``make faults`` plants one fault after the other in the code that keeps these promises, and says after how many steps the
-machine found it.
+Each test counts the steps taken. ``make machine`` runs thousands of steps and prints their counts. ``make faults`` injects
+one fault after another into the code that keeps these promises, and reports after how many steps the machine found it.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ import pytest
 from disks import Tables
 from machine import Machine, run
 
-STEPS = int(os.environ.get("PRIVACY_STEPS", "0"))  # of each database, for whoever has the time
+STEPS = int(os.environ.get("PRIVACY_STEPS", "0"))  # of each database, for longer runs
 LONG = 6 * 3600 if STEPS else 240
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]):
-    """Prints how many steps were taken, where many were asked for."""
+def report_steps(capsys: pytest.CaptureFixture[str]):
+    """Print the number of steps, if many were requested."""
 
     def say(where: str, taken) -> None:
         if STEPS:
@@ -34,10 +33,10 @@ def tell(capsys: pytest.CaptureFixture[str]):
 
 @pytest.mark.server
 @pytest.mark.timeout(LONG)
-def test_promise_34_no_order_of_events_brings_anybody_back(tell) -> None:
-    """On files, searched byte by byte after every step."""
+def test_promise_34_no_order_of_events_restores_an_erased_person(report_steps) -> None:
+    """The files are searched byte by byte after every step."""
     taken = run(Machine, wanted := STEPS or 240, shrink=not STEPS)
-    tell("SQLite", taken)
+    report_steps("SQLite", taken)
     assert taken.total() >= wanted
 
 
@@ -62,8 +61,8 @@ PARTS_OF_A_SERVER = ("ledger", "events", "rights", "shop")
 @pytest.mark.server
 @pytest.mark.xdist_group("postgres")
 @pytest.mark.timeout(LONG)
-def test_promise_34_no_order_of_events_brings_anybody_back_on_postgresql(on_a_server, tell) -> None:
-    """On a server, searched row by row after every step."""
+def test_promise_34_no_order_of_events_restores_an_erased_person_on_postgresql(on_a_server, report_steps) -> None:
+    """The databases are searched row by row after every step."""
     taken = run(on_a_server, wanted := STEPS or 120, shrink=not STEPS)
-    tell("PostgreSQL", taken)
+    report_steps("PostgreSQL", taken)
     assert taken.total() >= wanted
