@@ -1,4 +1,4 @@
-"""`flask privacy check --templates`: what the site's files load, store and run, held against the declaration."""
+"""`flask privacy check --templates`: loads, storage and scripts in the site's files, checked against the declaration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def loads(html):
 
 
 def scripted(source):
-    """What a script does: (line, host) or (line, kind, name)."""
+    """Return what a script does: (line, host) or (line, kind, name)."""
     found = of_page_script(source, Place("x.js", 1))
     return [
         (one.place.line, one.host) if isinstance(one, Load) else (one.place.line, one.kind, one.name)
@@ -32,14 +32,14 @@ def scripted(source):
 
 
 def gates(template):
-    """Under what each host of a template stands."""
+    """Return the consent that each host of a template requires."""
     traces = of_markup(pieces_of(template, Environment(extensions=["flask_mixamo_privacy.tags.ConsentTag"])), "x.html")
     return {found.host: found.place.gate for found in traces if isinstance(found, Load)}
 
 
 @pytest.fixture
 def scan(tiny):
-    """Builds a site of one file, and gives what `check --templates` says of it: (key, line)."""
+    """Builds a site of one file; returns the findings of `check --templates` as (key, line)."""
 
     def run(name, text, **config):
         site = tiny(PRIVACY_POLICY=with_services(cookies=(THEME,)), **config)
@@ -85,8 +85,8 @@ def scan(tiny):
         ("<script nonce=x>new Image().src = 'https://a.example/p.gif'</script>", ("a.example", "")),
     ],
 )
-def test_whatever_a_page_loads_from_another_host_is_seen(html, found):
-    """Every element and attribute that makes a browser ask another host."""
+def test_every_load_from_another_host_is_found(html, found):
+    """Every element and attribute that makes a browser request another host is found."""
     assert loads(html) == [found]
 
 
@@ -105,8 +105,8 @@ def test_whatever_a_page_loads_from_another_host_is_seen(html, found):
         "<p>&lt;script src='https://a.example/x.js'></p>",
     ],
 )
-def test_what_loads_nothing_is_left_alone(html):
-    """A link is followed by the visitor, and a comment does nothing."""
+def test_an_element_that_loads_nothing_is_ignored(html):
+    """Links load nothing until a visitor follows them, and comments load nothing."""
     assert loads(html) == []
 
 
@@ -152,8 +152,8 @@ def test_what_loads_nothing_is_left_alone(html):
         ('}} if ( fetch("https://a.example/")', (1, "a.example")),
     ],
 )
-def test_what_a_script_keeps_or_asks_for_is_seen_with_its_line(source, found):
-    """Cookies, storage and requests, as far as names and hosts are written out; a syntax error hides nothing."""
+def test_storage_and_requests_of_a_script_are_found_with_their_lines(source, found):
+    """Literal names and hosts of cookies, storage and requests are found; a syntax error hides none."""
     assert scripted(source) == [found]
 
 
@@ -175,13 +175,13 @@ def test_what_a_script_keeps_or_asks_for_is_seen_with_its_line(source, found):
         "fetch(`https://${host}/`)",
     ],
 )
-def test_reading_deleting_and_going_elsewhere_are_no_traces(source):
-    """Only what is kept or asked for counts."""
+def test_reading_deleting_and_navigating_are_no_traces(source):
+    """Only storing and requesting count."""
     assert scripted(source) == []
 
 
-def test_a_very_deep_script_is_read_to_its_end():
-    """A minified file nests further than Python's stack."""
+def test_a_deeply_nested_script_is_scanned_to_its_end():
+    """A minified file may be nested deeper than Python's stack."""
     assert scripted("(" * 5000 + "1" + ")" * 5000 + ';fetch("https://a.example/")') == [(1, "a.example")]
 
 
@@ -200,8 +200,8 @@ def test_a_very_deep_script_is_read_to_its_end():
         ("p { mask: cross-fade(url(/own.png), url('//a.example/p.png')) }", ("a.example", "image")),
     ],
 )
-def test_what_a_style_sheet_loads_is_seen(sheet, found):
-    """Fonts and pictures of another company count its visitors too."""
+def test_loads_of_a_style_sheet_are_found(sheet, found):
+    """Fonts and images of another host are found, because they reveal its visitors too."""
     assert [(one.host, one.what) for one in of_stylesheet(sheet, Place("x.css", 1))] == [found]
 
 
@@ -214,20 +214,20 @@ def test_what_a_style_sheet_loads_is_seen(sheet, found):
         'a[href="https://a.example/"]::after { content: "https://a.example/" }',
     ],
 )
-def test_an_address_that_a_style_sheet_only_names_is_left_alone(sheet):
-    """A namespace, a condition, a selector and a text to show load nothing."""
+def test_a_url_that_a_style_sheet_does_not_load_is_ignored(sheet):
+    """A namespace, a condition, a selector and a text load nothing."""
     assert list(of_stylesheet(sheet, Place("x.css", 1))) == []
 
 
-def test_a_template_is_read_around_its_jinja():
-    """An address that an expression makes is nobody's to know, and one that names its host is."""
+def test_a_template_is_scanned_around_its_jinja_code():
+    """A URL of an expression is unknown, and one with a literal host is found."""
     assert gates("{% for url in urls %}<img src='{{ url }}'><img src='https://{{ host }}/'>{% endfor %}") == {}
     assert list(gates("<img src='https://a.example/{{ name }}.gif'>")) == ["a.example"]
     assert gates("{# <img src='https://a.example/'> #}") == {}
 
 
-def test_lines_are_the_file_s_own():
-    """Also below Jinja tags that take their white space with them."""
+def test_line_numbers_are_those_of_the_file():
+    """Line numbers are right below Jinja tags that strip white space."""
     template = "{%- if a -%}\n\n<p>\n{%- endif %}\n{# a\ncomment #}\n<script>\nfetch('https://a.example/')</script>"
     traces = of_markup(pieces_of(template, Environment()), "x.html")
     assert [found.place.line for found in traces if isinstance(found, Load)] == [8]
@@ -258,8 +258,8 @@ def test_lines_are_the_file_s_own():
         ('{% if current_consent.state("media") == "refused" %}<img src=//a.example>{% endif %}', None),
     ],
 )
-def test_what_stands_under_a_consent_is_known(template, gate):
-    """By the tag, or by a test of current_consent."""
+def test_the_consent_around_an_element_is_recognised(template, gate):
+    """The consent tag and a test of current_consent are recognised."""
     assert gates(template) == {"a.example": gate}
 
 
@@ -267,8 +267,8 @@ def test_what_stands_under_a_consent_is_known(template, gate):
     ("element", "load"),
     [("script", "fetch('//{}.example');"), ("style", "p {{ background: url(//{}.example) }}")],
 )
-def test_a_consent_around_lines_of_a_script_or_a_style_sheet_is_known(element, load):
-    """It goes for the lines within it, and for none before or after; on a line of both, for none."""
+def test_the_consent_around_lines_of_a_script_or_style_sheet_is_recognised(element, load):
+    """The consent covers the complete lines inside the block, and no other line."""
     allowed = '{% if current_consent.allows("media") %}'
     lines = (load.format("a"), allowed, load.format("b"), "{% else %}", load.format("c"), "{% endif %}")
     mixed = f"{load.format('d')}{allowed}{load.format('e')}{{% endif %}}"
@@ -291,8 +291,8 @@ def test_a_consent_around_lines_of_a_script_or_a_style_sheet_is_known(element, l
         ("static/x.html", "\n<img src='//evil.example'>", "host-not-declared"),
     ],
 )
-def test_what_is_not_declared_or_not_asked_for_fails_the_check(scan, name, text, key):
-    """Each with its file and line, exit code 1."""
+def test_an_undeclared_or_ungated_load_fails_the_check(scan, name, text, key):
+    """Each finding has its file and line, and the exit code is 1."""
     assert scan(name, text) == ([(key, 2)], 1)
 
 
@@ -308,8 +308,8 @@ def test_what_is_not_declared_or_not_asked_for_fails_the_check(scan, name, text,
         ("static/x.txt", '<script src="https://evil.example/x.js"></script>'),
     ],
 )
-def test_what_is_declared_and_asked_for_passes(scan, name, text):
-    """Nothing is said of it, exit code 0."""
+def test_a_declared_and_gated_load_passes(scan, name, text):
+    """There is no finding, and the exit code is 0."""
     assert scan(name, text, PRIVACY_BASE_URL="https://shop.example") == ([], 0)
 
 
@@ -323,13 +323,13 @@ def test_what_is_declared_and_asked_for_passes(scan, name, text):
         ("static/x.js", "\nlocalStorage[name] = 1", "unreadable"),
     ],
 )
-def test_what_cannot_be_judged_is_a_warning(scan, name, text, key):
-    """Inline script and names made at run time: exit code 0, for the audit to look at."""
+def test_what_a_scan_cannot_decide_is_a_warning(scan, name, text, key):
+    """Inline scripts and computed names are warnings for the audit, and the exit code is 0."""
     assert scan(name, text) == ([(key, 2)], 0)
 
 
-def test_the_terminal_gives_a_place_to_click_on_and_what_to_do(tiny):
-    """File and line first, as compilers do."""
+def test_the_terminal_shows_a_clickable_location_and_the_next_step(tiny):
+    """File and line are first, as in a compiler's output."""
     site = tiny()
     site.app.root_path = str(site.folder.parent)
     path = site.folder.parent / "static" / "x.js"
@@ -345,8 +345,8 @@ def test_the_terminal_gives_a_place_to_click_on_and_what_to_do(tiny):
     )
 
 
-def test_without_its_parsers_the_check_says_what_to_install(tiny, monkeypatch):
-    """Exit code 2: it could not look."""
+def test_without_its_parsers_the_check_names_the_extra_to_install(tiny, monkeypatch):
+    """The exit code is 2."""
     monkeypatch.setattr("flask_mixamo_privacy.scan.sources.find_spec", lambda name: None)
     outcome = tiny().cli("check", "--templates")
     assert outcome.exit_code == 2
@@ -357,7 +357,7 @@ def test_without_its_parsers_the_check_says_what_to_install(tiny, monkeypatch):
 
 
 def test_the_example_s_own_files_pass():
-    """The shop's templates, scripts and style sheets."""
+    """The shop's templates, scripts and style sheets have no finding."""
     from example_site import create_app
 
     outcome = create_app().test_cli_runner().invoke(args=["privacy", "check", "--templates", "--json"])
@@ -365,13 +365,13 @@ def test_the_example_s_own_files_pass():
 
 
 @pytest.mark.parametrize("address", ["", "/x", "x.png", "data:image/gif;base64,AA//BB", "mailto:a@b.example", "#//x"])
-def test_an_address_without_a_host_names_none(address):
-    """Nothing of this site's own is taken for another's."""
+def test_a_url_without_a_host_has_no_host(address):
+    """A URL of the site itself is not mistaken for another host's."""
     assert host_in(address) == ""
 
 
 def test_a_stored_name_may_be_declared_by_a_pattern(tiny):
-    """As cookies of many services are: ``_ga_*``."""
+    """A service's cookies may be declared by a pattern such as ``_ga_*``."""
     from flask_mixamo_privacy.scan.rules import Rules
 
     rules = Rules(with_services(cookies=(Cookie("_ga_*", "media", "13 months", "Counts.", kind="js"),)))

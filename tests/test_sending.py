@@ -1,4 +1,4 @@
-"""Whether a mail may go is asked when it leaves: by smtplib and by Flask-Mailman, to a real mail server."""
+"""Mail permission at the time of sending, by smtplib and by Flask-Mailman, with a real mail server."""
 
 import smtplib
 
@@ -27,16 +27,16 @@ def server(shop, office):
         yield server
 
 
-def test_promise_26_opted_out_between_the_two_is_not_sent(shop, server, office):
-    """The mail was made while the opt-in stood, and the list too; the answer says why it was held back."""
+def test_promise_26_a_mail_to_a_person_who_opted_out_meanwhile_is_not_sent(shop, server, office):
+    """The mail was created before the opt-out; the result states why it was held back."""
     mails = [shop.mail(to=to) for to in (ADA, "bob@shop.example")]
     shop.privacy.opt_out(ADA)
     assert [server.send_message(mail) for mail in mails] == [{ADA: (550, b"opted-out")}, {}]
     assert [to for to, _ in office.mails] == ["bob@shop.example"] and shop.here.mail.held_back == {"opted-out": 1}
 
 
-def test_promise_26_what_arrives_can_be_stopped(shop, server, office):
-    """It carries its own two ways out, and a Message-ID by which a reply is known; the label stays at home."""
+def test_promise_26_a_mail_that_arrives_can_be_stopped(shop, server, office):
+    """It has two ways to unsubscribe and a Message-ID for replies, and no internal label."""
     server.send_message(shop.mail())
     ((_, mail),) = office.mails
     assert mail["List-Unsubscribe"].replace("\n", "") == shop.privacy.unsubscribe_headers(ADA)["List-Unsubscribe"]
@@ -44,16 +44,16 @@ def test_promise_26_what_arrives_can_be_stopped(shop, server, office):
     assert "Privacy-Class" not in mail and len(mail.get_all("Message-ID")) == 1
 
 
-def test_promise_26_each_gets_their_own_way_out(shop, server, office):
-    """Also where one mail is for several, some of whom may not get it."""
+def test_promise_26_each_recipient_gets_an_own_unsubscribe_link(shop, server, office):
+    """This also holds for one mail to several recipients, some of whom opted out."""
     shop.privacy.opt_out("bob@shop.example")
     held_back = server.send_message(shop.mail(to=f"{ADA}, bob@shop.example, eve@shop.example"))
     assert held_back == {"bob@shop.example": (550, b"opted-out"), "eve@shop.example": (550, b"no-opt-in")}
     assert [(to, shop.token() in mail["List-Unsubscribe"]) for to, mail in office.mails] == [(ADA, True)]
 
 
-def test_promise_25_a_mail_that_does_not_say_what_it_is_goes_nowhere(shop, server, office):
-    """Neither as a message nor as text."""
+def test_promise_25_a_mail_without_a_class_is_not_sent(shop, server, office):
+    """Neither a message object nor a text is sent without a class."""
     mail = shop.mail()
     del mail["Privacy-Class"]
     with pytest.raises(MailClassError):
@@ -64,7 +64,7 @@ def test_promise_25_a_mail_that_does_not_say_what_it_is_goes_nowhere(shop, serve
 
 
 def test_promise_37_receipts_and_password_resets_arrive_after_an_opt_out(shop, server, office):
-    """And the newsletter does not; what is no marketing has no List-Unsubscribe."""
+    """The newsletter does not arrive, and service mail has no List-Unsubscribe."""
     shop.privacy.opt_out(ADA)
     server.send_message(shop.mail("service", subject="Receipt", reference="order 1017"))
     server.sendmail("shop@shop.example", ADA, shop.mail("service", subject="Reset", reference="account ada").as_string())
@@ -72,19 +72,19 @@ def test_promise_37_receipts_and_password_resets_arrive_after_an_opt_out(shop, s
     assert office.subjects() == ["Receipt", "Reset"] and "List-Unsubscribe" not in office.mails[0][1]
 
 
-def test_the_wrapper_is_the_connection_in_all_else(server):
-    """What a site calls of smtplib's works as before."""
+def test_the_wrapper_behaves_like_the_connection_otherwise(server):
+    """Other methods of smtplib work as before."""
     assert server.ehlo()[0] == 250 and server.has_extn("8bitmime")
 
 
 def mailman(shop):
-    shop.site.app.testing = False  # else Flask-Mailman keeps everything to itself
+    shop.site.app.testing = False  # otherwise Flask-Mailman keeps the mails in memory
     return Mail(shop.site.app)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_mailman")
-def test_promise_26_flask_mailman_asks_as_the_mail_leaves(shop, office):
-    """By its backend; the same labels, the same headers."""
+def test_promise_26_flask_mailman_checks_the_permission_when_the_mail_leaves(shop, office):
+    """Its backend uses the same labels and headers."""
     connection = mailman(shop).get_connection()
     label = shop.privacy.mail_class("marketing", list="marketing")
     mails = [
@@ -98,8 +98,8 @@ def test_promise_26_flask_mailman_asks_as_the_mail_leaves(shop, office):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:flask_mailman")
-def test_promise_37_flask_mailman_lets_service_mail_through(shop, office):
-    """To everybody at once, as it was made; one that says nothing of itself raises."""
+def test_promise_37_flask_mailman_sends_service_mail(shop, office):
+    """Service mail is sent unchanged to all recipients at once; one without a class raises."""
     mailman(shop)
     shop.privacy.opt_out(ADA)
     label = shop.privacy.mail_class("service", "order 1017")
@@ -109,22 +109,22 @@ def test_promise_37_flask_mailman_lets_service_mail_through(shop, office):
         MailmanMessage("News", "Hello", "shop@shop.example", [ADA]).send()
 
 
-def test_a_site_may_send_by_the_way_it_set_up_for_requests(shop):
-    """PRIVACY_SEND or PRIVACY_SMTP_URL, with the same check."""
+def test_a_site_may_send_by_the_transport_of_its_requests(shop):
+    """PRIVACY_SEND and PRIVACY_SMTP_URL are used with the same check."""
     assert shop.privacy.send(shop.mail()) == {} and shop.mails[0]["List-Unsubscribe-Post"]
     shop.privacy.opt_out(ADA)
     assert shop.privacy.send(shop.mail()) == {ADA: (550, b"opted-out")} and len(shop.mails) == 1
 
 
-def test_promise_26_nobody_gets_it_by_standing_beside_somebody_who_may(shop):
-    """A mail for several is handed over for each who may get it, and names nobody else."""
+def test_promise_26_each_permitted_recipient_gets_a_separate_mail(shop):
+    """A person without permission gets no mail, and no mail names another recipient."""
     shop.privacy.opt_out("bob@shop.example")
     shop.privacy.send(shop.mail(to=f"{ADA}, bob@shop.example"))
     assert [mail["To"] for mail in shop.mails] == [ADA]
 
 
-def test_without_a_way_out_sending_says_so(tiny):
-    """And names the settings."""
+def test_without_a_transport_sending_raises(tiny):
+    """The error names the settings."""
     with (
         Shop(tiny, PRIVACY_SEND=None) as shop,
         pytest.raises(MailError, match="set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL"),

@@ -1,4 +1,4 @@
-"""Settings: checked once, with errors that say what to do."""
+"""Settings: validated once, with errors that state the next step."""
 
 import pytest
 from flask import Flask
@@ -20,8 +20,8 @@ def settings_found(app):
     return [line for line in found if line.startswith("error: ") and "PRIVACY_" in line]
 
 
-def test_check_finds_a_setting_that_comes_too_late_or_that_there_is_not(tmp_path):
-    """Nothing else would say that the site goes without it."""
+def test_check_finds_an_unknown_setting_and_one_that_is_set_too_late(tmp_path):
+    """Without the check such a setting has no effect, silently."""
     app = app_with(tmp_path, PRIVACY_CPS="enforce", PRIVACY_NOTHING=1, PRIVACY_MIN_CELL=7, PRIVACY_CSP="off")
     Privacy(app)
     app.config.update(PRIVACY_CSP="enforce", PRIVACY_KEYS={"key": "what nobody may read in a log"})
@@ -36,8 +36,8 @@ def test_check_finds_a_setting_that_comes_too_late_or_that_there_is_not(tmp_path
     ]
 
 
-def test_check_warns_of_a_cache_that_shows_one_visitors_page_to_the_next(tmp_path):
-    """Flask-Caching knows nothing of Vary."""
+def test_check_warns_of_a_cache_that_ignores_vary(tmp_path):
+    """Flask-Caching ignores Vary, so it might send one visitor's page to another."""
     app = app_with(tmp_path, CACHE_TYPE="SimpleCache")
     Privacy(app)
     app.add_url_rule("/", "home", Cache(app).cached()(lambda: "home"))
@@ -95,23 +95,23 @@ def test_check_warns_of_a_cache_that_shows_one_visitors_page_to_the_next(tmp_pat
          "else the browser."),
     ],
 )  # fmt: skip
-def test_a_setting_that_cannot_work_says_what_to_do(tmp_path, name, value, sentence):
-    """Its name, the value got, what is allowed, the next step; a secret in it is not repeated."""
+def test_an_invalid_setting_raises_with_the_next_step(tmp_path, name, value, sentence):
+    """The error has name, value, allowed values and next step, and never a secret."""
     with pytest.raises(SettingError) as raised:
         Privacy(app_with(tmp_path, **{name: value}))
     assert str(raised.value) == sentence
 
 
-def test_every_setting_is_filled_in_and_has_a_sentence(tmp_path):
-    """What a site left out is there afterwards, and the table says of each what it does."""
+def test_every_setting_has_a_default_and_a_description(tmp_path):
+    """An omitted setting has its default, and the table describes each setting."""
     app = app_with(tmp_path)
     Privacy(app)
     assert all(name in app.config for name in DEFAULTS)
     assert all(row.sentence.endswith(".") or "…" in row.sentence for row in ROWS.values())
 
 
-def test_initialised_twice_says_what_was_meant(tmp_path):
-    """Either form, once an app."""
+def test_a_second_initialisation_raises(tmp_path):
+    """Either form of initialisation is allowed once per app."""
     app = app_with(tmp_path)
     privacy = Privacy(app)
     with pytest.raises(AlreadyInitialised) as raised:
@@ -122,14 +122,14 @@ def test_initialised_twice_says_what_was_meant(tmp_path):
     )
 
 
-def test_an_app_that_was_never_initialised_says_so(tmp_path):
-    """Instead of an AttributeError from within."""
+def test_an_uninitialised_app_raises_a_clear_error(tmp_path):
+    """The error is not an AttributeError."""
     with app_with(tmp_path).test_request_context(), pytest.raises(NotInitialised, match="does not know Privacy yet"):
         current_consent.allows("statistics")
 
 
 def test_one_extension_serves_several_apps(tmp_path):
-    """Each with its own prefix, its own key and its own log."""
+    """Each app has its own prefix, key and log."""
     privacy, apps = Privacy(), [app_with(tmp_path / name, PRIVACY_URL_PREFIX=f"/{name}") for name in ("one", "two")]
     for app in apps:
         privacy.init_app(app)
@@ -139,7 +139,7 @@ def test_one_extension_serves_several_apps(tmp_path):
 
 
 def test_init_app_touches_no_disk_and_starts_no_thread(tmp_path):
-    """Building an app is free of effects."""
+    """Building an app has no side effects."""
     import threading
 
     before = threading.active_count()

@@ -1,4 +1,4 @@
-"""The example shop: six points of collection and one for postings, each with its notice; a licensed download."""
+"""The example shop: six collection points, a form for postings and a licensed download."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from flask_mixamo_privacy.policy import OWN_COOKIES, Contact
 pytestmark = pytest.mark.usefixtures("clock")
 
 MAILING = ("newsletter", "May", "--text", __file__)
-#: Of each point the form's page, and what a person types there.
+#: The form's page of each point, and a person's input.
 POINTS = {
     "registration": ("/register", {"email": ADA, "password": "a long password"}),
     "licence": ("/privacy/licence/licence", {"acceptance": "yes"}),
@@ -39,7 +39,7 @@ def point(request):
 
 @pytest.fixture
 def visitor(shop, point):
-    """Somebody who can see the form of this point."""
+    """A visitor who may open the form of this point."""
     visitor = shop.test_client()
     if point == "account":
         fill(visitor, "registration")
@@ -51,13 +51,13 @@ def site(shop):
 
 
 def collected(shop, point):
-    """What the ledger has of a point, the newest last."""
+    """Return the ledger's entries of a point, the newest last."""
     rows = [dict(row) | json.loads(row["detail"]) for row in site(shop).ledger.entries("collection", "acceptance")]
     return [row for row in rows if row["point"] == point]
 
 
 def form_at(visitor, path):
-    """The form with a notice on this page: its markup, where it goes, and its hidden fields."""
+    """Return the form's markup, its action and its hidden fields."""
     text = visitor.get(path).text.partition("<main")[2]
     form = next(part for part in re.split("(?=<form)", text) if "privacy_notice" in part).partition("</form>")[0]
     inputs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", form)]
@@ -72,14 +72,14 @@ def fill(visitor, point, **more):
 
 
 def test_promise_09_the_notice_is_shown(shop, visitor, point):
-    """In the words of the declaration, in the form itself, and no box of it is ticked."""
+    """The form has the declared notice, and no checkbox is ticked."""
     declared = next(each for each in site(shop).policy.collection if each.id == point)
     form, _, _ = form_at(visitor, POINTS[point][0])
     assert declared.notice["en"] in unescape(form) and "Privacy policy</a>" in form and " checked" not in form
 
 
-def test_promise_09_a_record_is_written_under_the_version_in_force(shop, visitor, point):
-    """Time, version, digest of the words shown, and names of fields; no value of what was typed."""
+def test_promise_09_a_record_has_the_version_in_force(shop, visitor, point):
+    """The record has time, version, digest and field names, and no value."""
     assert fill(visitor, point).status_code == 303
     [row] = collected(shop, point)
     assert (row["at"], row["policy"], row["source"]) == ("2026-05-08T12:00:00.000Z", "2026-11-24", "form")
@@ -87,14 +87,14 @@ def test_promise_09_a_record_is_written_under_the_version_in_force(shop, visitor
     assert not [value for value in POINTS[point][1].values() if len(value) > 4 and value in str(row)]
 
 
-def test_promise_10_what_nobody_declared_is_dropped(shop, visitor, point):
-    """An extra field reaches no table, and is counted."""
+def test_promise_10_an_undeclared_field_is_dropped(shop, visitor, point):
+    """An extra field is stored in no table, and is counted."""
     assert fill(visitor, point, shoe_size="fortytwo").status_code == 303
     assert [row["dropped"] for row in collected(shop, point)] == [1]
 
 
-def test_promise_10_what_is_required_is_asked_for(shop, visitor, point):
-    """An empty form is answered 400 in the shop's own frame, and nothing is on record."""
+def test_promise_10_required_fields_are_checked(shop, visitor, point):
+    """An empty form is answered 400 in the shop's own layout, and nothing is recorded."""
     _, action, hidden = form_at(visitor, POINTS[point][0])
     answer = visitor.post(action, data={name: value for name, value in hidden.items() if name != "order"})
     assert answer.status_code == 400 and "wordmark" in answer.text and "Please" in answer.text
@@ -110,20 +110,20 @@ def test_promise_10_what_is_required_is_asked_for(shop, visitor, point):
         ("newsletter", {"email": "ada"}, "Please give a whole e-mail address."),
     ],
 )
-def test_what_the_shop_cannot_use_is_said_in_the_form(shop, visitor, point, typed, says):
-    """With what was typed still in it; whoever did not get through is signed up to nothing."""
+def test_an_input_that_the_shop_rejects_is_explained_in_the_form(shop, visitor, point, typed, says):
+    """The form keeps its input, and a rejected form signs no one up."""
     answer = fill(visitor, point, **typed)
     assert answer.status_code == 422 and says in answer.text and list(site(shop).ledger.entries("opt-in")) == []
 
 
-def test_a_second_account_for_one_address_is_not_made(shop):
-    """And the form says why."""
+def test_a_second_account_for_one_address_is_not_created(shop):
+    """The form states the reason."""
     fill(shop.test_client(), "registration")
     assert "There is an account with this address already." in fill(shop.test_client(), "registration").text
 
 
 def test_promise_31_a_review_without_the_acknowledgement_is_not_posted(shop):
-    """400; with it everybody reads it, and nobody is shown an address."""
+    """It is answered 400; an acknowledged review is public, without an address."""
     visitor = shop.test_client()
     fill(visitor, "registration")
     _, action, hidden = form_at(visitor, "/animations/walk")
@@ -135,7 +135,7 @@ def test_promise_31_a_review_without_the_acknowledgement_is_not_posted(shop):
 
 
 def test_promise_06_a_clip_is_downloaded_under_the_licence(shop):
-    """Not without signing in, nor without having accepted, nor without having ordered it."""
+    """The download needs a login, an accepted licence and an order."""
     visitor = shop.test_client()
     assert visitor.get("/animations/walk/download").location.startswith("/login")
     visitor.post("/login", data={"name": "customer", "password": "demo"})
@@ -147,8 +147,8 @@ def test_promise_06_a_clip_is_downloaded_under_the_licence(shop):
     assert visitor.get("/animations/kick/download").location == "/animations/kick"
 
 
-def test_what_is_ordered_comes_on_the_shelf_of_its_account(shop):
-    """And on nobody else's; a guest's comes on none."""
+def test_an_order_is_listed_in_its_account(shop):
+    """It is in no other account, and a guest's order is in none."""
     guest, ada, eve = (shop.test_client() for _ in range(3))
     for visitor, email in ((ada, ADA), (eve, "eve@mail.example")):
         fill(visitor, "registration", email=email)
@@ -157,7 +157,7 @@ def test_what_is_ordered_comes_on_the_shelf_of_its_account(shop):
 
 
 def test_promise_28_each_company_gets_its_own_fields_alone(shop):
-    """The payment service no address of the invoice, the mail service the address of mail and nothing else."""
+    """The payment service gets no invoice address, and the mail service only the e-mail address."""
     fill(shop.test_client(), "purchase")
     found = json.loads(command(shop, "privacy", "disclosures", "--json"))
     assert [(row["recipient"], row["fields"], row["purpose"]) for row in found] == [
@@ -166,8 +166,8 @@ def test_promise_28_each_company_gets_its_own_fields_alone(shop):
     ]
 
 
-def test_promise_20_a_child_gets_no_newsletter(shop, mails):
-    """In this browser with any year; the address is on no list, and no birth date anywhere."""
+def test_promise_20_a_minor_gets_no_newsletter(shop, mails):
+    """A later birth date in this browser changes nothing; no list has the address and no file the date."""
     visitor = shop.test_client()
     assert [fill(visitor, "newsletter", **born(year)).status_code for year in (2016, 1990)] == [403, 403]
     assert site(shop).mail.marketing.of(ADA) == []
@@ -176,15 +176,15 @@ def test_promise_20_a_child_gets_no_newsletter(shop, mails):
     assert command(shop, *MAILING) == "sent: 1\n" and [mail["To"] for mail in mails] == ["old@mail.example"]
 
 
-def test_promise_19_a_child_who_is_known_later_gets_none_either(shop, mails):
-    """Left out of the mailing, and counted."""
+def test_promise_19_a_person_later_known_as_a_minor_gets_none_either(shop, mails):
+    """The minor is left out of the mailing and counted."""
     fill(shop.test_client(), "newsletter")
     command(shop, "privacy", "minors", "add", ADA)
     assert command(shop, *MAILING) == "minor: 1\n" and mails == []
 
 
 def test_promise_26_the_list_alone_is_no_opt_in(shop, mails):
-    """An address that somebody put into the shop's database gets nothing."""
+    """An address that was inserted into the shop's database gets no newsletter."""
     from example_site.database import session
 
     with shop.app_context(), session() as open_session, open_session.begin():
@@ -192,22 +192,22 @@ def test_promise_26_the_list_alone_is_no_opt_in(shop, mails):
     assert command(shop, *MAILING) == "no-opt-in: 1\n" and mails == []
 
 
-def test_a_newsletter_needs_to_know_where_the_shop_is(shop, mails):
-    """For the links in it; the command says which setting is missing, and nothing is sent."""
+def test_a_newsletter_needs_the_base_url_of_the_shop(shop, mails):
+    """The links need it; the command names the missing setting and sends nothing."""
     fill(shop.test_client(), "newsletter")
     shop.testing = False
     assert "Error: The links in a mail need a host: set PRIVACY_BASE_URL" in command(shop, *MAILING, code=1) and mails == []
 
 
-def test_the_shop_sells_while_its_post_is_away(shop, mails, caplog):
-    """That the receipt was not sent is in the site's log, without the address."""
+def test_the_shop_sells_while_its_mail_server_is_unavailable(shop, mails, caplog):
+    """The log reports the unsent receipt without the address."""
     shop.extensions["mixamo_privacy"].site(shop).mailer._send = lambda mail: (_ for _ in ()).throw(OSError("away"))
     assert fill(shop.test_client(), "purchase").location == "/animations/walk/ordered"
     assert "A mail was not sent: away" in caplog.text and ADA not in caplog.text and mails == []
 
 
-def test_a_password_is_chosen_anew_by_a_link_that_works_once(shop, mails, clock):
-    """For an hour; the page says the same whether there is such an account."""
+def test_a_password_is_reset_by_a_link_that_works_once(shop, mails, clock):
+    """The link works for an hour, and the page does not reveal whether the account exists."""
     visitor = shop.test_client()
     fill(visitor, "registration")
     pages = {visitor.post("/password", data={"email": email}).text for email in (ADA, "nobody@mail.example")}
@@ -222,8 +222,8 @@ def test_a_password_is_chosen_anew_by_a_link_that_works_once(shop, mails, clock)
     assert visitor.get(later).status_code == visitor.get("/password/x").status_code == 410
 
 
-def test_nobody_inherits_the_session_of_who_was_erased(shop):
-    """An account's number is not given out again."""
+def test_no_new_account_inherits_the_session_of_an_erased_one(shop):
+    """An account's number is not used again."""
     ada, eve = shop.test_client(), shop.test_client()
     fill(ada, "registration")
     command(shop, "privacy", "erase", "--subject", ADA)
@@ -232,19 +232,19 @@ def test_nobody_inherits_the_session_of_who_was_erased(shop):
 
 
 def test_promise_32_a_deletion_reaches_every_table(shop, tmp_path):
-    """After ``flask privacy erase --subject`` nothing in the shop's database names the person."""
+    """After ``flask privacy erase --subject`` no table of the shop identifies the person."""
     visitor = shop.test_client()
     for point in ("registration", "account", "purchase", "newsletter", "posting"):
         assert fill(visitor, point).status_code == 303
     fill(visitor, "feedback", email=ADA)
-    for expected in (5, 0):  # lines of the account, the order, the newsletter, the review and the feedback
+    for expected in (5, 0):  # rows of the account, the order, the newsletter, the review and the feedback
         with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
             assert sum(ADA in line for line in connection.iterdump()) == expected
         command(shop, "privacy", "erase", "--subject", ADA)
 
 
 def test_promise_05_purchases_use_and_support_are_covered(shop):
-    """Each by a form that collects for it, and the page of each says so."""
+    """Each purpose has a form that collects for it and names it."""
     served = {purpose: point for point in site(shop).policy.collection for purpose in point.purposes}
     page = unescape(shop.test_client().get("/privacy/").text)
     for purpose in ("purchase", "use", "support"):
@@ -252,8 +252,8 @@ def test_promise_05_purchases_use_and_support_are_covered(shop):
 
 
 def test_promise_17_the_log_is_loaded_and_reported_without_the_shops_database(tmp_path):
-    """Only the log and its store are read: the shop's own database may be away."""
-    shop = open_shop(tmp_path, SHOP_DATABASE_URL=f"sqlite:///{tmp_path}")  # a folder is no database
+    """Loading and reporting read the log and its store alone."""
+    shop = open_shop(tmp_path, SHOP_DATABASE_URL=f"sqlite:///{tmp_path}")  # a folder is not a database
     visitor = shop.test_client()
     visitor.post("/privacy/consent", data={"choice": "accept_all"})
     assert visitor.get("/studio").status_code == 200
@@ -262,7 +262,7 @@ def test_promise_17_the_log_is_loaded_and_reported_without_the_shops_database(tm
 
 
 def test_promise_44_one_contact_is_used_everywhere(tmp_path, mails):
-    """Changed in the declaration, it is another one on the page and in every mail."""
+    """A changed contact is used on the page and in every mail."""
     declared = read(Path(create_app.__code__.co_filename).parent / "privacy.toml")
     policy = replace(declared, contact=Contact("Pacework, new", "new@pacework.example"))
     shop = open_shop(tmp_path, PRIVACY_POLICY=policy, PRIVACY_SEND=mails.append)
@@ -273,7 +273,7 @@ def test_promise_44_one_contact_is_used_everywhere(tmp_path, mails):
 
 
 def test_the_declaration_and_the_shop_agree(shop):
-    """`flask privacy check` has nothing to say, and every cookie of the forms is declared."""
+    """`flask privacy check` has no finding, and every cookie of the forms is declared."""
     assert command(shop, "privacy", "check") == "Nothing to mend.\n"
     declared = {cookie.name for cookie in site(shop).policy.cookies if cookie.name.startswith("privacy_")}
     assert declared == {"privacy_age", "privacy_licence", "privacy_events", *OWN_COOKIES}

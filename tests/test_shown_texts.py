@@ -1,4 +1,4 @@
-"""``resolve_shown``: the text that a form's hidden field names."""
+"""``resolve_shown``: the text that a form's hidden field identifies."""
 
 from dataclasses import replace
 from functools import partial
@@ -28,18 +28,18 @@ def test_the_current_text_is_resolved_in_any_language(text, code):
 
 
 def test_a_corrected_text_is_valid_if_the_ledger_has_it():
-    """The form asked the same, so the ledger's copy is the text."""
+    """The form asked the same question, so the ledger's copy is the text."""
     assert resolve(TYPO.shown, kept=TYPO) is TYPO
     assert resolve(TYPO.shown) is None
 
 
 def test_a_text_of_another_question_is_not_looked_up():
-    """A kept text proves nothing if its form asked for something else."""
+    """A stored text proves nothing if its form asked another question."""
     assert resolve("other." + TYPO.shown.partition(".")[2], kept=TYPO) is None
 
 
 def test_an_unchanged_text_of_another_question_is_invalid_unless_it_suffices():
-    """The fingerprint counts, except where the caller says that the text alone does."""
+    """The fingerprint must match, unless the caller accepts the text alone."""
     found = banner(POLICY, language("en"))
     token = "other." + found.shown.partition(".")[2]
     assert resolve(token) is None
@@ -47,6 +47,6 @@ def test_an_unchanged_text_of_another_question_is_invalid_unless_it_suffices():
 
 
 @pytest.mark.parametrize("token", ["x", "...", "x.banner.xx.0", "x.embed:none.en.0", "x.banner.en"])
-def test_a_malformed_token_names_no_text(token):
-    """Any client may send anything."""
+def test_a_malformed_token_has_no_text(token):
+    """Any client may send any token."""
     assert resolve(token, kept=TYPO) is None

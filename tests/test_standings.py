@@ -1,4 +1,4 @@
-"""What stands about people: children, opt-ins, accepted licences, each by a keyed hash alone."""
+"""Flags of data subjects: minors, opt-ins and accepted licences, each stored under a keyed hash."""
 
 import sqlite3
 from contextlib import closing
@@ -18,7 +18,7 @@ CHILD = "child@family.example"
 
 @pytest.fixture
 def standings(tmp_path, clock):
-    """Builds the standings of one database under the given keys."""
+    """Builds the flags of one database with these keys."""
     return lambda **keys: Standings(f"sqlite:///{tmp_path}/rights.sqlite", Keys(keys or OLD, ""))
 
 
@@ -31,8 +31,8 @@ def rows(tmp_path):
     return read
 
 
-def test_promise_20_a_known_child_is_a_keyed_hash_and_a_day(standings, rows, tmp_path):
-    """Nothing else is in the database: neither the address nor an age."""
+def test_promise_20_a_known_minor_is_a_keyed_hash_and_a_day(standings, rows, tmp_path):
+    """The database has neither the address nor an age."""
     minors = Minors(standings(), Declared(13))
     minors.note(CHILD)
     assert minors.is_minor(" Child@Family.example ") and not minors.is_minor("parent@family.example")
@@ -40,8 +40,8 @@ def test_promise_20_a_known_child_is_a_keyed_hash_and_a_day(standings, rows, tmp
     assert b"family" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_promise_20_nobody_is_a_child_for_longer_than_children_are(standings, rows, clock):
-    """After as many years as the declared age the row goes, whoever it was about."""
+def test_promise_20_a_minors_flag_expires_with_childhood(standings, rows, clock):
+    """The row is deleted after as many years as the declared age."""
     minors = Minors(standings(), Declared(13))
     minors.note(CHILD)
     clock.shift(13 * 365 * 86400)
@@ -50,22 +50,22 @@ def test_promise_20_nobody_is_a_child_for_longer_than_children_are(standings, ro
     assert not minors.is_minor(CHILD) and minors.expire() == 1 and rows() == []
 
 
-def test_a_hit_is_written_anew_under_the_newest_key(standings, rows):
-    """Keys can be rotated: the old one is needed only until everybody was looked up once."""
+def test_a_hit_is_rewritten_under_the_newest_key(standings, rows):
+    """An old key is needed only until every person was looked up once."""
     Minors(standings(), None).note(CHILD)
     assert Minors(standings(**OLD, **NEW), None).is_minor(CHILD)
     assert [row[0] for row in rows()] == ["new"] and Minors(standings(**NEW), None).is_minor(CHILD)
 
 
-def test_a_key_that_a_row_needs_cannot_be_dropped(standings):
-    """Whom the row is about cannot be told, so the look-up fails instead of saying no."""
+def test_a_missing_key_that_a_row_needs_raises(standings):
+    """The row's subject is unknown, so the look-up fails instead of returning no."""
     Minors(standings(), None).note(CHILD)
     with pytest.raises(KeyMissing, match=r"made under the key 'old', but PRIVACY_KEYS has only: new\. Put the key back"):
         Minors(standings(**NEW), None).is_minor("parent@family.example")
 
 
-def test_promise_06_only_the_version_in_force_was_accepted(standings):
-    """A new version counts as one that nobody accepted; accepting it replaces the old."""
+def test_promise_06_only_the_current_version_is_accepted(standings):
+    """A new version is not accepted yet; accepting it replaces the old one."""
     acceptances = Acceptances(standings())
     acceptances.note("7", "licence", policy="", version="one")
     assert acceptances.has("7", "licence", "one") and not acceptances.has("7", "licence", "two")
@@ -73,8 +73,8 @@ def test_promise_06_only_the_version_in_force_was_accepted(standings):
     assert acceptances.has("7", "licence", "two") and not acceptances.has("7", "licence", "one")
 
 
-def test_a_database_that_is_away_is_told(tmp_path):
-    """Whoever asks decides what that means: to write to nobody, or to serve nothing."""
+def test_an_unavailable_database_raises(tmp_path):
+    """The caller decides what follows: to send no mail, or to serve no file."""
     (tmp_path / "rights.sqlite").write_bytes(b"no database at all, but something else" * 100)
     minors = Minors(Standings(f"sqlite:///{tmp_path}/rights.sqlite", Keys(OLD, "")), None)
     for use in (minors.note, minors.is_minor):

@@ -1,7 +1,7 @@
-"""Stored formats: what browsers, ledgers, mails and databases already hold keeps its exact bytes.
+"""Stored formats: what browsers, ledgers, mails and databases already contain keeps its exact bytes.
 
-``stored_formats.json`` holds every cookie, token, receipt, log line and database row that a fixed story leaves. A change
-of it means that data stored by earlier versions can no longer be read, so it needs a migration, not a new file.
+``stored_formats.json`` has every cookie, token, receipt, log line and database row of a fixed story. If it changes, data
+stored by earlier versions can no longer be read, so the change needs a migration.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FORM = "<form method=post>{{ privacy.notice(point) }}{{ privacy.opt_in('newslett
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each random draw a function of its length and its position among draws of that length; name the operator."""
+    """Make each random draw a function of its length and its position among draws of that length; fix the operator."""
     draws: Counter[int] = Counter()
 
     def token_bytes(nbytes: int = 32) -> bytes:
@@ -45,7 +45,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hidden(html: str) -> dict[str, str]:
-    """The hidden fields of the last form of a page."""
+    """Return the hidden fields of the last form of a page."""
     tags = re.findall(r"<input[^>]*>", html.rpartition("<form")[2])
     inputs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in tags]
     return {each["name"]: unescape(each["value"]) for each in inputs if each.get("type") == "hidden"}
@@ -56,7 +56,7 @@ def cookies(client: Any) -> dict[str, str]:
 
 
 def rows(folder: Path) -> dict[str, Any]:
-    """Every row of every database, and its columns."""
+    """Return every row of every database, and its columns."""
     found: dict[str, Any] = {}
     for path in sorted(folder.glob("*.sqlite")):
         with closing(sqlite3.connect(path)) as connection:
@@ -72,7 +72,7 @@ def rows(folder: Path) -> dict[str, Any]:
 
 
 def log_lines(folder: Path) -> list[str]:
-    """The lines of the log, without the random ids of events."""
+    """Return the lines of the log, without the random ids of events."""
     lines = [line for path in sorted(folder.rglob("*.events")) for line in path.read_text().splitlines()]
     return [RANDOM_ID.sub('"id":"…"', line) for line in lines]
 

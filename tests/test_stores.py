@@ -1,4 +1,4 @@
-"""Personal data of the site's own: exported, erased as declared, corrected; in any store, and in three kinds of models."""
+"""Personal data stores: exported, erased as declared and corrected, in any store and three kinds of models."""
 
 import json
 from dataclasses import replace
@@ -22,8 +22,8 @@ ADA = "ada@shop.example"
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-def test_promise_32_an_export_has_all_that_is_stored_but_no_password(people):
-    """By table, with every column; also what hangs on an account by its key alone."""
+def test_promise_32_an_export_has_all_stored_data_except_passwords(people):
+    """The export has every column by table, also of rows that only a foreign key relates to the account."""
     site = people()
     site.add()
     site.add("bob@shop.example")
@@ -36,8 +36,8 @@ def test_promise_32_an_export_has_all_that_is_stored_but_no_password(people):
     assert "bob" not in outcome.output and "scrypt" not in outcome.output
 
 
-def test_promise_32_an_erasure_does_what_each_field_says(people):
-    """Deleted, made anonymous, or kept with its reason and its end; nobody else is touched."""
+def test_promise_32_an_erasure_follows_each_fields_declaration(people):
+    """A field is deleted, anonymised or retained with its reason and end; no other person's is changed."""
     site = people()
     site.add()
     site.add("bob@shop.example")
@@ -51,8 +51,8 @@ def test_promise_32_an_erasure_does_what_each_field_says(people):
     assert (letter.message, len(site.rows(Account)), len(site.rows(Basket))) == (None, 1, 1)
 
 
-def test_an_erasure_done_twice_changes_nothing_more(people):
-    """So that one which a crash cut short may simply be done again."""
+def test_a_repeated_erasure_changes_nothing_more(people):
+    """An erasure interrupted by a crash may be repeated."""
     site = people()
     site.add()
     assert site.site.cli("erase", "--subject", ADA).exit_code == 0
@@ -61,8 +61,8 @@ def test_an_erasure_done_twice_changes_nothing_more(people):
     assert [str(row.__dict__.items()) for row in site.rows(Order)] and before
 
 
-def test_a_row_that_is_kept_lets_go_of_one_that_is_deleted(people):
-    """A database that minds its foreign keys takes the erasure, and the invoice points to no account."""
+def test_a_retained_row_drops_its_reference_to_a_deleted_one(people):
+    """A database with foreign keys accepts the erasure, and the invoice refers to no account."""
     site = people()
     sa.event.listen(site.engine, "connect", lambda made, _: made.execute("PRAGMA foreign_keys=ON"))
     site.add()
@@ -73,7 +73,7 @@ def test_a_row_that_is_kept_lets_go_of_one_that_is_deleted(people):
 
 
 def test_no_byte_of_an_erased_person_is_left_in_the_sites_sqlite(people, tmp_path):
-    """Neither in a free page nor in a log beside it."""
+    """No byte of the person is in a free page or a log file of the database."""
     site = people()
     with site.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -82,7 +82,7 @@ def test_no_byte_of_an_erased_person_is_left_in_the_sites_sqlite(people, tmp_pat
     assert [path.name for path in tmp_path.glob("shop.sqlite*") if b"xylophone" in path.read_bytes()] == []
 
 
-def test_what_was_kept_goes_when_its_time_is_over(people, clock):
+def test_retained_data_is_deleted_at_its_end(people, clock):
     """`flask privacy prune` deletes the invoice ten years after the order."""
     site = people()
     site.add()
@@ -95,8 +95,8 @@ def test_what_was_kept_goes_when_its_time_is_over(people, clock):
     assert [order.email for order in site.rows(Order)] == ["bob@shop.example"]
 
 
-def test_what_is_too_old_to_be_kept_goes_at_once(people, clock):
-    """An invoice from eleven years ago is not kept for ten."""
+def test_data_past_its_retention_is_deleted_at_once(people, clock):
+    """An invoice from eleven years ago is deleted by the erasure."""
     site = people()
     site.add()
     clock.shift(11 * 366 * 86400)
@@ -104,8 +104,8 @@ def test_what_is_too_old_to_be_kept_goes_at_once(people, clock):
     assert site.rows(Order) == []
 
 
-def test_an_erasure_leaves_an_entry_under_the_keyed_hash(people):
-    """And an export too; neither names anybody."""
+def test_an_erasure_writes_an_entry_under_the_keyed_hash(people):
+    """An export writes one too, and neither identifies the person."""
     site = people()
     site.add()
     site.site.cli("export", ADA)
@@ -116,11 +116,11 @@ def test_an_erasure_leaves_an_entry_under_the_keyed_hash(people):
         ("access", hashed, key),
         ("erasure", hashed, key),
     ]
-    assert "ada@" not in str(rows)  # those three letters alone may stand in a hash
+    assert "ada@" not in str(rows)  # only these three letters may be part of a hash
 
 
 def test_nothing_is_erased_without_an_entry(people, tmp_path):
-    """For a restore would bring back what nobody knows was erased."""
+    """Without the entry a restore would undo the erasure unnoticed."""
     (tmp_path / "file").touch()
     away = {"PRIVACY_LEDGER_URL": f"sqlite:///{tmp_path}/file/l.sqlite", "PRIVACY_LOG_DIR": f"{tmp_path}/file/log"}
     site = people(**away, PRIVACY_KEYS={"one": "sixteen characters"})
@@ -130,14 +130,14 @@ def test_nothing_is_erased_without_an_entry(people, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["abc", "--subject", ADA]], ids=["nobody", "two"])
-def test_erase_wants_one_visitor_or_one_person(people, arguments):
-    """Exit 2, and what to say."""
+def test_erase_requires_one_visitor_or_one_subject(people, arguments):
+    """The command exits with 2 and the next step."""
     outcome = people().site.cli("erase", *arguments)
     assert outcome.exit_code == 2 and "Name one visitor, or one person with --subject." in outcome.output
 
 
 def test_any_store_can_be_registered(tiny):
-    """A list of addresses at a mail service, as callables; what it cannot do is said."""
+    """A list at a mail service is registered as functions; a missing one is reported."""
     listed = {ADA: {"since": "May"}}
     site = tiny()
     site.privacy.register_store(
@@ -154,7 +154,7 @@ def test_any_store_can_be_registered(tiny):
 
 
 def test_a_host_in_ascii_and_in_unicode_is_one_person(people):
-    """Whichever of the two a table or a store of the site's own has, and whichever somebody types in."""
+    """The host matches in either form, in a table, in a store and in a command."""
     site = people()
     site.add("ada@bücher.example")
     site.add("ada@strasse.example")
@@ -168,8 +168,8 @@ def test_a_host_in_ascii_and_in_unicode_is_one_person(people):
     assert site.site.cli("erase", "--subject", "ada@straße.example").output.startswith("shop: nothing to do")
 
 
-def test_a_store_that_fails_stops_no_other(people):
-    """It is named, with its error, and the command says so."""
+def test_a_failing_store_stops_no_other(people):
+    """The command names the store and its error."""
     site = people()
     site.site.privacy.register_store("broken", export=lambda subject: None, erase=lambda subject: 1 / 0)
     site.add()
@@ -179,7 +179,7 @@ def test_a_store_that_fails_stops_no_other(people):
 
 
 def test_a_correction_reaches_every_table(people):
-    """By the field's name; what has no such field stays."""
+    """The named field is corrected everywhere; a table without it stays as it is."""
     site = people()
     site.add()
     found = site.rights.people.correct(ADA, {"name": "Augusta"}, "staff")
@@ -201,14 +201,14 @@ def test_a_correction_reaches_every_table(people):
         ),
     ],
 )
-def test_a_wrong_column_is_told_where_it_is_written(tiny, subjects, says):
-    """With those there are."""
+def test_a_wrong_column_raises_at_its_declaration(tiny, subjects, says):
+    """The error lists the existing columns."""
     with pytest.raises(StoreError, match=says):
         tiny().privacy.register_models(None, subjects)
 
 
-def test_a_store_of_no_callables_is_told(tiny):
-    """At once, and not when somebody asks for deletion."""
+def test_a_store_without_functions_raises(tiny):
+    """It raises when it is registered, not at the first deletion."""
     with pytest.raises(StoreError, match=r"erase is 'DELETE FROM list'; allowed: a callable, or None. See Privacy"):
         tiny().privacy.register_store("list", erase="DELETE FROM list")
 
@@ -227,7 +227,7 @@ def of_scoped_session(app, base):
 
 @pytest.mark.parametrize("session_of", [of_engine, of_sessionmaker, of_scoped_session])
 def test_plain_models_are_covered(tmp_path, tiny, session_of):
-    """Whatever gives a session: an engine, a sessionmaker, a scoped session."""
+    """The session may come from an engine, a sessionmaker or a scoped session."""
 
     class Own(DeclarativeBase):
         pass
@@ -244,7 +244,7 @@ def test_plain_models_are_covered(tmp_path, tiny, session_of):
 
 
 def test_models_of_flask_sqlalchemy_are_covered(tmp_path, tiny):
-    """Its session needs the app's context, which commands and pages have."""
+    """The session needs the app's context, which commands and pages have."""
     from flask_sqlalchemy import SQLAlchemy
 
     site = tiny(PRIVACY_POLICY=policy(), SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/own.sqlite")
@@ -260,7 +260,7 @@ def test_models_of_flask_sqlalchemy_are_covered(tmp_path, tiny):
 
 
 def test_models_of_flask_sqlalchemy_lite_are_covered(tmp_path, tiny):
-    """Its session is asked for when it is needed."""
+    """The session is requested when it is needed."""
     from flask_sqlalchemy_lite import SQLAlchemy
 
     class Own(DeclarativeBase):
@@ -279,11 +279,11 @@ def test_models_of_flask_sqlalchemy_lite_are_covered(tmp_path, tiny):
         with site.app.app_context():
             hold_and_erase(site, Own.metadata, Person, db.engine)
 
-    in_a_thread(in_context)  # it closes its sessions by asyncio
+    in_a_thread(in_context)  # the extension closes its sessions by asyncio
 
 
 def hold_and_erase(site, metadata, model, engine=None):
-    """A person is stored, found, erased, and gone."""
+    """Store a person, find, erase and miss it."""
     engine = engine or sa.create_engine(site.app.config["SQLALCHEMY_DATABASE_URI"], poolclass=sa.NullPool)
     metadata.create_all(engine)
     with Session(engine) as session:
@@ -296,12 +296,12 @@ def hold_and_erase(site, metadata, model, engine=None):
     engine.dispose()
 
 
-def told(site):
+def levels_of_findings(site):
     return {finding["key"]: finding["level"] for finding in json.loads(site.cli("check", "--json").output)}
 
 
-def test_promise_4_a_column_that_looks_personal_and_is_not_declared_is_listed(tmp_path, tiny):
-    """With its model; exit 1. What is said to be none of it is not."""
+def test_promise_4_an_undeclared_column_that_looks_personal_is_reported(tmp_path, tiny):
+    """It is reported with its model and exit code 1, unless the site states that it is not personal."""
 
     class Own(DeclarativeBase):
         pass
@@ -321,13 +321,16 @@ def test_promise_4_a_column_that_looks_personal_and_is_not_declared_is_listed(tm
     site.privacy.register_models(sa.create_engine("sqlite://"), {Guest: "email"})
     outcome = site.cli("check")
     assert outcome.exit_code == 1
-    assert {key for key in told(site) if key.startswith("models")} == {"models.Guest.mobilePhone", "models.Guest.birth_date"}
+    assert {key for key in levels_of_findings(site) if key.startswith("models")} == {
+        "models.Guest.mobilePhone",
+        "models.Guest.birth_date",
+    }
     says = "The model Guest has the column 'birth_date', which looks personal, and no field declares it."
     assert f'error: {says} Add [[fields]] with name = "birth_date"' in outcome.output
 
 
-def test_promise_4_a_model_that_nobody_registered_is_listed(tmp_path, tiny):
-    """One of Flask-SQLAlchemy's, and one in the app's own package."""
+def test_promise_4_an_unregistered_model_is_reported(tmp_path, tiny):
+    """A model of Flask-SQLAlchemy and one in the app's own package are reported."""
     from flask_sqlalchemy import SQLAlchemy
 
     site = tiny(PRIVACY_POLICY=policy(), SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/own.sqlite")
@@ -352,23 +355,23 @@ def test_promise_4_a_model_that_nobody_registered_is_listed(tmp_path, tiny):
             "iban": sa.Column(sa.Text),
         },
     )
-    assert guest and {key for key in told(site) if key.startswith("models")} == {
+    assert guest and {key for key in levels_of_findings(site) if key.startswith("models")} == {
         "models.Person",
         "models.Person.phone",
         "models.Guest.iban",
     }
 
 
-def test_a_store_that_cannot_do_all_is_told(tiny):
-    """Before somebody asks."""
+def test_an_incomplete_store_is_reported(tiny):
+    """It is reported before the first request of a person."""
     site = tiny()
     site.privacy.register_store("list", erase=lambda subject: 0)
-    levels = {key: level for key, level in told(site).items() if key.startswith("stores")}
+    levels = {key: level for key, level in levels_of_findings(site).items() if key.startswith("stores")}
     assert levels == dict.fromkeys([f"stores.list.{what}" for what in ("subject", "export", "erase", "correct")], "warning")
 
 
-def test_a_policy_says_what_a_deletion_leaves(people):
-    """Which field, for how long, and why; on the page itself."""
+def test_a_policy_states_what_a_deletion_retains(people):
+    """The page has the field, the period and the reason."""
     text = people().site.visitor().get("/privacy/").text
     assert "This is only made anonymous: message." in text
     for words in (
@@ -379,8 +382,8 @@ def test_a_policy_says_what_a_deletion_leaves(people):
         assert words in text
 
 
-def test_dates_and_numbers_tell_ages_too(tmp_path, tiny):
-    """A day without a time counts whole; a number is seconds since 1970."""
+def test_dates_and_numbers_have_ages_too(tmp_path, tiny):
+    """A day without a time counts completely; a number is in seconds since 1970."""
 
     class Own(DeclarativeBase):
         pass
@@ -414,8 +417,8 @@ def test_dates_and_numbers_tell_ages_too(tmp_path, tiny):
         assert len(list(session.scalars(sa.select(Numbered.id)))) == 2
 
 
-def test_two_apps_have_their_own_policy_and_one_list_of_stores(tmp_path):
-    """One extension object for two apps: a field is kept in one and deleted in the other."""
+def test_two_apps_have_their_own_policy_and_share_the_stores(tmp_path):
+    """One extension serves two apps: one retains a field and the other deletes it."""
     privacy, apps = Privacy(), []
     privacy.register_store("list", export=lambda subject: [subject])
     for name in ("one", "two"):
@@ -426,8 +429,8 @@ def test_two_apps_have_their_own_policy_and_one_list_of_stores(tmp_path):
     assert [privacy.site(app).rights.stores.export("x") for app in apps] == [{"list": ["x"]}] * 2
 
 
-def test_a_kept_field_that_names_the_person_keeps_the_row_as_it_is(people):
-    """Whoever declares that an address must stay keeps it, and the answer says until when."""
+def test_a_retained_identifying_field_keeps_the_row_unchanged(people):
+    """An address that must be retained stays, and the answer has its end."""
     kept = Field("email", "identifying", "Address.", "keep", "A court asked.", Period(1, "year"))
     site = people(PRIVACY_POLICY=policy(kept, *FIELDS[1:]))
     site.add()
@@ -444,8 +447,8 @@ def test_a_kept_field_that_names_the_person_keeps_the_row_as_it_is(people):
     ],
     ids=str,
 )  # fmt: skip
-def test_what_must_say_something_says_nothing_of_the_person(tmp_path, tiny, kind, value, instead):
-    """In a row that stays, a column that cannot be empty loses what it said all the same."""
+def test_a_required_column_is_replaced_in_a_retained_row(tmp_path, tiny, kind, value, instead):
+    """A column that cannot be NULL gets a placeholder."""
     row = kept_row(tmp_path, tiny, sa.Column("birth", kind, nullable=False), value)
     assert row["birth"] == instead
 
@@ -453,14 +456,14 @@ def test_what_must_say_something_says_nothing_of_the_person(tmp_path, tiny, kind
 @pytest.mark.parametrize(
     "column", [sa.Column("birth", sa.Interval, nullable=False), sa.Column("birth", sa.Integer, unique=True, nullable=False)]
 )
-def test_what_can_say_nothing_else_is_told(tmp_path, tiny, column):
-    """Rather than left standing in silence."""
+def test_a_column_without_a_possible_placeholder_raises(tmp_path, tiny, column):
+    """The erasure fails instead of keeping the value silently."""
     says = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
     assert says in kept_row(tmp_path, tiny, column, timedelta(1) if isinstance(column.type, sa.Interval) else 1815)
 
 
 def kept_row(tmp_path, tiny, column, value):
-    """What is left of a row that an address keeps, or why it cannot be erased."""
+    """Return the row that a retained address keeps, or the error of the erasure."""
 
     class Own(DeclarativeBase):
         pass

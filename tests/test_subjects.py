@@ -1,4 +1,4 @@
-"""The one spelling of a person: what is the same person, what is not, and what never fails."""
+"""Normalised subjects: which spellings are one person, which are two, and that none fails."""
 
 import pytest
 from hypothesis import example, given
@@ -25,12 +25,12 @@ from flask_mixamo_privacy.rights.subjects import email_of, is_email, normalise_s
     ],
 )
 def test_one_person_has_one_spelling(typed, spelling):
-    """Case, space, a name, a dot at the end, IDNA and NFC make no other person; ß is a letter of its own (IDNA 2008)."""
+    """Case, white space, a name, a final dot, IDNA and NFC do not change the person; ß stays ß (IDNA 2008)."""
     assert normalise_subject(typed) == spelling == email_of(typed) and is_email(spelling)
 
 
 def test_ss_and_eszett_are_two_persons():
-    """They are two domains with two owners."""
+    """ "ss" and "ß" in a host are two domains with two owners."""
     assert normalise_subject("ada@straße.de") != normalise_subject("ada@strasse.de")
 
 
@@ -59,8 +59,8 @@ def test_ss_and_eszett_are_two_persons():
         ("Ada@xn--\x80.example", "ada@xn--\x80.example"),
     ],
 )
-def test_what_idna_refuses_stays_as_it_is_in_lower_case(typed, spelling):
-    """An id has its case; an address whose host is no domain name is compared as text."""
+def test_an_invalid_host_stays_as_it_is_in_lower_case(typed, spelling):
+    """An id keeps its case; an address with an invalid host is compared as text."""
     assert normalise_subject(typed) == spelling
 
 
@@ -69,14 +69,14 @@ def test_what_idna_refuses_stays_as_it_is_in_lower_case(typed, spelling):
 @example("İ@İ.example")
 @example("<@>")
 @example("a@ͅä.b")
-def test_every_text_has_a_spelling_which_is_its_own(text):
-    """It raises for nothing, and a spelling is not spelled in another way."""
+def test_every_text_has_one_stable_spelling(text):
+    """Normalising never raises, and normalising twice changes nothing."""
     assert normalise_subject(normalise_subject(text)) == normalise_subject(text)
 
 
 @given(st.from_regex(r"[A-Za-z0-9.+_-]{1,20}@[A-Za-z0-9-]{1,20}\.[A-Za-z]{2,5}", fullmatch=True))
-def test_hashes_of_ascii_addresses_stay_what_they_were(address):
-    """Byte for byte what versions before had: lower case and nothing else."""
+def test_hashes_of_ascii_addresses_are_stable(address):
+    """An ASCII address is only put in lower case, so hashes of earlier versions stay valid."""
     assert normalise_subject(address) == address.lower()
 
 
@@ -90,6 +90,6 @@ def test_hashes_of_ascii_addresses_stay_what_they_were(address):
         ("Bob", ["Bob"]),
     ],
 )
-def test_a_store_may_have_kept_a_host_in_unicode(subject, spellings):
-    """It is asked under both."""
+def test_a_store_may_have_a_host_in_unicode(subject, spellings):
+    """The store is searched for both spellings."""
     assert spellings_of(subject) == spellings

@@ -22,13 +22,13 @@ POLICY = policy()
 
 @pytest.fixture
 def failures():
-    """Every error that was reported to the site."""
+    """Return the list of errors that are reported to the site."""
     return []
 
 
 @pytest.fixture
 def services(tmp_path, failures):
-    """Real services on files."""
+    """Return real services on files."""
     keys = Keys({"first": "secret"}, "")
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", keys, Pending(str(tmp_path / "ledger.pending")))
     rights = f"sqlite:///{tmp_path}/rights.sqlite"
@@ -37,7 +37,7 @@ def services(tmp_path, failures):
 
 
 def submission(services, point, own=(), **values):
-    """A form with these values, submitted at a point; options of the submission are told apart by name."""
+    """Build a form with these values, submitted at a point; options of the submission are distinguished by name."""
     options = {name: values.pop(name) for name in ("browser_is_minor", "current_subject") if name in values}
     sent = Sent({name: [value] for name, value in values.items()}, {name: [value] for name, value in dict(own).items()})
     return Taking(sent, point_of(POLICY, point), POLICY, services, **options)
@@ -76,7 +76,7 @@ def test_field_names_and_no_values_are_recorded(services):
     ],
 )
 def test_a_problem_has_a_kind_and_the_fields_concerned(services, point, own, values, kind, fields):
-    """Nothing is recorded, and nothing is worded: the words belong to the answer."""
+    """Nothing is recorded, and the problem has no text: the answer has it."""
     with pytest.raises(Problem) as raised:
         accept(submission(services, point, own, **values))
     assert (raised.value.kind, raised.value.fields) == (kind, fields) and kinds(services) == []
@@ -122,7 +122,7 @@ def test_an_opt_in_takes_effect_after_the_form_is_recorded(services):
 
 
 def test_an_opt_in_is_not_spooled(services, failures, monkeypatch):
-    """With the ledger away a form without an opt-in is spooled; one with an opt-in is a problem, and reported."""
+    """With the ledger away, a form without an opt-in is spooled; one with an opt-in is a reported problem."""
 
     def away(*_):
         raise LedgerUnavailable("away")
@@ -135,8 +135,8 @@ def test_an_opt_in_is_not_spooled(services, failures, monkeypatch):
     assert [type(error) for error in failures] == [LedgerUnavailable]
 
 
-def test_nobody_is_signed_up_while_minors_cannot_be_looked_up(services, failures, monkeypatch):
-    """A problem before anything is recorded."""
+def test_no_one_is_signed_up_while_minors_cannot_be_looked_up(services, failures, monkeypatch):
+    """The problem is found before anything is recorded."""
 
     def away(_):
         raise RightsUnavailable("away")

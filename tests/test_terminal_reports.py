@@ -1,4 +1,4 @@
-"""Reports in a terminal: by name, period and window, as tables that fit, as JSON and as CSV."""
+"""Reports in a terminal: by name, period and window, as tables, JSON and CSV."""
 
 import json
 
@@ -25,8 +25,8 @@ def seen(tiny, clock, monkeypatch):
     return site
 
 
-def test_what_cannot_be_told_exactly_makes_no_rate(tiny, clock):
-    """While some visits are held back for there being too few of them."""
+def test_an_inexact_number_has_no_rate(tiny, clock):
+    """While a few visits are held back, no rate is calculated from them."""
     site = tiny()
     visitors = [site.visitor() for _ in range(6)]
     for visitor in visitors:
@@ -40,8 +40,8 @@ def test_what_cannot_be_told_exactly_makes_no_rate(tiny, clock):
     assert lines == {"Visitors": "6", "Visits": "12+", "Repeat visits": "6+", "Repeat-visit rate": "–"}
 
 
-def test_a_report_by_its_name(seen):
-    """A table with a bar, under the words that say who is counted."""
+def test_a_report_is_printed_by_name(seen):
+    """The table has a bar, and its heading states which visitors are counted."""
     lines = seen.cli("report", "entries", "--period", "month").output.splitlines()
     assert lines[0] == (
         "2026-05 (closed). Counts visitors who consented to statistics, 100.0% of the decisions. Fewer than 5 are not told apart."
@@ -56,21 +56,21 @@ def test_a_report_by_its_name(seen):
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(seen, monkeypatch, columns):
-    """A long name is cut, and there is no colour where nobody sees it."""
+    """A long name is shortened, and output without a terminal has no colour."""
     monkeypatch.setenv("COLUMNS", str(columns))
     output = seen.cli("report", "pages", "movement", "--window", "2026-05").output
     tables = [line for line in output.splitlines() if line.startswith(("/", "─"))]
     assert tables and max(map(len, tables)) <= columns and "\x1b" not in output
 
 
-def test_all_reports_of_a_period_and_what_is_silent(seen):
-    """Those without a row are named at the end."""
+def test_all_reports_of_a_period_list_the_empty_ones(seen):
+    """Reports without a row are named at the end."""
     output = seen.cli("report", "--period", "month").output
     assert "MOVEMENT" in output and output.rstrip().endswith("Internet providers.")
 
 
-def test_json_and_csv(seen):
-    """The same reports for machines."""
+def test_reports_are_printed_as_json_and_csv(seen):
+    """Both formats have the same reports."""
     found = json.loads(seen.cli("report", "pages", "visits", "--period", "month", "--json").output)
     assert [(each["id"], each["window"]) for each in found] == [("visits", "2026-05"), ("pages", "2026-05")]
     assert len(json.loads(seen.cli("report", "--window", "2026-05", "--json").output)) == len(NAMES)
@@ -97,13 +97,13 @@ def test_json_and_csv(seen):
         (["--period", "year"], "'year' is not one of"),
     ],
 )
-def test_a_mistake_is_said(seen, arguments, sentence):
-    """What was given, what there is, and exit code 2."""
+def test_an_invalid_argument_is_explained(seen, arguments, sentence):
+    """The error has the argument and the allowed values, and the exit code is 2."""
     outcome = seen.cli("report", *arguments)
     assert (outcome.exit_code, sentence in " ".join(outcome.output.split())) == (2, True), outcome.output
 
 
 @pytest.mark.parametrize(("share", "drawn"), [(1, "████"), (0.5, "██"), (0.28, "█▏"), (0.001, "▏"), (0, "")])
 def test_a_bar_is_drawn_in_eighths(share, drawn):
-    """Little is not nothing."""
+    """A small number has a visible bar."""
     assert bar(share, 4) == drawn

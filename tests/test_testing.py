@@ -1,4 +1,4 @@
-"""What a site's own tests get from the pytest plugin."""
+"""The pytest plugin for the tests of a site."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME = '<iframe src="https://video.example/1"></iframe>'
 
 @pytest.fixture
 def site(tiny):
-    # Not under TESTING, where the extension itself would raise before the response is there to look at.
+    # Not under TESTING, where the extension itself raises before a response exists.
     site = tiny(PRIVACY_POLICY=with_services(), TESTING=False, PRIVACY_LOADER=False, PRIVACY_BASE_URL="https://shop.example")
     site.app.add_url_rule("/says/<path:html>", "says", lambda html: html)
     site.app.add_url_rule("/sets/<header>", "sets", lambda header: ("", {"Set-Cookie": header}))
@@ -32,8 +32,8 @@ def app(site):
     return site.app
 
 
-def test_a_client_of_somebody_who_was_never_asked(privacy_client):
-    """Without arguments nothing is decided."""
+def test_a_client_of_an_undecided_visitor(privacy_client):
+    """A client without arguments has made no decision."""
     visitor = privacy_client()
     assert (visitor.get("/state/media").text, cookie(visitor)) == ("unasked", None)
 
@@ -46,15 +46,15 @@ def test_a_client_of_somebody_who_was_never_asked(privacy_client):
         ("save", {"purposes": ["media"]}, "refused", "granted"),
     ],
 )
-def test_a_client_of_somebody_who_decided(privacy_client, choice, wanted, statistics, media):
-    """By the site's own form, with cookie and ledger."""
+def test_a_client_of_a_visitor_who_decided(privacy_client, choice, wanted, statistics, media):
+    """The decision is made by the site's own form, with cookie and ledger."""
     visitor = privacy_client(choice, **wanted)
     assert visitor.get("/state/statistics").text == statistics
     assert visitor.get("/state/media").text == media
 
 
 def test_a_client_may_grant_one_service_alone(privacy_client, site):
-    """Of two services of a purpose."""
+    """One of two services of a purpose is granted."""
     visitor = privacy_client("save", purposes=["media"], services=["film"])
     with visitor:
         visitor.get("/")
@@ -63,12 +63,12 @@ def test_a_client_may_grant_one_service_alone(privacy_client, site):
 
 
 def test_a_client_may_send_global_privacy_control(privacy_client):
-    """Optional purposes are then off before anybody asks."""
+    """Optional purposes are then off without a decision."""
     assert privacy_client(gpc=True).get("/state/statistics").text == "refused"
 
 
-def test_a_choice_that_there_is_not_raises_and_teaches(privacy_client):
-    """A misspelt choice, purpose or service never passes for a decision."""
+def test_an_unknown_choice_raises_with_the_known_ones(privacy_client):
+    """A misspelt choice, purpose or service is never taken as a decision."""
     with pytest.raises(ValueError, match=r"^The choice is 'accept'; allowed: accept_all, reject_all, save\.$"):
         privacy_client("accept")
     with pytest.raises(UndeclaredPurpose, match="no purpose 'marketing'"):
@@ -88,8 +88,8 @@ def test_a_choice_that_there_is_not_raises_and_teaches(privacy_client):
         ("/links/<https://evil.example>; rel=preconnect", "The page loads from 'evil.example', which"),
     ],
 )
-def test_a_trace_without_consent_fails_and_is_named(site, assert_no_trace, path, says):
-    """Cookies, other hosts and storage, whoever put them into the response."""
+def test_a_trace_without_consent_fails_with_its_name(site, assert_no_trace, path, says):
+    """Cookies, other hosts and storage fail, whatever part of the site added them."""
     response = site.visitor().get(path)
     with pytest.raises(AssertionError) as failure:
         assert_no_trace(response)
@@ -97,40 +97,40 @@ def test_a_trace_without_consent_fails_and_is_named(site, assert_no_trace, path,
 
 
 @pytest.mark.parametrize("path", ["/", "/privacy/", "/privacy/consent", "/sets/session=1", "/sets/seen=; Max-Age=0"])
-def test_what_leaves_no_trace_passes(privacy_client, assert_no_trace, path):
-    """The banner, the policy, the session's cookie, a deletion."""
+def test_a_response_without_traces_passes(privacy_client, assert_no_trace, path):
+    """The banner, the policy, the session cookie and a deletion pass."""
     assert_no_trace(privacy_client().get(path))
     assert_no_trace(privacy_client("reject_all").get(path))
 
 
 def test_the_tracker_is_a_trace(privacy_client, assert_no_trace):
-    """A page that a visitor with a grant gets does not pass."""
+    """A page for a visitor with a grant fails."""
     with pytest.raises(AssertionError, match="The tracker's tag is in the page"):
         assert_no_trace(privacy_client("accept_all").get("/"))
 
 
-def test_a_picture_and_a_redirect_are_read_as_what_they_are(site, assert_no_trace):
-    """Bytes that are no HTML are not parsed as such."""
+def test_images_and_redirects_are_handled_by_their_type(site, assert_no_trace):
+    """A response that is no HTML is not parsed as HTML."""
     site.view("/picture", lambda: make_response((b"\xff<img src='//evil.example'>", {"Content-Type": "image/jpeg"})))
     assert_no_trace(site.visitor().get("/picture"))
 
 
 def test_the_site_s_own_names_are_no_trace(site, assert_no_trace):
-    """A page may load by the name that visitors see, which is not the one that a test asks under."""
+    """A page may load from the site's public name, which differs from the test client's."""
     assert_no_trace(site.visitor().get("/says/<img src='https://shop.example/own.png'>"))
 
 
 @pytest.mark.browser
-def test_the_audit_fails_a_test_in_the_terminal_s_words(site, privacy_audit):
-    """A frame that no template of the site asked about, with what to do."""
+def test_the_audit_fails_a_test_with_the_terminal_s_output(site, privacy_audit):
+    """An ungated frame fails the test, with the next step."""
     site.view("/frame", lambda: f"<!doctype html><html lang=en><title>x</title><main><h1>x</h1>{FRAME}</main>")
     with pytest.raises(AssertionError, match=r"\nbefore-consent video.example|\nbefore-consent film"):
         privacy_audit(offline=True)
 
 
 @pytest.mark.browser
-def test_the_audit_gives_its_report_where_only_what_is_known_is_found(privacy_audit, tmp_path):
-    """What the tiny site declares and never does stands in the baseline, with reason and end."""
+def test_the_audit_returns_its_report_if_all_findings_are_accepted(privacy_audit, tmp_path):
+    """Findings in the baseline are accepted with reason and end."""
     names = ("film", "map", "privacy_choices", "session")
     known = '[[known]]\ncode = "declared-not-seen"\nsubject = "{}"\nreason = "Tiny."\nuntil = 2099-01-01\n'
     (tmp_path / "known.toml").write_text("".join(map(known.format, names)))
@@ -158,7 +158,7 @@ def test_home(privacy_client, assert_no_trace):
 
 @pytest.mark.server
 def test_a_site_s_tests_need_no_import(tmp_path):
-    """The plugin is there as soon as the extension is installed."""
+    """The plugin is active as soon as the extension is installed."""
     (tmp_path / "test_site.py").write_text(SITE_TEST)
     outcome = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error"], cwd=tmp_path, capture_output=True, text=True

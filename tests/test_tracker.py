@@ -1,4 +1,4 @@
-"""Who is served the tracker, which page names it, and how files are compressed."""
+"""The tracker: which visitors get it, which pages link it, and how files are compressed."""
 
 import gzip
 import re
@@ -19,8 +19,8 @@ def consenting(site, *purposes, **headers):
     return visitor
 
 
-def test_promise_12_only_who_allows_statistics_is_served_the_tracker(tiny):
-    """Everybody else gets an empty answer that nobody keeps: before a choice, after a refusal, for another purpose."""
+def test_promise_12_the_tracker_is_served_only_with_a_grant_of_statistics(tiny):
+    """Without the grant the answer is empty and uncached."""
     site = tiny()
     refusing, customising = site.visitor(), consenting(site, "customisation")
     choose(refusing, "reject_all")
@@ -32,15 +32,15 @@ def test_promise_12_only_who_allows_statistics_is_served_the_tracker(tiny):
 
 
 def test_the_tracker_ends_with_the_consent(tiny):
-    """A withdrawal and Global Privacy Control take it away at once."""
+    """A withdrawal and Global Privacy Control remove it at once."""
     visitor = consenting(tiny())
     assert visitor.get("/privacy/tracker.js", headers={"Sec-GPC": "1"}).status_code == 204
     choose(visitor, "reject_all")
     assert visitor.get("/privacy/tracker.js").status_code == 204
 
 
-def test_the_tracker_is_kept_by_its_visitors_browser_alone(tiny):
-    """Never by a shared cache, never read by another origin; a browser that has it is told so."""
+def test_the_tracker_is_cached_by_its_visitors_browser_alone(tiny):
+    """No shared cache stores it, no other origin may read it, and a browser may revalidate it."""
     visitor = consenting(tiny())
     first = visitor.get("/privacy/tracker.js")
     assert first.cache_control.private and not first.cache_control.public
@@ -51,8 +51,8 @@ def test_the_tracker_is_kept_by_its_visitors_browser_alone(tiny):
     assert (again.status_code, again.data) == (304, b"") and again.cache_control.private
 
 
-def test_the_tracker_is_no_file_for_everybody(tiny):
-    """Neither by a name with its hash nor by its own, and no cache folder holds it."""
+def test_the_tracker_is_no_public_file(tiny):
+    """Neither its plain name nor a hashed name is served as a static file."""
     site = tiny()
     visitor = consenting(site)
     digest = re.search(r"v=(\w{10})", visitor.get("/").text)[1]
@@ -61,8 +61,8 @@ def test_the_tracker_is_no_file_for_everybody(tiny):
     assert not [path for path in (site.folder.parent / "assets").glob("*") if "tracker" in path.name]
 
 
-def test_a_page_names_the_tracker_for_who_allows_statistics_and_for_nobody_else(tiny):
-    """Not one byte of it before a choice, after a refusal, or for another purpose; beside nothing, as nothing is asked."""
+def test_a_page_links_the_tracker_only_with_a_grant_of_statistics(tiny):
+    """The page has no byte of it before a choice, after a refusal or for another purpose."""
     site = tiny()
     refusing = site.visitor()
     choose(refusing, "reject_all")
@@ -74,8 +74,8 @@ def test_a_page_names_the_tracker_for_who_allows_statistics_and_for_nobody_else(
     assert visitor.get(ADDRESS.search(text)[1]).data == build(TRACKER)
 
 
-def test_the_tracker_stands_beside_a_banner_that_asks_for_something_new(tiny):
-    """A purpose that was added since is asked for, and statistics goes on."""
+def test_the_tracker_is_linked_beside_a_banner_for_a_new_purpose(tiny):
+    """A new purpose is asked for, and the grant of statistics stays."""
     from dataclasses import replace
 
     from flask_mixamo_privacy.declaration import built_in
@@ -91,13 +91,13 @@ def test_the_tracker_stands_beside_a_banner_that_asks_for_something_new(tiny):
 
 
 @pytest.mark.parametrize("path", ["/privacy/", "/privacy/consent"])
-def test_our_own_pages_name_no_tracker(tiny, path):
-    """Who reads the policy or decides is not followed."""
+def test_the_extensions_own_pages_link_no_tracker(tiny, path):
+    """Visitors are not tracked while they read the policy or decide."""
     assert "tracker" not in consenting(tiny()).get(path).text
 
 
-def test_the_tracker_is_found_below_a_path_and_under_another_prefix(tiny):
-    """The page names it as the browser sees it."""
+def test_the_tracker_is_linked_below_a_path_and_under_another_prefix(tiny):
+    """The page has the URL as the browser sees it."""
     site = tiny(PRIVACY_URL_PREFIX="/p/q")
     visitor = site.visitor()
     visitor.post("/p/q/consent", data={"choice": "accept_all"})
@@ -105,8 +105,8 @@ def test_the_tracker_is_found_below_a_path_and_under_another_prefix(tiny):
     assert '<script src="/app/p/q/tracker.js?v=' in text
 
 
-def test_a_grant_without_a_reload_says_where_the_tracker_is(tiny):
-    """The very address that pages name; a refusal says nothing of it."""
+def test_a_grant_without_a_reload_returns_the_trackers_url(tiny):
+    """The URL is the one that pages link; a refusal returns none."""
     visitor, refusing = tiny().visitor(), tiny().visitor()
     headers = {"Accept": "application/json"}
     answer = visitor.post("/privacy/consent", data={"choice": "accept_all", "next": "/"}, headers=headers).json
@@ -130,8 +130,8 @@ def test_a_grant_without_a_reload_says_where_the_tracker_is(tiny):
     ],
 )
 @pytest.mark.parametrize("which", ["tracker", "asset"])
-def test_files_are_sent_as_the_browser_likes_them(tiny, which, accepted, coding):
-    """Compressed once when built; what has q=0 is refused, and every form has an ETag of its own."""
+def test_files_are_compressed_as_the_browser_accepts(tiny, which, accepted, coding):
+    """Files are compressed at build time; q=0 excludes a coding, and each coding has its own ETag."""
     visitor = consenting(tiny())
     address = "/privacy/tracker.js"
     if which == "asset":
@@ -145,6 +145,6 @@ def test_files_are_sent_as_the_browser_likes_them(tiny, which, accepted, coding)
 
 
 def test_the_tracker_is_small(tiny):
-    """What the browser loads fits into one packet of a new connection, whatever comes to it later."""
+    """The browser's download fits into the first packet of a new connection."""
     response = consenting(tiny()).get("/privacy/tracker.js", headers={"Accept-Encoding": "br"})
     assert len(response.data) <= 1300

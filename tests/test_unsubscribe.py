@@ -29,8 +29,8 @@ def path_of(shop, **values):
     return re.search(r"<https://shop\.example(/privacy/unsubscribe/\S+?)>", header)[1]
 
 
-def test_promise_26_a_mail_carries_both_ways_out(shop):
-    """An https address for one click and a mail address, which name nobody in plain."""
+def test_promise_26_a_mail_has_both_ways_to_unsubscribe(shop):
+    """A mail has a one-click URL and a mail address, neither with the recipient in plain text."""
     headers = shop.privacy.unsubscribe_headers("ada.lovelace@private.example", "marketing")
     token = shop.token("ada.lovelace@private.example")
     assert headers == {
@@ -41,8 +41,8 @@ def test_promise_26_a_mail_carries_both_ways_out(shop):
     assert len(f"unsubscribe+{token}") <= 64
 
 
-def test_promise_26_one_click_acts_without_session_origin_or_redirect(shop):
-    """As a mail provider sends it; no cookie comes back."""
+def test_promise_26_one_click_works_without_session_origin_or_redirect(shop):
+    """The request is sent as by a mail provider, and no cookie is set."""
     visitor = shop.site.visitor()
     answer = visitor.post(path_of(shop), data=ONE_CLICK)
     assert answer.status_code == 200 and "You are unsubscribed." in answer.text and "Set-Cookie" not in answer.headers
@@ -52,16 +52,16 @@ def test_promise_26_one_click_acts_without_session_origin_or_redirect(shop):
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://mail.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Content-Type": "text/plain"}]
 )
-def test_promise_26_it_is_open_to_whoever_has_the_token(shop, headers):
-    """A mail program in a browser posts from another site; Flask-WTF's own check does not stand in the way."""
+def test_promise_26_the_token_is_sufficient(shop, headers):
+    """A cross-site post of a web mailer is accepted, also under Flask-WTF's CSRF protection."""
     shop.site.app.config["WTF_CSRF_ENABLED"] = True
     CSRFProtect(shop.site.app)
     assert shop.site.visitor().post(path_of(shop), headers=headers).status_code == 200
     assert shop.may() == "opted-out"
 
 
-def test_promise_26_reading_the_page_changes_nothing(shop):
-    """However often a mail scanner fetches the link, by GET or HEAD; it says what the button does."""
+def test_promise_26_opening_the_page_changes_nothing(shop):
+    """A mail scanner may fetch the link by GET or HEAD; the page states what the button does."""
     visitor, path = shop.site.visitor(), path_of(shop)
     pages = {visitor.get(path).data for _ in range(20)} | {visitor.get(path, headers={"Sec-Purpose": "prefetch"}).data}
     assert visitor.head(path).status_code == visitor.options(path).status_code == 200
@@ -70,8 +70,8 @@ def test_promise_26_reading_the_page_changes_nothing(shop):
 
 
 @pytest.mark.parametrize("bad", ["x", "a" * LENGTH, "ä" * LENGTH, "a" * 2000, "=" * LENGTH, "%00" * 45])
-def test_promise_26_a_bad_token_gets_the_same_answer(shop, bad):
-    """Byte for byte, so that nobody learns which tokens are good; and it takes nobody off."""
+def test_promise_26_an_invalid_token_gets_the_same_answer(shop, bad):
+    """The answer is the same byte for byte, so it reveals no valid token, and it unsubscribes no one."""
     shop.site.visitor().get("/")
     good, wrong = (
         shop.site.visitor().post(f"/privacy/unsubscribe/{token}", data=ONE_CLICK) for token in (shop.token(), bad)
@@ -81,8 +81,8 @@ def test_promise_26_a_bad_token_gets_the_same_answer(shop, bad):
     assert len(shop.site.ledger("opt-out")) == 1
 
 
-def test_a_token_with_one_letter_changed_does_nothing(shop):
-    """Each is signed over the person and the list."""
+def test_a_token_with_one_changed_letter_does_nothing(shop):
+    """Each token is signed over the person and the list."""
     token = shop.token()
     for place in range(0, LENGTH - 1, 4):
         changed = token[:place] + ("a" if token[place] != "a" else "b") + token[place + 1 :]
@@ -91,7 +91,7 @@ def test_a_token_with_one_letter_changed_does_nothing(shop):
 
 
 def test_promise_26_it_can_be_undone(shop):
-    """By the button on the page; and again, as often as somebody likes."""
+    """The button on the page undoes it, any number of times."""
     visitor, path = shop.site.visitor(), path_of(shop)
     for _ in range(2):
         assert "Undo" in visitor.post(path).text and shop.may() == "opted-out"
@@ -100,13 +100,13 @@ def test_promise_26_it_can_be_undone(shop):
 
 
 def rotated(tiny, number):
-    """A shop with that many keys, the newest last."""
+    """A shop with this many keys, the newest last."""
     return Shop(tiny, PRIVACY_KEYS={f"key{n}": str(n) * 20 for n in range(1, number + 1)})
 
 
 @pytest.mark.parametrize("looked_up", [True, False])
 def test_promise_26_it_can_be_undone_after_the_keys_changed(tiny, looked_up):
-    """Twice even, and whether or not the rows were written anew in between; the link is still the one of the old mail."""
+    """The link of an old mail still works after two new keys, with rewritten rows or without."""
     with rotated(tiny, 1) as shop:
         shop.privacy.opt_in(ADA)
         path = path_of(shop)
@@ -120,8 +120,8 @@ def test_promise_26_it_can_be_undone_after_the_keys_changed(tiny, looked_up):
         assert shop.may() == "opted-in"
 
 
-def test_promise_26_an_old_link_takes_off_whoever_came_back_under_a_new_key(tiny):
-    """The later word counts, though the clock stands still; and a replay of the ledger changes nothing."""
+def test_promise_26_an_old_link_unsubscribes_a_person_who_returned_under_a_new_key(tiny):
+    """The later decision counts with equal timestamps, and a replay changes nothing."""
     with rotated(tiny, 1) as shop:
         shop.privacy.opt_in(ADA)
         path = path_of(shop)
@@ -135,7 +135,7 @@ def test_promise_26_an_old_link_takes_off_whoever_came_back_under_a_new_key(tiny
 
 
 def test_promise_34_an_undone_opt_out_stays_undone_after_a_restore(tiny, clock):
-    """Also where the keys changed between the two, and the backup knows only the older one."""
+    """This also holds if the keys changed and the backup has only the older one."""
     with rotated(tiny, 1) as shop:
         shop.privacy.opt_in(ADA)
         path, database = path_of(shop), shop.site.folder / "privacy-rights.sqlite"
@@ -149,15 +149,15 @@ def test_promise_34_an_undone_opt_out_stays_undone_after_a_restore(tiny, clock):
         assert json.loads(shop.site.cli("replay", "--json").output)["choices"] == 0 and shop.may() == "opted-in"
 
 
-def test_promise_26_undoing_makes_no_opt_in(shop):
-    """Who never signed up does not by pressing it."""
+def test_promise_26_undoing_is_no_opt_in(shop):
+    """A person who never signed up is not signed up by the button."""
     path = f"/privacy/unsubscribe/{shop.token('bob@shop.example')}"
     shop.site.visitor().post(path), shop.site.visitor().post(path, data={"undo": "1"})
     assert shop.may("bob@shop.example") == "no-opt-in"
 
 
-def test_promise_26_a_token_is_of_one_list(shop):
-    """The others go on; of a list that nobody knows any longer it takes off all."""
+def test_promise_26_a_token_is_for_one_list(shop):
+    """Other lists go on; a token of an unknown list unsubscribes from all."""
     shop.privacy.opt_in(ADA, "offers")
     shop.site.visitor().post(path_of(shop, list="offers"))
     assert (shop.may(list="marketing"), shop.may(list="offers")) == ("opted-in", "opted-out")
@@ -166,7 +166,7 @@ def test_promise_26_a_token_is_of_one_list(shop):
 
 
 def test_promise_26_tokens_live_as_long_as_a_mail(tiny, clock):
-    """Ten years, and two keys, later it still works, in whatever case it comes."""
+    """A token works after ten years and two new keys, in any case of letters."""
     keys = {"one": "1" * 20}
     with Shop(tiny, PRIVACY_KEYS=keys) as shop:
         shop.privacy.opt_in(ADA)
@@ -178,8 +178,8 @@ def test_promise_26_tokens_live_as_long_as_a_mail(tiny, clock):
         assert shop.may() == "opted-out"
 
 
-def test_promise_26_what_could_not_be_written_is_told(shop):
-    """With 503, so that the mail provider tries again."""
+def test_promise_26_a_failed_opt_out_is_answered_503(shop):
+    """The mail provider then tries again."""
     path = path_of(shop)
     (shop.site.folder / "privacy-rights.sqlite").write_text("no database at all, and long enough to be taken for one")
     answer = shop.site.visitor().post(path, data=ONE_CLICK)
@@ -187,8 +187,8 @@ def test_promise_26_what_could_not_be_written_is_told(shop):
 
 
 @pytest.mark.parametrize("data", [ONE_CLICK, {"undo": "1"}])
-def test_promise_26_a_bad_token_gets_the_same_answer_while_the_database_is_away(tiny, monkeypatch, data):
-    """Be it that it cannot be read, or that nothing can be written there."""
+def test_promise_26_an_invalid_token_gets_the_same_answer_while_the_database_is_unavailable(tiny, monkeypatch, data):
+    """The answer is the same if reading or writing fails."""
     monkeypatch.setattr("flask_mixamo_privacy.database._WAIT_MS", 20)
     with Shop(tiny) as shop:
         shop.privacy.opt_in(ADA)
@@ -202,16 +202,16 @@ def test_promise_26_a_bad_token_gets_the_same_answer_while_the_database_is_away(
         assert {(answer.status_code, answer.data) for answer in answers} == {(503, answers[0].data)}
 
 
-def test_the_page_speaks_the_visitors_language(shop):
-    """In every shipped one."""
+def test_the_page_is_in_the_visitors_language(shop):
+    """The page is available in every shipped language."""
     for code in SHIPPED:
         visitor, t = shop.site.visitor(accept_language=code), language(code)
         asked, done = visitor.get(path_of(shop)).text, visitor.post(path_of(shop)).text
         assert t("Unsubscribe").text in asked and t("You are unsubscribed.").text in done and t("Undo").text in done
 
 
-def test_a_link_needs_a_host(tiny):
-    """It is never taken from somebody's request, and the error says which setting is missing."""
+def test_a_link_needs_a_configured_host(tiny):
+    """The host is never taken from a request, and the error names the missing setting."""
     with Shop(tiny, PRIVACY_BASE_URL=None) as shop:
         shop.site.app.testing = False
         with pytest.raises(Exception, match="The links in a mail need a host: set PRIVACY_BASE_URL"):

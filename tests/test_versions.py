@@ -1,4 +1,4 @@
-"""Versions of the policy, what changes with one line of it, and who is asked anew."""
+"""Versions of the policy: what a change of one line affects, and which visitors are asked again."""
 
 import json
 import re
@@ -48,7 +48,7 @@ description = "How near."
 
 @pytest.fixture
 def declare(tiny, tmp_path):
-    """Builds the site whose privacy.toml is the start file with these pieces replaced, and others added at its end."""
+    """Builds the site whose privacy.toml is the start file with these replacements and additions."""
 
     def build(*edits, add="", **config):
         text = START.read_text()
@@ -75,7 +75,7 @@ def frozen(site, day="2026-05-08"):
 
 
 def come_back(visitor, site):
-    """The same browser, on a later state of the site."""
+    """Return the same browser on a later state of the site."""
     later = site.visitor()
     for name in ("privacy_consent", "privacy_visitor", "privacy_choices"):
         if found := visitor.get_cookie(name):
@@ -88,7 +88,7 @@ def states(visitor):
 
 
 def test_promise_43_freeze_writes_a_dated_version_beside_the_declaration(declare, versions):
-    """With the whole text in five languages, the banner's words, and the declaration behind it."""
+    """A version has the text in five languages, the banner's text, and its declaration."""
     outcome = frozen(declare())
     assert (
         outcome.output == f"{versions / '2026-05-08.json'} written. Commit it: it is what visitors are told from now on.\n"
@@ -99,14 +99,14 @@ def test_promise_43_freeze_writes_a_dated_version_beside_the_declaration(declare
     assert [purpose["id"] for purpose in found["declaration"]["purposes"]] == ["necessary", "statistics", "customisation"]
 
 
-def test_freeze_takes_today_by_default(declare, versions, clock):
-    """The day in UTC."""
+def test_freeze_uses_today_by_default(declare, versions, clock):
+    """The date is that of UTC."""
     assert declare().cli("policy", "freeze").exit_code == 0
     assert [path.name for path in versions.iterdir()] == ["2026-05-08.json"]
 
 
-def test_a_published_version_is_not_written_over(declare, versions):
-    """The same text on the same day is no harm; another text that day is refused, and the file stays as it was."""
+def test_a_published_version_is_not_overwritten(declare, versions):
+    """The same text on the same day is accepted; another text is rejected, and the file stays."""
     frozen(declare())
     frozen(declare())
     before = (versions / "2026-05-08.json").read_bytes()
@@ -119,8 +119,8 @@ def test_a_published_version_is_not_written_over(declare, versions):
     )
 
 
-def test_no_version_is_put_before_another(declare, versions):
-    """What was in force then cannot be changed now."""
+def test_no_version_is_inserted_before_another(declare, versions):
+    """A version that was in force cannot be changed later."""
     frozen(declare())
     outcome = declare((TITLE, 'title = "Numbers"')).cli("policy", "freeze", "--date", "2026-05-07")
     assert (outcome.exit_code, [path.name for path in versions.iterdir()]) == (2, ["2026-05-08.json"])
@@ -128,15 +128,15 @@ def test_no_version_is_put_before_another(declare, versions):
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-5-8", "2026-02-30", "20260508", "../2026-05-08", "2026-05-08\n"])
-def test_a_version_has_a_real_day(declare, versions, day):
-    """Anything else is refused with a sentence, and nothing is written."""
+def test_a_version_has_a_real_date(declare, versions, day):
+    """Any other name is rejected with a message, and nothing is written."""
     outcome = declare().cli("policy", "freeze", "--date", day)
     assert (outcome.exit_code, versions.exists()) == (2, False)
     assert f"{day!r} is no day; write it as 2026-05-08." in outcome.output
 
 
 def test_a_site_without_a_declaration_has_nothing_to_freeze(tiny):
-    """The sentence says what to do first."""
+    """The message has the next step."""
     outcome = tiny().cli("policy", "freeze")
     assert (outcome.exit_code, outcome.output) == (
         2,
@@ -145,18 +145,18 @@ def test_a_site_without_a_declaration_has_nothing_to_freeze(tiny):
     )
 
 
-def test_diff_shows_what_changed_to_a_person(declare):
-    """A line each, with its section; exit 1."""
+def test_diff_shows_changes_as_text(declare):
+    """Each change is a line with its section, and the exit code is 1."""
     frozen(declare())
     outcome = declare(("We count visits, repeat visits", "We count clicks, repeat visits")).cli("policy", "diff")
     assert outcome.exit_code == 1
-    gone, come = outcome.output.splitlines()
-    assert gone.startswith("- What data is used for: Statistics · We count visits, repeat visits and")
-    assert come.startswith("+ What data is used for: Statistics · We count clicks, repeat visits and")
+    removed, added = outcome.output.splitlines()
+    assert removed.startswith("- What data is used for: Statistics · We count visits, repeat visits and")
+    assert added.startswith("+ What data is used for: Statistics · We count clicks, repeat visits and")
 
 
-def test_diff_shows_what_changed_to_a_machine(declare):
-    """The same as JSON: section, kind and text of each."""
+def test_diff_shows_changes_as_json(declare):
+    """Each change has its section, kind and text."""
     frozen(declare())
     outcome = declare(("aggregates = \"25 months\"", "aggregates = \"3 months\"")).cli("policy", "diff", "--json")  # fmt: skip
     assert (outcome.exit_code, json.loads(outcome.output)) == (
@@ -168,30 +168,30 @@ def test_diff_shows_what_changed_to_a_machine(declare):
     )
 
 
-def test_diff_of_what_was_published_is_empty(declare):
-    """Exit 0, and nothing said; not even for a version of another day than today's."""
+def test_diff_of_the_published_text_is_empty(declare):
+    """The exit code is 0 without output, also if only the date differs."""
     frozen(declare(), "2020-02-29")
     assert [(outcome.exit_code, outcome.output) for outcome in (declare().cli("policy", "diff"),)] == [(0, "")]
     assert declare().cli("policy", "diff", "--json").output == "[]\n"
 
 
-def test_diff_without_any_version_could_not_look(declare):
-    """Exit 2, with the command that writes one."""
+def test_diff_without_a_version_exits_with_2(declare):
+    """The output has the command that writes a version."""
     outcome = declare().cli("policy", "diff")
     assert outcome.exit_code == 2
     assert outcome.output == "Error: there is no frozen version yet; `flask privacy policy freeze` writes one.\n"
 
 
 def test_promise_43_check_is_clean_once_the_text_is_published(declare):
-    """Exit 0."""
+    """The exit code is 0."""
     frozen(declare())
     outcome = declare().cli("check")
     assert (outcome.exit_code, outcome.output) == (0, "Nothing to mend.\n")
     assert (declare().cli("check", "--json").exit_code, declare().cli("check", "--json").output) == (0, "[]\n")
 
 
-def test_promise_43_check_fails_when_the_text_changed_without_a_version(declare):
-    """Exit 1, with the number of changes and the next step; another version mends it."""
+def test_promise_43_check_fails_if_the_text_changed_without_a_version(declare):
+    """The exit code is 1, with the number of changes and the next step; a new version fixes it."""
     frozen(declare())
     changed = declare((TITLE, 'title = "Numbers"'))
     outcome = changed.cli("check")
@@ -205,8 +205,8 @@ def test_promise_43_check_fails_when_the_text_changed_without_a_version(declare)
     assert changed.cli("check").exit_code == 0
 
 
-def test_promise_43_check_fails_when_nothing_was_ever_published(declare):
-    """Exit 1, for a machine with level, key, sentence and next step."""
+def test_promise_43_check_fails_if_no_version_was_published(declare):
+    """The exit code is 1, and the JSON has level, key, message and next step."""
     outcome = declare().cli("check", "--json")
     assert outcome.exit_code == 1
     assert json.loads(outcome.output) == [
@@ -227,8 +227,8 @@ def test_promise_43_check_fails_when_nothing_was_ever_published(declare):
         (('"privacy_events"', '"basket"'), "cookies", "The tracker keeps events in a tab's session storage until the site has them; the policy does not say so."),
     ],
 )  # fmt: skip
-def test_check_warns_of_what_is_declared_for_nothing(declare, edit, key, says):
-    """A warning is told, and fails nothing."""
+def test_check_warns_of_unused_declarations(declare, edit, key, says):
+    """A warning is printed, and the exit code stays 0."""
     site = declare(edit)
     frozen(site)
     outcome = site.cli("check", "--json")
@@ -245,14 +245,14 @@ def test_check_warns_of_what_is_declared_for_nothing(declare, edit, key, says):
         ('title = { en = "Statistics", de = "Statistik" }', 'title = { en = "Statistics", de = "Zahlen" }'),
     ],
 )
-def test_a_change_of_the_sites_words_in_any_language_is_a_change(declare, before, after):
-    """Who reads Italian was told something else: that needs a version too."""
+def test_a_change_of_the_sites_text_in_any_language_is_a_change(declare, before, after):
+    """A changed Italian text needs a version too."""
     frozen(declare((TITLE, before)))
     assert declare((TITLE, after)).cli("check").exit_code == 1
 
 
 def test_a_change_of_the_banner_in_one_language_is_shown_in_that_language(declare):
-    """Not as two equal lines in English."""
+    """The diff does not show two equal lines in English."""
     banner = '[banner]\ntext = {{ en = "May we?", de = "{}" }}\n\n[log]'
     frozen(declare(("[log]", banner.format("Dürfen wir?"))))
     outcome = declare(("[log]", banner.format("Ja oder nein?"))).cli("policy", "diff")
@@ -260,7 +260,7 @@ def test_a_change_of_the_banner_in_one_language_is_shown_in_that_language(declar
 
 
 def test_earlier_versions_stay_readable(declare):
-    """As they were, with a word that they are no longer in force; the current one says the new thing."""
+    """An earlier version is marked as no longer in force; the current one has the new text."""
     frozen(declare())
     later = declare((TITLE, 'title = "Numbers"'))
     frozen(later, "2026-06-01")
@@ -272,23 +272,23 @@ def test_earlier_versions_stay_readable(declare):
 
 
 def test_an_earlier_version_is_read_in_the_sites_other_language(declare):
-    """It was frozen whole in each."""
+    """The version was frozen in each language."""
     frozen(declare((TITLE, 'title = { en = "Statistics", de = "Zählung" }')))
     page = declare().visitor(Accept_Language="de").get("/privacy/versions/2026-05-08")
     assert page.status_code == 200 and "Zählung" in page.text
 
 
 @pytest.mark.parametrize("day", ["2026-05-09", "..", "../privacy.toml", "%2e%2e", "2026-05-08.json", "2026-05-08%00", "x"])
-def test_a_version_that_is_not_there_is_not_found(declare, day):
-    """Nor is any other file."""
+def test_a_missing_version_is_not_found(declare, day):
+    """No other file is served either."""
     frozen(declare())
     visitor = declare().visitor()
     assert visitor.get("/privacy/versions/2026-05-08").status_code == 200
     assert visitor.get(f"/privacy/versions/{day}").status_code == 404
 
 
-def test_check_tells_what_keeps_the_app_from_starting(tmp_path):
-    """A declaration that cannot be kept is a finding, with its line, and no traceback."""
+def test_check_reports_what_prevents_the_app_from_starting(tmp_path):
+    """An invalid declaration is a finding with its line, and no traceback."""
     from flask.cli import FlaskGroup, ScriptInfo
 
     (tmp_path / "privacy.toml").write_text(
@@ -308,8 +308,8 @@ def test_check_tells_what_keeps_the_app_from_starting(tmp_path):
     assert outcome.output.splitlines()[0].startswith("error: privacy.toml:4: purposes.use.description is missing; allowed:")
 
 
-def test_what_changed_lists_added_and_removed(declare):
-    """Against the version before; the first has nothing to compare with."""
+def test_changes_list_additions_and_removals(declare):
+    """Each version is compared with the one before; the first has no comparison."""
     frozen(declare())
     frozen(declare(('aggregates = "25 months"', 'aggregates = "3 months"')), "2026-06-01")
     visitor = declare().visitor()
@@ -321,7 +321,7 @@ def test_what_changed_lists_added_and_removed(declare):
 
 
 def test_the_policy_page_links_to_its_earlier_versions(declare):
-    """The newest first, without the one that is shown; a site with one version has no earlier ones."""
+    """The newest is first, without the current one; a site with one version lists none."""
     for day in ("2009-05-08", "2012-01-01", "2026-06-01"):
         frozen(declare((TITLE, f'title = "Numbers of {day}"')), day)
         text = declare().visitor().get("/privacy/").text
@@ -330,7 +330,7 @@ def test_the_policy_page_links_to_its_earlier_versions(declare):
 
 
 def test_promise_45_last_updated_is_the_newest_versions_date(declare, clock):
-    """On the page, in the GPC resource and in what the ledger writes; not today's."""
+    """The page, the GPC resource and the ledger have the version's date."""
     frozen(declare(), "2009-05-08")
     frozen(declare((TITLE, 'title = "Numbers"')), "2026-02-03")
     site = declare((TITLE, 'title = "Numbers"'))
@@ -340,15 +340,15 @@ def test_promise_45_last_updated_is_the_newest_versions_date(declare, clock):
     assert [row["policy"] for row in site.ledger()] == ["2026-02-03"]
 
 
-def test_versions_may_lie_elsewhere(declare, tmp_path):
-    """PRIVACY_VERSIONS_DIR names the folder."""
+def test_versions_may_be_in_another_folder(declare, tmp_path):
+    """PRIVACY_VERSIONS_DIR is the folder."""
     site = declare(PRIVACY_VERSIONS_DIR=str(tmp_path / "elsewhere"))
     frozen(site)
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["2026-05-08.json"]
 
 
 def test_a_stray_file_is_no_version(declare, versions):
-    """What is named after no real day is left alone, and breaks no page."""
+    """A file not named after a date is ignored, and the pages are served."""
     frozen(declare())
     for name in ("2026-13-45.json", "2026-06-01.json.orig", "notes.json"):
         (versions / name).write_text("{}")
@@ -358,26 +358,26 @@ def test_a_stray_file_is_no_version(declare, versions):
 
 
 @pytest.mark.parametrize("command", [("check",), ("policy", "diff"), ("policy", "freeze", "--date", "2026-06-01")])
-def test_a_damaged_version_could_not_be_looked_at(declare, versions, command):
-    """Exit 2 and the file's name: not a finding, and not a traceback."""
+def test_a_damaged_version_exits_with_2(declare, versions, command):
+    """The output has the file's name, and no finding or traceback."""
     frozen(declare())
     (versions / "2026-05-08.json").write_text("<<<<<<< HEAD")
     outcome = declare().cli(*command)
     assert outcome.exit_code == 2 and "2026-05-08.json" in outcome.output
 
 
-def test_check_knows_a_policy_built_in_python(declare, tiny):
-    """It is no built-in one; it only has no folder of versions yet."""
+def test_check_accepts_a_policy_built_in_python(declare, tiny):
+    """Such a policy has no folder of versions yet, and is not mistaken for the built-in one."""
     site = declare()
     outcome = tiny(PRIVACY_POLICY=site.privacy.site(site.app).policy).cli("check")
     assert outcome.exit_code == 0 and "PRIVACY_VERSIONS_DIR" in outcome.output and "built-in" not in outcome.output
 
 
-# One line of privacy.toml, and everything that follows it.
+# One line of privacy.toml, and all its effects.
 
 
 def test_a_purposes_title_changes_settings_and_policy(declare):
-    """Both say what the declaration says."""
+    """Both pages have the declared title."""
     visitor = declare((TITLE, 'title = "Numbers"')).visitor()
     for path in ("/privacy/", "/privacy/consent"):
         text = visitor.get(path).text
@@ -385,13 +385,13 @@ def test_a_purposes_title_changes_settings_and_policy(declare):
 
 
 def test_the_banners_text_changes_the_banner(declare):
-    """On every page of the site."""
+    """The new text is on every page of the site."""
     text = declare(("[log]", '[banner]\ntext = "Count?"\n\n[log]')).visitor().get("/other").text
     assert "<p>Count?</p>" in text and "May we count" not in text
 
 
-def test_a_purpose_that_is_taken_out_is_gone_everywhere(declare):
-    """Page, settings, cookie table, and what may be granted."""
+def test_a_removed_purpose_is_removed_everywhere(declare):
+    """Page, settings and cookie table omit it, and it cannot be granted."""
     toml = START.read_text()
     purpose = toml[toml.index('[[purposes]]\nid = "customisation"') : toml.index("# Everything that is stored")]
     cookie = toml[toml.index('[[cookies]]\nname = "privacy_choices"') : toml.index('[[cookies]]\nname = "session"')]
@@ -403,7 +403,7 @@ def test_a_purpose_that_is_taken_out_is_gone_everywhere(declare):
 
 
 def test_promise_11_the_decisions_lifetime_is_the_declared_one(declare, clock):
-    """In the cookie table, and in the cookie."""
+    """The declared lifetime is in the cookie table and in the cookie."""
     site = declare(('lifetime = "182 days"', 'lifetime = "30 days"'))
     cookie = choose(site.visitor(), "reject_all").headers["Set-Cookie"]
     assert "Expires=Sun, 07 Jun 2026 00:00:00 GMT" in cookie
@@ -411,7 +411,7 @@ def test_promise_11_the_decisions_lifetime_is_the_declared_one(declare, clock):
 
 
 def test_promise_11_the_decision_ends_with_its_declared_lifetime(declare, clock):
-    """A browser that keeps it longer is asked again all the same."""
+    """A browser that keeps the cookie longer is asked again."""
     visitor = declare(('lifetime = "182 days"', 'lifetime = "30 days"')).visitor()
     choose(visitor, "accept_all")
     value = visitor.get_cookie("privacy_consent").value
@@ -421,8 +421,8 @@ def test_promise_11_the_decision_ends_with_its_declared_lifetime(declare, clock)
 
 
 @pytest.mark.parametrize(("name", "purpose"), [("privacy_visitor", "statistics"), ("privacy_choices", "customisation")])
-def test_promise_11_the_other_cookies_live_as_declared(declare, clock, name, purpose):
-    """Ten days are ten days."""
+def test_promise_11_other_cookies_live_as_declared(declare, clock, name, purpose):
+    """A declared lifetime of ten days is the cookie's max age."""
     lifetime = 'purpose = "{}"\nlifetime = "{} days"'
     site = declare((lifetime.format(purpose, 395), lifetime.format(purpose, 10)))
     visitor = site.visitor()
@@ -434,7 +434,7 @@ def test_promise_11_the_other_cookies_live_as_declared(declare, clock, name, pur
 
 @pytest.mark.parametrize(("period", "days", "left"), [("1 month", 29, 2), ("1 month", 32, 0), ("13 months", 32, 2)])
 def test_retention_is_what_prune_enforces(declare, clock, period, days, left):
-    """Events are there until the declared time is over, and gone after it."""
+    """Events are kept for the declared period and deleted after it."""
     site = declare(('events = "13 months"', f'events = "{period}"'))
     visitor = site.visitor()
     choose(visitor, "accept_all")
@@ -446,25 +446,25 @@ def test_retention_is_what_prune_enforces(declare, clock, period, days, left):
     assert len(site.events()) == left
 
 
-@pytest.mark.parametrize("gone", ["network", "browser", "page", "referrer"])
-def test_promise_14_a_field_that_is_not_declared_is_not_recorded(declare, gone):
-    """Nor spoken of; all others are, as before."""
+@pytest.mark.parametrize("undeclared", ["network", "browser", "page", "referrer"])
+def test_promise_14_an_undeclared_field_is_not_recorded(declare, undeclared):
+    """All other fields are recorded as before."""
     line = next(line for line in START.read_text().splitlines() if line.startswith("fields = "))
-    site = declare((line, line.replace(f'"{gone}", ', "")))
+    site = declare((line, line.replace(f'"{undeclared}", ', "")))
     agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     visitor = site.visitor(User_Agent=agent, Referer="https://elsewhere.example/x")
     visitor.environ_base["REMOTE_ADDR"] = "203.0.113.9"
     choose(visitor, "accept_all")
     visitor.get("/other")
     found = {name: site.events("page_view")[0][name] for name in ("page", "referrer", "browser", "platform", "network")}
-    assert [name for name, value in found.items() if value is None] == [gone]
+    assert [name for name, value in found.items() if value is None] == [undeclared]
 
 
-# Who is asked anew.
+# Which visitors are asked again.
 
 
 @pytest.mark.parametrize(
-    ("edits", "add", "anew"),
+    ("edits", "add", "again"),
     [
         ([], "", set()),
         ([(TITLE, 'title = "Statistic"')], "", set()),
@@ -482,17 +482,17 @@ def test_promise_14_a_field_that_is_not_declared_is_not_recorded(declare, gone):
     ids=["nothing", "a title", "a description", "the banner", "a notice", "a recipient of another purpose", "a recipient",
          "a service", "a cookie", "a lifetime", "a retention", "a purpose"],
 )  # fmt: skip
-def test_only_what_matters_is_asked_anew(declare, edits, add, anew):
-    """A decision stands for every purpose about which nothing material changed."""
+def test_only_a_material_change_is_asked_again(declare, edits, add, again):
+    """A decision stays valid for every purpose without a material change."""
     visitor = declare().visitor()
     choose(visitor, "save", "statistics", "customisation")
     later = come_back(visitor, declare(*edits, add=add))
-    assert {purpose for purpose, state in states(later).items() if state == "unasked"} == anew
-    assert {state for purpose, state in states(later).items() if purpose not in anew} == {"granted"}
-    assert ("privacy-banner" in later.get("/").text) == bool(anew)
+    assert {purpose for purpose, state in states(later).items() if state == "unasked"} == again
+    assert {state for purpose, state in states(later).items() if purpose not in again} == {"granted"}
+    assert ("privacy-banner" in later.get("/").text) == bool(again)
 
 
-def test_what_was_refused_stays_refused_beside_what_is_asked_anew(declare):
+def test_a_refusal_stays_while_another_purpose_is_asked_again(declare):
     """A new recipient of statistics does not reopen the refusal of customisation."""
     visitor = declare().visitor()
     choose(visitor, "save", "statistics")
@@ -500,16 +500,16 @@ def test_what_was_refused_stays_refused_beside_what_is_asked_anew(declare):
     assert states(later) == {"necessary": "granted", "statistics": "unasked", "customisation": "refused"}
 
 
-def test_a_version_alone_asks_nobody_again(declare):
-    """Publishing is no change."""
+def test_a_new_version_alone_asks_no_one_again(declare):
+    """Publishing a version is no material change."""
     visitor = declare().visitor()
     choose(visitor, "accept_all")
     frozen(declare())
     assert "unasked" not in states(come_back(visitor, declare())).values()
 
 
-def test_the_ledger_keeps_the_fingerprint_and_the_words(declare):
-    """A typo mended changes the digest of the words, a new recipient both."""
+def test_the_ledger_has_the_fingerprint_and_the_text(declare):
+    """A corrected typo changes the digest of the text; a new recipient changes both."""
     rows = []
     for edits, add in ([], ""), ([(TITLE, 'title = "Statistic"')], ""), ([], RECIPIENT):
         site = declare(*edits, add=add)
@@ -523,8 +523,8 @@ def test_the_ledger_keeps_the_fingerprint_and_the_words(declare):
     assert [row["fingerprint"] == rows[0]["fingerprint"] for row in rows] == [True, True, False]
 
 
-def test_init_writes_a_file_to_start_from_and_leaves_one_alone(declare, tmp_path):
-    """What it writes reads; what is there is never written over."""
+def test_init_writes_a_start_file_and_overwrites_none(declare, tmp_path):
+    """The written file is valid, and an existing one stays."""
     path = tmp_path / "new.toml"
     assert declare().cli("init", "--path", str(path)).exit_code == 0
     path.write_text("mine")
@@ -533,8 +533,8 @@ def test_init_writes_a_file_to_start_from_and_leaves_one_alone(declare, tmp_path
     assert outcome.output == f"Error: {path} is there already; it was left alone.\n"
 
 
-def test_the_record_of_processing_is_the_declaration(declare):
-    """As JSON: every purpose, cookie and length of time as declared."""
+def test_the_record_of_processing_matches_the_declaration(declare):
+    """The JSON has every purpose, cookie and period as declared."""
     found = json.loads(declare().cli("policy", "record").output)
     assert [cookie["name"] for cookie in found["cookies"]] == [
         "privacy_consent",

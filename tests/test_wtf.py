@@ -1,4 +1,4 @@
-"""Collection points in forms of Flask-WTF: declared fields alone, and what is missing is an error of its field."""
+"""Collection points in Flask-WTF forms: only declared fields, and a missing one is an error of its field."""
 
 import importlib
 import json
@@ -54,7 +54,7 @@ def send(visitor, **fields):
 
 
 def test_only_declared_fields_reach_the_form(tiny):
-    """The token and the button do as well; the record is written once."""
+    """The form also gets the token and the button, and one record is written."""
     site = with_form(tiny)
     found = send(site.visitor(), email=ADA, shoe_size="42", submit="Register").json
     assert (found["data"]["email"], found["data"]["shoe_size"], found["data"]["submit"]) == (ADA, None, True)
@@ -63,21 +63,21 @@ def test_only_declared_fields_reach_the_form(tiny):
     assert json.loads(row["detail"]) == {"point": "registration", "fields": ["email"], "dropped": 1} and row["text"]
 
 
-def test_what_is_missing_is_an_error_of_its_field(tiny):
-    """In the form, where it can be shown; nothing is on record."""
+def test_a_missing_field_is_an_error_of_its_field(tiny):
+    """The form shows the error, and nothing is recorded."""
     site = with_form(tiny)
     assert "<b>email: Please fill in: your email.</b>" in send(site.visitor(), name="Ada").text
     assert site.ledger() == []
 
 
 def test_the_forms_own_validators_count(tiny):
-    """What they refuse is not on record either."""
+    """A form that they reject is not recorded."""
     site = with_form(tiny)
     assert "email: Field cannot be longer than 30" in send(site.visitor(), email="a" * 30 + ADA).text and site.ledger() == []
 
 
-def test_promise_20_a_child_is_refused_in_the_form(tiny):
-    """With a sentence for the whole form; whoever is old enough opts in by sending it."""
+def test_promise_20_a_minor_is_refused_in_the_form(tiny):
+    """The error is of the complete form; a person who is old enough is signed up."""
     site = with_form(tiny, Newsletter)
     child = site.visitor()
     assert "<i>We cannot sign you up.</i>" in send(child, email=ADA, **born(2015)).text
@@ -85,8 +85,8 @@ def test_promise_20_a_child_is_refused_in_the_form(tiny):
     assert send(site.visitor(), email="eve@shop.example", **born(1980)).json["opt_ins"] == ["marketing"]
 
 
-def test_an_opt_in_has_no_effect_where_the_view_failed_after_all(tiny):
-    """However valid the form was; it takes effect once the view has answered."""
+def test_an_opt_in_has_no_effect_if_the_view_fails(tiny):
+    """The opt-in of a valid form takes effect only after the view has returned."""
     site = with_form(tiny, Newsletter)
     marketing = site.privacy.site(site.app).mail.marketing
     site.app.view_functions["form"] = lambda: ("no", 422) if Newsletter().validate_on_submit() else "form"
@@ -97,13 +97,13 @@ def test_an_opt_in_has_no_effect_where_the_view_failed_after_all(tiny):
     assert site.visitor().post("/form", data=fields).text == "yes" and marketing.of(ADA)[0].is_in
 
 
-def test_the_token_is_asked_for_still(tiny):
-    """Sifting is no way around Flask-WTF's own check."""
+def test_the_csrf_token_is_still_required(tiny):
+    """Filtering the form does not bypass Flask-WTF's own check."""
     assert with_form(tiny).visitor().post("/form", data={"email": ADA}).status_code == 400
 
 
 def test_promise_07_an_undeclared_point_raises(tiny):
-    """In tests; in production the form is empty and never valid."""
+    """An undeclared point raises in tests; in production the form is empty and never valid."""
 
     class Survey(CollectionForm):
         collects = "survey"
@@ -115,8 +115,8 @@ def test_promise_07_an_undeclared_point_raises(tiny):
     assert send(site.visitor(), email=ADA).text.startswith("<form method=post>") and site.ledger() == []
 
 
-def test_without_flask_wtf_the_first_use_says_what_is_missing(tiny, monkeypatch):
-    """The module can be imported all the same."""
+def test_without_flask_wtf_the_first_use_names_the_missing_package(tiny, monkeypatch):
+    """The module can be imported without it."""
     monkeypatch.setitem(sys.modules, "flask_wtf", None)
     monkeypatch.delitem(sys.modules, "flask_mixamo_privacy.wtf")
     bare = importlib.import_module("flask_mixamo_privacy.wtf").CollectionForm
