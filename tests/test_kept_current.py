@@ -23,14 +23,14 @@ def by_day(events: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return [list(some) for _, some in groupby(events, key=lambda event: event["at"][:10])]
 
 
-def fault(kept: Kept, table: str, when: str = "1") -> None:
+def add_fault(kept: Kept, table: str, when: str = "1") -> None:
     with kept.store.write() as connection:
         connection.exec_driver_sql(
             f"CREATE TRIGGER fault BEFORE INSERT ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'fault'); END"
         )
 
 
-def mend(kept: Kept) -> None:
+def remove_fault(kept: Kept) -> None:
     with kept.store.write() as connection:
         connection.exec_driver_sql("DROP TRIGGER fault")
 
@@ -39,11 +39,11 @@ def mend(kept: Kept) -> None:
 def test_a_failed_load_keeps_neither_events_nor_counts(tmp_path, table):
     """A failure anywhere in the transaction keeps nothing, and the second try is complete."""
     events, kept, other = traffic(5, 14, 80, 20), Kept(tmp_path / "a"), Kept(tmp_path / "b")
-    fault(kept, table)
+    add_fault(kept, table)
     with pytest.raises(StoreUnavailable):
         kept.load(events, END)
     assert [kept.table(name) for name in (*PUBLISHED, "people", "events", "cursors")] == [[]] * 7
-    mend(kept)
+    remove_fault(kept)
     assert kept.load([], END).events == len(events)
     other.load(events, END)
     assert published(kept) == published(other)
@@ -54,13 +54,13 @@ def test_after_a_failed_batch_reports_have_the_batches_before_it(tmp_path, monke
     monkeypatch.setattr(loader, "_CHUNK", 40_000)  # one or two days
     days, kept, whole = by_day(traffic(5, 20, 80, 20)), Kept(tmp_path / "a"), Kept(tmp_path / "b")
     kept.write(days)
-    fault(kept, "events", f"NEW.at >= '{FIRST + timedelta(days=16)}'")
+    add_fault(kept, "events", f"NEW.at >= '{FIRST + timedelta(days=16)}'")
     with pytest.raises(StoreUnavailable):
         kept.load([], END)
     before = published(kept)
     loaded = {row[0][:10] for row in kept.table("events")}
     assert loaded >= {row[2] for row in before["pieces"]} > {str(FIRST + timedelta(days=number)) for number in range(11)}
-    mend(kept)
+    remove_fault(kept)
     kept.load([], END)
     whole.load([event for day in days for event in day], END)
     assert published(kept) == published(whole)

@@ -81,7 +81,7 @@ class Shop:
     def __init__(self, tmp_path, tiny, subjects, *rows, fields=FIELDS):
         self.site = tiny(PRIVACY_POLICY=policy(*fields))
         self.engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
-        sa.event.listen(self.engine, "connect", lambda made, _: made.execute("PRAGMA foreign_keys=ON"))
+        sa.event.listen(self.engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
         Own.metadata.create_all(self.engine)
         with Session(self.engine) as session:
             session.add_all(rows)

@@ -38,8 +38,8 @@ def placeholders(text):
 @pytest.mark.parametrize(("name", "template"), CATALOGUES)
 def test_a_catalogue_is_complete(name, template):
     """A catalogue translates every text of the template, has no fuzzy text and no obsolete one."""
-    (found, fuzzy), (wanted, _) = messages(name), messages(template)
-    assert (set(wanted) - set(found), set(found) - set(wanted), fuzzy) == (set(), set(), set())
+    (found, fuzzy), (expected_texts, _) = messages(name), messages(template)
+    assert (set(expected_texts) - set(found), set(found) - set(expected_texts), fuzzy) == (set(), set(), set())
     assert [msgid for msgid, translation in found.items() if not translation.strip()] == []
 
 
@@ -196,7 +196,7 @@ def test_the_setting_takes_precedence_over_flask_babel(tiny):
 
 
 @pytest.fixture
-def speaking(tiny, tmp_path):
+def edited_site(tiny, tmp_path):
     """Builds the site whose start file has these replacements."""
 
     def build(*edits, **config):
@@ -211,9 +211,9 @@ def speaking(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("accept", ["tlh", "", "*"])
-def test_an_unknown_language_falls_back_to_the_policys(speaking, accept):
+def test_an_unknown_language_falls_back_to_the_policys(edited_site, accept):
     """A Spanish site answers in Spanish if the visitor's language is not shipped."""
-    site = speaking(('language = "en"', 'language = "es"'))
+    site = edited_site(('language = "en"', 'language = "es"'))
     assert heading(site.visitor(Accept_Language=accept)) == expected("es")
 
 
@@ -239,24 +239,24 @@ def test_standard_texts_of_the_start_file_are_translated(tiny):
     assert f">{language('de')('Statistics')}</label>" in text and ">Statistics<" not in text
 
 
-def test_a_sites_own_texts_are_shown_per_language(speaking):
+def test_a_sites_own_texts_are_shown_per_language(edited_site):
     """A text is in the visitor's language if the site has it, else in the site's language and marked."""
-    site = speaking(("[log]", '[banner]\ntext = { en = "May we?", de = "Dürfen wir?" }\n\n[log]'))
+    site = edited_site(("[log]", '[banner]\ntext = { en = "May we?", de = "Dürfen wir?" }\n\n[log]'))
     texts = {code: site.visitor(Accept_Language=code).get("/").text for code in ("en", "de", "fr")}
     assert "<p>May we?</p>" in texts["en"] and "<p>Dürfen wir?</p>" in texts["de"]
     assert '<p><span lang="en" dir="ltr">May we?</span></p>' in texts["fr"]
 
 
-def test_a_sites_own_texts_are_not_translated(speaking):
+def test_a_sites_own_texts_are_not_translated(edited_site):
     """A text that the site has in one language stays in it, and is marked on other pages."""
-    site = speaking(('language = "en"', 'language = "de"'), ('title = "Statistics"', 'title = "Zählung"'))
+    site = edited_site(('language = "en"', 'language = "de"'), ('title = "Statistics"', 'title = "Zählung"'))
     assert '<span lang="de" dir="ltr">Zählung</span>' in site.visitor(Accept_Language="ar").get("/privacy/consent").text
 
 
 @pytest.mark.parametrize("code", ["he", "pl"])
-def test_an_earlier_version_in_english_reads_from_the_left(speaking, code):
+def test_an_earlier_version_in_english_reads_from_the_left(edited_site, code):
     """The frozen English text keeps its direction on a page of any direction."""
-    site = speaking()
+    site = edited_site()
     assert site.cli("policy", "freeze", "--date", "2026-05-08").exit_code == 0
     text = site.visitor(Accept_Language=code).get("/privacy/versions/2026-05-08").text
     assert f'<html lang="{code}" dir="{direction(code)}">' in text

@@ -22,7 +22,7 @@ POLICY = with_services(cookies=DECLARED)
 
 
 @pytest.fixture
-def consenting(tiny):
+def consenting_visitor(tiny):
     """A visitor who accepted everything, with what the site has stored since then."""
 
     def build(host="localhost", **headers):
@@ -43,18 +43,18 @@ def deleted(response):
     return {(next(iter(part)), part["Path"], part.get("Domain")) for part in parts}
 
 
-def test_promise_18_every_declared_cookie_of_the_purpose_is_deleted(consenting):
+def test_promise_18_every_declared_cookie_of_the_purpose_is_deleted(consenting_visitor):
     """Declared cookies are deleted if the browser sent them or has them under another path; a necessary one stays."""
-    found = deleted(choose(consenting(), "reject_all"))
+    found = deleted(choose(consenting_visitor(), "reject_all"))
     assert found == {
         ("_seen_walk", "/", None), ("_seen_run", "/", None), ("shelf", "/", None), ("shelf", "/shop", None),
         ("privacy_visitor", "/", None), ("privacy_choices", "/", None),
     }  # fmt: skip
 
 
-def test_a_cookie_under_a_prefix_is_deleted_too(consenting):
+def test_a_cookie_under_a_prefix_is_deleted_too(consenting_visitor):
     """A prefixed cookie is deleted under its prefixed name; ``__Host-`` has no domain and only the path /."""
-    visitor = consenting("www.shop.example")
+    visitor = consenting_visitor("www.shop.example")
     for name in ("__Host-_seen", "__Secure-_seen"):
         visitor.set_cookie(name, "1", domain="www.shop.example")
     found = deleted(choose(visitor, "reject_all"))
@@ -62,9 +62,9 @@ def test_a_cookie_under_a_prefix_is_deleted_too(consenting):
     assert {("__Secure-_seen", "/", None), ("__Secure-_seen", "/", "shop.example")} <= found
 
 
-def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting):
+def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting_visitor):
     """A script may have set the cookie for the parent domain, which the request does not show."""
-    found = deleted(choose(consenting("www.shop.example"), "reject_all"))
+    found = deleted(choose(consenting_visitor("www.shop.example"), "reject_all"))
     assert {("_seen_run", "/", domain) for domain in (None, "www.shop.example", "shop.example")} <= found
 
 
@@ -84,33 +84,33 @@ def test_a_host_cookie_is_deleted_on_the_path_root_without_a_domain():
     assert [*deletions([cookie], ["__Host-a"], "www.shop.example")] == [("__Host-a", "/", None)]
 
 
-def test_the_result_page_removes_stored_items_and_lists_them(consenting):
+def test_the_result_page_removes_stored_items_and_lists_them(consenting_visitor):
     """An external script removes what no header can, under default-src 'self'; the page lists the names."""
-    visitor = consenting()
+    visitor = consenting_visitor()
     text = visitor.get(choose(visitor, "save", "statistics", "customisation").location).text
     assert re.search(r'<script src="/privacy/static/clear-storage\.\w+\.js" data-', text)
     assert 'data-local="film_*"' in text and 'data-idb="films"' in text and 'data-session=""' in text
     assert re.findall(r"<li[^>]*><code[^>]*>(.*?)</code>", text) == ["_seen*", "shelf", "film_id", "film_*", "films"]
 
 
-def test_a_withdrawal_links_back_to_the_page_it_came_from(consenting):
+def test_a_withdrawal_links_back_to_the_page_it_came_from(consenting_visitor):
     """The result page links to the page that the withdrawal came from."""
-    visitor = consenting()
+    visitor = consenting_visitor()
     assert (
         '<a href="/item/walk?size=2">' in visitor.get(choose(visitor, "reject_all", next="/item/walk?size=2").location).text
     )
 
 
-def test_withdrawing_one_service_removes_only_its_own_items(consenting):
+def test_withdrawing_one_service_removes_only_its_own_items(consenting_visitor):
     """Items of another service of the same purpose stay."""
-    visitor = consenting()
+    visitor = consenting_visitor()
     answer = choose(visitor, "save", *POLICY.marks, service="map", services="listed")
     assert re.findall(r"<li><code[^>]*>(.*?)</code>", visitor.get(answer.location).text) == ["film_id"]
 
 
-def test_json_lists_the_names_to_remove(consenting):
+def test_json_lists_the_names_to_remove(consenting_visitor):
     """The JSON answer lists the names by storage, and the page that removes them."""
-    visitor = consenting(Accept="application/json")
+    visitor = consenting_visitor(Accept="application/json")
     answer = choose(visitor, "save", "customisation", "media", next="/other").json
     assert answer["removed"] == {
         "cookies": ["privacy_visitor"],
@@ -123,15 +123,19 @@ def test_json_lists_the_names_to_remove(consenting):
     assert answer["go"] == "/privacy/consent?saved=1&next=/other&withdrawn=statistics"
 
 
-def test_a_link_from_elsewhere_removes_nothing_that_is_granted(consenting):
+def test_a_link_from_elsewhere_removes_nothing_that_is_granted(consenting_visitor):
     """Opening the result page's URL removes no item of a granted purpose."""
-    text = consenting().get("/privacy/consent?saved=1&withdrawn=media&withdrawn=necessary&without=film&withdrawn=%00").text
+    text = (
+        consenting_visitor()
+        .get("/privacy/consent?saved=1&withdrawn=media&withdrawn=necessary&without=film&withdrawn=%00")
+        .text
+    )
     assert "forget." not in text and "<code" not in text
 
 
-def test_a_withdrawal_of_very_many_cookies_fits_into_a_response(consenting):
+def test_a_withdrawal_of_very_many_cookies_fits_into_a_response(consenting_visitor):
     """Servers limit the size of headers, so the result page deletes the cookies that remain."""
-    visitor = consenting("www.shop.example")
+    visitor = consenting_visitor("www.shop.example")
     for number in range(25):
         visitor.set_cookie(f"_seen_{number}", "1", domain="www.shop.example")
     answer = choose(visitor, "reject_all")

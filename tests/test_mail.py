@@ -24,7 +24,7 @@ class Inbox:
 
 
 @pytest.fixture
-def post_office():
+def mail_server():
     """Starts a mail server with these options; returns its inbox and its port."""
     started = []
 
@@ -44,10 +44,10 @@ def post_office():
         controller.stop()
 
 
-def test_promise_32_the_link_arrives_by_smtp(people, post_office):
+def test_promise_32_the_link_arrives_by_smtp(people, mail_server):
     """The confirmation arrives from the policy's contact at the normalised address, marked as automatic, and its link
     works."""
-    inbox, port = post_office()
+    inbox, port = mail_server()
     site = people(PRIVACY_SMTP_URL=f"smtp://127.0.0.1:{port}", PRIVACY_SEND=None)
     site.ask("access", "  Ada@Shop.Example ")
     assert site.process().output == "1 links sent.\n"
@@ -61,17 +61,17 @@ def test_promise_32_the_link_arrives_by_smtp(people, post_office):
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-def test_a_mail_server_may_require_a_password(people, post_office):
+def test_a_mail_server_may_require_a_password(people, mail_server):
     """The password in the URL is percent-decoded."""
-    inbox, port = post_office(auth_required=True)
+    inbox, port = mail_server(auth_required=True)
     site = people(PRIVACY_SMTP_URL=f"smtp://post:p%40ss@127.0.0.1:{port}", PRIVACY_SEND=None)
     site.ask()
     assert site.process().exit_code == 0 and inbox.logins == [(b"post", b"p@ss")] and len(inbox.mails) == 1
 
 
-def test_a_mail_server_without_encryption_receives_no_mail_if_tls_is_required(people, post_office):
+def test_a_mail_server_without_encryption_receives_no_mail_if_tls_is_required(people, mail_server):
     """With smtps:// no mail is sent in plain text."""
-    inbox, port = post_office()
+    inbox, port = mail_server()
     site = people(PRIVACY_SMTP_URL=f"smtps://127.0.0.1:{port}", PRIVACY_SEND=None)
     site.ask()
     assert "The mail could not be sent: SSLError" in site.process().output and inbox.mails == []

@@ -27,7 +27,7 @@ def visitor(site, clock):
     return visitor
 
 
-def words(visitor):
+def page_text(visitor):
     """Return the text of the page, without its markup."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", visitor.get("/privacy/me").text.partition("<main>")[2]))
 
@@ -65,7 +65,7 @@ def test_promise_18_a_visitor_sees_what_is_stored(site, visitor, load):
     assert (data["events"]["first_day"], data["events"]["last_day"]) == ("2026-05-08", "2026-05-08")
     assert data["decision"] == {"day": "2026-05-08", "until": "2026-11-05"}
     assert data["receipt"]["record_id"] == site.ledger("grant")[0]["receipt"] and data["purposes"]["statistics"] == "granted"
-    text = words(visitor)
+    text = page_text(visitor)
     for sentence in ("Page views 4", "Visits 1", "/other 2", "theme dark", "Your decision holds until November 5, 2026."):
         assert sentence in text
 
@@ -85,7 +85,7 @@ def test_what_is_stored_is_never_cached(visitor, path):
 def test_promise_3_the_page_leaves_no_trace(site):
     """A visitor who was never asked has nothing stored, and looking stores nothing."""
     visitor = site.visitor()
-    assert "Nothing is stored about you." in words(visitor) and not stored(visitor)["stored"]
+    assert "Nothing is stored about you." in page_text(visitor) and not stored(visitor)["stored"]
     assert (site.files(), kept(visitor)) == ([], dict.fromkeys(COOKIES))
 
 
@@ -99,18 +99,18 @@ def test_promise_18_each_purpose_links_to_its_switch(visitor):
 
 def test_several_days_are_shown_as_a_span(visitor, clock):
     """Several days are shown from first to last, and a single day alone."""
-    assert "From May 8" not in words(visitor)
+    assert "From May 8" not in page_text(visitor)
     clock.shift(2 * 86400)
     visitor.get("/other")
-    assert "From May 8, 2026 to May 10, 2026" in words(visitor) and "Repeat visits 1" in words(visitor)
+    assert "From May 8, 2026 to May 10, 2026" in page_text(visitor) and "Repeat visits 1" in page_text(visitor)
 
 
 def test_a_refusal_is_shown_and_nothing_else_is_stored(site, clock):
     """The page shows the refusal's day and the day when it expires."""
     visitor = site.visitor()
     choose(visitor, "reject_all")
-    assert "Nothing is stored about you." in words(visitor) and "You decided on May 8, 2026." in words(visitor)
-    assert "Erase everything" not in words(visitor)
+    assert "Nothing is stored about you." in page_text(visitor) and "You decided on May 8, 2026." in page_text(visitor)
+    assert "Erase everything" not in page_text(visitor)
 
 
 def test_promise_18_erasing_withdraws_everything_at_once(site, visitor):
@@ -202,7 +202,7 @@ def test_cookies_from_before_a_withdrawal_give_no_access(site, visitor, how):
     before = kept(visitor)
     erase(visitor) if how == "erase" else choose(visitor, "reject_all")
     replayed = with_cookies(site, before)
-    assert "Nothing is stored about you." in words(replayed) and not stored(replayed)["stored"]
+    assert "Nothing is stored about you." in page_text(replayed) and not stored(replayed)["stored"]
     assert stored(replayed)["receipt"] is None
 
 

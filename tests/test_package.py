@@ -79,7 +79,7 @@ def environment(folder: Path, *requirements: object) -> Path:
     return python
 
 
-def lend_tools(python: Path) -> None:
+def share_packages(python: Path) -> None:
     """Let an environment import this environment's packages after its own."""
     (packages,) = python.parent.parent.glob("lib/python*/site-packages")
     (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -176,14 +176,14 @@ def test_what_is_imported_is_required(installed, tmp_path):
 def test_the_tests_pass_against_the_wheel(installed, tmp_path):
     """The tests without a browser or server pass with the repository's package hidden. Three slow ones that read no
     package file are left out."""
-    lend_tools(installed)
+    share_packages(installed)
     own_folders = {"flask_mixamo_privacy", "static", "templates"}
     rest = {str(ROOT): own_folders}  # the example's folders of these names are not the package's
     shutil.copytree(
         ROOT, tmp_path / "copy", ignore=lambda folder, names: UNSHIPPED(folder, names) | rest.get(str(folder), set())
     )
-    where = run(installed, "-c", "import flask_mixamo_privacy as p; print(p.__file__)", cwd=tmp_path / "copy")
-    assert where.startswith(str(installed.parent.parent))
+    location = run(installed, "-c", "import flask_mixamo_privacy as p; print(p.__file__)", cwd=tmp_path / "copy")
+    assert location.startswith(str(installed.parent.parent))
     output = run(
         installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "-m", "not browser and not server",
         *(f"--ignore=tests/test_{long}.py" for long in ("rights_machine", "report_attack", "report_numbers")),
@@ -202,7 +202,7 @@ def test_an_editable_installation_works(tmp_path):
     """An editable installation uses an edited file."""
     shutil.copytree(ROOT, tmp_path / "checkout", ignore=UNSHIPPED)
     python = environment(tmp_path / "env", "--no-deps", "--editable", tmp_path / "checkout")
-    lend_tools(python)
+    share_packages(python)
     site_works(python, tmp_path / "checkout", tmp_path / "outside")
 
 

@@ -35,47 +35,47 @@ def site_of(tmp_path, tiny, *logins):
         session.commit()
     site.privacy.register_models(engine, {Member: "login"})
 
-    def left():
+    def remaining_logins():
         with engine.connect() as connection:
             return list(connection.scalars(sa.select(Member.login)))
 
-    return site, left
+    return site, remaining_logins
 
 
 def test_an_id_is_compared_case_sensitively(tmp_path, tiny):
     """ "Bob" is not "bob": not exported, corrected, erased or replayed with him."""
-    site, left = site_of(tmp_path, tiny, "Bob", "bob")
+    site, remaining_logins = site_of(tmp_path, tiny, "Bob", "bob")
     rights = site.privacy.site(site.app).rights
     assert [row["login"] for row in json.loads(site.cli("export", "bob").output)["stores"]["database"]["members"]] == ["bob"]
     assert [outcome.done.corrected for outcome in rights.people.correct("bob", {"name": "B"}, "staff")] == [1]
     site.cli("erase", "--subject", "bob")
     site.cli("replay")
-    assert left() == ["Bob"]
+    assert remaining_logins() == ["Bob"]
 
 
 @pytest.mark.parametrize("stored", ["JÖRG@example.de", "jörg@Example.de", " Jörg@example.de"])
 @pytest.mark.parametrize("asked", ["jörg@example.de", "JÖRG@EXAMPLE.DE"])
 def test_an_address_is_found_in_any_case(tmp_path, tiny, stored, asked):
     """An address matches in any case, independent of the database's collation."""
-    site, left = site_of(tmp_path, tiny, stored, "jürg@example.de", "j_rg@example.de", "xjörg@example.de")
+    site, remaining_logins = site_of(tmp_path, tiny, stored, "jürg@example.de", "j_rg@example.de", "xjörg@example.de")
     site.cli("erase", "--subject", asked)
-    assert left() == ["jürg@example.de", "j_rg@example.de", "xjörg@example.de"]
+    assert remaining_logins() == ["jürg@example.de", "j_rg@example.de", "xjörg@example.de"]
 
 
 @pytest.mark.parametrize("stored", ["100%_off@example.de", "a\\b@example.de", "\u212aim@example.de", "Ivo@example.de"])
 def test_an_address_is_no_pattern(tmp_path, tiny, stored):
     """Wildcards of SQL in an address are compared as characters."""
-    site, left = site_of(tmp_path, tiny, stored, "100xxoff@example.de", "ab@example.de", "him@example.de")
+    site, remaining_logins = site_of(tmp_path, tiny, stored, "100xxoff@example.de", "ab@example.de", "him@example.de")
     site.cli("erase", "--subject", stored.swapcase())
-    assert left() == ["100xxoff@example.de", "ab@example.de", "him@example.de"]
+    assert remaining_logins() == ["100xxoff@example.de", "ab@example.de", "him@example.de"]
 
 
 def test_a_value_that_resembles_a_placeholder_is_not_erased(tmp_path, tiny):
     """Only the exact placeholder marks an erased person."""
     alive = ["erased-lover@example.com", "Erased-0123456789ab", "erased-0123456789ab\n", "erased-0123456789abc", "erased-x"]
-    site, left = site_of(tmp_path, tiny, *alive, "erased-0123456789ab")
+    site, remaining_logins = site_of(tmp_path, tiny, *alive, "erased-0123456789ab")
     site.cli("prune")
-    assert left() == alive
+    assert remaining_logins() == alive
     assert sorted(next(iter(site.privacy.site(site.app).rights.stores)).people()) == sorted(alive)
 
 
@@ -88,7 +88,7 @@ class Visit(Own):
 
 def test_a_new_address_is_set_after_the_rows_of_the_old_are_found(tmp_path, tiny):
     """Rows behind a foreign key are corrected together with the row of the person."""
-    site, left = site_of(tmp_path, tiny, "ada@example.de")
+    site, remaining_logins = site_of(tmp_path, tiny, "ada@example.de")
     engine = sa.create_engine(f"sqlite:///{tmp_path}/own.sqlite", poolclass=sa.NullPool)
     with Session(engine) as session:
         session.add(Visit(member_id=1, name="Ada"))
@@ -97,4 +97,8 @@ def test_a_new_address_is_set_after_the_rows_of_the_old_are_found(tmp_path, tiny
     rights = site.privacy.site(site.app).rights
     found = list(rights.stores)[1].correct("ada@example.de", {"login": "grace@example.de", "name": "Grace"})
     with Session(engine) as session:
-        assert (found, left(), list(session.scalars(sa.select(Visit.name)))) == (2, ["grace@example.de"], ["Grace"])
+        assert (found, remaining_logins(), list(session.scalars(sa.select(Visit.name)))) == (
+            2,
+            ["grace@example.de"],
+            ["Grace"],
+        )

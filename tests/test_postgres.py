@@ -135,9 +135,9 @@ def rows(visitor: str, count: int) -> list[tuple[Any, ...]]:
     return [tuple((event | {"id": str(number)})[name] for name in COLUMNS) for number in range(count)]
 
 
-def together(*works: Callable[[], object]) -> list[BaseException]:
+def run_concurrently(*functions: Callable[[], object]) -> list[BaseException]:
     """Run all functions concurrently, and return the errors."""
-    barrier, raised = threading.Barrier(len(works)), list[BaseException]()
+    barrier, raised = threading.Barrier(len(functions)), list[BaseException]()
 
     def run(work: Callable[[], object]) -> None:
         barrier.wait(30)
@@ -146,7 +146,7 @@ def together(*works: Callable[[], object]) -> list[BaseException]:
         except Exception as error:
             raised.append(error)
 
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    threads = [threading.Thread(target=run, args=(work,)) for work in functions]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -258,7 +258,7 @@ def test_promise_18_concurrent_erasures_and_loads_leave_nothing(url, tmp_path):
             {"visitor": visitor, "id": str(each)} for each in range(100) for visitor in (f"gone{number}", f"stays{number}")
         ]
         write_segment(tmp_path, f"s{number}", *events)
-        assert together(loader.load, lambda erased=f"gone{number}": erasing.erase(erased, DAY)) == []
+        assert run_concurrently(loader.load, lambda erased=f"gone{number}": erasing.erase(erased, DAY)) == []
     loader.load()
     found = [row["visitor"] for row in loading.rows()]
     assert len(found) == 2000 and all(name.startswith("stays") for name in found)
@@ -271,7 +271,7 @@ def test_concurrent_loads_count_each_event_once(url, tmp_path):
         folder.mkdir()
         write_segment(folder, "s", *({"id": str(number)} for number in range(500)))
     loaders = [Loader(str(folder), store_at(url, folder)) for folder in folders]
-    assert together(*(loader.load for loader in loaders)) == []
+    assert run_concurrently(*(loader.load for loader in loaders)) == []
     assert len(list(store_at(url, tmp_path).rows())) == 500
 
 
@@ -281,11 +281,11 @@ def test_concurrent_grants_are_all_written_on_postgresql(url, tmp_path):
     ledgers[0].append(Entry("grant", DAY))
     for number in range(10):
         words = Wording("banner", "en", f"Words {number}", "fingerprint")
-        works = [
+        functions = [
             lambda ledger=ledger, words=words: ledger.append(Entry("grant", DAY, text=words.digest), words)
             for ledger in ledgers
         ]
-        assert together(*works) == []
+        assert run_concurrently(*functions) == []
     assert len(list(ledgers[0].entries())) == 41
 
 
@@ -332,25 +332,25 @@ def test_without_postgresql_only_a_grant_fails(tiny, tmp_path):
     site = tiny(
         PRIVACY_EVENTS_URL=nowhere, PRIVACY_LEDGER_URL=nowhere, PRIVACY_KEYS=KEYS, TESTING=False, PRIVACY_LOADER=False
     )
-    visitor, refuser = site.visitor(), site.visitor()
+    visitor, refusing_visitor = site.visitor(), site.visitor()
     assert (choose(visitor, "accept_all").status_code, cookie(visitor)) == (503, None)
-    assert choose(refuser, "reject_all").status_code == 303 and cookie(refuser).startswith("r.")
-    assert refuser.get("/").status_code == 200
+    assert choose(refusing_visitor, "reject_all").status_code == 303 and cookie(refusing_visitor).startswith("r.")
+    assert refusing_visitor.get("/").status_code == 200
     assert site.files() == ["privacy-log/ledger.pending"]
 
 
 def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
     """A visitor is answered within seconds while another program locks the ledger's table."""
     choose(site.visitor(), "reject_all")
-    refuser, engine = site.visitor(), sa.create_engine(url, poolclass=NullPool)
-    refusing = threading.Thread(target=choose, args=(refuser, "reject_all"))
+    refusing_visitor, engine = site.visitor(), sa.create_engine(url, poolclass=NullPool)
+    refusing = threading.Thread(target=choose, args=(refusing_visitor, "reject_all"))
     with engine.connect() as other:
         other.exec_driver_sql("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
         refusing.start()
         refusing.join(6)
         answered = not refusing.is_alive()
     refusing.join(30)
-    assert answered and cookie(refuser).startswith("r.")
+    assert answered and cookie(refusing_visitor).startswith("r.")
 
 
 def test_promise_18_the_space_of_an_erased_visitors_rows_is_freed(site, url):

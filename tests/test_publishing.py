@@ -21,7 +21,7 @@ def published(kept):
 
 def views(*visitors, day=FIRST, page="/", hour=12, tag=""):
     """Return one page view of each visitor."""
-    made = []
+    events = []
     for number, visitor in enumerate(visitors):
         base = {
             "visitor": visitor,
@@ -30,8 +30,8 @@ def views(*visitors, day=FIRST, page="/", hour=12, tag=""):
             "page": page,
             "data": {},
         }
-        made += [base | {"id": f"{kind}{page}{day}{tag}", "kind": kind} for kind in ("visit_start", "page_view")]
-    return made
+        events += [base | {"id": f"{kind}{page}{day}{tag}", "kind": kind} for kind in ("visit_start", "page_view")]
+    return events
 
 
 SIX = tuple(f"v{number}" for number in range(6))

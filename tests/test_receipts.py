@@ -20,7 +20,7 @@ FIELDS = {
 
 
 @pytest.fixture
-def keeper(tiny):
+def site_with_receipt(tiny):
     """Builds a site and a visitor who accepted everything on its settings page."""
 
     def build(**config):
@@ -50,9 +50,9 @@ def verified(site, data, *, stdin=False):
     return outcome.exit_code, outcome.output.strip()
 
 
-def test_promise_18_a_decision_can_be_kept_as_a_signed_file(keeper, clock):
+def test_promise_18_a_decision_can_be_kept_as_a_signed_file(site_with_receipt, clock):
     """The file has the decision, time, place, text shown, language and policy."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     data, row, marks = receipt(visitor), site.ledger()[0], built_in().marks
     assert set(data) == FIELDS and data["record_id"] == row["receipt"]
     assert data["purposes"] == [
@@ -64,9 +64,9 @@ def test_promise_18_a_decision_can_be_kept_as_a_signed_file(keeper, clock):
     assert data["events"] == [{"event_time": "2026-05-08T12:00:00.000Z", "event_state": "given", "ledger_hash": row["hash"]}]
 
 
-def test_a_receipt_is_a_download_that_is_not_cached(keeper, clock):
+def test_a_receipt_is_a_download_that_is_not_cached(site_with_receipt, clock):
     """The file's name has the day."""
-    response = keeper()[1].get("/privacy/receipt")
+    response = site_with_receipt()[1].get("/privacy/receipt")
     assert response.headers["Content-Disposition"] == 'attachment; filename="privacy-receipt-2026-05-08.json"'
     assert (response.headers["Cache-Control"], response.content_type) == ("no-store", "application/json")
 
@@ -95,9 +95,9 @@ def test_without_a_grant_there_is_no_receipt(tiny, choice):
 
 
 @pytest.mark.parametrize("then", [["reject_all"], ["save", "accept_all"]], ids=["withdrawn", "replaced"])
-def test_an_ended_grant_has_no_receipt(keeper, then):
+def test_an_ended_grant_has_no_receipt(site_with_receipt, then):
     """A kept cookie of a grant that was withdrawn or replaced gets no receipt."""
-    visitor = keeper()[1]
+    visitor = site_with_receipt()[1]
     kept = cookie(visitor)
     for choice in then:
         choose(visitor, choice, "statistics")
@@ -105,16 +105,16 @@ def test_an_ended_grant_has_no_receipt(keeper, then):
     assert visitor.get("/privacy/receipt").status_code == 404
 
 
-def test_a_grant_unknown_to_the_ledger_has_no_receipt(keeper):
+def test_a_grant_unknown_to_the_ledger_has_no_receipt(site_with_receipt):
     """A signed cookie without its ledger entry proves nothing."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     (site.folder / "privacy-ledger.sqlite").unlink()
     assert visitor.get("/privacy/receipt").status_code == 404
 
 
-def test_without_a_readable_ledger_the_receipt_is_answered_503(keeper):
+def test_without_a_readable_ledger_the_receipt_is_answered_503(site_with_receipt):
     """The answer has a message, and the site is served."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     (site.folder / "privacy-ledger.sqlite").write_bytes(b"not a database" * 1000)
     response = visitor.get("/privacy/receipt")
     assert response.status_code == 503 and "could not be read just now" in response.text
@@ -122,18 +122,18 @@ def test_without_a_readable_ledger_the_receipt_is_answered_503(keeper):
 
 
 @pytest.mark.parametrize("stdin", [False, True])
-def test_a_receipt_verifies_without_ledger_or_network(keeper, stdin):
+def test_a_receipt_verifies_without_ledger_or_network(site_with_receipt, stdin):
     """The keys suffice, from a file or standard input, with any key order and white space."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     data = receipt(visitor)
     (site.folder / "privacy-ledger.sqlite").unlink()
     code, output = verified(site, json.dumps(data, indent=4, sort_keys=True, ensure_ascii=True), stdin=stdin)
     assert code == 0 and output.startswith(f"Whole: {data['record_id']} of ") and "customisation, statistics" in output
 
 
-def test_a_receipt_verifies_after_the_keys_and_the_secret_key_rotated(keeper):
+def test_a_receipt_verifies_after_the_keys_and_the_secret_key_rotated(site_with_receipt):
     """The receipt names its key, which is kept; Flask's secret key may be another."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     data = receipt(visitor)
     assert data["signature"]["key"] == "old"
     site.privacy.site(site.app).keys.__dict__["_secrets"] = OLD | NEW
@@ -145,18 +145,18 @@ def test_a_receipt_verifies_after_the_keys_and_the_secret_key_rotated(keeper):
 
 
 @pytest.mark.parametrize("field", sorted(FIELDS - {"signature", "schema_version"}))
-def test_an_altered_receipt_is_reported_with_the_field(keeper, field):
+def test_an_altered_receipt_is_reported_with_the_field(site_with_receipt, field):
     """A changed or removed field is named."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     data = receipt(visitor)
     changed = {**data, field: {"some": "thing"}}
     without = {name: value for name, value in data.items() if name != field}
     assert [verified(site, one) for one in (changed, without)] == [(1, f"Altered: {field}.")] * 2
 
 
-def test_a_receipt_with_an_addition_is_altered(keeper):
+def test_a_receipt_with_an_addition_is_altered(site_with_receipt):
     """An added field, an added purpose or another language is an alteration."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     data = receipt(visitor)
     more = [*data["purposes"], {"purpose": "advertising", "lawful_basis": "consent"}]
     assert verified(site, {**data, "note": "x"}) == (1, "Altered: note.")
@@ -164,16 +164,16 @@ def test_a_receipt_with_an_addition_is_altered(keeper):
 
 
 @pytest.mark.parametrize("name", ["value", "algorithm", "key", "fields"])
-def test_an_altered_signature_is_found(keeper, name):
+def test_an_altered_signature_is_found(site_with_receipt, name):
     """Each part of the signature is checked; under an unknown key nothing can be verified."""
-    site, visitor = keeper(PRIVACY_KEYS=OLD | NEW)
+    site, visitor = site_with_receipt(PRIVACY_KEYS=OLD | NEW)
     data = receipt(visitor)
     data["signature"][name] = {"value": "0" * 64, "algorithm": "none", "key": "old", "fields": {}}[name]
     assert verified(site, data) == (1, "Altered: signature.")
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("", "it is no JSON"),
         ("[]", "its schema_version is not"),
@@ -186,32 +186,32 @@ def test_an_altered_signature_is_found(keeper, name):
     ],
     ids=["empty", "list", "other", "unsigned", "no signature", "twice", "deep", "large"],
 )  # fmt: skip
-def test_an_invalid_receipt_exits_with_2(tiny, text, says):
+def test_an_invalid_receipt_exits_with_2(tiny, text, message):
     """The output has the reason."""
     code, output = verified(tiny(PRIVACY_KEYS=OLD), text)
-    assert code == 2 and "is no receipt of this site" in output and says in output
+    assert code == 2 and "is no receipt of this site" in output and message in output
 
 
-def test_the_settings_page_offers_the_receipt_only_with_a_grant(keeper):
+def test_the_settings_page_offers_the_receipt_only_with_a_grant(site_with_receipt):
     """Only a visitor with a grant is offered the receipt."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     link = 'href="/privacy/receipt" download>Download the receipt<'
     assert link in visitor.get("/privacy/consent").text
     assert link not in site.visitor().get("/privacy/consent").text
 
 
-def test_a_receipt_has_the_hash_of_its_ledger_entry(keeper):
+def test_a_receipt_has_the_hash_of_its_ledger_entry(site_with_receipt):
     """No other entry has this hash."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     hashes = [event["ledger_hash"] for event in receipt(visitor)["events"]]
     with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection:
         assert hashes == [hash for (hash,) in connection.execute("SELECT hash FROM entries WHERE kind = 'grant'")]
 
 
 @pytest.mark.parametrize("field", ["value", "name"])
-def test_a_lone_surrogate_in_a_receipt_is_an_alteration(keeper, field):
+def test_a_lone_surrogate_in_a_receipt_is_an_alteration(site_with_receipt, field):
     """JSON can encode a lone surrogate, which no valid text contains."""
-    site, visitor = keeper()
+    site, visitor = site_with_receipt()
     data = receipt(visitor)
     if field == "value":
         data["signature"]["value"] = "\ud800"

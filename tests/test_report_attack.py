@@ -56,7 +56,7 @@ TWO_DAYS = [(0, visitor, page, False) for visitor, page in enumerate((0, 0, 1, 1
 
 def events_of(acts: list[tuple[int, int, int, bool]]) -> list[dict[str, Any]]:
     """Visits of one page each, some with a choice; later visits of a visitor are repeats."""
-    made: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     seen: Counter[int] = Counter()
     for number, (day, person, page, chooses) in enumerate(sorted(acts)):
         seen[person] += 1
@@ -66,18 +66,18 @@ def events_of(acts: list[tuple[int, int, int, bool]]) -> list[dict[str, Any]]:
             "at": at(FIRST + timedelta(days=day), 60 * number),
             "page": f"/{page}",
         }
-        made.append(base | {"id": f"s{number}", "kind": "visit_start", "data": {}})
+        events.append(base | {"id": f"s{number}", "kind": "visit_start", "data": {}})
         if seen[person] > 1:
-            made.append(
+            events.append(
                 base
                 | {"id": f"r{number}", "kind": "repeat_visit", "data": {"visit_number": seen[person], "days_since_last": 1}}
             )
-        made.append(base | {"id": f"p{number}", "kind": "page_view", "data": {}})
+        events.append(base | {"id": f"p{number}", "kind": "page_view", "data": {}})
         if chooses:
-            made.append(
+            events.append(
                 base | {"id": f"c{number}", "kind": "customisation", "data": {"name": "theme", "value": str(page % 2)}}
             )
-    return made
+    return events
 
 
 class Attacker:

@@ -22,7 +22,7 @@ PATHS = ["/privacy/reports", "/privacy/reports/pages.csv", "/privacy/reports/pag
 
 
 @pytest.fixture
-def office(tiny, clock):
+def staff_site(tiny, clock):
     """Builds a site that twelve consenting visitors and one who refused saw on 8 May; it is the 9th of June."""
 
     def build(people=12, **config):
@@ -49,7 +49,7 @@ def walk(site, number):
     visitor.get("/theme/dark")
 
 
-def looks(site):
+def accesses(site):
     return [json.loads(row["detail"]) for row in site.ledger("access") if "need" in row["detail"]]
 
 
@@ -84,26 +84,28 @@ class Tables(HTMLParser):
             self._rows.append(tuple(self._row))
 
 
-def test_promise_41_reports_are_for_staff_with_the_need(office):
+def test_promise_41_reports_are_for_staff_with_the_need(staff_site):
     """Anonymous users get 401 without an entry; denied and allowed staff get 403 and 200 with an entry."""
-    site = office(people=1)
+    site = staff_site(people=1)
     assert [site.visitor().get(path).status_code for path in PATHS] == [401] * 3
-    assert looks(site) == []
+    assert accesses(site) == []
     for name, status in (("bob", 403), ("ann", 200)):
         assert [entered(site, name).get(path).status_code for path in PATHS] == [status] * 3
-    rules = {entry["what"] for entry in looks(site)[:3]}
-    assert [(entry["who"], entry["outcome"]) for entry in looks(site)] == [("bob", "denied")] * 3 + [("ann", "allowed")] * 3
-    assert [entry["what"] for entry in looks(site)[3:]] == list(PATHS) and "/privacy/reports/<name>.csv" in rules
+    rules = {entry["what"] for entry in accesses(site)[:3]}
+    assert [(entry["who"], entry["outcome"]) for entry in accesses(site)] == [("bob", "denied")] * 3 + [
+        ("ann", "allowed")
+    ] * 3
+    assert [entry["what"] for entry in accesses(site)[3:]] == list(PATHS) and "/privacy/reports/<name>.csv" in rules
 
 
-def test_promise_41_reports_are_denied_by_default(office):
+def test_promise_41_reports_are_denied_by_default(staff_site):
     """Without PRIVACY_STAFF no user may read reports."""
-    assert entered(office(people=1, PRIVACY_STAFF=None)).get("/privacy/reports").status_code == 403
+    assert entered(staff_site(people=1, PRIVACY_STAFF=None)).get("/privacy/reports").status_code == 403
 
 
-def test_promise_23_every_number_of_the_page_is_the_reports(office):
+def test_promise_23_every_number_of_the_page_is_the_reports(staff_site):
     """The rows of each table equal those of the report, cell by cell."""
-    site = office()
+    site = staff_site()
     shown = Tables(entered(site).get("/privacy/reports?window=2026-05").text).tables
     with site.app.app_context():
         reports = site.privacy.site(site.app).reports.every(Window.parse("2026-05"))
@@ -127,9 +129,9 @@ def as_shown(report, row):
         yield f"May {int(day[1])}" if day else texts.get(cell, cell)
 
 
-def test_promise_23_the_fixed_log_gives_the_exact_page_table(office):
+def test_promise_23_the_fixed_log_gives_the_exact_page_table(staff_site):
     """Twelve views on each of three pages and six on a fourth were counted by hand."""
-    rows = entered(office()).get("/privacy/reports/pages.json?window=2026-05").json["rows"]
+    rows = entered(staff_site()).get("/privacy/reports/pages.json?window=2026-05").json["rows"]
     assert [(row["page"], row["views"], row["visitors"], row["share"]) for row in rows] == [
         ("/", 12, 12, 0.2857),
         ("/other", 12, 12, 0.2857),
@@ -138,9 +140,9 @@ def test_promise_23_the_fixed_log_gives_the_exact_page_table(office):
     ]
 
 
-def test_csv_and_json_equal_the_report(office):
+def test_csv_and_json_equal_the_report(staff_site):
     """Every row of every report is exported under the columns' ids, with its window and state."""
-    site = office()
+    site = staff_site()
     staff = entered(site)
     with site.app.app_context():
         reports = site.privacy.site(site.app).reports.every(Window.parse("2026-05"))
@@ -174,9 +176,9 @@ def everything(site):
         yield site.cli("report", "--window", window).output + site.cli("report", "--window", window, "--json").output
 
 
-def test_promise_24_no_output_contains_an_id_or_an_address(office):
+def test_promise_24_no_output_contains_an_id_or_an_address(staff_site):
     """No output has an ID of a visitor, visit, event or receipt, a network or an e-mail address."""
-    site = office()
+    site = staff_site()
     named = {event[field] for event in site.events() for field in ("visitor", "visit", "id", "network")} - {None}
     named |= {row["receipt"] for row in site.ledger("grant")}
     texts = list(everything(site))
@@ -185,10 +187,10 @@ def test_promise_24_no_output_contains_an_id_or_an_address(office):
     assert not any(re.search(r"[\w.+-]+@[\w-]+\.\w+", text) for text in texts)
 
 
-def test_promise_15_no_output_shows_the_path_of_one_visitor(office, clock):
+def test_promise_15_no_output_shows_the_path_of_one_visitor(staff_site, clock):
     """Pages, referrers and choices of a single visitor are in no output."""
     clock.shift(-32 * DAY)
-    site = office(people=0)
+    site = staff_site(people=0)
     clock.shift(-32 * DAY)
     alone = site.visitor(Referer="https://diary.example/")
     choose(alone, "accept_all")
@@ -208,29 +210,29 @@ def test_promise_15_no_output_shows_the_path_of_one_visitor(office, clock):
 
 
 @pytest.mark.parametrize(("people", "shown"), [(1, "&lt;5"), (4, "&lt;5"), (5, '<data value="5">5</data>')])
-def test_promise_23_a_small_total_is_shown_as_small(office, people, shown):
+def test_promise_23_a_small_total_is_shown_as_small(staff_site, people, shown):
     """The total shows only that it is small."""
-    text = entered(office(people=people)).get("/privacy/reports?window=2026-05").text
+    text = entered(staff_site(people=people)).get("/privacy/reports?window=2026-05").text
     assert f"<dt>Visits</dt><dd>{shown}</dd>" in text
 
 
-def test_page_names_are_escaped(office):
+def test_page_names_are_escaped(staff_site):
     """A page's name is never markup, and the report has nothing inline."""
-    text = entered(office()).get("/privacy/reports").text
+    text = entered(staff_site()).get("/privacy/reports").text
     assert "/item/&lt;b&gt;bold" in text and "<b>" not in text
     article = text.partition("<article")[2]
     assert not re.findall(r"<script|<style| style=| on\w+=", article)
 
 
-def test_reports_are_never_cached(office):
+def test_reports_are_never_cached(staff_site):
     """No format of a report is cached."""
-    staff = entered(office(people=1))
+    staff = entered(staff_site(people=1))
     assert [staff.get(path).headers["Cache-Control"] for path in PATHS] == ["no-store"] * 3
 
 
-def test_reading_reports_is_no_page_view(office):
+def test_reading_reports_is_no_page_view(staff_site):
     """Staff who consented are not counted while they read reports."""
-    site, views = office(), 42
+    site, views = staff_site(), 42
     staff = entered(site)
     choose(staff, "accept_all")
     staff.get("/privacy/reports")
@@ -244,9 +246,9 @@ HEADINGS = {
 }  # fmt: skip
 
 
-def test_the_window_is_chosen_by_the_query(office):
+def test_the_window_is_chosen_by_the_query(staff_site):
     """The window is the named one, or the newest closed one of a period."""
-    site = office(people=1)
+    site = staff_site(people=1)
     walk(site, 0)
     site.cli("load")
     staff = entered(site)
@@ -255,22 +257,22 @@ def test_the_window_is_chosen_by_the_query(office):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_invalid_window_is_not_found(office, path):
+def test_an_invalid_window_is_not_found(staff_site, path):
     """Any invalid window is answered 404, and never raises."""
-    staff = entered(office(people=1))
+    staff = entered(staff_site(people=1))
     queries = ["window=2026-13", "window=2031-01", "window=0001-01-01", "window=9999-12", "window=<b>", "period=year"]
     assert [staff.get(f"{path}?{query}").status_code for query in queries] == [404] * len(queries)
 
 
-def test_an_unknown_report_is_not_found(office):
+def test_an_unknown_report_is_not_found(staff_site):
     """The answer lists the existing reports."""
-    response = entered(office(people=1)).get("/privacy/reports/people.csv")
+    response = entered(staff_site(people=1)).get("/privacy/reports/people.csv")
     assert response.status_code == 404 and "movement" in response.text
 
 
-def test_an_open_window_shows_totals_and_is_marked_as_open(office, clock):
+def test_an_open_window_shows_totals_and_is_marked_as_open(staff_site, clock):
     """The rows of June are published after its end."""
-    site = office()
+    site = staff_site()
     for number in range(12):
         walk(site, number)
     site.cli("load")
@@ -279,20 +281,20 @@ def test_an_open_window_shows_totals_and_is_marked_as_open(office, clock):
     assert "/theme/dark" not in text
 
 
-def test_every_table_states_which_visitors_are_counted(office):
+def test_every_table_states_which_visitors_are_counted(staff_site):
     """The caption states the consenting visitors and their share of the decisions, 12 of 13."""
-    text = entered(office()).get("/privacy/reports").text
+    text = entered(staff_site()).get("/privacy/reports").text
     captions = re.findall(r"<caption>.*?</caption>", text, re.DOTALL)
     assert len(captions) > 10 and all("only visitors who consented to statistics" in caption for caption in captions)
 
 
-def test_an_unavailable_store_is_answered_503(office):
+def test_an_unavailable_store_is_answered_503(staff_site):
     """The access is recorded before the store is read."""
-    site = office(people=1)
+    site = staff_site(people=1)
     (site.folder / "privacy-events.sqlite").write_bytes(b"no database at all" * 100)
     staff = entered(site)
     assert [staff.get(path).status_code for path in PATHS] == [503] * 3
-    assert [entry["outcome"] for entry in looks(site)] == ["allowed"] * 3
+    assert [entry["outcome"] for entry in accesses(site)] == ["allowed"] * 3
 
 
 @pytest.mark.parametrize("code", WHOLE)
@@ -308,9 +310,9 @@ def test_every_text_of_a_report_is_in_five_languages(code):
     assert [word for word in words if t(word).lang != code] == []
 
 
-def test_the_page_is_in_the_languages_of_its_staff(office):
+def test_the_page_is_in_the_languages_of_its_staff(staff_site):
     """The page is complete in German, and right to left in Arabic with unchanged numbers and URLs."""
-    site = office()
+    site = staff_site()
     german = entered(site, Accept_Language="de").get("/privacy/reports").text.partition("<article")[2]
     assert "Mai 2026" in german and "Wege" in german and set(re.findall(r' lang="([\w-]+)"', german)) == {"de"}
     arabic = entered(site, Accept_Language="ar").get("/privacy/reports").text

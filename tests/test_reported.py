@@ -10,7 +10,7 @@ from flask_mixamo_privacy.tracking.allowance import BURST, PER_SECOND, Allowance
 from flask_mixamo_privacy.tracking.intake import Reader
 
 
-def consenting(site, *purposes, **headers):
+def consenting_visitor(site, *purposes, **headers):
     visitor = site.visitor(**headers)
     choose(visitor, "save", *(purposes or ("statistics",)))
     return visitor
@@ -27,7 +27,7 @@ def click(**fields):
 def test_an_accepted_event_is_in_the_log(tiny):
     """The answer is an uncached 204; the log has the events with the server's own fields and the visit."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     response = report(visitor, click(data={"to": "/other"}), {"id": "2", "kind": "video.played", "data": {"seconds": 3}})
     assert (response.status_code, response.data, response.headers["Cache-Control"]) == (204, b"", "no-store")
     start, pressed, played = site.events()
@@ -41,7 +41,7 @@ def test_an_accepted_event_is_in_the_log(tiny):
 def test_a_visit_starts_only_with_a_recent_action(tiny, clock):
     """Closing a page after hours, or an old event, starts no visit; a click does."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     visitor.get("/")
     clock.shift(2 * 3600)
     report(visitor, {"id": "a", "kind": "page_exit", "page": "/", "data": {"seconds": 9}})
@@ -55,7 +55,7 @@ def test_a_visit_starts_only_with_a_recent_action(tiny, clock):
 def test_without_consent_to_statistics_no_event_is_accepted(tiny, choice):
     """The answer is 403 without a cookie or a file, before a choice and after any other choice."""
     site = tiny()
-    visitor = site.visitor() if choice != "customisation" else consenting(site, "customisation")
+    visitor = site.visitor() if choice != "customisation" else consenting_visitor(site, "customisation")
     if choice == "reject_all":
         choose(visitor, choice)
     before = site.files()
@@ -68,14 +68,14 @@ def test_without_consent_to_statistics_no_event_is_accepted(tiny, choice):
 def test_global_privacy_control_suspends_browser_events_too(tiny):
     """A grant does not count while the signal is sent."""
     site = tiny()
-    assert report(consenting(site), click(), headers={"Sec-GPC": "1"}).status_code == 403
+    assert report(consenting_visitor(site), click(), headers={"Sec-GPC": "1"}).status_code == 403
     assert site.events() == []
 
 
 def test_after_a_withdrawal_no_event_is_accepted(tiny):
     """Earlier events are erased, and a late one is rejected."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     old = cookie(visitor), (report(visitor, click()), cookie(visitor, "privacy_visitor"))[1]
     choose(visitor, "reject_all")
     assert report(visitor, click(id="2")).status_code == 403
@@ -91,7 +91,7 @@ def test_after_a_withdrawal_no_event_is_accepted(tiny):
 def test_a_cross_site_report_is_rejected(tiny, headers):
     """Another site cannot write to a visitor's log."""
     site = tiny()
-    response = report(consenting(site), click(), headers=headers)
+    response = report(consenting_visitor(site), click(), headers=headers)
     assert response.status_code == 403 and response.json["message"].startswith(
         "These events did not come from a page of this"
     )
@@ -102,7 +102,7 @@ def test_a_cross_site_report_is_rejected(tiny, headers):
 def test_any_content_type_is_accepted(tiny, kind):
     """Browsers send beacons with different content types."""
     site = tiny()
-    assert report(consenting(site), click(), content_type=kind).status_code == 204
+    assert report(consenting_visitor(site), click(), content_type=kind).status_code == 204
     assert len(site.events("click")) == 1
 
 
@@ -142,7 +142,7 @@ def test_any_content_type_is_accepted(tiny, kind):
 def test_a_malformed_report_is_rejected_with_the_reason(tiny, body, sentence):
     """The answer is 400 with one sentence, and none of its events is accepted."""
     site = tiny()
-    response = consenting(site).post("/privacy/events", data=body)
+    response = consenting_visitor(site).post("/privacy/events", data=body)
     assert response.status_code == 400 and site.events() == []
     assert sentence is None or response.json == {"message": sentence}
 
@@ -151,14 +151,14 @@ def test_a_malformed_report_is_rejected_with_the_reason(tiny, body, sentence):
 def test_a_browser_cannot_send_events_of_the_server(tiny, kind):
     """Visits are counted by the server, and a choice needs a grant of its own."""
     site = tiny()
-    assert report(consenting(site), {"id": "1", "kind": kind}).status_code == 400
+    assert report(consenting_visitor(site), {"id": "1", "kind": kind}).status_code == 400
     assert site.events() == []
 
 
 def test_a_report_has_a_hundred_events_at_most(tiny):
     """A hundred events are accepted, and one more is too many."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     events = [click(id=str(number)) for number in range(101)]
     assert [report(visitor, *events[:100]).status_code, report(visitor, *events).status_code] == [204, 413]
     assert len(site.events("click")) == 100
@@ -168,7 +168,7 @@ def test_a_report_has_a_hundred_events_at_most(tiny):
 def test_a_report_has_64_KiB_at_most(tiny, declared):
     """A longer report is rejected unread, with a declared length or chunked."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     whole = json.dumps([click()]).encode()
     for size, status in ((64 * 1024, 204), (64 * 1024 + 1, 413)):
         body = io.BytesIO(whole + b" " * (size - len(whole)))
@@ -182,7 +182,7 @@ def test_a_report_has_64_KiB_at_most(tiny, declared):
 def test_a_visitor_has_a_rate_limit(tiny, clock):
     """The answer 429 has the time to wait; other visitors are not affected."""
     site = tiny()
-    visitor, other = consenting(site), consenting(site)
+    visitor, other = consenting_visitor(site), consenting_visitor(site)
     for number in range(BURST):
         assert report(visitor, click(id=str(number))).status_code == 204
     refused = report(visitor, click(id="late"))
@@ -206,7 +206,7 @@ def test_the_number_of_rate_limits_is_bounded():
 def test_an_unavailable_log_is_answered_503_and_the_next_try_counts_once(tiny, monkeypatch):
     """Meanwhile a new visitor gets no ID; then the answer is 204, and each event counts once."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     with monkeypatch.context() as patched:
         patched.setattr("flask_mixamo_privacy.tracking.log._write", lambda descriptor, data: 1)
         response = report(visitor, click(), click(id="2"))
@@ -219,7 +219,7 @@ def test_an_unavailable_log_is_answered_503_and_the_next_try_counts_once(tiny, m
 def test_the_same_event_sent_again_counts_once(tiny):
     """An event is the same by its id and visitor, also in another batch or tab."""
     site = tiny()
-    visitor, other = consenting(site), consenting(site)
+    visitor, other = consenting_visitor(site), consenting_visitor(site)
     for events in ([click()], [click(), click(id="2")], [click(id="2"), click(id="2")]):
         report(visitor, *events)
     report(other, click())
@@ -229,7 +229,7 @@ def test_the_same_event_sent_again_counts_once(tiny):
 def test_an_event_without_an_id_gets_one(tiny):
     """Two events without an id are two events."""
     site = tiny()
-    report(consenting(site), {"kind": "click"}, {"kind": "click"})
+    report(consenting_visitor(site), {"kind": "click"}, {"kind": "click"})
     assert len({event["id"] for event in site.events("click")}) == 2
 
 
@@ -254,7 +254,7 @@ def test_an_event_without_an_id_gets_one(tiny):
 def test_a_browsers_clock_moves_an_event_by_a_day_at_most(tiny, clock, fields, at):
     """The age takes precedence over the time, and no event is in the future or older than a day."""
     site = tiny()
-    assert report(consenting(site), click(**fields)).status_code == 204
+    assert report(consenting_visitor(site), click(**fields)).status_code == 204
     assert {event["at"] for event in site.events()} == {at}
 
 
@@ -262,7 +262,7 @@ def test_a_browser_cannot_set_fields_of_the_server(tiny):
     """Every other field that a browser sends is dropped, whatever its value."""
     site = tiny()
     forged = dict.fromkeys(("visitor", "visit", "referrer", "browser", "platform", "provider", "network"), "forged")
-    report(consenting(site), click(**forged, more={"deep": [1]}, email="a@b.example"))
+    report(consenting_visitor(site), click(**forged, more={"deep": [1]}, email="a@b.example"))
     text = json.dumps(site.events())
     assert "forged" not in text and "a@b.example" not in text and "deep" not in text
 
@@ -272,7 +272,7 @@ def test_promise_16_browser_events_are_scrubbed(tiny):
     site = tiny()
     token = "3f2b8c1e9d7a4f60b1c2d3e4f5a6b7c8"
     report(
-        consenting(site),
+        consenting_visitor(site),
         click(
             page=f"/item/{token}?q=secret#part",
             previous="/item/a@b.example?q=secret",
@@ -295,21 +295,24 @@ def test_promise_16_browser_events_are_scrubbed(tiny):
 def test_a_target_that_is_no_page_is_not_recorded(tiny, to):
     """The event counts without its target."""
     site = tiny()
-    assert report(consenting(site), click(data={"to": to, "button": "x"})).status_code == 204
+    assert report(consenting_visitor(site), click(data={"to": to, "button": "x"})).status_code == 204
     assert [event["data"] for event in site.events("click")] == [{"button": "x"}]
 
 
 def test_a_link_to_the_sites_own_host_is_recorded_as_a_page(tiny):
     """The page is found by path, by URL and by the host's own name."""
     site = tiny()
-    report(consenting(site), click(previous="http://localhost/item/a?b", data={"to": "http://localhost/item/b?c"}))
+    report(consenting_visitor(site), click(previous="http://localhost/item/a?b", data={"to": "http://localhost/item/b?c"}))
     assert [(event["previous"], event["data"]) for event in site.events("click")] == [("/item/a", {"to": "/item/b"})]
 
 
 def test_the_page_of_another_site_that_led_here_is_the_referrer(tiny):
     """The referrer is recorded as for a page view of the server."""
     site = tiny()
-    report(consenting(site), {"id": "1", "kind": "page_view", "page": "/", "previous": "https://search.example/find?q=x"})
+    report(
+        consenting_visitor(site),
+        {"id": "1", "kind": "page_view", "page": "/", "previous": "https://search.example/find?q=x"},
+    )
     (view,) = site.events("page_view")
     assert (view["previous"], view["referrer"]) == (None, "https://search.example/find")
 
@@ -318,7 +321,7 @@ def test_promise_16_pages_of_a_logged_in_user_are_url_rules_in_browser_events_to
     """The URL rule replaces the path during a login, and after it for pages that need one."""
     somebody = [True]
     site = tiny(PRIVACY_LOGGED_IN=lambda: somebody[0])
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     event = click(page="/item/alice", previous="/item/alice", data={"to": "/item/alice"})
     report(visitor, event)
     somebody[0] = False
@@ -333,7 +336,7 @@ def test_promise_16_pages_of_a_logged_in_user_are_url_rules_in_browser_events_to
 def test_without_logins_every_page_is_recorded_by_its_path(tiny):
     """The path is recorded from the first event of a process, also for routes of the browser."""
     site = tiny()
-    report(consenting(site), click(page="/item/walk"), click(id="2", page="/app/settings"))
+    report(consenting_visitor(site), click(page="/item/walk"), click(id="2", page="/app/settings"))
     assert [event["page"] for event in site.events("click")] == ["/item/walk", "/app/settings"]
 
 
@@ -341,7 +344,7 @@ def test_an_uncounted_page_is_not_recorded_either(tiny):
     """Neither is a page of the extension; a click that leads there is recorded without its target."""
     site = tiny()
     site.app.get("/secret/<x>", endpoint="secret")(site.privacy.page("never")(lambda x: x))
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     assert report(visitor, click(page="/secret/1"), click(id="2", page="/privacy/consent")).status_code == 204
     assert site.events() == []
     report(visitor, click(previous="/secret/1", data={"to": "/secret/1"}))
@@ -351,7 +354,7 @@ def test_an_uncounted_page_is_not_recorded_either(tiny):
 def test_a_site_below_a_path_records_complete_paths(tiny):
     """Paths include the SCRIPT_NAME, as in page views; a path outside it is no page of the site."""
     site = tiny(PRIVACY_LOGGED_IN=lambda: False)
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     events = [click(page="/app/item/walk"), click(id="2", page="/application/item/walk"), click(id="3", page="/app")]
     visitor.post("/privacy/events", data=json.dumps(events), environ_overrides={"SCRIPT_NAME": "/app"})
     assert [event["page"] for event in site.events("click")] == ["/app/item/<name>", None, "/app/"]
@@ -363,14 +366,14 @@ def test_a_site_below_a_path_records_complete_paths(tiny):
 def test_a_robot_is_answered_and_not_recorded(tiny, headers):
     """Neither is a page that the browser prerenders."""
     site = tiny()
-    assert report(consenting(site), click(), headers=headers).status_code == 204
+    assert report(consenting_visitor(site), click(), headers=headers).status_code == 204
     assert site.events() == []
 
 
 def test_an_event_after_half_an_hour_starts_a_visit(tiny, clock):
     """The visit starts at the first event, as with a page view, and the cookie has it."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     visitor.get("/")
     clock.shift(31 * 60)
     response = report(visitor, click(age=2000))
@@ -388,7 +391,7 @@ def test_only_declared_fields_are_recorded(tiny):
     from flask_mixamo_privacy.policy import Log
 
     site = tiny(PRIVACY_POLICY=replace(built_in(), log=Log(fields=("browser",))))
-    report(consenting(site), click(page="/other", previous="/", data={"to": "/other"}))
+    report(consenting_visitor(site), click(page="/other", previous="/", data={"to": "/other"}))
     (event,) = site.events("click")
     assert (event["page"], event["previous"], event["data"], event["browser"]) == (None, None, {}, "Other")
 
@@ -396,7 +399,7 @@ def test_only_declared_fields_are_recorded(tiny):
 def test_a_failing_login_callable_loses_no_event(tiny):
     """If the site's callable fails, the visitor counts as logged in."""
     site = tiny(TESTING=False, PRIVACY_LOADER=False, PRIVACY_LOGGED_IN=lambda: 1 / 0)
-    assert report(consenting(site), click(page="/item/alice")).status_code == 204
+    assert report(consenting_visitor(site), click(page="/item/alice")).status_code == 204
     assert [event["page"] for event in site.events("click")] == ["/item/<name>"]
 
 

@@ -90,7 +90,7 @@ def test_promise_32_a_known_and_an_unknown_address_get_the_same_mail(people):
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"kind": "delete", "email": "ada"}, "Please give a mail address"),
         ({"kind": "delete"}, "Please give a mail address"),
@@ -101,11 +101,11 @@ def test_promise_32_a_known_and_an_unknown_address_get_the_same_mail(people):
         ({"kind": "delete", "email": ADA, "message": "a" * 5001}, "Please be shorter"),
     ],
 )
-def test_an_invalid_request_is_answered_400(people, fields, says):
+def test_an_invalid_request_is_answered_400(people, fields, message):
     """The form keeps its input, and nothing is written."""
     site = people()
     answer = site.site.visitor().post("/privacy/requests", data=fields)
-    assert answer.status_code == 400 and says in answer.text and '<form class="privacy-request"' in answer.text
+    assert answer.status_code == 400 and message in answer.text and '<form class="privacy-request"' in answer.text
     assert site.rights.book.all() == []
 
 
@@ -228,8 +228,8 @@ def test_without_a_mail_transport_the_request_stays_open_and_is_reported(people)
     site = people(PRIVACY_SEND=None)
     assert site.ask().status_code == 303
     outcome = site.process()
-    says = "Request 1: No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
-    assert (outcome.exit_code, outcome.output) == (1, f"0 links sent.\n{says}\n")
+    message = "Request 1: No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
+    assert (outcome.exit_code, outcome.output) == (1, f"0 links sent.\n{message}\n")
     assert "No mail goes out" in site.site.cli("requests", "list").output
 
 
@@ -351,8 +351,8 @@ def test_an_undeclared_field_is_not_corrected(people):
     site.add()
     number = site.confirmed("correct")
     outcome = site.site.cli("requests", "answer", str(number), "--set", "nmae=Augusta")
-    says = "The field to correct is 'nmae'; allowed: address, email, message, name. Write it as the policy does"
-    assert outcome.exit_code == 2 and says in outcome.output
+    message = "The field to correct is 'nmae'; allowed: address, email, message, name. Write it as the policy does"
+    assert outcome.exit_code == 2 and message in outcome.output
     assert site.rights.book.find(number).state == "verified" and site.site.ledger("correction") == []
 
 
@@ -394,8 +394,8 @@ def test_a_request_is_answered_once(people):
     number = str(site.confirmed("object"))
     assert site.site.cli("requests", "answer", number).exit_code == 0
     assert "Request 1 is 'answered'; allowed: open or verified." in site.site.cli("requests", "answer", number).output
-    says = "The request's number is 7; allowed: a number that `flask privacy requests list` shows."
-    assert says in site.site.cli("requests", "answer", "7").output
+    message = "The request's number is 7; allowed: a number that `flask privacy requests list` shows."
+    assert message in site.site.cli("requests", "answer", "7").output
 
 
 def test_a_failing_store_leaves_the_request_open(people):
@@ -505,9 +505,9 @@ def _falls_over(message):
 
 
 @pytest.mark.parametrize(
-    ("send", "says"), [(_bounces, "SMTPRecipientsRefused 550"), (_falls_over, "RuntimeError")], ids=["smtp", "callable"]
+    ("send", "message"), [(_bounces, "SMTPRecipientsRefused 550"), (_falls_over, "RuntimeError")], ids=["smtp", "callable"]
 )
-def test_a_bounced_deletion_leaves_no_name(people, tmp_path, send, says):
+def test_a_bounced_deletion_leaves_no_name(people, tmp_path, send, message):
     """Once the deletion is closed, no byte of the database has the person's data."""
     site = people(PRIVACY_SEND=send)
     site.add()
@@ -515,7 +515,7 @@ def test_a_bounced_deletion_leaves_no_name(people, tmp_path, send, says):
     site.site.cli("requests", "extend", "1", "--reason", f"{ADA} has much")
     assert site.site.cli("requests", "answer", "1", "--text", f"Dear {ADA}").exit_code == 1
     found = site.rights.book.find(1)
-    assert (found.mail_error, found.identity) == (f"The mail could not be sent: {says}", "operator")
+    assert (found.mail_error, found.identity) == (f"The mail could not be sent: {message}", "operator")
     stored = b"".join(path.read_bytes() for path in (tmp_path / "instance").glob("privacy-rights.sqlite*"))
     assert b"ada@" not in stored and (found.answer["text"], found.reason, len(found.answer["stores"])) == ("", "", 1)
 

@@ -23,12 +23,12 @@ LONG = 6 * 3600 if STEPS else 240
 def report_steps(capsys: pytest.CaptureFixture[str]):
     """Print the number of steps, if many were requested."""
 
-    def say(where: str, taken) -> None:
+    def report(where: str, taken) -> None:
         if STEPS:
             with capsys.disabled():
                 sys.stdout.write(f"\n{taken.total()} steps on {where}: {dict(taken.most_common())}\n")
 
-    return say
+    return report
 
 
 @pytest.mark.server

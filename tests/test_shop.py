@@ -102,7 +102,7 @@ def test_promise_10_required_fields_are_checked(shop, visitor, point):
 
 
 @pytest.mark.parametrize(
-    ("point", "typed", "says"),
+    ("point", "typed", "message"),
     [
         ("registration", {"password": "short"}, "a password of eight characters or more"),
         ("purchase", {"email": "ada"}, "Please give a whole e-mail address."),
@@ -110,10 +110,10 @@ def test_promise_10_required_fields_are_checked(shop, visitor, point):
         ("newsletter", {"email": "ada"}, "Please give a whole e-mail address."),
     ],
 )
-def test_an_input_that_the_shop_rejects_is_explained_in_the_form(shop, visitor, point, typed, says):
+def test_an_input_that_the_shop_rejects_is_explained_in_the_form(shop, visitor, point, typed, message):
     """The form keeps its input, and a rejected form signs no one up."""
     answer = fill(visitor, point, **typed)
-    assert answer.status_code == 422 and says in answer.text and list(site(shop).ledger.entries("opt-in")) == []
+    assert answer.status_code == 422 and message in answer.text and list(site(shop).ledger.entries("opt-in")) == []
 
 
 def test_a_second_account_for_one_address_is_not_created(shop):

@@ -64,7 +64,7 @@ def test_a_repeated_erasure_changes_nothing_more(people):
 def test_a_retained_row_drops_its_reference_to_a_deleted_one(people):
     """A database with foreign keys accepts the erasure, and the invoice refers to no account."""
     site = people()
-    sa.event.listen(site.engine, "connect", lambda made, _: made.execute("PRAGMA foreign_keys=ON"))
+    sa.event.listen(site.engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
     site.add()
     site.add("bob@shop.example")
     assert site.site.cli("erase", "--subject", ADA).exit_code == 0
@@ -189,7 +189,7 @@ def test_a_correction_reaches_every_table(people):
 
 
 @pytest.mark.parametrize(
-    ("subjects", "says"),
+    ("subjects", "message"),
     [
         (
             {Account: "mail"},
@@ -201,9 +201,9 @@ def test_a_correction_reaches_every_table(people):
         ),
     ],
 )
-def test_a_wrong_column_raises_at_its_declaration(tiny, subjects, says):
+def test_a_wrong_column_raises_at_its_declaration(tiny, subjects, message):
     """The error lists the existing columns."""
-    with pytest.raises(StoreError, match=says):
+    with pytest.raises(StoreError, match=message):
         tiny().privacy.register_models(None, subjects)
 
 
@@ -240,7 +240,7 @@ def test_plain_models_are_covered(tmp_path, tiny, session_of):
     site = tiny(PRIVACY_POLICY=policy(), SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/own.sqlite")
     session = session_of(site.app, Own)
     site.privacy.register_models(session, {Person: "mail"})
-    hold_and_erase(site, Own.metadata, Person)
+    store_and_erase(site, Own.metadata, Person)
 
 
 def test_models_of_flask_sqlalchemy_are_covered(tmp_path, tiny):
@@ -256,7 +256,7 @@ def test_models_of_flask_sqlalchemy_are_covered(tmp_path, tiny):
 
     site.privacy.register_models(db.session, {Person: "mail"})
     with site.app.app_context():
-        hold_and_erase(site, db.metadata, Person, db.engine)
+        store_and_erase(site, db.metadata, Person, db.engine)
 
 
 def test_models_of_flask_sqlalchemy_lite_are_covered(tmp_path, tiny):
@@ -277,12 +277,12 @@ def test_models_of_flask_sqlalchemy_lite_are_covered(tmp_path, tiny):
 
     def in_context():
         with site.app.app_context():
-            hold_and_erase(site, Own.metadata, Person, db.engine)
+            store_and_erase(site, Own.metadata, Person, db.engine)
 
     in_a_thread(in_context)  # the extension closes its sessions by asyncio
 
 
-def hold_and_erase(site, metadata, model, engine=None):
+def store_and_erase(site, metadata, model, engine=None):
     """Store a person, find, erase and miss it."""
     engine = engine or sa.create_engine(site.app.config["SQLALCHEMY_DATABASE_URI"], poolclass=sa.NullPool)
     metadata.create_all(engine)
@@ -325,8 +325,8 @@ def test_promise_4_an_undeclared_column_that_looks_personal_is_reported(tmp_path
         "models.Guest.mobilePhone",
         "models.Guest.birth_date",
     }
-    says = "The model Guest has the column 'birth_date', which looks personal, and no field declares it."
-    assert f'error: {says} Add [[fields]] with name = "birth_date"' in outcome.output
+    message = "The model Guest has the column 'birth_date', which looks personal, and no field declares it."
+    assert f'error: {message} Add [[fields]] with name = "birth_date"' in outcome.output
 
 
 def test_promise_4_an_unregistered_model_is_reported(tmp_path, tiny):
@@ -458,8 +458,8 @@ def test_a_required_column_is_replaced_in_a_retained_row(tmp_path, tiny, kind, v
 )
 def test_a_column_without_a_possible_placeholder_raises(tmp_path, tiny, column):
     """The erasure fails instead of keeping the value silently."""
-    says = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
-    assert says in kept_row(tmp_path, tiny, column, timedelta(1) if isinstance(column.type, sa.Interval) else 1815)
+    message = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
+    assert message in kept_row(tmp_path, tiny, column, timedelta(1) if isinstance(column.type, sa.Interval) else 1815)
 
 
 def kept_row(tmp_path, tiny, column, value):

@@ -78,7 +78,7 @@ def test_an_unknown_choice_raises_with_the_known_ones(privacy_client):
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "message"),
     [
         ("/sets/seen=1", "The app sets the cookie 'seen', which the policy does not declare."),
         ("/sets/privacy_visitor=1", "The app sets the cookie 'privacy_visitor' although the visitor has not granted"),
@@ -88,12 +88,12 @@ def test_an_unknown_choice_raises_with_the_known_ones(privacy_client):
         ("/links/<https://evil.example>; rel=preconnect", "The page loads from 'evil.example', which"),
     ],
 )
-def test_a_trace_without_consent_fails_with_its_name(site, assert_no_trace, path, says):
+def test_a_trace_without_consent_fails_with_its_name(site, assert_no_trace, path, message):
     """Cookies, other hosts and storage fail, whatever part of the site added them."""
     response = site.visitor().get(path)
     with pytest.raises(AssertionError) as failure:
         assert_no_trace(response)
-    assert f"{path} leaves traces without consent (1):\n- {says}" in str(failure.value)
+    assert f"{path} leaves traces without consent (1):\n- {message}" in str(failure.value)
 
 
 @pytest.mark.parametrize("path", ["/", "/privacy/", "/privacy/consent", "/sets/session=1", "/sets/seen=; Max-Age=0"])

@@ -13,7 +13,7 @@ from flask_mixamo_privacy.assets import TRACKER, build
 ADDRESS = re.compile(r'<script src="(/privacy/tracker\.js\?v=[0-9a-f]{10}&amp;for=[\w-]{2})" defer></script>')
 
 
-def consenting(site, *purposes, **headers):
+def consenting_visitor(site, *purposes, **headers):
     visitor = site.visitor(**headers)
     choose(visitor, "save", *(purposes or ("statistics",)))
     return visitor
@@ -22,18 +22,18 @@ def consenting(site, *purposes, **headers):
 def test_promise_12_the_tracker_is_served_only_with_a_grant_of_statistics(tiny):
     """Without the grant the answer is empty and uncached."""
     site = tiny()
-    refusing, customising = site.visitor(), consenting(site, "customisation")
+    refusing, customising = site.visitor(), consenting_visitor(site, "customisation")
     choose(refusing, "reject_all")
     for visitor in (site.visitor(), refusing, customising):
         response = visitor.get("/privacy/tracker.js")
         assert (response.status_code, response.data, response.headers["Cache-Control"]) == (204, b"", "no-store")
-    served = consenting(site).get("/privacy/tracker.js")
+    served = consenting_visitor(site).get("/privacy/tracker.js")
     assert served.data == build(TRACKER) and served.mimetype == "text/javascript"
 
 
 def test_the_tracker_ends_with_the_consent(tiny):
     """A withdrawal and Global Privacy Control remove it at once."""
-    visitor = consenting(tiny())
+    visitor = consenting_visitor(tiny())
     assert visitor.get("/privacy/tracker.js", headers={"Sec-GPC": "1"}).status_code == 204
     choose(visitor, "reject_all")
     assert visitor.get("/privacy/tracker.js").status_code == 204
@@ -41,7 +41,7 @@ def test_the_tracker_ends_with_the_consent(tiny):
 
 def test_the_tracker_is_cached_by_its_visitors_browser_alone(tiny):
     """No shared cache stores it, no other origin may read it, and a browser may revalidate it."""
-    visitor = consenting(tiny())
+    visitor = consenting_visitor(tiny())
     first = visitor.get("/privacy/tracker.js")
     assert first.cache_control.private and not first.cache_control.public
     assert {"Cookie", "Sec-GPC", "Accept-Encoding"} <= set(first.headers["Vary"].split(", "))
@@ -54,7 +54,7 @@ def test_the_tracker_is_cached_by_its_visitors_browser_alone(tiny):
 def test_the_tracker_is_no_public_file(tiny):
     """Neither its plain name nor a hashed name is served as a static file."""
     site = tiny()
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     digest = re.search(r"v=(\w{10})", visitor.get("/").text)[1]
     for name in (f"tracker.{digest}.js", "tracker.js"):
         assert visitor.get(f"/privacy/static/{name}").status_code == 404
@@ -66,9 +66,9 @@ def test_a_page_links_the_tracker_only_with_a_grant_of_statistics(tiny):
     site = tiny()
     refusing = site.visitor()
     choose(refusing, "reject_all")
-    for visitor in (site.visitor(), refusing, consenting(site, "customisation")):
+    for visitor in (site.visitor(), refusing, consenting_visitor(site, "customisation")):
         assert "tracker" not in visitor.get("/").text
-    visitor = consenting(site)
+    visitor = consenting_visitor(site)
     text = visitor.get("/").text
     assert "privacy-banner" not in text and len(ADDRESS.findall(text)) == 1
     assert visitor.get(ADDRESS.search(text)[1]).data == build(TRACKER)
@@ -81,7 +81,7 @@ def test_the_tracker_is_linked_beside_a_banner_for_a_new_purpose(tiny):
     from flask_mixamo_privacy.declaration import built_in
     from flask_mixamo_privacy.policy import Purpose
 
-    visitor = consenting(tiny())
+    visitor = consenting_visitor(tiny())
     more = Purpose("media", title="Media", description="Videos.", basis="consent")
     policy = replace(built_in(), purposes=(*built_in().purposes, more))
     page = tiny(PRIVACY_POLICY=policy).visitor()
@@ -93,7 +93,7 @@ def test_the_tracker_is_linked_beside_a_banner_for_a_new_purpose(tiny):
 @pytest.mark.parametrize("path", ["/privacy/", "/privacy/consent"])
 def test_the_extensions_own_pages_link_no_tracker(tiny, path):
     """Visitors are not tracked while they read the policy or decide."""
-    assert "tracker" not in consenting(tiny()).get(path).text
+    assert "tracker" not in consenting_visitor(tiny()).get(path).text
 
 
 def test_the_tracker_is_linked_below_a_path_and_under_another_prefix(tiny):
@@ -132,7 +132,7 @@ def test_a_grant_without_a_reload_returns_the_trackers_url(tiny):
 @pytest.mark.parametrize("which", ["tracker", "asset"])
 def test_files_are_compressed_as_the_browser_accepts(tiny, which, accepted, coding):
     """Files are compressed at build time; q=0 excludes a coding, and each coding has its own ETag."""
-    visitor = consenting(tiny())
+    visitor = consenting_visitor(tiny())
     address = "/privacy/tracker.js"
     if which == "asset":
         address = re.search(r'/privacy/static/banner[^"]+js', tiny().visitor().get("/").text)[0]
@@ -146,5 +146,5 @@ def test_files_are_compressed_as_the_browser_accepts(tiny, which, accepted, codi
 
 def test_the_tracker_is_small(tiny):
     """The browser's download fits into the first packet of a new connection."""
-    response = consenting(tiny()).get("/privacy/tracker.js", headers={"Accept-Encoding": "br"})
+    response = consenting_visitor(tiny()).get("/privacy/tracker.js", headers={"Accept-Encoding": "br"})
     assert len(response.data) <= 1300

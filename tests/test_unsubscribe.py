@@ -99,7 +99,7 @@ def test_promise_26_it_can_be_undone(shop):
     assert [row["kind"] for row in shop.site.ledger()] == ["opt-in"] + 2 * ["opt-out", "opt-out undone"]
 
 
-def rotated(tiny, number):
+def shop_with_keys(tiny, number):
     """A shop with this many keys, the newest last."""
     return Shop(tiny, PRIVACY_KEYS={f"key{n}": str(n) * 20 for n in range(1, number + 1)})
 
@@ -107,25 +107,25 @@ def rotated(tiny, number):
 @pytest.mark.parametrize("looked_up", [True, False])
 def test_promise_26_it_can_be_undone_after_the_keys_changed(tiny, looked_up):
     """The link of an old mail still works after two new keys, with rewritten rows or without."""
-    with rotated(tiny, 1) as shop:
+    with shop_with_keys(tiny, 1) as shop:
         shop.privacy.opt_in(ADA)
         path = path_of(shop)
     for number in (2, 3):
-        with rotated(tiny, number) as shop:
+        with shop_with_keys(tiny, number) as shop:
             shop.site.visitor().post(path)
             assert not looked_up or shop.may() == "opted-out"
             shop.site.visitor().post(path, data={"undo": "1"})
             assert not looked_up or shop.may() == "opted-in"
-    with rotated(tiny, 3) as shop:
+    with shop_with_keys(tiny, 3) as shop:
         assert shop.may() == "opted-in"
 
 
 def test_promise_26_an_old_link_unsubscribes_a_person_who_returned_under_a_new_key(tiny):
     """The later decision counts with equal timestamps, and a replay changes nothing."""
-    with rotated(tiny, 1) as shop:
+    with shop_with_keys(tiny, 1) as shop:
         shop.privacy.opt_in(ADA)
         path = path_of(shop)
-    with rotated(tiny, 2) as shop:
+    with shop_with_keys(tiny, 2) as shop:
         for _ in range(3):
             shop.privacy.opt_in(ADA)
             assert shop.may() == "opted-in"
@@ -136,13 +136,13 @@ def test_promise_26_an_old_link_unsubscribes_a_person_who_returned_under_a_new_k
 
 def test_promise_34_an_undone_opt_out_stays_undone_after_a_restore(tiny, clock):
     """This also holds if the keys changed and the backup has only the older one."""
-    with rotated(tiny, 1) as shop:
+    with shop_with_keys(tiny, 1) as shop:
         shop.privacy.opt_in(ADA)
         path, database = path_of(shop), shop.site.folder / "privacy-rights.sqlite"
         backup = database.read_bytes()
         shop.site.visitor().post(path)
     clock.shift(1)
-    with rotated(tiny, 2) as shop:
+    with shop_with_keys(tiny, 2) as shop:
         assert shop.may() == "opted-out"
         shop.site.visitor().post(path, data={"undo": "1"})
         database.write_bytes(backup)

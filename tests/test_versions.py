@@ -74,7 +74,7 @@ def frozen(site, day="2026-05-08"):
     return outcome
 
 
-def come_back(visitor, site):
+def revisit(visitor, site):
     """Return the same browser on a later state of the site."""
     later = site.visitor()
     for name in ("privacy_consent", "privacy_visitor", "privacy_choices"):
@@ -220,21 +220,21 @@ def test_promise_43_check_fails_if_no_version_was_published(declare):
 
 
 @pytest.mark.parametrize(
-    ("edit", "key", "says"),
+    ("edit", "key", "message"),
     [
         (("[log]", MAPS.replace("Maps", "Plans") + "[log]"), "purposes.maps", "Nothing uses the purpose 'maps'."),
         (("[log]", '[[fields]]\nname = "shoe"\nkind = "anonymous"\ndescription = "Size."\n\n[log]'), "fields.shoe", "No form asks for the field 'shoe'."),
         (('"privacy_events"', '"basket"'), "cookies", "The tracker keeps events in a tab's session storage until the site has them; the policy does not say so."),
     ],
 )  # fmt: skip
-def test_check_warns_of_unused_declarations(declare, edit, key, says):
+def test_check_warns_of_unused_declarations(declare, edit, key, message):
     """A warning is printed, and the exit code stays 0."""
     site = declare(edit)
     frozen(site)
     outcome = site.cli("check", "--json")
     assert outcome.exit_code == 0
     assert [(found["level"], found["key"], found["says"]) for found in json.loads(outcome.output)] == [
-        ("warning", key, says)
+        ("warning", key, message)
     ]
 
 
@@ -486,7 +486,7 @@ def test_only_a_material_change_is_asked_again(declare, edits, add, again):
     """A decision stays valid for every purpose without a material change."""
     visitor = declare().visitor()
     choose(visitor, "save", "statistics", "customisation")
-    later = come_back(visitor, declare(*edits, add=add))
+    later = revisit(visitor, declare(*edits, add=add))
     assert {purpose for purpose, state in states(later).items() if state == "unasked"} == again
     assert {state for purpose, state in states(later).items() if purpose not in again} == {"granted"}
     assert ("privacy-banner" in later.get("/").text) == bool(again)
@@ -496,7 +496,7 @@ def test_a_refusal_stays_while_another_purpose_is_asked_again(declare):
     """A new recipient of statistics does not reopen the refusal of customisation."""
     visitor = declare().visitor()
     choose(visitor, "save", "statistics")
-    later = come_back(visitor, declare(add=RECIPIENT))
+    later = revisit(visitor, declare(add=RECIPIENT))
     assert states(later) == {"necessary": "granted", "statistics": "unasked", "customisation": "refused"}
 
 
@@ -505,7 +505,7 @@ def test_a_new_version_alone_asks_no_one_again(declare):
     visitor = declare().visitor()
     choose(visitor, "accept_all")
     frozen(declare())
-    assert "unasked" not in states(come_back(visitor, declare())).values()
+    assert "unasked" not in states(revisit(visitor, declare())).values()
 
 
 def test_the_ledger_has_the_fingerprint_and_the_text(declare):
