@@ -91,7 +91,7 @@ def test_in_production_the_log_names_the_view_and_not_the_date(tiny, caplog):
 
 
 def test_an_operator_may_add_and_remove_a_minor(tiny):
-    """The command adds or removes a known minor, and the ledger has the operator."""
+    """The commands add or remove a known minor, and the ledger records both without the address."""
     site = with_forms(tiny)
     assert site.cli("minors", "add", " Child@FAMILY.example").exit_code == 0 and rights(site).minors.is_minor(CHILD)
     assert send(site.visitor(), "/newsletter", email=CHILD, **OLD).status_code == 403

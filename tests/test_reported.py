@@ -318,13 +318,13 @@ def test_the_page_of_another_site_that_led_here_is_the_referrer(tiny):
 
 
 def test_promise_16_pages_of_a_logged_in_user_are_url_rules_in_browser_events_too(tiny):
-    """The URL rule replaces the path during a login, and after it for pages that need one."""
-    somebody = [True]
-    site = tiny(PRIVACY_LOGGED_IN=lambda: somebody[0])
+    """The URL rule replaces the path during a login, and later until the page is viewed without a login."""
+    logged_in = [True]
+    site = tiny(PRIVACY_LOGGED_IN=lambda: logged_in[0])
     visitor = consenting_visitor(site)
     event = click(page="/item/alice", previous="/item/alice", data={"to": "/item/alice"})
     report(visitor, event)
-    somebody[0] = False
+    logged_in[0] = False
     report(visitor, {**event, "id": "2"}, click(id="3", page="/no/such/alice", data={"to": "/no/such/alice"}))
     assert "alice" not in json.dumps(site.events())
     assert [event["page"] for event in site.events("click")] == ["/item/<name>", "/item/<name>", None]
