@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .figure import Figure, table
 
-NAMES = ("page", "server", "events", "loader", "reports", "decision", "sizes", "journeys")
+NAMES = ("page", "server", "events", "loader", "reports", "decision", "sizes", "start", "journeys")
 
 
 def main() -> None:

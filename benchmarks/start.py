@@ -1,0 +1,85 @@
+"""CPU time to start, and memory of a worker, beside those of a Flask app without the extension."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from .figure import Figure
+
+_ROUNDS = 15
+_CPU, _MEMORY = 1.6, 1.35  # the budgets
+
+_APP = """
+import resource, sys, time
+from flask import Flask, render_template_string
+app = Flask("bare", instance_path=sys.argv[1])
+app.secret_key = "not a secret, a benchmark"
+"""
+_PRIVACY = """
+from flask_mixamo_privacy import Privacy
+Privacy(app)
+"""
+_SERVE = """
+app.add_url_rule("/", "index", lambda: render_template_string(PAGE))
+visitor = app.test_client()
+visitor.get("/")
+"""
+_GRANT = """
+assert visitor.post("/privacy/consent", data={"choice": "accept_all"}).status_code == 303
+visitor.get("/")
+"""
+_MEASURE = """
+print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+_BARE_PAGE, _PAGE = 'PAGE = "<body>"', 'PAGE = "<body>{{ privacy.banner() }}"'
+
+#: Programs with and without the extension, by what they do before they are measured.
+_PAIRS = {
+    "start": (_APP + _MEASURE, _APP + _PRIVACY + _MEASURE),
+    "a page with the banner": (
+        _APP + _BARE_PAGE + _SERVE + _MEASURE,
+        _APP + _PRIVACY + _PAGE + _SERVE + _MEASURE,
+    ),
+    "a grant, and its page view": (
+        _APP + _BARE_PAGE + _SERVE + _MEASURE,
+        _APP + _PRIVACY + _PAGE + _SERVE + _GRANT + _MEASURE,
+    ),
+}
+
+
+class _Used(NamedTuple):
+    """What one process used."""
+
+    seconds: float  # of CPU time, the interpreter's own start included
+    memory: int  # the most, in the operating system's unit
+
+
+def measure() -> list[Figure]:
+    """The ratios of start and memory. Each pair of processes runs in turn, from compiled files."""
+    figures = []
+    with TemporaryDirectory(prefix="privacy-start-") as folder:
+        for what, (bare, ours) in _PAIRS.items():
+            _run(bare, folder), _run(ours, folder)  # the first run compiles
+            rounds = [(_run(bare, folder), _run(ours, folder)) for _ in range(_ROUNDS)]
+            if what == "start":
+                figures.append(Figure("start, Flask alone", median(one.seconds for one, _ in rounds) * 1000, "ms"))
+                figures.append(Figure("start", median(two.seconds / one.seconds for one, two in rounds), "×", _CPU))
+            memory = median(two.memory / one.memory for one, two in rounds)
+            figures.append(Figure(f"memory after {what}", memory, "×", _MEMORY))
+    return figures
+
+
+def _run(program: str, folder: str) -> _Used:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(Path(folder, "compiled"))
+    with TemporaryDirectory(dir=folder) as instance:
+        command = [sys.executable, "-c", program, instance]
+        printed = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    seconds, memory = printed.split()
+    return _Used(float(seconds), int(memory))
