@@ -1,4 +1,4 @@
-"""What axe-core finds in a page, once the page is whole."""
+"""axe-core checks of a page that has loaded completely."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from axe_playwright_python.sync_playwright import Axe
 
 
 def faults(page: Any) -> list[str]:
-    """One line for each element that axe-core finds at fault, or nothing.
+    """Return one line for each element that axe-core reports.
 
-    A click that leads to another page is over when that page begins; a page looked at before its style sheets are there
-    has a browser's own colours, which are nobody's fault.
+    Wait until the page has loaded after a click, because a page without its style sheets still has the browser's default
+    colours.
     """
     page.wait_for_load_state("load")
     found = Axe().run(page).response["violations"]

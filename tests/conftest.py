@@ -1,4 +1,4 @@
-"""What every test starts from: a tiny app in a folder of its own, a visitor, and what was recorded."""
+"""Shared fixtures: a tiny app in its own folder, a visitor, and what was recorded."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.ban
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with browsers and servers first, which take longest: at the end no core waits for another."""
+    """Run tests with browsers and servers first, because they take longest and would leave other cores idle at the end."""
     items.sort(key=lambda item: not {"browser", "server"} & {mark.name for mark in item.iter_markers()})
 
 
 class Tiny:
-    """A site of three pages, with everything of ours in one temporary folder."""
+    """A site of three pages, with all the extension's files in one temporary folder."""
 
     def __init__(self, folder: Path, **config: Any) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Tiny:
         self.app.add_url_rule("/theme/<value>", "theme", self.theme)
 
     def view(self, path: str, function: Callable[..., Any]) -> None:
-        """Serve what the function returns, at this path."""
+        """Serve the function's result at this path."""
         self.app.add_url_rule(path, path, function)
 
     def theme(self, value: str) -> str:
@@ -54,28 +54,28 @@ class Tiny:
         return value
 
     def visitor(self, **headers: str) -> FlaskClient:
-        """A browser without cookies; headers such as ``Sec_GPC="1"`` go with every request."""
+        """Return a client without cookies. Headers such as ``Sec_GPC="1"`` are sent with every request."""
         client = self.app.test_client()
         client.environ_base.update({f"HTTP_{name.upper()}": value for name, value in headers.items()})
         return client
 
     def cli(self, *arguments: str) -> Any:
-        """The outcome of ``flask privacy …``."""
+        """Run ``flask privacy …`` and return the result."""
         return self.app.test_cli_runner().invoke(args=["privacy", *arguments])
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
-        """What was recorded, of these kinds or of all."""
+        """Return the recorded events, of these kinds or all."""
         outcome = self.cli("events")
         assert outcome.exit_code == 0, outcome.output
         found = [json.loads(line) for line in outcome.output.splitlines()]
         return [event for event in found if not kinds or event["kind"] in kinds]
 
     def ledger(self, *kinds: str) -> list[dict[str, Any]]:
-        """What the ledger holds, of these kinds or of all."""
+        """Return the ledger's entries, of these kinds or all."""
         return [row for row in self._ledger("SELECT * FROM entries ORDER BY position") if not kinds or row["kind"] in kinds]
 
     def ledger_texts(self) -> list[dict[str, Any]]:
-        """The words that the ledger holds."""
+        """Return the shown texts that the ledger stores."""
         return self._ledger("SELECT * FROM texts")
 
     def _ledger(self, statement: str) -> list[dict[str, Any]]:
@@ -87,12 +87,12 @@ class Tiny:
             return [dict(row) for row in connection.execute(statement)]
 
     def files(self) -> list[str]:
-        """Every file below the folder."""
+        """Return every file below the folder."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
 
 def in_a_thread(function: Callable[[], Any]) -> Any:
-    """What the function gives, run in a thread of its own: asyncio minds the event loop that a browser has in this one."""
+    """Run a function in a thread and return its result, because asyncio refuses a second event loop beside the browser's."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(function).result()
 
@@ -109,7 +109,7 @@ def cookie(visitor: FlaskClient, name: str = "privacy_consent") -> str | None:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Callable[..., Tiny]:
-    """Builds a tiny site with the given settings."""
+    """Return a function that builds a tiny site with the given settings."""
     folder = tmp_path / "instance"
     folder.mkdir()
     return lambda **config: Tiny(folder, **config)
@@ -124,7 +124,7 @@ def clock(time_machine: Any) -> Any:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Any], str]]:
-    """Serves a WSGI app on loopback from a thread of this process, so that its clock is the test's."""
+    """Return a function that serves a WSGI app on loopback from a thread, so that the app has the test's clock."""
     servers = []
 
     def start(app: Any) -> str:
@@ -140,7 +140,7 @@ def serve() -> Iterator[Callable[[Any], str]]:
 
 
 def executable() -> str | None:
-    """The system's Chromium; None for Playwright's own."""
+    """Return the path of the system's Chromium, or None for Playwright's own."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -157,7 +157,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def open_browser(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a browser of its own for each visitor; gives its page."""
+    """Return a function that opens a separate browser for each visitor and returns its page."""
     contexts = []
 
     def open_one(**options: Any) -> Any:
@@ -172,7 +172,7 @@ def open_browser(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def people(tiny: Callable[..., Tiny], tmp_path: Path) -> Callable[..., Any]:
-    """Builds a tiny site with people in a database of its own."""
+    """Return a function that builds a tiny site with data subjects in its own database."""
     from people import settle
 
     return lambda **config: settle(tiny, tmp_path, **config)
@@ -190,13 +190,13 @@ def office() -> Iterator[Any]:
 
 @pytest.fixture
 def mails() -> list[Any]:
-    """What the example shop has sent."""
+    """The mails that the example shop has sent."""
     return []
 
 
 @pytest.fixture
 def shop(tmp_path: Path, mails: list[Any]) -> Any:
-    """The example site with everything it writes in a temporary folder, and its mails in a list."""
+    """The example site with all its files in a temporary folder, and its mails in a list."""
     from shopping import open_shop
 
     return open_shop(tmp_path, PRIVACY_SEND=mails.append)

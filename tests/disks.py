@@ -1,4 +1,4 @@
-"""Where the machine's site keeps what it keeps: backed up and restored in parts, and searched as a whole."""
+"""Storage of the state machine's site: backed up and restored in parts, and searched completely."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-PARTS = ("shop", "rights", "events", "log")  # what a restore may bring back, each by itself; the ledger never
+PARTS = ("shop", "rights", "events", "log")  # each part can be restored alone; the ledger is never restored
 
 Found = dict[str, list[str]]
 
@@ -23,11 +23,11 @@ class Disk:
         self._log = folder / "instance" / "privacy-log"
 
     def copy(self) -> dict[str, Any]:
-        """Every part as it is now."""
+        """Back up every part in its current state."""
         return {"log": {path.name: path.read_bytes() for path in self._log.glob("*.events")}}
 
     def put_back(self, part: str, copy: dict[str, Any]) -> None:
-        """Let one part be what it was; the others stay."""
+        """Restore one part; the others stay."""
         assert part == "log"
         for path in self._log.glob("*.events"):
             path.unlink()
@@ -36,13 +36,13 @@ class Disk:
             (self._log / name).write_bytes(content)
 
     def holding(self, texts: Iterable[str]) -> Found:
-        """Where each of these texts stands still, by the text; those that stand nowhere are left out."""
+        """Return the places of each text that is found. Texts that are found nowhere are omitted."""
         places = list(self._places())
         found = {text: [name for name, content in places if text.encode() in content] for text in texts}
         return {text: names for text, names in found.items() if names}
 
     def _places(self) -> Iterator[tuple[str, bytes]]:
-        """Every file: tables, free pages, WAL, segments, side files."""
+        """Yield every file: databases with free pages, WAL, segments and spools."""
         for path in self.folder.rglob("*"):
             if path.is_file():
                 yield str(path.relative_to(self.folder)), path.read_bytes()

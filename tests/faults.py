@@ -1,8 +1,7 @@
-"""Planted faults: run as a program, it breaks one promise after the other and says how soon the machine found it,
-once the machine has found nothing where nothing is broken.
+"""Planted faults: break one promise after another and print how soon the state machine finds each fault.
 
-Each fault is planted in the code at hand while the machine runs on files, and taken out again. Exit 1 if one is not found.
-With names, only those.
+Run as a program. The machine must first find no fault in the unchanged code. Each fault is planted in memory and removed
+again. Exit with 1 if a fault is not found. Arguments select faults by name.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def withdrawal_is_lost(ledger: Ledger, entry: Any, wording: Any = None) -> None:
 
 
 def link_is_skipped(chain: Chain, rows: Any, head: Head) -> Head:
-    """The first entry that a process writes under a new key does not carry the hash of the one before it."""
+    """Drop the previous hash from the first entry that a process writes under a new key."""
     is_first = len(list(chain._keys)) > 1 and chain not in _linked
     _linked.add(chain)
     return _link(chain, rows, Head(head.count, BEGINNING.hash) if is_first else head)
@@ -66,16 +65,16 @@ def _of(connection: sa.Connection, table: sa.Table, visitor: str) -> list[dict[s
     return [dict(row) for row in connection.execute(sa.select(table).where(table.c.visitor == visitor)).mappings()]
 
 
-def tombstones_stay_clean(store: Store, graves: Any) -> None:
+def tombstones_stay_clean(store: Store, tombstones: Any) -> None:
     with mock.patch.object(Store, "_set_clean"):
-        _bury(store, graves)
+        _bury(store, tombstones)
 
 
 def _none(*arguments: Any, **values: Any) -> int:
     return 0
 
 
-#: What is broken, and what stands in whose place then.
+#: Each fault: the function that it replaces, and the replacement.
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "restored tombstones left out of a replay": ("tracking.store.Store.bury", _none),
     "a replay that marks no tombstone as unclean": ("tracking.store.Store.bury", tombstones_stay_clean),
@@ -92,12 +91,12 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
 
 
 def is_clean() -> bool:
-    """Whether the machine finds nothing where nothing is broken."""
+    """Return whether the machine finds no fault in the unchanged code."""
     return run(Machine, 1000, shrink=False).total() >= 1000
 
 
 def is_found(name: str) -> bool:
-    """Plant a fault, let the machine run, and say how that went."""
+    """Plant a fault, run the machine, and print the result."""
     where, broken = FAULTS[name]
     taken: Counter[str] = Counter()
     began = time.perf_counter()
@@ -105,7 +104,7 @@ def is_found(name: str) -> bool:
         try:
             run(Machine, MOST, shrink=False, taken=taken)
             says = "NOT FOUND"
-        except AssertionError as error:  # anything else is a fault of the machine's own
+        except AssertionError as error:  # any other exception is an error in the machine itself
             says = f"found ({_reason(error)})"
     sys.stdout.write(f"{name}: {says}, {taken.total()} steps, {time.perf_counter() - began:.0f} s\n")
     sys.stdout.flush()
@@ -113,7 +112,7 @@ def is_found(name: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The check that failed."""
+    """Return the name of the check that failed."""
     names, at = [], error.__traceback__
     while at is not None:
         names.append(at.tb_frame.f_code.co_name)

@@ -1,4 +1,4 @@
-"""A site whose forms collect, for the tests of collection points."""
+"""A site with forms at collection points."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RECIPIENTS = (
 
 
 def policy(*points: CollectionPoint, **values: Any) -> Policy:
-    """The built-in policy, with these collection points or all of the above."""
+    """Return the built-in policy with these collection points, or with all of the above."""
     own = built_in()
     given: dict[str, Any] = {"notices": Notices(postings=True, licence=True), "version": "2026-05-08", "minors": Minors(13)}
     given |= {"purposes": (*own.purposes, *PURPOSES), "recipients": RECIPIENTS, "collection": points or POINTS}
@@ -48,7 +48,7 @@ FORM = "<form method=post>{{ privacy.notice(point) }}{% for name in others %}{{ 
 
 
 def with_forms(tiny: Any, others: tuple[str, ...] = (), **config: Any) -> Any:
-    """A site with a form at each point, which answers with what reached its view."""
+    """Build a site with a form at each point, whose response contains what the view received."""
     site = tiny(**{"PRIVACY_POLICY": policy()} | config)
     for point in site.app.config["PRIVACY_POLICY"].collection:
         add_form(site, point.id, others)
@@ -67,17 +67,17 @@ def add_form(site: Any, point: str, others: tuple[str, ...] = ()) -> None:
 
 
 def hidden(visitor: Any, path: str) -> dict[str, str]:
-    """The hidden fields of the form at a path, as a browser would send them."""
+    """Return the hidden fields of the form at a path, as a browser would send them."""
     text = visitor.get(path).text.rpartition("<form")[2]
     inputs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", text)]
     return {each["name"]: unescape(each["value"]) for each in inputs if each.get("type") == "hidden"}
 
 
 def send(visitor: Any, path: str, **fields: Any) -> Any:
-    """Fill in the form at a path and send it."""
+    """Fill in the form at a path and submit it."""
     return visitor.post(path, data=hidden(visitor, path) | fields)
 
 
 def born(year: int, month: int = 1, day: int = 1) -> dict[str, str]:
-    """An answer to the question of age."""
+    """Return the fields of an answer to the age question."""
     return {"privacy_birth_day": str(day), "privacy_birth_month": str(month), "privacy_birth_year": str(year)}

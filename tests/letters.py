@@ -1,4 +1,4 @@
-"""Messages as they come in, for the tests that read mail."""
+"""Incoming messages for the tests of the inbox."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ FAILED = "mx.shop.example; dmarc=fail header.from=mail.example; spf=fail smtp.ma
 
 
 def letter(subject: str | None = "unsubscribe", body: str = "", **headers: str | None) -> bytes:
-    """A mail from somebody whom the receiving server authenticated; a header of None is left out."""
-    said = {
+    """Build a mail from an authenticated sender. A header of None is left out."""
+    values_by_header = {
         "From": "Ada <ada@mail.example>",
         "To": "unsubscribe@shop.example",
         "Message-ID": "<1@mail.example>",
         "Authentication-Results": PASSED,
         "Subject": subject,
     } | {name.replace("_", "-"): value for name, value in headers.items()}
-    head = "".join(f"{name}: {value}\r\n" for name, value in said.items() if value is not None)
+    head = "".join(f"{name}: {value}\r\n" for name, value in values_by_header.items() if value is not None)
     return f"{head}\r\n{body}".encode()
 
 
@@ -39,11 +39,11 @@ def action(subject: str | None = "unsubscribe", body: str = "", **headers: str |
 
 
 def report(kind: str = "abuse", original: str = "", **fields: str) -> bytes:
-    """A feedback report as mail providers send them."""
-    said = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+    """Build a feedback report as mail providers send it."""
+    extra_fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
     parts = (
         "This is an email abuse report.",
-        f"Content-Type: message/feedback-report\r\n\r\nFeedback-Type: {kind}\r\nVersion: 1\r\nUser-Agent: FBL/1\r\n{said}",
+        f"Content-Type: message/feedback-report\r\n\r\nFeedback-Type: {kind}\r\nVersion: 1\r\nUser-Agent: FBL/1\r\n{extra_fields}",
         f"Content-Type: message/rfc822\r\n\r\nFrom: shop@shop.example\r\nSubject: News\r\n{original}\r\nHello",
     )
     body = "".join(

@@ -1,4 +1,4 @@
-"""Sites with Flask-Login, for the tests of what staff may see."""
+"""Sites with Flask-Login, for the tests of staff access."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from flask_login import LoginManager, UserMixin, login_user
 
 
 class Person(UserMixin):
-    """Somebody whose id is their name."""
+    """A user whose id is their name."""
 
     def __init__(self, name: str) -> None:
         self.id = name
 
 
 def with_logins(site: Any) -> Any:
-    """The site, where ``/enter/<name>`` signs anybody in."""
+    """Return the site with a URL ``/enter/<name>`` that logs in any user."""
     LoginManager(site.app).user_loader(Person)
     site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
     return site
 
 
 def entered(site: Any, name: str = "ann", **headers: str) -> FlaskClient:
-    """A browser in which this person is signed in."""
+    """Return a client in which this user is logged in."""
     visitor: FlaskClient = site.visitor(**headers)
     visitor.get(f"/enter/{name}")
     return visitor

@@ -1,6 +1,6 @@
-"""A site, three people, three visitors, a clock and backups; whatever is done to them, and what has to be true after it.
+"""A state machine of a site, three people, three visitors, a clock and backups, with invariants after every step.
 
-Hypothesis chooses the steps. Those that do something are counted, for a run is as good as the steps that were taken.
+Hypothesis chooses the steps. Only steps that had an effect are counted, because others test nothing.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from flask_mixamo_privacy.chain import BEGINNING
 from flask_mixamo_privacy.current import exchange
 from flask_mixamo_privacy.verification import verify
 
-EVERYBODY = ("quixote@shop.example", "xylophone@shop.example", "zeppelin@shop.example")
+EMAILS = ("quixote@shop.example", "xylophone@shop.example", "zeppelin@shop.example")
 COOKIES = ("privacy_consent", "privacy_visitor", "privacy_choices")
-NOTHING = object()  # what a step gives that had nothing to do: it is not counted
-LONGEST = 40  # steps until a new site is begun
+NOTHING = object()  # returned by a step that had nothing to do, which is not counted
+LONGEST = 40  # steps before a new site starts
 
-people = st.sampled_from(EVERYBODY)
+people = st.sampled_from(EMAILS)
 visitors = st.sampled_from((0, 1, 2))
-moments = st.one_of(st.none(), st.sampled_from((0, 1, 2)))  # which backup, or none of them
+moments = st.one_of(st.none(), st.sampled_from((0, 1, 2)))  # the number of a backup, or none
 
 
 def step(**given: st.SearchStrategy[Any]) -> Callable[[Callable[..., Any]], Any]:
-    """A rule that is counted once it was carried out."""
+    """Declare a rule that is counted once it had an effect."""
 
     def decorate(act: Callable[..., Any]) -> Any:
         @functools.wraps(act)
@@ -58,15 +58,15 @@ def step(**given: st.SearchStrategy[Any]) -> Callable[[Callable[..., Any]], Any]
 
 @dataclass
 class Known:
-    """What ought to be in a part that can be restored."""
+    """The expected content of a part that can be restored."""
 
-    rows: set[tuple[str, datetime]] = field(default_factory=set)  # who is registered or wrote, and since when
-    accepted: dict[str, datetime] = field(default_factory=dict)  # who accepted the licence, and when
-    asked: dict[str, datetime] = field(default_factory=dict)  # who asked for something, and when last
+    rows: set[tuple[str, datetime]] = field(default_factory=set)  # e-mail or letter, and the time it was added
+    accepted: dict[str, datetime] = field(default_factory=dict)  # licence acceptances: e-mail and time
+    asked: dict[str, datetime] = field(default_factory=dict)  # requests: e-mail and time of the last one
 
 
 class Machine(RuleBasedStateMachine):
-    """What ought to be true is kept beside the site, and nothing of it is read from there."""
+    """The expected state is kept beside the site and never read from it."""
 
     taken: ClassVar[Counter[str]]
     make_disk: ClassVar[Callable[[Path], Disk]] = staticmethod(Files)
@@ -82,18 +82,18 @@ class Machine(RuleBasedStateMachine):
         self.engine = sa.create_engine(self.disk.people, poolclass=sa.NullPool)
         Base.metadata.create_all(self.engine)
         self.known = Known()
-        self.erased: dict[str, datetime] = {}  # when somebody was erased last
-        self.wanted: dict[str, bool] = {}  # who wants marketing mail, as the ledger has it
-        self.decisions: list[tuple[str, str]] = []  # every one, with its time
-        self.granted: dict[int, bool] = {}  # what each visitor decided last
-        self.gone: set[str] = set()  # the IDs of visitors that were erased
+        self.erased: dict[str, datetime] = {}  # e-mail and time of the last erasure
+        self.wanted: dict[str, bool] = {}  # e-mail and marketing permission, as the ledger has it
+        self.decisions: list[tuple[str, str]] = []  # each decision's kind and time
+        self.granted: dict[int, bool] = {}  # each visitor's last decision
+        self.erased_visitors: set[str] = set()  # the IDs of erased visitors
         self.backups: list[tuple[dict[str, Any], Known]] = []
-        self.in_doubt = False  # between a restore, or a crash, and the replay
-        self.head = BEGINNING  # of the ledger, kept elsewhere
+        self.in_doubt = False  # True between a restore or a crash and the replay
+        self.head = BEGINNING  # the ledger's head, kept outside the ledger
         self.cookies: dict[int, dict[str, str]] = {0: {}, 1: {}, 2: {}}
         self.site: Tiny | None = None
         self.start()
-        for email in EVERYBODY:
+        for email in EMAILS:
             self._register(email)
         for number in (0, 1):
             self._consent(number)
@@ -101,13 +101,13 @@ class Machine(RuleBasedStateMachine):
         self._back_up()
 
     def start(self) -> None:
-        """The app as a process finds it: all it knows is on the disk."""
+        """Start the app as a new process would: all its state is on the disk."""
         if self.site is not None:
-            self.here.log.close()
+            self.runtime.log.close()
         self.mails: list[Any] = []
         config = {"PRIVACY_POLICY": policy(), "PRIVACY_SEND": self.mails.append, "PRIVACY_KEYS": dict(self.keys)}
         self.site = Tiny(self.folder / "instance", PRIVACY_LOG_KEEP=30, **config, **self.disk.config)
-        self.here.log._background = False  # or each of thousands of processes leaves its thread in this one
+        self.runtime.log._background = False  # otherwise thousands of processes would each leave a thread
         self.people = People(self.site, self.engine)
         self.people.mails = self.mails
         self.site.privacy.register_models(self.engine, SUBJECTS, name="shop")
@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     @property
-    def here(self) -> Any:
+    def runtime(self) -> Any:
         return self.site.privacy.site(self.site.app)
 
     def later(self, seconds: int = 60) -> datetime:
@@ -132,7 +132,7 @@ class Machine(RuleBasedStateMachine):
         return outcome.output
 
     def visit(self, number: int, act: Callable[[Any], Any]) -> Any:
-        """Do something in a visitor's browser, which keeps its cookies."""
+        """Run an action in a visitor's browser, which keeps its cookies."""
         client = self.site.visitor()
         for name, value in self.cookies[number].items():
             client.set_cookie(name, value)
@@ -140,8 +140,8 @@ class Machine(RuleBasedStateMachine):
         self.cookies[number] = {name: cookie(client, name) for name in COOKIES if cookie(client, name)}
         return found
 
-    def seen_as(self, number: int) -> set[str]:
-        """The ID in a visitor's cookie."""
+    def visitor_ids(self, number: int) -> set[str]:
+        """Return the ID in a visitor's cookie."""
         header = "; ".join(f"{name}={value}" for name, value in self.cookies[number].items())
         with self.site.app.test_request_context(headers={"Cookie": header}):
             known = exchange().known_visitor()
@@ -152,12 +152,12 @@ class Machine(RuleBasedStateMachine):
 
     @contextmanager
     def killed_at(self, where: str) -> Any:
-        """A process that ends there, and another that begins."""
+        """Kill the process at this function, then start a new one."""
         with mock.patch(f"flask_mixamo_privacy.{where}", side_effect=KeyboardInterrupt):
             yield
         self.start()
 
-    # What visitors do.
+    # Steps of visitors.
 
     @step(number=visitors)
     def consent(self, number: int) -> Any:
@@ -181,7 +181,7 @@ class Machine(RuleBasedStateMachine):
     @step(number=visitors)
     def withdraw(self, number: int) -> Any:
         self.later()
-        self.gone |= self.seen_as(number)
+        self.erased_visitors |= self.visitor_ids(number)
         self.visit(number, lambda client: choose(client, "reject_all"))
         was = self.granted.get(number)
         if was is not False:
@@ -191,13 +191,13 @@ class Machine(RuleBasedStateMachine):
     @step(number=visitors)
     def erase_a_visitor(self, number: int) -> Any:
         self.later()
-        for visitor in self.seen_as(number):
+        for visitor in self.visitor_ids(number):
             self.run("erase", visitor)
-            self.gone.add(visitor)
+            self.erased_visitors.add(visitor)
             return None
         return NOTHING
 
-    # What people do.
+    # Steps of people with an account or an address.
 
     @step(email=people)
     def register(self, email: str) -> Any:
@@ -225,7 +225,7 @@ class Machine(RuleBasedStateMachine):
     @step(email=people)
     def accept_the_licence(self, email: str) -> None:
         self.known.accepted[email] = self.later()
-        self.here.rights.acceptances.note(email, "licence", policy="1", version="1")
+        self.runtime.rights.acceptances.note(email, "licence", policy="1", version="1")
 
     @step(email=people)
     def sign_up_for_mail(self, email: str) -> None:
@@ -246,7 +246,7 @@ class Machine(RuleBasedStateMachine):
         self.known.asked[email] = self.later()
         assert self.people.ask(kind, email).status_code == 303
 
-    # What the site does.
+    # Steps of the site and its operator.
 
     @step(email=people)
     def erase(self, email: str) -> Any:
@@ -258,7 +258,7 @@ class Machine(RuleBasedStateMachine):
         self._forget(email, at)
 
     @step()
-    def answer_what_was_asked(self) -> Any:
+    def answer_open_requests(self) -> Any:
         self.later()
         self.run("requests", "process", codes=(0, 1))
         for mail in self.mails:
@@ -271,7 +271,7 @@ class Machine(RuleBasedStateMachine):
     def _answer(self, number: int) -> None:
         asked = self.people.rights.book.find(number)
         if asked.state != "verified":
-            return  # an erasure just before closed it
+            return  # an erasure just before closed the request
         at = self.later()
         self.run("requests", "answer", str(number))
         if asked.kind == "delete":
@@ -280,9 +280,9 @@ class Machine(RuleBasedStateMachine):
             self.wanted[asked.email] = False
 
     def _forget(self, email: str, at: datetime) -> None:
-        """What an erasure comes to that was carried out."""
+        """Apply the effect of a completed erasure to the expected state."""
         self.erased[email] = at
-        self.known.rows = {row for row in self.known.rows if _who(row) != email}
+        self.known.rows = {row for row in self.known.rows if _email_of(row) != email}
         self.known.accepted.pop(email, None)
         self.wanted[email] = False
         self.known.asked.pop(email, None)
@@ -294,7 +294,7 @@ class Machine(RuleBasedStateMachine):
 
     @step()
     def a_day_passes(self) -> None:
-        """What had closed is published, and the reports have their working sets."""
+        """One day passes: closed intervals are published, and the reports have their working sets."""
         self.later(86400)
         self.run("load")
 
@@ -303,11 +303,11 @@ class Machine(RuleBasedStateMachine):
         self.later()
         self.run("prune")
 
-    # What befalls it.
+    # Crashes, backups and restores.
 
     @step(email=people)
     def crash_while_erasing(self, email: str) -> None:
-        """The entry is written; nothing else is done."""
+        """Crash after the ledger entry, before any other effect."""
         self.erased[email] = self.later()
         with self.killed_at("rights.stores.Stores.erase"):
             assert self.site.cli("erase", "--subject", email).exit_code == 1
@@ -316,26 +316,26 @@ class Machine(RuleBasedStateMachine):
 
     @step(number=visitors)
     def crash_while_erasing_a_visitor(self, number: int) -> Any:
-        """The events are gone, and the log is scrubbed by whoever loads it next."""
+        """Crash after the events are erased. The next load scrubs the log."""
         self.later()
-        for visitor in self.seen_as(number):
+        for visitor in self.visitor_ids(number):
             with self.killed_at("tracking.loader.scrub"):
                 assert self.site.cli("erase", visitor).exit_code == 1
-            self.run("erase", visitor)  # the command said that it failed, so it is given again
-            self.gone.add(visitor)
+            self.run("erase", visitor)  # the command reported a failure, so the operator repeats it
+            self.erased_visitors.add(visitor)
             return None
         return NOTHING
 
     @step(number=visitors)
     def crash_while_loading(self, number: int) -> None:
-        """Events are inserted, and neither committed nor counted as loaded."""
+        """Crash after events are inserted, before the commit and the cursor."""
         self._browse(number)
         with self.killed_at("tracking.loader._move_cursors"):
             self.site.cli("load")
 
     @step(number=visitors)
     def crash_while_deciding(self, number: int) -> None:
-        """No answer came, so the visitor has not decided; the log goes on as it was."""
+        """Crash before the response: the visitor has not decided, and the log continues as before."""
         self.later()
         kept = dict(self.cookies[number])
         with self.killed_at("ledger.Ledger._write"):
@@ -365,20 +365,20 @@ class Machine(RuleBasedStateMachine):
         return self._replay()
 
     @step(email=people)
-    def bring_back_who_was_just_erased(self, email: str) -> None:
-        """Backup, erase, restore, replay, as the promise says it."""
+    def restore_after_erasure(self, email: str) -> None:
+        """Back up, erase, restore and replay, as in the promise."""
         self._back_up()
         self._erase(email)
         self._restore(dict.fromkeys(PARTS, len(self.backups) - 1))
         self._replay()
 
     def _restore(self, of: dict[str, int | None]) -> Any:
-        """Each part from a moment of its own."""
+        """Restore each part from its own backup."""
         self.later()
         chosen = {part: self.backups[moment % len(self.backups)] for part, moment in of.items() if moment is not None}
         if not chosen:
             return NOTHING
-        self.here.log.close()
+        self.runtime.log.close()
         for part, (copy, _) in chosen.items():
             self.disk.put_back(part, copy)
         if "shop" in chosen:
@@ -397,17 +397,17 @@ class Machine(RuleBasedStateMachine):
     def _replay(self) -> None:
         self.later()
         self.run("replay", "--json", codes=(0, 1))
-        self.known.rows = {row for row in self.known.rows if row[1] > self.erased.get(_who(row), datetime.min)}
+        self.known.rows = {row for row in self.known.rows if row[1] > self.erased.get(_email_of(row), datetime.min)}
         self.known.accepted = self._since_erased(self.known.accepted)
         self.known.asked = self._since_erased(self.known.asked)
         self.in_doubt = False
         again = json.loads(self.run("replay", "--json", codes=(0, 1)))
         assert again["changed"] == 0, again
 
-    def _since_erased(self, said: dict[str, datetime]) -> dict[str, datetime]:
-        return {email: at for email, at in said.items() if at > self.erased.get(email, datetime.min)}
+    def _since_erased(self, times: dict[str, datetime]) -> dict[str, datetime]:
+        return {email: at for email, at in times.items() if at > self.erased.get(email, datetime.min)}
 
-    # What is true after every step.
+    # Invariants after every step.
 
     @invariant()
     def every_promise_is_kept(self) -> None:
@@ -416,25 +416,25 @@ class Machine(RuleBasedStateMachine):
         self.no_decision_is_lost()
         self.the_chain_is_whole()
         if not self.in_doubt:
-            self.what_is_registered_is_there_and_nothing_else()
-            self.nothing_says_who_was_erased()
-            self.who_wants_mail_gets_it_and_nobody_else()
-            self.who_accepted_the_licence_did_so_since_being_erased()
+            self.the_database_has_exactly_the_registered_people()
+            self.no_file_contains_an_erased_person()
+            self.only_people_who_opted_in_get_mail()
+            self.every_acceptance_is_newer_than_the_erasure()
 
     def no_decision_is_lost(self) -> None:
-        """Each stands in the ledger, in order and with its time, and holds in its visitor's browser."""
-        entries = self.here.ledger.entries("grant", "refusal", "withdrawal")
+        """Every decision is in the ledger, in order and with its time, and applies in its visitor's browser."""
+        entries = self.runtime.ledger.entries("grant", "refusal", "withdrawal")
         assert [(row["kind"], row["at"]) for row in entries] == self.decisions
         for number, granted in self.granted.items():
             state = self.visit(number, lambda client: client.get("/privacy/state.json")).json["purposes"]
             assert (state["statistics"] == "granted") is granted
 
     def the_chain_is_whole(self) -> None:
-        """And runs through the head that was kept elsewhere after the step before."""
-        assert verify(self.here.ledger, self.head).flaws == []
-        self.head = self.here.ledger.head()
+        """The chain is valid and continues from the external head of the previous step."""
+        assert verify(self.runtime.ledger, self.head).flaws == []
+        self.head = self.runtime.ledger.head()
 
-    def what_is_registered_is_there_and_nothing_else(self) -> None:
+    def the_database_has_exactly_the_registered_people(self) -> None:
         with Session(self.engine) as session:
             accounts = {(row.email, row.created_at) for row in session.scalars(sa.select(Account))}
             letters = [
@@ -444,29 +444,29 @@ class Machine(RuleBasedStateMachine):
         wanted = [row[0] for row in self.known.rows if row[0].startswith("letter")]
         assert len(letters) == len(wanted) + len(accounts), (letters, self.known.rows)
 
-    def nothing_says_who_was_erased(self) -> None:
-        """No row, no free page, no WAL, no segment and no side file, once the log was loaded."""
+    def no_file_contains_an_erased_person(self) -> None:
+        """After a load, no row, free page, WAL, segment or spool contains a name of an erased person or visitor."""
         self.run("load")
-        alive = {_who(row) for row in self.known.rows} | self.known.asked.keys()
+        alive = {_email_of(row) for row in self.known.rows} | self.known.asked.keys()
         names = {email.partition("@")[0] for email in self.erased.keys() - alive}
-        assert self.disk.holding(names | self.gone) == {}
+        assert self.disk.holding(names | self.erased_visitors) == {}
 
-    def who_wants_mail_gets_it_and_nobody_else(self) -> None:
+    def only_people_who_opted_in_get_mail(self) -> None:
         with self.site.app.app_context():
-            may = {email: bool(self.site.privacy.may_mail(email, "marketing")) for email in EVERYBODY}
-        assert may == {email: self.wanted.get(email, False) for email in EVERYBODY}
+            may = {email: bool(self.site.privacy.may_mail(email, "marketing")) for email in EMAILS}
+        assert may == {email: self.wanted.get(email, False) for email in EMAILS}
 
-    def who_accepted_the_licence_did_so_since_being_erased(self) -> None:
-        found = {email for email in EVERYBODY if self.here.rights.acceptances.has(email, "licence", "1")}
+    def every_acceptance_is_newer_than_the_erasure(self) -> None:
+        found = {email for email in EMAILS if self.runtime.rights.acceptances.has(email, "licence", "1")}
         assert found == set(self.known.accepted)
 
 
-def _who(row: tuple[str, datetime]) -> str:
+def _email_of(row: tuple[str, datetime]) -> str:
     return row[0].rpartition(" ")[2]
 
 
 def run(machine: type[Machine], steps: int, *, shrink: bool = True, taken: Counter[str] | None = None) -> Counter[str]:
-    """Let a machine take so many steps or a few more, the same ones each time; gives how often each was taken."""
+    """Run a machine for at least this many steps, always the same ones, and return how often each step was taken."""
     taken, rounds = Counter() if taken is None else taken, 0
     while taken.total() < steps:
         rounds += 1

@@ -1,4 +1,4 @@
-"""Mutated mail: run as a program with a number, it classifies so many messages and says how it went."""
+"""Mutated mail: run as a program with a number, it classifies that many messages and prints the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flask_mixamo_privacy.mail.reading import read
 
 _NESTED = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(30))
 
-#: Mail of every kind; in the first half nobody asks for anything.
+#: Mail of every kind. No mail of the first half asks for anything.
 SEEDS = (
     letter("Hello", "How are you?\r\n\r\n> Fine\r\n-- \r\nAda", To="privacy@shop.example"),
     letter("Re: News", "Thanks!", In_Reply_To=f"<{TOKEN}.0123456789abcdef@shop.example>", To="privacy@shop.example"),
@@ -51,7 +51,7 @@ _INSERTED = (
 
 
 def mutated(chance: random.Random) -> bytes:
-    """A message like no other."""
+    """Return a randomly mutated message."""
     raw = bytearray(chance.choice(SEEDS))
     for _ in range(chance.randint(1, 8)):
         at, to = sorted((chance.randrange(len(raw) + 1), chance.randrange(len(raw) + 1)))
@@ -79,13 +79,13 @@ def mutated(chance: random.Random) -> bytes:
 
 
 def has_a_reason(raw: bytes) -> bool:
-    """Whether the word, a token or a feedback report is in it, looked for without any of the code under test."""
-    said = re.sub(rb"=?\r?\n[ \t]*|[\x00-\x1f\x7f-\xff\"]|\?=\s*=\?[\w-]+\?\w\?", b"", raw).lower()
-    return any(sign in said for sign in (b"unsubscribe", TOKEN.encode(), b"feedback-report"))
+    """Return whether the word, a token or a feedback report is in the message, without the code under test."""
+    text = re.sub(rb"=?\r?\n[ \t]*|[\x00-\x1f\x7f-\xff\"]|\?=\s*=\?[\w-]+\?\w\?", b"", raw).lower()
+    return any(sign in text for sign in (b"unsubscribe", TOKEN.encode(), b"feedback-report"))
 
 
 def run(number: int, seed: int = 8) -> dict[str, int]:
-    """Classify so many; gives how often each was decided. Raises what the classifier raises, and where it acts for nothing."""
+    """Classify this many messages and return how often each action was chosen. Raise if an opt-out has no reason."""
     chance, counted = random.Random(seed), {"act": 0, "ask": 0, "ignore": 0}
     for _ in range(number):
         raw = mutated(chance)

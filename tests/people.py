@@ -1,4 +1,4 @@
-"""A site with people in its own database, for the tests that ask for somebody's rights."""
+"""A site with data subjects in its own database, for the tests of data subject requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELDS = (
 
 
 def policy(*fields: Field, **values: Any) -> Policy:
-    """The built-in policy, with a contact and these fields."""
+    """Return the built-in policy with a contact and these fields."""
     fields = fields or FIELDS
     return replace(
         built_in(),
@@ -96,7 +96,7 @@ class People:
         return self.site.privacy.site(self.site.app).rights
 
     def add(self, email: str = "ada@shop.example", *, only: type | None = None) -> None:
-        """A person with a row in every table."""
+        """Add a person with a row in every table."""
         with Session(self.engine) as session:
             if only is not Letter:
                 name = email.partition("@")[0].title()
@@ -113,7 +113,7 @@ class People:
             return list(session.scalars(sa.select(model)))
 
     def mentions(self, text: str) -> list[str]:
-        """The tables that say this anywhere, but for the random letters that stand in the place of who was erased."""
+        """Return the tables that contain this text, except in the random placeholders of erased people."""
         with self.engine.connect() as connection:
             found = [(table.name, connection.execute(sa.select(table)).all()) for table in Base.metadata.sorted_tables]
         return [name for name, rows in found if text.lower() in re.sub(r"erased-\w+", "", str(rows).lower())]
@@ -126,12 +126,12 @@ class People:
         return self.site.cli("requests", "process")
 
     def link(self, mail: Any = None) -> str:
-        """The path of the link in a mail."""
+        """Return the path of the link in a mail."""
         text = (mail or self.mails[-1]).get_content()
         return re.search(r"http://localhost(/\S+)", text)[1]
 
     def confirmed(self, kind: str = "delete", email: str = "ada@shop.example", **fields: str) -> int:
-        """Ask for something and confirm it; gives the request's number."""
+        """Make a request, confirm it, and return its number."""
         self.ask(kind, email, **fields)
         self.process()
         assert self.site.visitor().post(self.link()).status_code == 200
@@ -139,7 +139,7 @@ class People:
 
 
 def settle(tiny: Any, folder: Any, **config: Any) -> People:
-    """A site with people; it sends its mails into a list."""
+    """Build a site with data subjects that collects its mails in a list."""
     mails: list[Any] = []
     site = tiny(**{"PRIVACY_POLICY": policy(), "PRIVACY_SEND": mails.append} | config)
     people = People(site, sa.create_engine(f"sqlite:///{folder}/shop.sqlite", poolclass=sa.NullPool))

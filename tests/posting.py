@@ -1,4 +1,4 @@
-"""A site that sends mail, and a real mail server on loopback, for the tests that need them."""
+"""A site that sends mail, and a real mail server on loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BASE = "https://shop.example"
 
 
 def policy(**values: Any) -> Any:
-    """The built-in policy, with what mail needs."""
+    """Return the built-in policy with the tables that mail needs."""
     own = built_in()
     return replace(
         own,
@@ -34,7 +34,7 @@ def policy(**values: Any) -> Any:
 
 
 class PostOffice:
-    """A mail server, and what was delivered to it."""
+    """A mail server and the mails delivered to it."""
 
     def __init__(self) -> None:
         self.mails: list[tuple[str, Any]] = []
@@ -57,7 +57,7 @@ class PostOffice:
 
 
 class Shop:
-    """A site with a policy that speaks of mail; ``mails`` is what it handed over."""
+    """A site with a policy for mail. ``mails`` are the messages that it handed over."""
 
     def __init__(self, tiny: Any, **config: Any) -> None:
         self.mails: list[Any] = []
@@ -66,7 +66,7 @@ class Shop:
         self.privacy = self.site.privacy
 
     @property
-    def here(self) -> Any:
+    def runtime(self) -> Any:
         return self.site.privacy.site(self.site.app)
 
     def __enter__(self) -> Shop:
@@ -78,7 +78,7 @@ class Shop:
         self._context.pop()
 
     def may(self, address: str = ADA, **values: Any) -> str:
-        """Why marketing mail may leave, or may not."""
+        """Return the reason why marketing mail is permitted or not."""
         decision = self.privacy.may_mail(address, "marketing", **values)
         return decision.reason if bool(decision) == (decision.reason == "opted-in") else "?"
 
@@ -93,4 +93,4 @@ class Shop:
         return message
 
     def token(self, address: str = ADA, list_name: str = "marketing") -> str:
-        return self.here.mail.marketing.tokens.make(address, list_name)
+        return self.runtime.mail.marketing.tokens.make(address, list_name)

@@ -1,4 +1,4 @@
-"""The example shop for tests that visit it: where it writes, and what people do there in a browser."""
+"""The example shop: its storage, and visitors' actions in a browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BORN = {f"privacy_birth_{part}": number for part, number in {"day": "10", "month
 
 
 def open_shop(folder: Path, **config: Any) -> Any:
-    """The example site with everything it writes in a folder."""
+    """Return the example site with all its files in one folder."""
     databases = {f"PRIVACY_{n.upper()}_URL": f"sqlite:///{folder}/{n}.sqlite" for n in ("events", "ledger", "database")}
     databases["SHOP_DATABASE_URL"] = f"sqlite:///{folder}/shop.sqlite"
     folders = {
@@ -24,7 +24,7 @@ def open_shop(folder: Path, **config: Any) -> Any:
 
 
 def command(shop: Any, *arguments: str, code: int = 0, **options: Any) -> str:
-    """What a command of the shop's prints, such as ``privacy check``."""
+    """Return the output of a command of the shop, such as ``privacy check``."""
     outcome = shop.test_cli_runner().invoke(args=arguments, **options)
     assert outcome.exit_code == code, outcome.output
     return str(outcome.output)
@@ -35,7 +35,7 @@ def press(page: Any, name: str) -> None:
 
 
 def fill(page: Any, path: str, button: str, **fields: str) -> None:
-    """Open a page, type into its form, and send it."""
+    """Open a page, fill in its form, and submit it."""
     page.goto(path)
     for label, value in fields.items():
         page.locator(f"main [name={label}]").fill(value)
@@ -43,7 +43,7 @@ def fill(page: Any, path: str, button: str, **fields: str) -> None:
 
 
 def sign_up(page: Any, email: str = ADA) -> None:
-    """Make a login, and fill the account."""
+    """Create a login and fill in the account."""
     fill(page, "/register", "Register", email=email, password="difference engine")
     fill(page, "/account/profile", "Keep it", name="Ada", software="An analytical engine")
 
@@ -52,10 +52,10 @@ def buy(page: Any, email: str = ADA) -> None:
     fill(page, "/animations/walk/order", "Order for €12", name="Ada", email=email, address="1 Engine Lane")
 
 
-def post(page: Any, said: str = "It walks like nobody else.") -> None:
-    """Post a review, and say that one knows who reads it."""
+def post(page: Any, text: str = "It walks like nobody else.") -> None:
+    """Post a review and tick the acknowledgement."""
     page.goto("/animations/walk")
-    page.get_by_label("Your review").fill(said)
+    page.get_by_label("Your review").fill(text)
     page.get_by_label("The name to show with it").fill("Ada")
     page.get_by_label("I know that everybody can read").check()
     press(page, "Post it")

@@ -1,4 +1,4 @@
-"""A policy with services of other companies, for the tests that need one."""
+"""A policy with third-party services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MEDIA = Purpose("media", "Media", "Films and maps from elsewhere.")
 
 
 def with_services(*services: Service, cookies: tuple[Cookie, ...] = (), host: str = "video.example") -> Policy:
-    """The built-in policy, a purpose ``media`` with two services, and what else is given."""
+    """Return the built-in policy with a purpose ``media``, two services, and the given values."""
     own = built_in()
     media = (
         Service("film", "Film", "media", (host,), ("frame", "script", "image", "style", "font", "connect", "media")),

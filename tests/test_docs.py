@@ -20,12 +20,12 @@ while not (ROOT / "README.md").exists():
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-#: An sdist has one picture, the README's.
+#: The sdist has one image, the README's.
 IS_SDIST = not (ROOT / "docs" / "screenshots.py").exists()
 
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[a-z0-9]+\]: (\S+)", re.MULTILINE)
 
-#: Idioms that a reader whose language is another has to decode.
+#: Idioms that a non-native reader must decode.
 IDIOMS = re.compile(
     r"\b(whoever|whomever|nobody|somebody|anybody|anew|lest|be it|at hand|beforehand|mend|see to|sees to|seen to|"
     r"put up with|comes? to|so too|of which|any more)\b",
@@ -49,7 +49,7 @@ def blocks(path, language):
 
 
 def anchors(path):
-    """As GitHub makes them of headings."""
+    """Return the anchors that GitHub makes of a page's headings."""
     titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S), re.M)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -63,7 +63,7 @@ def commands(command, name, context):
 
 
 def test_the_docs_list_every_setting_with_its_default(tmp_path):
-    """And no setting that does not exist."""
+    """The docs list every setting and its default, and no other setting."""
     config = app_in(tmp_path).config
     rows = dict(re.findall(r"^\| `(PRIVACY_\w+)` \| `(.+?)` \|", page("settings.md"), re.MULTILINE))
     defaults = {name: value for name, value in config.items() if name.startswith("PRIVACY_")}
@@ -71,7 +71,7 @@ def test_the_docs_list_every_setting_with_its_default(tmp_path):
 
 
 def test_the_docs_name_no_setting_that_does_not_exist(tmp_path):
-    """A renamed setting is renamed on every page."""
+    """A renamed setting must be renamed on every page."""
     known = {name for name in app_in(tmp_path).config if name.startswith("PRIVACY_")}
     named = {name for path in PAGES for name in re.findall(r"\bPRIVACY_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))}
     assert named <= known
@@ -90,8 +90,8 @@ def test_the_docs_list_every_command_with_every_option(tmp_path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_link_leads_somewhere(path):
-    """Pages, pictures and headings."""
+def test_every_link_has_a_target(path):
+    """Links to pages, images and headings are checked."""
     for target in (one or other for one, other in LINK.findall(path.read_text(encoding="utf-8"))):
         if not target.startswith(("https://", "http://")):
             file, _, anchor = target.partition("#")
@@ -101,7 +101,10 @@ def test_every_link_leads_somewhere(path):
 
 
 def test_the_readme_can_be_read_on_a_package_index():
-    """Without a public repository a link shows its own path; once setup.cfg names one, every link has to lead there."""
+    """Without a public repository, a link shows its own path.
+
+    Once setup.cfg names a repository, every link must point there.
+    """
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     urls = dict(line.split(" = ") for line in setup["metadata"].get("project_urls", "").strip().splitlines())
@@ -115,7 +118,7 @@ def test_the_readme_can_be_read_on_a_package_index():
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_examples_can_be_parsed(path):
-    """Python and TOML."""
+    """Every example of Python and TOML parses."""
     for source in blocks(path, "python"):
         ast.parse(source)
     for source in blocks(path, "toml"):
@@ -123,7 +126,7 @@ def test_the_examples_can_be_parsed(path):
 
 
 def test_the_readmes_example_runs(tmp_path, monkeypatch):
-    """As it stands there: a visitor is asked, accepts, and gets what was granted."""
+    """The example runs unchanged: a visitor is asked, accepts, and receives what was granted."""
     monkeypatch.chdir(tmp_path)
     (source,) = blocks(README, "python")
     names = {"__name__": "shop"}
@@ -143,14 +146,14 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch):
 
 
 def test_the_docs_name_tests_that_exist():
-    """So that a reader can watch a promise being kept."""
+    """A reader can look up how a promise is tested."""
     known = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
     named = {name for path in PAGES for name in re.findall(r"`(test_[a-z_]+)`", path.read_text(encoding="utf-8"))}
     assert named <= known
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_the_docs_are_in_plain_english(path):
-    """None of the idioms that have to be decoded."""
+def test_the_docs_contain_no_idioms(path):
+    """No page contains an idiom that a non-native reader must decode."""
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert IDIOMS.findall(text) == []

@@ -1,4 +1,4 @@
-"""The policy page: all that is declared is on it, nothing else is, in three forms."""
+"""The policy page: it contains everything that is declared and nothing else, in three formats."""
 
 import json
 import re
@@ -82,7 +82,7 @@ class Page(HTMLParser):
 
 
 def promised(text):
-    """The numbers in a page's data-promise attributes."""
+    """Return the numbers in a page's data-promise attributes."""
     return {int(number) for numbers in re.findall(r'data-promise="([\d ]+)"', text) for number in numbers.split()}
 
 
@@ -103,7 +103,7 @@ def unique_ids(*taken):
 
 @st.composite
 def policies(draw):
-    """A good policy of any size: what it declares fits together, and nothing else is known of it."""
+    """Generate a valid policy of any size."""
     retention = Retention(draw(periods), draw(periods), draw(periods), draw(periods))
     purposes = [Purpose("necessary", draw(words), draw(words), "necessary", draw(words), draw(periods))]
     cookies = [Cookie("privacy_consent", "necessary", f"{draw(st.integers(1, 182))} days", draw(words))]
@@ -175,7 +175,7 @@ def policies(draw):
 
 
 def listed_in(policy):
-    """Every text of a policy's lists that a reader has to find."""
+    """Yield every text of a policy's lists that the page must contain."""
     for purpose in policy.purposes:
         yield from (purpose.title, purpose.description, purpose.reason, str(purpose.retention))
     for cookie in policy.cookies:
@@ -194,8 +194,8 @@ def lifetime_of(cookie):
     return "Until you close the browser" if cookie.lifetime == "session" else str(Period.parse(cookie.lifetime))
 
 
-def said_in(policy):
-    """Every text of its single tables."""
+def texts_of_tables(policy):
+    """Yield every text of the policy's single tables."""
     kept, notices = policy.retention, policy.notices
     yield policy.site
     if "statistics" in policy.marks:
@@ -209,27 +209,27 @@ def said_in(policy):
         yield from (f"not later than {policy.requests.days} days", str(kept.archives))
     if policy.marketing is not None:
         yield policy.marketing.unsubscribe
-    said = (notices.security, notices.changes, notices.links, notices.law, notices.transfer)
-    yield from (notice for notice in said if isinstance(notice, str))
+    notice_texts = (notices.security, notices.changes, notices.links, notices.law, notices.transfer)
+    yield from (notice for notice in notice_texts if isinstance(notice, str))
 
 
 def rows_of(policy):
-    """The first cell of every row there may be, by section."""
+    """Return the first cell of every expected row, by section."""
     fields = [field.name for field in policy.fields]
-    found = {
+    cells_by_section = {
         "purposes": [purpose.title for purpose in policy.purposes],
         "collection": [point.title for point in policy.collection] + fields,
         "cookies": [c.name if c.kind == "http" else f"{c.name} ({c.kind})" for c in policy.cookies],
         "recipients": [recipient.name for recipient in policy.recipients],
         "services": [service.title for service in policy.services],
     }
-    return {name: rows for name, rows in found.items() if rows}
+    return {name: rows for name, rows in cells_by_section.items() if rows}
 
 
 def sections_of(policy):
-    """The sections that a policy has, in order."""
+    """Return the policy's sections in order."""
     notices, log = policy.notices, "statistics" in policy.marks
-    there = {
+    sections = {
         "scope": True,
         "purposes": True,
         "collection": policy.collection or policy.fields or notices.licence or notices.postings,
@@ -246,14 +246,14 @@ def sections_of(policy):
         "security": notices.security,
         "changes": notices.changes or policy.version,
     }
-    return [name for name, said in there.items() if said]
+    return [name for name, is_present in sections.items() if is_present]
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
-    """Gets a page of a site with this policy, as a browser that says nothing of its language."""
+    """Return a function that gets a page of a site with this policy, without Accept-Language."""
     folder = tmp_path_factory.mktemp("document")
-    compiled = FileSystemBytecodeCache(str(folder))  # many sites are made, of the same templates
+    compiled = FileSystemBytecodeCache(str(folder))  # many sites are built from the same templates
 
     def get(policy, path="/privacy/", **headers):
         app = Flask("documented", instance_path=str(folder / "instance"))
@@ -283,15 +283,15 @@ slowly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthC
 @slowly
 @any_policy
 def test_promise_2_everything_declared_is_on_the_page(ask, policy):
-    """Of any policy: every title, name, host, field, link and length of time is in the text people see."""
+    """For any policy, the page's text contains every title, name, host, field, link and period."""
     page = Page(ask(policy).text)
-    assert [text for text in (*listed_in(policy), *said_in(policy)) if text not in page.text] == []
+    assert [text for text in (*listed_in(policy), *texts_of_tables(policy)) if text not in page.text] == []
 
 
 @slowly
 @any_policy
 def test_promise_2_nothing_undeclared_is_on_the_page(ask, policy):
-    """Of any policy: its tables have a row for each declared thing and no other, and no section stands without cause."""
+    """For any policy, each table has one row for each declared item and no other, and no section is superfluous."""
     page = Page(ask(policy).text)
     assert page.rows == rows_of(policy)
     assert page.sections == sections_of(policy)
@@ -302,25 +302,29 @@ def test_promise_2_nothing_undeclared_is_on_the_page(ask, policy):
 
 @slowly
 @any_policy
-def test_promise_2_markdown_and_json_say_the_same(ask, policy):
-    """Of any policy: the three forms hold the same sections, sentences and cells."""
+def test_promise_2_html_markdown_and_json_have_the_same_content(ask, policy):
+    """For any policy, the three formats have the same sections, sentences and cells."""
     found = ask(policy, "/privacy/policy.json").json
     text, markdown = Page(ask(policy).text).text, ask(policy, "/privacy/policy.md").text.replace("\\", "")
     sentences = [sentence["text"] for section in found["sections"] for sentence in section["sentences"]]
     cells = [cell for section in found["sections"] for table in section["tables"] for row in table["rows"] for cell in row]
-    assert [said for said in (*sentences, *cells) if said not in text or said.replace("\\", "") not in markdown] == []
+    assert [
+        text_part
+        for text_part in (*sentences, *cells)
+        if text_part not in text or text_part.replace("\\", "") not in markdown
+    ] == []
     assert found["declaration"] == json.loads(json.dumps(policy.as_dict()))
 
 
 def without(policy, section, name):
-    """A policy less the item of this id or name."""
+    """Return the policy without the item of this id or name."""
     kept = [item for item in getattr(policy, section) if name not in (getattr(item, "id", ""), getattr(item, "name", ""))]
     assert len(kept) == len(getattr(policy, section)) - 1
     return replace(policy, **{section: tuple(kept)})
 
 
 @pytest.mark.parametrize(
-    ("section", "name", "gone"),
+    ("section", "name", "removed"),
     [
         ("cookies", "basket", "basket (local)"),
         ("services", "films", "*.films.example"),
@@ -331,11 +335,11 @@ def without(policy, section, name):
         ("purposes", "marketing", "News by mail."),
     ],
 )
-def test_promise_2_what_is_removed_is_gone_from_the_text(ask, full, section, name, gone):
-    """One item less in the declaration is one less on the page."""
+def test_promise_2_a_removed_item_disappears_from_the_text(ask, full, section, name, removed):
+    """An item removed from the declaration is no longer on the page."""
     plain = replace(full, promises=(), collection=tuple(p for p in full.collection if p.id != "newsletter"))
-    assert gone in Page(ask(plain).text).text
-    assert gone not in Page(ask(without(plain, section, name)).text).text
+    assert removed in Page(ask(plain).text).text
+    assert removed not in Page(ask(without(plain, section, name)).text).text
 
 
 @pytest.mark.parametrize(
@@ -352,40 +356,40 @@ def test_promise_2_what_is_removed_is_gone_from_the_text(ask, full, section, nam
         ({"notices": Notices(law="The law first.")}, "where the law demands it", "The law first."),
     ],
 )  # fmt: skip
-def test_promise_2_what_is_changed_is_changed_in_the_text(ask, full, change, was, now):
-    """The old words are gone, the new ones are there."""
+def test_promise_2_a_changed_item_changes_in_the_text(ask, full, change, was, now):
+    """The new text replaces the old one."""
     before, after = (Page(ask(policy).text).text for policy in (full, replace(full, promises=(), **change)))
     assert was in before and now not in before
     assert was not in after and now in after
 
 
-def test_a_field_is_explained_though_only_a_recipient_gets_it(full):
-    """Without any form, a recipient's fields still have to be understood."""
+def test_a_field_that_only_a_recipient_gets_is_explained(full):
+    """A recipient's fields are explained even if no form collects them."""
     policy = replace(full, promises=(), collection=())
     assert "Where the parcel goes." in derive(policy, language("en")).as_markdown()
 
 
-def test_without_recipients_and_services_nothing_is_said_of_any(ask, full):
-    """No empty table, and no sentence that leads to none; that nothing is sold is said all the same."""
+def test_without_recipients_and_services_the_page_mentions_none(ask, full):
+    """There is no empty table and no sentence that refers to one. The page still states that no data is sold."""
     page = Page(ask(replace(full, promises=(), recipients=(), services=())).text)
     assert "services" not in page.sections and "recipients" not in page.rows
     assert "These help us" not in page.text and "not sold, traded or rented" in page.text
 
 
-@pytest.mark.parametrize(("declares", "looked_up", "said"), [(1, 1, True), (1, 0, False), (0, 1, False), (0, 0, False)])
-def test_promise_14_the_provider_is_mentioned_only_where_it_is_looked_up(full, declares, looked_up, said):
-    """Declared and configured, or not a word of it."""
+@pytest.mark.parametrize(("declares", "looked_up", "mentioned"), [(1, 1, True), (1, 0, False), (0, 1, False), (0, 0, False)])
+def test_promise_14_the_provider_is_mentioned_only_if_it_is_looked_up(full, declares, looked_up, mentioned):
+    """The provider is mentioned only if it is both declared and configured."""
     policy = replace(full, log=Log(("page", "provider") if declares else ("page",)))
-    assert ("provider" in derive(policy, language("en"), provider=bool(looked_up)).as_markdown()) is said
+    assert ("provider" in derive(policy, language("en"), provider=bool(looked_up)).as_markdown()) is mentioned
 
 
-def test_promise_24_the_page_names_the_least_number_that_reports_show(tiny, full):
-    """It is the setting that the reports obey."""
+def test_promise_24_the_page_states_the_smallest_number_in_reports(tiny, full):
+    """The number is the setting PRIVACY_MIN_CELL, which the reports apply."""
     assert "what fewer than 9 visitors" in tiny(PRIVACY_POLICY=full, PRIVACY_MIN_CELL=9).visitor().get("/privacy/").text
 
 
 def test_markup_in_a_declaration_is_text(ask, full):
-    """Whatever a title says, in every form it says just that."""
+    """A title with markup appears literally in every format."""
     title = """<b>Us & "them"</b> | 'x' <script>alert(1)</script> [a](b) `c` *d*"""
     policy = replace(full, purposes=(*full.purposes, Purpose("odd", title, title)), site=title)
     text = ask(policy).text
@@ -399,20 +403,20 @@ def test_markup_in_a_declaration_is_text(ask, full):
 
 
 @pytest.mark.parametrize("number", range(1, 46))
-def test_each_promise_is_said_on_the_page_of_a_policy_that_makes_all(ask, full, number):
-    """By number, in the data attribute of the sentence or the table that makes it."""
+def test_a_policy_with_all_promises_states_each_on_its_page(ask, full, number):
+    """Each promise's number is in the data attribute of its sentence or table."""
     assert full.promises == tuple(range(1, 46))
     assert number in promised(ask(full).text)
 
 
 @pytest.mark.parametrize("text", [True, "We do what we can.", {"en": "We do what we can.", "de": "Was wir können."}])
-def test_promises_40_to_42_are_said_in_the_sites_own_words_too(ask, full, text):
-    """A site's own text on security stands for the standard one, with all the promises it makes."""
+def test_promises_40_to_42_can_be_in_the_sites_own_words(ask, full, text):
+    """A site's own text on security replaces the standard text with all its promises."""
     assert {40, 41, 42} <= promised(ask(replace(full, notices=replace(full.notices, security=text))).text)
 
 
-def test_a_policy_that_makes_few_promises_says_few(ask, full):
-    """What is not declared is not promised: no marketing, no children, no requests, no links."""
+def test_a_policy_with_few_promises_states_few(ask, full):
+    """Without declarations for marketing, children, requests or links, the page promises nothing about them."""
     small = Policy(site="Small", purposes=full.purposes[:1], cookies=full.cookies[:1], notices=Notices(False, False))
     assert promised(ask(small).text) == {1, 2, 3, 4, 5, 8, 11, 12, 13, 18, 22, 25, 27}
 
@@ -433,8 +437,8 @@ def test_every_promise_has_its_number():
         ("application/json", "application/json"),
     ],
 )
-def test_the_form_is_negotiated(ask, full, accept, kind):
-    """One address, three forms, and caches are told what chose."""
+def test_the_format_is_negotiated(ask, full, accept, kind):
+    """One address has three formats, and the response varies by the headers that chose one."""
     response = ask(full, Accept=accept)
     assert response.content_type == kind
     assert {"Accept", "Accept-Language"} <= set(response.headers["Vary"].split(", "))
@@ -443,25 +447,25 @@ def test_the_form_is_negotiated(ask, full, accept, kind):
 @pytest.mark.parametrize(
     ("path", "kind"), [("policy.md", "text/markdown; charset=utf-8"), ("policy.json", "application/json")]
 )
-def test_each_form_has_an_address_of_its_own(ask, full, path, kind):
-    """Whatever the browser accepts, so that it can be linked to, and it depends on nothing but the language."""
+def test_each_format_has_its_own_address(ask, full, path, kind):
+    """The address ignores the Accept header, can be linked to, and varies only by language."""
     response = ask(full, f"/privacy/{path}", Accept="text/html")
     assert (response.content_type, response.headers["Vary"]) == (kind, "Accept-Language")
 
 
-def test_promise_27_the_gpc_resource_says_that_we_honour_it(ask, full):
-    """As the specification wants it: true, and the day of the last change."""
+def test_promise_27_the_gpc_resource_states_support(ask, full):
+    """As the specification requires, it contains true and the date of the last change."""
     response = ask(full, "/.well-known/gpc.json")
     assert (response.content_type, response.json) == ("application/json", {"gpc": True, "lastUpdate": "2026-05-08"})
 
 
-def test_promise_27_without_a_version_the_gpc_resource_names_no_day(ask, full):
-    """An empty text is no date."""
+def test_promise_27_without_a_version_the_gpc_resource_has_no_date(ask, full):
+    """The key is omitted, because an empty text is no date."""
     assert ask(replace(full, version=""), "/.well-known/gpc.json").json == {"gpc": True}
 
 
 def test_promise_45_last_updated_is_the_versions_day(ask, full):
-    """At the top for machines, at the end for people; without a version neither is claimed."""
+    """The date is in the page's metadata and at the end of its text. Without a version, neither exists."""
     text, unpublished = ask(full).text, ask(replace(full, version="")).text
     assert '<time datetime="2026-05-08"' in text and "Last updated: May 8, 2026." in text
     assert "<time" not in unpublished and "Last updated" not in unpublished

@@ -1,4 +1,4 @@
-"""In time: the earlier of thirty days and a calendar month, an extension with its reason, and a command for cron."""
+"""Deadlines: the earlier of thirty days and a calendar month, extensions with a reason, and a command for cron."""
 
 import json
 from datetime import date
@@ -22,7 +22,7 @@ from flask_mixamo_privacy.rights.duration import due, months_after
     ],
 )  # fmt: skip
 def test_promise_33_due_is_the_earlier_of_30_days_and_a_month(people, clock, opened, last):
-    """From the day on which it was opened, whenever it was confirmed."""
+    """The period starts on the day the request was opened, whenever it was confirmed."""
     clock.move_to(f"{opened}T23:59:59Z", tick=False)
     site = people()
     site.ask()
@@ -30,14 +30,14 @@ def test_promise_33_due_is_the_earlier_of_30_days_and_a_month(people, clock, ope
 
 
 @given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(1, 30))
-def test_promise_33_nothing_is_ever_due_later_than_30_days(opened, days):
-    """Nor later than a month, nor before the next day."""
+def test_promise_33_no_request_is_due_later_than_30_days(opened, days):
+    """The deadline is at most one month away, and never before the next day."""
     last = due(opened, days)
     assert 1 <= (last - opened).days <= days <= 30 and last <= months_after(opened, 1)
 
 
-def test_promise_33_a_site_may_promise_less(people, clock):
-    """As declared."""
+def test_promise_33_a_site_can_promise_a_shorter_period(people, clock):
+    """The declared number of days applies."""
     site = people(PRIVACY_POLICY=policy(), TESTING=True)
     site.ask()
     other = people(PRIVACY_POLICY=policy().__class__(**{**vars_of(policy()), "requests": Requests(14)}))
@@ -52,8 +52,8 @@ def vars_of(declared):
 @pytest.mark.parametrize(
     ("days", "code", "says"), [(22, 0, "Nothing is due."), (23, 1, "(7 days)"), (30, 1, "(0 days)"), (31, 1, "(overdue)")]
 )
-def test_promise_33_cron_is_told_of_what_is_due(people, clock, days, code, says):
-    """Exit 1 when overdue and, a week before, when due soon; 0 before that."""
+def test_promise_33_the_command_for_cron_reports_due_requests(people, clock, days, code, says):
+    """The command exits with 1 if a request is overdue or due within a week, and with 0 otherwise."""
     site = people()
     site.confirmed()
     clock.shift(days * 86400)
@@ -61,8 +61,8 @@ def test_promise_33_cron_is_told_of_what_is_due(people, clock, days, code, says)
     assert outcome.exit_code == code and says in outcome.output
 
 
-def test_promise_33_a_machine_reads_what_is_due(people, clock):
-    """With days left; and what counts as soon may be chosen."""
+def test_promise_33_due_requests_as_json(people, clock):
+    """The JSON has the days left, and an option sets the number of days that counts as soon."""
     site = people()
     site.confirmed()
     assert site.site.cli("due", "--within", "29").exit_code == 0
@@ -70,8 +70,8 @@ def test_promise_33_a_machine_reads_what_is_due(people, clock):
     assert [(row["number"], row["days_left"], row["overdue"]) for row in json.loads(outcome.output)] == [(1, 30, False)]
 
 
-def test_promise_33_what_is_answered_is_due_no_more(people, clock):
-    """Nor is what nobody confirmed."""
+def test_promise_33_an_answered_request_is_not_due(people, clock):
+    """A request that was never confirmed is not due either."""
     site = people()
     site.site.cli("requests", "answer", str(site.confirmed()))
     site.ask(email="bob@shop.example")
@@ -81,8 +81,8 @@ def test_promise_33_what_is_answered_is_due_no_more(people, clock):
     assert site.site.cli("due").exit_code == 0
 
 
-def test_promise_33_what_could_not_be_mailed_is_due_all_the_same(people, clock):
-    """It is the site's fault that nobody could confirm it."""
+def test_promise_33_a_request_whose_mail_failed_is_due(people, clock):
+    """The requester could not confirm it because of the site's failure."""
     site = people(PRIVACY_SEND=None)
     site.ask()
     site.process()
@@ -91,8 +91,8 @@ def test_promise_33_what_could_not_be_mailed_is_due_all_the_same(people, clock):
     assert site.site.cli("due").exit_code == 1
 
 
-def test_promise_33_an_extension_has_a_reason_and_the_person_is_told(people, clock):
-    """Up to two further months, from the day on which it was opened (GDPR art. 12(3))."""
+def test_promise_33_an_extension_has_a_reason_and_the_requester_is_informed(people, clock):
+    """An extension is at most two further months from the day the request was opened (GDPR art. 12(3))."""
     site = people()
     number = str(site.confirmed())
     outcome = site.site.cli("requests", "extend", number, "--reason", "There are many orders.")
@@ -113,8 +113,8 @@ def test_promise_33_an_extension_has_a_reason_and_the_person_is_told(people, clo
         ),
     ],
 )
-def test_promise_33_what_the_law_gives_no_more_time_for(people, clock, days, arguments, says):
-    """Without a reason, for longer, or once it is overdue."""
+def test_promise_33_an_unlawful_extension_is_refused(people, clock, days, arguments, says):
+    """It lacks a reason, is too long, or comes after the deadline."""
     site = people()
     site.confirmed()
     clock.shift(days * 86400)
@@ -122,8 +122,8 @@ def test_promise_33_what_the_law_gives_no_more_time_for(people, clock, days, arg
     assert outcome.exit_code == 2 and says in outcome.output and site.rights.book.find(1).extended == 0
 
 
-def test_promise_33_nothing_is_extended_twice(people, clock):
-    """Two months are two months."""
+def test_promise_33_a_request_is_extended_only_once(people, clock):
+    """The total extension is limited to two months."""
     site = people()
     site.confirmed()
     extend = ("requests", "extend", "1", "--reason", "Many.", "--months", "1")
@@ -139,7 +139,7 @@ class Person(UserMixin):
 
 @pytest.fixture
 def office(people, clock):
-    """A site with staff, ann, and a browser in which she is logged in."""
+    """A site with the staff user ann, and a browser in which she is logged in."""
     site = people(PRIVACY_STAFF=lambda user, need: (user.id, need) == ("ann", "requests"))
     LoginManager(site.site.app).user_loader(Person)
     site.site.app.add_url_rule("/enter/<name>", "enter", lambda name: str(login_user(Person(name))))
@@ -154,8 +154,8 @@ def office(people, clock):
 
 
 @pytest.mark.parametrize("path", ["/privacy/requests/staff", "/privacy/requests/staff/1"])
-def test_promise_41_only_staff_sees_requests(office, path):
-    """401 for a stranger, 403 for whoever has no need, and each look leaves an entry."""
+def test_promise_41_only_staff_see_requests(office, path):
+    """An anonymous user gets 401, a user without the need gets 403, and every access is recorded."""
     site, enter = office
     site.confirmed()
     assert [visitor.get(path).status_code for visitor in (site.site.visitor(), enter("bob"), enter("ann"))] == [
@@ -170,8 +170,8 @@ def test_promise_41_only_staff_sees_requests(office, path):
     ]
 
 
-def test_promise_41_a_look_at_one_request_says_whose_it_is(office):
-    """As a keyed hash, and which fields."""
+def test_promise_41_an_access_to_one_request_records_its_subject(office):
+    """The entry has a keyed hash of the requester, and the fields."""
     site, enter = office
     site.confirmed()
     enter("ann").get("/privacy/requests/staff/1")
@@ -180,29 +180,30 @@ def test_promise_41_a_look_at_one_request_says_whose_it_is(office):
     assert json.loads(row["detail"])["fields"] == ["email", "message"]
 
 
-def test_a_look_at_every_request_names_the_fields(office):
-    """For it shows everybody's address and message."""
+def test_an_access_to_all_requests_records_the_fields(office):
+    """The list shows the requesters' addresses and messages."""
     site, enter = office
     site.confirmed()
     enter("ann").get("/privacy/requests/staff", headers={"Accept": "application/json"})
     assert json.loads(site.site.ledger("access")[-1]["detail"])["fields"] == ["email", "message"]
 
 
-def test_staff_answers_on_the_page(office):
-    """What is due first stands first; a button does what was asked for."""
+def test_staff_answer_requests_on_the_page(office):
+    """The request due first is at the top, and a button carries it out."""
     site, enter = office
     site.confirmed()
     ann = enter("ann")
     assert "30 days" in ann.get("/privacy/requests/staff").text
     assert "<dd>shop</dd>" in ann.get("/privacy/requests/staff/1").text
     done = ann.post("/privacy/requests/staff/1", data={"act": "answer", "text": "Farewell."}, follow_redirects=True)
-    assert "Farewell." in site.mails[-1].get_content() and "Farewell." not in done.text  # which may name the person
+    # The page does not repeat the answer, which may contain the requester's name.
+    assert "Farewell." in site.mails[-1].get_content() and "Farewell." not in done.text
     assert "2 deleted" in done.text and "no longer kept" in done.text
     assert site.mentions("ada") == [] and site.rights.book.find(1).answer["told"]
 
 
-def test_staff_refuses_extends_and_corrects_on_the_page(office):
-    """With the same rules as the commands."""
+def test_staff_refuse_extend_and_correct_on_the_page(office):
+    """The page applies the rules of the commands."""
     site, enter = office
     for kind in ("delete", "correct"):
         site.confirmed(kind)
@@ -216,16 +217,16 @@ def test_staff_refuses_extends_and_corrects_on_the_page(office):
     assert site.mentions("augusta") == ["accounts", "orders"]
 
 
-def test_staff_reads_requests_as_json(office):
-    """For a machine; the address of a closed one is gone."""
+def test_staff_get_requests_as_json(office):
+    """The JSON omits the address of a closed request."""
     site, enter = office
     site.site.cli("requests", "answer", str(site.confirmed()))
     found = enter("ann").get("/privacy/requests/staff", headers={"Accept": "application/json"}).json
     assert [(row["number"], row["state"], row["email"], row["due"]) for row in found] == [(1, "answered", "", "2026-06-07")]
 
 
-def test_another_site_answers_nothing_in_the_name_of_staff(office):
-    """403, and nothing is done."""
+def test_another_site_cannot_answer_a_request_as_staff(office):
+    """A cross-site post gets 403 and has no effect."""
     site, enter = office
     site.confirmed()
     data, header = {"act": "answer"}, {"Sec-Fetch-Site": "cross-site"}
@@ -233,8 +234,8 @@ def test_another_site_answers_nothing_in_the_name_of_staff(office):
     assert site.rights.book.find(1).state == "verified"
 
 
-def test_a_request_that_is_not_there_is_told(office):
-    """404, in words."""
+def test_a_missing_request_returns_404(office):
+    """The 404 page has a message."""
     _, enter = office
     answer = enter("ann").get("/privacy/requests/staff/7")
     assert answer.status_code == 404 and "The request&#39;s number is 7" in answer.text

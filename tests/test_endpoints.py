@@ -1,4 +1,4 @@
-"""The endpoints: sites name them in ``url_for``, also in the templates that they override."""
+"""The endpoints: sites use their names in ``url_for``, also in templates that they override."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Erasure: no byte of an erased visitor is left in any file, whatever was running, and whatever killed it."""
+"""Erasure: no file contains a byte of an erased visitor, whatever was running or was killed."""
 
 import importlib
 import os
@@ -26,7 +26,7 @@ def id_of(visitor):
 
 
 def browse(site, pages=3):
-    """A visitor who accepted and saw pages."""
+    """Return a visitor who accepted and viewed pages."""
     visitor = site.visitor()
     choose(visitor, "accept_all")
     for number in range(pages):
@@ -35,7 +35,7 @@ def browse(site, pages=3):
 
 
 def copies(folder, *names):
-    """The files in which one of these names stands, in any place: tables, free pages, WAL, segments, side files."""
+    """Return the files that contain one of these names anywhere: tables, free pages, WAL, segments or spools."""
     return sorted(
         path.name
         for path in folder.rglob("*")
@@ -50,11 +50,16 @@ def kept(tiny):
 
 
 def row_of(chance, number):
-    """An event of January or of May."""
+    """Return an event of January or of May."""
     month, name = chance.choice([(1, "old"), (5, "new")])
-    said = {"id": f"{name} event {number}", "at": f"2026-0{month}-0{chance.randint(1, 9)}T12:00:00.000Z", "visit": "w"}
-    said |= {"visitor": f"v{chance.randrange(40)}", "kind": "page_view", "page": "/" * chance.randint(1, 120), "data": "{}"}
-    return tuple((dict.fromkeys(COLUMNS) | said)[name] for name in COLUMNS)
+    values = {"id": f"{name} event {number}", "at": f"2026-0{month}-0{chance.randint(1, 9)}T12:00:00.000Z", "visit": "w"}
+    values |= {
+        "visitor": f"v{chance.randrange(40)}",
+        "kind": "page_view",
+        "page": "/" * chance.randint(1, 120),
+        "data": "{}",
+    }
+    return tuple((dict.fromkeys(COLUMNS) | values)[name] for name in COLUMNS)
 
 
 def site_log(site):
@@ -62,37 +67,37 @@ def site_log(site):
 
 
 def test_promise_18_no_byte_of_an_erased_visitor_is_left(kept):
-    """Not in the database, its free pages or its WAL, nor in a segment that is kept; others stay whole."""
-    gone, stays = [browse(kept, 40) for _ in range(10)], [browse(kept, 40) for _ in range(10)]
+    """Database, free pages, WAL and kept segments are scrubbed; other visitors' data stay complete."""
+    erased, others = [browse(kept, 40) for _ in range(10)], [browse(kept, 40) for _ in range(10)]
     site_log(kept).close()
     kept.cli("load")
-    names = [id_of(visitor) for visitor in gone]
+    names = [id_of(visitor) for visitor in erased]
     assert len(copies(kept.folder, *names)) == 2
-    for visitor in gone:
+    for visitor in erased:
         visitor.post("/privacy/me/erase")
     kept.cli("load")
     assert copies(kept.folder, *names) == []
-    assert {event["visitor"] for event in kept.events()} == {id_of(visitor) for visitor in stays}
-    for visitor in stays:
+    assert {event["visitor"] for event in kept.events()} == {id_of(visitor) for visitor in others}
+    for visitor in others:
         assert len(copies(kept.folder, id_of(visitor))) == 2
 
 
-def test_promise_18_a_segment_that_is_written_to_is_scrubbed_as_it_is(kept):
-    """Its writer goes on in the same file, and every line of the others is loaded once."""
-    gone, stays = browse(kept), browse(kept)
-    name = id_of(gone)
+def test_promise_18_an_open_segment_is_scrubbed_in_place(kept):
+    """The writer continues in the same file, and every line of other visitors is loaded once."""
+    erased, other = browse(kept), browse(kept)
+    name = id_of(erased)
     kept.cli("load")
-    choose(gone, "reject_all")
-    stays.get("/other")
+    choose(erased, "reject_all")
+    other.get("/other")
     kept.cli("load")
     segment = next((kept.folder / "privacy-log").glob("*.events"))
     assert copies(kept.folder, name) == [] and segment.read_bytes().count(b"\n") == 9
-    stays.get("/other")
+    other.get("/other")
     assert len(kept.events("page_view")) == 5
 
 
-def test_promise_18_lines_that_came_late_are_scrubbed_too(kept):
-    """A line written by another process after the erasure: refused by the loader, then blanked."""
+def test_promise_18_late_lines_are_scrubbed_too(kept):
+    """A line that another process writes after the erasure is refused by the loader, then blanked."""
     visitor, late = browse(kept), Log(str(kept.folder / "privacy-log"), background=False)
     kept.cli("load")
     name, line = id_of(visitor), next((kept.folder / "privacy-log").glob("*.events")).read_text().splitlines()[0]
@@ -105,8 +110,8 @@ def test_promise_18_lines_that_came_late_are_scrubbed_too(kept):
     assert copies(kept.folder, name) == [] and kept.events() == []
 
 
-def test_promise_18_a_line_that_a_crash_tore_is_scrubbed_too(kept):
-    """It was never an event, and names somebody all the same."""
+def test_promise_18_a_torn_line_is_scrubbed_too(kept):
+    """It never was an event, but it still contains the visitor's ID."""
     visitor = browse(kept)
     name = id_of(visitor)
     site_log(kept).close()
@@ -119,19 +124,19 @@ def test_promise_18_a_line_that_a_crash_tore_is_scrubbed_too(kept):
     assert copies(kept.folder, name) == []
 
 
-def test_blanked_lines_are_nothing_to_a_loader_that_begins_anew(kept):
-    """As after a restore: none of them is an event, nor set aside as what is none."""
-    gone, stays = browse(kept), browse(kept)
+def test_a_loader_that_starts_again_ignores_blanked_lines(kept):
+    """After a restore, a blanked line is neither an event nor quarantined as malformed."""
+    erased, other = browse(kept), browse(kept)
     kept.cli("load")
-    choose(gone, "reject_all")
+    choose(erased, "reject_all")
     kept.cli("load")
     (kept.folder / "privacy-events.sqlite").unlink()
     assert "4 events loaded from 4 lines, 0 malformed, 0 torn." in kept.cli("load").output
-    assert {event["visitor"] for event in kept.events()} == {id_of(stays)}
+    assert {event["visitor"] for event in kept.events()} == {id_of(other)}
 
 
 def test_promise_18_the_command_leaves_no_copy_either(kept):
-    """The operator's erasure, by the name that `flask privacy events` prints."""
+    """The operator erases by the ID that `flask privacy events` prints."""
     name = id_of(browse(kept))
     kept.cli("load")
     assert kept.cli("erase", name).output == "4 events erased.\n"
@@ -139,14 +144,14 @@ def test_promise_18_the_command_leaves_no_copy_either(kept):
     assert kept.ledger("erasure")[0]["subject"] == Keys(KEYS, "").hash(name)[1]
 
 
-def test_promise_18_the_command_takes_an_id_that_looks_like_an_option(kept):
-    """One in sixty-four begins with a dash."""
+def test_promise_18_the_command_accepts_an_id_that_looks_like_an_option(kept):
+    """One ID in sixty-four begins with a dash."""
     assert kept.cli("erase", "-v5u4CPkhPQhxvgduD9jXg").output == "0 events erased.\n"
     assert kept.ledger("erasure")[0]["subject"] == Keys(KEYS, "").hash("-v5u4CPkhPQhxvgduD9jXg")[1]
 
 
-def test_promise_18_a_reader_at_work_leaves_the_rest_to_the_next_load(kept):
-    """SQLite's WAL cannot be truncated under a reader; the visitor counts as clean only afterwards."""
+def test_promise_18_with_an_active_reader_the_next_load_finishes(kept):
+    """SQLite cannot truncate the WAL under a reader; the visitor is marked as scrubbed only afterwards."""
     name = id_of(browse(kept))
     kept.cli("load")
     with closing(sqlite3.connect(kept.folder / "privacy-events.sqlite", isolation_level=None)) as reader:
@@ -157,8 +162,8 @@ def test_promise_18_a_reader_at_work_leaves_the_rest_to_the_next_load(kept):
     assert copies(kept.folder, name) == []
 
 
-def test_promise_18_an_erasure_that_waited_leaves_no_copy(kept, tmp_path):
-    """Nor does the side file in which it waited."""
+def test_promise_18_a_spooled_erasure_leaves_no_copy(kept, tmp_path):
+    """The spool itself leaves no copy either."""
     visitor = browse(kept)
     name = id_of(visitor)
     kept.cli("load")
@@ -173,7 +178,7 @@ def test_promise_18_an_erasure_that_waited_leaves_no_copy(kept, tmp_path):
 
 
 def test_promise_34_no_byte_of_pruned_events_is_left(tmp_path):
-    """Nor of those between events that stay: SQLite joins pages, and what stood in the gaps stayed there."""
+    """Deleted events between remaining ones leave no bytes either, although SQLite merges pages and keeps their gaps."""
     chance = random.Random(5)
     events = Store(f"sqlite:///{tmp_path}/events.sqlite", Keys(KEYS, ""), Pending(str(tmp_path / "pending")))
     for batch in range(20):
@@ -183,7 +188,7 @@ def test_promise_34_no_byte_of_pruned_events_is_left(tmp_path):
     assert copies(tmp_path, "old event") == [] and len(list(events.rows())) > 500
 
 
-# Every step of an erasure after which it may be killed: what is called there, and which call of it.
+# Every step at which an erasure may be killed: the function called there, and which of its calls.
 STEPS = {
     "before anything": ("flask_mixamo_privacy.tracking.store:Store.erase", 1, "before"),
     "tombstone, not the delete": ("sqlalchemy:Connection.execute", "DELETE FROM events", "before"),
@@ -199,7 +204,7 @@ STEPS = {
 
 
 def killed_at(step, folder, *command):
-    """Run a command that is killed at a step, in this process, which is not the test's."""
+    """Run a command in a separate process that is killed at a step."""
     where, which, moment = STEPS[step]
     module, _, path = where.partition(":")
     holder = importlib.import_module(module)
@@ -228,7 +233,10 @@ def killed_at(step, folder, *command):
 @pytest.mark.server
 @pytest.mark.parametrize("step", STEPS)
 def test_promise_18_an_erasure_killed_at_any_step_is_finished_by_the_next_run(kept, step):
-    """From the commit on a load is enough; before it nothing was begun, and the command is given again."""
+    """Before the commit nothing has happened, and the operator repeats the command.
+
+    After it, a load finishes the erasure.
+    """
     browse(kept)
     name = id_of(browse(kept))
     site_log(kept).close()

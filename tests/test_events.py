@@ -1,4 +1,4 @@
-"""What is recorded of a consenting visitor, and what never is."""
+"""Events of a consenting visitor: what is recorded, and what never is."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def consenting(site, *purposes, **headers):
 
 
 def test_promise_14_the_fields_are_exactly_the_declared_ones(tiny):
-    """Every event has these thirteen fields and no other, empty ones as null."""
+    """Every event has these thirteen fields and no other; empty ones are null."""
     site = tiny()
     consenting(site, User_Agent=BROWSER).get("/other", headers={"Referer": "https://search.example/find?q=secret"})
     event = site.events("page_view")[0]
@@ -39,7 +39,7 @@ def test_promise_14_the_fields_are_exactly_the_declared_ones(tiny):
 
 @pytest.mark.parametrize("choice", ["reject_all", None])
 def test_promise_22_nothing_is_recorded_without_consent(tiny, choice):
-    """Neither visits nor custom events nor choices of somebody who refused, or never answered."""
+    """A visitor who refused or never answered causes no visits, custom events or choices."""
     site = tiny()
     site.view("/play", lambda: site.privacy.track("video.played", seconds=3) or "played")
     visitor = site.visitor()
@@ -50,8 +50,8 @@ def test_promise_22_nothing_is_recorded_without_consent(tiny, choice):
     assert site.events() == []
 
 
-def test_the_gate_drops_what_is_not_granted():
-    """A customisation needs both grants, everything else needs statistics; the gate looks at each line."""
+def test_the_gate_drops_events_that_are_not_granted():
+    """A customisation event needs both grants, every other event needs statistics, and the gate checks each event."""
     line = {"event_id": "1", "now": 0.0, "visitor": "v", "visit": "w", "where": '"page":"/"', "data": "{}"}
     values = tuple(line.values())
     assert collect({"customisation"}, "customisation", *values) == collect({"statistics"}, "customisation", *values) == ""
@@ -61,7 +61,7 @@ def test_the_gate_drops_what_is_not_granted():
 
 
 def test_promise_13_the_second_visit_is_a_repeat(tiny, clock):
-    """After half an hour without a request the next one starts a visit, with its number and the days in between."""
+    """The first request after half an hour starts a visit with its number and the days since the last one."""
     site = tiny()
     site.view("/back", lambda: f"{current_visitor.is_repeat} {current_visitor.visit_number}")
     visitor = consenting(site)
@@ -78,8 +78,8 @@ def test_promise_13_the_second_visit_is_a_repeat(tiny, clock):
     assert site.events("repeat_visit")[0]["data"] == {"visit_number": 2, "days_since_last": 3}
 
 
-def test_promise_13_without_consent_nobody_is_ever_a_repeat(tiny, clock):
-    """The visitor of somebody who has not consented is nobody."""
+def test_promise_13_without_consent_no_visitor_is_a_repeat(tiny, clock):
+    """`current_visitor` of a visitor without consent is empty."""
     site = tiny()
     visitor = site.visitor()
     site.view("/back", lambda: f"{bool(current_visitor)} {current_visitor.is_repeat} {current_visitor.visit_number}")
@@ -90,7 +90,7 @@ def test_promise_13_without_consent_nobody_is_ever_a_repeat(tiny, clock):
 
 @pytest.mark.parametrize(("minutes", "visits"), [(29, 1), (30, 1), (31, 2)])
 def test_a_visit_ends_with_a_gap_of_thirty_minutes(tiny, clock, minutes, visits):
-    """Less than that is the same visit."""
+    """A shorter gap belongs to the same visit."""
     site = tiny()
     visitor = consenting(site)
     visitor.get("/")
@@ -110,7 +110,7 @@ def test_a_long_visit_stays_one(tiny, clock):
 
 
 def test_two_tabs_opened_at_once_start_one_visit(tiny, clock):
-    """Both carry the same old cookie; the visit they start has one id."""
+    """Both tabs send the same old cookie, and the visit that they start has one id."""
     site = tiny()
     visitor = consenting(site)
     visitor.get("/")
@@ -132,8 +132,8 @@ def test_the_cookie_is_renewed_once_a_minute_at_most(tiny, clock):
     assert "Set-Cookie" in visitor.get("/").headers
 
 
-def test_promise_16_addresses_lose_queries_mail_addresses_and_tokens(tiny):
-    """Nothing that names a person or opens a door is in a page's name."""
+def test_promise_16_page_names_lose_queries_mail_addresses_and_tokens(tiny):
+    """No page name contains an identifier of a person or a secret."""
     site = tiny()
     visitor = consenting(site)
     visitor.get(
@@ -146,7 +146,7 @@ def test_promise_16_addresses_lose_queries_mail_addresses_and_tokens(tiny):
 
 
 def test_promise_16_no_full_address_and_no_raw_user_agent(tiny):
-    """Files on the disk hold neither, anywhere."""
+    """No file on the disk contains either of them."""
     site = tiny()
     visitor = consenting(site, User_Agent=BROWSER)
     visitor.get("/", environ_base={"REMOTE_ADDR": "203.0.113.77"})
@@ -156,8 +156,8 @@ def test_promise_16_no_full_address_and_no_raw_user_agent(tiny):
     assert b"203.0.113.77" not in everything and b"Gecko" not in everything and b"rv:140" not in everything
 
 
-def test_promise_16_a_logged_in_persons_page_is_the_url_rule(tiny):
-    """With Flask-Login the path of a page that a person sees logged in is not recorded, before and after a logout."""
+def test_promise_16_a_logged_in_users_page_is_the_url_rule(tiny):
+    """With Flask-Login, the path of a page seen by a logged-in user is not recorded, before or after a logout."""
     from flask_login import LoginManager, UserMixin, login_user, logout_user
 
     class User(UserMixin):
@@ -182,7 +182,7 @@ def test_promise_16_a_logged_in_persons_page_is_the_url_rule(tiny):
 
 
 def test_a_site_chooses_how_a_page_is_named(tiny):
-    """By path, by rule, or never counted."""
+    """Pages are recorded by path, by rule, or not at all."""
     site = tiny()
     for naming in ("path", "rule", "never"):
         site.app.get(f"/{naming}/<x>", endpoint=naming)(site.privacy.page(naming)(lambda x: x))
@@ -192,8 +192,8 @@ def test_a_site_chooses_how_a_page_is_named(tiny):
     assert [event["page"] for event in site.events("page_view")] == ["/path/one", "/rule/<x>"]
 
 
-def test_logged_in_may_be_told_by_the_site(tiny):
-    """A site without Flask-Login says itself when somebody is logged in."""
+def test_the_site_can_define_who_is_logged_in(tiny):
+    """A site without Flask-Login provides a callable for it."""
     site = tiny(PRIVACY_LOGGED_IN=lambda: True)
     consenting(site).get("/item/walk")
     assert site.events("page_view")[0]["page"] == "/item/<name>"
@@ -211,8 +211,8 @@ def test_logged_in_may_be_told_by_the_site(tiny):
         (Response("ahead"), {"Sec-Purpose": "prefetch"}),
     ],
 )
-def test_only_a_page_that_somebody_opened_is_a_page_view(tiny, response, headers):
-    """Data, errors, redirects, frames, fetches and prefetches are none."""
+def test_only_a_page_that_a_visitor_opened_is_a_page_view(tiny, response, headers):
+    """Data, errors, redirects, frames, fetches and prefetches are no page views."""
     site = tiny()
     site.view("/thing", lambda: response)
     consenting(site).get("/thing", headers=headers)
@@ -229,7 +229,7 @@ def test_posts_and_our_own_pages_are_no_page_views(tiny):
 
 
 def test_a_custom_event_is_recorded_with_its_values(tiny):
-    """In the order of the request: the visit, the page, what happened on it."""
+    """Events are in the order of the request: the visit, the page view, and the custom event."""
     site = tiny()
     site.view("/play", lambda: site.privacy.track("video.played", seconds=30, title="by a@b.example") or "played")
     consenting(site).get("/play")
@@ -239,7 +239,7 @@ def test_a_custom_event_is_recorded_with_its_values(tiny):
 
 
 def test_an_event_from_a_streamed_body_is_recorded(tiny):
-    """Although the response's headers have gone by then."""
+    """The event is recorded although the response's headers were already sent."""
     from flask import stream_with_context
 
     site = tiny()
@@ -267,8 +267,8 @@ def test_an_event_from_a_streamed_body_is_recorded(tiny):
         ("ok", {f"p{n}": n for n in range(17)}, "The number of an event's properties is 17; allowed: 16 at most."),
     ],
 )  # fmt: skip
-def test_a_bad_event_is_loud_in_tests_and_quiet_in_production(tiny, name, values, sentence):
-    """A test sees the sentence; a visitor sees the page."""
+def test_an_invalid_event_raises_in_tests_and_is_logged_in_production(tiny, name, values, sentence):
+    """A test sees the error; a visitor sees the page."""
     loud, quiet = tiny(), tiny(TESTING=False)
     with loud.app.test_request_context(), pytest.raises(EventError) as raised:
         loud.privacy.track(name, **values)
@@ -279,12 +279,12 @@ def test_a_bad_event_is_loud_in_tests_and_quiet_in_production(tiny, name, values
 
 
 def test_times_are_utc_to_the_millisecond():
-    """Whatever the server's own time zone is."""
+    """The server's own time zone does not matter."""
     assert timestamp(1778241600.25) == "2026-05-08T12:00:00.250Z"
 
 
-def test_the_provider_comes_from_a_database_and_only_then(tiny, tmp_path):
-    """The address is looked up in memory; its provider's name is what remains."""
+def test_the_provider_is_recorded_only_with_a_database(tiny, tmp_path):
+    """The address is looked up in memory, and only the provider's name is kept."""
     from mmdb_writer import MMDBWriter
     from netaddr import IPSet
 

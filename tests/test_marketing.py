@@ -70,8 +70,8 @@ def test_promise_26_lists_are_independent_and_can_all_be_left_at_once(shop):
 def test_promise_19_a_known_minor_gets_no_marketing_and_is_counted(shop):
     """A minor gets no marketing despite an opt-in, and a minor's opt-in is refused."""
     shop.privacy.opt_in(ADA)
-    shop.here.rights.minors.note(ADA)
-    assert shop.may() == "minor" and shop.here.mail.held_back == {"minor": 1}
+    shop.runtime.rights.minors.note(ADA)
+    assert shop.may() == "minor" and shop.runtime.mail.held_back == {"minor": 1}
     assert shop.privacy.opt_in(ADA).reason == "minor"
 
 
@@ -96,7 +96,7 @@ def test_promise_37_an_answer_has_its_request_number(shop):
 
 def test_promise_9_an_opt_in_is_recorded(shop):
     """The opt-in's record has the time, the policy's version and the text shown, and no address."""
-    words = banner(shop.here.policy, language("de"))
+    words = banner(shop.runtime.policy, language("de"))
     shop.privacy.opt_in(ADA, wording=words)
     (row,) = shop.site.ledger("opt-in")
     assert (row["at"], row["text"], row["locale"]) == ("2026-05-08T12:00:00.000Z", words.digest, "de")
@@ -106,7 +106,7 @@ def test_promise_9_an_opt_in_is_recorded(shop):
 
 def test_an_opt_in_exists_only_once_it_is_recorded(shop, monkeypatch):
     """If the ledger cannot be written, no one is signed up."""
-    monkeypatch.setattr(shop.here.ledger, "append", lambda *_: (_ for _ in ()).throw(LedgerUnavailable("away")))
+    monkeypatch.setattr(shop.runtime.ledger, "append", lambda *_: (_ for _ in ()).throw(LedgerUnavailable("away")))
     with pytest.raises(LedgerUnavailable):
         shop.privacy.opt_in(ADA)
     assert shop.may() == "no-opt-in"

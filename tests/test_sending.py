@@ -32,7 +32,7 @@ def test_promise_26_a_mail_to_a_person_who_opted_out_meanwhile_is_not_sent(shop,
     mails = [shop.mail(to=to) for to in (ADA, "bob@shop.example")]
     shop.privacy.opt_out(ADA)
     assert [server.send_message(mail) for mail in mails] == [{ADA: (550, b"opted-out")}, {}]
-    assert [to for to, _ in office.mails] == ["bob@shop.example"] and shop.here.mail.held_back == {"opted-out": 1}
+    assert [to for to, _ in office.mails] == ["bob@shop.example"] and shop.runtime.mail.held_back == {"opted-out": 1}
 
 
 def test_promise_26_a_mail_that_arrives_can_be_stopped(shop, server, office):

@@ -1,4 +1,4 @@
-"""Events of made-up visitors, written as the log writes them, and a store that loads and publishes them."""
+"""Events of invented visitors, in the log's format, and a store that loads and publishes them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from flask_mixamo_privacy.tracking.store import Store
 from flask_mixamo_privacy.tracking.windows import Calendar
 
 KEYS = {"test": "sixteen characters or more"}
-FIRST = date(2026, 4, 20)  # a Monday, in a month whose last week straddles two
+FIRST = date(2026, 4, 20)  # a Monday, in a month whose last week belongs to two months
 PAGES = ("/", "/shop", "/shop/cart", "/about", "/news", "/help", "/jobs", "/imprint")
 
 
 class _PublisherAt(Publisher):
-    """Publishes what had closed by the moment that a test names, and nothing before it names one."""
+    """Publish what was closed at the moment that a test sets, and nothing before it is set."""
 
     def __init__(self, kept: Kept, calendar: Calendar, least: int, decided: Any) -> None:
         super().__init__(calendar, least, decided)
@@ -35,7 +35,7 @@ class _PublisherAt(Publisher):
 
 
 class Kept:
-    """A store with its log in a folder, and the reports read from it."""
+    """A store with its log in a folder, and its reports."""
 
     def __init__(self, folder: Path, url: str = "", least: int = 5, zone: str = "UTC", decided: Any = no_decisions) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,31 +50,31 @@ class Kept:
         self._segments = 0
 
     def load(self, events: list[dict[str, Any]], now: str) -> Loaded:
-        """Write the events as one closed segment, load it, and publish what had closed by that moment."""
+        """Write the events as one closed segment, load it, and publish what was closed at that moment."""
         self.write([events] if events else [])
         self.now = now
         return self.loader.load()
 
     def write(self, parts: list[list[dict[str, Any]]]) -> None:
-        """Write each of the parts as one closed segment."""
+        """Write each part as one closed segment."""
         for events in parts:
             self._segments += 1
             lines = "".join(json.dumps(dict.fromkeys(FIELDS) | event) + "\n" for event in events)
             (self.folder / f"s{self._segments}.events").write_text(lines)
 
     def totals(self) -> dict[str, Any]:
-        """The totals of all time, by the ids of their columns."""
+        """Return the totals of all time by column id."""
         rows: list[dict[str, Any]] = self.reports.summary()[0].as_dict()["rows"]
         return rows[0]
 
     def table(self, name: str) -> list[tuple[Any, ...]]:
-        """Every row of one table of the database, in order."""
+        """Return every row of one table of the database, in order."""
         with self.store.database.read() as connection:
             return sorted(tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}"))
 
 
 def at(day: date, seconds: float) -> str:
-    """A moment of a day, as events write it."""
+    """Return a moment of a day in the format of events."""
     whole = int(seconds)
     return f"{day.isoformat()}T{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{int(seconds % 1 * 1000):03d}Z"
 
@@ -84,7 +84,7 @@ def days(number: int) -> list[date]:
 
 
 def traffic(seed: int, number_of_days: int, visitors: int, visits: int) -> list[dict[str, Any]]:
-    """So many visits a day, of visitors who come again, each with pages, times, clicks, choices and a way out."""
+    """Return visits of returning visitors, each with pages, times, clicks, choices and an exit."""
     chance, seen, made = random.Random(seed), dict[int, tuple[int, date]](), list[dict[str, Any]]()
     for day in days(number_of_days):
         for visit in range(chance.randint(visits // 2, visits)):
