@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from .outcomes import could_not_look
+from .outcomes import could_not_look, json_option, print_json
 from .site import Site, site
 from .spreadsheet import as_csv
 from .telling import as_text, newest, window_of
@@ -22,7 +21,7 @@ from .tracking.reports import NAMES, UNITS, Report, Window
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--period", type=click.Choice(UNITS), help="The newest day, week or month that has closed, or all.")
 @click.option("--window", help="A certain one: 2026-05-08, 2026-W19, 2026-05 or all.")
-@click.option("--json", "as_json", is_flag=True, help="For a machine to read.")
+@json_option
 @click.option("--csv", "in_csv", is_flag=True, help="One report, for a spreadsheet.")
 @with_appcontext
 @could_not_look
@@ -37,7 +36,7 @@ def report_command(names: tuple[str, ...], period: str | None, window: str | Non
     here.load(wait=WAIT)
     if not (names or period or window is not None or in_csv):
         found = here.reports.summary()
-        click.echo(json.dumps(_summary(*found), ensure_ascii=False) if as_json else _text(found))
+        print_json(_summary(*found)) if as_json else click.echo(_text(found))
         return
     chosen = _chosen(names)
     if in_csv and len(names) != 1:
@@ -45,7 +44,7 @@ def report_command(names: tuple[str, ...], period: str | None, window: str | Non
     of = _window(here, period, window)
     reports = [report for report in here.reports.every(of) if report.id in chosen]
     if as_json:
-        click.echo(json.dumps([report.as_dict() for report in reports], ensure_ascii=False))
+        print_json([report.as_dict() for report in reports])
     else:
         click.echo(as_csv(reports[0]) if in_csv else _text(reports), nl=not in_csv)
 
