@@ -103,12 +103,12 @@ def is_found(name: str) -> bool:
     with mock.patch(f"flask_mixamo_privacy.{where}", broken):
         try:
             run(Machine, MOST, shrink=False, taken=taken)
-            says = "NOT FOUND"
+            message = "NOT FOUND"
         except AssertionError as error:  # any other exception is an error in the machine itself
-            says = f"found ({_reason(error)})"
-    sys.stdout.write(f"{name}: {says}, {taken.total()} steps, {time.perf_counter() - began:.0f} s\n")
+            message = f"found ({_reason(error)})"
+    sys.stdout.write(f"{name}: {message}, {taken.total()} steps, {time.perf_counter() - began:.0f} s\n")
     sys.stdout.flush()
-    return says != "NOT FOUND"
+    return message != "NOT FOUND"
 
 
 def _reason(error: BaseException) -> str:

@@ -128,8 +128,8 @@ def test_promise_41_an_awaitable_result_denies_access(office, caplog, staff):
     """An awaitable result is an error, and is reported as one."""
     site = office(PRIVACY_STAFF=staff, TESTING=False)
     assert entered(site, "bob").get("/figures").status_code == 403
-    says = "it gave coroutine, not True or False; make it a plain or an async function"
-    assert caplog.messages[-1] == f"PRIVACY_STAFF failed, so nobody was let in: {says}"
+    message = "it gave coroutine, not True or False; make it a plain or an async function"
+    assert caplog.messages[-1] == f"PRIVACY_STAFF failed, so nobody was let in: {message}"
 
 
 @pytest.mark.parametrize(

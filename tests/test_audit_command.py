@@ -116,7 +116,7 @@ def test_a_failing_step_is_not_ignored(tiny):
 
 
 def test_an_unknown_login_is_not_ignored(tiny):
-    """Otherwise the audit would visit every page without being signed in."""
+    """An unknown login makes the audit fail, because it would otherwise visit every page without being signed in."""
     outcome = tiny().cli("audit", "--login", "staff=42")
     assert outcome.exit_code == 2
     assert "The login 'staff' names the user '42', whom Flask-Login does not know." in outcome.stderr

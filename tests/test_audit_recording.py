@@ -198,7 +198,7 @@ def test_a_page_is_reported_only_for_its_own_requests(report):
 
 
 def test_a_page_that_redirects_itself_is_audited_like_the_others(report):
-    """It may redirect soon or late, without JavaScript, or to another site; XML works too.
+    """The redirect may be soon or late, without JavaScript, or to another site; XML works too.
 
     Only failing pages count as unvisited.
     """

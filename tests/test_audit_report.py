@@ -73,7 +73,7 @@ def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (('"after-reject"', '"after"'), "privacy-audit.toml: code of [[known]] number 1 is 'after'; allowed: " + ", ".join(CODES) + "."),
         (('subject = "_ga"', ""), "privacy-audit.toml: subject of [[known]] number 1 is missing; allowed: the finding's subject, in quotes."),
@@ -85,11 +85,11 @@ def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
         (("[[known]]", "[[knwon]]"), "privacy-audit.toml is no baseline: it has [[known]] tables and nothing else."),
     ],
 )  # fmt: skip
-def test_an_invalid_baseline_raises_an_error_with_what_is_allowed(tmp_path, change, says):
+def test_an_invalid_baseline_raises_an_error_with_what_is_allowed(tmp_path, change, message):
     """No finding is accepted by mistake."""
     with pytest.raises(CouldNotLook) as raised:
         read(tmp_path, KNOWN.replace(*change))
-    assert str(raised.value) == says
+    assert str(raised.value) == message
 
 
 def test_the_text_report_shows_finding_place_and_next_step():

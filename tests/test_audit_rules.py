@@ -45,7 +45,7 @@ def findings_of(code=None, **seen):
     findings = gather(judge(evidence(**seen), POLICY), {"cookies.seen_*": 7})
     if code is None:
         return {(one.code, one.subject) for one in findings if one.code != "declared-not-seen"}
-    return [says for one in findings if one.code == code for says in one.evidence]
+    return [message for one in findings if one.code == code for message in one.evidence]
 
 
 def place(state, route="/", login=""):
@@ -109,13 +109,13 @@ def test_a_choice_is_kept_for_the_session_without_consent():
 
 
 def test_data_left_after_a_withdrawal_is_reported():
-    """The finding names the page that stored the data. Necessary data may stay."""
+    """Data of a withdrawn purpose that is still on the device is reported. Necessary data may stay."""
     left = [Left(place("withdrawn", "/film"), "http", "seen_1"), Left(place("withdrawn"), "http", "privacy_consent")]
     assert findings_of("survives-withdrawal", left=left) == ["It is still on the device after media was withdrawn."]
 
 
 @pytest.mark.parametrize(
-    ("written", "says"),
+    ("written", "message"),
     [
         ({"kind": "js"}, 'Declared with kind = "http"; a script sets it, so that every script can read it.'),
         ({"path": "/film"}, 'Declared with path = "/"; it has the path /film, where no withdrawal deletes it.'),
@@ -123,24 +123,24 @@ def test_data_left_after_a_withdrawal_is_reported():
         ({"https": True}, "It lacks Secure, although the site is served over HTTPS."),
     ],
 )
-def test_a_cookie_that_differs_from_its_declaration(written, says):
+def test_a_cookie_that_differs_from_its_declaration(written, message):
     """Kind, path, party and Secure are compared."""
     values = {"kind": "http", "name": "seen_1", "host": HOST, "seconds": 60.0, **written}
-    assert findings_of("flag-mismatch", written=[Written(place("accepted"), **values)]) == [says]
+    assert findings_of("flag-mismatch", written=[Written(place("accepted"), **values)]) == [message]
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "seconds", "says"),
+    ("kind", "name", "seconds", "message"),
     [
         ("http", "seen_1", 86400.0 * 365, ["Declared for 1 day; set for 365 days."]),
         ("http", "seen_1", 86400.0, []),
         ("http", "seen_1", None, []),
     ],
 )
-def test_a_cookie_lives_no_longer_than_declared(kind, name, seconds, says):
+def test_a_cookie_lives_no_longer_than_declared(kind, name, seconds, message):
     """One day of difference is tolerated, because months differ in length."""
     written = [Written(place("accepted"), kind, name, HOST, seconds=seconds)]
-    assert findings_of("lifetime-longer-than-declared", written=written) == says
+    assert findings_of("lifetime-longer-than-declared", written=written) == message
 
 
 def test_a_host_may_load_only_the_declared_kinds():
@@ -148,19 +148,19 @@ def test_a_host_may_load_only_the_declared_kinds():
     script = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script")
     inside = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script", inside=FILM)
     ads = Asked(place("accepted"), "https://ads.example/?who=1", "ads.example", True, "image", inside=FILM)
-    says = "It is declared for frame; the page loads script https://video.example/x.js from it."
-    assert findings_of("host-not-declared", asked=[script, inside]) == [says]
-    says = "A frame of video.example asks it for image https://ads.example/."
-    assert findings_of("host-not-declared", asked=[ads]) == [says]
+    message = "It is declared for frame; the page loads script https://video.example/x.js from it."
+    assert findings_of("host-not-declared", asked=[script, inside]) == [message]
+    message = "A frame of video.example asks it for image https://ads.example/."
+    assert findings_of("host-not-declared", asked=[ads]) == [message]
 
 
 def test_a_prefetch_has_the_kind_of_its_service():
     """A browser does not reveal a prefetch's kind. A prefetch from an undeclared host is still reported."""
     ahead = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "prefetch")
     assert findings_of(asked=[ahead]) == set()
-    says = "The page asks it for prefetch https://ads.example/x.js."
+    message = "The page asks it for prefetch https://ads.example/x.js."
     assert findings_of("host-not-declared", asked=[replace(ahead, url="https://ads.example/x.js", host="ads.example")]) == [
-        says
+        message
     ]
 
 
@@ -198,10 +198,10 @@ def test_a_hash_of_the_signed_in_users_mail_address_is_reported(name):
 
 
 def test_a_referrer_with_a_mail_address_is_reported():
-    """It is reported apart from the page's own address, because the browser sends it to other hosts."""
+    """The finding is separate from that for the page's own address, because the browser sends a referrer to other hosts."""
     asked = [film("accepted", referrer="https://shop.example/of/ada@people.example")]
-    says = "The Referer sent to video.example holds a mail address: /of/…@…"
-    assert findings_of("personal-data-in-url", asked=asked) == [says]
+    message = "The Referer sent to video.example holds a mail address: /of/…@…"
+    assert findings_of("personal-data-in-url", asked=asked) == [message]
     assert hidden("/a?x=ada%40people.example") == "/a?x=…@…"
 
 
@@ -240,7 +240,7 @@ ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
 
 
 @pytest.mark.parametrize(
-    ("reject", "says"),
+    ("reject", "message"),
     [
         (None, ["Accepting takes one press; there is no button beside it that refuses."]),
         ({"area": 2000}, ["The button that refuses has 50% of the other's size."]),
@@ -253,9 +253,9 @@ ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
         ({"order": 2, "area": 3900, "contrast": 7.5}, []),
     ],
 )
-def test_refusing_is_as_easy_as_accepting(reject, says):
+def test_refusing_is_as_easy_as_accepting(reject, message):
     """Clicks, size, contrast, position and order are compared."""
-    assert list(harder(Banner(ALIKE, replace(ALIKE, **reject) if reject else None))) == says
+    assert list(harder(Banner(ALIKE, replace(ALIKE, **reject) if reject else None))) == message
 
 
 def test_external_links_have_a_notice_and_a_rel():

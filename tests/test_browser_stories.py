@@ -119,7 +119,7 @@ def test_promise_18_withdrawing_erases_at_once(tiny, enter):
 
 @pytest.mark.parametrize("names", [("Accept all", "Reject all"), (None, None)], ids=["buttons", "switches"])
 def test_withdrawing_takes_no_more_clicks_than_granting(tiny, enter, names):
-    """Both start at the settings link that every page has."""
+    """Granting and withdrawing both start at the settings link that every page has."""
     page = enter(tiny())
 
     def go(name):

@@ -270,7 +270,7 @@ def test_a_page_changed_without_a_load_is_a_page_view(tracked, visit, method):
 
 
 def test_a_page_from_the_back_forward_cache_is_a_page_view(tracked, visit):
-    """Its time on page starts at zero again."""
+    """The page's time starts at zero again."""
     watched = tracked()
     page = visit(watched.address)
     before = len(watched.site.events("page_view"))
@@ -434,7 +434,7 @@ def test_events_kept_before_a_withdrawal_are_not_reported_after_a_new_grant(trac
 
 
 def test_a_page_from_the_back_forward_cache_keeps_nothing_after_a_withdrawal(tracked, visit):
-    """The page asks the site at once. After five seconds the visitor may have left it again."""
+    """The restored page contacts the site at once. After five seconds the visitor may have left it again."""
     watched = tracked()
     page = visit(watched.address)
     other = page.context.new_page()
@@ -449,7 +449,7 @@ def test_a_page_from_the_back_forward_cache_keeps_nothing_after_a_withdrawal(tra
 
 @pytest.mark.parametrize("choice", ["Reject all", None])
 def test_without_a_grant_of_statistics_there_is_no_request(tracked, visit, choice):
-    """Neither the tracker's file nor an event is requested, and the tab's storage is empty."""
+    """The browser requests neither the tracker nor an event, and the tab's storage is empty."""
     watched = tracked()
     page = visit(watched.address, accept=False)
     if choice:

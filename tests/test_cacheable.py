@@ -50,7 +50,7 @@ def test_the_server_neither_counts_a_cacheable_page_nor_sets_cookies_on_it(tiny)
 
 
 def test_page_js_is_specific_to_the_visitor(tiny):
-    """It contains the banner for an unasked visitor, the tracker after a grant of statistics, and nothing after a refusal."""
+    """page.js has the banner for an unasked visitor, the tracker after a grant of statistics, and nothing after a refusal."""
     site = tiny(PRIVACY_CACHEABLE=True)
     asked, granted, refused = (brought(with_choice(site, choice)) for choice in (None, "accept_all", "reject_all"))
     assert 'class="privacy-banner"' in asked and "banner." in asked and "tracker" not in asked
@@ -113,7 +113,7 @@ def test_a_grant_by_the_banner_counts_the_page_once(tiny):
 
 
 def test_promise_16_a_path_is_recorded_if_anonymous_visitors_can_see_it(tiny):
-    """On a site with logins, an endpoint served only to visitors with cookies is recorded by its rule."""
+    """On a site with logins, a page is recorded by its rule until a visitor without cookies was served the endpoint."""
     site = tiny(PRIVACY_CACHEABLE=True, PRIVACY_LOGGED_IN=lambda: False)
     visitor = with_choice(site, "accept_all")
     visitor.get("/item/alice")

@@ -126,7 +126,7 @@ def test_a_new_visitor_is_not_counted_where_no_cookie_can_be_set(tiny):
 
 
 def test_a_streamed_page_is_private(tiny):
-    """Its headers are sent before its template uses consent, so they must allow for every result."""
+    """The headers are sent before the template uses consent, so they must allow for every result."""
     from flask import Response, stream_template_string
 
     site = tiny()

@@ -278,7 +278,7 @@ def test_spooled_entries_join_the_chain_once(book):
 
 
 def test_an_invalid_spooled_entry_does_not_block_the_others(book, caplog):
-    """It is logged, and the other entries are written to the ledger."""
+    """An invalid spooled entry is logged, and the other entries are written to the ledger."""
     (book.folder / "ledger.pending").write_text('[]\n{"kind": "grant"}\n7\n')
     book.ledger.take_up()
     assert [row["kind"] for row in book.write("2026-05-08").ledger.entries()] == ["access"] and book.flaws() == []
@@ -421,19 +421,19 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
 
 
 @pytest.mark.parametrize(
-    ("expect", "code", "says"),
+    ("expect", "code", "message"),
     [
         ("1:00", 2, "'1:00' is no head; write it as `flask privacy ledger head` prints it."),
         (f"2:{'0' * 64}", 2, "the entries up to that one have aged and were sealed at 3:"),
         (f"9:{'0' * 64}", 1, "cut off: The head kept elsewhere counts 9 entries; those after 6 were cut off."),
     ],
 )
-def test_an_unusable_head_is_explained(tiny, five, expect, code, says):
+def test_an_unusable_head_is_explained(tiny, five, expect, code, message):
     """The head may be malformed, pruned, or of entries that do not exist."""
     five.ledger.age("2026-05-04", "2031-05-04T12:00:00.000Z")
     site = tiny(PRIVACY_KEYS=OLD, PRIVACY_LEDGER_URL=f"sqlite:///{five.path}")
     outcome = site.cli("ledger", "verify", "--expect", expect)
-    assert outcome.exit_code == code and says in outcome.output
+    assert outcome.exit_code == code and message in outcome.output
 
 
 def test_a_ledger_that_is_no_database_exits_with_2(tiny):

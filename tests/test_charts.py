@@ -17,14 +17,14 @@ def report(rows, *columns):
 
 def test_bars_are_proportional_to_their_numbers():
     """Lengths are percentages of the longest bar. A text such as "<5" has no bar, and "8+" counts as 8."""
-    drawn = charts.bars(report([("/", 16), ("/a", 4), ("/b", "8+"), ("/c", "<5")], TEXT, VIEWS))
-    assert [bar.width for bar in drawn.bars] == [100, 25, 50, 0]
+    chart = charts.bars(report([("/", 16), ("/a", 4), ("/b", "8+"), ("/c", "<5")], TEXT, VIEWS))
+    assert [bar.width for bar in chart.bars] == [100, 25, 50, 0]
 
 
 def test_bars_show_only_the_largest_rows():
     """The chart states how many further rows the table has."""
-    drawn = charts.bars(report([(f"/{number}", 1) for number in range(20)], TEXT, VIEWS))
-    assert (len(drawn.bars), drawn.left_out) == (charts.MOST_BARS, 20 - charts.MOST_BARS)
+    chart = charts.bars(report([(f"/{number}", 1) for number in range(20)], TEXT, VIEWS))
+    assert (len(chart.bars), chart.left_out) == (charts.MOST_BARS, 20 - charts.MOST_BARS)
 
 
 def series(*cells, rtl=False):
@@ -75,33 +75,33 @@ def flow(rows, rtl=False):
 
 def test_a_flows_nodes_are_the_sums_of_its_rows():
     """Bands are the rows, nodes are their sums, and heights are proportional."""
-    drawn = flow(MOVES)
-    assert [(node.name, node.number) for node in drawn.sources] == [("/", 60), ("/a", 10), (OTHER, 30)]
-    assert [(node.name, node.number) for node in drawn.targets] == [("/a", 40), ("/b", 30), (OTHER, 30)]
-    assert [(band.start, band.end, band.number) for band in drawn.bands] == [*MOVES]
-    assert drawn.sources[0].height == pytest.approx(6 * drawn.sources[1].height, abs=0.5)
+    chart = flow(MOVES)
+    assert [(node.name, node.number) for node in chart.sources] == [("/", 60), ("/a", 10), (OTHER, 30)]
+    assert [(node.name, node.number) for node in chart.targets] == [("/a", 40), ("/b", 30), (OTHER, 30)]
+    assert [(band.start, band.end, band.number) for band in chart.bands] == [*MOVES]
+    assert chart.sources[0].height == pytest.approx(6 * chart.sources[1].height, abs=0.5)
 
 
 def test_small_flows_are_folded_into_other_and_nothing_is_lost():
     """Each side has at most eight pages, and the numbers add up to the report's total."""
     rows = [(f"/{number}", f"/{number % 9}", 50 - number) for number in range(30)]
-    drawn = flow(rows)
-    assert len(drawn.sources) == len(drawn.targets) == charts.MOST_NODES
-    assert sum(band.number for band in drawn.bands) == sum(row[2] for row in rows)
+    chart = flow(rows)
+    assert len(chart.sources) == len(chart.targets) == charts.MOST_NODES
+    assert sum(band.number for band in chart.bands) == sum(row[2] for row in rows)
 
 
 def test_no_two_names_of_a_flow_overlap():
     """Names do not overlap even if the pages have very thin nodes."""
-    drawn = flow([(f"/{number}", "/", 1000 if number == 0 else 1) for number in range(8)])
-    tops = [node.y for node in drawn.sources]
+    chart = flow([(f"/{number}", "/", 1000 if number == 0 else 1) for number in range(8)])
+    tops = [node.y for node in chart.sources]
     assert min(after - before for before, after in pairwise(tops)) >= 19
 
 
 def test_a_flow_is_mirrored_with_its_ribbons():
     """In a mirrored flow, the source pages are on the right."""
-    drawn = flow(MOVES, rtl=True)
-    assert drawn.sources[0].x > 99 and drawn.targets[0].x == 0
-    assert all(re.match(r"M99\.2 ", band.path) for band in drawn.bands)
+    chart = flow(MOVES, rtl=True)
+    assert chart.sources[0].x > 99 and chart.targets[0].x == 0
+    assert all(re.match(r"M99\.2 ", band.path) for band in chart.bands)
 
 
 def test_an_empty_flow_is_not_drawn():
@@ -111,5 +111,5 @@ def test_an_empty_flow_is_not_drawn():
 
 def test_columns_have_fixed_positions():
     """An hour without a published number stays empty, and "other" has no column."""
-    drawn = charts.columns(report([("01", 10), ("03", 5), (OTHER, 99)], TEXT, VIEWS), ("00", "01", "02", "03"), 100)
-    assert [(column.name, column.height) for column in drawn] == [("00", 0), ("01", 100), ("02", 0), ("03", 50)]
+    chart = charts.columns(report([("01", 10), ("03", 5), (OTHER, 99)], TEXT, VIEWS), ("00", "01", "02", "03"), 100)
+    assert [(column.name, column.height) for column in chart] == [("00", 0), ("01", 100), ("02", 0), ("03", 50)]

@@ -7,7 +7,7 @@ from flask_mixamo_privacy.errors import EventError
 
 
 def test_after_a_refusal_a_choice_lasts_for_the_session_without_an_event(tiny):
-    """There is no ID and no event, and the cookie ends with the browser session."""
+    """A choice after a refusal creates no ID and no event, and its cookie ends with the browser session."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "reject_all")

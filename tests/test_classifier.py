@@ -90,7 +90,7 @@ ANSWERS = {"To": "privacy@shop.example", "In_Reply_To": f"<{TOKEN}.0123456789abc
 
 @pytest.mark.parametrize("headers", [ANSWERS, {"To": "privacy@shop.example"}], ids=["answers", "quotes the link"])
 def test_promise_36_our_own_quoted_footer_is_ignored(headers):
-    """In a reply to our mailing, quoted words are ours. The sender's own words count."""
+    """Quoted words of our mailing are ignored. The sender's own words count."""
     found = decided(letter("Re: News", f"A fine walk!\r\n\r\nThe shop wrote:\r\n{QUOTED}", **headers))
     assert (found.action, found.reason) == ("ignore", "the word is ours alone, of the footer that it quotes")
     for text in (f"How do I unsubscribe?\r\n{QUOTED}", f"Hello\r\n{QUOTED}Please unsubscribe me\r\n> News"):
@@ -106,7 +106,7 @@ def of_html(own, **headers):
 
 
 def test_promise_36_html_quotes_are_recognised():
-    """Quoted text, including its link, is ours. Text before it is the sender's."""
+    """Quoted text, including its link, is from our mail. Text before it is the sender's."""
     contact = {"To": "privacy@shop.example"}
     assert of_html("A fine <b>walk</b>!", **contact).reason == "the word is ours alone, of the footer that it quotes"
     assert of_html("<b>un</b>subscribe", **contact).action == "act"
@@ -114,7 +114,7 @@ def test_promise_36_html_quotes_are_recognised():
 
 
 def test_promise_36_malformed_html_is_read_in_linear_time():
-    """Otherwise one mail of a hundred kilobytes would block the inbox for a minute."""
+    """Slow parsing of one mail of a hundred kilobytes would block the inbox for a minute."""
     for part in ("<style>", "<script", "<!--", "<a ", "&#x"):
         bodies = [part * (100_000 // len(part))] * 12
         assert [
@@ -130,7 +130,7 @@ def test_promise_36_other_quoted_text_needs_review():
 
 
 def test_promise_35_a_reply_to_a_mail_whose_subject_had_the_word_adds_nothing():
-    """The word in the subject was ours."""
+    """The word in the subject comes from our own mail."""
     message_id = f"<{TOKEN}.0123456789abcdef.word@shop.example>"
     assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=message_id) == "ask"
     assert action("Re: Unsubscribe rates of newsletters", In_Reply_To=message_id.replace(".word", "")) == "act"
@@ -248,7 +248,7 @@ def test_promise_35_a_senders_own_authentication_results_are_ignored():
 
 
 def test_promise_35_a_mail_with_two_senders_has_no_sender():
-    """It is not known which of the two wants to opt out."""
+    """A mail with two senders does not show which of the two wants to opt out."""
     assert action(From="ada@mail.example, bob@mail.example") == "ask"
 
 
@@ -303,7 +303,7 @@ def test_promise_32_an_unauthenticated_sender_is_not_answered(headers):
 
 
 def test_promise_32_nothing_automatic_is_ever_answered():
-    """Otherwise two automatic mailers could reply to each other without end."""
+    """A reply to an automatic mail could start an endless exchange between two programs."""
     assert action("Delete my data", To="privacy@shop.example", Auto_Submitted="auto-replied") == "ignore"
     assert action("Delete my data", To="unsubscribe@shop.example") == "ask"
 

@@ -182,7 +182,7 @@ def test_an_invalid_digest_is_never_an_error(tiny, garbage):
 
 @pytest.mark.parametrize("name", ["privacy_asked", "privacy_opt_in", "privacy_acknowledged", "privacy_whatever"])
 def test_invalid_control_fields_are_ignored(tiny, name):
-    """They cause no opt-in and no error."""
+    """Invalid control fields cause no opt-in and no error."""
     found = with_forms(tiny).visitor().post("/registration", data={"email": ADA, name: ["x.y", "", "é" * 500]})
     assert found.status_code == 200 and found.json["opt_ins"] == [] and found.json["dropped"] == 0
 
@@ -340,7 +340,7 @@ def test_other_forms_are_spooled_while_the_ledger_is_unavailable(tiny, monkeypat
 
 @pytest.mark.parametrize("fails", [lambda: ("no", 422), lambda: 1 / 0], ids=["refused", "raised"])
 def test_an_opt_in_has_no_effect_if_the_site_rejects_the_form(tiny, fails):
-    """There is no ledger entry either, because a replay would take it as proof of an opt-in."""
+    """A rejected form leaves no ledger entry, because a replay would take it as proof of an opt-in."""
     site = tiny(PRIVACY_POLICY=policy())
     site.app.config["PROPAGATE_EXCEPTIONS"] = False
     site.app.add_url_rule("/pictures", "pictures", site.privacy.collects("pictures")(fails), methods=["POST"])

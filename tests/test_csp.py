@@ -79,7 +79,7 @@ def test_the_mount_path_is_not_in_the_header(tiny, root):
 
 
 def test_a_deselected_service_is_refused_by_the_browser(tiny):
-    """Its purpose is granted, but its hosts are not in the header."""
+    """The hosts of a deselected service are not in the header, although its purpose is granted."""
     visitor = strict(tiny).visitor()
     choose(visitor, "save", "media", service="map")
     assert hosts(visitor.get("/").headers[CSP]) == {"pay.example", "*.map.example"}

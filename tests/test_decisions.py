@@ -208,9 +208,9 @@ def test_a_text_with_the_same_meaning_is_still_proof(tiny):
     before = replace(BUILT_IN, banner=Banner("May we count yuor visits?"))
     site, late = tiny(PRIVACY_POLICY=before), wording.banner(before, ENGLISH)
     choose(site.visitor(), "accept_all", shown=late.shown)
-    mended = tiny()
-    assert choose(mended.visitor(), "accept_all", shown=late.shown).status_code == 303
-    assert [row["text"] for row in mended.ledger()] == [late.digest] * 2
+    fixed = tiny()
+    assert choose(fixed.visitor(), "accept_all", shown=late.shown).status_code == 303
+    assert [row["text"] for row in fixed.ledger()] == [late.digest] * 2
 
 
 def test_an_api_client_is_recorded_without_a_shown_text(tiny):
@@ -244,17 +244,19 @@ def test_the_state_is_served_and_never_cached(tiny):
 
 def test_each_decision_sends_one_signal(tiny):
     """Each signal is sent once with the app as sender. A refusal carries no data about the visitor."""
-    site, heard = tiny(), []
+    site, received = tiny(), []
     with (
-        signals.consent_granted.connected_to(lambda app, **values: heard.append(("granted", app, set(values)))),
-        signals.consent_refused.connected_to(lambda app, **values: heard.append(("refused", app, set(values)))),
-        signals.consent_withdrawn.connected_to(lambda app, **values: heard.append(("withdrawn", app, values["withdrawn"]))),
+        signals.consent_granted.connected_to(lambda app, **values: received.append(("granted", app, set(values)))),
+        signals.consent_refused.connected_to(lambda app, **values: received.append(("refused", app, set(values)))),
+        signals.consent_withdrawn.connected_to(
+            lambda app, **values: received.append(("withdrawn", app, values["withdrawn"]))
+        ),
     ):
         visitor = site.visitor()
         choose(visitor, "save", "statistics")
         choose(visitor, "reject_all")
         choose(site.visitor(), "reject_all")
-    assert heard == [
+    assert received == [
         ("granted", site.app, {"granted", "services", "receipt"}),
         ("withdrawn", site.app, {"statistics"}),
         ("refused", site.app, set()),
@@ -363,10 +365,10 @@ def test_the_redirect_returns_to_the_same_page(tiny, path):
 
 def test_a_page_opened_before_a_logout_is_counted_by_its_rule(tiny):
     """The banner of a page with a person's name is answered after the logout, and no event contains the name."""
-    somebody = [True]
-    site = tiny(PRIVACY_LOGGED_IN=lambda: somebody[0])
+    logged_in = [True]
+    site = tiny(PRIVACY_LOGGED_IN=lambda: logged_in[0])
     visitor = site.visitor(Accept="application/json")
     assert "privacy-banner" in visitor.get("/item/bob").text
-    somebody[0] = False
+    logged_in[0] = False
     choose(visitor, "accept_all", next="/item/bob")
     assert {event["page"] for event in site.events()} == {"/item/<name>"}

@@ -39,7 +39,7 @@ def test_demo_visits_are_in_the_past():
 
 
 def test_only_visitors_who_consent_are_recorded(tiny, clock):
-    """There are as many visitors as grants of statistics, no robots, and all days are in the past."""
+    """The visitors are as many as the grants of statistics and include no robots, and all days are in the past."""
     site = tiny()
     assert play(site)[0] == 0
     events, grants = site.events(), site.ledger("grant")

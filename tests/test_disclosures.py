@@ -42,10 +42,10 @@ def test_promise_29_a_recipient_gets_only_its_fields(site):
 
 def test_promise_29_an_unlisted_field_raises(site):
     """The error is raised for a requested field, and for a lookup in the disclosed data."""
-    says = r"The field 'address' is not declared for the recipient 'payment'; declared are: name, email\. Do without it"
-    with pytest.raises(UndeclaredField, match=says):
+    message = r"The field 'address' is not declared for the recipient 'payment'; declared are: name, email\. Do without it"
+    with pytest.raises(UndeclaredField, match=message):
         disclose(site, fields=["name", "address"])
-    with pytest.raises(UndeclaredField, match=says):
+    with pytest.raises(UndeclaredField, match=message):
         disclose(site)["address"]
 
 
@@ -134,7 +134,7 @@ def test_promise_38_a_legal_disclosure_is_recorded(site, basis):
 
 
 def test_promise_38_an_authority_gets_only_the_fields_it_names(site):
-    """It gets neither all fields nor a field that the policy does not declare."""
+    """An authority gets neither all fields nor a field that the policy does not declare."""
     with pytest.raises(UndeclaredRecipient):
         disclose(site, "court", purpose="", **COURT)
     with pytest.raises(UndeclaredField, match="'password_hash' is not declared for this site"):

@@ -370,7 +370,7 @@ def test_a_field_that_only_a_recipient_gets_is_explained(full):
 
 
 def test_without_recipients_and_services_the_page_mentions_none(ask, full):
-    """There is no empty table and no sentence that refers to one. The page still states that no data is sold."""
+    """The page has no empty table and no sentence that refers to one. The page still states that no data is sold."""
     page = Page(ask(replace(full, promises=(), recipients=(), services=())).text)
     assert "services" not in page.sections and "recipients" not in page.rows
     assert "These help us" not in page.text and "not sold, traded or rented" in page.text

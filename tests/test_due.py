@@ -50,15 +50,15 @@ def vars_of(declared):
 
 
 @pytest.mark.parametrize(
-    ("days", "code", "says"), [(22, 0, "Nothing is due."), (23, 1, "(7 days)"), (30, 1, "(0 days)"), (31, 1, "(overdue)")]
+    ("days", "code", "message"), [(22, 0, "Nothing is due."), (23, 1, "(7 days)"), (30, 1, "(0 days)"), (31, 1, "(overdue)")]
 )
-def test_promise_33_the_command_for_cron_reports_due_requests(people, clock, days, code, says):
+def test_promise_33_the_command_for_cron_reports_due_requests(people, clock, days, code, message):
     """The command exits with 1 if a request is overdue or due within a week, and with 0 otherwise."""
     site = people()
     site.confirmed()
     clock.shift(days * 86400)
     outcome = site.site.cli("due")
-    assert outcome.exit_code == code and says in outcome.output
+    assert outcome.exit_code == code and message in outcome.output
 
 
 def test_promise_33_due_requests_as_json(people, clock):
@@ -97,12 +97,12 @@ def test_promise_33_an_extension_has_a_reason_and_the_requester_is_informed(peop
     number = str(site.confirmed())
     outcome = site.site.cli("requests", "extend", number, "--reason", "There are many orders.")
     assert "due 2026-08-08" in outcome.output
-    says = "We need more time, and answer by August 8, 2026. The reason: There are many orders."
-    assert says in site.mails[-1].get_content() and site.mails[-1]["Subject"] == "Your request 1 to Shop takes longer"
+    message = "We need more time, and answer by August 8, 2026. The reason: There are many orders."
+    assert message in site.mails[-1].get_content() and site.mails[-1]["Subject"] == "Your request 1 to Shop takes longer"
 
 
 @pytest.mark.parametrize(
-    ("days", "arguments", "says"),
+    ("days", "arguments", "message"),
     [
         (0, ["--reason", " "], "The reason is ' '; allowed: a text. The person is told why it takes longer."),
         (0, ["--reason", "Many.", "--months", "3"], "3 is not in the range 1<=x<=2"),
@@ -113,13 +113,13 @@ def test_promise_33_an_extension_has_a_reason_and_the_requester_is_informed(peop
         ),
     ],
 )
-def test_promise_33_an_unlawful_extension_is_refused(people, clock, days, arguments, says):
-    """It lacks a reason, is too long, or comes after the deadline."""
+def test_promise_33_an_unlawful_extension_is_refused(people, clock, days, arguments, message):
+    """An extension is refused if it lacks a reason, is too long, or comes after the deadline."""
     site = people()
     site.confirmed()
     clock.shift(days * 86400)
     outcome = site.site.cli("requests", "extend", "1", *arguments)
-    assert outcome.exit_code == 2 and says in outcome.output and site.rights.book.find(1).extended == 0
+    assert outcome.exit_code == 2 and message in outcome.output and site.rights.book.find(1).extended == 0
 
 
 def test_promise_33_a_request_is_extended_only_once(people, clock):
@@ -128,8 +128,8 @@ def test_promise_33_a_request_is_extended_only_once(people, clock):
     site.confirmed()
     extend = ("requests", "extend", "1", "--reason", "Many.", "--months", "1")
     assert site.site.cli(*extend).exit_code == 0
-    says = "Request 1 is 'extended already'; allowed: open or verified, and not extended yet"
-    assert says in site.site.cli(*extend).output and site.rights.book.find(1).due == "2026-07-08"
+    message = "Request 1 is 'extended already'; allowed: open or verified, and not extended yet"
+    assert message in site.site.cli(*extend).output and site.rights.book.find(1).due == "2026-07-08"
 
 
 class Person(UserMixin):

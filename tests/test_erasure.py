@@ -111,7 +111,7 @@ def test_promise_18_late_lines_are_scrubbed_too(kept):
 
 
 def test_promise_18_a_torn_line_is_scrubbed_too(kept):
-    """It never was an event, but it still contains the visitor's ID."""
+    """A torn line was never an event, but it still contains the visitor's ID."""
     visitor = browse(kept)
     name = id_of(visitor)
     site_log(kept).close()

@@ -162,12 +162,12 @@ def test_each_visitor_gets_their_own_page(tiny, cached):
                     shows = "plain" not in path
                     assert ("privacy-banner" in text) == (shows and kind == "asked"), (kind, path)
                     assert ("tracker.js" in text) == (shows and kind == "granted"), (kind, path)
-    everybody = [visitor for visitors in people.values() for visitor in visitors]
+    all_visitors = [visitor for visitors in people.values() for visitor in visitors]
     ids = [visitor.id for visitor in people["granted"]]
     assert all(ids) and len(set(ids)) == 3
-    assert not any(visitor.id for visitor in everybody if visitor not in people["granted"])
+    assert not any(visitor.id for visitor in all_visitors if visitor not in people["granted"])
     assert {event["visitor"] for event in site.events()} == set(ids)
-    assert "HIT" in [cache_status for visitor in everybody for cache_status in visitor.seen], (
+    assert "HIT" in [cache_status for visitor in all_visitors for cache_status in visitor.seen], (
         "nothing was kept: the cache is not on trial"
     )
     assert "HIT" in people["refused"][1].seen, "all who refuse share their pages"
