@@ -72,18 +72,18 @@ def test_a_grant_is_appended_to_the_ledger(record):
 
 @pytest.mark.parametrize("fails", [LEDGER_AWAY, LEDGER_AWAY | SPOOL_AWAY])
 def test_a_grant_fails_if_the_ledger_is_away(record, fails):
-    """A grant that cannot be proven is no grant; it is not spooled either."""
+    """A grant that cannot be proven is no grant, so it is not spooled either."""
     assert record("accept_all", before=None, visitor=None, **fails).order == ["append", "LedgerUnavailable"]
 
 
 def test_a_grant_without_statistics_erases_first(record):
-    """A new grant of customisation alone ends the visitor that statistics knew."""
+    """A new grant of customisation alone erases the visitor ID of statistics."""
     before = Record(TODAY, MARKS, frozenset({POLICY.marks["statistics"]}), "a-receipt")
     assert record("save", "customisation", before=before).order == ["erase", "append"]
 
 
 def test_a_refusal_is_appended_with_its_day_alone(record):
-    """Law 4: no time, no receipt and no subject."""
+    """The entry has no time, no receipt and no subject (law 4)."""
     acts = record("reject_all", before=None, visitor=None)
     entry = acts.entries_seen[0]
     assert acts.order == ["append"]
@@ -107,7 +107,7 @@ def test_a_refusal_takes_effect_whatever_fails(record):
 
 
 def test_a_withdrawal_is_spooled_before_the_erasure(record):
-    """Spool, erase, then ledger."""
+    """The order is: spool, erase, write to the ledger."""
     acts = record("reject_all")
     assert acts.order == ["spool", "erase", "drain"]
     assert (acts.entries_seen[0].kind, acts.entries_seen[0].at) == ("withdrawal", NOON)

@@ -129,7 +129,7 @@ def test_nothing_is_erased_without_an_entry(people, tmp_path):
     assert len(site.mentions("ada")) == 3
 
 
-@pytest.mark.parametrize("arguments", [[], ["abc", "--subject", ADA]], ids=["nobody", "two"])
+@pytest.mark.parametrize("arguments", [[], ["abc", "--subject", ADA]], ids=["none", "two"])
 def test_erase_requires_one_visitor_or_one_subject(people, arguments):
     """The command exits with 2 and the next step."""
     outcome = people().site.cli("erase", *arguments)

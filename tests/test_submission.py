@@ -1,4 +1,4 @@
-"""A submission is validated and recorded without an app and without a request."""
+"""Submissions: validated and recorded without an app and without a request."""
 
 import json
 
@@ -54,7 +54,7 @@ def kinds(services):
 
 
 def test_field_names_and_no_values_are_recorded(services):
-    """One entry with the point, its field names and the number of dropped fields; the subject as a keyed hash."""
+    """The entry has the point, field names, the number of dropped fields, and the subject as a keyed hash."""
     form = submission(services, "registration", email=ADA, name="Ada")
     accept(form)
     (row,) = services.ledger.entries()
@@ -76,14 +76,14 @@ def test_field_names_and_no_values_are_recorded(services):
     ],
 )
 def test_a_problem_has_a_kind_and_the_fields_concerned(services, point, own, values, kind, fields):
-    """Nothing is recorded, and the problem has no text: the answer has it."""
+    """Nothing is recorded, and a problem has no text, because the answer adds it."""
     with pytest.raises(Problem) as raised:
         accept(submission(services, point, own, **values))
     assert (raised.value.kind, raised.value.fields) == (kind, fields) and kinds(services) == []
 
 
 def test_promise_20_a_minor_is_remembered_and_not_signed_up(services):
-    """By the address given, and with the answer "no" in place of the date."""
+    """The minor is remembered by the submitted address, and the answer "no" replaces the date."""
     form = submission(services, "newsletter", {"privacy_birth_year": "2025"}, email=ADA)
     assert (form.says_minor, form.age_answer, form.given["old_enough"]) == (True, "no", "no")
     form.remember_minor()
@@ -92,16 +92,16 @@ def test_promise_20_a_minor_is_remembered_and_not_signed_up(services):
         form.check()
 
 
-def test_promise_20_the_answer_of_this_browser_stands(services):
-    """A later yes changes nothing, and is not a new no of this form."""
+def test_promise_20_the_first_answer_of_this_browser_counts(services):
+    """A later yes changes nothing, and the form does not add a new no."""
     form = submission(services, "newsletter", email=ADA, old_enough="yes", browser_is_minor=True)
     assert (form.says_minor, form.age_answer) == (False, "no")
     with pytest.raises(Problem, match="signup-refused"):
         form.check()
 
 
-def test_the_logged_in_subject_is_asked_for_only_without_an_address(services):
-    """Looking it up loads the user, and may read a database."""
+def test_the_logged_in_subject_is_looked_up_only_without_an_address(services):
+    """The look-up loads the user, and may read a database."""
     asked = []
 
     def current_subject():
@@ -115,7 +115,7 @@ def test_the_logged_in_subject_is_asked_for_only_without_an_address(services):
 
 
 def test_an_opt_in_takes_effect_after_the_form_is_recorded(services):
-    """Two entries in this order; the address may then be mailed."""
+    """The form is recorded before the opt-in; then the address may be mailed."""
     accept(submission(services, "pictures", email=ADA))
     assert kinds(services) == ["collection", "opt-in"]
     assert services.marketing.may_mail(ADA, "kids")

@@ -183,7 +183,7 @@ def test_diff_without_a_version_exits_with_2(declare):
 
 
 def test_promise_43_check_is_clean_once_the_text_is_published(declare):
-    """The exit code is 0."""
+    """After `freeze` the check exits with 0."""
     frozen(declare())
     outcome = declare().cli("check")
     assert (outcome.exit_code, outcome.output) == (0, "Nothing to mend.\n")
