@@ -21,7 +21,7 @@ app.secret_key = "not a secret, a test"
 Privacy(app)
 print(*sys.modules)
 """
-NOT_OURS = ("sqlalchemy", "webassets", "babel", "ua_parser", "crawleruseragents", "brotli", "rjsmin", "maxminddb")
+LIBRARIES = ("sqlalchemy", "webassets", "babel", "ua_parser", "crawleruseragents", "brotli", "rjsmin", "maxminddb")
 COMMANDS_ONLY = ("audit", "scan", "findings", "modelling", "told_of_forms", "demo", "crowd", "playing", "reporting")
 INBOX_ONLY = (
     "inbox",
@@ -50,19 +50,19 @@ def test_a_serving_process_imports_no_command(tmp_path: Path) -> None:
 
 
 def test_a_library_is_imported_at_its_first_use(tmp_path: Path) -> None:
-    """SQLAlchemy alone doubles the time that a bare Flask app takes to start."""
-    assert not {name for name in loaded(tmp_path) if name.split(".")[0] in NOT_OURS}
+    """A bare app imports no optional library; SQLAlchemy alone would double its start-up time."""
+    assert not {name for name in loaded(tmp_path) if name.split(".")[0] in LIBRARIES}
 
 
 def test_a_part_of_a_site_is_built_once(tiny) -> None:
-    """Also if several threads use it for the first time at once."""
+    """Several threads that use a part for the first time at once get the same object."""
     site = tiny()
-    here = site.privacy.site(site.app)
+    runtime = site.privacy.site(site.app)
     with ThreadPoolExecutor(8) as threads:
-        assert len({id(ledger) for ledger in threads.map(lambda _: here.ledger, range(64))}) == 1
+        assert len({id(ledger) for ledger in threads.map(lambda _: runtime.ledger, range(64))}) == 1
 
 
-def test_help_lists_every_command_with_its_sentence(tiny) -> None:
+def test_help_lists_every_command_with_its_summary(tiny) -> None:
     """``--help`` lists every command with its summary."""
     output = tiny().app.test_cli_runner().invoke(args=["privacy", "--help"]).output
     for name in COMMANDS:
