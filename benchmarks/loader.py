@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from flask_mixamo_privacy.keys import Keys
-from flask_mixamo_privacy.pending import Pending
+from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.pending import Pending
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.store import Store
 

@@ -7,10 +7,10 @@ import time
 from flask import Flask
 from werkzeug.wrappers import Response
 
-from flask_mixamo_privacy.consent import Choice, choose, decide
-from flask_mixamo_privacy.declaration import built_in
-from flask_mixamo_privacy.site import EXTENSION, Site
+from flask_mixamo_privacy.consent.consent import Choice, choose, decide
+from flask_mixamo_privacy.policy.declaration import built_in
 from flask_mixamo_privacy.tracking.visits import Visitor
+from flask_mixamo_privacy.web.site import EXTENSION, Site
 
 FORGED = "privacy_consent=g.500a.AAAAAAaaaaaa.3..Zm9yZ2VkIGZvcmdlZCBmb3Jn.0.c2lnbmVkIGJ5IG5vYm9keSwgcmVhbGx5IG5vYm9keSE"
 

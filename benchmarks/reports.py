@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from flask_mixamo_privacy.outcomes import without_collecting
+from flask_mixamo_privacy.cli.outcomes import without_collecting
+from flask_mixamo_privacy.reports.published import Publisher
+from flask_mixamo_privacy.reports.reports import ALL, NAMES, Reports
+from flask_mixamo_privacy.reports.windows import Calendar, Window
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.log import SUFFIX
-from flask_mixamo_privacy.tracking.published import Publisher
-from flask_mixamo_privacy.tracking.reports import ALL, NAMES, Reports
-from flask_mixamo_privacy.tracking.windows import Calendar, Window
 
 from . import segments
 from .figure import Figure

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from flask_mixamo_privacy.policy import LOG_FIELDS
+from flask_mixamo_privacy.policy.policy import LOG_FIELDS
 from flask_mixamo_privacy.tracking.events import collect, new_id, properties, scene
 from flask_mixamo_privacy.tracking.log import SUFFIX
 from flask_mixamo_privacy.tracking.visits import Visitor, start_id

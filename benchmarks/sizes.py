@@ -6,7 +6,7 @@ import gzip
 
 import brotli
 
-from flask_mixamo_privacy.assets import TRACKER, build
+from flask_mixamo_privacy.web.assets import TRACKER, build
 
 from .figure import Figure
 

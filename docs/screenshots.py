@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 
 from example_site import create_app, privacy
 from flask_mixamo_privacy.audit import audit
-from flask_mixamo_privacy.audit.page import as_html
+from flask_mixamo_privacy.audit.browser.page import as_html
 from tests import bad_site
 
 IMAGES = Path(__file__).parent / "images"

@@ -1,11 +1,11 @@
 """Flask-Mixamo-Privacy: turns a site's privacy policy into something the site obeys."""
 
-from .access import consent_required
-from .current import current_consent, current_visitor
 from .extension import Privacy
-from .licences import acceptance_required
-from .model import Policy
-from .policy import Cookie, Purpose
+from .policy.model import Policy
+from .policy.policy import Cookie, Purpose
+from .web.access import consent_required
+from .web.current import current_consent, current_visitor
+from .web.licences import acceptance_required
 
 __all__ = [
     "Cookie",

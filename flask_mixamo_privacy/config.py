@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from . import aside, declaration, setting
+from . import config_aside as aside
+from . import config_setting as setting
+from .config_setting import Check, ConfigValue
 from .errors import SettingError
-from .model import Policy
-from .setting import Check, ConfigValue
-from .versions import versions_in
+from .policy import declaration
+from .policy.model import Policy
+from .policy.versions import versions_in
 
 
 @dataclass(frozen=True, slots=True)

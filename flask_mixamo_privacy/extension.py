@@ -11,27 +11,30 @@ from flask import Flask, has_request_context
 from jinja2 import Environment
 from werkzeug.wrappers import Response
 
-from . import cli, config, views
-from .closing import close
-from .collection import Collects
-from .counting import record
-from .current import exchange
-from .disclosure import Fields, disclose, read
+from . import config
+from .cli import group as cli
+from .collection.disclosure import Fields, disclose, read
+from .collection.given import Given
+from .consent.wording import Wording
 from .errors import AlreadyInitialised, EventError, NotInitialised
-from .given import Given
-from .licences import acceptance_required
-from .links import external_link, is_external, is_web_address
 from .mail.decision import PURPOSE, Decision
 from .mail.label import headers_of
-from .markup import TemplateVerbs
-from .need import Need
-from .pages import Naming
 from .rights.stores import PersonalStore, Register
-from .site import EXTENSION, RUNTIME, Site, site
-from .tags import ConsentTag
 from .tracking.events import KINDS, check_name, properties
-from .whereabouts import base_of_mails
-from .wording import Wording
+from .web.closing import close
+from .web.collection import Collects
+from .web.counting import record
+from .web.current import exchange
+from .web.licences import acceptance_required
+from .web.links import external_link, is_external, is_web_address
+from .web.markup import TemplateVerbs
+from .web.need import Need
+from .web.pages import Naming
+from .web.site import EXTENSION, RUNTIME, Site, site
+from .web.tags import ConsentTag
+from .web.views import blueprint as views
+from .web.views.policy import gpc
+from .web.whereabouts import base_of_mails
 
 if TYPE_CHECKING:
     from .mail.sending import Guarded
@@ -64,7 +67,7 @@ class Privacy:
         app.register_blueprint(views.pages, url_prefix=settings.url_prefix)
         _extend(app.jinja_env, TemplateVerbs(here, settings.url_prefix))
         app.cli.add_command(cli.privacy)
-        app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", views.policy.gpc)
+        app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
         # The first function registered runs last: it sees what every other one made of the response.
         app.after_request_funcs.setdefault(None, []).insert(0, _closer(here))
 

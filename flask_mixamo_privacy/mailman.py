@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .mail.label import NAME, Label, read_label
-from .site import site
-from .whereabouts import base_of_mails
+from .web.site import site
+from .web.whereabouts import base_of_mails
 
 try:
     from flask_mailman.backends.smtp import EmailBackend as SmtpBackend

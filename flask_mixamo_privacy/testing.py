@@ -16,16 +16,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from .consent import CHOICES, Choice
-from .rights.moments import DAY, today
-from .scan.markup import Piece, of_markup
-from .scan.rules import Rules
-from .scan.sources import own_hosts
-from .scan.trace import Load, Place, Trace, host_in
-from .site import Site, site
+from .audit.source.markup import Piece, of_markup
+from .audit.source.rules import Rules
+from .audit.source.sources import own_hosts
+from .audit.source.trace import Load, Place, Trace, host_in
+from .consent.consent import CHOICES, Choice
+from .storage.moments import DAY, today
+from .web.site import Site, site
 
 if TYPE_CHECKING:
-    from .audit.report import Report
+    from .audit.browser.report import Report
 
 _LINK = re.compile(r"<([^>]*)>[^,]*\brel=\"?(?:preload|modulepreload|preconnect|dns-prefetch|prefetch|stylesheet)")
 
@@ -73,8 +73,9 @@ def privacy_audit(app: Flask) -> Callable[..., Report]:
 
     def look(*, baseline: str | Path | None = None, **options: Any) -> Report:
         __tracebackhide__ = True
-        from .audit import audit, terminal  # no other test needs these
-        from .audit.baseline import hold, read
+        from .audit.browser import terminal  # no other test needs these
+        from .audit.browser.audit_main import audit
+        from .audit.browser.baseline import hold, read
 
         report = audit(app, **options)
         if baseline is not None:

@@ -8,11 +8,11 @@ from flask import after_this_request, current_app, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from .collection import declared_point, open_form
-from .given import Given
-from .refusing import NotCollected, answer_to, problems_answered
-from .sifting import empty
-from .taking import Taking
+from .collection.given import Given
+from .collection.taking import Taking
+from .web.collection import declared_point, open_form
+from .web.refusing import NotCollected, answer_to, problems_answered
+from .web.sifting import empty
 
 try:
     from flask_wtf import FlaskForm

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import sqlalchemy as sa
 from machine import Machine, run
 
-from flask_mixamo_privacy.chain import BEGINNING, Chain, Head
-from flask_mixamo_privacy.ledger import Ledger
+from flask_mixamo_privacy.ledger.chain import BEGINNING, Chain, Head
+from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.tracking import schema
 from flask_mixamo_privacy.tracking.store import Store
 
@@ -80,8 +80,8 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "a replay that marks no tombstone as unclean": ("tracking.store.Store.bury", tombstones_stay_clean),
     "a replay that ignores age": ("rights.replay.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
     "an erasure that leaves a kept segment": ("tracking.scrubbing._scrub_segment", _none),
-    "a withdrawal that is lost": ("ledger.Ledger.append_or_wait", withdrawal_is_lost),
-    "a link of the chain skipped when keys rotate": ("chain.Chain.link", link_is_skipped),
+    "a withdrawal that is lost": ("ledger.ledger.Ledger.append_or_wait", withdrawal_is_lost),
+    "a link of the chain skipped when keys rotate": ("ledger.chain.Chain.link", link_is_skipped),
     "a loader that looks at no tombstone": ("tracking.store.Store.add", loader_looks_at_no_tombstone),
     "opt-outs that are not replayed": ("mail.marketing.Marketing.replay", _none),
     "accepted licences that are not replayed": ("rights.standings.Standings.forget_again", _none),

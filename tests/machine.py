@@ -28,9 +28,9 @@ from people import SUBJECTS, Account, Base, Letter, People, policy
 from sqlalchemy.orm import Session
 
 from conftest import Tiny, choose, cookie
-from flask_mixamo_privacy.chain import BEGINNING
-from flask_mixamo_privacy.current import exchange
-from flask_mixamo_privacy.verification import verify
+from flask_mixamo_privacy.ledger.chain import BEGINNING
+from flask_mixamo_privacy.ledger.verification import verify
+from flask_mixamo_privacy.web.current import exchange
 
 EMAILS = ("quixote@shop.example", "xylophone@shop.example", "zeppelin@shop.example")
 COOKIES = ("privacy_consent", "privacy_visitor", "privacy_choices")
@@ -338,7 +338,7 @@ class Machine(RuleBasedStateMachine):
         """Crash before the response: the visitor has not decided, and the log continues as before."""
         self.later()
         kept = dict(self.cookies[number])
-        with self.killed_at("ledger.Ledger._write"):
+        with self.killed_at("ledger.ledger.Ledger._write"):
             try:
                 self.visit(number, lambda client: choose(client, "accept_all"))
             except KeyboardInterrupt:

@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_mixamo_privacy.declaration import built_in
-from flask_mixamo_privacy.model import Policy
-from flask_mixamo_privacy.period import Period
-from flask_mixamo_privacy.policy import Contact, Field, Requests
+from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.policy.model import Policy
+from flask_mixamo_privacy.policy.period import Period
+from flask_mixamo_privacy.policy.policy import Contact, Field, Requests
 
 FIELDS = (
     Field("email", "identifying", "Your address."),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flask_mixamo_privacy.declaration import built_in
-from flask_mixamo_privacy.model import Policy
-from flask_mixamo_privacy.policy import Cookie, Purpose, Service
+from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.policy.model import Policy
+from flask_mixamo_privacy.policy.policy import Cookie, Purpose, Service
 
 MEDIA = Purpose("media", "Media", "Films and maps from elsewhere.")
 

@@ -6,7 +6,7 @@ import pytest
 from logins import entered, with_logins
 
 from conftest import in_a_thread
-from flask_mixamo_privacy.access import admit, staff_only
+from flask_mixamo_privacy.web.access import admit, staff_only
 
 
 @pytest.fixture

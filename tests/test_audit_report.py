@@ -4,12 +4,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from flask_mixamo_privacy.audit import baseline, terminal
-from flask_mixamo_privacy.audit.evidence import Place
-from flask_mixamo_privacy.audit.finding import CODES, Told, gather
-from flask_mixamo_privacy.audit.page import as_html
-from flask_mixamo_privacy.audit.report import Picture, Report
-from flask_mixamo_privacy.audit.trouble import CouldNotLook
+from flask_mixamo_privacy.audit.browser import baseline, terminal
+from flask_mixamo_privacy.audit.browser.evidence import Place
+from flask_mixamo_privacy.audit.browser.finding import CODES, Told, gather
+from flask_mixamo_privacy.audit.browser.page import as_html
+from flask_mixamo_privacy.audit.browser.report import Picture, Report
+from flask_mixamo_privacy.audit.browser.trouble import CouldNotLook
 
 FILM, HOME = Place("/film", "rejected"), Place("/", "no choice", "staff")
 TOLD = [

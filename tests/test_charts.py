@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from flask_mixamo_privacy import charts
-from flask_mixamo_privacy.tracking.reports import OTHER, Column, Report, Window
+from flask_mixamo_privacy.reports import charts
+from flask_mixamo_privacy.reports.reports import OTHER, Column, Report, Window
 
 TEXT, VIEWS = Column("page", "Page", "text"), Column("views", "Views")
 

@@ -117,7 +117,7 @@ def test_choices_that_nearly_fill_their_cookie_do_not_prevent_a_grant(tiny, monk
     visitor = tiny().visitor()
     visitor.get("/theme/dark")
     before = cookie(visitor, "privacy_choices")
-    monkeypatch.setattr("flask_mixamo_privacy.cookies._LONGEST_CHOICES", len(before))
+    monkeypatch.setattr("flask_mixamo_privacy.web.cookies._LONGEST_CHOICES", len(before))
     assert choose(visitor, "accept_all").status_code == 303
     assert visitor.get("/privacy/state.json").json["granted"] == ["necessary", "statistics", "customisation"]
     assert cookie(visitor, "privacy_choices") == before

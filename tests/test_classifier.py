@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from letters import BEARER, FAILED, PASSED, PLACE, TOKEN, action, decided, letter, report
 
-from flask_mixamo_privacy.language import SHIPPED, language
+from flask_mixamo_privacy.i18n.language import SHIPPED, language
 from flask_mixamo_privacy.mail.verdict import Act
 from flask_mixamo_privacy.mail.words import words
 

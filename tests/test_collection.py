@@ -10,7 +10,7 @@ from forms import POINTS, RECIPIENTS, add_form, born, hidden, policy, send, with
 
 from conftest import in_a_thread
 from flask_mixamo_privacy.errors import LedgerUnavailable, OtherPurpose, UndeclaredCollection, UndeclaredField
-from flask_mixamo_privacy.language import language
+from flask_mixamo_privacy.i18n.language import language
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from conftest import choose, cookie
 from flask_mixamo_privacy import Policy, Purpose
-from flask_mixamo_privacy.consent import BadRecord, Record, decide, refusal
-from flask_mixamo_privacy.consent import choose as decision_of
-from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.consent.consent import BadRecord, Record, decide, refusal
+from flask_mixamo_privacy.consent.consent import choose as decision_of
 from flask_mixamo_privacy.errors import UndeclaredPurpose
+from flask_mixamo_privacy.policy.declaration import built_in
 
 TODAY = 20_000
 BUILT_IN = built_in()

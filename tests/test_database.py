@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from flask_mixamo_privacy.database import Database
 from flask_mixamo_privacy.errors import PrivacyError
+from flask_mixamo_privacy.storage.database import Database
 
 TABLES = sa.MetaData()
 NUMBERS = sa.Table("numbers", TABLES, sa.Column("number", sa.Integer))
@@ -42,7 +42,7 @@ def test_the_first_request_waits_while_another_creates_the_file(path):
 
 
 def test_a_file_that_stays_locked_is_an_error_in_the_end(path, monkeypatch):
-    monkeypatch.setattr("flask_mixamo_privacy.database._WAIT_MS", 20)
+    monkeypatch.setattr("flask_mixamo_privacy.storage.database._WAIT_MS", 20)
     with sqlite3.connect(path) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(PrivacyError, match=r"The numbers could not be read: .*database is locked"):

@@ -6,10 +6,11 @@ import re
 import pytest
 
 from conftest import choose, cookie, in_a_thread
-from flask_mixamo_privacy import signals, wording
-from flask_mixamo_privacy.declaration import built_in
-from flask_mixamo_privacy.language import language
-from flask_mixamo_privacy.policy import Banner
+from flask_mixamo_privacy import signals
+from flask_mixamo_privacy.consent import wording
+from flask_mixamo_privacy.i18n.language import language
+from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.policy.policy import Banner
 
 BUILT_IN, ENGLISH = built_in(), language("en")
 

@@ -8,8 +8,8 @@ import pytest
 
 from conftest import choose
 from example_site import create_app
-from flask_mixamo_privacy.crowd import ROBOTS, Crowd
-from flask_mixamo_privacy.current import NOW
+from flask_mixamo_privacy.cli.crowd import ROBOTS, Crowd
+from flask_mixamo_privacy.web.current import NOW
 
 END = 1778241600.0  # 2026-05-08T12:00:00Z
 DAY = 86400
@@ -85,7 +85,7 @@ def test_no_loader_sees_incomplete_demo_data(tiny, clock, monkeypatch):
     """The log is written in a temporary folder until it is complete. The folder is then removed."""
     site, seen = tiny(), []
     runtime = site.privacy.site(site.app)
-    monkeypatch.setattr("flask_mixamo_privacy.demo.Player.play", lambda *_: seen.append(runtime.log.folder))
+    monkeypatch.setattr("flask_mixamo_privacy.cli.demo.Player.play", lambda *_: seen.append(runtime.log.folder))
     play(site)
     assert seen and not [folder for folder in seen if folder == runtime.settings.log_dir]
     assert runtime.log.folder == runtime.settings.log_dir and not [name for name in site.files() if "demo-" in name]

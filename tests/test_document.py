@@ -14,12 +14,12 @@ from markupsafe import escape
 from test_declaration import FULL
 
 from flask_mixamo_privacy import Policy, Privacy
-from flask_mixamo_privacy.checks import FIELD_KINDS
-from flask_mixamo_privacy.declaration import read
-from flask_mixamo_privacy.derivation import derive
-from flask_mixamo_privacy.language import language
-from flask_mixamo_privacy.period import Period
-from flask_mixamo_privacy.policy import (
+from flask_mixamo_privacy.i18n.language import language
+from flask_mixamo_privacy.policy.checks import FIELD_KINDS
+from flask_mixamo_privacy.policy.declaration import read
+from flask_mixamo_privacy.policy.derivation import derive
+from flask_mixamo_privacy.policy.period import Period
+from flask_mixamo_privacy.policy.policy import (
     LOADS,
     LOG_FIELDS,
     CollectionPoint,
@@ -36,7 +36,7 @@ from flask_mixamo_privacy.policy import (
     Retention,
     Service,
 )
-from flask_mixamo_privacy.promises import PROMISES
+from flask_mixamo_privacy.policy.promises import PROMISES
 
 COUNTRIES = {"DE": "Germany", "FR": "France", "JP": "Japan", "US": "United States"}
 LOGGED = {

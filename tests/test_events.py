@@ -9,7 +9,7 @@ from flask import Response
 from conftest import choose, cookie
 from flask_mixamo_privacy import current_visitor
 from flask_mixamo_privacy.errors import EventError
-from flask_mixamo_privacy.rights.moments import timestamp
+from flask_mixamo_privacy.storage.moments import timestamp
 from flask_mixamo_privacy.tracking.events import FIELDS, collect, needs
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from click import Context
 
-from flask_mixamo_privacy.cli import COMMANDS, privacy
+from flask_mixamo_privacy.cli import privacy
+from flask_mixamo_privacy.cli.group import COMMANDS
 
 PACKAGE = "flask_mixamo_privacy"
 SERVE = """

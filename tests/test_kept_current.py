@@ -12,10 +12,10 @@ import pytest
 from test_publishing import END, PUBLISHED, SIX, published, views
 
 from flask_mixamo_privacy.errors import StoreUnavailable
+from flask_mixamo_privacy.reports.reports import ALL, Window
+from flask_mixamo_privacy.reports.tally import COUNTED, Columns
 from flask_mixamo_privacy.tracking import loader
-from flask_mixamo_privacy.tracking.reports import ALL, Window
 from flask_mixamo_privacy.tracking.store import COLUMNS
-from flask_mixamo_privacy.tracking.tally import COUNTED, Columns
 from traffic import FIRST, Kept, traffic
 
 

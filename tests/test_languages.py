@@ -12,10 +12,10 @@ from babel.messages.pofile import read_po
 from flask_babel import Babel
 
 import flask_mixamo_privacy
-from flask_mixamo_privacy.assets import folder
-from flask_mixamo_privacy.declaration import START
-from flask_mixamo_privacy.language import SHIPPED, WHOLE, direction, language
-from flask_mixamo_privacy.policy import Banner
+from flask_mixamo_privacy.i18n.language import SHIPPED, WHOLE, direction, language
+from flask_mixamo_privacy.policy.declaration import START
+from flask_mixamo_privacy.policy.policy import Banner
+from flask_mixamo_privacy.web.assets import folder
 
 PACKAGE = Path(flask_mixamo_privacy.__file__).parent
 CATALOGUES = [(f"{code}.po", "visitor.pot") for code in SHIPPED if code != "en"]
@@ -26,7 +26,7 @@ OTHERS = [code for code in SHIPPED if code != "en"]
 @cache
 def messages(name):
     """Return the translations of a catalogue, and its fuzzy messages."""
-    with (PACKAGE / "translations" / name).open("rb") as file:
+    with (PACKAGE / "i18n" / "translations" / name).open("rb") as file:
         found = [message for message in read_po(file) if message.id]
     return {m.id: m.string for m in found}, {m.id for m in found if m.fuzzy}
 
@@ -53,7 +53,7 @@ def test_a_catalogue_has_every_placeholder(name, template):
 #: Modules that hold catalogue sentences in constants.
 HELD = {("views", f"{name}.py") for name in ("consent", "decision", "me", "receipt", "requests")} | {
     ("rights", "people.py"),
-    ("flask_mixamo_privacy", "refusing.py"),
+    ("web", "refusing.py"),
 }
 
 

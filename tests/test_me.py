@@ -6,7 +6,7 @@ import re
 import pytest
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.keys import Keys
+from flask_mixamo_privacy.storage.keys import Keys
 
 KEYS = {"test": "sixteen characters or more"}
 COOKIES = ("privacy_consent", "privacy_visitor", "privacy_choices")

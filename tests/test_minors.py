@@ -11,9 +11,9 @@ import pytest
 from forms import born, policy, send, with_forms
 
 from conftest import choose, cookie
-from flask_mixamo_privacy import age
-from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.collection import age
 from flask_mixamo_privacy.errors import BirthDateSeen, RightsUnavailable
+from flask_mixamo_privacy.policy.declaration import built_in
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -4,8 +4,8 @@ import pytest
 from flask import render_template_string
 
 from conftest import choose
-from flask_mixamo_privacy import assets
 from flask_mixamo_privacy.errors import UndeclaredPurpose
+from flask_mixamo_privacy.web import assets
 
 
 def test_the_banner_is_shown_only_to_visitors_to_ask(tiny):
@@ -96,7 +96,7 @@ def test_promise_18_the_settings_are_linked_from_the_policy_page_too(tiny):
 
 def test_promise_2_the_policy_page_lists_what_is_declared(tiny):
     """Purposes, cookies and retention are listed; the provider only if it is looked up."""
-    from flask_mixamo_privacy.declaration import built_in
+    from flask_mixamo_privacy.policy.declaration import built_in
 
     text = tiny().visitor().get("/privacy/").text
     policy = built_in()

@@ -5,7 +5,14 @@ import stat
 
 import pytest
 
-from flask_mixamo_privacy.pending import append_private, create_private, lock_now, open_private, replace_private, try_lock
+from flask_mixamo_privacy.storage.pending import (
+    append_private,
+    create_private,
+    lock_now,
+    open_private,
+    replace_private,
+    try_lock,
+)
 
 
 def mode_of(path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_mixamo_privacy.promises import PROMISES
+from flask_mixamo_privacy.policy.promises import PROMISES
 
 _TESTS = "\n".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
 _SHOWN = {int(number) for number in re.findall(r"^ *(?:async )?def test_promise_0?(\d+)_", _TESTS, re.MULTILINE)}

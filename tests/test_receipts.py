@@ -8,9 +8,9 @@ import pytest
 from sites import with_services
 
 from conftest import choose, cookie
-from flask_mixamo_privacy import wording
-from flask_mixamo_privacy.declaration import built_in
-from flask_mixamo_privacy.language import language
+from flask_mixamo_privacy.consent import wording
+from flask_mixamo_privacy.i18n.language import language
+from flask_mixamo_privacy.policy.declaration import built_in
 
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
 FIELDS = {

@@ -2,12 +2,12 @@
 
 import pytest
 
-from flask_mixamo_privacy.consent import Record, choose, decide
-from flask_mixamo_privacy.declaration import built_in
+from flask_mixamo_privacy.consent.consent import Record, choose, decide
+from flask_mixamo_privacy.consent.leftovers import DecisionRecorder
 from flask_mixamo_privacy.errors import LedgerUnavailable
-from flask_mixamo_privacy.keys import Keys
-from flask_mixamo_privacy.ledger import Ledger
-from flask_mixamo_privacy.leftovers import DecisionRecorder
+from flask_mixamo_privacy.ledger.ledger import Ledger
+from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.storage.keys import Keys
 
 POLICY, KEYS = built_in(), Keys({"first": "a secret"}, "")
 VISITOR, NOON = "a-visitor-id", "2026-05-08T12:00:00.000Z"

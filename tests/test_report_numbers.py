@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flask_mixamo_privacy.tracking.reports import ALL, NAMES, OTHER, UNKNOWN, Window
-from flask_mixamo_privacy.tracking.windows import UNITS, week_of
+from flask_mixamo_privacy.reports.reports import ALL, NAMES, OTHER, UNKNOWN, Window
+from flask_mixamo_privacy.reports.windows import UNITS, week_of
 from traffic import FIRST, Kept, traffic
 
 Counted = list[tuple[Any, str]]  # (row, visitor), one per event

@@ -10,12 +10,12 @@ import pytest
 from logins import entered, with_logins
 
 from conftest import choose
-from flask_mixamo_privacy.assets import build
-from flask_mixamo_privacy.language import WHOLE, language
-from flask_mixamo_privacy.spreadsheet import as_csv
-from flask_mixamo_privacy.tracking.reports import NAMES, Column, Report, Window
-from flask_mixamo_privacy.tracking.shapes import SERIES, SHAPES
-from flask_mixamo_privacy.views.reports import SECTIONS
+from flask_mixamo_privacy.i18n.language import WHOLE, language
+from flask_mixamo_privacy.reports.reports import NAMES, Column, Report, Window
+from flask_mixamo_privacy.reports.shapes import SERIES, SHAPES
+from flask_mixamo_privacy.reports.spreadsheet import as_csv
+from flask_mixamo_privacy.web.assets import build
+from flask_mixamo_privacy.web.views.reports import SECTIONS
 
 DAY = 86400
 PATHS = ["/privacy/reports", "/privacy/reports/pages.csv", "/privacy/reports/pages.json"]

@@ -387,8 +387,8 @@ def test_only_declared_fields_are_recorded(tiny):
     """Pages or data that the policy does not declare are not recorded from a browser."""
     from dataclasses import replace
 
-    from flask_mixamo_privacy.declaration import built_in
-    from flask_mixamo_privacy.policy import Log
+    from flask_mixamo_privacy.policy.declaration import built_in
+    from flask_mixamo_privacy.policy.policy import Log
 
     site = tiny(PRIVACY_POLICY=replace(built_in(), log=Log(fields=("browser",))))
     report(consenting_visitor(site), click(page="/other", previous="/", data={"to": "/other"}))

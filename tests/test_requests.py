@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from people import Account, Order, policy
 
-from flask_mixamo_privacy.language import WHOLE, language
+from flask_mixamo_privacy.i18n.language import WHOLE, language
 from flask_mixamo_privacy.rights import book
 from flask_mixamo_privacy.signals import SIGNALS_OF_REQUESTS
 

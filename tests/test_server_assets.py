@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_mixamo_privacy.assets import NAMES, Assets
 from flask_mixamo_privacy.errors import PrivacyError
+from flask_mixamo_privacy.web.assets import NAMES, Assets
 
 
 def is_whole(path: Path) -> bool:
@@ -120,7 +120,7 @@ def test_a_shared_temporary_folder_is_used_only_if_the_user_owns_it(tiny, tmp_pa
 
 def test_an_error_for_a_missing_folder_names_both_places(monkeypatch, tmp_path):
     """The error of an incomplete installation lists the folders that were searched."""
-    from flask_mixamo_privacy import assets
+    from flask_mixamo_privacy.web import assets
 
     assets.folder.cache_clear()
     monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "site-packages" / "flask_mixamo_privacy")

@@ -12,10 +12,10 @@ from sites import with_services
 
 from conftest import choose, cookie
 from flask_mixamo_privacy import Policy, Purpose, current_consent, signals
-from flask_mixamo_privacy.consent import Record, decide
-from flask_mixamo_privacy.consent import choose as decision_of
+from flask_mixamo_privacy.consent.consent import Record, decide
+from flask_mixamo_privacy.consent.consent import choose as decision_of
 from flask_mixamo_privacy.errors import PolicyError, UndeclaredService
-from flask_mixamo_privacy.policy import Cookie, Service
+from flask_mixamo_privacy.policy.policy import Cookie, Service
 
 POLICY, TODAY = with_services(), 20_000
 NOBODY = decide(POLICY, None, gpc=False)
@@ -198,8 +198,8 @@ def test_the_settings_page_lists_services_under_their_purpose(tiny):
 
 def test_the_text_shown_has_the_services_titles():
     """A renamed service makes a different text."""
-    from flask_mixamo_privacy import wording
-    from flask_mixamo_privacy.language import language
+    from flask_mixamo_privacy.consent import wording
+    from flask_mixamo_privacy.i18n.language import language
 
     assert '"services":["Film","Map"]' in wording.settings(POLICY, language("en")).body
 

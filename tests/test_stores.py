@@ -14,8 +14,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scop
 from conftest import in_a_thread
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.errors import StoreError
-from flask_mixamo_privacy.period import Period
-from flask_mixamo_privacy.policy import Field
+from flask_mixamo_privacy.policy.period import Period
+from flask_mixamo_privacy.policy.policy import Field
 
 ADA = "ada@shop.example"
 

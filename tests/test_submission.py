@@ -5,16 +5,16 @@ import json
 import pytest
 from forms import policy
 
+from flask_mixamo_privacy.collection.given import Sent
+from flask_mixamo_privacy.collection.notices import point_of
+from flask_mixamo_privacy.collection.taking import Problem, SubmissionServices, Taking
 from flask_mixamo_privacy.errors import LedgerUnavailable, RightsUnavailable
-from flask_mixamo_privacy.given import Sent
-from flask_mixamo_privacy.keys import Keys
-from flask_mixamo_privacy.ledger import Ledger
+from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.mail.marketing import Marketing
-from flask_mixamo_privacy.notices import point_of
-from flask_mixamo_privacy.pending import Pending
 from flask_mixamo_privacy.rights.minors import Minors
 from flask_mixamo_privacy.rights.standings import Standings
-from flask_mixamo_privacy.taking import Problem, SubmissionServices, Taking
+from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.pending import Pending
 
 ADA = "ada@shop.example"
 POLICY = policy()

@@ -8,7 +8,7 @@ import brotli
 import pytest
 
 from conftest import choose
-from flask_mixamo_privacy.assets import TRACKER, build
+from flask_mixamo_privacy.web.assets import TRACKER, build
 
 ADDRESS = re.compile(r'<script src="(/privacy/tracker\.js\?v=[0-9a-f]{10}&amp;for=[\w-]{2})" defer></script>')
 
@@ -78,8 +78,8 @@ def test_the_tracker_is_linked_beside_a_banner_for_a_new_purpose(tiny):
     """A new purpose is asked for, and the grant of statistics stays."""
     from dataclasses import replace
 
-    from flask_mixamo_privacy.declaration import built_in
-    from flask_mixamo_privacy.policy import Purpose
+    from flask_mixamo_privacy.policy.declaration import built_in
+    from flask_mixamo_privacy.policy.policy import Purpose
 
     visitor = consenting_visitor(tiny())
     more = Purpose("media", title="Media", description="Videos.", basis="consent")

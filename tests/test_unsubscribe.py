@@ -9,7 +9,7 @@ import pytest
 from flask_wtf import CSRFProtect
 from posting import ADA, BASE, Shop
 
-from flask_mixamo_privacy.language import SHIPPED, language
+from flask_mixamo_privacy.i18n.language import SHIPPED, language
 from flask_mixamo_privacy.mail.tokens import LENGTH
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -189,7 +189,7 @@ def test_promise_26_a_failed_opt_out_is_answered_503(shop):
 @pytest.mark.parametrize("data", [ONE_CLICK, {"undo": "1"}])
 def test_promise_26_an_invalid_token_gets_the_same_answer_while_the_database_is_unavailable(tiny, monkeypatch, data):
     """The answer is the same if reading or writing fails."""
-    monkeypatch.setattr("flask_mixamo_privacy.database._WAIT_MS", 20)
+    monkeypatch.setattr("flask_mixamo_privacy.storage.database._WAIT_MS", 20)
     with Shop(tiny) as shop:
         shop.privacy.opt_in(ADA)
         paths = [f"/privacy/unsubscribe/{token}" for token in (shop.token(), "a" * LENGTH)]

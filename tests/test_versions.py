@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from flask import Flask
 
 from conftest import choose
-from flask_mixamo_privacy import Privacy, wording
-from flask_mixamo_privacy.declaration import START
-from flask_mixamo_privacy.language import WHOLE, language
+from flask_mixamo_privacy import Privacy
+from flask_mixamo_privacy.consent import wording
+from flask_mixamo_privacy.i18n.language import WHOLE, language
+from flask_mixamo_privacy.policy.declaration import START
 
 TITLE = 'title = "Statistics"'
 RECIPIENT = """

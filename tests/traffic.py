@@ -8,15 +8,15 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from flask_mixamo_privacy.keys import Keys
-from flask_mixamo_privacy.pending import Pending
+from flask_mixamo_privacy.reports.published import Publisher, no_decisions
+from flask_mixamo_privacy.reports.rebuilding import Rebuilder
+from flask_mixamo_privacy.reports.reports import Reports
+from flask_mixamo_privacy.reports.windows import Calendar
+from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.pending import Pending
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
-from flask_mixamo_privacy.tracking.published import Publisher, no_decisions
-from flask_mixamo_privacy.tracking.rebuilding import Rebuilder
-from flask_mixamo_privacy.tracking.reports import Reports
 from flask_mixamo_privacy.tracking.store import Store
-from flask_mixamo_privacy.tracking.windows import Calendar
 
 KEYS = {"test": "sixteen characters or more"}
 FIRST = date(2026, 4, 20)  # a Monday, in a month whose last week belongs to two months

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..pending import make_private_folder, replace_private
-from ..period import Period
-from ..rights.moments import DAY, now
+from ..policy.period import Period
+from ..storage.moments import DAY, now
+from ..storage.pending import make_private_folder, replace_private
 
 _END = ".eml"
 

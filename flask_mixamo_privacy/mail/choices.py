@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..database import Database, rewrite_rows
 from ..errors import KeyMissing, RightsUnavailable
+from ..storage.database import Database, rewrite_rows
 from .tokens import list_mark
 
 EVERYTHING = ""  # the list that stands for all of them

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 
-from ..rights.subjects import email_of
+from ..storage.subjects import email_of
 from .authentication import verdict
 from .automatic import is_automatic, is_bounce, is_of_apple_mail, wants_no_answer
 from .feedback import COUNTS, Report, report_of

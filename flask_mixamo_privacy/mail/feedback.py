@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from email.message import Message
 
-from ..rights.subjects import email_of
+from ..storage.subjects import email_of
 from .reading import addresses, header, headers, legible, read
 
 #: Types that say a person wants no more of it; "opt-out" and "opt-out-list" are registered beside those of RFC 5965.

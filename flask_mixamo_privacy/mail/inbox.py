@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 from ..errors import PrivacyError
 from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
-from ..rights.moments import later, timestamp
+from ..storage.moments import later, timestamp
 from ..tracking.addresses import printable
 from .aside import Aside
 from .boxes import Found

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import KeyMissing, RequestError, RightsUnavailable
-from ..keys import Keys
-from ..ledger import Ledger, ShownText, detail_of, hashes_of, is_of_a_person
-from ..model import Policy
-from ..rights.moments import timestamp
+from ..ledger.ledger import Ledger, ShownText, detail_of, hashes_of, is_of_a_person
+from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
-from ..rights.subjects import email_of
+from ..storage.keys import Keys
+from ..storage.moments import timestamp
+from ..storage.subjects import email_of
 from .choices import EVERYTHING, Choice, Choices
 from .decision import PURPOSE, Decision
 from .tokens import Bearer, Tokens, mark_of, named

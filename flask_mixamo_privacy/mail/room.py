@@ -8,10 +8,10 @@ from email.headerregistry import Address
 from email.utils import format_datetime, make_msgid
 
 from ..config import Settings
-from ..keys import Keys
-from ..ledger import Ledger
-from ..rights.moments import now
-from ..rights.subjects import email_of
+from ..ledger.ledger import Ledger
+from ..storage.keys import Keys
+from ..storage.moments import now
+from ..storage.subjects import email_of
 from .choices import EVERYTHING
 from .decision import Decision, checked
 from .label import Label

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from ..database import Database
 from ..errors import RightsUnavailable
+from ..storage.database import Database
 
 _tables = sa.MetaData()
 

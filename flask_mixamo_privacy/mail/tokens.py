@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..keys import Keys
-from ..rights.subjects import normalise_subject
+from ..storage.keys import Keys
+from ..storage.subjects import normalise_subject
 
 _MARK, _LIST, _SEAL = 16, 4, 8  # bytes
 LENGTH = 45  # characters: with "unsubscribe+" it fits the 64 that a mail address may have before its @ (RFC 5321)

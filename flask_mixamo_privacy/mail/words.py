@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import cache
 
-from ..language import SHIPPED, language
+from ..i18n.language import SHIPPED, language
 
 #: What people write besides the word on our own buttons, which is taken from the catalogues. What has other meanings as
 #: well, marked "=", counts where it is all that somebody wrote.

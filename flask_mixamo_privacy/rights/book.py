@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..database import Database
 from ..errors import RequestError, RightsUnavailable
-from .duration import due
-from .moments import timestamp_of
+from ..storage.database import Database
+from ..storage.duration import due
+from ..storage.moments import timestamp_of
+from ..storage.subjects import normalise_subject
 from .stores import BuiltInStore
-from .subjects import normalise_subject
 
 KINDS = ("access", "correct", "delete", "restrict", "object")
 OPEN = ("open", "verified")

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..model import Policy
-from ..policy import Field
+from ..policy.model import Policy
+from ..policy.policy import Field
 
 #: What a column of personal data is usually called, word by word.
 _PERSONAL = re.compile(

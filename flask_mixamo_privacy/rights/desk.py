@@ -8,14 +8,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from ..errors import MailError, RequestError
-from ..model import Policy
+from ..policy.model import Policy
+from ..storage.duration import days_after
+from ..storage.moments import just_after, later, now, timestamp, today
+from ..storage.subjects import is_email, normalise_subject
 from .book import CLOSED, KINDS, OPEN, Book, Request
-from .duration import days_after
 from .letters import Letter, SendLetter, to_answer, to_confirm, to_extend
-from .moments import just_after, later, now, timestamp, today
 from .people import People
 from .stores import Outcome, together
-from .subjects import is_email, normalise_subject
 
 LINK_DAYS = 7  # for which the link to confirm works, and the one to an answer twice as long
 SOON_DAYS = 7  # before it is due, a request is due soon

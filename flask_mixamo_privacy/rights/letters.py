@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..language import Language, language
+from ..i18n.language import Language, language
 from .book import Request
 
 

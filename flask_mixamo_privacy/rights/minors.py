@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..policy import Minors as Declared
-from .moments import later
+from ..policy.policy import Minors as Declared
+from ..storage.moments import later
 from .standings import MINOR, Standings
 from .stores import BuiltInStore
 

@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import StoreError
-from ..model import Policy
+from ..policy.model import Policy
+from ..storage.duration import days_after
+from ..storage.subjects import normalise_subject
 from .columns import columns_of, field_of, is_secret
-from .duration import days_after
 from .row import Row, instead_of, is_erased, says_erased
 from .stores import Done, Kept, PersonalStore
-from .subjects import normalise_subject
 
 _MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
 

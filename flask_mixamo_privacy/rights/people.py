@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..keys import Keys
-from ..ledger import Ledger
-from .moments import just_after
+from ..ledger.ledger import Ledger
+from ..storage.keys import Keys
+from ..storage.moments import just_after
+from ..storage.subjects import normalise_subject
 from .stores import BuiltInStore, Outcome, Stores
-from .subjects import normalise_subject
 
 #: What an entry of the ledger is called, by what was asked for.
 ENTRIES = {"correct": "correction", "restrict": "restriction", "object": "objection"}

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..keys import Keys
-from ..ledger import Ledger, detail_of, hashes_of, is_of_a_person
-from ..period import Period
+from ..ledger.ledger import Ledger, detail_of, hashes_of, is_of_a_person
+from ..policy.period import Period
+from ..storage.keys import Keys
+from ..storage.moments import just_after, later, now
 from ..tracking.store import Store
-from .moments import just_after, later, now
 from .people import People
 from .stores import BuiltInStore, Outcome, PersonalStore
 

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import StoreError
-from ..policy import Field, Text
+from ..policy.policy import Field, Text
+from ..storage.duration import days_after
+from ..storage.moments import today
 from .columns import is_secret
-from .duration import days_after
-from .moments import today
 from .stores import Kept
 
 #: What stands in the place of the person, in a row that stays; told apart by random letters, as some columns are unique.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ..database import Database, rewrite_rows
 from ..errors import RightsUnavailable
-from ..keys import Keys
-from .moments import timestamp
-from .subjects import normalise_subject
+from ..storage.database import Database, rewrite_rows
+from ..storage.keys import Keys
+from ..storage.moments import timestamp
+from ..storage.subjects import normalise_subject
 
 #: What stands about a known child.
 MINOR = "minor"

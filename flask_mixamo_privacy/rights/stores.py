@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..errors import StoreError
-from ..model import Policy
-from .subjects import normalise_subject, spellings_of
+from ..policy.model import Policy
+from ..storage.subjects import normalise_subject, spellings_of
 
 logger = logging.getLogger("flask_mixamo_privacy")
 

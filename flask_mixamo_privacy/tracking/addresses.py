@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
-from ..policy import host_of
+from ..policy.policy import host_of
 
 _LONGEST = 200  # characters of a path
 _SEPARATORS = re.compile(r"[-_.~+=:,;!*'() ]")

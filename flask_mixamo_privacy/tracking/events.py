@@ -12,7 +12,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 
 from ..errors import EventError
-from ..rights.moments import timestamp
+from ..storage.moments import timestamp
 from .addresses import scrub_text
 
 #: The fields of an event, in the order in which they are written.

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ..errors import EventError, ReportError
-from ..rights.moments import DAY
+from ..storage.moments import DAY
 from .addresses import scrub_path, split_referrer
 from .events import check_name, new_id, properties
 

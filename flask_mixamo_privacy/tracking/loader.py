@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 import sqlalchemy as sa
 
 from ..errors import LoaderBusy
-from ..pending import lock_now, open_private, try_lock
-from ..rights.moments import DAY
+from ..storage.moments import DAY
+from ..storage.pending import lock_now, open_private, try_lock
 from . import log, schema
 from .lines import moment_of, parse
 from .scrubbing import scrub, visitors_in

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from ..pending import try_lock
+from ..storage.pending import try_lock
 from . import log, store
 from .store import Store
 

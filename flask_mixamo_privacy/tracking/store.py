@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ..database import Database
 from ..errors import PrivacyError, StoreUnavailable
-from ..keys import Keys
-from ..pending import Pending
+from ..storage.database import Database
+from ..storage.keys import Keys
+from ..storage.pending import Pending
 from .events import FIELDS
 from .schema import cells, cursors, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
 

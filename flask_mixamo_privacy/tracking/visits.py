@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ..rights.moments import DAY
+from ..storage.moments import DAY
 
 #: Seconds without a request after which the next one starts a new visit.
 VISIT_GAP = 30 * 60

@@ -1,0 +1,1 @@
+"""The audit: a running site held against its declaration in a real browser."""

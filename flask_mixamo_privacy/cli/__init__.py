@@ -1,0 +1,5 @@
+"""``flask privacy ...``"""
+
+from .group import privacy
+
+__all__ = ["privacy"]

@@ -1,0 +1,250 @@
+"""Demo data: invented visitors whose requests go through the app itself, so that all it records is real."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from html.parser import HTMLParser
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from ..storage.pending import make_private_folder
+from ..tracking.log import SUFFIX, Log
+from ..web.current import NOW
+from ..web.site import Site
+from .crowd import Arrival, Person, by_rank
+
+_SHOWN = re.compile(r'name="shown" value="([^"]*)"')  # the banner's words, by the field that names them
+_MOST_PAGES = 400  # of a site that are remembered
+_CHOICES = {"accepts": ("accept_all",), "counts": ("save", "statistics"), "refuses": ("reject_all",)}
+
+
+class Form(NamedTuple):
+    """A form that the site lets the demo play with: ``<form data-privacy-demo>``."""
+
+    action: str
+    fields: list[tuple[str, str]]
+    buttons: list[tuple[str, str]]
+
+
+class Sight(HTMLParser):
+    """What somebody sees of a page and can press: links within the site and out of it, forms to play with."""
+
+    def __init__(self, html: str, address: str, prefix: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.exits: list[str] = []
+        self.forms: list[Form] = []
+        self._address, self._prefix = address, prefix
+        self._form: Form | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {name: value or "" for name, value in attrs}
+        if tag == "a" and "href" in said:
+            self._link(urljoin(self._address, said["href"]))
+        elif tag == "form":
+            self._form = Form(said.get("action", ""), [], []) if "data-privacy-demo" in said else None
+        elif tag in ("input", "button") and said.get("name"):
+            self._field(tag, said)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form" and self._form is not None:
+            self.forms.append(self._form)
+            self._form = None
+
+    def _field(self, tag: str, said: dict[str, str]) -> None:
+        if self._form is not None:
+            held = self._form.buttons if tag == "button" else self._form.fields
+            held.append((said["name"], said.get("value", "")))
+
+    def _link(self, address: str) -> None:
+        there, here = urlsplit(address), urlsplit(self._address)
+        if there.netloc != here.netloc:
+            if there.scheme in ("http", "https"):
+                self.exits.append(f"{there.scheme}://{there.netloc}{there.path}")
+        elif not f"{there.path}/".startswith(f"{self._prefix}/"):
+            found = f"{there.path}?{there.query}" if there.query else there.path
+            if found not in self.links:
+                self.links.append(found)
+
+
+class Player:
+    """Plays one visit after another against an app."""
+
+    def __init__(self, app: Flask, here: Site, seed: int) -> None:
+        self._app, self._prefix = app, here.settings.url_prefix
+        secure = here.settings.cookie_secure or app.config["PREFERRED_URL_SCHEME"] == "https"
+        self._base = f"{'https' if secure else 'http'}://{app.config['SERVER_NAME'] or 'localhost'}"
+        self._chance = Random(seed)  # noqa: S311 — invented people need no secrets
+        self._clients: dict[int, FlaskClient] = {}
+        self._sights: dict[str, Sight | None] = {}
+        self.requests = 0
+
+    def play(self, arrival: Arrival) -> None:
+        """One visit, from the first page to the last."""
+        who, at = arrival.person, arrival.at
+        client = self._clients.setdefault(who.number, self._app.test_client())
+        self._robot(client, arrival) if who.mind == "robot" else self._visit(client, arrival, Walk(self, client, who, at))
+
+    def _robot(self, client: FlaskClient, arrival: Arrival) -> None:
+        for number, path in enumerate(self._start.links[:4]):
+            self.send(client, "GET", path, arrival.person, arrival.at + number)
+
+    def _visit(self, client: FlaskClient, arrival: Arrival, walk: Walk) -> None:
+        chance, first = self._chance, "/"
+        if chance.random() < 0.45 and self._start.links:
+            first = by_rank(self._start.links, chance)
+        walk.open(first, arrival.referrer)
+        if arrival.nth == 1 and arrival.person.mind in _CHOICES:
+            walk.decide(*_CHOICES[arrival.person.mind])
+        elif arrival.nth > 2 and chance.random() < 0.03:
+            walk.decide("reject_all")
+        while walk.sight is not None and chance.random() < 0.74:
+            if walk.sight.forms and chance.random() < 0.06:
+                walk.choose(chance)
+            if not (links := walk.elsewhere()):
+                break
+            walk.follow(by_rank(sorted(links, key=self._interest), chance), chance)
+        walk.leave(chance)
+
+    def _interest(self, path: str) -> int:
+        """A page's rank in the interest of all: by its place on the pages that link to it first."""
+        return self._ranks.setdefault(path, len(self._ranks))
+
+    @cached_property
+    def _ranks(self) -> dict[str, int]:
+        return {path: rank for rank, path in enumerate(self._start.links)}
+
+    @cached_property
+    def _start(self) -> Sight:
+        client = self._app.test_client()
+        return self._sight("/", client.get("/", base_url=self._base)) or Sight("", self._base, self._prefix)
+
+    def send(self, client: FlaskClient, method: str, path: str, who: Person, at: float, **more: Any) -> Any:
+        """A request as a browser sends it, at its moment."""
+        headers = {"User-Agent": who.browser, "Accept-Language": who.language, "Sec-Fetch-Site": "same-origin"}
+        environ = {NOW: at, "REMOTE_ADDR": who.address}
+        headers |= more.pop("headers", {})
+        self.requests += 1
+        return client.open(path, base_url=self._base, method=method, headers=headers, environ_overrides=environ, **more)
+
+    def own(self, path: str) -> str:
+        """The address of a page of the extension's."""
+        return self._prefix + path
+
+    def address(self, path: str) -> str:
+        """A path with the site before it, as a browser names where it comes from."""
+        return self._base + path
+
+    def see(self, path: str, response: Any) -> Sight | None:
+        """What a page shows; read once, for it is much the same for everybody."""
+        if path not in self._sights and len(self._sights) < _MOST_PAGES:
+            self._sights[path] = self._sight(path, response)
+        return self._sights.get(path)
+
+    def _sight(self, path: str, response: Any) -> Sight | None:
+        if response.status_code != 200 or response.mimetype != "text/html":
+            return None
+        return Sight(response.text, self._base + path, self._prefix)
+
+
+class Walk:
+    """One visitor's way through one visit: where they are, what they see, and the clock that runs."""
+
+    def __init__(self, player: Player, client: FlaskClient, who: Person, at: float) -> None:
+        self._player, self._client, self._who, self._at = player, client, who, at
+        self._path, self._came = "/", at
+        self._told: list[tuple[float, dict[str, Any]]] = []
+        self._page: Any = None
+        self.sight: Sight | None = None
+
+    def open(self, path: str, referrer: str) -> None:
+        """Open a page, coming from an address."""
+        headers = {"Referer": referrer} if referrer else {}
+        self._page = self._send("GET", path, headers=headers)
+        self.sight = self._player.see(path, self._page)
+        self._path, self._came = path, self._at
+
+    def decide(self, choice: str, *purposes: str) -> None:
+        """Press a button of the banner, a few seconds later; without a script the page is loaded again."""
+        self._at += 4
+        shown = _SHOWN.search(self._page.text)
+        data = {"choice": choice, "purpose": list(purposes), "shown": shown[1] if shown else "", "next": self._path}
+        headers = {"Referer": self._player.address(self._path)} | (
+            {"Accept": "application/json"} if self._who.has_script else {}
+        )
+        self._send("POST", self._player.own("/consent"), data=data, headers=headers)
+        if not self._who.has_script:
+            self.open(self._path, self._player.address(self._path))
+
+    def choose(self, chance: Random) -> None:
+        """Press a button of a form that the site lets the demo play with."""
+        assert self.sight is not None
+        action, fields, buttons = chance.choice(self.sight.forms)
+        self._at += 5
+        data = dict([*fields, chance.choice(buttons)] if buttons else fields)
+        self._send("POST", action, data=data, headers={"Referer": self._player.address(self._path)})
+        self.open(self._path, self._player.address(self._path))
+
+    def elsewhere(self) -> list[str]:
+        """Where the links of the page lead, but for the page itself."""
+        return [link for link in self.sight.links if link != self._path] if self.sight else []
+
+    def follow(self, path: str, chance: Random) -> None:
+        """Read for a while, then press a link."""
+        self._read(chance)
+        self._tell("click", to=path.partition("?")[0])
+        self._exit()
+        self.open(path, self._player.address(self._path))
+
+    def leave(self, chance: Random) -> None:
+        """Read for a while, then go, at times by a link to another site."""
+        self._read(chance)
+        if self.sight is not None and self.sight.exits and chance.random() < 0.5:
+            self._tell("exit_link", to=chance.choice(self.sight.exits))
+        self._exit()
+        self._report()
+
+    def _read(self, chance: Random) -> None:
+        self._at += min(chance.lognormvariate(3.2, 0.9), 900)
+
+    def _exit(self) -> None:
+        self._tell("page_exit", seconds=round(self._at - self._came))
+
+    def _report(self) -> None:
+        """What the tracker, which only who allows statistics is served, brings home at the end: ages, not times."""
+        if self._who.has_script and self._who.mind in ("accepts", "counts"):
+            told = [event | {"age": round((self._at - at) * 1000)} for at, event in self._told[-100:]]
+            self._send("POST", self._player.own("/events"), json=told)
+
+    def _tell(self, kind: str, **data: object) -> None:
+        self._told.append((self._at, {"kind": kind, "page": self._path.partition("?")[0], "data": data}))
+
+    def _send(self, method: str, path: str, **more: Any) -> Any:
+        return self._player.send(self._client, method, path, self._who, self._at, **more)
+
+
+@contextmanager
+def log_aside(here: Site) -> Iterator[None]:
+    """Log into a folder of its own, so that no loader closes a day before all of it is there; then hand it over."""
+    log, folder = here.log, Path(here.settings.log_dir)
+    make_private_folder(folder)
+    with tempfile.TemporaryDirectory(prefix="demo-", dir=folder) as aside:
+        here.log = Log(aside, background=False)
+        try:
+            yield
+        finally:
+            here.log.close()
+            here.log = log
+        for segment in Path(aside).glob(f"*{SUFFIX}"):
+            os.rename(segment, folder / segment.name)

@@ -1,0 +1,107 @@
+"""``flask privacy init | check | policy ...``: the declaration and its frozen versions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import AppGroup, ScriptInfo, with_appcontext
+
+from ..audit.findings import Finding, check
+from ..audit.source.sources import scan
+from ..errors import PolicyError, SettingError
+from ..policy import declaration
+from ..policy.period import is_day
+from ..policy.versions import as_json as as_json_list
+from ..storage.moments import today
+from ..web.site import site
+from .outcomes import could_not_look, json_option, print_json
+
+
+@click.command("init")
+@click.option(
+    "--path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; beside the app by default."
+)
+@with_appcontext
+@could_not_look
+def init_command(path: Path | None) -> None:
+    """Write a commented privacy.toml to start from."""
+    target = path or Path(current_app.root_path) / declaration.NAME
+    if target.exists():
+        click.echo(f"Error: {target} is there already; it was left alone.", err=True)
+        sys.exit(2)
+    target.write_text(declaration.START.read_text(encoding="utf-8"), encoding="utf-8")
+    click.echo(f"{target} written. Next: change it, run `flask privacy check`, then `flask privacy policy freeze`.")
+
+
+@click.command("check")
+@json_option
+@click.option("--templates", is_flag=True, help="Read the site's templates, JavaScript and CSS too.")
+@click.pass_context
+@could_not_look
+def check_command(context: click.Context, as_json: bool, templates: bool) -> None:
+    """Check the declaration, its frozen versions and the app. Exit with 1 if there are errors."""
+    findings = _findings(context.ensure_object(ScriptInfo), templates)
+    if as_json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        click.echo("Nothing to mend." if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}.")
+    sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
+
+
+def _findings(script: ScriptInfo, templates: bool) -> list[Finding]:
+    """What is wrong with the declaration, be it so wrong that the app does not start, and with the site's templates."""
+    try:
+        app = script.load_app()
+    except PolicyError as error:
+        return [Finding("error", problem.key, str(problem), "") for problem in error.problems]
+    except SettingError as error:
+        return [Finding("error", error.name, str(error), "")]
+    with app.app_context():
+        return [*check(site()), *(scan(app, site()) if templates else ())]
+
+
+policy = AppGroup("policy", help="The policy's versions.")
+
+
+@policy.command("freeze")
+@click.option("--date", "day", help="The version's day; today by default.")
+@could_not_look
+def freeze_command(day: str | None) -> None:
+    """Write what the policy says now as a dated version, to be committed with the site."""
+    here = site()
+    day = day or today()
+    if not is_day(day):
+        raise click.BadParameter(f"{day!r} is no day; write it as 2026-05-08.", param_hint="--date")
+    path = here.versions.freeze(here.policy, day)
+    click.echo(f"{path} written. Commit it: it is what visitors are told from now on.")
+
+
+@policy.command("diff")
+@json_option
+@could_not_look
+def diff_command(as_json: bool) -> None:
+    """Show what the declaration says now and the newest version does not, and the other way; exit 1 if anything."""
+    here = site()
+    try:
+        found = here.versions.drift(here.policy)
+    except LookupError:
+        click.echo("Error: there is no frozen version yet; `flask privacy policy freeze` writes one.", err=True)
+        sys.exit(2)
+    if as_json:
+        print_json(as_json_list(found))
+    else:
+        for change in found:
+            click.echo(f"{'+' if change.kind == 'added' else '-'} {change.section}: {change.text}")
+    sys.exit(1 if found else 0)
+
+
+@policy.command("record")
+@could_not_look
+def record_command() -> None:
+    """Print the declaration as a record of processing (GDPR art. 30), in JSON."""
+    print_json(site().policy.as_dict(), indent=1)

@@ -1,0 +1,1 @@
+"""What comes in at a form, and what goes out."""

@@ -1,0 +1,93 @@
+"""The words at a form: what is collected there and what for, what one opts in to, which licence one accepts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from ..consent.wording import Wording, canonical_json
+from ..errors import UndeclaredCollection
+from ..i18n.language import Language, Said, language
+from ..policy.model import Policy
+from ..policy.policy import CollectionPoint
+
+
+def point_of(policy: Policy, point_id: str) -> CollectionPoint:
+    """Return the collection point of this id; raises :class:`UndeclaredCollection`."""
+    declared = {point.id: point for point in policy.collection}
+    if point_id not in declared:
+        raise UndeclaredCollection(point_id, declared)
+    return declared[point_id]
+
+
+def asked_at_a_form(policy: Policy, point: CollectionPoint) -> tuple[str, ...]:
+    """The purposes of a point that somebody signs up to there."""
+    purposes = [policy.purpose(purpose) for purpose in point.purposes]
+    return tuple(p.id for p in purposes if p.basis == "consent" and p.ask == "form")
+
+
+def only_signs_up(policy: Policy, point: CollectionPoint) -> bool:
+    """Whether a form serves nothing but what one signs up to: then sending it is the opt-in."""
+    return asked_at_a_form(policy, point) == point.purposes
+
+
+def is_public(point: CollectionPoint) -> bool:
+    """Whether others read what is given at a point."""
+    return point.public or point.id == "posting"
+
+
+def notice(policy: Policy, point: CollectionPoint, t: Language) -> Wording:
+    """The words of the notice at a form."""
+    said = {
+        "title": t.of(point.title, policy.language).text,
+        "notice": t.of(point.notice, policy.language).text,
+        "purposes": [t.of(policy.purpose(purpose).title, policy.language).text for purpose in point.purposes],
+        "required": described(policy, point.required, t),
+        "optional": described(policy, point.optional, t),
+        "public": public_words(policy, point, t),
+    }
+    return Wording(f"notice:{point.id}", t.code, canonical_json(said), mark(point))
+
+
+def opt_in(policy: Policy, point: CollectionPoint, t: Language) -> Wording:
+    """The words of the box that is ticked to opt in."""
+    said = {"label": opt_in_label(policy, point, t).text, "notice": t.of(point.notice, policy.language).text}
+    return Wording(f"opt-in:{point.id}", t.code, canonical_json(said), mark(point))
+
+
+def opt_in_label(policy: Policy, point: CollectionPoint, t: Language) -> Said:
+    return t("Yes, I want this: %(title)s", title=t.of(point.title, policy.language))
+
+
+def described(policy: Policy, names: Iterable[str], t: Language) -> list[str]:
+    """What fields are, in words; the name of one that has none."""
+    fields = {field.name: field.description for field in policy.fields}
+    return [t.of(fields[name], policy.language).text if fields.get(name) else name for name in names]
+
+
+def public_words(policy: Policy, point: CollectionPoint, t: Language) -> list[str]:
+    """What is said where others read what is given, and what is acknowledged; nothing elsewhere."""
+    if not is_public(point):
+        return []
+    own = policy.notices.postings
+    said = [] if isinstance(own, bool) else [t.of(own, policy.language).text]
+    return [*said, t("I know that everybody can read what I post here.").text]
+
+
+def mark(point: CollectionPoint) -> str:
+    """What matters to whoever reads the notice: another mark, and words shown before are no longer good."""
+    matters = [sorted(point.purposes), sorted(point.required), sorted(point.optional), is_public(point)]
+    return hashlib.sha256(canonical_json(matters).encode()).hexdigest()[:8]
+
+
+_WORDS: dict[str, Callable[[Policy, CollectionPoint, Language], Wording]] = {"notice": notice, "opt-in": opt_in}
+
+
+def unasked(policy: Policy, kind: str, point: CollectionPoint) -> Wording:
+    """The words in force, in the declaration's own language: of a program, which does not say which it was shown."""
+    return _WORDS[kind](policy, point, language(policy.language))
+
+
+def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str, t: Language) -> Wording | None:
+    """Return the text in use at a point; None if a form names another source."""
+    return _WORDS[kind](policy, point, t) if source == f"{kind}:{point.id}" else None

@@ -1,0 +1,1 @@
+"""Thirty languages: their catalogues, and who gets which."""

@@ -1,0 +1,1 @@
+"""Aggregates in which nobody can be told apart."""

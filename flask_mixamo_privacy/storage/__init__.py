@@ -1,0 +1,1 @@
+"""Databases, keys, spools and moments."""

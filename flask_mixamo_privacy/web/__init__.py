@@ -1,0 +1,1 @@
+"""Flask: one app's parts, the request at hand, template verbs and views."""

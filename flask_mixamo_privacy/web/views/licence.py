@@ -1,0 +1,90 @@
+"""The licence of a download: its text, and the form that accepts it."""
+
+from __future__ import annotations
+
+from flask import abort, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ...collection import notices
+from ...consent.wording import Wording
+from ...errors import RightsUnavailable, UndeclaredCollection
+from ..collection import open_form
+from ..current import exchange
+from ..licences import Licence, accept, is_accepted, licence_of
+from ..origin import FORM_NOT_FROM_HERE, is_same_origin, local_path
+from ..refusing import CHANGED, NOT_TAKEN, NotCollected, problems_answered
+from ..site import site
+from ..whereabouts import no_store
+from .blueprint import pages
+
+
+@pages.get("/licence/<point_id>", endpoint="licence")
+def licence(point_id: str) -> Response:
+    """The text, and a button; that it was accepted, where it was."""
+    return _page(_found(point_id))
+
+
+@pages.post("/licence/<point_id>", endpoint="accept")
+def take(point_id: str) -> Response:
+    """Accept the version that was shown. On record first; then it takes effect, and the way goes on."""
+    here, found = exchange(), _found(point_id)
+    if not is_same_origin(request):
+        return _page(found, _said(FORM_NOT_FROM_HERE), 403)
+    version = found.version(here.site.policy)
+    if request.form.get("version", version) != version:
+        return _page(found, _said(CHANGED), 409)
+    onward = local_path(request.form.get("next"))
+    try:
+        taking = open_form(found.point, "email", ("next", "version"))
+        with problems_answered(found.point):
+            taking.check()
+            taking.agree()
+            taking.record("acceptance", _words(found), version=version)
+        accept(here, found)
+    except NotCollected as error:
+        return _page(found, error.message, error.code or 400)
+    except RightsUnavailable as error:
+        here.site.failed(error, tell_tests=False)
+        return _page(found, _said(NOT_TAKEN), 503)
+    with problems_answered(found.point):
+        taking.settle()
+    return no_store(redirect(onward or url_for("mixamo_privacy.licence", point_id=found.point.id), 303))
+
+
+def _found(point_id: str) -> Licence:
+    """The licence of a point; 404 for a point that has none."""
+    here = site()
+    try:
+        point = notices.point_of(here.policy, point_id)
+    except UndeclaredCollection:
+        abort(404)
+    found = licence_of(point)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _said(message: str) -> str:
+    return exchange().language(message).text
+
+
+def _words(found: Licence) -> Wording:
+    here = exchange()
+    return Wording(f"licence:{found.point.id}", here.language.code, found.words(here.site.policy, here.language).text, "")
+
+
+def _page(found: Licence, message: str | None = None, status: int = 200) -> Response:
+    here = exchange()
+    t, policy = here.language, here.site.policy
+    words = found.words(policy, t)
+    page = render_template(
+        "mixamo_privacy/licence.html",
+        t=t,
+        title=t.of(found.point.title, policy.language),
+        point=found.point,
+        words=words,
+        paragraphs=[part.strip() for part in words.text.split("\n\n") if part.strip()],
+        accepted=message is None and is_accepted(here, found),
+        message=message,
+    )
+    return no_store(make_response(page, status))

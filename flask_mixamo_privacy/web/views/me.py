@@ -1,0 +1,129 @@
+"""What is stored about the visitor at hand, for this visitor alone, and its erasure. The signed cookies say who it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from flask import jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ...consent.consent import choose
+from ...consent.leftovers import by_kind
+from ...errors import PrivacyError
+from ..closing import carry_out
+from ..current import Exchange, exchange
+from ..gates import nonce_attribute
+from ..origin import DECISION_NOT_FROM_HERE, gone, is_same_origin, problem, removed_before, state_of
+from ..whereabouts import no_store, wants_json
+from .blueprint import pages
+from .receipt import NOT_READ, plain_page, receipt_of
+
+ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
+ERASED = "Everything that was recorded about you here is erased."
+BEING_ERASED = "Everything that was recorded about you here is being erased."
+
+
+if TYPE_CHECKING:
+    from ...tracking.footprint import Footprint
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """All that the cookies at hand lead to."""
+
+    footprint: Footprint
+    choices: dict[str, Any]
+    decided: tuple[str, str] | None  # the day of the decision, and the last on which it holds
+    receipt: dict[str, Any] | None
+
+    def __bool__(self) -> bool:
+        return bool(self.footprint.events or self.choices or self.receipt)
+
+
+@pages.get("/me", endpoint="me")
+def me() -> Response:
+    """In plain words, with the way to each switch, the receipt and the erasure."""
+    here = exchange()
+    found = _stored_if_readable(here)
+    if found is None:
+        return plain_page(ABOUT_YOU, NOT_READ, 503)
+    removed = removed_before(here)
+    page = render_template(
+        "mixamo_privacy/me.html",
+        t=here.language,
+        title=ABOUT_YOU,
+        message=_erased(here) if "erased" in request.args and not found else None,
+        stored=found,
+        policy=here.site.policy,
+        consent=here.consent,
+        removed=removed,
+        forget=by_kind(removed),
+        nonce=nonce_attribute(here),
+    )
+    return no_store(make_response(page))
+
+
+@pages.get("/me.json", endpoint="me_json")
+def me_json() -> Response:
+    """The same for a machine, with every event; what cannot be read just now is 503."""
+    here = exchange()
+    found = _stored_if_readable(here)
+    if found is None:
+        answer = jsonify(message=here.language(NOT_READ).text)
+        answer.status_code = 503
+        return no_store(answer)
+    decision = dict(zip(("day", "until"), found.decided, strict=True)) if found.decided else None
+    said = {"events": found.footprint.as_dict(), "choices": found.choices, "decision": decision, "receipt": found.receipt}
+    return no_store(jsonify({"stored": bool(found), **said, **state_of(here)}))
+
+
+@pages.post("/me/erase", endpoint="erase")
+def erase() -> Response:
+    """Withdraw every optional purpose and erase what was recorded under it, at once."""
+    here = exchange()
+    if not is_same_origin(request):
+        return problem(403, DECISION_NOT_FROM_HERE)
+    decision = choose(here.site.policy, here.consent, "reject_all", gpc=here.gpc, today=here.today)
+    carry_out(here, decision, None, source="me")
+    here.choices_out = "" if here.names.choices in here.request.cookies else None
+    if wants_json():
+        return no_store(jsonify(state_of(here) | {"message": here.language(_erased(here)).text}))
+    return no_store(redirect(url_for("mixamo_privacy.me", erased=1, **gone(decision)), 303))
+
+
+def _erased(here: Exchange) -> str:
+    """Whether it is so already; while a database is away, erasures wait for it."""
+    return BEING_ERASED if here.site.store.has_waiting else ERASED
+
+
+def _stored_if_readable(here: Exchange) -> _Stored | None:
+    """None, counted and logged, for what cannot be read just now."""
+    try:
+        return _stored(here)
+    except (PrivacyError, OSError) as error:
+        here.site.failed(error, tell_tests=False)
+        return None
+
+
+def _stored(here: Exchange) -> _Stored:
+    """Raises an error of ours, or OSError, for what cannot be read just now."""
+    from ...tracking.footprint import Footprint, footprint
+
+    record = here.look().record
+    if record is None:
+        return _Stored(Footprint(), here.choices, None, None)
+    decided = _day(record.day), _day(record.day + here.site.policy.days_of("privacy_consent") - 1)
+    if not record.receipt:
+        return _Stored(Footprint(), here.choices, decided, None)
+    entries = here.site.ledger.standing(record.receipt)
+    if entries is None:  # a grant that has ended opens nothing, whoever kept its cookies
+        return _Stored(Footprint(), {}, None, None)
+    visitor = here.known_visitor()
+    seen = footprint(visitor.id, here.site.store, here.site.settings.log_dir) if visitor is not None else Footprint()
+    return _Stored(seen, here.choices, decided, receipt_of(here, entries) if entries else None)
+
+
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()

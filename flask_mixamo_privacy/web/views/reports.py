@@ -1,0 +1,120 @@
+"""Reports for staff: a page of pictures, each with its table, and every report as CSV and JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from flask import Response, abort, jsonify, make_response, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from ...errors import StoreUnavailable
+from ..access import staff_only
+from ..current import exchange
+from ..site import Site, site
+from ..whereabouts import no_store
+from .blueprint import pages
+
+if TYPE_CHECKING:
+    from ...reports.reports import Cell, Report, Window
+
+#: The page's sections: a heading, and the reports under it.
+SECTIONS = (
+    ("Visits", ("visits", "returning", "visit_numbers", "days_between", "hours")),
+    ("Interest", ("pages", "entries", "exits")),
+    ("Coming and going", ("movement", "referrers", "exit_links", "clicks")),
+    ("Browsers and choices", ("browsers", "platforms", "providers", "choices", "changes")),
+    ("Decisions", ("decisions", "decisions_by_version", "decisions_by_locale")),
+)
+HOURS = tuple(f"{hour:02d}" for hour in range(24))
+
+
+class Totals(NamedTuple):
+    """What a window comes to, in four numbers."""
+
+    visits: Cell
+    visitors: Cell
+    views: Cell
+    consenting: float | None
+
+
+@pages.get("/reports", endpoint="reports")
+@staff_only("reports")
+def page() -> AnyResponse:
+    """Every report about one window of time, which the query names: ``window``, or the newest of a ``period``."""
+    from ...reports import charts, telling
+    from ...reports.reports import UNITS
+
+    here = exchange()
+    try:
+        window = _window(here.site)
+        found = {report.id: report for report in here.site.reports.every(window)}
+        windows = here.site.reports.windows(window.unit)
+        totals = _totals(here.site, found, window)
+    except StoreUnavailable as error:
+        here.site.failed(error, tell_tests=False)
+        abort(503, "The database of events could not be reached. Try again in a moment.")
+    rendered = render_template(
+        "mixamo_privacy/reports.html",
+        t=here.language,
+        window=window,
+        windows=windows,
+        units=UNITS,
+        totals=totals,
+        sections=[(title, [found[name] for name in names]) for title, names in SECTIONS],
+        closed=found["visits"].state == "closed",
+        min_cell=here.site.settings.min_cell,
+        rtl=here.language.dir == "rtl",
+        charts=charts,
+        telling=telling,
+        hours=HOURS,
+    )
+    return no_store(make_response(rendered))
+
+
+@pages.get("/reports/<name>.csv", endpoint="report_csv")
+@staff_only("reports")
+def csv(name: str) -> AnyResponse:
+    """One report for a spreadsheet."""
+    from ...reports.spreadsheet import as_csv
+
+    report = _report(name)
+    response = Response(as_csv(report), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{report.id}-{report.window}.csv"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return no_store(response)
+
+
+@pages.get("/reports/<name>.json", endpoint="report_json")
+@staff_only("reports")
+def json(name: str) -> AnyResponse:
+    """One report for a program."""
+    return no_store(jsonify(_report(name).as_dict()))
+
+
+def _report(name: str) -> Report:
+    from ...reports.reports import NAMES
+
+    here = site()
+    if name not in NAMES:
+        abort(404, f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
+    try:
+        return here.reports.report(name, _window(here))
+    except StoreUnavailable as error:
+        here.failed(error, tell_tests=False)
+        abort(503, "The database of events could not be reached. Try again in a moment.")
+
+
+def _window(here: Site) -> Window:
+    from ...reports import telling
+
+    try:
+        if text := request.args.get("window"):
+            return telling.window_of(here.reports, text)
+        return telling.newest(here.reports, request.args.get("period") or None)
+    except ValueError as error:
+        abort(404, str(error))
+
+
+def _totals(here: Site, found: dict[str, Report], window: Window) -> Totals:
+    visits = found["visits"]
+    return Totals(visits.total, here.reports.distinct(window), found["pages"].total, visits.consenting)
