@@ -9,7 +9,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from .figure import Figure, table
+from .budget import Figure, table
 
 NAMES = ("page", "server", "events", "loader", "reports", "decision", "sizes", "start", "journeys")
 

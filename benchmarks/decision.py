@@ -19,7 +19,7 @@ from flask_mixamo_privacy.tracking.loader import Loader
 
 from . import segment
 from .blog import blog
-from .figure import Figure
+from .budget import Figure
 from .loader import store_in
 
 _POSTS, _WARM, _ROUNDS = 150, 10, 3

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 
-from . import people
+from . import visitors
+from .budget import Figure
 from .client import Job, hammer
-from .figure import Figure
 from .server import CLIENTS, ROUNDS, SECONDS, Load, build, serving, wrk
 
 _SIDES = {"empty": "", "events": "on"}
@@ -47,7 +47,7 @@ def measure() -> list[Figure]:
         maker = build(Path(folder), "off")  # of cookies: it serves nothing
         ports = {side: running.enter_context(serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
         for side, port in ports.items():
-            _check(port, Path(folder, side), people.consented(maker), logged=side == "events")
+            _check(port, Path(folder, side), visitors.consented(maker), logged=side == "events")
             _load(port, maker, Path(folder), seconds=1)
         rounds = [{side: _load(ports[side], maker, Path(folder)) for side in _turn(n)} for n in range(ROUNDS)]
     rate = median(one["events"].rate / one["empty"].rate for one in rounds)
@@ -75,7 +75,7 @@ def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
 
 def _load(port: int, maker: Flask, folder: Path, seconds: int = SECONDS) -> Load:
     """Sixteen keep-alive clients for a few seconds, each request of another visitor in turn, each event a new one."""
-    cookies = [people.consented(maker) for _ in range(_VISITORS)]
+    cookies = [visitors.consented(maker) for _ in range(_VISITORS)]
     prefix = secrets.token_hex(4)
     body = json.dumps([{"id": f"{prefix}-@-{number}", **event} for number, event in enumerate(_EVENTS)])
     if not shutil.which("wrk"):

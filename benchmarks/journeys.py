@@ -23,7 +23,7 @@ from flask import Flask, render_template_string, request
 import flask_mixamo_privacy
 from flask_mixamo_privacy import Privacy
 
-from .figure import Figure
+from .budget import Figure
 
 PACKAGE = Path(flask_mixamo_privacy.__file__).parent
 SHOP = Path(__file__).parents[1] / "example_site" / "privacy.toml"

@@ -8,13 +8,13 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from flask_mixamo_privacy.storage.files import Pending
 from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.storage.pending import Pending
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.store import Store
 
 from . import segment
-from .figure import Figure
+from .budget import Figure
 
 _EVENTS, _RUNS = 300_000, 3
 

@@ -15,9 +15,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import create_environ
 
-from . import people
+from . import visitors
 from .blog import blog
-from .figure import Figure
+from .budget import Figure
 
 _ROUNDS, _REQUESTS, _TURN = 9, 400, 50  # a round goes through its requests in turns of 50: bare, with, bare, with
 
@@ -47,15 +47,15 @@ class Case:
 
 
 def _unseen(app: Flask, number: int) -> list[str]:
-    return [people.consented(app) for _ in range(number)]
+    return [visitors.consented(app) for _ in range(number)]
 
 
 CASES = (
-    Case("page, consent refused", lambda app, number: [people.refused(app)] * number, 1.05),
+    Case("page, consent refused", lambda app, number: [visitors.refused(app)] * number, 1.05),
     Case("page with the banner", lambda app, number: [""] * number, 1.10, banner=True),
-    Case("page, consented and logged", lambda app, number: [people.consented(app)] * number, 1.15, logged=True),
+    Case("page, consented and logged", lambda app, number: [visitors.consented(app)] * number, 1.15, logged=True),
     Case("the same, cookies not seen before", _unseen, 1.35, logged=True),
-    Case("page, forged cookie", lambda app, number: [people.FORGED] * number, None, banner=True),
+    Case("page, forged cookie", lambda app, number: [visitors.FORGED] * number, None, banner=True),
 )
 
 

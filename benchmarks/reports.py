@@ -10,15 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from flask_mixamo_privacy.cli.outcomes import without_collecting
-from flask_mixamo_privacy.reports.published import Publisher
-from flask_mixamo_privacy.reports.reports import ALL, NAMES, Reports
-from flask_mixamo_privacy.reports.windows import Calendar, Window
+from flask_mixamo_privacy.cli.common import without_collecting
+from flask_mixamo_privacy.reports.publisher import Publisher
+from flask_mixamo_privacy.reports.reports import NAMES, Reports
+from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.log import SUFFIX
 
 from . import segments
-from .figure import Figure
+from .budget import Figure
 from .loader import store_in
 
 #: Ten million take many minutes and 8 GB of disk; ``PRIVACY_BENCH_EVENTS=500000`` is a quicker look.

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from flask_mixamo_privacy.policy.policy import LOG_FIELDS
-from flask_mixamo_privacy.tracking.events import collect, new_id, properties, scene
+from flask_mixamo_privacy.policy.parts import LOG_FIELDS
+from flask_mixamo_privacy.tracking.events import Visitor, collect, new_id, properties, scene, start_id
 from flask_mixamo_privacy.tracking.log import SUFFIX
-from flask_mixamo_privacy.tracking.visits import Visitor, start_id
 
 _START = 1_778_000_000.0  # a day in May 2026
 _FIELDS = frozenset(LOG_FIELDS)

@@ -21,9 +21,9 @@ from flask import Flask
 
 from flask_mixamo_privacy import Privacy
 
-from . import people
+from . import visitors
+from .budget import Figure
 from .client import Job, hammer
-from .figure import Figure
 
 ROUNDS, SECONDS, CLIENTS = 7, 3, 16
 _SIDES = {"bare": "", "without loader": "off", "with loader": "on"}
@@ -60,9 +60,9 @@ def measure() -> list[Figure]:
         maker = build(Path(folder), "off")  # of cookies: it serves nothing
         ports = {side: running.enter_context(serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
         for side, port in ports.items():
-            _check(port, Path(folder, side), people.consented(maker), logged=side != "bare")
-            _load(port, people.consented(maker), seconds=1)
-        rounds = [{side: _load(ports[side], people.consented(maker)) for side in _turn(n)} for n in range(ROUNDS)]
+            _check(port, Path(folder, side), visitors.consented(maker), logged=side != "bare")
+            _load(port, visitors.consented(maker), seconds=1)
+        rounds = [{side: _load(ports[side], visitors.consented(maker)) for side in _turn(n)} for n in range(ROUNDS)]
     return [*_figures(rounds, "without loader"), *_figures(rounds, "with loader"), _bare(rounds)]
 
 

@@ -8,7 +8,7 @@ import brotli
 
 from flask_mixamo_privacy.web.assets import TRACKER, build
 
-from .figure import Figure
+from .budget import Figure
 
 _NAMES = ("banner.js", "banner.css")
 

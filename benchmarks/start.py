@@ -10,7 +10,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from .figure import Figure
+from .budget import Figure
 
 _ROUNDS = 15
 _CPU, _MEMORY = 1.6, 1.35  # the budgets

@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from example_site import create_app, privacy
-from flask_mixamo_privacy.audit import audit
-from flask_mixamo_privacy.audit.browser.page import as_html
+from flask_mixamo_privacy.audit.browser.crawl import audit
+from flask_mixamo_privacy.audit.browser.report import as_html
 from tests import bad_site
 
 IMAGES = Path(__file__).parent / "images"

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import database, errors, figures, headers, outbox, post, secret, visits
+from . import database, errors, figures, headers, newsletter, outbox, secret_key, visits
 from .accounts import accounts, may_look
 from .extensions import login_manager, privacy
 from .orders import orders
@@ -29,12 +29,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config or {})
     if not app.config.get("PRIVACY_SMTP_URL"):
         app.config.setdefault("PRIVACY_SEND", outbox.show)
-    app.secret_key = app.secret_key or secret.kept_in(app.instance_path)
+    app.secret_key = app.secret_key or secret_key.kept_in(app.instance_path)
     app.jinja_env.globals["figures"] = figures
     for blueprint in (shop, reviews, accounts, people, passwords, orders):
         app.register_blueprint(blueprint)
     database.init_app(app)
-    post.init_app(app)
+    newsletter.init_app(app)
     login_manager.init_app(app)
     errors.init_app(app)
     headers.init_app(app)

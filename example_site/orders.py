@@ -12,7 +12,7 @@ from flask_login import current_user, login_required
 
 from flask_mixamo_privacy import acceptance_required
 
-from . import catalogue, post
+from . import catalogue, newsletter
 from .database import session
 from .extensions import privacy
 from .forms import NO_ADDRESS, email, is_address, page, said
@@ -41,7 +41,7 @@ def order(slug: str) -> Any:
         open_session.add(made)
         open_session.flush()
         privacy.disclose("payment", made, "purchase")  # only declared fields leave: not the address of the invoice
-    post.send_receipt(made, animation.name)
+    newsletter.send_receipt(made, animation.name)
     return redirect(url_for("orders.ordered", slug=slug), 303)
 
 

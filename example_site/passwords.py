@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from werkzeug.security import generate_password_hash
 from werkzeug.wrappers import Response
 
-from . import post
+from . import newsletter
 from .database import session
 from .forms import email
 from .models import Customer
@@ -28,7 +28,7 @@ def forgotten() -> str:
         with session() as open_session:
             customer = open_session.scalar(sa.select(Customer).where(Customer.email == email()))
         if customer is not None:
-            post.send_way_back(customer, url_for("passwords.choose", token=_token(customer), _external=True))
+            newsletter.send_way_back(customer, url_for("passwords.choose", token=_token(customer), _external=True))
     return render_template("password.html", sent=request.method == "POST")
 
 

@@ -12,32 +12,31 @@ from jinja2 import Environment
 from werkzeug.wrappers import Response
 
 from . import config
-from .cli import group as cli
+from .cli import privacy as commands
 from .collection.disclosure import Fields, disclose, read
-from .collection.given import Given
-from .consent.wording import Wording
+from .collection.submission import Given
+from .consent.proof import Wording
 from .errors import AlreadyInitialised, EventError, NotInitialised
-from .mail.decision import PURPOSE, Decision
-from .mail.label import headers_of
+from .mail.outgoing import headers_of
+from .mail.preferences import PURPOSE, Decision
 from .rights.stores import PersonalStore, Register
 from .tracking.events import KINDS, check_name, properties
-from .web.closing import close
-from .web.collection import Collects
-from .web.counting import record
-from .web.current import exchange
+from .web.access import Need
+from .web.context import exchange
+from .web.forms import Collects
+from .web.http import base_of_mails
 from .web.licences import acceptance_required
-from .web.links import external_link, is_external, is_web_address
-from .web.markup import TemplateVerbs
-from .web.need import Need
-from .web.pages import Naming
-from .web.site import EXTENSION, RUNTIME, Site, site
-from .web.tags import ConsentTag
-from .web.views import blueprint as views
+from .web.page_names import Naming
+from .web.page_views import record
+from .web.response import close
+from .web.runtime import EXTENSION, RUNTIME, Site, site
+from .web.template_tags import ConsentTag, external_link, is_external, is_web_address
+from .web.templates import TemplateVerbs
+from .web.views import pages
 from .web.views.policy import gpc
-from .web.whereabouts import base_of_mails
 
 if TYPE_CHECKING:
-    from .mail.sending import Guarded
+    from .mail.outgoing import Guarded
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,9 +63,9 @@ class Privacy:
         here = app.extensions[RUNTIME] = Site(app, settings, self._stores)
         here.read_from = {name: value for name, value in app.config.items() if name.startswith("PRIVACY_")}
         app.extensions[EXTENSION] = self
-        app.register_blueprint(views.pages, url_prefix=settings.url_prefix)
+        app.register_blueprint(pages, url_prefix=settings.url_prefix)
         _extend(app.jinja_env, TemplateVerbs(here, settings.url_prefix))
-        app.cli.add_command(cli.privacy)
+        app.cli.add_command(commands)
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
         # The first function registered runs last: it sees what every other one made of the response.
         app.after_request_funcs.setdefault(None, []).insert(0, _closer(here))
@@ -304,7 +303,7 @@ class Privacy:
 
     def smtp(self, server: smtplib.SMTP) -> Guarded:
         """Wrap a connection: what is sent by it is decided on as it leaves, and what may not leave does not."""
-        from .mail.sending import Guarded
+        from .mail.outgoing import Guarded
 
         return Guarded(server, site().mail, base_of_mails())
 
@@ -313,7 +312,7 @@ class Privacy:
 
         Sender, date and Message-ID are added where they are missing.
         """
-        from .mail.sending import CallableServer, Guarded
+        from .mail.outgoing import CallableServer, Guarded
 
         here = site()
         server = CallableServer(here.mailer.way_out)

@@ -6,9 +6,9 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .mail.label import NAME, Label, read_label
-from .web.site import site
-from .web.whereabouts import base_of_mails
+from .mail.outgoing import NAME, Label, read_label
+from .web.http import base_of_mails
+from .web.runtime import site
 
 try:
     from flask_mailman.backends.smtp import EmailBackend as SmtpBackend

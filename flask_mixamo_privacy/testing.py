@@ -16,13 +16,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from .audit.source.markup import Piece, of_markup
-from .audit.source.rules import Rules
-from .audit.source.sources import own_hosts
-from .audit.source.trace import Load, Place, Trace, host_in
-from .consent.consent import CHOICES, Choice
-from .storage.moments import DAY, today
-from .web.site import Site, site
+from .audit.source.html import Piece, of_markup
+from .audit.source.scan import Rules, own_hosts
+from .audit.source.traces import Load, Place, Trace, host_in
+from .consent.decision import CHOICES, Choice
+from .storage.clock import DAY, today
+from .web.runtime import Site, site
 
 if TYPE_CHECKING:
     from .audit.browser.report import Report
@@ -73,9 +72,9 @@ def privacy_audit(app: Flask) -> Callable[..., Report]:
 
     def look(*, baseline: str | Path | None = None, **options: Any) -> Report:
         __tracebackhide__ = True
-        from .audit.browser import terminal  # no other test needs these
-        from .audit.browser.audit_main import audit
-        from .audit.browser.baseline import hold, read
+        from .audit.browser import report as terminal  # no other test needs these
+        from .audit.browser.crawl import audit
+        from .audit.browser.report import hold, read
 
         report = audit(app, **options)
         if baseline is not None:

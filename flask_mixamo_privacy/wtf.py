@@ -8,11 +8,8 @@ from flask import after_this_request, current_app, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from .collection.given import Given
-from .collection.taking import Taking
-from .web.collection import declared_point, open_form
-from .web.refusing import NotCollected, answer_to, problems_answered
-from .web.sifting import empty
+from .collection.submission import Given, Taking
+from .web.forms import NotCollected, answer_to, declared_point, empty, open_form, problems_answered
 
 try:
     from flask_wtf import FlaskForm

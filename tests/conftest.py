@@ -18,8 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from flask_mixamo_privacy import Privacy
-from flask_mixamo_privacy.audit.browser.browser import arguments
-from flask_mixamo_privacy.audit.browser.server import surely_closed
+from flask_mixamo_privacy.audit.browser.launch import arguments, surely_closed
 
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""

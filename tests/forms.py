@@ -9,9 +9,9 @@ from typing import Any
 
 from flask import jsonify, render_template_string, request
 
-from flask_mixamo_privacy.policy.declaration import built_in
 from flask_mixamo_privacy.policy.model import Policy
-from flask_mixamo_privacy.policy.policy import CollectionPoint, Field, Minors, Notices, Purpose, Recipient
+from flask_mixamo_privacy.policy.parts import CollectionPoint, Field, Minors, Notices, Purpose, Recipient
+from flask_mixamo_privacy.policy.toml import built_in
 
 PURPOSES = (
     Purpose("use", "Use", "To let you in.", basis="contract"),

@@ -7,7 +7,7 @@ from email.policy import default
 from typing import Any
 
 from flask_mixamo_privacy.mail.classifier import Place, classify
-from flask_mixamo_privacy.mail.tokens import Bearer
+from flask_mixamo_privacy.mail.unsubscribe import Bearer
 
 TOKEN = "abcde" * 9
 BEARER = Bearer("key", "00" * 16, "00" * 4)

@@ -29,8 +29,8 @@ from sqlalchemy.orm import Session
 
 from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.ledger.chain import BEGINNING
-from flask_mixamo_privacy.ledger.verification import verify
-from flask_mixamo_privacy.web.current import exchange
+from flask_mixamo_privacy.ledger.verify import verify
+from flask_mixamo_privacy.web.context import exchange
 
 EMAILS = ("quixote@shop.example", "xylophone@shop.example", "zeppelin@shop.example")
 COOKIES = ("privacy_consent", "privacy_visitor", "privacy_choices")

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from letters import PLACE, TOKEN, letter, report
 
 from flask_mixamo_privacy.mail.inbox import judge
-from flask_mixamo_privacy.mail.reading import read
+from flask_mixamo_privacy.mail.message import read
 
 _NESTED = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(30))
 

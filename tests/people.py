@@ -10,10 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_mixamo_privacy.policy.declaration import built_in
 from flask_mixamo_privacy.policy.model import Policy
-from flask_mixamo_privacy.policy.period import Period
-from flask_mixamo_privacy.policy.policy import Contact, Field, Requests
+from flask_mixamo_privacy.policy.parts import Contact, Field, Period, Requests
+from flask_mixamo_privacy.policy.toml import built_in
 
 FIELDS = (
     Field("email", "identifying", "Your address."),

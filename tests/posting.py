@@ -11,8 +11,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-from flask_mixamo_privacy.policy.declaration import built_in
-from flask_mixamo_privacy.policy.policy import Contact, Marketing, Minors, Purpose, Requests
+from flask_mixamo_privacy.policy.parts import Contact, Marketing, Minors, Purpose, Requests
+from flask_mixamo_privacy.policy.toml import built_in
 
 ADA = "ada@shop.example"
 BASE = "https://shop.example"

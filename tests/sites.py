@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flask_mixamo_privacy.policy.declaration import built_in
 from flask_mixamo_privacy.policy.model import Policy
-from flask_mixamo_privacy.policy.policy import Cookie, Purpose, Service
+from flask_mixamo_privacy.policy.parts import Cookie, Purpose, Service
+from flask_mixamo_privacy.policy.toml import built_in
 
 MEDIA = Purpose("media", "Media", "Films and maps from elsewhere.")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_mixamo_privacy.tracking.addresses import network_of, scrub_path, scrub_text, split_referrer
+from flask_mixamo_privacy.tracking.scrub import network_of, scrub_path, scrub_text, split_referrer
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from flask import request
 from people import Base
 
 from conftest import choose
-from flask_mixamo_privacy.rights.book import _tables as requests
+from flask_mixamo_privacy.rights.request_store import _tables as requests
 from flask_mixamo_privacy.tracking.store import metadata as traffic
 
 ADA = "ada@shop.example"

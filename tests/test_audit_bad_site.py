@@ -7,8 +7,8 @@ from bad_site import create_app
 from flask import Flask, Response
 from werkzeug.serving import make_server
 
-from flask_mixamo_privacy.audit import audit
-from flask_mixamo_privacy.audit.browser.finding import CODES
+from flask_mixamo_privacy.audit.browser.crawl import audit
+from flask_mixamo_privacy.audit.browser.findings import CODES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

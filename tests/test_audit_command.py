@@ -12,10 +12,10 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wsgi import ClosingIterator
 
 from flask_mixamo_privacy import Privacy
-from flask_mixamo_privacy.audit import CouldNotLook, audit
-from flask_mixamo_privacy.audit.browser.routes import Routes
-from flask_mixamo_privacy.audit.browser.server import check_nonce, served, surely_closed
-from flask_mixamo_privacy.config_aside import set_aside
+from flask_mixamo_privacy.audit.browser.crawl import audit
+from flask_mixamo_privacy.audit.browser.launch import check_nonce, served, surely_closed
+from flask_mixamo_privacy.audit.browser.target import CouldNotLook, Routes
+from flask_mixamo_privacy.config import set_aside
 
 browser = pytest.mark.browser
 
@@ -265,11 +265,11 @@ def test_a_converter_that_accepts_no_text_is_skipped():
 
 def test_the_audit_scripts_and_page_are_shipped():
     """The files are in the same folder as the modules that read them."""
-    import flask_mixamo_privacy.audit.browser.audit_main as package
+    import flask_mixamo_privacy.audit.browser.crawl as package
 
     assert {path.name for path in Path(package.__file__).parent.iterdir()} >= {
         "recorder.js",
-        "look.js",
+        "page_probe.js",
         "report.html",
         "report.css",
     }

@@ -10,10 +10,10 @@ from sites import with_services
 from werkzeug.serving import make_server
 
 from conftest import Tiny
-from flask_mixamo_privacy.audit import audit
-from flask_mixamo_privacy.audit.browser.browser import SYSTEMS
-from flask_mixamo_privacy.policy.declaration import built_in
-from flask_mixamo_privacy.policy.policy import Notices, Service
+from flask_mixamo_privacy.audit.browser.crawl import audit
+from flask_mixamo_privacy.audit.browser.launch import SYSTEMS
+from flask_mixamo_privacy.policy.parts import Notices, Service
+from flask_mixamo_privacy.policy.toml import built_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -119,7 +119,7 @@ def test_requests_that_the_browser_refused_are_reported(look):
 @pytest.mark.parametrize("name", [*filter(shutil.which, SYSTEMS)] or SYSTEMS[:1])
 def test_an_icon_is_an_image_in_every_browser(look, monkeypatch, name):
     """A browser with windows requests the icon without an initiator; a headless browser never requests it."""
-    monkeypatch.setattr("flask_mixamo_privacy.audit.browser.browser.SYSTEMS", (name,))
+    monkeypatch.setattr("flask_mixamo_privacy.audit.browser.launch.SYSTEMS", (name,))
     policy = with_services(Service("icons", "Icons", "necessary", ("icon.example",), ("image",)))
     icon = "document.head.insertAdjacentHTML('beforeend', '<link rel=icon href=http://icon.example/>')"
     assert found(look([icon], PRIVACY_POLICY=policy), "host-not-declared") == {}

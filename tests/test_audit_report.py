@@ -4,12 +4,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from flask_mixamo_privacy.audit.browser import baseline, terminal
+from flask_mixamo_privacy.audit.browser import report as baseline
+from flask_mixamo_privacy.audit.browser import report as terminal
 from flask_mixamo_privacy.audit.browser.evidence import Place
-from flask_mixamo_privacy.audit.browser.finding import CODES, Told, gather
-from flask_mixamo_privacy.audit.browser.page import as_html
-from flask_mixamo_privacy.audit.browser.report import Picture, Report
-from flask_mixamo_privacy.audit.browser.trouble import CouldNotLook
+from flask_mixamo_privacy.audit.browser.findings import CODES, Told, gather
+from flask_mixamo_privacy.audit.browser.report import Picture, Report, as_html
+from flask_mixamo_privacy.audit.browser.target import CouldNotLook
 
 FILM, HOME = Place("/film", "rejected"), Place("/", "no choice", "staff")
 TOLD = [

@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from flask_mixamo_privacy.audit.browser.audit_hosts import is_third
-from flask_mixamo_privacy.audit.browser.banner import harder
 from flask_mixamo_privacy.audit.browser.evidence import (
     Asked,
     Banner,
@@ -17,15 +15,17 @@ from flask_mixamo_privacy.audit.browser.evidence import (
     Place,
     Plain,
     Written,
+    flat,
+    is_third,
+    states_of,
 )
-from flask_mixamo_privacy.audit.browser.finding import Finding, gather
-from flask_mixamo_privacy.audit.browser.persons import hidden, named_in
-from flask_mixamo_privacy.audit.browser.pictures import subject_of
-from flask_mixamo_privacy.audit.browser.rules_main import judge
-from flask_mixamo_privacy.audit.browser.states import flat, states_of
+from flask_mixamo_privacy.audit.browser.findings import Finding, gather
+from flask_mixamo_privacy.audit.browser.report import subject_of
+from flask_mixamo_privacy.audit.browser.rules import judge
+from flask_mixamo_privacy.audit.browser.rules_interface import harder, hidden, named_in
 from flask_mixamo_privacy.policy.model import Policy
-from flask_mixamo_privacy.policy.policy import Cookie, Notices, Purpose, Service
-from flask_mixamo_privacy.web.guard import SetCookie
+from flask_mixamo_privacy.policy.parts import Cookie, Notices, Purpose, Service
+from flask_mixamo_privacy.web.cookies import SetCookie
 
 HOST, FILM = "shop.example", "video.example"
 POLICY = Policy(
@@ -110,7 +110,7 @@ def test_leaving_the_site_is_no_finding():
 
 def test_a_choice_is_kept_for_the_session_without_consent():
     """The visitor asked for the choice, so the session needs no consent. A longer life needs the grant."""
-    from flask_mixamo_privacy.policy.declaration import built_in
+    from flask_mixamo_privacy.policy.toml import built_in
 
     policy = built_in()
     for seconds, codes in ((None, set()), (9e6, {"before-consent"})):

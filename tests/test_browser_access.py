@@ -8,7 +8,7 @@ from accessible import faults
 from flask import render_template_string
 from playwright.sync_api import expect
 
-from flask_mixamo_privacy import consent_required
+from flask_mixamo_privacy.web.access import consent_required
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 

@@ -9,7 +9,7 @@ from flask import Flask, Response, render_template_string, request
 from playwright.sync_api import expect
 from sites import with_services
 
-from flask_mixamo_privacy.policy.policy import Cookie, Purpose, Service
+from flask_mixamo_privacy.policy.parts import Cookie, Purpose, Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 

@@ -8,13 +8,13 @@ from contextlib import closing
 import pytest
 
 from conftest import choose
-from flask_mixamo_privacy.consent.wording import Wording
+from flask_mixamo_privacy.consent.proof import Wording
 from flask_mixamo_privacy.errors import LedgerUnavailable
 from flask_mixamo_privacy.ledger.chain import Head
 from flask_mixamo_privacy.ledger.ledger import Entry, Ledger
-from flask_mixamo_privacy.ledger.verification import verify
+from flask_mixamo_privacy.ledger.verify import verify
+from flask_mixamo_privacy.storage.files import Pending
 from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.storage.pending import Pending
 
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
 TABLES = ("entries", "texts", "head")

@@ -6,7 +6,9 @@ from itertools import pairwise
 import pytest
 
 from flask_mixamo_privacy.reports import charts
-from flask_mixamo_privacy.reports.reports import OTHER, Column, Report, Window
+from flask_mixamo_privacy.reports.disclosure_control import OTHER
+from flask_mixamo_privacy.reports.reports import Column, Report
+from flask_mixamo_privacy.reports.windows import Window
 
 TEXT, VIEWS = Column("page", "Page", "text"), Column("views", "Views")
 

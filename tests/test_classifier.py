@@ -7,8 +7,8 @@ import pytest
 from letters import BEARER, FAILED, PASSED, PLACE, TOKEN, action, decided, letter, report
 
 from flask_mixamo_privacy.i18n.language import SHIPPED, language
-from flask_mixamo_privacy.mail.verdict import Act
-from flask_mixamo_privacy.mail.words import words
+from flask_mixamo_privacy.mail.classifier import Act
+from flask_mixamo_privacy.mail.phrases import words
 
 APPLE = {"X_Apple_Unsubscribe": "true", "Auto_Submitted": "auto-replied", "Authentication_Results": None}
 APPLE_SAYS = "Apple Mail sent this email to unsubscribe from the message “News”."

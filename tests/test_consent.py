@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import choose, cookie
-from flask_mixamo_privacy import Policy, Purpose
-from flask_mixamo_privacy.consent.consent import BadRecord, Record, decide, refusal
-from flask_mixamo_privacy.consent.consent import choose as decision_of
+from flask_mixamo_privacy import Policy
+from flask_mixamo_privacy.consent.decision import BadRecord, Record, decide, refusal
+from flask_mixamo_privacy.consent.decision import choose as decision_of
 from flask_mixamo_privacy.errors import UndeclaredPurpose
-from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.policy.parts import Purpose
+from flask_mixamo_privacy.policy.toml import built_in
 
 TODAY = 20_000
 BUILT_IN = built_in()

@@ -8,7 +8,7 @@ from flask_talisman import Talisman
 from sites import with_services
 
 from conftest import choose
-from flask_mixamo_privacy.policy.policy import Service
+from flask_mixamo_privacy.policy.parts import Service
 
 PAY = Service("pay", "Payment", "necessary", ("pay.example",), ("frame", "connect"))
 POLICY = with_services(PAY)
@@ -211,7 +211,7 @@ def test_invalid_reports_and_browser_extensions_are_no_finding(tiny, body):
 
 def test_reports_cannot_fill_the_disk(tiny, monkeypatch):
     """The number of stored reports is bounded, however many different ones a client sends."""
-    monkeypatch.setattr("flask_mixamo_privacy.web.blocked._MOST", 5)
+    monkeypatch.setattr("flask_mixamo_privacy.web.csp._MOST", 5)
     site = strict(tiny)
     for number in range(20):
         body = {"csp-report": {"effective-directive": "img-src", "blocked-uri": f"https://a{number}.example"}}

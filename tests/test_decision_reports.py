@@ -8,7 +8,7 @@ import pytest
 
 from conftest import choose
 from flask_mixamo_privacy.errors import StoreUnavailable
-from flask_mixamo_privacy.reports.reports import ALL, Window
+from flask_mixamo_privacy.reports.windows import ALL, Window
 
 DAY = Window.parse("2026-05-08")
 

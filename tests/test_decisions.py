@@ -7,10 +7,10 @@ import pytest
 
 from conftest import choose, cookie, in_a_thread
 from flask_mixamo_privacy import signals
-from flask_mixamo_privacy.consent import wording
+from flask_mixamo_privacy.consent import proof
 from flask_mixamo_privacy.i18n.language import language
-from flask_mixamo_privacy.policy.declaration import built_in
-from flask_mixamo_privacy.policy.policy import Banner
+from flask_mixamo_privacy.policy.parts import Banner
+from flask_mixamo_privacy.policy.toml import built_in
 
 BUILT_IN, ENGLISH = built_in(), language("en")
 
@@ -33,7 +33,7 @@ def test_a_grant_is_on_disk_before_its_cookie(tiny):
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all", **fields(visitor.get("/").text))
-    row, words = site.ledger()[0], wording.banner(BUILT_IN, ENGLISH)
+    row, words = site.ledger()[0], proof.banner(BUILT_IN, ENGLISH)
     assert row["receipt"] in cookie(visitor) and len(row["receipt"]) == 22
     assert (row["kind"], row["policy"], row["fingerprint"]) == ("grant", BUILT_IN.version, BUILT_IN.fingerprint)
     assert json.loads(row["purposes"]) == ["customisation", "statistics"]
@@ -48,7 +48,7 @@ def test_the_shown_text_is_stored_once(tiny):
         choose(visitor, "accept_all", **fields(visitor.get("/").text))
     texts = list(site.ledger_texts())
     assert [(row["digest"], row["body"]) for row in texts] == [
-        (wording.banner(BUILT_IN, ENGLISH).digest, wording.banner(BUILT_IN, ENGLISH).body)
+        (proof.banner(BUILT_IN, ENGLISH).digest, proof.banner(BUILT_IN, ENGLISH).body)
     ]
 
 
@@ -207,7 +207,7 @@ def test_a_text_with_the_same_meaning_is_still_proof(tiny):
     from dataclasses import replace
 
     before = replace(BUILT_IN, banner=Banner("May we count yuor visits?"))
-    site, late = tiny(PRIVACY_POLICY=before), wording.banner(before, ENGLISH)
+    site, late = tiny(PRIVACY_POLICY=before), proof.banner(before, ENGLISH)
     choose(site.visitor(), "accept_all", shown=late.shown)
     fixed = tiny()
     assert choose(fixed.visitor(), "accept_all", shown=late.shown).status_code == 303
@@ -296,7 +296,7 @@ def test_a_prefetch_is_no_visit(tiny, headers):
 
 def test_consent_required_returns_403_with_a_grant_button(tiny):
     """The page describes the purpose, and one button grants it and returns to the page."""
-    from flask_mixamo_privacy import consent_required
+    from flask_mixamo_privacy.web.access import consent_required
 
     site = tiny()
     site.view("/wall", consent_required("customisation")(lambda: "behind"))
@@ -334,7 +334,7 @@ def test_a_failing_callable_breaks_no_page_and_no_decision(tiny, setting):
 
 def test_an_async_view_can_require_consent(tiny):
     """The decorator awaits an async view."""
-    from flask_mixamo_privacy import consent_required
+    from flask_mixamo_privacy.web.access import consent_required
 
     async def view():
         return "awaited"
@@ -350,7 +350,7 @@ def test_a_signup_purpose_is_not_granted_in_a_browser(tiny):
     """A purpose that the banner does not offer is refused with an explanation, and nothing is decided."""
     from dataclasses import replace
 
-    from flask_mixamo_privacy import Purpose
+    from flask_mixamo_privacy.policy.parts import Purpose
 
     news = Purpose("news", "News", "Mails.", ask="form")
     visitor = tiny(PRIVACY_POLICY=replace(BUILT_IN, purposes=(*BUILT_IN.purposes, news))).visitor()

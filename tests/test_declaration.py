@@ -8,10 +8,9 @@ from flask import Flask
 
 from flask_mixamo_privacy import Policy, Privacy
 from flask_mixamo_privacy.errors import PolicyError, Problem, SettingError
-from flask_mixamo_privacy.policy.declaration import built_in, read
-from flask_mixamo_privacy.policy.period import Period
-from flask_mixamo_privacy.policy.policy import Contact, Cookie, Purpose, Recipient
+from flask_mixamo_privacy.policy.parts import Contact, Cookie, Period, Purpose, Recipient
 from flask_mixamo_privacy.policy.promises import PROMISES
+from flask_mixamo_privacy.policy.toml import built_in, read
 
 #: A declaration with every kind of table, which makes all promises.
 FULL = """\

@@ -8,8 +8,8 @@ import pytest
 
 from conftest import choose
 from example_site import create_app
-from flask_mixamo_privacy.cli.crowd import ROBOTS, Crowd
-from flask_mixamo_privacy.web.current import NOW
+from flask_mixamo_privacy.cli.demo_people import ROBOTS, Crowd
+from flask_mixamo_privacy.web.context import NOW
 
 END = 1778241600.0  # 2026-05-08T12:00:00Z
 DAY = 86400

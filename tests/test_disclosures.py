@@ -15,7 +15,7 @@ from flask_mixamo_privacy.errors import (
     UndeclaredPurpose,
     UndeclaredRecipient,
 )
-from flask_mixamo_privacy.policy.policy import Recipient
+from flask_mixamo_privacy.policy.parts import Recipient
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -15,11 +15,7 @@ from test_declaration import FULL
 
 from flask_mixamo_privacy import Policy, Privacy
 from flask_mixamo_privacy.i18n.language import language
-from flask_mixamo_privacy.policy.checks import FIELD_KINDS
-from flask_mixamo_privacy.policy.declaration import read
-from flask_mixamo_privacy.policy.derivation import derive
-from flask_mixamo_privacy.policy.period import Period
-from flask_mixamo_privacy.policy.policy import (
+from flask_mixamo_privacy.policy.parts import (
     LOADS,
     LOG_FIELDS,
     CollectionPoint,
@@ -30,6 +26,7 @@ from flask_mixamo_privacy.policy.policy import (
     Marketing,
     Minors,
     Notices,
+    Period,
     Purpose,
     Recipient,
     Requests,
@@ -37,6 +34,9 @@ from flask_mixamo_privacy.policy.policy import (
     Service,
 )
 from flask_mixamo_privacy.policy.promises import PROMISES
+from flask_mixamo_privacy.policy.toml import read
+from flask_mixamo_privacy.policy.validation import FIELD_KINDS
+from flask_mixamo_privacy.policy.writer import derive
 
 COUNTRIES = {"DE": "Germany", "FR": "France", "JP": "Japan", "US": "United States"}
 LOGGED = {

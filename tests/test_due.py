@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import policy
 
-from flask_mixamo_privacy.policy.policy import Requests
-from flask_mixamo_privacy.storage.duration import due, months_after
+from flask_mixamo_privacy.policy.parts import Requests
+from flask_mixamo_privacy.storage.clock import due, months_after
 
 
 @pytest.mark.parametrize(

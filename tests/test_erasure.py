@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Tiny, choose, cookie
+from flask_mixamo_privacy.storage.files import Pending
 from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.storage.pending import Pending
 from flask_mixamo_privacy.tracking.log import Log
 from flask_mixamo_privacy.tracking.store import COLUMNS, Store
 
@@ -195,8 +195,8 @@ STEPS = {
     "delete, not the commit": ("sqlalchemy:Connection.execute", "DELETE FROM malformed", "after"),
     "commit, not the WAL": ("flask_mixamo_privacy.storage.database:Database.truncate_wal", 1, "before"),
     "WAL, not the ledger": ("flask_mixamo_privacy.ledger.ledger:Ledger.append", 1, "before"),
-    "ledger, not the scrubbing": ("flask_mixamo_privacy.tracking.scrubbing:scrub", 2, "before"),
-    "one line scrubbed": ("flask_mixamo_privacy.tracking.scrubbing:_blank", 1, "after"),
+    "ledger, not the scrubbing": ("flask_mixamo_privacy.tracking.visitor_data:scrub", 2, "before"),
+    "one line scrubbed": ("flask_mixamo_privacy.tracking.visitor_data:_blank", 1, "after"),
     "all lines scrubbed, not the database": ("flask_mixamo_privacy.storage.database:Database.rewrite", 1, "before"),
     "database, not the note of it": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "before"),
     "everything": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "after"),

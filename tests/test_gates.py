@@ -8,7 +8,7 @@ from sites import with_services
 
 from conftest import choose
 from flask_mixamo_privacy.errors import AddressError, UndeclaredHost, UndeclaredPurpose
-from flask_mixamo_privacy.policy.policy import Service
+from flask_mixamo_privacy.policy.parts import Service
 
 FILM = "https://video.example/1"
 POLICY = with_services(Service("count", "Counter", "statistics", ("www.googletagmanager.com", "stats.example"), ("script",)))

@@ -9,7 +9,7 @@ from sites import with_services
 
 from conftest import choose
 from flask_mixamo_privacy.errors import UndeclaredCookie
-from flask_mixamo_privacy.policy.policy import Cookie
+from flask_mixamo_privacy.policy.parts import Cookie
 
 DECLARED = (
     Cookie("_seen*", "media", "30 days", "Which films were seen."),

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from click import Context
 
-from flask_mixamo_privacy.cli import privacy
-from flask_mixamo_privacy.cli.group import COMMANDS
+from flask_mixamo_privacy.cli import COMMANDS, privacy
 
 PACKAGE = "flask_mixamo_privacy"
 SERVE = """

@@ -12,8 +12,8 @@ import pytest
 from test_publishing import END, PUBLISHED, SIX, published, views
 
 from flask_mixamo_privacy.errors import StoreUnavailable
-from flask_mixamo_privacy.reports.reports import ALL, Window
-from flask_mixamo_privacy.reports.tally import COUNTED, Columns
+from flask_mixamo_privacy.reports.tables import COUNTED, Columns
+from flask_mixamo_privacy.reports.windows import ALL, Window
 from flask_mixamo_privacy.tracking import loader
 from flask_mixamo_privacy.tracking.store import COLUMNS
 from traffic import FIRST, Kept, traffic

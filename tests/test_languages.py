@@ -13,8 +13,8 @@ from flask_babel import Babel
 
 import flask_mixamo_privacy
 from flask_mixamo_privacy.i18n.language import SHIPPED, WHOLE, direction, language
-from flask_mixamo_privacy.policy.declaration import START
-from flask_mixamo_privacy.policy.policy import Banner
+from flask_mixamo_privacy.policy.parts import Banner
+from flask_mixamo_privacy.policy.toml import START
 from flask_mixamo_privacy.web.assets import folder
 
 PACKAGE = Path(flask_mixamo_privacy.__file__).parent

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from flask_mixamo_privacy.ledger.ledger import Entry, Ledger, ShownText
+from flask_mixamo_privacy.storage.files import Pending
 from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.storage.pending import Pending
 
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
 DAYS = ("2026-05-07", "2026-05-08", "2026-05-09")

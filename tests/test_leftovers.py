@@ -6,8 +6,8 @@ import pytest
 from sites import with_services
 
 from conftest import choose
-from flask_mixamo_privacy.consent.leftovers import MOST_DELETIONS, deletions, parents
-from flask_mixamo_privacy.policy.policy import Cookie
+from flask_mixamo_privacy.consent.recording import MOST_DELETIONS, deletions, parents
+from flask_mixamo_privacy.policy.parts import Cookie
 
 DECLARED = (
     Cookie("_seen*", "media", "30 days", "Which films were seen."),

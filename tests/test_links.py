@@ -5,7 +5,7 @@ from flask import render_template_string
 from markupsafe import escape
 from sites import with_services
 
-from flask_mixamo_privacy.policy.policy import Cookie, Service, host_of
+from flask_mixamo_privacy.policy.parts import Cookie, Service, host_of
 
 
 @pytest.fixture

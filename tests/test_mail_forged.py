@@ -3,7 +3,7 @@
 import pytest
 from letters import BEARER, TOKEN, action, decided, letter
 
-from flask_mixamo_privacy.mail.reading import unquoted
+from flask_mixamo_privacy.mail.message import unquoted
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,6 @@ def test_an_unavailable_database_quarantines_no_message(shop, tmp_path, monkeypa
     def away(*_):
         raise RightsUnavailable("away")
 
-    monkeypatch.setattr("flask_mixamo_privacy.mail.seen.Seen.find", away)
+    monkeypatch.setattr("flask_mixamo_privacy.mail.inbox.Seen.find", away)
     (tmp_path / "1.eml").write_bytes(letter())
     assert shop.site.cli("inbox", str(tmp_path / "1.eml")).exit_code == 2

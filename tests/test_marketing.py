@@ -7,10 +7,10 @@ from contextlib import closing
 import pytest
 from posting import ADA, Shop
 
-from flask_mixamo_privacy.consent.wording import banner
+from flask_mixamo_privacy.consent.proof import banner
 from flask_mixamo_privacy.errors import LedgerUnavailable, MailClassError, RequestError
 from flask_mixamo_privacy.i18n.language import language
-from flask_mixamo_privacy.storage.subjects import email_of
+from flask_mixamo_privacy.storage.keys import email_of
 
 pytestmark = pytest.mark.usefixtures("clock")
 

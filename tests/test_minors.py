@@ -11,9 +11,9 @@ import pytest
 from forms import born, policy, send, with_forms
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.collection import age
+from flask_mixamo_privacy.collection import notices
 from flask_mixamo_privacy.errors import BirthDateSeen, RightsUnavailable
-from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.policy.toml import built_in
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -37,8 +37,8 @@ def rights(site):
 )  # fmt: skip
 def test_the_age_is_exact_to_the_day(typed, answer):
     """An omitted day or month counts as the latest possible; an invalid date is asked for again."""
-    sent = dict(zip(age.FIELDS, typed, strict=True))
-    assert age.old_enough(sent, 13, date(2026, 5, 8)) is answer
+    sent = dict(zip(notices.FIELDS, typed, strict=True))
+    assert notices.old_enough(sent, 13, date(2026, 5, 8)) is answer
 
 
 def test_promise_20_the_question_does_not_hint_at_the_age(tiny):
@@ -47,7 +47,7 @@ def test_promise_20_the_question_does_not_hint_at_the_age(tiny):
     site.view("/question", lambda: __import__("flask").render_template_string("{{ privacy.age_question() }}"))
     visitor = site.visitor()
     text = visitor.get("/question").text
-    assert re.findall(r'name="(privacy_birth_\w+)"', text) == list(age.FIELDS)
+    assert re.findall(r'name="(privacy_birth_\w+)"', text) == list(notices.FIELDS)
     assert "When were you born?" in text and "13" not in re.sub(r"<link[^>]+>", "", text) and "value=" not in text
     send(visitor, "/newsletter", email=CHILD, **YOUNG)
     assert visitor.get("/question").text == text
@@ -240,7 +240,7 @@ def stored(folder):
 
 def has_birth_date(text, born):
     """Return whether a text has the year of birth outside long runs of hex digits, or the date anywhere."""
-    year, month, day = (born[name] for name in reversed(age.FIELDS))
+    year, month, day = (born[name] for name in reversed(notices.FIELDS))
     for form in ((year, month, day), (day, month, year), (month, day, year)):
         if re.search(r"0?" + r"[^0-9A-Za-z]{0,3}0?".join(form), text):
             return True

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from people import policy
 
-from flask_mixamo_privacy.rights.columns import undeclared
+from flask_mixamo_privacy.rights.rows import undeclared
 
 WAYS = """
 import sqlalchemy as sa

@@ -8,7 +8,7 @@ import pytest
 from logins import entered, with_logins
 from werkzeug.exceptions import Unauthorized
 
-from flask_mixamo_privacy.cli.outcomes import operator
+from flask_mixamo_privacy.cli.common import operator
 
 pytestmark = pytest.mark.usefixtures("clock")
 

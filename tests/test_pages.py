@@ -96,7 +96,7 @@ def test_promise_18_the_settings_are_linked_from_the_policy_page_too(tiny):
 
 def test_promise_2_the_policy_page_lists_what_is_declared(tiny):
     """Purposes, cookies and retention are listed; the provider only if it is looked up."""
-    from flask_mixamo_privacy.policy.declaration import built_in
+    from flask_mixamo_privacy.policy.toml import built_in
 
     text = tiny().visitor().get("/privacy/").text
     policy = built_in()

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from flask_mixamo_privacy.storage.pending import (
+from flask_mixamo_privacy.storage.files import (
     append_private,
     create_private,
     lock_now,

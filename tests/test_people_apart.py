@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from people import policy
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_mixamo_privacy.policy.policy import Field
+from flask_mixamo_privacy.policy.parts import Field
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -20,15 +20,15 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.consent.wording import Wording
+from flask_mixamo_privacy.consent.proof import Wording
 from flask_mixamo_privacy.errors import StoreUnavailable
 from flask_mixamo_privacy.ledger.ledger import Entry, Ledger
 from flask_mixamo_privacy.ledger.ledger import metadata as ledger_tables
-from flask_mixamo_privacy.ledger.verification import verify
+from flask_mixamo_privacy.ledger.verify import verify
 from flask_mixamo_privacy.reports.windows import ALL, Window
 from flask_mixamo_privacy.storage.database import Database
+from flask_mixamo_privacy.storage.files import Pending
 from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.storage.pending import Pending
 from flask_mixamo_privacy.tracking import store as tables
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from flask_mixamo_privacy.reports.disclosure import Tally, told_apart
-from flask_mixamo_privacy.reports.reports import ALL, NAMES, UNKNOWN, Window
-from flask_mixamo_privacy.reports.windows import Calendar, as_unit
+from flask_mixamo_privacy.reports.disclosure_control import Tally, told_apart
+from flask_mixamo_privacy.reports.reports import NAMES
+from flask_mixamo_privacy.reports.tables import UNKNOWN
+from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window, as_unit
 from traffic import FIRST, Kept, at, traffic
 
 END = "2026-07-01T12:00:00.000Z"

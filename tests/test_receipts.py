@@ -8,9 +8,9 @@ import pytest
 from sites import with_services
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.consent import wording
+from flask_mixamo_privacy.consent import proof
 from flask_mixamo_privacy.i18n.language import language
-from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.policy.toml import built_in
 
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
 FIELDS = {
@@ -26,7 +26,7 @@ def site_with_receipt(tiny):
     def build(**config):
         site = tiny(**{"PRIVACY_KEYS": OLD, **config})
         visitor = site.visitor()
-        shown = wording.settings(site.privacy.site(site.app).policy, language("en")).shown
+        shown = proof.settings(site.privacy.site(site.app).policy, language("en")).shown
         choose(visitor, "accept_all", shown=shown)
         return site, visitor
 

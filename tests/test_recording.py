@@ -2,11 +2,11 @@
 
 import pytest
 
-from flask_mixamo_privacy.consent.consent import Record, choose, decide
-from flask_mixamo_privacy.consent.leftovers import DecisionRecorder
+from flask_mixamo_privacy.consent.decision import Record, choose, decide
+from flask_mixamo_privacy.consent.recording import DecisionRecorder
 from flask_mixamo_privacy.errors import LedgerUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
-from flask_mixamo_privacy.policy.declaration import built_in
+from flask_mixamo_privacy.policy.toml import built_in
 from flask_mixamo_privacy.storage.keys import Keys
 
 POLICY, KEYS = built_in(), Keys({"first": "a secret"}, "")

@@ -10,8 +10,7 @@ from people import Account, Letter, Order, policy
 from sqlalchemy import delete
 
 from conftest import choose
-from flask_mixamo_privacy.policy.period import Period
-from flask_mixamo_privacy.policy.policy import Retention
+from flask_mixamo_privacy.policy.parts import Period, Retention
 from flask_mixamo_privacy.rights.stores import PersonalStore
 
 ADA = "ada@shop.example"

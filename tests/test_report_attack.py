@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from flask_mixamo_privacy.reports.reading import Reading
-from flask_mixamo_privacy.reports.reports import ALL, OTHER, Window
-from flask_mixamo_privacy.reports.windows import LEVELS, week_of
+from flask_mixamo_privacy.reports.disclosure_control import OTHER
+from flask_mixamo_privacy.reports.query import Reading
+from flask_mixamo_privacy.reports.windows import ALL, LEVELS, Window, week_of
 from traffic import FIRST, Kept, at
 
 LEAST = 3

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flask_mixamo_privacy.reports.reports import ALL, NAMES, OTHER, UNKNOWN, Window
-from flask_mixamo_privacy.reports.windows import UNITS, week_of
+from flask_mixamo_privacy.reports.disclosure_control import OTHER
+from flask_mixamo_privacy.reports.reports import NAMES
+from flask_mixamo_privacy.reports.tables import UNKNOWN
+from flask_mixamo_privacy.reports.windows import ALL, UNITS, Window, week_of
 from traffic import FIRST, Kept, traffic
 
 Counted = list[tuple[Any, str]]  # (row, visitor), one per event

@@ -11,9 +11,9 @@ from logins import entered, with_logins
 
 from conftest import choose
 from flask_mixamo_privacy.i18n.language import WHOLE, language
-from flask_mixamo_privacy.reports.reports import NAMES, Column, Report, Window
-from flask_mixamo_privacy.reports.shapes import SERIES, SHAPES
-from flask_mixamo_privacy.reports.spreadsheet import as_csv
+from flask_mixamo_privacy.reports.formatting import as_csv
+from flask_mixamo_privacy.reports.reports import NAMES, SERIES, SHAPES, Column, Report
+from flask_mixamo_privacy.reports.windows import Window
 from flask_mixamo_privacy.web.assets import build
 from flask_mixamo_privacy.web.views.reports import SECTIONS
 

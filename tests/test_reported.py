@@ -6,8 +6,7 @@ import json
 import pytest
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.tracking.allowance import BURST, PER_SECOND, Allowance
-from flask_mixamo_privacy.tracking.intake import Reader
+from flask_mixamo_privacy.tracking.ingest import BURST, PER_SECOND, Allowance, Reader
 
 
 def consenting_visitor(site, *purposes, **headers):
@@ -387,8 +386,8 @@ def test_only_declared_fields_are_recorded(tiny):
     """Pages or data that the policy does not declare are not recorded from a browser."""
     from dataclasses import replace
 
-    from flask_mixamo_privacy.policy.declaration import built_in
-    from flask_mixamo_privacy.policy.policy import Log
+    from flask_mixamo_privacy.policy.parts import Log
+    from flask_mixamo_privacy.policy.toml import built_in
 
     site = tiny(PRIVACY_POLICY=replace(built_in(), log=Log(fields=("browser",))))
     report(consenting_visitor(site), click(page="/other", previous="/", data={"to": "/other"}))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from people import Account, Order, policy
 
 from flask_mixamo_privacy.i18n.language import WHOLE, language
-from flask_mixamo_privacy.rights import book
+from flask_mixamo_privacy.rights import request_store
 from flask_mixamo_privacy.signals import SIGNALS_OF_REQUESTS
 
 ADA = "ada@shop.example"
@@ -463,7 +463,7 @@ def test_a_database_of_an_unsupported_kind_is_rejected(people):
 def test_the_form_offers_the_kinds_of_requests(people):
     """No kind is preselected."""
     text = people().site.visitor().get("/privacy/requests").text
-    assert re.findall(r'type="radio" name="kind" value="(\w+)"', text) == list(book.KINDS) == KINDS
+    assert re.findall(r'type="radio" name="kind" value="(\w+)"', text) == list(request_store.KINDS) == KINDS
     assert " checked" not in text.partition("<main>")[2]
 
 

@@ -8,11 +8,9 @@ import pytest
 from jinja2 import Environment
 from sites import with_services
 
-from flask_mixamo_privacy.audit.source.markup import Piece, of_markup, of_page_script
-from flask_mixamo_privacy.audit.source.stylesheet import of_stylesheet
-from flask_mixamo_privacy.audit.source.template import pieces_of
-from flask_mixamo_privacy.audit.source.trace import Inline, Load, Place, Stored, host_in
-from flask_mixamo_privacy.policy.policy import Cookie
+from flask_mixamo_privacy.audit.source.html import Piece, of_markup, of_page_script, of_stylesheet, pieces_of
+from flask_mixamo_privacy.audit.source.traces import Inline, Load, Place, Stored, host_in
+from flask_mixamo_privacy.policy.parts import Cookie
 
 THEME = Cookie("theme", "customisation", "13 months", "The colours chosen.", kind="local")
 
@@ -33,7 +31,9 @@ def scripted(source):
 
 def gates(template):
     """Return the consent that each host of a template requires."""
-    traces = of_markup(pieces_of(template, Environment(extensions=["flask_mixamo_privacy.web.tags.ConsentTag"])), "x.html")
+    traces = of_markup(
+        pieces_of(template, Environment(extensions=["flask_mixamo_privacy.web.template_tags.ConsentTag"])), "x.html"
+    )
     return {found.host: found.place.gate for found in traces if isinstance(found, Load)}
 
 
@@ -347,7 +347,7 @@ def test_the_terminal_shows_a_clickable_location_and_the_next_step(tiny):
 
 def test_without_its_parsers_the_check_names_the_extra_to_install(tiny, monkeypatch):
     """The exit code is 2."""
-    monkeypatch.setattr("flask_mixamo_privacy.audit.source.sources.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_mixamo_privacy.audit.source.scan.find_spec", lambda name: None)
     outcome = tiny().cli("check", "--templates")
     assert outcome.exit_code == 2
     assert outcome.output == (
@@ -372,7 +372,7 @@ def test_a_url_without_a_host_has_no_host(address):
 
 def test_a_stored_name_may_be_declared_by_a_pattern(tiny):
     """A service's cookies may be declared by a pattern such as ``_ga_*``."""
-    from flask_mixamo_privacy.audit.source.rules import Rules
+    from flask_mixamo_privacy.audit.source.scan import Rules
 
     rules = Rules(with_services(cookies=(Cookie("_ga_*", "media", "13 months", "Counts.", kind="js"),)))
     assert not list(rules.findings([Stored(Place("x.js", 1), "js", "_ga_1")]))

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.errors import LedgerUnavailable, StoreUnavailable
-from flask_mixamo_privacy.storage.pending import Pending
+from flask_mixamo_privacy.storage.files import Pending
 
 KEYS = {"test": "sixteen characters or more"}
 

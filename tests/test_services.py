@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from sites import with_services
 
 from conftest import choose, cookie
-from flask_mixamo_privacy import Policy, Purpose, current_consent, signals
-from flask_mixamo_privacy.consent.consent import Record, decide
-from flask_mixamo_privacy.consent.consent import choose as decision_of
+from flask_mixamo_privacy import Policy, signals
+from flask_mixamo_privacy.consent.decision import Record, decide
+from flask_mixamo_privacy.consent.decision import choose as decision_of
 from flask_mixamo_privacy.errors import PolicyError, UndeclaredService
-from flask_mixamo_privacy.policy.policy import Cookie, Service
+from flask_mixamo_privacy.policy.parts import Cookie, Purpose, Service
+from flask_mixamo_privacy.web.context import current_consent
 
 POLICY, TODAY = with_services(), 20_000
 NOBODY = decide(POLICY, None, gpc=False)
@@ -198,10 +199,10 @@ def test_the_settings_page_lists_services_under_their_purpose(tiny):
 
 def test_the_text_shown_has_the_services_titles():
     """A renamed service makes a different text."""
-    from flask_mixamo_privacy.consent import wording
+    from flask_mixamo_privacy.consent import proof
     from flask_mixamo_privacy.i18n.language import language
 
-    assert '"services":["Film","Map"]' in wording.settings(POLICY, language("en")).body
+    assert '"services":["Film","Map"]' in proof.settings(POLICY, language("en")).body
 
 
 def test_a_cookie_of_a_service_must_have_a_purpose_of_the_service():

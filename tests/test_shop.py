@@ -14,8 +14,8 @@ from shopping import ADA, command, open_shop
 
 from example_site import create_app
 from example_site.models import Subscriber
-from flask_mixamo_privacy.policy.declaration import read
-from flask_mixamo_privacy.policy.policy import OWN_COOKIES, Contact
+from flask_mixamo_privacy.policy.parts import OWN_COOKIES, Contact
+from flask_mixamo_privacy.policy.toml import read
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -5,10 +5,10 @@ from functools import partial
 
 import pytest
 
-from flask_mixamo_privacy.consent.wording import banner, current_text, resolve_shown, settings
+from flask_mixamo_privacy.consent.proof import banner, current_text, resolve_shown, settings
 from flask_mixamo_privacy.i18n.language import language
-from flask_mixamo_privacy.policy.declaration import built_in
-from flask_mixamo_privacy.policy.policy import Banner
+from flask_mixamo_privacy.policy.parts import Banner
+from flask_mixamo_privacy.policy.toml import built_in
 
 POLICY = built_in()
 CURRENT = partial(current_text, POLICY)

@@ -6,10 +6,8 @@ from contextlib import closing
 import pytest
 
 from flask_mixamo_privacy.errors import KeyMissing, RightsUnavailable
-from flask_mixamo_privacy.policy.policy import Minors as Declared
-from flask_mixamo_privacy.rights.acceptances import Acceptances
-from flask_mixamo_privacy.rights.minors import Minors
-from flask_mixamo_privacy.rights.standings import Standings
+from flask_mixamo_privacy.policy.parts import Minors as Declared
+from flask_mixamo_privacy.rights.subject_flags import Acceptances, Minors, Standings
 from flask_mixamo_privacy.storage.keys import Keys
 
 OLD, NEW = {"old": "a secret of the year before"}, {"new": "a secret of this very year"}

@@ -14,8 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scop
 from conftest import in_a_thread
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.errors import StoreError
-from flask_mixamo_privacy.policy.period import Period
-from flask_mixamo_privacy.policy.policy import Field
+from flask_mixamo_privacy.policy.parts import Field, Period
 
 ADA = "ada@shop.example"
 

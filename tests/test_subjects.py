@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_mixamo_privacy.storage.subjects import email_of, is_email, normalise_subject, spellings_of
+from flask_mixamo_privacy.storage.keys import email_of, is_email, normalise_subject, spellings_of
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,14 @@ import json
 import pytest
 from forms import policy
 
-from flask_mixamo_privacy.collection.given import Sent
 from flask_mixamo_privacy.collection.notices import point_of
-from flask_mixamo_privacy.collection.taking import Problem, SubmissionServices, Taking
+from flask_mixamo_privacy.collection.submission import Problem, Sent, SubmissionServices, Taking
 from flask_mixamo_privacy.errors import LedgerUnavailable, RightsUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
-from flask_mixamo_privacy.mail.marketing import Marketing
-from flask_mixamo_privacy.rights.minors import Minors
-from flask_mixamo_privacy.rights.standings import Standings
+from flask_mixamo_privacy.mail.preferences import Marketing
+from flask_mixamo_privacy.rights.subject_flags import Minors, Standings
+from flask_mixamo_privacy.storage.files import Pending
 from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.storage.pending import Pending
 
 ADA = "ada@shop.example"
 POLICY = policy()

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from conftest import choose
+from flask_mixamo_privacy.reports.formatting import bar
 from flask_mixamo_privacy.reports.reports import NAMES
-from flask_mixamo_privacy.reports.telling import bar
 
 DAY = 86400
 

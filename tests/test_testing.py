@@ -10,8 +10,8 @@ from flask import make_response
 from sites import with_services
 
 from conftest import cookie
-from flask_mixamo_privacy import current_consent
 from flask_mixamo_privacy.errors import UndeclaredPurpose, UndeclaredService
+from flask_mixamo_privacy.web.context import current_consent
 
 FRAME = '<iframe src="https://video.example/1"></iframe>'
 

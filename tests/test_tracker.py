@@ -78,8 +78,8 @@ def test_the_tracker_is_linked_beside_a_banner_for_a_new_purpose(tiny):
     """A new purpose is asked for, and the grant of statistics stays."""
     from dataclasses import replace
 
-    from flask_mixamo_privacy.policy.declaration import built_in
-    from flask_mixamo_privacy.policy.policy import Purpose
+    from flask_mixamo_privacy.policy.parts import Purpose
+    from flask_mixamo_privacy.policy.toml import built_in
 
     visitor = consenting_visitor(tiny())
     more = Purpose("media", title="Media", description="Videos.", basis="consent")

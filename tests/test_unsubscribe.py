@@ -10,7 +10,7 @@ from flask_wtf import CSRFProtect
 from posting import ADA, BASE, Shop
 
 from flask_mixamo_privacy.i18n.language import SHIPPED, language
-from flask_mixamo_privacy.mail.tokens import LENGTH
+from flask_mixamo_privacy.mail.unsubscribe import LENGTH
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -9,9 +9,9 @@ from flask import Flask
 
 from conftest import choose
 from flask_mixamo_privacy import Privacy
-from flask_mixamo_privacy.consent import wording
+from flask_mixamo_privacy.consent import proof
 from flask_mixamo_privacy.i18n.language import WHOLE, language
-from flask_mixamo_privacy.policy.declaration import START
+from flask_mixamo_privacy.policy.toml import START
 
 TITLE = 'title = "Statistics"'
 RECIPIENT = """
@@ -515,7 +515,7 @@ def test_the_ledger_has_the_fingerprint_and_the_text(declare):
     for edits, add in ([], ""), ([(TITLE, 'title = "Statistic"')], ""), ([], RECIPIENT):
         site = declare(*edits, add=add)
         policy = site.privacy.site(site.app).policy
-        words = wording.settings(policy, language("en"))
+        words = proof.settings(policy, language("en"))
         choose(site.visitor(), "accept_all", shown=words.shown)
         rows.append(site.ledger()[-1])
         assert (rows[-1]["fingerprint"], rows[-1]["text"]) == (policy.fingerprint, words.digest)

@@ -8,12 +8,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from flask_mixamo_privacy.reports.published import Publisher, no_decisions
-from flask_mixamo_privacy.reports.rebuilding import Rebuilder
+from flask_mixamo_privacy.reports.publisher import Publisher, Rebuilder, no_decisions
 from flask_mixamo_privacy.reports.reports import Reports
 from flask_mixamo_privacy.reports.windows import Calendar
+from flask_mixamo_privacy.storage.files import Pending
 from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.storage.pending import Pending
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import Store

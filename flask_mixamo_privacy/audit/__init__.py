@@ -1,12 +1,16 @@
-"""A site held against its declaration: its files, and the running site in a real browser."""
+"""The site compared with its declaration: settings, source files, and the running site in a real browser.
+
+Knows every package; no package knows it except ``cli`` and the testing plugin. In: an app or a URL, and its policy. Out:
+findings, each with a code, the place, and the next step. Nothing here is imported in a serving process.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .browser.audit_main import audit
+    from .browser.crawl import audit
     from .browser.report import Report
-    from .browser.trouble import CouldNotLook
+    from .browser.target import CouldNotLook
 
 __all__ = ["CouldNotLook", "Report", "audit"]
 

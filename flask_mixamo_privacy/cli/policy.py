@@ -9,15 +9,15 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo, with_appcontext
 
-from ..audit.findings import Finding, check
-from ..audit.source.sources import scan
+from ..audit.checks import Finding, check
+from ..audit.source.scan import scan
 from ..errors import PolicyError, SettingError
-from ..policy import declaration
-from ..policy.period import is_day
+from ..policy import toml
+from ..policy.parts import is_day
 from ..policy.versions import as_json as as_json_list
-from ..storage.moments import today
-from ..web.site import site
-from .outcomes import could_not_look, json_option, print_json
+from ..storage.clock import today
+from ..web.runtime import site
+from .common import could_not_look, json_option, print_json
 
 
 @click.command("init")
@@ -28,11 +28,11 @@ from .outcomes import could_not_look, json_option, print_json
 @could_not_look
 def init_command(path: Path | None) -> None:
     """Write a commented privacy.toml to start from."""
-    target = path or Path(current_app.root_path) / declaration.NAME
+    target = path or Path(current_app.root_path) / toml.NAME
     if target.exists():
         click.echo(f"Error: {target} is there already; it was left alone.", err=True)
         sys.exit(2)
-    target.write_text(declaration.START.read_text(encoding="utf-8"), encoding="utf-8")
+    target.write_text(toml.START.read_text(encoding="utf-8"), encoding="utf-8")
     click.echo(f"{target} written. Next: change it, run `flask privacy check`, then `flask privacy policy freeze`.")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DisclosureError, OtherPurpose, UndeclaredField, UndeclaredRecipient
 from ..policy.model import Policy
-from ..policy.policy import BASES, Recipient
+from ..policy.parts import BASES, Recipient
 from ..policy.versions import Versions
 from . import notices
 

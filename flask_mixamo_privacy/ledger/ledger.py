@@ -12,11 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import KeyMissing, LedgerUnavailable
+from ..storage.clock import timestamp
 from ..storage.database import Database
-from ..storage.keys import Keys
-from ..storage.moments import timestamp
-from ..storage.pending import Pending
-from ..storage.subjects import normalise_subject
+from ..storage.files import Pending
+from ..storage.keys import Keys, normalise_subject
 from .chain import BEGINNING, Chain, Head
 from .entry import Entry, ShownText, detail_of, hashes_of, is_of_a_person, is_readable
 

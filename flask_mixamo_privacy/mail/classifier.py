@@ -7,15 +7,52 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 
-from ..storage.subjects import email_of
-from .authentication import verdict
-from .automatic import is_automatic, is_bounce, is_of_apple_mail, wants_no_answer
-from .feedback import COUNTS, Report, report_of
-from .reading import addresses, header, headers, own_words, parted, sender, texts
-from .tokens import Bearer
-from .verdict import Act, Ask, Ignore, Verdict
-from .wishes import wish_of
-from .words import at_an_end, has_word, is_word, stripped
+from ..storage.keys import email_of
+from .message import addresses, header, headers, own_words, parted, sender, texts
+from .phrases import at_an_end, has_word, is_word, stripped, wish_of
+from .provenance import COUNTS, Report, is_automatic, is_bounce, is_of_apple_mail, report_of, verdict, wants_no_answer
+from .unsubscribe import Bearer
+
+# What becomes of a message: one of three things, with the reason.
+
+
+@dataclass(frozen=True)
+class Act:
+    """Take somebody off a list, by token or, where none came, by address."""
+
+    reason: str
+    bearer: Bearer | None = None
+    address: str = ""
+    source: str = "mail"
+    wish: str = ""  # the kind of a request that is opened as well
+
+    action = "act"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A person decides, as with a request: its kind, and whether the sender gets the one answer that there is."""
+
+    reason: str
+    wish: str = "object"
+    answer: bool = False
+    address: str = ""
+
+    action = "ask"
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """Nothing is done."""
+
+    reason: str
+    is_for_want_of_words: bool = False  # because nothing that was read of it asks for anything
+
+    action = "ignore"
+
+
+Verdict = Act | Ask | Ignore
+
 
 _RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To")
 _ours = re.compile(r"<?([a-z2-7]{45})\.[0-9a-f]{16}(\.word)?@", re.IGNORECASE)

@@ -3,22 +3,150 @@
 from __future__ import annotations
 
 import hashlib
+import mailbox
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from email.message import EmailMessage
+from pathlib import Path
+from typing import BinaryIO
 
-from ..errors import PrivacyError
-from ..rights.desk import LONGEST_MESSAGE, NEVER, Desk
-from ..storage.moments import later, timestamp
-from ..tracking.addresses import printable
-from .aside import Aside
-from .boxes import Found
-from .choices import EVERYTHING
-from .classifier import Place, classify
-from .marketing import Marketing
-from .reading import Read, header, own_words, read, texts
-from .seen import Seen
-from .verdict import Act, Ask, Ignore, Verdict
-from .words import has_word
+import sqlalchemy as sa
+
+from ..errors import PrivacyError, RightsUnavailable
+from ..policy.parts import Period
+from ..rights.requests import LONGEST_MESSAGE, NEVER, Desk
+from ..storage.clock import DAY, later, now, timestamp
+from ..storage.database import Database
+from ..storage.files import make_private_folder, replace_private
+from ..tracking.scrub import printable
+from .classifier import Act, Ask, Ignore, Place, Verdict, classify
+from .message import Read, header, own_words, read, texts
+from .phrases import has_word
+from .preference_store import EVERYTHING
+from .preferences import Marketing
+
+# Which messages were seen to already, each by a hash of its Message-ID.
+
+_tables = sa.MetaData()
+
+_seen = sa.Table(
+    "mail_seen",
+    _tables,
+    sa.Column("message", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+
+class Seen:
+    """Raises :class:`RightsUnavailable` when the database is away."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, _tables, "What is known of messages", RightsUnavailable)
+
+    def find(self, message: str) -> tuple[str, str] | None:
+        """What became of a message, and why; None for one that is new."""
+        chosen = sa.select(_seen.c.action, _seen.c.reason).where(_seen.c.message == message)
+        with self._database.read() as connection:
+            row = connection.execute(chosen).first() if connection else None
+        return (row.action, row.reason) if row else None
+
+    def note(self, message: str, at: str, action: str, reason: str) -> None:
+        """Remember what became of a message."""
+        row = {"message": message, "at": at, "action": action, "reason": reason}
+        with self._database.write() as connection:
+            connection.execute(self._database.insert_new(_seen), row)
+
+    def forget_before(self, moment: str) -> int:
+        """Forget what is older; gives the number."""
+        return self._database.delete(sa.delete(_seen).where(_seen.c.at < moment))
+
+
+# Copies of messages that could not be read, set aside for a person to look at.
+
+_END = ".eml"
+
+
+class Aside:
+    """A folder for the site's own user alone. Building it touches no disk."""
+
+    def __init__(self, folder: str, kept: Period) -> None:
+        self._folder = Path(folder)
+        self._kept = kept
+
+    def keep(self, raw: bytes, name: str) -> str:
+        """Put a copy there; gives its path."""
+        make_private_folder(self._folder)
+        path = str(self._folder / f"{name}{_END}")
+        replace_private(path, raw)
+        return path
+
+    def prune(self) -> int:
+        """Delete the copies that are kept no longer, by when they were made; gives their number."""
+        first = now().timestamp() - self._kept.days * DAY
+        old = [path for path in self._folder.glob(f"*{_END}") if path.stat().st_mtime < first]
+        for path in old:
+            path.unlink(missing_ok=True)  # another may be at it
+        return len(old)
+
+
+# Where messages lie: a file, an mbox, a Maildir, a folder of files, the standard input. Nothing there is changed.
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One message, and where it lies; the number tells those of one mbox apart."""
+
+    path: str
+    raw: bytes
+    number: int = 0
+
+
+def messages(path: str, stdin: BinaryIO) -> Iterator[Found]:
+    """The messages at a path, one at a time; raises :class:`OSError` for one that cannot be read."""
+    if path == STDIN:
+        if raw := stdin.read():
+            yield Found(path, _without_envelope(raw))
+    elif Path(path).is_dir():
+        yield from _of_folder(Path(path))
+    else:
+        yield from _of_file(Path(path))
+
+
+def _of_folder(folder: Path) -> Iterator[Found]:
+    """A Maildir's ``new`` and ``cur``, else every file of the folder."""
+    parts = [folder / name for name in ("new", "cur") if (folder / name).is_dir()] or [folder]
+    for path in sorted(path for part in parts for path in part.iterdir() if path.is_file() and path.name[0] != "."):
+        if parts == [folder]:
+            yield from _of_file(path)
+        else:
+            yield Found(str(path), path.read_bytes())
+
+
+def _of_file(path: Path) -> Iterator[Found]:
+    """An mbox, or one message; a file that is empty is an mbox without any."""
+    with path.open("rb") as file:
+        begins = file.read(5)
+    if not begins:
+        return
+    if begins != b"From ":
+        yield Found(str(path), path.read_bytes())
+        return
+    box = mailbox.mbox(path, create=False)
+    try:
+        for number, key in enumerate(box.keys(), start=1):
+            yield Found(str(path), box.get_bytes(key), number)
+    finally:
+        box.close()
+
+
+def _without_envelope(raw: bytes) -> bytes:
+    """What a mail server pipes in may begin with the "From " line of an mbox, and is one message all the same."""
+    return raw.partition(b"\n")[2] if raw.startswith(b"From ") else raw
+
 
 TO_BE_READ = "a mail that a person has to read"
 NOBODY = "nobody@mail.invalid"  # where a mail has no sender that could be written to (RFC 2606)

@@ -11,9 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import PolicyError, UndeclaredPurpose, UndeclaredService
-from .checks import problems_of
-from .period import Period
-from .policy import OWN_COOKIES, Cookie, Declaration, Purpose, Recipient, Service
+from .parts import OWN_COOKIES, Cookie, Declaration, Period, Purpose, Recipient, Service
+from .validation import problems_of
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..errors import PolicyError, Problem
 from ..i18n.language import SHIPPED, WHOLE, language
 from .document import Document
 from .model import Policy
-from .period import is_day
+from .parts import is_day
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.json")
 
@@ -88,7 +88,7 @@ class Versions:
 
     def current(self, policy: Policy, day: str) -> Version:
         """What the declaration says now, as a version of that day."""
-        from .derivation import derive
+        from .writer import derive
 
         policy = replace(policy, version=day)
         codes = list(dict.fromkeys((*WHOLE, policy.language, *sorted(_languages_of(policy.as_dict())))))

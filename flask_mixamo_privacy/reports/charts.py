@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .reports import OTHER, Cell, Report
+from .disclosure_control import OTHER
+from .query import Cell
+from .reports import Report
 
 MOST_BARS, MOST_NODES = 12, 8  # rows that a picture shows; the table beneath it has them all
 _BAR_PITCH = 32  # pixels from one bar to the next

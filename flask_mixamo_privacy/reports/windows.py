@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ..storage.moments import ONE_DAY
+from ..storage.clock import ONE_DAY
 
 Unit = Literal["day", "week", "month", "all"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month", "all")
@@ -116,3 +116,18 @@ def as_unit(text: str) -> Unit:
     if text not in UNITS:
         raise ValueError(f"{text!r} is no unit of time; choose day, week, month or all.")
     return text
+
+
+# A piece of time: a stretch within one day that is counted at once.
+
+
+class Piece(NamedTuple):
+    """A day, or a part of one that somebody looked at."""
+
+    start: str
+    until: str
+    day: date
+
+    @property
+    def unit(self) -> tuple[str, str, str, str]:
+        return f"{self.day:%Y-%m}", week_of(self.day), self.day.isoformat(), self.start

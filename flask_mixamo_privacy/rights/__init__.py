@@ -1,1 +1,6 @@
-"""What a person may ask for: to see, to correct, to delete, to restrict, to object; and that it stays so after a restore."""
+"""Data subject requests: access, correction, erasure, and their replay after a restore.
+
+Knows the policy, the ledger and the stores of personal data, each behind the ``PersonalStore`` protocol. In: a request, or
+an e-mail address or user id. Out: what each store holds, changed or erased about that data subject, and an answer within
+the period that the law allows. Sends mail through a function that it is given.
+"""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..i18n.language import Language, language
-from .book import Request
+from .request_store import Request
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ import sqlalchemy as sa
 
 from ..errors import StoreError
 from ..policy.model import Policy
-from ..storage.duration import days_after
-from ..storage.subjects import normalise_subject
-from .columns import columns_of, field_of, is_secret
-from .row import Row, instead_of, is_erased, says_erased
+from ..storage.clock import days_after
+from ..storage.keys import normalise_subject
+from .rows import Row, columns_of, field_of, instead_of, is_erased, is_secret, says_erased
 from .stores import Done, Kept, PersonalStore
 
 _MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..errors import StoreError
 from ..policy.model import Policy
-from ..storage.subjects import normalise_subject, spellings_of
+from ..storage.keys import normalise_subject, spellings_of
 
 logger = logging.getLogger("flask_mixamo_privacy")
 

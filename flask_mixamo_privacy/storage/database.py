@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ..errors import PrivacyError
-from .pending import make_private_folder, open_private
+from .files import make_private_folder, open_private
 
 _WAIT_MS = 2000  # the writer may hold a visitor's request: better a clear "try again" than a spinning page
 _RETRY_MS = 5

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Iterator
 
 from ..errors import LogUnavailable
-from ..storage.pending import lock, make_private_folder, open_private
+from ..storage.files import lock, make_private_folder, open_private
 
 SUFFIX = ".events"
 _SYNC_EVERY = 1.0  # seconds: what a power cut may cost

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from ..errors import PrivacyError, StoreUnavailable
 from ..storage.database import Database
+from ..storage.files import Pending
 from ..storage.keys import Keys
-from ..storage.pending import Pending
 from .events import FIELDS
 from .schema import cells, cursors, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
 

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from flask import abort, current_app, has_request_context, make_response, render_template, request
 from werkzeug.wrappers import Response
 
-from ..consent import wording
-from ..storage.moments import today
-from ..storage.subjects import is_email
-from .current import exchange, here_and_now
-from .site import Site, site
-from .whereabouts import no_store
+from ..consent import proof
+from ..storage.clock import today
+from ..storage.keys import is_email
+from .context import exchange, here_and_now
+from .http import no_store
+from .runtime import Site, site
 
 _WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
 
@@ -68,7 +68,7 @@ def _ask_for(purpose: str) -> Response:
         title=here.language.of(policy.purpose(purpose).title, policy.language),
         description=here.language.of(policy.purpose(purpose).description, policy.language),
         purpose=purpose,
-        shown=wording.settings(policy, here.language).shown,
+        shown=proof.settings(policy, here.language).shown,
         can_ask=purpose in policy.marks,
         next=here_and_now(here),
     )
@@ -177,3 +177,44 @@ def _user() -> Any:
     from flask_login import current_user
 
     return current_user._get_current_object() if current_user.is_authenticated else None
+
+
+# Access to personal data: the need that a view or a block of code declares.
+
+
+class Need:
+    """Why personal data is read; see :meth:`Privacy.need`."""
+
+    def __init__(self, need: str, whose: str | Callable[..., str | None] | None, fields: Collection[str]) -> None:
+        self._need = need
+        self._whose = whose
+        self._fields = fields
+
+    def __call__(self, view: F) -> F:
+        @wraps(view)
+        def guarded(*args: Any, **values: Any) -> Any:
+            stranger = ask_to_log_in(site())
+            if stranger is not None:
+                return stranger
+            self._admit(*args, **values)
+            return current_app.ensure_sync(view)(*args, **values)
+
+        return guarded  # type: ignore[return-value]
+
+    def __enter__(self) -> Need:
+        if ask_to_log_in(site()) is not None:
+            abort(401)
+        self._admit()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        return None
+
+    def _admit(self, *args: Any, **values: Any) -> None:
+        """Whose it is is looked up only for somebody who may know."""
+
+        def hashed() -> tuple[str, str]:
+            whose = self._whose(*args, **values) if callable(self._whose) else self._whose
+            return site().ledger.pseudonym(whose) if whose else ("", "")
+
+        admit(self._need, rule_at_hand, whose=hashed, fields=self._fields)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..storage.pending import make_private_folder, replace_private
+from ..storage.files import make_private_folder, replace_private
 
 if TYPE_CHECKING:
     from webassets.bundle import Bundle

@@ -16,10 +16,10 @@ from ..collection import notices
 from ..errors import KeyMissing, RightsUnavailable
 from ..i18n.language import Language, Said
 from ..policy.model import Policy
-from ..policy.policy import CollectionPoint, Text
+from ..policy.parts import CollectionPoint, Text
 from .access import current_subject
-from .current import Exchange, exchange, here_and_now
-from .whereabouts import no_store
+from .context import Exchange, exchange, here_and_now
+from .http import no_store
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -3,22 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from .axe import barriers
-from .evidence import Evidence
-from .plainly import without_javascript
-from .shared import SharedWorkers
-from .states import UNASKED, State, flat, states_of
-from .target import Target
-from .trouble import CouldNotLook
-from .visitor import Visitor
+from flask import Flask, current_app
+
+from ...errors import MissingExtra
+from ...policy.parts import host_of
+from ...policy.toml import lines_of
+from ...storage.clock import timestamp
+from ...web.runtime import Site, site
+from ..source.scan import own_hosts
+from .evidence import UNASKED, Barrier, Evidence, Place, State, flat, states_of
+from .findings import gather
+from .launch import check_policy, launched, served, tools
+from .recorder import SharedWorkers
+from .report import Report, take
+from .rules import judge
+from .rules_interface import hidden
+from .target import CouldNotLook, Routes, Step, Target
+from .visitor import Visitor, people_of, steps_of, without_javascript
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Page
+
+
+# Asks axe-core what keeps people out of a page.
+
+_RUN = """() => axe.run(document, { preload: false, resultTypes: ["violations"],
+  runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } })"""
+
+
+@lru_cache(maxsize=1)
+def source() -> str:
+    """axe-core itself; raises :class:`MissingExtra`."""
+    try:
+        return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+    except ModuleNotFoundError:
+        raise MissingExtra("The audit", "audit") from None
+
+
+async def barriers(page: Page, place: Place, evidence: Evidence) -> None:
+    """Note what axe-core finds on the page at hand, unless it has looked at that page before."""
+    if any(seen.place.route == place.route and seen.place.login != place.login for seen in evidence.pages):
+        return
+    try:
+        found = await page.evaluate(f"{source()};\n({_RUN})()")  # in one, as the page may go on in between
+    except tools().Error as error:
+        if "navigation" not in str(error):
+            raise
+        return  # the page has gone on by itself meanwhile
+    for violation in found["violations"]:
+        for node in violation["nodes"]:
+            target = " ".join(part if isinstance(part, str) else " ".join(part) for part in node["target"])
+            says = f"{violation['help']} ({violation['helpUrl'].partition('?')[0]})"
+            evidence.barriers.append(Barrier(place, violation["id"], says, target))
+
 
 _AT_ONCE = 6  # browsers; more only wait for each other
 
@@ -132,3 +179,97 @@ async def _together(jobs: Sequence[Callable[[], Awaitable[None]]]) -> None:
                 group.create_task(run(job))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+# The audit: a running site held against its declaration in a real browser.
+
+
+def audit(
+    app_or_url: Flask | str,
+    *,
+    logins: Mapping[str, str | Step] | None = None,
+    examples: Mapping[str, str] | None = None,
+    steps: Collection[Step] | None = None,
+    skip: Collection[str] = (),
+    limit: int = 40,
+    wait: float = 0.1,
+    offline: bool = False,
+    hosts: Mapping[str, str] | None = None,
+    pictures: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Report:
+    """Look at a site as visitors with every answer see it, and tell where it and its declaration are apart.
+
+    An app is served on a free port of loopback for as long as it takes; an address is that of the current app, running
+    elsewhere. ``logins`` are Flask-Login's user ids, or functions that sign in on a page of Playwright's asynchronous
+    interface; ``examples`` are values for arguments of the URL map; ``steps`` do what else a visitor may do; all three
+    default to the settings ``PRIVACY_AUDIT_LOGINS``, ``_EXAMPLES`` and ``_STEPS``. ``skip`` are patterns of paths,
+    ``limit`` is the most pages for each login, ``wait`` the seconds on each page after it has loaded. ``offline`` finds no
+    other host than the site's own, ``hosts`` says where others are found instead. ``pictures`` are taken for a report in
+    HTML. ``progress`` is told how many pages are done, and of how many once that is known, else of 0.
+
+    Raises :class:`CouldNotLook` where there is nothing to judge by.
+    """
+    tools()
+    given = isinstance(app_or_url, str)
+    app: Flask = current_app._get_current_object() if given else app_or_url  # type: ignore[attr-defined, assignment]
+    with app.app_context():
+        here = site()
+    with nullcontext(str(app_or_url).rstrip("/")) if given else served(app) as url:
+        if given:
+            check_policy(url, here)
+        target = _target(app, here, url, logins, examples, steps, (skip, limit, wait))
+        crawl = Crawl(target, progress)
+        crawl.evidence.people = people_of(app, here, logins)
+        with ThreadPoolExecutor(1) as thread:  # asyncio minds an event loop that may run in this one
+            return thread.submit(asyncio.run, _look(crawl, here, offline, hosts or {}, pictures)).result()
+
+
+async def _look(crawl: Crawl, here: Site, offline: bool, hosts: Mapping[str, str], pictures: bool) -> Report:
+    started = time.time()
+    async with launched(crawl.target.host, offline, hosts) as browser:
+        try:
+            await crawl.run(browser)
+        except tools().Error as error:  # of a page that is everybody's, such as the settings page
+            raise CouldNotLook(f"The browser could not go on: {str(error).splitlines()[0]}") from None
+        report = _report(crawl, here, started)
+        taken = await take(browser, crawl.target, report.findings) if pictures else {}
+    return replace(report, seconds=time.time() - started, pictures=taken)
+
+
+def _target(
+    app: Flask, here: Site, url: str, logins: Any, examples: Any, steps: Any, bounds: tuple[Collection[str], int, float]
+) -> Target:
+    settings, (skip, limit, wait) = here.settings, bounds
+    root = urlsplit(url).path.rstrip("/")
+    routes = Routes(app, root, {**settings.audit_examples, **(examples or {})}, skip, limit)
+    own = url.removesuffix(root) if root else url
+    signing = steps_of(app, own, settings.audit_logins if logins is None else logins)
+    doing = settings.audit_steps if steps is None else tuple(steps)
+    return Target(own, host_of(url), root, settings.url_prefix, here.policy, routes, signing, doing, wait, _names(app, here))
+
+
+def _names(app: Flask, here: Site) -> tuple[str, ...]:
+    """What the site is called where it is served, so that nothing of its own is another's here."""
+    return tuple(sorted((own_hosts(app, here) | {(app.config["SESSION_COOKIE_DOMAIN"] or "").lstrip(".")}) - {""}))
+
+
+def _report(crawl: Crawl, here: Site, started: float) -> Report:
+    target, evidence = crawl.target, crawl.evidence
+    file, lines = lines_of(here.settings.policy_file)
+    rules = {target.routes.rule_of(route) for routes in crawl.routes.values() for route in routes}
+    missed = [rule for rule in target.routes.without_example() if rule not in rules]
+    return Report(
+        here.policy.site,
+        target.url + target.root,
+        file,
+        tuple(gather(judge(evidence, here.policy), lines)),
+        unseen=tuple(sorted((hidden(route), hidden(why)) for route, why in crawl.unseen.items())),
+        notes=tuple(f"No example and no link led to {rule}." for rule in missed),
+        states=tuple(evidence.granted),
+        logins=tuple(target.logins),
+        routes=tuple(sorted({hidden(route) for routes in crawl.routes.values() for route in routes})),
+        pages=crawl.pages,
+        requests=len(evidence.asked),
+        at=timestamp(started),
+    )

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from ...policy.model import Policy
+from ...policy.parts import without_port
 
 
 @dataclass(frozen=True, order=True)
@@ -137,3 +143,75 @@ class Evidence:
     plain: list[Plain] = field(default_factory=list)
     people: Mapping[str, str] = field(default_factory=dict)  # by login, the mail address
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by state, the optional purposes
+
+
+# What a visitor may have answered: each is looked at in a browser of its own.
+
+UNASKED, REJECTED, ACCEPTED, WITHDRAWN, GPC = "no choice", "rejected", "accepted", "withdrawn", "gpc"
+
+
+@dataclass(frozen=True)
+class State:
+    """An answer, and what it allows."""
+
+    name: str
+    granted: frozenset[str]  # optional purposes
+    choice: str = ""  # the button pressed: accept_all, reject_all or save
+    gpc: bool = False
+    then: State | None = None  # what the same visitor answers afterwards
+
+
+def states_of(policy: Policy) -> list[State]:
+    """Every answer that the policy leaves room for, the one not given first."""
+    every, none = frozenset(purpose.id for purpose in policy.optional), frozenset[str]()
+    unasked, gpc = State(UNASKED, none), State(GPC, none, gpc=True)
+    if not every:
+        return [unasked, gpc]
+    withdrawn = State(WITHDRAWN, none, "reject_all")
+    alone = [State(f"only {name}", frozenset({name}), "save") for name in sorted(every)] if len(every) > 1 else []
+    return [unasked, State(REJECTED, none, "reject_all"), State(ACCEPTED, every, "accept_all", then=withdrawn), *alone, gpc]
+
+
+def turn(name: str) -> tuple[int, str]:
+    """The order in which states are told."""
+    order = (UNASKED, REJECTED, ACCEPTED, WITHDRAWN)
+    return (order.index(name) if name in order else len(order) + (name == GPC), name)
+
+
+def flat(states: list[State]) -> list[State]:
+    """The states with those that follow them."""
+    return [one for state in states for one in (state, state.then) if one is not None]
+
+
+# Whose a host is: this site's, or another's, by the Public Suffix List.
+
+
+def is_third(host: str, *own: str) -> bool:
+    """Whether a host belongs to another site than all of ``own`` do. Ports make no other site."""
+    return bool(host) and _site_of(_name(host)) not in {_site_of(_name(one)) for one in own}
+
+
+def is_listed(name: str) -> bool:
+    """Whether a name ends like one of the Internet, or like one that is kept for examples (RFC 2606): not ``3.4.min.js``."""
+    return name.rpartition(".")[2].lower() in ("example", "test", "invalid") or bool(_list(False).privatesuffix(name))
+
+
+def _name(host: str) -> str:
+    return without_port(host).strip("[]")
+
+
+@lru_cache(maxsize=1024)
+def _site_of(name: str) -> str:
+    """The domain that somebody registered; an address, a lone word or a public suffix stands for itself."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _list().privatesuffix(name) or name
+    return name
+
+
+@lru_cache(maxsize=2)
+def _list(accept_unknown: bool = True) -> Any:
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList(accept_unknown=accept_unknown)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
-from ...policy.policy import host_of as host_of_url
-from .audit_hosts import is_third
-from .browser import tools
-from .evidence import Banner, Button, Evidence, Link
+from flask import Flask
+
+from ...policy.parts import host_of as host_of_url
+from ...web.runtime import Site
+from .evidence import REJECTED, UNASKED, Banner, Button, Evidence, Link, Place, Plain, State, is_third
 from .evidence import Page as Seen
-from .shared import SharedWorkers
-from .states import UNASKED, State
-from .target import Target
-from .trouble import CouldNotLook, NoAnswer
-from .watching import Watcher
+from .launch import tools
+from .recorder import SharedWorkers, Watcher, route_of
+from .target import CouldNotLook, NoAnswer, NoSuchUser, Step, Target
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Response
 
-RECORDER, LOOK = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("recorder.js", "look.js"))
+
+RECORDER, LOOK = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("recorder.js", "page_probe.js"))
 _VIEW: Any = {"width": 1280, "height": 800}
 _GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
 _TO_THE_END = "() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })"  # for what loads lazily
@@ -214,3 +214,84 @@ def _is_decision(response: Response) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+# A visitor whose browser runs no JavaScript.
+
+_REJECT = "form button[name=choice][value=reject_all]:visible"
+
+
+async def without_javascript(browser: Browser, target: Target, routes: Collection[str]) -> AsyncIterator[Plain]:
+    """What there is to read on each page, and at last whether an answer can be given."""
+    context = await browser.new_context(base_url=target.url, java_script_enabled=False)
+    page = await context.new_page()
+    for route in routes:
+        yield Plain(Place(route, UNASKED), await _text(page, target, route))
+    if target.policy.optional:
+        text = await _text(page, target, target.home)
+        if not await page.locator(_REJECT).count():
+            text = await _text(page, target, target.settings)
+        place = Place(route_of(page.url), REJECTED)
+        yield Plain(place, text, await _answered(page, target))
+    await context.close()
+
+
+async def _text(page: Page, target: Target, route: str) -> int:
+    """Go there, or where the page goes on to by itself (a refresh in noscript), and count what there is to read."""
+    with suppress(tools().Error):
+        await page.goto(route)
+    for _ in range(3):
+        with suppress(tools().Error):
+            await page.wait_for_load_state("load")
+            return int((await page.evaluate(LOOK, {"settings": target.settings}))["text"])
+        await page.wait_for_timeout(200)
+    return 0
+
+
+async def _answered(page: Page, target: Target) -> bool:
+    try:
+        async with page.expect_navigation(timeout=5000):
+            await page.locator(_REJECT).first.click(timeout=5000)
+        answer = await page.request.get(f"{target.url}{target.root}{target.prefix}/state.json")
+        states: dict[str, Any] = (await answer.json())["purposes"]
+    except tools().Error:
+        return False
+    return all(states[purpose.id] == "refused" for purpose in target.policy.optional)
+
+
+# Signs in those whom the audit was given: by Flask-Login's id of a user, or by a function of the site's own.
+
+
+def steps_of(app: Flask, url: str, logins: Mapping[str, str | Step]) -> dict[str, Step]:
+    """A step for each login."""
+    return {name: _as_user(app, url, login) if isinstance(login, str) else login for name, login in logins.items()}
+
+
+def _as_user(app: Flask, url: str, user_id: str) -> Step:
+    """Give the browser the session that Flask-Login makes, as its own test client does."""
+
+    async def sign_in(page: Page) -> None:
+        client = app.test_client()
+        with client.session_transaction(base_url=url) as session:
+            session["_user_id"], session["_fresh"] = user_id, True
+        name = app.config["SESSION_COOKIE_NAME"]
+        cookie = client.get_cookie(name, urlsplit(url).hostname or "", app.session_interface.get_cookie_path(app))
+        assert cookie is not None, "the app's session sets no cookie"
+        await page.context.add_cookies([{"name": name, "value": cookie.value, "url": url}])
+
+    return sign_in
+
+
+def people_of(app: Flask, here: Site, logins: Mapping[str, Any] | None) -> dict[str, str]:
+    """The mail addresses of those who are known by an id, by login; raises :class:`NoSuchUser`."""
+    manager: Any = getattr(app, "login_manager", None)
+    load = manager._user_callback if manager is not None else None
+    found = {}
+    for name, login in (here.settings.audit_logins if logins is None else logins).items():
+        if isinstance(login, str):
+            with app.app_context():
+                user = load(login) if load is not None else None
+            if user is None:
+                raise NoSuchUser(name, login)
+            found[name] = str(getattr(user, "email", "") or "")
+    return found

@@ -1,1 +1,4 @@
-"""Reads the site's templates, JavaScript and CSS for what they load, store and run, without running them."""
+"""The source scan: templates, scripts and style sheets, compared with the declaration.
+
+In: the site's files. Out: each line that stores, loads or sends what the declaration does not name.
+"""

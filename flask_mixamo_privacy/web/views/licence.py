@@ -6,16 +6,14 @@ from flask import abort, make_response, redirect, render_template, request, url_
 from werkzeug.wrappers import Response
 
 from ...collection import notices
-from ...consent.wording import Wording
+from ...consent.proof import Wording
 from ...errors import RightsUnavailable, UndeclaredCollection
-from ..collection import open_form
-from ..current import exchange
+from ..context import exchange
+from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_form, problems_answered
+from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store
 from ..licences import Licence, accept, is_accepted, licence_of
-from ..origin import FORM_NOT_FROM_HERE, is_same_origin, local_path
-from ..refusing import CHANGED, NOT_TAKEN, NotCollected, problems_answered
-from ..site import site
-from ..whereabouts import no_store
-from .blueprint import pages
+from ..runtime import site
+from . import pages
 
 
 @pages.get("/licence/<point_id>", endpoint="licence")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,24 +10,68 @@ from typing import TYPE_CHECKING, Any
 from flask import jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ...consent.consent import choose
-from ...consent.leftovers import by_kind
+from ...consent.decision import choose
+from ...consent.recording import by_kind
 from ...errors import PrivacyError
-from ..closing import carry_out
-from ..current import Exchange, exchange
-from ..gates import nonce_attribute
-from ..origin import DECISION_NOT_FROM_HERE, gone, is_same_origin, problem, removed_before, state_of
-from ..whereabouts import no_store, wants_json
-from .blueprint import pages
-from .receipt import NOT_READ, plain_page, receipt_of
+from ..context import Exchange, exchange
+from ..http import DECISION_NOT_FROM_HERE, gone, is_same_origin, no_store, problem, removed_before, state_of, wants_json
+from ..response import carry_out
+from ..template_tags import nonce_attribute
+from . import pages
+
+if TYPE_CHECKING:
+    from ...tracking.visitor_data import Footprint
+
+
+# The receipt of the grant at hand, to download.
+
+# Sentences of the catalogues.
+YOUR_RECEIPT = "Your receipt"
+NO_RECEIPT = "You have no receipt: nothing is granted in this browser."
+NOT_READ = "This could not be read just now. Please try again in a moment."
+
+
+@pages.get("/receipt", endpoint="receipt")
+def download() -> Response:
+    """The signed receipt as a file; a page with 404 for whoever holds no grant that the ledger knows."""
+    here = exchange()
+    record = here.look().record
+    try:
+        entries = here.site.ledger.standing(record.receipt) if record is not None else None
+        found = receipt_of(here, entries) if entries else None
+    except (PrivacyError, OSError) as error:
+        here.site.failed(error, tell_tests=False)
+        return plain_page(YOUR_RECEIPT, NOT_READ, 503)
+    if found is None:
+        return plain_page(YOUR_RECEIPT, NO_RECEIPT, 404)
+    response = make_response(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    response.content_type = "application/json"
+    day = found["events"][0]["event_time"][:10]
+    response.headers["Content-Disposition"] = f'attachment; filename="privacy-receipt-{day}.json"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return no_store(response)
+
+
+def receipt_of(here: Exchange, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The receipt of the grant with these entries, signed."""
+    from ...consent.proof import receipt, sign
+
+    words = here.site.ledger.wording(entries[0]["text"], entries[0]["fingerprint"])
+    marks = here.consent.record.granted if here.consent.record is not None else frozenset()
+    return sign(receipt(here.site.policy, entries, marks, words), here.site.keys)
+
+
+def plain_page(title: str, message: str, status: int) -> Response:
+    """One sentence, and the way to the settings."""
+    page = render_template("mixamo_privacy/message.html", t=exchange().language, title=title, message=message)
+    response = no_store(make_response(page))
+    response.status_code = status
+    return response
+
 
 ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
 ERASED = "Everything that was recorded about you here is erased."
 BEING_ERASED = "Everything that was recorded about you here is being erased."
-
-
-if TYPE_CHECKING:
-    from ...tracking.footprint import Footprint
 
 
 @dataclass(frozen=True)
@@ -109,7 +154,7 @@ def _stored_if_readable(here: Exchange) -> _Stored | None:
 
 def _stored(here: Exchange) -> _Stored:
     """Raises an error of ours, or OSError, for what cannot be read just now."""
-    from ...tracking.footprint import Footprint, footprint
+    from ...tracking.visitor_data import Footprint, footprint
 
     record = here.look().record
     if record is None:

@@ -7,9 +7,9 @@ from werkzeug.wrappers import Response
 
 from ...policy.document import Document
 from ...policy.versions import Change, changes
-from ..current import exchange
-from ..site import Site, site
-from .blueprint import pages
+from ..context import exchange
+from ..runtime import Site, site
+from . import pages
 
 _FORMS = ("text/html", "text/markdown", "application/json")
 
@@ -61,7 +61,7 @@ def _as(form: str) -> Response:
 
 
 def _document() -> Document:
-    from ...policy.derivation import derive
+    from ...policy.writer import derive
 
     here = exchange()
     return derive(here.site.policy, here.language, **here.site.said)

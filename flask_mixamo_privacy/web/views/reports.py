@@ -9,13 +9,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ...errors import StoreUnavailable
 from ..access import staff_only
-from ..current import exchange
-from ..site import Site, site
-from ..whereabouts import no_store
-from .blueprint import pages
+from ..context import exchange
+from ..http import no_store
+from ..runtime import Site, site
+from . import pages
 
 if TYPE_CHECKING:
-    from ...reports.reports import Cell, Report, Window
+    from ...reports.query import Cell
+    from ...reports.reports import Report
+    from ...reports.windows import Window
 
 #: The page's sections: a heading, and the reports under it.
 SECTIONS = (
@@ -41,8 +43,8 @@ class Totals(NamedTuple):
 @staff_only("reports")
 def page() -> AnyResponse:
     """Every report about one window of time, which the query names: ``window``, or the newest of a ``period``."""
-    from ...reports import charts, telling
-    from ...reports.reports import UNITS
+    from ...reports import charts, formatting
+    from ...reports.windows import UNITS
 
     here = exchange()
     try:
@@ -65,7 +67,7 @@ def page() -> AnyResponse:
         min_cell=here.site.settings.min_cell,
         rtl=here.language.dir == "rtl",
         charts=charts,
-        telling=telling,
+        telling=formatting,
         hours=HOURS,
     )
     return no_store(make_response(rendered))
@@ -75,7 +77,7 @@ def page() -> AnyResponse:
 @staff_only("reports")
 def csv(name: str) -> AnyResponse:
     """One report for a spreadsheet."""
-    from ...reports.spreadsheet import as_csv
+    from ...reports.formatting import as_csv
 
     report = _report(name)
     response = Response(as_csv(report), content_type="text/csv; charset=utf-8")
@@ -105,12 +107,12 @@ def _report(name: str) -> Report:
 
 
 def _window(here: Site) -> Window:
-    from ...reports import telling
+    from ...reports import formatting
 
     try:
         if text := request.args.get("window"):
-            return telling.window_of(here.reports, text)
-        return telling.newest(here.reports, request.args.get("period") or None)
+            return formatting.window_of(here.reports, text)
+        return formatting.newest(here.reports, request.args.get("period") or None)
     except ValueError as error:
         abort(404, str(error))
 

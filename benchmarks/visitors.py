@@ -1,0 +1,43 @@
+"""Visitors as the Cookie headers they send, made by the package's own code."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask
+from werkzeug.wrappers import Response
+
+from flask_mixamo_privacy.consent.decision import Choice, choose, decide
+from flask_mixamo_privacy.policy.toml import built_in
+from flask_mixamo_privacy.tracking.events import Visitor
+from flask_mixamo_privacy.web.runtime import EXTENSION, Site
+
+FORGED = "privacy_consent=g.500a.AAAAAAaaaaaa.3..Zm9yZ2VkIGZvcmdlZCBmb3Jn.0.c2lnbmVkIGJ5IG5vYm9keSwgcmVhbGx5IG5vYm9keSE"
+
+
+def site_of(app: Flask) -> Site:
+    """What the extension put together for this app."""
+    found: Site = app.extensions[EXTENSION].site(app)
+    return found
+
+
+def refused(app: Flask) -> str:
+    """Everyone who refused today."""
+    return _cookies(app, "reject_all")
+
+
+def consented(app: Flask) -> str:
+    """A new visitor who granted everything and was seen this very second."""
+    return _cookies(app, "accept_all")
+
+
+def _cookies(app: Flask, choice: Choice) -> str:
+    cookies, now = site_of(app).cookies, time.time()
+    today = int(now) // 86400
+    policy = built_in()
+    record = choose(policy, decide(policy, None, False), choice, (), gpc=False, today=today).record
+    response = Response()
+    cookies.issue_consent(response, record, secure=False)
+    if record.receipt:
+        cookies.issue_visitor(response, Visitor.new(record.receipt, now), today, secure=False)
+    return "; ".join(line.partition(";")[0] for line in response.headers.getlist("Set-Cookie"))

@@ -1,0 +1,214 @@
+"""What a script loads and keeps, as far as its text says so. Parsed by tree-sitter, so a mistake in it stops nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from .traces import UNKNOWN, Load, Place, Stored, Trace, host_in
+
+_STORES = {"localStorage": "local", "sessionStorage": "session"}
+_LOADS = {
+    **dict.fromkeys(("WebSocket", "EventSource", "Request", "fetch", "sendBeacon"), "connect"),
+    **dict.fromkeys(("Worker", "SharedWorker", "importScripts", "import"), "script"),
+}
+_COOKIES = (("cookieStore", "set"), ("Cookies", "set"))
+_JQUERY = (("$", "cookie"), ("jQuery", "cookie"))
+_ATTRIBUTES = ("src", "srcset", "poster")
+_METHODS = ("GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS")
+_DELETES = re.compile(
+    rf"max-age=(0(?![0-9])|-)|expires=thu, 0?1[ -]jan[ -](19)?70|^[^=;]*=\s*;.*expires={UNKNOWN}", re.IGNORECASE
+)
+_IMPORTED = re.compile(r':\s*"([^"]+)"')
+
+
+#: The loads of HTML that a script puts into the page as a text, at this place.
+OfHtml = Callable[[str, Place], Iterator[Trace]]
+
+
+def of_script(text: str, place: Place, of_html: OfHtml) -> Iterator[Trace]:
+    """What a script does whose first line is the place's."""
+    source = text.encode()
+    root = _parser().parse(source).root_node
+    nodes = list(_all(root))
+    yield from _Reader(place, _constants(nodes), of_html).traces(nodes)
+
+
+def of_import_map(text: str, place: Place) -> Iterator[Trace]:
+    """Where an import map has modules come from; no JSON, where a template's expressions stand in it."""
+    for line, said in enumerate(text.split("\n"), place.line):
+        for host in filter(None, map(host_in, _IMPORTED.findall(said))):
+            yield Load(replace(place, line=line), host, "script")
+
+
+@cache
+def _parser() -> Any:
+    import tree_sitter_javascript
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_javascript.language()))
+
+
+def _all(root: Any) -> Iterator[Any]:
+    """Every node, in the text's order, however deep: a minified file nests further than Python may."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children))
+
+
+def _constants(nodes: list[Any]) -> dict[str, str]:
+    """The texts that names stand for, of those given once."""
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.type == "variable_declarator" and (value := node.child_by_field_name("value")) is not None:
+            found.setdefault(_text(node.child_by_field_name("name")), []).append(_literal(value, {}))
+    return {name: values[0] for name, values in found.items() if len(values) == 1 and UNKNOWN not in values[0]}
+
+
+def _literal(node: Any, constants: dict[str, str]) -> str:
+    """What an expression says, as far as it is written out; the rest is :data:`UNKNOWN`."""
+    match node.type:
+        case "string" | "template_string":
+            return "".join(_literal(child, constants) for child in node.named_children)
+        case "string_fragment":
+            return _text(node)
+        case "escape_sequence":
+            return _text(node)[1:] if _text(node)[1:] in tuple("/\\'\"`") else _text(node)
+        case "template_substitution" | "parenthesized_expression":
+            return _literal(node.named_children[0], constants) if node.named_children else UNKNOWN
+        case "binary_expression" if node.child_by_field_name("operator").type == "+":
+            return "".join(_literal(node.child_by_field_name(side), constants) for side in ("left", "right"))
+        case "identifier":
+            return constants.get(_text(node), UNKNOWN)
+    return UNKNOWN
+
+
+def _text(node: Any) -> str:
+    return node.text.decode(errors="replace") if node is not None else ""
+
+
+def _last(node: Any) -> str:
+    """The last name of ``window.localStorage``: ``localStorage``."""
+    return _text(node.child_by_field_name("property")) if node.type == "member_expression" else _text(node)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    place: Place
+    constants: dict[str, str]
+    of_html: OfHtml
+
+    def traces(self, nodes: list[Any]) -> Iterator[Trace]:
+        reads: dict[str, Callable[[Any], Iterator[Trace]]] = {
+            "assignment_expression": self._assignment,
+            "augmented_assignment_expression": self._assignment,
+            "update_expression": self._update,
+            "call_expression": self._call,
+            "new_expression": self._new,
+            "import_statement": self._module,
+            "export_statement": self._module,
+        }
+        for node in nodes:
+            if node.type in reads:
+                yield from reads[node.type](node)
+
+    def _at(self, node: Any) -> Place:
+        return replace(self.place, line=self.place.line + node.start_point[0])
+
+    def _says(self, node: Any) -> str:
+        return _literal(node, self.constants)
+
+    def _assignment(self, node: Any) -> Iterator[Trace]:
+        left, says = node.child_by_field_name("left"), self._says(node.child_by_field_name("right"))
+        owner = left.child_by_field_name("object")
+        if owner is None:
+            return
+        name = self._member(left)
+        if name == "cookie" and _last(owner) == "document":
+            yield from self._cookie(node, says)
+        elif _last(owner) in _STORES:
+            yield Stored(self._at(node), _STORES[_last(owner)], name)
+        elif name in _ATTRIBUTES and (host := host_in(says)):
+            yield Load(self._at(node), host, "")
+        elif name in ("innerHTML", "outerHTML"):
+            yield from self.of_html(says, self._at(node))
+
+    def _update(self, node: Any) -> Iterator[Trace]:
+        kept = node.child_by_field_name("argument")
+        owner = kept.child_by_field_name("object")
+        if owner is not None and _last(owner) in _STORES:
+            yield Stored(self._at(node), _STORES[_last(owner)], self._member(kept))
+
+    def _member(self, node: Any) -> str | None:
+        """The name after a dot, or in brackets; None where it cannot be read."""
+        if node.type == "member_expression":
+            return _text(node.child_by_field_name("property"))
+        return _known(self._says(node.child_by_field_name("index")))
+
+    def _cookie(self, node: Any, says: str) -> Iterator[Trace]:
+        name, equals, _ = says.partition("=")
+        if not _DELETES.search(says):
+            yield Stored(self._at(node), "js", _known(name.strip()) if equals else None)
+
+    def _call(self, node: Any) -> Iterator[Trace]:
+        function = node.child_by_field_name("function")
+        arguments = node.child_by_field_name("arguments")
+        given = arguments.named_children if arguments is not None else []
+        if not given:
+            return
+        name, says = _last(function), self._says(given[0])
+        owner = function.child_by_field_name("object")
+        of = _last(owner) if owner is not None else ""
+        if name == "setItem" and of in _STORES:
+            yield Stored(self._at(node), _STORES[of], _known(says))
+        elif (name, of) == ("open", "indexedDB"):
+            yield Stored(self._at(node), "idb", _known(says))
+        elif (name == "set" and of in ("cookieStore", "Cookies")) or (
+            name == "cookie" and of in ("$", "jQuery") and given[1:]
+        ):
+            yield Stored(self._at(node), "js", _known(self._named(given[0])))
+        elif name == "setAttribute" and says in _ATTRIBUTES:
+            yield from self._load(node, given[1:], "")
+        elif name == "open" and says.upper() in _METHODS:
+            yield from self._load(node, given[1:], "connect")
+        elif name in _LOADS:
+            for argument in given if name == "importScripts" else given[:1]:
+                yield from self._load(node, [argument], _LOADS[name])
+        else:
+            yield from self._inserted(node, name, of, given)
+
+    def _inserted(self, node: Any, name: str, of: str, given: list[Any]) -> Iterator[Trace]:
+        if name in ("write", "writeln") and of == "document":
+            yield from self.of_html(self._says(given[0]), self._at(node))
+        elif name == "insertAdjacentHTML" and given[1:]:
+            yield from self.of_html(self._says(given[1]), self._at(node))
+
+    def _named(self, node: Any) -> str:
+        """A name, be it given by itself or as ``{name: "…"}``."""
+        for pair in node.named_children if node.type == "object" else ():
+            if pair.type == "pair" and _text(pair.child_by_field_name("key")) == "name":
+                return self._says(pair.child_by_field_name("value"))
+        return self._says(node)
+
+    def _new(self, node: Any) -> Iterator[Trace]:
+        name, arguments = _last(node.child_by_field_name("constructor")), node.child_by_field_name("arguments")
+        if name in _LOADS and arguments is not None:
+            yield from self._load(node, arguments.named_children, _LOADS[name])
+
+    def _module(self, node: Any) -> Iterator[Trace]:
+        source = node.child_by_field_name("source")
+        yield from self._load(node, [source] if source is not None else [], "script")
+
+    def _load(self, node: Any, given: list[Any], what: str) -> Iterator[Trace]:
+        for argument in given[:1]:
+            if host := host_in(self._says(argument)):
+                yield Load(self._at(node), host, what)
+
+
+def _known(name: str) -> str | None:
+    return None if UNKNOWN in name or not name else name

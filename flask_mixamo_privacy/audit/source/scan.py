@@ -1,0 +1,153 @@
+"""Holds what templates, scripts and style sheets do against the declaration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from flask import Flask
+from jinja2 import TemplateSyntaxError
+
+from ...errors import MissingExtra
+from ...policy.model import Policy
+from ...web.runtime import Site
+from ..checks import Finding
+from .html import Piece, of_markup, of_page_script, of_stylesheet, pieces_of
+from .traces import Gate, Inline, Load, Place, Stored, Trace, host_in
+
+_PLACES = {"js": "cookie", "local": "local storage", "session": "session storage", "idb": "IndexedDB"}
+
+
+class Rules:
+    """One site's declaration, and the hosts that are its own."""
+
+    def __init__(self, policy: Policy, own_hosts: Collection[str] = ()) -> None:
+        self._policy = policy
+        self._own = frozenset(own_hosts)
+
+    def findings(self, traces: Iterable[Trace]) -> Iterator[Finding]:
+        """What is not declared, not asked for, or no Content-Security-Policy can tell from an attack."""
+        for trace in traces:
+            if isinstance(trace, Load):
+                yield from self._load(trace)
+            elif isinstance(trace, Stored):
+                yield from self._stored(trace)
+            else:
+                yield _inline(trace)
+
+    def _load(self, load: Load) -> Iterator[Finding]:
+        if load.host in self._own:
+            return
+        services = [service for service in self._policy.services if service.covers(load.host, load.what)]
+        loads = f"The page loads from {load.host!r}{f' ({load.what})' if load.what else ''}"
+        if not services:
+            hint = "Declare it under [[services]] and load it by privacy.script, style or embed, or take it out."
+            yield _finding("error", "host-not-declared", load.place, f"{loads}, which no service declares.", hint)
+        elif not any(self._granted(service.purpose, service.id, load.place.gate) for service in services):
+            service = services[0]
+            says = f"{loads} before {service.purpose!r} is granted."
+            hint = f'Load it by privacy.script, style or embed, or put it under {{% consent "{service.purpose}" %}}.'
+            yield _finding("error", "before-consent", load.place, says, hint)
+
+    def _stored(self, stored: Stored) -> Iterator[Finding]:
+        where = _PLACES[stored.kind]
+        if stored.name is None:
+            says = f"A script writes to {where} under a name that cannot be read here."
+            yield _finding("warning", "unreadable", stored.place, says, "Write the name out, or see `flask privacy audit`.")
+        elif not self._declared(stored):
+            says = f"A script keeps {stored.name!r} ({where}), which the policy does not declare."
+            hint = f'Take it out, or add a [[cookies]] table with name = "{stored.name}" and kind = "{stored.kind}".'
+            yield _finding("error", "used-not-declared", stored.place, says, hint)
+
+    def _declared(self, stored: Stored) -> bool:
+        return self._policy.cookie(stored.name or "", stored.kind) is not None
+
+    def _granted(self, purpose: str, service: str, gate: Gate) -> bool:
+        if not self._policy.purpose(purpose).optional:
+            return True
+        return gate is not None and (not gate or bool(gate & {purpose, service}))
+
+
+def _inline(inline: Inline) -> Finding:
+    says = f"Script stands in the page itself ({inline.what}): under script-src 'self' a browser does not run it."
+    return _finding("warning", "inline-script", inline.place, says, "Put it into a file, or give its tag the site's nonce.")
+
+
+def _finding(level: str, key: str, place: Place, says: str, hint: str) -> Finding:
+    return Finding(level, key, says, hint, place.file, place.line)
+
+
+# The site's own templates, scripts and style sheets, as files.
+
+_PACKAGE = Path(__file__).parents[2]
+_TEMPLATES = (".html", ".htm", ".xhtml", ".jinja", ".jinja2", ".j2", ".svg")
+_SCRIPTS, _SHEETS, _PAGES = (".js", ".mjs"), (".css",), (".html", ".htm", ".svg")
+
+
+def scan(app: Flask, here: Site) -> Iterator[Finding]:
+    """What every file of the site's own does that the policy does not allow, file by file.
+
+    Files of installed packages are left out: the site's developer cannot mend them, and the audit of the running site
+    sees what they do. Raises :class:`MissingExtra`.
+    """
+    _need_parsers()
+    rules = Rules(here.policy, own_hosts(app, here))
+    for path in sorted(set(_templates(app))):
+        try:
+            yield from rules.findings(of_markup(pieces_of(_read(path), app.jinja_env), _shown(path)))
+        except TemplateSyntaxError as error:
+            says = f"This template cannot be read: {error.message}."
+            yield Finding(
+                "warning", "unreadable", says, "Jinja will say the same when it is used.", _shown(path), error.lineno
+            )
+    for path in sorted(set(_static(app))):
+        yield from rules.findings(_of_static(path))
+
+
+def own_hosts(app: Flask, here: Site) -> set[str]:
+    """The hosts under which the site's settings say that it is found."""
+    return {app.config["SERVER_NAME"] or "", host_in(here.settings.base_url or "")} - {""}
+
+
+def _need_parsers() -> None:
+    if not all(map(find_spec, ("tinycss2", "tree_sitter", "tree_sitter_javascript"))):
+        raise MissingExtra("flask privacy check --templates", "audit")
+
+
+def _folders(app: Flask, kind: str) -> Iterator[Path]:
+    for holder in (app, *app.blueprints.values()):
+        folder = getattr(holder, f"{kind}_folder")
+        if folder is None or getattr(holder, "name", "") == "mixamo_privacy":
+            continue
+        path = Path(holder.root_path, folder).resolve()
+        if "site-packages" not in path.parts and not path.is_relative_to(_PACKAGE):
+            yield path
+
+
+def _templates(app: Flask) -> Iterator[Path]:
+    for folder in _folders(app, "template"):
+        yield from (path for path in folder.rglob("*") if path.suffix in _TEMPLATES)
+
+
+def _static(app: Flask) -> Iterator[Path]:
+    for folder in _folders(app, "static"):
+        yield from (path for path in folder.rglob("*") if path.suffix in (*_SCRIPTS, *_SHEETS, *_PAGES))
+
+
+def _of_static(path: Path) -> list[Trace]:
+    place = Place(_shown(path), 1)
+    if path.suffix in _PAGES:
+        return of_markup([Piece(_read(path))], place.file)
+    return list((of_page_script if path.suffix in _SCRIPTS else of_stylesheet)(_read(path), place))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _shown(path: Path) -> str:
+    """As short as a terminal can still open it."""
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown

@@ -1,0 +1,212 @@
+"""``flask privacy load | events | erase | prune | rebuild``: the events, from the log to their deletion."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from ..errors import PrivacyError
+from ..reports.formatting import as_csv, as_text, newest, window_of
+from ..reports.reports import NAMES, Report
+from ..reports.windows import UNITS, Window
+from ..storage.clock import today
+from ..tracking.loader import WAIT, Loaded
+from ..tracking.log import segments
+from ..web.runtime import Site, site
+from .common import could_not_look, json_option, operator, print_json, progress_bar, without_collecting
+from .people import erase_person
+
+# ``flask privacy report``: reports in a terminal, as JSON and as CSV.
+
+
+@click.command("report")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--period", type=click.Choice(UNITS), help="The newest day, week or month that has closed, or all.")
+@click.option("--window", help="A certain one: 2026-05-08, 2026-W19, 2026-05 or all.")
+@json_option
+@click.option("--csv", "in_csv", is_flag=True, help="One report, for a spreadsheet.")
+@with_appcontext
+@could_not_look
+def report_command(names: tuple[str, ...], period: str | None, window: str | None, as_json: bool, in_csv: bool) -> None:
+    """Show visits, repeat visits, pages and customisation of consenting visitors, as totals.
+
+    With the NAMEs of reports, or for a period or a window, show those: visits, pages, movement and so on.
+    """
+    if as_json and in_csv:
+        raise click.UsageError("--json and --csv are two ways to write a report: choose one.")
+    here = site()
+    here.load(wait=WAIT)
+    if not (names or period or window is not None or in_csv):
+        found = here.reports.summary()
+        print_json(_summary(*found)) if as_json else click.echo(_text(found))
+        return
+    chosen = _chosen(names)
+    if in_csv and len(names) != 1:
+        raise click.UsageError(f"--csv writes one report: name it, one of {', '.join(NAMES)}.")
+    of = _window(here, period, window)
+    reports = [report for report in here.reports.every(of) if report.id in chosen]
+    if as_json:
+        print_json([report.as_dict() for report in reports])
+    else:
+        click.echo(as_csv(reports[0]) if in_csv else _text(reports), nl=not in_csv)
+
+
+def _chosen(names: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        if name not in NAMES:
+            raise click.UsageError(f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
+    return names or NAMES
+
+
+def _window(here: Site, period: str | None, window: str | None) -> Window:
+    if window is None:
+        return newest(here.reports, period or "all")
+    try:
+        found = window_of(here.reports, window)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--window") from None
+    if period not in (None, found.unit):
+        raise click.UsageError(f"--window {window} is no {period}; leave --period out.")
+    return found
+
+
+def _text(reports: Sequence[Report]) -> str:
+    return as_text(reports, shutil.get_terminal_size().columns)
+
+
+def _summary(totals: Report, pages: Report, choices: Report) -> dict[str, Any]:
+    """The one object that ``--json`` writes if no report is named."""
+    names = ("page", "views", "visitors", "share")
+    return {
+        **totals.as_dict()["rows"][0],
+        "pages": [dict(zip(names, row, strict=False)) for row in pages.rows],
+        "customisation": choices.as_dict()["rows"],
+        **{name: getattr(totals, name) for name in ("min_cell", "consenting", "until", "counted")},
+    }
+
+
+@click.command("load")
+@click.option("--follow", is_flag=True, help="Go on loading until interrupted.")
+@with_appcontext
+@could_not_look
+def load_command(follow: bool) -> None:
+    """Load the log into the database of events."""
+    here = site()
+    with progress_bar("Loading", _log_size(here)) as bar, without_collecting():
+        loaded = here.load(WAIT, bar.update)
+    _say(loaded)
+    while follow:
+        time.sleep(1)
+        _load_again(here)
+
+
+def _log_size(here: Site) -> int:
+    """Return the bytes of log that wait to be loaded."""
+    return sum(os.path.getsize(path) for path in segments(here.settings.log_dir) if os.path.exists(path))
+
+
+def _load_again(here: Site) -> None:
+    """One pass of many: a database that is away is waited for, not the end."""
+    try:
+        loaded = here.load(wait=WAIT)
+    except (PrivacyError, OSError) as error:
+        click.echo(f"Trying again: {error}", err=True)
+        return
+    if loaded.lines or loaded.torn:
+        _say(loaded)
+
+
+def _say(loaded: Loaded) -> None:
+    click.echo(f"{loaded.events} events loaded from {loaded.lines} lines, {loaded.malformed} malformed, {loaded.torn} torn.")
+
+
+@click.command("events")
+@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
+@with_appcontext
+@could_not_look
+def events_command(form: str) -> None:
+    """Print every event, for the operator; the ledger keeps that you looked."""
+    here = site()
+    here.load(wait=WAIT)
+    _note_access(here, f"events --format {form}")
+    for event in here.store.rows():
+        print_json(event)
+
+
+@click.command("erase", context_settings={"ignore_unknown_options": True})  # an ID may begin with a dash
+@click.argument("visitor", required=False)
+@click.option("--subject", help="A person instead: an e-mail address, or an id of the site's own.")
+@json_option
+@with_appcontext
+@could_not_look
+def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> None:
+    """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come.
+
+    With --subject, erase a person from every store of the site's own instead.
+    """
+    if (visitor is None) == (subject is None):
+        raise click.UsageError("Name one visitor, or one person with --subject.")
+    if visitor is None:
+        erase_person(str(subject), as_json)
+        return
+    here = site()
+    here.load(wait=WAIT)
+    # The ledger says it once it is so; whatever kills this, the next run finishes it.
+    deleted = here.store.erase(visitor, today())
+    here.ledger.record_or_spool("erasure", subject=visitor, detail={"what": "events", "by": operator()})
+    here.load(wait=WAIT)
+    click.echo(f"{deleted} events erased.")
+
+
+@click.command("prune")
+@with_appcontext
+@could_not_look
+def prune_command() -> None:
+    """Delete events, decisions and mails that are older than the policy allows; exit 1 where a store failed."""
+    here = site()
+    here.load(wait=WAIT)
+    retention = here.policy.retention
+    with progress_bar("Pruning", here.store.count(before=here.first_kept()[0])) as bar:
+        deleted = here.prune(lambda number: bar.update(number - bar.pos))
+    click.echo(f"{deleted.events} events older than {retention.events} deleted.")
+    if deleted.entries:
+        click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+    if deleted.mails:
+        click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
+    expired = here.rights.replay.expire()
+    if rows := sum(outcome.done.changed for outcome in expired):
+        click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
+    failed = [outcome for outcome in expired if outcome.error]
+    for outcome in failed:
+        click.echo(f"{outcome.store}: {outcome.error}")
+    sys.exit(1 if failed else 0)
+
+
+@click.command("rebuild")
+@json_option
+@with_appcontext
+@could_not_look
+def rebuild_command(as_json: bool) -> None:
+    """Make the reports anew from the events, month by month; a month that lost events to an erasure stays as it is."""
+    here = site()
+    here.load(wait=WAIT)
+    with progress_bar("Rebuilding", len(here.rebuilder.months())) as bar:
+        found = here.rebuilder.rebuild(lambda month: bar.update(1))
+    if as_json:
+        print_json(asdict(found))
+        return
+    click.echo(f"{len(found.made)} months made anew{': ' * bool(found.made)}{', '.join(found.made)}.")
+    if found.skipped:
+        click.echo(f"Left as they are, since some of their events are gone: {', '.join(found.skipped)}.")
+
+
+def _note_access(here: Site, what: str) -> None:
+    here.ledger.record_or_spool("access", detail={"who": operator(), "what": what})

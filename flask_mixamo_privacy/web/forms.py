@@ -1,0 +1,277 @@
+"""Collection points: only what is declared passes, and what is given is on record before it is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
+from typing import Any, TypeVar
+
+from flask import Request, current_app, make_response, render_template, request
+from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, ServiceUnavailable
+
+from ..collection import notices
+from ..collection.submission import ACCEPTANCE, Given, Kind, Problem, Sent, SubmissionServices, Taking
+from ..errors import UndeclaredCollection
+from ..policy.parts import CollectionPoint
+from .access import current_subject
+from .context import exchange
+from .http import no_store, wants_json
+from .runtime import Site
+
+# What a form sent, sifted: from here on the request holds the declared fields, and nothing else that was typed.
+
+#: Our own controls at a form begin like this; they are read here and passed on to nobody.
+OWN = "privacy_"
+
+
+def sift(request: Request, declared: Collection[str], controls: Collection[str]) -> Sent:
+    """Leave in the request's ``form``, ``files``, ``values`` and JSON only what is declared, or a control of the page.
+
+    Controls say nothing about anybody: a token against forgery, the page to go to. They pass, and are not collected.
+    Of the query string ``values`` holds controls alone, for what stands there is not put on record; ``args`` is left as it
+    is, since pages, logins and others' extensions find their way by it.
+    """
+    form, files, body = request.form, request.files, _body(request)
+    given = [(name, value) for name, value in form.items(multi=True)]
+    given += [(name, each) for name, value in body.items() for each in (value if isinstance(value, list) else [value])]
+    ours = [*given, *((name, "") for name, value in body.items() if value == [])]
+    passing = frozenset((*declared, *controls))
+    request.form = ImmutableMultiDict(_of(form.items(multi=True), passing))
+    request.files = ImmutableMultiDict(_of(files.items(multi=True), passing))
+    for name, file in files.items(multi=True):
+        if name not in passing:
+            file.close()
+    _set_values(request, ImmutableMultiDict(_of(request.args.items(multi=True), controls)))
+    _replace_body(request, {name: value for name, value in body.items() if name in passing})
+    names = {name for name, _ in given} | set(files)
+    own = [(name, str(value)) for name, value in ours if name.startswith(OWN) or name == ACCEPTANCE]
+    kept = MultiDict(_of(files.items(multi=True), declared))
+    return Sent(
+        fields=dict(MultiDict(_of(given, declared)).lists()),
+        own=dict(MultiDict(own).lists()),
+        files=kept,
+        uploaded=frozenset(name for name, file in kept.items(multi=True) if file.filename),
+        dropped=sum(name not in passing and not name.startswith(OWN) for name in names),
+    )
+
+
+def put(request: Request, name: str, value: str) -> None:
+    """Have the request say this of a field, whatever was sent."""
+    body = request.get_json(silent=True)
+    if isinstance(body, dict):
+        _replace_body(request, body | {name: value})
+        return
+    query = request.values.dicts[0]
+    kept = [(other, each) for other, each in request.form.items(multi=True) if other != name]
+    request.form = ImmutableMultiDict([*kept, (name, value)])
+    _set_values(request, query)
+
+
+def empty(request: Request) -> None:
+    """Leave nothing in the request."""
+    sift(request, (), ())
+
+
+def _set_values(request: Request, query: MultiDict[str, str]) -> None:
+    """Whoever looks at query and form as one meets these, also if they looked before."""
+    request.__dict__["values"] = CombinedMultiDict([query, request.form])
+
+
+def _body(request: Request) -> dict[str, Any]:
+    """What was sent as JSON, whatever it was called; nothing of what is no object."""
+    if request.form or request.files:
+        return {}
+    found = request.get_json(force=True, silent=True)
+    return found if isinstance(found, dict) else {}
+
+
+def _replace_body(request: Request, kept: dict[str, Any]) -> None:
+    """Whoever reads the body for itself meets what was kept too."""
+    raw = json.dumps(kept).encode() if request.is_json or kept else b""
+    given: Any = request
+    given.data = raw
+    given.get_data = lambda cache=True, as_text=False, parse_form_data=False: raw.decode() if as_text else raw
+    given.get_json = lambda force=False, silent=False, cache=True: kept if request.is_json or force else None
+
+
+def _of(items: Iterable[tuple[str, Any]], names: Collection[str]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in items if name in names]
+
+
+# A form that is not taken, and why.
+
+# Sentences of the catalogues.
+MISSING = "Please fill in: %(names)s."
+UNREAD = "Please say that you know who can read it, and send it again."
+NO_BIRTH = "Please give the day, the month and the year of your birth, and send it again."
+NOT_SIGNED_UP = "We cannot sign you up."
+CHANGED = "What this form says has changed since you opened it, so nothing was taken. Please open it again."
+NOT_TAKEN = "This could not be recorded just now, so nothing was taken. Please try again in a moment."
+
+
+class NotCollected(HTTPException):
+    """The answer to a form that is not taken: our page, or JSON, unless the site has an error handler for it.
+
+    ``message`` says why in the visitor's language; ``fields`` names the fields it is about.
+    """
+
+    def __init__(self, message: str, fields: Iterable[str] = (), **values: object) -> None:
+        here = exchange()
+        said = here.language(message, **values)
+        self.message, self.fields = said.text, tuple(fields)
+        if wants_json():
+            response = make_response({"message": said.text, "fields": self.fields}, self.code or 400)
+        else:
+            page = render_template("mixamo_privacy/not_collected.html", t=here.language, message=said)
+            response = make_response(page, self.code or 400)
+        super().__init__(said.text, no_store(response))
+
+
+class Incomplete(NotCollected, BadRequest):
+    """Something that is required is missing."""
+
+
+class Refused(NotCollected, Forbidden):
+    """Whoever sent it may not."""
+
+
+class Outdated(NotCollected, Conflict):
+    """It was sent after other words than those in force."""
+
+
+class NotRecorded(NotCollected, ServiceUnavailable):
+    """It could not be put on record, and is therefore not taken."""
+
+    def __init__(self, message: str = NOT_TAKEN, fields: Iterable[str] = (), **values: object) -> None:
+        super().__init__(message, fields, **values)
+
+
+_ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
+    "missing": (Incomplete, MISSING),
+    "no-opt-in": (Incomplete, MISSING),
+    "no-birth-date": (Incomplete, NO_BIRTH),
+    "not-acknowledged": (Incomplete, UNREAD),
+    "signup-refused": (Refused, NOT_SIGNED_UP),
+    "notice-changed": (Outdated, CHANGED),
+    "not-recorded": (NotRecorded, NOT_TAKEN),
+}
+
+
+def answer_to(problem: Problem, point: CollectionPoint) -> NotCollected:
+    """The HTTP answer to a problem with a form submitted at a point."""
+    here = exchange()
+    policy, t = here.site.policy, here.language
+    values: dict[str, object] = {}
+    if problem.kind == "missing":
+        values = {"names": t.names(notices.described(policy, problem.fields, t))}
+    elif problem.kind == "no-opt-in":
+        values = {"names": notices.opt_in_label(policy, point, t)}
+    answer, message = _ANSWERS[problem.kind]
+    return answer(message, problem.fields, **values)
+
+
+@contextmanager
+def problems_answered(point: CollectionPoint) -> Iterator[None]:
+    """Raise :class:`NotCollected` for a :class:`Problem` in the block."""
+    try:
+        yield
+    except Problem as problem:
+        raise answer_to(problem, point) from problem
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Collects:
+    """One point in use, as a decorator of a view or around a few lines; see :meth:`Privacy.collects`."""
+
+    def __init__(self, point: str, subject: str, controls: Collection[str]) -> None:
+        self._point = point
+        self._subject = subject
+        self._controls = frozenset(controls)
+        self._taking: Taking | None = None  # of a with statement, which has an object of its own
+
+    def __call__(self, view: F) -> F:
+        @wraps(view)
+        def guarded(*args: Any, **values: Any) -> Any:
+            taking = self._take()
+            response = current_app.make_response(current_app.ensure_sync(view)(*args, **values))
+            if taking is not None and response.status_code < 400:
+                self._settle(taking)
+            return response
+
+        guarded.privacy_collects = (*getattr(view, "privacy_collects", ()), self._point)  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    def __enter__(self) -> Given:
+        self._taking = self._take()
+        return self._taking.given if self._taking is not None else Given()
+
+    def __exit__(self, raised: object, *about: object) -> None:
+        if self._taking is not None and raised is None:
+            self._settle(self._taking)
+
+    def _take(self) -> Taking | None:
+        """The form that was sent, on record; None where a page is only looked at."""
+        point = declared_point(self._point)
+        if request.method in _SAFE:
+            return None
+        if point is None:
+            empty(request)
+            raise NotRecorded
+        taking = open_form(point, self._subject, self._controls)
+        with problems_answered(point):
+            taking.check()
+            taking.record()
+        return taking
+
+    def _settle(self, taking: Taking) -> None:
+        with problems_answered(taking.point):
+            taking.settle()
+
+
+def declared_point(point_id: str) -> CollectionPoint | None:
+    """The point of this id. One that is not declared raises in tests and in debug mode; in production it is logged, and
+    nothing is collected there."""
+    here = exchange()
+    try:
+        return notices.point_of(here.site.policy, point_id)
+    except UndeclaredCollection as error:
+        here.site.failed(error)
+        return None
+
+
+def open_form(point: CollectionPoint, subject: str, controls: Collection[str]) -> Taking:
+    """The form in the current request, submitted to a point. Filters the request."""
+    here = exchange()
+    token = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
+    taking = Taking(
+        sift(here.request, (*point.required, *point.optional), {*controls, token}),
+        point,
+        here.site.policy,
+        _services(here.site),
+        subject_field=subject,
+        current_subject=current_subject,
+        browser_is_minor=here.is_minor,
+    )
+    here.given = taking.given
+    if taking.says_minor:
+        here.kept["privacy_age"] = "no"  # it stands in this browser, whatever is sent later
+    if taking.age_answer is not None:
+        put(here.request, notices.ANSWER, taking.age_answer)
+    taking.remember_minor()
+    return taking
+
+
+def _services(here: Site) -> SubmissionServices:
+    return SubmissionServices(
+        ledger=here.ledger,
+        marketing=here.mail.marketing,
+        minors=here.rights.minors,
+        report_failure=partial(here.failed, tell_tests=False),
+    )

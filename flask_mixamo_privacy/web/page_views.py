@@ -1,0 +1,137 @@
+"""From a request to lines in the log: is it a page view, does a visit start, where was it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from werkzeug.wrappers import Response
+
+from ..errors import LogUnavailable
+from ..storage.clock import DAY
+from ..tracking.events import Visitor, collect, new_id, properties, scene, start_id
+from ..tracking.ingest import Reported
+from ..tracking.scrub import LONGEST, client_of, network_of, split_referrer
+from .context import Exchange
+
+#: The kind, the id, the time, the scene and the data of one event.
+Line = tuple[str, str, float, str, str]
+
+_LONGEST_REFERRER = 2000  # characters; what is remembered of requests has to have a bound
+
+
+def looks_like_a_page(environ: dict[str, str], response: Response) -> bool:
+    """Whether this is an HTML page that a browser shows as such: the cheap part of the question."""
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and response.status_code in (200, 304)
+        and (response.content_type or "").startswith("text/html")
+        and environ.get("HTTP_SEC_FETCH_DEST", "document") == "document"
+    )
+
+
+def is_page_view(here: Exchange, response: Response) -> bool:
+    """Whether to count a page view: a page of the site's own, opened by a person."""
+    endpoint = here.request.endpoint
+    return (
+        not here.for_everybody
+        and looks_like_a_page(here.environ, response)
+        and endpoint is not None
+        and not endpoint.startswith("mixamo_privacy.")
+        and endpoint != "static"
+        and not endpoint.endswith(".static")
+        and not here.prefetched
+        and here.site.pages.naming(endpoint) != "never"
+    )
+
+
+def count_open_page(here: Exchange, path: str) -> None:
+    """Queue a view of the page on which the banner was accepted, as if the form's answer had reloaded it."""
+    pages = here.site.pages
+    try:
+        personal = pages.somebody_is_logged_in(here.request)
+    except Exception as error:  # the site's own callable must not undo a visitor's decision
+        here.site.failed(error)
+        return
+    here.page = pages.name_of(path.partition("?")[0], here.request.root_path, personal) if path else ""
+    if here.page:
+        here.pending.append(("page_view", "{}"))
+
+
+def record(here: Exchange, kind: str, data: str) -> None:
+    """Note an event for the end of the request, or log it now if that is past, as in a streamed body."""
+    here.pending.append((kind, data))
+    if here.sent and here.visitor_before is not None:
+        try:
+            write_events(here)
+        except LogUnavailable as error:
+            here.site.failed(error)
+
+
+def write_events(here: Exchange) -> None:
+    """Log what is pending, with the start of the visit if it starts; raises :class:`LogUnavailable`."""
+    pending, here.pending = here.pending, []
+    visitor = here.visitor
+    if visitor is not None and pending:
+        where = scene(here.site.log_fields, *_where(here), *_surroundings(here))
+        _write(here, visitor, where, [(kind, new_id(), here.now, where, data) for kind, data in pending])
+
+
+def write_reported(here: Exchange, reported: Sequence[Reported]) -> None:
+    """Log what the browser reported, likewise; nothing of a robot, a prefetch or nobody."""
+    visitor = here.visitor
+    if visitor is not None and reported:
+        fields, around = here.site.log_fields, _surroundings(here)
+        lines = [(kind, key, at, scene(fields, *where, *around), data) for key, at, (kind, data, *where) in reported]
+        _write(here, _in_visit(visitor, here.visitor_before, lines), lines[0][3], lines)
+
+
+def _in_visit(visitor: Visitor, before: Visitor | None, lines: list[Line]) -> Visitor:
+    """The visitor in the visit at hand: by when things happened, not when they are told; closing a page begins none."""
+    if before is None:
+        return visitor
+    times = [line[2] for line in lines if line[0] != "page_exit"]
+    return before.seen(max(times)) if times else before
+
+
+def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> None:
+    """All at once, before anything tells the browser who its visitor is."""
+    granted, name, visit, before = here.consent.granted, visitor.id, visitor.visit, here.visitor_before
+    if before is None or before.number != visitor.number:
+        began = min(line[2] for line in lines)
+        lines = [(kind, start_id(visit, kind), began, where, data) for kind, data in _starts(visitor, before)] + lines
+    if "data" not in here.site.log_fields:
+        lines = [(*line[:4], "{}") for line in lines]
+    said = [collect(granted, kind, key, at, name, visit, place, data) for kind, key, at, place, data in lines]
+    if text := "".join(said):
+        here.site.append(text)
+        if visitor is not before:
+            here.due = here.visitor_before = visitor  # what comes later in this request starts nothing any more
+
+
+def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str]]:
+    yield "visit_start", "{}"
+    if before is not None:
+        days = (visitor.last_seen - before.last_seen) // DAY
+        yield "repeat_visit", properties({"visit_number": visitor.number, "days_since_last": days})
+
+
+def _where(here: Exchange) -> tuple[str, str, str]:
+    """``(page, previous, referrer)`` of the page being served."""
+    environ, site = here.environ, here.site
+    personal = site.pages.somebody_is_logged_in(here.request)
+    root = environ.get("SCRIPT_NAME", "")
+    page = here.page if here.page is not None else site.pages.name(here.request, root, personal)
+    previous, referrer = "", ""
+    if "HTTP_REFERER" in environ and here.page is None:
+        previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], here.request.host)
+        previous = previous and site.pages.previous(previous, root, personal)
+        if previous and environ["REQUEST_METHOD"] != "GET":  # a form's address is no page: it was sent from one
+            page, previous = previous, ""
+    return page, previous, referrer
+
+
+def _surroundings(here: Exchange) -> tuple[str, str, str, str]:
+    """``(browser, platform, provider, network)`` of who asks."""
+    address = here.environ.get("REMOTE_ADDR", "")
+    client = client_of(here.environ.get("HTTP_USER_AGENT", "")[:LONGEST])
+    return client.browser, client.platform, here.site.providers(address), network_of(address)

@@ -1,0 +1,361 @@
+"""All that one app's privacy is made of, put together once by ``init_app``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from flask import Flask, current_app
+
+from ..config import Settings
+from ..consent.decision import Consent, decide
+from ..errors import LedgerUnavailable, LoaderBusy, NotInitialised, PrivacyError
+from ..policy.versions import Versions
+from ..rights.data_subjects import People, Replay
+from ..rights.request_store import Book
+from ..rights.requests import Desk
+from ..rights.stores import Stores
+from ..rights.subject_flags import Acceptances, Minors
+from ..signals import SIGNALS_OF_REQUESTS, recording_failed
+from ..storage.clock import DAY, days_ago, timestamp, today
+from ..storage.files import Denials, Pending
+from ..storage.keys import Keys
+from ..tracking.ingest import Allowance, Reader
+from ..tracking.log import Log
+from ..tracking.scrub import Providers
+from .assets import TRACKER, Assets
+from .cookies import Cookies, Guard
+from .csp import Blocked, ContentSecurityPolicy
+from .page_names import Pages
+
+if TYPE_CHECKING:
+    from ..ledger.ledger import Ledger
+    from ..mail.inbox import Inbox
+    from ..mail.outgoing import Mailer, Room
+    from ..policy.model import Policy
+    from ..reports.publisher import Publisher, Rebuilder
+    from ..reports.reports import Reports
+    from ..reports.windows import Calendar
+    from ..rights.stores import Register
+    from ..tracking.loader import Loaded, Loader
+    from ..tracking.store import Store
+
+
+# The parts of one site that serve data subjects' rights. ``Site`` puts them together.
+
+
+@dataclass(frozen=True)
+class Rights:
+    """The site's stores, its people, their requests, and what the extension itself stores about them."""
+
+    stores: Stores
+    book: Book
+    people: People
+    desk: Desk
+    replay: Replay
+    minors: Minors
+    acceptances: Acceptances
+
+
+#: The keys in ``app.extensions``: of the public Privacy object, and of the Site.
+EXTENSION, RUNTIME = "mixamo_privacy", "mixamo_privacy.runtime"
+
+T = TypeVar("T")
+
+logger = logging.getLogger("flask_mixamo_privacy")
+
+_READERS = 16  # kept at most; a client may send any Host header
+_PAUSE = 2.0  # seconds between two looks at the log
+_LONGEST_REST = 30.0  # seconds between two looks, however long the last took: somebody may wait for a link
+
+
+class Pruned(NamedTuple):
+    """How much was deleted because of its age."""
+
+    events: int
+    entries: int  # of the ledger
+    mails: int  # copies of those that could not be read
+
+
+class Background:
+    """A daemon thread that calls ``work`` repeatedly, a tenth of the time at most; started by the first event.
+
+    Visitors are thus served first. After long work, such as pruning a large store, it rests for half a minute.
+    """
+
+    def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
+        self._work = work
+        self._pause = pause
+        self._process = 0
+
+    def start(self) -> None:
+        """Start the thread unless this process has it."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            threading.Thread(target=self._run, name="privacy-loader", daemon=True).start()
+
+    def _run(self) -> None:
+        used = 0.0
+        while True:
+            time.sleep(max(self._pause, min(9 * used, _LONGEST_REST)))
+            begun = time.thread_time()
+            try:
+                self._work()
+            except LoaderBusy:
+                pass  # another process of the site is at it
+            except (PrivacyError, OSError) as error:
+                logger.warning("Loading the log will be tried again: %s", error)
+            used = time.thread_time() - begun
+
+
+class part(Generic[T]):  # noqa: N801 - a decorator
+    """A part of a site, built at its first use by one thread; then an ordinary attribute.
+
+    A serving process thus imports SQLAlchemy, the reports, rights and mail only once a visitor makes it use them.
+    """
+
+    def __init__(self, build: Callable[[Site], T]) -> None:
+        self._build = build
+        self._name = build.__name__
+
+    def __get__(self, site: Site, owner: type[Site]) -> T:
+        with site.building:
+            if self._name not in vars(site):
+                vars(site)[self._name] = self._build(site)
+            return vars(site)[self._name]  # type: ignore[no-any-return]
+
+
+class Site:
+    """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
+
+    def __init__(self, app: Flask, settings: Settings, registered: Register) -> None:
+        self.building = threading.RLock()
+        self.settings = settings
+        self.read_from: dict[str, Any] = {}  # the app's settings as they were then; later ones have no effect
+        self.policy: Policy = settings.policy
+        self.cookies = Cookies(app.config, settings)
+        self.keys = Keys(settings.keys, settings.keys_file)
+        self.log = Log(settings.log_dir)
+        self.providers = Providers(settings.isp_database)
+        self.pages = Pages(app, settings.logged_in)
+        self.allowance = Allowance()
+        self.reader = lru_cache(maxsize=_READERS)(self._reader)
+        self.assets = Assets(settings.assets_dir)
+        self.said: dict[str, Any] = {  # what the policy page has to know besides the policy
+            "min_cell": settings.min_cell,
+            "provider": settings.isp_database is not None,
+            "enforced": settings.csp == "enforce",
+        }
+        self.versions = Versions(settings.versions_dir, **self.said)
+        self.guard = Guard(self.policy, app.config)
+        report_to = f"{settings.url_prefix}/csp-report"
+        self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
+        self.denials = Denials(settings.log_dir)
+        self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
+        self.log_fields = frozenset(self.policy.log.fields)
+        self.failures = 0  # recordings that failed in this process
+        self._app = app
+        self._registered = registered
+        self._background = Background(self._work)
+        self._pruned_on = 0
+        self._expired_on = ""
+        self._unasked = {gpc: decide(self.policy, None, gpc) for gpc in (False, True)}
+        self._failing = threading.Lock()
+
+    # The side files lie in the log's folder, which is local and writable while a database may be away.
+    @part
+    def ledger(self) -> Ledger:
+        from ..ledger.ledger import Ledger
+
+        return Ledger(self.settings.ledger_url, self.keys, Pending(os.path.join(self.settings.log_dir, "ledger.pending")))
+
+    @part
+    def store(self) -> Store:
+        from ..tracking.store import Store
+
+        return Store(self.settings.events_url, self.keys, Pending(os.path.join(self.settings.log_dir, "erasures.pending")))
+
+    @part
+    def calendar(self) -> Calendar:
+        from ..reports.windows import Calendar
+
+        return Calendar(self.settings.timezone)
+
+    @part
+    def publisher(self) -> Publisher:
+        from ..reports.publisher import Publisher
+        from ..reports.tables import decided_by
+
+        return Publisher(self.calendar, self.settings.min_cell, decided_by(self.ledger.decisions))
+
+    @part
+    def rebuilder(self) -> Rebuilder:
+        from ..reports.publisher import Rebuilder
+
+        return Rebuilder(self.store, self.publisher)
+
+    @part
+    def reports(self) -> Reports:
+        from ..reports.reports import Reports
+
+        return Reports(self.store, self.publisher, self.calendar, self.settings.min_cell)
+
+    @part
+    def loader(self) -> Loader:
+        from ..tracking.loader import Loader
+
+        return Loader(self.settings.log_dir, self.store, self.settings.log_keep, self.publisher)
+
+    @part
+    def mail(self) -> Room:
+        from ..mail.outgoing import Room
+
+        return Room(self.settings, self.ledger, self.keys, lambda person: self.rights.minors.is_minor(person))
+
+    @part
+    def mailer(self) -> Mailer:
+        from ..mail.outgoing import Mailer
+
+        settings, contact = self.settings, self.policy.contact
+        sender = settings.mail_from or (contact.email if contact else None)
+        return Mailer(settings.send, settings.smtp_url, self.policy.site, sender)
+
+    @part
+    def rights(self) -> Rights:
+        from ..policy.parts import Requests
+        from ..rights.data_subjects import People, Replay
+        from ..rights.request_store import Book
+        from ..rights.requests import Desk
+        from ..rights.stores import Stores
+        from ..rights.subject_flags import Acceptances, Minors, Standings
+        from ..tracking.loader import WAIT
+
+        policy, settings = self.policy, self.settings
+        standings = Standings(settings.rights_url, self.keys)
+        minors, acceptances = Minors(standings, policy.minors), Acceptances(standings)
+        stores = Stores(policy, self._registered)
+        book = Book(settings.rights_url, (policy.requests or Requests()).days)
+        built_in = (self.mail.marketing, acceptances, minors, book)  # an erasure goes through them in this order
+        people = People(stores, self.ledger, self.keys, built_in)
+        desk = Desk(policy, book, people, self.mailer.send, self._tell, settings.url_prefix)
+        archives = policy.retention.archives
+        replay = Replay(self.ledger, self.keys, people, self.store, archives, lambda: self.load(WAIT))
+        return Rights(stores, book, people, desk, replay, minors, acceptances)
+
+    @part
+    def inbox(self) -> Inbox:
+        """What reads incoming mail: for commands, and once a day for the background worker."""
+        from ..mail.classifier import Place
+        from ..mail.inbox import Aside, Inbox
+
+        settings, mail = self.settings, self.mail
+        place = Place(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
+        aside = Aside(settings.mail_aside, self.policy.retention.mail)
+        return Inbox(place, mail.marketing, self.rights.desk, settings.rights_url, aside, self.policy.language)
+
+    def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
+        """What a consent cookie comes to; garbage and nothing are the same."""
+        found = self.cookies.consent(raw, today, gpc) if raw else None
+        return found or self._unasked[gpc]
+
+    def tracker_address(self, root: str, mark: str) -> str:
+        """Where the tracker is, below the app's root path; elsewhere for another content, and for another mark."""
+        return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}&for={mark}"
+
+    @property
+    def has_babel(self) -> bool:
+        """Whether Flask-Babel was initialised for the app, before us or after."""
+        return "babel" in self._app.extensions
+
+    def wake(self) -> None:
+        """See that a serving process works in the background, as far as it may."""
+        if self.settings.loader and not self._app.testing:
+            self._background.start()
+
+    def append(self, lines: str) -> None:
+        """Log events, and see that a serving process loads them; raises :class:`LogUnavailable`."""
+        self.log.append(lines)
+        self.wake()
+
+    def failed(
+        self, error: Exception, says: str = "The page was served in spite of this", *, tell_tests: bool = True
+    ) -> None:
+        """Count and log what went wrong while a page was served; raise it where a test is watching."""
+        with self._failing:
+            self.failures += 1
+        if tell_tests and (self._app.testing or self._app.debug):
+            raise error
+        logger.error("%s: %s", says, error, exc_info=error)
+        recording_failed.send(self._app, error=error)
+
+    def load(
+        self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None, most: int | None = None
+    ) -> Loaded:
+        """Take up what waited beside the ledger, then load the log; events do not wait for a ledger that is away."""
+        try:
+            self.ledger.take_up()
+        except LedgerUnavailable as error:
+            logger.warning("What waits beside the ledger will be tried again: %s", error)
+        return self.loader.load(wait, progress, most)
+
+    def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
+        """Delete the events, aggregates, decisions and mails that the policy keeps no longer.
+
+        What browsers refused is kept a month.
+        """
+        retention = self.policy.retention
+        self.blocked.prune(days_ago(30))
+        events = self.store.prune(*self.first_kept(), progress)
+        # As long as an archive may be restored, what was erased since has to be known.
+        oldest = days_ago(max(retention.decisions.days, retention.archives.days))
+        return Pruned(events, self.ledger.age(oldest, timestamp()), self.inbox.forget())
+
+    def first_kept(self) -> tuple[str, str]:
+        """The first day of which events are kept, and the first of which aggregates are."""
+        retention = self.policy.retention
+        return days_ago(retention.events.days), days_ago(retention.aggregates.days)
+
+    def _reader(self, host: str, root: str, personal: bool, *_: object) -> Reader:
+        return Reader(host, lambda path: self.pages.reported(path, root, personal))
+
+    def _tell(self, what: str, number: int) -> None:
+        try:
+            SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
+        except Exception as error:  # a listener's fault must not undo what was written down
+            self.failed(error, "A listener failed; what was asked for is written down")
+
+    def _work(self) -> None:
+        self._attend()
+        self.load(most=1)
+        today = int(time.time()) // DAY
+        if today != self._pruned_on and self.store.database.exists:
+            self._pruned_on = today
+            self.prune()
+
+    def _attend(self) -> None:
+        """Send the links that requests wait for, and once a day delete what expired.
+
+        An error in it is logged, so that events are loaded all the same.
+        """
+        try:
+            with self._app.app_context():  # the site's own stores and its way to send mail may need it
+                self.rights.desk.process()
+                if self._expired_on != today():
+                    self.rights.replay.expire()
+                    self._expired_on = today()
+        except Exception as error:
+            logger.error("Requests will be looked at again: %s", error, exc_info=error)
+
+
+def site() -> Site:
+    """The current app's; raises :class:`NotInitialised`."""
+    try:
+        return current_app.extensions[RUNTIME]  # type: ignore[no-any-return]
+    except KeyError:
+        raise NotInitialised(current_app.name) from None

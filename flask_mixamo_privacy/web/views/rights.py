@@ -1,0 +1,265 @@
+"""What a person may ask for: the form, the link that confirms it, and the page with the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
+from ...policy.parts import Requests
+from ..access import Need, current_user_id, staff_only
+from ..context import exchange
+from ..http import FORM_NOT_FROM_HERE, base_of_request, is_same_origin, no_store, wants_json
+from ..runtime import site
+from . import pages
+
+if TYPE_CHECKING:
+    from ...rights.request_store import Request
+    from ...rights.requests import Desk
+
+
+# Sentences of the catalogues. The first is the answer to everybody, whether the address is known or not.
+SENT = "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."
+NO_KIND = "Please choose what you ask for."
+NO_ADDRESS = "Please give a mail address, so that we can answer."
+TOO_LONG = "Please be shorter: up to 5000 characters."
+PATIENCE = "Many requests are coming in just now. Please try again in an hour, or write to us."
+NOT_WRITTEN = "Your request could not be written down just now. Please try again in a moment."
+OVER = "This link has been used, or is no longer valid."
+
+_WRONG = {"kind": NO_KIND, "email": NO_ADDRESS, "message": TOO_LONG}
+_LARGEST = 64 * 1024  # bytes
+
+
+@pages.get("/requests", endpoint="requests")
+def form() -> Response:
+    """The form, or the thanks for it."""
+    return _form(SENT if "sent" in request.args else None)
+
+
+@pages.post("/requests", endpoint="ask")
+def ask() -> Response:
+    """Write a request down. The answer, and the work done for it, are the same for every address."""
+    request.max_content_length = _LARGEST
+    here, desk = exchange(), _desk()
+    if not is_same_origin(request):
+        return _form(FORM_NOT_FROM_HERE, 403)
+    fields = _fields()
+    asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
+    try:
+        if desk.is_flooded():
+            return _form(PATIENCE, 429, asked)
+        desk.open(**asked, locale=here.language.code, base=base_of_request(), source="form")
+    except RequestError as error:
+        return _form(_WRONG[error.what], 400, asked)
+    except RightsUnavailable as error:
+        here.site.failed(error, tell_tests=False)
+        return _form(NOT_WRITTEN, 503, asked)
+    here.site.wake()
+    return _form(SENT, 202) if wants_json() else redirect(url_for("mixamo_privacy.requests", sent=""), 303)
+
+
+@pages.route("/requests/confirm/<token>", endpoint="confirm_request", methods=["GET", "POST"])
+def confirm(token: str) -> Response:
+    """A page with a button, which changes nothing: programs that open every link in a mail confirm nothing."""
+    desk = _desk()
+    if request.method != "POST":
+        asked = desk.asked_by(token)
+        return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
+    if not is_same_origin(request):
+        return _form(FORM_NOT_FROM_HERE, 403)
+    asked = desk.confirm(token)
+    return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=True)
+
+
+@pages.route("/requests/answer/<token>", endpoint="read_answer", methods=["GET", "POST"])
+def answer(token: str) -> Response:
+    """What is stored about whoever has the link: after a button, for the same reason."""
+    desk = _desk()
+    if request.method != "POST" or not is_same_origin(request):
+        return _page("request_answer.html", 200 if desk.may_read(token) else 410, good=desk.may_read(token), found=None)
+    read = desk.read(token)
+    if read is None:
+        return _page("request_answer.html", 410, good=False, found=None)
+    asked, found = read
+    if "file" in request.form or wants_json():
+        response = no_store(jsonify(found))
+        response.headers["Content-Disposition"] = f'attachment; filename="request-{asked.number}.json"'
+        return response
+    return _page("request_answer.html", good=True, found=found, asked=asked)
+
+
+def _fields() -> Any:
+    """What was sent: by the form, or as JSON by a program."""
+    sent = request.get_json(silent=True) if request.is_json else request.form
+    return sent if hasattr(sent, "get") else {}
+
+
+def _text(sent: object) -> str:
+    """What was sent, as a text that can be written: JSON may hold half a character."""
+    return str(sent or "").encode(errors="replace").decode()
+
+
+def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:
+    t = exchange().language
+    if message is not None and wants_json():
+        response = no_store(jsonify(message=t(message).text))
+        response.status_code = status
+        return response
+    from ...rights.letters import kind_of
+    from ...rights.request_store import KINDS
+
+    shown = {"kinds": [(kind, kind_of(kind, t)) for kind in KINDS], "days": (site().policy.requests or Requests()).days}
+    return _page("request_form.html", status, message=message, is_error=status >= 400, asked=asked or {}, **shown)
+
+
+def _page(template: str, status: int = 200, **values: Any) -> Response:
+    from ...rights.letters import kind_of
+
+    t = exchange().language
+    page = render_template(f"mixamo_privacy/{template}", t=t, policy=site().policy, kind_of=kind_of, **values)
+    response = no_store(make_response(page, status))
+    response.headers["Referrer-Policy"] = "no-referrer"  # the address of a page may be a key
+    return response
+
+
+def _desk() -> Desk:
+    return site().rights.desk
+
+
+# Requests as staff see them: what is due, whose it is, and what was done.
+
+
+def _whose(number: int) -> str | None:
+    try:
+        return site().rights.book.find(number).email
+    except RequestError:
+        return None
+
+
+@pages.get("/requests/staff", endpoint="staff_requests")
+@staff_only("requests", ("email", "message"))
+def everything() -> Response:
+    """Every request, what is due first."""
+    from ...rights.request_store import OPEN
+
+    found = sorted(site().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number))
+    if wants_json():
+        return no_store(jsonify([asked.as_dict() for asked in found]))
+    return _staff_page("staff_requests.html", requests=found)
+
+
+@pages.get("/requests/staff/<int:number>", endpoint="staff_request")
+@Need("requests", _whose, ("email", "message"))
+def one(number: int) -> Response:
+    """One request, and which stores hold something of whoever asks."""
+    return _show(number)
+
+
+@pages.post("/requests/staff/<int:number>", endpoint="act_on_request")
+@Need("requests", _whose, ("email", "message"))
+def act(number: int) -> Response:
+    """Answer it, refuse it, or take longer; back to it, or to it with what is wrong."""
+    if not is_same_origin(request):
+        return _show(number, "This form did not come from a page of this site, so nothing was done.", 403)
+    try:
+        _act(number, request.form)
+    except (RequestError, MailError, StoreError) as error:
+        return _show(number, str(error), 409)
+    return redirect(url_for("mixamo_privacy.staff_request", number=number), 303)
+
+
+def _act(number: int, form: Any) -> None:
+    desk, who, text = site().rights.desk, current_user_id(), form.get("text", "")
+    if form.get("act") == "answer":
+        changes = {form["field"]: form.get("value", "")} if form.get("field") else {}
+        identity, base = form.get("identity", ""), base_of_request()
+        desk.answer(number, who, text=text, identity=identity, base=base, changes=changes)
+    elif form.get("act") == "refuse":
+        desk.refuse(number, text, who, identity=form.get("identity", ""))
+    elif form.get("act") == "extend":
+        desk.extend(number, text)
+    else:
+        raise RequestError("act", form.get("act"), "answer, refuse, extend")
+
+
+def _show(number: int, message: str = "", status: int = 200) -> Response:
+    here = site()
+    try:
+        asked = here.rights.book.find(number)
+    except RequestError as error:
+        return _staff_page("staff_requests.html", 404, requests=[], message=str(error))
+    if wants_json():
+        response = no_store(jsonify(asked.as_dict() | ({"message": message} if message else {})))
+        response.status_code = status
+        return response
+    return _staff_page(
+        "staff_request.html", status, asked=asked, message=message, held=_held(asked), fields=here.policy.fields
+    )
+
+
+def _held(asked: Request) -> list[str]:
+    """The stores that hold something of whoever asks; a store that fails is told when the request is answered."""
+    from ...rights.request_store import OPEN
+
+    rights = site().rights
+    try:
+        return list(rights.stores.export(asked.email)) if asked.email and asked.state in OPEN else []
+    except Exception as error:  # a callable of the site's
+        site().failed(error, tell_tests=False)
+        return []
+
+
+def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
+    from ...rights.request_store import OPEN
+    from ...rights.requests import days_left
+
+    shown = {"t": exchange().language, "message": "", "days_left": days_left, "open": OPEN} | values
+    return no_store(make_response(render_template(f"mixamo_privacy/{template}", **shown), status))
+
+
+# Unsubscribing by the link in a mail, or by the one click that a mail program offers (RFC 8058).
+
+_LARGEST_UNSUBSCRIBE = 16 * 1024  # bytes
+
+
+@pages.get("/unsubscribe/<token>", endpoint="unsubscribe")
+def unsubscribe_page(token: str) -> Response:
+    """A page with a button; it changes nothing, for programs open every link in a mail, and it knows no token."""
+    return _unsubscribe_answer("asked")
+
+
+@pages.post("/unsubscribe/<token>", endpoint="stop")
+def unsubscribe(token: str) -> Response:
+    """Unsubscribe, or take it back: whoever has the token may, from wherever they send it, without a cookie.
+
+    A mail provider posts ``List-Unsubscribe=One-Click`` with neither session nor ``Origin``. The answer is the same for
+    a token that we did not make, also while the database is away, so that nobody learns which are good; a redirect would
+    not be followed.
+    """
+    request.max_content_length = _LARGEST_UNSUBSCRIBE
+    here = site()
+    try:
+        marketing, undoes = here.mail.marketing, "undo" in request.form
+        bearer = marketing.tokens.read(token)
+        if bearer is None:
+            marketing.touch()
+        elif undoes:
+            marketing.undo(bearer)
+        else:
+            marketing.opt_out_by(bearer, "link")
+    except (RightsUnavailable, LedgerUnavailable, OSError) as error:
+        here.failed(error, tell_tests=False)
+        return _unsubscribe_answer("failed", 503)  # the mail provider tries again
+    return _unsubscribe_answer("undone" if undoes else "stopped")
+
+
+def _unsubscribe_answer(state: str, status: int = 200) -> Response:
+    t = exchange().language
+    page = render_template("mixamo_privacy/unsubscribe.html", t=t, state=state, failed=NOT_WRITTEN)
+    response = no_store(make_response(page, status))
+    response.headers["Referrer-Policy"] = "no-referrer"  # the address of the page is a key
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
