@@ -69,15 +69,15 @@ $(STAMP): setup.cfg pyproject.toml
 
 # Mutated mail, 100,000 messages: the classifier never raises, and never acts for nothing.
 mutations: $(STAMP)
-	$(BIN)/python tests/mutations.py 100000
+	$(BIN)/python tests/support/mail_fuzz.py 100000
 
 # What people may ask for, in any order of things done and befallen: so many steps on files, and on a PostgreSQL.
 machine: $(STAMP)
-	PRIVACY_STEPS=$${PRIVACY_STEPS:-5000} $(BIN)/python -m pytest -q tests/test_rights_machine.py
+	PRIVACY_STEPS=$${PRIVACY_STEPS:-5000} $(BIN)/python -m pytest -q tests/rights/test_rights_machine.py
 
 # Whether those steps find what they are there to find: one fault after the other, planted in the code.
 faults: $(STAMP)
-	$(BIN)/python tests/faults.py
+	$(BIN)/python tests/support/planted_faults.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache

@@ -172,7 +172,7 @@ def open_browser(chromium: Any) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def people(tiny: Callable[..., Tiny], tmp_path: Path) -> Callable[..., Any]:
     """Return a function that builds a tiny site with data subjects in its own database."""
-    from people import settle
+    from support.people_site import settle
 
     return lambda **config: settle(tiny, tmp_path, **config)
 
@@ -180,7 +180,7 @@ def people(tiny: Callable[..., Tiny], tmp_path: Path) -> Callable[..., Any]:
 @pytest.fixture(scope="module")
 def office() -> Iterator[Any]:
     """A real mail server on loopback."""
-    from posting import PostOffice
+    from support.mail_site import PostOffice
 
     office = PostOffice()
     yield office
@@ -196,6 +196,6 @@ def mails() -> list[Any]:
 @pytest.fixture
 def shop(tmp_path: Path, mails: list[Any]) -> Any:
     """The example site with all its files in a temporary folder, and its mails in a list."""
-    from shopping import open_shop
+    from support.example_shop import open_shop
 
     return open_shop(tmp_path, PRIVACY_SEND=mails.append)

@@ -9,13 +9,13 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from forms import born
-from shopping import ADA, command, open_shop
 
 from example_site import create_app
 from example_site.models import Subscriber
 from flask_mixamo_privacy.policy.parts import OWN_COOKIES, Contact
 from flask_mixamo_privacy.policy.toml import read
+from support.example_shop import ADA, command, open_shop
+from support.form_site import born
 
 pytestmark = pytest.mark.usefixtures("clock")
 

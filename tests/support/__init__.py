@@ -1,0 +1,1 @@
+"""Sites, messages and tools that several tests share."""

@@ -1,0 +1,131 @@
+"""Cookie guard: every cookie of the app is checked against the declaration and the visitor's grants."""
+
+import logging
+
+import pytest
+from flask import Response, session
+from flask_login import LoginManager, UserMixin, login_user
+
+from conftest import choose
+from flask_mixamo_privacy.errors import UndeclaredCookie
+from flask_mixamo_privacy.policy.parts import Cookie
+from support.service_site import with_services
+
+DECLARED = (
+    Cookie("_seen*", "media", "30 days", "Which films were seen."),
+    Cookie("basket", "necessary", "1 day", "What is in the basket."),
+    Cookie("film_id", "media", "1 day", "Of the film service.", service="film"),
+)
+POLICY = with_services(cookies=DECLARED)
+
+
+@pytest.fixture
+def setting(tiny):
+    """Builds a site whose page /x sets a cookie with this name; returns a visitor."""
+
+    def build(name, value="1", config=None, **attributes):
+        site = tiny(PRIVACY_POLICY=POLICY, **(config or {}))
+
+        def view():
+            response = Response("<p>x")
+            response.set_cookie("basket", "2")
+            response.set_cookie(name, value, **attributes)
+            return response
+
+        site.view("/x", view)
+        visitor = site.visitor()
+        visitor.site = site
+        return visitor
+
+    return build
+
+
+def test_promise_11_an_undeclared_cookie_raises_in_tests(setting):
+    """An undeclared cookie raises in tests, and the error has the lines to add to privacy.toml."""
+    with pytest.raises(UndeclaredCookie) as raised:
+        setting("_ga").get("/x")
+    assert str(raised.value) == (
+        "The app sets the cookie '_ga', which the policy does not declare. Take it out, or add to privacy.toml:\n\n"
+        '[[cookies]]\nname = "_ga"\npurpose = "…"\nlifetime = "…"\ndescription = "…"\n'
+    )
+
+
+def test_promise_11_a_cookie_whose_purpose_is_not_granted_raises(setting):
+    """A declared cookie raises before the grant and after the withdrawal; a pattern declares it as well as a name."""
+    visitor = setting("_seen_walk")
+    with pytest.raises(UndeclaredCookie, match=r'Set it only where current_consent\.allows\("media"\)'):
+        visitor.get("/x")
+    choose(visitor, "accept_all")
+    assert visitor.get("/x").status_code == 200
+    choose(visitor, "reject_all")
+    with pytest.raises(UndeclaredCookie, match="'_seen_walk' although the visitor has not granted its purpose 'media'"):
+        visitor.get("/x")
+
+
+def test_a_cookie_of_a_service_needs_that_service(setting):
+    """A cookie of a service needs a grant of that service; a grant of its purpose is not enough."""
+    visitor = setting("film_id")
+    choose(visitor, "save", "media", service="map")
+    with pytest.raises(UndeclaredCookie):
+        visitor.get("/x")
+
+
+@pytest.mark.parametrize("life", [{"max_age": 0}, {"expires": 0}, {"max_age": 0, "expires": 4_000_000_000}])
+def test_deleting_a_cookie_is_always_allowed(setting, life):
+    """A cookie may be deleted by Max-Age or by Expires without a declaration."""
+    assert setting("_ga", "", **life).get("/x").status_code == 200
+
+
+@pytest.mark.parametrize("life", [{}, {"max_age": 60, "expires": 0}, {"expires": 4_000_000_000}])
+def test_setting_a_cookie_is_not_mistaken_for_deleting_it(setting, life):
+    """Max-Age takes precedence over Expires, as in browsers."""
+    with pytest.raises(UndeclaredCookie):
+        setting("_ga", **life).get("/x")
+
+
+def test_in_production_an_undeclared_cookie_is_logged_and_the_page_is_served(setting, caplog):
+    """The page is served unchanged, and each undeclared cookie is logged."""
+    visitor = setting("_ga", config={"TESTING": False})
+    with caplog.at_level(logging.ERROR, "flask_mixamo_privacy"):
+        response = visitor.get("/x")
+    assert response.status_code == 200 and len(response.headers.getlist("Set-Cookie")) == 2
+    assert "The app sets the cookie '_ga', which the policy does not declare." in caplog.text
+
+
+@pytest.mark.parametrize("testing", [True, False])
+def test_strip_removes_an_undeclared_cookie_and_no_other(setting, testing):
+    """Only declared and granted cookies reach the browser."""
+    visitor = setting("_ga", config={"PRIVACY_UNDECLARED_COOKIES": "strip", "TESTING": testing})
+    assert [header.partition("=")[0] for header in visitor.get("/x").headers.getlist("Set-Cookie")] == ["basket"]
+
+
+@pytest.mark.parametrize("secure", ["__Host-", "__Secure-"])
+def test_a_cookie_prefix_is_no_part_of_the_name(setting, secure):
+    """A cookie declared without ``__Host-`` or ``__Secure-`` may be set with the prefix."""
+    assert setting(f"{secure}basket", secure=True).get("/x").status_code == 200
+
+
+def test_the_session_and_flask_logins_cookie_are_necessary(tiny):
+    """The cookies of the session and of Flask-Login need no declaration, whatever their names are."""
+    site = tiny(SESSION_COOKIE_NAME="sid", REMEMBER_COOKIE_NAME="stay")
+    user = type("User", (UserMixin,), {"id": "1"})()
+    LoginManager(site.app).user_loader(lambda _: user)
+    site.view("/login", lambda: session.update(a=1) or str(login_user(user, remember=True)))
+    names = [header.partition("=")[0] for header in site.visitor().get("/login").headers.getlist("Set-Cookie")]
+    assert names == ["stay", "sid"]
+
+
+def test_promise_11_a_cookie_set_by_another_extension_is_checked(tiny):
+    """A cookie set in an after_request function is checked, whenever the function was registered."""
+    site = tiny(PRIVACY_UNDECLARED_COOKIES="strip")
+    site.app.after_request(lambda response: response.set_cookie("_late", "1") or response)
+    assert site.visitor().get("/").headers.getlist("Set-Cookie") == []
+
+
+@pytest.mark.parametrize("age", ["--5", "\u00b2", "-", "1e3"])
+def test_promise_11_an_invalid_max_age_deletes_nothing(tiny, age):
+    """A cookie with an invalid Max-Age is reported like any other, and the rest of the response is sent."""
+    site = tiny(PRIVACY_POLICY=POLICY)
+    site.view("/x", lambda: Response("x", headers=[("Set-Cookie", f"_ga=1; Max-Age={age}")]))
+    with pytest.raises(UndeclaredCookie):
+        site.app.test_client(use_cookies=False).get("/x")
