@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from flask_mixamo_privacy.storage.files import Pending
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.files import Spool
+from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking.loader import Loader
-from flask_mixamo_privacy.tracking.store import Store
+from flask_mixamo_privacy.tracking.store import EventStore
 
 from . import segment
 from .budget import Figure
@@ -30,10 +30,10 @@ def measure() -> list[Figure]:
     ]
 
 
-def store_in(folder: Path) -> Store:
+def store_in(folder: Path) -> EventStore:
     """A store of SQLite in this folder, made at the first load."""
     url = f"sqlite:///{folder / 'privacy-events.sqlite'}"
-    return Store(url, Keys({"benchmark": "not a secret, a benchmark"}, ""), Pending(str(folder / "erasures.pending")))
+    return EventStore(url, KeyRing({"benchmark": "not a secret, a benchmark"}, ""), Spool(str(folder / "erasures.pending")))
 
 
 def _run(folder: Path, lines: Path) -> tuple[float, float]:

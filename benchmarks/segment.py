@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from flask_mixamo_privacy.policy.parts import LOG_FIELDS
-from flask_mixamo_privacy.tracking.events import Visitor, collect, new_id, properties, scene, start_id
+from flask_mixamo_privacy.tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
 from flask_mixamo_privacy.tracking.log import SUFFIX
 
 _START = 1_778_000_000.0  # a day in May 2026
@@ -44,7 +44,9 @@ def _visit(chance: random.Random, person: Visitor, turn: int, pages: int) -> Ite
     now = float(person.last_seen)
     for number in range(_PAGES_A_VISIT):
         page = f"/articles/page-{int(pages * chance.random() ** 2)}"
-        where = scene(_FIELDS, page, previous, "https://search.example/" if not number else "", *browser, "", network)
+        where = context_fields(
+            _FIELDS, page, previous, "https://search.example/" if not number else "", *browser, "", network
+        )
         if not number:
             yield _line("visit_start", start_id(visit, "visit_start"), now, person, visit, where, "{}")
         yield _line("page_view", new_id(), now, person, visit, where, "{}")

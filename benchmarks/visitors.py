@@ -10,14 +10,14 @@ from werkzeug.wrappers import Response
 from flask_mixamo_privacy.consent.decision import Choice, choose, decide
 from flask_mixamo_privacy.policy.toml import built_in
 from flask_mixamo_privacy.tracking.events import Visitor
-from flask_mixamo_privacy.web.runtime import EXTENSION, Site
+from flask_mixamo_privacy.web.runtime import EXTENSION, Runtime
 
 FORGED = "privacy_consent=g.500a.AAAAAAaaaaaa.3..Zm9yZ2VkIGZvcmdlZCBmb3Jn.0.c2lnbmVkIGJ5IG5vYm9keSwgcmVhbGx5IG5vYm9keSE"
 
 
-def site_of(app: Flask) -> Site:
+def site_of(app: Flask) -> Runtime:
     """What the extension put together for this app."""
-    found: Site = app.extensions[EXTENSION].site(app)
+    found: Runtime = app.extensions[EXTENSION].site(app)
     return found
 
 

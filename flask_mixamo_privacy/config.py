@@ -215,7 +215,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @contextmanager
-def set_aside(folder: str) -> Iterator[None]:
+def isolated(folder: str) -> Iterator[None]:
     """Apps that are initialised meanwhile keep the extension's files in this folder, and send no mail."""
     token = _FOLDER.set(folder)
     try:

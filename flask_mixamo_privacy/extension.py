@@ -13,30 +13,29 @@ from werkzeug.wrappers import Response
 
 from . import config
 from .cli import privacy as commands
-from .collection.disclosure import Fields, disclose, read
-from .collection.submission import Given
-from .consent.proof import Wording
+from .collection.disclosure import DisclosedFields, disclose, read
+from .collection.submission import CollectedData
 from .errors import AlreadyInitialised, EventError, NotInitialised
-from .mail.outgoing import headers_of
-from .mail.preferences import PURPOSE, Decision
-from .rights.stores import PersonalStore, Register
+from .ledger.entry import ShownText
+from .mail.permission import PURPOSE, MailPermission
+from .rights.stores import PersonalStore, StoreRegistry
 from .tracking.events import KINDS, check_name, properties
 from .web.access import Need
-from .web.context import exchange
-from .web.forms import Collects
+from .web.context import privacy_context
+from .web.forms import CollectionGuard
 from .web.http import base_of_mails
 from .web.licences import acceptance_required
 from .web.page_names import Naming
-from .web.page_views import record
-from .web.response import close
-from .web.runtime import EXTENSION, RUNTIME, Site, site
+from .web.page_views import queue_event
+from .web.response import finish_response
+from .web.runtime import EXTENSION, RUNTIME, Runtime, current_runtime
 from .web.template_tags import ConsentTag, external_link, is_external, is_web_address
-from .web.templates import TemplateVerbs
+from .web.templates import TemplateHelpers
 from .web.views import pages
 from .web.views.policy import gpc
 
 if TYPE_CHECKING:
-    from .mail.outgoing import Guarded
+    from .mail.outgoing import FilteringSMTP
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,7 +46,7 @@ class Privacy:
     acceptance_required = staticmethod(acceptance_required)
 
     def __init__(self, app: Flask | None = None) -> None:
-        self._stores: Register = []
+        self._stores: StoreRegistry = []
         if app is not None:
             self.init_app(app)
 
@@ -60,17 +59,17 @@ class Privacy:
         if EXTENSION in app.extensions:
             raise AlreadyInitialised(app.name)
         settings = config.read(app.config, app.instance_path, app.root_path)
-        here = app.extensions[RUNTIME] = Site(app, settings, self._stores)
-        here.read_from = {name: value for name, value in app.config.items() if name.startswith("PRIVACY_")}
+        runtime = app.extensions[RUNTIME] = Runtime(app, settings, self._stores)
+        runtime.settings_read = {name: value for name, value in app.config.items() if name.startswith("PRIVACY_")}
         app.extensions[EXTENSION] = self
         app.register_blueprint(pages, url_prefix=settings.url_prefix)
-        _extend(app.jinja_env, TemplateVerbs(here, settings.url_prefix))
+        _extend(app.jinja_env, TemplateHelpers(runtime, settings.url_prefix))
         app.cli.add_command(commands)
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
         # The first function registered runs last: it sees what every other one made of the response.
-        app.after_request_funcs.setdefault(None, []).insert(0, _closer(here))
+        app.after_request_funcs.setdefault(None, []).insert(0, _after_request(runtime))
 
-    def site(self, app: Flask) -> Site:
+    def runtime(self, app: Flask) -> Runtime:
         """What ``init_app`` put together for this app; raises :class:`NotInitialised`."""
         try:
             return app.extensions[RUNTIME]  # type: ignore[no-any-return]
@@ -85,43 +84,43 @@ class Privacy:
         """
         if not has_request_context():
             return  # nobody is visiting: a task in a worker, a command
-        here = exchange()
+        ctx = privacy_context()
         try:
             if name in KINDS:
                 raise EventError("The name of an event", name, f"any but those recorded by themselves: {', '.join(KINDS)}")
             data = properties(values)
             check_name(name)
         except EventError as error:
-            here.site.failed(error)
+            ctx.runtime.report_failure(error)
             return
-        if "statistics" in here.consent.granted:
-            record(here, name, data)
+        if "statistics" in ctx.consent.granted:
+            queue_event(ctx, name, data)
 
     def customise(self, name: str, value: str | int | float | bool | None) -> None:
         """Remember a choice: for 395 days with consent to customisation, else until the browser closes.
 
         With consent to statistics too, the choice is also recorded. Errors as in :meth:`track`.
         """
-        here = exchange()
+        ctx = privacy_context()
         try:
             data = properties({"name": check_name(name), "value": value})
-            sealed = here.site.cookies.seal_choices(here.choices_check, {**here.choices, name: value})
+            sealed = ctx.runtime.cookies.seal_choices(ctx.choices_check, {**ctx.choices, name: value})
         except EventError as error:
-            here.site.failed(error)
+            ctx.runtime.report_failure(error)
             return
-        here.choices[name] = value
-        here.choices_out = sealed
-        if {"statistics", "customisation"} <= here.consent.granted:
-            record(here, "customisation", data)
+        ctx.choices[name] = value
+        ctx.choices_to_set = sealed
+        if {"statistics", "customisation"} <= ctx.consent.granted:
+            queue_event(ctx, "customisation", data)
 
     def customisation(self, name: str, default: Any = None) -> Any:
         """The choice remembered under this name, or the default."""
-        here = exchange()
-        here.used = True
-        if name not in here.choices:
+        ctx = privacy_context()
+        ctx.depends_on_consent = True
+        if name not in ctx.choices:
             return default
-        here.personal = True
-        return here.choices[name]
+        ctx.is_private = True
+        return ctx.choices[name]
 
     def page(self, naming: Naming) -> Callable[[F], F]:
         """Choose how a view's page is named in the log: by its ``"path"``, its URL ``"rule"``, or ``"never"`` counted.
@@ -200,7 +199,7 @@ class Privacy:
         """
         return Need(need, whose, fields)
 
-    def collects(self, point: str, *, subject: str = "email", controls: Collection[str] = ()) -> Collects:
+    def collects(self, point: str, *, subject: str = "email", controls: Collection[str] = ()) -> CollectionGuard:
         """Collect at a declared point: ``@privacy.collects("registration")`` on a view, or
         ``with privacy.collects("registration") as given:`` around the lines that keep what was given.
 
@@ -214,20 +213,20 @@ class Privacy:
         A point that is not declared raises :class:`UndeclaredCollection` in tests and in debug mode. In production it is
         logged; its page is served, and what is sent there is answered 503 and never reaches the view.
         """
-        return Collects(point, subject, controls)
+        return CollectionGuard(point, subject, controls)
 
     @property
-    def given(self) -> Given:
+    def given(self) -> CollectedData:
         """What was given at the point of the request at hand, for a view under ``@privacy.collects``."""
-        return exchange().given or Given()
+        return privacy_context().given or CollectedData()
 
-    def read(self, record: Any, purpose: str, *, point: str | None = None) -> Fields:
+    def read(self, record: Any, purpose: str, *, point: str | None = None) -> DisclosedFields:
         """Of a record the fields that were collected for a purpose, at any point or at one.
 
         ``record`` is a mapping or an object with attributes. Raises :class:`OtherPurpose` where nothing is collected for
         it, and :class:`UndeclaredField` when a field is asked of the result that was collected for something else.
         """
-        return read(site().policy, record, purpose, point)
+        return read(current_runtime().policy, record, purpose, point)
 
     def disclose(
         self,
@@ -240,7 +239,7 @@ class Privacy:
         reference: str = "",
         actor: str = "",
         subject: str | None = None,
-    ) -> Fields:
+    ) -> DisclosedFields:
         """The one way out for personal data: of a record, a mapping or an object, the fields that a recipient may get.
 
         These are the ones declared for the recipient, or the given ``fields`` of them. The ledger keeps who got which
@@ -252,12 +251,12 @@ class Privacy:
         Raises, in production too: :class:`UndeclaredRecipient`, :class:`UndeclaredField`, :class:`OtherPurpose`,
         :class:`DisclosureError`; and :class:`OSError` when it cannot be noted, for then nothing goes out.
         """
-        here, said = site(), (reference, actor, subject)
-        return disclose(here.policy, here.versions, here.ledger, recipient, record, purpose, fields, basis, *said)
+        runtime, said = current_runtime(), (reference, actor, subject)
+        return disclose(runtime.policy, runtime.versions, runtime.ledger, recipient, record, purpose, fields, basis, *said)
 
     def may_mail(
         self, address: str, mail_class: str | None = None, reference: object = None, *, list: str | None = None
-    ) -> Decision:
+    ) -> MailPermission:
         """Whether a mail may leave now: true or false, with a ``reason``. Ask when it leaves, not when the list is made.
 
         ``"marketing"`` needs an opt-in and no opt-out, of this list where one is named, and no known child;
@@ -265,64 +264,68 @@ class Privacy:
         ``"request"`` answers a request, whose number is its reference. Raises :class:`MailClassError` for a mail that
         does not say what it is, or lacks its reference.
         """
-        return site().mail.may_mail(address, mail_class, reference, list)
+        return current_runtime().mail.may_mail(address, mail_class, reference, list)
 
     def opt_in(
         self,
         address: str,
         list: str = PURPOSE,
         *,
-        wording: Wording | None = None,
+        wording: ShownText | None = None,
         text: str = "",
         source: str = "form",
         locale: str = "",
-    ) -> Decision:
+    ) -> MailPermission:
         """Sign an address up; false for a known child. Call it once the person ticked the box, and at no other time.
 
         The ledger keeps when, under which version of the policy, and the digest of the words that stood there: of
         ``wording``, which is kept whole, or ``text``, a digest of the caller's. Raises :class:`LedgerUnavailable` or
         :class:`RightsUnavailable` where that cannot be written: then nobody was signed up.
         """
-        return site().mail.marketing.opt_in(address, list, wording=wording, text=text, source=source, locale=locale)
+        return current_runtime().mail.marketing.opt_in(
+            address, list, wording=wording, text=text, source=source, locale=locale
+        )
 
     def opt_out(self, address: str, list: str | None = None, *, source: str = "site") -> None:
         """Take an address off a list, or off all of them."""
-        site().mail.marketing.opt_out(address, list or "", source)
+        current_runtime().mail.marketing.opt_out(address, list or "", source)
 
     def unsubscribe_headers(self, address: str, list: str = PURPOSE) -> dict[str, str]:
         """``List-Unsubscribe`` and ``List-Unsubscribe-Post`` for one mail to one address (RFC 2369, RFC 8058)."""
-        return site().mail.links.headers(address, list, base_of_mails())
+        return current_runtime().mail.links.headers(address, list, base_of_mails())
 
     def unsubscribe_url(self, address: str, list: str = PURPOSE) -> str:
         """The page where this person unsubscribes, for a link in the mail's text."""
-        return site().mail.links.url(address, list, base_of_mails())
+        return current_runtime().mail.links.url(address, list, base_of_mails())
 
     def mail_class(self, mail_class: str, reference: object = None, *, list: str | None = None) -> dict[str, str]:
         """The header by which a mail says what it is until it leaves, for :meth:`smtp` and the Flask-Mailman backend."""
+        from .mail.outgoing import headers_of
+
         return headers_of(mail_class, reference, list)
 
-    def smtp(self, server: smtplib.SMTP) -> Guarded:
+    def smtp(self, server: smtplib.SMTP) -> FilteringSMTP:
         """Wrap a connection: what is sent by it is decided on as it leaves, and what may not leave does not."""
-        from .mail.outgoing import Guarded
+        from .mail.outgoing import FilteringSMTP
 
-        return Guarded(server, site().mail, base_of_mails())
+        return FilteringSMTP(server, current_runtime().mail, base_of_mails())
 
     def send(self, message: Message) -> dict[str, tuple[int, bytes]]:
         """Send a mail that says what it is by ``PRIVACY_SEND`` or ``PRIVACY_SMTP_URL``; gives whom it was held back from.
 
         Sender, date and Message-ID are added where they are missing.
         """
-        from .mail.outgoing import CallableServer, Guarded
+        from .mail.outgoing import CallableServer, FilteringSMTP
 
-        here = site()
-        server = CallableServer(here.mailer.way_out)
-        for name, value in here.mail.stationery().items():
+        runtime = current_runtime()
+        server = CallableServer(runtime.mailer.transport)
+        for name, value in runtime.mail.default_headers().items():
             if name not in message:
                 message[name] = value
-        return Guarded(server, here.mail, base_of_mails()).send_message(message)
+        return FilteringSMTP(server, runtime.mail, base_of_mails()).send_message(message)
 
 
-def _extend(templates: Environment, verbs: TemplateVerbs) -> None:
+def _extend(templates: Environment, verbs: TemplateHelpers) -> None:
     templates.globals["privacy"] = verbs
     templates.add_extension(ConsentTag)
     templates.filters["external_link"] = external_link
@@ -330,12 +333,12 @@ def _extend(templates: Environment, verbs: TemplateVerbs) -> None:
     templates.tests["web_address"] = is_web_address
 
 
-def _closer(here: Site) -> Callable[[Response], Response]:
+def _after_request(runtime: Runtime) -> Callable[[Response], Response]:
     def close_request(response: Response) -> Response:
         try:
-            return close(here, response)
+            return finish_response(runtime, response)
         except Exception as error:  # whatever it is, the site's page is served
-            here.failed(error)
+            runtime.report_failure(error)
             return response
 
     return close_request

@@ -6,9 +6,9 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .mail.outgoing import NAME, Label, read_label
+from .mail.outgoing import NAME, MailClass, read_mail_class
 from .web.http import base_of_mails
-from .web.runtime import site
+from .web.runtime import current_runtime
 
 try:
     from flask_mailman.backends.smtp import EmailBackend as SmtpBackend
@@ -38,8 +38,8 @@ def guarded(backend: type[Any]) -> type[Any]:
 
 def _allowed(message: Any) -> Iterator[Any]:
     """What of a mail may leave: one for all who may get it, or of a marketing mail one each, with headers of its own."""
-    label = read_label(str(message.extra_headers.get(NAME, "")))
-    room = site().mail
+    label = read_mail_class(str(message.extra_headers.get(NAME, "")))
+    room = current_runtime().mail
     may = [one for one in message.recipients() if room.may_mail(one, label.mail_class, label.reference, label.list)]
     if label.mail_class == "marketing":
         yield from (_copied(message, label, to=[one], cc=[], bcc=[]) for one in may)
@@ -48,13 +48,15 @@ def _allowed(message: Any) -> Iterator[Any]:
         yield _copied(message, label, **kept)
 
 
-def _copied(message: Any, label: Label, **recipients: list[str]) -> Any:
+def _copied(message: Any, label: MailClass, **recipients: list[str]) -> Any:
     leaving = copy.copy(message)
     for name, addresses in recipients.items():
         setattr(leaving, name, addresses)
     leaving.extra_headers = {name: value for name, value in message.extra_headers.items() if name != NAME}
     if label.mail_class == "marketing":
-        leaving.extra_headers |= site().mail.dressing(recipients["to"][0], label, str(message.subject), base_of_mails())
+        leaving.extra_headers |= current_runtime().mail.marketing_headers(
+            recipients["to"][0], label, str(message.subject), base_of_mails()
+        )
     return leaving
 
 

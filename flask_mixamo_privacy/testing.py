@@ -16,12 +16,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from .audit.source.html import Piece, of_markup
+from .audit.source.html import MarkupPart, of_markup
 from .audit.source.scan import Rules, own_hosts
-from .audit.source.traces import Load, Place, Trace, host_in
+from .audit.source.traces import LoadTrace, SourcePlace, Trace, host_in
 from .consent.decision import CHOICES, Choice
 from .storage.clock import DAY, today
-from .web.runtime import Site, site
+from .web.runtime import Runtime, current_runtime
 
 if TYPE_CHECKING:
     from .audit.browser.report import Report
@@ -55,8 +55,8 @@ def assert_no_trace(app: Flask) -> Callable[[TestResponse], None]:
     that is not necessary, something from another host, the tracker, storage that is not declared."""
 
     def hold(response: TestResponse) -> None:
-        here = _site_of(app)
-        found = [*_cookies(here, response), *_tracker(here, response), *_loads(app, here, response)]
+        runtime = _site_of(app)
+        found = [*_cookies(runtime, response), *_tracker(runtime, response), *_loads(app, runtime, response)]
         __tracebackhide__ = True
         if found:  # raised by hand: pytest would take an assertion apart and say all of it twice
             said = "".join(f"\n- {one}" for one in found)
@@ -74,11 +74,11 @@ def privacy_audit(app: Flask) -> Callable[..., Report]:
         __tracebackhide__ = True
         from .audit.browser import report as terminal  # no other test needs these
         from .audit.browser.crawl import audit
-        from .audit.browser.report import hold, read
+        from .audit.browser.report import apply_baseline, read
 
         report = audit(app, **options)
         if baseline is not None:
-            report = hold(report, read(Path(baseline)), today())
+            report = apply_baseline(report, read(Path(baseline)), today())
         if report.exit_code:
             raise AssertionError("\n".join(["The audit found something, or could not look.", "", *terminal.lines(report)]))
         return report
@@ -86,40 +86,42 @@ def privacy_audit(app: Flask) -> Callable[..., Report]:
     return look
 
 
-def _site_of(app: Flask) -> Site:
+def _site_of(app: Flask) -> Runtime:
     with app.app_context():
-        return site()
+        return current_runtime()
 
 
-def _decide(client: FlaskClient, here: Site, choice: Choice, purposes: Iterable[str] = (), services: Any = None) -> None:
+def _decide(
+    client: FlaskClient, runtime: Runtime, choice: Choice, purposes: Iterable[str] = (), services: Any = None
+) -> None:
     """Raises :class:`UndeclaredPurpose`, :class:`UndeclaredService`, and AssertionError where the site did not take it."""
     if choice not in CHOICES:
         raise ValueError(f"The choice is {choice!r}; allowed: {', '.join(CHOICES)}.")
-    data: dict[str, Any] = {"choice": choice, "purpose": [here.policy.purpose(purpose).id for purpose in purposes]}
+    data: dict[str, Any] = {"choice": choice, "purpose": [runtime.policy.purpose(purpose).id for purpose in purposes]}
     if services is not None:
-        data |= {"services": "listed", "service": [here.policy.service(service).id for service in services]}
-    answer = client.post(f"{here.settings.url_prefix}/consent", data=data)
+        data |= {"services": "listed", "service": [runtime.policy.service(service).id for service in services]}
+    answer = client.post(f"{runtime.settings.url_prefix}/consent", data=data)
     assert answer.status_code == 303, f"The decision {choice!r} was answered {answer.status}: {answer.text}"
 
 
-def _cookies(here: Site, response: TestResponse) -> Iterator[str]:
+def _cookies(runtime: Runtime, response: TestResponse) -> Iterator[str]:
     now = time.time()
-    nobody = here.consent(None, int(now) // DAY, gpc=False)
-    return (str(error).partition("\n")[0] for _, error in here.guard.faults(response, nobody, now))
+    nobody = runtime.consent(None, int(now) // DAY, gpc=False)
+    return (str(error).partition("\n")[0] for _, error in runtime.guard.violations(response, nobody, now))
 
 
-def _tracker(here: Site, response: TestResponse) -> Iterator[str]:
-    if response.mimetype == "text/html" and f"{here.settings.url_prefix}/tracker.js" in response.text:
+def _tracker(runtime: Runtime, response: TestResponse) -> Iterator[str]:
+    if response.mimetype == "text/html" and f"{runtime.settings.url_prefix}/tracker.js" in response.text:
         yield "The tracker's tag is in the page."
 
 
-def _loads(app: Flask, here: Site, response: TestResponse) -> Iterator[str]:
-    rules = Rules(here.policy, {response.request.host, *own_hosts(app, here)})
-    return (f"{found.says} {found.hint}" for found in rules.findings(_traces(response)) if found.level == "error")
+def _loads(app: Flask, runtime: Runtime, response: TestResponse) -> Iterator[str]:
+    rules = Rules(runtime.policy, {response.request.host, *own_hosts(app, runtime)})
+    return (f"{found.message} {found.hint}" for found in rules.findings(_traces(response)) if found.level == "error")
 
 
 def _traces(response: TestResponse) -> list[Trace]:
-    place = Place(response.request.path, 0)
+    place = SourcePlace(response.request.path, 0)
     linked = [host_in(address) for header in response.headers.getlist("Link") for address in _LINK.findall(header)]
-    found: list[Trace] = [Load(place, host, "") for host in linked if host]
-    return found + of_markup([Piece(response.text)], place.file) if response.mimetype == "text/html" else found
+    found: list[Trace] = [LoadTrace(place, host, "") for host in linked if host]
+    return found + of_markup([MarkupPart(response.text)], place.file) if response.mimetype == "text/html" else found

@@ -8,8 +8,8 @@ from flask import after_this_request, current_app, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from .collection.submission import Given, Taking
-from .web.forms import NotCollected, answer_to, declared_point, empty, open_form, problems_answered
+from .collection.submission import CollectedData, Submission
+from .web.forms import NotCollected, answer_to, declared_point, discard_form, open_form, problems_answered
 
 try:
     from flask_wtf import FlaskForm
@@ -37,20 +37,20 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
     controls: tuple[str, ...] = ("submit",)
 
     def __init__(self, *args: Any, **values: Any) -> None:
-        self._taking: Taking | None = None
+        self._taking: Submission | None = None
         self._on_record = False
         point = declared_point(self.collects)
         if self.is_submitted():
             if point is None:
-                empty(request)
+                discard_form(request)
             else:
                 self._taking = open_form(point, self.subject, self.controls)
         super().__init__(*args, **values)
 
     @property
-    def given(self) -> Given:
+    def given(self) -> CollectedData:
         """What was given; nothing before the form was sent."""
-        return self._taking.given if self._taking is not None else Given()
+        return self._taking.given if self._taking is not None else CollectedData()
 
     @property
     def notice(self) -> Markup:
@@ -61,17 +61,17 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
     def validate(self, extra_validators: Any = None) -> bool:
         """Whether the form's own validators pass, nothing required is missing, and it is on record."""
         valid = super().validate(extra_validators)
-        problem = self._taking.problem() if self._taking is not None else None
+        problem = self._taking.first_problem() if self._taking is not None else None
         if self._taking is not None and problem is not None:
             self._tell(answer_to(problem, self._taking.point))
         if not valid or problem is not None or self._taking is None:
             return False
         return self._on_record or self._record(self._taking)
 
-    def _record(self, taking: Taking) -> bool:
+    def _record(self, taking: Submission) -> bool:
         try:
             with problems_answered(taking.point):
-                taking.check()
+                taking.validate()
                 taking.record()
         except NotCollected as error:
             self._tell(error)
@@ -85,7 +85,7 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         try:
             if self._taking is not None and response.status_code < 400:
                 with problems_answered(self._taking.point):
-                    self._taking.settle()
+                    self._taking.apply_opt_ins()
         except NotCollected as error:
             return error.get_response()
         return response

@@ -57,7 +57,7 @@ def test_a_library_is_imported_at_its_first_use(tmp_path: Path) -> None:
 def test_a_part_of_a_site_is_built_once(tiny) -> None:
     """Several threads that use a part for the first time at once get the same object."""
     site = tiny()
-    runtime = site.privacy.site(site.app)
+    runtime = site.privacy.runtime(site.app)
     with ThreadPoolExecutor(8) as threads:
         assert len({id(ledger) for ledger in threads.map(lambda _: runtime.ledger, range(64))}) == 1
 

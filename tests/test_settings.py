@@ -136,7 +136,7 @@ def test_one_extension_serves_several_apps(tmp_path):
         privacy.init_app(app)
         name = app.config["PRIVACY_URL_PREFIX"]
         assert app.test_client().get(f"{name}/consent").status_code == 200
-    assert privacy.site(apps[0]).log.folder != privacy.site(apps[1]).log.folder
+    assert privacy.runtime(apps[0]).log.folder != privacy.runtime(apps[1]).log.folder
 
 
 def test_init_app_touches_no_disk_and_starts_no_thread(tmp_path):

@@ -47,7 +47,7 @@ def visitor(shop, point):
 
 
 def site(shop):
-    return shop.extensions["mixamo_privacy"].site(shop)
+    return shop.extensions["mixamo_privacy"].runtime(shop)
 
 
 def collected(shop, point):
@@ -201,7 +201,7 @@ def test_a_newsletter_needs_the_base_url_of_the_shop(shop, mails):
 
 def test_the_shop_sells_while_its_mail_server_is_unavailable(shop, mails, caplog):
     """The log reports the unsent receipt without the address."""
-    shop.extensions["mixamo_privacy"].site(shop).mailer._send = lambda mail: (_ for _ in ()).throw(OSError("away"))
+    shop.extensions["mixamo_privacy"].runtime(shop).mailer._send = lambda mail: (_ for _ in ()).throw(OSError("away"))
     assert fill(shop.test_client(), "purchase").location == "/animations/walk/ordered"
     assert "A mail was not sent: away" in caplog.text and ADA not in caplog.text and mails == []
 

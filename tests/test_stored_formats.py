@@ -65,9 +65,9 @@ def rows(folder: Path) -> dict[str, Any]:
             ).fetchall():
                 cursor = connection.execute(f'SELECT * FROM "{table}"')
                 names = [column[0] for column in cursor.description]
-                lines = sorted(json.dumps(dict(zip(names, row, strict=True)), default=repr) for row in cursor)
+                lines = [json.dumps(dict(zip(names, row, strict=True)), default=repr) for row in cursor]
                 lines = [re.sub(r'"[^"]*\.events"', '"….events"', RANDOM_ID.sub('"id": "…"', line)) for line in lines]
-                found[f"{path.stem}.{table}"] = {"columns": names, "rows": [json.loads(line) for line in lines]}
+                found[f"{path.stem}.{table}"] = {"columns": names, "rows": [json.loads(line) for line in sorted(lines)]}
     return found
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .browser.crawl import audit
     from .browser.report import Report
-    from .browser.target import CouldNotLook
+    from .browser.target import AuditError
 
-__all__ = ["CouldNotLook", "Report", "audit"]
+__all__ = ["AuditError", "Report", "audit"]
 
-_HOMES = {"audit": ".browser.audit_main", "Report": ".browser.report", "CouldNotLook": ".browser.trouble"}
+_HOMES = {"audit": ".browser.audit_main", "Report": ".browser.report", "AuditError": ".browser.trouble"}
 
 
 def __getattr__(name: str) -> Any:

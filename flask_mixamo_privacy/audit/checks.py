@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from ..errors import UndeclaredCollection
 from ..policy.model import Policy
 from ..policy.toml import built_in
 from ..rights.rows import columns_of, field_of, undeclared
-from ..rights.stores import Stores
+from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
-from ..web.runtime import Site
+from ..web.runtime import Runtime
 
 # What `flask privacy check` finds at the app's forms: points without a declaration, and declared ones without a view.
 
@@ -34,12 +34,12 @@ _COOKIES = {
 }
 
 
-def told_of_forms(app: Flask, policy: Policy) -> Iterator[Told]:
+def check_forms(app: Flask, policy: Policy) -> Iterator[Told]:
     """Each finding, as the check says it."""
     used = {name for view in app.view_functions.values() for name in _points(view)}
     for name in sorted(used):
         try:
-            notices.point_of(policy, name)
+            notices.find_point(policy, name)
         except UndeclaredCollection as error:
             yield "error", f"collection.{name}", str(error), "Nothing is collected there until it is declared."
     for name in _cookies(app, policy):
@@ -65,7 +65,7 @@ def _cookies(app: Flask, policy: Policy) -> Iterator[str]:
 # The app's SQLAlchemy models, held against what is declared and what a store covers.
 
 
-def told_of_models(app: Flask, policy: Policy, stores: Stores) -> Iterator[Told]:
+def check_models(app: Flask, policy: Policy, stores: PersonalStores) -> Iterator[Told]:
     """Columns that look personal and are not declared; models with declared fields that no store covers; stores that
     cannot do what may be asked of them."""
     names = {model: store.names for store in stores for model in store.models}
@@ -82,14 +82,14 @@ def told_of_models(app: Flask, policy: Policy, stores: Stores) -> Iterator[Told]
 
 
 def _told_of(store: Any) -> Iterator[Told]:
-    for model, why, hint in store.endless() if store.endless is not None else ():
+    for model, why, hint in store.unbounded_retention() if store.unbounded_retention is not None else ():
         says = f"The model {model} keeps something for a time, and it would stay for ever: {why}."
         yield "error", f"models.{model}.kept_for", says, hint
     for what in ("subject", "export", "erase", "correct"):
         if getattr(store, what) is None:
             says = f"The store {store.name!r} has no {what}; answers will say that it is not covered."
             yield "warning", f"stores.{store.name}.{what}", says, "Give it to privacy.register_store, or see to it by hand."
-    if store.erase is not None and not store.tells_ages:
+    if store.erase is not None and not store.supports_before:
         says = f"The erase of the store {store.name!r} takes no before; after a restore it is left to you."
         yield "warning", f"stores.{store.name}.erase", says, "Give it a parameter named before, a moment."
 
@@ -109,43 +109,44 @@ def _is_of(app: Flask, model: type) -> bool:
     package, _, inside = app.import_name.partition(".")
     if model.__module__.partition(".")[0] == package:
         return True
-    here = getattr(sys.modules.get(app.import_name), "__file__", None)
+    app_file = getattr(sys.modules.get(app.import_name), "__file__", None)
     there = getattr(sys.modules.get(model.__module__), "__file__", None)
-    if inside or here is None or there is None or Path(here).name == "__init__.py":
+    if inside or app_file is None or there is None or Path(app_file).name == "__init__.py":
         return False
-    return Path(here).resolve().parent in Path(there).resolve().parents and "site-packages" not in there
+    return Path(app_file).resolve().parent in Path(there).resolve().parents and "site-packages" not in there
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """One thing to mend (``error``) or to know (``warning``)."""
 
     level: str
     key: str
-    says: str
+    message: str
     hint: str
     file: str = ""
     line: int = 0  # of the file, from 1
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.file else ""
-        return f"{place}{self.level}: {self.says} {self.hint}".rstrip()
+        return f"{place}{self.level}: {self.message} {self.hint}".rstrip()
 
     def as_dict(self) -> dict[str, str | int]:
         """For JSON; file and line only where there are any."""
-        return {name: value for name, value in asdict(self).items() if value or name not in ("file", "line")}
+        found = {"level": self.level, "key": self.key, "says": self.message, "hint": self.hint}
+        return found | {name: value for name, value in (("file", self.file), ("line", self.line)) if value}
 
 
-def check(here: Site) -> list[Finding]:
+def run_checks(runtime: Runtime) -> list[CheckFinding]:
     """Everything found; what cannot be read at all was an error at the start of the app already."""
     own = (
         _settings, _versions, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _caches, _keys,
         _blocked,
     )  # fmt: skip
-    return [finding for look in own for finding in look(here)]
+    return [finding for look in own for finding in look(runtime)]
 
 
-def _settings(here: Site) -> Iterator[Finding]:
+def _settings(runtime: Runtime) -> Iterator[CheckFinding]:
     """Settings that have no effect: of a name that there is not, or made after Privacy had read them."""
     for name, value in current_app.config.items():
         if not name.startswith("PRIVACY_"):
@@ -153,117 +154,129 @@ def _settings(here: Site) -> Iterator[Finding]:
         if name not in DEFAULTS:
             near = get_close_matches(name, DEFAULTS, 1, 0.8)
             hint = f"Did you mean {near[0]}?" if near else "The README lists those there are; take it out."
-            yield Finding("error", name, f"There is no setting {name}.", hint)
-        elif value != here.read_from.get(name):
+            yield CheckFinding("error", name, f"There is no setting {name}.", hint)
+        elif value != runtime.settings_read.get(name):
             says = f"{name} was set after Privacy(app), and has no effect."  # to what may be a secret
-            yield Finding("error", name, says, "Set it before Privacy(app) or privacy.init_app(app).")
+            yield CheckFinding("error", name, says, "Set it before Privacy(app) or privacy.init_app(app).")
 
 
-def _caches(here: Site) -> Iterator[Finding]:
+def _caches(runtime: Runtime) -> Iterator[CheckFinding]:
     """Views that Flask-Caching keeps: it knows nothing of Vary, and shows one visitor's page to the next."""
     for endpoint, view in current_app.view_functions.items():
         if hasattr(view, "uncached") and hasattr(view, "make_cache_key"):
             says = f"Flask-Caching keeps what the view {endpoint!r} answers, and shows one visitor's answer to the next."
-            banner = "" if here.settings.cacheable else "where there is a banner without PRIVACY_CACHEABLE, and "
-            yield Finding("warning", "caches", says, f"Leave @cache.cached out {banner}where the view asks about consent.")
+            banner = "" if runtime.settings.cacheable else "where there is a banner without PRIVACY_CACHEABLE, and "
+            yield CheckFinding(
+                "warning", "caches", says, f"Leave @cache.cached out {banner}where the view asks about consent."
+            )
 
 
-def _versions(here: Site) -> Iterator[Finding]:
-    if here.settings.versions_dir is None:
-        yield _without_versions(here)
+def _versions(runtime: Runtime) -> Iterator[CheckFinding]:
+    if runtime.settings.versions_dir is None:
+        yield _without_versions(runtime)
         return
-    if not here.versions.dates():
-        yield Finding("error", "version", "No version of the policy was ever frozen.", "Run `flask privacy policy freeze`.")
+    if not runtime.versions.dates():
+        yield CheckFinding(
+            "error", "version", "No version of the policy was ever frozen.", "Run `flask privacy policy freeze`."
+        )
         return
-    changed = here.versions.drift(here.policy)
+    changed = runtime.versions.drift(runtime.policy)
     if changed:
-        says = f"The policy says something else than its version of {here.versions.dates()[-1]} ({len(changed)} changes)."
-        yield Finding("error", "version", says, "See `flask privacy policy diff`, then run `flask privacy policy freeze`.")
+        says = f"The policy says something else than its version of {runtime.versions.dates()[-1]} ({len(changed)} changes)."
+        yield CheckFinding(
+            "error", "version", says, "See `flask privacy policy diff`, then run `flask privacy policy freeze`."
+        )
 
 
-def _without_versions(here: Site) -> Finding:
-    if here.policy == built_in():
+def _without_versions(runtime: Runtime) -> CheckFinding:
+    if runtime.policy == built_in():
         says, hint = (
             "The site declares no policy of its own; the built-in one holds.",
             "`flask privacy init` writes one to start from.",
         )
     else:
         says, hint = "The policy is built in Python and has no folder for its versions.", "Set PRIVACY_VERSIONS_DIR."
-    return Finding("warning", "version", says, hint)
+    return CheckFinding("warning", "version", says, hint)
 
 
-def _purposes(here: Site) -> Iterator[Finding]:
-    policy = here.policy
+def _purposes(runtime: Runtime) -> Iterator[CheckFinding]:
+    policy = runtime.policy
     used = {cookie.purpose for cookie in policy.cookies} | {service.purpose for service in policy.services}
     used |= {purpose for point in policy.collection for purpose in point.purposes}
     used |= {purpose for recipient in policy.recipients for purpose in recipient.purposes}
     for purpose in policy.purposes:
         if purpose.id not in used:
             says = f"Nothing uses the purpose {purpose.id!r}."
-            yield Finding("warning", f"purposes.{purpose.id}", says, "Take it out, or name it where data is used for it.")
+            yield CheckFinding(
+                "warning", f"purposes.{purpose.id}", says, "Take it out, or name it where data is used for it."
+            )
 
 
-def _tracker(here: Site) -> Iterator[Finding]:
+def _tracker(runtime: Runtime) -> Iterator[CheckFinding]:
     """What the tracker keeps in a tab is said like everything else that lies on a visitor's device."""
-    counts = any(purpose.id == "statistics" and purpose.optional for purpose in here.policy.purposes)
-    if counts and "privacy_events" not in {cookie.name for cookie in here.policy.cookies}:
+    counts = any(purpose.id == "statistics" and purpose.optional for purpose in runtime.policy.purposes)
+    if counts and "privacy_events" not in {cookie.name for cookie in runtime.policy.cookies}:
         says = "The tracker keeps events in a tab's session storage until the site has them; the policy does not say so."
         hint = 'Add to privacy.toml: [[cookies]] with name = "privacy_events", kind = "session", purpose = "statistics", '
-        yield Finding(
+        yield CheckFinding(
             "warning", "cookies", says, hint + 'lifetime = "session" and a description; `flask privacy init` has one.'
         )
 
 
-def _mail(here: Site) -> Iterator[Finding]:
+def _mail(runtime: Runtime) -> Iterator[CheckFinding]:
     """Whose word is taken for where a mail comes from."""
-    if here.policy.marketing is not None and here.settings.mail_server is None:
+    if runtime.policy.marketing is not None and runtime.settings.mail_server is None:
         says = "Opt-outs come by mail, and PRIVACY_MAIL_SERVER is not set: the topmost Authentication-Results is believed."
         hint = "Set it to the name under which your mail server writes that header."
-        yield Finding("warning", "marketing", says, hint)
+        yield CheckFinding("warning", "marketing", says, hint)
 
 
-def _fields(here: Site) -> Iterator[Finding]:
-    policy = here.policy
+def _fields(runtime: Runtime) -> Iterator[CheckFinding]:
+    policy = runtime.policy
     used = {name for point in policy.collection for name in (*point.required, *point.optional)}
     for field in policy.fields:
         if field.name not in used:
-            yield Finding("warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out.")
+            yield CheckFinding(
+                "warning", f"fields.{field.name}", f"No form asks for the field {field.name!r}.", "Take it out."
+            )
 
 
-def _forms(here: Site) -> Iterator[Finding]:
+def _forms(runtime: Runtime) -> Iterator[CheckFinding]:
     """What the app's views collect."""
-    for told in told_of_forms(current_app, here.policy):
-        yield Finding(*told)
+    for told in check_forms(current_app, runtime.policy):
+        yield CheckFinding(*told)
 
 
-def _models(here: Site) -> Iterator[Finding]:
+def _models(runtime: Runtime) -> Iterator[CheckFinding]:
     """Personal data in the site's own database."""
-    for told in told_of_models(current_app, here.policy, here.rights.stores):
-        yield Finding(*told)
+    for told in check_models(current_app, runtime.policy, runtime.rights.stores):
+        yield CheckFinding(*told)
 
 
-def _enforcement(here: Site) -> Iterator[Finding]:
-    if here.policy.services and here.settings.csp != "enforce":
-        says = f"The policy names services, and PRIVACY_CSP is {here.settings.csp!r}: nothing hard-coded is refused."
-        yield Finding(
+def _enforcement(runtime: Runtime) -> Iterator[CheckFinding]:
+    if runtime.policy.services and runtime.settings.csp != "enforce":
+        says = f"The policy names services, and PRIVACY_CSP is {runtime.settings.csp!r}: nothing hard-coded is refused."
+        yield CheckFinding(
             "warning", "services", says, 'Set it to "report-only", look here for what is reported, then to "enforce".'
         )
 
 
-def _keys(here: Site) -> Iterator[Finding]:
-    named = here.ledger.keys_named()
-    for key_id in sorted(named.difference(here.keys) if named else ()):  # no file of keys is made to look at nothing
+def _keys(runtime: Runtime) -> Iterator[CheckFinding]:
+    named = runtime.ledger.keys_named()
+    for key_id in sorted(named.difference(runtime.keys) if named else ()):  # no file of keys is made to look at nothing
         says = f"Entries of the ledger name the key {key_id!r}, and PRIVACY_KEYS has it no more: they cannot be verified."
-        yield Finding("error", "PRIVACY_KEYS", says, "Put the key back: a key that a row still names cannot be dropped.")
+        yield CheckFinding(
+            "error", "PRIVACY_KEYS", says, "Put the key back: a key that a row still names cannot be dropped."
+        )
 
 
-def _blocked(here: Site) -> Iterator[Finding]:
+def _blocked(runtime: Runtime) -> Iterator[CheckFinding]:
     """What browsers reported within the last month; anybody can report, so it is to be looked at, not believed."""
     since = days_ago(30)
-    told = dict.fromkeys((block.directive, block.host, block.page) for block in here.blocked.entries(since))
+    told = dict.fromkeys((block.directive, block.host, block.page) for block in runtime.blocked_loads.entries(since))
     for directive, host, page in told:
         says = f"Browsers refused {host!r} by {directive} on {page or 'a page that is none of the routes'}."
         hint = (
             "Declare it under [[services]] and gate it, or take it out of the page; what visitors did not grant is refused."
         )
-        yield Finding("warning", "host-not-declared", says, hint)
+        yield CheckFinding("warning", "host-not-declared", says, hint)

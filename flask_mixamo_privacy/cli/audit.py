@@ -13,10 +13,10 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from ..config import set_aside
+from ..config import isolated
 from ..storage.clock import today
-from ..web.runtime import site
-from .common import could_not_look, json_option, print_json
+from ..web.runtime import current_runtime
+from .common import exit_2_on_error, json_option, print_json
 
 if TYPE_CHECKING:
     from ..audit.browser.report import Report
@@ -42,7 +42,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str,
 @click.option("--html", type=_FILE, help="Write a report with pictures there.")
 @json_option
 @click.pass_context
-@could_not_look
+@exit_2_on_error
 def audit_command(
     context: click.Context, /, url: str | None, known: Path | None, html: Path | None, as_json: bool, **options: Any
 ) -> None:
@@ -59,10 +59,10 @@ def audit_command(
     with _app(context.ensure_object(ScriptInfo)) as app, app.app_context():
         path = known or _beside(baseline.NAME)
         entries = baseline.read(path) if path else []
-        logins = {**site().settings.audit_logins, **options.pop("logins")}
+        logins = {**current_runtime().settings.audit_logins, **options.pop("logins")}
         with _progress() as progress:
             found = audit(url or app, logins=logins, pictures=html is not None, progress=progress, **options)
-        report = baseline.hold(found, entries, today())
+        report = baseline.apply_baseline(found, entries, today())
     if html is not None:
         html.write_text(as_html(report), encoding="utf-8")
     _print(report, as_json)
@@ -72,14 +72,14 @@ def audit_command(
 @contextmanager
 def _app(script: ScriptInfo) -> Iterator[Flask]:
     with tempfile.TemporaryDirectory(prefix="privacy-audit-", ignore_cleanup_errors=True) as folder:
-        with set_aside(folder):
+        with isolated(folder):
             app = script.load_app()
         yield app
 
 
 def _beside(name: str) -> Path | None:
     """A file of this name beside the declaration, if it is there."""
-    file = site().settings.policy_file
+    file = current_runtime().settings.policy_file
     found = Path(file).with_name(name) if file else None
     return found if found and found.exists() else None
 

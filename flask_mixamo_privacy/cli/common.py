@@ -19,7 +19,7 @@ from ..policy.parts import is_day
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def could_not_look(command: F) -> F:
+def exit_2_on_error(command: F) -> F:
     """Turn an error of ours into its sentence and exit code 2."""
 
     @wraps(command)
@@ -27,7 +27,7 @@ def could_not_look(command: F) -> F:
         try:
             return command(*args, **values)
         except (PrivacyError, OSError) as error:
-            refuse(str(error))
+            fail(str(error))
 
     return run  # type: ignore[return-value]
 
@@ -68,7 +68,7 @@ def without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def refuse(sentence: str) -> None:
+def fail(sentence: str) -> None:
     """Say why nothing was done, and exit with 2."""
     click.echo(f"Error: {sentence}", err=True)
     sys.exit(2)
@@ -79,7 +79,7 @@ def progress_bar(label: str, length: int) -> Any:
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty() or not length)
 
 
-def operator() -> str:
+def os_username() -> str:
     """The operating system's name of the user who runs the command."""
     try:
         return getpass.getuser()

@@ -24,11 +24,11 @@ from flask.testing import FlaskClient
 
 from ..storage.files import make_private_folder
 from ..tracking.loader import WAIT
-from ..tracking.log import SUFFIX, Log
+from ..tracking.log import SUFFIX, EventLog
 from ..web.context import NOW
-from ..web.runtime import Site, site
-from .common import could_not_look, refuse
-from .demo_people import Arrival, Crowd, Person, by_rank
+from ..web.runtime import Runtime, current_runtime
+from .common import exit_2_on_error, fail
+from .demo_people import Arrival, DemoVisitor, DemoVisitors, by_rank
 
 _SHOWN = re.compile(r'name="shown" value="([^"]*)"')  # the banner's words, by the field that names them
 _MOST_PAGES = 400  # of a site that are remembered
@@ -43,7 +43,7 @@ class Form(NamedTuple):
     buttons: list[tuple[str, str]]
 
 
-class Sight(HTMLParser):
+class ParsedPage(HTMLParser):
     """What somebody sees of a page and can press: links within the site and out of it, forms to play with."""
 
     def __init__(self, html: str, address: str, prefix: str) -> None:
@@ -75,12 +75,12 @@ class Sight(HTMLParser):
             held.append((said["name"], said.get("value", "")))
 
     def _link(self, address: str) -> None:
-        there, here = urlsplit(address), urlsplit(self._address)
-        if there.netloc != here.netloc:
-            if there.scheme in ("http", "https"):
-                self.exits.append(f"{there.scheme}://{there.netloc}{there.path}")
-        elif not f"{there.path}/".startswith(f"{self._prefix}/"):
-            found = f"{there.path}?{there.query}" if there.query else there.path
+        target, current = urlsplit(address), urlsplit(self._address)
+        if target.netloc != current.netloc:
+            if target.scheme in ("http", "https"):
+                self.exits.append(f"{target.scheme}://{target.netloc}{target.path}")
+        elif not f"{target.path}/".startswith(f"{self._prefix}/"):
+            found = f"{target.path}?{target.query}" if target.query else target.path
             if found not in self.links:
                 self.links.append(found)
 
@@ -88,32 +88,34 @@ class Sight(HTMLParser):
 class Player:
     """Plays one visit after another against an app."""
 
-    def __init__(self, app: Flask, here: Site, seed: int) -> None:
-        self._app, self._prefix = app, here.settings.url_prefix
-        secure = here.settings.cookie_secure or app.config["PREFERRED_URL_SCHEME"] == "https"
+    def __init__(self, app: Flask, runtime: Runtime, seed: int) -> None:
+        self._app, self._prefix = app, runtime.settings.url_prefix
+        secure = runtime.settings.cookie_secure or app.config["PREFERRED_URL_SCHEME"] == "https"
         self._base = f"{'https' if secure else 'http'}://{app.config['SERVER_NAME'] or 'localhost'}"
         self._chance = Random(seed)  # noqa: S311 — invented people need no secrets
         self._clients: dict[int, FlaskClient] = {}
-        self._sights: dict[str, Sight | None] = {}
+        self._sights: dict[str, ParsedPage | None] = {}
         self.requests = 0
 
     def play(self, arrival: Arrival) -> None:
         """One visit, from the first page to the last."""
         who, at = arrival.person, arrival.at
         client = self._clients.setdefault(who.number, self._app.test_client())
-        self._robot(client, arrival) if who.mind == "robot" else self._visit(client, arrival, Walk(self, client, who, at))
+        self._robot(client, arrival) if who.persona == "robot" else self._visit(
+            client, arrival, DemoVisit(self, client, who, at)
+        )
 
     def _robot(self, client: FlaskClient, arrival: Arrival) -> None:
         for number, path in enumerate(self._start.links[:4]):
             self.send(client, "GET", path, arrival.person, arrival.at + number)
 
-    def _visit(self, client: FlaskClient, arrival: Arrival, walk: Walk) -> None:
+    def _visit(self, client: FlaskClient, arrival: Arrival, walk: DemoVisit) -> None:
         chance, first = self._chance, "/"
         if chance.random() < 0.45 and self._start.links:
             first = by_rank(self._start.links, chance)
         walk.open(first, arrival.referrer)
-        if arrival.nth == 1 and arrival.person.mind in _CHOICES:
-            walk.decide(*_CHOICES[arrival.person.mind])
+        if arrival.nth == 1 and arrival.person.persona in _CHOICES:
+            walk.decide(*_CHOICES[arrival.person.persona])
         elif arrival.nth > 2 and chance.random() < 0.03:
             walk.decide("reject_all")
         while walk.sight is not None and chance.random() < 0.74:
@@ -133,11 +135,11 @@ class Player:
         return {path: rank for rank, path in enumerate(self._start.links)}
 
     @cached_property
-    def _start(self) -> Sight:
+    def _start(self) -> ParsedPage:
         client = self._app.test_client()
-        return self._sight("/", client.get("/", base_url=self._base)) or Sight("", self._base, self._prefix)
+        return self._sight("/", client.get("/", base_url=self._base)) or ParsedPage("", self._base, self._prefix)
 
-    def send(self, client: FlaskClient, method: str, path: str, who: Person, at: float, **more: Any) -> Any:
+    def send(self, client: FlaskClient, method: str, path: str, who: DemoVisitor, at: float, **more: Any) -> Any:
         """A request as a browser sends it, at its moment."""
         headers = {"User-Agent": who.browser, "Accept-Language": who.language, "Sec-Fetch-Site": "same-origin"}
         environ = {NOW: at, "REMOTE_ADDR": who.address}
@@ -153,27 +155,27 @@ class Player:
         """A path with the site before it, as a browser names where it comes from."""
         return self._base + path
 
-    def see(self, path: str, response: Any) -> Sight | None:
+    def see(self, path: str, response: Any) -> ParsedPage | None:
         """What a page shows; read once, for it is much the same for everybody."""
         if path not in self._sights and len(self._sights) < _MOST_PAGES:
             self._sights[path] = self._sight(path, response)
         return self._sights.get(path)
 
-    def _sight(self, path: str, response: Any) -> Sight | None:
+    def _sight(self, path: str, response: Any) -> ParsedPage | None:
         if response.status_code != 200 or response.mimetype != "text/html":
             return None
-        return Sight(response.text, self._base + path, self._prefix)
+        return ParsedPage(response.text, self._base + path, self._prefix)
 
 
-class Walk:
+class DemoVisit:
     """One visitor's way through one visit: where they are, what they see, and the clock that runs."""
 
-    def __init__(self, player: Player, client: FlaskClient, who: Person, at: float) -> None:
+    def __init__(self, player: Player, client: FlaskClient, who: DemoVisitor, at: float) -> None:
         self._player, self._client, self._who, self._at = player, client, who, at
         self._path, self._came = "/", at
         self._told: list[tuple[float, dict[str, Any]]] = []
         self._page: Any = None
-        self.sight: Sight | None = None
+        self.sight: ParsedPage | None = None
 
     def open(self, path: str, referrer: str) -> None:
         """Open a page, coming from an address."""
@@ -230,7 +232,7 @@ class Walk:
 
     def _report(self) -> None:
         """What the tracker, which only who allows statistics is served, brings home at the end: ages, not times."""
-        if self._who.has_script and self._who.mind in ("accepts", "counts"):
+        if self._who.has_script and self._who.persona in ("accepts", "counts"):
             told = [event | {"age": round((self._at - at) * 1000)} for at, event in self._told[-100:]]
             self._send("POST", self._player.own("/events"), json=told)
 
@@ -242,17 +244,17 @@ class Walk:
 
 
 @contextmanager
-def log_aside(here: Site) -> Iterator[None]:
+def log_aside(runtime: Runtime) -> Iterator[None]:
     """Log into a folder of its own, so that no loader closes a day before all of it is there; then hand it over."""
-    log, folder = here.log, Path(here.settings.log_dir)
+    log, folder = runtime.log, Path(runtime.settings.log_dir)
     make_private_folder(folder)
     with tempfile.TemporaryDirectory(prefix="demo-", dir=folder) as aside:
-        here.log = Log(aside, background=False)
+        runtime.log = EventLog(aside, background=False)
         try:
             yield
         finally:
-            here.log.close()
-            here.log = log
+            runtime.log.close()
+            runtime.log = log
         for segment in Path(aside).glob(f"*{SUFFIX}"):
             os.rename(segment, folder / segment.name)
 
@@ -267,29 +269,29 @@ def log_aside(here: Site) -> Iterator[None]:
 @click.option("--yes", is_flag=True, help="Even though the site has events already.")
 @click.option("--if-empty", is_flag=True, help="Do nothing where the site has events already.")
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def demo_command(visitors: int, days: int, seed: int, yes: bool, if_empty: bool) -> None:
     """Play invented visitors through the site: some accept, some refuse, some do not answer, and some are robots.
 
     Their requests are real ones, made to the app itself; only the people and the moments are invented.
     """
-    here = site()
-    here.load(wait=WAIT)
-    if here.reports.windows("day") and not yes:
+    runtime = current_runtime()
+    runtime.load(wait=WAIT)
+    if runtime.reports.windows("day") and not yes:
         if if_empty:
             return
-        refuse(
+        fail(
             "this site has events already, and nobody could tell those of invented visitors from them afterwards. "
             "Nothing was played; add --yes to play all the same."
         )
-    crowd = Crowd(visitors, days, time.time(), ZoneInfo(here.settings.timezone), seed)
+    crowd = DemoVisitors(visitors, days, time.time(), ZoneInfo(runtime.settings.timezone), seed)
     arrivals = crowd.arrivals()
     alone = Context()  # without the app context of this command, which all requests would share
-    player = Player(current_app._get_current_object(), here, seed)  # type: ignore[attr-defined]
-    with log_aside(here), click.progressbar(arrivals, label="Playing visits", update_min_steps=20) as bar:
+    player = Player(current_app._get_current_object(), runtime, seed)  # type: ignore[attr-defined]
+    with log_aside(runtime), click.progressbar(arrivals, label="Playing visits", update_min_steps=20) as bar:
         for arrival in bar:
             alone.run(player.play, arrival)
-    loaded = here.load(wait=WAIT)
+    loaded = runtime.load(wait=WAIT)
     click.echo(
         f"{len(arrivals)} visits of {visitors} visitors and robots: {player.requests} requests, {loaded.events} events."
     )

@@ -11,10 +11,10 @@ from random import Random
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-Mind = Literal["accepts", "counts", "refuses", "silent", "robot"]
+Persona = Literal["accepts", "counts", "refuses", "silent", "robot"]
 
 #: What visitors make of the banner: accept everything, statistics alone, refuse, leave it; and robots, which see none.
-MINDS: dict[Mind, int] = {"accepts": 56, "counts": 9, "refuses": 19, "silent": 10, "robot": 6}
+PERSONAS: dict[Persona, int] = {"accepts": 56, "counts": 9, "refuses": 19, "silent": 10, "robot": 6}
 
 _MOZILLA = "Mozilla/5.0 "
 _WEBKIT = " AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -49,11 +49,11 @@ HOURS = (3, 2, 1, 1, 1, 2, 4, 8, 13, 18, 21, 20, 16, 17, 19, 18, 16, 15, 17, 21,
 _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # for examples alone: RFC 5737
 
 
-class Person(NamedTuple):
+class DemoVisitor(NamedTuple):
     """Somebody who comes by: what they make of the banner, and what their browser says."""
 
     number: int
-    mind: Mind
+    persona: Persona
     browser: str
     language: str
     address: str
@@ -64,13 +64,13 @@ class Arrival(NamedTuple):
     """One visit about to begin: when, whose, which of theirs it is, and the page elsewhere that led to it."""
 
     at: float
-    person: Person
+    person: DemoVisitor
     nth: int
     referrer: str
 
 
 @dataclass(frozen=True)
-class Crowd:
+class DemoVisitors:
     """So many visitors over so many days that end at a moment; the same for the same seed."""
 
     visitors: int
@@ -85,7 +85,7 @@ class Crowd:
         found = [arrival for number in range(self.visitors) for arrival in self._of(person(number, chance), chance)]
         return sorted(found, key=lambda arrival: arrival.at)
 
-    def _of(self, who: Person, chance: Random) -> Iterator[Arrival]:
+    def _of(self, who: DemoVisitor, chance: Random) -> Iterator[Arrival]:
         day = chance.choices(self._dates, self._business)[0]
         nth, last = 1, self._dates[-1]
         while day <= last:
@@ -118,12 +118,12 @@ class Crowd:
         return moment.timestamp() + chance.randrange(3_600_000) / 1000
 
 
-def person(number: int, chance: Random) -> Person:
+def person(number: int, chance: Random) -> DemoVisitor:
     """Somebody by chance."""
-    mind: Mind = chance.choices(list(MINDS), list(MINDS.values()))[0]
+    mind: Persona = chance.choices(list(PERSONAS), list(PERSONAS.values()))[0]
     address = f"{chance.choice(_NETWORKS)}.{chance.randrange(1, 255)}"
     agent = pick(ROBOTS if mind == "robot" else BROWSERS, chance)
-    return Person(number, mind, agent, pick(LANGUAGES, chance), address, chance.random() < 0.95)
+    return DemoVisitor(number, mind, agent, pick(LANGUAGES, chance), address, chance.random() < 0.95)
 
 
 def pick(weighted: dict[str, int], chance: Random) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import IO, Any
 
 import click
@@ -13,11 +12,11 @@ from flask.cli import AppGroup, with_appcontext
 
 from ..consent.proof import NoReceipt, altered, read
 from ..ledger.chain import Head
-from ..ledger.ledger import detail_of
+from ..ledger.entry import detail_of
 from ..ledger.verify import Verified, verify
 from ..storage.keys import normalise_subject
-from ..web.runtime import Site, site
-from .common import could_not_look, json_option, print_json, since_option
+from ..web.runtime import Runtime, current_runtime
+from .common import exit_2_on_error, json_option, print_json, since_option
 
 ledger = AppGroup("ledger", help="The record of decisions, chained so that no entry can change unnoticed.")
 
@@ -33,25 +32,25 @@ class _Head(click.ParamType):  # type: ignore[type-arg]
 
 
 @ledger.command("head")
-@could_not_look
+@exit_2_on_error
 def head_command() -> None:
     """Print how many entries there are and the hash of the last, to keep elsewhere."""
-    click.echo(str(site().ledger.head()))
+    click.echo(str(current_runtime().ledger.head()))
 
 
 @ledger.command("verify")
 @click.option("--expect", type=_Head(), help="A head that was kept elsewhere: the chain has to run through it.")
 @json_option
-@could_not_look
+@exit_2_on_error
 def ledger_verify_command(expect: Head | None, as_json: bool) -> None:
     """Look for entries that were changed, inserted, removed or cut off; exit 1 if there are any."""
-    found = verify(site().ledger, expect)
+    found = verify(current_runtime().ledger, expect)
     if as_json:
-        flaws = [asdict(flaw) for flaw in found.flaws]
+        flaws = [{"position": flaw.position, "kind": flaw.kind, "says": flaw.message} for flaw in found.flaws]
         print_json({"head": str(found.head), "findings": flaws})
     else:
         for flaw in found.flaws:
-            click.echo(f"{flaw.kind}: {flaw.says}")
+            click.echo(f"{flaw.kind}: {flaw.message}")
         if not found.missing:
             click.echo(f"{len(found.flaws)} findings." if found.flaws else f"Whole: {found.head.count} entries.")
     for error in found.missing:
@@ -70,7 +69,7 @@ receipt = AppGroup("receipt", help="The signed copies of decisions that visitors
 
 @receipt.command("verify")
 @click.argument("file", type=click.File("rb"))
-@could_not_look
+@exit_2_on_error
 def receipt_verify_command(file: IO[bytes]) -> None:
     """Hold a receipt in FILE, or on standard input for -, against its signature; exit 1 if it was altered.
 
@@ -78,7 +77,7 @@ def receipt_verify_command(file: IO[bytes]) -> None:
     """
     try:
         found = read(file.read(_MOST))
-        changed = altered(found, site().keys)
+        changed = altered(found, current_runtime().keys)
     except NoReceipt as error:
         click.echo(f"Error: {file.name} is no receipt of this site: {error}.", err=True)
         sys.exit(2)
@@ -101,14 +100,14 @@ _MOST = 2_000_000  # bytes that are read; what is longer is no receipt
 @click.option("--subject", help="Only what was about this person.")
 @json_option
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def disclosures_command(since: str, recipient: str | None, subject: str | None, as_json: bool) -> None:
     """List what was given to whom: field names, never values; whose it was as a keyed hash."""
-    here = site()
-    whose = None if subject is None else set(here.keys.hashes(normalise_subject(subject)))
+    runtime = current_runtime()
+    whose = None if subject is None else set(runtime.keys.pseudonyms(normalise_subject(subject)))
     found = [
         each
-        for each in _disclosures(here, since)
+        for each in _disclosures(runtime, since)
         if recipient in (None, each["recipient"]) and (whose is None or each["whose"] in whose)
     ]
     if as_json:
@@ -121,9 +120,9 @@ def disclosures_command(since: str, recipient: str | None, subject: str | None, 
     click.echo(f"{len(found)} disclosures.")
 
 
-def _disclosures(here: Site, since: str) -> Iterator[dict[str, Any]]:
+def _disclosures(runtime: Runtime, since: str) -> Iterator[dict[str, Any]]:
     blank = {"recipient": "", "fields": [], "basis": "", "reference": "", "actor": ""}
-    for row in here.ledger.entries("disclosure", since=since):
+    for row in runtime.ledger.entries("disclosure", since=since):
         purposes = json.loads(row["purposes"])
         about = {"at": row["at"], "purpose": "".join(purposes), "policy": row["policy"], "whose": row["subject"]}
         yield about | blank | detail_of(row)

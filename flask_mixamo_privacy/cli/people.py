@@ -9,30 +9,30 @@ from typing import Any
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from ..ledger.ledger import detail_of
+from ..ledger.entry import detail_of
 from ..rights.data_subjects import Replayed
-from ..rights.stores import Outcome
+from ..rights.stores import StoreOutcome
 from ..storage.keys import normalise_subject
-from ..web.runtime import Site, site
-from .common import could_not_look, json_option, operator, print_json, since_option
+from ..web.runtime import Runtime, current_runtime
+from .common import exit_2_on_error, json_option, os_username, print_json, since_option
 
 
 @click.command("export")
 @click.argument("subject")
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def export_command(subject: str) -> None:
     """Print as JSON what every store holds about SUBJECT, an e-mail address or an id of the site's own."""
-    rights = site().rights
-    stores = rights.people.export(subject, operator())
+    rights = current_runtime().rights
+    stores = rights.people.export(subject, os_username())
     found = {"subject": subject, "stores": stores, "not_covered": rights.stores.without("export")}
     print_json(found, indent=1)
 
 
 def erase_person(subject: str, as_json: bool) -> None:
     """Erase somebody from every store; exit 1 where a store failed or is not covered."""
-    rights = site().rights
-    outcomes = rights.people.erase(subject, operator())
+    rights = current_runtime().rights
+    outcomes = rights.people.erase(subject, os_username())
     missing = rights.stores.without("erase")
     if as_json:
         found = {"stores": [outcome.as_dict() for outcome in outcomes], "not_covered": missing}
@@ -45,7 +45,7 @@ def erase_person(subject: str, as_json: bool) -> None:
     sys.exit(1 if missing or any(outcome.error for outcome in outcomes) else 0)
 
 
-def _tell(outcomes: Iterable[Outcome]) -> None:
+def _tell(outcomes: Iterable[StoreOutcome]) -> None:
     for outcome in outcomes:
         click.echo(f"{outcome.store}: {outcome.error or in_words(outcome.as_dict())}")
         for kept in outcome.done.kept:
@@ -61,19 +61,19 @@ def in_words(store: dict[str, Any]) -> str:
 @click.command("replay")
 @json_option
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def replay_command(as_json: bool) -> None:
     """After a restore, undo again what the ledger says was undone since; exit 1 if something is left to do by hand."""
-    here = site()
-    found = here.rights.replay.run()
+    runtime = current_runtime()
+    found = runtime.rights.replay.run()
     if as_json:
         print_json(found.as_dict())
     else:
-        _tell_replayed(here, found)
+        _tell_replayed(runtime, found)
     sys.exit(0 if found.is_complete and not found.corrections else 1)
 
 
-def _tell_replayed(here: Site, found: Replayed) -> None:
+def _tell_replayed(runtime: Runtime, found: Replayed) -> None:
     _tell(found.stores)
     click.echo(f"{found.visitors} visitors and {found.requests} requests erased again.")
     if found.standings:
@@ -86,7 +86,7 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
         click.echo(f"{name}: cannot say whom it holds, so it is left to you.")
     _tell_unreadable(found.unreadable)
     if not found.changed:
-        click.echo(f"Nothing had come back since {here.policy.retention.archives} ago.")
+        click.echo(f"Nothing had come back since {runtime.policy.retention.archives} ago.")
 
 
 @click.command("access")
@@ -94,17 +94,17 @@ def _tell_replayed(here: Site, found: Replayed) -> None:
 @click.option("--subject", help="Only looks at this person's data.")
 @json_option
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def access_command(since: str, subject: str | None, as_json: bool) -> None:
     """Show who looked at what, why, and whose data it was; and how often somebody unknown was turned away.
 
     Exit 1 where an entry was changed and cannot be read.
     """
-    here = site()
-    wanted = None if subject is None else set(here.keys.hashes(normalise_subject(subject)))
-    looks = [look for look in _looks(here, since) if wanted is None or look["whose"] in wanted]
-    denials = {day: number for day, number in here.denials.days().items() if day >= since}
-    unreadable = here.ledger.unreadable("access", since=since)
+    runtime = current_runtime()
+    wanted = None if subject is None else set(runtime.keys.pseudonyms(normalise_subject(subject)))
+    looks = [look for look in _looks(runtime, since) if wanted is None or look["whose"] in wanted]
+    denials = {day: number for day, number in runtime.denied.days().items() if day >= since}
+    unreadable = runtime.ledger.unreadable("access", since=since)
     if as_json:
         print_json({"looks": looks, "denials": denials, "unreadable": unreadable})
     else:
@@ -132,8 +132,8 @@ def _who(look: dict[str, Any]) -> str:
     return f"somebody ({look['who'][:12]})" if look.get("who_key") else str(look["who"])
 
 
-def _looks(here: Site, since: str) -> Iterable[dict[str, Any]]:
-    for row in here.ledger.entries("access", since=since):
+def _looks(runtime: Runtime, since: str) -> Iterable[dict[str, Any]]:
+    for row in runtime.ledger.entries("access", since=since):
         said = detail_of(row)
         base = {"at": row["at"], "who": "", "need": "", "what": "", "fields": [], "outcome": "allowed"}
         yield base | said | {"whose": row["subject"]}
@@ -146,27 +146,27 @@ minors = AppGroup("minors", help="Known children: of each a keyed hash, and no b
 
 @minors.command("add")
 @click.argument("subject")
-@could_not_look
+@exit_2_on_error
 def add_command(subject: str) -> None:
     """Remember that SUBJECT, an e-mail address or an id of the site's own, is a child, as when a parent says so."""
-    here, person = site(), normalise_subject(subject)
-    here.rights.minors.note(person)
-    _note(here, "minor added", person)
+    runtime, person = current_runtime(), normalise_subject(subject)
+    runtime.rights.minors.add(person)
+    _note(runtime, "minor added", person)
     click.echo("Known as a child: no marketing mail goes there, and no form signs this person up to any.")
 
 
 @minors.command("forget")
 @click.argument("subject")
-@could_not_look
+@exit_2_on_error
 def forget_command(subject: str) -> None:
     """Forget that SUBJECT is a child, where that was a mistake; exit 1 where nobody is known as one under this name."""
-    here, person = site(), normalise_subject(subject)
-    if not here.rights.minors.forget(person):
+    runtime, person = current_runtime(), normalise_subject(subject)
+    if not runtime.rights.minors.forget(person):
         click.echo("Nobody is known as a child under this name.")
         sys.exit(1)
-    _note(here, "minor forgotten", person)
+    _note(runtime, "minor forgotten", person)
     click.echo("Forgotten. A browser that was told a birth date keeps its answer until it is closed.")
 
 
-def _note(here: Site, kind: str, person: str) -> None:
-    here.ledger.record_or_spool(kind, subject=person, detail={"by": operator()})
+def _note(runtime: Runtime, kind: str, person: str) -> None:
+    runtime.ledger.record_or_spool(kind, subject=person, detail={"by": os_username()})

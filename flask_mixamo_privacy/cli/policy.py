@@ -9,15 +9,15 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo, with_appcontext
 
-from ..audit.checks import Finding, check
+from ..audit.checks import CheckFinding, run_checks
 from ..audit.source.scan import scan
 from ..errors import PolicyError, SettingError
 from ..policy import toml
 from ..policy.parts import is_day
 from ..policy.versions import as_json as as_json_list
 from ..storage.clock import today
-from ..web.runtime import site
-from .common import could_not_look, json_option, print_json
+from ..web.runtime import current_runtime
+from .common import exit_2_on_error, json_option, print_json
 
 
 @click.command("init")
@@ -25,7 +25,7 @@ from .common import could_not_look, json_option, print_json
     "--path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; beside the app by default."
 )
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def init_command(path: Path | None) -> None:
     """Write a commented privacy.toml to start from."""
     target = path or Path(current_app.root_path) / toml.NAME
@@ -40,7 +40,7 @@ def init_command(path: Path | None) -> None:
 @json_option
 @click.option("--templates", is_flag=True, help="Read the site's templates, JavaScript and CSS too.")
 @click.pass_context
-@could_not_look
+@exit_2_on_error
 def check_command(context: click.Context, as_json: bool, templates: bool) -> None:
     """Check the declaration, its frozen versions and the app. Exit with 1 if there are errors."""
     findings = _findings(context.ensure_object(ScriptInfo), templates)
@@ -53,16 +53,16 @@ def check_command(context: click.Context, as_json: bool, templates: bool) -> Non
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
 
 
-def _findings(script: ScriptInfo, templates: bool) -> list[Finding]:
+def _findings(script: ScriptInfo, templates: bool) -> list[CheckFinding]:
     """What is wrong with the declaration, be it so wrong that the app does not start, and with the site's templates."""
     try:
         app = script.load_app()
     except PolicyError as error:
-        return [Finding("error", problem.key, str(problem), "") for problem in error.problems]
+        return [CheckFinding("error", problem.key, str(problem), "") for problem in error.problems]
     except SettingError as error:
-        return [Finding("error", error.name, str(error), "")]
+        return [CheckFinding("error", error.name, str(error), "")]
     with app.app_context():
-        return [*check(site()), *(scan(app, site()) if templates else ())]
+        return [*run_checks(current_runtime()), *(scan(app, current_runtime()) if templates else ())]
 
 
 policy = AppGroup("policy", help="The policy's versions.")
@@ -70,25 +70,25 @@ policy = AppGroup("policy", help="The policy's versions.")
 
 @policy.command("freeze")
 @click.option("--date", "day", help="The version's day; today by default.")
-@could_not_look
+@exit_2_on_error
 def freeze_command(day: str | None) -> None:
     """Write what the policy says now as a dated version, to be committed with the site."""
-    here = site()
+    runtime = current_runtime()
     day = day or today()
     if not is_day(day):
         raise click.BadParameter(f"{day!r} is no day; write it as 2026-05-08.", param_hint="--date")
-    path = here.versions.freeze(here.policy, day)
+    path = runtime.versions.freeze(runtime.policy, day)
     click.echo(f"{path} written. Commit it: it is what visitors are told from now on.")
 
 
 @policy.command("diff")
 @json_option
-@could_not_look
+@exit_2_on_error
 def diff_command(as_json: bool) -> None:
     """Show what the declaration says now and the newest version does not, and the other way; exit 1 if anything."""
-    here = site()
+    runtime = current_runtime()
     try:
-        found = here.versions.drift(here.policy)
+        found = runtime.versions.drift(runtime.policy)
     except LookupError:
         click.echo("Error: there is no frozen version yet; `flask privacy policy freeze` writes one.", err=True)
         sys.exit(2)
@@ -101,7 +101,7 @@ def diff_command(as_json: bool) -> None:
 
 
 @policy.command("record")
-@could_not_look
+@exit_2_on_error
 def record_command() -> None:
     """Print the declaration as a record of processing (GDPR art. 30), in JSON."""
-    print_json(site().policy.as_dict(), indent=1)
+    print_json(current_runtime().policy.as_dict(), indent=1)

@@ -10,12 +10,12 @@ from typing import Any
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from ..mail.inbox import STDIN, Done, Found, messages
-from ..rights.request_store import CLOSED, KINDS, OPEN, Request
+from ..mail.inbox import STDIN, InboxMessage, InboxResult, messages
+from ..rights.request_store import CLOSED, KINDS, OPEN, SubjectRequest
 from ..rights.requests import SOON_DAYS, days_left
-from ..web.http import base_of_site
-from ..web.runtime import site
-from .common import could_not_look, json_option, operator, print_json
+from ..web.http import configured_base_url
+from ..web.runtime import current_runtime
+from .common import exit_2_on_error, json_option, os_username, print_json
 from .people import in_words
 
 requests = AppGroup("requests", help="What people asked for: access, correction, deletion, restriction, objection.")
@@ -26,10 +26,10 @@ _identity = click.option("--identity", default="", help="How you know the person
 @requests.command("list")
 @click.option("--state", type=click.Choice([*OPEN, *CLOSED]), multiple=True, help="Only these; all by default.")
 @json_option
-@could_not_look
+@exit_2_on_error
 def list_command(state: tuple[str, ...], as_json: bool) -> None:
     """List requests, the oldest first."""
-    found = site().rights.book.all(*state)
+    found = current_runtime().rights.book.all(*state)
     _note("requests list")
     if as_json:
         print_json([request.as_dict() for request in found])
@@ -41,10 +41,10 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
 @requests.command("show")
 @click.argument("number", type=int)
 @json_option
-@could_not_look
+@exit_2_on_error
 def show_command(number: int, as_json: bool) -> None:
     """Show one request, with its answer store by store."""
-    request = site().rights.book.find(number)
+    request = current_runtime().rights.book.find(number)
     _note(f"requests show {number}", request)
     _show(request, as_json)
 
@@ -55,25 +55,30 @@ def show_command(number: int, as_json: bool) -> None:
 @click.option("--message", default="")
 @click.option("--language", default="", help="Of the mails; the site's own by default.")
 @_identity
-@could_not_look
+@exit_2_on_error
 def open_command(kind: str, email: str, message: str, language: str, identity: str) -> None:
     """Write down a request that came by telephone, by letter, or in person."""
-    here = site()
-    words = {"locale": language or here.policy.language, "base": base_of_site(), "source": "cli", "identity": identity}
-    number = here.rights.desk.open(kind, email, message, **words)
+    runtime = current_runtime()
+    words = {
+        "locale": language or runtime.policy.language,
+        "base": configured_base_url(),
+        "source": "cli",
+        "identity": identity,
+    }
+    number = runtime.rights.desk.open(kind, email, message, **words)
     click.echo(f"Request {number} opened.")
 
 
 @requests.command("process")
-@could_not_look
+@exit_2_on_error
 def process_command() -> None:
     """Send the links that requests wait for, end what nobody confirmed, and remind of what is due.
 
     A serving process does it in the background, unless PRIVACY_LOADER is False; then run this from cron.
     """
-    here = site()
-    sent = here.rights.desk.process()
-    stuck = [request for request in here.rights.book.all("open") if request.mail_error]
+    runtime = current_runtime()
+    sent = runtime.rights.desk.process()
+    stuck = [request for request in runtime.rights.book.all("open") if request.mail_error]
     click.echo(f"{sent} links sent.")
     for request in stuck:
         click.echo(f"Request {request.number}: {request.mail_error}")
@@ -87,15 +92,15 @@ def process_command() -> None:
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="For a correction: what to set anew.")
 @_identity
 @json_option
-@could_not_look
+@exit_2_on_error
 def answer_command(number: int, text: str, refuse: str, changes: tuple[str, ...], identity: str, as_json: bool) -> None:
     """Do what request NUMBER asks for, and tell the person; exit 1 if the mail could not be sent."""
-    desk, who = site().rights.desk, operator()
+    desk, who = current_runtime().rights.desk, os_username()
     if refuse:
         answered = desk.refuse(number, refuse, who, identity=identity)
     else:
         answered = desk.answer(
-            number, who, text=text, identity=identity, base=base_of_site(), changes=dict(map(_change, changes))
+            number, who, text=text, identity=identity, base=configured_base_url(), changes=dict(map(_change, changes))
         )
     _show(answered, as_json)
     sys.exit(0 if answered.answer.get("told") else 1)
@@ -113,20 +118,20 @@ def _change(text: str) -> tuple[str, str]:
 @click.option("--reason", required=True, help="The person is told.")
 @click.option("--months", type=click.IntRange(1, 2), default=2, show_default=True)
 @json_option
-@could_not_look
+@exit_2_on_error
 def extend_command(number: int, reason: str, months: int, as_json: bool) -> None:
     """Take up to two further months for request NUMBER, once, and tell the person why (GDPR art. 12(3))."""
-    _show(site().rights.desk.extend(number, reason, months), as_json)
+    _show(current_runtime().rights.desk.extend(number, reason, months), as_json)
 
 
 @click.command("due")
 @click.option("--within", type=click.IntRange(0), default=SOON_DAYS, show_default=True, help="Days that count as soon.")
 @json_option
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def due_command(within: int, as_json: bool) -> None:
     """List what is overdue or due soon; exit 1 if anything is, for cron."""
-    found = site().rights.desk.due(within)
+    found = current_runtime().rights.desk.due(within)
     if as_json:
         left = [(request.as_dict(), days_left(request)) for request in found]
         said = [request | {"days_left": days, "overdue": days < 0} for request, days in left]
@@ -137,13 +142,15 @@ def due_command(within: int, as_json: bool) -> None:
     sys.exit(1 if found else 0)
 
 
-def _note(what: str, request: Request | None = None) -> None:
+def _note(what: str, request: SubjectRequest | None = None) -> None:
     """Leave an entry of who looks, and at whose request where it is one that names somebody still."""
     whose = request.email if request is not None else ""
-    site().rights.people.note_look(whose, who=operator(), need="requests", what=what, fields=["email", "message"])
+    current_runtime().rights.people.note_look(
+        whose, who=os_username(), need="requests", what=what, fields=["email", "message"]
+    )
 
 
-def _print_lines(found: Iterable[Request]) -> None:
+def _print_lines(found: Iterable[SubjectRequest]) -> None:
     for request in found:
         left = days_left(request)
         due = "" if request.state in CLOSED else f", due {request.due}" + (" (overdue)" if left < 0 else f" ({left} days)")
@@ -152,7 +159,7 @@ def _print_lines(found: Iterable[Request]) -> None:
         click.echo(f"{request.number}: {request.kind}{who}, {request.state}, opened {request.opened[:10]}{due}{mail}")
 
 
-def _show(request: Request, as_json: bool) -> None:
+def _show(request: SubjectRequest, as_json: bool) -> None:
     if as_json:
         print_json(request.as_dict())
         return
@@ -178,7 +185,7 @@ def _show(request: Request, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a message, for a machine to read.")
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def inbox_command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Read mail: a message, an mbox, a Maildir, a folder of messages, or - for the standard input, as without a PATH.
 
@@ -186,23 +193,23 @@ def inbox_command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     deletion or an export, becomes a request. Each message is seen to once, however often it is read; nothing in the
     mailbox is changed. A message that is broken is told like any other, and a copy of it kept.
     """
-    here, counted = site(), Counter[str]()
+    runtime, counted = current_runtime(), Counter[str]()
     for found in _found(paths):
-        done = here.inbox.decide(found) if dry_run else here.inbox.take(found, base_of_site())
+        done = runtime.inbox.decide(found) if dry_run else runtime.inbox.take(found, configured_base_url())
         counted[done.action] += 1
         print_json(done.as_dict()) if as_json else click.echo(_line(done))
     if not dry_run:
-        here.inbox.forget()
+        runtime.inbox.forget()
     if not as_json:
         click.echo(f"{counted.total()} messages: {counted['act']} act, {counted['ask']} ask, {counted['ignore']} ignore.")
 
 
-def _found(paths: tuple[str, ...]) -> Iterator[Found]:
+def _found(paths: tuple[str, ...]) -> Iterator[InboxMessage]:
     for path in paths or (STDIN,):
         yield from messages(path, sys.stdin.buffer)
 
 
-def _line(done: Done) -> str:
+def _line(done: InboxResult) -> str:
     where = f"{done.path}:{done.number}" if done.number else done.path
     request = f" Request {done.request}." if done.request else ""
     kept = f" A copy is kept at {done.kept}." if done.kept else ""

@@ -20,8 +20,8 @@ from ..reports.windows import UNITS, Window
 from ..storage.clock import today
 from ..tracking.loader import WAIT, Loaded
 from ..tracking.log import segments
-from ..web.runtime import Site, site
-from .common import could_not_look, json_option, operator, print_json, progress_bar, without_collecting
+from ..web.runtime import Runtime, current_runtime
+from .common import exit_2_on_error, json_option, os_username, print_json, progress_bar, without_collecting
 from .people import erase_person
 
 # ``flask privacy report``: reports in a terminal, as JSON and as CSV.
@@ -34,7 +34,7 @@ from .people import erase_person
 @json_option
 @click.option("--csv", "in_csv", is_flag=True, help="One report, for a spreadsheet.")
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def report_command(names: tuple[str, ...], period: str | None, window: str | None, as_json: bool, in_csv: bool) -> None:
     """Show visits, repeat visits, pages and customisation of consenting visitors, as totals.
 
@@ -42,17 +42,17 @@ def report_command(names: tuple[str, ...], period: str | None, window: str | Non
     """
     if as_json and in_csv:
         raise click.UsageError("--json and --csv are two ways to write a report: choose one.")
-    here = site()
-    here.load(wait=WAIT)
+    runtime = current_runtime()
+    runtime.load(wait=WAIT)
     if not (names or period or window is not None or in_csv):
-        found = here.reports.summary()
+        found = runtime.reports.summary()
         print_json(_summary(*found)) if as_json else click.echo(_text(found))
         return
     chosen = _chosen(names)
     if in_csv and len(names) != 1:
         raise click.UsageError(f"--csv writes one report: name it, one of {', '.join(NAMES)}.")
-    of = _window(here, period, window)
-    reports = [report for report in here.reports.every(of) if report.id in chosen]
+    of = _window(runtime, period, window)
+    reports = [report for report in runtime.reports.every(of) if report.id in chosen]
     if as_json:
         print_json([report.as_dict() for report in reports])
     else:
@@ -66,11 +66,11 @@ def _chosen(names: Sequence[str]) -> Sequence[str]:
     return names or NAMES
 
 
-def _window(here: Site, period: str | None, window: str | None) -> Window:
+def _window(runtime: Runtime, period: str | None, window: str | None) -> Window:
     if window is None:
-        return newest(here.reports, period or "all")
+        return newest(runtime.reports, period or "all")
     try:
-        found = window_of(here.reports, window)
+        found = window_of(runtime.reports, window)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--window") from None
     if period not in (None, found.unit):
@@ -96,27 +96,27 @@ def _summary(totals: Report, pages: Report, choices: Report) -> dict[str, Any]:
 @click.command("load")
 @click.option("--follow", is_flag=True, help="Go on loading until interrupted.")
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def load_command(follow: bool) -> None:
     """Load the log into the database of events."""
-    here = site()
-    with progress_bar("Loading", _log_size(here)) as bar, without_collecting():
-        loaded = here.load(WAIT, bar.update)
+    runtime = current_runtime()
+    with progress_bar("Loading", _log_size(runtime)) as bar, without_collecting():
+        loaded = runtime.load(WAIT, bar.update)
     _say(loaded)
     while follow:
         time.sleep(1)
-        _load_again(here)
+        _load_again(runtime)
 
 
-def _log_size(here: Site) -> int:
+def _log_size(runtime: Runtime) -> int:
     """Return the bytes of log that wait to be loaded."""
-    return sum(os.path.getsize(path) for path in segments(here.settings.log_dir) if os.path.exists(path))
+    return sum(os.path.getsize(path) for path in segments(runtime.settings.log_dir) if os.path.exists(path))
 
 
-def _load_again(here: Site) -> None:
+def _load_again(runtime: Runtime) -> None:
     """One pass of many: a database that is away is waited for, not the end."""
     try:
-        loaded = here.load(wait=WAIT)
+        loaded = runtime.load(wait=WAIT)
     except (PrivacyError, OSError) as error:
         click.echo(f"Trying again: {error}", err=True)
         return
@@ -131,13 +131,13 @@ def _say(loaded: Loaded) -> None:
 @click.command("events")
 @click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def events_command(form: str) -> None:
     """Print every event, for the operator; the ledger keeps that you looked."""
-    here = site()
-    here.load(wait=WAIT)
-    _note_access(here, f"events --format {form}")
-    for event in here.store.rows():
+    runtime = current_runtime()
+    runtime.load(wait=WAIT)
+    _note_access(runtime, f"events --format {form}")
+    for event in runtime.store.rows():
         print_json(event)
 
 
@@ -146,7 +146,7 @@ def events_command(form: str) -> None:
 @click.option("--subject", help="A person instead: an e-mail address, or an id of the site's own.")
 @json_option
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> None:
     """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come.
 
@@ -157,31 +157,31 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
     if visitor is None:
         erase_person(str(subject), as_json)
         return
-    here = site()
-    here.load(wait=WAIT)
+    runtime = current_runtime()
+    runtime.load(wait=WAIT)
     # The ledger says it once it is so; whatever kills this, the next run finishes it.
-    deleted = here.store.erase(visitor, today())
-    here.ledger.record_or_spool("erasure", subject=visitor, detail={"what": "events", "by": operator()})
-    here.load(wait=WAIT)
+    deleted = runtime.store.erase(visitor, today())
+    runtime.ledger.record_or_spool("erasure", subject=visitor, detail={"what": "events", "by": os_username()})
+    runtime.load(wait=WAIT)
     click.echo(f"{deleted} events erased.")
 
 
 @click.command("prune")
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def prune_command() -> None:
     """Delete events, decisions and mails that are older than the policy allows; exit 1 where a store failed."""
-    here = site()
-    here.load(wait=WAIT)
-    retention = here.policy.retention
-    with progress_bar("Pruning", here.store.count(before=here.first_kept()[0])) as bar:
-        deleted = here.prune(lambda number: bar.update(number - bar.pos))
+    runtime = current_runtime()
+    runtime.load(wait=WAIT)
+    retention = runtime.policy.retention
+    with progress_bar("Pruning", runtime.store.count(before=runtime.first_kept()[0])) as bar:
+        deleted = runtime.prune(lambda number: bar.update(number - bar.pos))
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
     if deleted.entries:
         click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
     if deleted.mails:
         click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
-    expired = here.rights.replay.expire()
+    expired = runtime.rights.replay.expire()
     if rows := sum(outcome.done.changed for outcome in expired):
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
     failed = [outcome for outcome in expired if outcome.error]
@@ -193,13 +193,13 @@ def prune_command() -> None:
 @click.command("rebuild")
 @json_option
 @with_appcontext
-@could_not_look
+@exit_2_on_error
 def rebuild_command(as_json: bool) -> None:
     """Make the reports anew from the events, month by month; a month that lost events to an erasure stays as it is."""
-    here = site()
-    here.load(wait=WAIT)
-    with progress_bar("Rebuilding", len(here.rebuilder.months())) as bar:
-        found = here.rebuilder.rebuild(lambda month: bar.update(1))
+    runtime = current_runtime()
+    runtime.load(wait=WAIT)
+    with progress_bar("Rebuilding", len(runtime.rebuilder.months())) as bar:
+        found = runtime.rebuilder.rebuild(lambda month: bar.update(1))
     if as_json:
         print_json(asdict(found))
         return
@@ -208,5 +208,5 @@ def rebuild_command(as_json: bool) -> None:
         click.echo(f"Left as they are, since some of their events are gone: {', '.join(found.skipped)}.")
 
 
-def _note_access(here: Site, what: str) -> None:
-    here.ledger.record_or_spool("access", detail={"who": operator(), "what": what})
+def _note_access(runtime: Runtime, what: str) -> None:
+    runtime.ledger.record_or_spool("access", detail={"who": os_username(), "what": what})

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
 
 #: Bases on which data goes out that serve none of the purposes it was collected for.
-EXCEPTIONAL = ("legal", "safety", "transfer")
+EXCEPTIONAL_BASES = ("legal", "safety", "transfer")
 
 
-class Fields(dict[str, Any]):
+class DisclosedFields(dict[str, Any]):
     """Fields of a record, by name; asking for another one raises :class:`UndeclaredField`."""
 
     def __init__(self, found: Mapping[str, Any], what: str, declared: Iterable[str]) -> None:
@@ -32,11 +32,11 @@ class Fields(dict[str, Any]):
         raise UndeclaredField(name, self._what, self._declared)
 
 
-def read(policy: Policy, record: Any, purpose: str, point: str | None) -> Fields:
+def read(policy: Policy, record: Any, purpose: str, point: str | None) -> DisclosedFields:
     """The fields of a record that were collected for a purpose; see :meth:`Privacy.read`."""
     policy.purpose(purpose)
     if point is not None:
-        points = [notices.point_of(policy, point)]
+        points = [notices.find_point(policy, point)]
         allowed: Iterable[str] = points[0].purposes
         what = f"what is collected at {points[0].id!r}"
     else:
@@ -46,7 +46,7 @@ def read(policy: Policy, record: Any, purpose: str, point: str | None) -> Fields
     if not points:
         raise OtherPurpose(what, purpose, allowed)
     names = tuple(dict.fromkeys(name for each in points for name in (*each.required, *each.optional)))
-    return Fields(_of(record, names), f"the purpose {purpose!r}", names)
+    return DisclosedFields(_of(record, names), f"the purpose {purpose!r}", names)
 
 
 class Disclosure:
@@ -64,7 +64,7 @@ class Disclosure:
         """Raise for a recipient, a purpose or a basis on which nothing may go out."""
         if self._purpose:
             self._policy.purpose(self._purpose)
-        if self.basis in EXCEPTIONAL:
+        if self.basis in EXCEPTIONAL_BASES:
             self._exceptional(reference, actor)
             return
         if self._recipient is None:
@@ -73,7 +73,7 @@ class Disclosure:
             raise OtherPurpose(f"the recipient {self._name!r}", self._purpose, self._recipient.purposes)
         declared = self._policy.purpose(self._purpose).basis
         if self.basis != declared:
-            allowed = ", ".join((declared, *EXCEPTIONAL))
+            allowed = ", ".join((declared, *EXCEPTIONAL_BASES))
             hint = f"The purpose {self._purpose!r} is declared with the basis {declared!r}; leave it out."
             raise DisclosureError("basis", self.basis, allowed, hint)
 
@@ -107,7 +107,7 @@ class Disclosure:
                 raise UndeclaredField(name, what, allowed)
         return allowed if wanted is None else tuple(wanted)
 
-    def note(self, ledger: Ledger, names: Collection[str], subject: str, reference: str, actor: str) -> None:
+    def record(self, ledger: Ledger, names: Collection[str], subject: str, reference: str, actor: str) -> None:
         """Put it on record; raises :class:`OSError` when that cannot be done."""
         said = {
             "recipient": self._name,
@@ -138,18 +138,18 @@ def disclose(
     reference: str,
     actor: str,
     subject: str | None,
-) -> Fields:
+) -> DisclosedFields:
     """The declared fields of a record, once the disclosure is in the ledger; see :meth:`Privacy.disclose`."""
-    if basis is not None and basis not in (*BASES, *EXCEPTIONAL):
+    if basis is not None and basis not in (*BASES, *EXCEPTIONAL_BASES):
         hint = "Left out, it is the basis of the purpose."
-        raise DisclosureError("basis", basis, ", ".join((*BASES, *EXCEPTIONAL)), hint)
+        raise DisclosureError("basis", basis, ", ".join((*BASES, *EXCEPTIONAL_BASES)), hint)
     act = Disclosure(policy, versions, recipient, purpose, basis)
     act.check(reference, actor)
     names = act.names(fields)
     found = _of(record, names)
     whose = subject if subject is not None else str(_of(record, ["email"]).get("email") or "")
-    act.note(ledger, list(found), whose, reference, actor)
-    return Fields(found, f"the recipient {recipient!r}", names)
+    act.record(ledger, list(found), whose, reference, actor)
+    return DisclosedFields(found, f"the recipient {recipient!r}", names)
 
 
 def _of(record: Any, names: Iterable[str]) -> dict[str, Any]:

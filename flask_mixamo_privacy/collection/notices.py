@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
-from ..consent.proof import Wording, canonical_json
+from ..consent.proof import canonical_json
 from ..errors import UndeclaredCollection
-from ..i18n.language import Language, Said, language
+from ..i18n.language import Language, LocalizedText, language
+from ..ledger.entry import ShownText
 from ..policy.model import Policy
 from ..policy.parts import CollectionPoint
 
 
-def point_of(policy: Policy, point_id: str) -> CollectionPoint:
+def find_point(policy: Policy, point_id: str) -> CollectionPoint:
     """Return the collection point of this id; raises :class:`UndeclaredCollection`."""
     declared = {point.id: point for point in policy.collection}
     if point_id not in declared:
@@ -21,15 +22,15 @@ def point_of(policy: Policy, point_id: str) -> CollectionPoint:
     return declared[point_id]
 
 
-def asked_at_a_form(policy: Policy, point: CollectionPoint) -> tuple[str, ...]:
+def form_purposes(policy: Policy, point: CollectionPoint) -> tuple[str, ...]:
     """The purposes of a point that somebody signs up to there."""
     purposes = [policy.purpose(purpose) for purpose in point.purposes]
     return tuple(p.id for p in purposes if p.basis == "consent" and p.ask == "form")
 
 
-def only_signs_up(policy: Policy, point: CollectionPoint) -> bool:
+def is_signup_only(policy: Policy, point: CollectionPoint) -> bool:
     """Whether a form serves nothing but what one signs up to: then sending it is the opt-in."""
-    return asked_at_a_form(policy, point) == point.purposes
+    return form_purposes(policy, point) == point.purposes
 
 
 def is_public(point: CollectionPoint) -> bool:
@@ -37,7 +38,7 @@ def is_public(point: CollectionPoint) -> bool:
     return point.public or point.id == "posting"
 
 
-def notice(policy: Policy, point: CollectionPoint, t: Language) -> Wording:
+def notice(policy: Policy, point: CollectionPoint, t: Language) -> ShownText:
     """The words of the notice at a form."""
     said = {
         "title": t.of(point.title, policy.language).text,
@@ -47,16 +48,16 @@ def notice(policy: Policy, point: CollectionPoint, t: Language) -> Wording:
         "optional": described(policy, point.optional, t),
         "public": public_words(policy, point, t),
     }
-    return Wording(f"notice:{point.id}", t.code, canonical_json(said), mark(point))
+    return ShownText(f"notice:{point.id}", t.code, canonical_json(said), notice_fingerprint(point))
 
 
-def opt_in(policy: Policy, point: CollectionPoint, t: Language) -> Wording:
+def opt_in(policy: Policy, point: CollectionPoint, t: Language) -> ShownText:
     """The words of the box that is ticked to opt in."""
     said = {"label": opt_in_label(policy, point, t).text, "notice": t.of(point.notice, policy.language).text}
-    return Wording(f"opt-in:{point.id}", t.code, canonical_json(said), mark(point))
+    return ShownText(f"opt-in:{point.id}", t.code, canonical_json(said), notice_fingerprint(point))
 
 
-def opt_in_label(policy: Policy, point: CollectionPoint, t: Language) -> Said:
+def opt_in_label(policy: Policy, point: CollectionPoint, t: Language) -> LocalizedText:
     return t("Yes, I want this: %(title)s", title=t.of(point.title, policy.language))
 
 
@@ -75,21 +76,21 @@ def public_words(policy: Policy, point: CollectionPoint, t: Language) -> list[st
     return [*said, t("I know that everybody can read what I post here.").text]
 
 
-def mark(point: CollectionPoint) -> str:
+def notice_fingerprint(point: CollectionPoint) -> str:
     """What matters to whoever reads the notice: another mark, and words shown before are no longer good."""
     matters = [sorted(point.purposes), sorted(point.required), sorted(point.optional), is_public(point)]
     return hashlib.sha256(canonical_json(matters).encode()).hexdigest()[:8]
 
 
-_WORDS: dict[str, Callable[[Policy, CollectionPoint, Language], Wording]] = {"notice": notice, "opt-in": opt_in}
+_WORDS: dict[str, Callable[[Policy, CollectionPoint, Language], ShownText]] = {"notice": notice, "opt-in": opt_in}
 
 
-def unasked(policy: Policy, kind: str, point: CollectionPoint) -> Wording:
+def default_text(policy: Policy, kind: str, point: CollectionPoint) -> ShownText:
     """The words in force, in the declaration's own language: of a program, which does not say which it was shown."""
     return _WORDS[kind](policy, point, language(policy.language))
 
 
-def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str, t: Language) -> Wording | None:
+def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str, t: Language) -> ShownText | None:
     """Return the text in use at a point; None if a form names another source."""
     return _WORDS[kind](policy, point, t) if source == f"{kind}:{point.id}" else None
 
@@ -105,12 +106,12 @@ ANSWER = "old_enough"
 _OLDEST = 130  # years
 
 
-def was_answered(sent: Mapping[str, str]) -> bool:
+def was_age_answered(sent: Mapping[str, str]) -> bool:
     """Whether anything was typed."""
     return any(sent.get(name, "").strip() for name in FIELDS)
 
 
-def old_enough(sent: Mapping[str, str], age: int, today: date) -> bool | None:
+def is_old_enough(sent: Mapping[str, str], age: int, today: date) -> bool | None:
     """Whether somebody born on that day is of this age; None for what is no day of anybody's birth.
 
     What was left out counts as late as it can be: of a year alone the youngest is taken who may be meant.

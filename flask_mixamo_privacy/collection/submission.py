@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..consent.proof import Wording, resolve_shown
+from ..consent.proof import resolve_shown
 from ..errors import KeyMissing, LedgerUnavailable, RightsUnavailable
+from ..ledger.entry import ShownText
 from ..policy.model import Policy
 from ..policy.parts import CollectionPoint
 from ..policy.parts import Minors as AgeLimit
@@ -18,8 +19,8 @@ from . import notices
 
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
-    from ..mail.preferences import Marketing
-    from ..rights.subject_flags import Minors
+    from ..mail.preferences import MarketingPreferences
+    from ..rights.subject_flags import KnownMinors
 
 
 # A submitted form after filtering, and the data that the site receives from it.
@@ -31,7 +32,7 @@ _NO = frozenset({"", "no", "0", "false", "off", "none", "{}"})
 
 
 @dataclass
-class Sent:
+class SubmittedForm:
     """The declared fields and files, our own controls, and how many fields were left out."""
 
     fields: dict[str, list[Any]]  # all values of each declared field, in the order sent
@@ -55,19 +56,19 @@ class Sent:
 
     def agrees(self, name: str) -> bool:
         """Whether one of our own controls was sent, and not only with a no."""
-        return not all(says_no(value) for value in self.controls(name))
+        return not all(is_refusal(value) for value in self.controls(name))
 
     def declines(self, name: str) -> bool:
         """Whether one of our own controls was sent, and says no."""
         return name in self.own and not self.agrees(name)
 
 
-def says_no(value: object) -> bool:
+def is_refusal(value: object) -> bool:
     """Whether an answer is a no, as a form or a program says it, or empty, such as JSON's null."""
     return str(value).strip().lower() in _NO
 
 
-class Given(Mapping[str, Any]):
+class CollectedData(Mapping[str, Any]):
     """The declared fields by name, and what was said beside them. False where nothing was sent.
 
     ``files`` has the declared files; ``opt_ins`` the purposes opted in to; ``old_enough`` the answer to the question of
@@ -75,7 +76,7 @@ class Given(Mapping[str, Any]):
     fields that were sent and are not declared.
     """
 
-    def __init__(self, sent: Sent | None = None) -> None:
+    def __init__(self, sent: SubmittedForm | None = None) -> None:
         self.was_sent = sent is not None
         self.fields: dict[str, Any] = {name: values[0] for name, values in sent.fields.items()} if sent else {}
         self.files: Mapping[str, Any] = sent.files if sent else {}
@@ -100,7 +101,7 @@ class Given(Mapping[str, Any]):
         return f"<Given {', '.join(self.fields) or 'nothing'}>"  # names alone: it may end up in somebody's log
 
 
-OptIn = tuple[Wording, str]  # the words, and "form" where they were shown, or "api"
+OptIn = tuple[ShownText, str]  # the words, and "form" where they were shown, or "api"
 
 Kind = Literal[
     "missing", "no-opt-in", "no-birth-date", "not-acknowledged", "signup-refused", "notice-changed", "not-recorded"
@@ -121,12 +122,12 @@ class SubmissionServices:
     """The parts of a site that a submission uses."""
 
     ledger: Ledger
-    marketing: Marketing
-    minors: Minors
+    marketing: MarketingPreferences
+    minors: KnownMinors
     report_failure: Callable[[Exception], None]  # called with an error that is answered here
 
 
-class Taking:
+class Submission:
     """One form submitted at one point. Call :meth:`check`, :meth:`record` and :meth:`settle` in this order.
 
     The submission knows no request. Its creator writes :attr:`says_minor` and :attr:`age_answer` back to the browser and
@@ -135,7 +136,7 @@ class Taking:
 
     def __init__(
         self,
-        sent: Sent,
+        sent: SubmittedForm,
         point: CollectionPoint,
         policy: Policy,
         services: SubmissionServices,
@@ -150,7 +151,7 @@ class Taking:
         self._services = services
         self._declared = (*point.required, *point.optional)
         self._sent = sent
-        self.given = Given(sent)
+        self.given = CollectedData(sent)
         self._subject_field = subject_field
         self._current_subject = current_subject
         self._opted: dict[str, OptIn] = {}
@@ -180,15 +181,15 @@ class Taking:
         """Add the sender to the known minors if the answer to the age question is no."""
         if self.given.old_enough is False and self._person:
             try:
-                self._services.minors.note(self._person)
+                self._services.minors.add(self._person)
             except RightsUnavailable as error:  # the cookie says so still, and the form is refused
                 self._services.report_failure(error)
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Raise the first :class:`Problem` that keeps the form from being taken."""
-        if problem := self.problem():
+        if problem := self.first_problem():
             raise problem
-        signs_up = notices.only_signs_up(self._policy, self.point)
+        signs_up = notices.is_signup_only(self._policy, self.point)
         opted = self._opt_ins()
         if (signs_up or opted) and self._is_minor():
             opted = {purpose: words for purpose, words in opted.items() if self._policy.purpose(purpose).minors}
@@ -200,7 +201,7 @@ class Taking:
             raise Problem("no-opt-in", ["privacy_opt_in"])
         self._opted, self.given.opt_ins = opted, frozenset(opted)
 
-    def problem(self) -> Problem | None:
+    def first_problem(self) -> Problem | None:
         """What is missing, or None."""
         missing = [name for name in self.point.required if not self._sent.has(name)]
         if (self._typed_birth_date and self.given.old_enough is None) or missing == [notices.ANSWER]:
@@ -211,12 +212,12 @@ class Taking:
             return Problem("not-acknowledged", ["privacy_acknowledged"])
         return None
 
-    def agree(self) -> None:
+    def require_acceptance(self) -> None:
         """Raise :class:`Problem` for a licence to which somebody says no."""
         if self._sent.declines(ACCEPTANCE):
             raise Problem("missing", [ACCEPTANCE])
 
-    def record(self, kind: str = "collection", words: Wording | None = None, **more: str) -> None:
+    def record(self, kind: str = "collection", words: ShownText | None = None, **more: str) -> None:
         """Put it on record; raises :class:`Problem` where that fails, for then nothing is taken.
 
         The entry has field names and no values. It waits in the side file for a ledger that is away, but where somebody
@@ -231,7 +232,7 @@ class Taking:
                 subject=self._subject,
                 text=words,
                 policy=self._policy.version,
-                fingerprint=notices.mark(self.point),
+                fingerprint=notices.notice_fingerprint(self.point),
                 purposes=self.point.purposes,
                 source="form" if words else "api",
                 detail=self._detail(**more),
@@ -240,7 +241,7 @@ class Taking:
             self._services.report_failure(error)
             raise Problem("not-recorded") from error
 
-    def settle(self) -> None:
+    def apply_opt_ins(self) -> None:
         """Put opt-ins on record and let them take effect, now that the site has taken the form too.
 
         Where that fails nobody was signed up; raises :class:`Problem` if there was nothing else to take.
@@ -251,21 +252,21 @@ class Taking:
                 marketing.sign_up(self._subject, purpose, words, source)
         except (LedgerUnavailable, RightsUnavailable, OSError) as error:
             self._services.report_failure(error)
-            if notices.only_signs_up(self._policy, self.point):
+            if notices.is_signup_only(self._policy, self.point):
                 raise Problem("not-recorded") from error
 
     @property
     def _typed_birth_date(self) -> dict[str, str]:
         """What was typed as the date of birth, by field; empty if nothing was."""
         typed = {name: self._sent.control(name) for name in notices.FIELDS}
-        return typed if notices.was_answered(typed) else {}
+        return typed if notices.was_age_answered(typed) else {}
 
     def _age_answer(self) -> bool | None:
         """The answer to the question of age: yes or no, and nothing else of it. None if there is no valid answer."""
         if typed := self._typed_birth_date:
-            return notices.old_enough(typed, (self._policy.minors or AgeLimit()).age, now().date())
+            return notices.is_old_enough(typed, (self._policy.minors or AgeLimit()).age, now().date())
         if notices.ANSWER in self._declared and self._sent.has(notices.ANSWER):
-            return not says_no(self.given[notices.ANSWER])
+            return not is_refusal(self.given[notices.ANSWER])
         return None
 
     def _is_minor(self) -> bool:
@@ -284,8 +285,8 @@ class Taking:
         for point in policy.collection:
             if point.id in ticked:
                 words = self._words_agreed("opt-in", shown.get(point.id, ""), point)
-                found |= dict.fromkeys(notices.asked_at_a_form(policy, point), words)
-        if notices.only_signs_up(policy, self.point) and self.point.id not in shown and not said_no:
+                found |= dict.fromkeys(notices.form_purposes(policy, point), words)
+        if notices.is_signup_only(policy, self.point) and self.point.id not in shown and not said_no:
             words = self._words_agreed("notice", sent.control("privacy_notice"), self.point)
             found |= {purpose: found.get(purpose, words) for purpose in self.point.purposes}
         return found
@@ -293,15 +294,15 @@ class Taking:
     def _words_agreed(self, kind: str, shown: str, point: CollectionPoint) -> OptIn:
         """What somebody opts in to has words, also where a program does not say which were shown: then those in force."""
         words = self._words_of(kind, shown, point)
-        return (words, "form") if words else (notices.unasked(self._policy, kind, point), "api")
+        return (words, "form") if words else (notices.default_text(self._policy, kind, point), "api")
 
-    def _words_of(self, kind: str, shown: str, point: CollectionPoint | None = None) -> Wording | None:
+    def _words_of(self, kind: str, shown: str, point: CollectionPoint | None = None) -> ShownText | None:
         """The words that the form says it showed; raises :class:`Problem` where they are good no longer."""
         point = point or self.point
         if not shown:
             return None  # a program's post: there were no words of ours, and the ledger says so
         current = partial(notices.current_text, self._policy, kind, point)
-        words = resolve_shown(shown, current, notices.mark(point), self._services.ledger.wording)
+        words = resolve_shown(shown, current, notices.notice_fingerprint(point), self._services.ledger.shown_text)
         if words is None:
             raise Problem("notice-changed")
         return words

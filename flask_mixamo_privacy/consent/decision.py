@@ -14,7 +14,7 @@ State = Literal["unasked", "granted", "refused"]
 Choice = Literal["accept_all", "reject_all", "save"]
 Kind = Literal["grant", "refusal", "withdrawal"]
 
-Wanted = tuple[Choice, list[str], list[str]]  # a choice, the purposes and the services that it names
+Selection = tuple[Choice, list[str], list[str]]  # a choice, the purposes and the services that it names
 
 CHOICES: tuple[Choice, ...] = ("accept_all", "reject_all", "save")
 _WIDTH = 6  # characters of one purpose's fingerprint
@@ -25,7 +25,7 @@ class BadRecord(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ConsentRecord:
     """What the consent cookie says. A refusal has no receipt, and is the same for all who refuse on one day."""
 
     day: int  # of the decision, in days since 1970-01-01 UTC
@@ -33,7 +33,9 @@ class Record:
     granted: frozenset[str] = frozenset()  # fingerprints
     receipt: str = ""
     gpc: bool = False  # whether Sec-GPC was sent with the grant
-    without: Mapping[str, int] = field(default_factory=dict)  # by fingerprint, a bit for each of its services left out
+    services_left_out: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by fingerprint, a bit for each of its services left out
 
     def encode(self) -> str:
         """The compact text that is signed: ``r.<day>.<decided>``, or of a grant ``g.<day>.<decided>.<bits>`` and on with
@@ -42,11 +44,15 @@ class Record:
         if not self.granted:
             return f"r.{self.day:x}.{decided}"
         bits = sum(1 << place for place, mark in enumerate(self.decided) if mark in self.granted)
-        without = "-".join(f"{self.without.get(mark, 0):x}" for mark in self.decided) if any(self.without.values()) else ""
+        without = (
+            "-".join(f"{self.services_left_out.get(mark, 0):x}" for mark in self.decided)
+            if any(self.services_left_out.values())
+            else ""
+        )
         return f"g.{self.day:x}.{decided}.{bits:x}.{without}.{self.receipt}.{int(self.gpc)}"
 
     @classmethod
-    def decode(cls, text: str, today: int, days: int) -> Record:
+    def decode(cls, text: str, today: int, days: int) -> ConsentRecord:
         """Read a signed text again; raises :class:`BadRecord` unless it is whole and not older than so many days."""
         kind, *rest = text.split(".")
         if len(rest) != {"r": 2, "g": 6}.get(kind):
@@ -64,13 +70,15 @@ class Record:
         without = {mark: bits for mark, bits in zip(decided, numbers, strict=False) if bits}
         return cls(day, decided, granted, rest[4], rest[5] == "1", without)
 
-    def less(self, purposes: Iterable[str], services: Iterable[tuple[str, int]]) -> Record:
+    def reduced_by(self, purposes: Iterable[str], services: Iterable[tuple[str, int]]) -> ConsentRecord:
         """The same without these purposes' fingerprints, and without these services' bits."""
-        without = dict(self.without)
+        without = dict(self.services_left_out)
         for mark, bit in services:
             without[mark] = without.get(mark, 0) | bit
         granted = self.granted.difference(purposes)
-        return replace(self, granted=granted, without={mark: bits for mark, bits in without.items() if mark in granted})
+        return replace(
+            self, granted=granted, services_left_out={mark: bits for mark, bits in without.items() if mark in granted}
+        )
 
 
 def _number(text: str) -> int:
@@ -88,7 +96,7 @@ class Consent:
     granted: frozenset[str]  # optional purposes that are granted now
     held: frozenset[str]  # optional purposes that the record grants, suspended or not
     must_ask: bool
-    record: Record | None
+    record: ConsentRecord | None
     services: frozenset[str] = frozenset()  # those that may be loaded now, necessary ones among them
     held_services: frozenset[str] = frozenset()  # those that the record grants, suspended or not
 
@@ -104,7 +112,7 @@ class Consent:
         return self.state(purpose) == "granted"
 
 
-def decide(policy: Policy, record: Record | None, gpc: bool) -> Consent:
+def decide(policy: Policy, record: ConsentRecord | None, gpc: bool) -> Consent:
     """Set what a visitor decided against the policy and ``Sec-GPC``.
 
     Without a decision, GPC reads as a refusal and nobody is asked. A grant made while GPC was sent stands; one made
@@ -112,32 +120,32 @@ def decide(policy: Policy, record: Record | None, gpc: bool) -> Consent:
     """
     # What one signs up to at a form is no matter of this browser: a browser has not been asked for it.
     states: dict[str, State] = {p.id: "unasked" if p.basis == "consent" else "granted" for p in policy.purposes}
-    states.update({purpose: _state(record, mark) for purpose, mark in policy.marks.items()})
-    held = frozenset(purpose for purpose in policy.marks if states[purpose] == "granted")
-    must_ask = not gpc and any(states[purpose] == "unasked" for purpose in policy.marks)
+    states.update({purpose: _state(record, mark) for purpose, mark in policy.purpose_fingerprints.items()})
+    held = frozenset(purpose for purpose in policy.purpose_fingerprints if states[purpose] == "granted")
+    must_ask = not gpc and any(states[purpose] == "unasked" for purpose in policy.purpose_fingerprints)
     if gpc:
         stands = record is not None and record.gpc
-        states.update({purpose: "refused" for purpose in policy.marks if not (stands and purpose in held)})
-    granted = frozenset(purpose for purpose in policy.marks if states[purpose] == "granted")
+        states.update({purpose: "refused" for purpose in policy.purpose_fingerprints if not (stands and purpose in held)})
+    granted = frozenset(purpose for purpose in policy.purpose_fingerprints if states[purpose] == "granted")
     held_services = frozenset(s.id for s in policy.services if s.purpose in held and not _left_out(policy, record, s.id))
     services = frozenset(
         s.id
         for s in policy.services
-        if (s.id in held_services if s.purpose in policy.marks else True) and states[s.purpose] == "granted"
+        if (s.id in held_services if s.purpose in policy.purpose_fingerprints else True) and states[s.purpose] == "granted"
     )
     return Consent(states, granted, held, must_ask, record, services, held_services)
 
 
-def of_a_minor(policy: Policy, consent: Consent) -> Consent:
+def limit_consent_for_minor(policy: Policy, consent: Consent) -> Consent:
     """The same for a known child: what is not declared to be for children is off, and not asked for."""
     off = frozenset(purpose.id for purpose in policy.optional if not purpose.minors)
     states: dict[str, State] = {**consent.states, **dict.fromkeys(off, "refused")}
     services = frozenset(service for service in consent.services if policy.service(service).purpose not in off)
-    must_ask = consent.must_ask and any(states[purpose] == "unasked" for purpose in policy.marks)
+    must_ask = consent.must_ask and any(states[purpose] == "unasked" for purpose in policy.purpose_fingerprints)
     return replace(consent, states=states, granted=consent.granted - off, services=services, must_ask=must_ask)
 
 
-def for_a_minor(policy: Policy, choice: Choice, purposes: Iterable[str], services: Iterable[str]) -> Wanted:
+def limit_choice_for_minor(policy: Policy, choice: Choice, purposes: Iterable[str], services: Iterable[str]) -> Selection:
     """What a known child may choose of what was chosen."""
     allowed = [purpose.id for purpose in policy.optional if purpose.minors]
     if choice == "reject_all":
@@ -146,18 +154,18 @@ def for_a_minor(policy: Policy, choice: Choice, purposes: Iterable[str], service
     return "save", chosen, [service for service in services if policy.service(service).purpose in allowed]
 
 
-def _state(record: Record | None, fingerprint: str) -> State:
+def _state(record: ConsentRecord | None, fingerprint: str) -> State:
     if record is None or fingerprint not in record.decided:
         return "unasked"
     return "granted" if fingerprint in record.granted else "refused"
 
 
-def _left_out(policy: Policy, record: Record | None, service: str) -> bool:
+def _left_out(policy: Policy, record: ConsentRecord | None, service: str) -> bool:
     mark, bit = policy.service_bits[service]
-    return record is not None and bool(record.without.get(mark, 0) & bit)
+    return record is not None and bool(record.services_left_out.get(mark, 0) & bit)
 
 
-class Grants(NamedTuple):
+class Granted(NamedTuple):
     """Optional purposes, and services of theirs."""
 
     purposes: frozenset[str]
@@ -169,20 +177,20 @@ class Decision:
     """What a choice comes to: the record to set, and what the ledger is told (nothing, when nothing changed)."""
 
     kind: Kind | None
-    record: Record
+    record: ConsentRecord
     granted: frozenset[str]
     services: frozenset[str]  # granted
     withdrawn: frozenset[str]
     withdrawn_services: frozenset[str]
     replaces: str = ""  # the receipt of the grant that this decision ends
-    fallback: Record | None = None  # the record to set when a grant cannot be written; None leaves the cookie alone
+    fallback: ConsentRecord | None = None  # the record to set when a grant cannot be written; None leaves the cookie alone
 
     @property
-    def takes_back(self) -> bool:
+    def withdraws_something(self) -> bool:
         """Whether something that was granted is not any more."""
         return bool(self.withdrawn or self.withdrawn_services)
 
-    def only_taking_back(self, before: Consent) -> Decision:
+    def withdrawal_only(self, before: Consent) -> Decision:
         """What is left of this decision when its grant could not be written."""
         assert self.fallback is not None
         kept, services = before.held - self.withdrawn, before.held_services - self.withdrawn_services
@@ -210,55 +218,55 @@ def choose(
 
     Raises :class:`UndeclaredPurpose` and :class:`UndeclaredService` for what the policy does not have.
     """
-    wanted, decided = _wanted(policy, choice, purposes, services, listed), _decided(policy)
+    wanted, decided = _selected(policy, choice, purposes, services, listed), _decided(policy)
     if keep and choice == "save":
         # What Global Privacy Control suspends is not granted anew by allowing something else.
         held = before.services & before.held_services
-        wanted = Grants(wanted.purposes | before.granted, wanted.services | held)
-        settled = _marks(policy, wanted.purposes).union(before.record.decided if before.record else ())
+        wanted = Granted(wanted.purposes | before.granted, wanted.services | held)
+        settled = _fingerprints(policy, wanted.purposes).union(before.record.decided if before.record else ())
         decided = tuple(mark for mark in decided if mark in settled)
-    gone = Grants(before.held - wanted.purposes, before.held_services - wanted.services)
+    gone = Granted(before.held - wanted.purposes, before.held_services - wanted.services)
     replaces = before.record.receipt if before.record else ""
 
-    def decision(kind: Kind | None, record: Record, fallback: Record | None = None) -> Decision:
+    def decision(kind: Kind | None, record: ConsentRecord, fallback: ConsentRecord | None = None) -> Decision:
         return Decision(kind, record, *wanted, *gone, replaces, fallback)
 
     if not wanted.purposes:
         kind: Kind | None = "withdrawal" if replaces else None if _is_refusal(policy, before) else "refusal"
         return decision(kind, refusal(policy, today))
-    if wanted.purposes <= before.held and wanted.services <= before.held_services and _stands(before, decided, gpc):
-        return decision("withdrawal" if any(gone) else None, _without(policy, before, gone, today))
-    record = Record(today, decided, _marks(policy, wanted.purposes), secrets.token_urlsafe(16), gpc)
-    record = record.less((), [policy.service_bits[s] for s in _services_of(policy, wanted.purposes) - wanted.services])
-    return decision("grant", record, _without(policy, before, gone, today) if any(gone) else None)
+    if wanted.purposes <= before.held and wanted.services <= before.held_services and _is_still_valid(before, decided, gpc):
+        return decision("withdrawal" if any(gone) else None, _reduced_record(policy, before, gone, today))
+    record = ConsentRecord(today, decided, _fingerprints(policy, wanted.purposes), secrets.token_urlsafe(16), gpc)
+    record = record.reduced_by((), [policy.service_bits[s] for s in _services_of(policy, wanted.purposes) - wanted.services])
+    return decision("grant", record, _reduced_record(policy, before, gone, today) if any(gone) else None)
 
 
-def refusal(policy: Policy, today: int) -> Record:
+def refusal(policy: Policy, today: int) -> ConsentRecord:
     """The record of everyone who refuses today."""
-    return Record(today, _decided(policy))
+    return ConsentRecord(today, _decided(policy))
 
 
-def _wanted(policy: Policy, choice: Choice, purposes: Collection[str], services: Collection[str], listed: bool) -> Grants:
+def _selected(policy: Policy, choice: Choice, purposes: Collection[str], services: Collection[str], listed: bool) -> Granted:
     if choice == "reject_all":
-        return Grants(frozenset(), frozenset())
+        return Granted(frozenset(), frozenset())
     if choice == "accept_all":
-        return Grants(frozenset(policy.marks), _services_of(policy, policy.marks))
+        return Granted(frozenset(policy.purpose_fingerprints), _services_of(policy, policy.purpose_fingerprints))
     _check(policy, purposes, services)
-    named = frozenset(s for s in services if policy.service(s).purpose in policy.marks)
-    chosen = frozenset(purposes) & policy.marks.keys()
+    named = frozenset(s for s in services if policy.service(s).purpose in policy.purpose_fingerprints)
+    chosen = frozenset(purposes) & policy.purpose_fingerprints.keys()
     if listed:
         named &= _services_of(policy, chosen)
     else:
         with_named = frozenset(policy.service(s).purpose for s in named)
         named |= _services_of(policy, chosen - with_named)
         chosen |= with_named
-    return Grants(chosen, named)
+    return Granted(chosen, named)
 
 
 def _check(policy: Policy, purposes: Iterable[str], services: Iterable[str]) -> None:
     for purpose in purposes:
-        if policy.purpose(purpose).basis == "consent" and purpose not in policy.marks:
-            raise UndeclaredPurpose(purpose, policy.marks)  # one signs up to it at a form, not in a browser
+        if policy.purpose(purpose).basis == "consent" and purpose not in policy.purpose_fingerprints:
+            raise UndeclaredPurpose(purpose, policy.purpose_fingerprints)  # one signs up to it at a form, not in a browser
     for service in services:
         policy.service(service)
 
@@ -268,11 +276,11 @@ def _services_of(policy: Policy, purposes: Collection[str]) -> frozenset[str]:
 
 
 def _decided(policy: Policy) -> tuple[str, ...]:
-    return tuple(policy.marks.values())
+    return tuple(policy.purpose_fingerprints.values())
 
 
-def _marks(policy: Policy, purposes: Iterable[str]) -> frozenset[str]:
-    return frozenset(policy.marks[purpose] for purpose in purposes)
+def _fingerprints(policy: Policy, purposes: Iterable[str]) -> frozenset[str]:
+    return frozenset(policy.purpose_fingerprints[purpose] for purpose in purposes)
 
 
 def _is_refusal(policy: Policy, before: Consent) -> bool:
@@ -280,14 +288,16 @@ def _is_refusal(policy: Policy, before: Consent) -> bool:
     return record is not None and not record.granted and record.decided == _decided(policy)
 
 
-def _stands(before: Consent, decided: tuple[str, ...], gpc: bool) -> bool:
+def _is_still_valid(before: Consent, decided: tuple[str, ...], gpc: bool) -> bool:
     """Whether the grant at hand was made about these very purposes, and is not suspended by GPC."""
     record = before.record
     return record is not None and record.decided == decided and (record.gpc or not gpc)
 
 
-def _without(policy: Policy, before: Consent, withdrawn: Grants, today: int) -> Record:
+def _reduced_record(policy: Policy, before: Consent, withdrawn: Granted, today: int) -> ConsentRecord:
     """The record at hand less what was withdrawn: what takes effect although a new grant could not be written."""
     assert before.record is not None
-    left = before.record.less(_marks(policy, withdrawn.purposes), [policy.service_bits[s] for s in withdrawn.services])
+    left = before.record.reduced_by(
+        _fingerprints(policy, withdrawn.purposes), [policy.service_bits[s] for s in withdrawn.services]
+    )
     return left if left.granted else refusal(policy, today)

@@ -12,28 +12,26 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..i18n.language import SHIPPED, Language, Said, language
+from ..i18n.language import SHIPPED, Language, LocalizedText, language
 from ..ledger.chain import canonical
 from ..ledger.entry import ShownText
 from ..policy.model import Policy
 from ..policy.parts import Service
-from ..storage.keys import Keys
+from ..storage.keys import KeyRing
 
 # The words a visitor is shown before deciding, and the digest that proves which they were.
 
-Wording = ShownText
 
-
-def banner(policy: Policy, t: Language) -> Wording:
+def banner(policy: Policy, t: Language) -> ShownText:
     """The words of the banner."""
     said = {
         "text": t.of(policy.banner.text, policy.language).text,
         "buttons": _buttons(t, "Accept all", "Reject all", "Settings"),
     }
-    return Wording("banner", t.code, canonical_json(said), policy.fingerprint)
+    return ShownText("banner", t.code, canonical_json(said), policy.policy_fingerprint)
 
 
-def settings(policy: Policy, t: Language) -> Wording:
+def settings(policy: Policy, t: Language) -> ShownText:
     """The words of the settings page."""
     purposes = [
         {
@@ -46,10 +44,10 @@ def settings(policy: Policy, t: Language) -> Wording:
         for purpose in policy.on_settings
     ]
     said = {"purposes": purposes, "buttons": _buttons(t, "Save my choice", "Accept all", "Reject all")}
-    return Wording("settings", t.code, canonical_json(said), policy.fingerprint)
+    return ShownText("settings", t.code, canonical_json(said), policy.policy_fingerprint)
 
 
-def embed(policy: Policy, service: Service, t: Language) -> Wording:
+def embed(policy: Policy, service: Service, t: Language) -> ShownText:
     """The words that stand in the place of what a service has not been allowed to load yet."""
     said = {
         "service": t.of(service.title, policy.language).text,
@@ -57,16 +55,16 @@ def embed(policy: Policy, service: Service, t: Language) -> Wording:
         "text": why_withheld(service, t).text,
         "buttons": _buttons(t, "Allow and load"),
     }
-    return Wording(f"embed:{service.id}", t.code, canonical_json(said), policy.fingerprint)
+    return ShownText(f"embed:{service.id}", t.code, canonical_json(said), policy.policy_fingerprint)
 
 
-def why_withheld(service: Service, t: Language) -> Said:
+def why_withheld(service: Service, t: Language) -> LocalizedText:
     """Who would learn of a visitor, in one sentence."""
     hosts = t.names([host.removeprefix("*.") for host in service.hosts])
     return t("It comes from %(host)s, which would learn that you are here. It is loaded only if you allow it.", host=hosts)
 
 
-def current_text(policy: Policy, source: str, t: Language) -> Wording | None:
+def current_text(policy: Policy, source: str, t: Language) -> ShownText | None:
     """Return the text of the banner, the settings page or an embed, by its source; None for an unknown source."""
     if source in ("banner", "settings"):
         return (banner if source == "banner" else settings)(policy, t)
@@ -78,12 +76,12 @@ def current_text(policy: Policy, source: str, t: Language) -> Wording | None:
 
 def resolve_shown(
     token: str,
-    current: Callable[[str, Language], Wording | None],
+    current: Callable[[str, Language], ShownText | None],
     fingerprint: str,
-    ledger_lookup: Callable[[str, str], Wording | None],
+    ledger_lookup: Callable[[str, str], ShownText | None],
     *,
     same_text_suffices: bool = False,
-) -> Wording | None:
+) -> ShownText | None:
     """Return the text that a form's hidden field names, or None if the form has to be shown again.
 
     ``current`` returns the text in use for a source and a language. ``fingerprint`` identifies what the form asks now.
@@ -116,7 +114,7 @@ class NoReceipt(ValueError):
 
 
 def receipt(
-    policy: Policy, entries: Sequence[Mapping[str, Any]], marks: frozenset[str], words: Wording | None
+    policy: Policy, entries: Sequence[Mapping[str, Any]], marks: frozenset[str], words: ShownText | None
 ) -> dict[str, Any]:
     """What a grant's entries come to; ``marks`` are the fingerprints of the purposes that are granted still."""
     grant, last = entries[0], entries[-1]
@@ -137,7 +135,7 @@ def receipt(
 
 
 def _purpose(policy: Policy, purpose: str, marks: frozenset[str]) -> dict[str, str]:
-    mark = policy.marks.get(purpose, "")
+    mark = policy.purpose_fingerprints.get(purpose, "")
     return {"purpose": purpose, "lawful_basis": "consent"} | ({"fingerprint": mark} if mark in marks else {})
 
 
@@ -149,13 +147,13 @@ def _event(entry: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def sign(said: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
+def sign(said: Mapping[str, Any], keys: KeyRing) -> dict[str, Any]:
     """The same with a signature, which holds a digest of each field: so it can be told later what was altered."""
     signature = {"algorithm": "HMAC-SHA256", "key": keys.newest, "fields": _digests(said)}
     return {**said, "signature": {**signature, "value": _value(keys, signature)}}
 
 
-def altered(signed: Mapping[str, Any], keys: Keys) -> list[str]:
+def altered(signed: Mapping[str, Any], keys: KeyRing) -> list[str]:
     """The fields that are not what was signed, none if it is whole; raises :class:`NoReceipt` and :class:`KeyMissing`."""
     signature = signed.get("signature")
     if not isinstance(signature, dict) or not isinstance(signature.get("key"), str):
@@ -192,5 +190,5 @@ def _digests(said: Mapping[str, Any]) -> dict[str, str]:
     return {name: hashlib.sha256(canonical(value)).hexdigest() for name, value in said.items()}
 
 
-def _value(keys: Keys, signature: Mapping[str, Any]) -> str:
+def _value(keys: KeyRing, signature: Mapping[str, Any]) -> str:
     return keys.mac(signature["key"], "receipt", canonical(signature))

@@ -13,11 +13,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import LedgerUnavailable
-from ..ledger.entry import Entry
+from ..ledger.entry import LedgerEntry, ShownText
 from ..policy.model import Policy
 from ..policy.parts import COOKIES, OWN_COOKIES, Cookie
 from .decision import Decision, decide
-from .proof import Wording
 
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
@@ -51,7 +50,7 @@ class DecisionRecorder:
         *,
         visitor: str | None,
         gpc: bool,
-        shown: Wording | None,
+        shown: ShownText | None,
         timestamp: str,
         source: str = "api",
     ) -> None:
@@ -78,11 +77,13 @@ class DecisionRecorder:
     def _keeps_statistics(self, decision: Decision, gpc: bool) -> bool:
         return "statistics" in decide(self.policy, decision.record, gpc).granted
 
-    def _entry(self, decision: Decision, leaving: str | None, shown: Wording | None, timestamp: str, source: str) -> Entry:
+    def _entry(
+        self, decision: Decision, leaving: str | None, shown: ShownText | None, timestamp: str, source: str
+    ) -> LedgerEntry:
         columns: dict[str, Any] = {
             "pseudonym": self._pseudonym(leaving),
             "policy": self.policy.version,
-            "fingerprint": self.policy.fingerprint,
+            "fingerprint": self.policy.policy_fingerprint,
             "source": shown.source.partition(":")[0] if shown else source,
         }
         if decision.kind == "refusal":  # the day alone, and nothing else that could tell one refusal from another
@@ -114,10 +115,10 @@ class DecisionRecorder:
         except Exception as error:  # a withdrawal takes effect whatever fails
             self.report_failure(error)
 
-    def _spool(self, entry: Entry, shown: Wording | None) -> bool:
+    def _spool(self, entry: LedgerEntry, shown: ShownText | None) -> bool:
         """Return whether the spool has the entry."""
         try:
-            self.ledger.wait(entry, shown)
+            self.ledger.spool(entry, shown)
         except OSError as error:  # the ledger itself may still accept it
             logger.error("A withdrawal could not be spooled: %s", error, exc_info=error)
             return False
@@ -125,15 +126,15 @@ class DecisionRecorder:
 
     def _drain_spool(self) -> None:
         try:
-            self.ledger.take_up()
+            self.ledger.drain_spool()
         except LedgerUnavailable as error:
             logger.warning("The spool of the ledger will be drained later: %s", error)
         except Exception as error:  # a withdrawal takes effect whatever fails
             self.report_failure(error)
 
-    def _append_or_spool(self, entry: Entry, shown: Wording | None) -> None:
+    def _append_or_spool(self, entry: LedgerEntry, shown: ShownText | None) -> None:
         try:
-            self.ledger.append_or_wait(entry, shown)
+            self.ledger.append_or_spool(entry, shown)
         except Exception as error:  # a refusal takes effect whatever fails
             self.report_failure(error)
 
@@ -146,7 +147,7 @@ def by_kind(cookies: Iterable[Cookie]) -> dict[str, list[str]]:
     return found
 
 
-def of_the_site(cookies: Iterable[Cookie]) -> list[Cookie]:
+def without_own_cookies(cookies: Iterable[Cookie]) -> list[Cookie]:
     """Those that the extension does not set itself: its own are seen to at the end of each request."""
     return [cookie for cookie in cookies if cookie.name not in OWN_COOKIES]
 
@@ -159,7 +160,7 @@ class Deletion(NamedTuple):
     domain: str | None
 
 
-def left_behind(policy: Policy, purposes: Collection[str], services: Collection[str]) -> list[Cookie]:
+def stored_for(policy: Policy, purposes: Collection[str], services: Collection[str]) -> list[Cookie]:
     """All that is declared to be stored for these purposes, and by these services."""
     return [
         cookie for cookie in policy.cookies if cookie.purpose in purposes or (cookie.service and cookie.service in services)
@@ -176,7 +177,7 @@ def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> 
 
 
 def _deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> Iterator[Deletion]:
-    domains = [None, *parents(host)]
+    domains = [None, *cookie_domains(host)]
     for cookie in cookies:
         if cookie.kind not in COOKIES:
             continue
@@ -191,7 +192,7 @@ def _fits(name: str, path: str, domain: str | None) -> bool:
     return not name.startswith("__Host-") or (path == "/" and domain is None)
 
 
-def parents(host: str) -> list[str]:
+def cookie_domains(host: str) -> list[str]:
     """The domains that a cookie of this host may have: itself and those above, but no address and no lone word."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     try:

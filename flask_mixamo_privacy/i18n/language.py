@@ -31,7 +31,7 @@ _DAYS = {"day": 1, "month": 30, "year": 365}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LocalizedText:
     """A sentence in a language; in HTML it carries ``lang`` and ``dir`` where the page has another one."""
 
     text: str
@@ -73,23 +73,23 @@ class Language:
         """``"ltr"`` or ``"rtl"``."""
         return direction(self.code)
 
-    def __call__(self, msgid: str, /, **values: object) -> Said:
+    def __call__(self, msgid: str, /, **values: object) -> LocalizedText:
         """The sentence, with ``%(name)s`` filled in."""
         found = self._catalogue.get(msgid)
         text = found or msgid
         lang = self.code if found or self.code == "en" else "en"
         filled = text % {name: str(value) for name, value in values.items()} if values else text
-        return Said(filled, lang, lang != self.code)
+        return LocalizedText(filled, lang, lang != self.code)
 
-    def of(self, text: str | Mapping[str, str], default: str) -> Said:
+    def of(self, text: str | Mapping[str, str], default: str) -> LocalizedText:
         """A site's own text in this language, else in the site's; standard words come from the catalogue."""
         if isinstance(text, str):
             found = self._catalogue.get(text) if default == "en" else None
-            return Said(found, self.code) if found else Said(text, default, default != self.code)
+            return LocalizedText(found, self.code) if found else LocalizedText(text, default, default != self.code)
         for code in (self.code, default, *text):
             if code in text:
-                return Said(text[code], code, code != self.code)
-        return Said("", self.code)
+                return LocalizedText(text[code], code, code != self.code)
+        return LocalizedText("", self.code)
 
     def period(self, period: Length) -> str:
         """A length of time: ``13 Monate``."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..storage.keys import Keys
+from ..storage.keys import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ BEGINNING = Head(0, "0" * 64)
 class Chain:
     """Seals rows and heads. Whoever has the database but not the keys can make neither."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    def link(self, rows: Iterable[dict[str, Any]], head: Head) -> Head:
+    def seal_rows(self, rows: Iterable[dict[str, Any]], head: Head) -> Head:
         """Give rows their place after a head, the newest key and their hash; gives the new head."""
         for row in rows:
             row |= {"position": head.count + 1, "chain_key": self._keys.newest}
@@ -55,7 +55,7 @@ class Chain:
         said = {name: int(value) if isinstance(value, bool) else value for name, value in row.items() if name != "hash"}
         return self._keys.mac(row["chain_key"], "chain", canonical([said, before]))
 
-    def holds(self, row: Mapping[str, Any], before: object) -> bool:
+    def verifies(self, row: Mapping[str, Any], before: object) -> bool:
         """Whether a row is what was written after this hash; raises :class:`KeyMissing`."""
         if not (is_text(row["chain_key"]) and is_text(row["hash"])):
             return False

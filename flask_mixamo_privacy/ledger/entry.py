@@ -25,13 +25,13 @@ class ShownText:
         return hashlib.sha256("\0".join((self.source, self.locale, self.body)).encode()).hexdigest()
 
     @property
-    def shown(self) -> str:
+    def form_token(self) -> str:
         """The value of the form's hidden field: fingerprint, source, language and digest."""
         return f"{self.fingerprint}.{self.source}.{self.locale}.{self.digest}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One row of the ledger. A refusal carries the day alone, and neither receipt nor anything else of its own."""
 
     kind: str  # "grant", "refusal", "withdrawal", "erasure", "access", ... or "checkpoint"

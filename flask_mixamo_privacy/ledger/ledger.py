@@ -14,12 +14,10 @@ import sqlalchemy as sa
 from ..errors import KeyMissing, LedgerUnavailable
 from ..storage.clock import timestamp
 from ..storage.database import Database
-from ..storage.files import Pending
-from ..storage.keys import Keys, normalise_subject
+from ..storage.files import Spool
+from ..storage.keys import KeyRing, normalise_subject
 from .chain import BEGINNING, Chain, Head
-from .entry import Entry, ShownText, detail_of, hashes_of, is_of_a_person, is_readable
-
-__all__ = ["Entry", "Ledger", "ShownText", "detail_of", "hashes_of", "is_of_a_person"]
+from .entry import LedgerEntry, ShownText, is_readable
 
 metadata = sa.MetaData()
 
@@ -76,25 +74,25 @@ _ONE_WRITER = "SELECT pg_advisory_xact_lock(7069697661637922)"
 class Ledger:
     """Appends entries durably; what cannot be written now may wait in a side file, except a grant."""
 
-    def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
+    def __init__(self, url: str, keys: KeyRing, pending: Spool) -> None:
         self.database = Database(url, metadata, "The ledger", LedgerUnavailable, durable=True, lock=_ONE_WRITER)
         self.chain = Chain(keys)
         self._keys = keys
         self._pending = pending
 
-    def record(self, kind: str, *, text: ShownText | str | None = None, **said: Any) -> Entry:
+    def record(self, kind: str, *, text: ShownText | str | None = None, **said: Any) -> LedgerEntry:
         """Commit a new entry and return it; raises :class:`LedgerUnavailable`. Takes what :meth:`new_entry` takes."""
         entry = self.new_entry(kind, text=text, **said)
         self.append(entry, text if isinstance(text, ShownText) else None)
         return entry
 
-    def record_or_spool(self, kind: str, *, text: ShownText | str | None = None, **said: Any) -> Entry:
+    def record_or_spool(self, kind: str, *, text: ShownText | str | None = None, **said: Any) -> LedgerEntry:
         """Commit a new entry, or leave it in the side file, and return it; raises :class:`OSError` if neither takes it.
 
         Never for a grant. Takes what :meth:`new_entry` takes.
         """
         entry = self.new_entry(kind, text=text, **said)
-        self.append_or_wait(entry, text if isinstance(text, ShownText) else None)
+        self.append_or_spool(entry, text if isinstance(text, ShownText) else None)
         return entry
 
     def new_entry(
@@ -108,7 +106,7 @@ class Ledger:
         detail: Mapping[str, Any] | None = None,
         escape: bool = True,
         **columns: Any,
-    ) -> Entry:
+    ) -> LedgerEntry:
         """Return an entry that is not written yet.
 
         ``subject`` is a visitor ID, an e-mail address or an id of the site's own; the entry has its keyed hash under the
@@ -126,43 +124,45 @@ class Ledger:
             text = text.digest
         key_id, hashed = pseudonym or ("", "")
         encoded = _as_json(detail, escape) if detail is not None else ""
-        return Entry(kind, at or timestamp(), text=text or "", detail=encoded, subject=hashed, subject_key=key_id, **columns)
+        return LedgerEntry(
+            kind, at or timestamp(), text=text or "", detail=encoded, subject=hashed, subject_key=key_id, **columns
+        )
 
     def pseudonym(self, subject: str) -> tuple[str, str]:
         """Return ``(key id, keyed hash)`` of a subject under the newest key; raises as :meth:`new_entry` does."""
-        return self._keys.hash(normalise_subject(subject))
+        return self._keys.pseudonymise(normalise_subject(subject))
 
-    def append(self, entry: Entry, wording: ShownText | None = None) -> None:
+    def append(self, entry: LedgerEntry, wording: ShownText | None = None) -> None:
         """Commit an entry, and the words it names once; raises :class:`LedgerUnavailable`."""
         try:
-            self._pending.take(self._take, wait=False)
+            self._pending.drain(self._write_spooled, wait=False)
             with self._writing() as connection:
                 self._write(connection, [entry.row()], [wording] if wording else [])
         except (LedgerUnavailable, OSError) as error:
             raise LedgerUnavailable(f"The ledger could not be written, so nothing was granted. {error}") from error
 
-    def append_or_wait(self, entry: Entry, wording: ShownText | None = None) -> None:
+    def append_or_spool(self, entry: LedgerEntry, wording: ShownText | None = None) -> None:
         """Commit an entry, or leave it in the side file; raises :class:`OSError` when neither takes it."""
         try:
             self.append(entry, wording)
         except LedgerUnavailable:
-            self.wait(entry, wording)
+            self.spool(entry, wording)
 
-    def wait(self, entry: Entry, wording: ShownText | None = None) -> None:
+    def spool(self, entry: LedgerEntry, wording: ShownText | None = None) -> None:
         """Leave an entry in the side file, to be taken up once what it says is done, or after a crash in between.
 
         Raises :class:`OSError`. Never a grant.
         """
         self._pending.append(entry.row() | {"wording": dataclasses.asdict(wording) if wording else None})
 
-    def take_up(self) -> int:
+    def drain_spool(self) -> int:
         """Write what waited in the side file; gives the number of entries. Raises :class:`LedgerUnavailable`."""
         try:
-            return self._pending.take(self._take)
+            return self._pending.drain(self._write_spooled)
         except OSError as error:  # of the side file
             raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
 
-    def wording(self, digest: str, fingerprint: str) -> ShownText | None:
+    def shown_text(self, digest: str, fingerprint: str) -> ShownText | None:
         """The words with this digest, if they are kept; None also when the ledger cannot be read."""
         chosen = sa.select(texts).where(texts.c.digest == digest)
         try:
@@ -203,7 +203,7 @@ class Ledger:
         with self.read() as connection:
             return list(connection.execute(chosen)) if connection is not None else []
 
-    def standing(self, receipt: str) -> list[dict[str, Any]] | None:
+    def grant_history(self, receipt: str) -> list[dict[str, Any]] | None:
         """A grant's entry, then those of what was taken back of it; empty for one that was never written.
 
         None once it has ended, be there a cookie that still says otherwise. Raises :class:`LedgerUnavailable`.
@@ -227,15 +227,15 @@ class Ledger:
         """A reading transaction, or None where nothing was ever written; raises :class:`LedgerUnavailable`."""
         return self.database.read()
 
-    def raw(self, connection: sa.Connection) -> Iterator[dict[str, Any]]:
+    def iter_rows(self, connection: sa.Connection) -> Iterator[dict[str, Any]]:
         """Every row just as it is stored, whatever was put there, in order."""
-        self._take_any_text(connection)
+        self._read_any_text(connection)
         with connection.exec_driver_sql(_RAW, execution_options={"yield_per": 1000}) as found:
             yield from map(dict, found.mappings())
 
-    def start(self, connection: sa.Connection) -> Head:
+    def first_head(self, connection: sa.Connection) -> Head:
         """Where the entries that are still there begin: at the newest checkpoint, if there is one."""
-        self._take_any_text(connection)
+        self._read_any_text(connection)
         newest = sa.select(entries.c.detail).where(entries.c.kind == "checkpoint").order_by(entries.c.position.desc())
         try:
             return Head.parse(json.loads(connection.scalar(newest.limit(1)) or "null")["head"])
@@ -253,7 +253,7 @@ class Ledger:
             stored = self.stored_head(connection) if connection is not None else None
             return Head(stored["count"], stored["hash"]) if stored is not None else BEGINNING
 
-    def age(self, before: str, at: str) -> int:
+    def prune(self, before: str, at: str) -> int:
         """Seal the oldest entries, those before a day, under a checkpoint, and delete them; gives their number.
 
         Only what is still as it was written: nobody can have a change forgotten by making entries look old. Words that no
@@ -267,9 +267,9 @@ class Ledger:
         return aged
 
     def _age(self, connection: sa.Connection, before: str, at: str) -> int:
-        sealed, aged = self.start(connection), 0
-        for row in self.raw(connection):
-            intact = row["position"] == sealed.count + 1 and self.chain.holds(row, sealed.hash)
+        sealed, aged = self.first_head(connection), 0
+        for row in self.iter_rows(connection):
+            intact = row["position"] == sealed.count + 1 and self.chain.verifies(row, sealed.hash)
             if not intact or row["at"] >= before:
                 break
             sealed, aged = Head(row["position"], row["hash"]), aged + (row["kind"] != "checkpoint")
@@ -279,7 +279,7 @@ class Ledger:
             connection.execute(sa.delete(texts).where(texts.c.digest.not_in(sa.select(entries.c.text))))
         return aged
 
-    def _take_any_text(self, connection: sa.Connection) -> None:
+    def _read_any_text(self, connection: sa.Connection) -> None:
         """Read bytes that are no UTF-8 too: somebody put them there."""
         if self.database.is_sqlite:
             driver: Any = connection.connection.driver_connection
@@ -294,10 +294,10 @@ class Ledger:
         except ValueError as error:  # the file of the keys is no such file
             raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
 
-    def _take(self, waited: list[dict[str, Any]]) -> None:
+    def _write_spooled(self, waited: list[dict[str, Any]]) -> None:
         """Write rows of the side file, each once: they may have been written before a crash already."""
         with self._writing() as connection:
-            by_id = {row["entry"]: row for row in waited if Entry.is_row(row)}
+            by_id = {row["entry"]: row for row in waited if LedgerEntry.is_row(row)}
             if len(by_id) < len(waited):  # what is no entry must not keep the others from being taken up
                 logger.error("Lines that waited beside the ledger are no entries, or there twice, and were dropped.")
             for known in self._known(connection, list(by_id)):
@@ -315,7 +315,7 @@ class Ledger:
             return
         head, whole = self._end(connection)
         # What is not whole stays so: a later entry must not cover up that others were cut off before it.
-        values = self.chain.seal_head(self.chain.link(rows, head)) | ({} if whole else {"seal": ""})
+        values = self.chain.seal_head(self.chain.seal_rows(rows, head)) | ({} if whole else {"seal": ""})
         if not connection.execute(sa.update(heads), values).rowcount:
             connection.execute(sa.insert(heads), values)
         connection.execute(sa.insert(entries), rows)

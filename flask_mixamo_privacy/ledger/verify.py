@@ -18,12 +18,12 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Flaw:
+class Discrepancy:
     """One place where the ledger is not what was written."""
 
     position: int  # the entry's, from 1; 0 for a text that no entry names
     kind: str  # "changed", "inserted", "removed", "cut off" or "text"
-    says: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Verified:
     """The result of verifying."""
 
     head: Head  # of the chain as it is there
-    flaws: list[Flaw]
+    flaws: list[Discrepancy]
     missing: list[KeyMissing]  # keys without which not every row could be verified
 
 
@@ -44,10 +44,10 @@ def verify(ledger: Ledger, expect: Head | None = None) -> Verified:
     Raises :class:`HeadAged` for a head before the newest checkpoint, and :class:`LedgerUnavailable`.
     """
     with ledger.read() as connection:
-        walk = _Walk(ledger.chain, ledger.start(connection) if connection is not None else BEGINNING, expect)
-        flaws: list[Flaw] = []
+        walk = _Walk(ledger.chain, ledger.first_head(connection) if connection is not None else BEGINNING, expect)
+        flaws: list[Discrepancy] = []
         if connection is not None:
-            for row in ledger.raw(connection):
+            for row in ledger.iter_rows(connection):
                 flaws += walk.step(row)
             stored = ledger.stored_head(connection)
             flaws += [*walk.at_the_end(stored), *_texts(connection, walk.texts)]
@@ -71,19 +71,19 @@ class _Walk:
         self._befores: tuple[object, ...] = (start.hash,)  # what the next row may be sealed with; empty if unknown
         self._fitted = True  # whether the last row did
 
-    def step(self, row: Row) -> Iterator[Flaw]:
+    def step(self, row: Row) -> Iterator[Discrepancy]:
         """Take the next row, in the order of positions."""
         position, next_one = row["position"], self.head.count + 1
         if type(position) is not int or position < next_one:
             whole = position if isinstance(position, int) else 0
-            yield Flaw(whole, "inserted", f"The entry at position {position!r} was put there.")
+            yield Discrepancy(whole, "inserted", f"The entry at position {position!r} was put there.")
             return
         if position > next_one:
             yield _removed(next_one, position - 1)
             self._befores = ()
         self._fitted = any(self._fits(row, before) for before in self._befores)
         if self._befores and not self._fitted:
-            yield Flaw(position, "changed", f"The entry at position {position} is not what was written.")
+            yield Discrepancy(position, "changed", f"The entry at position {position} is not what was written.")
         self._befores = (row["hash"],) if self._fitted else (row["hash"], *self._rehashed(row))
         self.head = Head(position, row["hash"])
         if self._expect is not None and self._expect.count == position:
@@ -93,7 +93,7 @@ class _Walk:
 
     def _fits(self, row: Row, before: object) -> bool:
         try:
-            return self._chain.holds(row, before)
+            return self._chain.verifies(row, before)
         except KeyMissing as error:
             self.missing[error.key_id] = error
             return True  # as far as one can see
@@ -103,12 +103,12 @@ class _Walk:
         with contextlib.suppress(KeyMissing):
             yield from (self._chain.hash(row, before) for before in self._befores[-1:])
 
-    def at_the_end(self, stored: Row | None) -> Iterator[Flaw]:
+    def at_the_end(self, stored: Row | None) -> Iterator[Discrepancy]:
         """Hold the last entry against where the ledger remembers that it ended."""
         last = self.head
         if stored is None:
             if last != self._start:
-                yield Flaw(last.count, "removed", "The row that says where the ledger ends is gone.")
+                yield Discrepancy(last.count, "removed", "The row that says where the ledger ends is gone.")
             return
         try:
             sealed = self._chain.is_sealed(stored)
@@ -116,47 +116,47 @@ class _Walk:
             self.missing[error.key_id] = error
             return
         if not sealed:
-            yield Flaw(last.count, "changed", "The row that says where the ledger ends is not what was written.")
+            yield Discrepancy(last.count, "changed", "The row that says where the ledger ends is not what was written.")
         elif stored["count"] > last.count:
             says = f"The ledger ended at entry {stored['count']}; the entries after {last.count} were cut off."
-            yield Flaw(last.count + 1, "cut off", says)
+            yield Discrepancy(last.count + 1, "cut off", says)
         elif stored["count"] < last.count:
             says = f"The ledger ended at entry {stored['count']}; what stands after it was put there."
-            yield Flaw(stored["count"] + 1, "inserted", says)
+            yield Discrepancy(stored["count"] + 1, "inserted", says)
         elif stored["hash"] != last.hash and self._fitted:
-            yield Flaw(last.count, "changed", f"Entry {last.count} is not the one with which the ledger ended.")
+            yield Discrepancy(last.count, "changed", f"Entry {last.count} is not the one with which the ledger ended.")
 
-    def against_expectation(self) -> Iterator[Flaw]:
+    def against_expectation(self) -> Iterator[Discrepancy]:
         """Whether the chain runs through the head that was kept elsewhere."""
         expect = self._expect
         if expect is None or self._found == expect.hash:
             return
         if expect.count > self.head.count:
             says = f"The head kept elsewhere counts {expect.count} entries; those after {self.head.count} were cut off."
-            yield Flaw(self.head.count + 1, "cut off", says)
+            yield Discrepancy(self.head.count + 1, "cut off", says)
         elif self._found is not None:
             says = (
                 f"Entry {expect.count} is not the one that the head kept elsewhere names: the ledger was cut off before it."
             )
-            yield Flaw(expect.count, "cut off", says)
+            yield Discrepancy(expect.count, "cut off", says)
 
 
-def _removed(first: int, last: int) -> Flaw:
+def _removed(first: int, last: int) -> Discrepancy:
     says = f"The entry at position {first} is gone." if first == last else f"The entries from {first} to {last} are gone."
-    return Flaw(first, "removed", says)
+    return Discrepancy(first, "removed", says)
 
 
-def _texts(connection: sa.Connection, named: dict[str, int]) -> Iterator[Flaw]:
+def _texts(connection: sa.Connection, named: dict[str, int]) -> Iterator[Discrepancy]:
     """Whether the words that entries name are there, whole, and no others."""
     left = dict(named)
     for digest, source, locale, body in connection.exec_driver_sql("SELECT digest, source, locale, body FROM texts"):
         position = left.pop(digest, None)
         if not _is_digest_of(digest, source, locale, body):
-            yield Flaw(position or 0, "text", f"The words with the digest {digest!r} are not those that were shown.")
+            yield Discrepancy(position or 0, "text", f"The words with the digest {digest!r} are not those that were shown.")
         elif position is None:
-            yield Flaw(0, "text", f"No entry names the words with the digest {digest!r}.")
+            yield Discrepancy(0, "text", f"No entry names the words with the digest {digest!r}.")
     for digest, position in left.items():
-        yield Flaw(position, "text", f"The words that entry {position} names, with the digest {digest!r}, are gone.")
+        yield Discrepancy(position, "text", f"The words that entry {position} names, with the digest {digest!r}, are gone.")
 
 
 def _is_digest_of(digest: object, source: Any, locale: Any, body: Any) -> bool:

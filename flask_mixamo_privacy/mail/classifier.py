@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from email.message import Message
 
 from ..storage.keys import email_of
-from .message import addresses, header, headers, own_words, parted, sender, texts
-from .phrases import at_an_end, has_word, is_word, stripped, wish_of
+from .message import addresses, header, headers, reply_text, sender, split_quoted, texts
+from .phrases import is_unsubscribe, mentions_unsubscribe, requested_right, starts_or_ends_with_unsubscribe, stripped
 from .provenance import COUNTS, Report, is_automatic, is_bounce, is_of_apple_mail, report_of, verdict, wants_no_answer
-from .unsubscribe import Bearer
+from .unsubscribe import UnsubscribeToken
 
 # What becomes of a message: one of three things, with the reason.
 
 
 @dataclass(frozen=True)
-class Act:
+class OptOut:
     """Take somebody off a list, by token or, where none came, by address."""
 
     reason: str
-    bearer: Bearer | None = None
+    bearer: UnsubscribeToken | None = None
     address: str = ""
     source: str = "mail"
     wish: str = ""  # the kind of a request that is opened as well
@@ -30,7 +30,7 @@ class Act:
 
 
 @dataclass(frozen=True)
-class Ask:
+class NeedsReview:
     """A person decides, as with a request: its kind, and whether the sender gets the one answer that there is."""
 
     reason: str
@@ -51,7 +51,7 @@ class Ignore:
     action = "ignore"
 
 
-Verdict = Act | Ask | Ignore
+Verdict = OptOut | NeedsReview | Ignore
 
 
 _RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To")
@@ -60,19 +60,19 @@ _our_link = re.compile(r"/unsubscribe/([a-z2-7]{45})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Place:
+class InboxConfig:
     """Where mail comes in: our addresses, how a token is read, and the receiving server's name in its results."""
 
     unsubscribe: str = ""
     contact: str = ""
-    read_token: Callable[[str], Bearer | None] = lambda token: None
+    read_token: Callable[[str], UnsubscribeToken | None] = lambda token: None
     server: str | None = None
 
     def is_own_host(self, host: str) -> bool:
         return host in {address.rpartition("@")[2].lower() for address in (self.unsubscribe, self.contact) if address}
 
 
-NOWHERE = Place()
+NO_INBOX = InboxConfig()
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _Mail:
     is_reply: bool
     is_forward: bool
     quotes_word: bool  # it answers a mail whose own subject had the word
-    bearer: Bearer | None
+    bearer: UnsubscribeToken | None
     authenticated: bool | None
     wish: str
     is_to_unsubscribe: bool
@@ -95,11 +95,11 @@ class _Mail:
     @property
     def mentions(self) -> bool:
         """Whether somebody else than ourselves says the word in it."""
-        said = (parted(text)[0] if self.quotes_us else text for text in (self.body, self.beside))
-        return has_word(self.subject) or any(map(has_word, said))
+        said = (split_quoted(text)[0] if self.quotes_us else text for text in (self.body, self.beside))
+        return mentions_unsubscribe(self.subject) or any(map(mentions_unsubscribe, said))
 
 
-def classify(message: Message, place: Place = NOWHERE) -> Verdict:
+def classify(message: Message, place: InboxConfig = NO_INBOX) -> Verdict:
     """Decide on a message; changes nothing, and never raises."""
     report = report_of(message)
     if report is not None:
@@ -108,7 +108,7 @@ def classify(message: Message, place: Place = NOWHERE) -> Verdict:
         return Ignore("a bounce, or mail with an empty return path")
     bearer = _bearer_in(addresses(message, *_RECIPIENTS), place)
     if bearer is not None:
-        return Act("a signed address", bearer, source="mail address")
+        return OptOut("a signed address", bearer, source="mail address")
     if is_of_apple_mail(message):
         return _of_apple(_looked_at(message, place))
     if why := is_automatic(message):
@@ -116,54 +116,56 @@ def classify(message: Message, place: Place = NOWHERE) -> Verdict:
     return _of_person(_looked_at(message, place), wants_no_answer(message))
 
 
-def _of_report(report: Report, place: Place) -> Verdict:
+def _of_report(report: Report, place: InboxConfig) -> Verdict:
     if report.kind not in COUNTS:
         return Ignore(f"a feedback report of the type {report.kind[:40] or 'none'}, which is no opt-out")
     bearer = next(filter(None, map(place.read_token, report.candidates)), None)
     if bearer is not None or report.recipient:
-        return Act(f"a feedback report of the type {report.kind}", bearer, report.recipient, source="feedback report")
-    return Ask("a feedback report that does not say whose it is")
+        return OptOut(f"a feedback report of the type {report.kind}", bearer, report.recipient, source="feedback report")
+    return NeedsReview("a feedback report that does not say whose it is")
 
 
 def _of_apple(mail: _Mail) -> Verdict:
     """Its sender is believed unless the receiving server says otherwise: nobody else marks mail like this."""
     if not mail.mentions:
-        return Ask("a mail program's own opt-out without the word", address=mail.sender)
+        return NeedsReview("a mail program's own opt-out without the word", address=mail.sender)
     if mail.bearer is not None or (mail.sender and mail.authenticated is not False):
-        return Act("a mail program's own opt-out", mail.bearer, mail.sender, source="mail program")
-    return Ask("a mail program's own opt-out from a sender who is not authenticated", address=mail.sender)
+        return OptOut("a mail program's own opt-out", mail.bearer, mail.sender, source="mail program")
+    return NeedsReview("a mail program's own opt-out from a sender who is not authenticated", address=mail.sender)
 
 
 def _of_person(mail: _Mail, is_quiet: bool) -> Verdict:
     why = "" if mail.is_forward else _certainty(mail)
     if why and (mail.bearer is not None or (mail.authenticated and mail.sender)):
-        return Act(why, mail.bearer, mail.sender, wish=mail.wish)
+        return OptOut(why, mail.bearer, mail.sender, wish=mail.wish)
     if mail.wish:
         may_answer = bool(mail.sender) and mail.authenticated is not False and not is_quiet
-        return Ask(f"asks for a request of the kind {mail.wish}", mail.wish, may_answer, mail.sender)
+        return NeedsReview(f"asks for a request of the kind {mail.wish}", mail.wish, may_answer, mail.sender)
     if why:
-        return Ask(f"{why}, from a sender who is not authenticated", address=mail.sender)
+        return NeedsReview(f"{why}, from a sender who is not authenticated", address=mail.sender)
     if mail.mentions:
-        return Ask("the word is in it, and what it means is for a person to say", address=mail.sender)
+        return NeedsReview("the word is in it, and what it means is for a person to say", address=mail.sender)
     if mail.is_to_unsubscribe:
-        return Ask("written to the address for it, without the word", address=mail.sender)
-    if has_word(mail.body) or has_word(mail.beside):
+        return NeedsReview("written to the address for it, without the word", address=mail.sender)
+    if mentions_unsubscribe(mail.body) or mentions_unsubscribe(mail.beside):
         return Ignore("the word is ours alone, of the footer that it quotes", is_for_want_of_words=True)
     return Ignore("says nothing of unsubscribing, and asks for nothing", is_for_want_of_words=True)
 
 
 def _certainty(mail: _Mail) -> str:
     """Why it is certain what a mail means, or nothing."""
-    if is_word(mail.subject):
+    if is_unsubscribe(mail.subject):
         return "the subject is the word"
-    if mail.is_reply and not mail.quotes_word and at_an_end(mail.subject):
+    if mail.is_reply and not mail.quotes_word and starts_or_ends_with_unsubscribe(mail.subject):
         return "a reply that adds the word to the subject"
-    if (not mail.subject or (mail.is_reply and not has_word(mail.subject))) and is_word(own_words(mail.body)):
+    if (not mail.subject or (mail.is_reply and not mentions_unsubscribe(mail.subject))) and is_unsubscribe(
+        reply_text(mail.body)
+    ):
         return "the text is the word"
     return ""
 
 
-def _looked_at(message: Message, place: Place) -> _Mail:
+def _looked_at(message: Message, place: InboxConfig) -> _Mail:
     subject, is_reply, is_forward = stripped(header(message, "Subject"))
     answered = [*headers(message, "In-Reply-To"), *headers(message, "References")]
     found = [match for value in answered for match in _ours.finditer(value)]
@@ -179,22 +181,22 @@ def _looked_at(message: Message, place: Place) -> _Mail:
         quotes_word=any(match[2] for match in found),
         bearer=bearer,
         authenticated=verdict(message, place.server),
-        wish=wish_of(subject, own_words(body)) if place.contact.lower() in written_to else "",
+        wish=requested_right(subject, reply_text(body)) if place.contact.lower() in written_to else "",
         is_to_unsubscribe=place.unsubscribe.lower() in written_to and place.unsubscribe.lower() != place.contact.lower(),
-        quotes_us=bearer is not None or any(_has_our_link(parted(said)[1], place) for said in (body, beside)),
+        quotes_us=bearer is not None or any(_has_our_link(split_quoted(said)[1], place) for said in (body, beside)),
     )
 
 
-def _has_our_link(quoted: str, place: Place) -> bool:
+def _has_our_link(quoted: str, place: InboxConfig) -> bool:
     return any(place.read_token(match[1]) for match in _our_link.finditer(quoted))
 
 
-def _answers_us(answered: list[str], place: Place) -> bool:
+def _answers_us(answered: list[str], place: InboxConfig) -> bool:
     hosts = re.findall(r"@([\w.-]+)", " ".join(answered))
     return any(place.is_own_host(host.lower()) for host in hosts)
 
 
-def _bearer_in(recipients: list[str], place: Place) -> Bearer | None:
+def _bearer_in(recipients: list[str], place: InboxConfig) -> UnsubscribeToken | None:
     for address in recipients:
         token = address.rpartition("@")[0].rpartition("+")[2]
         if found := place.read_token(token):

@@ -14,16 +14,16 @@ import sqlalchemy as sa
 
 from ..errors import PrivacyError, RightsUnavailable
 from ..policy.parts import Period
-from ..rights.requests import LONGEST_MESSAGE, NEVER, Desk
+from ..rights.requests import LONGEST_MESSAGE, NEVER, RequestService
 from ..storage.clock import DAY, later, now, timestamp
 from ..storage.database import Database
 from ..storage.files import make_private_folder, replace_private
 from ..tracking.scrub import printable
-from .classifier import Act, Ask, Ignore, Place, Verdict, classify
-from .message import Read, header, own_words, read, texts
-from .phrases import has_word
+from .classifier import Ignore, InboxConfig, NeedsReview, OptOut, Verdict, classify
+from .message import ParsedMessage, header, read, reply_text, texts
+from .phrases import mentions_unsubscribe
 from .preference_store import EVERYTHING
-from .preferences import Marketing
+from .preferences import MarketingPreferences
 
 # Which messages were seen to already, each by a hash of its Message-ID.
 
@@ -39,7 +39,7 @@ _seen = sa.Table(
 )
 
 
-class Seen:
+class ProcessedMessages:
     """Raises :class:`RightsUnavailable` when the database is away."""
 
     def __init__(self, url: str) -> None:
@@ -68,7 +68,7 @@ class Seen:
 _END = ".eml"
 
 
-class Aside:
+class Quarantine:
     """A folder for the site's own user alone. Building it touches no disk."""
 
     def __init__(self, folder: str, kept: Period) -> None:
@@ -97,7 +97,7 @@ STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Found:
+class InboxMessage:
     """One message, and where it lies; the number tells those of one mbox apart."""
 
     path: str
@@ -105,40 +105,40 @@ class Found:
     number: int = 0
 
 
-def messages(path: str, stdin: BinaryIO) -> Iterator[Found]:
+def messages(path: str, stdin: BinaryIO) -> Iterator[InboxMessage]:
     """The messages at a path, one at a time; raises :class:`OSError` for one that cannot be read."""
     if path == STDIN:
         if raw := stdin.read():
-            yield Found(path, _without_envelope(raw))
+            yield InboxMessage(path, _without_envelope(raw))
     elif Path(path).is_dir():
         yield from _of_folder(Path(path))
     else:
         yield from _of_file(Path(path))
 
 
-def _of_folder(folder: Path) -> Iterator[Found]:
+def _of_folder(folder: Path) -> Iterator[InboxMessage]:
     """A Maildir's ``new`` and ``cur``, else every file of the folder."""
     parts = [folder / name for name in ("new", "cur") if (folder / name).is_dir()] or [folder]
     for path in sorted(path for part in parts for path in part.iterdir() if path.is_file() and path.name[0] != "."):
         if parts == [folder]:
             yield from _of_file(path)
         else:
-            yield Found(str(path), path.read_bytes())
+            yield InboxMessage(str(path), path.read_bytes())
 
 
-def _of_file(path: Path) -> Iterator[Found]:
+def _of_file(path: Path) -> Iterator[InboxMessage]:
     """An mbox, or one message; a file that is empty is an mbox without any."""
     with path.open("rb") as file:
         begins = file.read(5)
     if not begins:
         return
     if begins != b"From ":
-        yield Found(str(path), path.read_bytes())
+        yield InboxMessage(str(path), path.read_bytes())
         return
     box = mailbox.mbox(path, create=False)
     try:
         for number, key in enumerate(box.keys(), start=1):
-            yield Found(str(path), box.get_bytes(key), number)
+            yield InboxMessage(str(path), box.get_bytes(key), number)
     finally:
         box.close()
 
@@ -154,7 +154,7 @@ _REMEMBERED = 400  # days
 
 
 @dataclass(frozen=True)
-class Done:
+class InboxResult:
     """What became of one message."""
 
     path: str
@@ -174,23 +174,31 @@ class Done:
 class Inbox:
     """Reads messages for one site. What it cannot read it keeps a copy of, and it answers nothing that is automatic."""
 
-    def __init__(self, place: Place, marketing: Marketing, desk: Desk, url: str, aside: Aside, language: str) -> None:
+    def __init__(
+        self,
+        place: InboxConfig,
+        marketing: MarketingPreferences,
+        desk: RequestService,
+        url: str,
+        aside: Quarantine,
+        language: str,
+    ) -> None:
         self._place = place
         self._marketing = marketing
         self._desk = desk
-        self._seen = Seen(url)
+        self._seen = ProcessedMessages(url)
         self._aside = aside
         self._language = language
 
-    def decide(self, found: Found) -> Done:
+    def decide(self, found: InboxMessage) -> InboxResult:
         """What would become of a message; does nothing."""
         try:
-            verdict, fault = judge(read(found.raw), self._place)
+            verdict, fault = classify_parsed(read(found.raw), self._place)
         except Exception as error:
             verdict, fault = _defeat(error), ""
         return _done(found, verdict.action, _because(verdict, fault))
 
-    def take(self, found: Found, base: str) -> Done:
+    def take(self, found: InboxMessage, base: str) -> InboxResult:
         """Do what a message asks for, unless it was done already.
 
         Raises :class:`RightsUnavailable` and :class:`LedgerUnavailable` where it could not be done; then it is done by
@@ -203,11 +211,11 @@ class Inbox:
         except Exception as error:
             return self._set_aside(found, _defeat(error), base)
 
-    def _take(self, found: Found, message: Read, base: str) -> Done:
+    def _take(self, found: InboxMessage, message: ParsedMessage, base: str) -> InboxResult:
         name = _name(found, message)
         if (before := self._seen.find(name)) is not None:
             return _seen_before(found, before)
-        verdict, fault = judge(message, self._place)
+        verdict, fault = classify_parsed(message, self._place)
         done = _done(found, verdict.action, _because(verdict, fault))
         if fault:
             done = replace(done, kept=self._aside.keep(found.raw, name[:32]))
@@ -215,14 +223,14 @@ class Inbox:
         self._seen.note(name, timestamp(), done.action, done.reason)
         return done
 
-    def _set_aside(self, found: Found, verdict: Ask, base: str) -> Done:
+    def _set_aside(self, found: InboxMessage, verdict: NeedsReview, base: str) -> InboxResult:
         """Let a person read what no rule could, looking at none of it."""
         name = hashlib.sha256(found.raw).hexdigest()
         if (before := self._seen.find(name)) is not None:
             return _seen_before(found, before)
         kept = self._aside.keep(found.raw, name[:32])
         done = replace(_done(found, verdict.action, verdict.reason), kept=kept)
-        done = replace(done, request=self._open(verdict.wish, "", Read(EmailMessage()), base, False))
+        done = replace(done, request=self._open(verdict.wish, "", ParsedMessage(EmailMessage()), base, False))
         self._seen.note(name, timestamp(), done.action, done.reason)
         return done
 
@@ -231,18 +239,18 @@ class Inbox:
         self._seen.forget_before(later(days=-_REMEMBERED))
         return self._aside.prune()
 
-    def _do(self, verdict: Verdict, message: Read, base: str) -> int:
-        if isinstance(verdict, Act):
+    def _do(self, verdict: Verdict, message: ParsedMessage, base: str) -> int:
+        if isinstance(verdict, OptOut):
             if verdict.bearer is not None:
                 self._marketing.opt_out_by(verdict.bearer, verdict.source)
             else:
                 self._marketing.opt_out(verdict.address, EVERYTHING, verdict.source)
             return self._open(verdict.wish, verdict.address, message, base, True) if verdict.wish and verdict.address else 0
-        if isinstance(verdict, Ask):
+        if isinstance(verdict, NeedsReview):
             return self._open(verdict.wish, verdict.address, message, base, verdict.answer)
         return 0
 
-    def _open(self, kind: str, address: str, message: Read, base: str, may_answer: bool) -> int:
+    def _open(self, kind: str, address: str, message: ParsedMessage, base: str, may_answer: bool) -> int:
         """Open a request. The link to confirm it is the one answer that there is.
 
         Where none goes out, whoever answers has to say how they know the person, but for an end of marketing mail.
@@ -256,37 +264,37 @@ class Inbox:
         )
 
 
-def judge(message: Read, place: Place) -> tuple[Verdict, str]:
+def classify_parsed(message: ParsedMessage, place: InboxConfig) -> tuple[Verdict, str]:
     """The verdict on a message, and what was wrong with it; what could not be read is for a person to look at."""
     verdict = classify(message.message, place)
     if message.is_cut and isinstance(verdict, Ignore) and verdict.is_for_want_of_words:
-        verdict = Ask("the rest of it could not be read")
+        verdict = NeedsReview("the rest of it could not be read")
     return verdict, message.fault
 
 
-def _written(message: Read) -> str:
+def _written(message: ParsedMessage) -> str:
     """What somebody wrote; of the HTML beside it, where that alone has the word."""
-    said, beside = map(own_words, texts(message.message))
-    return f"{said}\n\n{beside}" if has_word(beside) and not has_word(said) else said
+    said, beside = map(reply_text, texts(message.message))
+    return f"{said}\n\n{beside}" if mentions_unsubscribe(beside) and not mentions_unsubscribe(said) else said
 
 
 def _because(verdict: Verdict, fault: str) -> str:
     return f"{verdict.reason}. {fault}" if fault else verdict.reason
 
 
-def _defeat(error: Exception) -> Ask:
-    return Ask(f"it could not be dealt with ({type(error).__name__}), and is for a person to read")
+def _defeat(error: Exception) -> NeedsReview:
+    return NeedsReview(f"it could not be dealt with ({type(error).__name__}), and is for a person to read")
 
 
-def _done(found: Found, action: str, reason: str) -> Done:
+def _done(found: InboxMessage, action: str, reason: str) -> InboxResult:
     """As it can be shown on a terminal and stored: a file's name and what a message says may hold anything."""
-    return Done(printable(found.path), action, printable(reason), found.number)
+    return InboxResult(printable(found.path), action, printable(reason), found.number)
 
 
-def _seen_before(found: Found, before: tuple[str, str]) -> Done:
+def _seen_before(found: InboxMessage, before: tuple[str, str]) -> InboxResult:
     return _done(found, before[0], f"{before[1]} (seen to before)")
 
 
-def _name(found: Found, message: Read) -> str:
+def _name(found: InboxMessage, message: ParsedMessage) -> str:
     given = header(message.message, "Message-ID").strip()
     return hashlib.sha256(given.encode() if given else found.raw).hexdigest()

@@ -88,7 +88,7 @@ _heads = BytesHeaderParser(policy=default)
 
 
 @dataclass(frozen=True)
-class Read:
+class ParsedMessage:
     """A message, and what kept it from being read whole; empty where nothing did."""
 
     message: EmailMessage
@@ -96,7 +96,7 @@ class Read:
     is_cut: bool = False  # whether there is more of it than was read
 
 
-def read(raw: bytes) -> Read:
+def read(raw: bytes) -> ParsedMessage:
     """The message in these bytes; whatever they are, there is one."""
     if len(raw) > LARGEST:
         return _heads_of(raw, f"It has {len(raw) // (1024 * 1024)} MB, of which the headers were read.")
@@ -106,15 +106,15 @@ def read(raw: bytes) -> Read:
         message = message_from_bytes(raw, policy=default)
     except Exception:  # RecursionError among others: the parser's own faults are many
         return _heads_of(raw, "Its parts could not be read; its headers were.")
-    return Read(message, " ".join(filter(None, (_broken(message), _garbled(message, raw)))))
+    return ParsedMessage(message, " ".join(filter(None, (_broken(message), _garbled(message, raw)))))
 
 
-def _heads_of(raw: bytes, fault: str) -> Read:
+def _heads_of(raw: bytes, fault: str) -> ParsedMessage:
     try:
         end = re.search(rb"\r?\n\r?\n", raw[:LARGEST])
-        return Read(_heads.parsebytes(raw[: min(end.start() if end else LARGEST, _LARGEST_HEAD)]), fault, True)
+        return ParsedMessage(_heads.parsebytes(raw[: min(end.start() if end else LARGEST, _LARGEST_HEAD)]), fault, True)
     except Exception:
-        return Read(EmailMessage(policy=default), "Nothing of it could be read.", True)
+        return ParsedMessage(EmailMessage(policy=default), "Nothing of it could be read.", True)
 
 
 def _broken(message: EmailMessage) -> str:
@@ -149,7 +149,7 @@ def headers(message: Message, name: str) -> list[str]:
 def undecoded(message: Message, name: str) -> list[str]:
     """Every header of this name, its encoded words as they stand: what they spell is text, and never punctuation."""
     found = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
-    return [legible(value[:_LONGEST_HEADER]) for value in found]
+    return [printable_header(value[:_LONGEST_HEADER]) for value in found]
 
 
 def header(message: Message, name: str) -> str:
@@ -158,7 +158,7 @@ def header(message: Message, name: str) -> str:
 
 
 def _decoded(value: str) -> str:
-    value = legible(value)
+    value = printable_header(value)
     if "=?" not in value:
         return value
     try:
@@ -186,7 +186,7 @@ def _is_known(charset: str) -> bool:
         return False
 
 
-def legible(value: str) -> str:
+def printable_header(value: str) -> str:
     """A value on one line, its bytes read as UTF-8, and nothing in it that cannot be written down again."""
     value = re.sub(r"[\r\n]+[ \t]*", " ", value)
     # Bytes that no charset was named for are UTF-8 today (RFC 6532), and anything else is not worth an error.
@@ -270,14 +270,14 @@ def _content(part: Message) -> str:
     return _without_surrogates(said)
 
 
-def parted(said: str) -> tuple[str, str]:
+def split_quoted(said: str) -> tuple[str, str]:
     """A text's lines without those that are marked as quoted, and those."""
     lines = said.splitlines()
     quoted = [line for line in lines if line.lstrip().startswith(">")]
     return "\n".join(line for line in lines if not line.lstrip().startswith(">")), "\n".join(quoted)
 
 
-def own_words(said: str) -> str:
+def reply_text(said: str) -> str:
     """What somebody wrote, without what is quoted and without the signature."""
     own: list[str] = []
     lines = said.splitlines()

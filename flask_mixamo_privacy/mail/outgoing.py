@@ -21,13 +21,14 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 from ..config import Settings
 from ..errors import MailError
 from ..ledger.ledger import Ledger
-from ..rights.letters import Letter
+from ..rights.letters import Email
 from ..storage.clock import now
-from ..storage.keys import Keys, email_of
+from ..storage.keys import KeyRing, email_of
 from .message import addresses
-from .phrases import at_an_end
+from .permission import MailPermission, checked
+from .phrases import starts_or_ends_with_unsubscribe
 from .preference_store import EVERYTHING
-from .preferences import Decision, IsMinor, Marketing, checked
+from .preferences import IsMinor, MarketingPreferences
 from .unsubscribe import UnsubscribeLinks
 
 # What a mail is, written on it from when it is made until it leaves.
@@ -36,7 +37,7 @@ NAME = "Privacy-Class"
 
 
 @dataclass(frozen=True)
-class Label:
+class MailClass:
     """A mail's class, what it refers to, and the list it is of."""
 
     mail_class: str | None
@@ -50,25 +51,25 @@ def headers_of(mail_class: str, reference: object, list_name: str | None) -> dic
     return {NAME: urlencode({name: value for name, value in said.items() if value is not None})}
 
 
-def label_of(message: Message) -> Label:
+def mail_class_of(message: Message) -> MailClass:
     """What a mail says that it is, which may be nothing."""
-    return read_label(str(message[NAME] or ""))
+    return read_mail_class(str(message[NAME] or ""))
 
 
-def read_label(text: str) -> Label:
+def read_mail_class(text: str) -> MailClass:
     said = {name: values[0] for name, values in parse_qs("".join(text.split())).items()}
-    return Label(said.get("class"), said.get("reference"), said.get("list"))
+    return MailClass(said.get("class"), said.get("reference"), said.get("list"))
 
 
 # The mail room of one site: what may leave, with which headers, and how often something was held back.
 
 
-class Room:
+class MailGate:
     """Building it touches no disk."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, keys: Keys, is_minor: IsMinor) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, keys: KeyRing, is_minor: IsMinor) -> None:
         policy = settings.policy
-        self.marketing = Marketing(settings.rights_url, ledger, keys, policy, is_minor)
+        self.marketing = MarketingPreferences(settings.rights_url, ledger, keys, policy, is_minor)
         self.held_back: Counter[str] = Counter()  # in this process, by reason
         self.unsubscribe = policy.marketing.unsubscribe if policy.marketing else ""
         self.contact = policy.contact.email if policy.contact else ""
@@ -76,35 +77,37 @@ class Room:
         self._name = policy.site
         self.links = UnsubscribeLinks(self.marketing.tokens, settings.url_prefix, self.unsubscribe)
 
-    def may_mail(self, address: str, mail_class: object, reference: object = None, list_name: str | None = None) -> Decision:
+    def may_mail(
+        self, address: str, mail_class: object, reference: object = None, list_name: str | None = None
+    ) -> MailPermission:
         """Decide at this moment; raises :class:`MailClassError` for a mail that does not say what it is."""
         if checked(mail_class, reference) == "marketing":
             return self._counted(self.marketing.may_mail(address, list_name))
-        return self._counted(Decision(bool(email_of(address)), str(mail_class) if email_of(address) else "no-address"))
+        return self._counted(MailPermission(bool(email_of(address)), str(mail_class) if email_of(address) else "no-address"))
 
     def message_id(self, address: str, list_name: str, subject: str) -> str:
         """A Message-ID by which the reply to a mail tells whose it is.
 
         Its last part is kept from replies that add nothing: a subject of ours that has the word itself.
         """
-        own = ".word" if at_an_end(subject) else ""
+        own = ".word" if starts_or_ends_with_unsubscribe(subject) else ""
         token = self.marketing.tokens.make(address, list_name)
         return f"<{token}.{secrets.token_hex(8)}{own}@{self.sender.rpartition('@')[2]}>"
 
-    def dressing(self, address: str, label: Label, subject: str, base: str) -> dict[str, str]:
+    def marketing_headers(self, address: str, label: MailClass, subject: str, base: str) -> dict[str, str]:
         """The headers by which a mail that is about to leave can be stopped; none for what is no marketing."""
         if label.mail_class != "marketing":
             return {}
         list_name = label.list or EVERYTHING
         return self.links.headers(address, list_name, base) | {"Message-ID": self.message_id(address, list_name, subject)}
 
-    def stationery(self) -> dict[str, str]:
+    def default_headers(self) -> dict[str, str]:
         """The headers that every mail of ours has."""
         sender = str(Address(self._name, addr_spec=self.sender)) if self.sender else ""
         made = make_msgid(domain=self.sender.rpartition("@")[2] or None)
         return {"From": sender, "Date": format_datetime(now()), "Message-ID": made}
 
-    def _counted(self, decision: Decision) -> Decision:
+    def _counted(self, decision: MailPermission) -> MailPermission:
         if not decision:
             self.held_back[decision.reason] += 1
         return decision
@@ -136,14 +139,14 @@ class CallableServer:
         return {}
 
 
-class Guarded:
+class FilteringSMTP:
     """A connection to a mail server that lets nothing leave which may not; else it is the connection itself.
 
     Both ways to send raise :class:`MailClassError` for a mail that does not say what it is, by
     ``privacy.mail_class(…)``; then it went to nobody.
     """
 
-    def __init__(self, server: Server, room: Room, base: str) -> None:
+    def __init__(self, server: Server, room: MailGate, base: str) -> None:
         self._server = server
         self._room = room
         self._base = base
@@ -151,7 +154,7 @@ class Guarded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
 
-    def __enter__(self) -> Guarded:
+    def __enter__(self) -> FilteringSMTP:
         self._server.__enter__()  # type: ignore[attr-defined]
         return self
 
@@ -162,7 +165,7 @@ class Guarded:
         self, message: Message, from_addr: str | None = None, to_addrs: Any = None, *rest: Any, **options: Any
     ) -> HeldBack:
         """As of ``smtplib.SMTP``: gives those who did not get it, with 550 and the reason where it was held back."""
-        label = label_of(message)
+        label = mail_class_of(message)
         recipients = _listed(to_addrs) or addresses(message, "To", "Cc", "Bcc")
         good, held_back = self._sorted(recipients, label)
         for batch in [[one] for one in good] if label.mail_class == "marketing" else filter(None, [good]):
@@ -175,7 +178,7 @@ class Guarded:
         read = message_from_bytes(msg, policy=SMTP) if isinstance(msg, bytes) else message_from_string(msg, policy=SMTP)
         return self.send_message(read, from_addr, to_addrs, *rest, **options)
 
-    def _sorted(self, recipients: Iterable[str], label: Label) -> tuple[list[str], HeldBack]:
+    def _sorted(self, recipients: Iterable[str], label: MailClass) -> tuple[list[str], HeldBack]:
         good, held_back = [], {}
         for address in recipients:
             decision = self._room.may_mail(address, label.mail_class, label.reference, label.list)
@@ -186,11 +189,11 @@ class Guarded:
                 logger.info("A mail was held back: %s", decision.says)
         return good, held_back
 
-    def _ready(self, message: Message, address: str, label: Label) -> Message:
+    def _ready(self, message: Message, address: str, label: MailClass) -> Message:
         """A copy without the label; a marketing mail's is made for one person."""
         leaving = copy.deepcopy(message)
         del leaving[NAME]
-        for name, value in self._room.dressing(address, label, str(message["Subject"] or ""), self._base).items():
+        for name, value in self._room.marketing_headers(address, label, str(message["Subject"] or ""), self._base).items():
             del leaving[name]
             leaving[name] = value
         return leaving
@@ -207,7 +210,7 @@ _PATIENCE = 20  # seconds for a mail server to answer
 Send = Callable[[EmailMessage], object]
 
 
-class Mailer:
+class MailTransport:
     """Hands mails to ``PRIVACY_SEND``, else to the server of ``PRIVACY_SMTP_URL``."""
 
     def __init__(self, send: Send | None, smtp_url: str | None, name: str, sender: str | None) -> None:
@@ -216,15 +219,15 @@ class Mailer:
         self._sender = sender
 
     @property
-    def way_out(self) -> Send:
+    def transport(self) -> Send:
         """The callable that sends mails. Raises :class:`MailError` if none is set."""
         if self._send is None:
             raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
         return self._send
 
-    def send(self, letter: Letter) -> None:
+    def send(self, letter: Email) -> None:
         """Send a letter as plain text. Raises :class:`MailError` for whatever goes wrong."""
-        send = self.way_out
+        send = self.transport
         if self._sender is None:
             raise MailError("No mail goes out: declare a [contact] with an email in privacy.toml, as its sender.")
         try:
@@ -232,7 +235,7 @@ class Mailer:
         except Exception as error:  # a callable of the site's, or the network
             raise MailError(f"The mail could not be sent: {_without_names(error, letter.to)}") from error
 
-    def _message(self, letter: Letter) -> EmailMessage:
+    def _message(self, letter: Email) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = Address(self._name, addr_spec=self._sender)
         message["To"] = Address(addr_spec=letter.to)

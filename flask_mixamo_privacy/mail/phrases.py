@@ -119,18 +119,18 @@ def _anywhere() -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{spaced})(?!\w)|{joined}")
 
 
-def is_word(text: str) -> bool:
+def is_unsubscribe(text: str) -> bool:
     """Whether a text is the word and nothing else."""
     return plain(text).strip(_AROUND) in _alone()
 
 
-def has_word(text: str) -> bool:
+def mentions_unsubscribe(text: str) -> bool:
     """Whether a text mentions it anywhere."""
     said = plain(text)
     return bool(_anywhere().search(said) or _mentions.search(said)) or said.strip(_AROUND) in _alone()
 
 
-def at_an_end(text: str) -> bool:
+def starts_or_ends_with_unsubscribe(text: str) -> bool:
     """Whether a text begins or ends with the word, and asks nothing."""
     said = plain(text).strip(_AROUND)
     if any(mark in said for mark in "?？؟"):
@@ -194,7 +194,7 @@ _KINDS = {
 _patterns = {kind: re.compile(rf"(?<!\w)(?:{words})(?!\w)") for kind, words in _KINDS.items()}
 
 
-def wish_of(subject: str, body: str) -> str:
+def requested_right(subject: str, body: str) -> str:
     """What is asked for, as the kind of a request; nothing where nothing is."""
     said = plain(f"{subject} . {body}")
     return next((kind for kind, pattern in _patterns.items() if pattern.search(said)), "")

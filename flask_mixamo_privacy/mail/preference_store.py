@@ -49,7 +49,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Choice:
+class Preference:
     """What somebody said last of one list."""
 
     list: str
@@ -70,7 +70,7 @@ class Choice:
         return {name: value for name, value in said.items() if value}
 
 
-class Choices:
+class PreferenceStore:
     """One row a person and list. Every row names its key, and what is found is written anew under the newest.
 
     The marks under the older keys are kept beside it, for the tokens in old mails name no other.
@@ -94,7 +94,7 @@ class Choices:
         """Whether somebody opted out of just this list, and it stands."""
         return any(row["out_at"] for row in self._rows(marks) if row["list"] == list_name)
 
-    def take_back(self, marks: Mapping[str, str], list_name: str) -> bool:
+    def undo(self, marks: Mapping[str, str], list_name: str) -> bool:
         """Undo an opt-out; gives whether there was one."""
         mine = _choices.c.mark.in_(marks.values()) & (_choices.c.list == list_name) & (_choices.c.out_at != "")
         with self._database.write() as connection:
@@ -110,7 +110,7 @@ class Choices:
         """Whether somebody had opted in to anything by a moment."""
         return any(row["in_at"] and row["in_at"] <= at for row in self._rows(marks))
 
-    def of(self, marks: Mapping[str, str]) -> list[Choice]:
+    def of(self, marks: Mapping[str, str]) -> list[Preference]:
         """All that somebody said, a list each.
 
         Raises :class:`KeyMissing` where any row names a key that is gone: it may be this person's.
@@ -125,7 +125,7 @@ class Choices:
             rows = self._rows(marks)
         return [_choice(row) for row in rows]
 
-    def known_as(self, marks: Mapping[str, str]) -> dict[str, str]:
+    def current_hashes(self, marks: Mapping[str, str]) -> dict[str, str]:
         """Marks, and last the one under which these people's rows were written anew since then.
 
         A writing transaction, so that it fails whenever an opt-out would.
@@ -144,8 +144,8 @@ class Choices:
         key, mark = list(marks.items())[-1]
         with self._database.write() as connection:
             said = values | {turn: _next_turn(connection, marks.values()), "key": key}
-            here = (_choices.c.mark == mark) & (_choices.c.list == list_name)
-            if not connection.execute(sa.update(_choices).where(here).values(said)).rowcount:
+            row_matches = (_choices.c.mark == mark) & (_choices.c.list == list_name)
+            if not connection.execute(sa.update(_choices).where(row_matches).values(said)).rowcount:
                 connection.execute(sa.insert(_choices).values(mark=mark, list=list_name, **said))
             self._keep_older(connection, marks)
 
@@ -194,9 +194,9 @@ def _next_turn(connection: sa.Connection, marks: Collection[str]) -> int:
     return max((turn for row in _theirs(connection, marks) for turn in (row["in_turn"], row["out_turn"])), default=0) + 1
 
 
-def _choice(row: Row) -> Choice:
+def _choice(row: Row) -> Preference:
     said = (row["policy"], row["text"], row["in_source"])
-    return Choice(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]), *said)
+    return Preference(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]), *said)
 
 
 def _later(one: Row | None, other: Row) -> dict[str, Any]:

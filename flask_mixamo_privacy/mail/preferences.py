@@ -3,88 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import KeyMissing, MailClassError, RequestError, RightsUnavailable
-from ..ledger.ledger import Ledger, ShownText, detail_of, hashes_of, is_of_a_person
+from ..errors import KeyMissing, RequestError, RightsUnavailable
+from ..ledger.entry import ShownText, detail_of, hashes_of, is_of_a_person
+from ..ledger.ledger import Ledger
 from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
 from ..storage.clock import timestamp
-from ..storage.keys import Keys, email_of
-from .preference_store import EVERYTHING, Choice, Choices
-from .unsubscribe import Bearer, Tokens, mark_of, named
-
-# Whether a mail may leave, and why.
-
-PURPOSE = "marketing"  # and the name of the list, where a site has only one
-
-CLASSES = ("marketing", "service", "request")
-
-#: What each reason means, for people who read a log.
-SAYS = {
-    "opted-in": "The person signed up for it and has not taken that back.",
-    "service": "It is about a purchase or an account of the person's.",
-    "request": "It answers a request of the person's.",
-    "no-address": "This is no mail address.",
-    "no-opt-in": "Nobody signed this address up.",
-    "opted-out": "The person does not want marketing mail.",
-    "minor": "The person is known to be a child.",
-    "key-missing": "PRIVACY_KEYS lacks a key under which somebody opted out, maybe this person. Put the key back.",
-    "unavailable": "Whether the person opted out could not be looked up.",
-}
-
-
-@dataclass(frozen=True)
-class Decision:
-    """True where the mail may leave; ``reason`` is a word for programs, ``says`` a sentence for people."""
-
-    allowed: bool
-    reason: str
-
-    def __bool__(self) -> bool:
-        return self.allowed
-
-    @property
-    def says(self) -> str:
-        return SAYS[self.reason]
-
-
-def checked(mail_class: object, reference: object) -> str:
-    """The class of a mail; raises :class:`MailClassError` where it is missing, or lacks the reference that it needs."""
-    if mail_class not in CLASSES:
-        hint = "Every mail says what it is: marketing, a service for a purchase or an account, or the answer to a request."
-        raise MailClassError("The class of a mail", mail_class, ", ".join(CLASSES), hint)
-    if mail_class == "service" and not _says_something(reference):
-        allowed = 'the purchase or the account it is about, such as "order 1017"'
-        raise MailClassError("The reference of a service mail", reference, allowed, "A mail without one is marketing.")
-    if mail_class == "request" and not _is_number(reference):
-        hint = "`flask privacy requests list` shows it."
-        raise MailClassError("The reference of an answer", reference, "the number of the request", hint)
-    return str(mail_class)
-
-
-def _says_something(reference: object) -> bool:
-    return reference is not None and not isinstance(reference, bool) and bool(str(reference).strip())
-
-
-def _is_number(reference: object) -> bool:
-    text = str(reference).strip().lstrip("#")
-    return not isinstance(reference, bool) and text.isascii() and text.isdigit() and int(text) > 0
-
+from ..storage.keys import KeyRing, email_of
+from .permission import PURPOSE, MailPermission
+from .preference_store import EVERYTHING, Preference, PreferenceStore
+from .unsubscribe import UnsubscribeToken, UnsubscribeTokens, mark_of, named
 
 IsMinor = Callable[[str], bool]
 
 
-class Marketing(BuiltInStore):
+class MarketingPreferences(BuiltInStore):
     """Keeps what people want. The proof goes to the ledger first; what stands in :class:`Choices` has the effect."""
 
     name = "opt-ins"
 
-    def __init__(self, url: str, ledger: Ledger, keys: Keys, policy: Policy, is_minor: IsMinor) -> None:
-        self.tokens = Tokens(keys)
-        self.choices = Choices(url)
+    def __init__(self, url: str, ledger: Ledger, keys: KeyRing, policy: Policy, is_minor: IsMinor) -> None:
+        self.tokens = UnsubscribeTokens(keys)
+        self.choices = PreferenceStore(url)
         self._ledger = ledger
         self._version = policy.version
         self._is_minor = is_minor
@@ -93,13 +36,13 @@ class Marketing(BuiltInStore):
 
     def opt_in(
         self, address: str, list_name: str, *, wording: ShownText | None, text: str, source: str, locale: str
-    ) -> Decision:
+    ) -> MailPermission:
         """Sign an address up, with the proof of it; refused for a known child. Errors as of :meth:`sign_up`."""
         person = _person(address)
         if self._is_minor(person):
-            return Decision(False, "minor")
+            return MailPermission(False, "minor")
         self.sign_up(person, list_name, wording, source, text, locale)
-        return Decision(True, "opted-in")
+        return MailPermission(True, "opted-in")
 
     def sign_up(
         self, subject: str, list_name: str, wording: ShownText | None, source: str, text: str = "", locale: str = ""
@@ -108,65 +51,65 @@ class Marketing(BuiltInStore):
 
         Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`: an opt-in exists once its record is on disk.
         """
-        at, marks = timestamp(), self.tokens.marks(subject)
+        at, marks = timestamp(), self.tokens.subject_hashes(subject)
         proof = {"policy": self._version, "text": wording or text} | ({} if wording else {"locale": locale})
         entry = self._ledger.record("opt-in", at=at, source=source, **proof, **self._about(marks, list_name))
         self.choices.opt_in(marks, list_name, at, policy=self._version, text=entry.text, in_source=source)
 
     def opt_out(self, address: str, list_name: str, source: str) -> None:
         """Take an address off a list, or off all of them; it always takes effect, or raises."""
-        self._opt_out(self.tokens.marks(_person(address)), list_name, source)
+        self._opt_out(self.tokens.subject_hashes(_person(address)), list_name, source)
 
     def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
         """Take a person off all lists. The opt-out itself is kept, so that no marketing mail goes there again."""
-        self._opt_out(self.tokens.marks(subject), EVERYTHING, "erasure")
+        self._opt_out(self.tokens.subject_hashes(subject), EVERYTHING, "erasure")
         return 0
 
     def record_objection(self, subject: str) -> None:
         """Take a person off all lists, because they object (GDPR art. 21(3))."""
-        self._opt_out(self.tokens.marks(subject), EVERYTHING, "objection")
+        self._opt_out(self.tokens.subject_hashes(subject), EVERYTHING, "objection")
 
-    def of(self, subject: str) -> list[Choice]:
+    def of(self, subject: str) -> list[Preference]:
         """All that somebody said, a list each; raises :class:`KeyMissing` where that cannot be told."""
-        return self.choices.of(self.tokens.marks(subject))
+        return self.choices.of(self.tokens.subject_hashes(subject))
 
     def export(self, subject: str) -> list[dict[str, str]]:
         """All that somebody said, in words."""
         return [choice.as_dict() for choice in self.of(subject)]
 
-    def opt_out_by(self, bearer: Bearer, source: str) -> str:
+    def opt_out_by(self, bearer: UnsubscribeToken, source: str) -> str:
         """Take whoever a token is about off its list; gives the list's name."""
         list_name = named(bearer, self.choices.lists())
-        self._opt_out(self.choices.known_as(bearer.marks), list_name, source)
+        self._opt_out(self.choices.current_hashes(bearer.marks), list_name, source)
         return list_name
 
-    def undo(self, bearer: Bearer) -> bool:
+    def undo(self, bearer: UnsubscribeToken) -> bool:
         """Take an opt-out back; gives whether there was one. It makes no opt-in where there was none."""
         list_name = named(bearer, self.choices.lists())
-        marks = self.choices.known_as(bearer.marks)
+        marks = self.choices.current_hashes(bearer.marks)
         if not self.choices.is_out(marks, list_name):
             return False
         self._ledger.record("opt-out undone", source="link", **self._about(marks, list_name))
-        self.choices.take_back(marks, list_name)
+        self.choices.undo(marks, list_name)
         return True
 
     def touch(self) -> None:
         """Change nothing, and raise :class:`RightsUnavailable` whenever an opt-out by a token would."""
         self.choices.lists()
-        self.choices.known_as({})
+        self.choices.current_hashes({})
 
-    def may_mail(self, address: str, list_name: str | None = None) -> Decision:
+    def may_mail(self, address: str, list_name: str | None = None) -> MailPermission:
         """Whether marketing mail may go to an address now: of one list, or of any that it is on."""
         person = email_of(address)
         if not person:
-            return Decision(False, "no-address")
+            return MailPermission(False, "no-address")
         try:
             choices = [one for one in self.of(person) if list_name or one.list not in self._apart]
-            return Decision(False, "minor") if self._is_minor(person) else _decided(choices, list_name)
+            return MailPermission(False, "minor") if self._is_minor(person) else _decided(choices, list_name)
         except KeyMissing:
-            return Decision(False, "key-missing")
+            return MailPermission(False, "key-missing")
         except RightsUnavailable:
-            return Decision(False, "unavailable")
+            return MailPermission(False, "unavailable")
 
     def replay(self, erased: Mapping[str, str], since: str) -> int:
         """After a restore, let what the ledger says last have effect again; gives the number of what had been lost."""
@@ -179,7 +122,7 @@ class Marketing(BuiltInStore):
         return sum(self._again(row) for row in newest.values() if row["subject"])
 
     def _again(self, row: Mapping[str, str]) -> bool:
-        marks = self.choices.known_as({key: mark_of(hashed) for key, hashed in hashes_of(row).items()})
+        marks = self.choices.current_hashes({key: mark_of(hashed) for key, hashed in hashes_of(row).items()})
         list_name = _list_of(row)
         is_out = row["kind"] in ("opt-out", "erasure")
         if self.choices.knows(marks, list_name, row["at"], "out" if is_out else "in"):
@@ -194,7 +137,7 @@ class Marketing(BuiltInStore):
             proof = {"policy": row["policy"], "text": row["text"], "in_source": row["source"]}
             self.choices.opt_in(marks, list_name, row["at"], **proof)
         else:
-            return self.choices.take_back(marks, list_name)
+            return self.choices.undo(marks, list_name)
         return True
 
     def _opt_out(self, marks: Mapping[str, str], list_name: str, source: str) -> None:
@@ -209,17 +152,17 @@ class Marketing(BuiltInStore):
         return {"purposes": (purpose,), "pseudonym": newest, "detail": detail, "escape": False}
 
 
-def _decided(choices: Iterable[Choice], list_name: str | None) -> Decision:
+def _decided(choices: Iterable[Preference], list_name: str | None) -> MailPermission:
     by_list = {choice.list: choice for choice in choices}
-    of_all = by_list.pop(EVERYTHING, Choice(EVERYTHING, ("", 0), ("", 0)))
+    of_all = by_list.pop(EVERYTHING, Preference(EVERYTHING, ("", 0), ("", 0)))
     wanted = [by_list[list_name]] if list_name in by_list else [] if list_name else list(by_list.values())
     wanted = [choice for choice in wanted if choice.opted_in[0]]
     if not wanted:
         out = of_all.opted_out[0] or any(choice.opted_out[0] for choice in by_list.values())
-        return Decision(False, "opted-out" if out else "no-opt-in")
+        return MailPermission(False, "opted-out" if out else "no-opt-in")
     if all(choice.is_in and choice.opted_in > of_all.opted_out for choice in wanted):
-        return Decision(True, "opted-in")
-    return Decision(False, "opted-out")
+        return MailPermission(True, "opted-in")
+    return MailPermission(False, "opted-out")
 
 
 def _list_of(row: Mapping[str, str]) -> str:

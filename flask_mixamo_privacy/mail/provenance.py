@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 
 from ..storage.keys import email_of
-from .message import addresses, header, headers, legible, read, sender, undecoded, unquoted
+from .message import addresses, header, headers, printable_header, read, sender, undecoded, unquoted
 from .phrases import is_absence
 
 # What was sent by a program: bounces, absences, lists, bulk. None of it is ever answered.
@@ -151,7 +151,7 @@ def _fields(part: Message) -> dict[str, str]:
     """The fields of a report, which the parser takes for the headers of a message inside it."""
     inside = _inside(part)
     pairs = reversed(list(inside.raw_items())) if inside is not None else ()
-    return {name.lower(): legible(str(value)).strip() for name, value in pairs}
+    return {name.lower(): printable_header(str(value)).strip() for name, value in pairs}
 
 
 def _original(parts: list[Message]) -> Message | None:
@@ -177,7 +177,7 @@ def _as_it_came(message: Message) -> str:
 
 def _decoded(text: str, encoding: str) -> bytes:
     part = Message()
-    part["Content-Transfer-Encoding"] = legible(encoding)
+    part["Content-Transfer-Encoding"] = printable_header(encoding)
     part.set_payload(text)
     decoded = part.get_payload(decode=True)
     return decoded if isinstance(decoded, bytes) else b""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..storage.keys import Keys, normalise_subject
+from ..storage.keys import KeyRing, normalise_subject
 
 _MARK, _LIST, _SEAL = 16, 4, 8  # bytes
 LENGTH = 45  # characters: with "unsubscribe+" it fits the 64 that a mail address may have before its @ (RFC 5321)
@@ -19,7 +19,7 @@ _LONGEST_NAME = 64  # characters before the @ of an address (RFC 5321 4.5.3.1.1)
 
 
 @dataclass(frozen=True)
-class Bearer:
+class UnsubscribeToken:
     """Whom a token is about: by a keyed hash, under one key, and of which list."""
 
     key: str
@@ -31,32 +31,32 @@ class Bearer:
         return {self.key: self.mark}
 
 
-class Tokens:
+class UnsubscribeTokens:
     """Makes tokens under the newest key and reads them under every key that is kept; they do not expire.
 
     In lower-case Base32, for a mail server may change the case of an address.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    def marks(self, subject: str) -> dict[str, str]:
+    def subject_hashes(self, subject: str) -> dict[str, str]:
         """The beginning of a keyed hash under each kept key, the newest last: of an address, or an id of the site's own."""
         person = normalise_subject(subject)
-        return {key: mark_of(hashed) for key, hashed in self._keys.hashes_by_key(person).items()}
+        return {key: mark_of(hashed) for key, hashed in self._keys.pseudonyms_by_key(person).items()}
 
     def make(self, address: str, list_name: str) -> str:
         """The token of an address and a list."""
-        key, mark = list(self.marks(address).items())[-1]
+        key, mark = list(self.subject_hashes(address).items())[-1]
         said = bytes.fromhex(mark) + bytes.fromhex(list_mark(list_name))
         return base64.b32encode(said + self._seal(key, said)).decode().rstrip("=").lower()
 
-    def read(self, token: str) -> Bearer | None:
+    def read(self, token: str) -> UnsubscribeToken | None:
         """Whom a token is about, or None for one that we did not make."""
         said, seal = _unpacked(token)
         for key in self._keys if said else ():
             if hmac.compare_digest(self._seal(key, said), seal):
-                return Bearer(key, said[:_MARK].hex(), said[_MARK:].hex())
+                return UnsubscribeToken(key, said[:_MARK].hex(), said[_MARK:].hex())
         return None
 
     def _seal(self, key: str, said: bytes) -> bytes:
@@ -66,7 +66,7 @@ class Tokens:
 class UnsubscribeLinks:
     """The ways to unsubscribe that a marketing mail contains: a page, and a mail to ``address`` if there is one."""
 
-    def __init__(self, tokens: Tokens, pages: str, address: str) -> None:
+    def __init__(self, tokens: UnsubscribeTokens, pages: str, address: str) -> None:
         self._tokens = tokens
         self._pages = pages  # the path of our pages below the site's base URL
         self._address = address
@@ -98,7 +98,7 @@ def list_mark(list_name: str) -> str:
     return hashlib.sha256(list_name.encode()).hexdigest()[: _LIST * 2]
 
 
-def named(bearer: Bearer, lists: Mapping[str, str]) -> str:
+def named(bearer: UnsubscribeToken, lists: Mapping[str, str]) -> str:
     """The list that a token is about; nothing, which is all of them, where it is not known any longer."""
     return lists.get(bearer.list_mark, "")
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..i18n.language import Said, direction
+from ..i18n.language import LocalizedText, direction
 
 
 @dataclass(frozen=True)
 class Sentence:
     """What is said, and the numbers of the promises it makes."""
 
-    said: Said
+    said: LocalizedText
     promises: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -25,8 +25,8 @@ class Sentence:
 class Table:
     """Rows under headings; a row's first cell names it."""
 
-    head: tuple[Said, ...]
-    rows: tuple[tuple[Said, ...], ...]
+    head: tuple[LocalizedText, ...]
+    rows: tuple[tuple[LocalizedText, ...], ...]
     promises: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Table:
         return {"head": [cell.text for cell in self.head], "rows": rows, "promises": list(self.promises)}
 
 
-def _cell(said: Said) -> str | dict[str, str]:
+def _cell(said: LocalizedText) -> str | dict[str, str]:
     """A cell's text, with its language where the page has another one."""
     return {"text": said.text, "lang": said.lang} if said.foreign else said.text
 
@@ -44,7 +44,7 @@ class Section:
     """A heading, sentences that make one paragraph, and tables."""
 
     id: str
-    title: Said
+    title: LocalizedText
     sentences: tuple[Sentence, ...] = ()
     tables: tuple[Table, ...] = ()
 
@@ -91,10 +91,10 @@ class Document:
 
 
 def _section(found: dict[str, Any], lang: str) -> Section:
-    def said(text: str, its: str = lang) -> Said:
-        return Said(text, its, its != lang)
+    def said(text: str, its: str = lang) -> LocalizedText:
+        return LocalizedText(text, its, its != lang)
 
-    def cell(found: str | dict[str, str]) -> Said:
+    def cell(found: str | dict[str, str]) -> LocalizedText:
         return said(found) if isinstance(found, str) else said(found["text"], found["lang"])
 
     sentences = tuple(Sentence(said(s["text"], s["lang"]), tuple(s["promises"])) for s in found["sentences"])

@@ -75,9 +75,9 @@ class Policy(Declaration):
         return tuple(purpose for purpose in self.purposes if purpose.optional or purpose.basis == "necessary")
 
     @cached_property
-    def marks(self) -> Mapping[str, str]:
+    def purpose_fingerprints(self) -> Mapping[str, str]:
         """Of each optional purpose, six characters over what matters to a decision about it."""
-        return {purpose.id: _mark(self._material(purpose)) for purpose in self.optional}
+        return {purpose.id: _fingerprint(self._material(purpose)) for purpose in self.optional}
 
     @cached_property
     def service_bits(self) -> Mapping[str, tuple[str, int]]:
@@ -87,15 +87,15 @@ class Policy(Declaration):
         they are written.
         """
         found: dict[str, tuple[str, int]] = {}
-        for purpose, mark in self.marks.items():
+        for purpose, mark in self.purpose_fingerprints.items():
             names = sorted(service.id for service in self.services_of(purpose))
             found |= {name: (mark, 1 << place) for place, name in enumerate(names)}
         return found
 
     @cached_property
-    def fingerprint(self) -> str:
+    def policy_fingerprint(self) -> str:
         """The marks of all optional purposes in declared order: what a decision is about."""
-        return "".join(self.marks.values())
+        return "".join(self.purpose_fingerprints.values())
 
     def _material(self, purpose: Purpose) -> dict[str, Any]:
         """What a visitor would want to decide on anew: never the wording, always who gets what for how long."""
@@ -112,5 +112,5 @@ class Policy(Declaration):
         return json.loads(json.dumps(asdict(self), default=str, ensure_ascii=False))  # type: ignore[no-any-return]
 
 
-def _mark(material: dict[str, Any]) -> str:
+def _fingerprint(material: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(json.dumps(material, sort_keys=True).encode()).digest()[:4]).decode()[:6]

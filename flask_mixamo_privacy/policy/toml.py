@@ -95,7 +95,7 @@ def read(path: str | Path) -> Policy:
         line = re.search(r"at line (\d+)", str(error))
         hint = "See https://toml.io for how tables, texts and lists are written."
         raise PolicyError([Problem(name, str(error), "TOML", hint, name, int(line[1]) if line else 0)]) from None
-    return _Reader(found, name, _lines(text)).policy()
+    return _DeclarationReader(found, name, _lines(text)).policy()
 
 
 def lines_of(path: str | None) -> tuple[str, Mapping[str, int]]:
@@ -114,7 +114,7 @@ def built_in() -> Policy:
     return dataclasses.replace(read(START), version=START_VERSION)
 
 
-class _Reader:
+class _DeclarationReader:
     def __init__(self, found: dict[str, Any], name: str, lines: Mapping[str, int]) -> None:
         self._found = found
         self._name = name

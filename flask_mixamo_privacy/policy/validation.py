@@ -17,7 +17,7 @@ from .promises import PROMISES
 Problems = Iterator[Problem]
 
 
-def said(text: object) -> bool:
+def quoted(text: object) -> bool:
     """Whether it is a text that says something, in each language that it has."""
     if isinstance(text, str):
         return bool(text.strip())
@@ -53,7 +53,7 @@ def on_erase(field: Field) -> Problems:
     key, hint = f"fields.{field.name}", "Say what becomes of it when its person asks for deletion."
     yield from one_of(f"{key}.on_erase", field.on_erase, ON_ERASE, hint)
     if field.on_erase == "keep":
-        if not said(field.reason):
+        if not quoted(field.reason):
             hint = "The person is told why it stays (GDPR art. 17(3)), or let it be deleted."
             yield Problem(f"{key}.reason", field.reason, "a text", hint)
         if field.kept_for is None:
@@ -112,7 +112,7 @@ def _names(policy: Declaration) -> Problems:
 def _site(policy: Declaration) -> Problems:
     if not policy.site.strip():
         yield Problem("site.name", policy.site, "the site's name", "The policy says whose it is.")
-    if not said(policy.banner.text):
+    if not quoted(policy.banner.text):
         yield Problem("banner.text", policy.banner.text, "a text", "A visitor must know what is asked.")
     if policy.contact is not None and not _MAIL.fullmatch(policy.contact.email):
         yield Problem("contact.email", policy.contact.email, "a mail address", "People write there to ask for their rights.")
@@ -127,12 +127,12 @@ def _purposes(policy: Declaration) -> Problems:
         hint = "Say whether the banner asks for it, or the form at which people sign up to it."
         yield from one_of(f"{key}.ask", purpose.ask, ("banner", "form"), hint)
         for name in ("title", "description"):
-            if not said(getattr(purpose, name)):
+            if not quoted(getattr(purpose, name)):
                 hint = (
                     "A visitor must know what is asked." if purpose.optional else "The policy page explains every purpose."
                 )
                 yield Problem(f"{key}.{name}", getattr(purpose, name), "a text", hint)
-        if purpose.basis == "necessary" and not said(purpose.reason):
+        if purpose.basis == "necessary" and not quoted(purpose.reason):
             hint = 'Say why the site cannot work without it, or use the basis "consent" (ePrivacy directive, art. 5(3)).'
             yield Problem(f"{key}.reason", purpose.reason, "a text", hint)
     optional = sum(purpose.optional for purpose in policy.purposes)
@@ -179,7 +179,7 @@ def _cookies(policy: Declaration) -> Problems:
         yield from one_of(f"{key}.party", cookie.party, ("first", "third"), "Say whose it is.")
         if not cookie.path.startswith("/"):
             yield Problem(f"{key}.path", cookie.path, "a path such as /shop", "A withdrawal deletes the cookie there.")
-        if not said(cookie.description):
+        if not quoted(cookie.description):
             yield Problem(f"{key}.description", cookie.description, "a text", "The cookie table says what each is for.")
         if cookie.lifetime != "session" and not is_period(cookie.lifetime):
             hint = "A cookie without a declared end cannot be held to it."
@@ -255,7 +255,7 @@ def _fields(policy: Declaration) -> Problems:
 def _collection(policy: Declaration) -> Problems:
     for point in policy.collection:
         key = f"collection.{point.id}"
-        if not said(point.notice):
+        if not quoted(point.notice):
             yield Problem(f"{key}.notice", point.notice, "a text", "It stands at the form, before anything is typed.")
         if not point.purposes:
             yield Problem(f"{key}.purposes", [], "at least one purpose", "Data without a purpose must not be collected.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..i18n.language import Language, Said
+from ..i18n.language import Language, LocalizedText
 from .document import Document, Section, Sentence, Table
 from .model import Policy
 from .parts import LOG_FIELDS, Period, Text
@@ -17,13 +17,13 @@ def derive(policy: Policy, t: Language, *, min_cell: int = 5, provider: bool = F
     ``provider`` says whether internet providers are looked up at all, ``enforced`` whether browsers are told to refuse
     what is not granted.
     """
-    draft = _Deriver(policy, t, min_cell, provider, enforced)
+    draft = PolicyWriter(policy, t, min_cell, provider, enforced)
     sections = tuple(section for section in draft.sections() if section is not None)
     return Document(t.code, t("Privacy policy").text, policy.version, sections)
 
 
 @dataclass
-class _Deriver:
+class PolicyWriter:
     """Writes the whole page, in the order in which a reader asks. Sentences collect until a section takes them."""
 
     policy: Policy
@@ -84,11 +84,11 @@ class _Deriver:
         self._say(t("You may visit the site without allowing any of the optional ones."), 3)
         return self._done("purposes", t("What data is used for"), Table(head, rows, (8, 13)))
 
-    def _with_reason(self, description: Text, reason: Text) -> Said:
+    def _with_reason(self, description: Text, reason: Text) -> LocalizedText:
         first, second = self._of(description), self._of(reason)
-        return Said(" ".join(filter(None, (first.text, second.text))), first.lang, first.foreign)
+        return LocalizedText(" ".join(filter(None, (first.text, second.text))), first.lang, first.foreign)
 
-    def _basis(self, basis: str) -> Said:
+    def _basis(self, basis: str) -> LocalizedText:
         t = self.t
         return {
             "consent": t("your consent"),
@@ -189,7 +189,7 @@ class _Deriver:
         """The fields that are recorded: declared, and the provider only where it is looked up."""
         return [name for name in LOG_FIELDS if name in self.policy.log.fields and (name != "provider" or self.provider)]
 
-    def _field(self, name: str) -> Said:
+    def _field(self, name: str) -> LocalizedText:
         t = self.t
         return {
             "page": t("the page"),
@@ -355,20 +355,20 @@ class _Deriver:
             self._say(t("Last updated: %(date)s.", date=t.date(version)), 45)
         return self._done("changes", t("Changes"))
 
-    def _say(self, said: Said, *promises: int) -> None:
+    def _say(self, said: LocalizedText, *promises: int) -> None:
         if said:
             self._sentences.append(Sentence(said, promises))
 
-    def _done(self, name: str, title: Said, *tables: Table) -> Section | None:
+    def _done(self, name: str, title: LocalizedText, *tables: Table) -> Section | None:
         sentences, self._sentences = tuple(self._sentences), []
         return Section(name, title, sentences, tables) if sentences or tables else None
 
-    def _of(self, text: Text) -> Said:
+    def _of(self, text: Text) -> LocalizedText:
         return self.t.of(text, self.policy.language)
 
-    def _own(self, text: str) -> Said:
+    def _own(self, text: str) -> LocalizedText:
         """A name that is no word of any language."""
-        return Said(text, self.t.code)
+        return LocalizedText(text, self.t.code)
 
     def _period(self, period: Period) -> str:
         return self.t.period(period)
@@ -376,7 +376,7 @@ class _Deriver:
     def _titles(self, purposes: tuple[str, ...]) -> str:
         return self.t.names([self._of(self.policy.purpose(purpose).title) for purpose in purposes])
 
-    def _say_notice(self, text: bool | Text, standard: Said, *promises: int) -> None:
+    def _say_notice(self, text: bool | Text, standard: LocalizedText, *promises: int) -> None:
         """The standard sentence where the policy says true, the site's own where it has one, else nothing."""
         if text:
             self._say(standard if text is True else self._of(text), *promises)

@@ -49,7 +49,7 @@ def bars(report: Report) -> Bars:
     return Bars(tuple(found), len(found) * _BAR_PITCH, len(report.rows) - len(shown))
 
 
-class Mark(NamedTuple):
+class ChartPoint(NamedTuple):
     """One moment of a series: where, and what the report says of it; hidden where it says only that it is little."""
 
     x: float
@@ -64,7 +64,7 @@ class Panel:
     """One column of a series over time, with a scale of its own."""
 
     title: str
-    marks: tuple[Mark, ...]
+    marks: tuple[ChartPoint, ...]
     lines: tuple[str, ...]  # points of unbroken lines, across from 0 to 100
     areas: tuple[str, ...]
     ticks: tuple[tuple[float, float], ...]  # y, and the number there
@@ -88,7 +88,7 @@ def _panel(report: Report, place: int, rtl: bool) -> Panel | None:
     xs = [_across(2 + 96 * at / (len(values) - 1), rtl) for at in range(len(values))]
     ys = [base - (value or 0) / ticks[-1] * (base - top) for value in values]
     marks = tuple(
-        Mark(x, round(y, 1), str(row[0]), row[place], value is None)
+        ChartPoint(x, round(y, 1), str(row[0]), row[place], value is None)
         for x, y, row, value in zip(xs, ys, report.rows, values, strict=True)
     )
     runs = list(_runs([None if mark.hidden else (mark.x, mark.y) for mark in marks]))
@@ -122,7 +122,7 @@ def scale(most: float, steps: int) -> tuple[float, ...]:
     return tuple(step * number for number in range(int(-(-most // step)) + 1))
 
 
-class Column(NamedTuple):
+class ChartColumn(NamedTuple):
     """An hour of the day, or whatever has a place in an order known beforehand."""
 
     x: float
@@ -133,7 +133,7 @@ class Column(NamedTuple):
     cell: Cell
 
 
-def columns(report: Report, names: Sequence[str], height: int, *, rtl: bool = False) -> tuple[Column, ...]:
+def columns(report: Report, names: Sequence[str], height: int, *, rtl: bool = False) -> tuple[ChartColumn, ...]:
     """Upright columns at the places of these names; one without a number of its own has no height."""
     place = counted(report)
     cells = {row[0]: row[place] for row in report.rows if row[0] != OTHER}
@@ -143,7 +143,7 @@ def columns(report: Report, names: Sequence[str], height: int, *, rtl: bool = Fa
     for at, name in enumerate(names):
         tall = round((value_of(cells.get(name)) or 0) / most * height, 1)
         left = _across(at * wide + wide * 0.1, rtl) - (wide * 0.8 if rtl else 0)
-        found.append(Column(round(left, 2), round(wide * 0.8, 2), round(height - tall, 1), tall, name, cells.get(name)))
+        found.append(ChartColumn(round(left, 2), round(wide * 0.8, 2), round(height - tall, 1), tall, name, cells.get(name)))
     return tuple(found)
 
 

@@ -37,10 +37,10 @@ def merged(tables: Sequence[Table]) -> Table:
     for table in tables:
         for row, tally in table.items():
             by_row.setdefault(row, []).append(tally)
-    return {row: tallies[0] if len(tallies) == 1 else together(tallies) for row, tallies in by_row.items()}
+    return {row: tallies[0] if len(tallies) == 1 else merge_tallies(tallies) for row, tallies in by_row.items()}
 
 
-def together(tallies: Collection[Tally]) -> Tally:
+def merge_tallies(tallies: Collection[Tally]) -> Tally:
     """Several tallies as one; a visitor in several of them is one."""
     visitors = set[str]().union(*(tally.visitors for tally in tallies))
     return Tally(sum(tally.number for tally in tallies), sum(tally.amount for tally in tallies), visitors)
@@ -48,15 +48,15 @@ def together(tallies: Collection[Tally]) -> Tally:
 
 def total(table: Table) -> Tally:
     """All rows together."""
-    return together(table.values())
+    return merge_tallies(table.values())
 
 
-def is_safe(tally: Tally, least: int) -> bool:
+def meets_threshold(tally: Tally, least: int) -> bool:
     """Whether nobody stands behind it, or enough do."""
     return not tally.visitors or len(tally.visitors) >= least
 
 
-def told_apart(table: Table, least: int, *, whole: bool = True) -> tuple[dict[str, Tally], Tally]:
+def suppress_small_cells(table: Table, least: int, *, whole: bool = True) -> tuple[dict[str, Tally], Tally]:
     """The rows that may be shown, the largest first, and "other": all that is left, which is safe too.
 
     Primary suppression takes the rows with fewer than ``least`` visitors; complementary suppression takes the smallest of
@@ -65,12 +65,12 @@ def told_apart(table: Table, least: int, *, whole: bool = True) -> tuple[dict[st
     """
     large = [row for row in table.items() if len(row[1].visitors) >= least]
     shown = sorted(large, key=lambda row: (-row[1].number, row[0]))
-    other = together([tally for tally in table.values() if len(tally.visitors) < least])
-    while shown and not (is_safe(other, least) and (whole or other.visitors)):
-        other = together([other, shown.pop()[1]])
+    other = merge_tallies([tally for tally in table.values() if len(tally.visitors) < least])
+    while shown and not (meets_threshold(other, least) and (whole or other.visitors)):
+        other = merge_tallies([other, shown.pop()[1]])
     return dict(shown), other
 
 
-def loses_little(table: Table, other: Tally) -> bool:
+def within_loss_limit(table: Table, other: Tally) -> bool:
     """Whether telling apart now, rather than with a longer stretch of time, hides no more than a tenth of the events."""
     return other.number <= MOST_LOST * sum(tally.number for tally in table.values())

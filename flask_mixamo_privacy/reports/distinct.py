@@ -8,21 +8,21 @@ from datetime import date
 import sqlalchemy as sa
 
 from ..tracking import schema
-from .intervals import Pieces, Recent
+from .intervals import CountedIntervals, LoadCache
 from .tables import visitor_of
-from .windows import ALL, LEVELS, Piece, Window, week_of
+from .windows import ALL, LEVELS, Interval, Window, week_of
 
 
-class Headcount:
+class DistinctVisitors:
     """The number of distinct visitors of each window that has closed, and of all so far."""
 
-    def __init__(self, connection: sa.Connection, pieces: Pieces, least: int, recent: Recent) -> None:
+    def __init__(self, connection: sa.Connection, pieces: CountedIntervals, least: int, recent: LoadCache) -> None:
         self._connection = connection
         self._pieces = pieces
         self._least = least
         self._recent = recent
 
-    def arrived(self, piece: Piece, visitors: Collection[str]) -> None:
+    def remember_visitors(self, piece: Interval, visitors: Collection[str]) -> None:
         """Remember who came in a piece, for the windows it is in."""
         self._recent.visitors[piece] = frozenset(visitors)
 
@@ -61,7 +61,7 @@ class Headcount:
         if not visitors:
             return
         people, run = schema.people, self._connection.execute
-        self._meet(visitors, day)
+        self._upsert_visitors(visitors, day)
         chosen = sa.select(people.c.counted, sa.func.count()).where(people.c.seen).group_by(people.c.counted)
         number: dict[bool, int] = {bool(counted): found for counted, found in run(chosen)}
         new = number.get(False, 0)
@@ -74,7 +74,7 @@ class Headcount:
         elif before:
             self._publish(ALL, before, exact=not new)
 
-    def _meet(self, visitors: Collection[str], day: date) -> None:
+    def _upsert_visitors(self, visitors: Collection[str], day: date) -> None:
         met = [(visitor, day.isoformat(), False, True) for visitor in sorted(visitors)]
         mark = "?" if self._connection.dialect.name == "sqlite" else "%s"
         self._connection.exec_driver_sql(_MEET.replace("?", mark), met)
@@ -89,7 +89,7 @@ class Headcount:
                 found.setdefault(_PART[window.unit, level](piece), set()).update(self._visitors(piece))
         return found
 
-    def _visitors(self, piece: Piece) -> frozenset[str]:
+    def _visitors(self, piece: Interval) -> frozenset[str]:
         seen = self._recent.visitors
         if piece not in seen:
             seen[piece] = frozenset(map(visitor_of, self._pieces.events(piece)))
@@ -117,12 +117,12 @@ def _totals_of(window: Window) -> sa.Select[tuple[str, str]]:
     return chosen.where(placed.name == "visitors", pieces.day >= str(window.first), pieces.day < str(window.end))
 
 
-def _whole_week(piece: Piece) -> str:
+def _whole_week(piece: Interval) -> str:
     return f"in {week_of(piece.day)}, {piece.day:%Y-%m}"
 
 
 # A window's part is what had a number of its own: a piece, the small days of a week or a month together, a week of a month.
-_PART: dict[tuple[str, str], Callable[[Piece], str]] = {
+_PART: dict[tuple[str, str], Callable[[Interval], str]] = {
     ("day", "piece"): lambda piece: piece.start,
     ("week", "piece"): lambda piece: str(piece.day),
     ("week", "week"): _whole_week,

@@ -57,7 +57,7 @@ def name_of(window: Window, t: Language) -> str:
     return t.date(window.first.isoformat()) if window.unit == "day" else t.days(window.first, window.end - ONE_DAY)
 
 
-def said(cell: Cell, column: Column, t: Language) -> str:
+def format_cell(cell: Cell, column: Column, t: Language) -> str:
     """A cell in a language's words and numbers; a dash for nothing."""
     if cell is None or cell == "":
         return "–"
@@ -81,23 +81,23 @@ def _text(cell: str, column: Column, t: Language) -> str:
     return printable(cell)
 
 
-def label(report: Report, row: tuple[Cell, ...], t: Language) -> str:
+def row_label(report: Report, row: tuple[Cell, ...], t: Language) -> str:
     """A row's name: its texts, one after the other; where something leads, with an arrow."""
-    texts = [said(cell, column, t) for cell, column in zip(row, report.columns, strict=True) if column.kind == "text"]
+    texts = [format_cell(cell, column, t) for cell, column in zip(row, report.columns, strict=True) if column.kind == "text"]
     return texts[0] if row[0] == OTHER else (_LEADS if report.id in ("movement", "clicks") else " · ").join(texts)
 
 
-def short(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """A text cut to so many characters; of a long path the end, which tells it from the others."""
     if len(text) > most and _LEADS in text:
         parts = text.split(_LEADS)
-        return _LEADS.join(short(part, (most - len(_LEADS)) // len(parts)) for part in parts)
+        return _LEADS.join(shorten(part, (most - len(_LEADS)) // len(parts)) for part in parts)
     if len(text) > most and text.startswith("/"):
         text = f"…/{text.rstrip('/').rpartition('/')[2]}"
     return _cut(text, most)
 
 
-def is_name(column: Column) -> bool:
+def is_page_or_name(column: Column) -> bool:
     """Whether a column's texts come from the log, and are written as they are in every language."""
     return column.kind == "text" and column.id not in (*_WORDS, "when", "locale")
 

@@ -15,7 +15,7 @@ from ..tracking import schema
 from ..tracking.store import in_order, in_time
 from .disclosure_control import Table
 from .tables import COUNTED, Event
-from .windows import Calendar, Piece
+from .windows import Calendar, Interval
 
 # What one pass over the log has at hand, so that what closes in it need not be read from the store again.
 
@@ -23,7 +23,7 @@ _MOST = 500_000  # events kept; what waits longer than for so many is read from 
 _AT = itemgetter(0)
 
 
-class Recent:
+class LoadCache:
     """The events that were loaded and not counted yet; the tables and visitors of pieces that wait for a longer window.
 
     It holds what names visitors, and so lives no longer than the pass. An erasure meanwhile, or another machine's loader,
@@ -31,8 +31,8 @@ class Recent:
     """
 
     def __init__(self) -> None:
-        self.tables: dict[Piece, dict[str, Table]] = {}
-        self.visitors: dict[Piece, frozenset[str]] = {}
+        self.tables: dict[Interval, dict[str, Table]] = {}
+        self.visitors: dict[Interval, frozenset[str]] = {}
         self._events: list[Event] = []  # in order of time
         self._erasures: int | None = None
 
@@ -44,7 +44,7 @@ class Recent:
         in_order(self._events)
         del self._events[:-_MOST]
 
-    def events(self, connection: sa.Connection, piece: Piece) -> list[Event] | None:
+    def events(self, connection: sa.Connection, piece: Interval) -> list[Event] | None:
         """A piece's events in order of time, those that came late left out; None unless all of them are at hand."""
         start, end = (bisect_left(self._events, at, key=_AT) for at in (piece.start, piece.until))
         if start == end or self._erasures != _erasures(connection):
@@ -72,15 +72,15 @@ _EVENT = [schema.events.c[name] for name in COUNTED]
 _IS_LATE = sa.and_(schema.late.c.visitor == schema.events.c.visitor, schema.late.c.id == schema.events.c.id)
 
 
-class Pieces:
+class CountedIntervals:
     """The pieces that were counted, and how one becomes one of them."""
 
-    def __init__(self, connection: sa.Connection, calendar: Calendar, recent: Recent) -> None:
+    def __init__(self, connection: sa.Connection, calendar: Calendar, recent: LoadCache) -> None:
         self._connection = connection
         self._calendar = calendar
         self._recent = recent
 
-    def ends_day(self, piece: Piece) -> bool:
+    def ends_day(self, piece: Interval) -> bool:
         """Whether it is the whole of its day, or the last part."""
         return piece.until == self._calendar.starts(piece.day + ONE_DAY)
 
@@ -89,7 +89,7 @@ class Pieces:
         first: str | None = self._connection.scalar(sa.select(sa.func.min(schema.pieces.c.day)))
         return first == day.isoformat()
 
-    def events(self, piece: Piece, late: str | None = None) -> Sequence[Event]:
+    def events(self, piece: Interval, late: str | None = None) -> Sequence[Event]:
         """A piece's events in order of time; with those that came late, which are counted with it instead of their own."""
         came_late = self._late(piece.start if late is None else late)
         on_time = self._recent.events(self._connection, piece) or self._on_time(piece)
@@ -99,7 +99,7 @@ class Pieces:
         chosen = sa.select(*_EVENT).join(schema.late, _IS_LATE).where(schema.late.c.piece == label)
         return self._read(chosen)
 
-    def _on_time(self, piece: Piece) -> Sequence[Event]:
+    def _on_time(self, piece: Interval) -> Sequence[Event]:
         at = schema.events.c.at
         chosen = sa.select(*_EVENT).where(at >= piece.start, at < piece.until)
         if self._connection.scalar(sa.select(schema.late.c.id).limit(1)) is not None:
@@ -112,11 +112,11 @@ class Pieces:
         found: Sequence[Event] = cursor.fetchall()  # tuples of the driver's own: millions of rows are not made objects
         return found
 
-    def take_late(self, piece: Piece) -> None:
+    def take_late(self, piece: Interval) -> None:
         """Let the events that came after their own time had been counted be counted with this piece."""
         self._connection.execute(sa.update(schema.late).where(schema.late.c.piece == "").values(piece=piece.start))
 
-    def note(self, piece: Piece) -> None:
+    def note(self, piece: Interval) -> None:
         """Note that a piece has been counted."""
         values = {"start": piece.start, "until": piece.until, "day": piece.day.isoformat(), "whole": True}
         self._connection.execute(sa.insert(schema.pieces), values)
@@ -127,10 +127,10 @@ class Pieces:
         chosen = sa.select(schema.pieces.c.start).where(day >= first.isoformat(), day < end.isoformat())
         return set(self._connection.scalars(chosen.where(~schema.pieces.c.whole)))
 
-    def between(self, first: date, end: date) -> list[Piece]:
+    def between(self, first: date, end: date) -> list[Interval]:
         """The pieces that were counted from a day to before another."""
         day = schema.pieces.c.day
         chosen = (
             sa.select(schema.pieces).where(day >= first.isoformat(), day < end.isoformat()).order_by(schema.pieces.c.start)
         )
-        return [Piece(row.start, row.until, date.fromisoformat(row.day)) for row in self._connection.execute(chosen)]
+        return [Interval(row.start, row.until, date.fromisoformat(row.day)) for row in self._connection.execute(chosen)]

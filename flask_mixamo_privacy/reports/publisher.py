@@ -13,19 +13,19 @@ import sqlalchemy as sa
 from ..errors import LedgerUnavailable
 from ..storage.clock import ONE_DAY, just_after, timestamp, timestamp_of
 from ..tracking import schema
-from ..tracking.store import Row, Store, in_time
-from .disclosure_control import OTHER, Table, Tally, is_safe, loses_little, merged, told_apart, total
-from .distinct import Headcount
-from .intervals import Pieces, Recent
+from ..tracking.store import EventStore, Row, in_time
+from .disclosure_control import OTHER, Table, Tally, meets_threshold, merged, suppress_small_cells, total, within_loss_limit
+from .distinct import DistinctVisitors
+from .intervals import CountedIntervals, LoadCache
 from .tables import WHOLE_DAY, tables_of, visitor_of
-from .windows import Calendar, Piece, Window, week_of
+from .windows import Calendar, Interval, Window, week_of
 
 #: How long a day still waits for lines after midnight; a segment of the log lives no longer.
 GRACE = timedelta(hours=1)
 
 #: Tables whose rows are known beforehand: of a row with few visitors it is said that it is one.
 FIXED = ("returning", "decisions")
-FEW = Tally(0, -1)  # as a published cell: fewer than may be told
+SUPPRESSED = Tally(0, -1)  # as a published cell: fewer than may be told
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -33,14 +33,14 @@ logger = logging.getLogger("flask_mixamo_privacy")
 Decided = Callable[[date, date], dict[date, dict[str, Table]]]
 
 
-class Placed(NamedTuple):
+class PublishedAt(NamedTuple):
     """With which unit of time ("piece", "week", "month") a piece's total was published, and its rows; else empty."""
 
     total: str = ""
     rows: str = ""
 
 
-Place = tuple[str, Piece]  # a table, and a piece of time
+Location = tuple[str, Interval]  # a table, and a piece of time
 
 
 def no_decisions(_first: date, _end: date) -> dict[date, dict[str, Table]]:
@@ -67,7 +67,7 @@ class Publisher:
         now = timestamp()
         return timestamp_of(datetime.fromisoformat(min(waiting or now, now)) - GRACE)
 
-    def close(self, connection: sa.Connection, now: str, recent: Recent) -> int:
+    def close(self, connection: sa.Connection, now: str, recent: LoadCache) -> int:
         """Publish the days that ended before a moment and are not published yet, at most to the end of a month.
 
         A day has ended when it is over in UTC, too: decisions know no other day.
@@ -92,14 +92,14 @@ class Publisher:
         until = timestamp_of(just_after(newest or first))
         if until >= ends:
             return False  # at the very end of its day, which will be closed soon
-        return self._pass(connection, Recent()).step(Piece(first, until, day))
+        return self._pass(connection, LoadCache()).step(Interval(first, until, day))
 
     def again(self, connection: sa.Connection, month: Window) -> bool:
         """Publish a month once more; returns False, and changes nothing, if events of it are gone."""
-        return self._pass(connection, Recent()).again(month)
+        return self._pass(connection, LoadCache()).republish(month)
 
-    def _pass(self, connection: sa.Connection, recent: Recent) -> Pass:
-        return Pass(connection, self._calendar, self._least, self._decided, recent)
+    def _pass(self, connection: sa.Connection, recent: LoadCache) -> PublishingPass:
+        return PublishingPass(connection, self._calendar, self._least, self._decided, recent)
 
     def _next(self, connection: sa.Connection) -> str | None:
         """Where the next piece starts: at first with the day of the first event, or of a decision before it.
@@ -121,7 +121,7 @@ class LoadPass:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._recent = Recent()
+        self._recent = LoadCache()
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         self._recent.add(connection, rows)
@@ -136,21 +136,23 @@ class LoadPass:
             return 0
 
 
-class Pass:
+class PublishingPass:
     """One pass over pieces in order of time; keeps at hand what waits for the end of its week or month."""
 
-    def __init__(self, connection: sa.Connection, calendar: Calendar, least: int, decided: Decided, recent: Recent) -> None:
+    def __init__(
+        self, connection: sa.Connection, calendar: Calendar, least: int, decided: Decided, recent: LoadCache
+    ) -> None:
         self._connection = connection
         self._recent = recent
-        self._pieces = Pieces(connection, calendar, recent)
-        self._headcount = Headcount(connection, self._pieces, least, recent)
+        self._pieces = CountedIntervals(connection, calendar, recent)
+        self._headcount = DistinctVisitors(connection, self._pieces, least, recent)
         self._calendar = calendar
         self._least = least
         self._decided = decided
         self._decisions: dict[date, dict[str, Table]] = {}
-        self._placed: dict[Place, Placed] = {}  # what was published of this month's pieces
+        self._placed: dict[Location, PublishedAt] = {}  # what was published of this month's pieces
         self._new_cells: list[dict[str, Any]] = []  # published, and not written yet
-        self._changed: dict[Place, Placed] = {}
+        self._changed: dict[Location, PublishedAt] = {}
         self._broken: set[str] = set()  # the starts of pieces that lost events after their total was published
 
     def close(self, first: str, end: date) -> int:
@@ -159,7 +161,7 @@ class Pass:
         self._remember(day, end)
         closed = 0
         while day < end:
-            piece = Piece(first, self._calendar.starts(day + ONE_DAY), day)
+            piece = Interval(first, self._calendar.starts(day + ONE_DAY), day)
             self._pieces.take_late(piece)
             self._pieces.note(piece)
             self.count(piece)
@@ -168,7 +170,7 @@ class Pass:
             first, day, closed = piece.until, day + ONE_DAY, closed + 1
         return closed
 
-    def step(self, piece: Piece) -> bool:
+    def step(self, piece: Interval) -> bool:
         """Publish a part of a day, unless its total could tell of somebody."""
         if len(set(map(visitor_of, self._pieces.events(piece, late="")))) < self._least:
             return False
@@ -177,7 +179,7 @@ class Pass:
         self.count(piece)
         return True
 
-    def again(self, month: Window) -> bool:
+    def republish(self, month: Window) -> bool:
         """Publish the pieces of a month once more, unless one of them lost events."""
         if self._pieces.broken(month.first, month.end):
             return False
@@ -190,12 +192,12 @@ class Pass:
                 self.end_day(piece.day)
         return True
 
-    def count(self, piece: Piece, *, new: bool = True) -> None:
+    def count(self, piece: Interval, *, new: bool = True) -> None:
         """Publish what can be published of one piece by itself."""
         tables = self._tables(piece)
         self._recent.tables[piece] = tables
         visitors = total(tables.get("visitors", {})).visitors
-        self._headcount.arrived(piece, visitors)
+        self._headcount.remember_visitors(piece, visitors)
         always = not self._pieces.ends_day(piece) and self._pieces.is_first_day(piece.day)
         for name in tables:
             self._publish(name, [piece], piece.unit, "piece", always=always)
@@ -222,40 +224,40 @@ class Pass:
 
     def _gather(self, level: str, first: date, end: date) -> None:
         unit = (f"{first:%Y-%m}", week_of(first) if level == "week" else "", "", "")
-        pieces: dict[str, list[Piece]] = {}
+        pieces: dict[str, list[Interval]] = {}
         for name, piece in sorted(self._placed):
             if first <= piece.day < end and not self._is_done(name, piece):
                 pieces.setdefault(name, []).append(piece)
         for name, having in pieces.items():
             self._publish(name, having, unit, level, always=level == "month")
 
-    def _publish(self, name: str, having: list[Piece], unit: tuple[str, ...], level: str, *, always: bool) -> None:
+    def _publish(self, name: str, having: list[Interval], unit: tuple[str, ...], level: str, *, always: bool) -> None:
         """Publish the total of the pieces that have none yet, then the rows of those that have one and no rows."""
         tables = {piece: self._table(name, piece) for piece in having}
-        before = {piece: self._placed.get((name, piece), Placed()) for piece in having}
+        before = {piece: self._placed.get((name, piece), PublishedAt()) for piece in having}
         without = [piece for piece in having if not before[piece].total]
         everything = total(merged([tables[piece] for piece in without]))
-        if without and is_safe(everything, self._least):
+        if without and meets_threshold(everything, self._least):
             self._write(name, unit, {"": everything})
-            before |= {piece: Placed(level) for piece in without}
+            before |= {piece: PublishedAt(level) for piece in without}
         waiting = [piece for piece in having if before[piece].total and not before[piece].rows]
         table = merged([tables[piece] for piece in waiting])
         whole = not waiting or self._broken.isdisjoint(piece.start for piece in waiting)
-        shown, other = told_apart(table, self._least, whole=whole)
-        if table and (always or loses_little(table, other)):
+        shown, other = suppress_small_cells(table, self._least, whole=whole)
+        if table and (always or within_loss_limit(table, other)):
             small = table.keys() - shown.keys() if name in FIXED else ()
-            few = {row: FEW for row in small if len(table[row].visitors) < self._least}
+            few = {row: SUPPRESSED for row in small if len(table[row].visitors) < self._least}
             self._write(name, unit, shown | ({OTHER: other} if other.number else {}) | few)
-            before |= {piece: Placed(before[piece].total, level) for piece in waiting}
+            before |= {piece: PublishedAt(before[piece].total, level) for piece in waiting}
         for piece, placed in before.items():
             self._mark(name, piece, placed)
 
-    def _mark(self, name: str, piece: Piece, now: Placed) -> None:
+    def _mark(self, name: str, piece: Interval, now: PublishedAt) -> None:
         if self._placed.get((name, piece)) != now:
             self._placed[name, piece] = now
             self._changed[name, piece] = now
 
-    def _is_done(self, name: str, piece: Piece) -> bool:
+    def _is_done(self, name: str, piece: Interval) -> bool:
         return bool(self._placed[name, piece].rows)
 
     def _write(self, name: str, unit: tuple[str, ...], rows: dict[str, Tally]) -> None:
@@ -271,26 +273,26 @@ class Pass:
             self._connection.execute(sa.insert(schema.cells), self._new_cells)
         if self._changed:
             rows = [{"of": name, "at": piece.start, **now._asdict()} for (name, piece), now in self._changed.items()]
-            here = sa.and_(schema.placed.c.name == sa.bindparam("of"), schema.placed.c.start == sa.bindparam("at"))
-            self._connection.execute(sa.delete(schema.placed).where(here), rows)
+            row_matches = sa.and_(schema.placed.c.name == sa.bindparam("of"), schema.placed.c.start == sa.bindparam("at"))
+            self._connection.execute(sa.delete(schema.placed).where(row_matches), rows)
             self._connection.execute(
                 sa.insert(schema.placed).values(name=sa.bindparam("of"), start=sa.bindparam("at")), rows
             )
         self._new_cells, self._changed = [], {}
 
-    def _unpublish(self, month: Window, pieces: list[Piece]) -> None:
+    def _unpublish(self, month: Window, pieces: list[Interval]) -> None:
         self._connection.execute(sa.delete(schema.cells).where(schema.cells.c.month == str(month)))
         starts = [piece.start for piece in pieces]
         self._connection.execute(sa.delete(schema.placed).where(schema.placed.c.start.in_(starts)))
 
     # What was counted, and who was there
 
-    def _table(self, name: str, piece: Piece) -> Table:
+    def _table(self, name: str, piece: Interval) -> Table:
         if piece not in self._recent.tables:
             self._recent.tables[piece] = self._tables(piece)
         return self._recent.tables[piece].get(name, {})
 
-    def _tables(self, piece: Piece) -> dict[str, Table]:
+    def _tables(self, piece: Interval) -> dict[str, Table]:
         found = tables_of(self._pieces.events(piece), self._calendar)
         starts_day, ends_day = piece.start == self._calendar.starts(piece.day), self._pieces.ends_day(piece)
         if not (starts_day and ends_day):
@@ -309,7 +311,7 @@ class Pass:
         self._recent.drop(self._pieces.broken(min(first, Window.of("week", day).first), end))
         pieces = {piece.start: piece for piece in self._pieces.between(first, Window.of("month", day).end)}
         for row in self._connection.execute(sa.select(schema.placed).where(schema.placed.c.start.in_(pieces))):
-            self._placed[row.name, pieces[row.start]] = Placed(row.total, row.rows)
+            self._placed[row.name, pieces[row.start]] = PublishedAt(row.total, row.rows)
 
 
 # Making reports anew from the events: the same tables, where the events are all there still.
@@ -326,7 +328,7 @@ class Rebuilt:
 class Rebuilder:
     """Publishes whole months once more, each in one transaction."""
 
-    def __init__(self, events: Store, publisher: Publisher) -> None:
+    def __init__(self, events: EventStore, publisher: Publisher) -> None:
         self._store = events
         self._publisher = publisher
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY
 from ..tracking import schema
-from ..tracking.store import Store
+from ..tracking.store import EventStore
 from .disclosure_control import OTHER
 from .windows import ALL, LEVELS, Calendar, Window
 
@@ -41,10 +41,10 @@ class _Sum(NamedTuple):
     few: int
 
 
-class Reading:
+class ReportQuery:
     """One look at one state of the store, as a context; everything is empty where there is no store yet."""
 
-    def __init__(self, events: Store, calendar: Calendar, least: int) -> None:
+    def __init__(self, events: EventStore, calendar: Calendar, least: int) -> None:
         self._store = events
         self._calendar = calendar
         self._least = least
@@ -53,7 +53,7 @@ class Reading:
         self._tables: dict[tuple[str, Window], Mapping[str, _Sum]] = {}
         self.until: str | None = None  # up to where events were counted
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> ReportQuery:
         self._connection = self._open.enter_context(self._store.read())
         self.until = self._scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         return self

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import LedgerUnavailable
-from ..tracking.store import Store
+from ..tracking.store import EventStore
 from .disclosure_control import OTHER
 from .publisher import Publisher
-from .query import Cell, Reading, Row
+from .query import Cell, ReportQuery, Row
 from .tables import parts_of
 from .windows import ALL, Calendar, Unit, Window
 
@@ -151,7 +151,7 @@ _MOST_DAYS = 92  # in a series; a longer one is told by months
 class Reports:
     """What can be told of a store's events. Publishing happens on the way: see :class:`.published.Publisher`."""
 
-    def __init__(self, store: Store, publisher: Publisher, calendar: Calendar, min_cell: int) -> None:
+    def __init__(self, store: EventStore, publisher: Publisher, calendar: Calendar, min_cell: int) -> None:
         self._store = store
         self._publisher = publisher
         self._calendar = calendar
@@ -188,12 +188,12 @@ class Reports:
         with self._read_of(ALL) as reading:
             return self._totals(reading), self._report(reading, "pages", ALL), self._report(reading, "choices", ALL)
 
-    def _totals(self, reading: Reading) -> Report:
+    def _totals(self, reading: ReportQuery) -> Report:
         visits, repeats = reading.total("returning", ALL), reading.fixed("returning", "repeat", ALL)
         row = (reading.distinct(ALL), visits, repeats, _rate(repeats, visits), reading.total("pages", ALL))
         return self._made(reading, "totals", "Totals", TOTALS, [row], ALL, row[0])
 
-    def _read_of(self, window: Window) -> Reading:
+    def _read_of(self, window: Window) -> ReportQuery:
         """A look at a window, of which today is counted first, if it is in it and that tells of nobody."""
         with self._read() as reading:
             waits = not reading.is_closed(window) and len(reading.unpublished()) >= self._least
@@ -203,10 +203,10 @@ class Reports:
                 self._publisher.step(connection)
         return self._read()
 
-    def _read(self) -> Reading:
-        return Reading(self._store, self._calendar, self._least)
+    def _read(self) -> ReportQuery:
+        return ReportQuery(self._store, self._calendar, self._least)
 
-    def _report(self, reading: Reading, name: str, window: Window) -> Report:
+    def _report(self, reading: ReportQuery, name: str, window: Window) -> Report:
         if name in SERIES:
             return self._series(reading, name, window)
         shape = SHAPES[name]
@@ -222,11 +222,11 @@ class Reports:
         )
         return self._made(reading, name, shape.title, (*columns, *more_columns), cells, window, reading.total(name, window))
 
-    def _rows(self, reading: Reading, name: str, window: Window) -> list[Row]:
+    def _rows(self, reading: ReportQuery, name: str, window: Window) -> list[Row]:
         rows, order = reading.rows(name, window), SHAPES[name].order
         return sorted(rows, key=lambda row: order.index(row.name) if row.name in order else len(order)) if order else rows
 
-    def _interest(self, reading: Reading, window: Window, rows: list[Row]) -> list[tuple[Cell, ...]]:
+    def _interest(self, reading: ReportQuery, window: Window, rows: list[Row]) -> list[tuple[Cell, ...]]:
         """How long pages were in view, on average, and how their views changed against the window before."""
         times = {row.name: round(row.amount / row.number) for row in reading.rows("time", window) if row.number}
         before = {} if window == ALL else {row.name: row.number for row in reading.rows("pages", window.previous)}
@@ -234,7 +234,7 @@ class Reports:
             (times.get(row.name), _change(before.get(row.name), row.number) if row.name != OTHER else None) for row in rows
         ]
 
-    def _series(self, reading: Reading, name: str, window: Window) -> Report:
+    def _series(self, reading: ReportQuery, name: str, window: Window) -> Report:
         title, columns = SERIES[name]
         days = [day for day in reading.days if window == ALL or window.first <= day < window.end]
         unit: Unit = "month" if len(days) > _MOST_DAYS else "day"
@@ -243,13 +243,13 @@ class Reports:
         total = reading.total("returning" if name == "visits" else name, window)
         return self._made(reading, name, title, (Column("when", "When", "text"), *columns), cells, window, total)
 
-    def _point(self, reading: Reading, name: str, part: Window) -> tuple[Cell, ...]:
+    def _point(self, reading: ReportQuery, name: str, part: Window) -> tuple[Cell, ...]:
         if name == "visits":
             return reading.total("returning", part), reading.distinct(part), reading.total("pages", part)
         return tuple(reading.fixed(name, row, part) for row in ("granted", "refused", "withdrawn"))
 
     def _made(
-        self, reading: Reading, name: str, title: str, columns: tuple[Column, ...], cells: Iterable[tuple[Cell, ...]],
+        self, reading: ReportQuery, name: str, title: str, columns: tuple[Column, ...], cells: Iterable[tuple[Cell, ...]],
         window: Window, total: Cell,
     ) -> Report:  # fmt: skip
         state: Literal["open", "closed"] = "closed" if reading.is_closed(window) else "open"

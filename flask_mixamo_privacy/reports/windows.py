@@ -121,7 +121,7 @@ def as_unit(text: str) -> Unit:
 # A piece of time: a stretch within one day that is counted at once.
 
 
-class Piece(NamedTuple):
+class Interval(NamedTuple):
     """A day, or a part of one that somebody looked at."""
 
     start: str

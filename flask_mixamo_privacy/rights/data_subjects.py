@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..ledger.ledger import Ledger, detail_of, hashes_of, is_of_a_person
+from ..ledger.entry import detail_of, hashes_of, is_of_a_person
 from ..policy.parts import Period
 from ..storage.clock import just_after, later, now
-from ..storage.keys import Keys, normalise_subject
-from ..tracking.store import Store
-from .stores import BuiltInStore, Outcome, PersonalStore, Stores
+from ..storage.keys import KeyRing, normalise_subject
+from ..tracking.store import EventStore
+from .stores import BuiltInStore, PersonalStore, PersonalStores, StoreOutcome
+
+if TYPE_CHECKING:
+    from ..ledger.ledger import Ledger
 
 # What is done with one person's data in every store at once; each act leaves an entry in the ledger first.
 
@@ -20,10 +23,10 @@ from .stores import BuiltInStore, Outcome, PersonalStore, Stores
 ENTRIES = {"correct": "correction", "restrict": "restriction", "object": "objection"}
 
 
-class People:
+class DataSubjects:
     """Exports, erases and corrects. The ledger knows a person by a keyed hash, and no value of any field."""
 
-    def __init__(self, stores: Stores, ledger: Ledger, keys: Keys, built_in: Sequence[BuiltInStore]) -> None:
+    def __init__(self, stores: PersonalStores, ledger: Ledger, keys: KeyRing, built_in: Sequence[BuiltInStore]) -> None:
         self.stores = stores
         self.built_in = built_in
         self._ledger = ledger
@@ -41,10 +44,10 @@ class People:
         self._note("access", subject, who=who, what=what, fields=sorted(found), outcome="allowed")
         return found
 
-    def erase(self, subject: str, who: str, request: int | None = None) -> list[Outcome]:
+    def erase(self, subject: str, who: str, request: int | None = None) -> list[StoreOutcome]:
         """Erase somebody everywhere. The entry comes first: what a crash leaves behind is found by replaying it."""
         about: dict[str, Any] = {"request": request} if request is not None else {}
-        if older := dict(list(self._keys.hashes_by_key(normalise_subject(subject)).items())[:-1]):
+        if older := dict(list(self._keys.pseudonyms_by_key(normalise_subject(subject)).items())[:-1]):
             about["older"] = older  # what stands about somebody may have been written down under a key of before
         at = self._note("erasure", subject, what="person", by=who, **about)
         outcomes = self.stores.erase(normalise_subject(subject))
@@ -52,7 +55,7 @@ class People:
             store.erase(subject, just_after(at), request)
         return outcomes
 
-    def correct(self, subject: str, changes: Mapping[str, str], who: str) -> list[Outcome]:
+    def correct(self, subject: str, changes: Mapping[str, str], who: str) -> list[StoreOutcome]:
         """Set fields anew everywhere; the ledger keeps which, so that a restore cannot undo it unnoticed."""
         self._note("correction", subject, by=who, fields=sorted(changes))
         return self.stores.correct(normalise_subject(subject), changes)
@@ -68,9 +71,9 @@ class People:
         """Leave the entry of a look at somebody's data, or at many people's where the subject is empty."""
         self._note("access", subject, **said, outcome="allowed")
 
-    def hash(self, subject: str) -> tuple[str, str]:
+    def pseudonymise(self, subject: str) -> tuple[str, str]:
         """``(key id, keyed hash)`` of somebody, under the newest key."""
-        return self._keys.hash(normalise_subject(subject))
+        return self._keys.pseudonymise(normalise_subject(subject))
 
     def _note(self, kind: str, subject: str, **detail: Any) -> str:
         return self._ledger.record_or_spool(kind, subject=subject, detail=detail, escape=False).at
@@ -90,7 +93,7 @@ class Replayed:
     requests: int = 0  # that were blanked again
     standings: int = 0  # licences accepted and opt-ins given before an erasure, forgotten again
     choices: int = 0  # opt-ins and opt-outs of marketing mail that have effect again
-    stores: list[Outcome] = field(default_factory=list)
+    stores: list[StoreOutcome] = field(default_factory=list)
     corrections: list[dict[str, Any]] = field(default_factory=list)  # for a person to do again
     not_covered: list[str] = field(default_factory=list)  # stores that cannot say whom they hold, or since when
     unreadable: list[int] = field(default_factory=list)  # positions of entries that were changed and were skipped
@@ -116,9 +119,9 @@ class Replay:
     def __init__(
         self,
         ledger: Ledger,
-        keys: Keys,
-        people: People,
-        store: Store,
+        keys: KeyRing,
+        people: DataSubjects,
+        store: EventStore,
         archives: Period,
         load: Callable[[], object],  # loads the log, and leaves no copy of the visitors buried in the store
     ) -> None:
@@ -134,7 +137,7 @@ class Replay:
 
         Only what is older than an event is touched: whoever came back later stays.
         """
-        self._ledger.take_up()
+        self._ledger.drain_spool()
         since = later(days=-self._archives.days)
         erasures = _latest(self._ledger.entries("erasure", "withdrawal", "grant", since=since))
         found = Replayed()
@@ -147,18 +150,18 @@ class Replay:
         found.unreadable = self._ledger.unreadable(since=since)
         return found
 
-    def expire(self) -> list[Outcome]:
+    def expire(self) -> list[StoreOutcome]:
         """Delete what is not needed any longer, such as fields that an erasure kept. A store that fails stops no other."""
         for store in self._people.built_in:
             store.expire()
         return self._end() + self._people.stores.expire(now())
 
-    def _end(self) -> list[Outcome]:
+    def _end(self) -> list[StoreOutcome]:
         """Erase once more whoever's name or address was kept, for its time may be over; what that came to, where anything.
 
         Nothing in such a row says that its person was erased, so it goes by the ledger, as after a restore.
         """
-        stores = [store for store in self._people.stores if store.keeps_people]
+        stores = [store for store in self._people.stores if store.retains_subjects]
         erasures = _latest(filter(is_of_a_person, self._ledger.entries("erasure"))) if stores else {}
         found = Replayed()
         for store in stores if erasures else ():
@@ -168,7 +171,7 @@ class Replay:
     def _events(self, erasures: dict[str, Row]) -> int:
         """Erase visitors again. The tombstones come first, for lines of theirs may lie in a restored log."""
         gone = [row for row in erasures.values() if not is_of_a_person(row)]
-        self._store.bury((row["subject"], row["subject_key"], row["at"][:10]) for row in gone)
+        self._store.restore_tombstones((row["subject"], row["subject_key"], row["at"][:10]) for row in gone)
         again = self._come_back({row["subject"] for row in gone})
         for visitor in again:
             self._store.erase(visitor, max(row["at"] for row in gone)[:10])
@@ -177,7 +180,7 @@ class Replay:
 
     def _come_back(self, hashes: set[str]) -> list[str]:
         """The visitors with events among those whose hashes these are."""
-        return [v for v in self._store.visitors() if not hashes.isdisjoint(self._keys.hashes(v))] if hashes else []
+        return [v for v in self._store.visitors() if not hashes.isdisjoint(self._keys.pseudonyms(v))] if hashes else []
 
     def _replay_store(self, store: PersonalStore, erasures: dict[str, Row], found: Replayed) -> None:
         if store.erase is None or store.subject is None:
@@ -191,18 +194,18 @@ class Replay:
     def _replay_built_in(self, store: BuiltInStore, erasures: dict[str, Row], since: str) -> int:
         matched = self._matches(store.subjects(), erasures)
         erased = sum(store.erase(person, just_after(row["at"])) for person, row in matched)
-        return erased + store.replay(_graves(erasures.values()), since)
+        return erased + store.replay(_tombstones(erasures.values()), since)
 
     def _held(self, store: PersonalStore, found: Replayed) -> set[str]:
         """Everybody whom a store holds; what keeps it from saying so is told once, and stops no other store."""
-        held, error = self._people.stores.held_by(store)
+        held, error = self._people.stores.list_subjects(store)
         if error and not any(outcome.store == store.name and outcome.error for outcome in found.stores):
-            found.stores.append(Outcome(store.name, error=error))
+            found.stores.append(StoreOutcome(store.name, error=error))
         return held
 
     def _corrections(self, since: str, found: Replayed) -> Iterator[dict[str, Any]]:
         people = {person for store in self._people.stores for person in self._held(store, found)}
-        by_hash = {hashed: person for person in people for hashed in self._keys.hashes(person)}
+        by_hash = {hashed: person for person in people for hashed in self._keys.pseudonyms(person)}
         for row in self._ledger.entries(*_BY_HAND, since=since):
             if row["subject"] in by_hash:
                 yield {"at": row["at"], "kind": row["kind"], "subject": by_hash[row["subject"]], **_about(row)}
@@ -210,7 +213,7 @@ class Replay:
     def _matches(self, people: Iterable[str], erasures: dict[str, Row]) -> Iterator[tuple[str, Row]]:
         """Each of these people who was erased, with the latest entry that says so."""
         for person in sorted(people):
-            rows = [erasures[hashed] for hashed in self._keys.hashes(person) if hashed in erasures]
+            rows = [erasures[hashed] for hashed in self._keys.pseudonyms(person) if hashed in erasures]
             if rows:
                 yield person, max(rows, key=lambda row: row["at"])
 
@@ -220,7 +223,7 @@ def _latest(rows: Iterable[Row]) -> dict[str, Row]:
     return {row["subject"]: row for row in rows if row["subject"]}
 
 
-def _graves(rows: Iterable[Row]) -> dict[str, str]:
+def _tombstones(rows: Iterable[Row]) -> dict[str, str]:
     """Every keyed hash under which somebody was known who was erased, and when that was."""
     graves: dict[str, str] = {}
     for row in filter(is_of_a_person, rows):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..i18n.language import Language, language
-from .request_store import Request
+from .request_store import SubjectRequest
 
 
 @dataclass(frozen=True)
-class Letter:
+class Email:
     """One mail: to whom, about what, in which language."""
 
     to: str
@@ -21,7 +21,7 @@ class Letter:
 
 
 #: Sends a letter, or raises :class:`MailError`.
-SendLetter = Callable[[Letter], None]
+SendLetter = Callable[[Email], None]
 
 
 def kind_of(kind: str, t: Language) -> str:
@@ -35,7 +35,7 @@ def kind_of(kind: str, t: Language) -> str:
     }[kind].text
 
 
-def to_confirm(site: str, request: Request, link: str, until: str) -> Letter:
+def confirmation_email(site: str, request: SubjectRequest, link: str, until: str) -> Email:
     """The link that shows whose address it is."""
     t = language(request.locale)
     lines = (
@@ -49,7 +49,7 @@ def to_confirm(site: str, request: Request, link: str, until: str) -> Letter:
     return _letter(request, t("Please confirm your request to %(site)s", site=site).text, lines, t)
 
 
-def to_extend(site: str, request: Request) -> Letter:
+def extension_email(site: str, request: SubjectRequest) -> Email:
     """That it takes longer, and why (GDPR art. 12(3))."""
     t = language(request.locale)
     subject = t("Your request %(number)s to %(site)s takes longer", number=request.number, site=site).text
@@ -58,18 +58,18 @@ def to_extend(site: str, request: Request) -> Letter:
     return _letter(request, subject, [text], t)
 
 
-def to_answer(site: str, request: Request, answer: Mapping[str, Any], link: str, until: str) -> Letter:
+def answer_email(site: str, request: SubjectRequest, answer: Mapping[str, Any], link: str, until: str) -> Email:
     """What was done, store by store; what was kept and why; what is not covered; when archives expire."""
     t = language(request.locale)
     lines = [t("You asked for this on %(date)s: %(kind)s", date=t.date(request.opened[:10]), kind=kind_of(request.kind, t))]
-    lines += said(answer, t)
+    lines += answer_text(answer, t)
     if link:
         lines += [t("You can read it here until %(date)s:", date=t.date(until)), link]  # type: ignore[list-item]
     subject = t("Your request %(number)s to %(site)s is answered", number=request.number, site=site).text
     return _letter(request, subject, lines, t)
 
 
-def said(answer: Mapping[str, Any], t: Language) -> list[Any]:
+def answer_text(answer: Mapping[str, Any], t: Language) -> list[Any]:
     """An answer as sentences."""
     return [line for line in _sentences(answer, t) if line]
 
@@ -106,5 +106,5 @@ def _kept(kept: Mapping[str, str], t: Language) -> Any:
     return t("Kept: %(what)s, until %(date)s. The reason: %(reason)s", what=what, date=t.date(kept["until"]), reason=why)
 
 
-def _letter(request: Request, subject: str, lines: Any, t: Language) -> Letter:
-    return Letter(request.email, subject, "\n\n".join(str(line) for line in lines) + "\n", t.code)
+def _letter(request: SubjectRequest, subject: str, lines: Any, t: Language) -> Email:
+    return Email(request.email, subject, "\n\n".join(str(line) for line in lines) + "\n", t.code)

@@ -15,8 +15,8 @@ from ..errors import StoreError
 from ..policy.model import Policy
 from ..storage.clock import days_after
 from ..storage.keys import normalise_subject
-from .rows import Row, columns_of, field_of, instead_of, is_erased, is_secret, says_erased
-from .stores import Done, Kept, PersonalStore
+from .rows import PersonalRow, columns_of, field_of, is_erased, is_placeholder, is_secret, placeholder_for
+from .stores import PersonalStore, RetainedField, StoreResult
 
 _MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
 
@@ -39,7 +39,9 @@ class Models:
         """The store, under this policy."""
         found = _ModelStore(self, policy)
         acts = (found.subjects, found.export, found.erase, found.correct, found.expire)
-        return PersonalStore(self.name, *acts, tuple(self.subjects), self.names or {}, found.keeps_people, found.endless)
+        return PersonalStore(
+            self.name, *acts, tuple(self.subjects), self.names or {}, found.retains_subjects, found.unbounded_retention
+        )
 
     def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
         """The column that names the person; behind a foreign key also that key, and the column it points to."""
@@ -66,13 +68,13 @@ class _ModelStore:
         self._in_order = sorted(models.subjects, key=lambda model: -order[sa.inspect(model).local_table])
 
     @property
-    def keeps_people(self) -> bool:
+    def retains_subjects(self) -> bool:
         """Whether rows name their person still after an erasure, so that only the ledger knows what is to end."""
         paths = ((model, *self._models._subject(model, path)) for model, path in self._models.subjects.items())
         ours = [_table(model) for model in self._models.subjects]
         return any(column.table not in ours or self._ends(model, column) for model, column, _, _ in paths)
 
-    def endless(self) -> Iterator[tuple[str, str, str]]:
+    def unbounded_retention(self) -> Iterator[tuple[str, str, str]]:
         """Of each model that keeps something for a time which would not end: its name, why, and what to do."""
         for model in filter(self._ends, self._models.subjects):
             column = self._models._subject(model, self._models.subjects[model])[0]
@@ -86,7 +88,7 @@ class _ModelStore:
                 yield model.__name__, f"{str(column)!r}, which names its person, has no room for a mark", hint
             for held in (one for one, _ in self._fields(model) if self._ends(model, one)):
                 try:
-                    instead_of(held)
+                    placeholder_for(held)
                 except StoreError as error:
                     yield model.__name__, f"{str(held)!r} cannot be emptied", error.hint
                 if held in self._people_of(model) and self._outlives_the_ledger(held, model):
@@ -116,8 +118,8 @@ class _ModelStore:
                     found[_table(model).name] = said
         return found
 
-    def erase(self, subject: str, before: datetime | None = None) -> Done:
-        done = Done()
+    def erase(self, subject: str, before: datetime | None = None) -> StoreResult:
+        done = StoreResult()
         with self._connect(write=True) as connection:
             for model in self._in_order:
                 condition = self._is(connection, model, subject)
@@ -146,38 +148,38 @@ class _ModelStore:
     def expire(self, now: datetime) -> int:
         """Empty what was kept in rows that lost their person to an erasure, once its time is over; the rows go with the
         last of it. Gives the number of rows deleted."""
-        done = Done()
+        done = StoreResult()
         with self._connect(write=True) as connection:
             for model in self._in_order:
                 column, key, target = self._models._subject(model, self._models.subjects[model])
-                lost = says_erased(column)
+                lost = is_placeholder(column)
                 done = self._erase(connection, model, lost if key is None else key.in_(sa.select(target).where(lost)), done)
         self._leave_no_copy()
         return done.deleted
 
-    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: Done) -> Done:
+    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: StoreResult) -> StoreResult:
         table, made, people = _table(model), self._made(model), self._people_of(model)
-        kept: list[Kept] = list(done.kept)
+        kept: list[RetainedField] = list(done.kept)
         deleted, anonymised = done.deleted, done.anonymised
         for found in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
-            row = Row(self._fields(model), people, made, found, self._policy.language)
-            here = sa.and_(*(column == found[column.name] for column in table.primary_key))
-            held = not row.stays and self._is_held(connection, table, found)
-            if not row.stays and not held:
-                self._let_go(connection, table, found)
-                deleted += connection.execute(sa.delete(table).where(here)).rowcount
+            row = PersonalRow(self._fields(model), people, made, found, self._policy.language)
+            row_matches = sa.and_(*(column == found[column.name] for column in table.primary_key))
+            held = not row.is_retained and self._has_retained_children(connection, table, found)
+            if not row.is_retained and not held:
+                self._null_references(connection, table, found)
+                deleted += connection.execute(sa.delete(table).where(row_matches)).rowcount
                 continue
             kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
             if changes := row.changes | (row.secrets if held else {}):
-                anonymised += connection.execute(sa.update(table).where(here).values(changes)).rowcount
-        return Done(deleted, anonymised, 0, tuple(kept))
+                anonymised += connection.execute(sa.update(table).where(row_matches).values(changes)).rowcount
+        return StoreResult(deleted, anonymised, 0, tuple(kept))
 
     def _people_of(self, model: Any) -> frozenset[sa.Column[Any]]:
         """The columns of a model by which its own rows, and those behind it, are somebody's."""
         columns = (self._models._subject(*one)[0] for one in self._models.subjects.items())
         return frozenset(column for column in columns if column.table is _table(model))
 
-    def _is_held(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> bool:
+    def _has_retained_children(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> bool:
         """Whether a row that would go is all that tells whose the rows behind it were, of which something is to end yet.
 
         Then it stays, empty, with the mark of the erased, and goes after the last of them.
@@ -195,7 +197,7 @@ class _ModelStore:
         held = [field for one, field in self._fields(model) if field is not None and (column is None or one is column)]
         return any(field.on_erase == "keep" and field.kept_for is not None for field in held)
 
-    def _let_go(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> None:
+    def _null_references(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> None:
         """Let what stays, and points to a row that goes, point to nothing."""
         for column in (column for model in self._models.subjects for column in _table(model).columns if column.nullable):
             for key in column.foreign_keys:

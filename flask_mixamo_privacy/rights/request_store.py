@@ -55,7 +55,7 @@ _links = sa.Table(
 
 
 @dataclass(frozen=True)
-class Request:
+class SubjectRequest:
     """One request. Once it is closed and its answer has gone out, it names nobody any more."""
 
     number: int
@@ -89,7 +89,7 @@ class Request:
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
 
 
-class Book(BuiltInStore):
+class RequestStore(BuiltInStore):
     """The requests of one site, in a database of their own."""
 
     name = "requests"
@@ -104,23 +104,23 @@ class Book(BuiltInStore):
             found = connection.execute(sa.insert(_requests).values(state="open", opened=now, **values))
             return int(found.inserted_primary_key[0])  # type: ignore[index]
 
-    def find(self, number: int) -> Request:
+    def find(self, number: int) -> SubjectRequest:
         """The request of this number; raises :class:`RequestError`."""
         for found in self.select(_requests.c.number == number):
             return found
         raise RequestError("The request's number", number, "a number that `flask privacy requests list` shows")
 
-    def select(self, *conditions: Any) -> list[Request]:
+    def select(self, *conditions: Any) -> list[SubjectRequest]:
         """The requests under these conditions, oldest first."""
         chosen = sa.select(_requests).where(*conditions).order_by(_requests.c.number)
         with self._database.read() as connection:
             return [self._request(row) for row in connection.execute(chosen).mappings()] if connection else []
 
-    def all(self, *states: str) -> list[Request]:
+    def all(self, *states: str) -> list[SubjectRequest]:
         """The requests in these states, or all."""
         return self.select(_requests.c.state.in_(states)) if states else self.select()
 
-    def by_subject(self, subject: str) -> list[Request]:
+    def by_subject(self, subject: str) -> list[SubjectRequest]:
         """What somebody asked for, by the keyed hash that it was written down under."""
         return self.select(_requests.c.subject == subject)
 
@@ -128,7 +128,7 @@ class Book(BuiltInStore):
         """Everybody whose address is still in it."""
         return {request.email for request in self.select(_requests.c.email != "")}
 
-    def to_mail(self, now: str) -> list[Request]:
+    def to_mail(self, now: str) -> list[SubjectRequest]:
         """The open ones whose link has still to go out, and may be tried now."""
         return self.select(_requests.c.state == "open", _requests.c.mailed == "", _requests.c.mail_after <= now)
 
@@ -139,7 +139,7 @@ class Book(BuiltInStore):
             chosen = sa.select(sa.func.count()).select_from(_requests).where(mine)
             return connection.scalar(chosen) or 0 if connection else 0
 
-    def claim(self, request: Request, until: str) -> bool:
+    def lease(self, request: SubjectRequest, until: str) -> bool:
         """Take it upon oneself to send a request's link; after ``until`` others may try again."""
         mine = (_requests.c.mail_after == request.mail_after) & (_requests.c.mailed == "")
         return self._update(request.number, mine, mail_after=until)
@@ -155,7 +155,7 @@ class Book(BuiltInStore):
         ):
             raise RequestError(f"Request {number}", self.find(number).state, "open or verified", "It is closed already.")
 
-    def blank(self, *conditions: Any) -> int:
+    def anonymise(self, *conditions: Any) -> int:
         """Forget who asked, and all that anybody wrote; the number, the dates and what was done remain."""
         named = self.select((_requests.c.email != "") | (_requests.c.message != ""), *conditions)
         if named:
@@ -178,12 +178,12 @@ class Book(BuiltInStore):
         matching = (_requests.c.email == normalise_subject(subject)) & (_requests.c.opened < moment)
         for found in self.select(matching, _requests.c.state.in_(OPEN)):
             self.close(found.number, "answered", moment, {"text": ERASED, "stores": []})
-        return self.blank(matching)
+        return self.anonymise(matching)
 
-    def blank_closed(self, now: str) -> int:
+    def anonymise_closed(self, now: str) -> int:
         """Blank what is closed, but for an answer that may still be read by its link."""
         readable = sa.select(_links.c.number).where(_links.c.opens == "answer", _links.c.expires > now)
-        return self.blank(_requests.c.state.in_(CLOSED), _requests.c.number.not_in(readable))
+        return self.anonymise(_requests.c.state.in_(CLOSED), _requests.c.number.not_in(readable))
 
     def link(self, number: int, opens: str, expires: str) -> str:
         """A new token that opens something until a moment, in place of any before; only its hash is kept."""
@@ -200,13 +200,13 @@ class Book(BuiltInStore):
         with self._database.read() as connection:
             return set(connection.scalars(chosen)) if connection else set()
 
-    def opened_by(self, token: str, opens: str, now: str) -> Request | None:
+    def find_by_token(self, token: str, opens: str, now: str) -> SubjectRequest | None:
         """The request that a token opens, if it does still."""
         good = _good(token, opens, now)
         found = self.select(_requests.c.number.in_(sa.select(_links.c.number).where(good)))
         return found[0] if found else None
 
-    def verify(self, token: str, now: str) -> Request | None:
+    def verify(self, token: str, now: str) -> SubjectRequest | None:
         """Use up a token and note that whoever holds it reads the address's mail; None for a token that is not good."""
         with self._database.write() as connection:
             good = _good(token, "confirm", now)
@@ -223,15 +223,15 @@ class Book(BuiltInStore):
         with self._database.write() as connection:
             return connection.execute(sa.update(_requests).where(mine).values(values)).rowcount == 1
 
-    def _request(self, row: sa.RowMapping) -> Request:
-        values = {field.name: row[field.name] for field in dataclasses.fields(Request) if field.name in row}
+    def _request(self, row: sa.RowMapping) -> SubjectRequest:
+        values = {field.name: row[field.name] for field in dataclasses.fields(SubjectRequest) if field.name in row}
         opened = date.fromisoformat(row["opened"][:10])
         last = due(opened, self._days, row["extended"])
         read = {"answer": json.loads(row["answer"] or "{}"), "done": json.loads(row["done"] or "[]")}
-        return Request(**values | read | {"due": last.isoformat()})
+        return SubjectRequest(**values | read | {"due": last.isoformat()})
 
 
-def _nameless(request: Request) -> dict[str, str]:
+def _nameless(request: SubjectRequest) -> dict[str, str]:
     """What a request's columns are once it names nobody: what somebody wrote freely may name the person."""
     identity = request.identity if request.identity in ("", "link") else "operator"
     answer = {name: "" if name in ("text", "refused") else value for name, value in request.answer.items()}

@@ -11,10 +11,10 @@ from ..errors import MailError, RequestError
 from ..policy.model import Policy
 from ..storage.clock import days_after, just_after, later, now, timestamp, today
 from ..storage.keys import is_email, normalise_subject
-from .data_subjects import People
-from .letters import Letter, SendLetter, to_answer, to_confirm, to_extend
-from .request_store import CLOSED, KINDS, OPEN, Book, Request
-from .stores import Outcome, together
+from .data_subjects import DataSubjects
+from .letters import Email, SendLetter, answer_email, confirmation_email, extension_email
+from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest
+from .stores import StoreOutcome, together
 
 LINK_DAYS = 7  # for which the link to confirm works, and the one to an answer twice as long
 SOON_DAYS = 7  # before it is due, a request is due soon
@@ -31,10 +31,12 @@ PER_HOUR = 100  # requests by the form, before it asks for patience
 Notify = Callable[[str, int], None]
 
 
-class Desk:
+class RequestService:
     """The requests of one site."""
 
-    def __init__(self, policy: Policy, book: Book, people: People, send: SendLetter, notify: Notify, pages: str) -> None:
+    def __init__(
+        self, policy: Policy, book: RequestStore, people: DataSubjects, send: SendLetter, notify: Notify, pages: str
+    ) -> None:
         self.policy = policy
         self.book = book
         self.people = people
@@ -67,7 +69,7 @@ class Desk:
             raise RequestError("email", email, "a mail address")
         if len(message) > LONGEST_MESSAGE:
             raise RequestError("message", f"{len(message)} characters", f"up to {LONGEST_MESSAGE}")
-        key_id, hashed = self.people.hash(email)
+        key_id, hashed = self.people.pseudonymise(email)
         asked = {"kind": kind, "email": email, "message": message, "locale": locale, "base": base, "source": source}
         number = self.book.open(timestamp(), **asked, subject=hashed, subject_key=key_id, mail_after=mail_after)
         self._notify("opened", number)
@@ -75,15 +77,15 @@ class Desk:
             self.identify(number, identity)
         return number
 
-    def is_flooded(self) -> bool:
+    def is_rate_limited(self) -> bool:
         """Whether more came within the hour than people send."""
         return self.book.opened_since(later(hours=-1), "form") >= PER_HOUR
 
-    def asked_by(self, token: str) -> Request | None:
+    def open_from_mail(self, token: str) -> SubjectRequest | None:
         """The request that a link in a mail is to confirm; None for a link that is used, expired or made up."""
-        return self.book.opened_by(token, "confirm", timestamp())
+        return self.book.find_by_token(token, "confirm", timestamp())
 
-    def confirm(self, token: str) -> Request | None:
+    def confirm(self, token: str) -> SubjectRequest | None:
         """Use the link up: the request is verified from now on."""
         found = self.book.verify(token, timestamp())
         if found is not None:
@@ -105,7 +107,7 @@ class Desk:
         identity: str = "",
         base: str = "",
         changes: Mapping[str, str] | None = None,
-    ) -> Request:
+    ) -> SubjectRequest:
         """Do what was asked for, tell the person, and close the request.
 
         Raises :class:`RequestError` for a request that is closed or not verified, or where a store failed: then it stays
@@ -121,20 +123,20 @@ class Desk:
             raise RequestError(f"Request {number}", says, "every store seen to", "Mend it and answer again: it stays open.")
         answer = self._answer(request, done, text, who)
         link = self._link(request, base) if request.kind == "access" else ""
-        mail_error = self._tell(to_answer(self.policy.site, request, answer, link, later(days=2 * LINK_DAYS)[:10]))
+        mail_error = self._tell(answer_email(self.policy.site, request, answer, link, later(days=2 * LINK_DAYS)[:10]))
         if mail_error and link:
             raise MailError(f"{mail_error} Request {number} stays open, for its answer is read by a link in that mail.")
         return self._close(request, "answered", answer, mail_error)
 
-    def refuse(self, number: int, reason: str, who: str, *, identity: str = "") -> Request:
+    def refuse(self, number: int, reason: str, who: str, *, identity: str = "") -> SubjectRequest:
         """Close a request without doing what it asks, and say why (GDPR art. 12(4))."""
         if not reason.strip():
             raise RequestError("The reason", reason, "a text", "Whoever is refused is told why.")
         request = self._verified(number, identity)
         answer = {"refused": reason.strip(), "by": who, "stores": list(request.done)}
-        return self._close(request, "refused", answer, self._tell(to_answer(self.policy.site, request, answer, "", "")))
+        return self._close(request, "refused", answer, self._tell(answer_email(self.policy.site, request, answer, "", "")))
 
-    def extend(self, number: int, reason: str, months: int = 2) -> Request:
+    def extend(self, number: int, reason: str, months: int = 2) -> SubjectRequest:
         """Take up to two further months, once, and tell the person within the first (GDPR art. 12(3))."""
         request = self.book.find(number)
         if request.state not in OPEN or request.extended:
@@ -147,25 +149,25 @@ class Desk:
         if today() > request.due:
             raise RequestError(f"Request {number}", f"due on {request.due}", "one that is not overdue", "Answer it instead.")
         self.book.update(number, extended=months, extended_at=timestamp(), reason=reason.strip())
-        mail_error = self._tell(to_extend(self.policy.site, self.book.find(number)))
+        mail_error = self._tell(extension_email(self.policy.site, self.book.find(number)))
         self.book.update(number, mail_error=mail_error)
         return self.book.find(number)
 
-    def due(self, within: int = SOON_DAYS) -> list[Request]:
+    def due(self, within: int = SOON_DAYS) -> list[SubjectRequest]:
         """What is overdue, or has to be answered within so many days; the most urgent first."""
         last = (now().date() + timedelta(days=within)).isoformat()
         return sorted((r for r in self.book.all(*OPEN) if r.due <= last), key=lambda request: request.due)
 
     def may_read(self, token: str) -> bool:
         """Whether a link leads to an answer still."""
-        request = self.book.opened_by(token, "answer", timestamp())
+        request = self.book.find_by_token(token, "answer", timestamp())
         return request is not None and request.state == "answered" and bool(request.email)
 
-    def read(self, token: str) -> tuple[Request, dict[str, Any]] | None:
+    def read(self, token: str) -> tuple[SubjectRequest, dict[str, Any]] | None:
         """An answered request for access and what is stored now, for whoever has its link; nothing of it is kept."""
         if not self.may_read(token):
             return None
-        request = self.book.opened_by(token, "answer", timestamp())
+        request = self.book.find_by_token(token, "answer", timestamp())
         assert request is not None
         return request, self.people.export(request.email, who="the person", what=f"the answer to request {request.number}")
 
@@ -178,11 +180,11 @@ class Desk:
         sent = sum(self._send_link(request) for request in self.book.to_mail(timestamp()))
         self._expire()
         self._remind()
-        self.book.blank_closed(timestamp())
+        self.book.anonymise_closed(timestamp())
         return sent
 
-    def _send_link(self, request: Request) -> bool:
-        if not self.book.claim(request, later(seconds=_RETRY)):
+    def _send_link(self, request: SubjectRequest) -> bool:
+        if not self.book.lease(request, later(seconds=_RETRY)):
             return False  # another process is sending it
         since = later(days=-1)
         if sum(other.mailed >= since for other in self.book.by_subject(request.subject)) >= _LINKS_A_DAY:
@@ -193,10 +195,10 @@ class Desk:
         self.book.update(request.number, mailed="" if error else timestamp(), mail_error=error)
         return not error
 
-    def _confirm_by_mail(self, request: Request) -> str:
+    def _confirm_by_mail(self, request: SubjectRequest) -> str:
         until = later(days=LINK_DAYS)
         link = f"{request.base}{self._pages}/requests/confirm/{self.book.link(request.number, 'confirm', until)}"
-        return self._tell(to_confirm(self.policy.site, request, link, until[:10]))
+        return self._tell(confirmation_email(self.policy.site, request, link, until[:10]))
 
     def _expire(self) -> None:
         """Close the requests that were not confirmed in time."""
@@ -211,7 +213,7 @@ class Desk:
                 self.book.update(request.number, reminded=timestamp())
                 self._notify("due_soon", request.number)
 
-    def _verified(self, number: int, identity: str) -> Request:
+    def _verified(self, number: int, identity: str) -> SubjectRequest:
         request = self.book.find(number)
         if request.state in CLOSED:
             raise RequestError(f"Request {number}", request.state, "open or verified", "It is closed already.")
@@ -222,7 +224,7 @@ class Desk:
             raise RequestError(f"Request {number}", "open", "verified", hint)
         return self.book.find(number)
 
-    def _act(self, request: Request, who: str, changes: Mapping[str, str]) -> list[Outcome]:
+    def _act(self, request: SubjectRequest, who: str, changes: Mapping[str, str]) -> list[StoreOutcome]:
         if request.kind == "delete":
             return self.people.erase(request.email, who, request.number)
         if request.kind == "correct" and changes:
@@ -240,7 +242,7 @@ class Desk:
                 hint = "Write it as the policy does, or declare it in [[fields]]."
                 raise RequestError("The field to correct", name, ", ".join(declared) or "none, for none is declared", hint)
 
-    def _answer(self, request: Request, stores: list[dict[str, Any]], text: str, who: str) -> dict[str, Any]:
+    def _answer(self, request: SubjectRequest, stores: list[dict[str, Any]], text: str, who: str) -> dict[str, Any]:
         what = {"access": "export", "delete": "erase", "correct": "correct"}.get(request.kind)
         if request.kind == "access":
             found = self.people.stores.export(request.email)
@@ -252,7 +254,7 @@ class Desk:
             answer["archives"] = days_after(now().date(), self.policy.retention.archives).isoformat()
         return answer
 
-    def _link(self, request: Request, base: str) -> str:
+    def _link(self, request: SubjectRequest, base: str) -> str:
         base = base or request.base
         if not base:
             hint = "The answer is read by a link, and a link needs a host."
@@ -260,7 +262,7 @@ class Desk:
         token = self.book.link(request.number, "answer", later(days=2 * LINK_DAYS))
         return f"{base}{self._pages}/requests/answer/{token}"
 
-    def _tell(self, letter: Letter) -> str:
+    def _tell(self, letter: Email) -> str:
         """Send a letter; gives the sentence that says why it could not be sent, or nothing."""
         try:
             self._send(letter)
@@ -268,11 +270,11 @@ class Desk:
             return str(error)
         return ""
 
-    def _close(self, request: Request, state: str, answer: dict[str, Any], mail_error: str) -> Request:
+    def _close(self, request: SubjectRequest, state: str, answer: dict[str, Any], mail_error: str) -> SubjectRequest:
         self.book.close(request.number, state, timestamp(), answer | {"told": not mail_error}, mail_error=mail_error)
         if request.kind == "delete" and state == "answered":
             self.book.erase(request.email, just_after(timestamp()))
-        self.book.blank_closed(timestamp())
+        self.book.anonymise_closed(timestamp())
         self._notify("answered", request.number)
         return self.book.find(request.number)
 
@@ -284,6 +286,6 @@ def _rows(data: Any) -> int:
     return len(data) if isinstance(data, list) else 1
 
 
-def days_left(request: Request) -> int:
+def days_left(request: SubjectRequest) -> int:
     """Days until a request is due; below zero when it is overdue."""
     return (date.fromisoformat(request.due) - now().date()).days

@@ -16,7 +16,7 @@ from ..errors import StoreError
 from ..policy.model import Policy
 from ..policy.parts import Field, Text
 from ..storage.clock import days_after, today
-from .stores import Kept
+from .stores import RetainedField
 
 # Which columns of a model are personal data, by what is declared and by what they are called.
 
@@ -97,7 +97,7 @@ _EMPTY: dict[type, Any] = {
 }
 
 
-class Row:
+class PersonalRow:
     """What becomes of a row: it goes, unless one of its fields is to be kept still, or to be anonymised."""
 
     def __init__(
@@ -115,7 +115,7 @@ class Row:
         self._language = language
 
     @cached_property
-    def stays(self) -> bool:
+    def is_retained(self) -> bool:
         held = [field for _, field in self._fields if field is not None]
         ends = [self._is_kept(field) for field in held if field.on_erase == "keep"]
         # What was anonymised beside something kept goes with it.
@@ -125,7 +125,7 @@ class Row:
     def changes(self) -> dict[str, Any]:
         """The columns that lose their value, with what they say instead."""
         emptied = {
-            column.name: instead_of(column, self._people)
+            column.name: placeholder_for(column, self._people)
             for column, field in self._fields
             if (field is not None or column in self._people) and not (field is not None and self._is_kept(field))
         }
@@ -135,14 +135,14 @@ class Row:
     def secrets(self) -> dict[str, Any]:
         """What opens a door for the person, emptied: of a row that stays for the sake of others only."""
         columns = [column for column, field in self._fields if field is None and is_secret(column.name)]
-        emptied = {column.name: instead_of(column) for column in columns if not self._is_gone(column.name)}
+        emptied = {column.name: placeholder_for(column) for column in columns if not self._is_gone(column.name)}
         return {name: value for name, value in emptied.items() if self._values[name] != value}
 
-    def kept(self, table: str) -> Iterator[Kept]:
+    def kept(self, table: str) -> Iterator[RetainedField]:
         """What stays as it is, why, and until when."""
         for column, field in self._fields:
             if field is not None and self._is_kept(field) and self._values[column.name] is not None:
-                yield Kept(f"{table}.{field.name}", _in(field.reason, self._language), self._until(field))
+                yield RetainedField(f"{table}.{field.name}", _in(field.reason, self._language), self._until(field))
 
     def _is_kept(self, field: Field) -> bool:
         if field.on_erase != "keep":
@@ -160,7 +160,7 @@ class Row:
         return is_erased(self._values[name])
 
 
-def instead_of(column: sa.Column[Any], people: Collection[sa.Column[Any]] = ()) -> Any:
+def placeholder_for(column: sa.Column[Any], people: Collection[sa.Column[Any]] = ()) -> Any:
     """What a column says instead, one of those that name people the mark; raises :class:`StoreError` for one that can
     say nothing else."""
     if isinstance(column.type, sa.String) and (column in people or _is_unique(column)):
@@ -186,7 +186,7 @@ def is_erased(value: object) -> bool:
     return isinstance(value, str) and _ERASED.fullmatch(value) is not None
 
 
-def says_erased(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+def is_placeholder(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
     """The same, asked of a database."""
     return sa.cast(column, sa.Text).regexp_match(rf"\A{_ERASED.pattern}\Z")
 

@@ -18,7 +18,7 @@ logger = logging.getLogger("flask_mixamo_privacy")
 
 
 @dataclass(frozen=True)
-class Kept:
+class RetainedField:
     """What an erasure left where it was: which field of which table, why, and until which day."""
 
     what: str
@@ -27,13 +27,13 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Done:
+class StoreResult:
     """What came of one act in one store, in rows."""
 
     deleted: int = 0
     anonymised: int = 0
     corrected: int = 0
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[RetainedField, ...] = ()
 
     @property
     def changed(self) -> int:
@@ -41,11 +41,11 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StoreOutcome:
     """One store's share of an act; ``error`` says why it could not be done there."""
 
     store: str
-    done: Done = Done()
+    done: StoreResult = StoreResult()
     error: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -67,9 +67,9 @@ class PersonalStore:
     expire: Callable[[datetime], int] | None = None
     models: tuple[Any, ...] = ()  # that it covers
     names: Mapping[str, str] = field(default_factory=dict)  # columns that hold a declared field of another name
-    keeps_people: bool = False  # whether an erasure leaves rows that name their person, for a time
+    retains_subjects: bool = False  # whether an erasure leaves rows that name their person, for a time
     #: Models that would keep something for ever: which, why, and what to do.
-    endless: Callable[[], Iterable[tuple[str, str, str]]] | None = None
+    unbounded_retention: Callable[[], Iterable[tuple[str, str, str]]] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -80,7 +80,7 @@ class PersonalStore:
                 raise StoreError(what, value, "a callable, or None", "See Privacy.register_store.")
 
     @property
-    def tells_ages(self) -> bool:
+    def supports_before(self) -> bool:
         """Whether ``erase`` can leave alone what was written after a moment."""
         if self.erase is None:
             return False
@@ -135,13 +135,13 @@ class BuiltInStore(Protocol):
 
 
 #: What was registered, each made into a store once the policy is known.
-Register = list[Callable[[Policy], PersonalStore]]
+StoreRegistry = list[Callable[[Policy], PersonalStore]]
 
 
-class Stores:
+class PersonalStores:
     """All stores of one site."""
 
-    def __init__(self, policy: Policy, registered: Register) -> None:
+    def __init__(self, policy: Policy, registered: StoreRegistry) -> None:
         self._policy = policy
         self._registered = registered
 
@@ -160,41 +160,41 @@ class Stores:
         found = {store.name: _export(store, subject) for store in self if store.export is not None}
         return {name: data for name, data in found.items() if data}
 
-    def erase(self, subject: str, before: datetime | None = None) -> list[Outcome]:
+    def erase(self, subject: str, before: datetime | None = None) -> list[StoreOutcome]:
         """Erase a subject from every store, or only what was written before a moment. A store that fails stops no other."""
         return [self.erase_in(store, subject, before) for store in self if store.erase is not None]
 
-    def erase_in(self, store: PersonalStore, subject: str, before: datetime | None = None) -> Outcome:
+    def erase_in(self, store: PersonalStore, subject: str, before: datetime | None = None) -> StoreOutcome:
         """Erase a subject from one store."""
         return _attempt(store, lambda: _erase(store, subject, before))
 
-    def correct(self, subject: str, changes: Mapping[str, str]) -> list[Outcome]:
+    def correct(self, subject: str, changes: Mapping[str, str]) -> list[StoreOutcome]:
         """Set fields of a subject anew, in every store that has them."""
 
         return [_attempt(store, partial(_correct, store, subject, changes)) for store in self if store.correct is not None]
 
-    def expire(self, now: datetime) -> list[Outcome]:
+    def expire(self, now: datetime) -> list[StoreOutcome]:
         """Delete what was kept after an erasure and is not needed any longer. A store that fails stops no other."""
         return [_attempt(store, partial(_expire, store, now)) for store in self if store.expire is not None]
 
-    def held_by(self, store: PersonalStore) -> tuple[set[str], str]:
+    def list_subjects(self, store: PersonalStore) -> tuple[set[str], str]:
         """Everybody whom one store holds, as far as it can say, and why it cannot say more."""
         held: set[str] = set()
 
-        def look() -> Done:
+        def look() -> StoreResult:
             held.update(map(normalise_subject, store.people()))
-            return Done()
+            return StoreResult()
 
         return held, _attempt(store, look).error
 
 
-def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[StoreOutcome]) -> list[dict[str, Any]]:
     """What attempts before and the newest one came to, store by store, without what failed.
 
     Rows that are gone are counted by one attempt alone; those that were corrected by each, so that the most counts.
     """
     found = {store["store"]: dict(store) for store in before}
-    for new in (Outcome(outcome.store, outcome.done).as_dict() for outcome in outcomes):
+    for new in (StoreOutcome(outcome.store, outcome.done).as_dict() for outcome in outcomes):
         old = found.setdefault(new["store"], new)
         if old is not new:
             kept = [*old["kept"], *(one for one in new["kept"] if one not in old["kept"])]
@@ -203,11 +203,11 @@ def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[Outcome]) -
     return list(found.values())
 
 
-def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Done:
+def _erase(store: PersonalStore, subject: str, before: datetime | None) -> StoreResult:
     assert store.erase is not None
     if before is None:
         return _together(as_done(store.erase(spelling), "deleted") for spelling in _spellings(store, subject))
-    if not store.tells_ages:
+    if not store.supports_before:
         says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
         raise StoreError("erase", store.name, "a callable with a parameter named before", says)
     return _together(as_done(store.erase(spelling, before=before), "deleted") for spelling in _spellings(store, subject))
@@ -224,12 +224,12 @@ def _export(store: PersonalStore, subject: str) -> Any:
         raise StoreError(what, says, "what JSON can say", hint) from error
 
 
-def _expire(store: PersonalStore, now: datetime) -> Done:
+def _expire(store: PersonalStore, now: datetime) -> StoreResult:
     assert store.expire is not None
     return as_done(store.expire(now), "deleted")
 
 
-def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> Done:
+def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> StoreResult:
     assert store.correct is not None
     return _together(as_done(store.correct(spelling, changes), "corrected") for spelling in _spellings(store, subject))
 
@@ -239,29 +239,29 @@ def _spellings(store: PersonalStore, subject: str) -> list[str]:
     return [subject] if store.models else spellings_of(subject)
 
 
-def _together(parts: Iterable[Done]) -> Done:
+def _together(parts: Iterable[StoreResult]) -> StoreResult:
     """Return the sum of what was done under each spelling of a subject."""
     first, *others = parts
     for part in others:
         numbers = (first.deleted + part.deleted, first.anonymised + part.anonymised, first.corrected + part.corrected)
-        first = Done(*numbers, (*first.kept, *part.kept))
+        first = StoreResult(*numbers, (*first.kept, *part.kept))
     return first
 
 
-def _attempt(store: PersonalStore, act: Callable[[], Done]) -> Outcome:
+def _attempt(store: PersonalStore, act: Callable[[], StoreResult]) -> StoreOutcome:
     try:
-        return Outcome(store.name, act())
+        return StoreOutcome(store.name, act())
     except Exception as error:  # whatever a site's own callable raises, the other stores are seen to
         logger.error("The store %r failed: %s", store.name, error, exc_info=error)
-        return Outcome(store.name, error=f"{type(error).__name__}: {error}")
+        return StoreOutcome(store.name, error=f"{type(error).__name__}: {error}")
 
 
-def as_done(given: object, counted: str) -> Done:
+def as_done(given: object, counted: str) -> StoreResult:
     """What a store's callable gave: a :class:`Done`, a number of rows, a mapping of such, or nothing worth a number."""
-    if isinstance(given, Done):
+    if isinstance(given, StoreResult):
         return given
     if isinstance(given, Mapping):
         deleted, anonymised, corrected = (int(given.get(name, 0)) for name in ("deleted", "anonymised", "corrected"))
-        return Done(deleted, anonymised, corrected)
+        return StoreResult(deleted, anonymised, corrected)
     number = int(given) if isinstance(given, int) else 0
-    return Done(corrected=number) if counted == "corrected" else Done(deleted=number)
+    return StoreResult(corrected=number) if counted == "corrected" else StoreResult(deleted=number)

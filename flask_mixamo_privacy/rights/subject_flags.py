@@ -12,7 +12,7 @@ from ..errors import RightsUnavailable
 from ..policy.parts import Minors as Declared
 from ..storage.clock import later, timestamp
 from ..storage.database import Database, rewrite_rows
-from ..storage.keys import Keys, normalise_subject
+from ..storage.keys import KeyRing, normalise_subject
 from .stores import BuiltInStore
 
 #: What stands about a known child.
@@ -33,7 +33,7 @@ _standings = sa.Table(
 
 
 @dataclass(frozen=True)
-class Standing:
+class SubjectFlag:
     """One thing about one person: since when, under which version of the policy, after which words (their digest)."""
 
     at: str
@@ -41,25 +41,25 @@ class Standing:
     text: str
 
 
-class Standings:
+class SubjectFlags:
     """Keyed hashes in the database of rights. Every row names its key, and a hit is written anew under the newest.
 
     Every method raises :class:`RightsUnavailable` when the database is away.
     """
 
-    def __init__(self, url: str, keys: Keys) -> None:
+    def __init__(self, url: str, keys: KeyRing) -> None:
         self._database = Database(url, _tables, "The database of rights", RightsUnavailable)
         self._keys = keys
 
-    def note(self, subject: str, what: str, *, policy: str = "", text: str = "") -> None:
+    def add(self, subject: str, what: str, *, policy: str = "", text: str = "") -> None:
         """Write down that this holds for somebody from now on, in place of what stood there before."""
-        key_id, hashed = self._keys.hash(normalise_subject(subject))
+        key_id, hashed = self._keys.pseudonymise(normalise_subject(subject))
         row = {"subject": hashed, "subject_key": key_id, "what": what, "at": timestamp(), "policy": policy, "text": text}
         with self._database.write() as connection:
             connection.execute(sa.delete(_standings).where(self._is(subject, what)))
             connection.execute(sa.insert(_standings).values(row))
 
-    def find(self, subject: str, what: str) -> Standing | None:
+    def find(self, subject: str, what: str) -> SubjectFlag | None:
         """What stands, or None.
 
         Raises :class:`KeyMissing` where nothing was found and a row was made under a key that is gone: it might be this
@@ -75,7 +75,7 @@ class Standings:
         if row is None:
             return None
         self._renew(subject, row)
-        return Standing(row["at"], row["policy"], row["text"])
+        return SubjectFlag(row["at"], row["policy"], row["text"])
 
     def forget(self, subject: str, what: str) -> bool:
         """Let it hold no longer; gives whether it did."""
@@ -87,7 +87,7 @@ class Standings:
             return 0
         return self._database.delete(sa.delete(_standings).where(self._accepted_by(subject)))
 
-    def accepted(self, subject: str) -> list[dict[str, str]]:
+    def accepted_texts(self, subject: str) -> list[dict[str, str]]:
         """What somebody accepted, when, and under which version of the policy, in words."""
         with self._database.read() as connection:
             if connection is None:
@@ -96,7 +96,7 @@ class Standings:
             found = connection.execute(chosen.order_by(_standings.c.at, _standings.c.what))
             return [{"what": row.what, "at": row.at, "policy": row.policy} for row in found]
 
-    def forget_again(self, graves: Mapping[str, str]) -> int:
+    def replay_erasures(self, graves: Mapping[str, str]) -> int:
         """Forget of people, each given by a keyed hash, all that stood before a moment; gives the number."""
         accepted = sa.delete(_standings).where(_standings.c.what != MINOR)
         old = [accepted.where(_standings.c.subject == hashed, _standings.c.at <= at) for hashed, at in graves.items()]
@@ -107,7 +107,7 @@ class Standings:
         return self._database.delete(sa.delete(_standings).where(_standings.c.what == what, _standings.c.at < moment))
 
     def _renew(self, subject: str, row: sa.RowMapping) -> None:
-        key_id, hashed = self._keys.hash(normalise_subject(subject))
+        key_id, hashed = self._keys.pseudonymise(normalise_subject(subject))
         if key_id != row["subject_key"]:
             new = {"subject": hashed, "subject_key": key_id}
             with self._database.write() as connection:
@@ -115,10 +115,10 @@ class Standings:
                 rewrite_rows(connection, _standings, matching, lambda rows: [row | new for row in rows])
 
     def _accepted_by(self, subject: str) -> sa.ColumnElement[bool]:
-        return _standings.c.subject.in_(self._keys.hashes(normalise_subject(subject))) & (_standings.c.what != MINOR)
+        return _standings.c.subject.in_(self._keys.pseudonyms(normalise_subject(subject))) & (_standings.c.what != MINOR)
 
     def _is(self, subject: str, what: str) -> sa.ColumnElement[bool]:
-        return _standings.c.subject.in_(self._keys.hashes(normalise_subject(subject))) & (_standings.c.what == what)
+        return _standings.c.subject.in_(self._keys.pseudonyms(normalise_subject(subject))) & (_standings.c.what == what)
 
 
 # Known children: of each a keyed hash, and the day on which it was known. No birth date is kept anywhere.
@@ -126,7 +126,7 @@ class Standings:
 _DAYS_OF_A_YEAR = 366
 
 
-class Minors(BuiltInStore):
+class KnownMinors(BuiltInStore):
     """Who said to be a child, or of whom it was learnt.
 
     After as many years as the declared age nobody is one any longer, however young they were; the row goes then. An
@@ -135,13 +135,13 @@ class Minors(BuiltInStore):
 
     name = "minors"
 
-    def __init__(self, standings: Standings, declared: Declared | None) -> None:
+    def __init__(self, standings: SubjectFlags, declared: Declared | None) -> None:
         self._standings = standings
         self._days = (declared or Declared()).age * _DAYS_OF_A_YEAR
 
-    def note(self, subject: str) -> None:
+    def add(self, subject: str) -> None:
         """Remember that this person, an address or an id of the site's own, is a child."""
-        self._standings.note(subject, MINOR)
+        self._standings.add(subject, MINOR)
 
     def is_minor(self, subject: str) -> bool:
         """Whether the person is known to be a child.
@@ -169,12 +169,12 @@ class Acceptances(BuiltInStore):
 
     name = "licences"
 
-    def __init__(self, standings: Standings) -> None:
+    def __init__(self, standings: SubjectFlags) -> None:
         self._standings = standings
 
-    def note(self, subject: str, licence: str, *, policy: str, version: str) -> None:
+    def add(self, subject: str, licence: str, *, policy: str, version: str) -> None:
         """Remember that somebody accepted this version, in place of any before."""
-        self._standings.note(subject, _what(licence), policy=policy, text=version)
+        self._standings.add(subject, _what(licence), policy=policy, text=version)
 
     def has(self, subject: str, licence: str, version: str) -> bool:
         """Whether just this version was accepted."""
@@ -183,7 +183,7 @@ class Acceptances(BuiltInStore):
 
     def export(self, subject: str) -> list[dict[str, str]]:
         """Return what a person accepted, when, and under which version of the policy."""
-        return self._standings.accepted(subject)
+        return self._standings.accepted_texts(subject)
 
     def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
         """Forget what a person accepted."""
@@ -191,7 +191,7 @@ class Acceptances(BuiltInStore):
 
     def replay(self, erased: Mapping[str, str], since: str) -> int:
         """Forget what erased people had accepted before."""
-        return self._standings.forget_again(erased)
+        return self._standings.replay_erasures(erased)
 
 
 def _what(licence: str) -> str:

@@ -95,7 +95,7 @@ def try_lock(descriptor: int) -> Iterator[bool]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-class Pending:
+class Spool:
     """Entries that wait, each on the disk before ``append`` returns; taken up later, in order, once or more often."""
 
     def __init__(self, path: str) -> None:
@@ -113,7 +113,7 @@ class Pending:
                 raise OSError(f"{self.path} could not take a whole line: the disk is full.")
             os.fsync(descriptor)
 
-    def take(self, apply: Callable[[list[dict[str, Any]]], None], *, wait: bool = True) -> int:
+    def drain(self, apply: Callable[[list[dict[str, Any]]], None], *, wait: bool = True) -> int:
         """Hand all entries to ``apply`` and drop them once it returned; gives their number.
 
         A crash in between hands them over again, so ``apply`` must be idempotent. Without ``wait`` nothing is taken while
@@ -175,7 +175,7 @@ def _entries(descriptor: int) -> Iterator[dict[str, Any]]:
 # How often somebody unknown was turned away, by day.
 
 
-class Denials:
+class DailyCounter:
     """How many were turned away in a day without anybody knowing who: the size of a file, to which each adds a byte.
 
     So it costs nothing to count, whichever process does it, and nobody can make it cost much.

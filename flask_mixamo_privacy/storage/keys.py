@@ -17,7 +17,7 @@ from ..errors import KeyMissing
 from .files import create_private
 
 
-class Keys:
+class KeyRing:
     """The secrets a site configured, or those in a file that is made when the first one is needed."""
 
     def __init__(self, given: Mapping[str, str] | None, path: str) -> None:
@@ -37,15 +37,15 @@ class Keys:
         """The ids of all keys that are kept, the newest last."""
         return iter(self._secrets)
 
-    def hash(self, subject: str) -> tuple[str, str]:
+    def pseudonymise(self, subject: str) -> tuple[str, str]:
         """``(key id, keyed hash)`` of a subject under the newest key."""
         return self.newest, self._digest(self.newest, subject)
 
-    def hashes(self, subject: str) -> list[str]:
+    def pseudonyms(self, subject: str) -> list[str]:
         """The keyed hashes of a subject under every key that is kept."""
-        return list(self.hashes_by_key(subject).values())
+        return list(self.pseudonyms_by_key(subject).values())
 
-    def hashes_by_key(self, subject: str) -> dict[str, str]:
+    def pseudonyms_by_key(self, subject: str) -> dict[str, str]:
         """The keyed hash of a subject under each key that is kept, by the key's id, the newest last."""
         return {key_id: self._digest(key_id, subject) for key_id in self._secrets}
 

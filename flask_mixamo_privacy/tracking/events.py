@@ -25,7 +25,7 @@ FIELDS = (
 )  # fmt: skip
 
 #: Those among them that say where something happened, and with what.
-SCENE = FIELDS[5:12]
+CONTEXT_FIELDS = FIELDS[5:12]
 
 #: The kinds that the extension records itself; any other kind is a name given to ``privacy.track``.
 KINDS = (
@@ -81,14 +81,14 @@ def collect(
 
 
 @lru_cache(maxsize=1024)
-def scene(fields: frozenset[str], *values: str) -> str:
+def context_fields(fields: frozenset[str], *values: str) -> str:
     """Where something happened and with what, as the middle of a JSON object.
 
     The values are those of :data:`SCENE`, in its order. One that is empty, or whose field the policy does not declare,
     becomes null.
     """
-    said = {name: value for name, value in zip(SCENE, values, strict=True) if name in fields}
-    return ",".join(f'"{name}":{quote(said[name]) if said.get(name) else "null"}' for name in SCENE)
+    said = {name: value for name, value in zip(CONTEXT_FIELDS, values, strict=True) if name in fields}
+    return ",".join(f'"{name}":{quote(said[name]) if said.get(name) else "null"}' for name in CONTEXT_FIELDS)
 
 
 def properties(values: Mapping[str, object]) -> str:

@@ -42,17 +42,17 @@ Namer = Callable[[str], str | None]
 What = tuple[str, str, str, str, str]
 
 #: One event as a browser reported it, cleaned: its id, its time in seconds since 1970-01-01 UTC, and what happened.
-Reported = tuple[str, float, What]
+BrowserEvent = tuple[str, float, What]
 
 
-class Reader:
+class EventParser:
     """Reads what is reported to one host, where pages are named in one way. It remembers what it read often."""
 
     def __init__(self, host: str, name: Namer) -> None:
         self._host, self._name = host, name
         self._known = lru_cache(maxsize=_REMEMBERED)(self._what)
 
-    def read(self, body: bytes, now: float) -> list[Reported]:
+    def read(self, body: bytes, now: float) -> list[BrowserEvent]:
         """The events in a body of JSON, those of pages that are not counted left out; raises :class:`ReportError`.
 
         Whatever else the objects hold is dropped: who it was and with what is for the server to say.
@@ -205,14 +205,14 @@ PER_SECOND = 2.0  # and as many again
 _MOST_VISITORS = 4096
 
 
-class Allowance:
+class RateLimit:
     """Buckets by receipt, in this process's memory alone; the longest unused is forgotten, which only fills it."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait(self, receipt: str, now: float) -> int:
+    def retry_after(self, receipt: str, now: float) -> int:
         """Take a token: 0, or the whole seconds after which there is one again."""
         with self._lock:
             tokens, since = self._buckets.pop(receipt, (float(BURST), now))

@@ -19,8 +19,8 @@ from ..errors import LoaderBusy
 from ..storage.clock import DAY
 from ..storage.files import lock_now, open_private, try_lock
 from . import log, schema
-from .store import COLUMNS, Row, Store, in_order
-from .visitor_data import scrub, visitors_in
+from .store import COLUMNS, EventStore, Row, in_order
+from .visitor_data import blank_erased_lines, visitors_in
 
 # Lines of the log as rows of the store, by whole columns, so that the work is done in C.
 
@@ -182,7 +182,7 @@ class _Part(NamedTuple):
 class Loader:
     """Loads the segments of one folder into one store; of several loaders one works at a time."""
 
-    def __init__(self, folder: str, events: Store, keep_days: int = 0, aggregator: Aggregator | None = None) -> None:
+    def __init__(self, folder: str, events: EventStore, keep_days: int = 0, aggregator: Aggregator | None = None) -> None:
         self._folder = folder
         self._store = events
         self._keep = keep_days * DAY
@@ -198,11 +198,11 @@ class Loader:
         Waits up to ``wait`` seconds for another loader, then raises :class:`LoaderBusy`; raises
         :class:`StoreUnavailable`, and loses nothing, while the database is away.
         """
-        self._store.take_up()
+        self._store.drain_spool()
         loaded = Loaded()
         if not os.path.isdir(self._folder):
             if wait:
-                scrub(self._folder, self._store)
+                blank_erased_lines(self._folder, self._store)
             return loaded
         aggregation = self._aggregator.begin() if self._aggregator else None
         with self._elected(wait):
@@ -215,7 +215,7 @@ class Loader:
                 self._drop_cursors(list(cursors))
                 if aggregation is not None:
                     self._close(aggregation)
-            if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and scrub(self._folder, self._store):
+            if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and blank_erased_lines(self._folder, self._store):
                 self._scrubbed = time.monotonic()
         return loaded
 
@@ -288,10 +288,10 @@ class Loader:
         with self._store.write() as connection:
             new = self._store.add(connection, rows)
             gone = self._store.erased(connection, visitors_in(line for _, _, line in bad))
-            self._store.note_lines_of(connection, gone)
+            self._store.mark_unscrubbed(connection, gone)
             for segment, at, line in bad:
                 if gone.isdisjoint(visitors_in([line])):
-                    self._store.set_aside(connection, segment, at, line)
+                    self._store.store_malformed(connection, segment, at, line)
             _move_cursors(connection, batch)
             if aggregation is not None:
                 if new == len(rows):
@@ -311,8 +311,8 @@ def _parts_of(path: str, offset: int, later: str | None) -> Iterator[_Part]:
                 break
             size = whole or len(chunk)
             file.seek(offset + size)
-            here = _moment_in(file.read(_HEAD))
-            yield _Part(path, offset, chunk[:size], _earlier(here, later))
+            first = _moment_in(file.read(_HEAD))
+            yield _Part(path, offset, chunk[:size], _earlier(first, later))
             offset += size
             file.seek(offset)
         if dead:

@@ -20,10 +20,10 @@ SUFFIX = ".events"
 _SYNC_EVERY = 1.0  # seconds: what a power cut may cost
 _LONGEST_LIFE = 3600.0  # seconds until a segment is closed
 
-_logs: weakref.WeakSet[Log] = weakref.WeakSet()
+_logs: weakref.WeakSet[EventLog] = weakref.WeakSet()
 
 
-class Log:
+class EventLog:
     """Appends lines to this process's segment; thread-safe, fork-safe; touches no disk before the first line."""
 
     def __init__(self, folder: str, segment_bytes: int = 16 * 1024 * 1024, background: bool = True) -> None:

@@ -14,12 +14,10 @@ import sqlalchemy as sa
 
 from ..errors import PrivacyError, StoreUnavailable
 from ..storage.database import Database
-from ..storage.files import Pending
-from ..storage.keys import Keys
+from ..storage.files import Spool
+from ..storage.keys import KeyRing
 from .events import FIELDS
-from .schema import cells, cursors, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
-
-__all__ = ["COLUMNS", "Row", "Store", "cursors", "events", "in_order", "in_time", "malformed", "metadata", "tombstones"]
+from .schema import cells, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
 
 Row = tuple[Any, ...]
 
@@ -32,15 +30,15 @@ _KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
 in_time = itemgetter(0, 1, 2)  # at, visitor, id
 
 
-class Store:
+class EventStore:
     """Events by (visitor, id), and the erasures that outlive them."""
 
-    def __init__(self, url: str, keys: Keys, pending: Pending) -> None:
+    def __init__(self, url: str, keys: KeyRing, pending: Spool) -> None:
         self.database = Database(url, metadata, "The database of events", StoreUnavailable, lock=_NO_ERASURE)
         self._keys = keys
         self._pending = pending
 
-    def set_aside(self, connection: sa.Connection, segment: str, offset: int, line: bytes) -> None:
+    def store_malformed(self, connection: sa.Connection, segment: str, offset: int, line: bytes) -> None:
         """Keep a line that is no event, once, for somebody to look at."""
         text = line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")
         connection.execute(self.database.insert_new(malformed), {"segment": segment, "offset": offset, "line": text})
@@ -60,7 +58,7 @@ class Store:
         """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
         gone = self.erased(connection, set(map(_VISITOR, rows)))
         if gone:
-            self.note_lines_of(connection, gone)
+            self.mark_unscrubbed(connection, gone)
             rows = [row for row in rows if _VISITOR(row) not in gone]
         if not rows:
             return 0
@@ -83,11 +81,11 @@ class Store:
 
     def erase(self, visitor: str, day: str) -> int:
         """Forget a visitor: tombstone and delete in one transaction; gives the number of events deleted."""
-        key_id, hashed = self._keys.hash(visitor)
+        key_id, hashed = self._keys.pseudonymise(visitor)
         with self.write() as connection:
             values = {"hash": hashed, "key": key_id, "day": day, "clean": False}
             connection.execute(self.database.insert_new(tombstones), values)
-            self.note_lines_of(connection, [visitor])
+            self.mark_unscrubbed(connection, [visitor])
             _no_longer_whole(connection, events.c.visitor == visitor)
             deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
             for table in (people, late):
@@ -96,7 +94,7 @@ class Store:
         self.database.truncate_wal()
         return deleted
 
-    def erase_or_wait(self, visitor: str, day: str) -> None:
+    def erase_or_spool(self, visitor: str, day: str) -> None:
         """Erase now, or as soon as the database is back; raises :class:`OSError` when not even that can be noted."""
         try:
             self.erase(visitor, day)
@@ -104,13 +102,13 @@ class Store:
             self._pending.append({"visitor": visitor, "day": day})
 
     @property
-    def has_waiting(self) -> bool:
+    def has_spooled(self) -> bool:
         """Whether some erasure waits for the database."""
         return bool(self._pending)
 
-    def take_up(self) -> int:
+    def drain_spool(self) -> int:
         """Carry out the erasures that waited; gives their number. Raises :class:`StoreUnavailable`."""
-        return self._pending.take(self._erase_all)
+        return self._pending.drain(self._erase_all)
 
     def _erase_all(self, entries: list[dict[str, str]]) -> None:
         for entry in entries:
@@ -121,7 +119,7 @@ class Store:
         with self.read() as connection:
             return list(connection.scalars(sa.select(events.c.visitor).distinct())) if connection is not None else []
 
-    def bury(self, graves: Iterable[tuple[str, str, str]]) -> None:
+    def restore_tombstones(self, graves: Iterable[tuple[str, str, str]]) -> None:
         """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not.
 
         Of those it has, too, a restored log may hold a line: none counts as clean any longer.
@@ -199,20 +197,20 @@ class Store:
                 for row in connection.execution_options(yield_per=1000).execute(chosen):
                     yield dict(zip(FIELDS, row, strict=True)) | {"data": orjson.loads(row[-1])}
 
-    def unclean(self) -> list[str]:
+    def pending_scrub(self) -> list[str]:
         """The tombstones of which a segment may still hold a line."""
         with self.read() as connection:
             chosen = sa.select(tombstones.c.hash).where(sa.not_(tombstones.c.clean))
             return list(connection.scalars(chosen)) if connection is not None else []
 
-    def cleaned(self, hashes: list[str]) -> None:
+    def mark_scrubbed(self, hashes: list[str]) -> None:
         """Note that no segment holds a line of these any more, as far as they were loaded."""
         with self.write() as connection:
             self._set_clean(connection, hashes, True)
 
-    def note_lines_of(self, connection: sa.Connection, visitors: Iterable[str]) -> None:
+    def mark_unscrubbed(self, connection: sa.Connection, visitors: Iterable[str]) -> None:
         """Note that a segment may hold lines of these erased visitors."""
-        self._set_clean(connection, (hashed for visitor in visitors for hashed in self._keys.hashes(visitor)), False)
+        self._set_clean(connection, (hashed for visitor in visitors for hashed in self._keys.pseudonyms(visitor)), False)
 
     def _set_clean(self, connection: sa.Connection, hashes: Iterable[str], clean: bool) -> None:
         of = sa.update(tombstones).where(tombstones.c.hash == sa.bindparam("of")).values(clean=clean)
@@ -226,7 +224,7 @@ class Store:
             return set()
         for key_id in used:
             self._keys.require(key_id)
-        by_hash = {hashed: visitor for visitor in visitors for hashed in self._keys.hashes(visitor)}
+        by_hash = {hashed: visitor for visitor in visitors for hashed in self._keys.pseudonyms(visitor)}
         found: set[str] = set()
         hashes = list(by_hash)
         for start in range(0, len(hashes), 500):

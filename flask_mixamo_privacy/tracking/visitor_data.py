@@ -14,14 +14,14 @@ import orjson
 import sqlalchemy as sa
 
 from ..storage.files import try_lock
-from . import log, store
-from .store import Store
+from . import log, schema
+from .store import EventStore
 
 _MOST_PAGES = 10
 
 
 @dataclass(frozen=True)
-class Footprint:
+class VisitorData:
     """All events of one visitor, in order of time; the visitor's own ID is not in them."""
 
     events: tuple[dict[str, Any], ...] = ()
@@ -48,7 +48,7 @@ class Footprint:
         return {**counts, "first_day": first, "last_day": last, "all": list(self.events)}
 
 
-def footprint(visitor: str, events: Store, folder: str) -> Footprint:
+def visitor_data(visitor: str, events: EventStore, folder: str) -> VisitorData:
     """What is stored of a visitor, and what the log holds that is not loaded yet; nothing of one who was erased.
 
     Raises :class:`StoreUnavailable` and :class:`KeyMissing`.
@@ -57,13 +57,13 @@ def footprint(visitor: str, events: Store, folder: str) -> Footprint:
     with events.read() as connection:
         if connection is not None:
             if events.erased(connection, [visitor]):
-                return Footprint()
-            loaded = {row.segment: row.offset for row in connection.execute(sa.select(store.cursors))}
+                return VisitorData()
+            loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
     # The log first: what is loaded and deleted meanwhile is then found in the store.
     waiting = list(_in_log(visitor, folder, loaded))
     found = {event["id"]: event for event in (*waiting, *events.of(visitor))}
     mine = ({name: value for name, value in event.items() if name != "visitor"} for event in found.values())
-    return Footprint(tuple(sorted(mine, key=lambda event: event["at"])))
+    return VisitorData(tuple(sorted(mine, key=lambda event: event["at"])))
 
 
 def _in_log(visitor: str, folder: str, loaded: dict[str, int]) -> Iterator[dict[str, Any]]:
@@ -89,7 +89,7 @@ def visitors_in(lines: Iterable[bytes]) -> set[str]:
     return {found.decode() for line in lines for found in _VISITOR.findall(line)}
 
 
-def scrub(folder: str, events: Store) -> bool:
+def blank_erased_lines(folder: str, events: EventStore) -> bool:
     """Overwrite the lines of erased visitors in every segment, as far as it was loaded, and rewrite the database without
     what was deleted of them; gives whether there was a need.
 
@@ -97,20 +97,20 @@ def scrub(folder: str, events: Store) -> bool:
     and noted for the next scrubbing. Killed half-way, it is done again: a visitor counts as clean only after the last step.
     For the loader alone, which holds its lock.
     """
-    due = events.unclean()
+    due = events.pending_scrub()
     if not due:
         return False
     with events.read() as connection:
         assert connection is not None
-        loaded = {row.segment: row.offset for row in connection.execute(sa.select(store.cursors))}
+        loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
         for path in log.segments(folder):
             _scrub_segment(path, loaded.get(os.path.basename(path), 0), events, connection)
     if events.database.rewrite():
-        events.cleaned(due)
+        events.mark_scrubbed(due)
     return True
 
 
-def _scrub_segment(path: str, loaded: int, events: Store, connection: sa.Connection) -> None:
+def _scrub_segment(path: str, loaded: int, events: EventStore, connection: sa.Connection) -> None:
     with open(path, "r+b", buffering=0) as file, try_lock(file.fileno()) as dead:
         end = os.fstat(file.fileno()).st_size if dead else loaded
         place, blanked = 0, False

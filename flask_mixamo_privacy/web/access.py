@@ -14,9 +14,9 @@ from werkzeug.wrappers import Response
 from ..consent import proof
 from ..storage.clock import today
 from ..storage.keys import is_email
-from .context import exchange, here_and_now
+from .context import current_url, privacy_context
 from .http import no_store
-from .runtime import Site, site
+from .runtime import Runtime, current_runtime
 
 _WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
 
@@ -33,10 +33,10 @@ def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
     def decorate(view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            stranger = ask_to_log_in(site())
+            stranger = require_login(current_runtime())
             if stranger is not None:
                 return stranger
-            admit(need, _page_at_hand, fields=fields)
+            authorise(need, _current_page, fields=fields)
             return current_app.ensure_sync(view)(*args, **values)
 
         return guarded  # type: ignore[return-value]
@@ -50,7 +50,7 @@ def consent_required(purpose: str) -> Callable[[F], F]:
     def decorate(view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            if exchange().look().allows(purpose):
+            if privacy_context().use_consent().allows(purpose):
                 return current_app.ensure_sync(view)(*args, **values)
             return _ask_for(purpose)
 
@@ -60,36 +60,36 @@ def consent_required(purpose: str) -> Callable[[F], F]:
 
 
 def _ask_for(purpose: str) -> Response:
-    here = exchange()
-    policy = site().policy
+    ctx = privacy_context()
+    policy = current_runtime().policy
     page = render_template(
         "mixamo_privacy/consent_required.html",
-        t=here.language,
-        title=here.language.of(policy.purpose(purpose).title, policy.language),
-        description=here.language.of(policy.purpose(purpose).description, policy.language),
+        t=ctx.language,
+        title=ctx.language.of(policy.purpose(purpose).title, policy.language),
+        description=ctx.language.of(policy.purpose(purpose).description, policy.language),
         purpose=purpose,
-        shown=proof.settings(policy, here.language).shown,
-        can_ask=purpose in policy.marks,
-        next=here_and_now(here),
+        shown=proof.settings(policy, ctx.language).form_token,
+        can_ask=purpose in policy.purpose_fingerprints,
+        next=current_url(ctx),
     )
     return no_store(make_response(page, 403))
 
 
-def ask_to_log_in(here: Site) -> Response | None:
+def require_login(runtime: Runtime) -> Response | None:
     """What somebody who is not logged in gets; None for somebody who is."""
     if _user() is not None:
         return None
     try:
-        here.denials.add(today())
+        runtime.denied.add(today())
     except OSError as error:  # whoever is turned away is turned away uncounted too
-        here.failed(error, "Somebody unknown was turned away uncounted", tell_tests=False)
+        runtime.report_failure(error, "Somebody unknown was turned away uncounted", tell_tests=False)
     manager = getattr(current_app, "login_manager", None)
     if manager is None or not has_request_context():
         abort(401)
     return current_app.make_response(manager.unauthorized())
 
 
-def admit(
+def authorise(
     need: str,
     what: str | Callable[[], str],
     *,
@@ -102,37 +102,37 @@ def admit(
     page's rule and no address of who it was, for anybody who is logged in may choose what they ask for. Raises
     :class:`OSError` when it cannot be noted, for then nobody may look.
     """
-    here, user = site(), _user()
-    allowed = user is not None and _is_allowed(here, user, need)
+    runtime, user = current_runtime(), _user()
+    allowed = user is not None and _is_allowed(runtime, user, need)
     key_id, hashed = whose() if allowed else ("", "")
     said = {"who": current_user_id(), "need": need, "what": what() if callable(what) else what}
     if not allowed:
-        said = {**_stranger(here), "need": need, "what": rule_at_hand()}
+        said = {**_anonymous_user(runtime), "need": need, "what": current_rule()}
     more = {"whose": hashed} if hashed else {}
     more |= {"fields": sorted(fields)} if fields or hashed else {}  # type: ignore[dict-item]
     detail = said | more | {"outcome": "allowed" if allowed else "denied"}
-    here.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
+    runtime.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
     if not allowed:
         abort(403)
 
 
-def rule_at_hand() -> str:
+def current_rule() -> str:
     """The page at hand by its rule, which names nobody."""
     return request.url_rule.rule if request.url_rule is not None else "no page"
 
 
-def _page_at_hand() -> str:
+def _current_page() -> str:
     """The page's path, and of its query the window of a report alone: the rest may say anything."""
     window = request.args.get("window", "")
     return request.path + (f"?window={window}" if _WINDOW.fullmatch(window) else "")
 
 
-def _stranger(here: Site) -> dict[str, str]:
+def _anonymous_user(runtime: Runtime) -> dict[str, str]:
     """Who is denied: an id as it is, an address as a keyed hash and its key's id; nothing where the file of keys is away."""
     if not is_email(current_user_id()):
         return {"who": current_user_id()}
     try:
-        key_id, hashed = here.rights.people.hash(current_user_id())
+        key_id, hashed = runtime.rights.people.pseudonymise(current_user_id())
     except (OSError, ValueError):
         return {"who": ""}
     return {"who": hashed, "who_key": key_id}
@@ -151,13 +151,13 @@ def current_subject() -> str:
     return address if is_email(address) else current_user_id()
 
 
-def _is_allowed(here: Site, user: Any, need: str) -> bool:
-    if here.settings.staff is None:
+def _is_allowed(runtime: Runtime, user: Any, need: str) -> bool:
+    if runtime.settings.staff is None:
         return False
     try:
-        return _settled(current_app.ensure_sync(here.settings.staff)(user, need))
+        return _settled(current_app.ensure_sync(runtime.settings.staff)(user, need))
     except Exception as error:  # the site's own callable: a fault in it opens no door
-        here.failed(error, "PRIVACY_STAFF failed, so nobody was let in")
+        runtime.report_failure(error, "PRIVACY_STAFF failed, so nobody was let in")
         return False
 
 
@@ -193,7 +193,7 @@ class Need:
     def __call__(self, view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            stranger = ask_to_log_in(site())
+            stranger = require_login(current_runtime())
             if stranger is not None:
                 return stranger
             self._admit(*args, **values)
@@ -202,7 +202,7 @@ class Need:
         return guarded  # type: ignore[return-value]
 
     def __enter__(self) -> Need:
-        if ask_to_log_in(site()) is not None:
+        if require_login(current_runtime()) is not None:
             abort(401)
         self._admit()
         return self
@@ -215,6 +215,6 @@ class Need:
 
         def hashed() -> tuple[str, str]:
             whose = self._whose(*args, **values) if callable(self._whose) else self._whose
-            return site().ledger.pseudonym(whose) if whose else ("", "")
+            return current_runtime().ledger.pseudonym(whose) if whose else ("", "")
 
-        admit(self._need, rule_at_hand, whose=hashed, fields=self._fields)
+        authorise(self._need, current_rule, whose=hashed, fields=self._fields)

@@ -14,7 +14,7 @@ from werkzeug.http import parse_date
 from werkzeug.wrappers import Response
 
 from ..config import Settings
-from ..consent.decision import Consent, Record, decide
+from ..consent.decision import Consent, ConsentRecord, decide
 from ..errors import EventError, UndeclaredCookie
 from ..policy.model import Policy
 from ..storage.clock import DAY
@@ -33,7 +33,7 @@ OF_FORMS = {"privacy_age": 0, "privacy_licence": 365}
 T = TypeVar("T")
 
 
-class Each(NamedTuple, Generic[T]):
+class PerCookie(NamedTuple, Generic[T]):
     """One thing for each of the cookies."""
 
     consent: T
@@ -41,7 +41,7 @@ class Each(NamedTuple, Generic[T]):
     choices: T
 
 
-class Sealed(Generic[T]):
+class SignedValue(Generic[T]):
     """Signed texts of one kind, each under its own salt; a value verified once is remembered.
 
     What does not verify raises inside the bounded cache, which keeps no exceptions: forgeries cannot fill it.
@@ -87,20 +87,22 @@ class Cookies:
         self._config = config
         self._domain = settings.cookie_domain
         policy = settings.policy
-        self._days = Each(*map(policy.days_of, ("privacy_consent", "privacy_visitor", "privacy_choices")))
-        self._consent: Sealed[Consent] = Sealed(
-            config, "consent", lambda text, today, gpc: decide(policy, Record.decode(text, today, self._days.consent), gpc)
+        self._days = PerCookie(*map(policy.days_of, ("privacy_consent", "privacy_visitor", "privacy_choices")))
+        self._consent: SignedValue[Consent] = SignedValue(
+            config,
+            "consent",
+            lambda text, today, gpc: decide(policy, ConsentRecord.decode(text, today, self._days.consent), gpc),
         )
-        self._visitor: Sealed[Visitor] = Sealed(
+        self._visitor: SignedValue[Visitor] = SignedValue(
             config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
-        self._of_forms: dict[str, Sealed[str]] = {name: Sealed(config, name, str) for name in OF_FORMS}
+        self._of_forms: dict[str, SignedValue[str]] = {name: SignedValue(config, name, str) for name in OF_FORMS}
         # A __Host- cookie cannot be planted by another subdomain, and cannot name a Domain.
         prefix = "__Secure-" if settings.cookie_domain else "__Host-"
         self._prefix = {True: prefix, False: ""}
         self._names = {secure: _names(self._prefix[secure]) for secure in (True, False)}
 
-    def names(self, secure: bool) -> Each[str]:
+    def names(self, secure: bool) -> PerCookie[str]:
         """The cookies' names under this scheme; those of the other scheme are not looked at."""
         return self._names[secure]
 
@@ -122,7 +124,7 @@ class Cookies:
             return "", {}
         return (check, found) if isinstance(check, str) and isinstance(found, dict) else ("", {})
 
-    def issue_consent(self, response: Response, record: Record, secure: bool) -> None:
+    def issue_consent(self, response: Response, record: ConsentRecord, secure: bool) -> None:
         """Set the decision until its declared days are over, to the byte the same for all who refuse on that day."""
         until = (record.day + self._days.consent) * DAY
         self._set(response, self.names(secure).consent, self._consent.seal(record.encode()), secure, expires=until)
@@ -171,8 +173,8 @@ class Cookies:
         return URLSafeSerializer(keys, salt=_SALT + "choices", signer_kwargs=_SIGNING)
 
 
-def _names(prefix: str) -> Each[str]:
-    return Each(f"{prefix}privacy_consent", f"{prefix}privacy_visitor", f"{prefix}privacy_choices")
+def _names(prefix: str) -> PerCookie[str]:
+    return PerCookie(f"{prefix}privacy_consent", f"{prefix}privacy_visitor", f"{prefix}privacy_choices")
 
 
 # Holds every cookie that the app sets against the declaration and the visitor's grants.
@@ -180,21 +182,21 @@ def _names(prefix: str) -> Each[str]:
 _AGE = re.compile(r"[-+]?[0-9]{1,300}")
 
 
-class Guard:
+class CookieGuard:
     """Knows which cookies the site may set, and when. Flask's session and Flask-Login's cookie are necessary."""
 
     def __init__(self, policy: Policy, config: Mapping[str, Any]) -> None:
         self._config = config
         self._cookie = lru_cache(maxsize=1024)(policy.cookie)
 
-    def faults(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
+    def violations(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
         """The ``Set-Cookie`` headers that should not be there, each with its fault. Deleting a cookie is always right."""
         for header in response.headers.getlist("Set-Cookie"):
-            error = self._fault(name_in(header), consent)
+            error = self._violation(name_in(header), consent)
             if error is not None and not SetCookie.parse(header, now).deletes:
                 yield header, error
 
-    def _fault(self, name: str, consent: Consent) -> UndeclaredCookie | None:
+    def _violation(self, name: str, consent: Consent) -> UndeclaredCookie | None:
         if name in self._known():
             return None
         cookie = self._cookie(name)

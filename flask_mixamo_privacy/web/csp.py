@@ -52,7 +52,7 @@ class ContentSecurityPolicy:
         return "; ".join([*parts, f"report-uri {mount}{self._report_to}"])
 
 
-def beside(others: Iterable[str], ours: str) -> str:
+def append_policy(others: Iterable[str], ours: str) -> str:
     """Our policy beside those the site sends: a browser holds a page to each of them, so ours can only take away."""
     return ", ".join([*filter(None, (other.strip() for other in others)), ours])
 
@@ -61,7 +61,7 @@ _MOST = 1000  # distinct entries a process notes in a day; anybody can send repo
 _LARGEST = 256 * 1024  # bytes of the file
 
 
-class Block(NamedTuple):
+class BlockedLoad(NamedTuple):
     """Something that the Content-Security-Policy refused, or would refuse."""
 
     day: str
@@ -70,14 +70,14 @@ class Block(NamedTuple):
     page: str  # its URL rule
 
 
-class Blocked:
+class BlockedLoads:
     """A small file of what was blocked, each thing once a day and process."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._noted: set[Block] = set()
+        self._noted: set[BlockedLoad] = set()
 
-    def note(self, block: Block) -> None:
+    def note(self, block: BlockedLoad) -> None:
         """Keep it, unless it is known already or there is too much of it; raises :class:`OSError`."""
         if any(noted.day != block.day for noted in self._noted):
             self._noted.clear()
@@ -86,7 +86,7 @@ class Blocked:
         self._noted.add(block)
         append_private(self._path, _line(block), _LARGEST)
 
-    def entries(self, since: str = "") -> list[Block]:
+    def entries(self, since: str = "") -> list[BlockedLoad]:
         """What was noted from this day on, each once, in order."""
         return sorted({block for block in self._read() if block.day >= since})
 
@@ -96,17 +96,17 @@ class Blocked:
         if os.path.exists(self._path):
             replace_private(self._path, b"".join(map(_line, kept)))
 
-    def _read(self) -> Iterator[Block]:
+    def _read(self) -> Iterator[BlockedLoad]:
         try:
             with open(self._path, encoding="utf-8") as file:
                 for line in file:
                     try:
-                        yield Block(*json.loads(line))
+                        yield BlockedLoad(*json.loads(line))
                     except (ValueError, TypeError):  # torn by a full disk
                         continue
         except FileNotFoundError:
             return
 
 
-def _line(block: Block) -> bytes:
+def _line(block: BlockedLoad) -> bytes:
     return (json.dumps(block) + "\n").encode()

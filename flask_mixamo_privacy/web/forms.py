@@ -13,21 +13,21 @@ from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, Multi
 from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, ServiceUnavailable
 
 from ..collection import notices
-from ..collection.submission import ACCEPTANCE, Given, Kind, Problem, Sent, SubmissionServices, Taking
+from ..collection.submission import ACCEPTANCE, CollectedData, Kind, Problem, Submission, SubmissionServices, SubmittedForm
 from ..errors import UndeclaredCollection
 from ..policy.parts import CollectionPoint
 from .access import current_subject
-from .context import exchange
+from .context import privacy_context
 from .http import no_store, wants_json
-from .runtime import Site
+from .runtime import Runtime
 
 # What a form sent, sifted: from here on the request holds the declared fields, and nothing else that was typed.
 
 #: Our own controls at a form begin like this; they are read here and passed on to nobody.
-OWN = "privacy_"
+CONTROL_PREFIX = "privacy_"
 
 
-def sift(request: Request, declared: Collection[str], controls: Collection[str]) -> Sent:
+def filter_request(request: Request, declared: Collection[str], controls: Collection[str]) -> SubmittedForm:
     """Leave in the request's ``form``, ``files``, ``values`` and JSON only what is declared, or a control of the page.
 
     Controls say nothing about anybody: a token against forgery, the page to go to. They pass, and are not collected.
@@ -47,18 +47,18 @@ def sift(request: Request, declared: Collection[str], controls: Collection[str])
     _set_values(request, ImmutableMultiDict(_of(request.args.items(multi=True), controls)))
     _replace_body(request, {name: value for name, value in body.items() if name in passing})
     names = {name for name, _ in given} | set(files)
-    own = [(name, str(value)) for name, value in ours if name.startswith(OWN) or name == ACCEPTANCE]
+    own = [(name, str(value)) for name, value in ours if name.startswith(CONTROL_PREFIX) or name == ACCEPTANCE]
     kept = MultiDict(_of(files.items(multi=True), declared))
-    return Sent(
+    return SubmittedForm(
         fields=dict(MultiDict(_of(given, declared)).lists()),
         own=dict(MultiDict(own).lists()),
         files=kept,
         uploaded=frozenset(name for name, file in kept.items(multi=True) if file.filename),
-        dropped=sum(name not in passing and not name.startswith(OWN) for name in names),
+        dropped=sum(name not in passing and not name.startswith(CONTROL_PREFIX) for name in names),
     )
 
 
-def put(request: Request, name: str, value: str) -> None:
+def override_field(request: Request, name: str, value: str) -> None:
     """Have the request say this of a field, whatever was sent."""
     body = request.get_json(silent=True)
     if isinstance(body, dict):
@@ -70,9 +70,9 @@ def put(request: Request, name: str, value: str) -> None:
     _set_values(request, query)
 
 
-def empty(request: Request) -> None:
+def discard_form(request: Request) -> None:
     """Leave nothing in the request."""
-    sift(request, (), ())
+    filter_request(request, (), ())
 
 
 def _set_values(request: Request, query: MultiDict[str, str]) -> None:
@@ -105,8 +105,8 @@ def _of(items: Iterable[tuple[str, Any]], names: Collection[str]) -> list[tuple[
 
 # Sentences of the catalogues.
 MISSING = "Please fill in: %(names)s."
-UNREAD = "Please say that you know who can read it, and send it again."
-NO_BIRTH = "Please give the day, the month and the year of your birth, and send it again."
+NOT_ACKNOWLEDGED = "Please say that you know who can read it, and send it again."
+INVALID_BIRTH_DATE = "Please give the day, the month and the year of your birth, and send it again."
 NOT_SIGNED_UP = "We cannot sign you up."
 CHANGED = "What this form says has changed since you opened it, so nothing was taken. Please open it again."
 NOT_TAKEN = "This could not be recorded just now, so nothing was taken. Please try again in a moment."
@@ -119,26 +119,26 @@ class NotCollected(HTTPException):
     """
 
     def __init__(self, message: str, fields: Iterable[str] = (), **values: object) -> None:
-        here = exchange()
-        said = here.language(message, **values)
+        ctx = privacy_context()
+        said = ctx.language(message, **values)
         self.message, self.fields = said.text, tuple(fields)
         if wants_json():
             response = make_response({"message": said.text, "fields": self.fields}, self.code or 400)
         else:
-            page = render_template("mixamo_privacy/not_collected.html", t=here.language, message=said)
+            page = render_template("mixamo_privacy/not_collected.html", t=ctx.language, message=said)
             response = make_response(page, self.code or 400)
         super().__init__(said.text, no_store(response))
 
 
-class Incomplete(NotCollected, BadRequest):
+class MissingFields(NotCollected, BadRequest):
     """Something that is required is missing."""
 
 
-class Refused(NotCollected, Forbidden):
+class SignupRefused(NotCollected, Forbidden):
     """Whoever sent it may not."""
 
 
-class Outdated(NotCollected, Conflict):
+class NoticeChanged(NotCollected, Conflict):
     """It was sent after other words than those in force."""
 
 
@@ -150,20 +150,20 @@ class NotRecorded(NotCollected, ServiceUnavailable):
 
 
 _ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
-    "missing": (Incomplete, MISSING),
-    "no-opt-in": (Incomplete, MISSING),
-    "no-birth-date": (Incomplete, NO_BIRTH),
-    "not-acknowledged": (Incomplete, UNREAD),
-    "signup-refused": (Refused, NOT_SIGNED_UP),
-    "notice-changed": (Outdated, CHANGED),
+    "missing": (MissingFields, MISSING),
+    "no-opt-in": (MissingFields, MISSING),
+    "no-birth-date": (MissingFields, INVALID_BIRTH_DATE),
+    "not-acknowledged": (MissingFields, NOT_ACKNOWLEDGED),
+    "signup-refused": (SignupRefused, NOT_SIGNED_UP),
+    "notice-changed": (NoticeChanged, CHANGED),
     "not-recorded": (NotRecorded, NOT_TAKEN),
 }
 
 
 def answer_to(problem: Problem, point: CollectionPoint) -> NotCollected:
     """The HTTP answer to a problem with a form submitted at a point."""
-    here = exchange()
-    policy, t = here.site.policy, here.language
+    ctx = privacy_context()
+    policy, t = ctx.runtime.policy, ctx.language
     values: dict[str, object] = {}
     if problem.kind == "missing":
         values = {"names": t.names(notices.described(policy, problem.fields, t))}
@@ -187,14 +187,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-class Collects:
+class CollectionGuard:
     """One point in use, as a decorator of a view or around a few lines; see :meth:`Privacy.collects`."""
 
     def __init__(self, point: str, subject: str, controls: Collection[str]) -> None:
         self._point = point
         self._subject = subject
         self._controls = frozenset(controls)
-        self._taking: Taking | None = None  # of a with statement, which has an object of its own
+        self._taking: Submission | None = None  # of a with statement, which has an object of its own
 
     def __call__(self, view: F) -> F:
         @wraps(view)
@@ -208,70 +208,70 @@ class Collects:
         guarded.privacy_collects = (*getattr(view, "privacy_collects", ()), self._point)  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
-    def __enter__(self) -> Given:
+    def __enter__(self) -> CollectedData:
         self._taking = self._take()
-        return self._taking.given if self._taking is not None else Given()
+        return self._taking.given if self._taking is not None else CollectedData()
 
     def __exit__(self, raised: object, *about: object) -> None:
         if self._taking is not None and raised is None:
             self._settle(self._taking)
 
-    def _take(self) -> Taking | None:
+    def _take(self) -> Submission | None:
         """The form that was sent, on record; None where a page is only looked at."""
         point = declared_point(self._point)
         if request.method in _SAFE:
             return None
         if point is None:
-            empty(request)
+            discard_form(request)
             raise NotRecorded
         taking = open_form(point, self._subject, self._controls)
         with problems_answered(point):
-            taking.check()
+            taking.validate()
             taking.record()
         return taking
 
-    def _settle(self, taking: Taking) -> None:
+    def _settle(self, taking: Submission) -> None:
         with problems_answered(taking.point):
-            taking.settle()
+            taking.apply_opt_ins()
 
 
 def declared_point(point_id: str) -> CollectionPoint | None:
     """The point of this id. One that is not declared raises in tests and in debug mode; in production it is logged, and
     nothing is collected there."""
-    here = exchange()
+    ctx = privacy_context()
     try:
-        return notices.point_of(here.site.policy, point_id)
+        return notices.find_point(ctx.runtime.policy, point_id)
     except UndeclaredCollection as error:
-        here.site.failed(error)
+        ctx.runtime.report_failure(error)
         return None
 
 
-def open_form(point: CollectionPoint, subject: str, controls: Collection[str]) -> Taking:
+def open_form(point: CollectionPoint, subject: str, controls: Collection[str]) -> Submission:
     """The form in the current request, submitted to a point. Filters the request."""
-    here = exchange()
+    ctx = privacy_context()
     token = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
-    taking = Taking(
-        sift(here.request, (*point.required, *point.optional), {*controls, token}),
+    taking = Submission(
+        filter_request(ctx.request, (*point.required, *point.optional), {*controls, token}),
         point,
-        here.site.policy,
-        _services(here.site),
+        ctx.runtime.policy,
+        _services(ctx.runtime),
         subject_field=subject,
         current_subject=current_subject,
-        browser_is_minor=here.is_minor,
+        browser_is_minor=ctx.is_minor,
     )
-    here.given = taking.given
+    ctx.given = taking.given
     if taking.says_minor:
-        here.kept["privacy_age"] = "no"  # it stands in this browser, whatever is sent later
+        ctx.form_cookies["privacy_age"] = "no"  # it stands in this browser, whatever is sent later
     if taking.age_answer is not None:
-        put(here.request, notices.ANSWER, taking.age_answer)
+        override_field(ctx.request, notices.ANSWER, taking.age_answer)
     taking.remember_minor()
     return taking
 
 
-def _services(here: Site) -> SubmissionServices:
+def _services(runtime: Runtime) -> SubmissionServices:
     return SubmissionServices(
-        ledger=here.ledger,
-        marketing=here.mail.marketing,
-        minors=here.rights.minors,
-        report_failure=partial(here.failed, tell_tests=False),
+        ledger=runtime.ledger,
+        marketing=runtime.mail.marketing,
+        minors=runtime.rights.minors,
+        report_failure=partial(runtime.report_failure, tell_tests=False),
     )

@@ -11,11 +11,11 @@ from werkzeug.wrappers import Response
 
 from ..consent import proof
 from ..consent.decision import Decision
-from ..consent.recording import by_kind, deletions, left_behind, of_the_site
+from ..consent.recording import by_kind, deletions, stored_for, without_own_cookies
 from ..errors import MailError
 from ..policy.parts import Cookie
-from .context import Exchange, exchange
-from .runtime import site
+from .context import PrivacyContext, privacy_context
+from .runtime import current_runtime
 from .template_tags import nonce_attribute
 
 # HTTP helpers: the site's address for links in mails, and what every view's answer needs.
@@ -25,7 +25,7 @@ AnyResponse = TypeVar("AnyResponse", bound=Response)
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
-def base_of_request() -> str:
+def base_url() -> str:
     """The address of the site without a slash at its end, or nothing where it is not sure.
 
     ``PRIVACY_BASE_URL`` comes first. The ``Host`` of a request is whatever its sender wrote, and a link made of it would
@@ -34,15 +34,15 @@ def base_of_request() -> str:
     """
     config, host = current_app.config, request.host
     known = bool(config.get("TRUSTED_HOSTS")) or host == config.get("SERVER_NAME") or current_app.testing
-    if site().settings.base_url or not (known or host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK):
-        return base_of_site()
+    if current_runtime().settings.base_url or not (known or host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK):
+        return configured_base_url()
     return request.url_root.rstrip("/")
 
 
-def base_of_site() -> str:
+def configured_base_url() -> str:
     """The same, where no request is at hand: by ``PRIVACY_BASE_URL``, else by ``SERVER_NAME``."""
     config = current_app.config
-    if found := site().settings.base_url:
+    if found := current_runtime().settings.base_url:
         return found
     if not config.get("SERVER_NAME"):
         return ""
@@ -51,7 +51,7 @@ def base_of_site() -> str:
 
 def base_of_mails() -> str:
     """Where the site is; raises :class:`MailError` where that is not known."""
-    base = base_of_request() if has_request_context() else base_of_site()
+    base = base_url() if has_request_context() else configured_base_url()
     if not base and current_app.testing:
         return "https://localhost"
     if not base:
@@ -113,7 +113,7 @@ def problem(status: int, message: str) -> Response:
     """Answer with a message of the catalogues: as JSON, or on the settings page."""
     response: Response
     if wants_json():
-        response = no_store(jsonify(message=exchange().language(message).text))
+        response = no_store(jsonify(message=privacy_context().language(message).text))
     else:
         response = settings_page(message, is_error=True)
     response.status_code = status
@@ -122,50 +122,50 @@ def problem(status: int, message: str) -> Response:
 
 def settings_page(message: str | None, is_error: bool = False, removed: Sequence[Cookie] = ()) -> Response:
     """Render the settings page; ``removed`` lists what a withdrawal left for a script to delete."""
-    here = exchange()
+    ctx = privacy_context()
     page = render_template(
         "mixamo_privacy/settings.html",
-        policy=here.site.policy,
-        consent=here.consent,
-        gpc=here.gpc,
-        t=here.language,
-        shown=proof.settings(here.site.policy, here.language).shown,
+        policy=ctx.runtime.policy,
+        consent=ctx.consent,
+        gpc=ctx.gpc,
+        t=ctx.language,
+        shown=proof.settings(ctx.runtime.policy, ctx.language).form_token,
         next=local_path(request.values.get("next")),
         message=message,
         is_error=is_error,
         removed=removed,
         forget=by_kind(removed),
-        nonce=nonce_attribute(here),
+        nonce=nonce_attribute(ctx),
     )
     return no_store(make_response(page))
 
 
-def state_of(here: Exchange) -> dict[str, object]:
+def consent_state(ctx: PrivacyContext) -> dict[str, object]:
     """What is allowed, for a front end: of each purpose and service its state, and the purposes that are granted."""
-    consent = here.consent
+    consent = ctx.consent
     services = {
         service.id: "granted"
         if service.id in consent.services
         else consent.states[service.purpose].replace("granted", "refused")
-        for service in here.site.policy.services
+        for service in ctx.runtime.policy.services
     }
     granted = [purpose for purpose, state in consent.states.items() if state == "granted"]
-    return {"purposes": dict(consent.states), "services": services, "granted": granted, "gpc": here.gpc}
+    return {"purposes": dict(consent.states), "services": services, "granted": granted, "gpc": ctx.gpc}
 
 
-def removed_before(here: Exchange) -> list[Cookie]:
+def removed_before(ctx: PrivacyContext) -> list[Cookie]:
     """What the withdrawal that led here has left in the browser; nothing of a purpose that is granted all the same.
 
     Cookies for which the decision's answer had no room are deleted now.
     """
-    policy, consent, said = here.site.policy, here.consent, request.args
-    purposes = set(said.getlist("withdrawn")) & policy.marks.keys() - consent.held
+    policy, consent, said = ctx.runtime.policy, ctx.consent, request.args
+    purposes = set(said.getlist("withdrawn")) & policy.purpose_fingerprints.keys() - consent.held
     services = set(said.getlist("without")) & policy.service_bits.keys() - consent.held_services
-    left = left_behind(policy, purposes, services)
-    here.deletions = deletions(of_the_site(left), request.cookies, request.host)
+    left = stored_for(policy, purposes, services)
+    ctx.cookie_deletions = deletions(without_own_cookies(left), request.cookies, request.host)
     return left
 
 
-def gone(decision: Decision) -> dict[str, Any]:
+def withdrawal_parameters(decision: Decision) -> dict[str, Any]:
     """What such a page is told in its address."""
     return {"withdrawn": sorted(decision.withdrawn), "without": sorted(decision.withdrawn_services)}

@@ -14,11 +14,11 @@ from werkzeug.wrappers import Response
 
 from ..collection import notices
 from ..errors import KeyMissing, RightsUnavailable
-from ..i18n.language import Language, Said
+from ..i18n.language import Language, LocalizedText
 from ..policy.model import Policy
 from ..policy.parts import CollectionPoint, Text
 from .access import current_subject
-from .context import Exchange, exchange, here_and_now
+from .context import PrivacyContext, current_url, privacy_context
 from .http import no_store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,7 +37,7 @@ class Licence:
     text: Text | Callable[[], str] | None = None
     endpoint: str | None = None
 
-    def words(self, policy: Policy, t: Language) -> Said:
+    def words(self, policy: Policy, t: Language) -> LocalizedText:
         """The text in the visitor's language, else in the site's."""
         own = policy.notices.licence
         return t.of(self._text or (own if not isinstance(own, bool) else ""), policy.language)
@@ -81,13 +81,13 @@ def acceptance_required(
     def decorate(view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            here = exchange()
-            found = notices.point_of(here.site.policy, point)
-            here.used = here.personal = True
+            ctx = privacy_context()
+            found = notices.find_point(ctx.runtime.policy, point)
+            ctx.depends_on_consent = ctx.is_private = True
             licence = Licence(found, text, endpoint)
-            if is_accepted(here, licence):
+            if is_accepted(ctx, licence):
                 return current_app.ensure_sync(view)(*args, **values)
-            return _ask(here, licence)
+            return _ask(ctx, licence)
 
         asked = (point, text, endpoint)
         guarded.privacy_licences = (*getattr(view, "privacy_licences", ()), asked)  # type: ignore[attr-defined]
@@ -96,36 +96,36 @@ def acceptance_required(
     return decorate
 
 
-def is_accepted(here: Exchange, licence: Licence) -> bool:
+def is_accepted(ctx: PrivacyContext, licence: Licence) -> bool:
     """Whether this very version was accepted: by the account that is logged in, else in this browser."""
-    version, who = licence.version(here.site.policy), current_subject()
+    version, who = licence.version(ctx.runtime.policy), current_subject()
     if not who:
-        return _kept(here).get(licence.point.id) == version[:_SHORT]
+        return _kept(ctx).get(licence.point.id) == version[:_SHORT]
     try:
-        return here.site.rights.acceptances.has(who, licence.point.id, version)
+        return ctx.runtime.rights.acceptances.has(who, licence.point.id, version)
     except (RightsUnavailable, KeyMissing) as error:  # asked again, which can be answered once it is back
-        here.site.failed(error, tell_tests=False)
+        ctx.runtime.report_failure(error, tell_tests=False)
         return False
 
 
-def accept(here: Exchange, licence: Licence) -> None:
+def accept(ctx: PrivacyContext, licence: Licence) -> None:
     """Let an acceptance take effect; it is on record already. Raises :class:`RightsUnavailable`."""
-    policy, who = here.site.policy, current_subject()
+    policy, who = ctx.runtime.policy, current_subject()
     version = licence.version(policy)
     if who:
-        here.site.rights.acceptances.note(who, licence.point.id, policy=policy.version, version=version)
+        ctx.runtime.rights.acceptances.add(who, licence.point.id, policy=policy.version, version=version)
     else:
-        kept = _kept(here) | {licence.point.id: version[:_SHORT]}
-        here.kept[_COOKIE] = "&".join(f"{point}={of}" for point, of in sorted(kept.items()))
+        kept = _kept(ctx) | {licence.point.id: version[:_SHORT]}
+        ctx.form_cookies[_COOKIE] = "&".join(f"{point}={of}" for point, of in sorted(kept.items()))
 
 
-def _kept(here: Exchange) -> dict[str, str]:
-    pairs = (part.partition("=") for part in here.kept_by_form(_COOKIE).split("&"))
+def _kept(ctx: PrivacyContext) -> dict[str, str]:
+    pairs = (part.partition("=") for part in ctx.form_cookie(_COOKIE).split("&"))
     return {point: version for point, _, version in pairs if version}
 
 
-def _ask(here: Exchange, licence: Licence) -> Response:
-    back = here_and_now(here) if here.request.method in ("GET", "HEAD") else None
+def _ask(ctx: PrivacyContext, licence: Licence) -> Response:
+    back = current_url(ctx) if ctx.request.method in ("GET", "HEAD") else None
     if licence.endpoint is not None:
         response = redirect(url_for(licence.endpoint, next=back))
     else:

@@ -8,10 +8,10 @@ from werkzeug.wrappers import Response
 
 from ..errors import LogUnavailable
 from ..storage.clock import DAY
-from ..tracking.events import Visitor, collect, new_id, properties, scene, start_id
-from ..tracking.ingest import Reported
+from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
+from ..tracking.ingest import BrowserEvent
 from ..tracking.scrub import LONGEST, client_of, network_of, split_referrer
-from .context import Exchange
+from .context import PrivacyContext
 
 #: The kind, the id, the time, the scene and the data of one event.
 Line = tuple[str, str, float, str, str]
@@ -29,60 +29,62 @@ def looks_like_a_page(environ: dict[str, str], response: Response) -> bool:
     )
 
 
-def is_page_view(here: Exchange, response: Response) -> bool:
+def is_page_view(ctx: PrivacyContext, response: Response) -> bool:
     """Whether to count a page view: a page of the site's own, opened by a person."""
-    endpoint = here.request.endpoint
+    endpoint = ctx.request.endpoint
     return (
-        not here.for_everybody
-        and looks_like_a_page(here.environ, response)
+        not ctx.is_shared_page
+        and looks_like_a_page(ctx.environ, response)
         and endpoint is not None
         and not endpoint.startswith("mixamo_privacy.")
         and endpoint != "static"
         and not endpoint.endswith(".static")
-        and not here.prefetched
-        and here.site.pages.naming(endpoint) != "never"
+        and not ctx.is_prefetch
+        and ctx.runtime.pages.naming(endpoint) != "never"
     )
 
 
-def count_open_page(here: Exchange, path: str) -> None:
+def count_open_page(ctx: PrivacyContext, path: str) -> None:
     """Queue a view of the page on which the banner was accepted, as if the form's answer had reloaded it."""
-    pages = here.site.pages
+    pages = ctx.runtime.pages
     try:
-        personal = pages.somebody_is_logged_in(here.request)
+        personal = pages.somebody_is_logged_in(ctx.request)
     except Exception as error:  # the site's own callable must not undo a visitor's decision
-        here.site.failed(error)
+        ctx.runtime.report_failure(error)
         return
-    here.page = pages.name_of(path.partition("?")[0], here.request.root_path, personal) if path else ""
-    if here.page:
-        here.pending.append(("page_view", "{}"))
+    ctx.page = pages.name_of(path.partition("?")[0], ctx.request.root_path, personal) if path else ""
+    if ctx.page:
+        ctx.pending.append(("page_view", "{}"))
 
 
-def record(here: Exchange, kind: str, data: str) -> None:
+def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
     """Note an event for the end of the request, or log it now if that is past, as in a streamed body."""
-    here.pending.append((kind, data))
-    if here.sent and here.visitor_before is not None:
+    ctx.pending.append((kind, data))
+    if ctx.headers_sent and ctx.visitor_before is not None:
         try:
-            write_events(here)
+            write_events(ctx)
         except LogUnavailable as error:
-            here.site.failed(error)
+            ctx.runtime.report_failure(error)
 
 
-def write_events(here: Exchange) -> None:
+def write_events(ctx: PrivacyContext) -> None:
     """Log what is pending, with the start of the visit if it starts; raises :class:`LogUnavailable`."""
-    pending, here.pending = here.pending, []
-    visitor = here.visitor
+    pending, ctx.pending = ctx.pending, []
+    visitor = ctx.visitor
     if visitor is not None and pending:
-        where = scene(here.site.log_fields, *_where(here), *_surroundings(here))
-        _write(here, visitor, where, [(kind, new_id(), here.now, where, data) for kind, data in pending])
+        where = context_fields(ctx.runtime.log_fields, *_where(ctx), *_client_fields(ctx))
+        _write(ctx, visitor, where, [(kind, new_id(), ctx.now, where, data) for kind, data in pending])
 
 
-def write_reported(here: Exchange, reported: Sequence[Reported]) -> None:
+def log_browser_events(ctx: PrivacyContext, reported: Sequence[BrowserEvent]) -> None:
     """Log what the browser reported, likewise; nothing of a robot, a prefetch or nobody."""
-    visitor = here.visitor
+    visitor = ctx.visitor
     if visitor is not None and reported:
-        fields, around = here.site.log_fields, _surroundings(here)
-        lines = [(kind, key, at, scene(fields, *where, *around), data) for key, at, (kind, data, *where) in reported]
-        _write(here, _in_visit(visitor, here.visitor_before, lines), lines[0][3], lines)
+        fields, around = ctx.runtime.log_fields, _client_fields(ctx)
+        lines = [
+            (kind, key, at, context_fields(fields, *where, *around), data) for key, at, (kind, data, *where) in reported
+        ]
+        _write(ctx, _in_visit(visitor, ctx.visitor_before, lines), lines[0][3], lines)
 
 
 def _in_visit(visitor: Visitor, before: Visitor | None, lines: list[Line]) -> Visitor:
@@ -93,19 +95,19 @@ def _in_visit(visitor: Visitor, before: Visitor | None, lines: list[Line]) -> Vi
     return before.seen(max(times)) if times else before
 
 
-def _write(here: Exchange, visitor: Visitor, where: str, lines: list[Line]) -> None:
+def _write(ctx: PrivacyContext, visitor: Visitor, where: str, lines: list[Line]) -> None:
     """All at once, before anything tells the browser who its visitor is."""
-    granted, name, visit, before = here.consent.granted, visitor.id, visitor.visit, here.visitor_before
+    granted, name, visit, before = ctx.consent.granted, visitor.id, visitor.visit, ctx.visitor_before
     if before is None or before.number != visitor.number:
         began = min(line[2] for line in lines)
         lines = [(kind, start_id(visit, kind), began, where, data) for kind, data in _starts(visitor, before)] + lines
-    if "data" not in here.site.log_fields:
+    if "data" not in ctx.runtime.log_fields:
         lines = [(*line[:4], "{}") for line in lines]
     said = [collect(granted, kind, key, at, name, visit, place, data) for kind, key, at, place, data in lines]
     if text := "".join(said):
-        here.site.append(text)
+        ctx.runtime.append(text)
         if visitor is not before:
-            here.due = here.visitor_before = visitor  # what comes later in this request starts nothing any more
+            ctx.visitor_to_set = ctx.visitor_before = visitor  # what comes later in this request starts nothing any more
 
 
 def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str]]:
@@ -115,23 +117,23 @@ def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str
         yield "repeat_visit", properties({"visit_number": visitor.number, "days_since_last": days})
 
 
-def _where(here: Exchange) -> tuple[str, str, str]:
+def _where(ctx: PrivacyContext) -> tuple[str, str, str]:
     """``(page, previous, referrer)`` of the page being served."""
-    environ, site = here.environ, here.site
-    personal = site.pages.somebody_is_logged_in(here.request)
+    environ, site = ctx.environ, ctx.runtime
+    personal = site.pages.somebody_is_logged_in(ctx.request)
     root = environ.get("SCRIPT_NAME", "")
-    page = here.page if here.page is not None else site.pages.name(here.request, root, personal)
+    page = ctx.page if ctx.page is not None else site.pages.name(ctx.request, root, personal)
     previous, referrer = "", ""
-    if "HTTP_REFERER" in environ and here.page is None:
-        previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], here.request.host)
+    if "HTTP_REFERER" in environ and ctx.page is None:
+        previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], ctx.request.host)
         previous = previous and site.pages.previous(previous, root, personal)
         if previous and environ["REQUEST_METHOD"] != "GET":  # a form's address is no page: it was sent from one
             page, previous = previous, ""
     return page, previous, referrer
 
 
-def _surroundings(here: Exchange) -> tuple[str, str, str, str]:
+def _client_fields(ctx: PrivacyContext) -> tuple[str, str, str, str]:
     """``(browser, platform, provider, network)`` of who asks."""
-    address = here.environ.get("REMOTE_ADDR", "")
-    client = client_of(here.environ.get("HTTP_USER_AGENT", "")[:LONGEST])
-    return client.browser, client.platform, here.site.providers(address), network_of(address)
+    address = ctx.environ.get("REMOTE_ADDR", "")
+    client = client_of(ctx.environ.get("HTTP_USER_AGENT", "")[:LONGEST])
+    return client.browser, client.platform, ctx.runtime.providers(address), network_of(address)

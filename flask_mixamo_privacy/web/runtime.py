@@ -17,34 +17,33 @@ from ..config import Settings
 from ..consent.decision import Consent, decide
 from ..errors import LedgerUnavailable, LoaderBusy, NotInitialised, PrivacyError
 from ..policy.versions import Versions
-from ..rights.data_subjects import People, Replay
-from ..rights.request_store import Book
-from ..rights.requests import Desk
-from ..rights.stores import Stores
-from ..rights.subject_flags import Acceptances, Minors
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
 from ..storage.clock import DAY, days_ago, timestamp, today
-from ..storage.files import Denials, Pending
-from ..storage.keys import Keys
-from ..tracking.ingest import Allowance, Reader
-from ..tracking.log import Log
+from ..storage.files import DailyCounter, Spool
+from ..storage.keys import KeyRing
+from ..tracking.ingest import EventParser, RateLimit
+from ..tracking.log import EventLog
 from ..tracking.scrub import Providers
 from .assets import TRACKER, Assets
-from .cookies import Cookies, Guard
-from .csp import Blocked, ContentSecurityPolicy
+from .cookies import CookieGuard, Cookies
+from .csp import BlockedLoads, ContentSecurityPolicy
 from .page_names import Pages
 
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
     from ..mail.inbox import Inbox
-    from ..mail.outgoing import Mailer, Room
+    from ..mail.outgoing import MailGate, MailTransport
     from ..policy.model import Policy
     from ..reports.publisher import Publisher, Rebuilder
     from ..reports.reports import Reports
     from ..reports.windows import Calendar
-    from ..rights.stores import Register
+    from ..rights.data_subjects import DataSubjects, Replay
+    from ..rights.request_store import RequestStore
+    from ..rights.requests import RequestService
+    from ..rights.stores import PersonalStores, StoreRegistry
+    from ..rights.subject_flags import Acceptances, KnownMinors
     from ..tracking.loader import Loaded, Loader
-    from ..tracking.store import Store
+    from ..tracking.store import EventStore
 
 
 # The parts of one site that serve data subjects' rights. ``Site`` puts them together.
@@ -54,12 +53,12 @@ if TYPE_CHECKING:
 class Rights:
     """The site's stores, its people, their requests, and what the extension itself stores about them."""
 
-    stores: Stores
-    book: Book
-    people: People
-    desk: Desk
+    stores: PersonalStores
+    book: RequestStore
+    people: DataSubjects
+    desk: RequestService
     replay: Replay
-    minors: Minors
+    minors: KnownMinors
     acceptances: Acceptances
 
 
@@ -120,44 +119,44 @@ class part(Generic[T]):  # noqa: N801 - a decorator
     A serving process thus imports SQLAlchemy, the reports, rights and mail only once a visitor makes it use them.
     """
 
-    def __init__(self, build: Callable[[Site], T]) -> None:
+    def __init__(self, build: Callable[[Runtime], T]) -> None:
         self._build = build
         self._name = build.__name__
 
-    def __get__(self, site: Site, owner: type[Site]) -> T:
+    def __get__(self, site: Runtime, owner: type[Runtime]) -> T:
         with site.building:
             if self._name not in vars(site):
                 vars(site)[self._name] = self._build(site)
             return vars(site)[self._name]  # type: ignore[no-any-return]
 
 
-class Site:
+class Runtime:
     """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
 
-    def __init__(self, app: Flask, settings: Settings, registered: Register) -> None:
+    def __init__(self, app: Flask, settings: Settings, registered: StoreRegistry) -> None:
         self.building = threading.RLock()
         self.settings = settings
-        self.read_from: dict[str, Any] = {}  # the app's settings as they were then; later ones have no effect
+        self.settings_read: dict[str, Any] = {}  # the app's settings as they were then; later ones have no effect
         self.policy: Policy = settings.policy
         self.cookies = Cookies(app.config, settings)
-        self.keys = Keys(settings.keys, settings.keys_file)
-        self.log = Log(settings.log_dir)
+        self.keys = KeyRing(settings.keys, settings.keys_file)
+        self.log = EventLog(settings.log_dir)
         self.providers = Providers(settings.isp_database)
         self.pages = Pages(app, settings.logged_in)
-        self.allowance = Allowance()
+        self.allowance = RateLimit()
         self.reader = lru_cache(maxsize=_READERS)(self._reader)
         self.assets = Assets(settings.assets_dir)
-        self.said: dict[str, Any] = {  # what the policy page has to know besides the policy
+        self.policy_facts: dict[str, Any] = {  # what the policy page has to know besides the policy
             "min_cell": settings.min_cell,
             "provider": settings.isp_database is not None,
             "enforced": settings.csp == "enforce",
         }
-        self.versions = Versions(settings.versions_dir, **self.said)
-        self.guard = Guard(self.policy, app.config)
+        self.versions = Versions(settings.versions_dir, **self.policy_facts)
+        self.guard = CookieGuard(self.policy, app.config)
         report_to = f"{settings.url_prefix}/csp-report"
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
-        self.denials = Denials(settings.log_dir)
-        self.blocked = Blocked(os.path.join(settings.log_dir, "blocked.jsonl"))
+        self.denied = DailyCounter(settings.log_dir)
+        self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
         self.failures = 0  # recordings that failed in this process
         self._app = app
@@ -173,13 +172,15 @@ class Site:
     def ledger(self) -> Ledger:
         from ..ledger.ledger import Ledger
 
-        return Ledger(self.settings.ledger_url, self.keys, Pending(os.path.join(self.settings.log_dir, "ledger.pending")))
+        return Ledger(self.settings.ledger_url, self.keys, Spool(os.path.join(self.settings.log_dir, "ledger.pending")))
 
     @part
-    def store(self) -> Store:
-        from ..tracking.store import Store
+    def store(self) -> EventStore:
+        from ..tracking.store import EventStore
 
-        return Store(self.settings.events_url, self.keys, Pending(os.path.join(self.settings.log_dir, "erasures.pending")))
+        return EventStore(
+            self.settings.events_url, self.keys, Spool(os.path.join(self.settings.log_dir, "erasures.pending"))
+        )
 
     @part
     def calendar(self) -> Calendar:
@@ -213,37 +214,37 @@ class Site:
         return Loader(self.settings.log_dir, self.store, self.settings.log_keep, self.publisher)
 
     @part
-    def mail(self) -> Room:
-        from ..mail.outgoing import Room
+    def mail(self) -> MailGate:
+        from ..mail.outgoing import MailGate
 
-        return Room(self.settings, self.ledger, self.keys, lambda person: self.rights.minors.is_minor(person))
+        return MailGate(self.settings, self.ledger, self.keys, lambda person: self.rights.minors.is_minor(person))
 
     @part
-    def mailer(self) -> Mailer:
-        from ..mail.outgoing import Mailer
+    def mailer(self) -> MailTransport:
+        from ..mail.outgoing import MailTransport
 
         settings, contact = self.settings, self.policy.contact
         sender = settings.mail_from or (contact.email if contact else None)
-        return Mailer(settings.send, settings.smtp_url, self.policy.site, sender)
+        return MailTransport(settings.send, settings.smtp_url, self.policy.site, sender)
 
     @part
     def rights(self) -> Rights:
         from ..policy.parts import Requests
-        from ..rights.data_subjects import People, Replay
-        from ..rights.request_store import Book
-        from ..rights.requests import Desk
-        from ..rights.stores import Stores
-        from ..rights.subject_flags import Acceptances, Minors, Standings
+        from ..rights.data_subjects import DataSubjects, Replay
+        from ..rights.request_store import RequestStore
+        from ..rights.requests import RequestService
+        from ..rights.stores import PersonalStores
+        from ..rights.subject_flags import Acceptances, KnownMinors, SubjectFlags
         from ..tracking.loader import WAIT
 
         policy, settings = self.policy, self.settings
-        standings = Standings(settings.rights_url, self.keys)
-        minors, acceptances = Minors(standings, policy.minors), Acceptances(standings)
-        stores = Stores(policy, self._registered)
-        book = Book(settings.rights_url, (policy.requests or Requests()).days)
+        standings = SubjectFlags(settings.rights_url, self.keys)
+        minors, acceptances = KnownMinors(standings, policy.minors), Acceptances(standings)
+        stores = PersonalStores(policy, self._registered)
+        book = RequestStore(settings.rights_url, (policy.requests or Requests()).days)
         built_in = (self.mail.marketing, acceptances, minors, book)  # an erasure goes through them in this order
-        people = People(stores, self.ledger, self.keys, built_in)
-        desk = Desk(policy, book, people, self.mailer.send, self._tell, settings.url_prefix)
+        people = DataSubjects(stores, self.ledger, self.keys, built_in)
+        desk = RequestService(policy, book, people, self.mailer.send, self._tell, settings.url_prefix)
         archives = policy.retention.archives
         replay = Replay(self.ledger, self.keys, people, self.store, archives, lambda: self.load(WAIT))
         return Rights(stores, book, people, desk, replay, minors, acceptances)
@@ -251,12 +252,12 @@ class Site:
     @part
     def inbox(self) -> Inbox:
         """What reads incoming mail: for commands, and once a day for the background worker."""
-        from ..mail.classifier import Place
-        from ..mail.inbox import Aside, Inbox
+        from ..mail.classifier import InboxConfig
+        from ..mail.inbox import Inbox, Quarantine
 
         settings, mail = self.settings, self.mail
-        place = Place(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
-        aside = Aside(settings.mail_aside, self.policy.retention.mail)
+        place = InboxConfig(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
+        aside = Quarantine(settings.mail_aside, self.policy.retention.mail)
         return Inbox(place, mail.marketing, self.rights.desk, settings.rights_url, aside, self.policy.language)
 
     def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
@@ -283,7 +284,7 @@ class Site:
         self.log.append(lines)
         self.wake()
 
-    def failed(
+    def report_failure(
         self, error: Exception, says: str = "The page was served in spite of this", *, tell_tests: bool = True
     ) -> None:
         """Count and log what went wrong while a page was served; raise it where a test is watching."""
@@ -299,7 +300,7 @@ class Site:
     ) -> Loaded:
         """Take up what waited beside the ledger, then load the log; events do not wait for a ledger that is away."""
         try:
-            self.ledger.take_up()
+            self.ledger.drain_spool()
         except LedgerUnavailable as error:
             logger.warning("What waits beside the ledger will be tried again: %s", error)
         return self.loader.load(wait, progress, most)
@@ -310,25 +311,25 @@ class Site:
         What browsers refused is kept a month.
         """
         retention = self.policy.retention
-        self.blocked.prune(days_ago(30))
+        self.blocked_loads.prune(days_ago(30))
         events = self.store.prune(*self.first_kept(), progress)
         # As long as an archive may be restored, what was erased since has to be known.
         oldest = days_ago(max(retention.decisions.days, retention.archives.days))
-        return Pruned(events, self.ledger.age(oldest, timestamp()), self.inbox.forget())
+        return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.forget())
 
     def first_kept(self) -> tuple[str, str]:
         """The first day of which events are kept, and the first of which aggregates are."""
         retention = self.policy.retention
         return days_ago(retention.events.days), days_ago(retention.aggregates.days)
 
-    def _reader(self, host: str, root: str, personal: bool, *_: object) -> Reader:
-        return Reader(host, lambda path: self.pages.reported(path, root, personal))
+    def _reader(self, host: str, root: str, personal: bool, *_: object) -> EventParser:
+        return EventParser(host, lambda path: self.pages.reported(path, root, personal))
 
     def _tell(self, what: str, number: int) -> None:
         try:
             SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
         except Exception as error:  # a listener's fault must not undo what was written down
-            self.failed(error, "A listener failed; what was asked for is written down")
+            self.report_failure(error, "A listener failed; what was asked for is written down")
 
     def _work(self) -> None:
         self._attend()
@@ -353,7 +354,7 @@ class Site:
             logger.error("Requests will be looked at again: %s", error, exc_info=error)
 
 
-def site() -> Site:
+def current_runtime() -> Runtime:
     """The current app's; raises :class:`NotInitialised`."""
     try:
         return current_app.extensions[RUNTIME]  # type: ignore[no-any-return]

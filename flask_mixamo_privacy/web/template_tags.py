@@ -17,7 +17,7 @@ from ..consent import proof
 from ..errors import AddressError, UndeclaredHost
 from ..policy.model import Policy
 from ..policy.parts import IGNORED, Service, host_of
-from .context import Exchange, current_consent, exchange
+from .context import PrivacyContext, current_consent, privacy_context
 
 # ``{% consent "statistics" %}…{% else %}…{% endconsent %}``: what a template says only under a grant.
 
@@ -102,7 +102,7 @@ def external_link(url: str, text: str | None = None) -> Markup:
     said = text if text is not None else host + urlsplit(url).path.rstrip("/")
     if not is_external(url):
         return _PLAIN.format(url, said)
-    t = exchange().language
+    t = privacy_context().language
     note = t("another site, with a privacy policy of its own")
     lang = Markup(' lang="{}" dir="{}"').format(note.lang, t.dir)
     return _LINK.format(url, said, lang, note.text)
@@ -113,7 +113,7 @@ _GOOGLE = "https://www.googletagmanager.com/gtag/js?id="
 _SIGNALS = ("analytics_storage", "ad_storage", "ad_user_data", "ad_personalization")
 
 
-class Gates:
+class GatedTags:
     """Decides for one policy whether something may be loaded, and writes its tag; else not a byte of it."""
 
     def __init__(self, policy: Policy) -> None:
@@ -121,51 +121,51 @@ class Gates:
         self.service_of = lru_cache(maxsize=1024)(self._service_of)
 
     def script(self, url: str, purpose: str, attributes: dict[str, Any]) -> Markup:
-        here = exchange()
-        if not self._allows(here, url, purpose, "script"):
+        ctx = privacy_context()
+        if not self._allows(ctx, url, purpose, "script"):
             return _EMPTY
-        return Markup("<script{}></script>").format(tag_attributes({"src": url, "nonce": nonce(here), **attributes}))
+        return Markup("<script{}></script>").format(tag_attributes({"src": url, "nonce": nonce(ctx), **attributes}))
 
     def style(self, url: str, purpose: str, attributes: dict[str, Any]) -> Markup:
-        here = exchange()
-        if not self._allows(here, url, purpose, "style"):
+        ctx = privacy_context()
+        if not self._allows(ctx, url, purpose, "style"):
             return _EMPTY
-        values = {"rel": "stylesheet", "href": url, "nonce": nonce(here), **attributes}
+        values = {"rel": "stylesheet", "href": url, "nonce": nonce(ctx), **attributes}
         return Markup("<link{}>").format(tag_attributes(values))
 
     def embed(self, url: str, purpose: str, title: str, attributes: dict[str, Any], place: dict[str, str]) -> Markup:
         """The frame, or in its place why it is not loaded, with a button that allows its service alone."""
-        here = exchange()
+        ctx = privacy_context()
         service = self.service_of(checked_host(url, "privacy.embed"), purpose, "frame")
         anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
-        if service.id in here.look().services:
+        if service.id in ctx.use_consent().services:
             values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
-            sheet = {"rel": "stylesheet", "href": place["stylesheet"], "nonce": nonce(here)}
+            sheet = {"rel": "stylesheet", "href": place["stylesheet"], "nonce": nonce(ctx)}
             first = Markup("<link{}>").format(tag_attributes(sheet)) if place["stylesheet"] else _EMPTY
             return first + Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))
-        words, t = proof.embed(self._policy, service, here.language), here.language
+        words, t = proof.embed(self._policy, service, ctx.language), ctx.language
         why = proof.why_withheld(service, t)
-        said = {"t": t, "title": title, "service": service, "why": why, "shown": words.shown, "anchor": anchor}
+        said = {"t": t, "title": title, "service": service, "why": why, "shown": words.form_token, "anchor": anchor}
         page = render_template("mixamo_privacy/embed.html", **said, **place)
         return Markup(page)  # noqa: S704 — a rendered template
 
     def google_tag(self, tag_id: str, purpose: str, advertising: str | None, first: str) -> Markup:
         """Google's tag, with Consent Mode's four signals said before it; they need no inline script."""
-        here, url = exchange(), _GOOGLE + quote(tag_id)
-        if not self._allows(here, url, purpose, "script"):
+        ctx, url = privacy_context(), _GOOGLE + quote(tag_id)
+        if not self._allows(ctx, url, purpose, "script"):
             return _EMPTY
-        ads = advertising is not None and here.consent.allows(advertising)
+        ads = advertising is not None and ctx.consent.allows(advertising)
         said = {f"data-{name}": "granted" if ads or name == "analytics_storage" else "denied" for name in _SIGNALS}
-        before = tag_attributes({"src": first, "nonce": nonce(here), "data-id": tag_id, **said})
-        tag = tag_attributes({"async_": True, "src": url, "nonce": nonce(here)})
+        before = tag_attributes({"src": first, "nonce": nonce(ctx), "data-id": tag_id, **said})
+        tag = tag_attributes({"async_": True, "src": url, "nonce": nonce(ctx)})
         return Markup("<script{}></script><script{}></script>").format(before, tag)
 
-    def _allows(self, here: Exchange, url: str, purpose: str, load: str) -> bool:
-        allowed = here.look().allows(purpose)
+    def _allows(self, ctx: PrivacyContext, url: str, purpose: str, load: str) -> bool:
+        allowed = ctx.use_consent().allows(purpose)
         host = checked_host(url, f"privacy.{load}")
-        if not host or host == here.request.host:
+        if not host or host == ctx.request.host:
             return allowed
-        return self.service_of(host, purpose, load).id in here.consent.services
+        return self.service_of(host, purpose, load).id in ctx.consent.services
 
     def _service_of(self, host: str, purpose: str, load: str) -> Service:
         """The service of this purpose that declares the host; raises :class:`UndeclaredHost`."""
@@ -176,16 +176,16 @@ class Gates:
         return service
 
 
-def nonce(here: Exchange) -> str | None:
+def nonce(ctx: PrivacyContext) -> str | None:
     """The nonce that the site's own Content-Security-Policy asks of scripts in this response, if it has one."""
-    setting = here.site.settings.csp_nonce
-    found = setting() if setting is not None else getattr(here.request, "csp_nonce", None)  # where Flask-Talisman keeps it
+    setting = ctx.runtime.settings.csp_nonce
+    found = setting() if setting is not None else getattr(ctx.request, "csp_nonce", None)  # where Flask-Talisman keeps it
     return str(found) if found else None
 
 
-def nonce_attribute(here: Exchange) -> Markup:
+def nonce_attribute(ctx: PrivacyContext) -> Markup:
     """`` nonce="…"`` where the site's policy asks for one, else nothing."""
-    found = nonce(here)
+    found = nonce(ctx)
     return Markup(' nonce="{}"').format(found) if found else _EMPTY
 
 

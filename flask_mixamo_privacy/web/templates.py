@@ -14,11 +14,11 @@ from ..consent.decision import Consent
 from ..i18n.language import Language, direction
 from ..policy.parts import CollectionPoint
 from .assets import folder
-from .context import Exchange, exchange, here_and_now
+from .context import PrivacyContext, current_url, privacy_context
 from .forms import declared_point
 from .licences import licence_of
-from .runtime import Site
-from .template_tags import Gates, nonce_attribute
+from .runtime import Runtime
+from .template_tags import GatedTags, nonce_attribute
 
 _EMPTY = Markup()
 _BANNER = "mixamo_privacy/banner.html"
@@ -26,20 +26,20 @@ _UNASKED = (
     *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask already
     *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # and the address of these is a key, which goes into no form
 )
-_HERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
+_CURRENT_PATH = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
 _NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
 
 
-class TemplateVerbs:
+class TemplateHelpers:
     """The ``privacy`` of templates, for one app."""
 
-    def __init__(self, site: Site, prefix: str) -> None:
+    def __init__(self, site: Runtime, prefix: str) -> None:
         self._site = site
         self._prefix = prefix
         self._cacheable = site.settings.cacheable
         self._own_template: bool | None = None  # whether the banner's template is the extension's
         self._ready = lru_cache(maxsize=64)(self._render)
-        self._gates = Gates(site.policy)
+        self._gates = GatedTags(site.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
         self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # as many as there are marks
         self._for_everybody = lru_cache(maxsize=64)(self._make_for_everybody)
@@ -50,33 +50,33 @@ class TemplateVerbs:
         Place it right after ``<body>``. ``assets=False`` leaves out the style sheet and the banner's script, for a site
         that bundles them itself. Under ``PRIVACY_CACHEABLE`` it is the same for everybody.
         """
-        here = exchange(self._site)
-        if self._cacheable and not here.ours:
-            here.for_everybody = True
-            return self._for_everybody(here.environ.get("SCRIPT_NAME", ""), here.language)
-        consent = here.look()
-        tracker = self._tracking(here, consent) if consent.granted and not here.ours else _EMPTY
-        if not consent.must_ask or here.request.endpoint in _UNASKED:
+        ctx = privacy_context(self._site)
+        if self._cacheable and not ctx.is_own_page:
+            ctx.is_shared_page = True
+            return self._for_everybody(ctx.environ.get("SCRIPT_NAME", ""), ctx.language)
+        consent = ctx.use_consent()
+        tracker = self._tracking(ctx, consent) if consent.granted and not ctx.is_own_page else _EMPTY
+        if not consent.must_ask or ctx.request.endpoint in _UNASKED:
             return tracker
-        asking = self._asking(here, assets, here_and_now(here))
+        asking = self._asking(ctx, assets, current_url(ctx))
         return asking + tracker if tracker else asking
 
     def for_this_visitor(self) -> Markup:
         """What :meth:`banner` would have said on the page for which this request was made."""
-        here = exchange(self._site)
-        consent = here.look()
-        asking = self._asking(here, True, "") if consent.must_ask else _EMPTY
-        return asking + self._tracking(here, consent)
+        ctx = privacy_context(self._site)
+        consent = ctx.use_consent()
+        asking = self._asking(ctx, True, "") if consent.must_ask else _EMPTY
+        return asking + self._tracking(ctx, consent)
 
-    def _tracking(self, here: Exchange, consent: Consent) -> Markup:
+    def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
         if "statistics" not in consent.granted:
             return _EMPTY
-        return self._tracker(here.environ.get("SCRIPT_NAME", ""), here.mark, nonce_attribute(here))
+        return self._tracker(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag, nonce_attribute(ctx))
 
-    def _asking(self, here: Exchange, assets: bool, back_to: str) -> Markup:
-        here.personal = True
-        parts = self._banner(here.environ.get("SCRIPT_NAME", ""), assets, here.language)
-        text = str(escape(back_to)).join(parts).replace(_NONCE, nonce_attribute(here))
+    def _asking(self, ctx: PrivacyContext, assets: bool, back_to: str) -> Markup:
+        ctx.is_private = True
+        parts = self._banner(ctx.environ.get("SCRIPT_NAME", ""), assets, ctx.language)
+        text = str(escape(back_to)).join(parts).replace(_NONCE, nonce_attribute(ctx))
         return Markup(text)  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
@@ -94,10 +94,10 @@ class TemplateVerbs:
     def embed(self, url: str, *, purpose: str, title: str, **attributes: str | bool) -> Markup:
         """A frame where the service that declares its host is granted; else why it is not loaded, and a button that
         allows that service alone. Errors as in :meth:`script`."""
-        here = exchange(self._site)
-        root, first = here.environ.get("SCRIPT_NAME", ""), not here.has_embed
-        here.has_embed = True
-        place = {"action": f"{root}{self._prefix}/consent", "here": here_and_now(here), "nonce": nonce_attribute(here)}
+        ctx = privacy_context(self._site)
+        root, first = ctx.environ.get("SCRIPT_NAME", ""), not ctx.has_embed
+        ctx.has_embed = True
+        place = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": nonce_attribute(ctx)}
         return self._gates.embed(
             url, purpose, title, attributes, place | {"stylesheet": self.asset("widgets.css") if first else ""}
         )
@@ -120,7 +120,7 @@ class TemplateVerbs:
 
     def asset(self, name: str) -> str:
         """The address of a style sheet or script of ours, with its content's hash in it."""
-        return self._asset(exchange(self._site).environ.get("SCRIPT_NAME", ""), name)
+        return self._asset(privacy_context(self._site).environ.get("SCRIPT_NAME", ""), name)
 
     def notice(self, point: str) -> Markup:
         """The notice at a form: what is asked there and what for, and the way to the policy. Place it in the form.
@@ -138,26 +138,26 @@ class TemplateVerbs:
 
     def age_question(self) -> Markup:
         """The question when somebody was born, which hints at no limit. Of the answer only a yes or a no is kept."""
-        here = exchange()
-        page = render_template("mixamo_privacy/age_question.html", t=here.language, names=notices.FIELDS, **_style(here))
+        ctx = privacy_context()
+        page = render_template("mixamo_privacy/age_question.html", t=ctx.language, names=notices.FIELDS, **_style(ctx))
         return Markup(page)  # noqa: S704 — a rendered template
 
     def acceptance(self, point: str = "licence") -> Markup:
         """The form that accepts a licence, for a page of the site's own that shows its text."""
-        here, found = exchange(), declared_point(point)
+        ctx, found = privacy_context(), declared_point(point)
         licence = licence_of(found) if found is not None else None
         if found is None or licence is None:
             return _EMPTY
-        fields = [(name, notices.described(here.site.policy, [name], here.language)[0]) for name in _typed(found)]
-        version, onward = licence.version(here.site.policy), here.request.values.get("next")
+        fields = [(name, notices.described(ctx.runtime.policy, [name], ctx.language)[0]) for name in _typed(found)]
+        version, onward = licence.version(ctx.runtime.policy), ctx.request.values.get("next")
         return _in_form("acceptance", found, version=version, next=onward, fields=fields, notice=self.notice(point))
 
     def _to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
-        here = exchange(self._site)
-        root = here.environ.get("SCRIPT_NAME", "")
+        ctx = privacy_context(self._site)
+        root = ctx.environ.get("SCRIPT_NAME", "")
         if text is not None:
             return self._link(root, path, css_class, text, None)
-        return self._link(root, path, css_class, msgid, here.language)
+        return self._link(root, path, css_class, msgid, ctx.language)
 
     def _make_link(self, root: str, path: str, css_class: str, text: str, t: Language | None) -> Markup:
         address, lang = f"{root}{self._prefix}{path}", Markup()
@@ -189,15 +189,15 @@ class TemplateVerbs:
         rendered = render_template(
             _BANNER,
             action=f"{root}{self._prefix}/consent",
-            here=_HERE,
+            here=_CURRENT_PATH,
             nonce=_NONCE,
             t=t,
-            shown=proof.banner(policy, t).shown,
+            shown=proof.banner(policy, t).form_token,
             text=t.of(policy.banner.text, policy.language),
             stylesheet=self._asset(root, "banner.css") if assets else None,
             javascript=self._asset(root, "banner.js") if assets else None,
         )
-        return tuple(rendered.split(_HERE))
+        return tuple(rendered.split(_CURRENT_PATH))
 
 
 def _typed(point: CollectionPoint) -> list[str]:
@@ -207,8 +207,8 @@ def _typed(point: CollectionPoint) -> list[str]:
 
 def _in_form(template: str, point: CollectionPoint, **values: Any) -> Markup:
     """A fragment of a form; what is callable is called with policy, point and language first."""
-    here = exchange()
-    policy, t = here.site.policy, here.language
+    ctx = privacy_context()
+    policy, t = ctx.runtime.policy, ctx.language
     said = {name: value(policy, point, t) if callable(value) else value for name, value in values.items()}
     page = render_template(
         f"mixamo_privacy/{template}.html",
@@ -218,14 +218,14 @@ def _in_form(template: str, point: CollectionPoint, **values: Any) -> Markup:
         purposes=[t.of(policy.purpose(purpose).title, policy.language) for purpose in point.purposes],
         described=lambda names: t.names(notices.described(policy, names, t)),
         **said,
-        **_style(here),
+        **_style(ctx),
     )
     return Markup(page)  # noqa: S704 — a rendered template
 
 
-def _style(here: Exchange) -> dict[str, Any]:
+def _style(ctx: PrivacyContext) -> dict[str, Any]:
     """The style sheet of what stands in a site's pages, once a page."""
-    first, here.has_embed = not here.has_embed, True
-    root, name = here.environ.get("SCRIPT_NAME", ""), here.site.assets.filename("widgets.css")
-    address = f"{root}{here.site.settings.url_prefix}/static/{name}"
-    return {"stylesheet": address if first else "", "nonce": nonce_attribute(here)}
+    first, ctx.has_embed = not ctx.has_embed, True
+    root, name = ctx.environ.get("SCRIPT_NAME", ""), ctx.runtime.assets.filename("widgets.css")
+    address = f"{root}{ctx.runtime.settings.url_prefix}/static/{name}"
+    return {"stylesheet": address if first else "", "nonce": nonce_attribute(ctx)}

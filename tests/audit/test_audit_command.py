@@ -14,8 +14,8 @@ from werkzeug.wsgi import ClosingIterator
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.crawl import audit
 from flask_mixamo_privacy.audit.browser.launch import check_nonce, served, surely_closed
-from flask_mixamo_privacy.audit.browser.target import CouldNotLook, Routes
-from flask_mixamo_privacy.config import set_aside
+from flask_mixamo_privacy.audit.browser.target import AuditError, Routes
+from flask_mixamo_privacy.config import isolated
 
 browser = pytest.mark.browser
 
@@ -111,7 +111,7 @@ def test_a_failing_step_is_not_ignored(tiny):
     async def press(page):
         await page.locator("#missing").click(timeout=100)
 
-    with pytest.raises(CouldNotLook, match=r"The step press failed at / \(no choice\): "):
+    with pytest.raises(AuditError, match=r"The step press failed at / \(no choice\): "):
         audit(tiny(PRIVACY_AUDIT_STEPS=[press]).app, offline=True, limit=1)
 
 
@@ -136,7 +136,7 @@ def test_another_server_on_the_port_is_not_audited(tiny):
     """The started app has a unique number, so another server on its port is detected."""
     with served(tiny().app) as url:
         check_nonce(url, _nonce_of(url))
-        with pytest.raises(CouldNotLook, match="does not carry the number"):
+        with pytest.raises(AuditError, match="does not carry the number"):
             check_nonce(url, "another")
 
 
@@ -180,7 +180,7 @@ def test_the_audit_writes_into_a_temporary_folder(tmp_path):
         Privacy(app)
         return app
 
-    with set_aside(str(aside)):
+    with isolated(str(aside)):
         app = ScriptInfo(create_app=create_app).load_app()
     app.test_client().post("/privacy/consent", data={"choice": "accept_all"})
     assert not usual.exists() and (aside / "privacy-ledger.sqlite").exists()

@@ -6,16 +6,16 @@ import pytest
 
 from flask_mixamo_privacy.audit.browser import report as baseline
 from flask_mixamo_privacy.audit.browser import report as terminal
-from flask_mixamo_privacy.audit.browser.evidence import Place
-from flask_mixamo_privacy.audit.browser.findings import CODES, Told, gather
+from flask_mixamo_privacy.audit.browser.evidence import Visited
+from flask_mixamo_privacy.audit.browser.findings import CODES, Observation, merge_findings
 from flask_mixamo_privacy.audit.browser.report import Picture, Report, as_html
-from flask_mixamo_privacy.audit.browser.target import CouldNotLook
+from flask_mixamo_privacy.audit.browser.target import AuditError
 
-FILM, HOME = Place("/film", "rejected"), Place("/", "no choice", "staff")
+FILM, HOME = Visited("/film", "rejected"), Visited("/", "no choice", "staff")
 TOLD = [
-    Told("after-reject", "_ga", FILM, "It is set, and its purpose statistics is not granted.", "cookies._ga"),
-    Told("after-reject", "_ga", HOME, "It is set, and its purpose statistics is not granted.", "cookies._ga"),
-    Told("used-not-declared", "<b>", FILM, "A cookie in an answer of this site.", "cookies"),
+    Observation("after-reject", "_ga", FILM, "It is set, and its purpose statistics is not granted.", "cookies._ga"),
+    Observation("after-reject", "_ga", HOME, "It is set, and its purpose statistics is not granted.", "cookies._ga"),
+    Observation("used-not-declared", "<b>", FILM, "A cookie in an answer of this site.", "cookies"),
 ]
 KNOWN = """
 [[known]]
@@ -27,7 +27,7 @@ until = 2026-12-31
 
 
 def report(**more):
-    findings = tuple(gather(TOLD, {"cookies._ga": 12}))
+    findings = tuple(merge_findings(TOLD, {"cookies._ga": 12}))
     return Report("Shop", "http://127.0.0.1:1", "privacy.toml", findings, states=("no choice", "rejected"), **more)
 
 
@@ -54,12 +54,12 @@ def test_the_exit_code_shows_whether_the_site_is_clean():
 def test_the_baseline_accepts_findings_until_their_date(tmp_path):
     """On the date itself the finding counts again."""
     entries = read(tmp_path, KNOWN)
-    held = baseline.hold(report(), entries, "2026-12-30")
+    held = baseline.apply_baseline(report(), entries, "2026-12-30")
     assert [one.code for one in held.findings] == ["used-not-declared"]
     assert [(one.finding.subject, one.reason, one.until) for one in held.known] == [
         ("_ga", "The next release takes it out.", "2026-12-31")
     ]
-    over = baseline.hold(report(), entries, "2026-12-31")
+    over = baseline.apply_baseline(report(), entries, "2026-12-31")
     assert len(over.findings) == 2 and over.known == ()
     assert over.notes == ("The baseline put up with after-reject _ga until 2026-12-31: The next release takes it out.",)
 
@@ -67,7 +67,7 @@ def test_the_baseline_accepts_findings_until_their_date(tmp_path):
 def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
     """The same thing on another route is still a finding."""
     entries = read(tmp_path, KNOWN + 'route = "/fi*"\n')
-    held = baseline.hold(report(), entries, "2026-01-01")
+    held = baseline.apply_baseline(report(), entries, "2026-01-01")
     assert len(held.findings) == 2
     assert held.notes == ("The baseline knows of after-reject _ga, which was not found: take it out.",)
 
@@ -87,7 +87,7 @@ def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
 )  # fmt: skip
 def test_an_invalid_baseline_raises_an_error_with_what_is_allowed(tmp_path, change, message):
     """No finding is accepted by mistake."""
-    with pytest.raises(CouldNotLook) as raised:
+    with pytest.raises(AuditError) as raised:
         read(tmp_path, KNOWN.replace(*change))
     assert str(raised.value) == message
 

@@ -5,23 +5,23 @@ from dataclasses import replace
 import pytest
 
 from flask_mixamo_privacy.audit.browser.evidence import (
-    Asked,
-    Banner,
+    BannerFacts,
     Button,
     Evidence,
-    Left,
     Link,
-    Page,
-    Place,
+    PageFacts,
     Plain,
-    Written,
+    RemainingItem,
+    RequestMade,
+    StoredItem,
+    Visited,
     flat,
     is_third,
     states_of,
 )
-from flask_mixamo_privacy.audit.browser.findings import Finding, gather
+from flask_mixamo_privacy.audit.browser.findings import Finding, merge_findings
 from flask_mixamo_privacy.audit.browser.report import subject_of
-from flask_mixamo_privacy.audit.browser.rules import judge
+from flask_mixamo_privacy.audit.browser.rules import apply_rules
 from flask_mixamo_privacy.audit.browser.rules_interface import harder, hidden, named_in
 from flask_mixamo_privacy.policy.model import Policy
 from flask_mixamo_privacy.policy.parts import Cookie, Notices, Purpose, Service
@@ -53,18 +53,18 @@ def evidence(**seen):
 
 def findings_of(code=None, **seen):
     """Return codes and subjects without `declared-not-seen`, or the evidence for one code."""
-    findings = gather(judge(evidence(**seen), POLICY), {"cookies.seen_*": 7})
+    findings = merge_findings(apply_rules(evidence(**seen), POLICY), {"cookies.seen_*": 7})
     if code is None:
         return {(one.code, one.subject) for one in findings if one.code != "declared-not-seen"}
     return [message for one in findings if one.code == code for message in one.evidence]
 
 
 def place(state, route="/", login=""):
-    return Place(route, state, login)
+    return Visited(route, state, login)
 
 
 def film(state, **more):
-    return Asked(place(state), f"https://{FILM}/1?t=9", FILM, True, "frame", **more)
+    return RequestMade(place(state), f"https://{FILM}/1?t=9", FILM, True, "frame", **more)
 
 
 def test_there_is_a_state_for_every_decision():
@@ -88,14 +88,16 @@ def test_there_is_a_state_for_every_decision():
 )
 def test_use_without_consent_has_a_code_for_each_decision(state, code):
     """A cookie is reported under its declared pattern, a request under its service."""
-    written = [Written(place(state), "http", "seen_1", HOST, seconds=60.0)]
+    written = [StoredItem(place(state), "http", "seen_1", HOST, seconds=60.0)]
     assert findings_of(written=written, asked=[film(state)]) == {(code, "seen_*"), (code, "film")}
 
 
 @pytest.mark.parametrize("state", ["accepted", "only media"])
 def test_granted_use_is_no_finding(state):
     """Neither storage nor requests of a granted purpose are reported."""
-    assert findings_of(written=[Written(place(state), "http", "seen_1", HOST, seconds=60.0)], asked=[film(state)]) == set()
+    assert (
+        findings_of(written=[StoredItem(place(state), "http", "seen_1", HOST, seconds=60.0)], asked=[film(state)]) == set()
+    )
 
 
 def test_a_blocked_request_to_a_declared_host_is_no_finding():
@@ -114,14 +116,17 @@ def test_a_choice_is_kept_for_the_session_without_consent():
 
     policy = built_in()
     for seconds, codes in ((None, set()), (9e6, {"before-consent"})):
-        written = [Written(place("no choice"), "http", "privacy_choices", HOST, seconds=seconds)]
+        written = [StoredItem(place("no choice"), "http", "privacy_choices", HOST, seconds=seconds)]
         seen = Evidence(host=HOST, written=written, granted={"no choice": frozenset()})
-        assert {one.code for one in judge(seen, policy)} - {"declared-not-seen"} == codes
+        assert {one.code for one in apply_rules(seen, policy)} - {"declared-not-seen"} == codes
 
 
 def test_data_left_after_a_withdrawal_is_reported():
     """Data of a withdrawn purpose that is still on the device is reported. Necessary data may stay."""
-    left = [Left(place("withdrawn", "/film"), "http", "seen_1"), Left(place("withdrawn"), "http", "privacy_consent")]
+    left = [
+        RemainingItem(place("withdrawn", "/film"), "http", "seen_1"),
+        RemainingItem(place("withdrawn"), "http", "privacy_consent"),
+    ]
     assert findings_of("survives-withdrawal", left=left) == ["It is still on the device after media was withdrawn."]
 
 
@@ -137,7 +142,7 @@ def test_data_left_after_a_withdrawal_is_reported():
 def test_a_cookie_that_differs_from_its_declaration(written, message):
     """Kind, path, party and Secure are compared."""
     values = {"kind": "http", "name": "seen_1", "host": HOST, "seconds": 60.0, **written}
-    assert findings_of("flag-mismatch", written=[Written(place("accepted"), **values)]) == [message]
+    assert findings_of("flag-mismatch", written=[StoredItem(place("accepted"), **values)]) == [message]
 
 
 @pytest.mark.parametrize(
@@ -150,15 +155,15 @@ def test_a_cookie_that_differs_from_its_declaration(written, message):
 )
 def test_a_cookie_lives_no_longer_than_declared(kind, name, seconds, message):
     """One day of difference is tolerated, because months differ in length."""
-    written = [Written(place("accepted"), kind, name, HOST, seconds=seconds)]
+    written = [StoredItem(place("accepted"), kind, name, HOST, seconds=seconds)]
     assert findings_of("lifetime-longer-than-declared", written=written) == message
 
 
 def test_a_host_may_load_only_the_declared_kinds():
     """A request that a service's frame makes to its own hosts belongs to the service; one to another host is reported."""
-    script = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script")
-    inside = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script", inside=FILM)
-    ads = Asked(place("accepted"), "https://ads.example/?who=1", "ads.example", True, "image", inside=FILM)
+    script = RequestMade(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script")
+    inside = RequestMade(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script", inside=FILM)
+    ads = RequestMade(place("accepted"), "https://ads.example/?who=1", "ads.example", True, "image", inside=FILM)
     message = "It is declared for frame; the page loads script https://video.example/x.js from it."
     assert findings_of("host-not-declared", asked=[script, inside]) == [message]
     message = "A frame of video.example asks it for image https://ads.example/."
@@ -167,7 +172,7 @@ def test_a_host_may_load_only_the_declared_kinds():
 
 def test_a_prefetch_has_the_kind_of_its_service():
     """A browser does not reveal a prefetch's kind. A prefetch from an undeclared host is still reported."""
-    ahead = Asked(place("accepted"), f"https://{FILM}/x.js", FILM, True, "prefetch")
+    ahead = RequestMade(place("accepted"), f"https://{FILM}/x.js", FILM, True, "prefetch")
     assert findings_of(asked=[ahead]) == set()
     message = "The page asks it for prefetch https://ads.example/x.js."
     assert findings_of("host-not-declared", asked=[replace(ahead, url="https://ads.example/x.js", host="ads.example")]) == [
@@ -177,8 +182,8 @@ def test_a_prefetch_has_the_kind_of_its_service():
 
 def test_declared_but_unused_items_are_reported():
     """Cookies, storage items and services that were used in no state are reported."""
-    seen = [Written(place("accepted"), "session", "place", HOST), Written(place("accepted"), "http", "seen_9", HOST)]
-    findings = gather(judge(evidence(written=seen), POLICY), {"cookies._vid": 31})
+    seen = [StoredItem(place("accepted"), "session", "place", HOST), StoredItem(place("accepted"), "http", "seen_9", HOST)]
+    findings = merge_findings(apply_rules(evidence(written=seen), POLICY), {"cookies._vid": 31})
     unseen = {(one.subject, one.line) for one in findings if one.code == "declared-not-seen"}
     assert unseen == {("privacy_consent", 0), ("_vid", 31), ("film", 0)}
 
@@ -220,10 +225,10 @@ def test_no_finding_contains_a_mail_address():
     """Routes, subjects and messages mask a mail address, whatever the finding is about."""
     there = place("accepted", "/of/ada%40people.example")
     link = Link("https://b.example/ada@people.example", False)
-    page = Page(there, 200, True, 99, links=(link,))
-    asked = [Asked(there, "https://ads.example/ada@people.example/x.gif", "ads.example", True, "image")]
-    written = [Written(there, "http", "ada@people.example", HOST)]
-    found = gather(judge(evidence(pages=[page], asked=asked, written=written), POLICY), {})
+    page = PageFacts(there, 200, True, 99, links=(link,))
+    asked = [RequestMade(there, "https://ads.example/ada@people.example/x.gif", "ads.example", True, "image")]
+    written = [StoredItem(there, "http", "ada@people.example", HOST)]
+    found = merge_findings(apply_rules(evidence(pages=[page], asked=asked, written=written), POLICY), {})
     assert "people.example" not in str([one.as_dict() for one in found])
     assert {one.code for one in found if one.routes == ("/of/…@…",)} == {
         "used-not-declared",
@@ -266,7 +271,7 @@ ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
 )
 def test_refusing_is_as_easy_as_accepting(reject, message):
     """Clicks, size, contrast, position and order are compared."""
-    assert list(harder(Banner(ALIKE, replace(ALIKE, **reject) if reject else None))) == message
+    assert list(harder(BannerFacts(ALIKE, replace(ALIKE, **reject) if reject else None))) == message
 
 
 def test_external_links_have_a_notice_and_a_rel():
@@ -276,7 +281,7 @@ def test_external_links_have_a_notice_and_a_rel():
         Link("https://b.example/", False, ("noopener",)),
         Link("https://c.example/?x=1", True),
     )
-    page = Page(place("no choice"), 200, True, 99, settings_link=True, links=links)
+    page = PageFacts(place("no choice"), 200, True, 99, settings_link=True, links=links)
     assert findings_of(pages=[page]) == {
         ("link-without-notice", "https://b.example/"),
         ("link-without-notice", "https://c.example/"),
@@ -286,18 +291,18 @@ def test_external_links_have_a_notice_and_a_rel():
 def test_a_missing_settings_link_and_a_pre_ticked_box():
     """Only pages that were displayed are checked, and boxes only before the visitor has answered."""
     pages = [
-        Page(place("no choice"), 200, True, 99, ticked=("media",), settings_link=True),
-        Page(place("accepted"), 200, True, 99, ticked=("media",), settings_link=True),
-        Page(place("accepted", "/lost"), 200, True, 99),
-        Page(place("accepted", "/nothing"), 404, True, 99),
-        Page(place("accepted", "/feed"), 200, False),
+        PageFacts(place("no choice"), 200, True, 99, ticked=("media",), settings_link=True),
+        PageFacts(place("accepted"), 200, True, 99, ticked=("media",), settings_link=True),
+        PageFacts(place("accepted", "/lost"), 200, True, 99),
+        PageFacts(place("accepted", "/nothing"), 404, True, 99),
+        PageFacts(place("accepted", "/feed"), 200, False),
     ]
     assert findings_of(pages=pages) == {("pre-ticked", "media"), ("no-way-back-to-settings", "")}
 
 
 def test_without_javascript_the_text_and_the_banner_are_there():
     """A fifth of the text is enough, because menus may be larger with scripts."""
-    pages = [Page(place("no choice", route), 200, True, 1000, settings_link=True) for route in ("/", "/app")]
+    pages = [PageFacts(place("no choice", route), 200, True, 1000, settings_link=True) for route in ("/", "/app")]
     plain = [
         Plain(place("no choice"), 300),
         Plain(place("no choice", "/app"), 20),

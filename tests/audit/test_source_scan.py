@@ -7,8 +7,8 @@ import json
 import pytest
 from jinja2 import Environment
 
-from flask_mixamo_privacy.audit.source.html import Piece, of_markup, of_page_script, of_stylesheet, pieces_of
-from flask_mixamo_privacy.audit.source.traces import Inline, Load, Place, Stored, host_in
+from flask_mixamo_privacy.audit.source.html import MarkupPart, of_markup, of_page_script, of_stylesheet, parts_of
+from flask_mixamo_privacy.audit.source.traces import InlineTrace, LoadTrace, SourcePlace, StoredTrace, host_in
 from flask_mixamo_privacy.policy.parts import Cookie
 from support.service_site import with_services
 
@@ -16,25 +16,25 @@ THEME = Cookie("theme", "customisation", "13 months", "The colours chosen.", kin
 
 
 def loads(html):
-    return [(found.host, found.what) for found in of_markup([Piece(html)], "x.html") if isinstance(found, Load)]
+    return [(found.host, found.what) for found in of_markup([MarkupPart(html)], "x.html") if isinstance(found, LoadTrace)]
 
 
 def scripted(source):
     """Return what a script does: (line, host) or (line, kind, name)."""
-    found = of_page_script(source, Place("x.js", 1))
+    found = of_page_script(source, SourcePlace("x.js", 1))
     return [
-        (one.place.line, one.host) if isinstance(one, Load) else (one.place.line, one.kind, one.name)
+        (one.place.line, one.host) if isinstance(one, LoadTrace) else (one.place.line, one.kind, one.name)
         for one in found
-        if not isinstance(one, Inline)
+        if not isinstance(one, InlineTrace)
     ]
 
 
 def gates(template):
     """Return the consent that each host of a template requires."""
     traces = of_markup(
-        pieces_of(template, Environment(extensions=["flask_mixamo_privacy.web.template_tags.ConsentTag"])), "x.html"
+        parts_of(template, Environment(extensions=["flask_mixamo_privacy.web.template_tags.ConsentTag"])), "x.html"
     )
-    return {found.host: found.place.gate for found in traces if isinstance(found, Load)}
+    return {found.host: found.place.gate for found in traces if isinstance(found, LoadTrace)}
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_deeply_nested_script_is_scanned_to_its_end():
 )
 def test_loads_of_a_style_sheet_are_found(sheet, found):
     """Fonts and images of another host are found, because they reveal its visitors too."""
-    assert [(one.host, one.what) for one in of_stylesheet(sheet, Place("x.css", 1))] == [found]
+    assert [(one.host, one.what) for one in of_stylesheet(sheet, SourcePlace("x.css", 1))] == [found]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_loads_of_a_style_sheet_are_found(sheet, found):
 )
 def test_a_url_that_a_style_sheet_does_not_load_is_ignored(sheet):
     """A namespace, a condition, a selector and a text load nothing."""
-    assert list(of_stylesheet(sheet, Place("x.css", 1))) == []
+    assert list(of_stylesheet(sheet, SourcePlace("x.css", 1))) == []
 
 
 def test_a_template_is_scanned_around_its_jinja_code():
@@ -229,8 +229,8 @@ def test_a_template_is_scanned_around_its_jinja_code():
 def test_line_numbers_are_those_of_the_file():
     """Line numbers are right below Jinja tags that strip white space."""
     template = "{%- if a -%}\n\n<p>\n{%- endif %}\n{# a\ncomment #}\n<script>\nfetch('https://a.example/')</script>"
-    traces = of_markup(pieces_of(template, Environment()), "x.html")
-    assert [found.place.line for found in traces if isinstance(found, Load)] == [8]
+    traces = of_markup(parts_of(template, Environment()), "x.html")
+    assert [found.place.line for found in traces if isinstance(found, LoadTrace)] == [8]
 
 
 @pytest.mark.parametrize(
@@ -375,5 +375,7 @@ def test_a_stored_name_may_be_declared_by_a_pattern(tiny):
     from flask_mixamo_privacy.audit.source.scan import Rules
 
     rules = Rules(with_services(cookies=(Cookie("_ga_*", "media", "13 months", "Counts.", kind="js"),)))
-    assert not list(rules.findings([Stored(Place("x.js", 1), "js", "_ga_1")]))
-    assert [found.key for found in rules.findings([Stored(Place("x.js", 1), "js", "_gb")])] == ["used-not-declared"]
+    assert not list(rules.findings([StoredTrace(SourcePlace("x.js", 1), "js", "_ga_1")]))
+    assert [found.key for found in rules.findings([StoredTrace(SourcePlace("x.js", 1), "js", "_gb")])] == [
+        "used-not-declared"
+    ]

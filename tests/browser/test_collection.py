@@ -184,7 +184,7 @@ def test_axe_finds_no_violation_in_the_forms(shop, base, open_browser, width, sc
         assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
 
     with shop.app_context():
-        token = shop.extensions["mixamo_privacy"].site(shop).mail.marketing.tokens.make(ADA, "marketing")
+        token = shop.extensions["mixamo_privacy"].runtime(shop).mail.marketing.tokens.make(ADA, "marketing")
     page.goto("/")
     page.locator(".privacy-banner button[value=reject_all]").click()
     for path in ("/register", "/newsletter", "/feedback", "/animations/walk/order", "/password", "/password/x"):

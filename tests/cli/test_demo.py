@@ -8,7 +8,7 @@ import pytest
 
 from conftest import choose
 from example_site import create_app
-from flask_mixamo_privacy.cli.demo_people import ROBOTS, Crowd
+from flask_mixamo_privacy.cli.demo_people import ROBOTS, DemoVisitors
 from flask_mixamo_privacy.web.context import NOW
 
 END = 1778241600.0  # 2026-05-08T12:00:00Z
@@ -16,7 +16,7 @@ DAY = 86400
 
 
 def crowd(seed=1, visitors=80, days=30):
-    return Crowd(visitors, days, END, ZoneInfo("UTC"), seed).arrivals()
+    return DemoVisitors(visitors, days, END, ZoneInfo("UTC"), seed).arrivals()
 
 
 def play(site, *options):
@@ -35,7 +35,7 @@ def test_demo_visits_are_in_the_past():
     times = [arrival.at for arrival in arrivals]
     assert times == sorted(times) and times[0] >= END - 30 * DAY and times[-1] < END
     assert any(arrival.nth > 2 for arrival in arrivals)
-    assert {arrival.person.mind for arrival in arrivals} == {"accepts", "counts", "refuses", "silent", "robot"}
+    assert {arrival.person.persona for arrival in arrivals} == {"accepts", "counts", "refuses", "silent", "robot"}
 
 
 def test_only_visitors_who_consent_are_recorded(tiny, clock):
@@ -84,7 +84,7 @@ def test_a_site_with_events_is_not_changed(tiny, clock):
 def test_no_loader_sees_incomplete_demo_data(tiny, clock, monkeypatch):
     """The log is written in a temporary folder until it is complete. The folder is then removed."""
     site, seen = tiny(), []
-    runtime = site.privacy.site(site.app)
+    runtime = site.privacy.runtime(site.app)
     monkeypatch.setattr("flask_mixamo_privacy.cli.demo.Player.play", lambda *_: seen.append(runtime.log.folder))
     play(site)
     assert seen and not [folder for folder in seen if folder == runtime.settings.log_dir]

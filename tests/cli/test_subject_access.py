@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import in_a_thread
-from flask_mixamo_privacy.web.access import admit, staff_only
+from flask_mixamo_privacy.web.access import authorise, staff_only
 from support.login_site import entered, with_logins
 
 
@@ -27,7 +27,7 @@ def looks(site):
 
 
 def hashed(site, name):
-    return site.privacy.site(site.app).rights.people.hash(name)[1]
+    return site.privacy.runtime(site.app).rights.people.pseudonymise(name)[1]
 
 
 def only_ann_needs_reports(user, need):
@@ -56,7 +56,7 @@ def test_promise_41_an_anonymous_user_is_counted_but_not_recorded(office, clock,
     site.app.add_url_rule("/login", "enter_here", lambda: "login")
     for _ in range(3):
         assert site.visitor().get("/figures").status_code == status
-    assert (site.privacy.site(site.app).denials.days(), looks(site)) == ({"2026-05-08": 3}, [])
+    assert (site.privacy.runtime(site.app).denied.days(), looks(site)) == ({"2026-05-08": 3}, [])
 
 
 @pytest.mark.parametrize(("login_view", "status"), [(None, 401), ("enter_here", 302)])
@@ -87,7 +87,7 @@ def test_promise_41_the_data_subject_is_recorded_as_a_hash(office):
     """The entry also names the fields, but contains no values."""
     site = office(PRIVACY_STAFF=only_ann_needs_reports)
     site.view(
-        "/person", lambda: admit("reports", "orders", whose=lambda: ("k", "0a1b"), fields=["name", "email"]) or "shown"
+        "/person", lambda: authorise("reports", "orders", whose=lambda: ("k", "0a1b"), fields=["name", "email"]) or "shown"
     )
     assert entered(site, "ann").get("/person").text == "shown"
     assert looks(site)[0] | {"whose": "0a1b", "fields": ["email", "name"]} == looks(site)[0]

@@ -266,7 +266,7 @@ def test_an_async_view_can_collect(tiny):
 
 
 def optin(site, email=ADA, purpose="marketing"):
-    preferences = site.privacy.site(site.app).mail.marketing.of(email)
+    preferences = site.privacy.runtime(site.app).mail.marketing.of(email)
     return next((choice for choice in preferences if choice.list == purpose and choice.is_in), None)
 
 
@@ -323,7 +323,7 @@ def test_submitting_a_form_with_only_this_purpose_is_the_opt_in(tiny):
 def test_an_opt_in_has_no_effect_before_it_is_recorded(tiny, monkeypatch):
     """While the ledger is unavailable, the response is 503 and the view is not called."""
     site = with_forms(tiny)
-    monkeypatch.setattr(site.privacy.site(site.app).ledger, "append", broken)
+    monkeypatch.setattr(site.privacy.runtime(site.app).ledger, "append", broken)
     answer = site.visitor().post("/pictures", data={"email": ADA})
     assert answer.status_code == 503 and "could not be recorded just now" in answer.text and optin(site, ADA, "kids") is None
 
@@ -331,11 +331,11 @@ def test_an_opt_in_has_no_effect_before_it_is_recorded(tiny, monkeypatch):
 def test_other_forms_are_spooled_while_the_ledger_is_unavailable(tiny, monkeypatch):
     """A purchase is accepted, and its record is written later."""
     site = with_forms(tiny)
-    ledger = site.privacy.site(site.app).ledger
+    ledger = site.privacy.runtime(site.app).ledger
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "append", broken)
         assert site.visitor().post("/registration", data={"email": ADA}).status_code == 200
-    assert site.ledger() == [] and ledger.take_up() == 1 and len(site.ledger("collection")) == 1
+    assert site.ledger() == [] and ledger.drain_spool() == 1 and len(site.ledger("collection")) == 1
 
 
 @pytest.mark.parametrize("fails", [lambda: ("no", 422), lambda: 1 / 0], ids=["refused", "raised"])
@@ -361,7 +361,7 @@ def test_an_opt_in_needs_an_address(tiny):
 def test_a_signup_only_form_fails_if_it_cannot_be_recorded(tiny, monkeypatch):
     """The response is 503 even after its view ran, and the sign-up has no effect. Any other form is accepted."""
     site = with_forms(tiny, ("newsletter",))
-    monkeypatch.setattr(site.privacy.site(site.app).mail.marketing, "sign_up", broken)
+    monkeypatch.setattr(site.privacy.runtime(site.app).mail.marketing, "sign_up", broken)
     answer = send(site.visitor(), "/pictures", email=ADA, privacy_opt_in="pictures")
     assert answer.status_code == 503 and "could not be recorded just now" in answer.text
     assert send(site.visitor(), "/registration", email=ADA, privacy_opt_in="newsletter").status_code == 200
@@ -379,7 +379,7 @@ def test_each_signup_purpose_is_a_list_of_its_own(tiny):
 def test_an_account_can_opt_in_like_an_address(tiny):
     """An account id of the site is a data subject too, and an erasure removes it from all lists."""
     site = with_forms(tiny)
-    runtime = site.privacy.site(site.app)
+    runtime = site.privacy.runtime(site.app)
     marketing = runtime.mail.marketing
     marketing.sign_up("17", "kids", None, "form")
     assert [choice.list for choice in marketing.of("17")] == ["kids"] and marketing.of("18") == []
@@ -391,8 +391,8 @@ def test_an_erasure_ends_opt_ins(tiny):
     """An erased data subject is on no list. A known child stays known."""
     site = with_forms(tiny)
     send(site.visitor(), "/pictures", email=ADA)
-    rights = site.privacy.site(site.app).rights
-    rights.minors.note(ADA)
+    rights = site.privacy.runtime(site.app).rights
+    rights.minors.add(ADA)
     rights.people.erase(ADA, "operator")
     with site.app.app_context():
         assert site.privacy.may_mail(ADA, "marketing", list="kids").reason == "minor"

@@ -70,7 +70,7 @@ def test_a_disclosure_that_cannot_be_recorded_raises(site, monkeypatch):
     def away(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(site.privacy.site(site.app).ledger, "append_or_wait", away)
+    monkeypatch.setattr(site.privacy.runtime(site.app).ledger, "append_or_spool", away)
     with pytest.raises(OSError, match="disk full"):
         disclose(site)
 

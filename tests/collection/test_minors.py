@@ -22,7 +22,7 @@ YOUNG, OLD = born(2015, 3, 17), born(1979, 11, 23)
 
 
 def rights(site):
-    return site.privacy.site(site.app).rights
+    return site.privacy.runtime(site.app).rights
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def rights(site):
 def test_the_age_is_exact_to_the_day(typed, answer):
     """An omitted day or month counts as the latest possible; an invalid date is asked for again."""
     sent = dict(zip(notices.FIELDS, typed, strict=True))
-    assert notices.old_enough(sent, 13, date(2026, 5, 8)) is answer
+    assert notices.is_old_enough(sent, 13, date(2026, 5, 8)) is answer
 
 
 def test_promise_20_the_question_does_not_hint_at_the_age(tiny):
@@ -58,7 +58,7 @@ def test_promise_20_a_minors_opt_in_is_refused(tiny):
     site = with_forms(tiny)
     answer = send(site.visitor(), "/newsletter", email=CHILD, **YOUNG)
     assert answer.status_code == 403 and "We cannot sign you up." in answer.text
-    assert site.ledger() == [] and site.privacy.site(site.app).mail.marketing.of(CHILD) == []
+    assert site.ledger() == [] and site.privacy.runtime(site.app).mail.marketing.of(CHILD) == []
     assert rights(site).minors.is_minor(CHILD)
 
 
@@ -128,7 +128,7 @@ def test_promise_20_an_older_date_in_the_same_browser_is_still_refused(tiny, clo
 def test_promise_20_a_known_minors_address_is_refused_in_any_browser(tiny):
     """A known minor's address is refused with any birth date."""
     site = with_forms(tiny)
-    rights(site).minors.note(CHILD)
+    rights(site).minors.add(CHILD)
     assert send(site.visitor(), "/newsletter", email=CHILD, **OLD).status_code == 403
 
 

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from flask_mixamo_privacy.collection.notices import point_of
-from flask_mixamo_privacy.collection.submission import Problem, Sent, SubmissionServices, Taking
+from flask_mixamo_privacy.collection.notices import find_point
+from flask_mixamo_privacy.collection.submission import Problem, Submission, SubmissionServices, SubmittedForm
 from flask_mixamo_privacy.errors import LedgerUnavailable, RightsUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
-from flask_mixamo_privacy.mail.preferences import Marketing
-from flask_mixamo_privacy.rights.subject_flags import Minors, Standings
-from flask_mixamo_privacy.storage.files import Pending
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.mail.preferences import MarketingPreferences
+from flask_mixamo_privacy.rights.subject_flags import KnownMinors, SubjectFlags
+from flask_mixamo_privacy.storage.files import Spool
+from flask_mixamo_privacy.storage.keys import KeyRing
 from support.form_site import policy
 
 ADA = "ada@shop.example"
@@ -27,24 +27,28 @@ def failures():
 @pytest.fixture
 def services(tmp_path, failures):
     """Return real services on files."""
-    keys = Keys({"first": "secret"}, "")
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", keys, Pending(str(tmp_path / "ledger.pending")))
+    keys = KeyRing({"first": "secret"}, "")
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", keys, Spool(str(tmp_path / "ledger.pending")))
     rights = f"sqlite:///{tmp_path}/rights.sqlite"
-    minors = Minors(Standings(rights, keys), POLICY.minors)
-    return SubmissionServices(ledger, Marketing(rights, ledger, keys, POLICY, minors.is_minor), minors, failures.append)
+    minors = KnownMinors(SubjectFlags(rights, keys), POLICY.minors)
+    return SubmissionServices(
+        ledger, MarketingPreferences(rights, ledger, keys, POLICY, minors.is_minor), minors, failures.append
+    )
 
 
 def submission(services, point, own=(), **values):
     """Build a form with these values, submitted at a point; options of the submission are distinguished by name."""
     options = {name: values.pop(name) for name in ("browser_is_minor", "current_subject") if name in values}
-    sent = Sent({name: [value] for name, value in values.items()}, {name: [value] for name, value in dict(own).items()})
-    return Taking(sent, point_of(POLICY, point), POLICY, services, **options)
+    sent = SubmittedForm(
+        {name: [value] for name, value in values.items()}, {name: [value] for name, value in dict(own).items()}
+    )
+    return Submission(sent, find_point(POLICY, point), POLICY, services, **options)
 
 
 def accept(form):
-    form.check()
+    form.validate()
     form.record()
-    form.settle()
+    form.apply_opt_ins()
 
 
 def kinds(services):
@@ -87,7 +91,7 @@ def test_promise_20_a_minor_is_remembered_and_not_signed_up(services):
     form.remember_minor()
     assert services.minors.is_minor(ADA)
     with pytest.raises(Problem, match="signup-refused"):
-        form.check()
+        form.validate()
 
 
 def test_promise_20_the_first_answer_of_this_browser_counts(services):
@@ -95,7 +99,7 @@ def test_promise_20_the_first_answer_of_this_browser_counts(services):
     form = submission(services, "newsletter", email=ADA, old_enough="yes", browser_is_minor=True)
     assert (form.says_minor, form.age_answer) == (False, "no")
     with pytest.raises(Problem, match="signup-refused"):
-        form.check()
+        form.validate()
 
 
 def test_the_logged_in_subject_is_looked_up_only_without_an_address(services):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conftest import choose, cookie
 from flask_mixamo_privacy import Policy
-from flask_mixamo_privacy.consent.decision import BadRecord, Record, decide, refusal
+from flask_mixamo_privacy.consent.decision import BadRecord, ConsentRecord, decide, refusal
 from flask_mixamo_privacy.consent.decision import choose as decision_of
 from flask_mixamo_privacy.errors import UndeclaredPurpose
 from flask_mixamo_privacy.policy.parts import Purpose
@@ -41,14 +41,14 @@ def test_a_choice_decides_every_purpose():
 def test_a_record_reads_back_as_it_was_written(purposes, gpc, today):
     """The compact text preserves every decision completely."""
     record = decision_of(BUILT_IN, NOBODY, "save", purposes, gpc=gpc, today=today).record
-    assert Record.decode(record.encode(), today, 182) == record
+    assert ConsentRecord.decode(record.encode(), today, 182) == record
 
 
 @given(st.text(max_size=100))
 def test_any_text_reads_as_a_record_or_as_invalid(text):
     """No cookie value causes any other error."""
     with contextlib.suppress(BadRecord):
-        assert isinstance(Record.decode(text, TODAY, 182), Record)
+        assert isinstance(ConsentRecord.decode(text, TODAY, 182), ConsentRecord)
 
 
 @pytest.mark.parametrize(("age", "granted"), [(0, True), (181, True), (182, False), (-1, True), (-2, False)])
@@ -56,7 +56,7 @@ def test_a_consent_lasts_182_days(age, granted):
     """A decision that is expired or from the future is invalid; a clock one day ahead is tolerated."""
     text = accept().record.encode()
     try:
-        assert Record.decode(text, TODAY + age, 182) and granted
+        assert ConsentRecord.decode(text, TODAY + age, 182) and granted
     except BadRecord:
         assert not granted
 
@@ -165,4 +165,4 @@ def test_the_cookie_has_a_bounded_size(tiny):
 
 def test_a_refusal_has_no_receipt():
     """A refusal contains nothing that distinguishes it from another refusal."""
-    assert refusal(BUILT_IN, TODAY).encode() == f"r.{TODAY:x}.{BUILT_IN.fingerprint}"
+    assert refusal(BUILT_IN, TODAY).encode() == f"r.{TODAY:x}.{BUILT_IN.policy_fingerprint}"

@@ -35,7 +35,7 @@ def test_a_grant_is_on_disk_before_its_cookie(tiny):
     choose(visitor, "accept_all", **fields(visitor.get("/").text))
     row, words = site.ledger()[0], proof.banner(BUILT_IN, ENGLISH)
     assert row["receipt"] in cookie(visitor) and len(row["receipt"]) == 22
-    assert (row["kind"], row["policy"], row["fingerprint"]) == ("grant", BUILT_IN.version, BUILT_IN.fingerprint)
+    assert (row["kind"], row["policy"], row["fingerprint"]) == ("grant", BUILT_IN.version, BUILT_IN.policy_fingerprint)
     assert json.loads(row["purposes"]) == ["customisation", "statistics"]
     assert (row["source"], row["locale"], row["text"]) == ("banner", "en", words.digest)
 
@@ -184,7 +184,7 @@ def test_an_unknown_purpose_returns_an_explanation(tiny):
 
 
 @pytest.mark.parametrize(
-    "shown", ["x", f"{BUILT_IN.fingerprint}.banner.en.{'0' * 64}", "oldoldoldold.banner.en." + "0" * 64]
+    "shown", ["x", f"{BUILT_IN.policy_fingerprint}.banner.en.{'0' * 64}", "oldoldoldold.banner.en." + "0" * 64]
 )
 def test_an_outdated_text_grants_nothing(tiny, shown):
     """A visitor who accepted another text sees the current text and is asked again."""
@@ -208,9 +208,9 @@ def test_a_text_with_the_same_meaning_is_still_proof(tiny):
 
     before = replace(BUILT_IN, banner=Banner("May we count yuor visits?"))
     site, late = tiny(PRIVACY_POLICY=before), proof.banner(before, ENGLISH)
-    choose(site.visitor(), "accept_all", shown=late.shown)
+    choose(site.visitor(), "accept_all", shown=late.form_token)
     fixed = tiny()
-    assert choose(fixed.visitor(), "accept_all", shown=late.shown).status_code == 303
+    assert choose(fixed.visitor(), "accept_all", shown=late.form_token).status_code == 303
     assert [row["text"] for row in fixed.ledger()] == [late.digest] * 2
 
 

@@ -26,7 +26,7 @@ def site_with_receipt(tiny):
     def build(**config):
         site = tiny(**{"PRIVACY_KEYS": OLD, **config})
         visitor = site.visitor()
-        shown = proof.settings(site.privacy.site(site.app).policy, language("en")).shown
+        shown = proof.settings(site.privacy.runtime(site.app).policy, language("en")).form_token
         choose(visitor, "accept_all", shown=shown)
         return site, visitor
 
@@ -53,7 +53,7 @@ def verified(site, data, *, stdin=False):
 def test_promise_18_a_decision_can_be_kept_as_a_signed_file(site_with_receipt, clock):
     """The file has the decision, time, place, text shown, language and policy."""
     site, visitor = site_with_receipt()
-    data, row, marks = receipt(visitor), site.ledger()[0], built_in().marks
+    data, row, marks = receipt(visitor), site.ledger()[0], built_in().purpose_fingerprints
     assert set(data) == FIELDS and data["record_id"] == row["receipt"]
     assert data["purposes"] == [
         {"purpose": purpose, "lawful_basis": "consent", "fingerprint": marks[purpose]} for purpose in sorted(marks)
@@ -136,10 +136,10 @@ def test_a_receipt_verifies_after_the_keys_and_the_secret_key_rotated(site_with_
     site, visitor = site_with_receipt()
     data = receipt(visitor)
     assert data["signature"]["key"] == "old"
-    site.privacy.site(site.app).keys.__dict__["_secrets"] = OLD | NEW
+    site.privacy.runtime(site.app).keys.__dict__["_secrets"] = OLD | NEW
     site.app.config["SECRET_KEY"] = "another one"
     assert verified(site, data)[0] == 0
-    site.privacy.site(site.app).keys.__dict__["_secrets"] = NEW
+    site.privacy.runtime(site.app).keys.__dict__["_secrets"] = NEW
     code, output = verified(site, data)
     assert code == 2 and "the key 'old', but PRIVACY_KEYS has only: new" in output
 

@@ -2,18 +2,18 @@
 
 import pytest
 
-from flask_mixamo_privacy.consent.decision import Record, choose, decide
+from flask_mixamo_privacy.consent.decision import ConsentRecord, choose, decide
 from flask_mixamo_privacy.consent.recording import DecisionRecorder
 from flask_mixamo_privacy.errors import LedgerUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.policy.toml import built_in
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.keys import KeyRing
 
-POLICY, KEYS = built_in(), Keys({"first": "a secret"}, "")
+POLICY, KEYS = built_in(), KeyRing({"first": "a secret"}, "")
 VISITOR, NOON = "a-visitor-id", "2026-05-08T12:00:00.000Z"
 TODAY = 20581
-MARKS = tuple(POLICY.marks.values())
-GRANTED = Record(TODAY, MARKS, frozenset(MARKS), "a-receipt")
+MARKS = tuple(POLICY.purpose_fingerprints.values())
+GRANTED = ConsentRecord(TODAY, MARKS, frozenset(MARKS), "a-receipt")
 
 
 class Killed(BaseException):
@@ -35,10 +35,10 @@ class Acts(Ledger):
     def append(self, entry, wording=None):
         self.act("append", entry)
 
-    def wait(self, entry, wording=None):
+    def spool(self, entry, wording=None):
         self.act("spool", entry)
 
-    def take_up(self):
+    def drain_spool(self):
         self.act("drain")
 
 
@@ -78,7 +78,7 @@ def test_a_grant_fails_if_the_ledger_is_away(record, fails):
 
 def test_a_grant_without_statistics_erases_first(record):
     """A new grant of customisation alone erases the visitor ID of statistics."""
-    before = Record(TODAY, MARKS, frozenset({POLICY.marks["statistics"]}), "a-receipt")
+    before = ConsentRecord(TODAY, MARKS, frozenset({POLICY.purpose_fingerprints["statistics"]}), "a-receipt")
     assert record("save", "customisation", before=before).order == ["erase", "append"]
 
 
@@ -116,7 +116,7 @@ def test_a_withdrawal_is_spooled_before_the_erasure(record):
 def test_a_withdrawal_names_the_visitor_to_erase_by_keyed_hash(record):
     """A replay after a restore finds the visitor by it."""
     entry = record("reject_all").entries_seen[0]
-    assert (entry.subject_key, entry.subject) == KEYS.hash(VISITOR)
+    assert (entry.subject_key, entry.subject) == KEYS.pseudonymise(VISITOR)
 
 
 def test_a_withdrawal_without_a_visitor_is_appended(record):
@@ -180,10 +180,10 @@ def test_a_process_killed_while_it_spools_has_erased_nothing(record):
 def test_a_withdrawal_takes_effect_without_the_key_file(record, tmp_path):
     """The entry then has no subject."""
     (tmp_path / "keys.json").write_text("broken")
-    acts = record("reject_all", keys=Keys(None, str(tmp_path / "keys.json")))
+    acts = record("reject_all", keys=KeyRing(None, str(tmp_path / "keys.json")))
     assert acts.order == ["spool", "erase", "drain"] and acts.entries_seen[0].subject == ""
 
 
 def test_a_repeated_refusal_writes_no_entry_but_erases(record):
     """A visitor ID that outlived its grant is erased; the ledger already has the refusal."""
-    assert record("reject_all", before=Record(TODAY, MARKS)).order == ["erase"]
+    assert record("reject_all", before=ConsentRecord(TODAY, MARKS)).order == ["erase"]

@@ -16,7 +16,7 @@ TYPO = banner(replace(POLICY, banner=Banner("May we count yuor visits?")), langu
 
 
 def resolve(token, kept=None, **options):
-    return resolve_shown(token, CURRENT, POLICY.fingerprint, lambda digest, fingerprint: kept, **options)
+    return resolve_shown(token, CURRENT, POLICY.policy_fingerprint, lambda digest, fingerprint: kept, **options)
 
 
 @pytest.mark.parametrize("text", [banner, settings])
@@ -24,24 +24,24 @@ def resolve(token, kept=None, **options):
 def test_the_current_text_is_resolved_in_any_language(text, code):
     """The text in use is found without the ledger."""
     found = text(POLICY, language(code))
-    assert resolve(found.shown) == found
+    assert resolve(found.form_token) == found
 
 
 def test_a_corrected_text_is_valid_if_the_ledger_has_it():
     """The form asked the same question, so the ledger's copy is the text."""
-    assert resolve(TYPO.shown, kept=TYPO) is TYPO
-    assert resolve(TYPO.shown) is None
+    assert resolve(TYPO.form_token, kept=TYPO) is TYPO
+    assert resolve(TYPO.form_token) is None
 
 
 def test_a_text_of_another_question_is_not_looked_up():
     """A stored text proves nothing if its form asked another question."""
-    assert resolve("other." + TYPO.shown.partition(".")[2], kept=TYPO) is None
+    assert resolve("other." + TYPO.form_token.partition(".")[2], kept=TYPO) is None
 
 
 def test_an_unchanged_text_of_another_question_is_invalid_unless_it_suffices():
     """The fingerprint must match, unless the caller accepts the text alone."""
     found = banner(POLICY, language("en"))
-    token = "other." + found.shown.partition(".")[2]
+    token = "other." + found.form_token.partition(".")[2]
     assert resolve(token) is None
     assert resolve(token, same_text_suffices=True) == found
 

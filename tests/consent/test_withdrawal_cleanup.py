@@ -5,7 +5,7 @@ import re
 import pytest
 
 from conftest import choose
-from flask_mixamo_privacy.consent.recording import MOST_DELETIONS, deletions, parents
+from flask_mixamo_privacy.consent.recording import MOST_DELETIONS, cookie_domains, deletions
 from flask_mixamo_privacy.policy.parts import Cookie
 from support.service_site import with_services
 
@@ -75,7 +75,7 @@ def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting_visitor):
 )  # fmt: skip
 def test_only_a_host_name_has_parent_domains(host, domains):
     """An IP address and a name of one label have no parent domain."""
-    assert parents(host) == domains
+    assert cookie_domains(host) == domains
 
 
 def test_a_host_cookie_is_deleted_on_the_path_root_without_a_domain():
@@ -104,7 +104,7 @@ def test_a_withdrawal_links_back_to_the_page_it_came_from(consenting_visitor):
 def test_withdrawing_one_service_removes_only_its_own_items(consenting_visitor):
     """Items of another service of the same purpose stay."""
     visitor = consenting_visitor()
-    answer = choose(visitor, "save", *POLICY.marks, service="map", services="listed")
+    answer = choose(visitor, "save", *POLICY.purpose_fingerprints, service="map", services="listed")
     assert re.findall(r"<li><code[^>]*>(.*?)</code>", visitor.get(answer.location).text) == ["film_id"]
 
 

@@ -8,13 +8,14 @@ from contextlib import closing
 import pytest
 
 from conftest import choose
-from flask_mixamo_privacy.consent.proof import Wording
+from flask_mixamo_privacy.consent.proof import ShownText
 from flask_mixamo_privacy.errors import LedgerUnavailable
 from flask_mixamo_privacy.ledger.chain import Head
-from flask_mixamo_privacy.ledger.ledger import Entry, Ledger
+from flask_mixamo_privacy.ledger.entry import LedgerEntry
+from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.verify import verify
-from flask_mixamo_privacy.storage.files import Pending
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.files import Spool
+from flask_mixamo_privacy.storage.keys import KeyRing
 
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
 TABLES = ("entries", "texts", "head")
@@ -27,11 +28,11 @@ class Book:
 
     def __init__(self, folder, keys=OLD):
         self.folder, self.path = folder, folder / "privacy-ledger.sqlite"
-        self.ledger = Ledger(f"sqlite:///{self.path}", Keys(keys, ""), Pending(str(folder / "ledger.pending")))
+        self.ledger = Ledger(f"sqlite:///{self.path}", KeyRing(keys, ""), Spool(str(folder / "ledger.pending")))
 
     def write(self, *days, kind="access"):
         for day in days:
-            self.ledger.append(Entry(kind, f"{day}T12:00:00.000Z", receipt=f"of {day}", detail='{"who": "ann"}'))
+            self.ledger.append(LedgerEntry(kind, f"{day}T12:00:00.000Z", receipt=f"of {day}", detail='{"who": "ann"}'))
         return self
 
     def hand(self, *statements):
@@ -64,22 +65,22 @@ def five(book):
 @pytest.fixture
 def decided(book):
     """A ledger with and without shown texts, and with a name in it."""
-    words = Wording("banner", "en", '{"text":"May we?"}', "print")
-    grant = Entry(
+    words = ShownText("banner", "en", '{"text":"May we?"}', "print")
+    grant = LedgerEntry(
         "grant", "2026-05-08T12:00:00.000Z", "receipt", "", "2026-05-01", "print", ("statistics",), text=words.digest
     )
     book.ledger.append(grant, words)
-    book.ledger.append(Entry("refusal", "2026-05-08"))
-    book.ledger.append(Entry("erasure", "2026-05-08T13:00:00.000Z", gpc=True, subject="0a1b", subject_key="old"))
+    book.ledger.append(LedgerEntry("refusal", "2026-05-08"))
+    book.ledger.append(LedgerEntry("erasure", "2026-05-08T13:00:00.000Z", gpc=True, subject="0a1b", subject_key="old"))
     return book
 
 
 @pytest.fixture
 def sealed(book, request):
     """The same ledger after pruning: the chain begins at a checkpoint, which is a row like the others."""
-    book.ledger.append(Entry("access", "2020-05-08T12:00:00.000Z"))
+    book.ledger.append(LedgerEntry("access", "2020-05-08T12:00:00.000Z"))
     decided = request.getfixturevalue("decided")
-    assert decided.ledger.age("2026-05-01", "2026-05-09T12:00:00.000Z") == 1
+    assert decided.ledger.prune("2026-05-01", "2026-05-09T12:00:00.000Z") == 1
     return decided
 
 
@@ -194,8 +195,8 @@ def test_an_entry_appended_without_the_key_is_found(five):
 def test_verifying_takes_a_bounded_number_of_seals_a_row(five, monkeypatch):
     """The number is bounded even if every entry was changed or moved."""
     made = []
-    mac = Keys.mac
-    monkeypatch.setattr(Keys, "mac", lambda *given: made.append(1) or mac(*given))
+    mac = KeyRing.mac
+    monkeypatch.setattr(KeyRing, "mac", lambda *given: made.append(1) or mac(*given))
     for done in ("detail = 'x'", "hash = 'x'", "position = 1000 - position"):
         made.clear()
         five.hand(f"UPDATE entries SET {done}")
@@ -264,13 +265,13 @@ def test_several_processes_write_one_chain(book, tmp_path):
 
 def test_spooled_entries_join_the_chain_once(book):
     """Spooled entries keep their order and their texts. After a crash they are drained again and recognised."""
-    words = Wording("banner", "en", "{}", "print")
+    words = ShownText("banner", "en", "{}", "print")
     book.path.mkdir()
-    book.ledger.append_or_wait(Entry("withdrawal", "2026-05-08T12:00:00.000Z", text=words.digest), words)
-    book.ledger.append_or_wait(Entry("refusal", "2026-05-08"))
+    book.ledger.append_or_spool(LedgerEntry("withdrawal", "2026-05-08T12:00:00.000Z", text=words.digest), words)
+    book.ledger.append_or_spool(LedgerEntry("refusal", "2026-05-08"))
     book.path.rmdir()
     waited = (book.folder / "ledger.pending").read_bytes()
-    assert book.ledger.take_up() == 2
+    assert book.ledger.drain_spool() == 2
     (book.folder / "ledger.pending").write_bytes(waited * 2)
     book.write("2026-05-09")
     assert [row["kind"] for row in book.ledger.entries()] == ["withdrawal", "refusal", "access"]
@@ -280,7 +281,7 @@ def test_spooled_entries_join_the_chain_once(book):
 def test_an_invalid_spooled_entry_does_not_block_the_others(book, caplog):
     """An invalid spooled entry is logged, and the other entries are written to the ledger."""
     (book.folder / "ledger.pending").write_text('[]\n{"kind": "grant"}\n7\n')
-    book.ledger.take_up()
+    book.ledger.drain_spool()
     assert [row["kind"] for row in book.write("2026-05-08").ledger.entries()] == ["access"] and book.flaws() == []
     assert "Lines that waited beside the ledger are no entries" in caplog.text
 
@@ -311,7 +312,7 @@ def test_an_unverifiable_head_accepts_no_entry(tiny, five, caplog):
     assert "ends cannot be checked, so nothing is added to it. A stored row was made under the key 'old'" in caplog.text
     assert choose(site.visitor(), "reject_all").status_code == 303 and five.count() == 5
     again = tiny(PRIVACY_KEYS=OLD | NEW, **place)
-    again.privacy.site(again.app).load()
+    again.privacy.runtime(again.app).load()
     assert five.count() == 6 and Book(five.folder, OLD | NEW).flaws() == []
 
 
@@ -335,21 +336,21 @@ def test_a_changed_entry_is_found_while_another_key_is_missing(five):
 def test_pruned_entries_leave_a_checkpoint_and_the_chain_stays_valid(five):
     """A checkpoint records the number and the last of the pruned entries; the rest of the chain continues from it."""
     heads = {count: Head(count, hash) for count, hash in five.look("SELECT position, hash FROM entries")}
-    assert five.ledger.age("2026-05-04", "2031-05-04T12:00:00.000Z") == 3
+    assert five.ledger.prune("2026-05-04", "2031-05-04T12:00:00.000Z") == 3
     assert [row["kind"] for row in five.ledger.entries()] == ["access", "access", "checkpoint"]
     assert json.loads(next(five.ledger.entries("checkpoint"))["detail"]) == {"head": str(heads[3])}
     assert [five.flaws(head) for head in (None, heads[3], heads[4], five.ledger.head())] == [[]] * 4
-    assert five.ledger.age("2026-05-04", "2031-05-05T12:00:00.000Z") == 0 and five.ledger.head().count == 6
+    assert five.ledger.prune("2026-05-04", "2031-05-05T12:00:00.000Z") == 0 and five.ledger.head().count == 6
 
 
 def test_a_chain_can_be_pruned_repeatedly(five):
     """Each checkpoint is pruned like any other entry, and the last one stays."""
     for day in range(2, 9):
-        five.ledger.age(f"2026-05-0{day}", f"2026-06-0{day}T12:00:00.000Z")
+        five.ledger.prune(f"2026-05-0{day}", f"2026-06-0{day}T12:00:00.000Z")
         assert five.flaws() == []
     assert [row["kind"] for row in five.ledger.entries()] == ["checkpoint"] * 5
     five.write("2026-06-30")
-    assert five.ledger.age("2026-07-01", "2026-07-02T12:00:00.000Z") == 1
+    assert five.ledger.prune("2026-07-01", "2026-07-02T12:00:00.000Z") == 1
     assert [row["kind"] for row in five.ledger.entries()] == ["checkpoint"] and five.flaws() == []
 
 
@@ -365,7 +366,7 @@ def test_a_chain_can_be_pruned_repeatedly(five):
 )
 def test_every_change_after_a_checkpoint_is_found(five, done):
     """Changes to the checkpoint and to the remaining entries are both found."""
-    five.ledger.age("2026-05-04", "2031-05-04T12:00:00.000Z")
+    five.ledger.prune("2026-05-04", "2031-05-04T12:00:00.000Z")
     five.hand(done)
     assert five.flaws() != []
 
@@ -373,16 +374,16 @@ def test_every_change_after_a_checkpoint_is_found(five, done):
 def test_pruning_does_not_hide_a_changed_entry(five):
     """Entries that were changed or dated back are not pruned, and verification continues to report them."""
     five.hand("UPDATE entries SET at = '2020-01-01' WHERE position = 2")
-    assert five.ledger.age("2026-05-04", "2026-05-06T12:00:00.000Z") == 1
+    assert five.ledger.prune("2026-05-04", "2026-05-06T12:00:00.000Z") == 1
     assert five.flaws() == [("changed", 2)]
 
 
 def test_a_shown_text_is_deleted_with_the_last_entry_that_names_it(decided):
     """A text stays as long as one entry names it."""
-    words = Wording("banner", "en", '{"text":"May we?"}', "print")
-    decided.ledger.append(Entry("grant", "2026-06-08T12:00:00.000Z", text=words.digest), words)
+    words = ShownText("banner", "en", '{"text":"May we?"}', "print")
+    decided.ledger.append(LedgerEntry("grant", "2026-06-08T12:00:00.000Z", text=words.digest), words)
     for before, kept in (("2026-06-01", 1), ("2026-07-01", 0)):
-        decided.ledger.age(before, "2031-07-01T12:00:00.000Z")
+        decided.ledger.prune(before, "2031-07-01T12:00:00.000Z")
         assert (len(decided.look("SELECT * FROM texts")), decided.flaws()) == (kept, [])
 
 
@@ -430,7 +431,7 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
 )
 def test_an_unusable_head_is_explained(tiny, five, expect, code, message):
     """The head may be malformed, pruned, or of entries that do not exist."""
-    five.ledger.age("2026-05-04", "2031-05-04T12:00:00.000Z")
+    five.ledger.prune("2026-05-04", "2031-05-04T12:00:00.000Z")
     site = tiny(PRIVACY_KEYS=OLD, PRIVACY_LEDGER_URL=f"sqlite:///{five.path}")
     outcome = site.cli("ledger", "verify", "--expect", expect)
     assert outcome.exit_code == code and message in outcome.output

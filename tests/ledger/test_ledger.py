@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from flask_mixamo_privacy.ledger.ledger import Entry, Ledger, ShownText
-from flask_mixamo_privacy.storage.files import Pending
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.ledger.entry import LedgerEntry, ShownText
+from flask_mixamo_privacy.ledger.ledger import Ledger
+from flask_mixamo_privacy.storage.files import Spool
+from flask_mixamo_privacy.storage.keys import KeyRing
 
 OLD, NEW = {"old": "the secret of last year"}, {"new": "the secret of this year"}
 DAYS = ("2026-05-07", "2026-05-08", "2026-05-09")
@@ -14,7 +15,7 @@ DAYS = ("2026-05-07", "2026-05-08", "2026-05-09")
 
 @pytest.fixture
 def ledger(tmp_path):
-    return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", Keys(OLD, ""), Pending(str(tmp_path / "ledger.pending")))
+    return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", KeyRing(OLD, ""), Spool(str(tmp_path / "ledger.pending")))
 
 
 def written(ledger, *kinds, **since):
@@ -25,8 +26,8 @@ def test_the_ledger_lists_entries_by_kind_and_time(ledger):
     """Entries are listed in the order of writing, by kind and from a day on; without a file there are none."""
     assert written(ledger) == []
     for day in DAYS:
-        ledger.append(Entry("erasure", f"{day}T12:00:00.000Z"))
-        ledger.append(Entry("refusal", day))
+        ledger.append(LedgerEntry("erasure", f"{day}T12:00:00.000Z"))
+        ledger.append(LedgerEntry("refusal", day))
     assert len(written(ledger)) == 6
     assert written(ledger, "refusal") == [("refusal", day) for day in DAYS]
     assert written(ledger, "refusal", "erasure", since="2026-05-09") == [("erasure", DAYS[2]), ("refusal", DAYS[2])]
@@ -35,19 +36,19 @@ def test_the_ledger_lists_entries_by_kind_and_time(ledger):
 
 def test_an_entry_has_the_subject_as_a_keyed_hash_and_the_key_id(ledger):
     """An entry has a keyed hash and its key's id, and no subject by default."""
-    key_id, hashed = Keys(OLD, "").hash("user 7")
-    ledger.append(Entry("erasure", DAYS[0], subject=hashed, subject_key=key_id))
-    ledger.append(Entry("refusal", DAYS[0]))
+    key_id, hashed = KeyRing(OLD, "").pseudonymise("user 7")
+    ledger.append(LedgerEntry("erasure", DAYS[0], subject=hashed, subject_key=key_id))
+    ledger.append(LedgerEntry("refusal", DAYS[0]))
     assert [(row["subject"], row["subject_key"]) for row in ledger.entries()] == [(hashed, "old"), ("", "")]
 
 
 def test_a_subject_is_found_under_every_key_that_is_kept():
     """The pseudonyms have one per key, by its id, the newest last."""
-    before, after = Keys(OLD, ""), Keys(OLD | NEW, "")
-    assert list(after.hashes_by_key("user 7")) == ["old", "new"]
-    assert after.hashes_by_key("user 7")["old"] == before.hash("user 7")[1]
-    assert after.hashes_by_key("user 7")["new"] == after.hash("user 7")[1] != before.hash("user 7")[1]
-    assert after.hashes_by_key("user 8") != after.hashes_by_key("user 7")
+    before, after = KeyRing(OLD, ""), KeyRing(OLD | NEW, "")
+    assert list(after.pseudonyms_by_key("user 7")) == ["old", "new"]
+    assert after.pseudonyms_by_key("user 7")["old"] == before.pseudonymise("user 7")[1]
+    assert after.pseudonyms_by_key("user 7")["new"] == after.pseudonymise("user 7")[1] != before.pseudonymise("user 7")[1]
+    assert after.pseudonyms_by_key("user 8") != after.pseudonyms_by_key("user 7")
 
 
 def test_promise_16_an_erasure_by_command_has_the_visitor_as_a_hash_alone(tiny):
@@ -55,7 +56,7 @@ def test_promise_16_an_erasure_by_command_has_the_visitor_as_a_hash_alone(tiny):
     site = tiny(PRIVACY_KEYS=OLD)
     assert site.cli("erase", "a-visitor").exit_code == 0
     row = site.ledger("erasure")[0]
-    assert (row["subject_key"], row["subject"]) == Keys(OLD, "").hash("a-visitor")
+    assert (row["subject_key"], row["subject"]) == KeyRing(OLD, "").pseudonymise("a-visitor")
     assert json.loads(row["detail"])["what"] == "events" and "a-visitor" not in str(row)
 
 
@@ -68,7 +69,7 @@ def test_an_entry_is_pseudonymised_stamped_and_encoded_in_one_place(ledger):
     key_id, hashed = ledger.pseudonym("ada@example.org")
     assert (first["subject_key"], first["subject"], first["at"]) == (key_id, hashed, written.at)
     assert (first["detail"], first["text"], first["locale"]) == ('{"z": "\\u00fc", "a": [1]}', text.digest, "de")
-    assert ledger.wording(text.digest, "print") == text and first["purposes"] == '["s"]'
+    assert ledger.shown_text(text.digest, "print") == text and first["purposes"] == '["s"]'
     assert (
         (second["subject_key"], second["subject"], second["at"]) == ("old", "0a", spooled.at) == ("old", "0a", "2026-05-08")
     )
@@ -78,4 +79,4 @@ def test_an_entry_is_pseudonymised_stamped_and_encoded_in_one_place(ledger):
 def test_half_a_character_keeps_no_entry_from_the_ledger(ledger):
     """An operator's name may hold bytes that are no UTF-8, which Python reads as lone surrogates."""
     ledger.record_or_spool("access", detail={"by": "j\udcfcrgen ü"}, escape=False)
-    assert [row["detail"] for row in ledger.entries()] == ['{"by": "j\\udcfcrgen \\u00fc"}'] and ledger.take_up() == 0
+    assert [row["detail"] for row in ledger.entries()] == ['{"by": "j\\udcfcrgen \\u00fc"}'] and ledger.drain_spool() == 0

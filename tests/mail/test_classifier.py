@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from flask_mixamo_privacy.i18n.language import SHIPPED, language
-from flask_mixamo_privacy.mail.classifier import Act
+from flask_mixamo_privacy.mail.classifier import OptOut
 from flask_mixamo_privacy.mail.phrases import words
 from support.messages import BEARER, FAILED, PASSED, PLACE, TOKEN, action, decided, letter, report
 
@@ -183,7 +183,7 @@ def test_auto_submitted_no_is_a_persons_mail():
 def test_promise_35_apple_mails_unsubscribe_opts_out():
     """The mail is Auto-Submitted and comes from the person's own account."""
     found = decided(letter("unsubscribe", APPLE_SAYS, **APPLE))
-    assert isinstance(found, Act) and found.address == "ada@mail.example"
+    assert isinstance(found, OptOut) and found.address == "ada@mail.example"
     assert action(f"{TOKEN}", APPLE_SAYS, **APPLE) == "act"
 
 
@@ -208,7 +208,7 @@ def test_promise_35_mail_to_a_signed_address_opts_out(header):
         "Auto_Submitted": "auto-generated",
         "Authentication_Results": FAILED,
     }
-    assert decided(letter("", "", **headers)) == Act("a signed address", BEARER, source="mail address")
+    assert decided(letter("", "", **headers)) == OptOut("a signed address", BEARER, source="mail address")
     assert action("", "", **(headers | {header: f"unsubscribe+{TOKEN[:-1]}x@shop.example"})) == "ignore"
 
 

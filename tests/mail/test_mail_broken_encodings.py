@@ -57,9 +57,9 @@ def test_promise_36_a_file_name_that_is_no_utf_8_stops_no_batch(shop, tmp_path):
 
 def test_promise_36_no_error_of_a_message_stops_the_batch(shop, tmp_path, monkeypatch):
     """A failing message is quarantined and becomes one request, even without a Message-ID."""
-    judge = inbox_module.judge
+    judge = inbox_module.classify_parsed
     monkeypatch.setattr(
-        inbox_module, "judge", lambda message, place: 1 / 0 if message.message["X-Bad"] else judge(message, place)
+        inbox_module, "classify_parsed", lambda message, place: 1 / 0 if message.message["X-Bad"] else judge(message, place)
     )
     bad, good = letter(X_Bad="yes", Message_ID=HALF), letter(Message_ID="<good@x>")
     first, second = results_of(shop, tmp_path / "in", bad, good)
@@ -76,6 +76,6 @@ def test_an_unavailable_database_quarantines_no_message(shop, tmp_path, monkeypa
     def away(*_):
         raise RightsUnavailable("away")
 
-    monkeypatch.setattr("flask_mixamo_privacy.mail.inbox.Seen.find", away)
+    monkeypatch.setattr("flask_mixamo_privacy.mail.inbox.ProcessedMessages.find", away)
     (tmp_path / "1.eml").write_bytes(letter())
     assert shop.site.cli("inbox", str(tmp_path / "1.eml")).exit_code == 2

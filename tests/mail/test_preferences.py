@@ -70,7 +70,7 @@ def test_promise_26_lists_are_independent_and_can_all_be_left_at_once(shop):
 def test_promise_19_a_known_minor_gets_no_marketing_and_is_counted(shop):
     """A minor gets no marketing despite an opt-in, and a minor's opt-in is refused."""
     shop.privacy.opt_in(ADA)
-    shop.runtime.rights.minors.note(ADA)
+    shop.runtime.rights.minors.add(ADA)
     assert shop.may() == "minor" and shop.runtime.mail.held_back == {"minor": 1}
     assert shop.privacy.opt_in(ADA).reason == "minor"
 

@@ -198,7 +198,7 @@ def texts_of_tables(policy):
     """Yield every text of the policy's single tables."""
     kept, notices = policy.retention, policy.notices
     yield policy.site
-    if "statistics" in policy.marks:
+    if "statistics" in policy.purpose_fingerprints:
         yield from (str(kept.events), str(kept.aggregates))
         yield from (LOGGED[name] for name in policy.log.fields if name != "provider")
     if policy.contact is not None:
@@ -228,7 +228,7 @@ def rows_of(policy):
 
 def sections_of(policy):
     """Return the policy's sections in order."""
-    notices, log = policy.notices, "statistics" in policy.marks
+    notices, log = policy.notices, "statistics" in policy.purpose_fingerprints
     sections = {
         "scope": True,
         "purposes": True,

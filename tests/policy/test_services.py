@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import choose, cookie
 from flask_mixamo_privacy import Policy, signals
-from flask_mixamo_privacy.consent.decision import Record, decide
+from flask_mixamo_privacy.consent.decision import ConsentRecord, decide
 from flask_mixamo_privacy.consent.decision import choose as decision_of
 from flask_mixamo_privacy.errors import PolicyError, UndeclaredService
 from flask_mixamo_privacy.policy.parts import Cookie, Purpose, Service
@@ -82,7 +82,7 @@ def test_promise_27_adding_a_service_restores_no_suspended_grant():
 def test_refusing_one_granted_service_is_a_withdrawal():
     """It needs no new grant, keeps the receipt and names the service."""
     before = decided(choice="accept_all")
-    less = decision_of(POLICY, before, "save", [*POLICY.marks], ["map"], gpc=False, today=TODAY)
+    less = decision_of(POLICY, before, "save", [*POLICY.purpose_fingerprints], ["map"], gpc=False, today=TODAY)
     assert (less.kind, less.withdrawn, less.withdrawn_services) == ("withdrawal", set(), {"film"})
     assert less.record.receipt == before.record.receipt and decide(POLICY, less.record, False).services == {"map"}
 
@@ -91,7 +91,7 @@ def test_a_withdrawal_beside_a_failed_grant_takes_effect():
     """The fallback is the old grant without the withdrawn service."""
     before = decided(purposes=["media"])
     both = decision_of(POLICY, before, "save", ["media", "statistics"], ["map"], gpc=False, today=TODAY)
-    left = both.only_taking_back(before)
+    left = both.withdrawal_only(before)
     assert (left.kind, left.services, left.granted) == ("withdrawal", {"map"}, {"media"})
     assert decide(POLICY, left.record, gpc=False).services == {"map"}
 
@@ -101,7 +101,7 @@ def test_a_record_keeps_every_granted_service(services, purposes):
     """A signed record is parsed completely and grants exactly its services."""
     consent = decided(purposes=purposes, services=services)
     if consent.record.granted:
-        record = Record.decode(consent.record.encode(), TODAY, 182)
+        record = ConsentRecord.decode(consent.record.encode(), TODAY, 182)
         assert record == consent.record and decide(POLICY, record, gpc=False).services == services
 
 

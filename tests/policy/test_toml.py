@@ -626,7 +626,7 @@ def app_in(tmp_path):
     def build(**config):
         app = Flask("rooted", root_path=str(tmp_path), instance_path=str(tmp_path / "instance"))
         app.config.update(SECRET_KEY="not a secret, a test", TESTING=True, **config)
-        return Privacy(app).site(app)
+        return Privacy(app).runtime(app)
 
     return build
 

@@ -370,7 +370,7 @@ def test_a_damaged_version_exits_with_2(declare, versions, command):
 def test_check_accepts_a_policy_built_in_python(declare, tiny):
     """Such a policy has no folder of versions yet, and is not mistaken for the built-in one."""
     site = declare()
-    outcome = tiny(PRIVACY_POLICY=site.privacy.site(site.app).policy).cli("check")
+    outcome = tiny(PRIVACY_POLICY=site.privacy.runtime(site.app).policy).cli("check")
     assert outcome.exit_code == 0 and "PRIVACY_VERSIONS_DIR" in outcome.output and "built-in" not in outcome.output
 
 
@@ -514,11 +514,11 @@ def test_the_ledger_has_the_fingerprint_and_the_text(declare):
     rows = []
     for edits, add in ([], ""), ([(TITLE, 'title = "Statistic"')], ""), ([], RECIPIENT):
         site = declare(*edits, add=add)
-        policy = site.privacy.site(site.app).policy
+        policy = site.privacy.runtime(site.app).policy
         words = proof.settings(policy, language("en"))
-        choose(site.visitor(), "accept_all", shown=words.shown)
+        choose(site.visitor(), "accept_all", shown=words.form_token)
         rows.append(site.ledger()[-1])
-        assert (rows[-1]["fingerprint"], rows[-1]["text"]) == (policy.fingerprint, words.digest)
+        assert (rows[-1]["fingerprint"], rows[-1]["text"]) == (policy.policy_fingerprint, words.digest)
         assert words.body in [text["body"] for text in site.ledger_texts() if text["digest"] == words.digest]
     assert len({row["text"] for row in rows}) == 3
     assert [row["fingerprint"] == rows[0]["fingerprint"] for row in rows] == [True, True, False]

@@ -23,7 +23,7 @@ def decided(site, *choices, locale="en"):
 
 
 def reports_of(site):
-    runtime = site.privacy.site(site.app)
+    runtime = site.privacy.runtime(site.app)
     with site.app.app_context():
         runtime.load()
     return runtime.reports
@@ -35,7 +35,7 @@ def test_decisions_are_reported_by_day_version_and_language(tiny, clock):
     decided(site, *["accept_all"] * 6, *["reject_all"] * 9)
     clock.shift(86400)
     found = reports_of(site)
-    version = site.privacy.site(site.app).policy.version
+    version = site.privacy.runtime(site.app).policy.version
     assert found.report("decisions", DAY).rows == (("2026-05-08", 6, 9, 0),)
     assert [row[:3] for row in found.report("decisions_by_version", DAY).rows] == [
         (version, "refused", 9),
@@ -169,4 +169,4 @@ def test_an_unavailable_store_raises(tiny):
     site = tiny()
     (site.folder / "privacy-events.sqlite").write_bytes(b"no database, but long enough to be looked at as one" * 100)
     with pytest.raises(StoreUnavailable):
-        site.privacy.site(site.app).reports.summary()
+        site.privacy.runtime(site.app).reports.summary()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from flask_mixamo_privacy.reports.disclosure_control import Tally, told_apart
+from flask_mixamo_privacy.reports.disclosure_control import Tally, suppress_small_cells
 from flask_mixamo_privacy.reports.reports import NAMES
 from flask_mixamo_privacy.reports.tables import UNKNOWN
 from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window, as_unit
@@ -227,11 +227,13 @@ def test_promise_23_complementary_suppression_hides_the_smallest_rows():
         name: Tally(number, 0, {f"{name}{each}" for each in range(number)})
         for name, number in (("a", 9), ("b", 6), ("c", 5), ("d", 1))
     }
-    shown, other = told_apart(table, 5)
+    shown, other = suppress_small_cells(table, 5)
     assert (list(shown), other.number) == (["a", "b"], 6)
 
 
 def test_erased_events_are_hidden_among_others():
     """If a total includes erased events, "other" has the events of at least five more visitors."""
     table = {name: Tally(6, 0, {f"{name}{each}" for each in range(6)}) for name in "ab"}
-    assert list(told_apart(table, 5)[0]) == ["a", "b"] and list(told_apart(table, 5, whole=False)[0]) == ["a"]
+    assert list(suppress_small_cells(table, 5)[0]) == ["a", "b"] and list(
+        suppress_small_cells(table, 5, whole=False)[0]
+    ) == ["a"]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from flask_mixamo_privacy.reports.disclosure_control import OTHER
-from flask_mixamo_privacy.reports.query import Reading
+from flask_mixamo_privacy.reports.query import ReportQuery
 from flask_mixamo_privacy.reports.windows import ALL, LEVELS, Window, week_of
 from support.event_factory import FIRST, Kept, at
 
@@ -105,7 +105,7 @@ class Attacker:
                 self.shown[key] = self._shown(name, inside, row)
                 assert sum(self.shown[key].atoms.values()) == number
                 assert len({visitor for _, _, visitor in self.shown[key].atoms}) == visitors
-        with Reading(self.kept.store, self.kept.calendar, LEAST) as reading:
+        with ReportQuery(self.kept.store, self.kept.calendar, LEAST) as reading:
             for window in filter(reading.is_closed, windows()):
                 self._see(window, reading.distinct(window))
 

@@ -108,7 +108,7 @@ def test_promise_23_every_number_of_the_page_is_the_reports(staff_site):
     site = staff_site()
     shown = Tables(entered(site).get("/privacy/reports?window=2026-05").text).tables
     with site.app.app_context():
-        reports = site.privacy.site(site.app).reports.every(Window.parse("2026-05"))
+        reports = site.privacy.runtime(site.app).reports.every(Window.parse("2026-05"))
     nonempty = [report for report in reports if report.rows]
     assert set(shown) == {report.id for report in nonempty} and len(nonempty) > 10
     for report in nonempty:
@@ -145,7 +145,7 @@ def test_csv_and_json_equal_the_report(staff_site):
     site = staff_site()
     staff = entered(site)
     with site.app.app_context():
-        reports = site.privacy.site(site.app).reports.every(Window.parse("2026-05"))
+        reports = site.privacy.runtime(site.app).reports.every(Window.parse("2026-05"))
     for report in reports:
         found = staff.get(f"/privacy/reports/{report.id}.json?window=2026-05").json
         assert found == json.loads(json.dumps(report.as_dict()))

@@ -176,7 +176,7 @@ def test_promise_41_an_access_to_one_request_records_its_subject(office):
     site.confirmed()
     enter("ann").get("/privacy/requests/staff/1")
     row = site.site.ledger("access")[-1]
-    assert row["subject"] == site.rights.people.hash("ada@shop.example")[1]
+    assert row["subject"] == site.rights.people.pseudonymise("ada@shop.example")[1]
     assert json.loads(row["detail"])["fields"] == ["email", "message"]
 
 

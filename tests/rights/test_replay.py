@@ -173,7 +173,7 @@ def test_promise_34_tombstones_are_restored_without_an_event_to_erase(tiny, back
 
 
 def segments_of(site):
-    site.privacy.site(site.app).log.close()
+    site.privacy.runtime(site.app).log.close()
     return {path: path.read_bytes() for path in (site.folder / "privacy-log").glob("*.events")}
 
 
@@ -216,8 +216,8 @@ def test_promise_34_an_accepted_licence_is_erased_again(people, backup, clock):
     """An acceptance older than the erasure is deleted, under any key."""
     site = people(PRIVACY_KEYS={"old": "sixteen characters"})
     accepted = site.rights.acceptances
-    accepted.note(ADA, "licence", policy="1", version="1")
-    accepted.note("bob@shop.example", "licence", policy="1", version="1")
+    accepted.add(ADA, "licence", policy="1", version="1")
+    accepted.add("bob@shop.example", "licence", policy="1", version="1")
     restore = backup()
     clock.shift(60)
     site.rights.people._keys._secrets["new"] = "another sixteen characters"
@@ -226,7 +226,7 @@ def test_promise_34_an_accepted_licence_is_erased_again(people, backup, clock):
     assert (replayed(site.site)["standings"], replayed(site.site)["changed"]) == (1, 0)
     assert not accepted.has(ADA, "licence", "1") and accepted.has("bob@shop.example", "licence", "1")
     clock.shift(60)
-    accepted.note(ADA, "licence", policy="1", version="1")
+    accepted.add(ADA, "licence", policy="1", version="1")
     assert replayed(site.site)["changed"] == 0 and accepted.has(ADA, "licence", "1")
 
 

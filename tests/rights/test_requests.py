@@ -417,7 +417,7 @@ def test_an_answer_to_access_waits_for_the_mail(people):
     site = people(PRIVACY_SEND=mails.append)
     site.mails = mails
     numbers = [site.confirmed("access"), site.confirmed("delete", "bob@shop.example")]
-    site.site.app.extensions["mixamo_privacy"].site(site.site.app).mailer._send = None
+    site.site.app.extensions["mixamo_privacy"].runtime(site.site.app).mailer._send = None
     outcomes = [site.site.cli("requests", "answer", str(number)) for number in numbers]
     assert [outcome.exit_code for outcome in outcomes] == [2, 1]
     assert [request.state for request in site.rights.book.all()] == ["verified", "answered"]

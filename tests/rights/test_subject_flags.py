@@ -7,8 +7,8 @@ import pytest
 
 from flask_mixamo_privacy.errors import KeyMissing, RightsUnavailable
 from flask_mixamo_privacy.policy.parts import Minors as Declared
-from flask_mixamo_privacy.rights.subject_flags import Acceptances, Minors, Standings
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.rights.subject_flags import Acceptances, KnownMinors, SubjectFlags
+from flask_mixamo_privacy.storage.keys import KeyRing
 
 OLD, NEW = {"old": "a secret of the year before"}, {"new": "a secret of this very year"}
 CHILD = "child@family.example"
@@ -17,7 +17,7 @@ CHILD = "child@family.example"
 @pytest.fixture
 def standings(tmp_path, clock):
     """Builds the flags of one database with these keys."""
-    return lambda **keys: Standings(f"sqlite:///{tmp_path}/rights.sqlite", Keys(keys or OLD, ""))
+    return lambda **keys: SubjectFlags(f"sqlite:///{tmp_path}/rights.sqlite", KeyRing(keys or OLD, ""))
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def rows(tmp_path):
 
 def test_promise_20_a_known_minor_is_a_keyed_hash_and_a_day(standings, rows, tmp_path):
     """The database has neither the address nor an age."""
-    minors = Minors(standings(), Declared(13))
-    minors.note(CHILD)
+    minors = KnownMinors(standings(), Declared(13))
+    minors.add(CHILD)
     assert minors.is_minor(" Child@Family.example ") and not minors.is_minor("parent@family.example")
     assert [(key, what, at[:10], len(hashed)) for key, what, at, hashed in rows()] == [("old", "minor", "2026-05-08", 64)]
     assert b"family" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
@@ -40,8 +40,8 @@ def test_promise_20_a_known_minor_is_a_keyed_hash_and_a_day(standings, rows, tmp
 
 def test_promise_20_a_minors_flag_expires_with_childhood(standings, rows, clock):
     """The row is deleted after as many years as the declared age."""
-    minors = Minors(standings(), Declared(13))
-    minors.note(CHILD)
+    minors = KnownMinors(standings(), Declared(13))
+    minors.add(CHILD)
     clock.shift(13 * 365 * 86400)
     assert minors.is_minor(CHILD) and minors.expire() == 0
     clock.shift(14 * 86400)
@@ -50,31 +50,31 @@ def test_promise_20_a_minors_flag_expires_with_childhood(standings, rows, clock)
 
 def test_a_hit_is_rewritten_under_the_newest_key(standings, rows):
     """An old key is needed only until every person was looked up once."""
-    Minors(standings(), None).note(CHILD)
-    assert Minors(standings(**OLD, **NEW), None).is_minor(CHILD)
-    assert [row[0] for row in rows()] == ["new"] and Minors(standings(**NEW), None).is_minor(CHILD)
+    KnownMinors(standings(), None).add(CHILD)
+    assert KnownMinors(standings(**OLD, **NEW), None).is_minor(CHILD)
+    assert [row[0] for row in rows()] == ["new"] and KnownMinors(standings(**NEW), None).is_minor(CHILD)
 
 
 def test_a_missing_key_that_a_row_needs_raises(standings):
     """The row's subject is unknown, so the look-up fails instead of returning no."""
-    Minors(standings(), None).note(CHILD)
+    KnownMinors(standings(), None).add(CHILD)
     with pytest.raises(KeyMissing, match=r"made under the key 'old', but PRIVACY_KEYS has only: new\. Put the key back"):
-        Minors(standings(**NEW), None).is_minor("parent@family.example")
+        KnownMinors(standings(**NEW), None).is_minor("parent@family.example")
 
 
 def test_promise_06_only_the_current_version_is_accepted(standings):
     """A new version is not accepted yet; accepting it replaces the old one."""
     acceptances = Acceptances(standings())
-    acceptances.note("7", "licence", policy="", version="one")
+    acceptances.add("7", "licence", policy="", version="one")
     assert acceptances.has("7", "licence", "one") and not acceptances.has("7", "licence", "two")
-    acceptances.note("7", "licence", policy="", version="two")
+    acceptances.add("7", "licence", policy="", version="two")
     assert acceptances.has("7", "licence", "two") and not acceptances.has("7", "licence", "one")
 
 
 def test_an_unavailable_database_raises(tmp_path):
     """The caller decides what follows: to send no mail, or to serve no file."""
     (tmp_path / "rights.sqlite").write_bytes(b"no database at all, but something else" * 100)
-    minors = Minors(Standings(f"sqlite:///{tmp_path}/rights.sqlite", Keys(OLD, "")), None)
-    for use in (minors.note, minors.is_minor):
+    minors = KnownMinors(SubjectFlags(f"sqlite:///{tmp_path}/rights.sqlite", KeyRing(OLD, "")), None)
+    for use in (minors.add, minors.is_minor):
         with pytest.raises(RightsUnavailable, match="The database of rights could not be"):
             use(CHILD)

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.errors import LedgerUnavailable, StoreUnavailable
-from flask_mixamo_privacy.storage.files import Pending
+from flask_mixamo_privacy.storage.files import Spool
 
 KEYS = {"test": "sixteen characters or more"}
 
@@ -64,7 +64,7 @@ class Parted(Tiny):
         self.events_file, self.ledger_file = folder / "events" / "events.sqlite", folder / "ledger" / "ledger.sqlite"
         urls = {"PRIVACY_EVENTS_URL": f"sqlite:///{self.events_file}", "PRIVACY_LEDGER_URL": f"sqlite:///{self.ledger_file}"}
         super().__init__(folder, **{"TESTING": False, "PRIVACY_LOADER": False, "PRIVACY_KEYS": KEYS, **urls, **config})
-        self.site = self.privacy.site(self.app)
+        self.site = self.privacy.runtime(self.app)
 
     def accepted(self) -> Any:
         """Return a visitor who accepted and viewed a page."""
@@ -118,7 +118,7 @@ def test_promise_18_withdrawing_works_without_the_database_of_events(parted, awa
         with pytest.raises(StoreUnavailable):
             site_of.load()
     assert site.visitors() == {id_of(other)} and erased != id_of(other)
-    assert not Pending(os.path.join(site_of.settings.log_dir, "erasures.pending"))
+    assert not Spool(os.path.join(site_of.settings.log_dir, "erasures.pending"))
 
 
 @AWAY
@@ -173,9 +173,9 @@ def test_a_crash_between_commit_and_truncation_writes_no_row_twice(parted, monke
         choose(site.visitor(), "reject_all")
     with monkeypatch.context() as crash, pytest.raises(LedgerUnavailable):
         crash.setattr(os, "ftruncate", lambda *_: (_ for _ in ()).throw(OSError("crashed here")))
-        site.site.ledger.take_up()
+        site.site.ledger.drain_spool()
     assert site.decisions() == ["grant", "refusal"]
-    assert site.site.ledger.take_up() == 1 and site.decisions() == ["grant", "refusal"]
+    assert site.site.ledger.drain_spool() == 1 and site.decisions() == ["grant", "refusal"]
 
 
 def test_a_refusal_takes_effect_with_everything_unavailable(parted):

@@ -22,7 +22,7 @@ from flask_mixamo_privacy.errors import LoaderBusy, StoreUnavailable
 from flask_mixamo_privacy.tracking import loader
 from flask_mixamo_privacy.tracking.events import FIELDS, new_id
 from flask_mixamo_privacy.tracking.loader import Loaded
-from flask_mixamo_privacy.tracking.log import Log, segments
+from flask_mixamo_privacy.tracking.log import EventLog, segments
 from flask_mixamo_privacy.web.runtime import Background
 
 EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
@@ -43,7 +43,7 @@ class Logged(Tiny):
 
     def __init__(self, folder: Path, **config: Any) -> None:
         super().__init__(folder, **config)
-        self.site = self.privacy.site(self.app)
+        self.site = self.privacy.runtime(self.app)
         self.log = folder / "privacy-log"
         self.database = folder / "privacy-events.sqlite"
         self.log.mkdir(exist_ok=True)
@@ -91,7 +91,7 @@ app = Flask("full", instance_path=sys.argv[1])
 app.config.update(SECRET_KEY="not a secret, a test", TESTING=sys.argv[2] == "loud", PRIVACY_LOADER=False)
 privacy = Privacy(app)
 app.add_url_rule("/<int:number>", "page", lambda number: "page")
-visitor, site = app.test_client(), privacy.site(app)
+visitor, site = app.test_client(), privacy.runtime(app)
 visitor.post("/privacy/consent", data={"choice": "accept_all"})
 visitor.get("/0")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -344,7 +344,7 @@ FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWar
 @FORKS
 def test_a_child_does_not_write_to_its_parents_segment(tmp_path):
     """After a fork, each process writes its own segment, and both can continue to write."""
-    log = Log(str(tmp_path), background=False)
+    log = EventLog(str(tmp_path), background=False)
     log.append("parent\n")
     assert in_a_child(lambda: log.append("child\n") or "written") == "written"
     log.append("parent\n")
@@ -356,7 +356,7 @@ def test_a_child_does_not_write_to_its_parents_segment(tmp_path):
 def test_a_child_that_exits_does_not_unlock_its_parents_segment(logged):
     """The parent is still writing, so the loader does not remove its segment."""
     site = logged()
-    log = Log(str(site.log), background=False)
+    log = EventLog(str(site.log), background=False)
     log.append(lines(1).decode())
     assert in_a_child(lambda: log.close() or "closed") == "closed"
     site.load()
@@ -378,7 +378,7 @@ def test_ids_do_not_repeat_in_a_child():
 def test_a_closed_segment_is_never_reopened(logged):
     """Restarting, rotating and closing each start a new file, so the loader may delete the old one."""
     site = logged()
-    log = Log(str(site.log), segment_bytes=len(lines(1)) * 3, background=False)
+    log = EventLog(str(site.log), segment_bytes=len(lines(1)) * 3, background=False)
     for number in range(10, 17):
         log.append(lines(number).decode())
     found = [Path(path).read_text().count("\n") for path in segments(str(site.log))]

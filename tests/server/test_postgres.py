@@ -20,19 +20,20 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.consent.proof import Wording
+from flask_mixamo_privacy.consent.proof import ShownText
 from flask_mixamo_privacy.errors import StoreUnavailable
-from flask_mixamo_privacy.ledger.ledger import Entry, Ledger
+from flask_mixamo_privacy.ledger.entry import LedgerEntry
+from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.ledger import metadata as ledger_tables
 from flask_mixamo_privacy.ledger.verify import verify
 from flask_mixamo_privacy.reports.windows import ALL, Window
 from flask_mixamo_privacy.storage.database import Database
-from flask_mixamo_privacy.storage.files import Pending
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.files import Spool
+from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import store as tables
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
-from flask_mixamo_privacy.tracking.store import COLUMNS, Store
+from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore
 from support.event_factory import FIRST, Kept, at, traffic
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
@@ -117,12 +118,12 @@ def site(tiny: Callable[..., Any], url: str) -> Any:
     return tiny(PRIVACY_EVENTS_URL=url, PRIVACY_LEDGER_URL=url, PRIVACY_KEYS=KEYS)
 
 
-def store_at(url: str, folder: Path) -> Store:
-    return Store(url, Keys(KEYS, ""), Pending(str(folder / "erasures.pending")))
+def store_at(url: str, folder: Path) -> EventStore:
+    return EventStore(url, KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending")))
 
 
 def ledger_at(url: str, folder: Path) -> Ledger:
-    return Ledger(url, Keys(KEYS, ""), Pending(str(folder / "ledger.pending")))
+    return Ledger(url, KeyRing(KEYS, ""), Spool(str(folder / "ledger.pending")))
 
 
 def write_segment(folder: Path, name: str, *events: dict[str, Any]) -> None:
@@ -170,13 +171,13 @@ def test_a_site_works_on_postgresql(site):
 
 def test_the_ledger_keeps_decisions_on_postgresql(site):
     """Grant and withdrawal share a receipt, and the text shown is stored once."""
-    visitor, ledger = site.visitor(), site.privacy.site(site.app).ledger
+    visitor, ledger = site.visitor(), site.privacy.runtime(site.app).ledger
     shown = visitor.get("/").text.partition('name="shown" value="')[2].partition('"')[0]
     for choice in ("accept_all", "accept_all", "reject_all"):
         assert choose(visitor, choice, shown=shown).status_code == 303
     grant, withdrawal = ledger.entries()
     assert (grant["kind"], withdrawal["kind"], withdrawal["replaces"]) == ("grant", "withdrawal", grant["receipt"])
-    assert ledger.wording(grant["text"], "").source == "banner"
+    assert ledger.shown_text(grant["text"], "").source == "banner"
 
 
 def test_loading_is_idempotent_on_postgresql(url, tmp_path):
@@ -278,11 +279,11 @@ def test_concurrent_loads_count_each_event_once(url, tmp_path):
 def test_concurrent_grants_are_all_written_on_postgresql(url, tmp_path):
     """Several processes may be the first to record the same text, and no grant fails."""
     ledgers = [ledger_at(url, tmp_path / str(number)) for number in range(4)]
-    ledgers[0].append(Entry("grant", DAY))
+    ledgers[0].append(LedgerEntry("grant", DAY))
     for number in range(10):
-        words = Wording("banner", "en", f"Words {number}", "fingerprint")
+        words = ShownText("banner", "en", f"Words {number}", "fingerprint")
         functions = [
-            lambda ledger=ledger, words=words: ledger.append(Entry("grant", DAY, text=words.digest), words)
+            lambda ledger=ledger, words=words: ledger.append(LedgerEntry("grant", DAY, text=words.digest), words)
             for ledger in ledgers
         ]
         assert run_concurrently(*functions) == []
@@ -390,7 +391,7 @@ def append_on(url: str, folder: Path, number: int) -> None:
     """Append to one ledger as one of several processes."""
     ledger = ledger_at(url, folder)
     for _ in range(number):
-        ledger.append(Entry("access", f"{DAY}T12:00:00.000Z"))
+        ledger.append(LedgerEntry("access", f"{DAY}T12:00:00.000Z"))
 
 
 def test_several_processes_write_one_chain_on_postgresql(url, tmp_path):
@@ -404,7 +405,7 @@ def test_several_processes_write_one_chain_on_postgresql(url, tmp_path):
     ledger = ledger_at(url, tmp_path)
     assert [process.exitcode for process in processes] == [0] * 3
     assert (verify(ledger).flaws, ledger.head().count) == ([], 60)
-    assert ledger.age("2026-05-09", "2031-05-09T12:00:00.000Z") == 60
+    assert ledger.prune("2026-05-09", "2031-05-09T12:00:00.000Z") == 60
     assert (verify(ledger).flaws, [row["kind"] for row in ledger.entries()]) == ([], ["checkpoint"])
 
 
@@ -431,12 +432,12 @@ def test_changes_to_a_ledger_on_postgresql_are_found(url, tmp_path, done, flaw):
 def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: str) -> None:
     """Opt-outs by form, link and mail hold under old and new keys, as in SQLite."""
     site = tiny(PRIVACY_DATABASE_URL=url, PRIVACY_KEYS=KEYS | {"newer": "n" * 20})
-    mail = site.privacy.site(site.app).mail.marketing
+    mail = site.privacy.runtime(site.app).mail.marketing
     with site.app.app_context():
         for person in ("ada@mail.example", "bob@mail.example"):
             site.privacy.opt_in(person)
             mail.choices.opt_in(
-                dict(list(mail.tokens.marks(person).items())[:1]), "old", "2020", policy="", text="", in_source=""
+                dict(list(mail.tokens.subject_hashes(person).items())[:1]), "old", "2020", policy="", text="", in_source=""
             )
         token = mail.tokens.make("ada@mail.example", "marketing")
         assert site.visitor().post(f"/privacy/unsubscribe/{token}").status_code == 200
@@ -458,10 +459,12 @@ def changed(value: Any) -> list[Any]:
 @pytest.mark.parametrize("table", ["entries", "texts", "head"])
 def test_every_changed_byte_of_a_ledger_on_postgresql_is_found(url, tmp_path, table):
     """A change in any column of any row is found: entries, texts and the head."""
-    ledger, words = ledger_at(url, tmp_path), Wording("banner", "en", '{"text":"May we?"}', "print")
-    ledger.append(Entry("access", f"{DAY}T11:00:00.000Z"))
-    ledger.append(Entry("grant", "2026-05-09T12:00:00.000Z", "receipt", purposes=("statistics",), text=words.digest), words)
-    assert ledger.age("2026-05-09", "2031-05-09T12:00:00.000Z") == 1
+    ledger, words = ledger_at(url, tmp_path), ShownText("banner", "en", '{"text":"May we?"}', "print")
+    ledger.append(LedgerEntry("access", f"{DAY}T11:00:00.000Z"))
+    ledger.append(
+        LedgerEntry("grant", "2026-05-09T12:00:00.000Z", "receipt", purposes=("statistics",), text=words.digest), words
+    )
+    assert ledger.prune("2026-05-09", "2031-05-09T12:00:00.000Z") == 1
     missed, tried = [], 0
     stored = ledger_tables.tables[table]
     key = next(iter(stored.primary_key), stored.c[0])

@@ -45,7 +45,7 @@ def site_of(tmp_path, tiny, *logins):
 def test_an_id_is_compared_case_sensitively(tmp_path, tiny):
     """ "Bob" is not "bob": not exported, corrected, erased or replayed with him."""
     site, remaining_logins = site_of(tmp_path, tiny, "Bob", "bob")
-    rights = site.privacy.site(site.app).rights
+    rights = site.privacy.runtime(site.app).rights
     assert [row["login"] for row in json.loads(site.cli("export", "bob").output)["stores"]["database"]["members"]] == ["bob"]
     assert [outcome.done.corrected for outcome in rights.people.correct("bob", {"name": "B"}, "staff")] == [1]
     site.cli("erase", "--subject", "bob")
@@ -76,7 +76,7 @@ def test_a_value_that_resembles_a_placeholder_is_not_erased(tmp_path, tiny):
     site, remaining_logins = site_of(tmp_path, tiny, *alive, "erased-0123456789ab")
     site.cli("prune")
     assert remaining_logins() == alive
-    assert sorted(next(iter(site.privacy.site(site.app).rights.stores)).people()) == sorted(alive)
+    assert sorted(next(iter(site.privacy.runtime(site.app).rights.stores)).people()) == sorted(alive)
 
 
 class Visit(Own):
@@ -94,7 +94,7 @@ def test_a_new_address_is_set_after_the_rows_of_the_old_are_found(tmp_path, tiny
         session.add(Visit(member_id=1, name="Ada"))
         session.commit()
     site.privacy.register_models(engine, {Member: "login", Visit: "member_id.login"}, name="visits")
-    rights = site.privacy.site(site.app).rights
+    rights = site.privacy.runtime(site.app).rights
     found = list(rights.stores)[1].correct("ada@example.de", {"login": "grace@example.de", "name": "Grace"})
     with Session(engine) as session:
         assert (found, remaining_logins(), list(session.scalars(sa.select(Visit.name)))) == (

@@ -11,11 +11,11 @@ from typing import Any
 from flask_mixamo_privacy.reports.publisher import Publisher, Rebuilder, no_decisions
 from flask_mixamo_privacy.reports.reports import Reports
 from flask_mixamo_privacy.reports.windows import Calendar
-from flask_mixamo_privacy.storage.files import Pending
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.files import Spool
+from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
-from flask_mixamo_privacy.tracking.store import Store
+from flask_mixamo_privacy.tracking.store import EventStore
 
 KEYS = {"test": "sixteen characters or more"}
 FIRST = date(2026, 4, 20)  # a Monday, in a month whose last week belongs to two months
@@ -39,8 +39,8 @@ class Kept:
     def __init__(self, folder: Path, url: str = "", least: int = 5, zone: str = "UTC", decided: Any = no_decisions) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.least, self.calendar, self.now = folder, least, Calendar(zone), ""
-        self.store = Store(
-            url or f"sqlite:///{folder}/events.sqlite", Keys(KEYS, ""), Pending(str(folder / "erasures.pending"))
+        self.store = EventStore(
+            url or f"sqlite:///{folder}/events.sqlite", KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending"))
         )
         self.publisher = _PublisherAt(self, self.calendar, least, decided)
         self.reports = Reports(self.store, self.publisher, self.calendar, least)

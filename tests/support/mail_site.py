@@ -67,7 +67,7 @@ class Shop:
 
     @property
     def runtime(self) -> Any:
-        return self.site.privacy.site(self.site.app)
+        return self.site.privacy.runtime(self.site.app)
 
     def __enter__(self) -> Shop:
         self._context = self.site.app.app_context()

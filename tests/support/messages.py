@@ -6,12 +6,12 @@ from email import message_from_bytes
 from email.policy import default
 from typing import Any
 
-from flask_mixamo_privacy.mail.classifier import Place, classify
-from flask_mixamo_privacy.mail.unsubscribe import Bearer
+from flask_mixamo_privacy.mail.classifier import InboxConfig, classify
+from flask_mixamo_privacy.mail.unsubscribe import UnsubscribeToken
 
 TOKEN = "abcde" * 9
-BEARER = Bearer("key", "00" * 16, "00" * 4)
-PLACE = Place("unsubscribe@shop.example", "privacy@shop.example", {TOKEN: BEARER}.get)
+BEARER = UnsubscribeToken("key", "00" * 16, "00" * 4)
+PLACE = InboxConfig("unsubscribe@shop.example", "privacy@shop.example", {TOKEN: BEARER}.get)
 
 PASSED = "mx.shop.example; dmarc=pass (p=REJECT) header.from=mail.example; spf=pass smtp.mailfrom=mail.example"
 FAILED = "mx.shop.example; dmarc=fail header.from=mail.example; spf=fail smtp.mailfrom=mail.example"
@@ -30,7 +30,7 @@ def letter(subject: str | None = "unsubscribe", body: str = "", **headers: str |
     return f"{head}\r\n{body}".encode()
 
 
-def decided(raw: bytes, place: Place = PLACE) -> Any:
+def decided(raw: bytes, place: InboxConfig = PLACE) -> Any:
     return classify(message_from_bytes(raw, policy=default), place)
 
 

@@ -92,7 +92,7 @@ class People:
 
     @property
     def rights(self) -> Any:
-        return self.site.privacy.site(self.site.app).rights
+        return self.site.privacy.runtime(self.site.app).rights
 
     def add(self, email: str = "ada@shop.example", *, only: type | None = None) -> None:
         """Add a person with a row in every table."""

@@ -23,13 +23,13 @@ import sqlalchemy as sa
 from flask_mixamo_privacy.ledger.chain import BEGINNING, Chain, Head
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.tracking import schema
-from flask_mixamo_privacy.tracking.store import Store
+from flask_mixamo_privacy.tracking.store import EventStore
 from support.state_machine import Machine, run
 
 MOST = 6000  # steps
 
-_append_or_wait, _link = Ledger.append_or_wait, Chain.link
-_add, _erase, _bury = Store.add, Store.erase, Store.bury
+_append_or_wait, _link = Ledger.append_or_spool, Chain.seal_rows
+_add, _erase, _bury = EventStore.add, EventStore.erase, EventStore.restore_tombstones
 _linked: WeakSet[Chain] = WeakSet()
 
 
@@ -45,12 +45,12 @@ def link_is_skipped(chain: Chain, rows: Any, head: Head) -> Head:
     return _link(chain, rows, Head(head.count, BEGINNING.hash) if is_first else head)
 
 
-def loader_looks_at_no_tombstone(store: Store, connection: sa.Connection, rows: Any) -> int:
-    with mock.patch.object(Store, "erased", lambda *_: set()):
+def loader_looks_at_no_tombstone(store: EventStore, connection: sa.Connection, rows: Any) -> int:
+    with mock.patch.object(EventStore, "erased", lambda *_: set()):
         return _add(store, connection, rows)
 
 
-def working_sets_keep_the_visitor(store: Store, visitor: str, day: str) -> int:
+def working_sets_keep_the_visitor(store: EventStore, visitor: str, day: str) -> int:
     with store.write() as connection:
         kept = [(table, _of(connection, table, visitor)) for table in (schema.people, schema.late)]
     deleted = _erase(store, visitor, day)
@@ -65,8 +65,8 @@ def _of(connection: sa.Connection, table: sa.Table, visitor: str) -> list[dict[s
     return [dict(row) for row in connection.execute(sa.select(table).where(table.c.visitor == visitor)).mappings()]
 
 
-def tombstones_stay_clean(store: Store, tombstones: Any) -> None:
-    with mock.patch.object(Store, "_set_clean"):
+def tombstones_stay_clean(store: EventStore, tombstones: Any) -> None:
+    with mock.patch.object(EventStore, "_set_clean"):
         _bury(store, tombstones)
 
 
@@ -76,15 +76,15 @@ def _none(*arguments: Any, **values: Any) -> int:
 
 #: Each fault: the function that it replaces, and the replacement.
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "restored tombstones left out of a replay": ("tracking.store.Store.bury", _none),
-    "a replay that marks no tombstone as unclean": ("tracking.store.Store.bury", tombstones_stay_clean),
+    "restored tombstones left out of a replay": ("tracking.store.Store.restore_tombstones", _none),
+    "a replay that marks no tombstone as unclean": ("tracking.store.Store.restore_tombstones", tombstones_stay_clean),
     "a replay that ignores age": ("rights.replay.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
     "an erasure that leaves a kept segment": ("tracking.scrubbing._scrub_segment", _none),
-    "a withdrawal that is lost": ("ledger.ledger.Ledger.append_or_wait", withdrawal_is_lost),
-    "a link of the chain skipped when keys rotate": ("ledger.chain.Chain.link", link_is_skipped),
+    "a withdrawal that is lost": ("ledger.ledger.Ledger.append_or_spool", withdrawal_is_lost),
+    "a link of the chain skipped when keys rotate": ("ledger.chain.Chain.seal_rows", link_is_skipped),
     "a loader that looks at no tombstone": ("tracking.store.Store.add", loader_looks_at_no_tombstone),
     "opt-outs that are not replayed": ("mail.marketing.Marketing.replay", _none),
-    "accepted licences that are not replayed": ("rights.standings.Standings.forget_again", _none),
+    "accepted licences that are not replayed": ("rights.standings.Standings.replay_erasures", _none),
     "requests that are not replayed": ("rights.book.Book.subjects", lambda book: set()),
     "working sets of reports that keep the visitor": ("tracking.store.Store.erase", working_sets_keep_the_visitor),
 }

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.ledger.chain import BEGINNING
 from flask_mixamo_privacy.ledger.verify import verify
-from flask_mixamo_privacy.web.context import exchange
+from flask_mixamo_privacy.web.context import privacy_context
 from support.backups import PARTS, Disk, Files
 from support.people_site import SUBJECTS, Account, Base, Letter, People, policy
 
@@ -120,7 +120,7 @@ class Machine(RuleBasedStateMachine):
 
     @property
     def runtime(self) -> Any:
-        return self.site.privacy.site(self.site.app)
+        return self.site.privacy.runtime(self.site.app)
 
     def later(self, seconds: int = 60) -> datetime:
         self.now.shift(seconds)
@@ -144,7 +144,7 @@ class Machine(RuleBasedStateMachine):
         """Return the ID in a visitor's cookie."""
         header = "; ".join(f"{name}={value}" for name, value in self.cookies[number].items())
         with self.site.app.test_request_context(headers={"Cookie": header}):
-            known = exchange().known_visitor()
+            known = privacy_context().known_visitor()
         return {known.id} if known is not None else set()
 
     def stamp(self) -> str:
@@ -225,7 +225,7 @@ class Machine(RuleBasedStateMachine):
     @step(email=people)
     def accept_the_licence(self, email: str) -> None:
         self.known.accepted[email] = self.later()
-        self.runtime.rights.acceptances.note(email, "licence", policy="1", version="1")
+        self.runtime.rights.acceptances.add(email, "licence", policy="1", version="1")
 
     @step(email=people)
     def sign_up_for_mail(self, email: str) -> None:

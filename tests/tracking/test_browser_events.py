@@ -6,7 +6,7 @@ import json
 import pytest
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.tracking.ingest import BURST, PER_SECOND, Allowance, Reader
+from flask_mixamo_privacy.tracking.ingest import BURST, PER_SECOND, EventParser, RateLimit
 
 
 def consenting_visitor(site, *purposes, **headers):
@@ -193,12 +193,12 @@ def test_a_visitor_has_a_rate_limit(tiny, clock):
 
 def test_the_number_of_rate_limits_is_bounded():
     """The visitor unseen for longest is forgotten and then has a full allowance again."""
-    allowance = Allowance()
-    assert [allowance.wait("one", 0.0) for _ in range(BURST + 1)] == [0] * BURST + [1]
+    allowance = RateLimit()
+    assert [allowance.retry_after("one", 0.0) for _ in range(BURST + 1)] == [0] * BURST + [1]
     for number in range(4096):
-        allowance.wait(str(number), 0.0)
-    assert len(allowance._buckets) == 4096 and allowance.wait("one", 0.0) == 0
-    assert allowance.wait("one", -5.0) == 0  # a clock that was set back reduces no allowance
+        allowance.retry_after(str(number), 0.0)
+    assert len(allowance._buckets) == 4096 and allowance.retry_after("one", 0.0) == 0
+    assert allowance.retry_after("one", -5.0) == 0  # a clock that was set back reduces no allowance
     assert PER_SECOND >= 1
 
 
@@ -404,5 +404,5 @@ def test_a_failing_login_callable_loses_no_event(tiny):
 
 def test_a_body_is_parsed_without_an_app():
     """The parser works without Flask."""
-    (event,) = Reader("here.example", str.upper).read(b'[{"id":"x","kind":"click","page":"/a","age":1000}]', 10.0)
+    (event,) = EventParser("here.example", str.upper).read(b'[{"id":"x","kind":"click","page":"/a","age":1000}]', 10.0)
     assert event == ("x", 9.0, ("click", "{}", "/A", "", ""))

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from conftest import Tiny, choose, cookie
-from flask_mixamo_privacy.storage.files import Pending
-from flask_mixamo_privacy.storage.keys import Keys
-from flask_mixamo_privacy.tracking.log import Log
-from flask_mixamo_privacy.tracking.store import COLUMNS, Store
+from flask_mixamo_privacy.storage.files import Spool
+from flask_mixamo_privacy.storage.keys import KeyRing
+from flask_mixamo_privacy.tracking.log import EventLog
+from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore
 
 KEYS = {"test": "sixteen characters or more"}
 
@@ -63,7 +63,7 @@ def row_of(chance, number):
 
 
 def site_log(site):
-    return site.privacy.site(site.app).log
+    return site.privacy.runtime(site.app).log
 
 
 def test_promise_18_no_byte_of_an_erased_visitor_is_left(kept):
@@ -98,7 +98,7 @@ def test_promise_18_an_open_segment_is_scrubbed_in_place(kept):
 
 def test_promise_18_late_lines_are_scrubbed_too(kept):
     """A line that another process writes after the erasure is refused by the loader, then blanked."""
-    visitor, late = browse(kept), Log(str(kept.folder / "privacy-log"), background=False)
+    visitor, late = browse(kept), EventLog(str(kept.folder / "privacy-log"), background=False)
     kept.cli("load")
     name, line = id_of(visitor), next((kept.folder / "privacy-log").glob("*.events")).read_text().splitlines()[0]
     choose(visitor, "reject_all")
@@ -141,13 +141,13 @@ def test_promise_18_the_command_leaves_no_copy_either(kept):
     kept.cli("load")
     assert kept.cli("erase", name).output == "4 events erased.\n"
     assert copies(kept.folder, name) == []
-    assert kept.ledger("erasure")[0]["subject"] == Keys(KEYS, "").hash(name)[1]
+    assert kept.ledger("erasure")[0]["subject"] == KeyRing(KEYS, "").pseudonymise(name)[1]
 
 
 def test_promise_18_the_command_accepts_an_id_that_looks_like_an_option(kept):
     """One ID in sixty-four begins with a dash."""
     assert kept.cli("erase", "-v5u4CPkhPQhxvgduD9jXg").output == "0 events erased.\n"
-    assert kept.ledger("erasure")[0]["subject"] == Keys(KEYS, "").hash("-v5u4CPkhPQhxvgduD9jXg")[1]
+    assert kept.ledger("erasure")[0]["subject"] == KeyRing(KEYS, "").pseudonymise("-v5u4CPkhPQhxvgduD9jXg")[1]
 
 
 def test_promise_18_with_an_active_reader_the_next_load_finishes(kept):
@@ -180,7 +180,7 @@ def test_promise_18_a_spooled_erasure_leaves_no_copy(kept, tmp_path):
 def test_promise_34_no_byte_of_pruned_events_is_left(tmp_path):
     """Deleted events between remaining ones leave no bytes either, although SQLite merges pages and keeps their gaps."""
     chance = random.Random(5)
-    events = Store(f"sqlite:///{tmp_path}/events.sqlite", Keys(KEYS, ""), Pending(str(tmp_path / "pending")))
+    events = EventStore(f"sqlite:///{tmp_path}/events.sqlite", KeyRing(KEYS, ""), Spool(str(tmp_path / "pending")))
     for batch in range(20):
         with events.write() as connection:
             events.add(connection, [row_of(chance, f"{batch}.{number}") for number in range(100)])
@@ -198,8 +198,8 @@ STEPS = {
     "ledger, not the scrubbing": ("flask_mixamo_privacy.tracking.visitor_data:scrub", 2, "before"),
     "one line scrubbed": ("flask_mixamo_privacy.tracking.visitor_data:_blank", 1, "after"),
     "all lines scrubbed, not the database": ("flask_mixamo_privacy.storage.database:Database.rewrite", 1, "before"),
-    "database, not the note of it": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "before"),
-    "everything": ("flask_mixamo_privacy.tracking.store:Store.cleaned", 1, "after"),
+    "database, not the note of it": ("flask_mixamo_privacy.tracking.store:Store.mark_scrubbed", 1, "before"),
+    "everything": ("flask_mixamo_privacy.tracking.store:Store.mark_scrubbed", 1, "after"),
 }
 
 

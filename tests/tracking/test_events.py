@@ -275,7 +275,7 @@ def test_an_invalid_event_raises_in_tests_and_is_logged_in_production(tiny, name
     assert str(raised.value) == sentence
     with quiet.app.test_request_context():
         quiet.privacy.track(name, **values)
-        assert quiet.privacy.site(quiet.app).failures == 1
+        assert quiet.privacy.runtime(quiet.app).failures == 1
 
 
 def test_times_are_utc_to_the_millisecond():

@@ -218,20 +218,20 @@ def test_another_site_cannot_accept_for_a_visitor(tiny):
 def test_nothing_is_accepted_that_cannot_be_recorded(tiny, monkeypatch):
     """Without a working ledger and spool, or for a user without the rights database, acceptance is answered 503."""
     site = licensed(tiny, login=True, text=FIRST)
-    runtime = site.privacy.site(site.app)
+    runtime = site.privacy.runtime(site.app)
 
     def away(*_, **__):
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runtime.ledger, "append_or_wait", away)
+        patch.setattr(runtime.ledger, "append_or_spool", away)
         visitor = site.visitor()
         assert agree(visitor).status_code == 503 and visitor.get_cookie("privacy_licence") is None
 
     def no_rights(*_, **__):
         raise RightsUnavailable("away")
 
-    monkeypatch.setattr(runtime.rights.acceptances, "note", no_rights)
+    monkeypatch.setattr(runtime.rights.acceptances, "add", no_rights)
     monkeypatch.setattr(runtime.rights.acceptances, "has", no_rights)
     ada = site.app.test_client(user=User("7"))
     assert agree(ada).status_code == 503 and ada.get("/file").status_code == 302

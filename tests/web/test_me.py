@@ -6,7 +6,7 @@ import re
 import pytest
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.storage.keys import Keys
+from flask_mixamo_privacy.storage.keys import KeyRing
 
 KEYS = {"test": "sixteen characters or more"}
 COOKIES = ("privacy_consent", "privacy_visitor", "privacy_choices")
@@ -125,7 +125,7 @@ def test_promise_18_erasing_withdraws_everything_at_once(site, visitor):
     assert site.events() == [] and not stored(visitor)["stored"]
     withdrawal = site.ledger("withdrawal")[0]
     assert (withdrawal["source"], json.loads(withdrawal["withdrawn"])) == ("me", ["customisation", "statistics"])
-    assert withdrawal["subject"] == Keys(KEYS, "").hash(name)[1] and withdrawal["subject_key"] == "test"
+    assert withdrawal["subject"] == KeyRing(KEYS, "").pseudonymise(name)[1] and withdrawal["subject_key"] == "test"
 
 
 def test_after_an_erasure_the_page_lists_what_stays_and_why(visitor):
@@ -271,7 +271,7 @@ def test_a_crash_between_an_erasure_and_its_entry_is_repaired(tiny, path, monkey
     visitor = site.visitor()
     choose(visitor, "accept_all")
     visitor.get("/")
-    runtime = site.privacy.site(site.app)
+    runtime = site.privacy.runtime(site.app)
     runtime.load()
     [name], erase = runtime.store.visitors(), runtime.store.erase
 
@@ -283,4 +283,4 @@ def test_a_crash_between_an_erasure_and_its_entry_is_repaired(tiny, path, monkey
     with pytest.raises(_Killed):
         visitor.post(path, data={"choice": "reject_all"})
     runtime.load()
-    assert [row["subject"] for row in site.ledger("withdrawal")] == [runtime.keys.hash(name)[1]]
+    assert [row["subject"] for row in site.ledger("withdrawal")] == [runtime.keys.pseudonymise(name)[1]]

@@ -49,7 +49,7 @@ def test_a_built_file_is_served_for_a_year(tiny, name):
     """The name contains the content's hash, so every cache may store the file; the content type is right."""
     site = tiny()
     with site.app.test_request_context():
-        address = f"/privacy/static/{site.privacy.site(site.app).assets.filename(name)}"
+        address = f"/privacy/static/{site.privacy.runtime(site.app).assets.filename(name)}"
     response = site.visitor().get(address)
     assert (response.status_code, response.mimetype) == (200, "text/css" if name.endswith("css") else "text/javascript")
     assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"

@@ -88,7 +88,7 @@ def test_promise_20_a_minor_is_refused_in_the_form(tiny):
 def test_an_opt_in_has_no_effect_if_the_view_fails(tiny):
     """The opt-in of a valid form takes effect only after the view has returned."""
     site = with_form(tiny, Newsletter)
-    marketing = site.privacy.site(site.app).mail.marketing
+    marketing = site.privacy.runtime(site.app).mail.marketing
     site.app.view_functions["form"] = lambda: ("no", 422) if Newsletter().validate_on_submit() else "form"
     fields = hidden(with_form(tiny, Newsletter).visitor(), "/form") | {"email": ADA} | born(1980)
     site.app.config["WTF_CSRF_ENABLED"] = False

@@ -19,17 +19,17 @@ from ...errors import MissingExtra
 from ...policy.parts import host_of
 from ...policy.toml import lines_of
 from ...storage.clock import timestamp
-from ...web.runtime import Site, site
+from ...web.runtime import Runtime, current_runtime
 from ..source.scan import own_hosts
-from .evidence import UNASKED, Barrier, Evidence, Place, State, flat, states_of
-from .findings import gather
+from .evidence import UNASKED, Barrier, Evidence, State, Visited, flat, states_of
+from .findings import merge_findings
 from .launch import check_policy, launched, served, tools
 from .recorder import SharedWorkers
-from .report import Report, take
-from .rules import judge
+from .report import Report, take_screenshots
+from .rules import apply_rules
 from .rules_interface import hidden
-from .target import CouldNotLook, Routes, Step, Target
-from .visitor import Visitor, people_of, steps_of, without_javascript
+from .target import AuditError, Routes, Step, Target
+from .visitor import AuditVisitor, people_of, steps_of, without_javascript
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -50,7 +50,7 @@ def source() -> str:
         raise MissingExtra("The audit", "audit") from None
 
 
-async def barriers(page: Page, place: Place, evidence: Evidence) -> None:
+async def barriers(page: Page, place: Visited, evidence: Evidence) -> None:
     """Note what axe-core finds on the page at hand, unless it has looked at that page before."""
     if any(seen.place.route == place.route and seen.place.login != place.login for seen in evidence.pages):
         return
@@ -93,7 +93,7 @@ class Crawl:
         logins = ["", *self.target.logins]
         await _together([partial(self._discover, browser, states[0], login) for login in logins])
         if not any(page.html and page.status < 400 and page.text for page in self.evidence.pages):
-            raise CouldNotLook(f"There was nothing to see at {self.target.url}: no page with a text in it.")
+            raise AuditError(f"There was nothing to see at {self.target.url}: no page with a text in it.")
         longest = sorted(states[1:], key=lambda state: state.then is None)  # first, so that nobody waits for them at the end
         tours = [partial(self._tour, browser, state, login) for state in longest for login in logins]
         tours += [partial(self._take_back, browser, state) for state in states if state.then and self.target.steps]
@@ -103,7 +103,7 @@ class Crawl:
 
     async def _discover(self, browser: Browser, state: State, login: str) -> None:
         """Find this visitor's pages, those of the URL map first, while looking at them without an answer given."""
-        visitor = Visitor(self.target, self.evidence, state, login)
+        visitor = AuditVisitor(self.target, self.evidence, state, login)
         await visitor.arrive(browser, self.workers)
         routes, found = self.target.routes, dict[str, str]()
         waiting = routes.first()
@@ -122,7 +122,7 @@ class Crawl:
         await self._leave(visitor)
 
     async def _tour(self, browser: Browser, state: State, login: str) -> None:
-        visitor = Visitor(self.target, self.evidence, state, login)
+        visitor = AuditVisitor(self.target, self.evidence, state, login)
         await visitor.arrive(browser, self.workers)
         await self._go_over(visitor)
         if state.then is not None:
@@ -133,7 +133,7 @@ class Crawl:
 
     async def _take_back(self, browser: Browser, state: State) -> None:
         """What the steps of a visitor who granted have left behind is gone with the withdrawal too."""
-        visitor = Visitor(self.target, self.evidence, state)
+        visitor = AuditVisitor(self.target, self.evidence, state)
         await visitor.arrive(browser, self.workers)
         for step in self.target.steps:
             await visitor.step(step)
@@ -142,12 +142,12 @@ class Crawl:
             await visitor.note_what_is_left()
         await visitor.finish()
 
-    async def _go_over(self, visitor: Visitor) -> None:
+    async def _go_over(self, visitor: AuditVisitor) -> None:
         for route in self.routes[visitor.login]:
             await visitor.go(route)
             self._count()
 
-    async def _leave(self, visitor: Visitor) -> None:
+    async def _leave(self, visitor: AuditVisitor) -> None:
         for step in self.target.steps:
             await visitor.step(step)
         self.unseen |= visitor.unseen
@@ -214,56 +214,64 @@ def audit(
     given = isinstance(app_or_url, str)
     app: Flask = current_app._get_current_object() if given else app_or_url  # type: ignore[attr-defined, assignment]
     with app.app_context():
-        here = site()
+        runtime = current_runtime()
     with nullcontext(str(app_or_url).rstrip("/")) if given else served(app) as url:
         if given:
-            check_policy(url, here)
-        target = _target(app, here, url, logins, examples, steps, (skip, limit, wait))
+            check_policy(url, runtime)
+        target = _target(app, runtime, url, logins, examples, steps, (skip, limit, wait))
         crawl = Crawl(target, progress)
-        crawl.evidence.people = people_of(app, here, logins)
+        crawl.evidence.audit_logins = people_of(app, runtime, logins)
         with ThreadPoolExecutor(1) as thread:  # asyncio minds an event loop that may run in this one
-            return thread.submit(asyncio.run, _look(crawl, here, offline, hosts or {}, pictures)).result()
+            return thread.submit(asyncio.run, _look(crawl, runtime, offline, hosts or {}, pictures)).result()
 
 
-async def _look(crawl: Crawl, here: Site, offline: bool, hosts: Mapping[str, str], pictures: bool) -> Report:
+async def _look(crawl: Crawl, runtime: Runtime, offline: bool, hosts: Mapping[str, str], pictures: bool) -> Report:
     started = time.time()
     async with launched(crawl.target.host, offline, hosts) as browser:
         try:
             await crawl.run(browser)
         except tools().Error as error:  # of a page that is everybody's, such as the settings page
-            raise CouldNotLook(f"The browser could not go on: {str(error).splitlines()[0]}") from None
-        report = _report(crawl, here, started)
-        taken = await take(browser, crawl.target, report.findings) if pictures else {}
+            raise AuditError(f"The browser could not go on: {str(error).splitlines()[0]}") from None
+        report = _report(crawl, runtime, started)
+        taken = await take_screenshots(browser, crawl.target, report.findings) if pictures else {}
     return replace(report, seconds=time.time() - started, pictures=taken)
 
 
 def _target(
-    app: Flask, here: Site, url: str, logins: Any, examples: Any, steps: Any, bounds: tuple[Collection[str], int, float]
+    app: Flask,
+    runtime: Runtime,
+    url: str,
+    logins: Any,
+    examples: Any,
+    steps: Any,
+    bounds: tuple[Collection[str], int, float],
 ) -> Target:
-    settings, (skip, limit, wait) = here.settings, bounds
+    settings, (skip, limit, wait) = runtime.settings, bounds
     root = urlsplit(url).path.rstrip("/")
     routes = Routes(app, root, {**settings.audit_examples, **(examples or {})}, skip, limit)
     own = url.removesuffix(root) if root else url
     signing = steps_of(app, own, settings.audit_logins if logins is None else logins)
     doing = settings.audit_steps if steps is None else tuple(steps)
-    return Target(own, host_of(url), root, settings.url_prefix, here.policy, routes, signing, doing, wait, _names(app, here))
+    return Target(
+        own, host_of(url), root, settings.url_prefix, runtime.policy, routes, signing, doing, wait, _names(app, runtime)
+    )
 
 
-def _names(app: Flask, here: Site) -> tuple[str, ...]:
+def _names(app: Flask, runtime: Runtime) -> tuple[str, ...]:
     """What the site is called where it is served, so that nothing of its own is another's here."""
-    return tuple(sorted((own_hosts(app, here) | {(app.config["SESSION_COOKIE_DOMAIN"] or "").lstrip(".")}) - {""}))
+    return tuple(sorted((own_hosts(app, runtime) | {(app.config["SESSION_COOKIE_DOMAIN"] or "").lstrip(".")}) - {""}))
 
 
-def _report(crawl: Crawl, here: Site, started: float) -> Report:
+def _report(crawl: Crawl, runtime: Runtime, started: float) -> Report:
     target, evidence = crawl.target, crawl.evidence
-    file, lines = lines_of(here.settings.policy_file)
+    file, lines = lines_of(runtime.settings.policy_file)
     rules = {target.routes.rule_of(route) for routes in crawl.routes.values() for route in routes}
     missed = [rule for rule in target.routes.without_example() if rule not in rules]
     return Report(
-        here.policy.site,
+        runtime.policy.site,
         target.url + target.root,
         file,
-        tuple(gather(judge(evidence, here.policy), lines)),
+        tuple(merge_findings(apply_rules(evidence, runtime.policy), lines)),
         unseen=tuple(sorted((hidden(route), hidden(why)) for route, why in crawl.unseen.items())),
         notes=tuple(f"No example and no link led to {rule}." for rule in missed),
         states=tuple(evidence.granted),

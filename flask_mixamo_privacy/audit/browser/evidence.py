@@ -13,7 +13,7 @@ from ...policy.parts import without_port
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Visited:
     """Where something was seen: the page, what the visitor had answered by then, and who was signed in."""
 
     route: str  # path and query
@@ -25,10 +25,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Written:
+class StoredItem:
     """Something that was put on the device: a cookie, or an entry of a storage."""
 
-    place: Place
+    place: Visited
     kind: str  # as in privacy.toml: http, js, local, session, idb, cache or worker
     name: str
     host: str  # whose page or answer put it there
@@ -44,10 +44,10 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestMade:
     """A request that a page made, of whatever kind: for a script, a picture, by a beacon, a frame, a worker, a socket."""
 
-    place: Place
+    place: Visited
     url: str
     host: str  # with its port, where it is not the scheme's own
     third: bool
@@ -58,10 +58,10 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Left:
+class RemainingItem:
     """What was still on the device after the withdrawal's answer, and the page that had put it there."""
 
-    place: Place
+    place: Visited
     kind: str
     name: str
 
@@ -88,7 +88,7 @@ class Button:
 
 
 @dataclass(frozen=True)
-class Banner:
+class BannerFacts:
     """The banner's two answers, where both are there."""
 
     accept: Button | None
@@ -96,24 +96,24 @@ class Banner:
 
 
 @dataclass(frozen=True)
-class Page:
+class PageFacts:
     """A page as the browser showed it."""
 
-    place: Place
+    place: Visited
     status: int
     html: bool
     text: int = 0  # characters to be read
     settings_link: bool = False
     links: tuple[Link, ...] = ()
     ticked: tuple[str, ...] = ()  # purposes and sign-ups whose box was ticked beforehand
-    banner: Banner | None = None
+    banner: BannerFacts | None = None
 
 
 @dataclass(frozen=True)
 class Barrier:
     """Something that axe-core says keeps people out."""
 
-    place: Place
+    place: Visited
     rule: str
     says: str
     target: str  # a selector
@@ -123,7 +123,7 @@ class Barrier:
 class Plain:
     """A page without JavaScript, and whether an answer could be given there."""
 
-    place: Place
+    place: Visited
     text: int
     answered: bool | None = None  # None where it was not tried
 
@@ -135,13 +135,13 @@ class Evidence:
     host: str = ""
     root: str = ""  # the path below which the app is mounted
     names: tuple[str, ...] = ()  # other hosts under which the settings say that the site is found
-    written: list[Written] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
-    pages: list[Page] = field(default_factory=list)
+    written: list[StoredItem] = field(default_factory=list)
+    asked: list[RequestMade] = field(default_factory=list)
+    left: list[RemainingItem] = field(default_factory=list)
+    pages: list[PageFacts] = field(default_factory=list)
     barriers: list[Barrier] = field(default_factory=list)
     plain: list[Plain] = field(default_factory=list)
-    people: Mapping[str, str] = field(default_factory=dict)  # by login, the mail address
+    audit_logins: Mapping[str, str] = field(default_factory=dict)  # by login, the mail address
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by state, the optional purposes
 
 
@@ -172,7 +172,7 @@ def states_of(policy: Policy) -> list[State]:
     return [unasked, State(REJECTED, none, "reject_all"), State(ACCEPTED, every, "accept_all", then=withdrawn), *alone, gpc]
 
 
-def turn(name: str) -> tuple[int, str]:
+def state_order(name: str) -> tuple[int, str]:
     """The order in which states are told."""
     order = (UNASKED, REJECTED, ACCEPTED, WITHDRAWN)
     return (order.index(name) if name in order else len(order) + (name == GPC), name)

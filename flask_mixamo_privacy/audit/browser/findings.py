@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from .evidence import Place, turn
+from .evidence import Visited, state_order
 
 
 class Code(NamedTuple):
@@ -85,12 +85,12 @@ CODES = {
 
 
 @dataclass(frozen=True)
-class Told:
+class Observation:
     """What a rule says once: of one thing, in one place."""
 
     code: str
     subject: str  # the cookie's name, the host, the link, the axe rule; "" where the page itself is meant
-    place: Place | None  # None where it was seen nowhere
+    place: Visited | None  # None where it was seen nowhere
     evidence: str
     key: str = ""  # in privacy.toml, such as "cookies._ga"
     selector: str = ""  # of what a picture shall show
@@ -103,7 +103,7 @@ class Finding:
     code: str
     subject: str
     evidence: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[Visited, ...]
     key: str = ""
     line: int = 0  # of privacy.toml; 0 where nothing there speaks of it
     selector: str = ""
@@ -129,19 +129,19 @@ class Finding:
         return {**asdict(self), "says": self.says, "hint": self.hint}
 
 
-def gather(told: Iterable[Told], lines: Mapping[str, int]) -> list[Finding]:
+def merge_findings(told: Iterable[Observation], lines: Mapping[str, int]) -> list[Finding]:
     """One finding for each code and subject, in the order of :data:`CODES`, with file lines by key."""
-    heard: dict[tuple[str, str], list[Told]] = {}
+    heard: dict[tuple[str, str], list[Observation]] = {}
     for one in told:
         heard.setdefault((one.code, one.subject), []).append(one)
     order = list(CODES)
     return [_finding(heard[key], lines) for key in sorted(heard, key=lambda key: (order.index(key[0]), key[1]))]
 
 
-def _finding(told: list[Told], lines: Mapping[str, int]) -> Finding:
+def _finding(told: list[Observation], lines: Mapping[str, int]) -> Finding:
     first = told[0]
     seen = {one.place for one in told if one.place is not None}
-    places = sorted(seen, key=lambda place: (place.login, turn(place.state), place.route))
+    places = sorted(seen, key=lambda place: (place.login, state_order(place.state), place.route))
     evidence = tuple(sorted({one.evidence for one in told}))
     key = next((one.key for one in told if one.key), "")
     selector = next((one.selector for one in told if one.selector), "")

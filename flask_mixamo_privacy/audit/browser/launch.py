@@ -18,8 +18,8 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ...errors import MissingExtra
-from ...web.runtime import Site
-from .target import NoBrowser, StrangeServer
+from ...web.runtime import Runtime
+from .target import NoBrowser, WrongServer
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -125,9 +125,9 @@ def check_nonce(url: str, nonce: str) -> None:
     try:
         connection.request("HEAD", "/")
         if connection.getresponse().headers.get(_NONCE) != nonce:
-            raise StrangeServer(url, "it does not carry the number given to the app that was started there.")
+            raise WrongServer(url, "it does not carry the number given to the app that was started there.")
     except OSError as error:
-        raise StrangeServer(url, f"it does not answer ({error}).") from None
+        raise WrongServer(url, f"it does not answer ({error}).") from None
     finally:
         connection.close()
 
@@ -160,18 +160,17 @@ def _marked(app: Flask, nonce: str) -> Any:
 # Whether the server at an address is the site that the declaration at hand is about.
 
 
-def check_policy(url: str, here: Site) -> None:
+def check_policy(url: str, runtime: Runtime) -> None:
     """Raises :class:`StrangeServer` unless the policy published there has this site's name and version."""
-    address = f"{url}{here.settings.url_prefix}/policy.json"
+    address = f"{url}{runtime.settings.url_prefix}/policy.json"
     try:
         if not address.startswith(("http://", "https://")):
             raise ValueError("it is no http address")
         with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 — the scheme is checked above
             published = json.load(answer)
     except (OSError, ValueError) as error:
-        raise StrangeServer(url, f"{address} gives no policy ({error}).") from None
-    if published.get("version", "") != here.policy.version:
-        why = (
-            f"its policy is of {published.get('version') or 'no day'}, the one at hand of {here.policy.version or 'no day'}."
-        )
-        raise StrangeServer(url, why)
+        raise WrongServer(url, f"{address} gives no policy ({error}).") from None
+    if published.get("version", "") != runtime.policy.version:
+        theirs, ours = published.get("version") or "no day", runtime.policy.version or "no day"
+        why = f"its policy is of {theirs}, the one at hand of {ours}."
+        raise WrongServer(url, why)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ...policy.parts import host_of
 from ...web.cookies import SetCookie
-from .evidence import Asked, Evidence, Left, Place, Written, is_third
+from .evidence import Evidence, RemainingItem, RequestMade, StoredItem, Visited, is_third
 from .launch import tools
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def route_of(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-class Watcher:
+class BrowserRecorder:
     """One visitor's, from the first page to the last."""
 
     def __init__(self, evidence: Evidence, host: str, login: str, state: str) -> None:
@@ -55,10 +55,10 @@ class Watcher:
         self._state, self._before, self._since = state, state, 0.0
         self.route = "/"
         self.away = False  # whether the page at hand has led to another site
-        self._known: dict[tuple[str, str], Place] = {}  # by kind ("cookie" for both) and name
+        self._known: dict[tuple[str, str], Visited] = {}  # by kind ("cookie" for both) and name
         self._pending: list[asyncio.Future[Any]] = []
-        self._requests: dict[Any, Asked] = {}
-        self._beacons: dict[str, Place] = {}
+        self._requests: dict[Any, RequestMade] = {}
+        self._beacons: dict[str, Visited] = {}
         self._icons: set[str] = set()
 
     async def attach(self, context: BrowserContext, recorder: str) -> None:
@@ -75,8 +75,8 @@ class Watcher:
         self._since = time.time()
 
     @property
-    def place(self) -> Place:
-        return Place(self.route, self._state, self._login)
+    def place(self) -> Visited:
+        return Visited(self.route, self._state, self._login)
 
     async def settle(self) -> None:
         """Wait until every answer's headers are read, and put what was asked among the evidence."""
@@ -92,7 +92,7 @@ class Watcher:
         for kind in STORAGES:
             for name in snapshot.get(kind, ()):
                 if (kind, name) not in self._known:
-                    self._write(Written(self.place, kind, name, self._host))
+                    self._write(StoredItem(self.place, kind, name, self._host))
         for cookie in cookies:
             if ("cookie", cookie["name"]) not in self._known:
                 host, ends = cookie["domain"].lstrip("."), cookie["expires"]
@@ -123,15 +123,17 @@ class Watcher:
         lying += [("cookie", cookie["name"]) for cookie in cookies if not self._is_third(cookie["domain"].lstrip("."))]
         for kind, name in lying:
             route = self._known[kind, name].route if (kind, name) in self._known else self.route
-            self._evidence.left.append(Left(Place(route, self._state, self._login), kind.replace("cookie", "http"), name))
+            self._evidence.left.append(
+                RemainingItem(Visited(route, self._state, self._login), kind.replace("cookie", "http"), name)
+            )
 
-    def _write(self, written: Written) -> None:
+    def _write(self, written: StoredItem) -> None:
         self._known["cookie" if written.is_cookie else written.kind, written.name] = written.place
         self._evidence.written.append(written)
 
-    def _cookie(self, cookie: SetCookie, kind: str, place: Place, host: str, https: bool = False) -> Written:
+    def _cookie(self, cookie: SetCookie, kind: str, place: Visited, host: str, https: bool = False) -> StoredItem:
         third = self._is_third(cookie.domain or host)
-        return Written(place, kind, cookie.name, host, third, cookie.seconds, cookie.path, cookie.secure, https)
+        return StoredItem(place, kind, cookie.name, host, third, cookie.seconds, cookie.path, cookie.secure, https)
 
     def _is_third(self, host: str) -> bool:
         return is_third(host, self._host, *self._evidence.names)
@@ -155,12 +157,12 @@ class Watcher:
                 load = _DIRECTIVES.get(told["text"].removesuffix("-elem").removesuffix("-attr"), "connect")
                 self._evidence.asked.append(self._made(told["name"], load, place, refused=True))
         else:
-            self._write(Written(place, kind, told["name"], host, self._is_third(host)))
+            self._write(StoredItem(place, kind, told["name"], host, self._is_third(host)))
 
-    def _place_of(self, at: str, origin: float) -> Place:
+    def _place_of(self, at: str, origin: float) -> Visited:
         """The page that did it, and the state in which that page was served if a withdrawal came since."""
         route = route_of(at) if host_of(at) == self._host else self.route
-        return Place(route, self._before if origin < self._since else self._state, self._login)
+        return Visited(route, self._before if origin < self._since else self._state, self._login)
 
     # What goes over the network.
 
@@ -184,9 +186,9 @@ class Watcher:
     def _note(self, url: str, load: str) -> None:
         self._evidence.asked.append(self._made(url, load, self.place))
 
-    def _made(self, url: str, load: str, place: Place, **more: Any) -> Asked:
+    def _made(self, url: str, load: str, place: Visited, **more: Any) -> RequestMade:
         host = host_of(url)
-        return Asked(place, url, host, self._is_third(host), load, **more)
+        return RequestMade(place, url, host, self._is_third(host), load, **more)
 
     def _failed(self, request: Request) -> None:
         if request in self._requests and request.failure == "csp":
@@ -198,7 +200,7 @@ class Watcher:
         place = self._requests[request].place if request in self._requests else self.place
         self._pending.append(asyncio.ensure_future(self._read(response, place)))
 
-    async def _read(self, response: Response, place: Place) -> None:
+    async def _read(self, response: Response, place: Visited) -> None:
         headers = []
         with suppress(tools().Error):  # the browser was closed meanwhile
             headers = await response.headers_array()
@@ -232,7 +234,7 @@ class SharedWorkers:
 
     def __init__(self) -> None:
         self._session: CDPSession
-        self._watchers: dict[str, Watcher] = {}  # by the browser's id of a visitor's context
+        self._watchers: dict[str, BrowserRecorder] = {}  # by the browser's id of a visitor's context
         self._contexts: dict[str, str] = {}  # by the session of a worker
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -243,7 +245,7 @@ class SharedWorkers:
         held = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": _ONLY}
         await self._session.send("Target.setAutoAttach", held)
 
-    async def hear(self, page: Page, watcher: Watcher) -> None:
+    async def hear(self, page: Page, watcher: BrowserRecorder) -> None:
         """From here on, what the shared workers of this page's visitor ask is told to the watcher."""
         session = await page.context.new_cdp_session(page)
         about = await session.send("Target.getTargetInfo")

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from .evidence import Evidence, Place, State, flat, states_of
+from .evidence import Evidence, State, Visited, flat, states_of
 from .findings import CODES, Finding
 from .launch import tools
 from .rules_interface import HIDDEN
-from .target import CouldNotLook, Target
-from .visitor import Visitor
+from .target import AuditError, Target
+from .visitor import AuditVisitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Known:
+class AcceptedFinding:
     """A finding that the baseline knows, why it is put up with, and until when."""
 
     finding: Finding
@@ -54,7 +54,7 @@ class Report:
     url: str
     file: str  # the declaration's name
     findings: tuple[Finding, ...]
-    known: tuple[Known, ...] = ()
+    known: tuple[AcceptedFinding, ...] = ()
     unseen: tuple[tuple[str, str], ...] = ()  # routes, each with the reason
     notes: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Report:
     requests: int = 0
     seconds: float = 0.0
     at: str = ""  # UTC
-    pictures: dict[tuple[Place, str], Picture] = field(default_factory=dict)  # by place and what is outlined there
+    pictures: dict[tuple[Visited, str], Picture] = field(default_factory=dict)  # by place and what is outlined there
 
     @property
     def exit_code(self) -> int:
@@ -151,7 +151,7 @@ NAME = "privacy-audit.toml"
 _KEYS = {"code", "subject", "route", "reason", "until"}
 
 
-class BaselineError(CouldNotLook):
+class BaselineError(AuditError):
     """The baseline says something that cannot be used."""
 
     def __init__(self, file: str, place: int, key: str, value: object, allowed: str) -> None:
@@ -161,7 +161,7 @@ class BaselineError(CouldNotLook):
 
 
 @dataclass(frozen=True)
-class Entry:
+class BaselineEntry:
     """One known finding; ``route`` may have ``*`` in it, and left out it is any."""
 
     code: str
@@ -176,19 +176,19 @@ class Entry:
         return same and all(fnmatchcase(route, self.route) for route in finding.routes)
 
 
-def read(path: Path) -> list[Entry]:
+def read(path: Path) -> list[BaselineEntry]:
     """The entries of a baseline; raises :class:`BaselineError` with what is allowed."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CouldNotLook(f"{path} cannot be read as a baseline: {error}.") from None
+        raise AuditError(f"{path} cannot be read as a baseline: {error}.") from None
     tables = found.get("known", [])
     if set(found) - {"known"} or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise CouldNotLook(f"{path.name} is no baseline: it has [[known]] tables and nothing else.")
+        raise AuditError(f"{path.name} is no baseline: it has [[known]] tables and nothing else.")
     return [_entry(path.name, place, table) for place, table in enumerate(tables, 1)]
 
 
-def _entry(file: str, place: int, table: dict[str, Any]) -> Entry:
+def _entry(file: str, place: int, table: dict[str, Any]) -> BaselineEntry:
     def need(key: str, good: bool, allowed: str) -> None:
         if not good:
             raise BaselineError(file, place, key, table.get(key), allowed)
@@ -200,12 +200,12 @@ def _entry(file: str, place: int, table: dict[str, Any]) -> Entry:
     need("route", isinstance(table.get("route", "*"), str), "a path, in which * stands for anything")
     need("reason", isinstance(table.get("reason"), str) and bool(table["reason"].strip()), "why it is put up with")
     need("until", type(table.get("until")) is date, "the day from which it counts again, such as 2027-01-31, without quotes")
-    return Entry(**table)
+    return BaselineEntry(**table)
 
 
-def hold(report: Report, entries: Iterable[Entry], today: str) -> Report:
+def apply_baseline(report: Report, entries: Iterable[BaselineEntry], today: str) -> Report:
     """The report with known findings set apart. An entry that is over, or that nothing matches, is told as a note."""
-    findings, known, notes = list(report.findings), list[Known](), list(report.notes)
+    findings, known, notes = list(report.findings), list[AcceptedFinding](), list(report.notes)
     for entry in entries:
         covered = [finding for finding in findings if entry.covers(finding)]
         named = f"{entry.code} {entry.subject}".strip()
@@ -215,7 +215,7 @@ def hold(report: Report, entries: Iterable[Entry], today: str) -> Report:
             notes.append(f"The baseline put up with {named} until {entry.until}: {entry.reason}")
         else:
             findings = [finding for finding in findings if finding not in covered]
-            known += [Known(finding, entry.reason, entry.until.isoformat()) for finding in covered]
+            known += [AcceptedFinding(finding, entry.reason, entry.until.isoformat()) for finding in covered]
     return replace(report, findings=tuple(findings), known=tuple(known), notes=tuple(notes))
 
 
@@ -231,7 +231,7 @@ _OUTLINE = """selector => {
 }"""
 
 #: What a picture is of: a place, and what is outlined there.
-Subject = tuple[Place, str]
+Subject = tuple[Visited, str]
 
 
 def subject_of(finding: Finding) -> Subject | None:
@@ -240,16 +240,16 @@ def subject_of(finding: Finding) -> Subject | None:
     return (place, finding.selector) if place is not None else None
 
 
-async def take(browser: Browser, target: Target, findings: Iterable[Finding]) -> dict[Subject, Picture]:
+async def take_screenshots(browser: Browser, target: Target, findings: Iterable[Finding]) -> dict[Subject, Picture]:
     """Pictures by subject. Each answer is given once more, by a visitor of whom nothing is noted."""
     states = {state.name: state for state in states_of(target.policy)}
     wanted = {subject: None for finding in findings if (subject := subject_of(finding)) is not None}
-    firsts = {(Place(target.home, state.name), ""): None for state in flat(list(states.values()))}
+    firsts = {(Visited(target.home, state.name), ""): None for state in flat(list(states.values()))}
     wanted = dict(list(wanted.items())[:_MOST]) | firsts
     pictures: dict[Subject, Picture] = {}
     for state, login in dict.fromkeys((place.state, place.login) for place, _ in wanted):
         mine = [subject for subject in wanted if (subject[0].state, subject[0].login) == (state, login)]
-        visitor = Visitor(target, Evidence(), _who(states, state), login)
+        visitor = AuditVisitor(target, Evidence(), _who(states, state), login)
         await visitor.arrive(browser)
         if visitor.state.then is not None and visitor.state.then.name == state:
             await visitor.answer(visitor.state.then)
@@ -265,7 +265,7 @@ def _who(states: dict[str, State], name: str) -> State:
     return states.get(name) or next(state for state in states.values() if state.then and state.then.name == name)
 
 
-async def _one(visitor: Visitor, subject: Subject) -> Picture:
+async def _one(visitor: AuditVisitor, subject: Subject) -> Picture:
     place, selector = subject
     await visitor.page.goto(place.route)
     if selector:
@@ -291,7 +291,7 @@ def as_html(report: Report) -> str:
     )
 
 
-def _first(state: str, pictures: list[tuple[Place, Picture]]) -> Picture | None:
+def _first(state: str, pictures: list[tuple[Visited, Picture]]) -> Picture | None:
     """The picture of the plainest page in this state."""
     mine = sorted((place.route, number) for number, (place, _) in enumerate(pictures) if place.state == state)
     return pictures[mine[0][1]][1] if mine else None

@@ -8,8 +8,8 @@ from dataclasses import replace
 from ...policy.model import Policy
 from ...policy.parts import Cookie, Period
 from ...storage.clock import DAY
-from .evidence import GPC, UNASKED, WITHDRAWN, Asked, Evidence, Link, Written
-from .findings import Told
+from .evidence import GPC, UNASKED, WITHDRAWN, Evidence, Link, RequestMade, StoredItem
+from .findings import Observation
 from .rules_interface import answers, banner, hidden, persons
 
 _WHERE = {
@@ -24,25 +24,25 @@ _WHERE = {
 _SLACK = DAY  # seconds: a month is no exact number of days
 
 
-def cookies(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def cookies(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for written in evidence.written:
         cookie = policy.cookie(written.name, written.kind)
         if cookie is None:
-            yield Told("used-not-declared", written.name, written.place, _where(written, evidence.host), "cookies")
+            yield Observation("used-not-declared", written.name, written.place, _where(written, evidence.host), "cookies")
             continue
         if longer := _longer(written, cookie):
             key = f"cookies.{cookie.name}.lifetime"
-            yield Told("lifetime-longer-than-declared", cookie.name, written.place, longer, key)
+            yield Observation("lifetime-longer-than-declared", cookie.name, written.place, longer, key)
         for what, says in _mismatches(written, cookie, evidence.root):
-            yield Told("flag-mismatch", cookie.name, written.place, says, f"cookies.{cookie.name}.{what}")
+            yield Observation("flag-mismatch", cookie.name, written.place, says, f"cookies.{cookie.name}.{what}")
 
 
-def _where(written: Written, own: str) -> str:
+def _where(written: StoredItem, own: str) -> str:
     said = _WHERE[written.kind].format("this site" if written.host == own else written.host)
     return f"{said[0].upper()}{said[1:]}."
 
 
-def _longer(written: Written, cookie: Cookie) -> str:
+def _longer(written: StoredItem, cookie: Cookie) -> str:
     """How much longer it lives than it is said to, or ""."""
     if not written.is_cookie:
         stays = written.kind != "session" and cookie.lifetime == "session"
@@ -60,7 +60,7 @@ def _days(days: float) -> str:
     return f"{days:.0f} days" if days >= 2 else f"{days * 24:.1f} hours"
 
 
-def _mismatches(written: Written, cookie: Cookie, root: str) -> Iterator[tuple[str, str]]:
+def _mismatches(written: StoredItem, cookie: Cookie, root: str) -> Iterator[tuple[str, str]]:
     party = "third" if written.third else "first"
     if party != cookie.party:
         yield "party", f'Declared with party = "{cookie.party}"; {written.host} sets it, which is {party} party here.'
@@ -82,26 +82,26 @@ def _mismatches(written: Written, cookie: Cookie, root: str) -> Iterator[tuple[s
 _CODES = {UNASKED: "before-consent", GPC: "ignores-gpc", WITHDRAWN: "survives-withdrawal"}
 
 
-def consent(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def consent(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     yield from _stored(evidence, policy)
     yield from _asked(evidence, policy)
     yield from _left(evidence, policy)
 
 
-def _stored(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def _stored(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for written in evidence.written:
         cookie, state = policy.cookie(written.name, written.kind), written.place.state
         if cookie is not None and _needs(policy, cookie.purpose, evidence.granted[state]) and not _is_choice(written):
             says = f"It is set, and its purpose {cookie.purpose} is not granted."
-            yield Told(_code(state), cookie.name, written.place, says, f"cookies.{cookie.name}")
+            yield Observation(_code(state), cookie.name, written.place, says, f"cookies.{cookie.name}")
 
 
-def _is_choice(written: Written) -> bool:
+def _is_choice(written: StoredItem) -> bool:
     """A choice works without consent too, for the browser session: it is what the visitor asked for."""
     return written.name.removeprefix("__Host-") == "privacy_choices" and written.seconds is None
 
 
-def _asked(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def _asked(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for asked in evidence.asked:
         service, state = policy.service_for(asked.host), asked.place.state
         if (
@@ -111,17 +111,17 @@ def _asked(evidence: Evidence, policy: Policy) -> Iterator[Told]:
             and _needs(policy, service.purpose, evidence.granted[state])
         ):
             says = f"{asked.url.partition('?')[0]} is asked for, and its purpose {service.purpose} is not granted."
-            yield Told(_code(state), service.id, asked.place, says, f"services.{service.id}")
+            yield Observation(_code(state), service.id, asked.place, says, f"services.{service.id}")
 
 
-def _left(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def _left(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for left in evidence.left:
         cookie = policy.cookie(left.name, left.kind)
         if cookie is not None and _needs(policy, cookie.purpose, evidence.granted[left.place.state]):
             if left.kind == "http" and cookie.name == "privacy_choices":
                 continue  # kept for the session, as before the grant
             says = f"It is still on the device after {cookie.purpose} was withdrawn."
-            yield Told("survives-withdrawal", cookie.name, left.place, says, f"cookies.{cookie.name}")
+            yield Observation("survives-withdrawal", cookie.name, left.place, says, f"cookies.{cookie.name}")
 
 
 def _code(state: str) -> str:
@@ -138,24 +138,24 @@ def _needs(policy: Policy, purpose: str, granted: frozenset[str]) -> bool:
 _REFUSED = " The browser refused it because of a Content-Security-Policy; the page asks all the same."
 
 
-def hosts(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def hosts(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for asked in evidence.asked:
         if not asked.third or not asked.load:
             continue
         service = policy.service_for(asked.host)
         if service is None:
-            yield Told("host-not-declared", asked.host, asked.place, _says(asked), "services")
+            yield Observation("host-not-declared", asked.host, asked.place, _says(asked), "services")
         elif asked.load not in (*service.loads, "prefetch") and not asked.inside and not asked.refused:
             says = f"It is declared for {', '.join(service.loads)}; the page loads {_what(asked)} from it."
-            yield Told("host-not-declared", asked.host, asked.place, says, f"services.{service.id}.loads")
+            yield Observation("host-not-declared", asked.host, asked.place, says, f"services.{service.id}.loads")
 
 
-def _says(asked: Asked) -> str:
+def _says(asked: RequestMade) -> str:
     who = f"A frame of {asked.inside}" if asked.inside else "The page"
     return f"{who} asks it for {_what(asked)}." + (_REFUSED if asked.refused else "")
 
 
-def _what(asked: Asked) -> str:
+def _what(asked: RequestMade) -> str:
     """What was asked for, without the query, in which there may be anything."""
     return f"{asked.load} {asked.url.partition('?')[0]}"
 
@@ -163,31 +163,35 @@ def _what(asked: Asked) -> str:
 # What is declared and never happens: a policy that says more than the site does is not true either.
 
 
-def seen(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def seen(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     used = {cookie.name for w in evidence.written if (cookie := policy.cookie(w.name, w.kind)) is not None}
     for cookie in policy.cookies:
         if cookie.name not in used:
             says = f"Nothing of kind {cookie.kind} with this name was set, in any state."
-            yield Told("declared-not-seen", cookie.name, None, says, f"cookies.{cookie.name}")
+            yield Observation("declared-not-seen", cookie.name, None, says, f"cookies.{cookie.name}")
     asked = {service.id for a in evidence.asked if not a.refused and (service := policy.service_for(a.host)) is not None}
     for service in policy.services:
         if service.id not in asked:
             says = f"Nothing was loaded from {', '.join(service.hosts)}, in any state."
-            yield Told("declared-not-seen", service.id, None, says, f"services.{service.id}")
+            yield Observation("declared-not-seen", service.id, None, says, f"services.{service.id}")
 
 
 # What the pages themselves have to keep: links that say where they lead, and no barriers.
 
 
-def pages(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def pages(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     if policy.notices.links:
         for page in evidence.pages:
             for link in page.links:
                 if missing := _missing(link):
                     address = link.href.partition("?")[0]
-                    yield Told("link-without-notice", address, page.place, missing, "notices.links", f'a[href^="{address}"]')
+                    yield Observation(
+                        "link-without-notice", address, page.place, missing, "notices.links", f'a[href^="{address}"]'
+                    )
     for barrier in evidence.barriers:
-        yield Told("accessibility", barrier.rule, barrier.place, f"{barrier.says}: {barrier.target}", "", barrier.target)
+        yield Observation(
+            "accessibility", barrier.rule, barrier.place, f"{barrier.says}: {barrier.target}", "", barrier.target
+        )
 
 
 def _missing(link: Link) -> str:
@@ -200,18 +204,18 @@ def _missing(link: Link) -> str:
 
 # What a finding is: pure functions from evidence and policy to what is to be told. No browser is needed for these.
 
-Rule = Callable[[Evidence, Policy], Iterator[Told]]
+Rule = Callable[[Evidence, Policy], Iterator[Observation]]
 
 RULES: tuple[Rule, ...] = (cookies, hosts, seen, consent, persons, banner, answers, pages)
 
 
-def judge(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def apply_rules(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     """Everything that any rule has to say."""
     for rule in RULES:
         yield from map(_discreet, rule(evidence, policy))
 
 
-def _discreet(told: Told) -> Told:
+def _discreet(told: Observation) -> Observation:
     """A report shall not spread the mail addresses that stand in addresses, whatever it has to say of those."""
     place = told.place and replace(told.place, route=hidden(told.place.route))
     selector = told.selector if hidden(told.selector) == told.selector else ""

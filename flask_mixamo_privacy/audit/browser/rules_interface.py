@@ -9,8 +9,8 @@ from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from ...policy.model import Policy
-from .evidence import UNASKED, Asked, Banner, Button, Evidence, is_listed
-from .findings import Told
+from .evidence import UNASKED, BannerFacts, Button, Evidence, RequestMade, is_listed
+from .findings import Observation
 
 # Whether refusing is as easy as accepting (EDPB cookie banner taskforce, 2023): as near, as large, as bright.
 
@@ -18,15 +18,15 @@ _ENOUGH = 0.8  # of the other's size or contrast; below it a difference is seen
 _LEGIBLE = 7.0  # a contrast above which more makes nothing clearer (WCAG 2.1, 1.4.6)
 
 
-def banner(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def banner(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for page in evidence.pages:
         if page.banner is not None:
             for says in harder(page.banner):
                 selector = "form button[name=choice]"
-                yield Told("reject-harder-than-accept", "banner", page.place, says, "banner", selector)
+                yield Observation("reject-harder-than-accept", "banner", page.place, says, "banner", selector)
 
 
-def harder(shown: Banner) -> Iterator[str]:
+def harder(shown: BannerFacts) -> Iterator[str]:
     """Every way in which refusing is harder."""
     accept, reject = shown.accept, shown.reject
     if accept is None:
@@ -59,14 +59,14 @@ def _places(accept: Button, reject: Button) -> Iterator[str]:
 _LEAST = 0.2  # of the text that there is with JavaScript
 
 
-def answers(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def answers(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for page in evidence.pages:
         shown = page.html and page.status < 400
         if shown and policy.optional and not page.settings_link:
             says = "No link to the settings page can be seen on it."
-            yield Told("no-way-back-to-settings", "", page.place, says)
+            yield Observation("no-way-back-to-settings", "", page.place, says)
         for name in page.ticked if page.place.state == UNASKED else ():
-            yield Told(
+            yield Observation(
                 "pre-ticked",
                 name,
                 page.place,
@@ -77,12 +77,12 @@ def answers(evidence: Evidence, policy: Policy) -> Iterator[Told]:
     yield from _plain(evidence)
 
 
-def _plain(evidence: Evidence) -> Iterator[Told]:
+def _plain(evidence: Evidence) -> Iterator[Observation]:
     texts = {page.place.route: page.text for page in evidence.pages if page.place.state == UNASKED}
     for plain in evidence.plain:
         full = texts.get(plain.place.route, 0)
         if plain.answered is False:
-            yield Told(
+            yield Observation(
                 "blocked-without-javascript",
                 "answer",
                 plain.place,
@@ -90,23 +90,23 @@ def _plain(evidence: Evidence) -> Iterator[Told]:
             )
         elif plain.text < _LEAST * full:
             says = f"{plain.text} characters to read, where with JavaScript there are {full}."
-            yield Told("blocked-without-javascript", "page", plain.place, says)
+            yield Observation("blocked-without-javascript", "page", plain.place, says)
 
 
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]+@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})")
 HIDDEN = "…@…"
 
 
-def persons(evidence: Evidence, policy: Policy) -> Iterator[Told]:
+def persons(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for asked in evidence.asked:
         own = f"{urlsplit(asked.url).scheme}://{evidence.host}"
-        mail = evidence.people.get(asked.place.login, "")
+        mail = evidence.audit_logins.get(asked.place.login, "")
         for what, url in (("The address", asked.url), ("The Referer sent to " + asked.host, asked.referrer)):
             if what != "The address" and (not asked.third or asked.referrer == asked.url):
                 continue
             if found := named_in(url, mail if asked.third else ""):
                 place = replace(asked.place, route=hidden(asked.place.route))
-                yield Told(
+                yield Observation(
                     "personal-data-in-url", _subject(asked), place, f"{what} holds {found}: {hidden(url.removeprefix(own))}"
                 )
 
@@ -129,6 +129,6 @@ def hidden(url: str) -> str:
     return found if found != plain else url
 
 
-def _subject(asked: Asked) -> str:
+def _subject(asked: RequestMade) -> str:
     path = hidden(urlsplit(asked.url).path)
     return f"{asked.host}{path}" if asked.third else path

@@ -124,11 +124,11 @@ class Target:
 # Why an audit could not look. A blank crawl is never a clean one.
 
 
-class CouldNotLook(PrivacyError):
+class AuditError(PrivacyError):
     """The audit saw nothing, or not what it was to see; says why and what to do next."""
 
 
-class NoBrowser(CouldNotLook):
+class NoBrowser(AuditError):
     """Chromium is not there, or does not start."""
 
     def __init__(self, path: str | None, why: str) -> None:
@@ -137,7 +137,7 @@ class NoBrowser(CouldNotLook):
         super().__init__(f"{what}: {why} Install one with your system's packages, or run: playwright install chromium")
 
 
-class StrangeServer(CouldNotLook):
+class WrongServer(AuditError):
     """Another server answered than the one that was to be audited."""
 
     def __init__(self, url: str, why: str) -> None:
@@ -145,7 +145,7 @@ class StrangeServer(CouldNotLook):
         super().__init__(f"The server at {url} is not the one to audit: {why}")
 
 
-class NoSuchUser(CouldNotLook):
+class NoSuchUser(AuditError):
     """Flask-Login knows nobody by the id that a login names."""
 
     def __init__(self, login: str, user_id: str) -> None:
@@ -156,7 +156,7 @@ class NoSuchUser(CouldNotLook):
         )
 
 
-class NoAnswer(CouldNotLook):
+class DecisionNotApplied(AuditError):
     """A visitor's answer could not be given, or did not come to what it says."""
 
     def __init__(self, state: str, why: str) -> None:

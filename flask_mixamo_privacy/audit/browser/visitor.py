@@ -14,12 +14,12 @@ from urllib.parse import urljoin, urlsplit
 from flask import Flask
 
 from ...policy.parts import host_of as host_of_url
-from ...web.runtime import Site
-from .evidence import REJECTED, UNASKED, Banner, Button, Evidence, Link, Place, Plain, State, is_third
-from .evidence import Page as Seen
+from ...web.runtime import Runtime
+from .evidence import REJECTED, UNASKED, BannerFacts, Button, Evidence, Link, Plain, State, Visited, is_third
+from .evidence import PageFacts as Seen
 from .launch import tools
-from .recorder import SharedWorkers, Watcher, route_of
-from .target import CouldNotLook, NoAnswer, NoSuchUser, Step, Target
+from .recorder import BrowserRecorder, SharedWorkers, route_of
+from .target import AuditError, DecisionNotApplied, NoSuchUser, Step, Target
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Response
@@ -40,13 +40,13 @@ _HINTED = re.compile(r"<([^>]*)>[^,]*\brel=[^,;]*\b(?:preconnect|dns-prefetch)\b
 _PATIENCE = 15000  # milliseconds for a page to load
 
 
-class Visitor:
+class AuditVisitor:
     """One visitor; ``unseen`` says by route why a page was not seen."""
 
     def __init__(self, target: Target, evidence: Evidence, state: State, login: str = "") -> None:
         self.target, self.state, self.login = target, state, login
         self._evidence = evidence
-        self.watcher = Watcher(evidence, target.host, login, UNASKED if not state.gpc else state.name)
+        self.watcher = BrowserRecorder(evidence, target.host, login, UNASKED if not state.gpc else state.name)
         self.unseen: dict[str, str] = {}
         self.context: BrowserContext
         self.page: Page
@@ -74,7 +74,7 @@ class Visitor:
             await self._look()
         except (tools().Error, AssertionError) as error:
             name = getattr(step, "__name__", repr(step))
-            raise CouldNotLook(f"The step {name} failed at {self.watcher.place}: {_first_line(error)}") from None
+            raise AuditError(f"The step {name} failed at {self.watcher.place}: {_first_line(error)}") from None
 
     async def go(self, route: str) -> tuple[Seen | None, list[str]]:
         """Look at one page; gives what was seen, and the site's own addresses that it links to."""
@@ -114,7 +114,9 @@ class Visitor:
         if state.choice == "save" or takes_back or not await self._shows(self.target.home, pressed):
             await self.page.goto(self.target.settings)
         if not await self.page.locator(pressed).count():
-            raise NoAnswer(state.name, f"there is no button named choice with the value {state.choice!r} in a form.")
+            raise DecisionNotApplied(
+                state.name, f"there is no button named choice with the value {state.choice!r} in a form."
+            )
         if state.choice == "save":
             for purpose in self.target.policy.optional:
                 switch = self.page.locator(f"input[name=purpose][value={json.dumps(purpose.id)}]")
@@ -125,7 +127,7 @@ class Visitor:
                 await self.page.locator(pressed).first.click()
             await decided.value
         except tools().Error as error:
-            raise NoAnswer(state.name, _first_line(error)) from None
+            raise DecisionNotApplied(state.name, _first_line(error)) from None
         await self._rest()
         await self._confirm(state)
 
@@ -142,7 +144,7 @@ class Visitor:
         granted = said & {purpose.id for purpose in self.target.policy.optional}
         if granted != state.granted:
             why = f"after it the site says that {', '.join(sorted(granted)) or 'nothing'} is granted."
-            raise NoAnswer(state.name, why)
+            raise DecisionNotApplied(state.name, why)
 
     async def note_what_is_left(self) -> None:
         """For the moment after a withdrawal."""
@@ -201,10 +203,10 @@ class Visitor:
         )  # fmt: skip
 
 
-def _banner(found: Mapping[str, Any] | None) -> Banner | None:
+def _banner(found: Mapping[str, Any] | None) -> BannerFacts | None:
     if found is None or not any(found.values()):
         return None
-    return Banner(**{name: Button(**button) if button else None for name, button in found.items()})
+    return BannerFacts(**{name: Button(**button) if button else None for name, button in found.items()})
 
 
 def _is_decision(response: Response) -> bool:
@@ -226,12 +228,12 @@ async def without_javascript(browser: Browser, target: Target, routes: Collectio
     context = await browser.new_context(base_url=target.url, java_script_enabled=False)
     page = await context.new_page()
     for route in routes:
-        yield Plain(Place(route, UNASKED), await _text(page, target, route))
+        yield Plain(Visited(route, UNASKED), await _text(page, target, route))
     if target.policy.optional:
         text = await _text(page, target, target.home)
         if not await page.locator(_REJECT).count():
             text = await _text(page, target, target.settings)
-        place = Place(route_of(page.url), REJECTED)
+        place = Visited(route_of(page.url), REJECTED)
         yield Plain(place, text, await _answered(page, target))
     await context.close()
 
@@ -282,12 +284,12 @@ def _as_user(app: Flask, url: str, user_id: str) -> Step:
     return sign_in
 
 
-def people_of(app: Flask, here: Site, logins: Mapping[str, Any] | None) -> dict[str, str]:
+def people_of(app: Flask, runtime: Runtime, logins: Mapping[str, Any] | None) -> dict[str, str]:
     """The mail addresses of those who are known by an id, by login; raises :class:`NoSuchUser`."""
     manager: Any = getattr(app, "login_manager", None)
     load = manager._user_callback if manager is not None else None
     found = {}
-    for name, login in (here.settings.audit_logins if logins is None else logins).items():
+    for name, login in (runtime.settings.audit_logins if logins is None else logins).items():
         if isinstance(login, str):
             with app.app_context():
                 user = load(login) if load is not None else None

@@ -10,28 +10,28 @@ from typing import Any, NamedTuple
 from jinja2 import Environment
 
 from .javascript import of_import_map, of_script
-from .traces import UNKNOWN, Gate, Inline, Load, Place, Trace, host_in
+from .traces import UNKNOWN, Gate, InlineTrace, LoadTrace, SourcePlace, Trace, host_in
 
 # What a style sheet loads: fonts, pictures, other style sheets. Read by tinycss2.
 
 _NAMING = ("url", "src", "image-set", "-webkit-image-set")  # functions in which a text is an address
 
 
-def of_stylesheet(text: str, place: Place) -> Iterator[Load]:
+def of_stylesheet(text: str, place: SourcePlace) -> Iterator[LoadTrace]:
     """The loads of a style sheet, or of a ``style`` attribute, whose first line is the place's."""
     import tinycss2
 
     yield from _of_rules(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), place)
 
 
-def of_declarations(text: str, place: Place) -> Iterator[Load]:
+def of_declarations(text: str, place: SourcePlace) -> Iterator[LoadTrace]:
     """The loads of what a ``style`` attribute says."""
     import tinycss2
 
     yield from _urls_in_stylesheet(tinycss2.parse_component_value_list(text), place, "image")
 
 
-def _of_rules(rules: Iterable[Any], place: Place) -> Iterator[Load]:
+def _of_rules(rules: Iterable[Any], place: SourcePlace) -> Iterator[LoadTrace]:
     for rule in rules:
         keyword = getattr(rule, "lower_at_keyword", "")
         said = rule.prelude if keyword == "import" else ()  # @namespace names an address and loads none
@@ -40,13 +40,13 @@ def _of_rules(rules: Iterable[Any], place: Place) -> Iterator[Load]:
         yield from _urls_in_stylesheet(inside, place, what, keyword == "import")
 
 
-def _urls_in_stylesheet(values: Iterable[Any], place: Place, what: str, texts: bool = False) -> Iterator[Load]:
+def _urls_in_stylesheet(values: Iterable[Any], place: SourcePlace, what: str, texts: bool = False) -> Iterator[LoadTrace]:
     """``texts``: whether a text is an address here too, as after ``@import``."""
     rule = ""
     for value in values:
         host = host_in(value.value) if value.type == "url" or (texts and value.type == "string") else ""
         if host:
-            yield Load(replace(place, line=place.line + value.source_line - 1), host, what)
+            yield LoadTrace(replace(place, line=place.line + value.source_line - 1), host, what)
         if value.type == "at-keyword":  # one rule within another, as in @media or @layer
             rule = value.lower_value
         elif value.type == "{} block":
@@ -83,19 +83,19 @@ _SCRIPTS = (
     "", "module", "text/javascript", "application/javascript", "text/ecmascript", "application/ecmascript",
     "text/x-javascript", "application/x-javascript", "text/jscript",
 )  # fmt: skip
-_Reads = Callable[[str, Place], Iterator[Trace]]
+_Reads = Callable[[str, SourcePlace], Iterator[Trace]]
 
 
-class Piece(NamedTuple):
+class MarkupPart(NamedTuple):
     """A stretch of HTML and the consent that it stands under."""
 
     html: str
     gate: Gate = None
 
 
-def of_markup(pieces: list[Piece], file: str) -> list[Trace]:
+def of_markup(pieces: list[MarkupPart], file: str) -> list[Trace]:
     """What a page does that is made of these pieces, whose first line is 1."""
-    reader, line = _Reader(file), 1
+    reader, line = _MarkupReader(file), 1
     for piece in pieces:
         reader.gate = piece.gate
         for number, text in enumerate(piece.html.split("\n"), line):
@@ -107,29 +107,29 @@ def of_markup(pieces: list[Piece], file: str) -> list[Trace]:
     return reader.found
 
 
-def of_page_script(text: str, place: Place) -> Iterator[Trace]:
+def of_page_script(text: str, place: SourcePlace) -> Iterator[Trace]:
     """What a script does, with the loads of the HTML that it puts into the page."""
     return of_script(text, place, _inserted)
 
 
-def _inserted(html: str, place: Place) -> Iterator[Trace]:
-    found = of_markup([Piece(html)], place.file)
-    return (replace(trace, place=place) for trace in found if isinstance(trace, Load))
+def _inserted(html: str, place: SourcePlace) -> Iterator[Trace]:
+    found = of_markup([MarkupPart(html)], place.file)
+    return (replace(trace, place=place) for trace in found if isinstance(trace, LoadTrace))
 
 
-class _Reader(HTMLParser):
+class _MarkupReader(HTMLParser):
     def __init__(self, file: str) -> None:
         super().__init__()
         self.gate: Gate = None
         self.found: list[Trace] = []
         self.under: dict[int, set[Gate]] = {}  # by line
         self._file = file
-        self._inside: tuple[str, _Reads, Place] | None = None  # a script or a style sheet, and where its text begins
+        self._inside: tuple[str, _Reads, SourcePlace] | None = None  # a script or a style sheet, and where its text begins
         self._text = ""
 
     @property
-    def _place(self) -> Place:
-        return Place(self._file, self.getpos()[0], self.gate)
+    def _place(self) -> SourcePlace:
+        return SourcePlace(self._file, self.getpos()[0], self.gate)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in reversed(attributes)}  # of two of a name, the first counts
@@ -138,13 +138,13 @@ class _Reader(HTMLParser):
         if style := said.get("style"):
             self.found += of_declarations(style, self._place)
         if tag == "iframe":
-            inner = of_markup([Piece(said.get("srcdoc", ""))], self._file)
+            inner = of_markup([MarkupPart(said.get("srcdoc", ""))], self._file)
             self.found += [replace(trace, place=self._place) for trace in inner]
         if (reads := _reader_of(tag, said)) is not None:
             if tag == "script" and "nonce" not in said:
-                self.found.append(Inline(self._place, "<script>"))
+                self.found.append(InlineTrace(self._place, "<script>"))
             lines = (self.get_starttag_text() or "").count("\n")
-            self._inside, self._text = (tag, reads, Place(self._file, self.getpos()[0] + lines, self.gate)), ""
+            self._inside, self._text = (tag, reads, SourcePlace(self._file, self.getpos()[0] + lines, self.gate)), ""
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attributes)
@@ -164,7 +164,7 @@ class _Reader(HTMLParser):
         under = self.under.get(trace.place.line, set())
         return replace(trace, place=replace(trace.place, gate=next(iter(under)))) if len(under) == 1 else trace
 
-    def _loads(self, tag: str, said: dict[str, str]) -> Iterator[Load]:
+    def _loads(self, tag: str, said: dict[str, str]) -> Iterator[LoadTrace]:
         sources = _SOURCES.get(tag, {})
         if tag == "script" and _type(said) not in _SCRIPTS:
             sources = {}  # data, or what a consent manager puts in later
@@ -174,15 +174,15 @@ class _Reader(HTMLParser):
         for name, what in sources.items():
             for host in dict.fromkeys(map(host_in, _urls_in_markup(name, said.get(name, "")))):
                 if host:
-                    yield Load(self._place, host, what)
+                    yield LoadTrace(self._place, host, what)
 
     def _handlers(self, said: dict[str, str]) -> Iterator[Trace]:
         for name, value in said.items():
             if name.startswith("on") and len(name) > 2 and value:
-                yield Inline(self._place, name)
+                yield InlineTrace(self._place, name)
                 yield from of_page_script(value, self._place)
             elif name in ("href", "action", "formaction", "src") and value.strip().lower().startswith("javascript:"):
-                yield Inline(self._place, "javascript:")
+                yield InlineTrace(self._place, "javascript:")
 
 
 def _reader_of(tag: str, said: dict[str, str]) -> _Reads | None:
@@ -209,7 +209,7 @@ def _urls_in_markup(name: str, value: str) -> list[str]:
 _OPENING = ("if", "consent", "for")
 
 
-def pieces_of(source: str, environment: Environment) -> list[Piece]:
+def parts_of(source: str, environment: Environment) -> list[MarkupPart]:
     """Raises :class:`jinja2.TemplateSyntaxError`. Lines keep their numbers, and an expression is one unknown character."""
     return list(_Blanking().pieces(environment, source))
 
@@ -220,17 +220,17 @@ class _Blanking:
     tag: list[tuple[str, str]] = field(default_factory=list)  # kinds and texts of the tokens of the tag at hand
     within: list[tuple[str, Gate, Gate]] = field(default_factory=list)  # tag, gate up to its else, gate after it
 
-    def pieces(self, environment: Environment, source: str) -> Iterator[Piece]:
+    def pieces(self, environment: Environment, source: str) -> Iterator[MarkupPart]:
         for line, kind, text in environment.lexer.tokeniter(source, None):
             if kind == "data":
-                yield Piece(self._lines_up_to(line) + text, self._gate())
+                yield MarkupPart(self._lines_up_to(line) + text, self._gate())
                 self.line = line + text.count("\n")
             elif kind.endswith("_begin"):
                 self.tag = []
             elif kind == "block_end":
                 self._meet(self.tag)
             elif kind == "variable_end":
-                yield Piece(self._lines_up_to(line) + UNKNOWN, self._gate())
+                yield MarkupPart(self._lines_up_to(line) + UNKNOWN, self._gate())
             else:
                 self.tag.append((kind, text))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from .traces import UNKNOWN, Load, Place, Stored, Trace, host_in
+from .traces import UNKNOWN, LoadTrace, SourcePlace, StoredTrace, Trace, host_in
 
 _STORES = {"localStorage": "local", "sessionStorage": "session"}
 _LOADS = {
@@ -26,22 +26,22 @@ _IMPORTED = re.compile(r':\s*"([^"]+)"')
 
 
 #: The loads of HTML that a script puts into the page as a text, at this place.
-OfHtml = Callable[[str, Place], Iterator[Trace]]
+OfHtml = Callable[[str, SourcePlace], Iterator[Trace]]
 
 
-def of_script(text: str, place: Place, of_html: OfHtml) -> Iterator[Trace]:
+def of_script(text: str, place: SourcePlace, of_html: OfHtml) -> Iterator[Trace]:
     """What a script does whose first line is the place's."""
     source = text.encode()
     root = _parser().parse(source).root_node
     nodes = list(_all(root))
-    yield from _Reader(place, _constants(nodes), of_html).traces(nodes)
+    yield from _ScriptReader(place, _constants(nodes), of_html).traces(nodes)
 
 
-def of_import_map(text: str, place: Place) -> Iterator[Trace]:
+def of_import_map(text: str, place: SourcePlace) -> Iterator[Trace]:
     """Where an import map has modules come from; no JSON, where a template's expressions stand in it."""
     for line, said in enumerate(text.split("\n"), place.line):
         for host in filter(None, map(host_in, _IMPORTED.findall(said))):
-            yield Load(replace(place, line=line), host, "script")
+            yield LoadTrace(replace(place, line=line), host, "script")
 
 
 @cache
@@ -98,8 +98,8 @@ def _last(node: Any) -> str:
 
 
 @dataclass(frozen=True)
-class _Reader:
-    place: Place
+class _ScriptReader:
+    place: SourcePlace
     constants: dict[str, str]
     of_html: OfHtml
 
@@ -117,7 +117,7 @@ class _Reader:
             if node.type in reads:
                 yield from reads[node.type](node)
 
-    def _at(self, node: Any) -> Place:
+    def _at(self, node: Any) -> SourcePlace:
         return replace(self.place, line=self.place.line + node.start_point[0])
 
     def _says(self, node: Any) -> str:
@@ -132,9 +132,9 @@ class _Reader:
         if name == "cookie" and _last(owner) == "document":
             yield from self._cookie(node, says)
         elif _last(owner) in _STORES:
-            yield Stored(self._at(node), _STORES[_last(owner)], name)
+            yield StoredTrace(self._at(node), _STORES[_last(owner)], name)
         elif name in _ATTRIBUTES and (host := host_in(says)):
-            yield Load(self._at(node), host, "")
+            yield LoadTrace(self._at(node), host, "")
         elif name in ("innerHTML", "outerHTML"):
             yield from self.of_html(says, self._at(node))
 
@@ -142,7 +142,7 @@ class _Reader:
         kept = node.child_by_field_name("argument")
         owner = kept.child_by_field_name("object")
         if owner is not None and _last(owner) in _STORES:
-            yield Stored(self._at(node), _STORES[_last(owner)], self._member(kept))
+            yield StoredTrace(self._at(node), _STORES[_last(owner)], self._member(kept))
 
     def _member(self, node: Any) -> str | None:
         """The name after a dot, or in brackets; None where it cannot be read."""
@@ -153,7 +153,7 @@ class _Reader:
     def _cookie(self, node: Any, says: str) -> Iterator[Trace]:
         name, equals, _ = says.partition("=")
         if not _DELETES.search(says):
-            yield Stored(self._at(node), "js", _known(name.strip()) if equals else None)
+            yield StoredTrace(self._at(node), "js", _known(name.strip()) if equals else None)
 
     def _call(self, node: Any) -> Iterator[Trace]:
         function = node.child_by_field_name("function")
@@ -165,13 +165,13 @@ class _Reader:
         owner = function.child_by_field_name("object")
         of = _last(owner) if owner is not None else ""
         if name == "setItem" and of in _STORES:
-            yield Stored(self._at(node), _STORES[of], _known(says))
+            yield StoredTrace(self._at(node), _STORES[of], _known(says))
         elif (name, of) == ("open", "indexedDB"):
-            yield Stored(self._at(node), "idb", _known(says))
+            yield StoredTrace(self._at(node), "idb", _known(says))
         elif (name == "set" and of in ("cookieStore", "Cookies")) or (
             name == "cookie" and of in ("$", "jQuery") and given[1:]
         ):
-            yield Stored(self._at(node), "js", _known(self._named(given[0])))
+            yield StoredTrace(self._at(node), "js", _known(self._named(given[0])))
         elif name == "setAttribute" and says in _ATTRIBUTES:
             yield from self._load(node, given[1:], "")
         elif name == "open" and says.upper() in _METHODS:
@@ -207,7 +207,7 @@ class _Reader:
     def _load(self, node: Any, given: list[Any], what: str) -> Iterator[Trace]:
         for argument in given[:1]:
             if host := host_in(self._says(argument)):
-                yield Load(self._at(node), host, what)
+                yield LoadTrace(self._at(node), host, what)
 
 
 def _known(name: str) -> str | None:

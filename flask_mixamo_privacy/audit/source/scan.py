@@ -12,10 +12,10 @@ from jinja2 import TemplateSyntaxError
 
 from ...errors import MissingExtra
 from ...policy.model import Policy
-from ...web.runtime import Site
-from ..checks import Finding
-from .html import Piece, of_markup, of_page_script, of_stylesheet, pieces_of
-from .traces import Gate, Inline, Load, Place, Stored, Trace, host_in
+from ...web.runtime import Runtime
+from ..checks import CheckFinding
+from .html import MarkupPart, of_markup, of_page_script, of_stylesheet, parts_of
+from .traces import Gate, InlineTrace, LoadTrace, SourcePlace, StoredTrace, Trace, host_in
 
 _PLACES = {"js": "cookie", "local": "local storage", "session": "session storage", "idb": "IndexedDB"}
 
@@ -27,17 +27,17 @@ class Rules:
         self._policy = policy
         self._own = frozenset(own_hosts)
 
-    def findings(self, traces: Iterable[Trace]) -> Iterator[Finding]:
+    def findings(self, traces: Iterable[Trace]) -> Iterator[CheckFinding]:
         """What is not declared, not asked for, or no Content-Security-Policy can tell from an attack."""
         for trace in traces:
-            if isinstance(trace, Load):
+            if isinstance(trace, LoadTrace):
                 yield from self._load(trace)
-            elif isinstance(trace, Stored):
+            elif isinstance(trace, StoredTrace):
                 yield from self._stored(trace)
             else:
                 yield _inline(trace)
 
-    def _load(self, load: Load) -> Iterator[Finding]:
+    def _load(self, load: LoadTrace) -> Iterator[CheckFinding]:
         if load.host in self._own:
             return
         services = [service for service in self._policy.services if service.covers(load.host, load.what)]
@@ -51,7 +51,7 @@ class Rules:
             hint = f'Load it by privacy.script, style or embed, or put it under {{% consent "{service.purpose}" %}}.'
             yield _finding("error", "before-consent", load.place, says, hint)
 
-    def _stored(self, stored: Stored) -> Iterator[Finding]:
+    def _stored(self, stored: StoredTrace) -> Iterator[CheckFinding]:
         where = _PLACES[stored.kind]
         if stored.name is None:
             says = f"A script writes to {where} under a name that cannot be read here."
@@ -61,7 +61,7 @@ class Rules:
             hint = f'Take it out, or add a [[cookies]] table with name = "{stored.name}" and kind = "{stored.kind}".'
             yield _finding("error", "used-not-declared", stored.place, says, hint)
 
-    def _declared(self, stored: Stored) -> bool:
+    def _declared(self, stored: StoredTrace) -> bool:
         return self._policy.cookie(stored.name or "", stored.kind) is not None
 
     def _granted(self, purpose: str, service: str, gate: Gate) -> bool:
@@ -70,13 +70,13 @@ class Rules:
         return gate is not None and (not gate or bool(gate & {purpose, service}))
 
 
-def _inline(inline: Inline) -> Finding:
+def _inline(inline: InlineTrace) -> CheckFinding:
     says = f"Script stands in the page itself ({inline.what}): under script-src 'self' a browser does not run it."
     return _finding("warning", "inline-script", inline.place, says, "Put it into a file, or give its tag the site's nonce.")
 
 
-def _finding(level: str, key: str, place: Place, says: str, hint: str) -> Finding:
-    return Finding(level, key, says, hint, place.file, place.line)
+def _finding(level: str, key: str, place: SourcePlace, says: str, hint: str) -> CheckFinding:
+    return CheckFinding(level, key, says, hint, place.file, place.line)
 
 
 # The site's own templates, scripts and style sheets, as files.
@@ -86,29 +86,29 @@ _TEMPLATES = (".html", ".htm", ".xhtml", ".jinja", ".jinja2", ".j2", ".svg")
 _SCRIPTS, _SHEETS, _PAGES = (".js", ".mjs"), (".css",), (".html", ".htm", ".svg")
 
 
-def scan(app: Flask, here: Site) -> Iterator[Finding]:
+def scan(app: Flask, runtime: Runtime) -> Iterator[CheckFinding]:
     """What every file of the site's own does that the policy does not allow, file by file.
 
     Files of installed packages are left out: the site's developer cannot mend them, and the audit of the running site
     sees what they do. Raises :class:`MissingExtra`.
     """
     _need_parsers()
-    rules = Rules(here.policy, own_hosts(app, here))
+    rules = Rules(runtime.policy, own_hosts(app, runtime))
     for path in sorted(set(_templates(app))):
         try:
-            yield from rules.findings(of_markup(pieces_of(_read(path), app.jinja_env), _shown(path)))
+            yield from rules.findings(of_markup(parts_of(_read(path), app.jinja_env), _shown(path)))
         except TemplateSyntaxError as error:
             says = f"This template cannot be read: {error.message}."
-            yield Finding(
+            yield CheckFinding(
                 "warning", "unreadable", says, "Jinja will say the same when it is used.", _shown(path), error.lineno
             )
     for path in sorted(set(_static(app))):
         yield from rules.findings(_of_static(path))
 
 
-def own_hosts(app: Flask, here: Site) -> set[str]:
+def own_hosts(app: Flask, runtime: Runtime) -> set[str]:
     """The hosts under which the site's settings say that it is found."""
-    return {app.config["SERVER_NAME"] or "", host_in(here.settings.base_url or "")} - {""}
+    return {app.config["SERVER_NAME"] or "", host_in(runtime.settings.base_url or "")} - {""}
 
 
 def _need_parsers() -> None:
@@ -137,9 +137,9 @@ def _static(app: Flask) -> Iterator[Path]:
 
 
 def _of_static(path: Path) -> list[Trace]:
-    place = Place(_shown(path), 1)
+    place = SourcePlace(_shown(path), 1)
     if path.suffix in _PAGES:
-        return of_markup([Piece(_read(path))], place.file)
+        return of_markup([MarkupPart(_read(path))], place.file)
     return list((of_page_script if path.suffix in _SCRIPTS else of_stylesheet)(_read(path), place))
 
 

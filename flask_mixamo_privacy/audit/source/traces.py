@@ -17,7 +17,7 @@ Gate = frozenset[str] | None
 
 
 @dataclass(frozen=True)
-class Place:
+class SourcePlace:
     """A line of a file, from 1, and the consent that it stands under."""
 
     file: str
@@ -26,32 +26,32 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadTrace:
     """Something that a page asks of another host."""
 
-    place: Place
+    place: SourcePlace
     host: str  # such as "stats.example" or "stats.example:8000"
     what: str  # a word of a service's ``loads``; empty where a script decides
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTrace:
     """Something that a script keeps on the device."""
 
-    place: Place
+    place: SourcePlace
     kind: str  # of a declared cookie: "js", "local", "session", "idb"
     name: str | None  # None where it cannot be read
 
 
 @dataclass(frozen=True)
-class Inline:
+class InlineTrace:
     """Script that stands in the page itself."""
 
-    place: Place
+    place: SourcePlace
     what: str  # such as "<script>", "onclick" or "javascript:"
 
 
-Trace = Load | Stored | Inline
+Trace = LoadTrace | StoredTrace | InlineTrace
 
 
 def host_in(address: str) -> str:

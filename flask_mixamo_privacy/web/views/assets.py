@@ -8,10 +8,10 @@ from flask import Request, Response, abort, current_app, request
 
 from ...storage.clock import DAY
 from ..assets import PAGE, TRACKER, Built
-from ..context import exchange
+from ..context import privacy_context
 from ..http import no_store
-from ..runtime import site
-from ..templates import TemplateVerbs
+from ..runtime import current_runtime
+from ..templates import TemplateHelpers
 from . import pages
 
 _CODINGS = ("br", "gzip")  # the smallest first
@@ -45,7 +45,7 @@ _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-
 def static(filename: str) -> Response:
     """A built file by its name with the hash, compressed where the browser takes that; 404 for any other name."""
     kind = _TYPES.get(filename.rpartition(".")[2])
-    found = site().assets.find(filename) if kind and not filename.startswith(".") else None
+    found = current_runtime().assets.find(filename) if kind and not filename.startswith(".") else None
     if found is None or kind is None:
         abort(404)
     response = send(found, kind, request)
@@ -63,10 +63,10 @@ _FRESH = 3600  # seconds: a page names it by its content, and names it to nobody
 @pages.get("/tracker.js", endpoint="tracker")
 def tracker() -> Response:
     """The script, or an empty answer that no cache keeps."""
-    here = exchange()
-    if "statistics" not in here.look().granted:
+    ctx = privacy_context()
+    if "statistics" not in ctx.use_consent().granted:
         return no_store(Response(status=204))
-    response = send(here.site.assets.built(TRACKER), "text/javascript; charset=utf-8", here.request)
+    response = send(ctx.runtime.assets.built(TRACKER), "text/javascript; charset=utf-8", ctx.request)
     response.cache_control.private = True
     response.cache_control.max_age = _FRESH
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -82,9 +82,9 @@ _PLACE = '"THE BANNER"'
 def page() -> Response:
     """A script for this visitor alone, which no cache keeps; an empty one for whom there is nothing to show or to run."""
     verbs = current_app.jinja_env.globals["privacy"]
-    assert isinstance(verbs, TemplateVerbs)
+    assert isinstance(verbs, TemplateHelpers)
     html = verbs.for_this_visitor()
-    script = site().assets.built(PAGE).plain.decode().replace(_PLACE, json.dumps(html)) if html else ""
+    script = current_runtime().assets.built(PAGE).plain.decode().replace(_PLACE, json.dumps(html)) if html else ""
     response = Response(script, content_type="text/javascript; charset=utf-8")
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["X-Content-Type-Options"] = "nosniff"

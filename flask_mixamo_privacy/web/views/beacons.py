@@ -15,10 +15,10 @@ from ...errors import LogUnavailable, ReportError
 from ...policy.parts import host_of
 from ...storage.clock import timestamp
 from ...tracking.ingest import MOST_BYTES
-from ..context import Exchange, exchange
-from ..csp import Block
+from ..context import PrivacyContext, privacy_context
+from ..csp import BlockedLoad
 from ..http import is_same_origin, no_store
-from ..page_views import write_reported
+from ..page_views import log_browser_events
 from . import pages
 
 # Where browsers report what the Content-Security-Policy made them refuse.
@@ -35,14 +35,14 @@ Json = dict[str, Any]
 def report() -> Response:
     """Note what was refused; 204 whatever it says, for a browser does not read the answer. 413 for too much of it."""
     request.max_content_length = _LARGEST
-    here = exchange()
+    ctx = privacy_context()
     for refused in _refusals(_body()):
-        block = _block(timestamp(here.now)[:10], refused)
+        block = _block(timestamp(ctx.now)[:10], refused)
         if block is not None:
             try:
-                here.site.blocked.note(block)
+                ctx.runtime.blocked_loads.note(block)
             except OSError as error:
-                here.site.failed(error)
+                ctx.runtime.report_failure(error)
     return Response(status=204)
 
 
@@ -62,7 +62,7 @@ def _refusals(body: object) -> Iterator[Json]:
             yield item["body"]
 
 
-def _block(day: str, said: Json) -> Block | None:
+def _block(day: str, said: Json) -> BlockedLoad | None:
     directive = _text(said, "effective-directive", "effectiveDirective", "violated-directive")
     blocked = _text(said, "blocked-uri", "blockedURL")
     source = _text(said, "source-file", "sourceFile")
@@ -72,7 +72,7 @@ def _block(day: str, said: Json) -> Block | None:
         return None  # what a visitor installed is no matter of the site's
     if not (_DIRECTIVE.fullmatch(directive) and _HOST.fullmatch(host)):
         return None
-    return Block(day, directive, host, _rule(_text(said, "document-uri", "documentURL")))
+    return BlockedLoad(day, directive, host, _rule(_text(said, "document-uri", "documentURL")))
 
 
 def _text(said: Json, *names: str) -> str:
@@ -83,7 +83,7 @@ def _text(said: Json, *names: str) -> str:
 def _rule(address: str) -> str:
     """The page by its URL rule, never by its path: who reports has granted nothing."""
     root = request.root_path
-    return exchange().site.pages.rule_of(_split(address).path.removeprefix(root))
+    return privacy_context().runtime.pages.rule_of(_split(address).path.removeprefix(root))
 
 
 def _split(address: str) -> Any:
@@ -103,34 +103,34 @@ _LOG_AWAY = "The log could not be written, so nothing was recorded. Try again la
 
 @pages.post("/events", endpoint="events")
 def post() -> AnyResponse:
-    here = exchange()
-    if not is_same_origin(here.request):
+    ctx = privacy_context()
+    if not is_same_origin(ctx.request):
         return _refusal(403, _NOT_FROM_HERE)
-    if "statistics" not in here.consent.granted:
+    if "statistics" not in ctx.consent.granted:
         return _refusal(403, _NOT_GRANTED)
-    if _is_of_another(here):
+    if _is_of_another(ctx):
         return _refusal(403, _NOT_THEIRS)
-    if here.visitor is None:  # a robot, or a page that nobody may ever see
+    if ctx.visitor is None:  # a robot, or a page that nobody may ever see
         return _taken()
-    if wait := here.site.allowance.wait(here.receipt, here.now):
+    if wait := ctx.runtime.allowance.retry_after(ctx.receipt, ctx.now):
         response = _refusal(429, _TOO_MANY)
         response.headers["Retry-After"] = str(wait)
         return response
-    return _take(here)
+    return _take(ctx)
 
 
-def _is_of_another(here: Exchange) -> bool:
+def _is_of_another(ctx: PrivacyContext) -> bool:
     """Whether a tab reports what it kept for a visitor who has withdrawn, and granted anew elsewhere."""
-    known, told = here.known_visitor(), here.request.args.get("for")
+    known, told = ctx.known_visitor(), ctx.request.args.get("for")
     return known is not None and bool(told) and told != known.mark
 
 
-def _take(here: Exchange) -> AnyResponse:
+def _take(ctx: PrivacyContext) -> AnyResponse:
     # One byte more than is taken: of a body without a declared length, Werkzeug silently reads no more than this.
-    here.request.max_content_length = MOST_BYTES + 1
+    ctx.request.max_content_length = MOST_BYTES + 1
     try:
-        body = here.request.get_data(cache=False)
-        write_reported(here, here.site.reader(*_naming(here)).read(body, here.now))
+        body = ctx.request.get_data(cache=False)
+        log_browser_events(ctx, ctx.runtime.reader(*_naming(ctx)).read(body, ctx.now))
     except RequestEntityTooLarge:
         return _refusal(413, _TOO_LARGE)
     except ReportError as error:
@@ -141,15 +141,15 @@ def _take(here: Exchange) -> AnyResponse:
     return _taken()
 
 
-def _naming(here: Exchange) -> tuple[str, str, bool, bool, int]:
+def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
     """All that decides how the pages of a report are named."""
-    names = here.site.pages
+    names = ctx.runtime.pages
     try:
-        personal = names.somebody_is_logged_in(here.request)
+        personal = names.somebody_is_logged_in(ctx.request)
     except Exception as error:  # the site's own callable must not cost a visitor's events
-        here.site.failed(error)
+        ctx.runtime.report_failure(error)
         personal = True
-    return here.request.host, here.environ.get("SCRIPT_NAME", ""), personal, names.has_login, names.state
+    return ctx.request.host, ctx.environ.get("SCRIPT_NAME", ""), personal, names.has_login, names.state
 
 
 def _taken() -> Response:

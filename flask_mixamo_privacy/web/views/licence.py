@@ -6,13 +6,13 @@ from flask import abort, make_response, redirect, render_template, request, url_
 from werkzeug.wrappers import Response
 
 from ...collection import notices
-from ...consent.proof import Wording
 from ...errors import RightsUnavailable, UndeclaredCollection
-from ..context import exchange
+from ...ledger.entry import ShownText
+from ..context import privacy_context
 from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_form, problems_answered
 from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store
 from ..licences import Licence, accept, is_accepted, licence_of
-from ..runtime import site
+from ..runtime import current_runtime
 from . import pages
 
 
@@ -25,35 +25,35 @@ def licence(point_id: str) -> Response:
 @pages.post("/licence/<point_id>", endpoint="accept")
 def take(point_id: str) -> Response:
     """Accept the version that was shown. On record first; then it takes effect, and the way goes on."""
-    here, found = exchange(), _found(point_id)
+    ctx, found = privacy_context(), _found(point_id)
     if not is_same_origin(request):
         return _page(found, _said(FORM_NOT_FROM_HERE), 403)
-    version = found.version(here.site.policy)
+    version = found.version(ctx.runtime.policy)
     if request.form.get("version", version) != version:
         return _page(found, _said(CHANGED), 409)
     onward = local_path(request.form.get("next"))
     try:
         taking = open_form(found.point, "email", ("next", "version"))
         with problems_answered(found.point):
-            taking.check()
-            taking.agree()
+            taking.validate()
+            taking.require_acceptance()
             taking.record("acceptance", _words(found), version=version)
-        accept(here, found)
+        accept(ctx, found)
     except NotCollected as error:
         return _page(found, error.message, error.code or 400)
     except RightsUnavailable as error:
-        here.site.failed(error, tell_tests=False)
+        ctx.runtime.report_failure(error, tell_tests=False)
         return _page(found, _said(NOT_TAKEN), 503)
     with problems_answered(found.point):
-        taking.settle()
+        taking.apply_opt_ins()
     return no_store(redirect(onward or url_for("mixamo_privacy.licence", point_id=found.point.id), 303))
 
 
 def _found(point_id: str) -> Licence:
     """The licence of a point; 404 for a point that has none."""
-    here = site()
+    runtime = current_runtime()
     try:
-        point = notices.point_of(here.policy, point_id)
+        point = notices.find_point(runtime.policy, point_id)
     except UndeclaredCollection:
         abort(404)
     found = licence_of(point)
@@ -63,17 +63,17 @@ def _found(point_id: str) -> Licence:
 
 
 def _said(message: str) -> str:
-    return exchange().language(message).text
+    return privacy_context().language(message).text
 
 
-def _words(found: Licence) -> Wording:
-    here = exchange()
-    return Wording(f"licence:{found.point.id}", here.language.code, found.words(here.site.policy, here.language).text, "")
+def _words(found: Licence) -> ShownText:
+    ctx = privacy_context()
+    return ShownText(f"licence:{found.point.id}", ctx.language.code, found.words(ctx.runtime.policy, ctx.language).text, "")
 
 
 def _page(found: Licence, message: str | None = None, status: int = 200) -> Response:
-    here = exchange()
-    t, policy = here.language, here.site.policy
+    ctx = privacy_context()
+    t, policy = ctx.language, ctx.runtime.policy
     words = found.words(policy, t)
     page = render_template(
         "mixamo_privacy/licence.html",
@@ -82,7 +82,7 @@ def _page(found: Licence, message: str | None = None, status: int = 200) -> Resp
         point=found.point,
         words=words,
         paragraphs=[part.strip() for part in words.text.split("\n\n") if part.strip()],
-        accepted=message is None and is_accepted(here, found),
+        accepted=message is None and is_accepted(ctx, found),
         message=message,
     )
     return no_store(make_response(page, status))

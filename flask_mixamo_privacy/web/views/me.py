@@ -13,14 +13,23 @@ from werkzeug.wrappers import Response
 from ...consent.decision import choose
 from ...consent.recording import by_kind
 from ...errors import PrivacyError
-from ..context import Exchange, exchange
-from ..http import DECISION_NOT_FROM_HERE, gone, is_same_origin, no_store, problem, removed_before, state_of, wants_json
+from ..context import PrivacyContext, privacy_context
+from ..http import (
+    DECISION_NOT_FROM_HERE,
+    consent_state,
+    is_same_origin,
+    no_store,
+    problem,
+    removed_before,
+    wants_json,
+    withdrawal_parameters,
+)
 from ..response import carry_out
 from ..template_tags import nonce_attribute
 from . import pages
 
 if TYPE_CHECKING:
-    from ...tracking.visitor_data import Footprint
+    from ...tracking.visitor_data import VisitorData
 
 
 # The receipt of the grant at hand, to download.
@@ -34,13 +43,13 @@ NOT_READ = "This could not be read just now. Please try again in a moment."
 @pages.get("/receipt", endpoint="receipt")
 def download() -> Response:
     """The signed receipt as a file; a page with 404 for whoever holds no grant that the ledger knows."""
-    here = exchange()
-    record = here.look().record
+    ctx = privacy_context()
+    record = ctx.use_consent().record
     try:
-        entries = here.site.ledger.standing(record.receipt) if record is not None else None
-        found = receipt_of(here, entries) if entries else None
+        entries = ctx.runtime.ledger.grant_history(record.receipt) if record is not None else None
+        found = receipt_of(ctx, entries) if entries else None
     except (PrivacyError, OSError) as error:
-        here.site.failed(error, tell_tests=False)
+        ctx.runtime.report_failure(error, tell_tests=False)
         return plain_page(YOUR_RECEIPT, NOT_READ, 503)
     if found is None:
         return plain_page(YOUR_RECEIPT, NO_RECEIPT, 404)
@@ -52,18 +61,18 @@ def download() -> Response:
     return no_store(response)
 
 
-def receipt_of(here: Exchange, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def receipt_of(ctx: PrivacyContext, entries: list[dict[str, Any]]) -> dict[str, Any]:
     """The receipt of the grant with these entries, signed."""
     from ...consent.proof import receipt, sign
 
-    words = here.site.ledger.wording(entries[0]["text"], entries[0]["fingerprint"])
-    marks = here.consent.record.granted if here.consent.record is not None else frozenset()
-    return sign(receipt(here.site.policy, entries, marks, words), here.site.keys)
+    words = ctx.runtime.ledger.shown_text(entries[0]["text"], entries[0]["fingerprint"])
+    marks = ctx.consent.record.granted if ctx.consent.record is not None else frozenset()
+    return sign(receipt(ctx.runtime.policy, entries, marks, words), ctx.runtime.keys)
 
 
 def plain_page(title: str, message: str, status: int) -> Response:
     """One sentence, and the way to the settings."""
-    page = render_template("mixamo_privacy/message.html", t=exchange().language, title=title, message=message)
+    page = render_template("mixamo_privacy/message.html", t=privacy_context().language, title=title, message=message)
     response = no_store(make_response(page))
     response.status_code = status
     return response
@@ -78,7 +87,7 @@ BEING_ERASED = "Everything that was recorded about you here is being erased."
 class _Stored:
     """All that the cookies at hand lead to."""
 
-    footprint: Footprint
+    footprint: VisitorData
     choices: dict[str, Any]
     decided: tuple[str, str] | None  # the day of the decision, and the last on which it holds
     receipt: dict[str, Any] | None
@@ -90,22 +99,22 @@ class _Stored:
 @pages.get("/me", endpoint="me")
 def me() -> Response:
     """In plain words, with the way to each switch, the receipt and the erasure."""
-    here = exchange()
-    found = _stored_if_readable(here)
+    ctx = privacy_context()
+    found = _stored_if_readable(ctx)
     if found is None:
         return plain_page(ABOUT_YOU, NOT_READ, 503)
-    removed = removed_before(here)
+    removed = removed_before(ctx)
     page = render_template(
         "mixamo_privacy/me.html",
-        t=here.language,
+        t=ctx.language,
         title=ABOUT_YOU,
-        message=_erased(here) if "erased" in request.args and not found else None,
+        message=_erased(ctx) if "erased" in request.args and not found else None,
         stored=found,
-        policy=here.site.policy,
-        consent=here.consent,
+        policy=ctx.runtime.policy,
+        consent=ctx.consent,
         removed=removed,
         forget=by_kind(removed),
-        nonce=nonce_attribute(here),
+        nonce=nonce_attribute(ctx),
     )
     return no_store(make_response(page))
 
@@ -113,61 +122,63 @@ def me() -> Response:
 @pages.get("/me.json", endpoint="me_json")
 def me_json() -> Response:
     """The same for a machine, with every event; what cannot be read just now is 503."""
-    here = exchange()
-    found = _stored_if_readable(here)
+    ctx = privacy_context()
+    found = _stored_if_readable(ctx)
     if found is None:
-        answer = jsonify(message=here.language(NOT_READ).text)
+        answer = jsonify(message=ctx.language(NOT_READ).text)
         answer.status_code = 503
         return no_store(answer)
     decision = dict(zip(("day", "until"), found.decided, strict=True)) if found.decided else None
     said = {"events": found.footprint.as_dict(), "choices": found.choices, "decision": decision, "receipt": found.receipt}
-    return no_store(jsonify({"stored": bool(found), **said, **state_of(here)}))
+    return no_store(jsonify({"stored": bool(found), **said, **consent_state(ctx)}))
 
 
 @pages.post("/me/erase", endpoint="erase")
 def erase() -> Response:
     """Withdraw every optional purpose and erase what was recorded under it, at once."""
-    here = exchange()
+    ctx = privacy_context()
     if not is_same_origin(request):
         return problem(403, DECISION_NOT_FROM_HERE)
-    decision = choose(here.site.policy, here.consent, "reject_all", gpc=here.gpc, today=here.today)
-    carry_out(here, decision, None, source="me")
-    here.choices_out = "" if here.names.choices in here.request.cookies else None
+    decision = choose(ctx.runtime.policy, ctx.consent, "reject_all", gpc=ctx.gpc, today=ctx.today)
+    carry_out(ctx, decision, None, source="me")
+    ctx.choices_to_set = "" if ctx.names.choices in ctx.request.cookies else None
     if wants_json():
-        return no_store(jsonify(state_of(here) | {"message": here.language(_erased(here)).text}))
-    return no_store(redirect(url_for("mixamo_privacy.me", erased=1, **gone(decision)), 303))
+        return no_store(jsonify(consent_state(ctx) | {"message": ctx.language(_erased(ctx)).text}))
+    return no_store(redirect(url_for("mixamo_privacy.me", erased=1, **withdrawal_parameters(decision)), 303))
 
 
-def _erased(here: Exchange) -> str:
+def _erased(ctx: PrivacyContext) -> str:
     """Whether it is so already; while a database is away, erasures wait for it."""
-    return BEING_ERASED if here.site.store.has_waiting else ERASED
+    return BEING_ERASED if ctx.runtime.store.has_spooled else ERASED
 
 
-def _stored_if_readable(here: Exchange) -> _Stored | None:
+def _stored_if_readable(ctx: PrivacyContext) -> _Stored | None:
     """None, counted and logged, for what cannot be read just now."""
     try:
-        return _stored(here)
+        return _stored(ctx)
     except (PrivacyError, OSError) as error:
-        here.site.failed(error, tell_tests=False)
+        ctx.runtime.report_failure(error, tell_tests=False)
         return None
 
 
-def _stored(here: Exchange) -> _Stored:
+def _stored(ctx: PrivacyContext) -> _Stored:
     """Raises an error of ours, or OSError, for what cannot be read just now."""
-    from ...tracking.visitor_data import Footprint, footprint
+    from ...tracking.visitor_data import VisitorData, visitor_data
 
-    record = here.look().record
+    record = ctx.use_consent().record
     if record is None:
-        return _Stored(Footprint(), here.choices, None, None)
-    decided = _day(record.day), _day(record.day + here.site.policy.days_of("privacy_consent") - 1)
+        return _Stored(VisitorData(), ctx.choices, None, None)
+    decided = _day(record.day), _day(record.day + ctx.runtime.policy.days_of("privacy_consent") - 1)
     if not record.receipt:
-        return _Stored(Footprint(), here.choices, decided, None)
-    entries = here.site.ledger.standing(record.receipt)
+        return _Stored(VisitorData(), ctx.choices, decided, None)
+    entries = ctx.runtime.ledger.grant_history(record.receipt)
     if entries is None:  # a grant that has ended opens nothing, whoever kept its cookies
-        return _Stored(Footprint(), {}, None, None)
-    visitor = here.known_visitor()
-    seen = footprint(visitor.id, here.site.store, here.site.settings.log_dir) if visitor is not None else Footprint()
-    return _Stored(seen, here.choices, decided, receipt_of(here, entries) if entries else None)
+        return _Stored(VisitorData(), {}, None, None)
+    visitor = ctx.known_visitor()
+    seen = (
+        visitor_data(visitor.id, ctx.runtime.store, ctx.runtime.settings.log_dir) if visitor is not None else VisitorData()
+    )
+    return _Stored(seen, ctx.choices, decided, receipt_of(ctx, entries) if entries else None)
 
 
 def _day(number: int) -> str:

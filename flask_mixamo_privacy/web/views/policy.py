@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 
 from ...policy.document import Document
 from ...policy.versions import Change, changes
-from ..context import exchange
-from ..runtime import Site, site
+from ..context import privacy_context
+from ..runtime import Runtime, current_runtime
 from . import pages
 
 _FORMS = ("text/html", "text/markdown", "application/json")
@@ -36,51 +36,51 @@ def json() -> Response:
 @pages.get("/versions/<day>", endpoint="version")
 def version(day: str) -> str:
     """An earlier version, as it was posted, with what changed since the one before; 404 for a day without one."""
-    here, found = exchange(), site().versions.load(day)
+    ctx, found = privacy_context(), current_runtime().versions.load(day)
     if found is None:
         abort(404)
-    before = max((other for other in site().versions.dates() if other < day), default=None)
-    return _page(found.document(here.language.code), day, before)
+    before = max((other for other in current_runtime().versions.dates() if other < day), default=None)
+    return _page(found.document(ctx.language.code), day, before)
 
 
 def gpc() -> Response:
     """The GPC support resource, at ``/.well-known/gpc.json``."""
-    version = site().policy.version
+    version = current_runtime().policy.version
     return jsonify({"gpc": True} | ({"lastUpdate": version} if version else {}))
 
 
 def _as(form: str) -> Response:
-    here, found = site(), _document()
+    runtime, found = current_runtime(), _document()
     if form == "application/json":
-        return jsonify(found.as_dict() | {"declaration": here.policy.as_dict()})
+        return jsonify(found.as_dict() | {"declaration": runtime.policy.as_dict()})
     if form == "text/markdown":
         response = make_response(found.as_markdown())
         response.content_type = "text/markdown; charset=utf-8"
         return response
-    return make_response(_page(found, here.policy.version, None))
+    return make_response(_page(found, runtime.policy.version, None))
 
 
 def _document() -> Document:
     from ...policy.writer import derive
 
-    here = exchange()
-    return derive(here.site.policy, here.language, **here.site.said)
+    ctx = privacy_context()
+    return derive(ctx.runtime.policy, ctx.language, **ctx.runtime.policy_facts)
 
 
 def _page(document: Document, day: str, before: str | None) -> str:
-    here = exchange()
+    ctx = privacy_context()
     return render_template(
         "mixamo_privacy/policy.html",
-        t=here.language,
+        t=ctx.language,
         document=document,
         day=day,
-        versions=here.site.versions.dates()[::-1],
-        newest=max(here.site.versions.dates(), default=""),
+        versions=ctx.runtime.versions.dates()[::-1],
+        newest=max(ctx.runtime.versions.dates(), default=""),
         before=before,
-        changes=_changes(here.site, before, day) if before else (),
+        changes=_changes(ctx.runtime, before, day) if before else (),
     )
 
 
-def _changes(here: Site, before: str, day: str) -> list[Change]:
-    old, new = here.versions.load(before), here.versions.load(day)
+def _changes(runtime: Runtime, before: str, day: str) -> list[Change]:
+    old, new = runtime.versions.load(before), runtime.versions.load(day)
     return changes(old, new) if old and new else []

@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ...errors import StoreUnavailable
 from ..access import staff_only
-from ..context import exchange
+from ..context import privacy_context
 from ..http import no_store
-from ..runtime import Site, site
+from ..runtime import Runtime, current_runtime
 from . import pages
 
 if TYPE_CHECKING:
@@ -46,28 +46,28 @@ def page() -> AnyResponse:
     from ...reports import charts, formatting
     from ...reports.windows import UNITS
 
-    here = exchange()
+    ctx = privacy_context()
     try:
-        window = _window(here.site)
-        found = {report.id: report for report in here.site.reports.every(window)}
-        windows = here.site.reports.windows(window.unit)
-        totals = _totals(here.site, found, window)
+        window = _window(ctx.runtime)
+        found = {report.id: report for report in ctx.runtime.reports.every(window)}
+        windows = ctx.runtime.reports.windows(window.unit)
+        totals = _totals(ctx.runtime, found, window)
     except StoreUnavailable as error:
-        here.site.failed(error, tell_tests=False)
+        ctx.runtime.report_failure(error, tell_tests=False)
         abort(503, "The database of events could not be reached. Try again in a moment.")
     rendered = render_template(
         "mixamo_privacy/reports.html",
-        t=here.language,
+        t=ctx.language,
         window=window,
         windows=windows,
         units=UNITS,
         totals=totals,
         sections=[(title, [found[name] for name in names]) for title, names in SECTIONS],
         closed=found["visits"].state == "closed",
-        min_cell=here.site.settings.min_cell,
-        rtl=here.language.dir == "rtl",
+        min_cell=ctx.runtime.settings.min_cell,
+        rtl=ctx.language.dir == "rtl",
         charts=charts,
-        telling=formatting,
+        formatting=formatting,
         hours=HOURS,
     )
     return no_store(make_response(rendered))
@@ -96,27 +96,27 @@ def json(name: str) -> AnyResponse:
 def _report(name: str) -> Report:
     from ...reports.reports import NAMES
 
-    here = site()
+    runtime = current_runtime()
     if name not in NAMES:
         abort(404, f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
     try:
-        return here.reports.report(name, _window(here))
+        return runtime.reports.report(name, _window(runtime))
     except StoreUnavailable as error:
-        here.failed(error, tell_tests=False)
+        runtime.report_failure(error, tell_tests=False)
         abort(503, "The database of events could not be reached. Try again in a moment.")
 
 
-def _window(here: Site) -> Window:
+def _window(runtime: Runtime) -> Window:
     from ...reports import formatting
 
     try:
         if text := request.args.get("window"):
-            return formatting.window_of(here.reports, text)
-        return formatting.newest(here.reports, request.args.get("period") or None)
+            return formatting.window_of(runtime.reports, text)
+        return formatting.newest(runtime.reports, request.args.get("period") or None)
     except ValueError as error:
         abort(404, str(error))
 
 
-def _totals(here: Site, found: dict[str, Report], window: Window) -> Totals:
+def _totals(runtime: Runtime, found: dict[str, Report], window: Window) -> Totals:
     visits = found["visits"]
-    return Totals(visits.total, here.reports.distinct(window), found["pages"].total, visits.consenting)
+    return Totals(visits.total, runtime.reports.distinct(window), found["pages"].total, visits.consenting)

@@ -10,14 +10,14 @@ from werkzeug.wrappers import Response
 from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
 from ...policy.parts import Requests
 from ..access import Need, current_user_id, staff_only
-from ..context import exchange
-from ..http import FORM_NOT_FROM_HERE, base_of_request, is_same_origin, no_store, wants_json
-from ..runtime import site
+from ..context import privacy_context
+from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, wants_json
+from ..runtime import current_runtime
 from . import pages
 
 if TYPE_CHECKING:
-    from ...rights.request_store import Request
-    from ...rights.requests import Desk
+    from ...rights.request_store import SubjectRequest
+    from ...rights.requests import RequestService
 
 
 # Sentences of the catalogues. The first is the answer to everybody, whether the address is known or not.
@@ -43,21 +43,21 @@ def form() -> Response:
 def ask() -> Response:
     """Write a request down. The answer, and the work done for it, are the same for every address."""
     request.max_content_length = _LARGEST
-    here, desk = exchange(), _desk()
+    ctx, desk = privacy_context(), _desk()
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
     fields = _fields()
     asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
     try:
-        if desk.is_flooded():
+        if desk.is_rate_limited():
             return _form(PATIENCE, 429, asked)
-        desk.open(**asked, locale=here.language.code, base=base_of_request(), source="form")
+        desk.open(**asked, locale=ctx.language.code, base=base_url(), source="form")
     except RequestError as error:
         return _form(_WRONG[error.what], 400, asked)
     except RightsUnavailable as error:
-        here.site.failed(error, tell_tests=False)
+        ctx.runtime.report_failure(error, tell_tests=False)
         return _form(NOT_WRITTEN, 503, asked)
-    here.site.wake()
+    ctx.runtime.wake()
     return _form(SENT, 202) if wants_json() else redirect(url_for("mixamo_privacy.requests", sent=""), 303)
 
 
@@ -66,7 +66,7 @@ def confirm(token: str) -> Response:
     """A page with a button, which changes nothing: programs that open every link in a mail confirm nothing."""
     desk = _desk()
     if request.method != "POST":
-        asked = desk.asked_by(token)
+        asked = desk.open_from_mail(token)
         return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
@@ -103,7 +103,7 @@ def _text(sent: object) -> str:
 
 
 def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:
-    t = exchange().language
+    t = privacy_context().language
     if message is not None and wants_json():
         response = no_store(jsonify(message=t(message).text))
         response.status_code = status
@@ -111,22 +111,25 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
     from ...rights.letters import kind_of
     from ...rights.request_store import KINDS
 
-    shown = {"kinds": [(kind, kind_of(kind, t)) for kind in KINDS], "days": (site().policy.requests or Requests()).days}
+    shown = {
+        "kinds": [(kind, kind_of(kind, t)) for kind in KINDS],
+        "days": (current_runtime().policy.requests or Requests()).days,
+    }
     return _page("request_form.html", status, message=message, is_error=status >= 400, asked=asked or {}, **shown)
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
     from ...rights.letters import kind_of
 
-    t = exchange().language
-    page = render_template(f"mixamo_privacy/{template}", t=t, policy=site().policy, kind_of=kind_of, **values)
+    t = privacy_context().language
+    page = render_template(f"mixamo_privacy/{template}", t=t, policy=current_runtime().policy, kind_of=kind_of, **values)
     response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the address of a page may be a key
     return response
 
 
-def _desk() -> Desk:
-    return site().rights.desk
+def _desk() -> RequestService:
+    return current_runtime().rights.desk
 
 
 # Requests as staff see them: what is due, whose it is, and what was done.
@@ -134,7 +137,7 @@ def _desk() -> Desk:
 
 def _whose(number: int) -> str | None:
     try:
-        return site().rights.book.find(number).email
+        return current_runtime().rights.book.find(number).email
     except RequestError:
         return None
 
@@ -145,7 +148,9 @@ def everything() -> Response:
     """Every request, what is due first."""
     from ...rights.request_store import OPEN
 
-    found = sorted(site().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number))
+    found = sorted(
+        current_runtime().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number)
+    )
     if wants_json():
         return no_store(jsonify([asked.as_dict() for asked in found]))
     return _staff_page("staff_requests.html", requests=found)
@@ -172,10 +177,10 @@ def act(number: int) -> Response:
 
 
 def _act(number: int, form: Any) -> None:
-    desk, who, text = site().rights.desk, current_user_id(), form.get("text", "")
+    desk, who, text = current_runtime().rights.desk, current_user_id(), form.get("text", "")
     if form.get("act") == "answer":
         changes = {form["field"]: form.get("value", "")} if form.get("field") else {}
-        identity, base = form.get("identity", ""), base_of_request()
+        identity, base = form.get("identity", ""), base_url()
         desk.answer(number, who, text=text, identity=identity, base=base, changes=changes)
     elif form.get("act") == "refuse":
         desk.refuse(number, text, who, identity=form.get("identity", ""))
@@ -186,9 +191,9 @@ def _act(number: int, form: Any) -> None:
 
 
 def _show(number: int, message: str = "", status: int = 200) -> Response:
-    here = site()
+    runtime = current_runtime()
     try:
-        asked = here.rights.book.find(number)
+        asked = runtime.rights.book.find(number)
     except RequestError as error:
         return _staff_page("staff_requests.html", 404, requests=[], message=str(error))
     if wants_json():
@@ -196,19 +201,19 @@ def _show(number: int, message: str = "", status: int = 200) -> Response:
         response.status_code = status
         return response
     return _staff_page(
-        "staff_request.html", status, asked=asked, message=message, held=_held(asked), fields=here.policy.fields
+        "staff_request.html", status, asked=asked, message=message, held=_held(asked), fields=runtime.policy.fields
     )
 
 
-def _held(asked: Request) -> list[str]:
+def _held(asked: SubjectRequest) -> list[str]:
     """The stores that hold something of whoever asks; a store that fails is told when the request is answered."""
     from ...rights.request_store import OPEN
 
-    rights = site().rights
+    rights = current_runtime().rights
     try:
         return list(rights.stores.export(asked.email)) if asked.email and asked.state in OPEN else []
     except Exception as error:  # a callable of the site's
-        site().failed(error, tell_tests=False)
+        current_runtime().report_failure(error, tell_tests=False)
         return []
 
 
@@ -216,7 +221,7 @@ def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
     from ...rights.request_store import OPEN
     from ...rights.requests import days_left
 
-    shown = {"t": exchange().language, "message": "", "days_left": days_left, "open": OPEN} | values
+    shown = {"t": privacy_context().language, "message": "", "days_left": days_left, "open": OPEN} | values
     return no_store(make_response(render_template(f"mixamo_privacy/{template}", **shown), status))
 
 
@@ -240,9 +245,9 @@ def unsubscribe(token: str) -> Response:
     not be followed.
     """
     request.max_content_length = _LARGEST_UNSUBSCRIBE
-    here = site()
+    runtime = current_runtime()
     try:
-        marketing, undoes = here.mail.marketing, "undo" in request.form
+        marketing, undoes = runtime.mail.marketing, "undo" in request.form
         bearer = marketing.tokens.read(token)
         if bearer is None:
             marketing.touch()
@@ -251,13 +256,13 @@ def unsubscribe(token: str) -> Response:
         else:
             marketing.opt_out_by(bearer, "link")
     except (RightsUnavailable, LedgerUnavailable, OSError) as error:
-        here.failed(error, tell_tests=False)
+        runtime.report_failure(error, tell_tests=False)
         return _unsubscribe_answer("failed", 503)  # the mail provider tries again
     return _unsubscribe_answer("undone" if undoes else "stopped")
 
 
 def _unsubscribe_answer(state: str, status: int = 200) -> Response:
-    t = exchange().language
+    t = privacy_context().language
     page = render_template("mixamo_privacy/unsubscribe.html", t=t, state=state, failed=NOT_WRITTEN)
     response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the address of the page is a key
