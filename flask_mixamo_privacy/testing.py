@@ -24,7 +24,7 @@ from .storage.clock import DAY, today
 from .web.runtime import Runtime, current_runtime
 
 if TYPE_CHECKING:
-    from .audit.browser.report import Report
+    from .audit.browser.report import AuditReport
 
 _LINK = re.compile(r"<([^>]*)>[^,]*\brel=\"?(?:preload|modulepreload|preconnect|dns-prefetch|prefetch|stylesheet)")
 
@@ -66,11 +66,11 @@ def assert_no_trace(app: Flask) -> Callable[[TestResponse], None]:
 
 
 @pytest.fixture
-def privacy_audit(app: Flask) -> Callable[..., Report]:
+def privacy_audit(app: Flask) -> Callable[..., AuditReport]:
     """Looks at the whole site in a real browser, as :func:`flask_mixamo_privacy.audit.audit` does with the same arguments,
     and fails for what it finds; ``baseline`` is the path of a file of known findings. Gives the report."""
 
-    def look(*, baseline: str | Path | None = None, **options: Any) -> Report:
+    def look(*, baseline: str | Path | None = None, **options: Any) -> AuditReport:
         __tracebackhide__ = True
         from .audit.browser import report as terminal  # no other test needs these
         from .audit.browser.crawl import audit

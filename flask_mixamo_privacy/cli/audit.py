@@ -19,7 +19,7 @@ from ..web.runtime import current_runtime
 from .common import exit_2_on_error, json_option, print_json
 
 if TYPE_CHECKING:
-    from ..audit.browser.report import Report
+    from ..audit.browser.report import AuditReport
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -95,7 +95,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         yield told
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: AuditReport, as_json: bool) -> None:
     from ..audit.browser import report as terminal
 
     if as_json:

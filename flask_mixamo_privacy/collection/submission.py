@@ -108,7 +108,7 @@ Kind = Literal[
 ]
 
 
-class Problem(Exception):
+class SubmissionError(Exception):
     """Why a form is not taken: the kind of problem, and the names of the fields concerned."""
 
     def __init__(self, kind: Kind, fields: Iterable[str] = ()) -> None:
@@ -186,7 +186,7 @@ class Submission:
                 self._services.report_failure(error)
 
     def validate(self) -> None:
-        """Raise the first :class:`Problem` that keeps the form from being taken."""
+        """Raise the first :class:`SubmissionError` that keeps the form from being taken."""
         if problem := self.first_problem():
             raise problem
         signs_up = notices.is_signup_only(self._policy, self.point)
@@ -194,31 +194,31 @@ class Submission:
         if (signs_up or opted) and self._is_minor():
             opted = {purpose: words for purpose, words in opted.items() if self._policy.purpose(purpose).minors}
             if signs_up and not any(self._policy.purpose(purpose).minors for purpose in self.point.purposes):
-                raise Problem("signup-refused")
+                raise SubmissionError("signup-refused")
         if opted and not self._subject and self._subject_field in self._declared:
-            raise Problem("missing", [self._subject_field])  # an opt-in is somebody's
+            raise SubmissionError("missing", [self._subject_field])  # an opt-in is somebody's
         if signs_up and not opted:  # there is nothing that it might be used for
-            raise Problem("no-opt-in", ["privacy_opt_in"])
+            raise SubmissionError("no-opt-in", ["privacy_opt_in"])
         self._opted, self.given.opt_ins = opted, frozenset(opted)
 
-    def first_problem(self) -> Problem | None:
+    def first_problem(self) -> SubmissionError | None:
         """What is missing, or None."""
         missing = [name for name in self.point.required if not self._sent.has(name)]
         if (self._typed_birth_date and self.given.old_enough is None) or missing == [notices.ANSWER]:
-            return Problem("no-birth-date", [notices.ANSWER])
+            return SubmissionError("no-birth-date", [notices.ANSWER])
         if missing:
-            return Problem("missing", missing)
+            return SubmissionError("missing", missing)
         if notices.is_public(self.point) and not self.given.acknowledged:
-            return Problem("not-acknowledged", ["privacy_acknowledged"])
+            return SubmissionError("not-acknowledged", ["privacy_acknowledged"])
         return None
 
     def require_acceptance(self) -> None:
-        """Raise :class:`Problem` for a licence to which somebody says no."""
+        """Raise :class:`SubmissionError` for a licence to which somebody says no."""
         if self._sent.declines(ACCEPTANCE):
-            raise Problem("missing", [ACCEPTANCE])
+            raise SubmissionError("missing", [ACCEPTANCE])
 
     def record(self, kind: str = "collection", words: ShownText | None = None, **more: str) -> None:
-        """Put it on record; raises :class:`Problem` where that fails, for then nothing is taken.
+        """Put it on record; raises :class:`SubmissionError` where that fails, for then nothing is taken.
 
         The entry has field names and no values. It waits in the side file for a ledger that is away, but where somebody
         opts in: what could not be put on record after the view is better not begun.
@@ -239,12 +239,12 @@ class Submission:
             )
         except (LedgerUnavailable, OSError) as error:
             self._services.report_failure(error)
-            raise Problem("not-recorded") from error
+            raise SubmissionError("not-recorded") from error
 
     def apply_opt_ins(self) -> None:
         """Put opt-ins on record and let them take effect, now that the site has taken the form too.
 
-        Where that fails nobody was signed up; raises :class:`Problem` if there was nothing else to take.
+        Where that fails nobody was signed up; raises :class:`SubmissionError` if there was nothing else to take.
         """
         marketing = self._services.marketing
         try:
@@ -253,7 +253,7 @@ class Submission:
         except (LedgerUnavailable, RightsUnavailable, OSError) as error:
             self._services.report_failure(error)
             if notices.is_signup_only(self._policy, self.point):
-                raise Problem("not-recorded") from error
+                raise SubmissionError("not-recorded") from error
 
     @property
     def _typed_birth_date(self) -> dict[str, str]:
@@ -274,7 +274,7 @@ class Submission:
             return self._browser_is_minor or bool(self._person and self._services.minors.is_minor(self._person))
         except (RightsUnavailable, KeyMissing) as error:
             self._services.report_failure(error)
-            raise Problem("not-recorded") from error
+            raise SubmissionError("not-recorded") from error
 
     def _opt_ins(self) -> dict[str, OptIn]:
         """The purposes opted in to, each with the words that said so."""
@@ -297,14 +297,14 @@ class Submission:
         return (words, "form") if words else (notices.default_text(self._policy, kind, point), "api")
 
     def _words_of(self, kind: str, shown: str, point: CollectionPoint | None = None) -> ShownText | None:
-        """The words that the form says it showed; raises :class:`Problem` where they are good no longer."""
+        """The words that the form says it showed; raises :class:`SubmissionError` where they are good no longer."""
         point = point or self.point
         if not shown:
             return None  # a program's post: there were no words of ours, and the ledger says so
         current = partial(notices.current_text, self._policy, kind, point)
         words = resolve_shown(shown, current, notices.notice_fingerprint(point), self._services.ledger.shown_text)
         if words is None:
-            raise Problem("notice-changed")
+            raise SubmissionError("notice-changed")
         return words
 
     def _detail(self, **more: str) -> dict[str, object]:

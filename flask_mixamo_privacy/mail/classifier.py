@@ -10,7 +10,16 @@ from email.message import Message
 from ..storage.keys import email_of
 from .message import addresses, header, headers, reply_text, sender, split_quoted, texts
 from .phrases import is_unsubscribe, mentions_unsubscribe, requested_right, starts_or_ends_with_unsubscribe, stripped
-from .provenance import COUNTS, Report, is_automatic, is_bounce, is_of_apple_mail, report_of, verdict, wants_no_answer
+from .provenance import (
+    COUNTS,
+    FeedbackReport,
+    is_automatic,
+    is_bounce,
+    is_of_apple_mail,
+    report_of,
+    verdict,
+    wants_no_answer,
+)
 from .unsubscribe import UnsubscribeToken
 
 # What becomes of a message: one of three things, with the reason.
@@ -116,7 +125,7 @@ def classify(message: Message, place: InboxConfig = NO_INBOX) -> Verdict:
     return _of_person(_looked_at(message, place), wants_no_answer(message))
 
 
-def _of_report(report: Report, place: InboxConfig) -> Verdict:
+def _of_report(report: FeedbackReport, place: InboxConfig) -> Verdict:
     if report.kind not in COUNTS:
         return Ignore(f"a feedback report of the type {report.kind[:40] or 'none'}, which is no opt-out")
     bearer = next(filter(None, map(place.read_token, report.candidates)), None)

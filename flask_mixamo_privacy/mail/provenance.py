@@ -121,7 +121,7 @@ _token = re.compile(r"[a-z2-7]{45}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Report:
+class FeedbackReport:
     """A report: its type, the address it is about where it says so, and all in it that may be a token of ours."""
 
     kind: str
@@ -129,7 +129,7 @@ class Report:
     candidates: tuple[str, ...]
 
 
-def report_of(message: Message) -> Report | None:
+def report_of(message: Message) -> FeedbackReport | None:
     """The report that a message is, or None."""
     try:
         parts = list(message.walk())
@@ -144,7 +144,7 @@ def report_of(message: Message) -> Report | None:
     to = next(iter(addresses(original, "To")), "") if original is not None else ""
     recipient = email_of(said.get("original-rcpt-to", "").strip("<> ") or to)
     named = "" if recipient.startswith("redacted") else recipient  # RFC 6590: nobody's address
-    return Report(said.get("feedback-type", "").lower(), named, _candidates(original, said))
+    return FeedbackReport(said.get("feedback-type", "").lower(), named, _candidates(original, said))
 
 
 def _fields(part: Message) -> dict[str, str]:

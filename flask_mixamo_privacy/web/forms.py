@@ -13,7 +13,15 @@ from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, Multi
 from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, ServiceUnavailable
 
 from ..collection import notices
-from ..collection.submission import ACCEPTANCE, CollectedData, Kind, Problem, Submission, SubmissionServices, SubmittedForm
+from ..collection.submission import (
+    ACCEPTANCE,
+    CollectedData,
+    Kind,
+    Submission,
+    SubmissionError,
+    SubmissionServices,
+    SubmittedForm,
+)
 from ..errors import UndeclaredCollection
 from ..policy.parts import CollectionPoint
 from .access import current_subject
@@ -160,7 +168,7 @@ _ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
 }
 
 
-def answer_to(problem: Problem, point: CollectionPoint) -> NotCollected:
+def answer_to(problem: SubmissionError, point: CollectionPoint) -> NotCollected:
     """The HTTP answer to a problem with a form submitted at a point."""
     ctx = privacy_context()
     policy, t = ctx.runtime.policy, ctx.language
@@ -175,10 +183,10 @@ def answer_to(problem: Problem, point: CollectionPoint) -> NotCollected:
 
 @contextmanager
 def problems_answered(point: CollectionPoint) -> Iterator[None]:
-    """Raise :class:`NotCollected` for a :class:`Problem` in the block."""
+    """Raise :class:`NotCollected` for a :class:`SubmissionError` in the block."""
     try:
         yield
-    except Problem as problem:
+    except SubmissionError as problem:
         raise answer_to(problem, point) from problem
 
 

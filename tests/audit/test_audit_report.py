@@ -8,7 +8,7 @@ from flask_mixamo_privacy.audit.browser import report as baseline
 from flask_mixamo_privacy.audit.browser import report as terminal
 from flask_mixamo_privacy.audit.browser.evidence import Visited
 from flask_mixamo_privacy.audit.browser.findings import CODES, Observation, merge_findings
-from flask_mixamo_privacy.audit.browser.report import Picture, Report, as_html
+from flask_mixamo_privacy.audit.browser.report import AuditReport, Picture, as_html
 from flask_mixamo_privacy.audit.browser.target import AuditError
 
 FILM, HOME = Visited("/film", "rejected"), Visited("/", "no choice", "staff")
@@ -28,7 +28,7 @@ until = 2026-12-31
 
 def report(**more):
     findings = tuple(merge_findings(TOLD, {"cookies._ga": 12}))
-    return Report("Shop", "http://127.0.0.1:1", "privacy.toml", findings, states=("no choice", "rejected"), **more)
+    return AuditReport("Shop", "http://127.0.0.1:1", "privacy.toml", findings, states=("no choice", "rejected"), **more)
 
 
 def read(tmp_path, text):
@@ -47,8 +47,8 @@ def test_findings_about_one_subject_are_merged():
 
 def test_the_exit_code_shows_whether_the_site_is_clean():
     """0: clean. 1: findings. 2: a page could not be audited. Accepted findings do not count."""
-    seen = Report("Shop", "", "", ())
-    assert [one.exit_code for one in (seen, report(), Report("Shop", "", "", (), unseen=(("/", "500"),)))] == [0, 1, 2]
+    seen = AuditReport("Shop", "", "", ())
+    assert [one.exit_code for one in (seen, report(), AuditReport("Shop", "", "", (), unseen=(("/", "500"),)))] == [0, 1, 2]
 
 
 def test_the_baseline_accepts_findings_until_their_date(tmp_path):
@@ -123,3 +123,12 @@ def test_the_page_is_one_file_that_loads_nothing_and_runs_nothing():
     assert all(source.startswith(("#", "data:image/jpeg;base64,")) for source in reader.sources)
     assert {"script", "link", "b"} & reader.tags == set() and "&lt;b&gt;" in text
     assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+
+
+def test_the_documented_names_of_the_audit_can_be_imported():
+    """``audit``, ``Report`` and ``AuditError`` are public names of the package, and any other name is an error."""
+    from flask_mixamo_privacy import audit as package
+
+    assert (package.Report, package.AuditError) == (AuditReport, AuditError) and callable(package.audit)
+    with pytest.raises(AttributeError, match="no missing"):
+        package.missing  # noqa: B018

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flask_mixamo_privacy.collection.notices import find_point
-from flask_mixamo_privacy.collection.submission import Problem, Submission, SubmissionServices, SubmittedForm
+from flask_mixamo_privacy.collection.submission import Submission, SubmissionError, SubmissionServices, SubmittedForm
 from flask_mixamo_privacy.errors import LedgerUnavailable, RightsUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.mail.preferences import MarketingPreferences
@@ -79,7 +79,7 @@ def test_field_names_and_no_values_are_recorded(services):
 )
 def test_a_problem_has_a_kind_and_the_fields_concerned(services, point, own, values, kind, fields):
     """Nothing is recorded, and a problem has no text, because the answer adds it."""
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(SubmissionError) as raised:
         accept(submission(services, point, own, **values))
     assert (raised.value.kind, raised.value.fields) == (kind, fields) and kinds(services) == []
 
@@ -90,7 +90,7 @@ def test_promise_20_a_minor_is_remembered_and_not_signed_up(services):
     assert (form.says_minor, form.age_answer, form.given["old_enough"]) == (True, "no", "no")
     form.remember_minor()
     assert services.minors.is_minor(ADA)
-    with pytest.raises(Problem, match="signup-refused"):
+    with pytest.raises(SubmissionError, match="signup-refused"):
         form.validate()
 
 
@@ -98,7 +98,7 @@ def test_promise_20_the_first_answer_of_this_browser_counts(services):
     """A later yes changes nothing, and the form does not add a new no."""
     form = submission(services, "newsletter", email=ADA, old_enough="yes", browser_is_minor=True)
     assert (form.says_minor, form.age_answer) == (False, "no")
-    with pytest.raises(Problem, match="signup-refused"):
+    with pytest.raises(SubmissionError, match="signup-refused"):
         form.validate()
 
 
@@ -132,7 +132,7 @@ def test_an_opt_in_is_not_spooled(services, failures, monkeypatch):
     monkeypatch.setattr(services.ledger, "append", away)
     accept(submission(services, "registration", email=ADA))
     assert failures == []
-    with pytest.raises(Problem, match="not-recorded"):
+    with pytest.raises(SubmissionError, match="not-recorded"):
         accept(submission(services, "pictures", email=ADA))
     assert [type(error) for error in failures] == [LedgerUnavailable]
 
@@ -144,6 +144,6 @@ def test_no_one_is_signed_up_while_minors_cannot_be_looked_up(services, failures
         raise RightsUnavailable("away")
 
     monkeypatch.setattr(services.minors, "is_minor", away)
-    with pytest.raises(Problem, match="not-recorded"):
+    with pytest.raises(SubmissionError, match="not-recorded"):
         accept(submission(services, "pictures", email=ADA))
     assert kinds(services) == [] and len(failures) == 1

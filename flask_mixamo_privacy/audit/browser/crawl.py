@@ -25,7 +25,7 @@ from .evidence import UNASKED, Barrier, Evidence, State, Visited, flat, states_o
 from .findings import merge_findings
 from .launch import check_policy, launched, served, tools
 from .recorder import SharedWorkers
-from .report import Report, take_screenshots
+from .report import AuditReport, take_screenshots
 from .rules import apply_rules
 from .rules_interface import hidden
 from .target import AuditError, Routes, Step, Target
@@ -197,7 +197,7 @@ def audit(
     hosts: Mapping[str, str] | None = None,
     pictures: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
-) -> Report:
+) -> AuditReport:
     """Look at a site as visitors with every answer see it, and tell where it and its declaration are apart.
 
     An app is served on a free port of loopback for as long as it takes; an address is that of the current app, running
@@ -225,7 +225,7 @@ def audit(
             return thread.submit(asyncio.run, _look(crawl, runtime, offline, hosts or {}, pictures)).result()
 
 
-async def _look(crawl: Crawl, runtime: Runtime, offline: bool, hosts: Mapping[str, str], pictures: bool) -> Report:
+async def _look(crawl: Crawl, runtime: Runtime, offline: bool, hosts: Mapping[str, str], pictures: bool) -> AuditReport:
     started = time.time()
     async with launched(crawl.target.host, offline, hosts) as browser:
         try:
@@ -262,12 +262,12 @@ def _names(app: Flask, runtime: Runtime) -> tuple[str, ...]:
     return tuple(sorted((own_hosts(app, runtime) | {(app.config["SESSION_COOKIE_DOMAIN"] or "").lstrip(".")}) - {""}))
 
 
-def _report(crawl: Crawl, runtime: Runtime, started: float) -> Report:
+def _report(crawl: Crawl, runtime: Runtime, started: float) -> AuditReport:
     target, evidence = crawl.target, crawl.evidence
     file, lines = lines_of(runtime.settings.policy_file)
     rules = {target.routes.rule_of(route) for routes in crawl.routes.values() for route in routes}
     missed = [rule for rule in target.routes.without_example() if rule not in rules]
-    return Report(
+    return AuditReport(
         runtime.policy.site,
         target.url + target.root,
         file,

@@ -47,7 +47,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Report:
+class AuditReport:
     """One audit: what was found, what is known, what could not be seen, and what was looked at."""
 
     site: str
@@ -94,7 +94,7 @@ class Report:
 _PLACES = 3  # that are shown of each finding
 
 
-def lines(report: Report) -> Iterator[str]:
+def lines(report: AuditReport) -> Iterator[str]:
     """Everything there is to read, the outcome last."""
     for finding in report.findings:
         yield from _told(finding, report.file)
@@ -108,7 +108,7 @@ def lines(report: Report) -> Iterator[str]:
     yield outcome(report)
 
 
-def outcome(report: Report) -> str:
+def outcome(report: AuditReport) -> str:
     """How it ended, and what it rests on."""
     number = len(report.findings)
     said = "Nothing found" if not number else "1 finding" if number == 1 else f"{number} findings"
@@ -203,7 +203,7 @@ def _entry(file: str, place: int, table: dict[str, Any]) -> BaselineEntry:
     return BaselineEntry(**table)
 
 
-def apply_baseline(report: Report, entries: Iterable[BaselineEntry], today: str) -> Report:
+def apply_baseline(report: AuditReport, entries: Iterable[BaselineEntry], today: str) -> AuditReport:
     """The report with known findings set apart. An entry that is over, or that nothing matches, is told as a note."""
     findings, known, notes = list(report.findings), list[AcceptedFinding](), list(report.notes)
     for entry in entries:
@@ -277,7 +277,7 @@ async def _one(visitor: AuditVisitor, subject: Subject) -> Picture:
 # A report as one HTML file that can be attached to a ticket: pictures inside, no script, nothing loaded from anywhere.
 
 
-def as_html(report: Report) -> str:
+def as_html(report: AuditReport) -> str:
     """The whole document."""
 
     def picture(finding: Finding) -> Picture | None:
