@@ -24,7 +24,7 @@ from .common import exit_2_on_error, json_option, os_username, print_json, since
 def export_command(subject: str) -> None:
     """Print as JSON what every store holds about SUBJECT, an e-mail address or an id of the site's own."""
     rights = current_runtime().rights
-    stores = rights.people.export(subject, os_username())
+    stores = rights.data_subjects.export(subject, os_username())
     found = {"subject": subject, "stores": stores, "not_covered": rights.stores.without("export")}
     print_json(found, indent=1)
 
@@ -32,7 +32,7 @@ def export_command(subject: str) -> None:
 def erase_person(subject: str, as_json: bool) -> None:
     """Erase somebody from every store; exit 1 where a store failed or is not covered."""
     rights = current_runtime().rights
-    outcomes = rights.people.erase(subject, os_username())
+    outcomes = rights.data_subjects.erase(subject, os_username())
     missing = rights.stores.without("erase")
     if as_json:
         found = {"stores": [outcome.as_dict() for outcome in outcomes], "not_covered": missing}
@@ -48,8 +48,8 @@ def erase_person(subject: str, as_json: bool) -> None:
 def _tell(outcomes: Iterable[StoreOutcome]) -> None:
     for outcome in outcomes:
         click.echo(f"{outcome.store}: {outcome.error or in_words(outcome.as_dict())}")
-        for kept in outcome.done.kept:
-            click.echo(f"  kept: {kept.what}{f' until {kept.until}' if kept.until else ''}. {kept.why}")
+        for kept in outcome.result.retained:
+            click.echo(f"  kept: {kept.name}{f' until {kept.until}' if kept.until else ''}. {kept.reason}")
 
 
 def in_words(store: dict[str, Any]) -> str:
@@ -76,10 +76,10 @@ def replay_command(as_json: bool) -> None:
 def _tell_replayed(runtime: Runtime, found: Replayed) -> None:
     _tell(found.stores)
     click.echo(f"{found.visitors} visitors and {found.requests} requests erased again.")
-    if found.standings:
-        click.echo(f"{found.standings} accepted licences and opt-ins forgotten again.")
-    if found.choices:
-        click.echo(f"{found.choices} opt-ins and opt-outs of marketing mail have effect again.")
+    if found.subject_flags:
+        click.echo(f"{found.subject_flags} accepted licences and opt-ins forgotten again.")
+    if found.preferences:
+        click.echo(f"{found.preferences} opt-ins and opt-outs of marketing mail have effect again.")
     for row in found.corrections:
         click.echo(f"To do again by hand: a {row['kind']} of {row['at'][:10]} for {row['subject']}.")
     for name in found.not_covered:

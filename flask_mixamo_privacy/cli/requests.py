@@ -29,7 +29,7 @@ _identity = click.option("--identity", default="", help="How you know the person
 @exit_2_on_error
 def list_command(state: tuple[str, ...], as_json: bool) -> None:
     """List requests, the oldest first."""
-    found = current_runtime().rights.book.all(*state)
+    found = current_runtime().rights.request_store.all(*state)
     _note("requests list")
     if as_json:
         print_json([request.as_dict() for request in found])
@@ -44,7 +44,7 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
 @exit_2_on_error
 def show_command(number: int, as_json: bool) -> None:
     """Show one request, with its answer store by store."""
-    request = current_runtime().rights.book.find(number)
+    request = current_runtime().rights.request_store.find(number)
     _note(f"requests show {number}", request)
     _show(request, as_json)
 
@@ -65,7 +65,7 @@ def open_command(kind: str, email: str, message: str, language: str, identity: s
         "source": "cli",
         "identity": identity,
     }
-    number = runtime.rights.desk.open(kind, email, message, **words)
+    number = runtime.rights.requests.open(kind, email, message, **words)
     click.echo(f"Request {number} opened.")
 
 
@@ -77,8 +77,8 @@ def process_command() -> None:
     A serving process does it in the background, unless PRIVACY_LOADER is False; then run this from cron.
     """
     runtime = current_runtime()
-    sent = runtime.rights.desk.process()
-    stuck = [request for request in runtime.rights.book.all("open") if request.mail_error]
+    sent = runtime.rights.requests.process()
+    stuck = [request for request in runtime.rights.request_store.all("open") if request.mail_error]
     click.echo(f"{sent} links sent.")
     for request in stuck:
         click.echo(f"Request {request.number}: {request.mail_error}")
@@ -95,7 +95,7 @@ def process_command() -> None:
 @exit_2_on_error
 def answer_command(number: int, text: str, refuse: str, changes: tuple[str, ...], identity: str, as_json: bool) -> None:
     """Do what request NUMBER asks for, and tell the person; exit 1 if the mail could not be sent."""
-    desk, who = current_runtime().rights.desk, os_username()
+    desk, who = current_runtime().rights.requests, os_username()
     if refuse:
         answered = desk.refuse(number, refuse, who, identity=identity)
     else:
@@ -121,7 +121,7 @@ def _change(text: str) -> tuple[str, str]:
 @exit_2_on_error
 def extend_command(number: int, reason: str, months: int, as_json: bool) -> None:
     """Take up to two further months for request NUMBER, once, and tell the person why (GDPR art. 12(3))."""
-    _show(current_runtime().rights.desk.extend(number, reason, months), as_json)
+    _show(current_runtime().rights.requests.extend(number, reason, months), as_json)
 
 
 @click.command("due")
@@ -131,7 +131,7 @@ def extend_command(number: int, reason: str, months: int, as_json: bool) -> None
 @exit_2_on_error
 def due_command(within: int, as_json: bool) -> None:
     """List what is overdue or due soon; exit 1 if anything is, for cron."""
-    found = current_runtime().rights.desk.due(within)
+    found = current_runtime().rights.requests.due(within)
     if as_json:
         left = [(request.as_dict(), days_left(request)) for request in found]
         said = [request | {"days_left": days, "overdue": days < 0} for request, days in left]
@@ -145,7 +145,7 @@ def due_command(within: int, as_json: bool) -> None:
 def _note(what: str, request: SubjectRequest | None = None) -> None:
     """Leave an entry of who looks, and at whose request where it is one that names somebody still."""
     whose = request.email if request is not None else ""
-    current_runtime().rights.people.note_look(
+    current_runtime().rights.data_subjects.record_access(
         whose, who=os_username(), need="requests", what=what, fields=["email", "message"]
     )
 

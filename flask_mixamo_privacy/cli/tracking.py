@@ -182,7 +182,7 @@ def prune_command() -> None:
     if deleted.mails:
         click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
     expired = runtime.rights.replay.expire()
-    if rows := sum(outcome.done.changed for outcome in expired):
+    if rows := sum(outcome.result.changed for outcome in expired):
         click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
     failed = [outcome for outcome in expired if outcome.error]
     for outcome in failed:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 from ..config import Settings
 from ..errors import MailError
 from ..ledger.ledger import Ledger
-from ..rights.letters import Email
+from ..rights.emails import Email
 from ..storage.clock import now
 from ..storage.keys import KeyRing, email_of
 from .message import addresses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..ledger.entry import detail_of, hashes_of, is_of_a_person
@@ -67,7 +67,7 @@ class DataSubjects:
             for store in self.built_in:
                 store.record_objection(subject)
 
-    def note_look(self, subject: str, **said: Any) -> None:
+    def record_access(self, subject: str, **said: Any) -> None:
         """Leave the entry of a look at somebody's data, or at many people's where the subject is empty."""
         self._note("access", subject, **said, outcome="allowed")
 
@@ -91,8 +91,8 @@ class Replayed:
 
     visitors: int = 0  # whose events were erased again
     requests: int = 0  # that were blanked again
-    standings: int = 0  # licences accepted and opt-ins given before an erasure, forgotten again
-    choices: int = 0  # opt-ins and opt-outs of marketing mail that have effect again
+    subject_flags: int = 0  # licences accepted and opt-ins given before an erasure, forgotten again
+    preferences: int = 0  # opt-ins and opt-outs of marketing mail that have effect again
     stores: list[StoreOutcome] = field(default_factory=list)
     corrections: list[dict[str, Any]] = field(default_factory=list)  # for a person to do again
     not_covered: list[str] = field(default_factory=list)  # stores that cannot say whom they hold, or since when
@@ -100,8 +100,8 @@ class Replayed:
 
     @property
     def changed(self) -> int:
-        ours = self.visitors + self.requests + self.standings + self.choices
-        return ours + sum(outcome.done.changed for outcome in self.stores)
+        ours = self.visitors + self.requests + self.subject_flags + self.preferences
+        return ours + sum(outcome.result.changed for outcome in self.stores)
 
     @property
     def is_complete(self) -> bool:
@@ -110,7 +110,17 @@ class Replayed:
 
     def as_dict(self) -> dict[str, Any]:
         """For a machine to read."""
-        return asdict(self) | {"stores": [outcome.as_dict() for outcome in self.stores], "changed": self.changed}
+        return {
+            "visitors": self.visitors,
+            "requests": self.requests,
+            "standings": self.subject_flags,
+            "choices": self.preferences,
+            "stores": [outcome.as_dict() for outcome in self.stores],
+            "corrections": self.corrections,
+            "not_covered": self.not_covered,
+            "unreadable": self.unreadable,
+            "changed": self.changed,
+        }
 
 
 class Replay:
@@ -120,14 +130,14 @@ class Replay:
         self,
         ledger: Ledger,
         keys: KeyRing,
-        people: DataSubjects,
+        data_subjects: DataSubjects,
         store: EventStore,
         archives: Period,
         load: Callable[[], object],  # loads the log, and leaves no copy of the visitors buried in the store
     ) -> None:
         self._ledger = ledger
         self._keys = keys
-        self._people = people
+        self._data_subjects = data_subjects
         self._store = store
         self._archives = archives
         self._load = load
@@ -142,31 +152,31 @@ class Replay:
         erasures = _latest(self._ledger.entries("erasure", "withdrawal", "grant", since=since))
         found = Replayed()
         found.visitors = self._events(erasures)
-        for store in self._people.stores:
+        for store in self._data_subjects.stores:
             self._replay_store(store, erasures, found)
-        own = Counter({store.name: self._replay_built_in(store, erasures, since) for store in self._people.built_in})
-        found.requests, found.standings, found.choices = own["requests"], own["licences"], own["opt-ins"]
+        own = Counter({store.name: self._replay_built_in(store, erasures, since) for store in self._data_subjects.built_in})
+        found.requests, found.subject_flags, found.preferences = own["requests"], own["licences"], own["opt-ins"]
         found.corrections = list(self._corrections(since, found))
         found.unreadable = self._ledger.unreadable(since=since)
         return found
 
     def expire(self) -> list[StoreOutcome]:
         """Delete what is not needed any longer, such as fields that an erasure kept. A store that fails stops no other."""
-        for store in self._people.built_in:
+        for store in self._data_subjects.built_in:
             store.expire()
-        return self._end() + self._people.stores.expire(now())
+        return self._end() + self._data_subjects.stores.expire(now())
 
     def _end(self) -> list[StoreOutcome]:
         """Erase once more whoever's name or address was kept, for its time may be over; what that came to, where anything.
 
         Nothing in such a row says that its person was erased, so it goes by the ledger, as after a restore.
         """
-        stores = [store for store in self._people.stores if store.retains_subjects]
+        stores = [store for store in self._data_subjects.stores if store.retains_subjects]
         erasures = _latest(filter(is_of_a_person, self._ledger.entries("erasure"))) if stores else {}
         found = Replayed()
         for store in stores if erasures else ():
             self._replay_store(store, erasures, found)
-        return [outcome for outcome in found.stores if outcome.error or outcome.done.deleted]
+        return [outcome for outcome in found.stores if outcome.error or outcome.result.deleted]
 
     def _events(self, erasures: dict[str, Row]) -> int:
         """Erase visitors again. The tombstones come first, for lines of theirs may lie in a restored log."""
@@ -187,8 +197,8 @@ class Replay:
             found.not_covered.append(store.name)
             return
         for person, row in list(self._matches(self._held(store, found), erasures)):
-            outcome = self._people.stores.erase_in(store, person, just_after(row["at"]))
-            if outcome.error or outcome.done.changed:
+            outcome = self._data_subjects.stores.erase_in(store, person, just_after(row["at"]))
+            if outcome.error or outcome.result.changed:
                 found.stores.append(outcome)
 
     def _replay_built_in(self, store: BuiltInStore, erasures: dict[str, Row], since: str) -> int:
@@ -198,13 +208,13 @@ class Replay:
 
     def _held(self, store: PersonalStore, found: Replayed) -> set[str]:
         """Everybody whom a store holds; what keeps it from saying so is told once, and stops no other store."""
-        held, error = self._people.stores.list_subjects(store)
+        held, error = self._data_subjects.stores.list_subjects(store)
         if error and not any(outcome.store == store.name and outcome.error for outcome in found.stores):
             found.stores.append(StoreOutcome(store.name, error=error))
         return held
 
     def _corrections(self, since: str, found: Replayed) -> Iterator[dict[str, Any]]:
-        people = {person for store in self._people.stores for person in self._held(store, found)}
+        people = {person for store in self._data_subjects.stores for person in self._held(store, found)}
         by_hash = {hashed: person for person in people for hashed in self._keys.pseudonyms(person)}
         for row in self._ledger.entries(*_BY_HAND, since=since):
             if row["subject"] in by_hash:

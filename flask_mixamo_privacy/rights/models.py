@@ -159,7 +159,7 @@ class _ModelStore:
 
     def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: StoreResult) -> StoreResult:
         table, made, people = _table(model), self._made(model), self._people_of(model)
-        kept: list[RetainedField] = list(done.kept)
+        kept: list[RetainedField] = list(done.retained)
         deleted, anonymised = done.deleted, done.anonymised
         for found in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
             row = PersonalRow(self._fields(model), people, made, found, self._policy.language)
@@ -169,7 +169,7 @@ class _ModelStore:
                 self._null_references(connection, table, found)
                 deleted += connection.execute(sa.delete(table).where(row_matches)).rowcount
                 continue
-            kept += [kept_one for kept_one in row.kept(table.name) if kept_one not in kept]
+            kept += [kept_one for kept_one in row.retained_fields(table.name) if kept_one not in kept]
             if changes := row.changes | (row.secrets if held else {}):
                 anonymised += connection.execute(sa.update(table).where(row_matches).values(changes)).rowcount
         return StoreResult(deleted, anonymised, 0, tuple(kept))

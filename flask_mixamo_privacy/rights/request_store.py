@@ -79,13 +79,13 @@ class SubjectRequest:
     extended_at: str
     reason: str  # of the extension
     closed: str
-    done: Sequence[Mapping[str, Any]]  # store by store, by attempts to answer that some other store failed in
+    store_results: Sequence[Mapping[str, Any]]  # store by store, by attempts to answer that some other store failed in
     answer: Mapping[str, Any]
     due: str = ""  # the last day for an answer
 
     def as_dict(self) -> dict[str, Any]:
         """For a machine to read."""
-        hidden = ("base", "locale", "subject", "subject_key", "mail_after", "reminded", "done")
+        hidden = ("base", "locale", "subject", "subject_key", "mail_after", "reminded", "store_results")
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
 
 
@@ -128,11 +128,11 @@ class RequestStore(BuiltInStore):
         """Everybody whose address is still in it."""
         return {request.email for request in self.select(_requests.c.email != "")}
 
-    def to_mail(self, now: str) -> list[SubjectRequest]:
+    def awaiting_mail(self, now: str) -> list[SubjectRequest]:
         """The open ones whose link has still to go out, and may be tried now."""
         return self.select(_requests.c.state == "open", _requests.c.mailed == "", _requests.c.mail_after <= now)
 
-    def opened_since(self, moment: str, source: str) -> int:
+    def count_opened_since(self, moment: str, source: str) -> int:
         """How many came by one way from a moment on."""
         with self._database.read() as connection:
             mine = (_requests.c.opened >= moment) & (_requests.c.source == source)
@@ -185,7 +185,7 @@ class RequestStore(BuiltInStore):
         readable = sa.select(_links.c.number).where(_links.c.opens == "answer", _links.c.expires > now)
         return self.anonymise(_requests.c.state.in_(CLOSED), _requests.c.number.not_in(readable))
 
-    def link(self, number: int, opens: str, expires: str) -> str:
+    def create_link(self, number: int, opens: str, expires: str) -> str:
         """A new token that opens something until a moment, in place of any before; only its hash is kept."""
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
@@ -194,7 +194,7 @@ class RequestStore(BuiltInStore):
             connection.execute(sa.insert(_links), row)
         return token
 
-    def links(self, opens: str, now: str) -> set[int]:
+    def numbers_with_link(self, opens: str, now: str) -> set[int]:
         """The numbers of the requests that some token opens still."""
         chosen = sa.select(_links.c.number).where(_links.c.opens == opens, _links.c.expires > now)
         with self._database.read() as connection:
@@ -227,7 +227,7 @@ class RequestStore(BuiltInStore):
         values = {field.name: row[field.name] for field in dataclasses.fields(SubjectRequest) if field.name in row}
         opened = date.fromisoformat(row["opened"][:10])
         last = due(opened, self._days, row["extended"])
-        read = {"answer": json.loads(row["answer"] or "{}"), "done": json.loads(row["done"] or "[]")}
+        read = {"answer": json.loads(row["answer"] or "{}"), "store_results": json.loads(row["done"] or "[]")}
         return SubjectRequest(**values | read | {"due": last.isoformat()})
 
 

@@ -12,9 +12,9 @@ from ..policy.model import Policy
 from ..storage.clock import days_after, just_after, later, now, timestamp, today
 from ..storage.keys import is_email, normalise_subject
 from .data_subjects import DataSubjects
-from .letters import Email, SendLetter, answer_email, confirmation_email, extension_email
+from .emails import Email, SendEmail, answer_email, confirmation_email, extension_email
 from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest
-from .stores import StoreOutcome, together
+from .stores import StoreOutcome, merge_results
 
 LINK_DAYS = 7  # for which the link to confirm works, and the one to an answer twice as long
 SOON_DAYS = 7  # before it is due, a request is due soon
@@ -35,11 +35,17 @@ class RequestService:
     """The requests of one site."""
 
     def __init__(
-        self, policy: Policy, book: RequestStore, people: DataSubjects, send: SendLetter, notify: Notify, pages: str
+        self,
+        policy: Policy,
+        request_store: RequestStore,
+        data_subjects: DataSubjects,
+        send: SendEmail,
+        notify: Notify,
+        pages: str,
     ) -> None:
         self.policy = policy
-        self.book = book
-        self.people = people
+        self.request_store = request_store
+        self.data_subjects = data_subjects
         self._send = send
         self._notify = notify
         self._pages = pages  # where our pages are, below a site's base
@@ -69,9 +75,9 @@ class RequestService:
             raise RequestError("email", email, "a mail address")
         if len(message) > LONGEST_MESSAGE:
             raise RequestError("message", f"{len(message)} characters", f"up to {LONGEST_MESSAGE}")
-        key_id, hashed = self.people.pseudonymise(email)
+        key_id, hashed = self.data_subjects.pseudonymise(email)
         asked = {"kind": kind, "email": email, "message": message, "locale": locale, "base": base, "source": source}
-        number = self.book.open(timestamp(), **asked, subject=hashed, subject_key=key_id, mail_after=mail_after)
+        number = self.request_store.open(timestamp(), **asked, subject=hashed, subject_key=key_id, mail_after=mail_after)
         self._notify("opened", number)
         if identity:
             self.identify(number, identity)
@@ -79,23 +85,23 @@ class RequestService:
 
     def is_rate_limited(self) -> bool:
         """Whether more came within the hour than people send."""
-        return self.book.opened_since(later(hours=-1), "form") >= PER_HOUR
+        return self.request_store.count_opened_since(later(hours=-1), "form") >= PER_HOUR
 
-    def open_from_mail(self, token: str) -> SubjectRequest | None:
+    def find_unconfirmed(self, token: str) -> SubjectRequest | None:
         """The request that a link in a mail is to confirm; None for a link that is used, expired or made up."""
-        return self.book.find_by_token(token, "confirm", timestamp())
+        return self.request_store.find_by_token(token, "confirm", timestamp())
 
     def confirm(self, token: str) -> SubjectRequest | None:
         """Use the link up: the request is verified from now on."""
-        found = self.book.verify(token, timestamp())
+        found = self.request_store.verify(token, timestamp())
         if found is not None:
             self._notify("verified", found.number)
         return found
 
     def identify(self, number: int, how: str) -> None:
         """Note that an operator knows whose request it is, and how."""
-        if self.book.find(number).state == "open":
-            self.book.update(number, state="verified", verified=timestamp(), identity=how)
+        if self.request_store.find(number).state == "open":
+            self.request_store.update(number, state="verified", verified=timestamp(), identity=how)
             self._notify("verified", number)
 
     def answer(
@@ -115,8 +121,8 @@ class RequestService:
         """
         request = self._verified(number, identity)
         outcomes = self._act(request, who, changes or {})
-        done = together(request.done, outcomes)
-        self.book.update(number, done=json.dumps(done, ensure_ascii=False))
+        done = merge_results(request.store_results, outcomes)
+        self.request_store.update(number, done=json.dumps(done, ensure_ascii=False))
         failed = [outcome for outcome in outcomes if outcome.error]
         if failed:
             says = "; ".join(f"{outcome.store}: {outcome.error}" for outcome in failed)
@@ -133,12 +139,12 @@ class RequestService:
         if not reason.strip():
             raise RequestError("The reason", reason, "a text", "Whoever is refused is told why.")
         request = self._verified(number, identity)
-        answer = {"refused": reason.strip(), "by": who, "stores": list(request.done)}
+        answer = {"refused": reason.strip(), "by": who, "stores": list(request.store_results)}
         return self._close(request, "refused", answer, self._tell(answer_email(self.policy.site, request, answer, "", "")))
 
     def extend(self, number: int, reason: str, months: int = 2) -> SubjectRequest:
         """Take up to two further months, once, and tell the person within the first (GDPR art. 12(3))."""
-        request = self.book.find(number)
+        request = self.request_store.find(number)
         if request.state not in OPEN or request.extended:
             said = "extended already" if request.extended else request.state
             raise RequestError(f"Request {number}", said, "open or verified, and not extended yet")
@@ -148,28 +154,30 @@ class RequestService:
             raise RequestError("The extension", f"{months} months", "1 or 2 months", "GDPR art. 12(3) gives no more.")
         if today() > request.due:
             raise RequestError(f"Request {number}", f"due on {request.due}", "one that is not overdue", "Answer it instead.")
-        self.book.update(number, extended=months, extended_at=timestamp(), reason=reason.strip())
-        mail_error = self._tell(extension_email(self.policy.site, self.book.find(number)))
-        self.book.update(number, mail_error=mail_error)
-        return self.book.find(number)
+        self.request_store.update(number, extended=months, extended_at=timestamp(), reason=reason.strip())
+        mail_error = self._tell(extension_email(self.policy.site, self.request_store.find(number)))
+        self.request_store.update(number, mail_error=mail_error)
+        return self.request_store.find(number)
 
     def due(self, within: int = SOON_DAYS) -> list[SubjectRequest]:
         """What is overdue, or has to be answered within so many days; the most urgent first."""
         last = (now().date() + timedelta(days=within)).isoformat()
-        return sorted((r for r in self.book.all(*OPEN) if r.due <= last), key=lambda request: request.due)
+        return sorted((r for r in self.request_store.all(*OPEN) if r.due <= last), key=lambda request: request.due)
 
     def may_read(self, token: str) -> bool:
         """Whether a link leads to an answer still."""
-        request = self.book.find_by_token(token, "answer", timestamp())
+        request = self.request_store.find_by_token(token, "answer", timestamp())
         return request is not None and request.state == "answered" and bool(request.email)
 
     def read(self, token: str) -> tuple[SubjectRequest, dict[str, Any]] | None:
         """An answered request for access and what is stored now, for whoever has its link; nothing of it is kept."""
         if not self.may_read(token):
             return None
-        request = self.book.find_by_token(token, "answer", timestamp())
+        request = self.request_store.find_by_token(token, "answer", timestamp())
         assert request is not None
-        return request, self.people.export(request.email, who="the person", what=f"the answer to request {request.number}")
+        return request, self.data_subjects.export(
+            request.email, who="the person", what=f"the answer to request {request.number}"
+        )
 
     def process(self) -> int:
         """Send the links that are due, expire and remind; return the number of links sent.
@@ -177,44 +185,45 @@ class RequestService:
         Several processes may call it at once: each link is sent once. A mail that could not be sent is tried again later;
         until then `flask privacy requests list` shows why.
         """
-        sent = sum(self._send_link(request) for request in self.book.to_mail(timestamp()))
+        sent = sum(self._send_link(request) for request in self.request_store.awaiting_mail(timestamp()))
         self._expire()
         self._remind()
-        self.book.anonymise_closed(timestamp())
+        self.request_store.anonymise_closed(timestamp())
         return sent
 
     def _send_link(self, request: SubjectRequest) -> bool:
-        if not self.book.lease(request, later(seconds=_RETRY)):
+        if not self.request_store.lease(request, later(seconds=_RETRY)):
             return False  # another process is sending it
         since = later(days=-1)
-        if sum(other.mailed >= since for other in self.book.by_subject(request.subject)) >= _LINKS_A_DAY:
+        if sum(other.mailed >= since for other in self.request_store.by_subject(request.subject)) >= _LINKS_A_DAY:
             answer = {"text": "Too many links went to this address in a day."}
-            self.book.close(request.number, "expired", timestamp(), answer)
+            self.request_store.close(request.number, "expired", timestamp(), answer)
             return False
         error = self._confirm_by_mail(request) if request.base else NO_BASE
-        self.book.update(request.number, mailed="" if error else timestamp(), mail_error=error)
+        self.request_store.update(request.number, mailed="" if error else timestamp(), mail_error=error)
         return not error
 
     def _confirm_by_mail(self, request: SubjectRequest) -> str:
         until = later(days=LINK_DAYS)
-        link = f"{request.base}{self._pages}/requests/confirm/{self.book.link(request.number, 'confirm', until)}"
+        token = self.request_store.create_link(request.number, "confirm", until)
+        link = f"{request.base}{self._pages}/requests/confirm/{token}"
         return self._tell(confirmation_email(self.policy.site, request, link, until[:10]))
 
     def _expire(self) -> None:
         """Close the requests that were not confirmed in time."""
-        alive = self.book.links("confirm", timestamp())
-        for request in self.book.all("open"):
+        alive = self.request_store.numbers_with_link("confirm", timestamp())
+        for request in self.request_store.all("open"):
             if request.mailed and request.number not in alive and request.mailed < later(days=-LINK_DAYS):
-                self.book.close(request.number, "expired", timestamp(), {"text": "Nobody confirmed it in time."})
+                self.request_store.close(request.number, "expired", timestamp(), {"text": "Nobody confirmed it in time."})
 
     def _remind(self) -> None:
         for request in self.due():
             if not request.reminded:
-                self.book.update(request.number, reminded=timestamp())
+                self.request_store.update(request.number, reminded=timestamp())
                 self._notify("due_soon", request.number)
 
     def _verified(self, number: int, identity: str) -> SubjectRequest:
-        request = self.book.find(number)
+        request = self.request_store.find(number)
         if request.state in CLOSED:
             raise RequestError(f"Request {number}", request.state, "open or verified", "It is closed already.")
         if identity:
@@ -222,16 +231,16 @@ class RequestService:
         elif request.state == "open":
             hint = "Nobody has opened the link in the mail yet. If you know the person otherwise, say how with --identity."
             raise RequestError(f"Request {number}", "open", "verified", hint)
-        return self.book.find(number)
+        return self.request_store.find(number)
 
     def _act(self, request: SubjectRequest, who: str, changes: Mapping[str, str]) -> list[StoreOutcome]:
         if request.kind == "delete":
-            return self.people.erase(request.email, who, request.number)
+            return self.data_subjects.erase(request.email, who, request.number)
         if request.kind == "correct" and changes:
             self._know(changes)
-            return self.people.correct(request.email, changes, who)
+            return self.data_subjects.correct(request.email, changes, who)
         if request.kind != "access":
-            self.people.note(request.kind, request.email, who, request.number)
+            self.data_subjects.note(request.kind, request.email, who, request.number)
         return []
 
     def _know(self, changes: Mapping[str, str]) -> None:
@@ -245,11 +254,11 @@ class RequestService:
     def _answer(self, request: SubjectRequest, stores: list[dict[str, Any]], text: str, who: str) -> dict[str, Any]:
         what = {"access": "export", "delete": "erase", "correct": "correct"}.get(request.kind)
         if request.kind == "access":
-            found = self.people.stores.export(request.email)
+            found = self.data_subjects.stores.export(request.email)
             stores = [{"store": name, "found": _rows(data)} for name, data in found.items()]
         answer: dict[str, Any] = {"text": text.strip(), "stores": stores, "by": who}
         if what is not None and (stores or request.kind != "correct"):
-            answer["not_covered"] = self.people.stores.without(what)
+            answer["not_covered"] = self.data_subjects.stores.without(what)
         if request.kind == "delete":
             answer["archives"] = days_after(now().date(), self.policy.retention.archives).isoformat()
         return answer
@@ -259,7 +268,7 @@ class RequestService:
         if not base:
             hint = "The answer is read by a link, and a link needs a host."
             raise RequestError("PRIVACY_BASE_URL", None, 'where the site is, such as "https://shop.example"', hint)
-        token = self.book.link(request.number, "answer", later(days=2 * LINK_DAYS))
+        token = self.request_store.create_link(request.number, "answer", later(days=2 * LINK_DAYS))
         return f"{base}{self._pages}/requests/answer/{token}"
 
     def _tell(self, letter: Email) -> str:
@@ -271,12 +280,14 @@ class RequestService:
         return ""
 
     def _close(self, request: SubjectRequest, state: str, answer: dict[str, Any], mail_error: str) -> SubjectRequest:
-        self.book.close(request.number, state, timestamp(), answer | {"told": not mail_error}, mail_error=mail_error)
+        self.request_store.close(
+            request.number, state, timestamp(), answer | {"told": not mail_error}, mail_error=mail_error
+        )
         if request.kind == "delete" and state == "answered":
-            self.book.erase(request.email, just_after(timestamp()))
-        self.book.anonymise_closed(timestamp())
+            self.request_store.erase(request.email, just_after(timestamp()))
+        self.request_store.anonymise_closed(timestamp())
         self._notify("answered", request.number)
-        return self.book.find(request.number)
+        return self.request_store.find(request.number)
 
 
 def _rows(data: Any) -> int:

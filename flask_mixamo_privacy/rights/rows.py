@@ -138,7 +138,7 @@ class PersonalRow:
         emptied = {column.name: placeholder_for(column) for column in columns if not self._is_gone(column.name)}
         return {name: value for name, value in emptied.items() if self._values[name] != value}
 
-    def kept(self, table: str) -> Iterator[RetainedField]:
+    def retained_fields(self, table: str) -> Iterator[RetainedField]:
         """What stays as it is, why, and until when."""
         for column, field in self._fields:
             if field is not None and self._is_kept(field) and self._values[column.name] is not None:

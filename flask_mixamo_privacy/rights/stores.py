@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -21,9 +21,12 @@ logger = logging.getLogger("flask_mixamo_privacy")
 class RetainedField:
     """What an erasure left where it was: which field of which table, why, and until which day."""
 
-    what: str
-    why: str
+    name: str
+    reason: str
     until: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return {"what": self.name, "why": self.reason, "until": self.until}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class StoreResult:
     deleted: int = 0
     anonymised: int = 0
     corrected: int = 0
-    kept: tuple[RetainedField, ...] = ()
+    retained: tuple[RetainedField, ...] = ()
 
     @property
     def changed(self) -> int:
@@ -45,14 +48,20 @@ class StoreOutcome:
     """One store's share of an act; ``error`` says why it could not be done there."""
 
     store: str
-    done: StoreResult = StoreResult()
+    result: StoreResult = StoreResult()
     error: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For an answer, and for a machine to read."""
-        found = {"store": self.store, **asdict(self.done)}
-        found["kept"] = [asdict(kept) for kept in self.done.kept]
-        return found | ({"error": self.error} if self.error else {})
+        result = self.result
+        payload = {
+            "store": self.store,
+            "deleted": result.deleted,
+            "anonymised": result.anonymised,
+            "corrected": result.corrected,
+            "kept": [field.as_dict() for field in result.retained],
+        }
+        return payload | ({"error": self.error} if self.error else {})
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class PersonalStore:
         parameters = inspect.signature(self.erase).parameters.values()
         return any(p.name == "before" or p.kind is p.VAR_KEYWORD for p in parameters)
 
-    def people(self) -> Iterator[str]:
+    def subjects(self) -> Iterator[str]:
         """Every subject that it holds."""
         for found in self.subject() if self.subject is not None else ():
             yield str(found)
@@ -182,19 +191,19 @@ class PersonalStores:
         held: set[str] = set()
 
         def look() -> StoreResult:
-            held.update(map(normalise_subject, store.people()))
+            held.update(map(normalise_subject, store.subjects()))
             return StoreResult()
 
         return held, _attempt(store, look).error
 
 
-def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[StoreOutcome]) -> list[dict[str, Any]]:
+def merge_results(before: Iterable[Mapping[str, Any]], outcomes: Iterable[StoreOutcome]) -> list[dict[str, Any]]:
     """What attempts before and the newest one came to, store by store, without what failed.
 
     Rows that are gone are counted by one attempt alone; those that were corrected by each, so that the most counts.
     """
     found = {store["store"]: dict(store) for store in before}
-    for new in (StoreOutcome(outcome.store, outcome.done).as_dict() for outcome in outcomes):
+    for new in (StoreOutcome(outcome.store, outcome.result).as_dict() for outcome in outcomes):
         old = found.setdefault(new["store"], new)
         if old is not new:
             kept = [*old["kept"], *(one for one in new["kept"] if one not in old["kept"])]
@@ -206,11 +215,13 @@ def together(before: Iterable[Mapping[str, Any]], outcomes: Iterable[StoreOutcom
 def _erase(store: PersonalStore, subject: str, before: datetime | None) -> StoreResult:
     assert store.erase is not None
     if before is None:
-        return _together(as_done(store.erase(spelling), "deleted") for spelling in _spellings(store, subject))
+        return _sum_results(as_result(store.erase(spelling), "deleted") for spelling in _spellings(store, subject))
     if not store.supports_before:
         says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
         raise StoreError("erase", store.name, "a callable with a parameter named before", says)
-    return _together(as_done(store.erase(spelling, before=before), "deleted") for spelling in _spellings(store, subject))
+    return _sum_results(
+        as_result(store.erase(spelling, before=before), "deleted") for spelling in _spellings(store, subject)
+    )
 
 
 def _export(store: PersonalStore, subject: str) -> Any:
@@ -226,12 +237,12 @@ def _export(store: PersonalStore, subject: str) -> Any:
 
 def _expire(store: PersonalStore, now: datetime) -> StoreResult:
     assert store.expire is not None
-    return as_done(store.expire(now), "deleted")
+    return as_result(store.expire(now), "deleted")
 
 
 def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> StoreResult:
     assert store.correct is not None
-    return _together(as_done(store.correct(spelling, changes), "corrected") for spelling in _spellings(store, subject))
+    return _sum_results(as_result(store.correct(spelling, changes), "corrected") for spelling in _spellings(store, subject))
 
 
 def _spellings(store: PersonalStore, subject: str) -> list[str]:
@@ -239,12 +250,12 @@ def _spellings(store: PersonalStore, subject: str) -> list[str]:
     return [subject] if store.models else spellings_of(subject)
 
 
-def _together(parts: Iterable[StoreResult]) -> StoreResult:
+def _sum_results(parts: Iterable[StoreResult]) -> StoreResult:
     """Return the sum of what was done under each spelling of a subject."""
     first, *others = parts
     for part in others:
         numbers = (first.deleted + part.deleted, first.anonymised + part.anonymised, first.corrected + part.corrected)
-        first = StoreResult(*numbers, (*first.kept, *part.kept))
+        first = StoreResult(*numbers, (*first.retained, *part.retained))
     return first
 
 
@@ -256,7 +267,7 @@ def _attempt(store: PersonalStore, act: Callable[[], StoreResult]) -> StoreOutco
         return StoreOutcome(store.name, error=f"{type(error).__name__}: {error}")
 
 
-def as_done(given: object, counted: str) -> StoreResult:
+def as_result(given: object, counted: str) -> StoreResult:
     """What a store's callable gave: a :class:`Done`, a number of rows, a mapping of such, or nothing worth a number."""
     if isinstance(given, StoreResult):
         return given

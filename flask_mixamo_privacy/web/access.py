@@ -132,7 +132,7 @@ def _anonymous_user(runtime: Runtime) -> dict[str, str]:
     if not is_email(current_user_id()):
         return {"who": current_user_id()}
     try:
-        key_id, hashed = runtime.rights.people.pseudonymise(current_user_id())
+        key_id, hashed = runtime.rights.data_subjects.pseudonymise(current_user_id())
     except (OSError, ValueError):
         return {"who": ""}
     return {"who": hashed, "who_key": key_id}

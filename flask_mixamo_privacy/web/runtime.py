@@ -54,9 +54,9 @@ class Rights:
     """The site's stores, its people, their requests, and what the extension itself stores about them."""
 
     stores: PersonalStores
-    book: RequestStore
-    people: DataSubjects
-    desk: RequestService
+    request_store: RequestStore
+    data_subjects: DataSubjects
+    requests: RequestService
     replay: Replay
     minors: KnownMinors
     acceptances: Acceptances
@@ -238,16 +238,16 @@ class Runtime:
         from ..tracking.loader import WAIT
 
         policy, settings = self.policy, self.settings
-        standings = SubjectFlags(settings.rights_url, self.keys)
-        minors, acceptances = KnownMinors(standings, policy.minors), Acceptances(standings)
+        flags = SubjectFlags(settings.rights_url, self.keys)
+        minors, acceptances = KnownMinors(flags, policy.minors), Acceptances(flags)
         stores = PersonalStores(policy, self._registered)
-        book = RequestStore(settings.rights_url, (policy.requests or Requests()).days)
-        built_in = (self.mail.marketing, acceptances, minors, book)  # an erasure goes through them in this order
-        people = DataSubjects(stores, self.ledger, self.keys, built_in)
-        desk = RequestService(policy, book, people, self.mailer.send, self._tell, settings.url_prefix)
+        request_store = RequestStore(settings.rights_url, (policy.requests or Requests()).days)
+        built_in = (self.mail.marketing, acceptances, minors, request_store)  # an erasure goes through them in this order
+        data_subjects = DataSubjects(stores, self.ledger, self.keys, built_in)
+        requests = RequestService(policy, request_store, data_subjects, self.mailer.send, self._tell, settings.url_prefix)
         archives = policy.retention.archives
-        replay = Replay(self.ledger, self.keys, people, self.store, archives, lambda: self.load(WAIT))
-        return Rights(stores, book, people, desk, replay, minors, acceptances)
+        replay = Replay(self.ledger, self.keys, data_subjects, self.store, archives, lambda: self.load(WAIT))
+        return Rights(stores, request_store, data_subjects, requests, replay, minors, acceptances)
 
     @part
     def inbox(self) -> Inbox:
@@ -258,7 +258,7 @@ class Runtime:
         settings, mail = self.settings, self.mail
         place = InboxConfig(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
         aside = Quarantine(settings.mail_aside, self.policy.retention.mail)
-        return Inbox(place, mail.marketing, self.rights.desk, settings.rights_url, aside, self.policy.language)
+        return Inbox(place, mail.marketing, self.rights.requests, settings.rights_url, aside, self.policy.language)
 
     def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
         """What a consent cookie comes to; garbage and nothing are the same."""
@@ -346,7 +346,7 @@ class Runtime:
         """
         try:
             with self._app.app_context():  # the site's own stores and its way to send mail may need it
-                self.rights.desk.process()
+                self.rights.requests.process()
                 if self._expired_on != today():
                     self.rights.replay.expire()
                     self._expired_on = today()

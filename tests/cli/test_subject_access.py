@@ -27,7 +27,7 @@ def looks(site):
 
 
 def hashed(site, name):
-    return site.privacy.runtime(site.app).rights.people.pseudonymise(name)[1]
+    return site.privacy.runtime(site.app).rights.data_subjects.pseudonymise(name)[1]
 
 
 def only_ann_needs_reports(user, need):

@@ -383,7 +383,7 @@ def test_an_account_can_opt_in_like_an_address(tiny):
     marketing = runtime.mail.marketing
     marketing.sign_up("17", "kids", None, "form")
     assert [choice.list for choice in marketing.of("17")] == ["kids"] and marketing.of("18") == []
-    runtime.rights.people.erase("17", "operator")
+    runtime.rights.data_subjects.erase("17", "operator")
     assert [choice.as_dict()["list"] for choice in marketing.of("17") if choice.opted_out[0]] == ["all lists"]
 
 
@@ -393,7 +393,7 @@ def test_an_erasure_ends_opt_ins(tiny):
     send(site.visitor(), "/pictures", email=ADA)
     rights = site.privacy.runtime(site.app).rights
     rights.minors.add(ADA)
-    rights.people.erase(ADA, "operator")
+    rights.data_subjects.erase(ADA, "operator")
     with site.app.app_context():
         assert site.privacy.may_mail(ADA, "marketing", list="kids").reason == "minor"
         rights.minors.forget(ADA)

@@ -41,7 +41,7 @@ def inbox(shop, tmp_path):
 
 
 def requests(shop):
-    return [(r.kind, r.email, r.state, r.source) for r in shop.runtime.rights.book.all()]
+    return [(r.kind, r.email, r.state, r.source) for r in shop.runtime.rights.request_store.all()]
 
 
 def test_promise_35_a_reply_unsubscribes_the_person(shop, inbox):

@@ -26,7 +26,7 @@ def test_promise_33_due_is_the_earlier_of_30_days_and_a_month(people, clock, ope
     clock.move_to(f"{opened}T23:59:59Z", tick=False)
     site = people()
     site.ask()
-    assert site.rights.book.find(1).due == last
+    assert site.rights.request_store.find(1).due == last
 
 
 @given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(1, 30))
@@ -41,7 +41,7 @@ def test_promise_33_a_site_can_promise_a_shorter_period(people, clock):
     site = people(PRIVACY_POLICY=policy(), TESTING=True)
     site.ask()
     other = people(PRIVACY_POLICY=policy().__class__(**{**vars_of(policy()), "requests": Requests(14)}))
-    assert (site.rights.book.find(1).due, other.rights.book.find(1).due) == ("2026-06-07", "2026-05-22")
+    assert (site.rights.request_store.find(1).due, other.rights.request_store.find(1).due) == ("2026-06-07", "2026-05-22")
 
 
 def vars_of(declared):
@@ -119,7 +119,7 @@ def test_promise_33_an_unlawful_extension_is_refused(people, clock, days, argume
     site.confirmed()
     clock.shift(days * 86400)
     outcome = site.site.cli("requests", "extend", "1", *arguments)
-    assert outcome.exit_code == 2 and message in outcome.output and site.rights.book.find(1).extended == 0
+    assert outcome.exit_code == 2 and message in outcome.output and site.rights.request_store.find(1).extended == 0
 
 
 def test_promise_33_a_request_is_extended_only_once(people, clock):
@@ -129,7 +129,7 @@ def test_promise_33_a_request_is_extended_only_once(people, clock):
     extend = ("requests", "extend", "1", "--reason", "Many.", "--months", "1")
     assert site.site.cli(*extend).exit_code == 0
     message = "Request 1 is 'extended already'; allowed: open or verified, and not extended yet"
-    assert message in site.site.cli(*extend).output and site.rights.book.find(1).due == "2026-07-08"
+    assert message in site.site.cli(*extend).output and site.rights.request_store.find(1).due == "2026-07-08"
 
 
 class Person(UserMixin):
@@ -176,7 +176,7 @@ def test_promise_41_an_access_to_one_request_records_its_subject(office):
     site.confirmed()
     enter("ann").get("/privacy/requests/staff/1")
     row = site.site.ledger("access")[-1]
-    assert row["subject"] == site.rights.people.pseudonymise("ada@shop.example")[1]
+    assert row["subject"] == site.rights.data_subjects.pseudonymise("ada@shop.example")[1]
     assert json.loads(row["detail"])["fields"] == ["email", "message"]
 
 
@@ -199,7 +199,7 @@ def test_staff_answer_requests_on_the_page(office):
     # The page does not repeat the answer, which may contain the requester's name.
     assert "Farewell." in site.mails[-1].get_content() and "Farewell." not in done.text
     assert "2 deleted" in done.text and "no longer kept" in done.text
-    assert site.mentions("ada") == [] and site.rights.book.find(1).answer["told"]
+    assert site.mentions("ada") == [] and site.rights.request_store.find(1).answer["told"]
 
 
 def test_staff_refuse_extend_and_correct_on_the_page(office):
@@ -213,7 +213,7 @@ def test_staff_refuse_extend_and_correct_on_the_page(office):
     ann.post("/privacy/requests/staff/1", data={"act": "extend", "text": "Many."})
     ann.post("/privacy/requests/staff/2", data={"act": "answer", "field": "name", "value": "Augusta"})
     ann.post("/privacy/requests/staff/1", data={"act": "refuse", "text": "A court asked."})
-    assert [(r.state, r.extended) for r in site.rights.book.all()] == [("refused", 2), ("answered", 0)]
+    assert [(r.state, r.extended) for r in site.rights.request_store.all()] == [("refused", 2), ("answered", 0)]
     assert site.mentions("augusta") == ["accounts", "orders"]
 
 
@@ -231,7 +231,7 @@ def test_another_site_cannot_answer_a_request_as_staff(office):
     site.confirmed()
     data, header = {"act": "answer"}, {"Sec-Fetch-Site": "cross-site"}
     assert enter("ann").post("/privacy/requests/staff/1", data=data, headers=header).status_code == 403
-    assert site.rights.book.find(1).state == "verified"
+    assert site.rights.request_store.find(1).state == "verified"
 
 
 def test_a_missing_request_returns_404(office):

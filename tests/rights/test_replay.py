@@ -101,7 +101,7 @@ def test_promise_34_keys_may_have_changed_in_between(people, backup, clock):
     clock.shift(60)
     site.site.cli("erase", "--subject", ADA)
     restore()
-    site.rights.people._keys._secrets["new"] = "another sixteen characters"
+    site.rights.data_subjects._keys._secrets["new"] = "another sixteen characters"
     assert replayed(site.site)["changed"] and site.mentions("ada") == []
 
 
@@ -220,7 +220,7 @@ def test_promise_34_an_accepted_licence_is_erased_again(people, backup, clock):
     accepted.add("bob@shop.example", "licence", policy="1", version="1")
     restore = backup()
     clock.shift(60)
-    site.rights.people._keys._secrets["new"] = "another sixteen characters"
+    site.rights.data_subjects._keys._secrets["new"] = "another sixteen characters"
     site.site.cli("erase", "--subject", ADA)
     restore()
     assert (replayed(site.site)["standings"], replayed(site.site)["changed"]) == (1, 0)
@@ -239,9 +239,9 @@ def test_promise_34_requests_of_the_erased_are_anonymised_again(people, backup, 
     clock.shift(60)
     site.site.cli("requests", "answer", str(number))
     restore()
-    assert site.rights.book.find(number).email == ADA
+    assert site.rights.request_store.find(number).email == ADA
     assert (replayed(site.site)["requests"], replayed(site.site)["changed"]) == (1, 0)
-    assert (site.rights.book.find(number).email, site.rights.book.find(number).state) == ("", "answered")
+    assert (site.rights.request_store.find(number).email, site.rights.request_store.find(number).state) == ("", "answered")
     assert all(ADA.encode() not in path.read_bytes() for path in (tmp_path / "instance").glob("privacy-*"))
 
 
@@ -250,7 +250,7 @@ def test_promise_34_corrections_are_listed(people, backup, clock):
     site = people()
     site.add()
     restore = backup()
-    site.rights.people.correct(ADA, {"name": "Augusta"}, "staff")
+    site.rights.data_subjects.correct(ADA, {"name": "Augusta"}, "staff")
     restore()
     outcome = site.site.cli("replay")
     assert (
@@ -288,10 +288,10 @@ def test_an_erasure_interrupted_by_a_crash_is_completed_by_a_replay(people):
     """The entry is written first, so a replay finds what was not erased yet."""
     site = people()
     site.add()
-    stores, site.rights.people.stores = site.rights.people.stores, None
+    stores, site.rights.data_subjects.stores = site.rights.data_subjects.stores, None
     with pytest.raises(AttributeError):
-        site.rights.people.erase(ADA, "staff")
-    site.rights.people.stores = stores
+        site.rights.data_subjects.erase(ADA, "staff")
+    site.rights.data_subjects.stores = stores
     assert len(site.mentions("ada")) == 3 and replayed(site.site)["changed"] and site.mentions("ada") == []
 
 
@@ -300,12 +300,12 @@ def test_an_interrupted_erasure_stops_marketing_too(people):
     site = people(PRIVACY_KEYS={"old": "sixteen characters"})
     with site.site.app.app_context():
         site.site.privacy.opt_in(ADA)
-        site.rights.people._keys._secrets["new"] = "another sixteen characters"
+        site.rights.data_subjects._keys._secrets["new"] = "another sixteen characters"
         for person in (ADA, "bob@shop.example"):
-            site.rights.people.stores = None
+            site.rights.data_subjects.stores = None
             with pytest.raises(AttributeError):
-                site.rights.people.erase(person, "staff")
-        site.rights.people.stores = site.rights.stores
+                site.rights.data_subjects.erase(person, "staff")
+        site.rights.data_subjects.stores = site.rights.stores
         assert (replayed(site.site)["choices"], replayed(site.site)["changed"]) == (1, 0)
         assert site.site.privacy.may_mail(ADA, "marketing").reason == "opted-out"
         assert site.site.privacy.may_mail("bob@shop.example", "marketing").reason == "no-opt-in"
@@ -314,14 +314,14 @@ def test_an_interrupted_erasure_stops_marketing_too(people):
 def test_promise_34_an_opt_in_after_an_erasure_stays(people, clock):
     """The opt-in stays after a crash without the opt-out and after new keys; a second replay changes nothing."""
     site = people(PRIVACY_KEYS={"old": "sixteen characters"})
-    stores, site.rights.people.stores = site.rights.people.stores, None
+    stores, site.rights.data_subjects.stores = site.rights.data_subjects.stores, None
     with pytest.raises(AttributeError):
-        site.rights.people.erase(ADA, "staff")
-    site.rights.people.stores = stores
+        site.rights.data_subjects.erase(ADA, "staff")
+    site.rights.data_subjects.stores = stores
     clock.shift(60)
     with site.site.app.app_context():
         site.site.privacy.opt_in(ADA)
-        site.rights.people._keys._secrets["new"] = "another sixteen characters"
+        site.rights.data_subjects._keys._secrets["new"] = "another sixteen characters"
         assert site.site.privacy.may_mail(ADA, "marketing")
         assert [replayed(site.site)["changed"] for _ in "123"][1:] == [0, 0]
         assert site.site.privacy.may_mail(ADA, "marketing")

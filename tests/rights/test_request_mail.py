@@ -83,4 +83,4 @@ def test_an_unreachable_mail_server_is_reported(people):
     site.ask()
     outcome = site.process()
     assert outcome.exit_code == 1 and "The mail could not be sent: ConnectionRefusedError" in outcome.output
-    assert site.rights.book.find(1).state == "open"
+    assert site.rights.request_store.find(1).state == "open"

@@ -33,7 +33,9 @@ def test_promise_32_each_request_has_a_number(people, kind):
     assert (answer.status_code, answer.headers["Location"]) == (303, "/privacy/requests?sent=")
     site.process()
     assert site.mails[0]["To"] == ADA and "Its number is 1." in site.mails[0].get_content()
-    assert [(r.number, r.kind, r.message, r.state) for r in site.rights.book.all()] == [(1, kind, "Please.", "open")]
+    assert [(r.number, r.kind, r.message, r.state) for r in site.rights.request_store.all()] == [
+        (1, kind, "Please.", "open")
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,7 +65,7 @@ def test_promise_32_known_and_unknown_addresses_get_the_same_answer(people):
     site, seen = people(), []
     site.add()
     sa.event.listen(site.engine, "before_cursor_execute", lambda *args: seen.append(("shop", args[2])))
-    database = site.rights.book._database
+    database = site.rights.request_store._database
     site.ask(email="first@shop.example")  # creates the file
     sa.event.listen(database._engine, "before_cursor_execute", lambda *args: seen.append(("rights", args[2])))
 
@@ -106,7 +108,7 @@ def test_an_invalid_request_is_answered_400(people, fields, message):
     site = people()
     answer = site.site.visitor().post("/privacy/requests", data=fields)
     assert answer.status_code == 400 and message in answer.text and '<form class="privacy-request"' in answer.text
-    assert site.rights.book.all() == []
+    assert site.rights.request_store.all() == []
 
 
 @pytest.mark.parametrize("body", ["[]", "null", '"x"', "{", '{"kind": ["delete"], "email": {}}'])
@@ -122,7 +124,7 @@ def test_a_cross_site_request_is_rejected(people):
     for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         answer = site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, headers=header)
         assert answer.status_code == 403
-    assert site.rights.book.all() == []
+    assert site.rights.request_store.all() == []
 
 
 def test_requests_are_rate_limited(people, clock):
@@ -141,7 +143,7 @@ def test_confirmations_are_rate_limited_by_address(people, clock):
     for _ in range(4):
         assert site.ask(email="Ada@Shop.example").status_code == 303
     site.process()
-    assert len(site.mails) == 3 and site.rights.book.find(4).state == "expired"
+    assert len(site.mails) == 3 and site.rights.request_store.find(4).state == "expired"
     clock.shift(86401)
     site.ask()
     site.process()
@@ -179,12 +181,12 @@ def test_opening_a_link_confirms_nothing(people):
     visitor = site.site.visitor()
     for method in (visitor.get, visitor.head, visitor.get):
         page = method(site.link())
-        assert page.status_code == 200 and site.rights.book.find(1).state == "open"
+        assert page.status_code == 200 and site.rights.request_store.find(1).state == "open"
     assert "<button>Yes, it was me</button>" in page.text and "See what is stored about me" in page.text
     assert (page.headers["Referrer-Policy"], page.headers["Cache-Control"]) == ("no-referrer", "no-store")
     done = visitor.post(site.link())
     assert "Request 1 is confirmed, and you get an answer by June 7, 2026." in done.text
-    assert site.rights.book.find(1).state == "verified"
+    assert site.rights.request_store.find(1).state == "verified"
 
 
 @pytest.mark.parametrize("days", [0, 7])
@@ -208,7 +210,7 @@ def test_another_site_cannot_confirm(people):
     site.process()
     assert site.site.visitor().post(site.link(), headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert site.site.visitor().post("/privacy/requests/confirm/made-up").status_code == 410
-    assert site.rights.book.find(1).state == "open"
+    assert site.rights.request_store.find(1).state == "open"
 
 
 def test_an_unconfirmed_request_expires_and_is_anonymised(people, clock, tmp_path):
@@ -218,7 +220,7 @@ def test_an_unconfirmed_request_expires_and_is_anonymised(people, clock, tmp_pat
     site.process()
     clock.shift(7 * 86400 + 1)
     site.process()
-    assert site.rights.book.find(1).state == "expired"
+    assert site.rights.request_store.find(1).state == "expired"
     for path in (tmp_path / "instance").glob("privacy-rights*"):
         assert b"xylophone" not in path.read_bytes() and b"Quixotic" not in path.read_bytes()
 
@@ -303,7 +305,7 @@ def test_an_answer_can_be_read_for_two_weeks_and_is_then_anonymised(people, cloc
     assert site.site.visitor().get(site.link()).status_code == 410
     assert site.site.visitor().post(site.link()).status_code == 410
     site.process()
-    assert site.rights.book.find(1).email == ""
+    assert site.rights.request_store.find(1).email == ""
 
 
 def test_promise_32_an_answer_reports_each_store(people):
@@ -333,7 +335,7 @@ def test_an_answered_deletion_leaves_no_address(people, tmp_path):
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert b"xylophone" not in path.read_bytes().lower() and b"Quixotic" not in path.read_bytes(), path
-    assert [request.state for request in site.rights.book.all()] == ["answered", "answered"]
+    assert [request.state for request in site.rights.request_store.all()] == ["answered", "answered"]
 
 
 def test_promise_32_an_answer_applies_the_correction(people):
@@ -353,7 +355,7 @@ def test_an_undeclared_field_is_not_corrected(people):
     outcome = site.site.cli("requests", "answer", str(number), "--set", "nmae=Augusta")
     message = "The field to correct is 'nmae'; allowed: address, email, message, name. Write it as the policy does"
     assert outcome.exit_code == 2 and message in outcome.output
-    assert site.rights.book.find(number).state == "verified" and site.site.ledger("correction") == []
+    assert site.rights.request_store.find(number).state == "verified" and site.site.ledger("correction") == []
 
 
 @pytest.mark.parametrize(
@@ -375,7 +377,7 @@ def test_promise_32_a_refusal_states_the_reason_and_where_to_complain(people):
     text = site.mails[-1].get_content()
     assert "We cannot do what you asked for. The reason: A court asked us to keep it." in text
     assert "You may complain to a data protection authority, or go to court." in text
-    assert site.rights.book.find(1).state == "refused" and len(site.mentions("ada")) == 3
+    assert site.rights.request_store.find(1).state == "refused" and len(site.mentions("ada")) == 3
 
 
 def test_no_request_is_answered_before_verification(people):
@@ -406,7 +408,7 @@ def test_a_failing_store_leaves_the_request_open(people):
     number = str(site.confirmed())
     outcome = site.site.cli("requests", "answer", number)
     assert outcome.exit_code == 2 and "list: ZeroDivisionError: division by zero" in outcome.output
-    assert site.rights.book.find(1).state == "verified"
+    assert site.rights.request_store.find(1).state == "verified"
     broken.clear()
     assert site.site.cli("requests", "answer", number).exit_code == 0
 
@@ -420,7 +422,7 @@ def test_an_answer_to_access_waits_for_the_mail(people):
     site.site.app.extensions["mixamo_privacy"].runtime(site.site.app).mailer._send = None
     outcomes = [site.site.cli("requests", "answer", str(number)) for number in numbers]
     assert [outcome.exit_code for outcome in outcomes] == [2, 1]
-    assert [request.state for request in site.rights.book.all()] == ["verified", "answered"]
+    assert [request.state for request in site.rights.request_store.all()] == ["verified", "answered"]
 
 
 def test_a_signal_is_sent_for_each_step(people, clock):
@@ -488,7 +490,7 @@ def test_promise_33_an_answer_includes_what_a_failed_attempt_did(people, kind):
     arguments = ("requests", "answer", str(number), *(("--set", "name=Augusta") if kind == "correct" else ()))
     assert site.site.cli(*arguments).exit_code == 2
     assert site.site.cli(*arguments).exit_code == 0
-    [shop, other] = site.rights.book.find(number).answer["stores"]
+    [shop, other] = site.rights.request_store.find(number).answer["stores"]
     if kind == "delete":
         assert (shop["deleted"], shop["anonymised"], len(shop["kept"])) == (2, 2, 1)
         assert "Kept: " in site.mails[-1].get_content()
@@ -514,7 +516,7 @@ def test_a_bounced_deletion_leaves_no_name(people, tmp_path, send, message):
     site.site.cli("requests", "open", "--kind", "delete", "--email", ADA, "--identity", f"{ADA} rang us up")
     site.site.cli("requests", "extend", "1", "--reason", f"{ADA} has much")
     assert site.site.cli("requests", "answer", "1", "--text", f"Dear {ADA}").exit_code == 1
-    found = site.rights.book.find(1)
+    found = site.rights.request_store.find(1)
     assert (found.mail_error, found.identity) == (f"The mail could not be sent: {message}", "operator")
     stored = b"".join(path.read_bytes() for path in (tmp_path / "instance").glob("privacy-rights.sqlite*"))
     assert b"ada@" not in stored and (found.answer["text"], found.reason, len(found.answer["stores"])) == ("", "", 1)
@@ -525,7 +527,7 @@ def test_a_lone_surrogate_is_replaced(people):
     site = people()
     body = '{"kind": "access", "email": "ada@shop.example", "message": "a\\ud800"}'
     answer = site.site.visitor().post("/privacy/requests", data=body, content_type="application/json")
-    assert answer.status_code == 303 and site.rights.book.find(1).message == "a?"
+    assert answer.status_code == 303 and site.rights.request_store.find(1).message == "a?"
 
 
 def test_a_failing_signal_receiver_undoes_no_request(people, caplog):
@@ -537,7 +539,7 @@ def test_a_failing_signal_receiver_undoes_no_request(people, caplog):
 
     with SIGNALS_OF_REQUESTS["opened"].connected_to(falls_over):
         assert site.ask().status_code == 303
-    assert len(site.rights.book.all()) == 1
+    assert len(site.rights.request_store.all()) == 1
     assert caplog.messages[-1] == "A listener failed; what was asked for is written down: no listener"
 
 

@@ -109,7 +109,7 @@ def test_an_erasure_writes_an_entry_under_the_keyed_hash(people):
     site.add()
     site.site.cli("export", ADA)
     site.site.cli("erase", "--subject", ADA)
-    key, hashed = site.rights.people.pseudonymise(ADA)
+    key, hashed = site.rights.data_subjects.pseudonymise(ADA)
     rows = site.site.ledger("access", "erasure")
     assert [(row["kind"], row["subject"], row["subject_key"]) for row in rows] == [
         ("access", hashed, key),
@@ -181,8 +181,8 @@ def test_a_correction_reaches_every_table(people):
     """The named field is corrected everywhere; a table without it stays as it is."""
     site = people()
     site.add()
-    found = site.rights.people.correct(ADA, {"name": "Augusta"}, "staff")
-    assert [outcome.done.corrected for outcome in found] == [2]
+    found = site.rights.data_subjects.correct(ADA, {"name": "Augusta"}, "staff")
+    assert [outcome.result.corrected for outcome in found] == [2]
     assert site.mentions("augusta") == ["accounts", "orders"]
     assert json.loads(site.site.ledger("correction")[0]["detail"]) == {"by": "staff", "fields": ["name"]}
 
@@ -410,7 +410,7 @@ def test_dates_and_numbers_have_ages_too(tmp_path, tiny):
             session.add(Numbered(email=ADA, created=moment.timestamp() + second))
         session.commit()
     rights = site.privacy.runtime(site.app).rights
-    assert [outcome.done.deleted for outcome in rights.stores.erase(ADA, moment)] == [3]
+    assert [outcome.result.deleted for outcome in rights.stores.erase(ADA, moment)] == [3]
     with Session(engine) as session:
         assert [str(day) for day in session.scalars(sa.select(Dated.created_on))] == ["2026-05-09"]
         assert len(list(session.scalars(sa.select(Numbered.id)))) == 2

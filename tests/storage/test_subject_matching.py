@@ -47,7 +47,7 @@ def test_an_id_is_compared_case_sensitively(tmp_path, tiny):
     site, remaining_logins = site_of(tmp_path, tiny, "Bob", "bob")
     rights = site.privacy.runtime(site.app).rights
     assert [row["login"] for row in json.loads(site.cli("export", "bob").output)["stores"]["database"]["members"]] == ["bob"]
-    assert [outcome.done.corrected for outcome in rights.people.correct("bob", {"name": "B"}, "staff")] == [1]
+    assert [outcome.result.corrected for outcome in rights.data_subjects.correct("bob", {"name": "B"}, "staff")] == [1]
     site.cli("erase", "--subject", "bob")
     site.cli("replay")
     assert remaining_logins() == ["Bob"]
@@ -76,7 +76,7 @@ def test_a_value_that_resembles_a_placeholder_is_not_erased(tmp_path, tiny):
     site, remaining_logins = site_of(tmp_path, tiny, *alive, "erased-0123456789ab")
     site.cli("prune")
     assert remaining_logins() == alive
-    assert sorted(next(iter(site.privacy.runtime(site.app).rights.stores)).people()) == sorted(alive)
+    assert sorted(next(iter(site.privacy.runtime(site.app).rights.stores)).subjects()) == sorted(alive)
 
 
 class Visit(Own):

@@ -134,7 +134,7 @@ class People:
         self.ask(kind, email, **fields)
         self.process()
         assert self.site.visitor().post(self.link()).status_code == 200
-        return self.rights.book.all()[-1].number
+        return self.rights.request_store.all()[-1].number
 
 
 def settle(tiny: Any, folder: Any, **config: Any) -> People:

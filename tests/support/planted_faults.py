@@ -76,17 +76,17 @@ def _none(*arguments: Any, **values: Any) -> int:
 
 #: Each fault: the function that it replaces, and the replacement.
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "restored tombstones left out of a replay": ("tracking.store.Store.restore_tombstones", _none),
-    "a replay that marks no tombstone as unclean": ("tracking.store.Store.restore_tombstones", tombstones_stay_clean),
-    "a replay that ignores age": ("rights.replay.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
-    "an erasure that leaves a kept segment": ("tracking.scrubbing._scrub_segment", _none),
+    "restored tombstones left out of a replay": ("tracking.store.EventStore.restore_tombstones", _none),
+    "a replay that marks no tombstone as unclean": ("tracking.store.EventStore.restore_tombstones", tombstones_stay_clean),
+    "a replay that ignores age": ("rights.data_subjects.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
+    "an erasure that leaves a kept segment": ("tracking.visitor_data._scrub_segment", _none),
     "a withdrawal that is lost": ("ledger.ledger.Ledger.append_or_spool", withdrawal_is_lost),
     "a link of the chain skipped when keys rotate": ("ledger.chain.Chain.seal_rows", link_is_skipped),
-    "a loader that looks at no tombstone": ("tracking.store.Store.add", loader_looks_at_no_tombstone),
-    "opt-outs that are not replayed": ("mail.marketing.Marketing.replay", _none),
-    "accepted licences that are not replayed": ("rights.standings.Standings.replay_erasures", _none),
-    "requests that are not replayed": ("rights.book.Book.subjects", lambda book: set()),
-    "working sets of reports that keep the visitor": ("tracking.store.Store.erase", working_sets_keep_the_visitor),
+    "a loader that looks at no tombstone": ("tracking.store.EventStore.add", loader_looks_at_no_tombstone),
+    "opt-outs that are not replayed": ("mail.preferences.MarketingPreferences.replay", _none),
+    "accepted licences that are not replayed": ("rights.subject_flags.SubjectFlags.replay_erasures", _none),
+    "requests that are not replayed": ("rights.request_store.RequestStore.subjects", lambda request_store: set()),
+    "working sets of reports that keep the visitor": ("tracking.store.EventStore.erase", working_sets_keep_the_visitor),
 }
 
 

@@ -265,11 +265,11 @@ class Machine(RuleBasedStateMachine):
             if "/confirm/" in mail.get_content():
                 self.site.visitor().post(self.people.link(mail))
         self.mails.clear()
-        answered = [self._answer(request.number) for request in self.people.rights.book.all("verified")]
+        answered = [self._answer(request.number) for request in self.people.rights.request_store.all("verified")]
         return None if answered else NOTHING
 
     def _answer(self, number: int) -> None:
-        asked = self.people.rights.book.find(number)
+        asked = self.people.rights.request_store.find(number)
         if asked.state != "verified":
             return  # an erasure just before closed the request
         at = self.later()
@@ -309,7 +309,7 @@ class Machine(RuleBasedStateMachine):
     def crash_while_erasing(self, email: str) -> None:
         """Crash after the ledger entry, before any other effect."""
         self.erased[email] = self.later()
-        with self.killed_at("rights.stores.Stores.erase"):
+        with self.killed_at("rights.stores.PersonalStores.erase"):
             assert self.site.cli("erase", "--subject", email).exit_code == 1
         self.wanted[email] = False
         self.in_doubt = True
@@ -319,7 +319,7 @@ class Machine(RuleBasedStateMachine):
         """Crash after the events are erased. The next load scrubs the log."""
         self.later()
         for visitor in self.visitor_ids(number):
-            with self.killed_at("tracking.loader.scrub"):
+            with self.killed_at("tracking.loader.blank_erased_lines"):
                 assert self.site.cli("erase", visitor).exit_code == 1
             self.run("erase", visitor)  # the command reported a failure, so the operator repeats it
             self.erased_visitors.add(visitor)

@@ -31,7 +31,7 @@ def staff_site(tiny):
 
 
 def hashed(site, name):
-    return site.privacy.runtime(site.app).rights.people.pseudonymise(name)[1]
+    return site.privacy.runtime(site.app).rights.data_subjects.pseudonymise(name)[1]
 
 
 def accesses(site, *arguments):

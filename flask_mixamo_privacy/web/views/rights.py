@@ -66,7 +66,7 @@ def confirm(token: str) -> Response:
     """A page with a button, which changes nothing: programs that open every link in a mail confirm nothing."""
     desk = _desk()
     if request.method != "POST":
-        asked = desk.open_from_mail(token)
+        asked = desk.find_unconfirmed(token)
         return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
@@ -108,7 +108,7 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
         response = no_store(jsonify(message=t(message).text))
         response.status_code = status
         return response
-    from ...rights.letters import kind_of
+    from ...rights.emails import kind_of
     from ...rights.request_store import KINDS
 
     shown = {
@@ -119,7 +119,7 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
-    from ...rights.letters import kind_of
+    from ...rights.emails import kind_of
 
     t = privacy_context().language
     page = render_template(f"mixamo_privacy/{template}", t=t, policy=current_runtime().policy, kind_of=kind_of, **values)
@@ -129,7 +129,7 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def _desk() -> RequestService:
-    return current_runtime().rights.desk
+    return current_runtime().rights.requests
 
 
 # Requests as staff see them: what is due, whose it is, and what was done.
@@ -137,7 +137,7 @@ def _desk() -> RequestService:
 
 def _whose(number: int) -> str | None:
     try:
-        return current_runtime().rights.book.find(number).email
+        return current_runtime().rights.request_store.find(number).email
     except RequestError:
         return None
 
@@ -149,7 +149,7 @@ def everything() -> Response:
     from ...rights.request_store import OPEN
 
     found = sorted(
-        current_runtime().rights.book.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number)
+        current_runtime().rights.request_store.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number)
     )
     if wants_json():
         return no_store(jsonify([asked.as_dict() for asked in found]))
@@ -177,7 +177,7 @@ def act(number: int) -> Response:
 
 
 def _act(number: int, form: Any) -> None:
-    desk, who, text = current_runtime().rights.desk, current_user_id(), form.get("text", "")
+    desk, who, text = current_runtime().rights.requests, current_user_id(), form.get("text", "")
     if form.get("act") == "answer":
         changes = {form["field"]: form.get("value", "")} if form.get("field") else {}
         identity, base = form.get("identity", ""), base_url()
@@ -193,7 +193,7 @@ def _act(number: int, form: Any) -> None:
 def _show(number: int, message: str = "", status: int = 200) -> Response:
     runtime = current_runtime()
     try:
-        asked = runtime.rights.book.find(number)
+        asked = runtime.rights.request_store.find(number)
     except RequestError as error:
         return _staff_page("staff_requests.html", 404, requests=[], message=str(error))
     if wants_json():

@@ -21,7 +21,7 @@ class Email:
 
 
 #: Sends a letter, or raises :class:`MailError`.
-SendLetter = Callable[[Email], None]
+SendEmail = Callable[[Email], None]
 
 
 def kind_of(kind: str, t: Language) -> str:
