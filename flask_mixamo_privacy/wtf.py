@@ -9,7 +9,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from .collection.submission import CollectedData, Submission
-from .web.forms import NotCollected, answer_to, declared_point, discard_form, open_form, problems_answered
+from .web.forms import NotCollected, declared_point, discard_form, http_error, open_submission, raise_http_errors
 
 try:
     from flask_wtf import FlaskForm
@@ -44,7 +44,7 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
             if point is None:
                 discard_form(request)
             else:
-                self._taking = open_form(point, self.subject, self.controls)
+                self._taking = open_submission(point, self.subject, self.controls)
         super().__init__(*args, **values)
 
     @property
@@ -63,14 +63,14 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         valid = super().validate(extra_validators)
         problem = self._taking.first_problem() if self._taking is not None else None
         if self._taking is not None and problem is not None:
-            self._tell(answer_to(problem, self._taking.point))
+            self._tell(http_error(problem, self._taking.point))
         if not valid or problem is not None or self._taking is None:
             return False
         return self._on_record or self._record(self._taking)
 
     def _record(self, taking: Submission) -> bool:
         try:
-            with problems_answered(taking.point):
+            with raise_http_errors(taking.point):
                 taking.validate()
                 taking.record()
         except NotCollected as error:
@@ -84,7 +84,7 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         """Opt-ins take effect once the view has answered below 400."""
         try:
             if self._taking is not None and response.status_code < 400:
-                with problems_answered(self._taking.point):
+                with raise_http_errors(self._taking.point):
                     self._taking.apply_opt_ins()
         except NotCollected as error:
             return error.get_response()

@@ -25,10 +25,18 @@ _PACKAGE = Path(__file__).parents[1]
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 
 #: What is built and served to everybody, by the name that templates use.
-NAMES = ("banner.css", "banner.js", "pages.css", "widgets.css", "google-consent-mode.js", "clear-storage.js", "reports.css")
+PUBLIC_FILES = (
+    "banner.css",
+    "banner.js",
+    "pages.css",
+    "widgets.css",
+    "google-consent-mode.js",
+    "clear-storage.js",
+    "reports.css",
+)
 
 #: What is built and served only by a view that knows to whom; it is not kept in the cache folder, which everybody is served.
-TRACKER, PAGE = "tracker.js", "visitor-fragment.js"
+TRACKER, VISITOR_FRAGMENT = "tracker.js", "visitor-fragment.js"
 
 
 @cache
@@ -53,14 +61,14 @@ def bundle(name: str) -> Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltFile:
     """A file ready to be sent: its content by the ``Content-Encoding`` it is sent in, the plain one under ``""``."""
 
     digest: str
     contents: Mapping[str, bytes]
 
     @classmethod
-    def of(cls, content: bytes) -> Built:
+    def compress(cls, content: bytes) -> BuiltFile:
         """Compress once, as well as can be; what grows by it is left out."""
         import brotli
 
@@ -78,7 +86,7 @@ class Assets:
 
     def __init__(self, cache_folder: str | None) -> None:
         self._given_folder = cache_folder
-        self._built: dict[str, Built] = {}
+        self._built: dict[str, BuiltFile] = {}
         self._folder: str | None = None
         self._lock = threading.Lock()
 
@@ -86,15 +94,15 @@ class Assets:
         """The file's name with its content's hash: ``banner.0123456789.js``."""
         return _with_digest(name, self.built(name).digest)
 
-    def find(self, filename: str) -> Built | None:
+    def find(self, filename: str) -> BuiltFile | None:
         """A public file built by this process, or by an earlier version of the site; else None."""
-        for name in NAMES:
+        for name in PUBLIC_FILES:
             if self.filename(name) == filename:
                 return self.built(name)
         content = self._read_earlier(filename)
-        return Built(_digest(content), {"": content}) if content is not None else None
+        return BuiltFile(_digest(content), {"": content}) if content is not None else None
 
-    def built(self, name: str) -> Built:
+    def built(self, name: str) -> BuiltFile:
         """The file of this name, built at the first call."""
         found = self._built.get(name)
         if found is None:
@@ -102,9 +110,9 @@ class Assets:
                 found = self._built.get(name) or self._build(name)
         return found
 
-    def _build(self, name: str) -> Built:
-        made = Built.of(build(name))
-        if name in NAMES:
+    def _build(self, name: str) -> BuiltFile:
+        made = BuiltFile.compress(build(name))
+        if name in PUBLIC_FILES:
             self._write(_with_digest(name, made.digest), made.plain)
         self._built[name] = made
         return made

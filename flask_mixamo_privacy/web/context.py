@@ -141,8 +141,8 @@ class PrivacyContext:
     def form_cookie(self, name: str) -> str:
         """What a form kept in a cookie, this request's own included; empty for none."""
         if name not in self.form_cookies:
-            raw = self._cookie(self.runtime.cookies.name_of(name, self.secure))
-            return self.runtime.cookies.kept(name, raw) if raw else ""
+            raw = self._cookie(self.runtime.cookies.form_cookie_name(name, self.secure))
+            return self.runtime.cookies.form_cookie(name, raw) if raw else ""
         return self.form_cookies[name]
 
     def use_consent(self) -> Consent:

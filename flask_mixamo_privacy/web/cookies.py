@@ -28,7 +28,7 @@ _FORGED = (BadSignature, ValueError)
 
 #: What forms keep in the browser, necessary each, and for how many days; 0 until it is closed. "no" to the question of age,
 #: and which versions of which licences were accepted.
-OF_FORMS = {"privacy_age": 0, "privacy_licence": 365}
+FORM_COOKIES = {"privacy_age": 0, "privacy_licence": 365}
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class SignedValue(Generic[T]):
         self._decode = decode
         self._keys: tuple[Any, ...] | None = None
 
-    def open(self, raw: str, *context: object) -> T | None:
+    def unsign(self, raw: str, *context: object) -> T | None:
         """What a signed text says, or None for anything forged, edited, oversized or out of date."""
         if len(raw) > _LONGEST:
             return None
@@ -63,7 +63,7 @@ class SignedValue(Generic[T]):
         except _FORGED:
             return None
 
-    def seal(self, text: str) -> str:
+    def sign(self, text: str) -> str:
         """The text with its signature under the newest key."""
         self._follow_keys()
         return self._signer.sign(text).decode()
@@ -96,7 +96,7 @@ class Cookies:
         self._visitor: SignedValue[Visitor] = SignedValue(
             config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
-        self._of_forms: dict[str, SignedValue[str]] = {name: SignedValue(config, name, str) for name in OF_FORMS}
+        self._of_forms: dict[str, SignedValue[str]] = {name: SignedValue(config, name, str) for name in FORM_COOKIES}
         # A __Host- cookie cannot be planted by another subdomain, and cannot name a Domain.
         prefix = "__Secure-" if settings.cookie_domain else "__Host-"
         self._prefix = {True: prefix, False: ""}
@@ -108,11 +108,11 @@ class Cookies:
 
     def consent(self, raw: str, today: int, gpc: bool) -> Consent | None:
         """What the consent cookie comes to under the policy in force, or None for garbage."""
-        return self._consent.open(raw, today, gpc)
+        return self._consent.unsign(raw, today, gpc)
 
     def visitor(self, raw: str, today: int) -> Visitor | None:
         """The visitor that the cookie names, or None for garbage."""
-        return self._visitor.open(raw, today)
+        return self._visitor.unsign(raw, today)
 
     def choices(self, raw: str) -> tuple[str, dict[str, Any]]:
         """The beginning of the receipt that the choices are kept under, if any, and the choices; none for garbage."""
@@ -127,14 +127,14 @@ class Cookies:
     def issue_consent(self, response: Response, record: ConsentRecord, secure: bool) -> None:
         """Set the decision until its declared days are over, to the byte the same for all who refuse on that day."""
         until = (record.day + self._days.consent) * DAY
-        self._set(response, self.names(secure).consent, self._consent.seal(record.encode()), secure, expires=until)
+        self._set(response, self.names(secure).consent, self._consent.sign(record.encode()), secure, expires=until)
 
     def issue_visitor(self, response: Response, visitor: Visitor, today: int, secure: bool) -> None:
         """Set the visitor ID for what is left of its declared days, however often it is renewed."""
         age = (visitor.first_day + self._days.visitor - today) * DAY
-        self._set(response, self.names(secure).visitor, self._visitor.seal(visitor.encode()), secure, max_age=age)
+        self._set(response, self.names(secure).visitor, self._visitor.sign(visitor.encode()), secure, max_age=age)
 
-    def seal_choices(self, check: str, choices: Mapping[str, Any]) -> str:
+    def sign_choices(self, check: str, choices: Mapping[str, Any]) -> str:
         """The choices, signed, and bound to a grant; raises :class:`EventError` when a cookie should not carry so much."""
         value = self._choices().dumps([check, dict(choices)])
         if len(value) > _LONGEST_CHOICES:
@@ -146,19 +146,19 @@ class Cookies:
         age = self._days.choices * DAY if keep else None
         self._set(response, self.names(secure).choices, sealed, secure, max_age=age)
 
-    def name_of(self, name: str, secure: bool) -> str:
+    def form_cookie_name(self, name: str, secure: bool) -> str:
         """What a cookie that forms keep is called under this scheme."""
         return self._prefix[secure] + name
 
-    def kept(self, name: str, raw: str) -> str:
+    def form_cookie(self, name: str, raw: str) -> str:
         """What a form kept in a cookie of this name; empty for garbage."""
-        return self._of_forms[name].open(raw) or ""
+        return self._of_forms[name].unsign(raw) or ""
 
-    def keep(self, response: Response, name: str, text: str, secure: bool) -> None:
+    def issue_form_cookie(self, response: Response, name: str, text: str, secure: bool) -> None:
         """Set a cookie that forms keep, for its days or until the browser closes."""
-        days = OF_FORMS[name]
+        days = FORM_COOKIES[name]
         age = days * DAY if days else None
-        self._set(response, self.name_of(name, secure), self._of_forms[name].seal(text), secure, max_age=age)
+        self._set(response, self.form_cookie_name(name, secure), self._of_forms[name].sign(text), secure, max_age=age)
 
     def clear(self, response: Response, name: str, secure: bool) -> None:
         """Tell the browser to delete a cookie of ours."""
@@ -192,7 +192,7 @@ class CookieGuard:
     def violations(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
         """The ``Set-Cookie`` headers that should not be there, each with its fault. Deleting a cookie is always right."""
         for header in response.headers.getlist("Set-Cookie"):
-            error = self._violation(name_in(header), consent)
+            error = self._violation(cookie_name(header), consent)
             if error is not None and not SetCookie.parse(header, now).deletes:
                 yield header, error
 
@@ -240,7 +240,7 @@ class SetCookie:
         own = said.get("path", "")
         domain = said.get("domain", "").lstrip(".").lower()
         return cls(
-            name_in(pair),
+            cookie_name(pair),
             _seconds(said, now),
             own if own.startswith("/") else path,
             domain,
@@ -253,7 +253,7 @@ class SetCookie:
         return self.seconds is not None and self.seconds <= 0
 
 
-def name_in(text: str) -> str:
+def cookie_name(text: str) -> str:
     """The name of the cookie that a ``Set-Cookie`` header sets."""
     return text.partition("=")[0].partition(";")[0].strip()
 

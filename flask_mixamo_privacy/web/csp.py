@@ -77,7 +77,7 @@ class BlockedLoads:
         self._path = path
         self._noted: set[BlockedLoad] = set()
 
-    def note(self, block: BlockedLoad) -> None:
+    def record(self, block: BlockedLoad) -> None:
         """Keep it, unless it is known already or there is too much of it; raises :class:`OSError`."""
         if any(noted.day != block.day for noted in self._noted):
             self._noted.clear()

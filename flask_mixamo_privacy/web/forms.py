@@ -168,7 +168,7 @@ _ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
 }
 
 
-def answer_to(problem: SubmissionError, point: CollectionPoint) -> NotCollected:
+def http_error(problem: SubmissionError, point: CollectionPoint) -> NotCollected:
     """The HTTP answer to a problem with a form submitted at a point."""
     ctx = privacy_context()
     policy, t = ctx.runtime.policy, ctx.language
@@ -182,12 +182,12 @@ def answer_to(problem: SubmissionError, point: CollectionPoint) -> NotCollected:
 
 
 @contextmanager
-def problems_answered(point: CollectionPoint) -> Iterator[None]:
+def raise_http_errors(point: CollectionPoint) -> Iterator[None]:
     """Raise :class:`NotCollected` for a :class:`SubmissionError` in the block."""
     try:
         yield
     except SubmissionError as problem:
-        raise answer_to(problem, point) from problem
+        raise http_error(problem, point) from problem
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -232,14 +232,14 @@ class CollectionGuard:
         if point is None:
             discard_form(request)
             raise NotRecorded
-        taking = open_form(point, self._subject, self._controls)
-        with problems_answered(point):
+        taking = open_submission(point, self._subject, self._controls)
+        with raise_http_errors(point):
             taking.validate()
             taking.record()
         return taking
 
     def _settle(self, taking: Submission) -> None:
-        with problems_answered(taking.point):
+        with raise_http_errors(taking.point):
             taking.apply_opt_ins()
 
 
@@ -254,7 +254,7 @@ def declared_point(point_id: str) -> CollectionPoint | None:
         return None
 
 
-def open_form(point: CollectionPoint, subject: str, controls: Collection[str]) -> Submission:
+def open_submission(point: CollectionPoint, subject: str, controls: Collection[str]) -> Submission:
     """The form in the current request, submitted to a point. Filters the request."""
     ctx = privacy_context()
     token = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")

@@ -23,7 +23,7 @@ from .http import no_store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OUR_PAGE = "mixamo_privacy.licence"
+_LICENCE_PAGE = "mixamo_privacy.licence"
 
 _COOKIE = "privacy_licence"
 _SHORT = 16  # characters of a version in the cookie, which is signed
@@ -37,7 +37,7 @@ class Licence:
     text: Text | Callable[[], str] | None = None
     endpoint: str | None = None
 
-    def words(self, policy: Policy, t: Language) -> LocalizedText:
+    def localized_text(self, policy: Policy, t: Language) -> LocalizedText:
         """The text in the visitor's language, else in the site's."""
         own = policy.notices.licence
         return t.of(self._text or (own if not isinstance(own, bool) else ""), policy.language)
@@ -129,5 +129,5 @@ def _ask(ctx: PrivacyContext, licence: Licence) -> Response:
     if licence.endpoint is not None:
         response = redirect(url_for(licence.endpoint, next=back))
     else:
-        response = redirect(url_for(OUR_PAGE, point_id=licence.point.id, next=back))
+        response = redirect(url_for(_LICENCE_PAGE, point_id=licence.point.id, next=back))
     return no_store(response)

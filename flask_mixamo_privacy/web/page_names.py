@@ -18,7 +18,7 @@ _LONGEST = 1000  # characters of a path that are looked at
 Naming = Literal["path", "rule", "never"]
 
 
-class Pages:
+class PageNames:
     """Names pages of one app. Remembers which endpoints it saw served to people who were not logged in."""
 
     def __init__(self, app: Flask, logged_in: Callable[[], bool] | None) -> None:
@@ -27,7 +27,7 @@ class Pages:
         self._public: set[str] = set()
         self._rule_of = lru_cache(maxsize=4096)(self._match)
 
-    def somebody_is_logged_in(self, request: Request) -> bool:
+    def is_logged_in(self, request: Request) -> bool:
         """By ``PRIVACY_LOGGED_IN``, else by Flask-Login, else nobody is."""
         if self._logged_in is not None:
             return bool(self._logged_in())
@@ -43,7 +43,7 @@ class Pages:
         return config["SESSION_COOKIE_NAME"] in request.cookies and "_user_id" in session
 
     @property
-    def state(self) -> int:
+    def revision(self) -> int:
         """Grows whenever a page may be named in another way than before."""
         return len(self._public)
 
@@ -56,7 +56,7 @@ class Pages:
         """What the site chose for this endpoint with ``@privacy.page``, if anything."""
         return getattr(self._app.view_functions.get(endpoint or ""), "privacy_page", None)
 
-    def saw_without_login(self, request: Request) -> None:
+    def remember_public(self, request: Request) -> None:
         """Remember that a page was served to somebody who is certainly not logged in: no cookie came, and no password."""
         if "HTTP_COOKIE" not in request.environ and "HTTP_AUTHORIZATION" not in request.environ and request.endpoint:
             self._public.add(request.endpoint)
@@ -70,7 +70,7 @@ class Pages:
             self._public.add(request.endpoint)
         return scrub_path((root_path + request.path)[:_LONGEST])
 
-    def previous(self, path: str, root_path: str, personal: bool) -> str:
+    def name_of_previous(self, path: str, root_path: str, personal: bool) -> str:
         """The name of the page of this site that led here, or the empty text for one that is not counted.
 
         It may have been seen before a logout: its path is only told where its endpoint serves people who are not
@@ -87,7 +87,7 @@ class Pages:
             return scrub_path(path)
         return root_path + rule
 
-    def name_of(self, path: str, root_path: str, personal: bool) -> str:
+    def name_of_path(self, path: str, root_path: str, personal: bool) -> str:
         """The name of a page by its path alone, or the empty text for one that is none or is not counted.
 
         It may have been opened before a logout: its path is only told as in :meth:`reported`.
@@ -107,7 +107,7 @@ class Pages:
         found = self._rule_of(path)
         return found[1] if found else ""
 
-    def reported(self, path: str, root_path: str, personal: bool) -> str | None:
+    def name_of_reported(self, path: str, root_path: str, personal: bool) -> str | None:
         """The name of a page that a browser reports: empty for one that has none to tell, None for one that is not counted.
 
         It may be reported after a logout: its path is only told where nobody logs in, or where its endpoint was seen

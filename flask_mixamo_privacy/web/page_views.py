@@ -48,11 +48,11 @@ def count_open_page(ctx: PrivacyContext, path: str) -> None:
     """Queue a view of the page on which the banner was accepted, as if the form's answer had reloaded it."""
     pages = ctx.runtime.pages
     try:
-        personal = pages.somebody_is_logged_in(ctx.request)
+        personal = pages.is_logged_in(ctx.request)
     except Exception as error:  # the site's own callable must not undo a visitor's decision
         ctx.runtime.report_failure(error)
         return
-    ctx.page = pages.name_of(path.partition("?")[0], ctx.request.root_path, personal) if path else ""
+    ctx.page = pages.name_of_path(path.partition("?")[0], ctx.request.root_path, personal) if path else ""
     if ctx.page:
         ctx.pending.append(("page_view", "{}"))
 
@@ -120,13 +120,13 @@ def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str
 def _where(ctx: PrivacyContext) -> tuple[str, str, str]:
     """``(page, previous, referrer)`` of the page being served."""
     environ, site = ctx.environ, ctx.runtime
-    personal = site.pages.somebody_is_logged_in(ctx.request)
+    personal = site.pages.is_logged_in(ctx.request)
     root = environ.get("SCRIPT_NAME", "")
     page = ctx.page if ctx.page is not None else site.pages.name(ctx.request, root, personal)
     previous, referrer = "", ""
     if "HTTP_REFERER" in environ and ctx.page is None:
         previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], ctx.request.host)
-        previous = previous and site.pages.previous(previous, root, personal)
+        previous = previous and site.pages.name_of_previous(previous, root, personal)
         if previous and environ["REQUEST_METHOD"] != "GET":  # a form's address is no page: it was sent from one
             page, previous = previous, ""
     return page, previous, referrer

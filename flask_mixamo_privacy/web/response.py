@@ -56,7 +56,7 @@ def finish_response(site: Runtime, response: Response) -> Response:
     if ctx.choices_to_set is not None and not shared:
         _remember_choices(ctx, response)
     for name, text in ctx.form_cookies.items():
-        ctx.runtime.cookies.keep(response, name, text, ctx.secure)
+        ctx.runtime.cookies.issue_form_cookie(response, name, text, ctx.secure)
         _make_private(response)
     return response
 
@@ -72,7 +72,7 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
     for name, path, domain in ctx.cookie_deletions:
         response.delete_cookie(name, path, domain, secure=ctx.secure or name.startswith("__"))
     if ctx.is_shared_page and response.status_code == 200:
-        ctx.runtime.pages.saw_without_login(ctx.request)
+        ctx.runtime.pages.remember_public(ctx.request)
 
 
 def _check_birth_date_was_filtered(site: Runtime, request: Request) -> None:
@@ -229,7 +229,7 @@ def _keep_choices(ctx: PrivacyContext, decision: Decision, choices: dict[str, An
         ctx.choices_to_set = ""
     elif choices:
         with suppress(EventError):  # bound to the grant they would exceed their cookie, so they stay for the session
-            ctx.choices_to_set = ctx.runtime.cookies.seal_choices(ctx.choices_check, choices)
+            ctx.choices_to_set = ctx.runtime.cookies.sign_choices(ctx.choices_check, choices)
 
 
 def _send_signals(ctx: PrivacyContext, decision: Decision) -> None:

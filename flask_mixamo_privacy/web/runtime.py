@@ -27,7 +27,7 @@ from ..tracking.scrub import Providers
 from .assets import TRACKER, Assets
 from .cookies import CookieGuard, Cookies
 from .csp import BlockedLoads, ContentSecurityPolicy
-from .page_names import Pages
+from .page_names import PageNames
 
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
@@ -142,7 +142,7 @@ class Runtime:
         self.keys = KeyRing(settings.keys, settings.keys_file)
         self.log = EventLog(settings.log_dir)
         self.providers = Providers(settings.isp_database)
-        self.pages = Pages(app, settings.logged_in)
+        self.pages = PageNames(app, settings.logged_in)
         self.allowance = RateLimit()
         self.reader = lru_cache(maxsize=_READERS)(self._reader)
         self.assets = Assets(settings.assets_dir)
@@ -323,7 +323,7 @@ class Runtime:
         return days_ago(retention.events.days), days_ago(retention.aggregates.days)
 
     def _reader(self, host: str, root: str, personal: bool, *_: object) -> EventParser:
-        return EventParser(host, lambda path: self.pages.reported(path, root, personal))
+        return EventParser(host, lambda path: self.pages.name_of_reported(path, root, personal))
 
     def _tell(self, what: str, number: int) -> None:
         try:

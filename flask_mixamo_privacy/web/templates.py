@@ -61,7 +61,7 @@ class TemplateHelpers:
         asking = self._asking(ctx, assets, current_url(ctx))
         return asking + tracker if tracker else asking
 
-    def for_this_visitor(self) -> Markup:
+    def visitor_fragment(self) -> Markup:
         """What :meth:`banner` would have said on the page for which this request was made."""
         ctx = privacy_context(self._site)
         consent = ctx.use_consent()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flask_mixamo_privacy.errors import PrivacyError
-from flask_mixamo_privacy.web.assets import NAMES, Assets
+from flask_mixamo_privacy.web.assets import PUBLIC_FILES, Assets
 
 
 def is_whole(path: Path) -> bool:
@@ -23,7 +23,7 @@ def build_and_look(folder: str, barrier: object, broken: object) -> None:
     barrier.wait()
     for _ in range(40):
         assets = Assets(folder)
-        for name in NAMES:
+        for name in PUBLIC_FILES:
             assets.filename(name)
             files = [path for path in Path(folder).iterdir() if path.suffix in (".css", ".js")]
             broken.value += sum(not is_whole(path) for path in files)
@@ -41,10 +41,10 @@ def test_several_processes_build_at_once_and_every_read_is_complete(tmp_path):
         builder.join(60)
     assert [builder.exitcode for builder in builders] == [0] * 4
     assert [each.value for each in broken] == [0] * 4
-    assert sorted(re.sub(r"\.[0-9a-f]{10}\.", ".", path.name) for path in tmp_path.iterdir()) == sorted(NAMES)
+    assert sorted(re.sub(r"\.[0-9a-f]{10}\.", ".", path.name) for path in tmp_path.iterdir()) == sorted(PUBLIC_FILES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PUBLIC_FILES)
 def test_a_built_file_is_served_for_a_year(tiny, name):
     """The name contains the content's hash, so every cache may store the file; the content type is right."""
     site = tiny()

@@ -7,7 +7,7 @@ import json
 from flask import Request, Response, abort, current_app, request
 
 from ...storage.clock import DAY
-from ..assets import PAGE, TRACKER, Built
+from ..assets import TRACKER, VISITOR_FRAGMENT, BuiltFile
 from ..context import privacy_context
 from ..http import no_store
 from ..runtime import current_runtime
@@ -17,7 +17,7 @@ from . import pages
 _CODINGS = ("br", "gzip")  # the smallest first
 
 
-def send(built: Built, content_type: str, request: Request) -> Response:
+def send(built: BuiltFile, content_type: str, request: Request) -> Response:
     """The file under its content's hash, or 304 for a browser that has it."""
     coding = _coding(built, request)
     response = Response(built.contents[coding], content_type=content_type)
@@ -29,7 +29,7 @@ def send(built: Built, content_type: str, request: Request) -> Response:
     return response.make_conditional(request)  # type: ignore[return-value]
 
 
-def _coding(built: Built, request: Request) -> str:
+def _coding(built: BuiltFile, request: Request) -> str:
     """Of those the browser takes, the one it likes best; the smallest of equals. Refused is what has ``q=0``."""
     accepted = request.accept_encodings
     codings = [coding for coding in _CODINGS if coding in built.contents and accepted.quality(coding) > 0]
@@ -83,8 +83,10 @@ def page() -> Response:
     """A script for this visitor alone, which no cache keeps; an empty one for whom there is nothing to show or to run."""
     verbs = current_app.jinja_env.globals["privacy"]
     assert isinstance(verbs, TemplateHelpers)
-    html = verbs.for_this_visitor()
-    script = current_runtime().assets.built(PAGE).plain.decode().replace(_PLACE, json.dumps(html)) if html else ""
+    html = verbs.visitor_fragment()
+    script = (
+        current_runtime().assets.built(VISITOR_FRAGMENT).plain.decode().replace(_PLACE, json.dumps(html)) if html else ""
+    )
     response = Response(script, content_type="text/javascript; charset=utf-8")
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -40,7 +40,7 @@ def report() -> Response:
         block = _block(timestamp(ctx.now)[:10], refused)
         if block is not None:
             try:
-                ctx.runtime.blocked_loads.note(block)
+                ctx.runtime.blocked_loads.record(block)
             except OSError as error:
                 ctx.runtime.report_failure(error)
     return Response(status=204)
@@ -145,11 +145,11 @@ def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
     """All that decides how the pages of a report are named."""
     names = ctx.runtime.pages
     try:
-        personal = names.somebody_is_logged_in(ctx.request)
+        personal = names.is_logged_in(ctx.request)
     except Exception as error:  # the site's own callable must not cost a visitor's events
         ctx.runtime.report_failure(error)
         personal = True
-    return ctx.request.host, ctx.environ.get("SCRIPT_NAME", ""), personal, names.has_login, names.state
+    return ctx.request.host, ctx.environ.get("SCRIPT_NAME", ""), personal, names.has_login, names.revision
 
 
 def _taken() -> Response:

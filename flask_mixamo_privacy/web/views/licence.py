@@ -9,7 +9,7 @@ from ...collection import notices
 from ...errors import RightsUnavailable, UndeclaredCollection
 from ...ledger.entry import ShownText
 from ..context import privacy_context
-from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_form, problems_answered
+from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_submission, raise_http_errors
 from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store
 from ..licences import Licence, accept, is_accepted, licence_of
 from ..runtime import current_runtime
@@ -33,8 +33,8 @@ def take(point_id: str) -> Response:
         return _page(found, _said(CHANGED), 409)
     onward = local_path(request.form.get("next"))
     try:
-        taking = open_form(found.point, "email", ("next", "version"))
-        with problems_answered(found.point):
+        taking = open_submission(found.point, "email", ("next", "version"))
+        with raise_http_errors(found.point):
             taking.validate()
             taking.require_acceptance()
             taking.record("acceptance", _words(found), version=version)
@@ -44,7 +44,7 @@ def take(point_id: str) -> Response:
     except RightsUnavailable as error:
         ctx.runtime.report_failure(error, tell_tests=False)
         return _page(found, _said(NOT_TAKEN), 503)
-    with problems_answered(found.point):
+    with raise_http_errors(found.point):
         taking.apply_opt_ins()
     return no_store(redirect(onward or url_for("mixamo_privacy.licence", point_id=found.point.id), 303))
 
@@ -68,13 +68,15 @@ def _said(message: str) -> str:
 
 def _words(found: Licence) -> ShownText:
     ctx = privacy_context()
-    return ShownText(f"licence:{found.point.id}", ctx.language.code, found.words(ctx.runtime.policy, ctx.language).text, "")
+    return ShownText(
+        f"licence:{found.point.id}", ctx.language.code, found.localized_text(ctx.runtime.policy, ctx.language).text, ""
+    )
 
 
 def _page(found: Licence, message: str | None = None, status: int = 200) -> Response:
     ctx = privacy_context()
     t, policy = ctx.language, ctx.runtime.policy
-    words = found.words(policy, t)
+    words = found.localized_text(policy, t)
     page = render_template(
         "mixamo_privacy/licence.html",
         t=t,
