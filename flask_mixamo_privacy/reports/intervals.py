@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY
 from ..tracking import schema
-from ..tracking.store import in_order, in_time
+from ..tracking.store import by_time, sort_events
 from .disclosure_control import Table
 from .tables import COUNTED, Event
 from .windows import Calendar, Interval
@@ -41,7 +41,7 @@ class LoadCache:
         if self._erasures is None:
             self._erasures = _erasures(connection)
         self._events += events
-        in_order(self._events)
+        sort_events(self._events)
         del self._events[:-_MOST]
 
     def events(self, connection: sa.Connection, piece: Interval) -> list[Event] | None:
@@ -93,7 +93,7 @@ class CountedIntervals:
         """A piece's events in order of time; with those that came late, which are counted with it instead of their own."""
         came_late = self._late(piece.start if late is None else late)
         on_time = self._recent.events(self._connection, piece) or self._on_time(piece)
-        return sorted([*came_late, *on_time], key=in_time) if came_late else on_time
+        return sorted([*came_late, *on_time], key=by_time) if came_late else on_time
 
     def _late(self, label: str) -> Sequence[Event]:
         chosen = sa.select(*_EVENT).join(schema.late, _IS_LATE).where(schema.late.c.piece == label)

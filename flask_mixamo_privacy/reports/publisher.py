@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ..errors import LedgerUnavailable
 from ..storage.clock import ONE_DAY, just_after, timestamp, timestamp_of
 from ..tracking import schema
-from ..tracking.store import EventStore, Row, in_time
+from ..tracking.store import EventStore, Row, by_time
 from .disclosure_control import OTHER, Table, Tally, meets_threshold, merged, suppress_small_cells, total, within_loss_limit
 from .distinct import DistinctVisitors
 from .intervals import CountedIntervals, LoadCache
@@ -299,7 +299,7 @@ class PublishingPass:
             found = {name: table for name, table in found.items() if name not in WHOLE_DAY}
         if ends_day and not starts_day:
             parts = self._pieces.between(piece.day, piece.day + ONE_DAY)
-            events = sorted((event for part in parts for event in self._pieces.events(part)), key=in_time)
+            events = sorted((event for part in parts for event in self._pieces.events(part)), key=by_time)
             found |= {name: table for name, table in tables_of(events, self._calendar).items() if name in WHOLE_DAY}
         return found | (self._decisions.get(piece.day, {}) if ends_day else {})
 

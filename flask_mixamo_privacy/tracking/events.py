@@ -1,4 +1,4 @@
-"""Events: the one gate that drops what was not granted, and the line that the log keeps."""
+"""Events, and the consent gate that every event passes before it is logged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELDS = (
     "browser", "platform", "provider", "network", "data",
 )  # fmt: skip
 
-#: Those among them that say where something happened, and with what.
+#: The fields that describe the page and the client.
 CONTEXT_FIELDS = FIELDS[5:12]
 
 #: The kinds that the extension records itself; any other kind is a name given to ``privacy.track``.
@@ -39,7 +39,7 @@ Value = str | int | float | bool | None
 
 
 class _Ids:
-    """Event ids: a random prefix and a counter, a tenth of what a UUID costs; anew in every process."""
+    """Generator of event ids: a random prefix per process and a counter. An id takes a tenth of the time of a UUID."""
 
     def __init__(self) -> None:
         self.renew()
@@ -57,7 +57,7 @@ new_id = _Ids()
 
 
 def needs(kind: str) -> frozenset[str]:
-    """The purposes that must all be granted before an event of this kind is recorded."""
+    """Return the purposes that must all be granted before an event of this kind is recorded."""
     return _CUSTOMISATION if kind == "customisation" else _STATISTICS
 
 
@@ -66,89 +66,89 @@ _CUSTOMISATION = frozenset({"statistics", "customisation"})
 
 
 def collect(
-    granted: Collection[str], kind: str, event_id: str, now: float, visitor: str, visit: str, scene: str, data: str
+    granted: Collection[str], kind: str, event_id: str, now: float, visitor: str, visit: str, context: str, data: str
 ) -> str:
-    """The gate: one JSON line, or the empty text when not every purpose it needs is granted.
+    """Return the event as one JSON line, or the empty string unless every purpose that it needs is granted.
 
-    ``scene`` and ``data`` are JSON already: :func:`scene` and :func:`properties` make them.
+    ``context`` is the result of :func:`context_fields`, and ``data`` is the result of :func:`properties`.
     """
     if not needs(kind).issubset(granted):
         return ""
     return (
         f'{{"id":{quote(event_id)},"at":"{timestamp(now)}","kind":{quote(kind)},'
-        f'"visitor":"{visitor}","visit":"{visit}",{scene},"data":{data}}}\n'
+        f'"visitor":"{visitor}","visit":"{visit}",{context},"data":{data}}}\n'
     )
 
 
 @lru_cache(maxsize=1024)
 def context_fields(fields: frozenset[str], *values: str) -> str:
-    """Where something happened and with what, as the middle of a JSON object.
+    """Return the fields of page and client as JSON members, without the braces of an object.
 
-    The values are those of :data:`SCENE`, in its order. One that is empty, or whose field the policy does not declare,
-    becomes null.
+    ``values`` are in the order of :data:`CONTEXT_FIELDS`. A value is null if it is empty, or if ``fields``, the fields that
+    the policy declares, do not include it.
     """
-    said = {name: value for name, value in zip(CONTEXT_FIELDS, values, strict=True) if name in fields}
-    return ",".join(f'"{name}":{quote(said[name]) if said.get(name) else "null"}' for name in CONTEXT_FIELDS)
+    declared = {name: value for name, value in zip(CONTEXT_FIELDS, values, strict=True) if name in fields}
+    return ",".join(f'"{name}":{quote(declared[name]) if declared.get(name) else "null"}' for name in CONTEXT_FIELDS)
 
 
 def properties(values: Mapping[str, object]) -> str:
-    """Properties as JSON, e-mail addresses taken out; raises :class:`EventError` for what the log does not take."""
+    """Return properties as JSON without e-mail addresses. Raises :class:`EventError` if one of them is not allowed."""
     if len(values) > _MOST_PROPERTIES:
-        raise EventError("The number of an event's properties", len(values), f"{_MOST_PROPERTIES} at most")
+        raise EventError("The number of properties", len(values), f"at most {_MOST_PROPERTIES}")
     return json.dumps({check_name(name): _property(name, value) for name, value in values.items()}, separators=(",", ":"))
 
 
 def _property(name: str, value: object) -> Value:
     if isinstance(value, str):
         return scrub_text(value)
-    # JSON's readers agree on whole numbers up to 2 ** 53, and on no NaN; no comparison with NaN is true.
+    # JSON parsers agree on integers up to 2 ** 53 only, and JSON has no NaN (RFC 8259, 6). Any comparison with NaN is false.
     if value is None or (isinstance(value, bool | int | float) and abs(value) <= 2**53):
         return value
-    raise EventError(f"The property {name!r} of an event", value, "a text, a number up to 2 ** 53, True, False or None")
+    raise EventError(f"The property {name!r}", value, "a string, a number of at most 2 ** 53, True, False or None")
 
 
 def check_name(name: str) -> str:
-    """The name of an event or a property itself; raises :class:`EventError` unless it is short and plain."""
+    """Return the name of an event or a property. Raises :class:`EventError` unless it is allowed."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise EventError("The name of an event or a property", name, "up to 64 of letters, digits and _.:- , a letter first")
+        raise EventError("The event or property name", name, "1 to 64 letters, digits and _.:- , beginning with a letter")
     return name
 
 
-# A visitor, and the visits a visitor makes.
+# Visitors and visits.
 
-#: Seconds without a request after which the next one starts a new visit.
+#: Seconds without a request after which the next request starts a new visit.
 VISIT_GAP = 30 * 60
 
-#: Seconds after which the cookie's "last seen" is renewed; oftener would be a Set-Cookie on every page.
+#: Seconds after which the visitor cookie is reissued. A smaller number would set the cookie on every page.
 REISSUE_AFTER = 60
 
 
 class BadVisitor(ValueError):
-    """A text that is no visitor, or one whose ID has lived long enough."""
+    """The value of the visitor cookie is invalid, or its ID has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """What the visitor cookie says; exists only under a grant of ``statistics``."""
+    """The content of the visitor cookie. Exists only under a grant of ``statistics``."""
 
     id: str  # 128 random bits
     first_day: int  # of the first issue, in days since 1970-01-01 UTC
     number: int  # of the visit, from 1
     last_seen: int  # in seconds since 1970-01-01 UTC
-    check: str  # the beginning of the receipt of the grant that this ID serves
+    check: str  # the first 8 characters of the receipt of the grant that allows this ID
 
     @classmethod
     def new(cls, receipt: str, now: float) -> Visitor:
-        """A visitor nobody has seen before, at the first visit."""
+        """Return a new visitor with a random ID, at the first visit."""
         return cls(secrets.token_urlsafe(16), int(now) // DAY, 1, int(now), receipt[:8])
 
     def encode(self) -> str:
-        """The compact text that is signed."""
+        """Return the compact text that is signed."""
         return f"{self.id}.{self.first_day:x}.{self.number:x}.{self.last_seen:x}.{self.check}"
 
     @classmethod
     def decode(cls, text: str, today: int, days: int) -> Visitor:
-        """Read a signed text again; raises :class:`ValueError` unless it is whole and began less than so many days ago."""
+        """Parse the compact text. Raises :class:`ValueError` if it is malformed or was first issued ``days`` or more ago."""
         visitor, first_day, number, last_seen, check = text.split(".")
         self = cls(visitor, int(first_day, 16), int(number, 16), int(last_seen, 16), check)
         if self.first_day + days <= today:
@@ -156,28 +156,28 @@ class Visitor:
         return self
 
     def serves(self, receipt: str) -> bool:
-        """Whether the ID belongs to the grant with this receipt."""
+        """Return whether the grant with this receipt allows the ID."""
         return bool(receipt) and self.check == receipt[:8]
 
     def seen(self, now: float) -> Visitor:
-        """The visitor at this moment: in the same visit, or in the next one after a gap."""
-        gone = now - self.last_seen
-        if gone > VISIT_GAP:
+        """Return the visitor as of ``now``, in the next visit if the gap was longer than :data:`VISIT_GAP`."""
+        gap = now - self.last_seen
+        if gap > VISIT_GAP:
             return replace(self, number=self.number + 1, last_seen=int(now))
-        return replace(self, last_seen=int(now)) if gone > REISSUE_AFTER else self
+        return replace(self, last_seen=int(now)) if gap > REISSUE_AFTER else self
 
     def under(self, receipt: str) -> Visitor:
-        """The same visitor, serving another grant."""
+        """Return the same visitor under the grant with this receipt."""
         return replace(self, check=receipt[:8])
 
     @property
     def visit(self) -> str:
-        """The visit's id: an HMAC of visitor and number, so that two tabs opened at once agree on it."""
+        """The id of the visit: an HMAC of visitor and number. Two tabs opened at the same time therefore share one visit."""
         return _visit_id(self.id, self.number)
 
     @property
     def mark(self) -> str:
-        """Two characters that tell what a tab has kept for this visitor from what it kept for an earlier one."""
+        """Two characters by which a tab distinguishes its events of this visitor from those of an earlier visitor."""
         return _visit_id(self.id, 0)[:2]
 
 
@@ -187,7 +187,7 @@ def _visit_id(visitor: str, number: int) -> str:
 
 
 def start_id(visit: str, kind: str) -> str:
-    """The id of the event that starts a visit, the same however many tabs report it."""
+    """Return the id of the event that starts a visit. It is the same in every tab."""
     return _derive(visit, kind)
 
 

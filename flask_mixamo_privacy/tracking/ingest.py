@@ -1,4 +1,4 @@
-"""What a browser reports, made into clean events; or an error whose sentence is the answer."""
+"""Validation and rate limit of the events that browsers report."""
 
 from __future__ import annotations
 
@@ -18,96 +18,96 @@ from ..storage.clock import DAY
 from .events import check_name, new_id, properties
 from .scrub import scrub_path, split_referrer
 
-#: The most that one report may hold: bytes, events.
+#: The limits of one report: bytes, events.
 MOST_BYTES, MOST_EVENTS = 64 * 1024, 100
 
-#: Recorded by the server alone: a browser cannot say that a visit starts.
+#: Kinds that only the server records. A browser may not report them.
 RESERVED = frozenset({"visit_start", "repeat_visit", "customisation"})
 
 _LONGEST = 2000  # characters of an address
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}:")
-_AN_ID = "1 to 64 of letters, digits and _.:-"
-_FLAT = "a flat object, or none"
+_AN_ID = "1 to 64 letters, digits and _.:-"
+_FLAT = "a flat object, or null"
 _A_LIST = f"a JSON list of 1 to {MOST_EVENTS} events"
 
-_REMEMBERED = 1024  # different events; most are told again and again
-_WORTH_IT = 400  # bytes of what is remembered of one
+_MOST_CACHED = 1024  # cached events; browsers report most events many times
+_MOST_CACHED_BYTES = 400  # of one cached event
 
-#: Names a page by the path in a browser's address bar: the empty text for one that has no name to tell, None for one
-#: that is not counted.
+#: Returns the name of a page for the path in a browser's address bar. The name is empty if the page has no public name, and
+#: None if the page is not counted.
 Namer = Callable[[str], str | None]
 
-#: What happened and with what, and where: kind, data as JSON, page, previous, referrer.
-What = tuple[str, str, str, str, str]
+#: The content of an event: kind, data as JSON, page, previous, referrer.
+Content = tuple[str, str, str, str, str]
 
-#: One event as a browser reported it, cleaned: its id, its time in seconds since 1970-01-01 UTC, and what happened.
-BrowserEvent = tuple[str, float, What]
+#: A validated event: its id, its time in seconds since 1970-01-01 UTC, and its content.
+BrowserEvent = tuple[str, float, Content]
 
 
 class EventParser:
-    """Reads what is reported to one host, where pages are named in one way. It remembers what it read often."""
+    """Parses reports to one host with one way of naming pages. Caches the content of frequent events."""
 
     def __init__(self, host: str, name: Namer) -> None:
         self._host, self._name = host, name
-        self._known = lru_cache(maxsize=_REMEMBERED)(self._what)
+        self._cached_content = lru_cache(maxsize=_MOST_CACHED)(self._content)
 
     def read(self, body: bytes, now: float) -> list[BrowserEvent]:
-        """The events in a body of JSON, those of pages that are not counted left out; raises :class:`ReportError`.
+        """Return the events in a JSON body, without those of pages that are not counted. Raises :class:`ReportError`.
 
-        Whatever else the objects hold is dropped: who it was and with what is for the server to say.
+        Other fields of an event are dropped: the server itself adds the visitor and the client.
         """
-        found, number = [], 0
+        events, number = [], 0
         try:
-            for number, event in enumerate(_objects(body), 1):  # noqa: B007 — the error says it
-                what = self._look(event)
-                if what is not None:
-                    found.append((_identity(event.get("id")), _time(event, now), what))
+            for number, event in enumerate(_objects(body), 1):  # noqa: B007 — the error names the number
+                content = self._parse(event)
+                if content is not None:
+                    events.append((_event_id(event.get("id")), _time(event, now), content))
         except ReportError as error:
             if not number:
                 raise
             raise ReportError(f"{error.what} {number}", error.value, error.allowed) from None
-        return found
+        return events
 
-    def _look(self, event: Any) -> What | None:
-        """What an event says; None where its page is not counted."""
+    def _parse(self, event: Any) -> Content | None:
+        """Return the content of an event, or None if its page is not counted."""
         if type(event) is not dict:
             raise ReportError("Event", event, "an object")
         kind, page, previous, data = map(event.get, ("kind", "page", "previous", "data"))
         try:
             packed = orjson.dumps(data) if data else b""
-        except TypeError:  # nested deeper than it writes
+        except TypeError:  # nested too deep for orjson
             raise ReportError("The data of event", data, _FLAT) from None
         try:
-            small = len(packed) + len(page or "") + len(previous or "") < _WORTH_IT
-            return (self._known if small else self._what)(kind, page, previous, packed)
-        except TypeError:  # no text where one belongs: found below, and said
-            return self._what(kind, page, previous, packed)
+            small = len(packed) + len(page or "") + len(previous or "") < _MOST_CACHED_BYTES
+            return (self._cached_content if small else self._content)(kind, page, previous, packed)
+        except TypeError:  # a field is not a string; the call below raises the error that names it
+            return self._content(kind, page, previous, packed)
 
-    def _what(self, kind: Any, page: Any, previous: Any, packed: bytes) -> What | None:
+    def _content(self, kind: Any, page: Any, previous: Any, packed: bytes) -> Content | None:
         kind, page = _kind(kind), self._page(page)
-        led_from, referrer = self._origin(previous)
+        previous_page, referrer = self._origin(previous)
         data = self._data(kind, orjson.loads(packed)) if packed else "{}"
-        return None if page is None else (kind, data, page, led_from, referrer)
+        return None if page is None else (kind, data, page, previous_page, referrer)
 
     def _page(self, path: Any) -> str | None:
         if path is None:
             return ""
         if not isinstance(path, str) or not path.startswith("/"):
-            raise ReportError("The page of event", path, "a path that begins with /, or none")
+            raise ReportError("The page of event", path, "a path that begins with /, or null")
         return self._name(path[:_LONGEST])
 
     def _origin(self, address: Any) -> tuple[str, str]:
-        """The page of this site that led here, or the page of another one."""
+        """Return ``(previous, referrer)``: the page of this site or of another site that led to the page."""
         if not address:
             return "", ""
         if not isinstance(address, str):
-            raise ReportError("The previous page of event", address, "a path or an address, or none")
+            raise ReportError("The previous page of event", address, "a path, a URL, or null")
         path, referrer = self._split(address)
         return (path and self._name(path)) or "", referrer
 
     def _split(self, address: str) -> tuple[str, str]:
-        """``(path, address)``: a path of this site, or another site's page; at most one is not empty."""
+        """Return ``(path, referrer)``: a path of this site, or a page of another site. At least one of them is empty."""
         if address.startswith("/"):
             return address[:_LONGEST], ""
         return split_referrer(address[:_LONGEST], self._host)
@@ -116,104 +116,104 @@ class EventParser:
         if type(data) is not dict:
             raise ReportError("The data of event", data, _FLAT)
         if kind in ("click", "exit_link"):
-            data = dict(self._pressed(data))
+            data = dict(self._click_properties(data))
         try:
             return properties(data)
         except EventError as error:
-            raise ReportError(f"{error.what}, in event", error.value, error.allowed) from None
+            raise ReportError(f"{error.what} of event", error.value, error.allowed) from None
 
-    def _pressed(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """What was pressed: where it led, by the rules of a page's name, and what it is called."""
+    def _click_properties(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Yield the properties of a click, with the target named like a page and the button scrubbed like a path."""
         for key, value in data.items():
             if key == "to":
-                if (led := self._destination(value)) is not None:
-                    yield key, led
+                if (target := self._target(value)) is not None:
+                    yield key, target
             else:
                 yield key, scrub_path(value[:_LONGEST]) if key == "button" and isinstance(value, str) and value else value
 
-    def _destination(self, address: Any) -> Any:
+    def _target(self, address: Any) -> Any:
         if not isinstance(address, str) or _SCHEME.fullmatch(address):
-            return address  # "mailto:", and not to whom; what is no text is refused where all values are
-        path, elsewhere = self._split(address)
-        return elsewhere or (path and self._name(path)) or None
+            return address  # a bare scheme, such as "mailto:"; properties() rejects other types
+        path, other_site = self._split(address)
+        return other_site or (path and self._name(path)) or None
 
 
 def _objects(body: bytes) -> list[Any]:
     if len(body) > MOST_BYTES:
-        raise ReportError("The size of the body", len(body), f"{MOST_BYTES} bytes at most", 413)
+        raise ReportError("The size of the body", len(body), f"at most {MOST_BYTES} bytes", 413)
     try:
-        found = orjson.loads(body)
+        objects = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise ReportError("The body", body[:60].decode("utf-8", "replace"), _A_LIST) from None
-    if not isinstance(found, list) or not found:
-        raise ReportError("The body", found, _A_LIST)
-    if len(found) > MOST_EVENTS:
-        raise ReportError("The number of events", len(found), f"{MOST_EVENTS} at most", 413)
-    return found
+    if not isinstance(objects, list) or not objects:
+        raise ReportError("The body", objects, _A_LIST)
+    if len(objects) > MOST_EVENTS:
+        raise ReportError("The number of events", len(objects), f"at most {MOST_EVENTS}", 413)
+    return objects
 
 
 def _time(event: Mapping[str, Any], now: float) -> float:
-    """By the event's age where it is told, else by the browser's clock; within the last day, and never ahead."""
+    """Return the time of an event from its age, or else from the browser's clock, clamped to the last 24 hours."""
     age = event.get("age")
     if age is not None:
-        at = now - _milliseconds(age, "The age of event") / 1000
+        time = now - _milliseconds(age, "The age of event") / 1000
     else:
-        moment = event.get("at")
-        at = now if moment is None else _moment(moment)
-    return at if now - DAY <= at <= now else min(max(at, now - DAY), now)
+        timestamp = event.get("at")
+        time = now if timestamp is None else _seconds(timestamp)
+    return time if now - DAY <= time <= now else min(max(time, now - DAY), now)
 
 
 def _kind(kind: Any) -> str:
-    allowed = "page_view, page_exit, click, exit_link, or a name of up to 64 letters, digits and _.:- , a letter first"
+    allowed = "page_view, page_exit, click, exit_link, or 1 to 64 letters, digits and _.:- , beginning with a letter"
     if isinstance(kind, str) and kind in RESERVED:
-        raise ReportError("The kind of event", kind, f"{allowed}; this one is recorded by the server itself")
+        raise ReportError("The kind of event", kind, f"{allowed}; only the server records this kind")
     try:
         return check_name(kind)
     except EventError:
         raise ReportError("The kind of event", kind, allowed) from None
 
 
-def _identity(identity: Any) -> str:
-    if identity is None:
+def _event_id(event_id: Any) -> str:
+    if event_id is None:
         return new_id()
-    if not isinstance(identity, str) or not _ID.fullmatch(identity):
-        raise ReportError("The id of event", identity, f"{_AN_ID}, or none")
-    return identity
+    if not isinstance(event_id, str) or not _ID.fullmatch(event_id):
+        raise ReportError("The id of event", event_id, f"{_AN_ID}, or null")
+    return event_id
 
 
-def _milliseconds(value: Any, what: str) -> float:
+def _milliseconds(value: Any, name: str) -> float:
     if type(value) is not int and type(value) is not float:
-        raise ReportError(what, value, "a number of milliseconds")
+        raise ReportError(name, value, "a number of milliseconds")
     return value
 
 
-def _moment(at: Any) -> float:
-    """Seconds since 1970 of an ISO 8601 text, which is UTC unless it says otherwise, or of a number of milliseconds."""
-    if not isinstance(at, str):
-        return _milliseconds(at, "The time of event") / 1000
+def _seconds(timestamp: Any) -> float:
+    """Return seconds since 1970 for an ISO 8601 string, in UTC unless it has an offset, or for a number of milliseconds."""
+    if not isinstance(timestamp, str):
+        return _milliseconds(timestamp, "The time of event") / 1000
     try:
-        moment = datetime.fromisoformat(at)
+        moment = datetime.fromisoformat(timestamp)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise ReportError("The time of event", at, "ISO 8601, or milliseconds since 1970") from None
+        raise ReportError("The time of event", timestamp, "an ISO 8601 string, or milliseconds since 1970") from None
 
 
-# How much one visitor may report: a bucket of tokens, one a request, filled again as time goes by.
+# The rate limit of reports: a token bucket per receipt.
 
-BURST = 120  # requests at once
-PER_SECOND = 2.0  # and as many again
+BURST = 120  # tokens in a full bucket; a request takes one
+PER_SECOND = 2.0  # tokens added per second
 _MOST_VISITORS = 4096
 
 
 class RateLimit:
-    """Buckets by receipt, in this process's memory alone; the longest unused is forgotten, which only fills it."""
+    """Token buckets by receipt, in memory. The least recently used bucket is evicted, that is, refilled."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def retry_after(self, receipt: str, now: float) -> int:
-        """Take a token: 0, or the whole seconds after which there is one again."""
+        """Take a token and return 0. If there is none, return the whole seconds until the next token."""
         with self._lock:
             tokens, since = self._buckets.pop(receipt, (float(BURST), now))
             tokens = min(tokens + max(now - since, 0.0) * PER_SECOND, float(BURST))

@@ -1,4 +1,4 @@
-"""The log: append-only files, one segment a process, one ``write`` an event."""
+"""The event log: append-only files, one segment per process, one ``write`` per request."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from ..errors import LogUnavailable
 from ..storage.files import lock, make_private_folder, open_private
 
 SUFFIX = ".events"
-_SYNC_EVERY = 1.0  # seconds: what a power cut may cost
+_SYNC_EVERY = 1.0  # seconds of events that a power cut may lose
 _LONGEST_LIFE = 3600.0  # seconds until a segment is closed
+_CHECK_FOLDER = "Check that this user may write to PRIVACY_LOG_DIR and that its disk has free space."
+_FREE_SPACE = "Free some space; the next event then opens a new segment."
 
 _logs: weakref.WeakSet[EventLog] = weakref.WeakSet()
 
 
 class EventLog:
-    """Appends lines to this process's segment; thread-safe, fork-safe; touches no disk before the first line."""
+    """Appends lines to the segment of this process. Thread-safe and fork-safe. Creates no file before the first line."""
 
     def __init__(self, folder: str, segment_bytes: int = 16 * 1024 * 1024, background: bool = True) -> None:
         self.folder = folder
@@ -36,9 +38,9 @@ class EventLog:
         _logs.add(self)
 
     def append(self, lines: str) -> None:
-        """Write whole lines at once; raises :class:`LogUnavailable` unless every byte of them is in the file.
+        """Write whole lines. Raises :class:`LogUnavailable` unless every byte is in the file.
 
-        After a return the lines survive ``kill -9`` of this process; a power cut may cost the last second.
+        Once this method returns, the lines survive ``kill -9`` of this process. A power cut may lose the last second.
         """
         data = lines.encode("ascii")
         with self._lock:
@@ -47,18 +49,20 @@ class EventLog:
                 written = _write(descriptor, data)
             except OSError as error:
                 self._abandon()
-                raise LogUnavailable(f"The log in {self.folder} could not be written: {error.strerror}.") from error
+                message = f"The log in {self.folder} could not be written: {error.strerror}. {_CHECK_FOLDER}"
+                raise LogUnavailable(message) from error
             if written != len(data):
-                # A full disk takes a part and raises nothing. Nothing may be glued to the torn line: close the segment.
+                # A full disk takes only a part of the line. Close the segment, so that no line follows the torn one.
                 self._close()
-                raise LogUnavailable(f"The log in {self.folder} took {written} of {len(data)} bytes: the disk is full.")
+                message = f"The log in {self.folder} took {written} of {len(data)} bytes: the disk is full. {_FREE_SPACE}"
+                raise LogUnavailable(message)
             self._size += written
             self._dirty = True
             if self._size >= self._segment_bytes or time.monotonic() - self._opened > _LONGEST_LIFE:
                 self._close()
 
     def close(self) -> None:
-        """Close the segment, so that a loader may take it up whole; the next line opens another."""
+        """Close the segment, so that a loader can load and delete it. The next line opens another segment."""
         with self._lock:
             self._close()
 
@@ -67,7 +71,7 @@ class EventLog:
         host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
         path = os.path.join(self.folder, f"{host}-{os.getpid()}-{secrets.token_hex(8)}")
         self._descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
-        # The lock says that the writer lives. The name comes after it: a loader deletes what it can lock.
+        # A loader deletes a segment that it can lock. So lock the file before it gets the name that loaders look for.
         lock(self._descriptor, wait=False)
         self._path = path + SUFFIX
         os.rename(path, self._path)
@@ -86,7 +90,7 @@ class EventLog:
             os.close(descriptor)
 
     def _abandon(self) -> None:
-        """Close a segment that took nothing; one that never took anything leaves no file behind on a full disk."""
+        """Close a segment after an error, and delete it if it is empty, so that a full disk does not collect empty files."""
         if self._descriptor is not None and not self._size:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
@@ -99,7 +103,7 @@ class EventLog:
                 self._sync()
 
     def _sync(self) -> None:
-        """Bring what was written to the disk itself, without holding up a writer; end a segment that grew old."""
+        """Flush the segment to disk without blocking a writer. Close a segment older than :data:`_LONGEST_LIFE`."""
         with self._lock:
             if self._descriptor is not None and time.monotonic() - self._opened > _LONGEST_LIFE:
                 self._close()
@@ -113,7 +117,7 @@ class EventLog:
             os.close(descriptor)
 
     def _forget(self) -> None:
-        """Start without a segment: in a new object, or in a child process, which must not write to its parent's."""
+        """Reset to no segment. A child process must not write to the segment of its parent."""
         self._lock = threading.Lock()
         self._descriptor = None
         self._syncer = None
@@ -137,14 +141,13 @@ os.register_at_fork(after_in_child=_forget_all)
 
 
 def _write(descriptor: int, data: bytes) -> int:
-    """The bytes that one ``write`` took, which may be fewer than there are; raises :class:`OSError`.
+    """Call ``write`` once and return the number of bytes written, which may be too few. Raises :class:`OSError`.
 
-    Python lets go of its own lock around ``os.write``, and a thread that then queues for it behind all others waits a
-    thousand times as long as the few microseconds in which the kernel takes a line. The price: while a disk does not answer
-    at all, the threads of this process wait together, not one after the other.
+    ``os.write`` releases the GIL. To get the GIL back, the thread then waits a thousand times as long as the kernel takes to
+    write a line. This call keeps the GIL instead. While a disk does not respond, all threads of this process therefore wait.
     """
     written: int = _write_at_once(descriptor, data, len(data))
-    return written if written >= 0 else os.write(descriptor, data)  # which is interrupted by no signal, or says why not
+    return written if written >= 0 else os.write(descriptor, data)  # retries after a signal (PEP 475), or raises the error
 
 
 _write_at_once = ctypes.PyDLL(None).write
@@ -155,16 +158,16 @@ _datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 def segments(folder: str) -> list[str]:
-    """The paths of all segments in the folder, the oldest first."""
+    """Return the paths of all segments in the folder, the oldest first."""
     try:
         with os.scandir(folder) as entries:
             paths = [entry.path for entry in entries if entry.name.endswith(SUFFIX)]
     except FileNotFoundError:
         return []
-    return [path for _, path in sorted(_dated(paths))]
+    return [path for _, path in sorted(_with_times(paths))]
 
 
-def _dated(paths: list[str]) -> Iterator[tuple[int, str]]:
+def _with_times(paths: list[str]) -> Iterator[tuple[int, str]]:
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):  # loaded and deleted by another process meanwhile
+        with contextlib.suppress(FileNotFoundError):  # another process has loaded and deleted it
             yield os.stat(path).st_mtime_ns, path

@@ -1,4 +1,4 @@
-"""The tables of the database of events, and those that reports are read from."""
+"""Tables of the events database: events, tombstones, and the published cells of reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ events = sa.Table(
         sa.Column(name, sa.Text, nullable=name not in _ALWAYS)
         for name in (*_KEY, *(field for field in FIELDS if field not in _KEY))
     ),
-    # In order of time, as they come and as they are counted and deleted; each of them once.
+    # Events are loaded, counted and deleted in order of time, so the table is in this order.
     sa.PrimaryKeyConstraint(*_KEY),
     sa.Index("events_key", "visitor", "id", unique=True),
     sqlite_with_rowid=False,
@@ -34,7 +34,7 @@ tombstones = sa.Table(
     sa.Column("hash", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("day", sa.Text, nullable=False),
-    sa.Column("clean", sa.Boolean, nullable=False, default=False),  # whether no segment of the log holds a line of theirs
+    sa.Column("clean", sa.Boolean, nullable=False, default=False),  # no segment holds a line of this visitor
 )
 
 malformed = sa.Table(
@@ -45,10 +45,10 @@ malformed = sa.Table(
     sa.Column("line", sa.Text, nullable=False),
 )
 
-# What reports are made of. ``pieces`` are the stretches of time that were counted; ``placed`` says with which unit of time a
-# piece's total was published, and with which its rows; ``cells`` are what was published: an empty row is a total, an empty
-# day or week a longer unit. None of these names anybody. ``people`` and ``late`` are working sets, which erasure and
-# retention reach.
+# Reports. ``pieces`` holds the intervals that were counted. ``placed`` holds the publication of each interval and table: the
+# unit of time with which its total was published, and the unit with which its rows were published. ``cells`` holds the
+# published numbers: an empty row is a total, an empty day or week a longer unit. None of these tables names a visitor.
+# ``people`` and ``late`` are working sets that name visitors, so erasure and retention delete from them.
 
 pieces = sa.Table(
     "pieces",
@@ -56,7 +56,7 @@ pieces = sa.Table(
     sa.Column("start", sa.Text, primary_key=True),
     sa.Column("until", sa.Text, nullable=False),
     sa.Column("day", sa.Text, nullable=False),
-    sa.Column("whole", sa.Boolean, nullable=False),  # its events are all there still
+    sa.Column("whole", sa.Boolean, nullable=False),  # complete: none of its events was erased or pruned
 )
 
 placed = sa.Table(
@@ -82,7 +82,7 @@ distinct = sa.Table(
     sa.Column("window", sa.Text, primary_key=True),
     sa.Column("visitors", sa.BigInteger, nullable=False),
     sa.Column("exact", sa.Boolean, nullable=False),
-    sa.Column("day", sa.Text, nullable=False),  # the window's first
+    sa.Column("day", sa.Text, nullable=False),  # the first day of the window
 )
 
 people = sa.Table(
@@ -91,7 +91,7 @@ people = sa.Table(
     sa.Column("visitor", sa.Text, primary_key=True),
     sa.Column("last", sa.Text, nullable=False),
     sa.Column("counted", sa.Boolean, nullable=False),
-    sa.Column("seen", sa.Boolean, nullable=False),  # since the number of all visitors was last published
+    sa.Column("seen", sa.Boolean, nullable=False),  # since the total number of visitors was last published
     sa.Index("people_seen", "counted", sqlite_where=sa.text("seen = 1"), postgresql_where=sa.text("seen")),
     sqlite_with_rowid=False,
 )
@@ -101,5 +101,5 @@ late = sa.Table(
     metadata,
     sa.Column("visitor", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("piece", sa.Text, nullable=False),  # the one it is counted with; empty until there is one
+    sa.Column("piece", sa.Text, nullable=False),  # the start of the interval that counts it; empty until then
 )

@@ -1,4 +1,4 @@
-"""The store: the database of events. It knows no user, and it keeps only a keyed hash of whom it has forgotten."""
+"""The event store. It knows no users. Of an erased visitor it keeps only a keyed hash, the tombstone."""
 
 from __future__ import annotations
 
@@ -22,51 +22,51 @@ from .schema import cells, distinct, events, late, malformed, metadata, people, 
 Row = tuple[Any, ...]
 
 _AT_ONCE = 500  # rows in one statement
-_NO_ERASURE = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
+_BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
 COLUMNS = tuple(column.name for column in events.columns)
 _AT, _VISITOR = itemgetter(COLUMNS.index("at")), itemgetter(COLUMNS.index("visitor"))
 _KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
-in_time = itemgetter(0, 1, 2)  # at, visitor, id
+by_time = itemgetter(0, 1, 2)  # the sort key of events: at, visitor, id
 
 
 class EventStore:
-    """Events by (visitor, id), and the erasures that outlive them."""
+    """Events, one per (visitor, id), and the tombstones of erased visitors."""
 
     def __init__(self, url: str, keys: KeyRing, pending: Spool) -> None:
-        self.database = Database(url, metadata, "The database of events", StoreUnavailable, lock=_NO_ERASURE)
+        self.database = Database(url, metadata, "The database of events", StoreUnavailable, lock=_BLOCK_ERASURES)
         self._keys = keys
         self._pending = pending
 
     def store_malformed(self, connection: sa.Connection, segment: str, offset: int, line: bytes) -> None:
-        """Keep a line that is no event, once, for somebody to look at."""
+        """Store a line that is not an event, for an operator to inspect. A line is stored once."""
         text = line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")
         connection.execute(self.database.insert_new(malformed), {"segment": segment, "offset": offset, "line": text})
 
     def write(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction in which no erasure can slip between a look at the tombstones and a commit.
+        """Return a write transaction. Raises :class:`StoreUnavailable`.
 
-        Raises :class:`StoreUnavailable`.
+        No erasure can take place between a query of the tombstones and the commit.
         """
         return self.database.write()
 
     def read(self) -> AbstractContextManager[sa.Connection | None]:
-        """A reading transaction, or None where no event was ever loaded; raises :class:`StoreUnavailable`."""
+        """Return a read transaction, or None if no event was ever loaded. Raises :class:`StoreUnavailable`."""
         return self.database.read()
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
-        """Insert the events not there yet, but none of an erased visitor; gives how many were new."""
-        gone = self.erased(connection, set(map(_VISITOR, rows)))
-        if gone:
-            self.mark_unscrubbed(connection, gone)
-            rows = [row for row in rows if _VISITOR(row) not in gone]
+        """Insert the new events, except those of erased visitors. Returns the number inserted."""
+        erased = self.erased(connection, set(map(_VISITOR, rows)))
+        if erased:
+            self.mark_unscrubbed(connection, erased)
+            rows = [row for row in rows if _VISITOR(row) not in erased]
         if not rows:
             return 0
-        self._note_late(connection, rows)
+        self._record_late(connection, rows)
         return sum(self._insert(connection, part) for part in _parts(rows))
 
-    def _note_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Note the new events of a time that was counted already, so that they are counted with the next."""
+    def _record_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Record new events whose interval was already counted, so that the next interval counts them."""
         counted = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
         if counted is None or min(map(_AT, rows)) >= counted:
             return
@@ -80,13 +80,13 @@ class EventStore:
                 connection.execute(self.database.insert_new(late), values)
 
     def erase(self, visitor: str, day: str) -> int:
-        """Forget a visitor: tombstone and delete in one transaction; gives the number of events deleted."""
+        """Insert a tombstone and delete the visitor's events in one transaction. Returns the number of events deleted."""
         key_id, hashed = self._keys.pseudonymise(visitor)
         with self.write() as connection:
             values = {"hash": hashed, "key": key_id, "day": day, "clean": False}
             connection.execute(self.database.insert_new(tombstones), values)
             self.mark_unscrubbed(connection, [visitor])
-            _no_longer_whole(connection, events.c.visitor == visitor)
+            _mark_incomplete(connection, events.c.visitor == visitor)
             deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
             for table in (people, late):
                 connection.execute(sa.delete(table).where(table.c.visitor == visitor))
@@ -95,19 +95,19 @@ class EventStore:
         return deleted
 
     def erase_or_spool(self, visitor: str, day: str) -> None:
-        """Erase now, or as soon as the database is back; raises :class:`OSError` when not even that can be noted."""
+        """Erase a visitor, or spool the erasure if that fails. Raises :class:`OSError` if the spool cannot be written."""
         try:
             self.erase(visitor, day)
-        except (PrivacyError, OSError, ValueError):  # the database, or the file of the keys
+        except (PrivacyError, OSError, ValueError):  # from the database, or from the key file
             self._pending.append({"visitor": visitor, "day": day})
 
     @property
     def has_spooled(self) -> bool:
-        """Whether some erasure waits for the database."""
+        """Whether an erasure is spooled."""
         return bool(self._pending)
 
     def drain_spool(self) -> int:
-        """Carry out the erasures that waited; gives their number. Raises :class:`StoreUnavailable`."""
+        """Carry out the spooled erasures and return their number. Raises :class:`StoreUnavailable`."""
         return self._pending.drain(self._erase_all)
 
     def _erase_all(self, entries: list[dict[str, str]]) -> None:
@@ -115,26 +115,26 @@ class EventStore:
             self.erase(**entry)
 
     def visitors(self) -> list[str]:
-        """Every visitor with an event, for a replay to look for those who were erased."""
+        """Return every visitor with an event. A replay searches them for erased visitors."""
         with self.read() as connection:
             return list(connection.scalars(sa.select(events.c.visitor).distinct())) if connection is not None else []
 
-    def restore_tombstones(self, graves: Iterable[tuple[str, str, str]]) -> None:
-        """Put back tombstones, each a keyed hash, its key's id and a day, that a restored database has not.
+    def restore_tombstones(self, entries: Iterable[tuple[str, str, str]]) -> None:
+        """Insert tombstones that a restored database does not have: keyed hash, key id and day.
 
-        Of those it has, too, a restored log may hold a line: none counts as clean any longer.
+        A restored log may contain lines of these visitors. All of these tombstones are therefore marked as not scrubbed.
         """
-        rows = [dict(zip(("hash", "key", "day"), grave, strict=True)) for grave in graves]
+        rows = [dict(zip(("hash", "key", "day"), entry, strict=True)) for entry in entries]
         if rows:
             with self.write() as connection:
                 connection.execute(self.database.insert_new(tombstones), rows)
                 self._set_clean(connection, (row["hash"] for row in rows), False)
 
     def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
-        """Delete the events before a day (``2026-05-08``), and tombstones as old: no line of theirs can still come.
+        """Delete the events before a day (``2026-05-08``), and the tombstones before it, whose visitors have no lines left.
 
-        A day of them in a transaction, so that nothing else waits long. What reports were made of goes a month at a time,
-        once the whole month lies before the day ``aggregates``. No copy is left in the database's free pages.
+        Each transaction deletes one day, so that other writers never wait long. Published cells are deleted by month, once
+        the whole month is before the day ``aggregates``. The free pages of the database keep no copy.
         """
         deleted = 0
         while oldest := self._oldest(before):
@@ -152,7 +152,7 @@ class EventStore:
             return None if connection is None else connection.scalar(chosen)
 
     def _prune_aggregates(self, before: str) -> None:
-        """Drop the months before a day's; the newest piece says up to where was counted, and stays."""
+        """Delete the months before the month of a day. Keep the newest interval, which marks the end of counting."""
         month = before[:7]
         with self.write() as connection:
             newest = connection.scalar(sa.select(sa.func.max(pieces.c.start))) or ""
@@ -164,32 +164,31 @@ class EventStore:
             connection.execute(sa.delete(pieces).where(pieces.c.day < month, pieces.c.start != newest))
 
     def _prune(self, before: str) -> int:
-        old = events.c.at < before
+        expired = events.c.at < before
         with self.write() as connection:
-            _no_longer_whole(connection, old)
-            gone = sa.exists().where(_is_late, old)
-            connection.execute(sa.delete(late).where(gone))
-            deleted = connection.execute(sa.delete(events).where(old)).rowcount
+            _mark_incomplete(connection, expired)
+            connection.execute(sa.delete(late).where(sa.exists().where(_is_late, expired)))
+            deleted = connection.execute(sa.delete(events).where(expired)).rowcount
             connection.execute(sa.delete(people).where(people.c.last < before))
             connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
         return deleted
 
     def count(self, before: str) -> int:
-        """How many events there are before a day."""
+        """Return the number of events before a day."""
         with self.read() as connection:
             chosen = sa.select(sa.func.count()).select_from(events).where(events.c.at < before)
             return 0 if connection is None else connection.scalar(chosen) or 0
 
     def of(self, visitor: str) -> list[dict[str, Any]]:
-        """One visitor's events, for nobody but that visitor."""
+        """Return the events of one visitor. Show them to that visitor only."""
         with self.read() as connection:
             if connection is None:
                 return []
-            found = connection.execute(sa.select(events).where(events.c.visitor == visitor)).mappings()
-            return [{**row, "data": orjson.loads(row["data"])} for row in found]
+            rows = connection.execute(sa.select(events).where(events.c.visitor == visitor)).mappings()
+            return [{**row, "data": orjson.loads(row["data"])} for row in rows]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Every event as the log had it, in order of time."""
+        """Yield every event in the form of the log, in order of time."""
         with self.read() as connection:
             if connection is not None:
                 starts_first = sa.case({"visit_start": 0, "repeat_visit": 1}, value=events.c.kind, else_=2)
@@ -198,39 +197,39 @@ class EventStore:
                     yield dict(zip(FIELDS, row, strict=True)) | {"data": orjson.loads(row[-1])}
 
     def pending_scrub(self) -> list[str]:
-        """The tombstones of which a segment may still hold a line."""
+        """Return the tombstones of visitors whose lines may still be in a segment."""
         with self.read() as connection:
             chosen = sa.select(tombstones.c.hash).where(sa.not_(tombstones.c.clean))
             return list(connection.scalars(chosen)) if connection is not None else []
 
     def mark_scrubbed(self, hashes: list[str]) -> None:
-        """Note that no segment holds a line of these any more, as far as they were loaded."""
+        """Record that no loaded line of a segment belongs to these tombstones."""
         with self.write() as connection:
             self._set_clean(connection, hashes, True)
 
     def mark_unscrubbed(self, connection: sa.Connection, visitors: Iterable[str]) -> None:
-        """Note that a segment may hold lines of these erased visitors."""
+        """Record that a segment may hold lines of these erased visitors."""
         self._set_clean(connection, (hashed for visitor in visitors for hashed in self._keys.pseudonyms(visitor)), False)
 
     def _set_clean(self, connection: sa.Connection, hashes: Iterable[str], clean: bool) -> None:
-        of = sa.update(tombstones).where(tombstones.c.hash == sa.bindparam("of")).values(clean=clean)
-        if rows := [{"of": hashed} for hashed in hashes]:
-            connection.execute(of, rows)
+        statement = sa.update(tombstones).where(tombstones.c.hash == sa.bindparam("tombstone")).values(clean=clean)
+        if rows := [{"tombstone": hashed} for hashed in hashes]:
+            connection.execute(statement, rows)
 
     def erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
-        """Those among the visitors who were erased; raises :class:`KeyMissing`."""
+        """Return the erased visitors among ``visitors``. Raises :class:`KeyMissing`."""
         used = connection.scalars(sa.select(tombstones.c.key).distinct()).all()
         if not used:
             return set()
         for key_id in used:
             self._keys.require(key_id)
         by_hash = {hashed: visitor for visitor in visitors for hashed in self._keys.pseudonyms(visitor)}
-        found: set[str] = set()
+        erased: set[str] = set()
         hashes = list(by_hash)
         for start in range(0, len(hashes), 500):
             part = sa.select(tombstones.c.hash).where(tombstones.c.hash.in_(hashes[start : start + 500]))
-            found.update(by_hash[hashed] for hashed in connection.scalars(part))
-        return found
+            erased.update(by_hash[hashed] for hashed in connection.scalars(part))
+        return erased
 
     def _insert(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
         statement = _insert_of(len(rows), "?" if self.database.is_sqlite else "%s")
@@ -238,31 +237,31 @@ class EventStore:
 
 
 @lru_cache(maxsize=2)
-def _insert_of(number: int, mark: str) -> str:
-    """Many rows by one statement: Python lets go of its own lock once for all of them, and other threads go on."""
-    names, row = ", ".join(f'"{name}"' for name in COLUMNS), f"({', '.join([mark] * len(COLUMNS))})"
+def _insert_of(number: int, placeholder: str) -> str:
+    """Return a statement that inserts many rows. The driver releases the GIL once for all of them, so other threads run."""
+    names, row = ", ".join(f'"{name}"' for name in COLUMNS), f"({', '.join([placeholder] * len(COLUMNS))})"
     return f"INSERT INTO events ({names}) VALUES {', '.join([row] * number)} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
 
 
-def _no_longer_whole(connection: sa.Connection, going: sa.ColumnElement[bool]) -> None:
-    """Note the pieces of time of which events are about to go: they cannot be counted again."""
-    counted = sa.exists().where(going, events.c.at >= pieces.c.start, events.c.at < pieces.c.until)
-    counted_late = pieces.c.start.in_(sa.select(late.c.piece).where(sa.exists().where(_is_late, going)))
+def _mark_incomplete(connection: sa.Connection, deleted: sa.ColumnElement[bool]) -> None:
+    """Mark the intervals that are about to lose events as incomplete: they cannot be counted again."""
+    counted = sa.exists().where(deleted, events.c.at >= pieces.c.start, events.c.at < pieces.c.until)
+    counted_late = pieces.c.start.in_(sa.select(late.c.piece).where(sa.exists().where(_is_late, deleted)))
     connection.execute(sa.update(pieces).where(sa.or_(counted, counted_late)).values(whole=False))
 
 
-def _parts(found: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """As many as one statement takes: SQLite allows 32,766 values in it, and PostgreSQL 65,535."""
-    for start in range(0, len(found), _AT_ONCE):
-        yield found[start : start + _AT_ONCE]
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yield the rows in parts that fit into one statement. SQLite allows 32,766 values in it, PostgreSQL 65,535."""
+    for start in range(0, len(rows), _AT_ONCE):
+        yield rows[start : start + _AT_ONCE]
 
 
-def in_order(events: list[Any]) -> None:
-    """Sort events by time, visitor and id, which is the order of their table."""
+def sort_events(events: list[Any]) -> None:
+    """Sort events in place by time, visitor and id, which is the order of their table."""
     try:
         events.sort()
-    except TypeError:  # two lines of one event differ in something that one of them has not
-        events.sort(key=in_time)
+    except TypeError:  # two lines have the same key, and one of them has a null where the other has a string
+        events.sort(key=by_time)

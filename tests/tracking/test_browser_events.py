@@ -119,23 +119,23 @@ def test_any_content_type_is_accepted(tiny, kind):
         (b"[]", "The body is []; allowed: a JSON list of 1 to 100 events."),
         (b'{"kind":"click"}', "The body is {'kind': 'click'}; allowed: a JSON list of 1 to 100 events."),
         (b"[1]", "Event 1 is 1; allowed: an object."),
-        (b'[{"kind":"click"},{}]', "The kind of event 2 is None; allowed: page_view, page_exit, click, exit_link, or a name of up to 64 letters, digits and _.:- , a letter first."),
-        (b'[{"kind":"a b"}]', "The kind of event 1 is 'a b'; allowed: page_view, page_exit, click, exit_link, or a name of up to 64 letters, digits and _.:- , a letter first."),
-        (b'[{"kind":"visit_start"}]', "The kind of event 1 is 'visit_start'; allowed: page_view, page_exit, click, exit_link, or a name of up to 64 letters, digits and _.:- , a letter first; this one is recorded by the server itself."),
-        (b'[{"kind":"click","id":"a b"}]', "The id of event 1 is 'a b'; allowed: 1 to 64 of letters, digits and _.:-, or none."),
-        (b'[{"kind":"click","id":7}]', "The id of event 1 is 7; allowed: 1 to 64 of letters, digits and _.:-, or none."),
-        (b'[{"kind":"click","page":"other"}]', "The page of event 1 is 'other'; allowed: a path that begins with /, or none."),
-        (b'[{"kind":"click","page":["/"]}]', "The page of event 1 is ['/']; allowed: a path that begins with /, or none."),
-        (b'[{"kind":"click","previous":1}]', "The previous page of event 1 is 1; allowed: a path or an address, or none."),
+        (b'[{"kind":"click"},{}]', "The kind of event 2 is None; allowed: page_view, page_exit, click, exit_link, or 1 to 64 letters, digits and _.:- , beginning with a letter."),
+        (b'[{"kind":"a b"}]', "The kind of event 1 is 'a b'; allowed: page_view, page_exit, click, exit_link, or 1 to 64 letters, digits and _.:- , beginning with a letter."),
+        (b'[{"kind":"visit_start"}]', "The kind of event 1 is 'visit_start'; allowed: page_view, page_exit, click, exit_link, or 1 to 64 letters, digits and _.:- , beginning with a letter; only the server records this kind."),
+        (b'[{"kind":"click","id":"a b"}]', "The id of event 1 is 'a b'; allowed: 1 to 64 letters, digits and _.:-, or null."),
+        (b'[{"kind":"click","id":7}]', "The id of event 1 is 7; allowed: 1 to 64 letters, digits and _.:-, or null."),
+        (b'[{"kind":"click","page":"other"}]', "The page of event 1 is 'other'; allowed: a path that begins with /, or null."),
+        (b'[{"kind":"click","page":["/"]}]', "The page of event 1 is ['/']; allowed: a path that begins with /, or null."),
+        (b'[{"kind":"click","previous":1}]', "The previous page of event 1 is 1; allowed: a path, a URL, or null."),
         (b'[{"kind":"click","age":"old"}]', "The age of event 1 is 'old'; allowed: a number of milliseconds."),
         (b'[{"kind":"click","age":true}]', "The age of event 1 is True; allowed: a number of milliseconds."),
-        (b'[{"kind":"click","at":"noon"}]', "The time of event 1 is 'noon'; allowed: ISO 8601, or milliseconds since 1970."),
+        (b'[{"kind":"click","at":"noon"}]', "The time of event 1 is 'noon'; allowed: an ISO 8601 string, or milliseconds since 1970."),
         (b'[{"kind":"click","at":[]}]', "The time of event 1 is []; allowed: a number of milliseconds."),
-        (b'[{"kind":"click","data":[1]}]', "The data of event 1 is [1]; allowed: a flat object, or none."),
-        (b'[{"kind":"x","data":{"y":{}}}]', "The property 'y' of an event, in event 1 is {}; allowed: a text, a number up to 2 ** 53, True, False or None."),
-        (b'[{"kind":"click","data":{"to":[]}}]', "The property 'to' of an event, in event 1 is []; allowed: a text, a number up to 2 ** 53, True, False or None."),
-        (b'[{"kind":"x","data":{"a b":1}}]', "The name of an event or a property, in event 1 is 'a b'; allowed: up to 64 of letters, digits and _.:- , a letter first."),
-        (b'[{"kind":"x","data":{"y":99999999999999999}}]', "The property 'y' of an event, in event 1 is 99999999999999999; allowed: a text, a number up to 2 ** 53, True, False or None."),
+        (b'[{"kind":"click","data":[1]}]', "The data of event 1 is [1]; allowed: a flat object, or null."),
+        (b'[{"kind":"x","data":{"y":{}}}]', "The property 'y' of event 1 is {}; allowed: a string, a number of at most 2 ** 53, True, False or None."),
+        (b'[{"kind":"click","data":{"to":[]}}]', "The property 'to' of event 1 is []; allowed: a string, a number of at most 2 ** 53, True, False or None."),
+        (b'[{"kind":"x","data":{"a b":1}}]', "The event or property name of event 1 is 'a b'; allowed: 1 to 64 letters, digits and _.:- , beginning with a letter."),
+        (b'[{"kind":"x","data":{"y":99999999999999999}}]', "The property 'y' of event 1 is 99999999999999999; allowed: a string, a number of at most 2 ** 53, True, False or None."),
     ],
 )  # fmt: skip
 def test_a_malformed_report_is_rejected_with_the_reason(tiny, body, sentence):
@@ -175,7 +175,7 @@ def test_a_report_has_64_KiB_at_most(tiny, declared):
         response = visitor.post("/privacy/events", input_stream=body, environ_overrides=length)
         assert response.status_code == status
     assert len(site.events("click")) == 1
-    assert response.json["message"].endswith("allowed: 65536 bytes at most.")
+    assert response.json["message"].endswith("allowed: at most 65536 bytes.")
 
 
 def test_a_visitor_has_a_rate_limit(tiny, clock):

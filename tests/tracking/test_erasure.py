@@ -190,16 +190,16 @@ def test_promise_34_no_byte_of_pruned_events_is_left(tmp_path):
 
 # Every step at which an erasure may be killed: the function called there, and which of its calls.
 STEPS = {
-    "before anything": ("flask_mixamo_privacy.tracking.store:Store.erase", 1, "before"),
+    "before anything": ("flask_mixamo_privacy.tracking.store:EventStore.erase", 1, "before"),
     "tombstone, not the delete": ("sqlalchemy:Connection.execute", "DELETE FROM events", "before"),
     "delete, not the commit": ("sqlalchemy:Connection.execute", "DELETE FROM malformed", "after"),
     "commit, not the WAL": ("flask_mixamo_privacy.storage.database:Database.truncate_wal", 1, "before"),
     "WAL, not the ledger": ("flask_mixamo_privacy.ledger.ledger:Ledger.append", 1, "before"),
-    "ledger, not the scrubbing": ("flask_mixamo_privacy.tracking.visitor_data:scrub", 2, "before"),
+    "ledger, not the scrubbing": ("flask_mixamo_privacy.tracking.visitor_data:blank_erased_lines", 2, "before"),
     "one line scrubbed": ("flask_mixamo_privacy.tracking.visitor_data:_blank", 1, "after"),
     "all lines scrubbed, not the database": ("flask_mixamo_privacy.storage.database:Database.rewrite", 1, "before"),
-    "database, not the note of it": ("flask_mixamo_privacy.tracking.store:Store.mark_scrubbed", 1, "before"),
-    "everything": ("flask_mixamo_privacy.tracking.store:Store.mark_scrubbed", 1, "after"),
+    "database, not the note of it": ("flask_mixamo_privacy.tracking.store:EventStore.mark_scrubbed", 1, "before"),
+    "everything": ("flask_mixamo_privacy.tracking.store:EventStore.mark_scrubbed", 1, "after"),
 }
 
 
@@ -224,8 +224,8 @@ def killed_at(step, folder, *command):
         return result
 
     setattr(holder, name, until_then)
-    if name == "scrub":
-        importlib.import_module("flask_mixamo_privacy.tracking.loader").scrub = until_then
+    if name == "blank_erased_lines":
+        importlib.import_module("flask_mixamo_privacy.tracking.loader").blank_erased_lines = until_then
     site = Tiny(Path(folder), PRIVACY_KEYS=KEYS, PRIVACY_LOG_KEEP=30)
     sys.exit(site.cli(*command).exit_code)
 
@@ -241,7 +241,7 @@ def test_promise_18_an_erasure_killed_at_any_step_is_finished_by_the_next_run(ke
     name = id_of(browse(kept))
     site_log(kept).close()
     kept.cli("load")
-    code = f"import test_erasure; test_erasure.killed_at({step!r}, {str(kept.folder)!r}, 'erase', {name!r})"
+    code = f"from tracking.test_erasure import killed_at; killed_at({step!r}, {str(kept.folder)!r}, 'erase', {name!r})"
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=60).returncode == -signal.SIGKILL
     )

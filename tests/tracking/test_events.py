@@ -260,11 +260,11 @@ def test_an_event_from_a_streamed_body_is_recorded(tiny):
     [
         ("page_view", {}, "The name of an event is 'page_view'; allowed: any but those recorded by themselves: visit_start, "
          "repeat_visit, page_view, page_exit, click, exit_link, customisation."),
-        ("", {}, "The name of an event or a property is ''; allowed: up to 64 of letters, digits and _.:- , a letter first."),
-        ("a b", {}, "The name of an event or a property is 'a b'; allowed: up to 64 of letters, digits and _.:- , a letter first."),
-        ("ok", {"x": [1]}, "The property 'x' of an event is [1]; allowed: a text, a number up to 2 ** 53, True, False or None."),
-        ("ok", {"x": float("nan")}, "The property 'x' of an event is nan; allowed: a text, a number up to 2 ** 53, True, False or None."),
-        ("ok", {f"p{n}": n for n in range(17)}, "The number of an event's properties is 17; allowed: 16 at most."),
+        ("", {}, "The event or property name is ''; allowed: 1 to 64 letters, digits and _.:- , beginning with a letter."),
+        ("a b", {}, "The event or property name is 'a b'; allowed: 1 to 64 letters, digits and _.:- , beginning with a letter."),
+        ("ok", {"x": [1]}, "The property 'x' is [1]; allowed: a string, a number of at most 2 ** 53, True, False or None."),
+        ("ok", {"x": float("nan")}, "The property 'x' is nan; allowed: a string, a number of at most 2 ** 53, True, False or None."),
+        ("ok", {f"p{n}": n for n in range(17)}, "The number of properties is 17; allowed: at most 16."),
     ],
 )  # fmt: skip
 def test_an_invalid_event_raises_in_tests_and_is_logged_in_production(tiny, name, values, sentence):
