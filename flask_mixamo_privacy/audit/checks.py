@@ -56,7 +56,7 @@ def _points(view: object) -> Iterator[str]:
 
 def _cookies(app: Flask, policy: Policy) -> Iterator[str]:
     """The cookies that this site's forms set, as far as declaration and views tell."""
-    if any(notices.ANSWER in (*point.required, *point.optional) for point in policy.collection):
+    if any(notices.AGE_FIELD in (*point.required, *point.optional) for point in policy.collection):
         yield "privacy_age"
     if any(getattr(view, "privacy_licences", ()) for view in app.view_functions.values()):
         yield "privacy_licence"

@@ -10,7 +10,7 @@ from typing import IO, Any
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from ..consent.proof import NoReceipt, altered, read
+from ..consent.proof import NoReceipt, altered_fields, read_receipt
 from ..ledger.chain import Head
 from ..ledger.entry import detail_of
 from ..ledger.verify import Verified, verify
@@ -46,20 +46,22 @@ def ledger_verify_command(expect: Head | None, as_json: bool) -> None:
     """Look for entries that were changed, inserted, removed or cut off; exit 1 if there are any."""
     found = verify(current_runtime().ledger, expect)
     if as_json:
-        flaws = [{"position": flaw.position, "kind": flaw.kind, "says": flaw.message} for flaw in found.flaws]
+        flaws = [{"position": flaw.position, "kind": flaw.kind, "says": flaw.message} for flaw in found.discrepancies]
         print_json({"head": str(found.head), "findings": flaws})
     else:
-        for flaw in found.flaws:
+        for flaw in found.discrepancies:
             click.echo(f"{flaw.kind}: {flaw.message}")
         if not found.missing:
-            click.echo(f"{len(found.flaws)} findings." if found.flaws else f"Whole: {found.head.count} entries.")
+            click.echo(
+                f"{len(found.discrepancies)} findings." if found.discrepancies else f"Whole: {found.head.count} entries."
+            )
     for error in found.missing:
         click.echo(f"Error: {error}", err=True)
     sys.exit(_exit_code(found))
 
 
 def _exit_code(found: Verified) -> int:
-    return 1 if found.flaws else 2 if found.missing else 0
+    return 1 if found.discrepancies else 2 if found.missing else 0
 
 
 # ``flask privacy receipt ...``: whether what a visitor shows is what the site signed.
@@ -76,8 +78,8 @@ def receipt_verify_command(file: IO[bytes]) -> None:
     Needs nothing but PRIVACY_KEYS: neither the ledger nor a network.
     """
     try:
-        found = read(file.read(_MOST))
-        changed = altered(found, current_runtime().keys)
+        found = read_receipt(file.read(_MOST))
+        changed = altered_fields(found, current_runtime().keys)
     except NoReceipt as error:
         click.echo(f"Error: {file.name} is no receipt of this site: {error}.", err=True)
         sys.exit(2)

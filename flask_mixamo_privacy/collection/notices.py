@@ -44,9 +44,9 @@ def notice(policy: Policy, point: CollectionPoint, t: Language) -> ShownText:
         "title": t.of(point.title, policy.language).text,
         "notice": t.of(point.notice, policy.language).text,
         "purposes": [t.of(policy.purpose(purpose).title, policy.language).text for purpose in point.purposes],
-        "required": described(policy, point.required, t),
-        "optional": described(policy, point.optional, t),
-        "public": public_words(policy, point, t),
+        "required": field_descriptions(policy, point.required, t),
+        "optional": field_descriptions(policy, point.optional, t),
+        "public": public_sentences(policy, point, t),
     }
     return ShownText(f"notice:{point.id}", t.code, canonical_json(said), notice_fingerprint(point))
 
@@ -61,13 +61,13 @@ def opt_in_label(policy: Policy, point: CollectionPoint, t: Language) -> Localiz
     return t("Yes, I want this: %(title)s", title=t.of(point.title, policy.language))
 
 
-def described(policy: Policy, names: Iterable[str], t: Language) -> list[str]:
+def field_descriptions(policy: Policy, names: Iterable[str], t: Language) -> list[str]:
     """What fields are, in words; the name of one that has none."""
     fields = {field.name: field.description for field in policy.fields}
     return [t.of(fields[name], policy.language).text if fields.get(name) else name for name in names]
 
 
-def public_words(policy: Policy, point: CollectionPoint, t: Language) -> list[str]:
+def public_sentences(policy: Policy, point: CollectionPoint, t: Language) -> list[str]:
     """What is said where others read what is given, and what is acknowledged; nothing elsewhere."""
     if not is_public(point):
         return []
@@ -98,17 +98,17 @@ def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str,
 # The answer to the question of age: yes or no. The date that was typed goes no further than this.
 
 #: The three fields of the question, as one is used to give a date of birth.
-FIELDS = ("privacy_birth_day", "privacy_birth_month", "privacy_birth_year")
+BIRTH_DATE_FIELDS = ("privacy_birth_day", "privacy_birth_month", "privacy_birth_year")
 
 #: The declared field that holds the answer, "yes" or "no".
-ANSWER = "old_enough"
+AGE_FIELD = "old_enough"
 
 _OLDEST = 130  # years
 
 
 def was_age_answered(sent: Mapping[str, str]) -> bool:
     """Whether anything was typed."""
-    return any(sent.get(name, "").strip() for name in FIELDS)
+    return any(sent.get(name, "").strip() for name in BIRTH_DATE_FIELDS)
 
 
 def is_old_enough(sent: Mapping[str, str], age: int, today: date) -> bool | None:
@@ -116,7 +116,7 @@ def is_old_enough(sent: Mapping[str, str], age: int, today: date) -> bool | None
 
     What was left out counts as late as it can be: of a year alone the youngest is taken who may be meant.
     """
-    day, month, year = (sent.get(name, "").strip() for name in FIELDS)
+    day, month, year = (sent.get(name, "").strip() for name in BIRTH_DATE_FIELDS)
     try:
         born = date(int(year), int(month or 12), int(day or 28))
     except ValueError:

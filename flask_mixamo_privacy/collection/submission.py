@@ -36,7 +36,7 @@ class SubmittedForm:
     """The declared fields and files, our own controls, and how many fields were left out."""
 
     fields: dict[str, list[Any]]  # all values of each declared field, in the order sent
-    own: dict[str, list[str]]  # all values of each of our own controls
+    own_controls: dict[str, list[str]]  # all values of each of our own controls
     files: Mapping[str, Any] = field(default_factory=dict)  # by field name, as the web framework represents files
     uploaded: frozenset[str] = frozenset()  # the names of the file fields in which a file was chosen
     dropped: int = 0
@@ -48,11 +48,11 @@ class SubmittedForm:
 
     def control(self, name: str) -> str:
         """The first value of one of our own controls; empty if it was not sent."""
-        return next(iter(self.own.get(name, ())), "")
+        return next(iter(self.own_controls.get(name, ())), "")
 
     def controls(self, name: str) -> list[str]:
         """All values of one of our own controls."""
-        return self.own.get(name, [])
+        return self.own_controls.get(name, [])
 
     def agrees(self, name: str) -> bool:
         """Whether one of our own controls was sent, and not only with a no."""
@@ -60,7 +60,7 @@ class SubmittedForm:
 
     def declines(self, name: str) -> bool:
         """Whether one of our own controls was sent, and says no."""
-        return name in self.own and not self.agrees(name)
+        return name in self.own_controls and not self.agrees(name)
 
 
 def is_refusal(value: object) -> bool:
@@ -130,7 +130,7 @@ class SubmissionServices:
 class Submission:
     """One form submitted at one point. Call :meth:`check`, :meth:`record` and :meth:`settle` in this order.
 
-    The submission knows no request. Its creator writes :attr:`says_minor` and :attr:`age_answer` back to the browser and
+    The submission knows no request. Its creator writes :attr:`declares_minor` and :attr:`age_answer` back to the browser and
     the request, and then calls :meth:`remember_minor`.
     """
 
@@ -157,15 +157,15 @@ class Submission:
         self._opted: dict[str, OptIn] = {}
         answer = self._age_answer()
         #: Whether this form says that its sender is too young.
-        self.says_minor = answer is False
-        self._browser_is_minor = browser_is_minor or self.says_minor
+        self.declares_minor = answer is False
+        self._browser_is_minor = browser_is_minor or self.declares_minor
         self.given.old_enough = answer and not self._browser_is_minor if answer is not None else None
         #: "yes" or "no" for the declared field ``old_enough``, in place of what was sent; None to leave that as it is.
         self.age_answer: str | None = None
-        if notices.ANSWER in self._declared and self.given.old_enough is not None:
+        if notices.AGE_FIELD in self._declared and self.given.old_enough is not None:
             self.age_answer = "yes" if self.given.old_enough else "no"
-            self.given.fields[notices.ANSWER] = self.age_answer
-            self._sent.fields[notices.ANSWER] = [self.age_answer]
+            self.given.fields[notices.AGE_FIELD] = self.age_answer
+            self._sent.fields[notices.AGE_FIELD] = [self.age_answer]
 
     @cached_property
     def _subject(self) -> str:
@@ -204,8 +204,8 @@ class Submission:
     def first_problem(self) -> SubmissionError | None:
         """What is missing, or None."""
         missing = [name for name in self.point.required if not self._sent.has(name)]
-        if (self._typed_birth_date and self.given.old_enough is None) or missing == [notices.ANSWER]:
-            return SubmissionError("no-birth-date", [notices.ANSWER])
+        if (self._typed_birth_date and self.given.old_enough is None) or missing == [notices.AGE_FIELD]:
+            return SubmissionError("no-birth-date", [notices.AGE_FIELD])
         if missing:
             return SubmissionError("missing", missing)
         if notices.is_public(self.point) and not self.given.acknowledged:
@@ -258,15 +258,15 @@ class Submission:
     @property
     def _typed_birth_date(self) -> dict[str, str]:
         """What was typed as the date of birth, by field; empty if nothing was."""
-        typed = {name: self._sent.control(name) for name in notices.FIELDS}
+        typed = {name: self._sent.control(name) for name in notices.BIRTH_DATE_FIELDS}
         return typed if notices.was_age_answered(typed) else {}
 
     def _age_answer(self) -> bool | None:
         """The answer to the question of age: yes or no, and nothing else of it. None if there is no valid answer."""
         if typed := self._typed_birth_date:
             return notices.is_old_enough(typed, (self._policy.minors or AgeLimit()).age, now().date())
-        if notices.ANSWER in self._declared and self._sent.has(notices.ANSWER):
-            return not is_refusal(self.given[notices.ANSWER])
+        if notices.AGE_FIELD in self._declared and self._sent.has(notices.AGE_FIELD):
+            return not is_refusal(self.given[notices.AGE_FIELD])
         return None
 
     def _is_minor(self) -> bool:

@@ -113,7 +113,7 @@ class NoReceipt(ValueError):
     """What was given is no receipt at all."""
 
 
-def receipt(
+def make_receipt(
     policy: Policy, entries: Sequence[Mapping[str, Any]], marks: frozenset[str], words: ShownText | None
 ) -> dict[str, Any]:
     """What a grant's entries come to; ``marks`` are the fingerprints of the purposes that are granted still."""
@@ -147,13 +147,13 @@ def _event(entry: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def sign(said: Mapping[str, Any], keys: KeyRing) -> dict[str, Any]:
+def sign_receipt(said: Mapping[str, Any], keys: KeyRing) -> dict[str, Any]:
     """The same with a signature, which holds a digest of each field: so it can be told later what was altered."""
     signature = {"algorithm": "HMAC-SHA256", "key": keys.newest, "fields": _digests(said)}
     return {**said, "signature": {**signature, "value": _value(keys, signature)}}
 
 
-def altered(signed: Mapping[str, Any], keys: KeyRing) -> list[str]:
+def altered_fields(signed: Mapping[str, Any], keys: KeyRing) -> list[str]:
     """The fields that are not what was signed, none if it is whole; raises :class:`NoReceipt` and :class:`KeyMissing`."""
     signature = signed.get("signature")
     if not isinstance(signature, dict) or not isinstance(signature.get("key"), str):
@@ -165,7 +165,7 @@ def altered(signed: Mapping[str, Any], keys: KeyRing) -> list[str]:
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
 
 
-def read(data: bytes) -> dict[str, Any]:
+def read_receipt(data: bytes) -> dict[str, Any]:
     """A file as a receipt; raises :class:`NoReceipt`."""
     if len(data) > _LARGEST:
         raise NoReceipt(f"it is larger than {_LARGEST} bytes")

@@ -139,7 +139,7 @@ class DecisionRecorder:
             self.report_failure(error)
 
 
-def by_kind(cookies: Iterable[Cookie]) -> dict[str, list[str]]:
+def names_by_storage(cookies: Iterable[Cookie]) -> dict[str, list[str]]:
     """Names, or patterns with ``*``, by where they are stored: cookies (``http`` and ``js``) and what a script removes."""
     found: dict[str, list[str]] = {"cookies": [], **{storage: [] for storage in STORAGES}}
     for cookie in cookies:

@@ -57,7 +57,7 @@ class Chain:
 
     def verifies(self, row: Mapping[str, Any], before: object) -> bool:
         """Whether a row is what was written after this hash; raises :class:`KeyMissing`."""
-        if not (is_text(row["chain_key"]) and is_text(row["hash"])):
+        if not (is_ascii_text(row["chain_key"]) and is_ascii_text(row["hash"])):
             return False
         return self._under(
             row["chain_key"], lambda key: hmac.compare_digest(self.hash({**row, "chain_key": key}, before), row["hash"])
@@ -70,7 +70,7 @@ class Chain:
 
     def is_sealed(self, stored: Mapping[str, Any]) -> bool:
         """Whether a stored head is one that was sealed; raises :class:`KeyMissing`."""
-        if not (is_text(stored["key"]) and is_text(stored["seal"])):
+        if not (is_ascii_text(stored["key"]) and is_ascii_text(stored["seal"])):
             return False
         return self._under(
             stored["key"],
@@ -100,5 +100,5 @@ def _of_another_type(value: object) -> dict[str, str]:
     return {type(value).__name__: value.hex() if isinstance(value, bytes) else str(value)}
 
 
-def is_text(value: object) -> bool:
+def is_ascii_text(value: object) -> bool:
     return isinstance(value, str) and value.isascii()

@@ -68,7 +68,7 @@ def detail_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return dict(json.loads(row["detail"] or "{}"))
 
 
-def is_of_a_person(row: Mapping[str, Any]) -> bool:
+def is_person_erasure(row: Mapping[str, Any]) -> bool:
     """Whether an entry records the erasure of a person, not of a visitor."""
     return row["kind"] == "erasure" and detail_of(row).get("what") == "person"
 

@@ -31,7 +31,7 @@ class Verified:
     """The result of verifying."""
 
     head: Head  # of the chain as it is there
-    flaws: list[Discrepancy]
+    discrepancies: list[Discrepancy]
     missing: list[KeyMissing]  # keys without which not every row could be verified
 
 

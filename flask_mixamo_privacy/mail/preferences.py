@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import KeyMissing, RequestError, RightsUnavailable
-from ..ledger.entry import ShownText, detail_of, hashes_of, is_of_a_person
+from ..ledger.entry import ShownText, detail_of, hashes_of, is_person_erasure
 from ..ledger.ledger import Ledger
 from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
@@ -115,7 +115,7 @@ class MarketingPreferences(BuiltInStore):
         """After a restore, let what the ledger says last have effect again; gives the number of what had been lost."""
         newest: dict[tuple[str, str], Mapping[str, str]] = {}
         for row in self._ledger.entries("opt-in", "opt-out", "opt-out undone", "erasure", since=since):
-            if row["kind"] != "erasure" or is_of_a_person(row):
+            if row["kind"] != "erasure" or is_person_erasure(row):
                 for mark in hashes_of(row).values():
                     newest.pop((mark, _list_of(row)), None)
                 newest[row["subject"], _list_of(row)] = row

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..ledger.entry import detail_of, hashes_of, is_of_a_person
+from ..ledger.entry import detail_of, hashes_of, is_person_erasure
 from ..policy.parts import Period
 from ..storage.clock import just_after, later, now
 from ..storage.keys import KeyRing, normalise_subject
@@ -172,7 +172,7 @@ class Replay:
         Nothing in such a row says that its person was erased, so it goes by the ledger, as after a restore.
         """
         stores = [store for store in self._data_subjects.stores if store.retains_subjects]
-        erasures = _latest(filter(is_of_a_person, self._ledger.entries("erasure"))) if stores else {}
+        erasures = _latest(filter(is_person_erasure, self._ledger.entries("erasure"))) if stores else {}
         found = Replayed()
         for store in stores if erasures else ():
             self._replay_store(store, erasures, found)
@@ -180,7 +180,7 @@ class Replay:
 
     def _events(self, erasures: dict[str, Row]) -> int:
         """Erase visitors again. The tombstones come first, for lines of theirs may lie in a restored log."""
-        gone = [row for row in erasures.values() if not is_of_a_person(row)]
+        gone = [row for row in erasures.values() if not is_person_erasure(row)]
         self._store.restore_tombstones((row["subject"], row["subject_key"], row["at"][:10]) for row in gone)
         again = self._come_back({row["subject"] for row in gone})
         for visitor in again:
@@ -236,7 +236,7 @@ def _latest(rows: Iterable[Row]) -> dict[str, Row]:
 def _tombstones(rows: Iterable[Row]) -> dict[str, str]:
     """Every keyed hash under which somebody was known who was erased, and when that was."""
     graves: dict[str, str] = {}
-    for row in filter(is_of_a_person, rows):
+    for row in filter(is_person_erasure, rows):
         for hashed in hashes_of(row).values():
             graves[hashed] = max(row["at"], graves.get(hashed, ""))
     return graves

@@ -59,7 +59,7 @@ def filter_request(request: Request, declared: Collection[str], controls: Collec
     kept = MultiDict(_of(files.items(multi=True), declared))
     return SubmittedForm(
         fields=dict(MultiDict(_of(given, declared)).lists()),
-        own=dict(MultiDict(own).lists()),
+        own_controls=dict(MultiDict(own).lists()),
         files=kept,
         uploaded=frozenset(name for name, file in kept.items(multi=True) if file.filename),
         dropped=sum(name not in passing and not name.startswith(CONTROL_PREFIX) for name in names),
@@ -174,7 +174,7 @@ def http_error(problem: SubmissionError, point: CollectionPoint) -> NotCollected
     policy, t = ctx.runtime.policy, ctx.language
     values: dict[str, object] = {}
     if problem.kind == "missing":
-        values = {"names": t.names(notices.described(policy, problem.fields, t))}
+        values = {"names": t.names(notices.field_descriptions(policy, problem.fields, t))}
     elif problem.kind == "no-opt-in":
         values = {"names": notices.opt_in_label(policy, point, t)}
     answer, message = _ANSWERS[problem.kind]
@@ -268,10 +268,10 @@ def open_submission(point: CollectionPoint, subject: str, controls: Collection[s
         browser_is_minor=ctx.is_minor,
     )
     ctx.given = taking.given
-    if taking.says_minor:
+    if taking.declares_minor:
         ctx.form_cookies["privacy_age"] = "no"  # it stands in this browser, whatever is sent later
     if taking.age_answer is not None:
-        override_field(ctx.request, notices.ANSWER, taking.age_answer)
+        override_field(ctx.request, notices.AGE_FIELD, taking.age_answer)
     taking.remember_minor()
     return taking
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from ..consent import proof
 from ..consent.decision import Decision
-from ..consent.recording import by_kind, deletions, stored_for, without_own_cookies
+from ..consent.recording import deletions, names_by_storage, stored_for, without_own_cookies
 from ..errors import MailError
 from ..policy.parts import Cookie
 from .context import PrivacyContext, privacy_context
@@ -134,7 +134,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         message=message,
         is_error=is_error,
         removed=removed,
-        forget=by_kind(removed),
+        forget=names_by_storage(removed),
         nonce=nonce_attribute(ctx),
     )
     return no_store(make_response(page))

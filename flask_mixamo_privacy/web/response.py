@@ -78,7 +78,7 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
 def _check_birth_date_was_filtered(site: Runtime, request: Request) -> None:
     """Tell of a birth date in a form that the view has read; where it was sifted there is none. No body is read for this."""
     was_read = request.environ["REQUEST_METHOD"] == "POST" and "form" in request.__dict__
-    if was_read and not request.form.keys().isdisjoint(notices.FIELDS):
+    if was_read and not request.form.keys().isdisjoint(notices.BIRTH_DATE_FIELDS):
         site.report_failure(BirthDateSeen(request.endpoint))
 
 

@@ -129,7 +129,7 @@ class TemplateHelpers:
         :class:`UndeclaredCollection` in tests and in debug mode; else it is logged, and nothing is shown.
         """
         found = declared_point(point)
-        return _in_form("notice", found, words=notices.notice, public=notices.public_words) if found else _EMPTY
+        return _in_form("notice", found, words=notices.notice, public=notices.public_sentences) if found else _EMPTY
 
     def opt_in(self, point: str) -> Markup:
         """A box, not ticked, by which one signs up to a point such as ``"newsletter"`` at the form of another one."""
@@ -139,7 +139,9 @@ class TemplateHelpers:
     def age_question(self) -> Markup:
         """The question when somebody was born, which hints at no limit. Of the answer only a yes or a no is kept."""
         ctx = privacy_context()
-        page = render_template("mixamo_privacy/age_question.html", t=ctx.language, names=notices.FIELDS, **_style(ctx))
+        page = render_template(
+            "mixamo_privacy/age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, **_style(ctx)
+        )
         return Markup(page)  # noqa: S704 — a rendered template
 
     def acceptance(self, point: str = "licence") -> Markup:
@@ -148,7 +150,7 @@ class TemplateHelpers:
         licence = licence_of(found) if found is not None else None
         if found is None or licence is None:
             return _EMPTY
-        fields = [(name, notices.described(ctx.runtime.policy, [name], ctx.language)[0]) for name in _typed(found)]
+        fields = [(name, notices.field_descriptions(ctx.runtime.policy, [name], ctx.language)[0]) for name in _typed(found)]
         version, onward = licence.version(ctx.runtime.policy), ctx.request.values.get("next")
         return _in_form("acceptance", found, version=version, next=onward, fields=fields, notice=self.notice(point))
 
@@ -216,7 +218,7 @@ def _in_form(template: str, point: CollectionPoint, **values: Any) -> Markup:
         policy=policy,
         point=point,
         purposes=[t.of(policy.purpose(purpose).title, policy.language) for purpose in point.purposes],
-        described=lambda names: t.names(notices.described(policy, names, t)),
+        described=lambda names: t.names(notices.field_descriptions(policy, names, t)),
         **said,
         **_style(ctx),
     )

@@ -37,7 +37,7 @@ def rights(site):
 )  # fmt: skip
 def test_the_age_is_exact_to_the_day(typed, answer):
     """An omitted day or month counts as the latest possible; an invalid date is asked for again."""
-    sent = dict(zip(notices.FIELDS, typed, strict=True))
+    sent = dict(zip(notices.BIRTH_DATE_FIELDS, typed, strict=True))
     assert notices.is_old_enough(sent, 13, date(2026, 5, 8)) is answer
 
 
@@ -47,7 +47,7 @@ def test_promise_20_the_question_does_not_hint_at_the_age(tiny):
     site.view("/question", lambda: __import__("flask").render_template_string("{{ privacy.age_question() }}"))
     visitor = site.visitor()
     text = visitor.get("/question").text
-    assert re.findall(r'name="(privacy_birth_\w+)"', text) == list(notices.FIELDS)
+    assert re.findall(r'name="(privacy_birth_\w+)"', text) == list(notices.BIRTH_DATE_FIELDS)
     assert "When were you born?" in text and "13" not in re.sub(r"<link[^>]+>", "", text) and "value=" not in text
     send(visitor, "/newsletter", email=CHILD, **YOUNG)
     assert visitor.get("/question").text == text
@@ -240,7 +240,7 @@ def stored(folder):
 
 def has_birth_date(text, born):
     """Return whether a text has the year of birth outside long runs of hex digits, or the date anywhere."""
-    year, month, day = (born[name] for name in reversed(notices.FIELDS))
+    year, month, day = (born[name] for name in reversed(notices.BIRTH_DATE_FIELDS))
     for form in ((year, month, day), (day, month, year), (month, day, year)):
         if re.search(r"0?" + r"[^0-9A-Za-z]{0,3}0?".join(form), text):
             return True

@@ -87,7 +87,7 @@ def test_a_problem_has_a_kind_and_the_fields_concerned(services, point, own, val
 def test_promise_20_a_minor_is_remembered_and_not_signed_up(services):
     """The minor is remembered by the submitted address, and the answer "no" replaces the date."""
     form = submission(services, "newsletter", {"privacy_birth_year": "2025"}, email=ADA)
-    assert (form.says_minor, form.age_answer, form.given["old_enough"]) == (True, "no", "no")
+    assert (form.declares_minor, form.age_answer, form.given["old_enough"]) == (True, "no", "no")
     form.remember_minor()
     assert services.minors.is_minor(ADA)
     with pytest.raises(SubmissionError, match="signup-refused"):
@@ -97,7 +97,7 @@ def test_promise_20_a_minor_is_remembered_and_not_signed_up(services):
 def test_promise_20_the_first_answer_of_this_browser_counts(services):
     """A later yes changes nothing, and the form does not add a new no."""
     form = submission(services, "newsletter", email=ADA, old_enough="yes", browser_is_minor=True)
-    assert (form.says_minor, form.age_answer) == (False, "no")
+    assert (form.declares_minor, form.age_answer) == (False, "no")
     with pytest.raises(SubmissionError, match="signup-refused"):
         form.validate()
 

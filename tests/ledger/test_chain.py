@@ -48,8 +48,8 @@ class Book:
     def count(self):
         return self.look("SELECT COUNT(*) FROM entries")[0][0]
 
-    def flaws(self, expect=None):
-        return [(flaw.kind, flaw.position) for flaw in verify(self.ledger, expect).flaws]
+    def discrepancies(self, expect=None):
+        return [(each.kind, each.position) for each in verify(self.ledger, expect).discrepancies]
 
 
 @pytest.fixture
@@ -118,9 +118,9 @@ def not_found(book, table, changes):
                 update = f"UPDATE {table} SET {name} = {{}} WHERE rowid = {rowid}"
                 for changed in changes(value):
                     hand.execute(update.format("CAST(? AS TEXT)" if isinstance(changed, bytes) else "?"), (changed,))
-                    missed += [] if verify(book.ledger).flaws else [(rowid, name, changed)]
+                    missed += [] if verify(book.ledger).discrepancies else [(rowid, name, changed)]
                 hand.execute(update.format("?"), (value,))
-    assert verify(book.ledger).flaws == []
+    assert verify(book.ledger).discrepancies == []
     return missed
 
 
@@ -140,11 +140,11 @@ def test_null_and_another_type_are_found_in_every_cell(decided, table):
 def test_a_blob_is_not_the_text_of_the_same_bytes(decided):
     """The blob and the text are two different values, and only one of them was written."""
     decided.hand("UPDATE entries SET detail = CAST(detail AS BLOB) WHERE position = 2")
-    assert decided.flaws() == [("changed", 2)]
+    assert decided.discrepancies() == [("changed", 2)]
 
 
 @pytest.mark.parametrize(
-    ("done", "flaws"),
+    ("done", "discrepancies"),
     [
         ("UPDATE entries SET detail = 'x' WHERE position = 2", [("changed", 2)]),
         ("UPDATE entries SET hash = substr(hash, 2) || 'g' WHERE position = 2", [("changed", 2)]),
@@ -160,16 +160,16 @@ def test_a_blob_is_not_the_text_of_the_same_bytes(decided):
         ("UPDATE entries SET position = 0 WHERE position = 1", [("inserted", 0), ("removed", 1)]),
     ],
 )  # fmt: skip
-def test_a_manipulated_entry_is_reported_with_its_position(five, done, flaws):
+def test_a_manipulated_entry_is_reported_with_its_position(five, done, discrepancies):
     """Entries may be changed, removed, or cut off at the end."""
     five.hand(done)
-    assert set(flaws) <= set(five.flaws())
+    assert set(discrepancies) <= set(five.discrepancies())
 
 
 def test_swapped_entries_are_found(five):
     """Verification reports the first of the two. Later entries no longer follow the entry that they were sealed with."""
     five.hand(*(f"UPDATE entries SET position = {to} WHERE position = {of}" for of, to in ((2, 99), (4, 2), (99, 4))))
-    assert five.flaws()[0] == ("changed", 2) and ("changed", 4) in five.flaws()
+    assert five.discrepancies()[0] == ("changed", 2) and ("changed", 4) in five.discrepancies()
 
 
 def test_an_inserted_entry_is_found(five):
@@ -181,7 +181,7 @@ def test_an_inserted_entry_is_found(five):
     columns = [row[1] for row in five.look("PRAGMA table_info(entries)")]
     same = ", ".join({"position": "3", "entry": "'new'"}.get(name, name) for name in columns)
     five.hand(f"INSERT INTO entries SELECT {same} FROM entries WHERE position = 1")
-    assert five.flaws()[0] == ("changed", 3) and five.flaws()[-1] == ("inserted", 6)
+    assert five.discrepancies()[0] == ("changed", 3) and five.discrepancies()[-1] == ("inserted", 6)
 
 
 def test_an_entry_appended_without_the_key_is_found(five):
@@ -189,7 +189,7 @@ def test_an_entry_appended_without_the_key_is_found(five):
     columns = [row[1] for row in five.look("PRAGMA table_info(entries)")]
     same = ", ".join({"position": "6", "entry": "'new'"}.get(name, name) for name in columns)
     five.hand(f"INSERT INTO entries SELECT {same} FROM entries WHERE position = 5")
-    assert ("inserted", 6) in five.flaws()
+    assert ("inserted", 6) in five.discrepancies()
 
 
 def test_verifying_takes_a_bounded_number_of_seals_a_row(five, monkeypatch):
@@ -200,34 +200,34 @@ def test_verifying_takes_a_bounded_number_of_seals_a_row(five, monkeypatch):
     for done in ("detail = 'x'", "hash = 'x'", "position = 1000 - position"):
         made.clear()
         five.hand(f"UPDATE entries SET {done}")
-        assert five.flaws() and len(made) <= 3 * five.count() + 1
+        assert five.discrepancies() and len(made) <= 3 * five.count() + 1
 
 
 def test_a_truncation_stays_visible_after_the_next_entry(five):
     """Later entries do not hide the truncation, whether or not the row of the ledger's head was cut too."""
     five.hand("DELETE FROM entries WHERE position = 5")
     five.write("2026-05-06")
-    assert five.flaws() == [("removed", 5)]
+    assert five.discrepancies() == [("removed", 5)]
     five.hand("DELETE FROM head")
     five.write("2026-05-07", "2026-05-08")
-    assert {kind for kind, _ in five.flaws()} == {"removed", "changed"}
+    assert {kind for kind, _ in five.discrepancies()} == {"removed", "changed"}
 
 
 def test_a_full_rollback_is_found_by_an_external_head(five, tmp_path):
     """A complete rollback leaves no evidence in the ledger. An external head reveals it, even after new entries."""
     before, head = five.path.read_bytes(), five.write("2026-05-06").ledger.head()
     five.path.write_bytes(before)
-    assert five.flaws() == [] and five.flaws(head) == [("cut off", 6)]
+    assert five.discrepancies() == [] and five.discrepancies(head) == [("cut off", 6)]
     five.write("2026-05-07", "2026-05-08")
-    assert five.flaws() == [] and five.flaws(head) == [("cut off", 6)]
+    assert five.discrepancies() == [] and five.discrepancies(head) == [("cut off", 6)]
 
 
 @pytest.mark.parametrize("count", [0, 3, 5])
 def test_an_external_head_is_a_position_in_the_chain(five, count):
     """A head of any earlier time is valid while the chain continues after it."""
     kept = five.look(f"SELECT hash FROM entries WHERE position = {count}") or [("0" * 64,)]
-    assert five.flaws(Head(count, kept[0][0])) == []
-    assert five.flaws(Head(count, "f" * 64)) != [] or count == 0
+    assert five.discrepancies(Head(count, kept[0][0])) == []
+    assert five.discrepancies(Head(count, "f" * 64)) != [] or count == 0
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_an_external_head_is_a_position_in_the_chain(five, count):
 def test_a_manipulated_shown_text_is_reported(decided, done, position):
     """A text that was changed, deleted or added is reported with the entry that names it."""
     decided.hand(done)
-    assert decided.flaws() == [("text", position)]
+    assert decided.discrepancies() == [("text", position)]
 
 
 def write_on(folder, number):
@@ -260,7 +260,7 @@ def test_several_processes_write_one_chain(book, tmp_path):
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * 4
-    assert (book.flaws(), book.ledger.head().count) == ([], 100)
+    assert (book.discrepancies(), book.ledger.head().count) == ([], 100)
 
 
 def test_spooled_entries_join_the_chain_once(book):
@@ -275,14 +275,14 @@ def test_spooled_entries_join_the_chain_once(book):
     (book.folder / "ledger.pending").write_bytes(waited * 2)
     book.write("2026-05-09")
     assert [row["kind"] for row in book.ledger.entries()] == ["withdrawal", "refusal", "access"]
-    assert (book.flaws(), (book.folder / "ledger.pending").read_bytes()) == ([], b"")
+    assert (book.discrepancies(), (book.folder / "ledger.pending").read_bytes()) == ([], b"")
 
 
 def test_an_invalid_spooled_entry_does_not_block_the_others(book, caplog):
     """An invalid spooled entry is logged, and the other entries are written to the ledger."""
     (book.folder / "ledger.pending").write_text('[]\n{"kind": "grant"}\n7\n')
     book.ledger.drain_spool()
-    assert [row["kind"] for row in book.write("2026-05-08").ledger.entries()] == ["access"] and book.flaws() == []
+    assert [row["kind"] for row in book.write("2026-05-08").ledger.entries()] == ["access"] and book.discrepancies() == []
     assert "Lines that waited beside the ledger are no entries" in caplog.text
 
 
@@ -290,9 +290,9 @@ def test_keys_rotate_and_old_entries_verify_under_theirs(five):
     """New entries are sealed with the newest key."""
     after = Book(five.folder, OLD | NEW).write("2026-05-06", "2026-05-07")
     assert [row["chain_key"] for row in after.ledger.entries()] == ["old"] * 5 + ["new"] * 2
-    assert after.flaws() == []
+    assert after.discrepancies() == []
     after.hand("UPDATE entries SET chain_key = 'new' WHERE position = 2")
-    assert after.flaws() == [("changed", 2)]
+    assert after.discrepancies() == [("changed", 2)]
 
 
 def test_a_key_that_an_entry_names_cannot_be_dropped(tiny, five):
@@ -313,7 +313,7 @@ def test_an_unverifiable_head_accepts_no_entry(tiny, five, caplog):
     assert choose(site.visitor(), "reject_all").status_code == 303 and five.count() == 5
     again = tiny(PRIVACY_KEYS=OLD | NEW, **place)
     again.privacy.runtime(again.app).load()
-    assert five.count() == 6 and Book(five.folder, OLD | NEW).flaws() == []
+    assert five.count() == 6 and Book(five.folder, OLD | NEW).discrepancies() == []
 
 
 def test_an_invented_key_for_the_head_hides_nothing(five):
@@ -329,7 +329,7 @@ def test_a_changed_entry_is_found_while_another_key_is_missing(five):
     """Every entry whose key exists is verified."""
     Book(five.folder, OLD | NEW).write("2026-05-06", "2026-05-07").hand("UPDATE entries SET detail = '' WHERE position = 7")
     found = verify(Book(five.folder, NEW).ledger)
-    assert [(flaw.kind, flaw.position) for flaw in found.flaws] == [("changed", 7)]
+    assert [(each.kind, each.position) for each in found.discrepancies] == [("changed", 7)]
     assert [error.key_id for error in found.missing] == ["old"]
 
 
@@ -339,7 +339,7 @@ def test_pruned_entries_leave_a_checkpoint_and_the_chain_stays_valid(five):
     assert five.ledger.prune("2026-05-04", "2031-05-04T12:00:00.000Z") == 3
     assert [row["kind"] for row in five.ledger.entries()] == ["access", "access", "checkpoint"]
     assert json.loads(next(five.ledger.entries("checkpoint"))["detail"]) == {"head": str(heads[3])}
-    assert [five.flaws(head) for head in (None, heads[3], heads[4], five.ledger.head())] == [[]] * 4
+    assert [five.discrepancies(head) for head in (None, heads[3], heads[4], five.ledger.head())] == [[]] * 4
     assert five.ledger.prune("2026-05-04", "2031-05-05T12:00:00.000Z") == 0 and five.ledger.head().count == 6
 
 
@@ -347,11 +347,11 @@ def test_a_chain_can_be_pruned_repeatedly(five):
     """Each checkpoint is pruned like any other entry, and the last one stays."""
     for day in range(2, 9):
         five.ledger.prune(f"2026-05-0{day}", f"2026-06-0{day}T12:00:00.000Z")
-        assert five.flaws() == []
+        assert five.discrepancies() == []
     assert [row["kind"] for row in five.ledger.entries()] == ["checkpoint"] * 5
     five.write("2026-06-30")
     assert five.ledger.prune("2026-07-01", "2026-07-02T12:00:00.000Z") == 1
-    assert [row["kind"] for row in five.ledger.entries()] == ["checkpoint"] and five.flaws() == []
+    assert [row["kind"] for row in five.ledger.entries()] == ["checkpoint"] and five.discrepancies() == []
 
 
 @pytest.mark.parametrize(
@@ -368,14 +368,14 @@ def test_every_change_after_a_checkpoint_is_found(five, done):
     """Changes to the checkpoint and to the remaining entries are both found."""
     five.ledger.prune("2026-05-04", "2031-05-04T12:00:00.000Z")
     five.hand(done)
-    assert five.flaws() != []
+    assert five.discrepancies() != []
 
 
 def test_pruning_does_not_hide_a_changed_entry(five):
     """Entries that were changed or dated back are not pruned, and verification continues to report them."""
     five.hand("UPDATE entries SET at = '2020-01-01' WHERE position = 2")
     assert five.ledger.prune("2026-05-04", "2026-05-06T12:00:00.000Z") == 1
-    assert five.flaws() == [("changed", 2)]
+    assert five.discrepancies() == [("changed", 2)]
 
 
 def test_a_shown_text_is_deleted_with_the_last_entry_that_names_it(decided):
@@ -384,7 +384,7 @@ def test_a_shown_text_is_deleted_with_the_last_entry_that_names_it(decided):
     decided.ledger.append(LedgerEntry("grant", "2026-06-08T12:00:00.000Z", text=words.digest), words)
     for before, kept in (("2026-06-01", 1), ("2026-07-01", 0)):
         decided.ledger.prune(before, "2031-07-01T12:00:00.000Z")
-        assert (len(decided.look("SELECT * FROM texts")), decided.flaws()) == (kept, [])
+        assert (len(decided.look("SELECT * FROM texts")), decided.discrepancies()) == (kept, [])
 
 
 def test_pruning_follows_the_policys_retention(tiny, clock):

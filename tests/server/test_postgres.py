@@ -404,9 +404,9 @@ def test_several_processes_write_one_chain_on_postgresql(url, tmp_path):
         process.join(60)
     ledger = ledger_at(url, tmp_path)
     assert [process.exitcode for process in processes] == [0] * 3
-    assert (verify(ledger).flaws, ledger.head().count) == ([], 60)
+    assert (verify(ledger).discrepancies, ledger.head().count) == ([], 60)
     assert ledger.prune("2026-05-09", "2031-05-09T12:00:00.000Z") == 60
-    assert (verify(ledger).flaws, [row["kind"] for row in ledger.entries()]) == ([], ["checkpoint"])
+    assert (verify(ledger).discrepancies, [row["kind"] for row in ledger.entries()]) == ([], ["checkpoint"])
 
 
 @pytest.mark.parametrize(
@@ -422,11 +422,11 @@ def test_several_processes_write_one_chain_on_postgresql(url, tmp_path):
 def test_changes_to_a_ledger_on_postgresql_are_found(url, tmp_path, done, flaw):
     """Changes are found as in a SQLite file."""
     append_on(url, tmp_path, 3)
-    assert verify(ledger_at(url, tmp_path)).flaws == []
+    assert verify(ledger_at(url, tmp_path)).discrepancies == []
     engine = sa.create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql(done)
-    assert flaw in [(found.kind, found.position) for found in verify(ledger_at(url, tmp_path)).flaws]
+    assert flaw in [(found.kind, found.position) for found in verify(ledger_at(url, tmp_path)).discrepancies]
 
 
 def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: str) -> None:
@@ -475,7 +475,7 @@ def test_every_changed_byte_of_a_ledger_on_postgresql_is_found(url, tmp_path, ta
                 for other in changed(value):
                     hand.execute(sa.update(stored).where(key == current_key).values({name: other}))
                     current_key = other if name == key.name else current_key
-                    missed += [] if verify(ledger).flaws else [(name, other)]
+                    missed += [] if verify(ledger).discrepancies else [(name, other)]
                     tried += 1
                 hand.execute(sa.update(stored).where(key == current_key).values({name: value}))
-    assert (missed, verify(ledger).flaws) == ([], []) and tried > 90
+    assert (missed, verify(ledger).discrepancies) == ([], []) and tried > 90

@@ -431,7 +431,7 @@ class Machine(RuleBasedStateMachine):
 
     def the_chain_is_whole(self) -> None:
         """The chain is valid and continues from the external head of the previous step."""
-        assert verify(self.runtime.ledger, self.head).flaws == []
+        assert verify(self.runtime.ledger, self.head).discrepancies == []
         self.head = self.runtime.ledger.head()
 
     def the_database_has_exactly_the_registered_people(self) -> None:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ...consent import proof
 from ...consent.decision import CHOICES, Choice, Decision, choose, limit_choice_for_minor
-from ...consent.recording import by_kind, stored_for
+from ...consent.recording import names_by_storage, stored_for
 from ...errors import LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ...ledger.entry import ShownText
 from ..context import PrivacyContext, privacy_context
@@ -126,7 +126,7 @@ def _answer(ctx: PrivacyContext, decision: Decision, back: str | None) -> AnyRes
     if not wants_json():
         return no_store(redirect(settled or url_for("mixamo_privacy.settings", saved=1), 303))
     left = stored_for(ctx.runtime.policy, decision.withdrawn, decision.withdrawn_services)
-    answer = consent_state(ctx) | {"message": ctx.language(SAVED).text, "removed": by_kind(left)} | _tracker(ctx)
+    answer = consent_state(ctx) | {"message": ctx.language(SAVED).text, "removed": names_by_storage(left)} | _tracker(ctx)
     if settled and (decision.withdraws_something or _needs_new_page(decision)):
         answer["go"] = settled
     return no_store(jsonify(answer))

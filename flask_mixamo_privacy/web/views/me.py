@@ -11,7 +11,7 @@ from flask import jsonify, make_response, redirect, render_template, request, ur
 from werkzeug.wrappers import Response
 
 from ...consent.decision import choose
-from ...consent.recording import by_kind
+from ...consent.recording import names_by_storage
 from ...errors import PrivacyError
 from ..context import PrivacyContext, privacy_context
 from ..http import (
@@ -63,11 +63,11 @@ def download() -> Response:
 
 def receipt_of(ctx: PrivacyContext, entries: list[dict[str, Any]]) -> dict[str, Any]:
     """The receipt of the grant with these entries, signed."""
-    from ...consent.proof import receipt, sign
+    from ...consent.proof import make_receipt, sign_receipt
 
     words = ctx.runtime.ledger.shown_text(entries[0]["text"], entries[0]["fingerprint"])
     marks = ctx.consent.record.granted if ctx.consent.record is not None else frozenset()
-    return sign(receipt(ctx.runtime.policy, entries, marks, words), ctx.runtime.keys)
+    return sign_receipt(make_receipt(ctx.runtime.policy, entries, marks, words), ctx.runtime.keys)
 
 
 def plain_page(title: str, message: str, status: int) -> Response:
@@ -113,7 +113,7 @@ def me() -> Response:
         policy=ctx.runtime.policy,
         consent=ctx.consent,
         removed=removed,
-        forget=by_kind(removed),
+        forget=names_by_storage(removed),
         nonce=nonce_attribute(ctx),
     )
     return no_store(make_response(page))
