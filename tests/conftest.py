@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from flask_mixamo_privacy import Privacy
-from flask_mixamo_privacy.audit.browser.launch import arguments, surely_closed
+from flask_mixamo_privacy.audit.browser.launch import chromium_arguments, close_responses
 
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""
@@ -127,7 +127,7 @@ def serve() -> Iterator[Callable[[Any], str]]:
     servers = []
 
     def start(app: Any) -> str:
-        server = make_server("127.0.0.1", 0, surely_closed(app), threaded=True)
+        server = make_server("127.0.0.1", 0, close_responses(app), threaded=True)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}"
@@ -149,7 +149,7 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=arguments())
+        browser = playwright.chromium.launch(executable_path=executable(), args=chromium_arguments())
         yield browser
         browser.close()
 

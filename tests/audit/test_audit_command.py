@@ -13,7 +13,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.crawl import audit
-from flask_mixamo_privacy.audit.browser.launch import check_nonce, served, surely_closed
+from flask_mixamo_privacy.audit.browser.launch import check_nonce, close_responses, served
 from flask_mixamo_privacy.audit.browser.target import AuditError, Routes
 from flask_mixamo_privacy.config import isolated
 
@@ -44,7 +44,7 @@ def test_a_site_that_does_what_it_declares_exits_with_0(tiny, known, tmp_path):
     found = json.loads(outcome.stdout)
     assert (outcome.exit_code, found["findings"], len(found["known"])) == (0, [], 2)
     assert set(found["looked_at"]["routes"]) >= {"/", "/other", "/item/1", "/privacy/consent"}
-    assert "Nothing found" in page.read_text() and page.read_text().count("data:image/jpeg") == 7
+    assert "No findings" in page.read_text() and page.read_text().count("data:image/jpeg") == 7
 
 
 @browser
@@ -53,7 +53,7 @@ def test_an_audit_with_a_failing_page_is_not_clean(tiny, known):
     made = tiny()
     made.view("/broken", lambda: 1 / 0)
     outcome = made.cli("audit", "--offline", "--baseline", known, "--limit", "4")
-    assert outcome.exit_code == 2 and "not seen: /broken: The server answered 500." in outcome.stdout
+    assert outcome.exit_code == 2 and "not visited: /broken: The server answered 500." in outcome.stdout
 
 
 @browser
@@ -71,7 +71,7 @@ def test_a_running_site_is_audited_at_its_address(tiny, serve, known):
     """The running site is the same app in another process: its published policy must equal the local one."""
     made = tiny()
     outcome = made.cli("audit", serve(made.app), "--offline", "--baseline", known, "--limit", "3")
-    assert outcome.exit_code == 0 and "Nothing found: 3 routes in 7 states" in outcome.stdout
+    assert outcome.exit_code == 0 and "No findings: 3 routes in 7 states" in outcome.stdout
 
 
 @browser
@@ -119,7 +119,7 @@ def test_an_unknown_login_is_not_ignored(tiny):
     """An unknown login makes the audit fail, because it would otherwise visit every page without being signed in."""
     outcome = tiny().cli("audit", "--login", "staff=42")
     assert outcome.exit_code == 2
-    assert "The login 'staff' names the user '42', whom Flask-Login does not know." in outcome.stderr
+    assert "The login 'staff' has the user id '42', which Flask-Login does not know." in outcome.stderr
 
 
 def test_a_server_with_another_policy_is_not_audited(tiny, serve):
@@ -129,14 +129,17 @@ def test_a_server_with_another_policy_is_not_audited(tiny, serve):
     other.add_url_rule("/privacy/policy.json", "policy", lambda: {"version": "2020-01-01"})
     outcome = made.cli("audit", serve(other))
     assert outcome.exit_code == 2
-    assert "is not the one to audit: its policy is of 2020-01-01, the one at hand of 2026-11-24." in outcome.stderr
+    assert (
+        "is not the one to audit: its policy has the version 2020-01-01; allowed: 2026-11-24, the local one."
+        in outcome.stderr
+    )
 
 
 def test_another_server_on_the_port_is_not_audited(tiny):
     """The started app has a unique number, so another server on its port is detected."""
     with served(tiny().app) as url:
         check_nonce(url, _nonce_of(url))
-        with pytest.raises(AuditError, match="does not carry the number"):
+        with pytest.raises(AuditError, match="its header X-Privacy-Audit is not that of the started app"):
             check_nonce(url, "another")
 
 
@@ -162,7 +165,7 @@ def test_a_response_is_closed_when_its_client_disconnects():
     """Werkzeug's server does not close the response if the connection breaks during cleanup, so a file would stay open."""
     closed = []
     body = ClosingIterator([b"a", b"b"], [lambda: closed.append(True)])
-    reading = surely_closed(lambda environ, start_response: body)({}, None)
+    reading = close_responses(lambda environ, start_response: body)({}, None)
     next(reading)
     del reading
     assert closed == [True]

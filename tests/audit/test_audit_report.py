@@ -12,7 +12,7 @@ from flask_mixamo_privacy.audit.browser.report import AuditReport, Picture, as_h
 from flask_mixamo_privacy.audit.browser.target import AuditError
 
 FILM, HOME = Visited("/film", "rejected"), Visited("/", "no choice", "staff")
-TOLD = [
+OBSERVATIONS = [
     Observation("after-reject", "_ga", FILM, "It is set, and its purpose statistics is not granted.", "cookies._ga"),
     Observation("after-reject", "_ga", HOME, "It is set, and its purpose statistics is not granted.", "cookies._ga"),
     Observation("used-not-declared", "<b>", FILM, "A cookie in an answer of this site.", "cookies"),
@@ -27,7 +27,7 @@ until = 2026-12-31
 
 
 def report(**more):
-    findings = tuple(merge_findings(TOLD, {"cookies._ga": 12}))
+    findings = tuple(merge_findings(OBSERVATIONS, {"cookies._ga": 12}))
     return AuditReport("Shop", "http://127.0.0.1:1", "privacy.toml", findings, states=("no choice", "rejected"), **more)
 
 
@@ -61,7 +61,7 @@ def test_the_baseline_accepts_findings_until_their_date(tmp_path):
     ]
     over = baseline.apply_baseline(report(), entries, "2026-12-31")
     assert len(over.findings) == 2 and over.known == ()
-    assert over.notes == ("The baseline put up with after-reject _ga until 2026-12-31: The next release takes it out.",)
+    assert over.notes == ("The baseline accepted after-reject _ga until 2026-12-31: The next release takes it out.",)
 
 
 def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
@@ -69,7 +69,7 @@ def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
     entries = read(tmp_path, KNOWN + 'route = "/fi*"\n')
     held = baseline.apply_baseline(report(), entries, "2026-01-01")
     assert len(held.findings) == 2
-    assert held.notes == ("The baseline knows of after-reject _ga, which was not found: take it out.",)
+    assert held.notes == ("The baseline accepts after-reject _ga, which was not found. Remove the entry.",)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
     [
         (('"after-reject"', '"after"'), "privacy-audit.toml: code of [[known]] number 1 is 'after'; allowed: " + ", ".join(CODES) + "."),
         (('subject = "_ga"', ""), "privacy-audit.toml: subject of [[known]] number 1 is missing; allowed: the finding's subject, in quotes."),
-        (('"The next release takes it out."', '" "'), "privacy-audit.toml: reason of [[known]] number 1 is ' '; allowed: why it is put up with."),
-        (("2026-12-31", '"soon"'), "privacy-audit.toml: until of [[known]] number 1 is 'soon'; allowed: the day from which it counts again, such as "
+        (('"The next release takes it out."', '" "'), "privacy-audit.toml: reason of [[known]] number 1 is ' '; allowed: a text that explains why the finding is accepted."),
+        (("2026-12-31", '"soon"'), "privacy-audit.toml: until of [[known]] number 1 is 'soon'; allowed: the date on which it counts again, such as "
          "2027-01-31, without quotes."),
         (("reason", "because"), "privacy-audit.toml: because of [[known]] number 1 is 'The next release takes it out.'; allowed: code, reason, "
          "route, subject, until."),
-        (("[[known]]", "[[knwon]]"), "privacy-audit.toml is no baseline: it has [[known]] tables and nothing else."),
+        (("[[known]]", "[[knwon]]"), "privacy-audit.toml is not a valid baseline; allowed: [[known]] tables only. Remove everything else."),
     ],
 )  # fmt: skip
 def test_an_invalid_baseline_raises_an_error_with_what_is_allowed(tmp_path, change, message):
@@ -97,7 +97,7 @@ def test_the_text_report_shows_finding_place_and_next_step():
     shown = list(terminal.lines(report(routes=("/", "/film"), pages=4, requests=9, seconds=3.2)))
     at = shown.index("after-reject _ga  [privacy.toml:12]")
     assert shown[at + 1 : at + 6] == [
-        "  " + CODES["after-reject"].means,
+        "  " + CODES["after-reject"].message,
         "  - It is set, and its purpose statistics is not granted.",
         "  at /film (rejected)",
         "  at / (no choice, signed in as staff)",
@@ -117,7 +117,7 @@ def test_the_page_is_one_file_that_loads_nothing_and_runs_nothing():
             self.tags.add(tag)
             self.sources += [value for name, value in attributes if name in ("src", "href")]
 
-    text = as_html(report(at="2026-11-24T08:00:00.000Z", pictures={(FILM, ""): Picture("The film", b"jpeg")}))
+    text = as_html(report(timestamp="2026-11-24T08:00:00.000Z", pictures={(FILM, ""): Picture("The film", b"jpeg")}))
     reader = Reader()
     reader.feed(text)
     assert all(source.startswith(("#", "data:image/jpeg;base64,")) for source in reader.sources)

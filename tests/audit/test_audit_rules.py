@@ -9,20 +9,20 @@ from flask_mixamo_privacy.audit.browser.evidence import (
     Button,
     Evidence,
     Link,
+    NoScriptPage,
     PageFacts,
-    Plain,
     RemainingItem,
     RequestMade,
     StoredItem,
     Visited,
     flat,
-    is_third,
+    is_third_party,
     states_of,
 )
 from flask_mixamo_privacy.audit.browser.findings import Finding, merge_findings
 from flask_mixamo_privacy.audit.browser.report import subject_of
 from flask_mixamo_privacy.audit.browser.rules import apply_rules
-from flask_mixamo_privacy.audit.browser.rules_interface import harder, hidden, named_in
+from flask_mixamo_privacy.audit.browser.rules_interface import mask_addresses, personal_data_in, reject_obstacles
 from flask_mixamo_privacy.policy.model import Policy
 from flask_mixamo_privacy.policy.parts import Cookie, Notices, Purpose, Service
 from flask_mixamo_privacy.web.cookies import SetCookie
@@ -89,25 +89,25 @@ def test_there_is_a_state_for_every_decision():
 def test_use_without_consent_has_a_code_for_each_decision(state, code):
     """A cookie is reported under its declared pattern, a request under its service."""
     written = [StoredItem(place(state), "http", "seen_1", HOST, seconds=60.0)]
-    assert findings_of(written=written, asked=[film(state)]) == {(code, "seen_*"), (code, "film")}
+    assert findings_of(stored=written, requests=[film(state)]) == {(code, "seen_*"), (code, "film")}
 
 
 @pytest.mark.parametrize("state", ["accepted", "only media"])
 def test_granted_use_is_no_finding(state):
     """Neither storage nor requests of a granted purpose are reported."""
     assert (
-        findings_of(written=[StoredItem(place(state), "http", "seen_1", HOST, seconds=60.0)], asked=[film(state)]) == set()
+        findings_of(stored=[StoredItem(place(state), "http", "seen_1", HOST, seconds=60.0)], requests=[film(state)]) == set()
     )
 
 
 def test_a_blocked_request_to_a_declared_host_is_no_finding():
     """The Content-Security-Policy blocked the request, so no data reached the declared host."""
-    assert findings_of(asked=[film("rejected", refused=True)]) == set()
+    assert findings_of(requests=[film("rejected", refused=True)]) == set()
 
 
 def test_leaving_the_site_is_no_finding():
     """A redirect or link to a service's own page loads nothing of the service into the site's page."""
-    assert findings_of(asked=[replace(film("rejected"), load="")]) == set()
+    assert findings_of(requests=[replace(film("rejected"), load="")]) == set()
 
 
 def test_a_choice_is_kept_for_the_session_without_consent():
@@ -117,7 +117,7 @@ def test_a_choice_is_kept_for_the_session_without_consent():
     policy = built_in()
     for seconds, codes in ((None, set()), (9e6, {"before-consent"})):
         written = [StoredItem(place("no choice"), "http", "privacy_choices", HOST, seconds=seconds)]
-        seen = Evidence(host=HOST, written=written, granted={"no choice": frozenset()})
+        seen = Evidence(host=HOST, stored=written, granted={"no choice": frozenset()})
         assert {one.code for one in apply_rules(seen, policy)} - {"declared-not-seen"} == codes
 
 
@@ -127,22 +127,27 @@ def test_data_left_after_a_withdrawal_is_reported():
         RemainingItem(place("withdrawn", "/film"), "http", "seen_1"),
         RemainingItem(place("withdrawn"), "http", "privacy_consent"),
     ]
-    assert findings_of("survives-withdrawal", left=left) == ["It is still on the device after media was withdrawn."]
+    assert findings_of("survives-withdrawal", remaining=left) == [
+        "It is still on the device after the purpose 'media' was withdrawn."
+    ]
 
 
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ({"kind": "js"}, 'Declared with kind = "http"; a script sets it, so that every script can read it.'),
-        ({"path": "/film"}, 'Declared with path = "/"; it has the path /film, where no withdrawal deletes it.'),
-        ({"host": FILM, "third": True}, 'Declared with party = "first"; video.example sets it, which is third party here.'),
+        ({"kind": "js"}, 'Declared with kind = "http"; set by a script, so that every script can read it.'),
+        ({"path": "/film"}, 'Declared with path = "/"; set with /film, so that no withdrawal deletes it.'),
+        (
+            {"host": FILM, "third_party": True},
+            'Declared with party = "first"; set by video.example, which is a third party.',
+        ),
         ({"https": True}, "It lacks Secure, although the site is served over HTTPS."),
     ],
 )
 def test_a_cookie_that_differs_from_its_declaration(written, message):
     """Kind, path, party and Secure are compared."""
     values = {"kind": "http", "name": "seen_1", "host": HOST, "seconds": 60.0, **written}
-    assert findings_of("flag-mismatch", written=[StoredItem(place("accepted"), **values)]) == [message]
+    assert findings_of("flag-mismatch", stored=[StoredItem(place("accepted"), **values)]) == [message]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_a_cookie_that_differs_from_its_declaration(written, message):
 def test_a_cookie_lives_no_longer_than_declared(kind, name, seconds, message):
     """One day of difference is tolerated, because months differ in length."""
     written = [StoredItem(place("accepted"), kind, name, HOST, seconds=seconds)]
-    assert findings_of("lifetime-longer-than-declared", written=written) == message
+    assert findings_of("lifetime-longer-than-declared", stored=written) == message
 
 
 def test_a_host_may_load_only_the_declared_kinds():
@@ -164,26 +169,26 @@ def test_a_host_may_load_only_the_declared_kinds():
     script = RequestMade(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script")
     inside = RequestMade(place("accepted"), f"https://{FILM}/x.js", FILM, True, "script", inside=FILM)
     ads = RequestMade(place("accepted"), "https://ads.example/?who=1", "ads.example", True, "image", inside=FILM)
-    message = "It is declared for frame; the page loads script https://video.example/x.js from it."
-    assert findings_of("host-not-declared", asked=[script, inside]) == [message]
-    message = "A frame of video.example asks it for image https://ads.example/."
-    assert findings_of("host-not-declared", asked=[ads]) == [message]
+    message = "Declared for frame; the page loads script https://video.example/x.js from it."
+    assert findings_of("host-not-declared", requests=[script, inside]) == [message]
+    message = "A frame of video.example requests image https://ads.example/."
+    assert findings_of("host-not-declared", requests=[ads]) == [message]
 
 
 def test_a_prefetch_has_the_kind_of_its_service():
     """A browser does not reveal a prefetch's kind. A prefetch from an undeclared host is still reported."""
     ahead = RequestMade(place("accepted"), f"https://{FILM}/x.js", FILM, True, "prefetch")
-    assert findings_of(asked=[ahead]) == set()
-    message = "The page asks it for prefetch https://ads.example/x.js."
-    assert findings_of("host-not-declared", asked=[replace(ahead, url="https://ads.example/x.js", host="ads.example")]) == [
-        message
-    ]
+    assert findings_of(requests=[ahead]) == set()
+    message = "The page requests prefetch https://ads.example/x.js."
+    assert findings_of(
+        "host-not-declared", requests=[replace(ahead, url="https://ads.example/x.js", host="ads.example")]
+    ) == [message]
 
 
 def test_declared_but_unused_items_are_reported():
     """Cookies, storage items and services that were used in no state are reported."""
     seen = [StoredItem(place("accepted"), "session", "place", HOST), StoredItem(place("accepted"), "http", "seen_9", HOST)]
-    findings = merge_findings(apply_rules(evidence(written=seen), POLICY), {"cookies._vid": 31})
+    findings = merge_findings(apply_rules(evidence(stored=seen), POLICY), {"cookies._vid": 31})
     unseen = {(one.subject, one.line) for one in findings if one.code == "declared-not-seen"}
     assert unseen == {("privacy_consent", 0), ("_vid", 31), ("film", 0)}
 
@@ -200,7 +205,7 @@ def test_declared_but_unused_items_are_reported():
 )
 def test_a_url_with_a_mail_address_is_reported(url, found):
     """A version number such as `pkg@1.2.3` is not a mail address."""
-    assert named_in(url) == found
+    assert personal_data_in(url) == found
 
 
 @pytest.mark.parametrize("name", ["md5", "sha1", "sha256"])
@@ -209,16 +214,16 @@ def test_a_hash_of_the_signed_in_users_mail_address_is_reported(name):
     import hashlib
 
     url = f"https://ads.example/?h={hashlib.new(name, b'ada@people.example').hexdigest().upper()}"
-    assert named_in(url, "Ada@people.example") == "a hash of the mail address"
-    assert named_in(url, "bob@people.example") == ""
+    assert personal_data_in(url, "Ada@people.example") == "a hash of the mail address"
+    assert personal_data_in(url, "bob@people.example") == ""
 
 
 def test_a_referrer_with_a_mail_address_is_reported():
     """The finding is separate from that for the page's own address, because the browser sends a referrer to other hosts."""
     asked = [film("accepted", referrer="https://shop.example/of/ada@people.example")]
-    message = "The Referer sent to video.example holds a mail address: /of/…@…"
-    assert findings_of("personal-data-in-url", asked=asked) == [message]
-    assert hidden("/a?x=ada%40people.example") == "/a?x=…@…"
+    message = "The Referer sent to video.example contains a mail address: /of/…@…"
+    assert findings_of("personal-data-in-url", requests=asked) == [message]
+    assert mask_addresses("/a?x=ada%40people.example") == "/a?x=…@…"
 
 
 def test_no_finding_contains_a_mail_address():
@@ -228,7 +233,7 @@ def test_no_finding_contains_a_mail_address():
     page = PageFacts(there, 200, True, 99, links=(link,))
     asked = [RequestMade(there, "https://ads.example/ada@people.example/x.gif", "ads.example", True, "image")]
     written = [StoredItem(there, "http", "ada@people.example", HOST)]
-    found = merge_findings(apply_rules(evidence(pages=[page], asked=asked, written=written), POLICY), {})
+    found = merge_findings(apply_rules(evidence(pages=[page], requests=asked, stored=written), POLICY), {})
     assert "people.example" not in str([one.as_dict() for one in found])
     assert {one.code for one in found if one.routes == ("/of/…@…",)} == {
         "used-not-declared",
@@ -249,7 +254,7 @@ def test_no_screenshot_is_taken_of_a_masked_address():
 @pytest.mark.parametrize("url", ["/vue@3.4.min.js", "/100%25", "/a%20b", "/logo@2x.png"])
 def test_text_without_a_mail_address_is_not_changed(url):
     """A version number and an image size are not masked, and text that needs no decoding is not decoded."""
-    assert hidden(url) == url
+    assert mask_addresses(url) == url
 
 
 ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
@@ -258,20 +263,20 @@ ALIKE = Button(area=4000, font=14, contrast=8, fill=5, order=1, in_view=True)
 @pytest.mark.parametrize(
     ("reject", "message"),
     [
-        (None, ["Accepting takes one press; there is no button beside it that refuses."]),
-        ({"area": 2000}, ["The button that refuses has 50% of the other's size."]),
-        ({"font": 8}, ["Its text is 8 pixels high, the other's 14."]),
-        ({"contrast": 2}, ["Its text has a contrast of 2.0 : 1, the other's 8.0 : 1."]),
-        ({"fill": 1}, ["Its surface stands out by 1.0 : 1, the other's by 5.0 : 1."]),
-        ({"in_view": False}, ["It is outside the window in which the other is seen."]),
-        ({"order": -1}, ["The Tab key never comes to it."]),
-        ({"order": 5}, ["The Tab key comes to it 4 stops after the other."]),
+        (None, ["Accepting takes one click; there is no button to reject beside it."]),
+        ({"area": 2000}, ["The button to reject has 50% of the size of the button to accept."]),
+        ({"font": 8}, ["The text to reject is 8 pixels high, the text to accept 14."]),
+        ({"contrast": 2}, ["The text to reject has a contrast of 2.0 : 1, the other 8.0 : 1."]),
+        ({"fill": 1}, ["The button to reject stands out by 1.0 : 1, the button to accept by 5.0 : 1."]),
+        ({"in_view": False}, ["The button to reject is outside the window, the button to accept inside."]),
+        ({"order": -1}, ["The Tab key does not reach the button to reject."]),
+        ({"order": 5}, ["The Tab key reaches the button to reject 4 stops after the button to accept."]),
         ({"order": 2, "area": 3900, "contrast": 7.5}, []),
     ],
 )
 def test_refusing_is_as_easy_as_accepting(reject, message):
     """Clicks, size, contrast, position and order are compared."""
-    assert list(harder(BannerFacts(ALIKE, replace(ALIKE, **reject) if reject else None))) == message
+    assert list(reject_obstacles(BannerFacts(ALIKE, replace(ALIKE, **reject) if reject else None))) == message
 
 
 def test_external_links_have_a_notice_and_a_rel():
@@ -304,12 +309,12 @@ def test_without_javascript_the_text_and_the_banner_are_there():
     """A fifth of the text is enough, because menus may be larger with scripts."""
     pages = [PageFacts(place("no choice", route), 200, True, 1000, settings_link=True) for route in ("/", "/app")]
     plain = [
-        Plain(place("no choice"), 300),
-        Plain(place("no choice", "/app"), 20),
-        Plain(place("rejected"), 300, answered=False),
+        NoScriptPage(place("no choice"), 300),
+        NoScriptPage(place("no choice", "/app"), 20),
+        NoScriptPage(place("rejected"), 300, can_reject=False),
     ]
     found = {("blocked-without-javascript", "page"), ("blocked-without-javascript", "answer")}
-    assert findings_of(pages=pages, plain=plain) == found
+    assert findings_of(pages=pages, no_script_pages=plain) == found
 
 
 @pytest.mark.parametrize(
@@ -344,12 +349,12 @@ def test_a_set_cookie_is_read_as_browsers_read_it(text, seconds, path, deletes):
 )
 def test_a_third_party_has_another_registrable_domain(host, own, third):
     """The Public Suffix List decides; ports do not matter."""
-    assert is_third(host, own) is third
+    assert is_third_party(host, own) is third
 
 
 def test_a_site_has_every_host_name_of_its_settings():
     """A cookie of any of these names belongs to the site, and no other name does."""
     own = ("127.0.0.1:5000", "shop.example", "shop.test")
-    assert [is_third(host, *own) for host in ("cdn.shop.test", "www.shop.example", "127.0.0.1", "video.example")] == [
+    assert [is_third_party(host, *own) for host in ("cdn.shop.test", "www.shop.example", "127.0.0.1", "video.example")] == [
         False, False, False, True,
     ]  # fmt: skip

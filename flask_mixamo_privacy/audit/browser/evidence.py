@@ -1,4 +1,4 @@
-"""What a browser showed: plain facts, each with its place. Rules turn them into findings; no browser is needed for that."""
+"""Evidence: what the browser recorded, as plain facts with their places. The rules read it without a browser."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ...policy.parts import without_port
 
 @dataclass(frozen=True, order=True)
 class Visited:
-    """Where something was seen: the page, what the visitor had answered by then, and who was signed in."""
+    """The place of a fact: the page, the visitor's state at that time, and the login."""
 
     route: str  # path and query
     state: str
-    login: str = ""  # "" for nobody
+    login: str = ""  # "" for an anonymous visitor
 
     def __str__(self) -> str:
         return f"{self.route} ({self.state}{f', signed in as {self.login}' if self.login else ''})"
@@ -26,17 +26,17 @@ class Visited:
 
 @dataclass(frozen=True)
 class StoredItem:
-    """Something that was put on the device: a cookie, or an entry of a storage."""
+    """An item stored on the device: a cookie, or an entry of a storage."""
 
     place: Visited
     kind: str  # as in privacy.toml: http, js, local, session, idb, cache or worker
     name: str
-    host: str  # whose page or answer put it there
-    third: bool = False  # whether that is another site, by the Public Suffix List
-    seconds: float | None = None  # of a cookie: how long it is to live; None ends with the browser
+    host: str  # of the page or response that stored it
+    third_party: bool = False  # by the Public Suffix List
+    seconds: float | None = None  # lifetime of a cookie; None for a session cookie
     path: str = "/"
     secure: bool = False
-    https: bool = False  # whether it came over HTTPS
+    https: bool = False  # whether it was set over HTTPS
 
     @property
     def is_cookie(self) -> bool:
@@ -45,21 +45,21 @@ class StoredItem:
 
 @dataclass(frozen=True)
 class RequestMade:
-    """A request that a page made, of whatever kind: for a script, a picture, by a beacon, a frame, a worker, a socket."""
+    """A request of any kind that a page made: script, image, beacon, frame, worker or socket."""
 
     place: Visited
     url: str
-    host: str  # with its port, where it is not the scheme's own
-    third: bool
+    host: str  # with its port, unless it is the scheme's default port
+    third_party: bool
     load: str  # as in privacy.toml: script, style, image, font, frame, connect, media; or prefetch; "" for the page itself
     refused: bool = False  # by the browser, because of a Content-Security-Policy
-    inside: str = ""  # the other site's host whose frame asked, if one did
+    inside: str = ""  # host of the third-party frame that made the request, if any
     referrer: str = ""
 
 
 @dataclass(frozen=True)
 class RemainingItem:
-    """What was still on the device after the withdrawal's answer, and the page that had put it there."""
+    """An item that is still on the device after a withdrawal, and the page that stored it."""
 
     place: Visited
     kind: str
@@ -71,25 +71,25 @@ class Link:
     """A link to another site."""
 
     href: str
-    noticed: bool  # whether eyes and screen readers are told that it leads to another site
+    noticed: bool  # whether its text, title or description states that it leads to another site
     rel: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Button:
-    """A button as it is shown."""
+    """A button as rendered."""
 
     area: float  # square pixels
     font: float  # pixels
-    contrast: float  # of its text with what lies behind it, 1 to 21 (WCAG 2)
-    fill: float  # of its own surface with what lies around it, 1 to 21
-    order: int  # its turn when one goes by the Tab key; -1 is never
+    contrast: float  # of its text and the background behind it, 1 to 21 (WCAG 2)
+    fill: float  # contrast of its own surface and its surroundings, 1 to 21
+    order: int  # position in the Tab order; -1 if the Tab key cannot reach it
     in_view: bool
 
 
 @dataclass(frozen=True)
 class BannerFacts:
-    """The banner's two answers, where both are there."""
+    """The two buttons of the banner; None for a missing one."""
 
     accept: Button | None
     reject: Button | None
@@ -97,72 +97,72 @@ class BannerFacts:
 
 @dataclass(frozen=True)
 class PageFacts:
-    """A page as the browser showed it."""
+    """A page as rendered."""
 
     place: Visited
     status: int
     html: bool
-    text: int = 0  # characters to be read
+    text: int = 0  # readable characters
     settings_link: bool = False
     links: tuple[Link, ...] = ()
-    ticked: tuple[str, ...] = ()  # purposes and sign-ups whose box was ticked beforehand
+    ticked: tuple[str, ...] = ()  # purposes and sign-ups whose box is pre-ticked
     banner: BannerFacts | None = None
 
 
 @dataclass(frozen=True)
 class Barrier:
-    """Something that axe-core says keeps people out."""
+    """An accessibility violation that axe-core reports."""
 
     place: Visited
     rule: str
-    says: str
+    message: str
     target: str  # a selector
 
 
 @dataclass(frozen=True)
-class Plain:
-    """A page without JavaScript, and whether an answer could be given there."""
+class NoScriptPage:
+    """A page without JavaScript, and whether a visitor can reject there."""
 
     place: Visited
-    text: int
-    answered: bool | None = None  # None where it was not tried
+    text: int  # readable characters
+    can_reject: bool | None = None  # None if it was not tried
 
 
 @dataclass
 class Evidence:
-    """Everything that one audit saw."""
+    """All facts that one audit recorded."""
 
     host: str = ""
     root: str = ""  # the path below which the app is mounted
-    names: tuple[str, ...] = ()  # other hosts under which the settings say that the site is found
-    written: list[StoredItem] = field(default_factory=list)
-    asked: list[RequestMade] = field(default_factory=list)
-    left: list[RemainingItem] = field(default_factory=list)
+    names: tuple[str, ...] = ()  # other hosts of the site, from its settings
+    stored: list[StoredItem] = field(default_factory=list)
+    requests: list[RequestMade] = field(default_factory=list)
+    remaining: list[RemainingItem] = field(default_factory=list)
     pages: list[PageFacts] = field(default_factory=list)
     barriers: list[Barrier] = field(default_factory=list)
-    plain: list[Plain] = field(default_factory=list)
-    audit_logins: Mapping[str, str] = field(default_factory=dict)  # by login, the mail address
-    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by state, the optional purposes
+    no_script_pages: list[NoScriptPage] = field(default_factory=list)
+    audit_logins: Mapping[str, str] = field(default_factory=dict)  # mail addresses by login
+    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)  # optional purposes by state
 
 
-# What a visitor may have answered: each is looked at in a browser of its own.
+# States: the decisions that a visitor can have made. Each is audited in its own browser context.
 
 UNASKED, REJECTED, ACCEPTED, WITHDRAWN, GPC = "no choice", "rejected", "accepted", "withdrawn", "gpc"
 
 
 @dataclass(frozen=True)
 class State:
-    """An answer, and what it allows."""
+    """A decision, and the purposes that it grants."""
 
     name: str
     granted: frozenset[str]  # optional purposes
     choice: str = ""  # the button pressed: accept_all, reject_all or save
     gpc: bool = False
-    then: State | None = None  # what the same visitor answers afterwards
+    then: State | None = None  # the state in which the same visitor continues
 
 
 def states_of(policy: Policy) -> list[State]:
-    """Every answer that the policy leaves room for, the one not given first."""
+    """Return every state that the policy allows, starting with the undecided visitor."""
     every, none = frozenset(purpose.id for purpose in policy.optional), frozenset[str]()
     unasked, gpc = State(UNASKED, none), State(GPC, none, gpc=True)
     if not every:
@@ -173,27 +173,27 @@ def states_of(policy: Policy) -> list[State]:
 
 
 def state_order(name: str) -> tuple[int, str]:
-    """The order in which states are told."""
+    """Return the sort key of a state in reports."""
     order = (UNASKED, REJECTED, ACCEPTED, WITHDRAWN)
     return (order.index(name) if name in order else len(order) + (name == GPC), name)
 
 
 def flat(states: list[State]) -> list[State]:
-    """The states with those that follow them."""
+    """Return the states, each followed by its next state."""
     return [one for state in states for one in (state, state.then) if one is not None]
 
 
-# Whose a host is: this site's, or another's, by the Public Suffix List.
+# First and third parties, by the Public Suffix List.
 
 
-def is_third(host: str, *own: str) -> bool:
-    """Whether a host belongs to another site than all of ``own`` do. Ports make no other site."""
-    return bool(host) and _site_of(_name(host)) not in {_site_of(_name(one)) for one in own}
+def is_third_party(host: str, *own: str) -> bool:
+    """Return whether a host has another registrable domain than each of ``own``. Ports do not count."""
+    return bool(host) and _registrable_domain(_name(host)) not in {_registrable_domain(_name(one)) for one in own}
 
 
-def is_listed(name: str) -> bool:
-    """Whether a name ends like one of the Internet, or like one that is kept for examples (RFC 2606): not ``3.4.min.js``."""
-    return name.rpartition(".")[2].lower() in ("example", "test", "invalid") or bool(_list(False).privatesuffix(name))
+def has_public_suffix(name: str) -> bool:
+    """Return whether a name ends in a public suffix or an example domain (RFC 2606), unlike ``3.4.min.js``."""
+    return name.rpartition(".")[2].lower() in ("example", "test", "invalid") or bool(_suffixes(False).privatesuffix(name))
 
 
 def _name(host: str) -> str:
@@ -201,17 +201,17 @@ def _name(host: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _site_of(name: str) -> str:
-    """The domain that somebody registered; an address, a lone word or a public suffix stands for itself."""
+def _registrable_domain(name: str) -> str:
+    """Return the registrable domain; an IP address, a single label or a public suffix is returned unchanged."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return _list().privatesuffix(name) or name
+        return _suffixes().privatesuffix(name) or name
     return name
 
 
 @lru_cache(maxsize=2)
-def _list(accept_unknown: bool = True) -> Any:
+def _suffixes(accept_unknown: bool = True) -> Any:
     from publicsuffixlist import PublicSuffixList
 
     return PublicSuffixList(accept_unknown=accept_unknown)

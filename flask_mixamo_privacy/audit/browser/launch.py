@@ -1,4 +1,4 @@
-"""Starts the app on a free port of loopback, and makes sure that it is the one that answers."""
+"""The audit's browser and server: Chromium, the app on a free loopback port, and the server's identity."""
 
 from __future__ import annotations
 
@@ -25,46 +25,50 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 
-# The real browser: the system's Chromium, or Playwright's own.
+# Chromium of the system, or Playwright's own.
 
-# One process for a page and its frames, so that all of their traffic is told; and a browser that asks nothing by itself.
+# One process for a page and its frames, because Playwright reports only that process's traffic. The other switches keep
+# the browser from making requests of its own.
 _ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync --disable-component-update
 --disable-background-networking --disable-site-isolation-trials"""
-# Those that Playwright turns off, since the last such list counts; and the two pages that each new window loads for the
-# suggestions of its address bar.
+# Chromium uses only the last --disable-features, so this list repeats Playwright's own. The last three features load pages
+# for the suggestions of the address bar.
 _WITHOUT = """AvoidUnnecessaryBeforeUnloadCheckSync DestroyProfileOnBrowserClose HttpsUpgrades
 HttpsFirstBalancedModeAutoEnable LensOverlay MediaRouter PaintHolding ThirdPartyStoragePartitioning
 AvoidCorsURLLoaderRestartOnRedirect OptimizationHints NetworkTimeServiceQuerying AimEnabled
 PreconnectToSearch WebUIOmniboxPopup WebUIOmniboxAimPopup"""
-# The shell is the same browser without windows, which nobody sees here: a page costs it about half as much.
+# The headless shell is first: it is the same browser without windows, and loads a page in about half the time.
 SYSTEMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def tools() -> Any:
-    """Playwright's asynchronous interface; raises :class:`MissingExtra`."""
+def playwright_api() -> Any:
+    """Return Playwright's asynchronous interface, or raise :class:`MissingExtra`."""
     try:
-        import publicsuffixlist  # noqa: F401 — asked for here, so that nobody crawls for minutes to hear of it
+        import publicsuffixlist  # noqa: F401 — the rules need it; a missing extra must fail before the crawl
         from playwright import async_api
     except ImportError:
         raise MissingExtra("The audit", "audit") from None
     return async_api
 
 
-def arguments() -> list[str]:
-    """What a Chromium is started with, to be quiet and quick."""
+def chromium_arguments() -> list[str]:
+    """Return the command line switches for Chromium."""
     return [*_ARGUMENTS.split(), f"--disable-features={','.join(_WITHOUT.split())}"]
 
 
 @asynccontextmanager
 async def launched(host: str, offline: bool, hosts: Mapping[str, str]) -> AsyncIterator[Browser]:
-    """A browser. ``hosts`` says where a name is found instead (``{"cdn.example": "127.0.0.1:8000"}``); ``offline`` lets it
-    find no other host than the site's own, though it still asks."""
+    """Start a browser.
+
+    ``hosts`` maps names to other addresses (``{"cdn.example": "127.0.0.1:8000"}``). With ``offline``, only the site's own
+    host resolves; requests to other hosts fail, but are recorded.
+    """
     path = next(filter(None, map(shutil.which, SYSTEMS)), None)
-    api = tools()
+    api = playwright_api()
     async with api.async_playwright() as playwright:
         try:
             browser = await playwright.chromium.launch(
-                executable_path=path, args=[*arguments(), *_rules(host, offline, hosts)]
+                executable_path=path, args=[*chromium_arguments(), *_resolver_rules(host, offline, hosts)]
             )
         except api.Error as error:
             raise NoBrowser(path, str(error).splitlines()[0]) from None
@@ -74,24 +78,27 @@ async def launched(host: str, offline: bool, hosts: Mapping[str, str]) -> AsyncI
             await browser.close()
 
 
-def _rules(host: str, offline: bool, hosts: Mapping[str, str]) -> list[str]:
-    found = [f"MAP {name} {there}" for name, there in hosts.items()]
+def _resolver_rules(host: str, offline: bool, hosts: Mapping[str, str]) -> list[str]:
+    rules = [f"MAP {name} {address}" for name, address in hosts.items()]
     if offline:
-        found += [
+        rules += [
             "MAP * ~NOTFOUND",
             f"EXCLUDE {host.partition(':')[0]}",
-            *(f"EXCLUDE {there.partition(':')[0]}" for there in hosts.values()),
+            *(f"EXCLUDE {address.partition(':')[0]}" for address in hosts.values()),
         ]
-    return [f"--host-resolver-rules={', '.join(found)}"] if found else []
+    return [f"--host-resolver-rules={', '.join(rules)}"] if rules else []
+
+
+# The app on a free loopback port.
 
 
 _NONCE = "X-Privacy-Audit"
-_AGE, _VISIT = "SEND_FILE_MAX_AGE_DEFAULT", 3600  # seconds
-_POLL = 0.02  # seconds until it is noticed that the audit is over
+_MAX_AGE, _ONE_HOUR = "SEND_FILE_MAX_AGE_DEFAULT", 3600  # seconds
+_POLL = 0.02  # seconds between checks for the shutdown
 
 
 class _Silent(WSGIRequestHandler):
-    """A browser that goes over a whole site needs no line in the terminal for each request."""
+    """A request handler that logs no requests to the terminal."""
 
     protocol_version = "HTTP/1.1"
 
@@ -101,11 +108,13 @@ class _Silent(WSGIRequestHandler):
 
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
-    """The address of the app while it is served as in production: neither testing nor debugging, and with files that a
-    browser keeps for the length of a visit, as it does where a web server in front sends them."""
-    nonce, before = secrets.token_hex(16), (app.testing, app.debug, app.config[_AGE])
-    app.testing, app.debug, app.config[_AGE] = False, False, before[2] or _VISIT
-    server = make_server("127.0.0.1", 0, _marked(app, nonce), threaded=True, request_handler=_Silent)
+    """Serve the app as in production, without testing and debugging, and yield its URL.
+
+    Static files are cacheable for an hour, as if a web server sent them.
+    """
+    nonce, before = secrets.token_hex(16), (app.testing, app.debug, app.config[_MAX_AGE])
+    app.testing, app.debug, app.config[_MAX_AGE] = False, False, before[2] or _ONE_HOUR
+    server = make_server("127.0.0.1", 0, _with_nonce(app, nonce), threaded=True, request_handler=_Silent)
     thread = threading.Thread(target=server.serve_forever, args=(_POLL,), daemon=True)
     thread.start()
     try:
@@ -116,24 +125,27 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        app.testing, app.debug, app.config[_AGE] = before
+        app.testing, app.debug, app.config[_MAX_AGE] = before
 
 
 def check_nonce(url: str, nonce: str) -> None:
-    """Raises :class:`StrangeServer` unless the server carries the nonce that was given to it alone."""
+    """Raise :class:`WrongServer` unless the server's responses carry the nonce of the app that was started."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     try:
         connection.request("HEAD", "/")
         if connection.getresponse().headers.get(_NONCE) != nonce:
-            raise WrongServer(url, "it does not carry the number given to the app that was started there.")
+            raise WrongServer(url, f"its header {_NONCE} is not that of the started app. Stop the server on that port.")
     except OSError as error:
-        raise WrongServer(url, f"it does not answer ({error}).") from None
+        raise WrongServer(url, f"it does not respond ({error}). Run the audit again.") from None
     finally:
         connection.close()
 
 
-def surely_closed(app: Any) -> Any:
-    """A WSGI app whose answers are closed also when the client leaves at a moment in which Werkzeug's server forgets to."""
+def close_responses(app: Any) -> Any:
+    """Wrap a WSGI app so that every response is closed.
+
+    Werkzeug's server does not close a response if the client disconnects during the cleanup.
+    """
 
     def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
         body = app(environ, start_response)
@@ -147,30 +159,31 @@ def surely_closed(app: Any) -> Any:
     return wsgi
 
 
-def _marked(app: Flask, nonce: str) -> Any:
+def _with_nonce(app: Flask, nonce: str) -> Any:
     def wsgi(environ: Any, start_response: Any) -> Any:
         def start(status: str, headers: list[tuple[str, str]], problem: Any = None) -> Any:
             return start_response(status, [*headers, (_NONCE, nonce)], problem)
 
         return app.wsgi_app(environ, start)
 
-    return surely_closed(wsgi)
+    return close_responses(wsgi)
 
 
-# Whether the server at an address is the site that the declaration at hand is about.
+# Whether the server at a URL publishes the local app's policy.
 
 
 def check_policy(url: str, runtime: Runtime) -> None:
-    """Raises :class:`StrangeServer` unless the policy published there has this site's name and version."""
+    """Raise :class:`WrongServer` unless the policy published there has the version of the local policy."""
     address = f"{url}{runtime.settings.url_prefix}/policy.json"
     try:
         if not address.startswith(("http://", "https://")):
-            raise ValueError("it is no http address")
-        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 — the scheme is checked above
-            published = json.load(answer)
+            raise ValueError("allowed: an http or https URL")
+        with urllib.request.urlopen(address, timeout=30) as response:  # noqa: S310 — the scheme is checked above
+            published = json.load(response)
     except (OSError, ValueError) as error:
-        raise WrongServer(url, f"{address} gives no policy ({error}).") from None
+        why = f"{address} returns no policy ({error}). Check the URL and PRIVACY_URL_PREFIX."
+        raise WrongServer(url, why) from None
     if published.get("version", "") != runtime.policy.version:
-        theirs, ours = published.get("version") or "no day", runtime.policy.version or "no day"
-        why = f"its policy is of {theirs}, the one at hand of {ours}."
+        remote, local = published.get("version") or "no date", runtime.policy.version or "no date"
+        why = f"its policy has the version {remote}; allowed: {local}, the local one. Deploy the local version first."
         raise WrongServer(url, why)

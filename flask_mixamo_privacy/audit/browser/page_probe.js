@@ -1,4 +1,4 @@
-// What a page shows and keeps, as plain values.
+// Returns what a page shows and stores, as plain values.
 async ({ settings }) => {
   scrollTo({ top: 0, behavior: "instant" });
   const shown = (element) => {
@@ -6,8 +6,8 @@ async ({ settings }) => {
     return width > 0 && height > 0 && getComputedStyle(element).visibility !== "hidden";
   };
 
-  // Colours, as WCAG 2 reckons with them.
-  const drawn = document.createElementNS("http://www.w3.org/1999/xhtml", "canvas"); // a page may be XML, as a sitemap is
+  // Contrast of colours, by WCAG 2.
+  const drawn = document.createElementNS("http://www.w3.org/1999/xhtml", "canvas"); // also on an XML page, such as a sitemap
   const canvas = Object.assign(drawn, { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
   const rgba = (colour) => {
     canvas.clearRect(0, 0, 1, 1);
@@ -30,7 +30,7 @@ async ({ settings }) => {
     return (bright + 0.05) / (dark + 0.05);
   };
 
-  const turns = [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex]")].filter(
+  const tabStops = [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex]")].filter(
     (element) => element.tabIndex >= 0 && !element.disabled && shown(element),
   );
   const button = (value) => {
@@ -43,27 +43,27 @@ async ({ settings }) => {
       font: parseFloat(getComputedStyle(found).fontSize),
       contrast: contrast(over(rgba(getComputedStyle(found).color), surface), surface),
       fill: contrast(surface, behind(found.parentElement)),
-      order: turns.indexOf(found),
+      order: tabStops.indexOf(found),
       in_view: top < innerHeight && bottom > 0,
     };
   };
 
-  // Told to eyes and to screen readers: in the link's own text, or by what describes it.
+  // The notice is visible and read by screen readers: in the link's text or title, or in its description.
   const noticed = (link) => {
     const by = (link.getAttribute("aria-describedby") ?? "").split(/\s+/);
     const described = by.map((id) => document.getElementById(id)?.textContent ?? "").join("");
-    const ours = link.classList.contains("privacy-external") && link.querySelector("span")?.textContent.trim();
-    return Boolean(ours || link.title.trim() || described.trim());
+    const notice = link.classList.contains("privacy-external") && link.querySelector("span")?.textContent.trim();
+    return Boolean(notice || link.title.trim() || described.trim());
   };
   const away = [...document.querySelectorAll("a[href]")].filter((link) => /^https?:$/.test(link.protocol) && link.host !== location.host);
   const ways = [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host && link.pathname === settings);
   const ticked = [...document.querySelectorAll("input[type=checkbox]:is([checked], :checked)")].filter(({ name }) =>
     ["purpose", "privacy_opt_in"].includes(name),
   );
-  // Asked without a request that could be seen: an icon, where no window shows it.
+  // Requests that the recorder cannot observe, such as an icon in a headless browser.
   const linked = (rels) => [...document.querySelectorAll(`link:is(${rels})[href^=http i], link:is(${rels})[href^="//"]`)].map(({ href }) => href);
 
-  // Without the banner, which is there even where nothing else is.
+  // Text without the banner, which is there even on a page that is empty without JavaScript.
   const readable = () => {
     const asking = document.querySelector("form:has(button[name=choice])");
     return (document.body?.innerText.trim().length ?? 0) - (location.pathname === settings ? 0 : (asking?.innerText.trim().length ?? 0));
@@ -80,7 +80,7 @@ async ({ settings }) => {
     try {
       return await look();
     } catch {
-      return []; // not on this page, as where it is not served securely
+      return []; // the interface is missing, for example without HTTPS
     }
   };
   return {

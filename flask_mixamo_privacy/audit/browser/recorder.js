@@ -1,19 +1,19 @@
-// Runs before any script of a page and of its frames: tells of whatever is stored, even if it is gone a moment later.
+// Runs before any script of a page and its frames. Reports each stored item, also if it is deleted at once.
 (() => {
-  const tell = window.privacyAudit;
-  if (!tell) return;
+  const send = window.privacyAudit;
+  if (!send) return;
 
-  const told = (kind, name, text = "") => {
+  const report = (kind, name, text = "") => {
     try {
-      tell({ kind, name: String(name), text: String(text), at: location.href, origin: performance.timeOrigin }).catch(() => {});
-    } catch {} // a page that is going away
+      send({ kind, name: String(name), text: String(text), at: location.href, origin: performance.timeOrigin }).catch(() => {});
+    } catch {} // the page is being unloaded
   };
 
-  const before = (prototype, name, look) => {
+  const before = (prototype, name, observe) => {
     const original = prototype?.[name];
     if (!original) return;
     prototype[name] = function (...values) {
-      look(...values);
+      observe(...values);
       return original.apply(this, values);
     };
   };
@@ -22,23 +22,23 @@
   Object.defineProperty(Document.prototype, "cookie", {
     ...cookie,
     set(text) {
-      told("js", "", text);
+      report("js", "", text);
       cookie.set.call(this, text);
     },
   });
   before(window.CookieStore?.prototype, "set", (first, value) => {
-    const said = typeof first === "object" ? first : { name: first, value };
-    const ends = said.expires ? "; Expires=" + new Date(Number(said.expires)).toUTCString() : "";
-    told("js", "", `${said.name}=${said.value}; Path=${said.path ?? "/"}; Secure${ends}`);
+    const options = typeof first === "object" ? first : { name: first, value };
+    const ends = options.expires ? "; Expires=" + new Date(Number(options.expires)).toUTCString() : "";
+    report("js", "", `${options.name}=${options.value}; Path=${options.path ?? "/"}; Secure${ends}`);
   });
 
-  // An entry may be set as a property, which no method sees: hence a proxy before each storage.
+  // An entry can be set as a property, without a method call, so a proxy replaces each storage.
   const real = new WeakMap();
   for (const name of ["setItem", "getItem", "removeItem", "key", "clear"]) {
     const original = Storage.prototype[name];
     Storage.prototype[name] = function (...values) {
       const storage = real.get(this) ?? this;
-      if (name === "setItem") told(storage === local() ? "local" : "session", values[0]);
+      if (name === "setItem") report(storage === local() ? "local" : "session", values[0]);
       return original.apply(storage, values);
     };
   }
@@ -50,14 +50,14 @@
     Object.defineProperty(window, kind + "Storage", {
       ...own,
       get() {
-        const storage = own.get.call(window); // throws where a browser forbids it, as it should
+        const storage = own.get.call(window); // throws if the browser forbids storage, as without the proxy
         proxy ??= new Proxy(storage, {
           get(target, key) {
             const value = Reflect.get(target, key);
             return typeof value === "function" ? value.bind(target) : value;
           },
           set(target, key, value) {
-            told(kind, key);
+            report(kind, key);
             return Reflect.set(target, key, value);
           },
         });
@@ -67,7 +67,7 @@
     });
   }
 
-  // An event about a storage wants the real one.
+  // A StorageEvent accepts only the real storage, not the proxy.
   if (window.StorageEvent)
     window.StorageEvent = new Proxy(StorageEvent, {
       construct(target, [...values], as) {
@@ -77,25 +77,25 @@
       },
     });
 
-  // Connections of which no browser tells as of a request.
+  // Connections that browsers do not report as requests.
   const opening = (name, addresses) => {
     if (!window[name]) return;
     window[name] = new Proxy(window[name], {
       construct(target, values, as) {
         const opened = Reflect.construct(target, values, as);
-        for (const address of addresses(...values)) told("connect", address);
+        for (const address of addresses(...values)) report("connect", address);
         return opened;
       },
     });
   };
   opening("WebTransport", (url) => [new URL(url, location.href).href]);
-  opening("RTCPeerConnection", (said) =>
-    (said?.iceServers ?? []).flatMap(({ urls }) => urls).map((url) => String(url).replace(/^(stun|turn)s?:/i, "https://")),
+  opening("RTCPeerConnection", (options) =>
+    (options?.iceServers ?? []).flatMap(({ urls }) => urls).map((url) => String(url).replace(/^(stun|turn)s?:/i, "https://")),
   );
 
-  before(Navigator.prototype, "sendBeacon", (url) => told("beacon", new URL(url, location.href).href));
-  before(window.IDBFactory?.prototype, "open", (name) => told("idb", name));
-  before(window.CacheStorage?.prototype, "open", (name) => told("cache", name));
-  before(window.ServiceWorkerContainer?.prototype, "register", (url) => told("worker", new URL(url, location.href).pathname));
-  addEventListener("securitypolicyviolation", ({ blockedURI, effectiveDirective }) => told("blocked", blockedURI, effectiveDirective), true);
+  before(Navigator.prototype, "sendBeacon", (url) => report("beacon", new URL(url, location.href).href));
+  before(window.IDBFactory?.prototype, "open", (name) => report("idb", name));
+  before(window.CacheStorage?.prototype, "open", (name) => report("cache", name));
+  before(window.ServiceWorkerContainer?.prototype, "register", (url) => report("worker", new URL(url, location.href).pathname));
+  addEventListener("securitypolicyviolation", ({ blockedURI, effectiveDirective }) => report("blocked", blockedURI, effectiveDirective), true);
 })();

@@ -1,4 +1,4 @@
-"""Listens to one visitor's browser, and notes what it stores and asks, each under the place at hand."""
+"""The recorder: a visitor's browser is observed, and each stored item and request becomes evidence with its place."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from ...policy.parts import host_of
 from ...web.cookies import SetCookie
-from .evidence import Evidence, RemainingItem, RequestMade, StoredItem, Visited, is_third
-from .launch import tools
+from .evidence import Evidence, RemainingItem, RequestMade, StoredItem, Visited, is_third_party
+from .launch import playwright_api
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Request, Response
@@ -42,36 +42,36 @@ _DIRECTIVES = {
 
 
 def route_of(url: str) -> str:
-    """Path and query of an address."""
+    """Return the path and query of a URL."""
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 class BrowserRecorder:
-    """One visitor's, from the first page to the last."""
+    """Recorder of one visitor's browser, from the first page to the last."""
 
     def __init__(self, evidence: Evidence, host: str, login: str, state: str) -> None:
         self._evidence, self._host, self._login = evidence, host, login
-        self._state, self._before, self._since = state, state, 0.0
+        self._state, self._previous, self._since = state, state, 0.0
         self.route = "/"
-        self.away = False  # whether the page at hand has led to another site
+        self.left_site = False  # whether the current page is another site's
         self._known: dict[tuple[str, str], Visited] = {}  # by kind ("cookie" for both) and name
         self._pending: list[asyncio.Future[Any]] = []
         self._requests: dict[Any, RequestMade] = {}
         self._beacons: dict[str, Visited] = {}
         self._icons: set[str] = set()
 
-    async def attach(self, context: BrowserContext, recorder: str) -> None:
-        context.on("request", self._asked)
-        context.on("response", self._answered)
-        context.on("requestfailed", self._failed)
-        context.on("page", lambda page: page.on("websocket", lambda socket: self._note(socket.url, "connect")))
-        await context.expose_binding("privacyAudit", self._told)
-        await context.add_init_script(recorder)
+    async def attach(self, context: BrowserContext, script: str) -> None:
+        context.on("request", self._on_request)
+        context.on("response", self._on_response)
+        context.on("requestfailed", self._on_request_failed)
+        context.on("page", lambda page: page.on("websocket", lambda socket: self._add_request(socket.url, "connect")))
+        await context.expose_binding("privacyAudit", self._on_message)
+        await context.add_init_script(script)
 
-    def answer(self, state: str, takes_back: bool = False) -> None:
-        """From here on the visitor has answered. A page that was there before a withdrawal still does what it could."""
-        self._before, self._state = self._state if takes_back else state, state
+    def change_state(self, state: str, withdraws: bool = False) -> None:
+        """Record under another state from now on. Pages opened before a withdrawal keep their state until then."""
+        self._previous, self._state = self._state if withdraws else state, state
         self._since = time.time()
 
     @property
@@ -79,208 +79,212 @@ class BrowserRecorder:
         return Visited(self.route, self._state, self._login)
 
     async def settle(self) -> None:
-        """Wait until every answer's headers are read, and put what was asked among the evidence."""
+        """Wait until the headers of every response are read, and add the requests to the evidence."""
         while self._pending:
-            now, self._pending = self._pending, []
-            await asyncio.gather(*now, return_exceptions=True)
-        seen = self._requests.values()
-        self._evidence.asked += (replace(asked, load="image") if asked.url in self._icons else asked for asked in seen)
+            batch, self._pending = self._pending, []
+            await asyncio.gather(*batch, return_exceptions=True)
+        requests = self._requests.values()
+        self._evidence.requests += (replace(one, load="image") if one.url in self._icons else one for one in requests)
         self._requests = {}
 
-    def look(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
-        """Note what lies on the device although nobody was seen to put it there; the page is the site's own."""
+    def record_stored(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
+        """Record the stored items of the site's page whose storing was not observed."""
         for kind in STORAGES:
             for name in snapshot.get(kind, ()):
                 if (kind, name) not in self._known:
-                    self._write(StoredItem(self.place, kind, name, self._host))
+                    self._add_item(StoredItem(self.place, kind, name, self._host))
         for cookie in cookies:
             if ("cookie", cookie["name"]) not in self._known:
                 host, ends = cookie["domain"].lstrip("."), cookie["expires"]
                 seconds = ends - time.time() if ends > 0 else None
-                self._write(
-                    self._cookie(
-                        SetCookie(cookie["name"], seconds, cookie["path"], "", cookie["secure"]), "http", self.place, host
-                    )
-                )
+                parsed = SetCookie(cookie["name"], seconds, cookie["path"], "", cookie["secure"])
+                self._add_item(self._cookie(parsed, "http", self.place, host))
 
-    def hint(self, url: str) -> None:
-        """Note a host that a page had the browser look up or connect to beforehand."""
-        self._note(url, "connect")
+    def record_hint(self, url: str) -> None:
+        """Record a host that a page made the browser resolve or connect to in advance."""
+        self._add_request(url, "connect")
 
-    def shared(self, url: str) -> None:
-        """Note what a shared worker asked, which is no page's."""
+    def record_worker_request(self, url: str) -> None:
+        """Record a request of a shared worker, which belongs to no page."""
         if url.startswith(("http:", "https:", "ws:", "wss:")):
-            self._note(url, "connect")
+            self._add_request(url, "connect")
 
-    def icon(self, url: str) -> None:
-        """Note a page's icon, which is no request like others: where it is one, nothing says that it is for a picture."""
-        self._note(url, "image")
+    def record_icon(self, url: str) -> None:
+        """Record a page's icon. If the browser requests it, the request's type does not show that it is an image."""
+        self._add_request(url, "image")
         self._icons.add(url)
 
-    def left(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
-        """Note what lies on the device after a withdrawal, of this site's own."""
-        lying = [(kind, name) for kind in STORAGES for name in snapshot[kind]]
-        lying += [("cookie", cookie["name"]) for cookie in cookies if not self._is_third(cookie["domain"].lstrip("."))]
-        for kind, name in lying:
+    def record_remaining(self, snapshot: Mapping[str, Any], cookies: Iterable[Mapping[str, Any]]) -> None:
+        """Record the site's own items that are on the device after a withdrawal."""
+        items = [(kind, name) for kind in STORAGES for name in snapshot[kind]]
+        items += [("cookie", cookie["name"]) for cookie in cookies if not self._is_third_party(cookie["domain"].lstrip("."))]
+        for kind, name in items:
             route = self._known[kind, name].route if (kind, name) in self._known else self.route
-            self._evidence.left.append(
-                RemainingItem(Visited(route, self._state, self._login), kind.replace("cookie", "http"), name)
-            )
+            place = Visited(route, self._state, self._login)
+            self._evidence.remaining.append(RemainingItem(place, kind.replace("cookie", "http"), name))
 
-    def _write(self, written: StoredItem) -> None:
-        self._known["cookie" if written.is_cookie else written.kind, written.name] = written.place
-        self._evidence.written.append(written)
+    def _add_item(self, item: StoredItem) -> None:
+        self._known["cookie" if item.is_cookie else item.kind, item.name] = item.place
+        self._evidence.stored.append(item)
 
     def _cookie(self, cookie: SetCookie, kind: str, place: Visited, host: str, https: bool = False) -> StoredItem:
-        third = self._is_third(cookie.domain or host)
-        return StoredItem(place, kind, cookie.name, host, third, cookie.seconds, cookie.path, cookie.secure, https)
+        third_party = self._is_third_party(cookie.domain or host)
+        return StoredItem(place, kind, cookie.name, host, third_party, cookie.seconds, cookie.path, cookie.secure, https)
 
-    def _is_third(self, host: str) -> bool:
-        return is_third(host, self._host, *self._evidence.names)
+    def _is_third_party(self, host: str) -> bool:
+        return is_third_party(host, self._host, *self._evidence.names)
 
-    # What the recorder tells from inside a page.
+    # Messages of recorder.js, from inside a page.
 
-    async def _told(self, source: Any, told: dict[str, Any]) -> None:
-        kind, at = told["kind"], told["at"]
-        host = host_of(at)
-        place = self._place_of(at, told["origin"] / 1000)
+    async def _on_message(self, source: Any, message: dict[str, Any]) -> None:
+        kind, name, url = message["kind"], message["name"], message["at"]
+        host = host_of(url)
+        place = self._place_of(url, message["origin"] / 1000)
         if kind == "beacon":
-            self._beacons[told["name"]] = place
+            self._beacons[name] = place
         elif kind == "js":
-            cookie = SetCookie.parse(told["text"], time.time(), _folder(urlsplit(at).path))
+            cookie = SetCookie.parse(message["text"], time.time(), _default_path(urlsplit(url).path))
             if cookie.name and not cookie.deletes:
-                self._write(self._cookie(cookie, "js", place, host, at.startswith("https:")))
+                self._add_item(self._cookie(cookie, "js", place, host, url.startswith("https:")))
         elif kind == "connect":
-            self._evidence.asked.append(self._made(told["name"], "connect", place))
+            self._evidence.requests.append(self._request(name, "connect", place))
         elif kind == "blocked":
-            if told["name"].startswith(("http:", "https:", "ws:", "wss:")):
-                load = _DIRECTIVES.get(told["text"].removesuffix("-elem").removesuffix("-attr"), "connect")
-                self._evidence.asked.append(self._made(told["name"], load, place, refused=True))
+            if name.startswith(("http:", "https:", "ws:", "wss:")):
+                load = _DIRECTIVES.get(message["text"].removesuffix("-elem").removesuffix("-attr"), "connect")
+                self._evidence.requests.append(self._request(name, load, place, refused=True))
         else:
-            self._write(StoredItem(place, kind, told["name"], host, self._is_third(host)))
+            self._add_item(StoredItem(place, kind, name, host, self._is_third_party(host)))
 
-    def _place_of(self, at: str, origin: float) -> Visited:
-        """The page that did it, and the state in which that page was served if a withdrawal came since."""
-        route = route_of(at) if host_of(at) == self._host else self.route
-        return Visited(route, self._before if origin < self._since else self._state, self._login)
+    def _place_of(self, url: str, origin: float) -> Visited:
+        """Return the page's place. ``origin`` is the time at which it was opened, which decides its state."""
+        route = route_of(url) if host_of(url) == self._host else self.route
+        return Visited(route, self._previous if origin < self._since else self._state, self._login)
 
-    # What goes over the network.
+    # Network traffic.
 
-    def _asked(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         navigates = request.is_navigation_request()
         frame = _frame(request)
-        top = navigates and (frame is None or frame.parent_frame is None)  # none yet: a new window's
+        top = navigates and (frame is None or frame.parent_frame is None)  # a new window has no frame yet
         if top and frame is not None:
-            self.away = host_of(request.url) != self._host
-        if top and frame is not None and not self.away:
+            self.left_site = host_of(request.url) != self._host
+        if top and frame is not None and not self.left_site:
             self.route = route_of(request.url)
         if request.url.startswith(("http:", "https:")):
             load = "" if top else "frame" if navigates else _LOADS.get(request.resource_type, "connect")
             around = frame.parent_frame if navigates and frame is not None else frame
             inside = host_of(around.url) if around is not None and around.parent_frame is not None else ""
             place = self._beacons.get(request.url, self.place) if request.resource_type == "ping" else self.place
-            inside = inside if self._is_third(inside) else ""
+            inside = inside if self._is_third_party(inside) else ""
             referrer = request.headers.get("referer", "")
-            self._requests[request] = self._made(request.url, load, place, inside=inside, referrer=referrer)
+            self._requests[request] = self._request(request.url, load, place, inside=inside, referrer=referrer)
 
-    def _note(self, url: str, load: str) -> None:
-        self._evidence.asked.append(self._made(url, load, self.place))
+    def _add_request(self, url: str, load: str) -> None:
+        self._evidence.requests.append(self._request(url, load, self.place))
 
-    def _made(self, url: str, load: str, place: Visited, **more: Any) -> RequestMade:
+    def _request(self, url: str, load: str, place: Visited, **more: Any) -> RequestMade:
         host = host_of(url)
-        return RequestMade(place, url, host, self._is_third(host), load, **more)
+        return RequestMade(place, url, host, self._is_third_party(host), load, **more)
 
-    def _failed(self, request: Request) -> None:
+    def _on_request_failed(self, request: Request) -> None:
         if request in self._requests and request.failure == "csp":
-            asked = self._requests[request]
-            self._requests[request] = self._made(asked.url, asked.load, asked.place, refused=True, inside=asked.inside)
+            one = self._requests[request]
+            self._requests[request] = self._request(one.url, one.load, one.place, refused=True, inside=one.inside)
 
-    def _answered(self, response: Response) -> None:
+    def _on_response(self, response: Response) -> None:
         request = response.request
         place = self._requests[request].place if request in self._requests else self.place
-        self._pending.append(asyncio.ensure_future(self._read(response, place)))
+        self._pending.append(asyncio.ensure_future(self._read_cookies(response, place)))
 
-    async def _read(self, response: Response, place: Visited) -> None:
+    async def _read_cookies(self, response: Response, place: Visited) -> None:
         headers = []
-        with suppress(tools().Error):  # the browser was closed meanwhile
+        with suppress(playwright_api().Error):  # the browser may be closed already
             headers = await response.headers_array()
         for header in headers:
             if header["name"].lower() == "set-cookie":
-                cookie = SetCookie.parse(header["value"], time.time(), _folder(urlsplit(response.url).path))
+                cookie = SetCookie.parse(header["value"], time.time(), _default_path(urlsplit(response.url).path))
                 if not cookie.deletes:
                     https = response.url.startswith("https:")
-                    self._write(self._cookie(cookie, "http", place, host_of(response.url), https))
+                    self._add_item(self._cookie(cookie, "http", place, host_of(response.url), https))
 
 
 def _frame(request: Request) -> Any:
     try:
         return request.frame
-    except Exception:  # a service worker's request has none, and a frame may be gone
+    except Exception:  # a service worker's request has no frame, and a frame may be detached
         return None
 
 
-def _folder(path: str) -> str:
-    """The path of a cookie that names none (RFC 6265, 5.1.4)."""
+def _default_path(path: str) -> str:
+    """Return the path of a cookie without the attribute Path (RFC 6265, 5.1.4)."""
     return path.rpartition("/")[0] or "/"
 
 
-# Hears what shared workers ask. Playwright tells nothing of them, as they belong to no page.
+# Shared workers belong to no page, so Playwright does not report their requests. The DevTools protocol does.
 
-_ONLY = [{"type": "shared_worker"}, {"exclude": True}]
+_ONLY_SHARED_WORKERS = [{"type": "shared_worker"}, {"exclude": True}]
 
 
 class SharedWorkers:
-    """One browser's; each is held until it can be heard, and then told to the watcher of its visitor."""
+    """The shared workers of one browser.
+
+    Each worker is paused at its start until its network events are enabled, and its requests go to its visitor's recorder.
+    """
 
     def __init__(self) -> None:
         self._session: CDPSession
-        self._watchers: dict[str, BrowserRecorder] = {}  # by the browser's id of a visitor's context
-        self._contexts: dict[str, str] = {}  # by the session of a worker
+        self._recorders: dict[str, BrowserRecorder] = {}  # by the browser's id of a visitor's context
+        self._contexts: dict[str, str] = {}  # context ids by the session of a worker
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def attach(self, browser: Browser) -> None:
         self._session = await browser.new_browser_cdp_session()
-        self._session.on("Target.attachedToTarget", self._started)
-        self._session.on("Target.receivedMessageFromTarget", self._told)
-        held = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": _ONLY}
-        await self._session.send("Target.setAutoAttach", held)
+        self._session.on("Target.attachedToTarget", self._on_attached)
+        self._session.on("Target.receivedMessageFromTarget", self._on_message)
+        options = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": _ONLY_SHARED_WORKERS}
+        await self._session.send("Target.setAutoAttach", options)
 
-    async def hear(self, page: Page, watcher: BrowserRecorder) -> None:
-        """From here on, what the shared workers of this page's visitor ask is told to the watcher."""
+    async def record(self, page: Page, recorder: BrowserRecorder) -> None:
+        """Send the requests of this visitor's shared workers to the recorder from now on."""
         session = await page.context.new_cdp_session(page)
-        about = await session.send("Target.getTargetInfo")
-        self._watchers[about["targetInfo"]["browserContextId"]] = watcher
+        info = await session.send("Target.getTargetInfo")
+        self._recorders[info["targetInfo"]["browserContextId"]] = recorder
         await session.detach()
 
-    def _started(self, event: dict[str, Any]) -> None:
-        if event["waitingForDebugger"]:  # not our own second session of it
-            self._do(self._listen(event["sessionId"], event["targetInfo"]))
+    def _on_attached(self, event: dict[str, Any]) -> None:
+        if event["waitingForDebugger"]:  # the second session of _listen() does not wait
+            self._run(self._listen(event["sessionId"], event["targetInfo"]))
 
-    def _do(self, job: Coroutine[Any, Any, None]) -> None:
+    def _run(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _listen(self, held: str, target: dict[str, Any]) -> None:
-        with suppress(tools().Error):  # it is gone
-            asked = {"targetId": target["targetId"], "flatten": False}  # flat ones speak to Playwright alone
-            session = (await self._session.send("Target.attachToTarget", asked))["sessionId"]
+    async def _listen(self, paused: str, target: dict[str, Any]) -> None:
+        with suppress(playwright_api().Error):  # the worker may have ended
+            # Messages of a flat session reach Playwright alone, so this second session is not flat.
+            options = {"targetId": target["targetId"], "flatten": False}
+            session = (await self._session.send("Target.attachToTarget", options))["sessionId"]
             self._contexts[session] = target["browserContextId"]
-            await self._let_go(session)
-            await self._session.send("Target.detachFromTarget", {"sessionId": held})
+            await self._resume(session)
+            await self._session.send("Target.detachFromTarget", {"sessionId": paused})
 
-    async def _let_go(self, session: str) -> None:
-        with suppress(tools().Error):
+    async def _resume(self, session: str) -> None:
+        """Enable the worker's network events, and let it run."""
+        with suppress(playwright_api().Error):
             for number, method in enumerate(("Network.enable", "Runtime.runIfWaitingForDebugger")):
                 message = json.dumps({"id": number, "method": method})
                 await self._session.send("Target.sendMessageToTarget", {"sessionId": session, "message": message})
 
-    def _told(self, event: dict[str, Any]) -> None:
+    def _on_message(self, event: dict[str, Any]) -> None:
         message = json.loads(event["message"])
-        if message.get("method") == "Inspector.targetReloadedAfterCrash":  # asked for once more, it is held once more
-            self._do(self._let_go(event["sessionId"]))
-        said = message.get("params", {})
-        url = {"Network.requestWillBeSent": said.get("request", {}).get("url"), "Network.webSocketCreated": said.get("url")}
-        watcher = self._watchers.get(self._contexts.get(event["sessionId"], ""))
-        if watcher is not None and (asked := url.get(message.get("method"))):
-            watcher.shared(asked)
+        if message.get("method") == "Inspector.targetReloadedAfterCrash":  # a worker that starts again is paused again
+            self._run(self._resume(event["sessionId"]))
+        params = message.get("params", {})
+        urls = {
+            "Network.requestWillBeSent": params.get("request", {}).get("url"),
+            "Network.webSocketCreated": params.get("url"),
+        }
+        recorder = self._recorders.get(self._contexts.get(event["sessionId"], ""))
+        if recorder is not None and (url := urls.get(message.get("method"))):
+            recorder.record_worker_request(url)

@@ -1,4 +1,4 @@
-"""Which pages are looked at: those of the app's URL map, with example arguments, and those that they link to."""
+"""The audit's target: a running site, its routes, and the errors of an audit that could not be done."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 
-#: Whoever follows these is not signed in any more.
+# Routes: the pages of the app's URL map, with example arguments, and the pages that they link to.
+
+#: Patterns of links that sign a user out.
 SKIPPED = ("*logout*", "*log[-_]out*", "*logoff*", "*signout*", "*sign[-_]out*", "*signoff*")
-_OURS = "mixamo_privacy"
+_EXTENSION = "mixamo_privacy"  # prefix of the extension's endpoints
 
 
 class Routes:
@@ -33,17 +35,18 @@ class Routes:
         self._adapter = app.url_map.bind("localhost")
 
     def first(self) -> list[str]:
-        """The pages that can be built, the plainest first."""
-        found = {path: None for rule in self._rules() for path in self._built(rule) if self.key(path) is not None}
-        return sorted(found, key=lambda path: (path.count("/"), len(path)))
+        """Return the paths that can be built from the URL map, short ones first."""
+        paths = {path: None for rule in self._rules() for path in self._built(rule) if self.key(path) is not None}
+        return sorted(paths, key=lambda path: (path.count("/"), len(path)))
 
     def without_example(self) -> list[str]:
-        """The rules that only a link can lead to, as some argument has no example."""
-        mine = (rule for rule in self._rules() if not rule.endpoint.startswith(_OURS))  # ours stand in mails
-        return sorted({rule.rule for rule in mine if not any(self._built(rule))})
+        """Return the site's rules with an argument that has no example. Only a link can lead to them."""
+        # The extension's own rules with arguments are reached from mails.
+        site_rules = (rule for rule in self._rules() if not rule.endpoint.startswith(_EXTENSION))
+        return sorted({rule.rule for rule in site_rules if not any(self._built(rule))})
 
     def key(self, path: str) -> str | None:
-        """What makes two addresses the same page to the audit; None where no page of the site is there."""
+        """Return the same key for all URLs of one page: its rule and query names. None if the URL is no page of the site."""
         parts = urlsplit(path)
         inside = parts.path.removeprefix(self._root)
         if not f"{parts.path}/".startswith(f"{self._root}/") or any(
@@ -51,18 +54,18 @@ class Routes:
         ):
             return None
         try:
-            with self._app.app_context():  # a converter may look something up
+            with self._app.app_context():  # a converter may use the current app
                 rule, _ = self._adapter.match(inside or "/", "GET", return_rule=True)
-        except RequestRedirect as away:
-            there = self._root + urlsplit(away.new_url).path
-            return self.key(f"{there}?{parts.query}") if there == f"{parts.path}/" else None
+        except RequestRedirect as redirect:
+            target = self._root + urlsplit(redirect.new_url).path
+            return self.key(f"{target}?{parts.query}") if target == f"{parts.path}/" else None
         except HTTPException:
             return None
         names = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
         return " ".join([rule.rule, *names]) if self._is_page(rule) else None
 
     def rule_of(self, path: str) -> str:
-        """The rule behind an address that has a key."""
+        """Return the rule of a URL that has a key."""
         return (self.key(path) or "").partition(" ")[0]
 
     def _rules(self) -> Iterator[Rule]:
@@ -71,12 +74,12 @@ class Routes:
                 yield rule
 
     def _is_page(self, rule: Rule) -> bool:
-        """Not a file, and of the extension's own addresses not those that are for programs."""
+        """Return whether a rule is a page: not a file, and not an API of the extension."""
         if rule.endpoint == "static" or rule.endpoint.endswith(".static"):
             return False
         last = rule.rule.rpartition("/")[2]
-        ours = rule.endpoint.startswith(_OURS)
-        return not (ours and ("." in last or last in ("receipt", "csp-report")))
+        is_extension = rule.endpoint.startswith(_EXTENSION)
+        return not (is_extension and ("." in last or last in ("receipt", "csp-report")))
 
     def _built(self, rule: Rule) -> Iterator[str]:
         values = {name: self._examples[name] for name in rule.arguments if name in self._examples}
@@ -84,36 +87,36 @@ class Routes:
             try:
                 with self._app.app_context():
                     built = rule.build(values, append_unknown=False)
-            except (BuildError, ValueError, TypeError, AttributeError):  # of a converter that takes no text
+            except (BuildError, ValueError, TypeError, AttributeError):  # the converter accepts no text
                 built = None
             if built is not None:
                 yield self._root + built[1]
 
 
-# What is audited, and how.
+# The target.
 
-#: Does on a page what a visitor may do: signs in, chooses a theme. The page is one of Playwright's asynchronous interface.
+#: An action of a visitor, such as to sign in or choose a theme, on a page of Playwright's asynchronous interface.
 Step = Callable[["Page"], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
 class Target:
-    """One running site."""
+    """One running site, and how to audit it."""
 
-    url: str  # without a slash at its end
+    url: str  # without a trailing slash
     host: str
-    root: str  # the path below which the app is mounted, without a slash at its end
+    root: str  # the path below which the app is mounted, without a trailing slash
     prefix: str  # of the extension's own pages
     policy: Policy
     routes: Routes
     logins: Mapping[str, Step]
     steps: tuple[Step, ...] = ()
     wait: float = 0.1  # seconds on each page after it has loaded
-    names: tuple[str, ...] = ()  # other hosts under which the settings say that the site is found
+    names: tuple[str, ...] = ()  # other hosts of the site, from its settings
 
     @property
     def settings(self) -> str:
-        """The path of the settings page."""
+        """Return the path of the settings page."""
         return f"{self.root}{self.prefix}/consent"
 
     @property
@@ -121,24 +124,24 @@ class Target:
         return f"{self.root}/"
 
 
-# Why an audit could not look. A blank crawl is never a clean one.
+# Errors. An audit that visited nothing must never count as clean.
 
 
 class AuditError(PrivacyError):
-    """The audit saw nothing, or not what it was to see; says why and what to do next."""
+    """The audit could not be done. The message states why, and the next step."""
 
 
 class NoBrowser(AuditError):
-    """Chromium is not there, or does not start."""
+    """Chromium is not installed, or does not start."""
 
     def __init__(self, path: str | None, why: str) -> None:
         self.path, self.why = path, why
-        what = f"{path} did not start" if path else "No Chromium was found, and Playwright's own did not start"
-        super().__init__(f"{what}: {why} Install one with your system's packages, or run: playwright install chromium")
+        problem = f"{path} did not start" if path else "No Chromium was found, and Playwright's own did not start"
+        super().__init__(f"{problem}: {why} Install one with your system's packages, or run: playwright install chromium")
 
 
 class WrongServer(AuditError):
-    """Another server answered than the one that was to be audited."""
+    """The server at the URL is not the one to audit."""
 
     def __init__(self, url: str, why: str) -> None:
         self.url = url
@@ -146,19 +149,19 @@ class WrongServer(AuditError):
 
 
 class NoSuchUser(AuditError):
-    """Flask-Login knows nobody by the id that a login names."""
+    """Flask-Login has no user with the id of a login."""
 
     def __init__(self, login: str, user_id: str) -> None:
         self.login, self.user_id = login, user_id
         super().__init__(
-            f"The login {login!r} names the user {user_id!r}, whom Flask-Login does not know. Give the id that its "
-            "user_loader takes, or in PRIVACY_AUDIT_LOGINS an async callable (page) that signs in."
+            f"The login {login!r} has the user id {user_id!r}, which Flask-Login does not know. Use an id that your "
+            "user_loader accepts, or set PRIVACY_AUDIT_LOGINS to an async callable (page) that signs in."
         )
 
 
 class DecisionNotApplied(AuditError):
-    """A visitor's answer could not be given, or did not come to what it says."""
+    """A visitor's decision could not be made, or the site did not apply it."""
 
     def __init__(self, state: str, why: str) -> None:
         self.state = state
-        super().__init__(f"The audit could not get to the state {state!r}: {why}")
+        super().__init__(f"The audit could not reach the state {state!r}: {why}")

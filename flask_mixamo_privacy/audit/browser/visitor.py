@@ -1,4 +1,4 @@
-"""One visitor with a browser of its own: signs in, answers, and goes over the pages."""
+"""The audit's visitor: signs in, decides and visits pages, in a browser context of its own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,20 @@ from flask import Flask
 
 from ...policy.parts import host_of as host_of_url
 from ...web.runtime import Runtime
-from .evidence import REJECTED, UNASKED, BannerFacts, Button, Evidence, Link, Plain, State, Visited, is_third
-from .evidence import PageFacts as Seen
-from .launch import tools
+from .evidence import (
+    REJECTED,
+    UNASKED,
+    BannerFacts,
+    Button,
+    Evidence,
+    Link,
+    NoScriptPage,
+    PageFacts,
+    State,
+    Visited,
+    is_third_party,
+)
+from .launch import playwright_api
 from .recorder import BrowserRecorder, SharedWorkers, route_of
 from .target import AuditError, DecisionNotApplied, NoSuchUser, Step, Target
 
@@ -25,252 +36,257 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Response
 
 
-RECORDER, LOOK = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("recorder.js", "page_probe.js"))
+RECORDER, PAGE_PROBE = (
+    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("recorder.js", "page_probe.js")
+)
 _VIEW: Any = {"width": 1280, "height": 800}
 _GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
-_TO_THE_END = "() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })"  # for what loads lazily
-_PARTING = """() => {
+_SCROLL_TO_END = (
+    "() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })"  # loads lazy resources
+)
+_LEAVE = """() => {
   const hidden = { hidden: true, visibilityState: "hidden" };
   for (const name in hidden) Object.defineProperty(document, name, { value: hidden[name], configurable: true });
   document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
   dispatchEvent(new PageTransitionEvent("pagehide"));
   for (const name in hidden) delete document[name];
 }"""
-_HINTED = re.compile(r"<([^>]*)>[^,]*\brel=[^,;]*\b(?:preconnect|dns-prefetch)\b", re.IGNORECASE)  # in Link headers
-_PATIENCE = 15000  # milliseconds for a page to load
+_LINK_HINTS = re.compile(r"<([^>]*)>[^,]*\brel=[^,;]*\b(?:preconnect|dns-prefetch)\b", re.IGNORECASE)  # in Link headers
+_TIMEOUT = 15000  # milliseconds for a page to load
 
 
 class AuditVisitor:
-    """One visitor; ``unseen`` says by route why a page was not seen."""
+    """One visitor. ``unseen`` has the reason, by route, for each page that could not be visited."""
 
     def __init__(self, target: Target, evidence: Evidence, state: State, login: str = "") -> None:
         self.target, self.state, self.login = target, state, login
         self._evidence = evidence
-        self.watcher = BrowserRecorder(evidence, target.host, login, UNASKED if not state.gpc else state.name)
+        self.recorder = BrowserRecorder(evidence, target.host, login, UNASKED if not state.gpc else state.name)
         self.unseen: dict[str, str] = {}
         self.context: BrowserContext
         self.page: Page
 
-    async def arrive(self, browser: Browser, workers: SharedWorkers | None = None, **options: Any) -> None:
-        """Open the browser, sign in, and give the answer."""
+    async def start(self, browser: Browser, workers: SharedWorkers | None = None, **options: Any) -> None:
+        """Open the browser context, sign in, and make the state's decision."""
         headers = {"Sec-GPC": "1"} if self.state.gpc else {}
         self.context = await browser.new_context(
             base_url=self.target.url, extra_http_headers=headers, viewport=_VIEW, reduced_motion="reduce", **options
         )
-        self.context.set_default_timeout(_PATIENCE)
-        await self.watcher.attach(self.context, (_GPC + "\n" if self.state.gpc else "") + RECORDER)
+        self.context.set_default_timeout(_TIMEOUT)
+        await self.recorder.attach(self.context, (_GPC + "\n" if self.state.gpc else "") + RECORDER)
         self.page = await self.context.new_page()
         if workers is not None:
-            await workers.hear(self.page, self.watcher)
+            await workers.record(self.page, self.recorder)
         if self.login:
             await self.step(self.target.logins[self.login])
         if self.state.choice:
-            await self.answer(self.state)
+            await self.decide(self.state)
 
     async def step(self, step: Any) -> None:
-        """Let the site's own function do what it does on the page; raises :class:`CouldNotLook` where that fails."""
+        """Run a function of the site on the page, or raise :class:`AuditError` if it fails."""
         try:
             await step(self.page)
-            await self._look()
-        except (tools().Error, AssertionError) as error:
+            await self._record_page()
+        except (playwright_api().Error, AssertionError) as error:
             name = getattr(step, "__name__", repr(step))
-            raise AuditError(f"The step {name} failed at {self.watcher.place}: {_first_line(error)}") from None
+            raise AuditError(f"The step {name} failed at {self.recorder.place}: {_first_line(error)}") from None
 
-    async def go(self, route: str) -> tuple[Seen | None, list[str]]:
-        """Look at one page; gives what was seen, and the site's own addresses that it links to."""
-        await self._part()
+    async def visit(self, route: str) -> tuple[PageFacts | None, list[str]]:
+        """Visit one page. Return its facts, and the site's own URLs that it links to."""
+        await self._leave_page()
         try:
             response = await self._open(route)
-            seen, links = await self._look(response)
-        except tools().Error as error:
-            if not self.watcher.away and "Download is starting" not in str(error) and "ERR_ABORTED" not in str(error):
+            facts, links = await self._record_page(response)
+        except playwright_api().Error as error:
+            if not self.recorder.left_site and "Download is starting" not in str(error) and "ERR_ABORTED" not in str(error):
                 self.unseen[route] = _first_line(error)
-            await self.watcher.settle()
+            await self.recorder.settle()
             return None, []
-        if seen is not None and seen.status >= 500:
-            self.unseen[route] = f"The server answered {seen.status}."
-        return seen, links
+        if facts is not None and facts.status >= 500:
+            self.unseen[route] = f"The server answered {facts.status}."
+        return facts, links
 
     async def _open(self, route: str) -> Response | None:
-        """Go there, also where the page before goes on by itself just then, be it to the browser's own error page."""
-        for _ in range(5):  # on a busy machine the page before may have gone on several times meanwhile
+        """Open a page, also if the previous page navigates by itself at that moment."""
+        for _ in range(5):  # on a busy machine the previous page may navigate several times
             try:
                 return await self.page.goto(route, wait_until="load")
-            except tools().Error as error:
+            except playwright_api().Error as error:
                 if "interrupted by another navigation" not in str(error):
                     raise
                 await self.page.wait_for_load_state("load")
         return await self.page.goto(route, wait_until="load")
 
     async def finish(self) -> None:
-        await self._part()
-        await self.watcher.settle()
+        await self._leave_page()
+        await self.recorder.settle()
         await self.context.close()
 
-    async def answer(self, state: State) -> None:
-        """Answer as a visitor does: by the banner, or on the settings page; raises :class:`NoAnswer`."""
-        pressed = f"form button[name=choice][value={state.choice}]:visible"
-        takes_back = self.state is not state
-        if state.choice == "save" or takes_back or not await self._shows(self.target.home, pressed):
+    async def decide(self, state: State) -> None:
+        """Decide on the banner or on the settings page, or raise :class:`DecisionNotApplied`."""
+        button = f"form button[name=choice][value={state.choice}]:visible"
+        withdraws = self.state is not state
+        if state.choice == "save" or withdraws or not await self._shows(self.target.home, button):
             await self.page.goto(self.target.settings)
-        if not await self.page.locator(pressed).count():
-            raise DecisionNotApplied(
-                state.name, f"there is no button named choice with the value {state.choice!r} in a form."
-            )
+        if not await self.page.locator(button).count():
+            why = f"no form has a button named choice with the value {state.choice!r}. Use the extension's own form."
+            raise DecisionNotApplied(state.name, why)
         if state.choice == "save":
             for purpose in self.target.policy.optional:
                 switch = self.page.locator(f"input[name=purpose][value={json.dumps(purpose.id)}]")
                 await switch.set_checked(purpose.id in state.granted)
-        self.watcher.answer(state.name, takes_back)
+        self.recorder.change_state(state.name, withdraws)
         try:
-            async with self.page.expect_response(_is_decision) as decided:
-                await self.page.locator(pressed).first.click()
-            await decided.value
-        except tools().Error as error:
+            async with self.page.expect_response(_is_decision) as decision:
+                await self.page.locator(button).first.click()
+            await decision.value
+        except playwright_api().Error as error:
             raise DecisionNotApplied(state.name, _first_line(error)) from None
-        await self._rest()
+        await self._wait()
         await self._confirm(state)
 
     async def _shows(self, path: str, selector: str) -> bool:
         await self.page.goto(path)
-        with suppress(tools().Error):  # a banner that a script brings takes a moment
+        with suppress(playwright_api().Error):  # a banner added by a script appears later
             await self.page.locator(selector).first.wait_for(timeout=1000)
         return await self.page.locator(selector).count() > 0
 
     async def _confirm(self, state: State) -> None:
-        """Raises :class:`NoAnswer` unless the site now says just what was answered."""
-        answer = await self.context.request.get(f"{self.target.root}{self.target.prefix}/state.json")
-        said = set((await answer.json())["granted"]) if answer.ok else set()
-        granted = said & {purpose.id for purpose in self.target.policy.optional}
+        """Raise :class:`DecisionNotApplied` unless the site has granted exactly the purposes of the state."""
+        response = await self.context.request.get(f"{self.target.root}{self.target.prefix}/state.json")
+        reported = set((await response.json())["granted"]) if response.ok else set()
+        granted = reported & {purpose.id for purpose in self.target.policy.optional}
         if granted != state.granted:
-            why = f"after it the site says that {', '.join(sorted(granted)) or 'nothing'} is granted."
+            why = (
+                f"state.json then has {', '.join(sorted(granted)) or 'nothing'} granted. Check the form that the site shows."
+            )
             raise DecisionNotApplied(state.name, why)
 
-    async def note_what_is_left(self) -> None:
-        """For the moment after a withdrawal."""
-        await self._rest()
+    async def record_remaining(self) -> None:
+        """Record the items that are on the device after a withdrawal."""
+        await self._wait()
         snapshot = await self._snapshot()
-        self.watcher.left(snapshot, await self.context.cookies())
+        self.recorder.record_remaining(snapshot, await self.context.cookies())
 
-    async def _part(self) -> None:
-        """Tell the page that it is about to be left: what it does then is still seen, which after it has gone it is not."""
-        with suppress(tools().Error):
-            await self.page.evaluate(_PARTING)
-        await self.watcher.settle()
+    async def _leave_page(self) -> None:
+        """Send the events of leaving to the page, because a request that it makes after leaving cannot be recorded."""
+        with suppress(playwright_api().Error):
+            await self.page.evaluate(_LEAVE)
+        await self.recorder.settle()
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         await asyncio.sleep(max(self.target.wait, 0.1))
         await self.page.wait_for_load_state("load")
-        await self.watcher.settle()
+        await self.recorder.settle()
 
-    async def _look(self, response: Response | None = None) -> tuple[Seen | None, list[str]]:
-        with suppress(tools().Error):
-            await self.page.evaluate(_TO_THE_END)
+    async def _record_page(self, response: Response | None = None) -> tuple[PageFacts | None, list[str]]:
+        with suppress(playwright_api().Error):
+            await self.page.evaluate(_SCROLL_TO_END)
         await asyncio.sleep(self.target.wait)
         snapshot = await self._snapshot()
         for url in snapshot["hints"]:
-            self.watcher.hint(url)
-        for url in _HINTED.findall(response.headers.get("link", "") if response is not None else ""):
-            self.watcher.hint(urljoin(self.page.url, url))
+            self.recorder.record_hint(url)
+        for url in _LINK_HINTS.findall(response.headers.get("link", "") if response is not None else ""):
+            self.recorder.record_hint(urljoin(self.page.url, url))
         for url in snapshot["icons"]:
-            self.watcher.icon(url)
-        await self.watcher.settle()
+            self.recorder.record_icon(url)
+        await self.recorder.settle()
         own = host_of_url(self.page.url) == self.target.host
-        self.watcher.look(snapshot if own else {}, await self.context.cookies())
+        self.recorder.record_stored(snapshot if own else {}, await self.context.cookies())
         if response is None or not own:
             return None, []
-        seen = self._seen(response, snapshot)
-        self._evidence.pages.append(seen)
-        return seen, snapshot["ways"]
+        facts = self._page_facts(response, snapshot)
+        self._evidence.pages.append(facts)
+        return facts, snapshot["ways"]
 
     async def _snapshot(self) -> Mapping[str, Any]:
         for _ in range(3):
-            with suppress(tools().Error):  # a page that has just gone on by itself is looked at where it went
-                return await self.page.evaluate(LOOK, {"settings": self.target.settings})  # type: ignore[no-any-return]
+            with suppress(playwright_api().Error):  # the page may navigate by itself; then its target is recorded
+                return await self.page.evaluate(PAGE_PROBE, {"settings": self.target.settings})  # type: ignore[no-any-return]
             await self.page.wait_for_load_state("load")
-        return await self.page.evaluate(LOOK, {"settings": self.target.settings})  # type: ignore[no-any-return]
+        return await self.page.evaluate(PAGE_PROBE, {"settings": self.target.settings})  # type: ignore[no-any-return]
 
-    def _seen(self, response: Response, snapshot: Mapping[str, Any]) -> Seen:
+    def _page_facts(self, response: Response, snapshot: Mapping[str, Any]) -> PageFacts:
         html = response.headers.get("content-type", "").startswith("text/html")
         links = [
             Link(link["href"], link["noticed"], tuple(link["rel"]))
             for link in snapshot["away"]
-            if is_third(host_of_url(link["href"]), self.target.host, *self.target.names)
+            if is_third_party(host_of_url(link["href"]), self.target.host, *self.target.names)
         ]
-        return Seen(
-            self.watcher.place, response.status, html, snapshot["text"], snapshot["settings_link"], tuple(links),
+        return PageFacts(
+            self.recorder.place, response.status, html, snapshot["text"], snapshot["settings_link"], tuple(links),
             tuple(snapshot["ticked"]), _banner(snapshot["banner"]),
         )  # fmt: skip
 
 
-def _banner(found: Mapping[str, Any] | None) -> BannerFacts | None:
-    if found is None or not any(found.values()):
+def _banner(buttons: Mapping[str, Any] | None) -> BannerFacts | None:
+    if buttons is None or not any(buttons.values()):
         return None
-    return BannerFacts(**{name: Button(**button) if button else None for name, button in found.items()})
+    return BannerFacts(**{name: Button(**button) if button else None for name, button in buttons.items()})
 
 
 def _is_decision(response: Response) -> bool:
-    sent = response.request.post_data or ""
-    return response.request.method == "POST" and "choice=" in sent
+    body = response.request.post_data or ""
+    return response.request.method == "POST" and "choice=" in body
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-# A visitor whose browser runs no JavaScript.
+# A visitor without JavaScript.
 
 _REJECT = "form button[name=choice][value=reject_all]:visible"
 
 
-async def without_javascript(browser: Browser, target: Target, routes: Collection[str]) -> AsyncIterator[Plain]:
-    """What there is to read on each page, and at last whether an answer can be given."""
+async def without_javascript(browser: Browser, target: Target, routes: Collection[str]) -> AsyncIterator[NoScriptPage]:
+    """Yield the amount of text on each page, and last, whether a visitor can reject."""
     context = await browser.new_context(base_url=target.url, java_script_enabled=False)
     page = await context.new_page()
     for route in routes:
-        yield Plain(Visited(route, UNASKED), await _text(page, target, route))
+        yield NoScriptPage(Visited(route, UNASKED), await _text(page, target, route))
     if target.policy.optional:
         text = await _text(page, target, target.home)
         if not await page.locator(_REJECT).count():
             text = await _text(page, target, target.settings)
         place = Visited(route_of(page.url), REJECTED)
-        yield Plain(place, text, await _answered(page, target))
+        yield NoScriptPage(place, text, await _can_reject(page, target))
     await context.close()
 
 
 async def _text(page: Page, target: Target, route: str) -> int:
-    """Go there, or where the page goes on to by itself (a refresh in noscript), and count what there is to read."""
-    with suppress(tools().Error):
+    """Return the number of readable characters of a page, or of its target if it redirects in a noscript element."""
+    with suppress(playwright_api().Error):
         await page.goto(route)
     for _ in range(3):
-        with suppress(tools().Error):
+        with suppress(playwright_api().Error):
             await page.wait_for_load_state("load")
-            return int((await page.evaluate(LOOK, {"settings": target.settings}))["text"])
+            return int((await page.evaluate(PAGE_PROBE, {"settings": target.settings}))["text"])
         await page.wait_for_timeout(200)
     return 0
 
 
-async def _answered(page: Page, target: Target) -> bool:
+async def _can_reject(page: Page, target: Target) -> bool:
     try:
         async with page.expect_navigation(timeout=5000):
             await page.locator(_REJECT).first.click(timeout=5000)
-        answer = await page.request.get(f"{target.url}{target.root}{target.prefix}/state.json")
-        states: dict[str, Any] = (await answer.json())["purposes"]
-    except tools().Error:
+        response = await page.request.get(f"{target.url}{target.root}{target.prefix}/state.json")
+        states: dict[str, Any] = (await response.json())["purposes"]
+    except playwright_api().Error:
         return False
     return all(states[purpose.id] == "refused" for purpose in target.policy.optional)
 
 
-# Signs in those whom the audit was given: by Flask-Login's id of a user, or by a function of the site's own.
+# Logins: by a Flask-Login user id, or by a function of the site.
 
 
-def steps_of(app: Flask, url: str, logins: Mapping[str, str | Step]) -> dict[str, Step]:
-    """A step for each login."""
-    return {name: _as_user(app, url, login) if isinstance(login, str) else login for name, login in logins.items()}
+def login_steps(app: Flask, url: str, logins: Mapping[str, str | Step]) -> dict[str, Step]:
+    """Return a step that signs in for each login."""
+    return {name: _sign_in_step(app, url, login) if isinstance(login, str) else login for name, login in logins.items()}
 
 
-def _as_user(app: Flask, url: str, user_id: str) -> Step:
-    """Give the browser the session that Flask-Login makes, as its own test client does."""
+def _sign_in_step(app: Flask, url: str, user_id: str) -> Step:
+    """Return a step that sets the session cookie of a signed-in user, as Flask-Login's test client does."""
 
     async def sign_in(page: Page) -> None:
         client = app.test_client()
@@ -278,22 +294,22 @@ def _as_user(app: Flask, url: str, user_id: str) -> Step:
             session["_user_id"], session["_fresh"] = user_id, True
         name = app.config["SESSION_COOKIE_NAME"]
         cookie = client.get_cookie(name, urlsplit(url).hostname or "", app.session_interface.get_cookie_path(app))
-        assert cookie is not None, "the app's session sets no cookie"
+        assert cookie is not None, "the app's session interface sets no cookie"
         await page.context.add_cookies([{"name": name, "value": cookie.value, "url": url}])
 
     return sign_in
 
 
-def people_of(app: Flask, runtime: Runtime, logins: Mapping[str, Any] | None) -> dict[str, str]:
-    """The mail addresses of those who are known by an id, by login; raises :class:`NoSuchUser`."""
+def login_addresses(app: Flask, runtime: Runtime, logins: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the mail addresses of logins with a user id, or raise :class:`NoSuchUser`."""
     manager: Any = getattr(app, "login_manager", None)
     load = manager._user_callback if manager is not None else None
-    found = {}
+    addresses = {}
     for name, login in (runtime.settings.audit_logins if logins is None else logins).items():
         if isinstance(login, str):
             with app.app_context():
                 user = load(login) if load is not None else None
             if user is None:
                 raise NoSuchUser(name, login)
-            found[name] = str(getattr(user, "email", "") or "")
-    return found
+            addresses[name] = str(getattr(user, "email", "") or "")
+    return addresses
