@@ -1,4 +1,4 @@
-"""The errors this package raises; each carries the data its sentence is made of."""
+"""The exceptions of this package. Each keeps the values from which its message is built."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 
 class PrivacyError(Exception):
-    """The base of every error raised by this package."""
+    """The base class of all exceptions of this package."""
 
 
 class NotAllowed(PrivacyError, ValueError):
-    """Something has a value that is not allowed. The sentence names it, the value, the allowed values and the next step."""
+    """A value is not allowed. The message has the key, the value, the allowed values and the next step."""
 
     def __init__(self, what: str, value: object, allowed: str, hint: str = "") -> None:
         self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
-        super().__init__(f"{what} is {self._shown()}; allowed: {allowed}. {hint}".rstrip())
+        super().__init__(f"{what} is {self._value_text()}; allowed: {allowed}. {hint}".rstrip())
 
-    def _shown(self) -> str:
+    def _value_text(self) -> str:
         try:
             return repr(self.value)
-        except RecursionError:  # a thousand lists, one in the other
+        except RecursionError:  # repr() of a deeply nested list exceeds the recursion limit
             return "nested too deep"
 
 
 class SettingError(NotAllowed):
-    """A ``PRIVACY_*`` setting, or one we rely on, has a value that cannot work."""
+    """A ``PRIVACY_*`` setting, or another setting that this package reads, has an invalid value."""
 
     @property
     def name(self) -> str:
@@ -34,30 +34,30 @@ class SettingError(NotAllowed):
 
 
 class AlreadyInitialised(PrivacyError, RuntimeError):
-    """``init_app`` was called a second time for one app."""
+    """``init_app`` was called a second time for the same app."""
 
     def __init__(self, app_name: str) -> None:
         self.app_name = app_name
         super().__init__(
-            f"The app {app_name!r} already has Privacy. Call either Privacy(app) or privacy.init_app(app), once an app. "
-            'To reach the one it has, use app.extensions["mixamo_privacy"].'
+            f"Privacy is already initialised for the app {app_name!r}. Call either Privacy(app) or privacy.init_app(app), "
+            'once per app. To get the existing instance, use app.extensions["mixamo_privacy"].'
         )
 
 
 class NotInitialised(PrivacyError, RuntimeError):
-    """Something of ours was used with an app that never met ``init_app``."""
+    """This package was used with an app for which ``init_app`` was not called."""
 
     def __init__(self, app_name: str) -> None:
         self.app_name = app_name
         super().__init__(
-            f"The app {app_name!r} does not know Privacy yet. Call Privacy(app), "
+            f"Privacy is not initialised for the app {app_name!r}. Call Privacy(app), "
             "or privacy.init_app(app) in your app factory, before the first request."
         )
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a declaration: where, what it says, what is allowed, what to do next."""
+    """One problem of a declaration: key, value, allowed values and next step."""
 
     key: str  # such as "purposes.statistics.basis"
     value: object
@@ -67,68 +67,69 @@ class Problem:
     line: int = 0
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
-        said = "is missing" if self.value is None else f"is {self.value!r}"
-        return f"{place}{self.key} {said}; allowed: {self.allowed}. {self.hint}"
+        location = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        value = "is missing" if self.value is None else f"is {self.value!r}"
+        return f"{location}{self.key} {value}; allowed: {self.allowed}. {self.hint}"
 
 
 class PolicyError(PrivacyError, ValueError):
-    """A policy declares something that cannot be kept; says every such thing at once."""
+    """A declaration is invalid. The message lists every problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def _undeclared(what: str, declared: Iterable[str], hint: str) -> str:
+    return f"{what} is not declared; allowed: {', '.join(declared) or 'none'}. {hint}"
+
+
 class UndeclaredPurpose(PrivacyError, LookupError):
-    """Code or a template named a purpose that the policy does not declare."""
+    """Code or a template names a purpose that the policy does not declare."""
 
     def __init__(self, purpose: str, declared: Iterable[str]) -> None:
         self.purpose, self.declared = purpose, tuple(declared)
-        super().__init__(
-            f"The policy declares no purpose {purpose!r}; it declares: {', '.join(self.declared)}. Use one of these, or "
-            f'add to privacy.toml:\n\n[[purposes]]\nid = "{purpose}"\ntitle = "…"\ndescription = "…"\nbasis = "consent"\n'
-        )
+        table = f'[[purposes]]\nid = "{purpose}"\ntitle = "…"\ndescription = "…"\nbasis = "consent"\n'
+        hint = f"Use one of these, or add to privacy.toml:\n\n{table}"
+        super().__init__(_undeclared(f"The purpose {purpose!r}", self.declared, hint))
 
 
 class UndeclaredService(PrivacyError, LookupError):
-    """A form or code named a service that the policy does not declare."""
+    """Code or a form names a service that the policy does not declare."""
 
     def __init__(self, service: str, declared: Iterable[str]) -> None:
         self.service, self.declared = service, tuple(declared)
-        super().__init__(
-            f"The policy declares no service {service!r}; it declares: {', '.join(self.declared) or 'none'}. "
-            "Use one of these, or add a [[services]] table with this id to privacy.toml."
-        )
+        hint = "Use one of these, or add a [[services]] table with this id to privacy.toml."
+        super().__init__(_undeclared(f"The service {service!r}", self.declared, hint))
 
 
 class UndeclaredHost(PrivacyError, LookupError):
-    """A template loads something from another company's host that no service of its purpose declares."""
+    """A template loads from a third-party host that no service of the purpose declares."""
 
     def __init__(self, host: str, purpose: str, load: str) -> None:
         self.host, self.purpose, self.load = host, purpose, load
         name = host.partition(":")[0].replace(".", "-")
         super().__init__(
-            f"No service of the purpose {purpose!r} declares the host {host!r} for a {load}. Load it from a declared host, "
-            f'or add to privacy.toml:\n\n[[services]]\nid = "{name}"\ntitle = "…"\npurpose = "{purpose}"\n'
-            f'hosts = ["{host}"]\nloads = ["{load}"]\nlink = "https://…"\n'
+            f"The host {host!r} is not declared for a {load}; allowed: the hosts of services of the purpose {purpose!r}. "
+            f'Load it from one of these, or add to privacy.toml:\n\n[[services]]\nid = "{name}"\ntitle = "…"\n'
+            f'purpose = "{purpose}"\nhosts = ["{host}"]\nloads = ["{load}"]\nlink = "https://…"\n'
         )
 
 
 class UndeclaredCookie(PrivacyError):
-    """The app set a cookie that the policy does not declare, or before its purpose was granted."""
+    """The app sets a cookie that the policy does not declare, or a cookie whose purpose the visitor has not granted."""
 
     def __init__(self, name: str, purpose: str | None) -> None:
         self.name, self.purpose = name, purpose
         if purpose is None:
-            says = (
-                f"The app sets the cookie {name!r}, which the policy does not declare. Take it out, or add to privacy.toml:"
+            message = (
+                f"The app sets the cookie {name!r}, which the policy does not declare. Remove it, or add to privacy.toml:"
             )
-            says += f'\n\n[[cookies]]\nname = "{name}"\npurpose = "…"\nlifetime = "…"\ndescription = "…"\n'
+            message += f'\n\n[[cookies]]\nname = "{name}"\npurpose = "…"\nlifetime = "…"\ndescription = "…"\n'
         else:
-            says = f"The app sets the cookie {name!r} although the visitor has not granted its purpose {purpose!r}. "
-            says += f'Set it only where current_consent.allows("{purpose}").'
-        super().__init__(says)
+            message = f"The app sets the cookie {name!r} although the visitor has not granted its purpose {purpose!r}. "
+            message += f'Set it only if current_consent.allows("{purpose}").'
+        super().__init__(message)
 
 
 class UndeclaredCollection(PrivacyError, LookupError):
@@ -136,97 +137,95 @@ class UndeclaredCollection(PrivacyError, LookupError):
 
     def __init__(self, point: str, declared: Iterable[str]) -> None:
         self.point, self.declared = point, tuple(declared)
-        super().__init__(
-            f"The policy declares no collection point {point!r}; it declares: {', '.join(self.declared) or 'none'}. Use one "
-            f'of these, or add to privacy.toml:\n\n[[collection]]\nid = "{point}"\ntitle = "…"\npurposes = ["…"]\n'
-            'required = ["…"]\noptional = ["…"]\nnotice = "…"\n'
-        )
+        table = f'[[collection]]\nid = "{point}"\ntitle = "…"\npurposes = ["…"]\n'
+        table += 'required = ["…"]\noptional = ["…"]\nnotice = "…"\n'
+        hint = f"Use one of these, or add to privacy.toml:\n\n{table}"
+        super().__init__(_undeclared(f"The collection point {point!r}", self.declared, hint))
 
 
 class OtherPurpose(PrivacyError):
-    """Data was asked for or given to somebody for a purpose that it does not serve."""
+    """Personal data was read or disclosed for a purpose for which it was not collected."""
 
     def __init__(self, what: str, purpose: str, declared: Iterable[str]) -> None:
         self.what, self.purpose, self.declared = what, purpose, tuple(declared)
         super().__init__(
-            f"The purpose is {purpose!r}; allowed for {what}: {', '.join(self.declared)}. Data is used for what it was "
-            "collected for: name one of these, or declare the purpose there, in a new version of the policy."
+            f"The purpose is {purpose!r}; allowed for {what}: {', '.join(self.declared)}. "
+            "Use one of these, or declare the purpose there in a new version of the policy."
         )
 
 
 class UndeclaredRecipient(PrivacyError, LookupError):
-    """Data was to go to somebody whom the policy does not declare."""
+    """Personal data was to be disclosed to a recipient that the policy does not declare."""
 
     def __init__(self, recipient: str, declared: Iterable[str]) -> None:
         self.recipient, self.declared = recipient, tuple(declared)
-        super().__init__(
-            f"The policy declares no recipient {recipient!r}; it declares: {', '.join(self.declared) or 'none'}. Nothing is "
-            f"given to anybody else. To change that, add to privacy.toml, and freeze a new version:\n\n[[recipients]]\n"
-            f'id = "{recipient}"\nname = "…"\nrole = "…"\npurposes = ["…"]\nfields = ["…"]\ncountry = "…"\nlink = "https://…"\n'
-        )
+        table = f'[[recipients]]\nid = "{recipient}"\nname = "…"\nrole = "…"\npurposes = ["…"]\nfields = ["…"]\n'
+        table += 'country = "…"\nlink = "https://…"\n'
+        hint = f"Use one of these, or add to privacy.toml and freeze a new version:\n\n{table}"
+        super().__init__(_undeclared(f"The recipient {recipient!r}", self.declared, hint))
 
 
 class UndeclaredField(PrivacyError, LookupError):
-    """A field was asked for that is not among those declared for this."""
+    """A field is not among those that the policy declares for this purpose, recipient or site."""
 
     def __init__(self, field: str, what: str, declared: Iterable[str]) -> None:
         self.field, self.what, self.declared = field, what, tuple(declared)
         super().__init__(
-            f"The field {field!r} is not declared for {what}; declared are: {', '.join(self.declared) or 'none'}. "
-            "Do without it, or declare it there, in a new version of the policy."
+            f"The field {field!r} is not declared for {what}; allowed: {', '.join(self.declared) or 'none'}. "
+            "Leave the field out, or declare it there in a new version of the policy."
         )
 
 
 class DisclosureError(NotAllowed):
-    """A disclosure lacks what its basis asks for."""
+    """A disclosure lacks what its legal basis requires."""
 
 
 class EventError(NotAllowed):
-    """An event or a choice has a name or a value that the log does not take."""
+    """An event or a customisation has a name or a value that the log does not accept."""
 
 
 class StoreError(NotAllowed):
-    """A store of personal data was registered, or asked, in a way that cannot work."""
+    """A store of personal data is registered or called with invalid arguments."""
 
 
 class RequestError(NotAllowed):
-    """A request cannot be taken, answered or extended like this."""
+    """A data subject request cannot be opened, answered or extended with these arguments."""
 
 
 class MailError(PrivacyError):
-    """A mail could not be handed over; the sentence says why and what to do."""
+    """A mail could not be sent. The message states the cause and the next step."""
 
 
 class MailClassError(NotAllowed, MailError):
-    """A mail does not say what it is, or lacks what its class needs."""
+    """A mail has no mail class, or lacks what its class requires."""
 
 
 class BirthDateSeen(PrivacyError):
-    """A view was sent the answer to the question of age, and nothing stood between the two."""
+    """A view received a birth date, because no collection point filtered its form."""
 
     def __init__(self, view: str | None) -> None:
         self.view = view
         super().__init__(
-            f"The view {view!r} was sent the answer to privacy.age_question() and collects at no point, so it could read a "
-            'birth date. Put @privacy.collects("newsletter") on it, with the point that the form is for, or use a '
-            "CollectionForm: then it gets old_enough, a yes or a no, and nothing else of the answer."
+            f"The view {view!r} received a birth date from privacy.age_question(), because it is not a collection point. "
+            'Decorate it with @privacy.collects("newsletter"), or use a CollectionForm. '
+            'The view then receives only old_enough: "yes" or "no".'
         )
 
 
 class RightsUnavailable(PrivacyError):
-    """The database of requests could not be reached."""
+    """The database of data subject requests is unavailable."""
 
 
 class LedgerUnavailable(PrivacyError):
-    """The ledger could not be written, so nothing can be granted right now."""
+    """The ledger cannot be written, so no consent can be granted."""
 
 
 class LogUnavailable(PrivacyError):
-    """The log took no line, or only a part of it: the event is not accepted."""
+    """The log did not accept a line, or wrote only a part of it. The event is not recorded."""
 
 
 class StoreUnavailable(PrivacyError):
-    """The database of events could not be reached."""
+    """The database of events is unavailable."""
 
 
 class LoaderBusy(PrivacyError):
@@ -234,48 +233,50 @@ class LoaderBusy(PrivacyError):
 
 
 class KeyMissing(PrivacyError, LookupError):
-    """A row names a key of ``PRIVACY_KEYS`` that is gone."""
+    """A stored row uses a key that ``PRIVACY_KEYS`` does not have."""
 
     def __init__(self, key_id: str, known: Iterable[str]) -> None:
         self.key_id, self.known = key_id, tuple(known)
         super().__init__(
-            f"A stored row was made under the key {key_id!r}, but PRIVACY_KEYS has only: {', '.join(self.known) or 'none'}. "
-            "Put the key back: a key that a row still names cannot be dropped."
+            f"A stored row uses the key {key_id!r}, but PRIVACY_KEYS has only: {', '.join(self.known) or 'none'}. "
+            "Restore the key, and keep it as long as a row uses it."
         )
 
 
 class HeadAged(PrivacyError):
-    """A head that was kept elsewhere lies before what the ledger still holds."""
+    """An expected head of the ledger is older than the oldest entry that the ledger still has."""
 
     def __init__(self, expect: object, start: object) -> None:
         super().__init__(
-            f"--expect is {expect}, but the entries up to that one have aged and were sealed at {start}. "
-            "Expect that head, or a later one; `flask privacy ledger head` prints the newest."
+            f"--expect is {expect}, but the entries up to it were pruned and sealed at {start}. "
+            "Pass that head or a later one; `flask privacy ledger head` prints the newest."
         )
 
 
 class AddressError(PrivacyError, ValueError):
-    """A template is given an address that is neither a path nor one of ``http`` or ``https``, as a browser reads it."""
+    """A template passes a URL that a browser reads neither as a path nor as ``http`` or ``https``."""
 
-    def __init__(self, asked_by: str, url: str) -> None:
-        self.asked_by, self.url = asked_by, url
-        super().__init__(f"{asked_by} is given {url!r}; allowed: a path, or an address with http:// or https://.")
+    def __init__(self, helper: str, url: str) -> None:
+        self.helper, self.url = helper, url
+        super().__init__(
+            f"The URL of {helper} is {url!r}; allowed: a path, or a URL with http:// or https://. Change it in the template."
+        )
 
 
 class ReportError(NotAllowed):
-    """What a browser reported is no list of events; the sentence is the answer, under this HTTP status."""
+    """A browser sent an invalid list of events. The message is the response, with this HTTP status."""
 
     def __init__(self, what: str, value: object, allowed: str, status: int = 400) -> None:
         self.status = status
         super().__init__(what, value, allowed)
 
-    def _shown(self) -> str:
-        shown = super()._shown()
-        return shown if len(shown) <= 80 else shown[:80] + "…"
+    def _value_text(self) -> str:
+        text = super()._value_text()
+        return text if len(text) <= 80 else text[:80] + "…"
 
 
 class MissingExtra(PrivacyError):
-    """A part of the extension needs a package that is not installed."""
+    """A part of this package needs an optional dependency that is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         self.extra = extra

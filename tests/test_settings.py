@@ -118,14 +118,17 @@ def test_a_second_initialisation_raises(tmp_path):
     with pytest.raises(AlreadyInitialised) as raised:
         privacy.init_app(app)
     assert str(raised.value) == (
-        "The app 'made' already has Privacy. Call either Privacy(app) or privacy.init_app(app), once an app. "
-        'To reach the one it has, use app.extensions["mixamo_privacy"].'
+        "Privacy is already initialised for the app 'made'. Call either Privacy(app) or privacy.init_app(app), once per app. "
+        'To get the existing instance, use app.extensions["mixamo_privacy"].'
     )
 
 
 def test_an_uninitialised_app_raises_a_clear_error(tmp_path):
     """The error is not an AttributeError."""
-    with app_with(tmp_path).test_request_context(), pytest.raises(NotInitialised, match="does not know Privacy yet"):
+    with (
+        app_with(tmp_path).test_request_context(),
+        pytest.raises(NotInitialised, match="Privacy is not initialised for the app 'made'"),
+    ):
         current_consent.allows("statistics")
 
 

@@ -71,9 +71,9 @@ def test_an_unknown_choice_raises_with_the_known_ones(privacy_client):
     """A misspelt choice, purpose or service is never taken as a decision."""
     with pytest.raises(ValueError, match=r"^The choice is 'accept'; allowed: accept_all, reject_all, save\.$"):
         privacy_client("accept")
-    with pytest.raises(UndeclaredPurpose, match="no purpose 'marketing'"):
+    with pytest.raises(UndeclaredPurpose, match="The purpose 'marketing' is not declared"):
         privacy_client("save", purposes=["marketing"])
-    with pytest.raises(UndeclaredService, match="no service 'chat'"):
+    with pytest.raises(UndeclaredService, match="The service 'chat' is not declared"):
         privacy_client("save", purposes=["media"], services=["chat"])
 
 

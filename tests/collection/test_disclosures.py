@@ -42,7 +42,7 @@ def test_promise_29_a_recipient_gets_only_its_fields(site):
 
 def test_promise_29_an_unlisted_field_raises(site):
     """The error is raised for a requested field, and for a lookup in the disclosed data."""
-    message = r"The field 'address' is not declared for the recipient 'payment'; declared are: name, email\. Do without it"
+    message = r"The field 'address' is not declared for the recipient 'payment'; allowed: name, email\. Leave the field out"
     with pytest.raises(UndeclaredField, match=message):
         disclose(site, fields=["name", "address"])
     with pytest.raises(UndeclaredField, match=message):
@@ -82,7 +82,7 @@ def test_promise_28_an_undeclared_recipient_is_refused(tiny, testing):
     with pytest.raises(UndeclaredRecipient) as raised:
         disclose(site, "adnet")
     assert str(raised.value).startswith(
-        "The policy declares no recipient 'adnet'; it declares: payment. Nothing is given to anybody else."
+        "The recipient 'adnet' is not declared; allowed: payment. Use one of these, or add to privacy.toml and freeze"
     )
     assert '[[recipients]]\nid = "adnet"' in str(raised.value) and site.ledger() == []
 

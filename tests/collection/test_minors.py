@@ -75,9 +75,9 @@ def test_promise_20_a_view_that_could_read_a_birth_date_is_reported(tiny):
     with pytest.raises(BirthDateSeen) as raised:
         visitor.post("/raw", data={"email": CHILD, **YOUNG})
     assert str(raised.value) == (
-        "The view 'raw' was sent the answer to privacy.age_question() and collects at no point, so it could read a birth "
-        'date. Put @privacy.collects("newsletter") on it, with the point that the form is for, or use a CollectionForm: '
-        "then it gets old_enough, a yes or a no, and nothing else of the answer."
+        "The view 'raw' received a birth date from privacy.age_question(), because it is not a collection point. "
+        'Decorate it with @privacy.collects("newsletter"), or use a CollectionForm. '
+        'The view then receives only old_enough: "yes" or "no".'
     )
     assert visitor.post("/raw", data={"email": CHILD}).text == CHILD
     assert send(visitor, "/newsletter", email=ADULT, **OLD).status_code == 200
@@ -87,7 +87,7 @@ def test_in_production_the_log_names_the_view_and_not_the_date(tiny, caplog):
     """The page is served, and the log has the view's name and no date."""
     site = with_a_raw_view(tiny, TESTING=False)
     assert site.visitor().post("/raw", data={"email": CHILD, **YOUNG}).text == CHILD
-    assert "The view 'raw' was sent the answer" in caplog.text and "2015" not in caplog.text
+    assert "The view 'raw' received a birth date" in caplog.text and "2015" not in caplog.text
 
 
 def test_an_operator_may_add_and_remove_a_minor(tiny):

@@ -123,7 +123,7 @@ def test_an_undeclared_purpose_raises_with_the_next_step():
     with pytest.raises(UndeclaredPurpose) as raised:
         NOBODY.allows("marketing")
     assert str(raised.value) == (
-        "The policy declares no purpose 'marketing'; it declares: necessary, statistics, customisation. Use one of these, or "
+        "The purpose 'marketing' is not declared; allowed: necessary, statistics, customisation. Use one of these, or "
         'add to privacy.toml:\n\n[[purposes]]\nid = "marketing"\ntitle = "…"\ndescription = "…"\nbasis = "consent"\n'
     )
 

@@ -299,7 +299,7 @@ def test_a_key_that_an_entry_names_cannot_be_dropped(tiny, five):
     """Verification names the missing key and does not report success."""
     site = tiny(PRIVACY_KEYS=NEW, PRIVACY_LEDGER_URL=f"sqlite:///{five.path}")
     outcome = site.cli("ledger", "verify")
-    assert outcome.exit_code == 2 and "the key 'old', but PRIVACY_KEYS has only: new. Put the key back" in outcome.output
+    assert outcome.exit_code == 2 and "the key 'old', but PRIVACY_KEYS has only: new. Restore the key" in outcome.output
     checked = site.cli("check")
     assert checked.exit_code == 1 and "Entries of the ledger name the key 'old'" in checked.output
 
@@ -309,7 +309,7 @@ def test_an_unverifiable_head_accepts_no_entry(tiny, five, caplog):
     place = {"PRIVACY_LEDGER_URL": f"sqlite:///{five.path}"}
     site = tiny(PRIVACY_KEYS=NEW, **place)
     assert choose(site.visitor(), "accept_all").status_code == 503
-    assert "ends cannot be checked, so nothing is added to it. A stored row was made under the key 'old'" in caplog.text
+    assert "ends cannot be checked, so nothing is added to it. A stored row uses the key 'old'" in caplog.text
     assert choose(site.visitor(), "reject_all").status_code == 303 and five.count() == 5
     again = tiny(PRIVACY_KEYS=OLD | NEW, **place)
     again.privacy.runtime(again.app).load()
@@ -425,7 +425,7 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
     ("expect", "code", "message"),
     [
         ("1:00", 2, "'1:00' is no head; write it as `flask privacy ledger head` prints it."),
-        (f"2:{'0' * 64}", 2, "the entries up to that one have aged and were sealed at 3:"),
+        (f"2:{'0' * 64}", 2, "the entries up to it were pruned and sealed at 3:"),
         (f"9:{'0' * 64}", 1, "cut off: The head kept elsewhere counts 9 entries; those after 6 were cut off."),
     ],
 )

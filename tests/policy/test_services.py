@@ -182,7 +182,7 @@ def test_code_may_check_a_service(tiny):
     with site.app.test_request_context(), pytest.raises(UndeclaredService) as raised:
         current_consent.allows("media", "radio")
     assert str(raised.value) == (
-        "The policy declares no service 'radio'; it declares: film, map. Use one of these, or add a [[services]] table "
+        "The service 'radio' is not declared; allowed: film, map. Use one of these, or add a [[services]] table "
         "with this id to privacy.toml."
     )
 

@@ -58,7 +58,7 @@ def test_a_hit_is_rewritten_under_the_newest_key(standings, rows):
 def test_a_missing_key_that_a_row_needs_raises(standings):
     """The row's subject is unknown, so the look-up fails instead of returning no."""
     KnownMinors(standings(), None).add(CHILD)
-    with pytest.raises(KeyMissing, match=r"made under the key 'old', but PRIVACY_KEYS has only: new\. Put the key back"):
+    with pytest.raises(KeyMissing, match=r"uses the key 'old', but PRIVACY_KEYS has only: new\. Restore the key"):
         KnownMinors(standings(**NEW), None).is_minor("parent@family.example")
 
 

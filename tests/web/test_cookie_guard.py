@@ -45,7 +45,7 @@ def test_promise_11_an_undeclared_cookie_raises_in_tests(setting):
     with pytest.raises(UndeclaredCookie) as raised:
         setting("_ga").get("/x")
     assert str(raised.value) == (
-        "The app sets the cookie '_ga', which the policy does not declare. Take it out, or add to privacy.toml:\n\n"
+        "The app sets the cookie '_ga', which the policy does not declare. Remove it, or add to privacy.toml:\n\n"
         '[[cookies]]\nname = "_ga"\npurpose = "…"\nlifetime = "…"\ndescription = "…"\n'
     )
 
@@ -53,7 +53,7 @@ def test_promise_11_an_undeclared_cookie_raises_in_tests(setting):
 def test_promise_11_a_cookie_whose_purpose_is_not_granted_raises(setting):
     """A declared cookie raises before the grant and after the withdrawal; a pattern declares it as well as a name."""
     visitor = setting("_seen_walk")
-    with pytest.raises(UndeclaredCookie, match=r'Set it only where current_consent\.allows\("media"\)'):
+    with pytest.raises(UndeclaredCookie, match=r'Set it only if current_consent\.allows\("media"\)'):
         visitor.get("/x")
     choose(visitor, "accept_all")
     assert visitor.get("/x").status_code == 200

@@ -89,7 +89,7 @@ def test_without_a_text_the_url_is_the_text(render):
 def test_promise_30_a_script_url_is_rejected(render):
     """A URL that would run code raises, and the error lists what is allowed."""
     with pytest.raises(
-        ValueError, match=r"external_link is given 'javascript:alert\(1\)'; allowed: a path, or an address with http"
+        ValueError, match=r"The URL of external_link is 'javascript:alert\(1\)'; allowed: a path, or a URL with http"
     ):
         render("{{ url|external_link }}", "javascript:alert(1)")
 

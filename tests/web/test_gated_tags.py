@@ -66,8 +66,9 @@ def test_promise_1_an_undeclared_host_raises(show, verb, load):
     with pytest.raises(UndeclaredHost) as raised:
         visitor.get("/x")
     assert str(raised.value) == (
-        f"No service of the purpose 'media' declares the host 'evil.example' for a {load}. Load it from a declared host, or "
-        'add to privacy.toml:\n\n[[services]]\nid = "evil-example"\ntitle = "…"\npurpose = "media"\n'
+        f"The host 'evil.example' is not declared for a {load}; allowed: the hosts of services of the purpose 'media'. "
+        'Load it from one of these, or add to privacy.toml:\n\n[[services]]\nid = "evil-example"\ntitle = "…"\n'
+        'purpose = "media"\n'
         f'hosts = ["evil.example"]\nloads = ["{load}"]\nlink = "https://…"\n'
     )
 
@@ -79,13 +80,13 @@ def test_promise_1_an_ambiguous_url_raises(show, verb, url):
     """A URL that browsers parse in another way raises, although it contains a declared host."""
     title = ", title='Film'" if verb == "embed" else ""
     visitor = show("{{ privacy." + verb + "(request.args.url, purpose='media'" + title + ") }}")
-    with pytest.raises(AddressError, match=f"privacy.{verb} is given '.+'; allowed: a path, or an address with http://"):
+    with pytest.raises(AddressError, match=f"The URL of privacy.{verb} is '.+'; allowed: a path, or a URL with http://"):
         visitor.get("/x", query_string={"url": url})
 
 
 def test_promise_1_a_host_declared_for_a_frame_is_not_declared_for_a_script(show):
     """A host is declared for the kinds of loads that its service lists, and for no other."""
-    with pytest.raises(UndeclaredHost, match=r"'a\.map\.example' for a script"):
+    with pytest.raises(UndeclaredHost, match=r"'a\.map\.example' is not declared for a script"):
         show('{{ privacy.script("https://a.map.example/a.js", purpose="media") }}').get("/x")
 
 

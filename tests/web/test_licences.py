@@ -247,5 +247,5 @@ def test_a_point_that_is_no_licence_has_no_page(tiny, path):
 def test_an_undeclared_licence_is_reported(tiny):
     """A download under an undeclared point raises and serves no file."""
     site = licensed(tiny, "terms", text=FIRST)
-    with pytest.raises(UndeclaredCollection, match="The policy declares no collection point 'terms'"):
+    with pytest.raises(UndeclaredCollection, match="The collection point 'terms' is not declared"):
         site.visitor().get("/file")
