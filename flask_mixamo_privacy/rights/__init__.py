@@ -1,6 +1,6 @@
 """Data subject requests: access, correction, erasure, and their replay after a restore.
 
-Knows the policy, the ledger and the stores of personal data, each behind the ``PersonalStore`` protocol. In: a request, or
-an e-mail address or user id. Out: what each store holds, changed or erased about that data subject, and an answer within
-the period that the law allows. Sends mail through a function that it is given.
+This package knows the policy, the ledger and the personal data stores. Its input is a request, an e-mail address or a user
+id. Its output is the data of one data subject: exported, corrected or erased in every store. A request is answered within
+the period that the law allows. Mail is sent by a function that the caller passes in.
 """

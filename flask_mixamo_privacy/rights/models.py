@@ -1,4 +1,4 @@
-"""The ready store: SQLAlchemy models, by what the declaration says of each field."""
+"""The personal data store for SQLAlchemy models, which follows ``on_erase`` of each declared field."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ from ..storage.keys import normalise_subject
 from .rows import PersonalRow, columns_of, field_of, is_erased, is_placeholder, is_secret, placeholder_for
 from .stores import PersonalStore, RetainedField, StoreResult
 
-_MADE = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
+_CREATED = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
 
 
 @dataclass(frozen=True)
 class Models:
-    """Some models of one database, and how their rows belong to people."""
+    """Registered models of one database, with the column that names the data subject of each row."""
 
     name: str
-    session: Any  # an Engine, or what gives a Session when called: a sessionmaker, a scoped_session, a function
-    subjects: Mapping[Any, str]  # of each model the column that names the person, or "account_id.email"
-    made: str | None = None  # the column that says when a row was made
-    names: Mapping[str, str] | None = None  # columns called otherwise than the declared field they hold
+    session: Any  # an Engine, or a callable that returns a Session: a sessionmaker, a scoped_session, a function
+    subjects: Mapping[Any, str]  # from each model to the column that names the data subject, or "account_id.email"
+    created_column: str | None = None  # the column with the time at which a row was created
+    names: Mapping[str, str] | None = None  # from a column's name to the declared field, if the names differ
 
     def __post_init__(self) -> None:
         for model, path in self.subjects.items():
-            self._subject(model, path)  # a wrong name is told where it is written
+            self._subject(model, path)  # raise for a wrong name at registration
 
     def bind(self, policy: Policy) -> PersonalStore:
-        """The store, under this policy."""
-        found = _ModelStore(self, policy)
-        acts = (found.subjects, found.export, found.erase, found.correct, found.expire)
+        """Return the store under this policy."""
+        store = _ModelStore(self, policy)
+        actions = (store.subjects, store.export, store.erase, store.correct, store.expire)
         return PersonalStore(
-            self.name, *acts, tuple(self.subjects), self.names or {}, found.retains_subjects, found.unbounded_retention
+            self.name, *actions, tuple(self.subjects), self.names or {}, store.retains_subjects, store.unbounded_retention
         )
 
     def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
-        """The column that names the person; behind a foreign key also that key, and the column it points to."""
+        """Return the column that names the data subject.
+
+        If it is behind a foreign key, also return that key and the column that the key refers to.
+        """
         columns = dict(columns_of(model))
         first, _, rest = path.partition(".")
         key = columns.get(first)
@@ -54,7 +57,7 @@ class Models:
         column = target.table.columns.get(rest) if target is not None else None
         if column is None:
             allowed = ", ".join(sorted(columns))
-            hint = 'Or name a foreign key and a column behind it, such as "account_id.email".'
+            hint = 'Or name a foreign key and a column of the table it refers to, such as "account_id.email".'
             raise StoreError(f"the subject of {model.__name__}", path, allowed, hint)
         return column, key, target
 
@@ -63,178 +66,185 @@ class _ModelStore:
     def __init__(self, models: Models, policy: Policy) -> None:
         self._models = models
         self._policy = policy
-        # Rows go before those they point to.
-        order = {table: place for place, table in enumerate(_sorted(models.subjects))}
+        # Rows are deleted before the rows that their foreign keys refer to.
+        order = {table: position for position, table in enumerate(_sorted_tables(models.subjects))}
         self._in_order = sorted(models.subjects, key=lambda model: -order[sa.inspect(model).local_table])
 
     @property
     def retains_subjects(self) -> bool:
-        """Whether rows name their person still after an erasure, so that only the ledger knows what is to end."""
+        """Whether retained rows still name their data subject. Then only the ledger shows which rows to delete later."""
         paths = ((model, *self._models._subject(model, path)) for model, path in self._models.subjects.items())
-        ours = [_table(model) for model in self._models.subjects]
-        return any(column.table not in ours or self._ends(model, column) for model, column, _, _ in paths)
+        covered = [_table(model) for model in self._models.subjects]
+        return any(column.table not in covered or self._retains(model, column) for model, column, _, _ in paths)
 
     def unbounded_retention(self) -> Iterator[tuple[str, str, str]]:
-        """Of each model that keeps something for a time which would not end: its name, why, and what to do."""
-        for model in filter(self._ends, self._models.subjects):
+        """Yield each model whose retained data would never be deleted: its name, the reason, and the next step."""
+        for model in filter(self._retains, self._models.subjects):
             column = self._models._subject(model, self._models.subjects[model])[0]
-            if self._made(model) is None:
-                yield model.__name__, "no column says since when", "Name the column with the time of a row with made=."
+            if self._created_column(model) is None:
+                yield model.__name__, "no column has the time of its rows", "Name the column with made=."
             if column.table not in map(_table, self._models.subjects):
-                hint = "Register both models together."
-                yield model.__name__, f"this store does not cover {column.table.name!r}, where its person stands", hint
+                hint = "Register both models in one call."
+                yield model.__name__, f"its data subject is in {column.table.name!r}, which this store does not cover", hint
             elif not isinstance(column.type, sa.String):
-                hint = "Name a column of text: an address, a login."
-                yield model.__name__, f"{str(column)!r}, which names its person, has no room for a mark", hint
-            for held in (one for one, _ in self._fields(model) if self._ends(model, one)):
+                hint = "Name a text column, such as an e-mail address or a login."
+                yield model.__name__, f"{str(column)!r} names its data subject, but cannot hold a text placeholder", hint
+            for retained in (one for one, _ in self._columns_and_fields(model) if self._retains(model, one)):
                 try:
-                    placeholder_for(held)
+                    placeholder_for(retained)
                 except StoreError as error:
-                    yield model.__name__, f"{str(held)!r} cannot be emptied", error.hint
-                if held in self._people_of(model) and self._outlives_the_ledger(held, model):
-                    hint = "Let retention.decisions be longer, or keep it for a shorter time."
-                    yield model.__name__, f"{str(held)!r} is kept for longer than the ledger knows of an erasure", hint
+                    yield model.__name__, f"{str(retained)!r} cannot be emptied", error.hint
+                if retained in self._subject_columns(model) and self._outlives_the_ledger(retained, model):
+                    hint = "Extend retention.decisions, or shorten kept_for of the field."
+                    yield model.__name__, f"{str(retained)!r} is kept longer than the ledger keeps an erasure", hint
 
     def _outlives_the_ledger(self, column: sa.Column[Any], model: Any) -> bool:
         day, last = date(2000, 1, 1), days_after(date(2000, 1, 1), self._policy.retention.decisions)
-        times = [field.kept_for for one, field in self._fields(model) if one is column and field is not None]
-        return any(time is not None and days_after(day, time) > last for time in times)
+        periods = [field.kept_for for one, field in self._columns_and_fields(model) if one is column and field is not None]
+        return any(period is not None and days_after(day, period) > last for period in periods)
 
     def subjects(self) -> Iterator[str]:
         with self._connect() as connection:
             for model, path in self._models.subjects.items():
                 column, key, target = self._models._subject(model, path)
-                rows = sa.select(column).distinct().where(column.is_not(None))
+                query = sa.select(column).distinct().where(column.is_not(None))
                 if key is not None:
-                    rows = rows.where(target.in_(sa.select(key)))
-                yield from (str(found) for found in connection.scalars(rows) if not is_erased(found))
+                    query = query.where(target.in_(sa.select(key)))
+                yield from (str(subject) for subject in connection.scalars(query) if not is_erased(subject))
 
     def export(self, subject: str) -> dict[str, Any]:
-        found = {}
+        tables = {}
         with self._connect() as connection:
             for model in self._models.subjects:
-                rows = connection.execute(sa.select(*_table(model).columns).where(self._is(connection, model, subject)))
-                if said := [self._said(model, row) for row in rows.mappings()]:
-                    found[_table(model).name] = said
-        return found
+                query = sa.select(*_table(model).columns).where(self._belongs_to(connection, model, subject))
+                if rows := [self._exported(model, row) for row in connection.execute(query).mappings()]:
+                    tables[_table(model).name] = rows
+        return tables
 
     def erase(self, subject: str, before: datetime | None = None) -> StoreResult:
-        done = StoreResult()
+        result = StoreResult()
         with self._connect(write=True) as connection:
             for model in self._in_order:
-                condition = self._is(connection, model, subject)
+                condition = self._belongs_to(connection, model, subject)
                 if before is not None:
-                    made = self._made(model)
-                    if made is None:
-                        hint = "Name the column with made=, so that what came later can stay."
+                    created = self._created_column(model)
+                    if created is None:
+                        hint = "Name the column with made=, so that newer rows can stay."
                         raise StoreError(f"made of {model.__name__}", None, "a column with the time of a row", hint)
-                    condition &= made < _as_column(made, before)
-                done = self._erase(connection, model, condition, done)
-        self._leave_no_copy()
-        return done
+                    condition &= created < _as_column_value(created, before)
+                result = self._erase(connection, model, condition, result)
+        self._truncate_wal()
+        return result
 
     def correct(self, subject: str, changes: Mapping[str, str]) -> int:
         corrected = 0
         with self._connect(write=True) as connection:
-            for model in self._in_order:  # once the address itself is another, no row behind it is found by the old one
-                held = {c.name: changes[f.name] for c, f in self._fields(model) if f is not None and f.name in changes}
-                if held:
+            # Rows behind a foreign key come first: once the address is changed, the old one no longer finds them.
+            for model in self._in_order:
+                columns = self._columns_and_fields(model)
+                values = {column.name: changes[f.name] for column, f in columns if f is not None and f.name in changes}
+                if values:
                     table = _table(model)
                     corrected += connection.execute(
-                        sa.update(table).where(self._is(connection, model, subject)).values(held)
+                        sa.update(table).where(self._belongs_to(connection, model, subject)).values(values)
                     ).rowcount
         return corrected
 
     def expire(self, now: datetime) -> int:
-        """Empty what was kept in rows that lost their person to an erasure, once its time is over; the rows go with the
-        last of it. Gives the number of rows deleted."""
-        done = StoreResult()
+        """Empty the fields whose period has ended, in rows of erased data subjects, and return the number of deleted rows.
+
+        A row is deleted with the last of its retained fields.
+        """
+        result = StoreResult()
         with self._connect(write=True) as connection:
             for model in self._in_order:
                 column, key, target = self._models._subject(model, self._models.subjects[model])
-                lost = is_placeholder(column)
-                done = self._erase(connection, model, lost if key is None else key.in_(sa.select(target).where(lost)), done)
-        self._leave_no_copy()
-        return done.deleted
+                erased = is_placeholder(column)
+                condition = erased if key is None else key.in_(sa.select(target).where(erased))
+                result = self._erase(connection, model, condition, result)
+        self._truncate_wal()
+        return result.deleted
 
-    def _erase(self, connection: sa.Connection, model: Any, condition: Any, done: StoreResult) -> StoreResult:
-        table, made, people = _table(model), self._made(model), self._people_of(model)
-        kept: list[RetainedField] = list(done.retained)
-        deleted, anonymised = done.deleted, done.anonymised
-        for found in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
-            row = PersonalRow(self._fields(model), people, made, found, self._policy.language)
-            row_matches = sa.and_(*(column == found[column.name] for column in table.primary_key))
-            held = not row.is_retained and self._has_retained_children(connection, table, found)
-            if not row.is_retained and not held:
-                self._null_references(connection, table, found)
+    def _erase(self, connection: sa.Connection, model: Any, condition: Any, result: StoreResult) -> StoreResult:
+        table, created, subject_columns = _table(model), self._created_column(model), self._subject_columns(model)
+        retained: list[RetainedField] = list(result.retained)
+        deleted, anonymised = result.deleted, result.anonymised
+        for values in connection.execute(sa.select(*table.columns).where(condition)).mappings().all():
+            row = PersonalRow(self._columns_and_fields(model), subject_columns, created, values, self._policy.language)
+            row_matches = sa.and_(*(column == values[column.name] for column in table.primary_key))
+            has_children = not row.is_retained and self._has_retained_children(connection, table, values)
+            if not row.is_retained and not has_children:
+                self._null_references(connection, table, values)
                 deleted += connection.execute(sa.delete(table).where(row_matches)).rowcount
                 continue
-            kept += [kept_one for kept_one in row.retained_fields(table.name) if kept_one not in kept]
-            if changes := row.changes | (row.secrets if held else {}):
+            retained += [field for field in row.retained_fields(table.name) if field not in retained]
+            if changes := row.changes | (row.secrets if has_children else {}):
                 anonymised += connection.execute(sa.update(table).where(row_matches).values(changes)).rowcount
-        return StoreResult(deleted, anonymised, 0, tuple(kept))
+        return StoreResult(deleted, anonymised, 0, tuple(retained))
 
-    def _people_of(self, model: Any) -> frozenset[sa.Column[Any]]:
-        """The columns of a model by which its own rows, and those behind it, are somebody's."""
-        columns = (self._models._subject(*one)[0] for one in self._models.subjects.items())
+    def _subject_columns(self, model: Any) -> frozenset[sa.Column[Any]]:
+        """Return a model's columns that name the data subject of its own rows or of rows that refer to them."""
+        columns = (self._models._subject(model, path)[0] for model, path in self._models.subjects.items())
         return frozenset(column for column in columns if column.table is _table(model))
 
-    def _has_retained_children(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> bool:
-        """Whether a row that would go is all that tells whose the rows behind it were, of which something is to end yet.
+    def _has_retained_children(self, connection: sa.Connection, table: sa.Table, deleted: sa.RowMapping) -> bool:
+        """Whether rows that refer to a row to be deleted are still retained, or cannot lose their reference.
 
-        Then it stays, empty, with the mark of the erased, and goes after the last of them.
+        Only the referenced row shows that their data subject was erased. It therefore stays, emptied and with the
+        placeholder, and is deleted after the last of them.
         """
         for model, path in self._models.subjects.items():
             _, key, target = self._models._subject(model, path)
-            if key is not None and target.table is table and (self._ends(model) or not key.nullable):
-                behind = sa.select(sa.literal(1)).where(key == going[target.name]).limit(1)
-                if connection.scalar(behind) is not None:
+            if key is not None and target.table is table and (self._retains(model) or not key.nullable):
+                children = sa.select(sa.literal(1)).where(key == deleted[target.name]).limit(1)
+                if connection.scalar(children) is not None:
                     return True
         return False
 
-    def _ends(self, model: Any, column: sa.Column[Any] | None = None) -> bool:
-        """Whether a model keeps something for a time: in this column, or in any."""
-        held = [field for one, field in self._fields(model) if field is not None and (column is None or one is column)]
-        return any(field.on_erase == "keep" and field.kept_for is not None for field in held)
+    def _retains(self, model: Any, column: sa.Column[Any] | None = None) -> bool:
+        """Whether a model retains data for a limited period: in this column, or in any column."""
+        columns = self._columns_and_fields(model)
+        fields = [field for one, field in columns if field is not None and (column is None or one is column)]
+        return any(field.on_erase == "keep" and field.kept_for is not None for field in fields)
 
-    def _null_references(self, connection: sa.Connection, table: sa.Table, going: sa.RowMapping) -> None:
-        """Let what stays, and points to a row that goes, point to nothing."""
+    def _null_references(self, connection: sa.Connection, table: sa.Table, deleted: sa.RowMapping) -> None:
+        """Set foreign keys that refer to a row to be deleted to NULL."""
         for column in (column for model in self._models.subjects for column in _table(model).columns if column.nullable):
             for key in column.foreign_keys:
                 if key.column.table is table:
-                    theirs = column == going[key.column.name]
-                    connection.execute(sa.update(column.table).where(theirs).values({column.name: None}))
+                    condition = column == deleted[key.column.name]
+                    connection.execute(sa.update(column.table).where(condition).values({column.name: None}))
 
-    def _fields(self, model: Any) -> list[tuple[sa.Column[Any], Any]]:
+    def _columns_and_fields(self, model: Any) -> list[tuple[sa.Column[Any], Any]]:
         names = self._models.names or {}
         return [(column, field_of(name, column, self._policy, names)) for name, column in columns_of(model)]
 
-    def _is(self, connection: sa.Connection, model: Any, subject: str) -> Any:
+    def _belongs_to(self, connection: sa.Connection, model: Any, subject: str) -> Any:
         column, key, target = self._models._subject(model, self._models.subjects[model])
-        same = _same(connection, column, normalise_subject(subject))
-        return same if key is None else key.in_(sa.select(target).where(same))
+        matches = _matches(connection, column, normalise_subject(subject))
+        return matches if key is None else key.in_(sa.select(target).where(matches))
 
-    def _made(self, model: Any) -> sa.Column[Any] | None:
+    def _created_column(self, model: Any) -> sa.Column[Any] | None:
         columns = dict(columns_of(model))
-        wanted = (self._models.made,) if self._models.made else _MADE
-        return next((columns[name] for name in wanted if name in columns), None)
+        names = (self._models.created_column,) if self._models.created_column else _CREATED
+        return next((columns[name] for name in names if name in columns), None)
 
-    def _said(self, model: Any, row: sa.RowMapping) -> dict[str, Any]:
+    def _exported(self, model: Any, row: sa.RowMapping) -> dict[str, Any]:
         columns = [(name, column) for name, column in columns_of(model) if not is_secret(name)]
-        return {name: _plain(row[column.name]) for name, column in columns}
+        return {name: _as_json(row[column.name]) for name, column in columns}
 
     @contextmanager
     def _connect(self, *, write: bool = False) -> Iterator[sa.Connection]:
-        """A transaction of its own: what the site has pending in a session is neither committed nor rolled back."""
+        """Open a transaction on a connection of its own, so that the site's pending session is left as it is."""
         engine = self._engine()
         with engine.connect() as connection:
-            if write and engine.dialect.name == "sqlite":  # no byte of what was deleted is left in the file
+            if write and engine.dialect.name == "sqlite":  # overwrite deleted rows with zeros in the file
                 connection.exec_driver_sql("PRAGMA secure_delete=ON")
                 connection.commit()
             yield connection
             connection.commit()
 
-    def _leave_no_copy(self) -> None:
+    def _truncate_wal(self) -> None:
         engine = self._engine()
         if engine.dialect.name == "sqlite":
             with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
@@ -252,27 +262,28 @@ def _table(model: Any) -> sa.Table:
     return sa.inspect(model).local_table  # type: ignore[no-any-return]
 
 
-def _same(connection: sa.Connection, column: sa.Column[Any], subject: str) -> Any:
-    """Whether a column holds this subject: an id as it is, an address in any spelling of the same person.
+def _matches(connection: sa.Connection, column: sa.Column[Any], subject: str) -> Any:
+    """Return the condition that a column names a data subject: an id exactly, an address in any equivalent spelling.
 
-    What a database takes for a small letter depends on the database (SQLite knows A to Z only), so it is asked for what
-    has the same ASCII letters, and Python decides. K and I are no such letters: two that are not ASCII become k and i.
+    Databases differ in which letters they lower: SQLite lowers only A to Z. The query therefore selects the addresses with
+    the same ASCII characters, and Python compares them. K and I match any text, because two letters outside ASCII also
+    become k and i in lower case.
     """
     text = sa.cast(column, sa.Text)
     if "@" not in subject:
         return text == subject
-    name = subject.rpartition("@")[0]  # the host may be stored in Unicode
+    name = subject.rpartition("@")[0]  # any host matches, because it may be stored in Unicode
     pattern = "%" + re.sub(r"[^!-hjl-~]+", "%", re.sub(r"([\\%_])", r"\\\1", name)) + "@%"
-    alike = sa.select(text).distinct().where(sa.func.lower(text).like(pattern, escape="\\"))
-    return text.in_([found for found in connection.scalars(alike) if normalise_subject(found) == subject])
+    candidates = sa.select(text).distinct().where(sa.func.lower(text).like(pattern, escape="\\"))
+    return text.in_([address for address in connection.scalars(candidates) if normalise_subject(address) == subject])
 
 
-def _sorted(models: Iterable[Any]) -> list[sa.Table]:
+def _sorted_tables(models: Iterable[Any]) -> list[sa.Table]:
     return list(next(iter(models)).metadata.sorted_tables) if models else []
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+def _as_json(value: Any) -> Any:
+    """Return a JSON-compatible value."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, date):
@@ -280,12 +291,12 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _as_column(column: sa.Column[Any], moment: datetime) -> Any:
-    """A moment as this column writes it; one without a time zone is taken to be UTC."""
+def _as_column_value(column: sa.Column[Any], moment: datetime) -> Any:
+    """Return a time as the type of a column. A column without a time zone is taken as UTC."""
     if isinstance(column.type, sa.DateTime):
         return moment if column.type.timezone else moment.astimezone(UTC).replace(tzinfo=None)
     if isinstance(column.type, sa.Date):
-        return moment.astimezone(UTC).date() + timedelta(days=1)  # of that day it cannot tell, so all of it counts
+        return moment.astimezone(UTC).date() + timedelta(days=1)  # a date has no time, so the whole day counts as before
     if isinstance(column.type, sa.Numeric | sa.Float | sa.Integer):
         return moment.timestamp()
     return moment.astimezone(UTC).isoformat()

@@ -176,7 +176,7 @@ class RequestService:
         request = self.request_store.find_by_token(token, "answer", timestamp())
         assert request is not None
         return request, self.data_subjects.export(
-            request.email, who="the person", what=f"the answer to request {request.number}"
+            request.email, actor="the person", action=f"the answer to request {request.number}"
         )
 
     def process(self) -> int:
@@ -240,7 +240,7 @@ class RequestService:
             self._know(changes)
             return self.data_subjects.correct(request.email, changes, who)
         if request.kind != "access":
-            self.data_subjects.note(request.kind, request.email, who, request.number)
+            self.data_subjects.record_manual_action(request.kind, request.email, who, request.number)
         return []
 
     def _know(self, changes: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The site's own stores of personal data, and what is done in each of them for one person."""
+"""Personal data stores: their interface, the site's registered stores, and the results of an action in each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("flask_mixamo_privacy")
 
 @dataclass(frozen=True)
 class RetainedField:
-    """What an erasure left where it was: which field of which table, why, and until which day."""
+    """A field that an erasure retained: ``table.field``, the reason, and the last day (empty if there is none)."""
 
     name: str
     reason: str
@@ -31,7 +31,7 @@ class RetainedField:
 
 @dataclass(frozen=True)
 class StoreResult:
-    """What came of one act in one store, in rows."""
+    """The number of rows that one action changed in one store, and the fields it retained."""
 
     deleted: int = 0
     anonymised: int = 0
@@ -45,28 +45,28 @@ class StoreResult:
 
 @dataclass(frozen=True)
 class StoreOutcome:
-    """One store's share of an act; ``error`` says why it could not be done there."""
+    """The result of an action in one store, or the error that prevented it."""
 
     store: str
     result: StoreResult = StoreResult()
     error: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For an answer, and for a machine to read."""
+        """Return JSON-compatible values, for an answer and for ``--json``."""
         result = self.result
         payload = {
             "store": self.store,
             "deleted": result.deleted,
             "anonymised": result.anonymised,
             "corrected": result.corrected,
-            "kept": [field.as_dict() for field in result.retained],
+            "kept": [retained.as_dict() for retained in result.retained],
         }
         return payload | ({"error": self.error} if self.error else {})
 
 
 @dataclass(frozen=True)
 class PersonalStore:
-    """One store; see :meth:`flask_mixamo_privacy.Privacy.register_store` for what its callables take and give."""
+    """One store of the site. :meth:`flask_mixamo_privacy.Privacy.register_store` documents the callables."""
 
     name: str
     subject: Callable[[], Iterable[Any]] | None = None
@@ -74,81 +74,81 @@ class PersonalStore:
     erase: Callable[..., Any] | None = None
     correct: Callable[[str, Mapping[str, str]], Any] | None = None
     expire: Callable[[datetime], int] | None = None
-    models: tuple[Any, ...] = ()  # that it covers
-    names: Mapping[str, str] = field(default_factory=dict)  # columns that hold a declared field of another name
-    retains_subjects: bool = False  # whether an erasure leaves rows that name their person, for a time
-    #: Models that would keep something for ever: which, why, and what to do.
+    models: tuple[Any, ...] = ()  # the SQLAlchemy models that it covers
+    names: Mapping[str, str] = field(default_factory=dict)  # from a column's name to the declared field that it holds
+    retains_subjects: bool = False  # whether retained rows still identify their data subject for a time
+    #: The models whose data would be retained forever: the model's name, the reason, and the next step.
     unbounded_retention: Callable[[], Iterable[tuple[str, str, str]]] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
-            raise StoreError("name", self.name, "a short text", "An answer names each store.")
-        for what in ("subject", "export", "erase", "correct"):
-            value = getattr(self, what)
+            raise StoreError("name", self.name, "a short text", "Give the store a name. Answers list each store by name.")
+        for action in ("subject", "export", "erase", "correct"):
+            value = getattr(self, action)
             if value is not None and not callable(value):
-                raise StoreError(what, value, "a callable, or None", "See Privacy.register_store.")
+                raise StoreError(action, value, "a callable, or None", "See Privacy.register_store.")
 
     @property
     def supports_before(self) -> bool:
-        """Whether ``erase`` can leave alone what was written after a moment."""
+        """Whether ``erase`` accepts ``before``, and so can leave newer data in place."""
         if self.erase is None:
             return False
         parameters = inspect.signature(self.erase).parameters.values()
         return any(p.name == "before" or p.kind is p.VAR_KEYWORD for p in parameters)
 
     def subjects(self) -> Iterator[str]:
-        """Every subject that it holds."""
-        for found in self.subject() if self.subject is not None else ():
-            yield str(found)
+        """Yield every data subject in the store."""
+        for subject in self.subject() if self.subject is not None else ():
+            yield str(subject)
 
 
 class BuiltInStore(Protocol):
     """Personal data that the extension itself stores: requests, marketing preferences, accepted licences, minors.
 
-    Like a :class:`PersonalStore`, except that it may know people only by keyed hashes, and that an erasure may have to
-    leave a trace in it. A subclass overrides what its data needs.
+    It resembles a :class:`PersonalStore`, but may know data subjects only by keyed hashes. An erasure may have to leave a
+    record in it. A subclass overrides the methods that its data needs.
     """
 
-    name: str  # under which an export lists its data
+    name: str  # the key of its data in an export
 
     def subjects(self) -> Iterable[str]:
-        """Return the people that it holds by name. :meth:`replay` is for those known only by a keyed hash."""
+        """Return the data subjects known by name. :meth:`replay` handles those known only by a keyed hash."""
         return ()
 
     def export(self, subject: str) -> list[dict[str, str]]:
-        """Return what is stored about a person."""
+        """Return the data stored about a data subject."""
         return []
 
     def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
-        """Erase what was stored about a person before a moment, and return the number of rows.
+        """Erase the data stored about a data subject before a time, and return the number of rows.
 
-        ``request`` is the number of the request that is answered by it, if there is one.
+        ``request`` is the number of the deletion request being answered, if any.
         """
         return 0
 
     def record_objection(self, subject: str) -> None:
-        """Let an objection of a person take effect (GDPR art. 21)."""
+        """Apply an objection of a data subject (GDPR art. 21)."""
         return
 
     def replay(self, erased: Mapping[str, str], since: str) -> int:
-        """After a restore, let the ledger's entries take effect again, and return the number of changes.
+        """Apply the ledger's entries again after a restore, and return the number of changes.
 
-        ``erased`` is the time of the latest erasure by the person's keyed hash. ``since`` is the time of the oldest
-        archive.
+        ``erased`` maps each keyed hash of a data subject to the time of the latest erasure. ``since`` is the time of the
+        oldest archive.
         """
         return 0
 
     def expire(self) -> int:
-        """Delete what is not needed any longer, and return the number of rows."""
+        """Delete data past its retention, and return the number of rows."""
         return 0
 
 
-#: What was registered, each made into a store once the policy is known.
+#: The registered stores, as functions that build a store once the policy is known.
 StoreRegistry = list[Callable[[Policy], PersonalStore]]
 
 
 class PersonalStores:
-    """All stores of one site."""
+    """All personal data stores of one site."""
 
     def __init__(self, policy: Policy, registered: StoreRegistry) -> None:
         self._policy = policy
@@ -157,59 +157,60 @@ class PersonalStores:
     def __iter__(self) -> Iterator[PersonalStore]:
         return (bind(self._policy) for bind in self._registered)
 
-    def without(self, what: str) -> list[str]:
-        """The names of the stores that cannot do this."""
-        return [store.name for store in self if getattr(store, what) is None]
+    def without(self, action: str) -> list[str]:
+        """Return the names of the stores without a callable for an action."""
+        return [store.name for store in self if getattr(store, action) is None]
 
     def export(self, subject: str) -> dict[str, Any]:
-        """What each store holds about a subject, by the store's name; nothing of those that hold nothing.
+        """Return the data about a data subject by store name. Stores without data are omitted.
 
-        Raises :class:`StoreError` where a store fails: an answer that leaves something out without a word would be wrong.
+        Raises :class:`StoreError` if a store fails, because an incomplete export would look complete.
         """
-        found = {store.name: _export(store, subject) for store in self if store.export is not None}
-        return {name: data for name, data in found.items() if data}
+        data_by_store = {store.name: _export(store, subject) for store in self if store.export is not None}
+        return {name: data for name, data in data_by_store.items() if data}
 
     def erase(self, subject: str, before: datetime | None = None) -> list[StoreOutcome]:
-        """Erase a subject from every store, or only what was written before a moment. A store that fails stops no other."""
+        """Erase a data subject from every store, or only data older than ``before``. A failing store stops no other."""
         return [self.erase_in(store, subject, before) for store in self if store.erase is not None]
 
     def erase_in(self, store: PersonalStore, subject: str, before: datetime | None = None) -> StoreOutcome:
-        """Erase a subject from one store."""
+        """Erase a data subject from one store."""
         return _attempt(store, lambda: _erase(store, subject, before))
 
     def correct(self, subject: str, changes: Mapping[str, str]) -> list[StoreOutcome]:
-        """Set fields of a subject anew, in every store that has them."""
+        """Set fields of a data subject to new values, in every store that has them. A failing store stops no other."""
 
         return [_attempt(store, partial(_correct, store, subject, changes)) for store in self if store.correct is not None]
 
     def expire(self, now: datetime) -> list[StoreOutcome]:
-        """Delete what was kept after an erasure and is not needed any longer. A store that fails stops no other."""
+        """Delete data that an erasure retained and whose period has ended. A failing store stops no other."""
         return [_attempt(store, partial(_expire, store, now)) for store in self if store.expire is not None]
 
     def list_subjects(self, store: PersonalStore) -> tuple[set[str], str]:
-        """Everybody whom one store holds, as far as it can say, and why it cannot say more."""
-        held: set[str] = set()
+        """Return the data subjects in one store, and the error that cut the list short (empty if there is none)."""
+        subjects: set[str] = set()
 
-        def look() -> StoreResult:
-            held.update(map(normalise_subject, store.subjects()))
+        def collect() -> StoreResult:
+            subjects.update(map(normalise_subject, store.subjects()))
             return StoreResult()
 
-        return held, _attempt(store, look).error
+        return subjects, _attempt(store, collect).error
 
 
-def merge_results(before: Iterable[Mapping[str, Any]], outcomes: Iterable[StoreOutcome]) -> list[dict[str, Any]]:
-    """What attempts before and the newest one came to, store by store, without what failed.
+def merge_results(earlier: Iterable[Mapping[str, Any]], outcomes: Iterable[StoreOutcome]) -> list[dict[str, Any]]:
+    """Merge the results of earlier attempts with the newest one, store by store, without the errors.
 
-    Rows that are gone are counted by one attempt alone; those that were corrected by each, so that the most counts.
+    Each attempt deletes or anonymises other rows, so those counts are added. Each attempt corrects the same rows again, so
+    the highest count applies.
     """
-    found = {store["store"]: dict(store) for store in before}
+    merged = {store["store"]: dict(store) for store in earlier}
     for new in (StoreOutcome(outcome.store, outcome.result).as_dict() for outcome in outcomes):
-        old = found.setdefault(new["store"], new)
+        old = merged.setdefault(new["store"], new)
         if old is not new:
-            kept = [*old["kept"], *(one for one in new["kept"] if one not in old["kept"])]
-            gone = {what: old[what] + new[what] for what in ("deleted", "anonymised")}
-            old |= gone | {"corrected": max(old["corrected"], new["corrected"]), "kept": kept}
-    return list(found.values())
+            kept = [*old["kept"], *(field for field in new["kept"] if field not in old["kept"])]
+            removed = {name: old[name] + new[name] for name in ("deleted", "anonymised")}
+            old |= removed | {"corrected": max(old["corrected"], new["corrected"]), "kept": kept}
+    return list(merged.values())
 
 
 def _erase(store: PersonalStore, subject: str, before: datetime | None) -> StoreResult:
@@ -217,8 +218,9 @@ def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Store
     if before is None:
         return _sum_results(as_result(store.erase(spelling), "deleted") for spelling in _spellings(store, subject))
     if not store.supports_before:
-        says = f"The store {store.name!r} cannot tell what was written before a moment: its erase takes no before=."
-        raise StoreError("erase", store.name, "a callable with a parameter named before", says)
+        key, signature = f"The signature of erase in the store {store.name!r}", str(inspect.signature(store.erase))
+        hint = "Add the parameter, or erase by hand. Without it, a replay would also erase newer data."
+        raise StoreError(key, signature, "a parameter named before", hint)
     return _sum_results(
         as_result(store.erase(spelling, before=before), "deleted") for spelling in _spellings(store, subject)
     )
@@ -227,12 +229,12 @@ def _erase(store: PersonalStore, subject: str, before: datetime | None) -> Store
 def _export(store: PersonalStore, subject: str) -> Any:
     assert store.export is not None
     try:
-        found = [data for spelling in _spellings(store, subject) if (data := store.export(spelling))]
-        return found[0] if len(found) == 1 else found
-    except Exception as error:  # of a site's own callable
-        what, says = f"The export of the store {store.name!r}", f"{type(error).__name__}: {error}"
-        hint = "Nothing was exported, for a part would pass as the whole. Mend the store and try again."
-        raise StoreError(what, says, "what JSON can say", hint) from error
+        exports = [data for spelling in _spellings(store, subject) if (data := store.export(spelling))]
+        return exports[0] if len(exports) == 1 else exports
+    except Exception as error:  # a registered callable may raise any exception
+        key, message = f"The export of the store {store.name!r}", f"{type(error).__name__}: {error}"
+        hint = "Fix the store and try again. Nothing was exported, because an incomplete export would look complete."
+        raise StoreError(key, message, "JSON-compatible data", hint) from error
 
 
 def _expire(store: PersonalStore, now: datetime) -> StoreResult:
@@ -246,33 +248,41 @@ def _correct(store: PersonalStore, subject: str, changes: Mapping[str, str]) -> 
 
 
 def _spellings(store: PersonalStore, subject: str) -> list[str]:
-    """Return what to ask a store for. Models find every spelling of an address by themselves."""
+    """Return the spellings to pass to a store. Models find every spelling of an address themselves."""
     return [subject] if store.models else spellings_of(subject)
 
 
-def _sum_results(parts: Iterable[StoreResult]) -> StoreResult:
-    """Return the sum of what was done under each spelling of a subject."""
-    first, *others = parts
-    for part in others:
-        numbers = (first.deleted + part.deleted, first.anonymised + part.anonymised, first.corrected + part.corrected)
-        first = StoreResult(*numbers, (*first.retained, *part.retained))
+def _sum_results(results: Iterable[StoreResult]) -> StoreResult:
+    """Return the sum of the results under each spelling of a data subject."""
+    first, *others = results
+    for result in others:
+        numbers = (
+            first.deleted + result.deleted,
+            first.anonymised + result.anonymised,
+            first.corrected + result.corrected,
+        )
+        first = StoreResult(*numbers, (*first.retained, *result.retained))
     return first
 
 
-def _attempt(store: PersonalStore, act: Callable[[], StoreResult]) -> StoreOutcome:
+def _attempt(store: PersonalStore, action: Callable[[], StoreResult]) -> StoreOutcome:
     try:
-        return StoreOutcome(store.name, act())
-    except Exception as error:  # whatever a site's own callable raises, the other stores are seen to
+        return StoreOutcome(store.name, action())
+    except Exception as error:  # a registered callable may raise any exception, and must not stop the other stores
         logger.error("The store %r failed: %s", store.name, error, exc_info=error)
         return StoreOutcome(store.name, error=f"{type(error).__name__}: {error}")
 
 
-def as_result(given: object, counted: str) -> StoreResult:
-    """What a store's callable gave: a :class:`Done`, a number of rows, a mapping of such, or nothing worth a number."""
-    if isinstance(given, StoreResult):
-        return given
-    if isinstance(given, Mapping):
-        deleted, anonymised, corrected = (int(given.get(name, 0)) for name in ("deleted", "anonymised", "corrected"))
+def as_result(value: object, counted: str) -> StoreResult:
+    """Convert the return value of a store's callable.
+
+    Accepts a :class:`StoreResult`, a number of rows, and a mapping of such numbers. Any other value counts no rows.
+    ``counted`` is what a plain number counts: ``"deleted"`` or ``"corrected"`` rows.
+    """
+    if isinstance(value, StoreResult):
+        return value
+    if isinstance(value, Mapping):
+        deleted, anonymised, corrected = (int(value.get(name, 0)) for name in ("deleted", "anonymised", "corrected"))
         return StoreResult(deleted, anonymised, corrected)
-    number = int(given) if isinstance(given, int) else 0
+    number = int(value) if isinstance(value, int) else 0
     return StoreResult(corrected=number) if counted == "corrected" else StoreResult(deleted=number)

@@ -1,4 +1,4 @@
-"""What stands about people, each known by a keyed hash alone: who is a child, who accepted a licence."""
+"""Flags of data subjects, stored under keyed hashes: known minors and accepted licences."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..storage.database import Database, rewrite_rows
 from ..storage.keys import KeyRing, normalise_subject
 from .stores import BuiltInStore
 
-#: What stands about a known child.
+#: The flag of a known minor.
 MINOR = "minor"
 
 _tables = sa.MetaData()
 
-_standings = sa.Table(
+_flags = sa.Table(
     "standings",
     _tables,
     sa.Column("subject", sa.Text, primary_key=True),
@@ -34,7 +34,7 @@ _standings = sa.Table(
 
 @dataclass(frozen=True)
 class SubjectFlag:
-    """One thing about one person: since when, under which version of the policy, after which words (their digest)."""
+    """One flag of one data subject: the time, the policy's version, and the digest of the text that was shown."""
 
     at: str
     policy: str
@@ -42,157 +42,159 @@ class SubjectFlag:
 
 
 class SubjectFlags:
-    """Keyed hashes in the database of rights. Every row names its key, and a hit is written anew under the newest.
+    """The flags of one site, in a database. Each row names its key; a row that is read is rewritten under the newest key.
 
-    Every method raises :class:`RightsUnavailable` when the database is away.
+    Every method raises :class:`RightsUnavailable` if the database cannot be reached.
     """
 
     def __init__(self, url: str, keys: KeyRing) -> None:
         self._database = Database(url, _tables, "The database of rights", RightsUnavailable)
         self._keys = keys
 
-    def add(self, subject: str, what: str, *, policy: str = "", text: str = "") -> None:
-        """Write down that this holds for somebody from now on, in place of what stood there before."""
+    def add(self, subject: str, flag: str, *, policy: str = "", text: str = "") -> None:
+        """Set a flag of a data subject as of now. It replaces an earlier one."""
         key_id, hashed = self._keys.pseudonymise(normalise_subject(subject))
-        row = {"subject": hashed, "subject_key": key_id, "what": what, "at": timestamp(), "policy": policy, "text": text}
+        row = {"subject": hashed, "subject_key": key_id, "what": flag, "at": timestamp(), "policy": policy, "text": text}
         with self._database.write() as connection:
-            connection.execute(sa.delete(_standings).where(self._is(subject, what)))
-            connection.execute(sa.insert(_standings).values(row))
+            connection.execute(sa.delete(_flags).where(self._matches(subject, flag)))
+            connection.execute(sa.insert(_flags).values(row))
 
-    def find(self, subject: str, what: str) -> SubjectFlag | None:
-        """What stands, or None.
+    def find(self, subject: str, flag: str) -> SubjectFlag | None:
+        """Return a flag of a data subject, or None if it is not set.
 
-        Raises :class:`KeyMissing` where nothing was found and a row was made under a key that is gone: it might be this
-        person's.
+        Raises :class:`KeyMissing` if no row matches, but the key of some row is missing. That row could be about this data
+        subject.
         """
         with self._database.read() as connection:
             if connection is None:
                 return None
-            row = connection.execute(sa.select(_standings).where(self._is(subject, what))).mappings().first()
-            named = sa.select(_standings.c.subject_key).where(_standings.c.what == what).distinct()
-            for key_id in connection.scalars(named) if row is None else ():
+            row = connection.execute(sa.select(_flags).where(self._matches(subject, flag))).mappings().first()
+            key_ids = sa.select(_flags.c.subject_key).where(_flags.c.what == flag).distinct()
+            for key_id in connection.scalars(key_ids) if row is None else ():
                 self._keys.require(key_id)
         if row is None:
             return None
         self._renew(subject, row)
         return SubjectFlag(row["at"], row["policy"], row["text"])
 
-    def forget(self, subject: str, what: str) -> bool:
-        """Let it hold no longer; gives whether it did."""
-        return self._database.delete(sa.delete(_standings).where(self._is(subject, what))) > 0
+    def remove(self, subject: str, flag: str) -> bool:
+        """Remove a flag, and return whether it was set."""
+        return self._database.delete(sa.delete(_flags).where(self._matches(subject, flag))) > 0
 
-    def forget_person(self, subject: str) -> int:
-        """Forget what somebody accepted; gives the number. That one is a child stays known."""
-        if not self._database.exists:  # then no key is needed, and none is made
+    def erase_acceptances(self, subject: str) -> int:
+        """Delete a data subject's acceptances, and return their number. The flag of a minor stays."""
+        if not self._database.exists:  # return before a hash is computed, which would create a key
             return 0
-        return self._database.delete(sa.delete(_standings).where(self._accepted_by(subject)))
+        return self._database.delete(sa.delete(_flags).where(self._accepted_by(subject)))
 
-    def accepted_texts(self, subject: str) -> list[dict[str, str]]:
-        """What somebody accepted, when, and under which version of the policy, in words."""
+    def acceptances(self, subject: str) -> list[dict[str, str]]:
+        """Return what a data subject accepted, with its time and the policy's version, as JSON-compatible rows."""
         with self._database.read() as connection:
             if connection is None:
                 return []
-            chosen = sa.select(_standings).where(self._accepted_by(subject))
-            found = connection.execute(chosen.order_by(_standings.c.at, _standings.c.what))
-            return [{"what": row.what, "at": row.at, "policy": row.policy} for row in found]
+            query = sa.select(_flags).where(self._accepted_by(subject)).order_by(_flags.c.at, _flags.c.what)
+            return [{"what": row.what, "at": row.at, "policy": row.policy} for row in connection.execute(query)]
 
-    def replay_erasures(self, graves: Mapping[str, str]) -> int:
-        """Forget of people, each given by a keyed hash, all that stood before a moment; gives the number."""
-        accepted = sa.delete(_standings).where(_standings.c.what != MINOR)
-        old = [accepted.where(_standings.c.subject == hashed, _standings.c.at <= at) for hashed, at in graves.items()]
-        return self._database.delete(*old) if old else 0
+    def replay_erasures(self, erased: Mapping[str, str]) -> int:
+        """Delete the acceptances of erased data subjects again, and return their number.
 
-    def forget_before(self, what: str, moment: str) -> int:
-        """Delete all that was written down before a moment; gives the number."""
-        return self._database.delete(sa.delete(_standings).where(_standings.c.what == what, _standings.c.at < moment))
+        ``erased`` maps each keyed hash to the time of the erasure. Later acceptances stay.
+        """
+        accepted = sa.delete(_flags).where(_flags.c.what != MINOR)
+        deletions = [accepted.where(_flags.c.subject == hashed, _flags.c.at <= time) for hashed, time in erased.items()]
+        return self._database.delete(*deletions) if deletions else 0
+
+    def delete_before(self, flag: str, moment: str) -> int:
+        """Delete every row of a flag that is older than a timestamp, and return the number of rows."""
+        return self._database.delete(sa.delete(_flags).where(_flags.c.what == flag, _flags.c.at < moment))
 
     def _renew(self, subject: str, row: sa.RowMapping) -> None:
         key_id, hashed = self._keys.pseudonymise(normalise_subject(subject))
         if key_id != row["subject_key"]:
-            new = {"subject": hashed, "subject_key": key_id}
+            renewed = {"subject": hashed, "subject_key": key_id}
             with self._database.write() as connection:
-                matching = (_standings.c.subject == row["subject"]) & (_standings.c.what == row["what"])
-                rewrite_rows(connection, _standings, matching, lambda rows: [row | new for row in rows])
+                matches = (_flags.c.subject == row["subject"]) & (_flags.c.what == row["what"])
+                rewrite_rows(connection, _flags, matches, lambda rows: [row | renewed for row in rows])
 
     def _accepted_by(self, subject: str) -> sa.ColumnElement[bool]:
-        return _standings.c.subject.in_(self._keys.pseudonyms(normalise_subject(subject))) & (_standings.c.what != MINOR)
+        return _flags.c.subject.in_(self._keys.pseudonyms(normalise_subject(subject))) & (_flags.c.what != MINOR)
 
-    def _is(self, subject: str, what: str) -> sa.ColumnElement[bool]:
-        return _standings.c.subject.in_(self._keys.pseudonyms(normalise_subject(subject))) & (_standings.c.what == what)
+    def _matches(self, subject: str, flag: str) -> sa.ColumnElement[bool]:
+        return _flags.c.subject.in_(self._keys.pseudonyms(normalise_subject(subject))) & (_flags.c.what == flag)
 
 
-# Known children: of each a keyed hash, and the day on which it was known. No birth date is kept anywhere.
+# Known minors: a keyed hash and the day it was recorded. No birth date is stored.
 
-_DAYS_OF_A_YEAR = 366
+_DAYS_PER_YEAR = 366
 
 
 class KnownMinors(BuiltInStore):
-    """Who said to be a child, or of whom it was learnt.
+    """People who answered the age question as minors, or whom an operator recorded as minors.
 
-    After as many years as the declared age nobody is one any longer, however young they were; the row goes then. An
-    erasure leaves it: who is known to be a child stays protected.
+    A row is deleted after as many years as the declared age, when no minor of that time is still one. An erasure leaves the
+    row, so that a known minor stays protected.
     """
 
     name = "minors"
 
-    def __init__(self, standings: SubjectFlags, declared: Declared | None) -> None:
-        self._standings = standings
-        self._days = (declared or Declared()).age * _DAYS_OF_A_YEAR
+    def __init__(self, flags: SubjectFlags, declared: Declared | None) -> None:
+        self._flags = flags
+        self._days = (declared or Declared()).age * _DAYS_PER_YEAR
 
     def add(self, subject: str) -> None:
-        """Remember that this person, an address or an id of the site's own, is a child."""
-        self._standings.add(subject, MINOR)
+        """Record that a person is a minor. ``subject`` is an e-mail address or an id of the site's own."""
+        self._flags.add(subject, MINOR)
 
     def is_minor(self, subject: str) -> bool:
-        """Whether the person is known to be a child.
+        """Whether a person is a known minor.
 
-        Raises :class:`RightsUnavailable` when it cannot be looked up, and :class:`KeyMissing` where a row might be about
-        this person and its key is gone: write to nobody then.
+        Raises :class:`RightsUnavailable` if the database cannot be reached. Raises :class:`KeyMissing` if a row could be
+        about this person, but its key is missing. The caller must then send no mail.
         """
-        found = self._standings.find(subject, MINOR)
-        return found is not None and found.at >= later(days=-self._days)
+        flag = self._flags.find(subject, MINOR)
+        return flag is not None and flag.at >= later(days=-self._days)
 
     def forget(self, subject: str) -> bool:
-        """For an operator who knows better; gives whether the person was known."""
-        return self._standings.forget(subject, MINOR)
+        """Remove a person recorded by mistake, and return whether the person was a known minor."""
+        return self._flags.remove(subject, MINOR)
 
     def expire(self) -> int:
-        """Delete those who are children no longer; gives their number."""
-        return self._standings.forget_before(MINOR, later(days=-self._days))
+        """Delete the rows of people who are no longer minors, and return their number."""
+        return self._flags.delete_before(MINOR, later(days=-self._days))
 
 
-# Which version of a licence somebody accepted, by a keyed hash.
+# Accepted licences: a keyed hash and the accepted version.
 
 
 class Acceptances(BuiltInStore):
-    """The acceptances of people who are known to the site; of others a cookie tells."""
+    """Licences that logged-in users accepted. An anonymous visitor's acceptance is in a cookie."""
 
     name = "licences"
 
-    def __init__(self, standings: SubjectFlags) -> None:
-        self._standings = standings
+    def __init__(self, flags: SubjectFlags) -> None:
+        self._flags = flags
 
     def add(self, subject: str, licence: str, *, policy: str, version: str) -> None:
-        """Remember that somebody accepted this version, in place of any before."""
-        self._standings.add(subject, _what(licence), policy=policy, text=version)
+        """Record that a user accepted a version of a licence. It replaces an earlier version."""
+        self._flags.add(subject, _flag_of(licence), policy=policy, text=version)
 
     def has(self, subject: str, licence: str, version: str) -> bool:
-        """Whether just this version was accepted."""
-        found = self._standings.find(subject, _what(licence))
-        return found is not None and found.text == version
+        """Whether a user accepted exactly this version."""
+        flag = self._flags.find(subject, _flag_of(licence))
+        return flag is not None and flag.text == version
 
     def export(self, subject: str) -> list[dict[str, str]]:
-        """Return what a person accepted, when, and under which version of the policy."""
-        return self._standings.accepted_texts(subject)
+        """Return what a data subject accepted, with its time and the policy's version."""
+        return self._flags.acceptances(subject)
 
     def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
-        """Forget what a person accepted."""
-        return self._standings.forget_person(subject)
+        """Delete a data subject's acceptances."""
+        return self._flags.erase_acceptances(subject)
 
     def replay(self, erased: Mapping[str, str], since: str) -> int:
-        """Forget what erased people had accepted before."""
-        return self._standings.replay_erasures(erased)
+        """Delete the acceptances of erased data subjects again."""
+        return self._flags.replay_erasures(erased)
 
 
-def _what(licence: str) -> str:
+def _flag_of(licence: str) -> str:
     return f"licence {licence}"

@@ -197,10 +197,10 @@ LONG = Field("email", "identifying", "Your address.", "keep", "A court asked.", 
 @pytest.mark.parametrize(
     ("subjects", "why", "fields"),
     [
-        ({Numbered: "person"}, "'numbered.person', which names its person, has no room for a mark", FIELDS),
-        ({Timeless: "email"}, "no column says since when", FIELDS),
-        ({Invoice: "account_id.email"}, "this store does not cover 'accounts', where its person stands", FIELDS),
-        ({Account: "email"}, "'accounts.email' is kept for longer than the ledger knows of an erasure", [LONG]),
+        ({Numbered: "person"}, "'numbered.person' names its data subject, but cannot hold a text placeholder", FIELDS),
+        ({Timeless: "email"}, "no column has the time of its rows", FIELDS),
+        ({Invoice: "account_id.email"}, "its data subject is in 'accounts', which this store does not cover", FIELDS),
+        ({Account: "email"}, "'accounts.email' is kept longer than the ledger keeps an erasure", [LONG]),
     ],
 )
 def test_retention_without_an_end_is_reported(tmp_path, tiny, subjects, why, fields):

@@ -457,7 +457,9 @@ def test_a_required_column_is_replaced_in_a_retained_row(tmp_path, tiny, kind, v
 )
 def test_a_column_without_a_possible_placeholder_raises(tmp_path, tiny, column):
     """The erasure fails instead of keeping the value silently."""
-    message = "Make it nullable, or let its field be kept: what it says cannot be taken out of a row that stays."
+    message = (
+        'Make the column nullable, or declare its field with on_erase = "keep". Its row has to stay, without the value.'
+    )
     assert message in kept_row(tmp_path, tiny, column, timedelta(1) if isinstance(column.type, sa.Interval) else 1815)
 
 
