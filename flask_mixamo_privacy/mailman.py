@@ -40,8 +40,8 @@ def _allowed(message: Any) -> Iterator[Any]:
     """What of a mail may leave: one for all who may get it, or of a marketing mail one each, with headers of its own."""
     label = read_mail_class(str(message.extra_headers.get(NAME, "")))
     room = current_runtime().mail
-    may = [one for one in message.recipients() if room.may_mail(one, label.mail_class, label.reference, label.list)]
-    if label.mail_class == "marketing":
+    may = [one for one in message.recipients() if room.may_mail(one, label.name, label.reference, label.list)]
+    if label.name == "marketing":
         yield from (_copied(message, label, to=[one], cc=[], bcc=[]) for one in may)
     elif may:
         kept = {name: [one for one in getattr(message, name) if one in may] for name in ("to", "cc", "bcc")}
@@ -53,7 +53,7 @@ def _copied(message: Any, label: MailClass, **recipients: list[str]) -> Any:
     for name, addresses in recipients.items():
         setattr(leaving, name, addresses)
     leaving.extra_headers = {name: value for name, value in message.extra_headers.items() if name != NAME}
-    if label.mail_class == "marketing":
+    if label.name == "marketing":
         leaving.extra_headers |= current_runtime().mail.marketing_headers(
             recipients["to"][0], label, str(message.subject), base_of_mails()
         )

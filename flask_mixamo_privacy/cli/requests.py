@@ -195,11 +195,11 @@ def inbox_command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """
     runtime, counted = current_runtime(), Counter[str]()
     for found in _found(paths):
-        done = runtime.inbox.decide(found) if dry_run else runtime.inbox.take(found, configured_base_url())
+        done = runtime.inbox.preview(found) if dry_run else runtime.inbox.process(found, configured_base_url())
         counted[done.action] += 1
         print_json(done.as_dict()) if as_json else click.echo(_line(done))
     if not dry_run:
-        runtime.inbox.forget()
+        runtime.inbox.prune()
     if not as_json:
         click.echo(f"{counted.total()} messages: {counted['act']} act, {counted['ask']} ask, {counted['ignore']} ignore.")
 

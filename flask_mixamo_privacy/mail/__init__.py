@@ -1,6 +1,7 @@
 """Marketing permission, unsubscribing, outgoing mail and the inbox.
 
-Knows the policy, the ledger and the data subject requests. In: an address and a mailing list, a message to send, or a
-message received. Out: whether the mail may leave and why not, the unsubscribe headers, and an opt-out, a request or a note
-for the operator.
+Knows the policy, the ledger and the data subject requests.
+
+In: an address and a mailing list, a message to send, or a received message.
+Out: the permission with its reason, the unsubscribe headers, and an opt-out or a request.
 """

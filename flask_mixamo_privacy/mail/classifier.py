@@ -1,4 +1,7 @@
-"""What a message asks for, by five rules; each has its reason and its source in docs/mail.md."""
+"""Classification of received messages.
+
+docs/mail.md lists the rules in order, each with its reason and source.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +14,39 @@ from ..storage.keys import email_of
 from .message import addresses, header, headers, reply_text, sender, split_quoted, texts
 from .phrases import is_unsubscribe, mentions_unsubscribe, requested_right, starts_or_ends_with_unsubscribe, stripped
 from .provenance import (
-    COUNTS,
+    OPT_OUT_TYPES,
     FeedbackReport,
-    is_automatic,
+    automatic_cause,
+    is_authenticated,
     is_bounce,
     is_of_apple_mail,
     report_of,
-    verdict,
     wants_no_answer,
 )
 from .unsubscribe import UnsubscribeToken
 
-# What becomes of a message: one of three things, with the reason.
+# The verdicts. ``action`` is the word in the command's output.
 
 
 @dataclass(frozen=True)
 class OptOut:
-    """Take somebody off a list, by token or, where none came, by address."""
+    """Opt a person out: by the token, or without a token by the address."""
 
     reason: str
-    bearer: UnsubscribeToken | None = None
+    token: UnsubscribeToken | None = None
     address: str = ""
     source: str = "mail"
-    wish: str = ""  # the kind of a request that is opened as well
+    requested_right: str = ""  # the kind of a request that is opened too
 
     action = "act"
 
 
 @dataclass(frozen=True)
 class NeedsReview:
-    """A person decides, as with a request: its kind, and whether the sender gets the one answer that there is."""
+    """Open a request for staff to decide. ``answer`` is whether the sender gets the link that confirms the request."""
 
     reason: str
-    wish: str = "object"
+    requested_right: str = "object"
     answer: bool = False
     address: str = ""
 
@@ -52,10 +55,10 @@ class NeedsReview:
 
 @dataclass(frozen=True)
 class Ignore:
-    """Nothing is done."""
+    """Do nothing."""
 
     reason: str
-    is_for_want_of_words: bool = False  # because nothing that was read of it asks for anything
+    asks_for_nothing: bool = False  # a part of the message that was not read may still ask for something
 
     action = "ignore"
 
@@ -64,13 +67,13 @@ Verdict = OptOut | NeedsReview | Ignore
 
 
 _RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To")
-_ours = re.compile(r"<?([a-z2-7]{45})\.[0-9a-f]{16}(\.word)?@", re.IGNORECASE)
-_our_link = re.compile(r"/unsubscribe/([a-z2-7]{45})\b", re.IGNORECASE)
+_message_id = re.compile(r"<?([a-z2-7]{45})\.[0-9a-f]{16}(\.word)?@", re.IGNORECASE)
+_unsubscribe_link = re.compile(r"/unsubscribe/([a-z2-7]{45})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class InboxConfig:
-    """Where mail comes in: our addresses, how a token is read, and the receiving server's name in its results."""
+    """The site's mail addresses, its reader of tokens, and the receiving server's name in Authentication-Results."""
 
     unsubscribe: str = ""
     contact: str = ""
@@ -86,86 +89,91 @@ NO_INBOX = InboxConfig()
 
 @dataclass(frozen=True)
 class _Mail:
-    """What the rules look at."""
+    """The properties of a message that the rules use."""
 
-    subject: str  # without what mail programs put before it
+    subject: str  # without prefixes
     body: str
-    beside: str  # what its HTML says, where it has plain text as well
+    alternative: str  # the text of the HTML, if the message has plain text too
     sender: str
     is_reply: bool
     is_forward: bool
-    quotes_word: bool  # it answers a mail whose own subject had the word
-    bearer: UnsubscribeToken | None
+    answers_subject_with_word: bool  # the subject of our mail contained a word for "unsubscribe"
+    token: UnsubscribeToken | None
     authenticated: bool | None
-    wish: str
+    requested_right: str
     is_to_unsubscribe: bool
-    quotes_us: bool  # its quotation is a mailing of ours, whose footer has the word
+    quotes_us: bool  # it quotes a mailing of ours, whose footer contains the word
 
     @property
     def mentions(self) -> bool:
-        """Whether somebody else than ourselves says the word in it."""
-        said = (split_quoted(text)[0] if self.quotes_us else text for text in (self.body, self.beside))
-        return mentions_unsubscribe(self.subject) or any(map(mentions_unsubscribe, said))
+        """Whether the sender's own text mentions an opt-out."""
+        bodies = (self.body, self.alternative)
+        own_texts = (split_quoted(text)[0] if self.quotes_us else text for text in bodies)
+        return mentions_unsubscribe(self.subject) or any(map(mentions_unsubscribe, own_texts))
 
 
-def classify(message: Message, place: InboxConfig = NO_INBOX) -> Verdict:
-    """Decide on a message; changes nothing, and never raises."""
+def classify(message: Message, config: InboxConfig = NO_INBOX) -> Verdict:
+    """Classify a message. Changes nothing, and never raises."""
     report = report_of(message)
     if report is not None:
-        return _of_report(report, place)
+        return _of_report(report, config)
     if is_bounce(message):
-        return Ignore("a bounce, or mail with an empty return path")
-    bearer = _bearer_in(addresses(message, *_RECIPIENTS), place)
-    if bearer is not None:
-        return OptOut("a signed address", bearer, source="mail address")
+        return Ignore("a bounce, or a mail with an empty return path")
+    token = _token_in_address(addresses(message, *_RECIPIENTS), config)
+    if token is not None:
+        return OptOut("a signed address", token, source="mail address")
     if is_of_apple_mail(message):
-        return _of_apple(_looked_at(message, place))
-    if why := is_automatic(message):
-        return Ignore(f"automatic or bulk mail: {why}")
-    return _of_person(_looked_at(message, place), wants_no_answer(message))
+        return _of_apple(_properties(message, config))
+    if cause := automatic_cause(message):
+        return Ignore(f"automatic or bulk mail: {cause}")
+    return _of_person(_properties(message, config), wants_no_answer(message))
 
 
-def _of_report(report: FeedbackReport, place: InboxConfig) -> Verdict:
-    if report.kind not in COUNTS:
-        return Ignore(f"a feedback report of the type {report.kind[:40] or 'none'}, which is no opt-out")
-    bearer = next(filter(None, map(place.read_token, report.candidates)), None)
-    if bearer is not None or report.recipient:
-        return OptOut(f"a feedback report of the type {report.kind}", bearer, report.recipient, source="feedback report")
-    return NeedsReview("a feedback report that does not say whose it is")
+def _of_report(report: FeedbackReport, config: InboxConfig) -> Verdict:
+    if report.kind not in OPT_OUT_TYPES:
+        return Ignore(f"a feedback report of the type {report.kind[:40] or 'none'}, which is not an opt-out")
+    token = next(filter(None, map(config.read_token, report.candidates)), None)
+    if token is not None or report.recipient:
+        return OptOut(f"a feedback report of the type {report.kind}", token, report.recipient, source="feedback report")
+    return NeedsReview("a feedback report that does not name the person")
 
 
 def _of_apple(mail: _Mail) -> Verdict:
-    """Its sender is believed unless the receiving server says otherwise: nobody else marks mail like this."""
+    """Classify an opt-out by Apple Mail's button.
+
+    The sender counts unless the receiving server found it forged, because only Apple Mail marks mail like this.
+    """
     if not mail.mentions:
-        return NeedsReview("a mail program's own opt-out without the word", address=mail.sender)
-    if mail.bearer is not None or (mail.sender and mail.authenticated is not False):
-        return OptOut("a mail program's own opt-out", mail.bearer, mail.sender, source="mail program")
-    return NeedsReview("a mail program's own opt-out from a sender who is not authenticated", address=mail.sender)
+        return NeedsReview("an opt-out by a mail program, without the word", address=mail.sender)
+    if mail.token is not None or (mail.sender and mail.authenticated is not False):
+        return OptOut("an opt-out by a mail program", mail.token, mail.sender, source="mail program")
+    return NeedsReview("an opt-out by a mail program, from a sender who is not authenticated", address=mail.sender)
 
 
-def _of_person(mail: _Mail, is_quiet: bool) -> Verdict:
-    why = "" if mail.is_forward else _certainty(mail)
-    if why and (mail.bearer is not None or (mail.authenticated and mail.sender)):
-        return OptOut(why, mail.bearer, mail.sender, wish=mail.wish)
-    if mail.wish:
-        may_answer = bool(mail.sender) and mail.authenticated is not False and not is_quiet
-        return NeedsReview(f"asks for a request of the kind {mail.wish}", mail.wish, may_answer, mail.sender)
-    if why:
-        return NeedsReview(f"{why}, from a sender who is not authenticated", address=mail.sender)
+def _of_person(mail: _Mail, wants_silence: bool) -> Verdict:
+    cause = "" if mail.is_forward else _unambiguous_cause(mail)
+    if cause and (mail.token is not None or (mail.authenticated and mail.sender)):
+        return OptOut(cause, mail.token, mail.sender, requested_right=mail.requested_right)
+    if mail.requested_right:
+        may_answer = bool(mail.sender) and mail.authenticated is not False and not wants_silence
+        reason = f"asks for a request of the kind {mail.requested_right}"
+        return NeedsReview(reason, mail.requested_right, may_answer, mail.sender)
+    if cause:
+        return NeedsReview(f"{cause}, from a sender who is not authenticated", address=mail.sender)
     if mail.mentions:
-        return NeedsReview("the word is in it, and what it means is for a person to say", address=mail.sender)
+        return NeedsReview("mentions the word, with an unclear meaning", address=mail.sender)
     if mail.is_to_unsubscribe:
-        return NeedsReview("written to the address for it, without the word", address=mail.sender)
-    if mentions_unsubscribe(mail.body) or mentions_unsubscribe(mail.beside):
-        return Ignore("the word is ours alone, of the footer that it quotes", is_for_want_of_words=True)
-    return Ignore("says nothing of unsubscribing, and asks for nothing", is_for_want_of_words=True)
+        return NeedsReview("sent to the unsubscribe address, without the word", address=mail.sender)
+    if mentions_unsubscribe(mail.body) or mentions_unsubscribe(mail.alternative):
+        return Ignore("the word is only in the quoted footer of our own mail", asks_for_nothing=True)
+    return Ignore("does not mention unsubscribing, and asks for nothing", asks_for_nothing=True)
 
 
-def _certainty(mail: _Mail) -> str:
-    """Why it is certain what a mail means, or nothing."""
+def _unambiguous_cause(mail: _Mail) -> str:
+    """Return why a mail is certainly an opt-out, or an empty text."""
     if is_unsubscribe(mail.subject):
         return "the subject is the word"
-    if mail.is_reply and not mail.quotes_word and starts_or_ends_with_unsubscribe(mail.subject):
+    if mail.is_reply and not mail.answers_subject_with_word and starts_or_ends_with_unsubscribe(mail.subject):
         return "a reply that adds the word to the subject"
     if (not mail.subject or (mail.is_reply and not mentions_unsubscribe(mail.subject))) and is_unsubscribe(
         reply_text(mail.body)
@@ -174,40 +182,40 @@ def _certainty(mail: _Mail) -> str:
     return ""
 
 
-def _looked_at(message: Message, place: InboxConfig) -> _Mail:
+def _properties(message: Message, config: InboxConfig) -> _Mail:
     subject, is_reply, is_forward = stripped(header(message, "Subject"))
     answered = [*headers(message, "In-Reply-To"), *headers(message, "References")]
-    found = [match for value in answered for match in _ours.finditer(value)]
-    bearer = next(filter(None, (place.read_token(match[1]) for match in found)), None)
-    (body, beside), written_to = texts(message), addresses(message, *_RECIPIENTS)
+    own_ids = [match for value in answered for match in _message_id.finditer(value)]
+    token = next(filter(None, (config.read_token(match[1]) for match in own_ids)), None)
+    (body, alternative), recipients = texts(message), addresses(message, *_RECIPIENTS)
+    unsubscribe, contact = config.unsubscribe.lower(), config.contact.lower()
     return _Mail(
         subject=subject,
         body=body,
-        beside=beside,
+        alternative=alternative,
         sender=email_of(sender(message)),
-        is_reply=is_reply or bearer is not None or _answers_us(answered, place),
+        is_reply=is_reply or token is not None or _answers_us(answered, config),
         is_forward=is_forward,
-        quotes_word=any(match[2] for match in found),
-        bearer=bearer,
-        authenticated=verdict(message, place.server),
-        wish=requested_right(subject, reply_text(body)) if place.contact.lower() in written_to else "",
-        is_to_unsubscribe=place.unsubscribe.lower() in written_to and place.unsubscribe.lower() != place.contact.lower(),
-        quotes_us=bearer is not None or any(_has_our_link(split_quoted(said)[1], place) for said in (body, beside)),
+        answers_subject_with_word=any(match[2] for match in own_ids),
+        token=token,
+        authenticated=is_authenticated(message, config.server),
+        requested_right=requested_right(subject, reply_text(body)) if contact in recipients else "",
+        is_to_unsubscribe=unsubscribe in recipients and unsubscribe != contact,
+        quotes_us=token is not None or any(_has_own_link(split_quoted(text)[1], config) for text in (body, alternative)),
     )
 
 
-def _has_our_link(quoted: str, place: InboxConfig) -> bool:
-    return any(place.read_token(match[1]) for match in _our_link.finditer(quoted))
+def _has_own_link(quoted: str, config: InboxConfig) -> bool:
+    return any(config.read_token(match[1]) for match in _unsubscribe_link.finditer(quoted))
 
 
-def _answers_us(answered: list[str], place: InboxConfig) -> bool:
+def _answers_us(answered: list[str], config: InboxConfig) -> bool:
     hosts = re.findall(r"@([\w.-]+)", " ".join(answered))
-    return any(place.is_own_host(host.lower()) for host in hosts)
+    return any(config.is_own_host(host.lower()) for host in hosts)
 
 
-def _bearer_in(recipients: list[str], place: InboxConfig) -> UnsubscribeToken | None:
+def _token_in_address(recipients: list[str], config: InboxConfig) -> UnsubscribeToken | None:
     for address in recipients:
-        token = address.rpartition("@")[0].rpartition("+")[2]
-        if found := place.read_token(token):
-            return found
+        if token := config.read_token(address.rpartition("@")[0].rpartition("+")[2]):
+            return token
     return None

@@ -1,4 +1,4 @@
-"""The inbox: each message decided on, and what was decided done, once."""
+"""The inbox: reads messages, and does what each asks for, once."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .phrases import mentions_unsubscribe
 from .preference_store import EVERYTHING
 from .preferences import MarketingPreferences
 
-# Which messages were seen to already, each by a hash of its Message-ID.
+# Processed messages, each by a hash of its Message-ID.
 
 _tables = sa.MetaData()
 
-_seen = sa.Table(
+_processed = sa.Table(
     "mail_seen",
     _tables,
     sa.Column("message", sa.Text, primary_key=True),
@@ -40,65 +40,65 @@ _seen = sa.Table(
 
 
 class ProcessedMessages:
-    """Raises :class:`RightsUnavailable` when the database is away."""
+    """The messages that were processed. Raises :class:`RightsUnavailable` if the database cannot be reached."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url, _tables, "What is known of messages", RightsUnavailable)
+        self._database = Database(url, _tables, "The list of processed messages", RightsUnavailable)
 
     def find(self, message: str) -> tuple[str, str] | None:
-        """What became of a message, and why; None for one that is new."""
-        chosen = sa.select(_seen.c.action, _seen.c.reason).where(_seen.c.message == message)
+        """Return the action and the reason for a message, or None if the message is new."""
+        query = sa.select(_processed.c.action, _processed.c.reason).where(_processed.c.message == message)
         with self._database.read() as connection:
-            row = connection.execute(chosen).first() if connection else None
+            row = connection.execute(query).first() if connection else None
         return (row.action, row.reason) if row else None
 
-    def note(self, message: str, at: str, action: str, reason: str) -> None:
-        """Remember what became of a message."""
+    def add(self, message: str, at: str, action: str, reason: str) -> None:
+        """Store the action and the reason for a message."""
         row = {"message": message, "at": at, "action": action, "reason": reason}
         with self._database.write() as connection:
-            connection.execute(self._database.insert_new(_seen), row)
+            connection.execute(self._database.insert_new(_processed), row)
 
-    def forget_before(self, moment: str) -> int:
-        """Forget what is older; gives the number."""
-        return self._database.delete(sa.delete(_seen).where(_seen.c.at < moment))
+    def delete_before(self, timestamp: str) -> int:
+        """Delete older rows, and return their number."""
+        return self._database.delete(sa.delete(_processed).where(_processed.c.at < timestamp))
 
 
-# Copies of messages that could not be read, set aside for a person to look at.
+# Quarantine: copies of faulty messages, for staff to read.
 
-_END = ".eml"
+_SUFFIX = ".eml"
 
 
 class Quarantine:
-    """A folder for the site's own user alone. Building it touches no disk."""
+    """A folder that only the site's operating system user can read. Creating the object does not access the disk."""
 
     def __init__(self, folder: str, kept: Period) -> None:
         self._folder = Path(folder)
         self._kept = kept
 
     def keep(self, raw: bytes, name: str) -> str:
-        """Put a copy there; gives its path."""
+        """Store a copy of a message, and return its path."""
         make_private_folder(self._folder)
-        path = str(self._folder / f"{name}{_END}")
+        path = str(self._folder / f"{name}{_SUFFIX}")
         replace_private(path, raw)
         return path
 
     def prune(self) -> int:
-        """Delete the copies that are kept no longer, by when they were made; gives their number."""
-        first = now().timestamp() - self._kept.days * DAY
-        old = [path for path in self._folder.glob(f"*{_END}") if path.stat().st_mtime < first]
-        for path in old:
-            path.unlink(missing_ok=True)  # another may be at it
-        return len(old)
+        """Delete copies that are older than the retention period, and return their number."""
+        oldest = now().timestamp() - self._kept.days * DAY
+        expired = [path for path in self._folder.glob(f"*{_SUFFIX}") if path.stat().st_mtime < oldest]
+        for path in expired:
+            path.unlink(missing_ok=True)  # another process may have deleted it
+        return len(expired)
 
 
-# Where messages lie: a file, an mbox, a Maildir, a folder of files, the standard input. Nothing there is changed.
+# Sources of messages: a file, an mbox, a Maildir, a folder of files, or the standard input. None of them is changed.
 
 STDIN = "-"
 
 
 @dataclass(frozen=True)
 class InboxMessage:
-    """One message, and where it lies; the number tells those of one mbox apart."""
+    """One message and its source. The number is its position in an mbox."""
 
     path: str
     raw: bytes
@@ -106,33 +106,33 @@ class InboxMessage:
 
 
 def messages(path: str, stdin: BinaryIO) -> Iterator[InboxMessage]:
-    """The messages at a path, one at a time; raises :class:`OSError` for one that cannot be read."""
+    """Yield the messages at a path. Raises :class:`OSError` if a message cannot be read."""
     if path == STDIN:
         if raw := stdin.read():
             yield InboxMessage(path, _without_envelope(raw))
     elif Path(path).is_dir():
-        yield from _of_folder(Path(path))
+        yield from _messages_of_folder(Path(path))
     else:
-        yield from _of_file(Path(path))
+        yield from _messages_of_file(Path(path))
 
 
-def _of_folder(folder: Path) -> Iterator[InboxMessage]:
-    """A Maildir's ``new`` and ``cur``, else every file of the folder."""
-    parts = [folder / name for name in ("new", "cur") if (folder / name).is_dir()] or [folder]
-    for path in sorted(path for part in parts for path in part.iterdir() if path.is_file() and path.name[0] != "."):
-        if parts == [folder]:
-            yield from _of_file(path)
+def _messages_of_folder(folder: Path) -> Iterator[InboxMessage]:
+    """Yield the messages in ``new`` and ``cur`` of a Maildir, or in every file of another folder."""
+    folders = [folder / name for name in ("new", "cur") if (folder / name).is_dir()] or [folder]
+    for path in sorted(path for part in folders for path in part.iterdir() if path.is_file() and path.name[0] != "."):
+        if folders == [folder]:
+            yield from _messages_of_file(path)
         else:
             yield InboxMessage(str(path), path.read_bytes())
 
 
-def _of_file(path: Path) -> Iterator[InboxMessage]:
-    """An mbox, or one message; a file that is empty is an mbox without any."""
+def _messages_of_file(path: Path) -> Iterator[InboxMessage]:
+    """Yield the messages of an mbox, or the one message of another file. An empty file is an empty mbox."""
     with path.open("rb") as file:
-        begins = file.read(5)
-    if not begins:
+        start = file.read(5)
+    if not start:
         return
-    if begins != b"From ":
+    if start != b"From ":
         yield InboxMessage(str(path), path.read_bytes())
         return
     box = mailbox.mbox(path, create=False)
@@ -144,157 +144,160 @@ def _of_file(path: Path) -> Iterator[InboxMessage]:
 
 
 def _without_envelope(raw: bytes) -> bytes:
-    """What a mail server pipes in may begin with the "From " line of an mbox, and is one message all the same."""
+    """Remove the "From " line of an mbox, with which a mail server may begin the one message that it pipes."""
     return raw.partition(b"\n")[2] if raw.startswith(b"From ") else raw
 
 
-TO_BE_READ = "a mail that a person has to read"
-NOBODY = "nobody@mail.invalid"  # where a mail has no sender that could be written to (RFC 2606)
+IDENTITY_UNKNOWN = "a mail that a person has to read"
+NO_SENDER = "nobody@mail.invalid"  # the address of a request without a usable sender; ".invalid" is reserved by RFC 2606
 _REMEMBERED = 400  # days
 
 
 @dataclass(frozen=True)
 class InboxResult:
-    """What became of one message."""
+    """The result for one message."""
 
     path: str
     action: str
     reason: str
-    number: int = 0  # of a message in an mbox
-    request: int = 0  # the number of the request that it opened
-    kept: str = ""  # where a copy lies
+    number: int = 0  # the position in an mbox
+    request: int = 0  # the number of the request that was opened
+    kept: str = ""  # the path of the copy in the quarantine
 
     def as_dict(self) -> dict[str, str | int]:
-        """For a machine to read."""
-        always: dict[str, str | int] = {"path": self.path, "action": self.action, "reason": self.reason}
-        more: dict[str, str | int] = {"number": self.number, "request": self.request, "kept": self.kept}
-        return always | {name: value for name, value in more.items() if value}
+        """Return the fields for JSON, without empty optional ones."""
+        required: dict[str, str | int] = {"path": self.path, "action": self.action, "reason": self.reason}
+        optional: dict[str, str | int] = {"number": self.number, "request": self.request, "kept": self.kept}
+        return required | {name: value for name, value in optional.items() if value}
 
 
 class Inbox:
-    """Reads messages for one site. What it cannot read it keeps a copy of, and it answers nothing that is automatic."""
+    """Processes the messages of one site. Keeps a copy of each faulty message, and never answers automatic mail."""
 
     def __init__(
         self,
-        place: InboxConfig,
+        config: InboxConfig,
         marketing: MarketingPreferences,
-        desk: RequestService,
+        requests: RequestService,
         url: str,
-        aside: Quarantine,
+        quarantine: Quarantine,
         language: str,
     ) -> None:
-        self._place = place
+        self._config = config
         self._marketing = marketing
-        self._desk = desk
-        self._seen = ProcessedMessages(url)
-        self._aside = aside
+        self._requests = requests
+        self._processed = ProcessedMessages(url)
+        self._quarantine = quarantine
         self._language = language
 
-    def decide(self, found: InboxMessage) -> InboxResult:
-        """What would become of a message; does nothing."""
+    def preview(self, message: InboxMessage) -> InboxResult:
+        """Return the result that :meth:`process` would have, and change nothing."""
         try:
-            verdict, fault = classify_parsed(read(found.raw), self._place)
+            verdict, fault = classify_parsed(read(message.raw), self._config)
         except Exception as error:
-            verdict, fault = _defeat(error), ""
-        return _done(found, verdict.action, _because(verdict, fault))
+            verdict, fault = _failed_verdict(error), ""
+        return _result(message, verdict.action, _reason(verdict, fault))
 
-    def take(self, found: InboxMessage, base: str) -> InboxResult:
-        """Do what a message asks for, unless it was done already.
+    def process(self, message: InboxMessage, base: str) -> InboxResult:
+        """Do what a message asks for, unless that was done before.
 
-        Raises :class:`RightsUnavailable` and :class:`LedgerUnavailable` where it could not be done; then it is done by
-        the next run. Whatever else goes wrong is the message's fault: it is kept for a person, and the next one read.
+        Raises :class:`RightsUnavailable` or :class:`LedgerUnavailable` if it could not be done; the next run does it.
+        Any other error is caused by the message. Then a copy is kept for staff, and the run continues.
         """
         try:
-            return self._take(found, read(found.raw), base)
+            return self._process(message, read(message.raw), base)
         except (PrivacyError, OSError):
             raise
         except Exception as error:
-            return self._set_aside(found, _defeat(error), base)
+            return self._process_failed(message, _failed_verdict(error), base)
 
-    def _take(self, found: InboxMessage, message: ParsedMessage, base: str) -> InboxResult:
-        name = _name(found, message)
-        if (before := self._seen.find(name)) is not None:
-            return _seen_before(found, before)
-        verdict, fault = classify_parsed(message, self._place)
-        done = _done(found, verdict.action, _because(verdict, fault))
+    def _process(self, message: InboxMessage, parsed: ParsedMessage, base: str) -> InboxResult:
+        name = _hash_of(message, parsed)
+        if (earlier := self._processed.find(name)) is not None:
+            return _earlier_result(message, earlier)
+        verdict, fault = classify_parsed(parsed, self._config)
+        result = _result(message, verdict.action, _reason(verdict, fault))
         if fault:
-            done = replace(done, kept=self._aside.keep(found.raw, name[:32]))
-        done = replace(done, request=self._do(verdict, message, base))
-        self._seen.note(name, timestamp(), done.action, done.reason)
-        return done
+            result = replace(result, kept=self._quarantine.keep(message.raw, name[:32]))
+        result = replace(result, request=self._carry_out(verdict, parsed, base))
+        self._processed.add(name, timestamp(), result.action, result.reason)
+        return result
 
-    def _set_aside(self, found: InboxMessage, verdict: NeedsReview, base: str) -> InboxResult:
-        """Let a person read what no rule could, looking at none of it."""
-        name = hashlib.sha256(found.raw).hexdigest()
-        if (before := self._seen.find(name)) is not None:
-            return _seen_before(found, before)
-        kept = self._aside.keep(found.raw, name[:32])
-        done = replace(_done(found, verdict.action, verdict.reason), kept=kept)
-        done = replace(done, request=self._open(verdict.wish, "", ParsedMessage(EmailMessage()), base, False))
-        self._seen.note(name, timestamp(), done.action, done.reason)
-        return done
+    def _process_failed(self, message: InboxMessage, verdict: NeedsReview, base: str) -> InboxResult:
+        """Open a request for a message that raised an error, without using any of its content."""
+        name = hashlib.sha256(message.raw).hexdigest()
+        if (earlier := self._processed.find(name)) is not None:
+            return _earlier_result(message, earlier)
+        kept = self._quarantine.keep(message.raw, name[:32])
+        empty = ParsedMessage(EmailMessage())
+        result = replace(_result(message, verdict.action, verdict.reason), kept=kept)
+        result = replace(result, request=self._open(verdict.requested_right, "", empty, base, False))
+        self._processed.add(name, timestamp(), result.action, result.reason)
+        return result
 
-    def forget(self) -> int:
-        """Forget the messages seen to long ago, and delete the copies kept no longer; gives the number of copies."""
-        self._seen.forget_before(later(days=-_REMEMBERED))
-        return self._aside.prune()
+    def prune(self) -> int:
+        """Delete expired rows of processed messages and expired copies, and return the number of copies."""
+        self._processed.delete_before(later(days=-_REMEMBERED))
+        return self._quarantine.prune()
 
-    def _do(self, verdict: Verdict, message: ParsedMessage, base: str) -> int:
+    def _carry_out(self, verdict: Verdict, parsed: ParsedMessage, base: str) -> int:
         if isinstance(verdict, OptOut):
-            if verdict.bearer is not None:
-                self._marketing.opt_out_by(verdict.bearer, verdict.source)
+            if verdict.token is not None:
+                self._marketing.opt_out_by(verdict.token, verdict.source)
             else:
                 self._marketing.opt_out(verdict.address, EVERYTHING, verdict.source)
-            return self._open(verdict.wish, verdict.address, message, base, True) if verdict.wish and verdict.address else 0
-        if isinstance(verdict, NeedsReview):
-            return self._open(verdict.wish, verdict.address, message, base, verdict.answer)
+            if verdict.requested_right and verdict.address:
+                return self._open(verdict.requested_right, verdict.address, parsed, base, True)
+        elif isinstance(verdict, NeedsReview):
+            return self._open(verdict.requested_right, verdict.address, parsed, base, verdict.answer)
         return 0
 
-    def _open(self, kind: str, address: str, message: ParsedMessage, base: str, may_answer: bool) -> int:
-        """Open a request. The link to confirm it is the one answer that there is.
+    def _open(self, kind: str, address: str, parsed: ParsedMessage, base: str, may_answer: bool) -> int:
+        """Open a request. The only answer is the mail with the link that confirms it.
 
-        Where none goes out, whoever answers has to say how they know the person, but for an end of marketing mail.
+        If that mail may not be sent, staff must state how they know the person, except to end marketing mail.
         """
-        said = f"{header(message.message, 'Subject')}\n\n{_written(message)}"
-        said = printable(said, "", keep="\n")[:LONGEST_MESSAGE]
-        where = {"locale": self._language, "base": base, "source": "mail"}
-        known = "" if may_answer or kind != "object" else TO_BE_READ
-        return self._desk.open(
-            kind, address or NOBODY, said, **where, identity=known, mail_after="" if may_answer else NEVER
+        text = f"{header(parsed.message, 'Subject')}\n\n{_own_text(parsed)}"
+        text = printable(text, "", keep="\n")[:LONGEST_MESSAGE]
+        origin = {"locale": self._language, "base": base, "source": "mail"}
+        identity = "" if may_answer or kind != "object" else IDENTITY_UNKNOWN
+        return self._requests.open(
+            kind, address or NO_SENDER, text, **origin, identity=identity, mail_after="" if may_answer else NEVER
         )
 
 
-def classify_parsed(message: ParsedMessage, place: InboxConfig) -> tuple[Verdict, str]:
-    """The verdict on a message, and what was wrong with it; what could not be read is for a person to look at."""
-    verdict = classify(message.message, place)
-    if message.is_cut and isinstance(verdict, Ignore) and verdict.is_for_want_of_words:
-        verdict = NeedsReview("the rest of it could not be read")
-    return verdict, message.fault
+def classify_parsed(parsed: ParsedMessage, config: InboxConfig) -> tuple[Verdict, str]:
+    """Return the verdict on a message and its fault. A message that was not read completely is never ignored."""
+    verdict = classify(parsed.message, config)
+    if parsed.is_cut and isinstance(verdict, Ignore) and verdict.asks_for_nothing:
+        verdict = NeedsReview("a part of the message could not be read")
+    return verdict, parsed.fault
 
 
-def _written(message: ParsedMessage) -> str:
-    """What somebody wrote; of the HTML beside it, where that alone has the word."""
-    said, beside = map(reply_text, texts(message.message))
-    return f"{said}\n\n{beside}" if mentions_unsubscribe(beside) and not mentions_unsubscribe(said) else said
+def _own_text(parsed: ParsedMessage) -> str:
+    """Return the sender's own text. Text of the HTML is added if only that mentions an opt-out."""
+    text, alternative = map(reply_text, texts(parsed.message))
+    is_only_in_html = mentions_unsubscribe(alternative) and not mentions_unsubscribe(text)
+    return f"{text}\n\n{alternative}" if is_only_in_html else text
 
 
-def _because(verdict: Verdict, fault: str) -> str:
+def _reason(verdict: Verdict, fault: str) -> str:
     return f"{verdict.reason}. {fault}" if fault else verdict.reason
 
 
-def _defeat(error: Exception) -> NeedsReview:
-    return NeedsReview(f"it could not be dealt with ({type(error).__name__}), and is for a person to read")
+def _failed_verdict(error: Exception) -> NeedsReview:
+    return NeedsReview(f"the message could not be processed ({type(error).__name__})")
 
 
-def _done(found: InboxMessage, action: str, reason: str) -> InboxResult:
-    """As it can be shown on a terminal and stored: a file's name and what a message says may hold anything."""
-    return InboxResult(printable(found.path), action, printable(reason), found.number)
+def _result(message: InboxMessage, action: str, reason: str) -> InboxResult:
+    """Return a result whose texts can be printed and stored, because file names and messages may contain any bytes."""
+    return InboxResult(printable(message.path), action, printable(reason), message.number)
 
 
-def _seen_before(found: InboxMessage, before: tuple[str, str]) -> InboxResult:
-    return _done(found, before[0], f"{before[1]} (seen to before)")
+def _earlier_result(message: InboxMessage, earlier: tuple[str, str]) -> InboxResult:
+    return _result(message, earlier[0], f"{earlier[1]} (already processed)")
 
 
-def _name(found: InboxMessage, message: ParsedMessage) -> str:
-    given = header(message.message, "Message-ID").strip()
-    return hashlib.sha256(given.encode() if given else found.raw).hexdigest()
+def _hash_of(message: InboxMessage, parsed: ParsedMessage) -> str:
+    message_id = header(parsed.message, "Message-ID").strip()
+    return hashlib.sha256(message_id.encode() if message_id else message.raw).hexdigest()

@@ -1,4 +1,7 @@
-"""A message as it is read: never believed, never more of it than is needed, and never an error."""
+"""Parsing of received messages.
+
+The content is untrusted: sizes are limited, and no function raises because of a message.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from email.policy import default
 from email.utils import getaddresses
 from html import unescape
 
-# HTML of a mail as the text that a plain mail would have had.
+# HTML converted to plain text.
 
-# Each look at a character is the last one, however the text is made: mail comes from anybody.
+# Any sender can write hostile HTML, so each pattern is bounded and the conversion takes linear time.
 _tag = re.compile(r"<!--|<[!?][^<>]{0,2000}>|<(/?)([a-z][a-z0-9]*)([^<>]{0,2000})>", re.IGNORECASE)
 _href = re.compile(r"\bhref\s{0,9}=\s{0,9}[\"']?(https?://[^\s\"'>]+)", re.IGNORECASE)
-_UNSEEN = ("style", "script", "title")
+_HIDDEN = ("style", "script", "title")
 _block = re.compile(
     "address|article|blockquote|body|br|center|dd|div|dl|dt|footer|form|h[1-6]|head|header|hr|li|main|ol|p|pre|section|table|"
     "td|th|tr|ul"
@@ -27,47 +30,51 @@ _block = re.compile(
 
 
 def as_text(html: str) -> str:
-    """A line for each block; what is quoted, as ``<blockquote>``, behind a ``>``, and there where its links lead."""
-    said: list[str] = []
-    depth = at = 0
-    while tag := _tag.search(html, at):
-        said.append(_shown(html[at : tag.start()]))
-        closes, name, at = bool(tag[1]), (tag[2] or "").lower(), tag.end()
+    """Return the text with one line per block.
+
+    A line within ``<blockquote>`` begins with ``>``, and contains the URLs of its links.
+    """
+    parts: list[str] = []
+    depth = position = 0
+    while tag := _tag.search(html, position):
+        parts.append(_visible(html[position : tag.start()]))
+        closes, name, position = bool(tag[1]), (tag[2] or "").lower(), tag.end()
         if name == "blockquote":
             depth = max(0, depth - 1 if closes else depth + 1)
         if _block.fullmatch(name):
-            said.append("\n> " if depth else "\n")
+            parts.append("\n> " if depth else "\n")
         elif name == "a" and depth and (link := _href.search(tag[3])):
-            said.append(f"{unescape(link[1])} ")
-        elif (name in _UNSEEN and not closes) or tag[0] == "<!--":
-            at = _after(html, f"</{name}" if name else "-->", at)
-    said.append(_shown(html[at:]))
-    return "".join(said).strip()
+            parts.append(f"{unescape(link[1])} ")
+        elif (name in _HIDDEN and not closes) or tag[0] == "<!--":
+            position = _end_of_hidden(html, f"</{name}" if name else "-->", position)
+    parts.append(_visible(html[position:]))
+    return "".join(parts).strip()
 
 
-def _after(html: str, end: str, start: int) -> int:
-    """Where what nobody sees has ended: with the text, where it never does."""
-    found = re.compile(re.escape(end), re.IGNORECASE).search(html, start)
-    return found.end() if found else len(html)
+def _end_of_hidden(html: str, end: str, start: int) -> int:
+    """Return the position after hidden content. Content that is not closed extends to the end of the text."""
+    match = re.compile(re.escape(end), re.IGNORECASE).search(html, start)
+    return match.end() if match else len(html)
 
 
-def _shown(text: str) -> str:
-    """Text between tags, in which a new line is but a space."""
+def _visible(text: str) -> str:
+    """Return text between tags, with each run of white space as one space."""
     return re.sub(r"\s+", " ", unescape(text))
 
 
-LARGEST = 8 * 1024 * 1024  # bytes that are parsed; of a larger message the headers alone
+LARGEST = 8 * 1024 * 1024  # bytes; of a larger message only the headers are parsed
 _LARGEST_HEAD = 256 * 1024
-_MOST_PARTS = 100  # boundaries named, before a message is taken for one that is made to keep a parser busy,
-_MOST_SEPARATORS = 2000  # and lines that could separate parts
+# A message with more parts could keep the parser busy on purpose, so only its headers are parsed.
+_MOST_PARTS = 100  # declared boundaries
+_MOST_SEPARATORS = 2000  # lines that could separate parts
 _LONGEST_HEADER = 8192  # characters
 _LONGEST_TEXT = 100_000
 _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 
-#: What begins and ends a quoted string or a comment, what a backslash keeps from doing so, and what lies between.
+#: The tokens of a structured header: an escaped character, a quotation mark, a parenthesis, or text between them.
 _punctuation = re.compile(r"\\.?|[\"()]|[^\\\"()]+", re.DOTALL)
 
-#: The first lines of what Outlook quotes, and the last line that telephones write.
+#: The first lines of a quotation by Outlook, and the signature line of a phone.
 _from = re.compile(r"[*\s]*(?:from|von|de|da|van|från|fra|od|lähettäjä|от|від|发件人|差出人)[*\s]*[:：]", re.IGNORECASE)
 _sent = re.compile(
     r"[*\s]*(?:sent|date|gesendet|datum|envoyé|enviado|enviada|inviato|verzonden|skickat|sendt|wysłano|lähetetty|"
@@ -81,79 +88,82 @@ _device = re.compile(
     r"(?:[^@?!.,;]|\.(?=\S)){0,80}",
     re.IGNORECASE,
 )
-_dated = re.compile(r"\d|^\s*(?:on|am|le|el|il|em|op|den|w dniu)\b", re.IGNORECASE)  # a line that says when
+_dated = re.compile(r"\d|^\s*(?:on|am|le|el|il|em|op|den|w dniu)\b", re.IGNORECASE)  # a line with a date
 
-#: Of a message whose parts are not looked at.
+#: Parses the headers alone, for a message whose parts are not parsed.
 _heads = BytesHeaderParser(policy=default)
 
 
 @dataclass(frozen=True)
 class ParsedMessage:
-    """A message, and what kept it from being read whole; empty where nothing did."""
+    """A message and the fault found while parsing it, which is empty if there was none."""
 
     message: EmailMessage
     fault: str = ""
-    is_cut: bool = False  # whether there is more of it than was read
+    is_cut: bool = False  # whether a part of the message was not parsed
 
 
 def read(raw: bytes) -> ParsedMessage:
-    """The message in these bytes; whatever they are, there is one."""
+    """Parse a message. Any bytes result in a message."""
     if len(raw) > LARGEST:
-        return _heads_of(raw, f"It has {len(raw) // (1024 * 1024)} MB, of which the headers were read.")
+        return _headers_only(raw, f"It has {len(raw) // (1024 * 1024)} MB; only its headers were read.")
     if len(re.findall(rb"boundary\s*=", raw, re.IGNORECASE)) > _MOST_PARTS or raw.count(b"\n--") > _MOST_SEPARATORS:
-        return _heads_of(raw, "It has too many parts; its headers were read.")
+        return _headers_only(raw, "It has too many parts; only its headers were read.")
     try:
         message = message_from_bytes(raw, policy=default)
-    except Exception:  # RecursionError among others: the parser's own faults are many
-        return _heads_of(raw, "Its parts could not be read; its headers were.")
-    return ParsedMessage(message, " ".join(filter(None, (_broken(message), _garbled(message, raw)))))
+    except Exception:  # The standard library's parser raises many errors for malformed mail, also RecursionError.
+        return _headers_only(raw, "Its parts could not be parsed; only its headers were read.")
+    return ParsedMessage(message, " ".join(filter(None, (_structure_fault(message), _text_fault(message, raw)))))
 
 
-def _heads_of(raw: bytes, fault: str) -> ParsedMessage:
+def _headers_only(raw: bytes, fault: str) -> ParsedMessage:
     try:
         end = re.search(rb"\r?\n\r?\n", raw[:LARGEST])
         return ParsedMessage(_heads.parsebytes(raw[: min(end.start() if end else LARGEST, _LARGEST_HEAD)]), fault, True)
     except Exception:
-        return ParsedMessage(EmailMessage(policy=default), "Nothing of it could be read.", True)
+        return ParsedMessage(EmailMessage(policy=default), "Neither its parts nor its headers could be read.", True)
 
 
-def _broken(message: EmailMessage) -> str:
-    """What is wrong with how a message is built."""
+def _structure_fault(message: EmailMessage) -> str:
+    """Return what is wrong with the structure of a message, or an empty text."""
     try:
         defects = [type(defect).__name__ for part in message.walk() for defect in part.defects]
     except Exception:
-        return "Its parts could not be gone through."
+        return "Its parts could not be listed."
     if not list(message.raw_items()):
         return "It has no headers."
-    return f"It is not built as a mail should be: {', '.join(sorted(set(defects)))}." if defects else ""
+    return f"Its structure is malformed: {', '.join(sorted(set(defects)))}." if defects else ""
 
 
-def _garbled(message: Message, raw: bytes) -> str:
-    """What makes its text doubtful, although it was read as well as it can be."""
-    said = []
+def _text_fault(message: Message, raw: bytes) -> str:
+    """Return why the decoded text may be wrong, or an empty text."""
+    faults = []
     if b"\0" in raw or any("\0" in text for text in texts(message)):
-        said.append("It has null bytes.")
-    with contextlib.suppress(Exception):  # said by _broken already
-        named = {
+        faults.append("It has null bytes.")
+    with contextlib.suppress(Exception):  # _structure_fault reports it
+        charsets = {
             str(part.get_content_charset() or "utf-8") for part in message.walk() if part.get_content_maintype() == "text"
         }
-        said += [f"Its charset {name[:40]!r} is unknown." for name in sorted(named) if not _is_known(name)][:3]
-    return " ".join(said)
+        faults += [f"Its charset {name[:40]!r} is unknown." for name in sorted(charsets) if not _is_known(name)][:3]
+    return " ".join(faults)
 
 
 def headers(message: Message, name: str) -> list[str]:
-    """Every header of this name, decoded as well as it can be."""
+    """Return the decoded value of every header of this name."""
     return [_decoded(value) for value in undecoded(message, name)]
 
 
 def undecoded(message: Message, name: str) -> list[str]:
-    """Every header of this name, its encoded words as they stand: what they spell is text, and never punctuation."""
-    found = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
-    return [printable_header(value[:_LONGEST_HEADER]) for value in found]
+    """Return every header of this name with its encoded words as sent.
+
+    Decoded text could otherwise be mistaken for the punctuation of an address or a result.
+    """
+    values = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
+    return [printable_header(value[:_LONGEST_HEADER]) for value in values]
 
 
 def header(message: Message, name: str) -> str:
-    """The first header of this name, or nothing."""
+    """Return the first header of this name, decoded, or an empty text."""
     return next(iter(headers(message, name)), "")
 
 
@@ -168,17 +178,20 @@ def _decoded(value: str) -> str:
 
 
 def _chunk(data: str | bytes, charset: str | None) -> tuple[str, str | None]:
-    """A part of a header; in a charset that nobody knows its ASCII letters at least are what they look like."""
+    """Decode a part of a header. With an unknown charset, its ASCII letters still count."""
     if isinstance(data, str):
         return data, None
     if charset is None:
-        return data.decode("raw-unicode-escape", "replace"), None  # as the parser has put it
-    charset = charset.partition("*")[0]  # a language may follow (RFC 2231 5)
+        return data.decode("raw-unicode-escape", "replace"), None  # the parser's own encoding of it
+    charset = charset.partition("*")[0]  # a language tag may follow; RFC 2231, 5
     return data.decode(charset if _is_known(charset) else "latin-1", "replace"), "utf-8"
 
 
 def _is_known(charset: str) -> bool:
-    """Whether text can be in it. What is made for host names and program code is none, and slow on a long text."""
+    """Return whether a charset is one of text.
+
+    Python's codecs for host names and program code are excluded: they are no charsets of mail, and slow on a long text.
+    """
     try:
         b"x".decode(charset)
         return codecs.lookup(charset).name.replace("_", "-") not in _NO_CHARSETS
@@ -187,77 +200,85 @@ def _is_known(charset: str) -> bool:
 
 
 def printable_header(value: str) -> str:
-    """A value on one line, its bytes read as UTF-8, and nothing in it that cannot be written down again."""
+    """Return a header's value on one line, without characters that cannot be encoded."""
     value = re.sub(r"[\r\n]+[ \t]*", " ", value)
-    # Bytes that no charset was named for are UTF-8 today (RFC 6532), and anything else is not worth an error.
+    # Bytes without a declared charset are UTF-8; RFC 6532. Other bytes are replaced, because no header may raise.
     with contextlib.suppress(UnicodeEncodeError):
         value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _without_surrogates(value)
 
 
 def _without_surrogates(value: str) -> str:
-    """UTF-7 and other charsets can spell half a character, which no file, database or terminal takes."""
+    """Replace lone surrogates. UTF-7 can encode them, but no file, database or terminal accepts them."""
     return value.encode("utf-8", "replace").decode()
 
 
 def addresses(message: Message, *names: str) -> list[str]:
-    """The mail addresses in these headers, in lower case, each once."""
+    """Return the mail addresses in these headers, in lower case and without duplicates."""
     try:
-        found = getaddresses([value for name in names for value in undecoded(message, name)])
+        pairs = getaddresses([value for name in names for value in undecoded(message, name)])
     except Exception:
         return []
-    return list(dict.fromkeys(address.strip().lower() for _, address in found if "@" in address))
+    return list(dict.fromkeys(address.strip().lower() for _, address in pairs if "@" in address))
 
 
 def sender(message: Message) -> str:
-    """The address that the From names beyond doubt, or nothing: for more than one, and for what readers may take apart
-    in another way than the server did that vouches for it."""
-    found, values = addresses(message, "From"), undecoded(message, "From")
-    if len(found) != 1 or len(values) != 1:
+    """Return the address in the From header, or an empty text if it is ambiguous.
+
+    A header with several addresses is ambiguous, and one that the authenticating server may have parsed differently.
+    """
+    senders, values = addresses(message, "From"), undecoded(message, "From")
+    if len(senders) != 1 or len(values) != 1:
         return ""
-    bare, is_whole = unquoted(values[0])
-    named = bare.partition("<")[2].partition(">")[0] if "<" in bare else bare
-    is_plain = bare.count("<") <= 1 and named.strip().lower() == found[0]
-    return found[0] if is_whole and is_plain else ""
+    bare, is_balanced = unquoted(values[0])
+    address = bare.partition("<")[2].partition(">")[0] if "<" in bare else bare
+    is_plain = bare.count("<") <= 1 and address.strip().lower() == senders[0]
+    return senders[0] if is_balanced and is_plain else ""
 
 
 def unquoted(value: str) -> tuple[str, bool]:
-    """A header without its comments, and its quoted strings as one character (RFC 5322 3.2); whether each had its end."""
-    said: list[str] = []
-    depth, is_quoted, is_whole = 0, False, True
-    for piece in _punctuation.findall(value):
-        if piece == '"' and not depth:
-            said.append("" if is_quoted else "_")
+    """Return a header without comments, with each quoted string as one character, and whether each of them is closed.
+
+    The syntax is that of RFC 5322, 3.2.
+    """
+    parts: list[str] = []
+    depth, is_quoted, is_balanced = 0, False, True
+    for symbol in _punctuation.findall(value):
+        if symbol == '"' and not depth:
+            parts.append("" if is_quoted else "_")
             is_quoted = not is_quoted
         elif is_quoted:
             continue
-        elif piece == "(":
+        elif symbol == "(":
             depth += 1
-        elif piece == ")":
-            said.append("" if depth > 1 else " ")
-            is_whole, depth = is_whole and depth > 0, max(0, depth - 1)
+        elif symbol == ")":
+            parts.append("" if depth > 1 else " ")
+            is_balanced, depth = is_balanced and depth > 0, max(0, depth - 1)
         elif not depth:
-            said.append(piece)
-    return "".join(said), is_whole and not depth and not is_quoted
+            parts.append(symbol)
+    return "".join(parts), is_balanced and not depth and not is_quoted
 
 
 def texts(message: Message) -> tuple[str, str]:
-    """What a message says as text: of its plain parts, else of its HTML; and what its HTML says beside plain parts."""
-    plain, html = _texts(message, "text/plain"), as_text(_texts(message, "text/html"))
+    """Return the text of a message and its alternative text.
+
+    The text is that of the plain parts, with the HTML's as the alternative. Without plain parts it is the HTML's.
+    """
+    plain, html = _joined_parts(message, "text/plain"), as_text(_joined_parts(message, "text/html"))
     return (plain, html) if plain.strip() else (html, "")
 
 
-def _texts(message: Message, kind: str) -> str:
-    found: list[str] = []
-    with contextlib.suppress(Exception):  # what was found until then is better than nothing
+def _joined_parts(message: Message, kind: str) -> str:
+    contents: list[str] = []
+    with contextlib.suppress(Exception):  # use the parts before the faulty one
         for part in message.walk():
             if part.get_content_type() == kind and (part is message or not _is_attached(part)):
-                found.append(_content(part))
-    return "\n".join(found)[:_LONGEST_TEXT]
+                contents.append(_content(part))
+    return "\n".join(contents)[:_LONGEST_TEXT]
 
 
 def _is_attached(part: Message) -> bool:
-    """A name alone does not make a part one: mail programs name what they show, too."""
+    """Return whether a part is an attachment. A file name does not make it one, because inline parts have names too."""
     return header(part, "Content-Disposition").partition(";")[0].strip().lower() == "attachment"
 
 
@@ -266,23 +287,26 @@ def _content(part: Message) -> str:
     if not isinstance(payload, bytes):
         return ""
     charset = part.get_content_charset() or "utf-8"
-    said = payload[: 4 * _LONGEST_TEXT].decode(charset if _is_known(charset) else "latin-1", "replace")
-    return _without_surrogates(said)
+    text = payload[: 4 * _LONGEST_TEXT].decode(charset if _is_known(charset) else "latin-1", "replace")
+    return _without_surrogates(text)
 
 
-def split_quoted(said: str) -> tuple[str, str]:
-    """A text's lines without those that are marked as quoted, and those."""
-    lines = said.splitlines()
+def split_quoted(text: str) -> tuple[str, str]:
+    """Split a text into its own lines and the lines that are marked as quoted."""
+    lines = text.splitlines()
     quoted = [line for line in lines if line.lstrip().startswith(">")]
     return "\n".join(line for line in lines if not line.lstrip().startswith(">")), "\n".join(quoted)
 
 
-def reply_text(said: str) -> str:
-    """What somebody wrote, without what is quoted and without the signature."""
+def reply_text(text: str) -> str:
+    """Return the sender's own text, without quotations and the signature."""
     own: list[str] = []
-    lines = said.splitlines()
-    for at, line in enumerate(lines):
-        if line.rstrip() == "--" or (own and (line.startswith(("-----", "_____", "> ")) or _is_head(lines[at : at + 3]))):
+    lines = text.splitlines()
+    for index, line in enumerate(lines):
+        next_lines = lines[index : index + 3]
+        if line.rstrip() == "--" or (
+            own and (line.startswith(("-----", "_____", "> ")) or _begins_outlook_quotation(next_lines))
+        ):
             break
         if not line.lstrip().startswith(">"):
             own.append(line)
@@ -293,6 +317,6 @@ def reply_text(said: str) -> str:
     return "\n".join(own).strip()
 
 
-def _is_head(lines: list[str]) -> bool:
-    """Whether a quotation begins as Outlook's do: with who wrote it, and then when."""
+def _begins_outlook_quotation(lines: list[str]) -> bool:
+    """Return whether these lines begin a quotation by Outlook: a From line, then a line with the date."""
     return _from.match(lines[0]) is not None and any(map(_sent.match, lines[1:]))

@@ -1,4 +1,4 @@
-"""The last gate: whether a mail may go is asked when it leaves, for each who would get it."""
+"""Outgoing mail: each mail is checked when it leaves, for each recipient."""
 
 from __future__ import annotations
 
@@ -25,52 +25,49 @@ from ..rights.emails import Email
 from ..storage.clock import now
 from ..storage.keys import KeyRing, email_of
 from .message import addresses
-from .permission import MailPermission, checked
+from .permission import MailPermission, check_mail_class
 from .phrases import starts_or_ends_with_unsubscribe
 from .preference_store import EVERYTHING
 from .preferences import IsMinor, MarketingPreferences
 from .unsubscribe import UnsubscribeLinks
 
-# What a mail is, written on it from when it is made until it leaves.
+# The class of a mail, in a header that is removed when the mail leaves.
 
 NAME = "Privacy-Class"
 
 
 @dataclass(frozen=True)
 class MailClass:
-    """A mail's class, what it refers to, and the list it is of."""
+    """A mail's class, its reference and its list."""
 
-    mail_class: str | None
+    name: str | None
     reference: str | None = None
     list: str | None = None
 
 
 def headers_of(mail_class: str, reference: object, list_name: str | None) -> dict[str, str]:
-    """The header that says it; raises :class:`MailClassError`."""
-    said = {"class": checked(mail_class, reference), "reference": reference, "list": list_name}
-    return {NAME: urlencode({name: value for name, value in said.items() if value is not None})}
+    """Return the header with the class of a mail. Raises :class:`MailClassError`."""
+    fields = {"class": check_mail_class(mail_class, reference), "reference": reference, "list": list_name}
+    return {NAME: urlencode({name: value for name, value in fields.items() if value is not None})}
 
 
 def mail_class_of(message: Message) -> MailClass:
-    """What a mail says that it is, which may be nothing."""
+    """Return the class of a mail. Every field is None if the mail has no class."""
     return read_mail_class(str(message[NAME] or ""))
 
 
 def read_mail_class(text: str) -> MailClass:
-    said = {name: values[0] for name, values in parse_qs("".join(text.split())).items()}
-    return MailClass(said.get("class"), said.get("reference"), said.get("list"))
-
-
-# The mail room of one site: what may leave, with which headers, and how often something was held back.
+    fields = {name: values[0] for name, values in parse_qs("".join(text.split())).items()}
+    return MailClass(fields.get("class"), fields.get("reference"), fields.get("list"))
 
 
 class MailGate:
-    """Building it touches no disk."""
+    """Decides which mails of a site may leave, and with which headers. Creating it does not access the disk."""
 
     def __init__(self, settings: Settings, ledger: Ledger, keys: KeyRing, is_minor: IsMinor) -> None:
         policy = settings.policy
         self.marketing = MarketingPreferences(settings.rights_url, ledger, keys, policy, is_minor)
-        self.held_back: Counter[str] = Counter()  # in this process, by reason
+        self.held_back: Counter[str] = Counter()  # mails of this process, by reason
         self.unsubscribe = policy.marketing.unsubscribe if policy.marketing else ""
         self.contact = policy.contact.email if policy.contact else ""
         self.sender = settings.mail_from or self.contact or self.unsubscribe
@@ -80,37 +77,38 @@ class MailGate:
     def may_mail(
         self, address: str, mail_class: object, reference: object = None, list_name: str | None = None
     ) -> MailPermission:
-        """Decide at this moment; raises :class:`MailClassError` for a mail that does not say what it is."""
-        if checked(mail_class, reference) == "marketing":
-            return self._counted(self.marketing.may_mail(address, list_name))
-        return self._counted(MailPermission(bool(email_of(address)), str(mail_class) if email_of(address) else "no-address"))
+        """Return the permission at this moment. Raises :class:`MailClassError` for a mail without a valid class."""
+        if check_mail_class(mail_class, reference) == "marketing":
+            permission = self.marketing.may_mail(address, list_name)
+        else:
+            is_valid = bool(email_of(address))
+            permission = MailPermission(is_valid, str(mail_class) if is_valid else "no-address")
+        if not permission:
+            self.held_back[permission.reason] += 1
+        return permission
 
     def message_id(self, address: str, list_name: str, subject: str) -> str:
-        """A Message-ID by which the reply to a mail tells whose it is.
+        """Return a Message-ID that identifies the recipient, so that a reply can be matched.
 
-        Its last part is kept from replies that add nothing: a subject of ours that has the word itself.
+        It contains ``.word`` if our own subject contains a word for "unsubscribe". The word in a reply's subject then has
+        no meaning.
         """
-        own = ".word" if starts_or_ends_with_unsubscribe(subject) else ""
+        suffix = ".word" if starts_or_ends_with_unsubscribe(subject) else ""
         token = self.marketing.tokens.make(address, list_name)
-        return f"<{token}.{secrets.token_hex(8)}{own}@{self.sender.rpartition('@')[2]}>"
+        return f"<{token}.{secrets.token_hex(8)}{suffix}@{self.sender.rpartition('@')[2]}>"
 
-    def marketing_headers(self, address: str, label: MailClass, subject: str, base: str) -> dict[str, str]:
-        """The headers by which a mail that is about to leave can be stopped; none for what is no marketing."""
-        if label.mail_class != "marketing":
+    def marketing_headers(self, address: str, mail_class: MailClass, subject: str, base: str) -> dict[str, str]:
+        """Return the unsubscribe headers and the Message-ID of a marketing mail. Other mails get none."""
+        if mail_class.name != "marketing":
             return {}
-        list_name = label.list or EVERYTHING
+        list_name = mail_class.list or EVERYTHING
         return self.links.headers(address, list_name, base) | {"Message-ID": self.message_id(address, list_name, subject)}
 
     def default_headers(self) -> dict[str, str]:
-        """The headers that every mail of ours has."""
+        """Return the headers of every mail: From, Date and Message-ID."""
         sender = str(Address(self._name, addr_spec=self.sender)) if self.sender else ""
-        made = make_msgid(domain=self.sender.rpartition("@")[2] or None)
-        return {"From": sender, "Date": format_datetime(now()), "Message-ID": made}
-
-    def _counted(self, decision: MailPermission) -> MailPermission:
-        if not decision:
-            self.held_back[decision.reason] += 1
-        return decision
+        message_id = make_msgid(domain=self.sender.rpartition("@")[2] or None)
+        return {"From": sender, "Date": format_datetime(now()), "Message-ID": message_id}
 
 
 logger = logging.getLogger("flask_mixamo_privacy")
@@ -119,19 +117,19 @@ HeldBack = dict[str, tuple[int, bytes]]
 
 
 class Server(Protocol):
-    """What of an ``smtplib.SMTP`` is used."""
+    """The part of ``smtplib.SMTP`` that is used."""
 
     def send_message(self, message: Any, from_addr: Any = None, to_addrs: Any = None, *rest: Any) -> dict[str, Any]: ...
 
 
 class CallableServer:
-    """A callable that sends one message, with the interface of a connection."""
+    """A connection that sends each message by a callable."""
 
     def __init__(self, send: Callable[[Any], object]) -> None:
         self._send = send
 
     def send_message(self, message: Any, from_addr: str | None = None, to_addrs: Any = None, *rest: Any) -> dict[str, Any]:
-        if set(addresses(message, "To", "Cc", "Bcc")) != set(to_addrs):  # it goes to nobody who was held back
+        if set(addresses(message, "To", "Cc", "Bcc")) != set(to_addrs):  # some recipients were held back
             for name in ("To", "Cc", "Bcc"):
                 del message[name]
             message["To"] = ", ".join(to_addrs)
@@ -140,15 +138,15 @@ class CallableServer:
 
 
 class FilteringSMTP:
-    """A connection to a mail server that lets nothing leave which may not; else it is the connection itself.
+    """A connection to a mail server that sends a mail only to permitted recipients.
 
-    Both ways to send raise :class:`MailClassError` for a mail that does not say what it is, by
-    ``privacy.mail_class(…)``; then it went to nobody.
+    Every other attribute is that of the connection. Sending a mail without a class (``privacy.mail_class(…)``) raises
+    :class:`MailClassError`, and then it is sent to no recipient.
     """
 
-    def __init__(self, server: Server, room: MailGate, base: str) -> None:
+    def __init__(self, server: Server, gate: MailGate, base: str) -> None:
         self._server = server
-        self._room = room
+        self._gate = gate
         self._base = base
 
     def __getattr__(self, name: str) -> Any:
@@ -164,54 +162,58 @@ class FilteringSMTP:
     def send_message(
         self, message: Message, from_addr: str | None = None, to_addrs: Any = None, *rest: Any, **options: Any
     ) -> HeldBack:
-        """As of ``smtplib.SMTP``: gives those who did not get it, with 550 and the reason where it was held back."""
-        label = mail_class_of(message)
-        recipients = _listed(to_addrs) or addresses(message, "To", "Cc", "Bcc")
-        good, held_back = self._sorted(recipients, label)
-        for batch in [[one] for one in good] if label.mail_class == "marketing" else filter(None, [good]):
-            leaving = self._ready(message, batch[0], label)
-            held_back |= self._server.send_message(leaving, from_addr, batch, *rest, **options)
+        """Send a message as ``smtplib.SMTP`` does, and return the recipients to whom it was not sent.
+
+        A recipient without permission has the code 550 and the reason.
+        """
+        mail_class = mail_class_of(message)
+        recipients = _as_list(to_addrs) or addresses(message, "To", "Cc", "Bcc")
+        permitted, held_back = self._partition(recipients, mail_class)
+        for batch in [[one] for one in permitted] if mail_class.name == "marketing" else filter(None, [permitted]):
+            copied = self._prepared(message, batch[0], mail_class)
+            held_back |= self._server.send_message(copied, from_addr, batch, *rest, **options)
         return held_back
 
     def sendmail(self, from_addr: str, to_addrs: Any, msg: str | bytes, *rest: Any, **options: Any) -> HeldBack:
-        """The same for a message that is text already."""
-        read = message_from_bytes(msg, policy=SMTP) if isinstance(msg, bytes) else message_from_string(msg, policy=SMTP)
-        return self.send_message(read, from_addr, to_addrs, *rest, **options)
+        """Send the text of a message as :meth:`send_message` does."""
+        message = message_from_bytes(msg, policy=SMTP) if isinstance(msg, bytes) else message_from_string(msg, policy=SMTP)
+        return self.send_message(message, from_addr, to_addrs, *rest, **options)
 
-    def _sorted(self, recipients: Iterable[str], label: MailClass) -> tuple[list[str], HeldBack]:
-        good, held_back = [], {}
+    def _partition(self, recipients: Iterable[str], mail_class: MailClass) -> tuple[list[str], HeldBack]:
+        permitted, held_back = [], {}
         for address in recipients:
-            decision = self._room.may_mail(address, label.mail_class, label.reference, label.list)
-            if decision:
-                good.append(address)
+            permission = self._gate.may_mail(address, mail_class.name, mail_class.reference, mail_class.list)
+            if permission:
+                permitted.append(address)
             else:
-                held_back[address] = (550, decision.reason.encode())
-                logger.info("A mail was held back: %s", decision.says)
-        return good, held_back
+                held_back[address] = (550, permission.reason.encode())
+                logger.info("A mail was held back: %s", permission.says)
+        return permitted, held_back
 
-    def _ready(self, message: Message, address: str, label: MailClass) -> Message:
-        """A copy without the label; a marketing mail's is made for one person."""
-        leaving = copy.deepcopy(message)
-        del leaving[NAME]
-        for name, value in self._room.marketing_headers(address, label, str(message["Subject"] or ""), self._base).items():
-            del leaving[name]
-            leaving[name] = value
-        return leaving
+    def _prepared(self, message: Message, address: str, mail_class: MailClass) -> Message:
+        """Return a copy without the class. A marketing mail gets the headers of its recipient."""
+        copied = copy.deepcopy(message)
+        del copied[NAME]
+        subject = str(message["Subject"] or "")
+        for name, value in self._gate.marketing_headers(address, mail_class, subject, self._base).items():
+            del copied[name]
+            copied[name] = value
+        return copied
 
 
-def _listed(addresses: str | Sequence[str] | None) -> list[str]:
+def _as_list(addresses: str | Sequence[str] | None) -> list[str]:
     return [addresses] if isinstance(addresses, str) else list(addresses or ())
 
 
-# Mail: a message made, and handed over by whatever the site sends with.
+# The transport of the extension's own mails.
 
-_PATIENCE = 20  # seconds for a mail server to answer
+_TIMEOUT = 20  # seconds
 
 Send = Callable[[EmailMessage], object]
 
 
 class MailTransport:
-    """Hands mails to ``PRIVACY_SEND``, else to the server of ``PRIVACY_SMTP_URL``."""
+    """Sends mails by ``PRIVACY_SEND``, or if that is not set by the server of ``PRIVACY_SMTP_URL``."""
 
     def __init__(self, send: Send | None, smtp_url: str | None, name: str, sender: str | None) -> None:
         self._send = send or (_by_smtp(smtp_url) if smtp_url else None)
@@ -222,56 +224,62 @@ class MailTransport:
     def transport(self) -> Send:
         """The callable that sends mails. Raises :class:`MailError` if none is set."""
         if self._send is None:
-            raise MailError("No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
+            raise MailError("No mail can be sent: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
         return self._send
 
-    def send(self, letter: Email) -> None:
-        """Send a letter as plain text. Raises :class:`MailError` for whatever goes wrong."""
+    def send(self, email: Email) -> None:
+        """Send an email as plain text. Raises :class:`MailError` for any error."""
         send = self.transport
         if self._sender is None:
-            raise MailError("No mail goes out: declare a [contact] with an email in privacy.toml, as its sender.")
+            raise MailError("No mail can be sent: declare a [contact] with an email in privacy.toml, as the sender.")
         try:
-            send(self._message(letter))
-        except Exception as error:  # a callable of the site's, or the network
-            raise MailError(f"The mail could not be sent: {_without_names(error, letter.to)}") from error
+            send(self._message(email))
+        except Exception as error:  # PRIVACY_SEND is the site's own code, and may raise anything
+            raise MailError(f"The mail could not be sent: {_without_address(error, email.to)}") from error
 
-    def _message(self, letter: Email) -> EmailMessage:
+    def _message(self, email: Email) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = Address(self._name, addr_spec=self._sender)
-        message["To"] = Address(addr_spec=letter.to)
-        message["Subject"] = letter.subject
+        message["To"] = Address(addr_spec=email.to)
+        message["Subject"] = email.subject
         message["Date"] = format_datetime(now())
         message["Message-ID"] = make_msgid(domain=(self._sender or "").rpartition("@")[2])
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation reply to it
-        message.set_content(letter.text)
-        message["Content-Language"] = letter.lang
+        message["Auto-Submitted"] = "auto-generated"  # prevents absence notes in reply; RFC 3834
+        message.set_content(email.text)
+        message["Content-Language"] = email.lang
         return message
 
 
-def _without_names(error: Exception, to: str) -> str:
-    """What went wrong, to be kept: a mail server's answer may repeat the address, so its code alone counts."""
+def _without_address(error: Exception, to: str) -> str:
+    """Return an error's text without the recipient's address, because it is stored.
+
+    A mail server's answer may repeat the address, so only its code is used.
+    """
     kind = type(error).__name__
     if isinstance(error, smtplib.SMTPException):
-        refused = getattr(error, "recipients", None)  # of each address the code and the answer
+        refused = getattr(error, "recipients", None)  # the code and the answer by address
         codes = {code for code, _ in refused.values()} if isinstance(refused, dict) else {getattr(error, "smtp_code", "")}
         return " ".join([kind, *sorted(str(code) for code in codes if code)])
-    says = str(error)
-    names = "@" in says or to.partition("@")[0].lower() in says.lower()
-    return f"{kind}: {says}" if says and not names else kind
+    message = str(error)
+    has_address = "@" in message or to.partition("@")[0].lower() in message.lower()
+    return f"{kind}: {message}" if message and not has_address else kind
 
 
 def _by_smtp(url: str) -> Send:
-    """``smtp://user:password@host:587`` (encrypted where the server offers it) or ``smtps://…``."""
-    found = urlsplit(url)
-    host, secure = found.hostname or "localhost", found.scheme == "smtps"
-    user, password = unquote(found.username or ""), unquote(found.password or "")
+    """Return a callable that sends by an SMTP server.
+
+    The URL is ``smtp://user:password@host:587``, encrypted if the server offers it, or ``smtps://…``, always encrypted.
+    """
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "localhost", parts.scheme == "smtps"
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
 
     def send(message: EmailMessage) -> None:
         context = ssl.create_default_context()
         server = (
-            smtplib.SMTP_SSL(host, found.port or 465, timeout=_PATIENCE, context=context)
+            smtplib.SMTP_SSL(host, parts.port or 465, timeout=_TIMEOUT, context=context)
             if secure
-            else smtplib.SMTP(host, found.port or 25, timeout=_PATIENCE)
+            else smtplib.SMTP(host, parts.port or 25, timeout=_TIMEOUT)
         )
         with server:
             server.ehlo()

@@ -1,4 +1,4 @@
-"""Whether a mail may leave, and why."""
+"""Mail classes, and the permission to send a mail."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 
 from ..errors import MailClassError
 
-PURPOSE = "marketing"  # and the name of the list, where a site has only one
+PURPOSE = "marketing"  # also the name of the default list
 
 CLASSES = ("marketing", "service", "request")
 
-#: What each reason means, for people who read a log.
+#: The explanation of each reason.
 REASONS = {
-    "opted-in": "The person signed up for it and has not taken that back.",
-    "service": "It is about a purchase or an account of the person's.",
-    "request": "It answers a request of the person's.",
-    "no-address": "This is no mail address.",
-    "no-opt-in": "Nobody signed this address up.",
-    "opted-out": "The person does not want marketing mail.",
+    "opted-in": "The person opted in and has not opted out.",
+    "service": "The mail is about the person's purchase or account.",
+    "request": "The mail answers the person's request.",
+    "no-address": "The address is not a valid mail address.",
+    "no-opt-in": "The address has no opt-in.",
+    "opted-out": "The person opted out.",
     "minor": "The person is known to be a child.",
-    "key-missing": "PRIVACY_KEYS lacks a key under which somebody opted out, maybe this person. Put the key back.",
-    "unavailable": "Whether the person opted out could not be looked up.",
+    "key-missing": "PRIVACY_KEYS lacks a key of the stored opt-outs, so this person may have opted out. Add the key again.",
+    "unavailable": "The database of rights cannot be reached, so an opt-out could not be looked up.",
 }
 
 
 @dataclass(frozen=True)
 class MailPermission:
-    """True where the mail may leave; ``reason`` is a word for programs, ``says`` a sentence for people."""
+    """Whether a mail may be sent: true or false, with a ``reason`` for programs and a sentence (``says``) for people."""
 
     allowed: bool
     reason: str
@@ -39,21 +39,21 @@ class MailPermission:
         return REASONS[self.reason]
 
 
-def checked(mail_class: object, reference: object) -> str:
-    """The class of a mail; raises :class:`MailClassError` where it is missing, or lacks the reference that it needs."""
+def check_mail_class(mail_class: object, reference: object) -> str:
+    """Return the class of a mail. Raises :class:`MailClassError` if the class or its reference is missing or invalid."""
     if mail_class not in CLASSES:
-        hint = "Every mail says what it is: marketing, a service for a purchase or an account, or the answer to a request."
+        hint = "Pass the class to privacy.may_mail(…) or privacy.mail_class(…)."
         raise MailClassError("The class of a mail", mail_class, ", ".join(CLASSES), hint)
-    if mail_class == "service" and not _says_something(reference):
-        allowed = 'the purchase or the account it is about, such as "order 1017"'
-        raise MailClassError("The reference of a service mail", reference, allowed, "A mail without one is marketing.")
+    if mail_class == "service" and not _is_text(reference):
+        allowed = 'a purchase or an account, such as "order 1017"'
+        raise MailClassError("The reference of a service mail", reference, allowed, "Send a mail without one as marketing.")
     if mail_class == "request" and not _is_number(reference):
-        hint = "`flask privacy requests list` shows it."
+        hint = "Find it by `flask privacy requests list`."
         raise MailClassError("The reference of an answer", reference, "the number of the request", hint)
     return str(mail_class)
 
 
-def _says_something(reference: object) -> bool:
+def _is_text(reference: object) -> bool:
     return reference is not None and not isinstance(reference, bool) and bool(str(reference).strip())
 
 

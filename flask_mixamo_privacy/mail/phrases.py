@@ -1,4 +1,4 @@
-"""The words for "unsubscribe" in the shipped languages, and what mail programs put before a subject."""
+"""Phrases of mail in the shipped languages: the words for "unsubscribe", subject prefixes, absence notes and requests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import cache
 
 from ..i18n.language import SHIPPED, language
 
-#: What people write besides the word on our own buttons, which is taken from the catalogues. What has other meanings as
-#: well, marked "=", counts where it is all that somebody wrote.
+#: Words for "unsubscribe" besides the text of our own button, which is taken from the catalogues. A word marked with "="
+#: has other meanings too, so it counts only if it is the whole text.
 _MORE = """
 unsubscribe, un-subscribe
 отписване, отпиши ме, отписвам се
@@ -42,14 +42,14 @@ abonelikten çık, aboneliği iptal et, abonelikten çıkmak
 配信停止, 購読解除, 登録解除, 購読停止
 """
 
-#: What mentions it, and is not the word.
+#: Phrases that mention an opt-out, without being a word for "unsubscribe".
 _MENTIONS = (
     r"unsubscri\w+|opt(?:ing|ed)?[ -]?out|(?:remove|delete|take) (?:me|my (?:e-?mail|address)) (?:from|off)|"
     r"stop (?:sending|e-?mailing|mailing|these)|no more (?:e-?)?mails?|abbestell\w*|abgemeldet|keine (?:e-?)?mails? mehr|"
     r"desabon\w*|desinscri\w*|plus de (?:e-?mails?|courriels?)|desuscri\w*|no mas correos|dezabon\w*|disiscri\w*"
 )
 
-#: What mail programs put before the subject of a reply, in as many languages as they are made for.
+#: Prefixes that mail programs add to the subject of a reply.
 _REPLY = (
     "re|aw|antw|antwort|sv|vs|ref|rif|r|res|resp|odp|ynt|yan|yanıt|ats|atb|απ|σχετ|bls|ré|r[eé]p|réponse|"
     "respuesta|risposta|resposta|svar|vastaus|válasz|odpověď|odpoveď|odgovor|odg|отговор|ответ|відповідь|відп|на|"
@@ -57,13 +57,13 @@ _REPLY = (
     "vá|réf|ang|tl|trả lời|отг|отв|השב|답장|회신"
 )
 
-#: Before the subject of a mail that is passed on, which is no reply and may be about somebody else.
+#: Prefixes of a forwarded mail, which is not a reply and may be about another person.
 _FORWARD = (
     "fwd?|fw|wg|wtr|weitergeleitet|tr|trans|transf|i|inoltro|enc|encaminhar|reenv|rv|vb|doorst|vidarebefordrat|vl|pd|pdl|"
     "prop|προωθ|πρωθ|tovább|továbbítás|továbbítva|ilt|i̇lt|转发|轉寄|転送|הועבר|إعادة توجيه|переслано|пересл"
 )
 
-#: What an absent person's mail program begins with.
+#: The first words of an absence note's subject.
 _ABSENT = (
     "automatic reply|auto(?:matic)?[- ]?(?:response|reply)|auto:|out of (?:the )?office|"
     "away from (?:my|the) (?:office|mail)|"
@@ -79,7 +79,7 @@ _ABSENT = (
 _ABOUT = r"\s*(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*"
 _reply = re.compile(rf"\s*(?:{_REPLY}){_ABOUT}", re.IGNORECASE)
 _forward = re.compile(rf"\s*(?:{_FORWARD}){_ABOUT}", re.IGNORECASE)
-_tag = re.compile(r"\s*\[[^\[\]]{1,60}\]\s*")  # as lists and servers put there: [EXTERNAL]
+_tag = re.compile(r"\s*\[[^\[\]]{1,60}\]\s*")  # added by mailing lists and servers, such as [EXTERNAL]
 _absent = re.compile(rf"\s*(?:{_ABSENT})", re.IGNORECASE)
 _mentions = re.compile(rf"(?<!\w)(?:{_MENTIONS})(?!\w)")
 _IDEOGRAPHS = "⺀"
@@ -87,17 +87,17 @@ _AROUND = " \t\r\n\"'`“”„«»‘’‚()<>[]{}.,;:!¡…*_~|/\\-–—+=#�
 
 
 def plain(text: str) -> str:
-    """A text as it is compared: without case, accents, invisible characters, or more than one space between words."""
+    """Normalise a text for comparison: no case, accents or invisible characters, and single spaces between words."""
     text = unicodedata.normalize("NFKD", text.casefold())
-    shown = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Cf", "Cc") or c.isspace())
-    return " ".join(unicodedata.normalize("NFC", shown).split())
+    visible = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Cf", "Cc") or c.isspace())
+    return " ".join(unicodedata.normalize("NFC", visible).split())
 
 
 @cache
 def words() -> frozenset[str]:
-    """Every word for it that says nothing else, as it is compared."""
-    ours = (plain(language(code)("Unsubscribe").text) for code in SHIPPED)
-    return frozenset({word for word in _more() if not word.startswith("=")}.union(ours))
+    """Return the normalised words that mean "unsubscribe" and have no other meaning."""
+    button_texts = (plain(language(code)("Unsubscribe").text) for code in SHIPPED)
+    return frozenset({word for word in _more() if not word.startswith("=")}.union(button_texts))
 
 
 @cache
@@ -106,13 +106,16 @@ def _more() -> frozenset[str]:
 
 
 @cache
-def _alone() -> frozenset[str]:
+def _words_as_whole_text() -> frozenset[str]:
     return words().union(word.lstrip("=") for word in _more())
 
 
 @cache
 def _anywhere() -> re.Pattern[str]:
-    """Between other letters it is another word, except where words are not kept apart by spaces."""
+    """Return a pattern for a word within a text.
+
+    The word must be a whole word, except in languages that put no space between words.
+    """
     longest_first = sorted(words(), key=len, reverse=True)
     spaced = "|".join(re.escape(word) for word in longest_first if word[0] < _IDEOGRAPHS)
     joined = "|".join(re.escape(word) for word in longest_first if word[0] >= _IDEOGRAPHS)
@@ -120,47 +123,50 @@ def _anywhere() -> re.Pattern[str]:
 
 
 def is_unsubscribe(text: str) -> bool:
-    """Whether a text is the word and nothing else."""
-    return plain(text).strip(_AROUND) in _alone()
+    """Return whether a text is a word for "unsubscribe" and nothing else."""
+    return plain(text).strip(_AROUND) in _words_as_whole_text()
 
 
 def mentions_unsubscribe(text: str) -> bool:
-    """Whether a text mentions it anywhere."""
-    said = plain(text)
-    return bool(_anywhere().search(said) or _mentions.search(said)) or said.strip(_AROUND) in _alone()
+    """Return whether a text mentions an opt-out anywhere."""
+    normalised = plain(text)
+    return (
+        bool(_anywhere().search(normalised) or _mentions.search(normalised))
+        or normalised.strip(_AROUND) in _words_as_whole_text()
+    )
 
 
 def starts_or_ends_with_unsubscribe(text: str) -> bool:
-    """Whether a text begins or ends with the word, and asks nothing."""
-    said = plain(text).strip(_AROUND)
-    if any(mark in said for mark in "?？؟"):
+    """Return whether a text begins or ends with a word for "unsubscribe" and contains no question mark."""
+    normalised = plain(text).strip(_AROUND)
+    if any(mark in normalised for mark in "?？؟"):
         return False
-    found = list(_anywhere().finditer(said))
-    return bool(found) and (found[0].start() == 0 or found[-1].end() == len(said))
+    matches = list(_anywhere().finditer(normalised))
+    return bool(matches) and (matches[0].start() == 0 or matches[-1].end() == len(normalised))
 
 
 def stripped(subject: str) -> tuple[str, bool, bool]:
-    """A subject without what programs put before it; whether it was a reply's, and whether it was passed on."""
-    reply = forward = False
+    """Return a subject without prefixes, whether it is a reply's, and whether it is a forwarded mail's."""
+    is_reply = is_forward = False
     rest = unicodedata.normalize("NFC", subject[:2000])
     for _ in range(20):
         shorter = _tag.sub("", rest, count=1) if _tag.match(rest) else rest
-        if found := _reply.match(shorter):
-            reply, shorter = True, shorter[found.end() :]
-        elif found := _forward.match(shorter):
-            forward, shorter = True, shorter[found.end() :]
+        if match := _reply.match(shorter):
+            is_reply, shorter = True, shorter[match.end() :]
+        elif match := _forward.match(shorter):
+            is_forward, shorter = True, shorter[match.end() :]
         if shorter == rest:
             break
         rest = shorter
-    return rest.strip(), reply, forward
+    return rest.strip(), is_reply, is_forward
 
 
 def is_absence(subject: str) -> bool:
-    """Whether a subject is what an absent person's mail program writes."""
+    """Return whether a subject is that of an absence note."""
     return _absent.match(unicodedata.normalize("NFC", stripped(subject)[0])) is not None
 
 
-# What a mail asks for besides an end of mails: to see, to correct, or to delete what is stored.
+# Requests for access, correction or erasure.
 
 _DATA = r"(?:\w+ ){0,4}(?:data|information|account|profile|details|records?|everything|address|name)"
 _KINDS = {
@@ -195,6 +201,6 @@ _patterns = {kind: re.compile(rf"(?<!\w)(?:{words})(?!\w)") for kind, words in _
 
 
 def requested_right(subject: str, body: str) -> str:
-    """What is asked for, as the kind of a request; nothing where nothing is."""
-    said = plain(f"{subject} . {body}")
-    return next((kind for kind, pattern in _patterns.items() if pattern.search(said)), "")
+    """Return the kind of the data subject request that a mail makes, or an empty text if it makes none."""
+    text = plain(f"{subject} . {body}")
+    return next((kind for kind, pattern in _patterns.items() if pattern.search(text)), "")

@@ -1,4 +1,4 @@
-"""Who wants marketing mail and who does not: of each a keyed hash, in the database of rights."""
+"""The stored opt-ins and opt-outs, in the database of rights. People are stored as keyed hashes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from ..errors import KeyMissing, RightsUnavailable
 from ..storage.database import Database, rewrite_rows
-from .unsubscribe import list_mark
+from .unsubscribe import list_hash
 
-EVERYTHING = ""  # the list that stands for all of them
+EVERYTHING = ""  # the name that means all lists
 
 _tables = sa.MetaData()
 
@@ -21,7 +21,7 @@ def _text(name: str) -> sa.Column[str]:
     return sa.Column(name, sa.Text, nullable=False, default="")
 
 
-_choices = sa.Table(
+_preferences = sa.Table(
     "mail_choices",
     _tables,
     sa.Column("mark", sa.Text, primary_key=True),
@@ -32,8 +32,8 @@ _choices = sa.Table(
     sa.Column("out_turn", sa.Integer, nullable=False, default=0),
 )
 
-#: The mark that a token in an old mail has, and the one that the rows of the same person have now. It names no key, for a
-#: key that is gone makes nobody unknown by it: no token under that key is read any longer.
+#: Each hash under an older key (``mark``), with the hash that the person's rows have now. Tokens in old mails contain the
+#: older hash. Its key need not be stored: a token under a dropped key cannot be read.
 _renewed = sa.Table(
     "mail_renewed",
     _tables,
@@ -42,161 +42,174 @@ _renewed = sa.Table(
     sa.Column("key", sa.Text, nullable=False),
 )
 
-_IN = ("in_at", "in_turn", "policy", "text", "in_source")
-_OUT = ("out_at", "out_turn", "out_source")
+_OPT_IN_COLUMNS = ("in_at", "in_turn", "policy", "text", "in_source")
+_OPT_OUT_COLUMNS = ("out_at", "out_turn", "out_source")
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Preference:
-    """What somebody said last of one list."""
+    """A person's latest opt-in and opt-out of one list."""
 
     list: str
-    opted_in: tuple[str, int]  # when, and in which turn of all that was written; empty for never
+    opted_in: tuple[str, int]  # the timestamp, which is empty for never, and the sequence number
     opted_out: tuple[str, int]
-    policy: str = ""  # the version under which they opted in,
-    text: str = ""  # the digest of the words that stood there,
-    source: str = ""  # and where
+    policy: str = ""  # the policy version of the opt-in
+    text: str = ""  # the digest of the text that was shown
+    source: str = ""  # where the person opted in
 
     @property
     def is_in(self) -> bool:
         return bool(self.opted_in[0]) and self.opted_in > self.opted_out
 
     def as_dict(self) -> dict[str, str]:
-        """For the person to read: what is empty is left out, and the list that stands for all is called so."""
-        said = {"list": self.list or "all lists", "opted_in": self.opted_in[0], "opted_out": self.opted_out[0]}
-        said |= {"policy": self.policy, "text": self.text, "source": self.source}
-        return {name: value for name, value in said.items() if value}
+        """Return the fields for an export to the person, without empty ones."""
+        fields = {"list": self.list or "all lists", "opted_in": self.opted_in[0], "opted_out": self.opted_out[0]}
+        fields |= {"policy": self.policy, "text": self.text, "source": self.source}
+        return {name: value for name, value in fields.items() if value}
 
 
 class PreferenceStore:
-    """One row a person and list. Every row names its key, and what is found is written anew under the newest.
+    """One row for each person and list.
 
-    The marks under the older keys are kept beside it, for the tokens in old mails name no other.
+    A person is a mapping of key ids to keyed hashes, the newest key last. Every row names its key. A row under an older
+    key is rewritten under the newest key when it is read. Its former hash is kept, because tokens in old mails contain it.
 
-    People are given as their keyed hashes by the key's id, the newest last. Every method raises
-    :class:`RightsUnavailable` when the database is away.
+    Every method raises :class:`RightsUnavailable` if the database cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url, _tables, "What people want of marketing mail", RightsUnavailable, durable=True)
+        self._database = Database(url, _tables, "The database of marketing preferences", RightsUnavailable, durable=True)
 
-    def opt_in(self, marks: Mapping[str, str], list_name: str, at: str, **proof: str) -> None:
-        """Let an opt-in take effect; ``proof`` is the policy's version, the text's digest, and where it was given."""
-        self._note(marks, list_name, {"in_at": at, **proof}, "in_turn")
+    def opt_in(self, subject_hashes: Mapping[str, str], list_name: str, at: str, **proof: str) -> None:
+        """Store an opt-in. ``proof`` is the policy version, the digest of the text shown, and the source."""
+        self._store(subject_hashes, list_name, {"in_at": at, **proof}, "in_turn")
 
-    def opt_out(self, marks: Mapping[str, str], list_name: str, at: str, source: str) -> None:
-        """Let an opt-out take effect."""
-        self._note(marks, list_name, {"out_at": at, "out_source": source}, "out_turn")
+    def opt_out(self, subject_hashes: Mapping[str, str], list_name: str, at: str, source: str) -> None:
+        """Store an opt-out."""
+        self._store(subject_hashes, list_name, {"out_at": at, "out_source": source}, "out_turn")
 
-    def is_out(self, marks: Mapping[str, str], list_name: str) -> bool:
-        """Whether somebody opted out of just this list, and it stands."""
-        return any(row["out_at"] for row in self._rows(marks) if row["list"] == list_name)
+    def is_out(self, subject_hashes: Mapping[str, str], list_name: str) -> bool:
+        """Return whether the person has an opt-out of exactly this list."""
+        return any(row["out_at"] for row in self._rows(subject_hashes) if row["list"] == list_name)
 
-    def undo(self, marks: Mapping[str, str], list_name: str) -> bool:
-        """Undo an opt-out; gives whether there was one."""
-        mine = _choices.c.mark.in_(marks.values()) & (_choices.c.list == list_name) & (_choices.c.out_at != "")
+    def undo(self, subject_hashes: Mapping[str, str], list_name: str) -> bool:
+        """Delete an opt-out, and return whether there was one."""
+        matching = (
+            _preferences.c.mark.in_(subject_hashes.values())
+            & (_preferences.c.list == list_name)
+            & (_preferences.c.out_at != "")
+        )
         with self._database.write() as connection:
-            undone = sa.update(_choices).where(mine).values(out_at="", out_turn=0, out_source="")
+            undone = sa.update(_preferences).where(matching).values(out_at="", out_turn=0, out_source="")
             return connection.execute(undone).rowcount > 0
 
-    def knows(self, marks: Mapping[str, str], list_name: str, at: str, what: str) -> bool:
-        """Whether an ``"in"`` or ``"out"`` of that moment is written down, or anything later."""
-        rows = [row for row in self._rows(marks) if row["list"] == list_name]
-        return any(max(row["in_at"], row["out_at"]) > at or row[f"{what}_at"] == at for row in rows)
+    def knows(self, subject_hashes: Mapping[str, str], list_name: str, at: str, direction: str) -> bool:
+        """Return whether an opt-in (``"in"``) or opt-out (``"out"``) of this time is stored, or any later one."""
+        rows = [row for row in self._rows(subject_hashes) if row["list"] == list_name]
+        return any(max(row["in_at"], row["out_at"]) > at or row[f"{direction}_at"] == at for row in rows)
 
-    def had_opted_in(self, marks: Mapping[str, str], at: str) -> bool:
-        """Whether somebody had opted in to anything by a moment."""
-        return any(row["in_at"] and row["in_at"] <= at for row in self._rows(marks))
+    def had_opted_in(self, subject_hashes: Mapping[str, str], at: str) -> bool:
+        """Return whether the person had opted in to any list at this time."""
+        return any(row["in_at"] and row["in_at"] <= at for row in self._rows(subject_hashes))
 
-    def of(self, marks: Mapping[str, str]) -> list[Preference]:
-        """All that somebody said, a list each.
+    def of(self, subject_hashes: Mapping[str, str]) -> list[Preference]:
+        """Return the person's preferences, one for each list.
 
-        Raises :class:`KeyMissing` where any row names a key that is gone: it may be this person's.
+        Raises :class:`KeyMissing` if any row is under a key that is not configured, because it may be this person's.
         """
         with self._database.read() as connection:
-            for key in _each(connection, _choices.c.key) if connection else ():
-                if key not in marks:
-                    raise KeyMissing(key, marks)
-            rows = _theirs(connection, marks.values()) if connection else []
-        if {row["mark"] for row in rows} - {list(marks.values())[-1]}:
-            self._renew(marks)
-            rows = self._rows(marks)
-        return [_choice(row) for row in rows]
+            for key in _distinct(connection, _preferences.c.key) if connection else ():
+                if key not in subject_hashes:
+                    raise KeyMissing(key, subject_hashes)
+            rows = _rows_of(connection, subject_hashes.values()) if connection else []
+        if {row["mark"] for row in rows} - {list(subject_hashes.values())[-1]}:
+            self._renew(subject_hashes)
+            rows = self._rows(subject_hashes)
+        return [_preference(row) for row in rows]
 
-    def current_hashes(self, marks: Mapping[str, str]) -> dict[str, str]:
-        """Marks, and last the one under which these people's rows were written anew since then.
+    def current_hashes(self, subject_hashes: Mapping[str, str]) -> dict[str, str]:
+        """Return the person's hashes, followed by the hash under which the rows were rewritten, if they were.
 
-        A writing transaction, so that it fails whenever an opt-out would.
+        The transaction is a writing one, so that it fails whenever an opt-out would fail.
         """
         with self._database.write() as connection:
-            chosen = sa.select(_renewed.c.key, _renewed.c.now).where(_renewed.c.mark.in_(marks.values()))
-            newer = {row.key: row.now for row in connection.execute(chosen)}
-        return {key: mark for key, mark in marks.items() if key not in newer} | newer
+            query = sa.select(_renewed.c.key, _renewed.c.now).where(_renewed.c.mark.in_(subject_hashes.values()))
+            newer = {row.key: row.now for row in connection.execute(query)}
+        return {key: hashed for key, hashed in subject_hashes.items() if key not in newer} | newer
 
     def lists(self) -> dict[str, str]:
-        """The names of the lists, by what a token says of them."""
+        """Return the names of the stored lists by their hashes in tokens."""
         with self._database.read() as connection:
-            return {list_mark(name): name for name in _each(connection, _choices.c.list)} if connection else {}
+            return {list_hash(name): name for name in _distinct(connection, _preferences.c.list)} if connection else {}
 
-    def _note(self, marks: Mapping[str, str], list_name: str, values: dict[str, Any], turn: str) -> None:
-        key, mark = list(marks.items())[-1]
+    def _store(self, subject_hashes: Mapping[str, str], list_name: str, values: dict[str, Any], sequence: str) -> None:
+        key, newest = list(subject_hashes.items())[-1]
         with self._database.write() as connection:
-            said = values | {turn: _next_turn(connection, marks.values()), "key": key}
-            row_matches = (_choices.c.mark == mark) & (_choices.c.list == list_name)
-            if not connection.execute(sa.update(_choices).where(row_matches).values(said)).rowcount:
-                connection.execute(sa.insert(_choices).values(mark=mark, list=list_name, **said))
-            self._keep_older(connection, marks)
+            columns = values | {sequence: _next_sequence(connection, subject_hashes.values()), "key": key}
+            row_matches = (_preferences.c.mark == newest) & (_preferences.c.list == list_name)
+            if not connection.execute(sa.update(_preferences).where(row_matches).values(columns)).rowcount:
+                connection.execute(sa.insert(_preferences).values(mark=newest, list=list_name, **columns))
+            self._keep_older(connection, subject_hashes)
 
-    def _rows(self, marks: Mapping[str, str]) -> list[Row]:
+    def _rows(self, subject_hashes: Mapping[str, str]) -> list[Row]:
         with self._database.read() as connection:
-            return _theirs(connection, marks.values()) if connection else []
+            return _rows_of(connection, subject_hashes.values()) if connection else []
 
-    def _renew(self, marks: Mapping[str, str]) -> None:
-        """Write somebody's rows anew under the newest key; of two about one list, what was said later stands."""
-        key, mark = list(marks.items())[-1]
+    def _renew(self, subject_hashes: Mapping[str, str]) -> None:
+        """Rewrite the person's rows under the newest key. Of two rows for one list, the later values are kept."""
+        key, newest = list(subject_hashes.items())[-1]
 
         def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             by_list: dict[str, dict[str, Any]] = {}
             for row in rows:
-                by_list[row["list"]] = _later(by_list.get(row["list"]), row) | {"mark": mark, "key": key}
+                by_list[row["list"]] = _later(by_list.get(row["list"]), row) | {"mark": newest, "key": key}
             return list(by_list.values())
 
         with self._database.write() as connection:
-            rewrite_rows(connection, _choices, _choices.c.mark.in_(marks.values()), merged)
-            self._keep_older(connection, marks)
+            rewrite_rows(connection, _preferences, _preferences.c.mark.in_(subject_hashes.values()), merged)
+            self._keep_older(connection, subject_hashes)
 
-    def _keep_older(self, connection: sa.Connection, marks: Mapping[str, str]) -> None:
-        """Remember which marks under older keys are the one under the newest; of two who do so at once, either will do."""
-        *older, (key, now) = marks.items()
+    def _keep_older(self, connection: sa.Connection, subject_hashes: Mapping[str, str]) -> None:
+        """Store which hashes under older keys belong to the newest one.
+
+        Two processes may do so at once; both write the same rows.
+        """
+        *older, (key, newest) = subject_hashes.items()
         if older:
-            connection.execute(sa.delete(_renewed).where(_renewed.c.mark.in_(marks.values())))
-            connection.execute(sa.update(_renewed).where(_renewed.c.now.in_(marks.values())).values(now=now, key=key))
-            rows = [{"mark": mark, "now": now, "key": key} for _, mark in older]
+            connection.execute(sa.delete(_renewed).where(_renewed.c.mark.in_(subject_hashes.values())))
+            connection.execute(
+                sa.update(_renewed).where(_renewed.c.now.in_(subject_hashes.values())).values(now=newest, key=key)
+            )
+            rows = [{"mark": hashed, "now": newest, "key": key} for _, hashed in older]
             connection.execute(self._database.insert_new(_renewed), rows)
 
 
-def _theirs(connection: sa.Connection, marks: Collection[str]) -> list[Row]:
-    chosen = sa.select(_choices).where(_choices.c.mark.in_(marks)).order_by(_choices.c.list)
-    return [dict(row) for row in connection.execute(chosen).mappings()]
+def _rows_of(connection: sa.Connection, subject_hashes: Collection[str]) -> list[Row]:
+    query = sa.select(_preferences).where(_preferences.c.mark.in_(subject_hashes)).order_by(_preferences.c.list)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _each(connection: sa.Connection, column: sa.Column[str]) -> Iterator[str]:
-    """Every value of a column, from one to the next by its index: a newsletter asks for each of its readers."""
+def _distinct(connection: sa.Connection, column: sa.Column[str]) -> Iterator[str]:
+    """Yield the distinct values of a column in order.
+
+    Steps through the index instead of reading every row, because a newsletter calls this for each recipient.
+    """
     value: str | None = ""
     while (value := connection.scalar(sa.select(sa.func.min(column)).where(column > value))) is not None:
         yield value
 
 
-def _next_turn(connection: sa.Connection, marks: Collection[str]) -> int:
-    """The clock may stand still between two things that one person says, so they are counted as well."""
-    return max((turn for row in _theirs(connection, marks) for turn in (row["in_turn"], row["out_turn"])), default=0) + 1
+def _next_sequence(connection: sa.Connection, subject_hashes: Collection[str]) -> int:
+    """Return the next sequence number of a person, which orders changes with equal timestamps."""
+    rows = _rows_of(connection, subject_hashes)
+    return max((number for row in rows for number in (row["in_turn"], row["out_turn"])), default=0) + 1
 
 
-def _choice(row: Row) -> Preference:
-    said = (row["policy"], row["text"], row["in_source"])
-    return Preference(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]), *said)
+def _preference(row: Row) -> Preference:
+    proof = (row["policy"], row["text"], row["in_source"])
+    return Preference(row["list"], (row["in_at"], row["in_turn"]), (row["out_at"], row["out_turn"]), *proof)
 
 
 def _later(one: Row | None, other: Row) -> dict[str, Any]:
@@ -204,5 +217,5 @@ def _later(one: Row | None, other: Row) -> dict[str, Any]:
         return dict(other)
     newer_in = max(one, other, key=lambda row: (row["in_at"], row["in_turn"]))
     newer_out = max(one, other, key=lambda row: (row["out_at"], row["out_turn"]))
-    merged = dict(one) | {name: newer_in[name] for name in _IN}
-    return merged | {name: newer_out[name] for name in _OUT}
+    merged = dict(one) | {name: newer_in[name] for name in _OPT_IN_COLUMNS}
+    return merged | {name: newer_out[name] for name in _OPT_OUT_COLUMNS}

@@ -1,4 +1,7 @@
-"""Unsubscribe tokens, and the links and headers that contain them. A token is signed, and names its person by a hash."""
+"""Unsubscribe tokens, and the links and headers that contain them.
+
+A token is signed, and identifies its person by a keyed hash.
+"""
 
 from __future__ import annotations
 
@@ -12,59 +15,62 @@ from urllib.parse import quote
 
 from ..storage.keys import KeyRing, normalise_subject
 
-_MARK, _LIST, _SEAL = 16, 4, 8  # bytes
-LENGTH = 45  # characters: with "unsubscribe+" it fits the 64 that a mail address may have before its @ (RFC 5321)
+_SUBJECT, _LIST, _SIGNATURE = 16, 4, 8  # bytes
+LENGTH = 45  # characters; "unsubscribe+" and a token fit into _LONGEST_NAME
 _USE = "unsubscribe"
-_LONGEST_NAME = 64  # characters before the @ of an address (RFC 5321 4.5.3.1.1)
+_LONGEST_NAME = 64  # characters before the @ of an address; RFC 5321, 4.5.3.1.1
 
 
 @dataclass(frozen=True)
 class UnsubscribeToken:
-    """Whom a token is about: by a keyed hash, under one key, and of which list."""
+    """The content of a token: the key's id, the keyed hash of the subject, and the hash of the list's name."""
 
     key: str
-    mark: str
-    list_mark: str
+    subject_hash: str
+    list_hash: str
 
     @property
-    def marks(self) -> dict[str, str]:
-        return {self.key: self.mark}
+    def subject_hashes(self) -> dict[str, str]:
+        return {self.key: self.subject_hash}
 
 
 class UnsubscribeTokens:
-    """Makes tokens under the newest key and reads them under every key that is kept; they do not expire.
+    """Creates tokens under the newest key, and reads tokens under every key that is kept.
 
-    In lower-case Base32, for a mail server may change the case of an address.
+    Tokens do not expire. They are in lower-case Base32, because a mail server may change the case of an address.
     """
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
     def subject_hashes(self, subject: str) -> dict[str, str]:
-        """The beginning of a keyed hash under each kept key, the newest last: of an address, or an id of the site's own."""
+        """Return the truncated keyed hash of a subject under each kept key, the newest last.
+
+        The subject is a mail address, or an id of the site's own.
+        """
         person = normalise_subject(subject)
-        return {key: mark_of(hashed) for key, hashed in self._keys.pseudonyms_by_key(person).items()}
+        return {key: truncate(pseudonym) for key, pseudonym in self._keys.pseudonyms_by_key(person).items()}
 
     def make(self, address: str, list_name: str) -> str:
-        """The token of an address and a list."""
-        key, mark = list(self.subject_hashes(address).items())[-1]
-        said = bytes.fromhex(mark) + bytes.fromhex(list_mark(list_name))
-        return base64.b32encode(said + self._seal(key, said)).decode().rstrip("=").lower()
+        """Return the token for an address and a list."""
+        key, subject_hash = list(self.subject_hashes(address).items())[-1]
+        payload = bytes.fromhex(subject_hash) + bytes.fromhex(list_hash(list_name))
+        return base64.b32encode(payload + self._sign(key, payload)).decode().rstrip("=").lower()
 
     def read(self, token: str) -> UnsubscribeToken | None:
-        """Whom a token is about, or None for one that we did not make."""
-        said, seal = _unpacked(token)
-        for key in self._keys if said else ():
-            if hmac.compare_digest(self._seal(key, said), seal):
-                return UnsubscribeToken(key, said[:_MARK].hex(), said[_MARK:].hex())
+        """Return the content of a token, or None if its signature is invalid under every key."""
+        payload, signature = _unpacked(token)
+        for key in self._keys if payload else ():
+            if hmac.compare_digest(self._sign(key, payload), signature):
+                return UnsubscribeToken(key, payload[:_SUBJECT].hex(), payload[_SUBJECT:].hex())
         return None
 
-    def _seal(self, key: str, said: bytes) -> bytes:
-        return bytes.fromhex(self._keys.mac(key, _USE, said))[:_SEAL]
+    def _sign(self, key: str, payload: bytes) -> bytes:
+        return bytes.fromhex(self._keys.mac(key, _USE, payload))[:_SIGNATURE]
 
 
 class UnsubscribeLinks:
-    """The ways to unsubscribe that a marketing mail contains: a page, and a mail to ``address`` if there is one."""
+    """The links and headers to unsubscribe in a marketing mail: a page, and a mail to ``address`` if it is set."""
 
     def __init__(self, tokens: UnsubscribeTokens, pages: str, address: str) -> None:
         self._tokens = tokens
@@ -80,27 +86,27 @@ class UnsubscribeLinks:
 
         The page's URL always begins with https, because RFC 8058 requires it.
         """
-        ways = [f"<{self.url(address, list_name, 'https://' + base.partition('://')[2])}>"]
+        targets = [f"<{self.url(address, list_name, 'https://' + base.partition('://')[2])}>"]
         name, _, host = self._address.rpartition("@")
         plus = f"{name}+{self._tokens.make(address, list_name)}"
         if name and len(plus) <= _LONGEST_NAME:
-            ways.append(f"<mailto:{quote(plus, safe='+')}@{host}?subject=unsubscribe>")
-        return {"List-Unsubscribe": ", ".join(ways), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+            targets.append(f"<mailto:{quote(plus, safe='+')}@{host}?subject=unsubscribe>")
+        return {"List-Unsubscribe": ", ".join(targets), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
-def mark_of(hashed: str) -> str:
-    """What of a keyed hash goes into a token: 128 bits."""
-    return hashed[: _MARK * 2]
+def truncate(pseudonym: str) -> str:
+    """Return the first 128 bits of a keyed hash, as a token contains them."""
+    return pseudonym[: _SUBJECT * 2]
 
 
-def list_mark(list_name: str) -> str:
-    """A list's name, short enough for a token."""
+def list_hash(list_name: str) -> str:
+    """Return the hash of a list's name, as a token contains it."""
     return hashlib.sha256(list_name.encode()).hexdigest()[: _LIST * 2]
 
 
-def named(bearer: UnsubscribeToken, lists: Mapping[str, str]) -> str:
-    """The list that a token is about; nothing, which is all of them, where it is not known any longer."""
-    return lists.get(bearer.list_mark, "")
+def list_name_of(token: UnsubscribeToken, lists: Mapping[str, str]) -> str:
+    """Return the name of a token's list, or the empty name of all lists if it is unknown."""
+    return lists.get(token.list_hash, "")
 
 
 def _unpacked(token: str) -> tuple[bytes, bytes]:
@@ -110,4 +116,4 @@ def _unpacked(token: str) -> tuple[bytes, bytes]:
         packed = base64.b32decode(token.upper() + "===")
     except binascii.Error:
         return b"", b""
-    return packed[: _MARK + _LIST], packed[_MARK + _LIST :]
+    return packed[: _SUBJECT + _LIST], packed[_SUBJECT + _LIST :]

@@ -315,7 +315,7 @@ class Runtime:
         events = self.store.prune(*self.first_kept(), progress)
         # As long as an archive may be restored, what was erased since has to be known.
         oldest = days_ago(max(retention.decisions.days, retention.archives.days))
-        return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.forget())
+        return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 
     def first_kept(self) -> tuple[str, str]:
         """The first day of which events are kept, and the first of which aggregates are."""

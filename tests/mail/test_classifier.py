@@ -8,7 +8,7 @@ import pytest
 from flask_mixamo_privacy.i18n.language import SHIPPED, language
 from flask_mixamo_privacy.mail.classifier import OptOut
 from flask_mixamo_privacy.mail.phrases import words
-from support.messages import BEARER, FAILED, PASSED, PLACE, TOKEN, action, decided, letter, report
+from support.messages import DECODED, FAILED, INBOX, PASSED, TOKEN, action, decided, letter, report
 
 APPLE = {"X_Apple_Unsubscribe": "true", "Auto_Submitted": "auto-replied", "Authentication_Results": None}
 APPLE_SAYS = "Apple Mail sent this email to unsubscribe from the message “News”."
@@ -92,7 +92,7 @@ ANSWERS = {"To": "privacy@shop.example", "In_Reply_To": f"<{TOKEN}.0123456789abc
 def test_promise_36_our_own_quoted_footer_is_ignored(headers):
     """Quoted words of our mailing are ignored. The sender's own words count."""
     found = decided(letter("Re: News", f"A fine walk!\r\n\r\nThe shop wrote:\r\n{QUOTED}", **headers))
-    assert (found.action, found.reason) == ("ignore", "the word is ours alone, of the footer that it quotes")
+    assert (found.action, found.reason) == ("ignore", "the word is only in the quoted footer of our own mail")
     for text in (f"How do I unsubscribe?\r\n{QUOTED}", f"Hello\r\n{QUOTED}Please unsubscribe me\r\n> News"):
         assert action("Re: News", text, **headers) == "ask"
     assert action("Re: News, or unsubscribe?", QUOTED, **headers) == "ask"
@@ -108,9 +108,9 @@ def of_html(own, **headers):
 def test_promise_36_html_quotes_are_recognised():
     """Quoted text, including its link, is from our mail. Text before it is the sender's."""
     contact = {"To": "privacy@shop.example"}
-    assert of_html("A fine <b>walk</b>!", **contact).reason == "the word is ours alone, of the footer that it quotes"
+    assert of_html("A fine <b>walk</b>!", **contact).reason == "the word is only in the quoted footer of our own mail"
     assert of_html("<b>un</b>subscribe", **contact).action == "act"
-    assert of_html("Please delete<br>my&nbsp;data.", **contact).wish == "delete"
+    assert of_html("Please delete<br>my&nbsp;data.", **contact).requested_right == "delete"
 
 
 def test_promise_36_malformed_html_is_read_in_linear_time():
@@ -208,7 +208,7 @@ def test_promise_35_mail_to_a_signed_address_opts_out(header):
         "Auto_Submitted": "auto-generated",
         "Authentication_Results": FAILED,
     }
-    assert decided(letter("", "", **headers)) == OptOut("a signed address", BEARER, source="mail address")
+    assert decided(letter("", "", **headers)) == OptOut("a signed address", DECODED, source="mail address")
     assert action("", "", **(headers | {header: f"unsubscribe+{TOKEN[:-1]}x@shop.example"})) == "ignore"
 
 
@@ -216,7 +216,7 @@ def test_promise_35_a_reply_is_attributed_by_its_message_id():
     """An address that forwards its mail can therefore be opted out itself."""
     for header in ("In_Reply_To", "References"):
         answered = {header: f"<0@x.example> <{TOKEN}.0123456789abcdef@shop.example>", "Authentication_Results": None}
-        assert decided(letter(**answered)).bearer == BEARER
+        assert decided(letter(**answered)).token == DECODED
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_promise_35_a_senders_own_authentication_results_are_ignored():
         b"Subject:", f"Authentication-Results: {PASSED}\r\nSubject:".encode()
     )
     assert decided(forged).action == "ask"
-    named = replace(PLACE, server="mx.shop.example")
+    named = replace(INBOX, server="mx.shop.example")
     assert decided(letter(Authentication_Results=PASSED.replace("mx.shop", "mx.evil")), named).action == "ask"
     assert decided(letter(), named).action == "act"
     assert decided(letter("unsubscribe", APPLE_SAYS, **APPLE), named).action == "ask"
@@ -258,8 +258,8 @@ def test_promise_36_a_feedback_report_is_an_opt_out(kind):
     assert decided(report(kind, Original_Rcpt_To="<Ada@Mail.example>")).address == "ada@mail.example"
     assert decided(report(kind, original="To: ada@mail.example\r\n")).address == "ada@mail.example"
     link = f"List-Unsubscribe: <https://shop.example/privacy/unsubscribe/{TOKEN}>\r\nTo: redacted@mail.example\r\n"
-    assert decided(report(kind, original=link)).bearer == BEARER
-    assert decided(report(kind, original=f"Message-ID: <{TOKEN}.0123456789abcdef@shop.example>\r\n")).bearer == BEARER
+    assert decided(report(kind, original=link)).token == DECODED
+    assert decided(report(kind, original=f"Message-ID: <{TOKEN}.0123456789abcdef@shop.example>\r\n")).token == DECODED
 
 
 def test_promise_36_a_report_without_a_recipient_needs_review():
@@ -289,7 +289,7 @@ def test_promise_32_a_mail_to_the_contact_opens_a_request(text, kind):
     """The request may be to correct, delete or export, in the subject or the text, and is answered."""
     for subject, body in ((text, ""), ("Hello", text)):
         found = decided(letter(encoded(subject), body, To="privacy@shop.example"))
-        assert (found.action, found.wish, found.answer) == ("ask", kind, True)
+        assert (found.action, found.requested_right, found.answer) == ("ask", kind, True)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_promise_32_a_mail_to_the_contact_opens_a_request(text, kind):
 def test_promise_32_an_unauthenticated_sender_is_not_answered(headers):
     """The request is still opened, and staff review it."""
     found = decided(letter("Delete my data", To="privacy@shop.example", **headers))
-    assert (found.action, found.wish, found.answer) == ("ask", "delete", False)
+    assert (found.action, found.requested_right, found.answer) == ("ask", "delete", False)
 
 
 def test_promise_32_nothing_automatic_is_ever_answered():
@@ -311,7 +311,7 @@ def test_promise_32_nothing_automatic_is_ever_answered():
 def test_a_mail_can_contain_an_opt_out_and_a_request():
     """The certain one is carried out, and the other opens a request."""
     found = decided(letter("unsubscribe", "And please delete my data.", To="privacy@shop.example"))
-    assert (found.action, found.wish) == ("act", "delete")
+    assert (found.action, found.requested_right) == ("act", "delete")
 
 
 def test_there_are_words_in_every_language():

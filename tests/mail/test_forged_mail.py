@@ -3,7 +3,7 @@
 import pytest
 
 from flask_mixamo_privacy.mail.message import unquoted
-from support.messages import BEARER, TOKEN, action, decided, letter
+from support.messages import DECODED, TOKEN, action, decided, letter
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_promise_35_an_ambiguous_from_header_names_no_sender(header):
 def test_promise_35_a_recipient_may_have_any_display_name():
     """An encoded colon or bracket in a display name is text."""
     to = f"=?utf-8?Q?Shop_=3A=28?= <unsubscribe+{TOKEN}@shop.example>"
-    assert decided(letter("", "", To=to)).bearer == BEARER
+    assert decided(letter("", "", To=to)).token == DECODED
 
 
 @pytest.mark.parametrize(

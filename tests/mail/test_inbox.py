@@ -126,7 +126,7 @@ def test_a_message_is_processed_once(shop, inbox):
     for _ in range(3):
         (result,) = inbox(letter())
         shop.privacy.opt_in(PERSON)
-    assert result["reason"] == "the subject is the word (seen to before)" and shop.may(PERSON) == "opted-in"
+    assert result["reason"] == "the subject is the word (already processed)" and shop.may(PERSON) == "opted-in"
     inbox(letter(Message_ID=None)), shop.privacy.opt_in(PERSON), inbox(letter(Message_ID=None))
     assert shop.may(PERSON) == "opted-in" and len(shop.site.ledger("opt-out")) == 2
 
@@ -174,7 +174,7 @@ def test_the_results_are_printed_as_text_too(shop, tmp_path):
     (tmp_path / "a.eml").write_bytes(letter("How do I unsubscribe?"))
     output = shop.site.cli("inbox", str(tmp_path / "a.eml")).output
     assert output == (
-        f"{tmp_path}/a.eml: ask: the word is in it, and what it means is for a person to say. Request 1.\n"
+        f"{tmp_path}/a.eml: ask: mentions the word, with an unclear meaning. Request 1.\n"
         "1 messages: 0 act, 1 ask, 0 ignore.\n"
     )
 
@@ -253,7 +253,7 @@ def test_promise_36_an_oversized_message_is_kept_for_an_operator(shop, inbox):
     large = letter("A film", "x" * (50 * 1024 * 1024), To="privacy@shop.example")
     (result,) = inbox(large)
     path = shop.site.folder / "privacy-mail-aside" / result["kept"].rpartition("/")[2]
-    assert (result["action"], result["request"]) == ("ask", 1) and "It has 50 MB, of which the headers were read." in result[
+    assert (result["action"], result["request"]) == ("ask", 1) and "It has 50 MB; only its headers were read." in result[
         "reason"
     ]
     assert path.stat().st_size == len(large) and path.stat().st_mode & 0o777 == 0o600

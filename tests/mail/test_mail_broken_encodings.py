@@ -52,14 +52,16 @@ def test_promise_36_a_file_name_that_is_no_utf_8_stops_no_batch(shop, tmp_path):
     """The file name is printed with replacement characters."""
     (result,) = results_of(shop, tmp_path / "in", letter(), name=b"%d.\xff\x1b[31m")
     assert result["path"].endswith("/cur/0.\ufffd\ufffd[31m") and result["action"] == "act"
-    assert "(seen to before)" in shop.site.cli("inbox", str(tmp_path / "in")).output
+    assert "(already processed)" in shop.site.cli("inbox", str(tmp_path / "in")).output
 
 
 def test_promise_36_no_error_of_a_message_stops_the_batch(shop, tmp_path, monkeypatch):
     """A failing message is quarantined and becomes one request, even without a Message-ID."""
-    judge = inbox_module.classify_parsed
+    classify = inbox_module.classify_parsed
     monkeypatch.setattr(
-        inbox_module, "classify_parsed", lambda message, place: 1 / 0 if message.message["X-Bad"] else judge(message, place)
+        inbox_module,
+        "classify_parsed",
+        lambda parsed, config: 1 / 0 if parsed.message["X-Bad"] else classify(parsed, config),
     )
     bad, good = letter(X_Bad="yes", Message_ID=HALF), letter(Message_ID="<good@x>")
     first, second = results_of(shop, tmp_path / "in", bad, good)

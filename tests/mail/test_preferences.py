@@ -35,8 +35,8 @@ def test_promise_25_a_mail_without_a_class_raises(shop, mail_class):
     with pytest.raises(MailClassError) as raised:
         shop.privacy.may_mail(ADA, mail_class)
     assert str(raised.value) == (
-        f"The class of a mail is {mail_class!r}; allowed: marketing, service, request. Every mail says what it is: "
-        "marketing, a service for a purchase or an account, or the answer to a request."
+        f"The class of a mail is {mail_class!r}; allowed: marketing, service, request. Pass the class to "
+        "privacy.may_mail(…) or privacy.mail_class(…)."
     )
 
 

@@ -32,7 +32,7 @@ def test_promise_36_the_sites_own_footer_quoted_in_html_unsubscribes_no_one():
     """The quoted footer is recognised by its link, as in plain text."""
     footer = f'<blockquote>Unsubscribe <a href="https://shop.example/privacy/unsubscribe/{TOKEN}">here</a></blockquote>'
     found = alternative("A fine walk!", f"<p>A fine walk!</p>{footer}")
-    assert found.reason == "the word is ours alone, of the footer that it quotes"
+    assert found.reason == "the word is only in the quoted footer of our own mail"
     assert alternative("A fine walk!", f"<p>Stop sending these</p>{footer}").action == "ask"
 
 

@@ -230,9 +230,9 @@ def test_without_a_mail_transport_the_request_stays_open_and_is_reported(people)
     site = people(PRIVACY_SEND=None)
     assert site.ask().status_code == 303
     outcome = site.process()
-    message = "Request 1: No mail goes out: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
+    message = "Request 1: No mail can be sent: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
     assert (outcome.exit_code, outcome.output) == (1, f"0 links sent.\n{message}\n")
-    assert "No mail goes out" in site.site.cli("requests", "list").output
+    assert "No mail can be sent" in site.site.cli("requests", "list").output
 
 
 def test_a_failed_mail_is_sent_again(people, clock):

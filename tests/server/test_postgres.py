@@ -436,7 +436,7 @@ def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: s
     with site.app.app_context():
         for person in ("ada@mail.example", "bob@mail.example"):
             site.privacy.opt_in(person)
-            mail.choices.opt_in(
+            mail.store.opt_in(
                 dict(list(mail.tokens.subject_hashes(person).items())[:1]), "old", "2020", policy="", text="", in_source=""
             )
         token = mail.tokens.make("ada@mail.example", "marketing")
@@ -445,7 +445,7 @@ def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: s
     assert reasons == ["opted-out", "opted-in", "no-opt-in"]
     (site.folder / "mail.eml").write_text("Subject: unsubscribe\nFrom: bob@mail.example\nMessage-ID: <1@x>\n\n")
     outputs = [site.cli("inbox", str(site.folder / "mail.eml")).output for _ in "12"]
-    assert "Request 1." in outputs[0] and "seen to before" in outputs[1]
+    assert "Request 1." in outputs[0] and "already processed" in outputs[1]
 
 
 def changed(value: Any) -> list[Any]:

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from flask_mixamo_privacy.mail.inbox import classify_parsed
 from flask_mixamo_privacy.mail.message import read
-from support.messages import PLACE, TOKEN, letter, report
+from support.messages import INBOX, TOKEN, letter, report
 
 _NESTED = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(30))
 
@@ -88,7 +88,7 @@ def run(number: int, seed: int = 8) -> dict[str, int]:
     chance, counted = random.Random(seed), {"act": 0, "ask": 0, "ignore": 0}
     for _ in range(number):
         raw = mutated(chance)
-        verdict, _ = classify_parsed(read(raw), PLACE)
+        verdict, _ = classify_parsed(read(raw), INBOX)
         counted[verdict.action] += 1
         assert verdict.action != "act" or has_a_reason(raw), raw
     return counted

@@ -10,8 +10,8 @@ from flask_mixamo_privacy.mail.classifier import InboxConfig, classify
 from flask_mixamo_privacy.mail.unsubscribe import UnsubscribeToken
 
 TOKEN = "abcde" * 9
-BEARER = UnsubscribeToken("key", "00" * 16, "00" * 4)
-PLACE = InboxConfig("unsubscribe@shop.example", "privacy@shop.example", {TOKEN: BEARER}.get)
+DECODED = UnsubscribeToken("key", "00" * 16, "00" * 4)
+INBOX = InboxConfig("unsubscribe@shop.example", "privacy@shop.example", {TOKEN: DECODED}.get)
 
 PASSED = "mx.shop.example; dmarc=pass (p=REJECT) header.from=mail.example; spf=pass smtp.mailfrom=mail.example"
 FAILED = "mx.shop.example; dmarc=fail header.from=mail.example; spf=fail smtp.mailfrom=mail.example"
@@ -30,8 +30,8 @@ def letter(subject: str | None = "unsubscribe", body: str = "", **headers: str |
     return f"{head}\r\n{body}".encode()
 
 
-def decided(raw: bytes, place: InboxConfig = PLACE) -> Any:
-    return classify(message_from_bytes(raw, policy=default), place)
+def decided(raw: bytes, config: InboxConfig = INBOX) -> Any:
+    return classify(message_from_bytes(raw, policy=default), config)
 
 
 def action(subject: str | None = "unsubscribe", body: str = "", **headers: str | None) -> str:
