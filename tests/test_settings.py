@@ -28,7 +28,7 @@ def test_check_finds_an_unknown_setting_and_one_that_is_set_too_late(tmp_path):
     app.config.update(PRIVACY_CSP="enforce", PRIVACY_KEYS={"key": "what nobody may read in a log"})
     assert settings_found(app) == [
         "error: There is no setting PRIVACY_CPS. Did you mean PRIVACY_CSP?",
-        "error: There is no setting PRIVACY_NOTHING. The README lists those there are; take it out.",
+        "error: There is no setting PRIVACY_NOTHING. Remove it; docs/settings.md lists all settings.",
         *(
             f"error: {name} was set after Privacy(app), and has no effect. "
             "Set it before Privacy(app) or privacy.init_app(app)."
@@ -43,8 +43,8 @@ def test_check_warns_of_a_cache_that_ignores_vary(tmp_path):
     Privacy(app)
     app.add_url_rule("/", "home", Cache(app).cached()(lambda: "home"))
     assert (
-        "warning: Flask-Caching keeps what the view 'home' answers, and shows one visitor's answer to the next. "
-        "Leave @cache.cached out where there is a banner without PRIVACY_CACHEABLE, and where the view asks about consent.\n"
+        "warning: Flask-Caching caches the view 'home', and serves one visitor's response to others. Remove @cache.cached "
+        "from views with a banner, unless PRIVACY_CACHEABLE is set, and from views that use consent.\n"
     ) in app.test_cli_runner().invoke(args=["privacy", "check"]).output
 
 

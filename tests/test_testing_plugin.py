@@ -84,7 +84,7 @@ def test_an_unknown_choice_raises_with_the_known_ones(privacy_client):
         ("/sets/privacy_visitor=1", "The app sets the cookie 'privacy_visitor' although the visitor has not granted"),
         (f"/says/{FRAME}", "The page loads from 'video.example' (frame) before 'media' is granted."),
         ("/says/<img src='//evil.example'>", "The page loads from 'evil.example' (image), which no service declares."),
-        ("/says/<script>localStorage.a = 1</script>", "A script keeps 'a' (local storage)"),
+        ("/says/<script>localStorage.a = 1</script>", "A script stores 'a' (local storage)"),
         ("/links/<https://evil.example>; rel=preconnect", "The page loads from 'evil.example', which"),
     ],
 )

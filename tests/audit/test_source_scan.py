@@ -339,8 +339,8 @@ def test_the_terminal_shows_a_clickable_location_and_the_next_step(tiny):
         site.cli("check", "--templates")
         .output.splitlines()[-2]
         .endswith(
-            "x.js:1: error: A script keeps 'seen' (cookie), which the policy does not declare. "
-            'Take it out, or add a [[cookies]] table with name = "seen" and kind = "js".'
+            "x.js:1: error: A script stores 'seen' (cookie), which the policy does not declare. "
+            'Remove it, or add a [[cookies]] table with name = "seen" and kind = "js".'
         )
     )
 

@@ -198,7 +198,7 @@ def test_promise_43_check_fails_if_the_text_changed_without_a_version(declare):
     outcome = changed.cli("check")
     assert outcome.exit_code == 1
     assert re.fullmatch(
-        r"error: The policy says something else than its version of 2026-05-08 \(\d changes\)\. "
+        r"error: The policy differs from its version of 2026-05-08 \(\d changes\)\. "
         r"See `flask privacy policy diff`, then run `flask privacy policy freeze`\.\n1 finding\.\n",
         outcome.output,
     )
@@ -214,7 +214,7 @@ def test_promise_43_check_fails_if_no_version_was_published(declare):
         {
             "level": "error",
             "key": "version",
-            "says": "No version of the policy was ever frozen.",
+            "says": "No version of the policy has been frozen.",
             "hint": "Run `flask privacy policy freeze`.",
         }
     ]
@@ -224,8 +224,8 @@ def test_promise_43_check_fails_if_no_version_was_published(declare):
     ("edit", "key", "message"),
     [
         (("[log]", MAPS.replace("Maps", "Plans") + "[log]"), "purposes.maps", "Nothing uses the purpose 'maps'."),
-        (("[log]", '[[fields]]\nname = "shoe"\nkind = "anonymous"\ndescription = "Size."\n\n[log]'), "fields.shoe", "No form asks for the field 'shoe'."),
-        (('"privacy_events"', '"basket"'), "cookies", "The tracker keeps events in a tab's session storage until the site has them; the policy does not say so."),
+        (("[log]", '[[fields]]\nname = "shoe"\nkind = "anonymous"\ndescription = "Size."\n\n[log]'), "fields.shoe", "No collection point asks for the field 'shoe'."),
+        (('"privacy_events"', '"basket"'), "cookies", "The tracker stores events in session storage until they are sent; the policy does not declare it."),
     ],
 )  # fmt: skip
 def test_check_warns_of_unused_declarations(declare, edit, key, message):

@@ -1,4 +1,4 @@
-"""What a page's HTML loads, keeps and runs: of a template with its Jinja left out, or of a page as it was sent."""
+"""Traces in HTML and style sheets: what a template, without its Jinja code, or a page loads, stores and runs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from jinja2 import Environment
 from .javascript import of_import_map, of_script
 from .traces import UNKNOWN, Gate, InlineTrace, LoadTrace, SourcePlace, Trace, host_in
 
-# What a style sheet loads: fonts, pictures, other style sheets. Read by tinycss2.
+# Style sheets, parsed by tinycss2: fonts, images and imported style sheets.
 
-_NAMING = ("url", "src", "image-set", "-webkit-image-set")  # functions in which a text is an address
+_URL_FUNCTIONS = ("url", "src", "image-set", "-webkit-image-set")  # functions in which a string is a URL
 
 
 def of_stylesheet(text: str, place: SourcePlace) -> Iterator[LoadTrace]:
-    """The loads of a style sheet, or of a ``style`` attribute, whose first line is the place's."""
+    """Yield the loads of a style sheet whose first line is at the place."""
     import tinycss2
 
     yield from _of_rules(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), place)
 
 
 def of_declarations(text: str, place: SourcePlace) -> Iterator[LoadTrace]:
-    """The loads of what a ``style`` attribute says."""
+    """Yield the loads of a ``style`` attribute."""
     import tinycss2
 
     yield from _urls_in_stylesheet(tinycss2.parse_component_value_list(text), place, "image")
@@ -34,32 +34,35 @@ def of_declarations(text: str, place: SourcePlace) -> Iterator[LoadTrace]:
 def _of_rules(rules: Iterable[Any], place: SourcePlace) -> Iterator[LoadTrace]:
     for rule in rules:
         keyword = getattr(rule, "lower_at_keyword", "")
-        said = rule.prelude if keyword == "import" else ()  # @namespace names an address and loads none
-        inside = [*said, *(getattr(rule, "content", None) or ())]
-        what = {"import": "style", "font-face": "font"}.get(keyword, "image")
-        yield from _urls_in_stylesheet(inside, place, what, keyword == "import")
+        prelude = rule.prelude if keyword == "import" else ()  # @namespace has a URL, but loads nothing
+        inside = [*prelude, *(getattr(rule, "content", None) or ())]
+        load = {"import": "style", "font-face": "font"}.get(keyword, "image")
+        yield from _urls_in_stylesheet(inside, place, load, keyword == "import")
 
 
-def _urls_in_stylesheet(values: Iterable[Any], place: SourcePlace, what: str, texts: bool = False) -> Iterator[LoadTrace]:
-    """``texts``: whether a text is an address here too, as after ``@import``."""
+def _urls_in_stylesheet(values: Iterable[Any], place: SourcePlace, load: str, strings: bool = False) -> Iterator[LoadTrace]:
+    """Yield the loads of parsed values. ``strings``: whether a string is a URL too, as after ``@import``."""
     rule = ""
     for value in values:
-        host = host_in(value.value) if value.type == "url" or (texts and value.type == "string") else ""
+        host = host_in(value.value) if value.type == "url" or (strings and value.type == "string") else ""
         if host:
-            yield LoadTrace(replace(place, line=place.line + value.source_line - 1), host, what)
-        if value.type == "at-keyword":  # one rule within another, as in @media or @layer
+            yield LoadTrace(replace(place, line=place.line + value.source_line - 1), host, load)
+        if value.type == "at-keyword":  # a nested rule, as in @media or @layer
             rule = value.lower_value
         elif value.type == "{} block":
-            yield from _urls_in_stylesheet(value.content, place, "font" if rule == "font-face" else what)
+            yield from _urls_in_stylesheet(value.content, place, "font" if rule == "font-face" else load)
             rule = ""
         elif value.type != "function":
-            yield from _urls_in_stylesheet(getattr(value, "content", None) or (), place, what)
-        elif value.lower_name != "supports":  # what is asked there is not loaded
-            yield from _urls_in_stylesheet(value.arguments, place, what, value.lower_name in _NAMING)
+            yield from _urls_in_stylesheet(getattr(value, "content", None) or (), place, load)
+        elif value.lower_name != "supports":  # a condition loads nothing
+            yield from _urls_in_stylesheet(value.arguments, place, load, value.lower_name in _URL_FUNCTIONS)
 
 
+# HTML: elements that load, scripts and event handlers.
+
+#: Attributes with a URL that the browser loads, by element; each with the kind of load.
 _SOURCES = {
-    "script": {"src": "script", "href": "script", "xlink:href": "script"},  # by href in an SVG
+    "script": {"src": "script", "href": "script", "xlink:href": "script"},  # href in an SVG
     "iframe": {"src": "frame"},
     "frame": {"src": "frame"},
     "embed": {"src": "frame"},
@@ -75,6 +78,7 @@ _SOURCES = {
     "a": {"ping": "connect"},
     "area": {"ping": "connect"},
 }
+#: The kind of load of a link element, by its rel.
 _LINKS = {
     "stylesheet": "style", "icon": "image", "apple-touch-icon": "image", "manifest": "connect", "preconnect": "",
     "dns-prefetch": "", "preload": "", "prefetch": "", "modulepreload": "script",
@@ -83,48 +87,50 @@ _SCRIPTS = (
     "", "module", "text/javascript", "application/javascript", "text/ecmascript", "application/ecmascript",
     "text/x-javascript", "application/x-javascript", "text/jscript",
 )  # fmt: skip
-_Reads = Callable[[str, SourcePlace], Iterator[Trace]]
+_Scanner = Callable[[str, SourcePlace], Iterator[Trace]]
 
 
 class MarkupPart(NamedTuple):
-    """A stretch of HTML and the consent that it stands under."""
+    """A part of a template's HTML, and the consent that it requires."""
 
     html: str
     gate: Gate = None
 
 
-def of_markup(pieces: list[MarkupPart], file: str) -> list[Trace]:
-    """What a page does that is made of these pieces, whose first line is 1."""
-    reader, line = _MarkupReader(file), 1
-    for piece in pieces:
-        reader.gate = piece.gate
-        for number, text in enumerate(piece.html.split("\n"), line):
+def of_markup(parts: list[MarkupPart], file: str) -> list[Trace]:
+    """Return the traces of a page that consists of these parts. Its first line is 1."""
+    scanner, line = _MarkupScanner(file), 1
+    for part in parts:
+        scanner.gate = part.gate
+        for number, text in enumerate(part.html.split("\n"), line):
             if text.strip():
-                reader.under.setdefault(number, set()).add(piece.gate)
-        line += piece.html.count("\n")
-        reader.feed(piece.html)
-    reader.close()
-    return reader.found
+                scanner.gates.setdefault(number, set()).add(part.gate)
+        line += part.html.count("\n")
+        scanner.feed(part.html)
+    scanner.close()
+    return scanner.traces
 
 
 def of_page_script(text: str, place: SourcePlace) -> Iterator[Trace]:
-    """What a script does, with the loads of the HTML that it puts into the page."""
+    """Yield the traces of a script, with the loads of the HTML that it inserts into the page."""
     return of_script(text, place, _inserted)
 
 
 def _inserted(html: str, place: SourcePlace) -> Iterator[Trace]:
-    found = of_markup([MarkupPart(html)], place.file)
-    return (replace(trace, place=place) for trace in found if isinstance(trace, LoadTrace))
+    traces = of_markup([MarkupPart(html)], place.file)
+    return (replace(trace, place=place) for trace in traces if isinstance(trace, LoadTrace))
 
 
-class _MarkupReader(HTMLParser):
+class _MarkupScanner(HTMLParser):
     def __init__(self, file: str) -> None:
         super().__init__()
         self.gate: Gate = None
-        self.found: list[Trace] = []
-        self.under: dict[int, set[Gate]] = {}  # by line
+        self.traces: list[Trace] = []
+        self.gates: dict[int, set[Gate]] = {}  # by line
         self._file = file
-        self._inside: tuple[str, _Reads, SourcePlace] | None = None  # a script or a style sheet, and where its text begins
+        self._inside: tuple[str, _Scanner, SourcePlace] | None = (
+            None  # tag of a script or style sheet, its scanner, and the place of its text
+        )
         self._text = ""
 
     @property
@@ -132,19 +138,19 @@ class _MarkupReader(HTMLParser):
         return SourcePlace(self._file, self.getpos()[0], self.gate)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        said = {name: value or "" for name, value in reversed(attributes)}  # of two of a name, the first counts
-        self.found += self._loads(tag, said)
-        self.found += self._handlers(said)
-        if style := said.get("style"):
-            self.found += of_declarations(style, self._place)
+        values = {name: value or "" for name, value in reversed(attributes)}  # the first of two with one name counts
+        self.traces += self._loads(tag, values)
+        self.traces += self._handlers(values)
+        if style := values.get("style"):
+            self.traces += of_declarations(style, self._place)
         if tag == "iframe":
-            inner = of_markup([MarkupPart(said.get("srcdoc", ""))], self._file)
-            self.found += [replace(trace, place=self._place) for trace in inner]
-        if (reads := _reader_of(tag, said)) is not None:
-            if tag == "script" and "nonce" not in said:
-                self.found.append(InlineTrace(self._place, "<script>"))
+            inner = of_markup([MarkupPart(values.get("srcdoc", ""))], self._file)
+            self.traces += [replace(trace, place=self._place) for trace in inner]
+        if (scan := _scanner_of(tag, values)) is not None:
+            if tag == "script" and "nonce" not in values:
+                self.traces.append(InlineTrace(self._place, "<script>"))
             lines = (self.get_starttag_text() or "").count("\n")
-            self._inside, self._text = (tag, reads, SourcePlace(self._file, self.getpos()[0] + lines, self.gate)), ""
+            self._inside, self._text = (tag, scan, SourcePlace(self._file, self.getpos()[0] + lines, self.gate)), ""
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attributes)
@@ -155,29 +161,29 @@ class _MarkupReader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if self._inside is not None and self._inside[0] == tag:
-            _, reads, begins = self._inside
-            self.found += map(self._gated, reads(self._text, begins))
+            _, scan, place = self._inside
+            self.traces += map(self._gated, scan(self._text, place))
             self._inside = None
 
     def _gated(self, trace: Trace) -> Trace:
-        """Within a script or a style sheet a consent may stand too, around whole lines."""
-        under = self.under.get(trace.place.line, set())
-        return replace(trace, place=replace(trace.place, gate=next(iter(under)))) if len(under) == 1 else trace
+        """Return a trace of a script or style sheet with the consent of its line, if the whole line has the same."""
+        gates = self.gates.get(trace.place.line, set())
+        return replace(trace, place=replace(trace.place, gate=next(iter(gates)))) if len(gates) == 1 else trace
 
-    def _loads(self, tag: str, said: dict[str, str]) -> Iterator[LoadTrace]:
+    def _loads(self, tag: str, values: dict[str, str]) -> Iterator[LoadTrace]:
         sources = _SOURCES.get(tag, {})
-        if tag == "script" and _type(said) not in _SCRIPTS:
-            sources = {}  # data, or what a consent manager puts in later
+        if tag == "script" and _type(values) not in _SCRIPTS:
+            sources = {}  # data, or a script that a consent manager activates later
         if tag == "link":
-            kinds = [_LINKS[word] for word in said.get("rel", "").lower().split() if word in _LINKS]
+            kinds = [_LINKS[word] for word in values.get("rel", "").lower().split() if word in _LINKS]
             sources = {"href": kinds[0], "imagesrcset": "image"} if kinds else {}
-        for name, what in sources.items():
-            for host in dict.fromkeys(map(host_in, _urls_in_markup(name, said.get(name, "")))):
+        for name, load in sources.items():
+            for host in dict.fromkeys(map(host_in, _urls_in_markup(name, values.get(name, "")))):
                 if host:
-                    yield LoadTrace(self._place, host, what)
+                    yield LoadTrace(self._place, host, load)
 
-    def _handlers(self, said: dict[str, str]) -> Iterator[Trace]:
-        for name, value in said.items():
+    def _handlers(self, values: dict[str, str]) -> Iterator[Trace]:
+        for name, value in values.items():
             if name.startswith("on") and len(name) > 2 and value:
                 yield InlineTrace(self._place, name)
                 yield from of_page_script(value, self._place)
@@ -185,17 +191,17 @@ class _MarkupReader(HTMLParser):
                 yield InlineTrace(self._place, "javascript:")
 
 
-def _reader_of(tag: str, said: dict[str, str]) -> _Reads | None:
-    """What reads the text within an element; None for text that is only shown, or is data."""
+def _scanner_of(tag: str, values: dict[str, str]) -> _Scanner | None:
+    """Return the scanner for the text inside an element. None if the text is only displayed, or is data."""
     if tag == "style":
         return of_stylesheet
-    if tag != "script" or said.keys() & _SOURCES["script"].keys():
+    if tag != "script" or values.keys() & _SOURCES["script"].keys():
         return None
-    return of_import_map if _type(said) == "importmap" else of_page_script if _type(said) in _SCRIPTS else None
+    return of_import_map if _type(values) == "importmap" else of_page_script if _type(values) in _SCRIPTS else None
 
 
-def _type(said: dict[str, str]) -> str:
-    return said.get("type", "").strip().lower()
+def _type(values: dict[str, str]) -> str:
+    return values.get("type", "").strip().lower()
 
 
 def _urls_in_markup(name: str, value: str) -> list[str]:
@@ -204,23 +210,26 @@ def _urls_in_markup(name: str, value: str) -> list[str]:
     return value.split() if name == "ping" else [value]
 
 
-# A template as pieces of HTML, with its Jinja left out, each under the consent that it asks for.
+# Templates: parts of HTML without the Jinja code, each with the consent that it requires.
 
 _OPENING = ("if", "consent", "for")
 
 
 def parts_of(source: str, environment: Environment) -> list[MarkupPart]:
-    """Raises :class:`jinja2.TemplateSyntaxError`. Lines keep their numbers, and an expression is one unknown character."""
-    return list(_Blanking().pieces(environment, source))
+    """Return the parts of a template, or raise :class:`jinja2.TemplateSyntaxError`.
+
+    Line numbers do not change. Each expression becomes :data:`UNKNOWN`.
+    """
+    return list(_TemplateReader().parts(environment, source))
 
 
 @dataclass
-class _Blanking:
+class _TemplateReader:
     line: int = 1
-    tag: list[tuple[str, str]] = field(default_factory=list)  # kinds and texts of the tokens of the tag at hand
-    within: list[tuple[str, Gate, Gate]] = field(default_factory=list)  # tag, gate up to its else, gate after it
+    tag: list[tuple[str, str]] = field(default_factory=list)  # kinds and texts of the current tag's tokens
+    open_tags: list[tuple[str, Gate, Gate]] = field(default_factory=list)  # word, gate before else, gate after else
 
-    def pieces(self, environment: Environment, source: str) -> Iterator[MarkupPart]:
+    def parts(self, environment: Environment, source: str) -> Iterator[MarkupPart]:
         for line, kind, text in environment.lexer.tokeniter(source, None):
             if kind == "data":
                 yield MarkupPart(self._lines_up_to(line) + text, self._gate())
@@ -228,7 +237,7 @@ class _Blanking:
             elif kind.endswith("_begin"):
                 self.tag = []
             elif kind == "block_end":
-                self._meet(self.tag)
+                self._handle(self.tag)
             elif kind == "variable_end":
                 yield MarkupPart(self._lines_up_to(line) + UNKNOWN, self._gate())
             else:
@@ -240,31 +249,31 @@ class _Blanking:
         return "\n" * missing
 
     def _gate(self) -> Gate:
-        gates = [gate for _, gate, _ in self.within if gate is not None]
+        gates = [gate for _, gate, _ in self.open_tags if gate is not None]
         return frozenset().union(*gates) if gates else None
 
-    def _meet(self, tag: list[tuple[str, str]]) -> None:
+    def _handle(self, tag: list[tuple[str, str]]) -> None:
         words = [text for kind, text in tag if kind == "name"]
         word = words[0] if words else ""
         if word in _OPENING:
-            self.within.append((word, *_gates_of(word, words, tag)))
-        elif word.startswith("end") and self.within and self.within[-1][0] == word[3:]:
-            self.within.pop()
-        elif word == "elif" and self.within:
-            self.within[-1] = ("if", *_gates_of("if", words, tag))
-        elif word == "else" and self.within:
-            opened, _, after = self.within[-1]
-            self.within[-1] = (opened, after, None)
+            self.open_tags.append((word, *_gates_of(word, words, tag)))
+        elif word.startswith("end") and self.open_tags and self.open_tags[-1][0] == word[3:]:
+            self.open_tags.pop()
+        elif word == "elif" and self.open_tags:
+            self.open_tags[-1] = ("if", *_gates_of("if", words, tag))
+        elif word == "else" and self.open_tags:
+            opened, _, after = self.open_tags[-1]
+            self.open_tags[-1] = (opened, after, None)
 
 
 def _gates_of(word: str, words: list[str], tag: list[tuple[str, str]]) -> tuple[Gate, Gate]:
-    """What stands under a tag, and under its ``else``."""
+    """Return the consent that a tag's content requires, and the consent that the content of its ``else`` requires."""
     if word == "for" or (word == "if" and "current_consent" not in words):
         return None, None
     named = frozenset(text[1:-1] for kind, text in tag if kind == "string")
-    if {"or", "false", "False", "!="} & {text for _, text in tag}:  # what is true without a consent too
+    if {"or", "false", "False", "!="} & {text for _, text in tag}:  # the condition may be true without consent
         return None, None
-    if "state" in words and "granted" not in named:  # it asks for the visitors who gave none
+    if "state" in words and "granted" not in named:  # a test for visitors who did not consent
         return None, None
     refused = "not current_consent" in " ".join(words)
     return (None, None if "and" in words else named) if refused else (named, None)

@@ -1,4 +1,7 @@
-"""What a script loads and keeps, as far as its text says so. Parsed by tree-sitter, so a mistake in it stops nothing."""
+"""Traces in scripts: literal hosts and names that a script loads and stores.
+
+tree-sitter parses the script, so a syntax error does not stop the scan.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,6 @@ _LOADS = {
     **dict.fromkeys(("WebSocket", "EventSource", "Request", "fetch", "sendBeacon"), "connect"),
     **dict.fromkeys(("Worker", "SharedWorker", "importScripts", "import"), "script"),
 }
-_COOKIES = (("cookieStore", "set"), ("Cookies", "set"))
-_JQUERY = (("$", "cookie"), ("jQuery", "cookie"))
 _ATTRIBUTES = ("src", "srcset", "poster")
 _METHODS = ("GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS")
 _DELETES = re.compile(
@@ -25,22 +26,22 @@ _DELETES = re.compile(
 _IMPORTED = re.compile(r':\s*"([^"]+)"')
 
 
-#: The loads of HTML that a script puts into the page as a text, at this place.
+#: Yields the loads of HTML that a script inserts at this place.
 OfHtml = Callable[[str, SourcePlace], Iterator[Trace]]
 
 
 def of_script(text: str, place: SourcePlace, of_html: OfHtml) -> Iterator[Trace]:
-    """What a script does whose first line is the place's."""
+    """Yield the traces of a script whose first line is at the place."""
     source = text.encode()
     root = _parser().parse(source).root_node
     nodes = list(_all(root))
-    yield from _ScriptReader(place, _constants(nodes), of_html).traces(nodes)
+    yield from _ScriptScanner(place, _constants(nodes), of_html).traces(nodes)
 
 
 def of_import_map(text: str, place: SourcePlace) -> Iterator[Trace]:
-    """Where an import map has modules come from; no JSON, where a template's expressions stand in it."""
-    for line, said in enumerate(text.split("\n"), place.line):
-        for host in filter(None, map(host_in, _IMPORTED.findall(said))):
+    """Yield the loads of an import map. It is not parsed as JSON, because it may contain expressions of a template."""
+    for line, content in enumerate(text.split("\n"), place.line):
+        for host in filter(None, map(host_in, _IMPORTED.findall(content))):
             yield LoadTrace(replace(place, line=line), host, "script")
 
 
@@ -53,7 +54,7 @@ def _parser() -> Any:
 
 
 def _all(root: Any) -> Iterator[Any]:
-    """Every node, in the text's order, however deep: a minified file nests further than Python may."""
+    """Yield every node in the order of the text, without recursion: a minified file nests deeper than Python's stack."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
@@ -62,16 +63,16 @@ def _all(root: Any) -> Iterator[Any]:
 
 
 def _constants(nodes: list[Any]) -> dict[str, str]:
-    """The texts that names stand for, of those given once."""
-    found: dict[str, list[str]] = {}
+    """Return the strings of names that are assigned once."""
+    assigned: dict[str, list[str]] = {}
     for node in nodes:
         if node.type == "variable_declarator" and (value := node.child_by_field_name("value")) is not None:
-            found.setdefault(_text(node.child_by_field_name("name")), []).append(_literal(value, {}))
-    return {name: values[0] for name, values in found.items() if len(values) == 1 and UNKNOWN not in values[0]}
+            assigned.setdefault(_text(node.child_by_field_name("name")), []).append(_literal(value, {}))
+    return {name: values[0] for name, values in assigned.items() if len(values) == 1 and UNKNOWN not in values[0]}
 
 
 def _literal(node: Any, constants: dict[str, str]) -> str:
-    """What an expression says, as far as it is written out; the rest is :data:`UNKNOWN`."""
+    """Return the string of an expression; parts that are not literal are :data:`UNKNOWN`."""
     match node.type:
         case "string" | "template_string":
             return "".join(_literal(child, constants) for child in node.named_children)
@@ -93,18 +94,18 @@ def _text(node: Any) -> str:
 
 
 def _last(node: Any) -> str:
-    """The last name of ``window.localStorage``: ``localStorage``."""
+    """Return the last name of a member expression: ``localStorage`` of ``window.localStorage``."""
     return _text(node.child_by_field_name("property")) if node.type == "member_expression" else _text(node)
 
 
 @dataclass(frozen=True)
-class _ScriptReader:
+class _ScriptScanner:
     place: SourcePlace
     constants: dict[str, str]
     of_html: OfHtml
 
     def traces(self, nodes: list[Any]) -> Iterator[Trace]:
-        reads: dict[str, Callable[[Any], Iterator[Trace]]] = {
+        handlers: dict[str, Callable[[Any], Iterator[Trace]]] = {
             "assignment_expression": self._assignment,
             "augmented_assignment_expression": self._assignment,
             "update_expression": self._update,
@@ -114,86 +115,86 @@ class _ScriptReader:
             "export_statement": self._module,
         }
         for node in nodes:
-            if node.type in reads:
-                yield from reads[node.type](node)
+            if node.type in handlers:
+                yield from handlers[node.type](node)
 
     def _at(self, node: Any) -> SourcePlace:
         return replace(self.place, line=self.place.line + node.start_point[0])
 
-    def _says(self, node: Any) -> str:
+    def _value(self, node: Any) -> str:
         return _literal(node, self.constants)
 
     def _assignment(self, node: Any) -> Iterator[Trace]:
-        left, says = node.child_by_field_name("left"), self._says(node.child_by_field_name("right"))
+        left, value = node.child_by_field_name("left"), self._value(node.child_by_field_name("right"))
         owner = left.child_by_field_name("object")
         if owner is None:
             return
         name = self._member(left)
         if name == "cookie" and _last(owner) == "document":
-            yield from self._cookie(node, says)
+            yield from self._cookie(node, value)
         elif _last(owner) in _STORES:
             yield StoredTrace(self._at(node), _STORES[_last(owner)], name)
-        elif name in _ATTRIBUTES and (host := host_in(says)):
+        elif name in _ATTRIBUTES and (host := host_in(value)):
             yield LoadTrace(self._at(node), host, "")
         elif name in ("innerHTML", "outerHTML"):
-            yield from self.of_html(says, self._at(node))
+            yield from self.of_html(value, self._at(node))
 
     def _update(self, node: Any) -> Iterator[Trace]:
-        kept = node.child_by_field_name("argument")
-        owner = kept.child_by_field_name("object")
+        target = node.child_by_field_name("argument")
+        owner = target.child_by_field_name("object")
         if owner is not None and _last(owner) in _STORES:
-            yield StoredTrace(self._at(node), _STORES[_last(owner)], self._member(kept))
+            yield StoredTrace(self._at(node), _STORES[_last(owner)], self._member(target))
 
     def _member(self, node: Any) -> str | None:
-        """The name after a dot, or in brackets; None where it cannot be read."""
+        """Return the name after a dot, or in brackets; None if it is not literal."""
         if node.type == "member_expression":
             return _text(node.child_by_field_name("property"))
-        return _known(self._says(node.child_by_field_name("index")))
+        return _known(self._value(node.child_by_field_name("index")))
 
-    def _cookie(self, node: Any, says: str) -> Iterator[Trace]:
-        name, equals, _ = says.partition("=")
-        if not _DELETES.search(says):
+    def _cookie(self, node: Any, value: str) -> Iterator[Trace]:
+        name, equals, _ = value.partition("=")
+        if not _DELETES.search(value):
             yield StoredTrace(self._at(node), "js", _known(name.strip()) if equals else None)
 
     def _call(self, node: Any) -> Iterator[Trace]:
         function = node.child_by_field_name("function")
         arguments = node.child_by_field_name("arguments")
-        given = arguments.named_children if arguments is not None else []
-        if not given:
+        values = arguments.named_children if arguments is not None else []
+        if not values:
             return
-        name, says = _last(function), self._says(given[0])
+        name, value = _last(function), self._value(values[0])
         owner = function.child_by_field_name("object")
-        of = _last(owner) if owner is not None else ""
-        if name == "setItem" and of in _STORES:
-            yield StoredTrace(self._at(node), _STORES[of], _known(says))
-        elif (name, of) == ("open", "indexedDB"):
-            yield StoredTrace(self._at(node), "idb", _known(says))
-        elif (name == "set" and of in ("cookieStore", "Cookies")) or (
-            name == "cookie" and of in ("$", "jQuery") and given[1:]
+        owner_name = _last(owner) if owner is not None else ""
+        if name == "setItem" and owner_name in _STORES:
+            yield StoredTrace(self._at(node), _STORES[owner_name], _known(value))
+        elif (name, owner_name) == ("open", "indexedDB"):
+            yield StoredTrace(self._at(node), "idb", _known(value))
+        elif (name == "set" and owner_name in ("cookieStore", "Cookies")) or (
+            name == "cookie" and owner_name in ("$", "jQuery") and values[1:]
         ):
-            yield StoredTrace(self._at(node), "js", _known(self._named(given[0])))
-        elif name == "setAttribute" and says in _ATTRIBUTES:
-            yield from self._load(node, given[1:], "")
-        elif name == "open" and says.upper() in _METHODS:
-            yield from self._load(node, given[1:], "connect")
+            yield StoredTrace(self._at(node), "js", _known(self._named(values[0])))
+        elif name == "setAttribute" and value in _ATTRIBUTES:
+            yield from self._load(node, values[1:], "")
+        elif name == "open" and value.upper() in _METHODS:
+            yield from self._load(node, values[1:], "connect")
         elif name in _LOADS:
-            for argument in given if name == "importScripts" else given[:1]:
+            for argument in values if name == "importScripts" else values[:1]:
                 yield from self._load(node, [argument], _LOADS[name])
         else:
-            yield from self._inserted(node, name, of, given)
+            yield from self._inserted(node, name, owner_name, values)
 
-    def _inserted(self, node: Any, name: str, of: str, given: list[Any]) -> Iterator[Trace]:
-        if name in ("write", "writeln") and of == "document":
-            yield from self.of_html(self._says(given[0]), self._at(node))
-        elif name == "insertAdjacentHTML" and given[1:]:
-            yield from self.of_html(self._says(given[1]), self._at(node))
+    def _inserted(self, node: Any, name: str, owner_name: str, values: list[Any]) -> Iterator[Trace]:
+        if name in ("write", "writeln") and owner_name == "document":
+            yield from self.of_html(self._value(values[0]), self._at(node))
+        elif name == "insertAdjacentHTML" and values[1:]:
+            yield from self.of_html(self._value(values[1]), self._at(node))
 
     def _named(self, node: Any) -> str:
-        """A name, be it given by itself or as ``{name: "…"}``."""
+        """Return a name that is passed as a string or as ``{name: "…"}``."""
         for pair in node.named_children if node.type == "object" else ():
             if pair.type == "pair" and _text(pair.child_by_field_name("key")) == "name":
-                return self._says(pair.child_by_field_name("value"))
-        return self._says(node)
+                return self._value(pair.child_by_field_name("value"))
+        return self._value(node)
 
     def _new(self, node: Any) -> Iterator[Trace]:
         name, arguments = _last(node.child_by_field_name("constructor")), node.child_by_field_name("arguments")
@@ -204,11 +205,12 @@ class _ScriptReader:
         source = node.child_by_field_name("source")
         yield from self._load(node, [source] if source is not None else [], "script")
 
-    def _load(self, node: Any, given: list[Any], what: str) -> Iterator[Trace]:
-        for argument in given[:1]:
-            if host := host_in(self._says(argument)):
-                yield LoadTrace(self._at(node), host, what)
+    def _load(self, node: Any, arguments: list[Any], load: str) -> Iterator[Trace]:
+        for argument in arguments[:1]:
+            if host := host_in(self._value(argument)):
+                yield LoadTrace(self._at(node), host, load)
 
 
 def _known(name: str) -> str | None:
+    """Return a literal name, or None."""
     return None if UNKNOWN in name or not name else name

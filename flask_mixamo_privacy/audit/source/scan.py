@@ -1,4 +1,4 @@
-"""Holds what templates, scripts and style sheets do against the declaration."""
+"""The source scan: the site's templates, scripts and style sheets, compared with the declaration."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..checks import CheckFinding
 from .html import MarkupPart, of_markup, of_page_script, of_stylesheet, parts_of
 from .traces import Gate, InlineTrace, LoadTrace, SourcePlace, StoredTrace, Trace, host_in
 
-_PLACES = {"js": "cookie", "local": "local storage", "session": "session storage", "idb": "IndexedDB"}
+_STORAGES = {"js": "cookie", "local": "local storage", "session": "session storage", "idb": "IndexedDB"}
 
 
 class Rules:
-    """One site's declaration, and the hosts that are its own."""
+    """The rules of one declaration. Loads from the site's own hosts are not reported."""
 
     def __init__(self, policy: Policy, own_hosts: Collection[str] = ()) -> None:
         self._policy = policy
         self._own = frozenset(own_hosts)
 
     def findings(self, traces: Iterable[Trace]) -> Iterator[CheckFinding]:
-        """What is not declared, not asked for, or no Content-Security-Policy can tell from an attack."""
+        """Yield a finding for each undeclared or ungated trace, and for each inline script."""
         for trace in traces:
             if isinstance(trace, LoadTrace):
                 yield from self._load(trace)
@@ -43,23 +43,24 @@ class Rules:
         services = [service for service in self._policy.services if service.covers(load.host, load.what)]
         loads = f"The page loads from {load.host!r}{f' ({load.what})' if load.what else ''}"
         if not services:
-            hint = "Declare it under [[services]] and load it by privacy.script, style or embed, or take it out."
+            hint = "Declare it under [[services]] and load it with privacy.script, style or embed, or remove it."
             yield _finding("error", "host-not-declared", load.place, f"{loads}, which no service declares.", hint)
         elif not any(self._granted(service.purpose, service.id, load.place.gate) for service in services):
             service = services[0]
-            says = f"{loads} before {service.purpose!r} is granted."
-            hint = f'Load it by privacy.script, style or embed, or put it under {{% consent "{service.purpose}" %}}.'
-            yield _finding("error", "before-consent", load.place, says, hint)
+            message = f"{loads} before {service.purpose!r} is granted."
+            hint = f'Load it with privacy.script, style or embed, or put it inside {{% consent "{service.purpose}" %}}.'
+            yield _finding("error", "before-consent", load.place, message, hint)
 
     def _stored(self, stored: StoredTrace) -> Iterator[CheckFinding]:
-        where = _PLACES[stored.kind]
+        storage = _STORAGES[stored.kind]
         if stored.name is None:
-            says = f"A script writes to {where} under a name that cannot be read here."
-            yield _finding("warning", "unreadable", stored.place, says, "Write the name out, or see `flask privacy audit`.")
+            message = f"A script writes to {storage} under a name that is not literal."
+            hint = "Write the name as a literal, or check it with `flask privacy audit`."
+            yield _finding("warning", "unreadable", stored.place, message, hint)
         elif not self._declared(stored):
-            says = f"A script keeps {stored.name!r} ({where}), which the policy does not declare."
-            hint = f'Take it out, or add a [[cookies]] table with name = "{stored.name}" and kind = "{stored.kind}".'
-            yield _finding("error", "used-not-declared", stored.place, says, hint)
+            message = f"A script stores {stored.name!r} ({storage}), which the policy does not declare."
+            hint = f'Remove it, or add a [[cookies]] table with name = "{stored.name}" and kind = "{stored.kind}".'
+            yield _finding("error", "used-not-declared", stored.place, message, hint)
 
     def _declared(self, stored: StoredTrace) -> bool:
         return self._policy.cookie(stored.name or "", stored.kind) is not None
@@ -71,15 +72,16 @@ class Rules:
 
 
 def _inline(inline: InlineTrace) -> CheckFinding:
-    says = f"Script stands in the page itself ({inline.what}): under script-src 'self' a browser does not run it."
-    return _finding("warning", "inline-script", inline.place, says, "Put it into a file, or give its tag the site's nonce.")
+    message = f"The page has an inline script ({inline.what}), which a browser does not run under script-src 'self'."
+    hint = "Move it to a file, or give its tag the site's nonce."
+    return _finding("warning", "inline-script", inline.place, message, hint)
 
 
-def _finding(level: str, key: str, place: SourcePlace, says: str, hint: str) -> CheckFinding:
-    return CheckFinding(level, key, says, hint, place.file, place.line)
+def _finding(level: str, key: str, place: SourcePlace, message: str, hint: str) -> CheckFinding:
+    return CheckFinding(level, key, message, hint, place.file, place.line)
 
 
-# The site's own templates, scripts and style sheets, as files.
+# The site's files.
 
 _PACKAGE = Path(__file__).parents[2]
 _TEMPLATES = (".html", ".htm", ".xhtml", ".jinja", ".jinja2", ".j2", ".svg")
@@ -87,31 +89,30 @@ _SCRIPTS, _SHEETS, _PAGES = (".js", ".mjs"), (".css",), (".html", ".htm", ".svg"
 
 
 def scan(app: Flask, runtime: Runtime) -> Iterator[CheckFinding]:
-    """What every file of the site's own does that the policy does not allow, file by file.
+    """Yield the findings of the site's own files, file by file, or raise :class:`MissingExtra`.
 
-    Files of installed packages are left out: the site's developer cannot mend them, and the audit of the running site
-    sees what they do. Raises :class:`MissingExtra`.
+    Files of installed packages are skipped, because the site's developer cannot change them. The audit of the running site
+    covers them.
     """
-    _need_parsers()
+    _require_parsers()
     rules = Rules(runtime.policy, own_hosts(app, runtime))
     for path in sorted(set(_templates(app))):
         try:
             yield from rules.findings(of_markup(parts_of(_read(path), app.jinja_env), _shown(path)))
         except TemplateSyntaxError as error:
-            says = f"This template cannot be read: {error.message}."
-            yield CheckFinding(
-                "warning", "unreadable", says, "Jinja will say the same when it is used.", _shown(path), error.lineno
-            )
+            message = f"This template has a syntax error: {error.message}."
+            hint = "Correct it: Jinja raises the same error when it renders the template."
+            yield CheckFinding("warning", "unreadable", message, hint, _shown(path), error.lineno)
     for path in sorted(set(_static(app))):
         yield from rules.findings(_of_static(path))
 
 
 def own_hosts(app: Flask, runtime: Runtime) -> set[str]:
-    """The hosts under which the site's settings say that it is found."""
+    """Return the site's own hosts, from its settings."""
     return {app.config["SERVER_NAME"] or "", host_in(runtime.settings.base_url or "")} - {""}
 
 
-def _need_parsers() -> None:
+def _require_parsers() -> None:
     if not all(map(find_spec, ("tinycss2", "tree_sitter", "tree_sitter_javascript"))):
         raise MissingExtra("flask privacy check --templates", "audit")
 
@@ -148,6 +149,6 @@ def _read(path: Path) -> str:
 
 
 def _shown(path: Path) -> str:
-    """As short as a terminal can still open it."""
-    shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown
+    """Return the shortest path that a terminal can open."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

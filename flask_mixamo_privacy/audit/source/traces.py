@@ -1,4 +1,4 @@
-"""What a line of a template, a script or a style sheet does to a visitor's device."""
+"""Traces: what a line of a template, script or style sheet loads, stores or runs in a visitor's browser."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from ...policy.parts import host_of
 
-#: Stands in a template's text for what a Jinja expression would say, which nobody knows before it runs.
+#: Placeholder for the value of an expression, which is unknown before it runs.
 UNKNOWN = "\ue000"
 
-_WHOLE = re.compile(r"\.[a-z][a-z0-9-]*[a-z0-9](:\d+)?$")
+_COMPLETE_HOST = re.compile(r"\.[a-z][a-z0-9-]*[a-z0-9](:\d+)?$")
 
-#: What a line stands under: None for nothing, else the purposes and services that its test names.
+#: The consent that a line requires: None, or the purposes and services that its condition names.
 Gate = frozenset[str] | None
 
 
 @dataclass(frozen=True)
 class SourcePlace:
-    """A line of a file, from 1, and the consent that it stands under."""
+    """A line of a file, from 1, and the consent that it requires."""
 
     file: str
     line: int
@@ -27,25 +27,25 @@ class SourcePlace:
 
 @dataclass(frozen=True)
 class LoadTrace:
-    """Something that a page asks of another host."""
+    """A load from another host."""
 
     place: SourcePlace
     host: str  # such as "stats.example" or "stats.example:8000"
-    what: str  # a word of a service's ``loads``; empty where a script decides
+    what: str  # one of a service's ``loads``; empty if a script decides
 
 
 @dataclass(frozen=True)
 class StoredTrace:
-    """Something that a script keeps on the device."""
+    """An item that a script stores on the device."""
 
     place: SourcePlace
     kind: str  # of a declared cookie: "js", "local", "session", "idb"
-    name: str | None  # None where it cannot be read
+    name: str | None  # None if it is not literal
 
 
 @dataclass(frozen=True)
 class InlineTrace:
-    """Script that stands in the page itself."""
+    """An inline script."""
 
     place: SourcePlace
     what: str  # such as "<script>", "onclick" or "javascript:"
@@ -55,9 +55,9 @@ Trace = LoadTrace | StoredTrace | InlineTrace
 
 
 def host_in(address: str) -> str:
-    """The host that an address names outright; empty for a path, for no address, and where an expression names it.
+    """Return the literal host of a URL; "" for a path, for no URL, or if an expression contains the host.
 
-    What an expression adds to a whole name, as in ``API + path``, is taken for a path.
+    An expression after a complete host name, as in ``API + path``, is taken for a path.
     """
     host, unknown, _ = host_of(address).partition(UNKNOWN)
-    return "" if unknown and not _WHOLE.search(host) else host
+    return "" if unknown and not _COMPLETE_HOST.search(host) else host
