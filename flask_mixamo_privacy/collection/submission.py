@@ -42,9 +42,12 @@ class SubmittedForm:
     dropped: int = 0
 
     def has(self, name: str) -> bool:
-        """Whether something was given under this name, a blank being nothing."""
-        values = [str(value).strip() for value in self.fields.get(name, ()) if value is not None]
-        return any(values) or name in self.uploaded
+        """Whether a text that is not blank, or a file, was sent under this name."""
+        return self.has_text(name) or name in self.uploaded
+
+    def has_text(self, name: str) -> bool:
+        """Whether a text that is not blank was sent under this name."""
+        return any(str(value).strip() for value in self.fields.get(name, ()) if value is not None)
 
     def control(self, name: str) -> str:
         """The first value of one of our own controls; empty if it was not sent."""
@@ -203,7 +206,7 @@ class Submission:
 
     def first_problem(self) -> SubmissionError | None:
         """What is missing, or None."""
-        missing = [name for name in self.point.required if not self._sent.has(name)]
+        missing = [name for name in self.point.required if not self._has(name)]
         if (self._typed_birth_date and self.given.old_enough is None) or missing == [notices.AGE_FIELD]:
             return SubmissionError("no-birth-date", [notices.AGE_FIELD])
         if missing:
@@ -211,6 +214,10 @@ class Submission:
         if notices.is_public(self.point) and not self.given.acknowledged:
             return SubmissionError("not-acknowledged", ["privacy_acknowledged"])
         return None
+
+    def _has(self, name: str) -> bool:
+        """Whether a field was sent. A file does not answer the age question."""
+        return self._sent.has_text(name) if name == notices.AGE_FIELD else self._sent.has(name)
 
     def require_acceptance(self) -> None:
         """Raise :class:`SubmissionError` for a licence to which somebody says no."""
@@ -265,7 +272,7 @@ class Submission:
         """The answer to the question of age: yes or no, and nothing else of it. None if there is no valid answer."""
         if typed := self._typed_birth_date:
             return notices.is_old_enough(typed, (self._policy.minors or AgeLimit()).age, now().date())
-        if notices.AGE_FIELD in self._declared and self._sent.has(notices.AGE_FIELD):
+        if notices.AGE_FIELD in self._declared and self._sent.has_text(notices.AGE_FIELD):
             return not is_refusal(self.given[notices.AGE_FIELD])
         return None
 

@@ -1,5 +1,6 @@
 """Minors: a neutral age question that leaves only yes or no, and nothing optional for a known minor."""
 
+import io
 import json
 import re
 import sqlite3
@@ -60,6 +61,21 @@ def test_promise_20_a_minors_opt_in_is_refused(tiny):
     assert answer.status_code == 403 and "We cannot sign you up." in answer.text
     assert site.ledger() == [] and site.privacy.runtime(site.app).mail.marketing.of(CHILD) == []
     assert rights(site).minors.is_minor(CHILD)
+
+
+@pytest.mark.parametrize("texts", [(), (" ",)])
+def test_a_file_does_not_answer_the_age_question(tiny, texts):
+    """With a file as ``old_enough``, and with a blank text beside it, a required answer is missing; an optional one is None."""
+    site = with_forms(tiny)
+
+    def post(path):
+        file = (io.BytesIO(b"yes"), "yes.txt")
+        return site.visitor().post(path, data={"email": ADULT, "old_enough": [file, *texts]})
+
+    assert post("/newsletter").status_code == 400 and site.ledger() == []
+    answer = post("/account")
+    assert (answer.status_code, answer.json["old_enough"]) == (200, None)
+    assert not rights(site).minors.is_minor(ADULT)
 
 
 def with_a_raw_view(tiny, **config):
