@@ -1,4 +1,4 @@
-"""The words at a form: what is collected there and what for, what one opts in to, which licence one accepts."""
+"""The notice at a form: the fields and purposes of its collection point, the opt-in text, and the age question."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def find_point(policy: Policy, point_id: str) -> CollectionPoint:
 
 
 def form_purposes(policy: Policy, point: CollectionPoint) -> tuple[str, ...]:
-    """The purposes of a point that somebody signs up to there."""
+    """Return the purposes of a point that a visitor signs up to at its form."""
     purposes = [policy.purpose(purpose) for purpose in point.purposes]
     return tuple(p.id for p in purposes if p.basis == "consent" and p.ask == "form")
 
 
 def is_signup_only(policy: Policy, point: CollectionPoint) -> bool:
-    """Whether a form serves nothing but what one signs up to: then sending it is the opt-in."""
+    """Whether all purposes of a form need a sign-up. Sending such a form is the opt-in."""
     return form_purposes(policy, point) == point.purposes
 
 
 def is_public(point: CollectionPoint) -> bool:
-    """Whether others read what is given at a point."""
+    """Whether the data submitted at a point is published."""
     return point.public or point.id == "posting"
 
 
 def notice(policy: Policy, point: CollectionPoint, t: Language) -> ShownText:
-    """The words of the notice at a form."""
-    said = {
+    """Return the text of the notice at a form."""
+    text = {
         "title": t.of(point.title, policy.language).text,
         "notice": t.of(point.notice, policy.language).text,
         "purposes": [t.of(policy.purpose(purpose).title, policy.language).text for purpose in point.purposes],
@@ -48,13 +48,13 @@ def notice(policy: Policy, point: CollectionPoint, t: Language) -> ShownText:
         "optional": field_descriptions(policy, point.optional, t),
         "public": public_sentences(policy, point, t),
     }
-    return ShownText(f"notice:{point.id}", t.code, canonical_json(said), notice_fingerprint(point))
+    return ShownText(f"notice:{point.id}", t.code, canonical_json(text), notice_fingerprint(point))
 
 
 def opt_in(policy: Policy, point: CollectionPoint, t: Language) -> ShownText:
-    """The words of the box that is ticked to opt in."""
-    said = {"label": opt_in_label(policy, point, t).text, "notice": t.of(point.notice, policy.language).text}
-    return ShownText(f"opt-in:{point.id}", t.code, canonical_json(said), notice_fingerprint(point))
+    """Return the text of the opt-in checkbox."""
+    text = {"label": opt_in_label(policy, point, t).text, "notice": t.of(point.notice, policy.language).text}
+    return ShownText(f"opt-in:{point.id}", t.code, canonical_json(text), notice_fingerprint(point))
 
 
 def opt_in_label(policy: Policy, point: CollectionPoint, t: Language) -> LocalizedText:
@@ -62,42 +62,42 @@ def opt_in_label(policy: Policy, point: CollectionPoint, t: Language) -> Localiz
 
 
 def field_descriptions(policy: Policy, names: Iterable[str], t: Language) -> list[str]:
-    """What fields are, in words; the name of one that has none."""
-    fields = {field.name: field.description for field in policy.fields}
-    return [t.of(fields[name], policy.language).text if fields.get(name) else name for name in names]
+    """Return the description of each field, or its name if it has none."""
+    descriptions = {field.name: field.description for field in policy.fields}
+    return [t.of(descriptions[name], policy.language).text if descriptions.get(name) else name for name in names]
 
 
 def public_sentences(policy: Policy, point: CollectionPoint, t: Language) -> list[str]:
-    """What is said where others read what is given, and what is acknowledged; nothing elsewhere."""
+    """Return the notice of a public point and the sentence that the visitor acknowledges; empty unless it is public."""
     if not is_public(point):
         return []
     own = policy.notices.postings
-    said = [] if isinstance(own, bool) else [t.of(own, policy.language).text]
-    return [*said, t("I know that everybody can read what I post here.").text]
+    site_notice = [] if isinstance(own, bool) else [t.of(own, policy.language).text]
+    return [*site_notice, t("I know that everybody can read what I post here.").text]
 
 
 def notice_fingerprint(point: CollectionPoint) -> str:
-    """What matters to whoever reads the notice: another mark, and words shown before are no longer good."""
-    matters = [sorted(point.purposes), sorted(point.required), sorted(point.optional), is_public(point)]
-    return hashlib.sha256(canonical_json(matters).encode()).hexdigest()[:8]
+    """Return a hash of what a notice asks. If it changes, a text shown earlier is no longer valid."""
+    terms = [sorted(point.purposes), sorted(point.required), sorted(point.optional), is_public(point)]
+    return hashlib.sha256(canonical_json(terms).encode()).hexdigest()[:8]
 
 
-_WORDS: dict[str, Callable[[Policy, CollectionPoint, Language], ShownText]] = {"notice": notice, "opt-in": opt_in}
+_TEXTS: dict[str, Callable[[Policy, CollectionPoint, Language], ShownText]] = {"notice": notice, "opt-in": opt_in}
 
 
 def default_text(policy: Policy, kind: str, point: CollectionPoint) -> ShownText:
-    """The words in force, in the declaration's own language: of a program, which does not say which it was shown."""
-    return _WORDS[kind](policy, point, language(policy.language))
+    """Return the current text in the declaration's own language, for a program that does not name the text it showed."""
+    return _TEXTS[kind](policy, point, language(policy.language))
 
 
 def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str, t: Language) -> ShownText | None:
     """Return the text in use at a point; None if a form names another source."""
-    return _WORDS[kind](policy, point, t) if source == f"{kind}:{point.id}" else None
+    return _TEXTS[kind](policy, point, t) if source == f"{kind}:{point.id}" else None
 
 
-# The answer to the question of age: yes or no. The date that was typed goes no further than this.
+# The age question. Only yes or no leaves this module; the date of birth does not.
 
-#: The three fields of the question, as one is used to give a date of birth.
+#: The three fields of the age question, in the order in which people write a date of birth.
 BIRTH_DATE_FIELDS = ("privacy_birth_day", "privacy_birth_month", "privacy_birth_year")
 
 #: The declared field that holds the answer, "yes" or "no".
@@ -107,14 +107,14 @@ _OLDEST = 130  # years
 
 
 def was_age_answered(sent: Mapping[str, str]) -> bool:
-    """Whether anything was typed."""
+    """Whether any of the three fields is filled in."""
     return any(sent.get(name, "").strip() for name in BIRTH_DATE_FIELDS)
 
 
 def is_old_enough(sent: Mapping[str, str], age: int, today: date) -> bool | None:
-    """Whether somebody born on that day is of this age; None for what is no day of anybody's birth.
+    """Return whether a person born on that date has reached the age; None if it is not a plausible date of birth.
 
-    What was left out counts as late as it can be: of a year alone the youngest is taken who may be meant.
+    A missing day or month counts as the latest possible one, so the result never overestimates the age.
     """
     day, month, year = (sent.get(name, "").strip() for name in BIRTH_DATE_FIELDS)
     try:

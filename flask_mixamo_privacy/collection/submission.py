@@ -1,4 +1,4 @@
-"""One form on its way in: held against its collection point, put on record, and then of effect."""
+"""One submitted form: validation against its collection point, the ledger entry, and the opt-ins."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from ..mail.preferences import MarketingPreferences
     from ..rights.subject_flags import KnownMinors
 
-
-# A submitted form after filtering, and the data that the site receives from it.
-
-#: The button of a licence, which is ours as well.
+#: The name of the button that accepts a licence. It is a control of the extension, although it lacks the prefix.
 ACCEPTANCE = "acceptance"
 
 _NO = frozenset({"", "no", "0", "false", "off", "none", "{}"})
@@ -33,10 +30,10 @@ _NO = frozenset({"", "no", "0", "false", "off", "none", "{}"})
 
 @dataclass
 class SubmittedForm:
-    """The declared fields and files, our own controls, and how many fields were left out."""
+    """A submitted form after filtering: declared fields and files, the extension's own controls, and a count of the rest."""
 
     fields: dict[str, list[Any]]  # all values of each declared field, in the order sent
-    own_controls: dict[str, list[str]]  # all values of each of our own controls
+    own_controls: dict[str, list[str]]  # all values of each control of the extension
     files: Mapping[str, Any] = field(default_factory=dict)  # by field name, as the web framework represents files
     uploaded: frozenset[str] = frozenset()  # the names of the file fields in which a file was chosen
     dropped: int = 0
@@ -50,33 +47,33 @@ class SubmittedForm:
         return any(str(value).strip() for value in self.fields.get(name, ()) if value is not None)
 
     def control(self, name: str) -> str:
-        """The first value of one of our own controls; empty if it was not sent."""
+        """Return the first value of a control; empty if the control was not sent."""
         return next(iter(self.own_controls.get(name, ())), "")
 
     def controls(self, name: str) -> list[str]:
-        """All values of one of our own controls."""
+        """Return all values of a control."""
         return self.own_controls.get(name, [])
 
     def agrees(self, name: str) -> bool:
-        """Whether one of our own controls was sent, and not only with a no."""
+        """Whether a control was sent with at least one value that is not a no."""
         return not all(is_refusal(value) for value in self.controls(name))
 
     def declines(self, name: str) -> bool:
-        """Whether one of our own controls was sent, and says no."""
+        """Whether a control was sent, and every value is a no."""
         return name in self.own_controls and not self.agrees(name)
 
 
 def is_refusal(value: object) -> bool:
-    """Whether an answer is a no, as a form or a program says it, or empty, such as JSON's null."""
+    """Whether a value means no, in a form or in JSON. A blank text and JSON's null mean no."""
     return str(value).strip().lower() in _NO
 
 
 class CollectedData(Mapping[str, Any]):
-    """The declared fields by name, and what was said beside them. False where nothing was sent.
+    """The declared fields by name, and the answers beside them. Falsy if no form was sent.
 
-    ``files`` has the declared files; ``opt_ins`` the purposes opted in to; ``old_enough`` the answer to the question of
-    age, None where it was not given; ``acknowledged`` whether the notice of a posting was; ``dropped`` is the number of
-    fields that were sent and are not declared.
+    ``files`` holds the declared files and ``opt_ins`` the purposes opted in to. ``old_enough`` is the answer to the age
+    question, None if there is none. ``acknowledged`` is whether the visitor acknowledged that a posting is public.
+    ``dropped`` is the number of undeclared fields that were sent.
     """
 
     def __init__(self, sent: SubmittedForm | None = None) -> None:
@@ -101,10 +98,11 @@ class CollectedData(Mapping[str, Any]):
         return self.was_sent
 
     def __repr__(self) -> str:
-        return f"<Given {', '.join(self.fields) or 'nothing'}>"  # names alone: it may end up in somebody's log
+        # A repr can end up in a log, so it has no values.
+        return f"<CollectedData {', '.join(self.fields) or 'nothing'}>"
 
 
-OptIn = tuple[ShownText, str]  # the words, and "form" where they were shown, or "api"
+OptIn = tuple[ShownText, str]  # the text agreed to, and "form" if the form showed it, otherwise "api"
 
 Kind = Literal[
     "missing", "no-opt-in", "no-birth-date", "not-acknowledged", "signup-refused", "notice-changed", "not-recorded"
@@ -112,7 +110,7 @@ Kind = Literal[
 
 
 class SubmissionError(Exception):
-    """Why a form is not taken: the kind of problem, and the names of the fields concerned."""
+    """A form was not accepted. Carries the kind of problem and the names of the fields concerned."""
 
     def __init__(self, kind: Kind, fields: Iterable[str] = ()) -> None:
         super().__init__(kind)
@@ -127,14 +125,15 @@ class SubmissionServices:
     ledger: Ledger
     marketing: MarketingPreferences
     minors: KnownMinors
-    report_failure: Callable[[Exception], None]  # called with an error that is answered here
+    report_failure: Callable[[Exception], None]  # receives an error that the submission handles itself
 
 
 class Submission:
-    """One form submitted at one point. Call :meth:`check`, :meth:`record` and :meth:`settle` in this order.
+    """One form submitted at one collection point.
 
-    The submission knows no request. Its creator writes :attr:`declares_minor` and :attr:`age_answer` back to the browser and
-    the request, and then calls :meth:`remember_minor`.
+    Call :meth:`validate`, :meth:`record` and :meth:`apply_opt_ins` in this order. A submission knows no HTTP request, so
+    its creator stores :attr:`declares_minor` in the browser, writes :attr:`age_answer` into the request, and then calls
+    :meth:`remember_minor`.
     """
 
     def __init__(
@@ -148,7 +147,7 @@ class Submission:
         current_subject: Callable[[], str] = str,
         browser_is_minor: bool = False,
     ) -> None:
-        """``current_subject`` returns the logged-in subject. It is called only if ``subject_field`` is empty."""
+        """``current_subject`` returns the logged-in user. It is called only if ``subject_field`` is empty."""
         self._policy = policy
         self.point = point
         self._services = services
@@ -157,13 +156,13 @@ class Submission:
         self.given = CollectedData(sent)
         self._subject_field = subject_field
         self._current_subject = current_subject
-        self._opted: dict[str, OptIn] = {}
+        self._opt_ins: dict[str, OptIn] = {}
         answer = self._age_answer()
-        #: Whether this form says that its sender is too young.
+        #: Whether the answer to the age question in this form is no.
         self.declares_minor = answer is False
         self._browser_is_minor = browser_is_minor or self.declares_minor
         self.given.old_enough = answer and not self._browser_is_minor if answer is not None else None
-        #: "yes" or "no" for the declared field ``old_enough``, in place of what was sent; None to leave that as it is.
+        #: "yes" or "no", which replaces the value of the declared field ``old_enough``; None leaves the value as it is.
         self.age_answer: str | None = None
         if notices.AGE_FIELD in self._declared and self.given.old_enough is not None:
             self.age_answer = "yes" if self.given.old_enough else "no"
@@ -172,40 +171,40 @@ class Submission:
 
     @cached_property
     def _subject(self) -> str:
-        """Whom this is about: the address given, or whoever is logged in."""
+        """The data subject: the submitted address, otherwise the logged-in user."""
         return str(self.given.get(self._subject_field) or "").strip() or self._current_subject()
 
     @property
-    def _person(self) -> str:
-        """The same in the one spelling that is asked for as a mail leaves."""
+    def _normalised_subject(self) -> str:
+        """The data subject in the spelling under which known minors are stored."""
         return normalise_subject(self._subject)
 
     def remember_minor(self) -> None:
         """Add the sender to the known minors if the answer to the age question is no."""
-        if self.given.old_enough is False and self._person:
+        if self.given.old_enough is False and self._normalised_subject:
             try:
-                self._services.minors.add(self._person)
-            except RightsUnavailable as error:  # the cookie says so still, and the form is refused
+                self._services.minors.add(self._normalised_subject)
+            except RightsUnavailable as error:  # the cookie still marks this browser, and the form is refused
                 self._services.report_failure(error)
 
     def validate(self) -> None:
-        """Raise the first :class:`SubmissionError` that keeps the form from being taken."""
+        """Raise :class:`SubmissionError` for the first problem that prevents accepting the form."""
         if problem := self.first_problem():
             raise problem
-        signs_up = notices.is_signup_only(self._policy, self.point)
-        opted = self._opt_ins()
-        if (signs_up or opted) and self._is_minor():
-            opted = {purpose: words for purpose, words in opted.items() if self._policy.purpose(purpose).minors}
-            if signs_up and not any(self._policy.purpose(purpose).minors for purpose in self.point.purposes):
+        is_signup = notices.is_signup_only(self._policy, self.point)
+        opt_ins = self._submitted_opt_ins()
+        if (is_signup or opt_ins) and self._is_minor():
+            opt_ins = {purpose: opt_in for purpose, opt_in in opt_ins.items() if self._policy.purpose(purpose).minors}
+            if is_signup and not any(self._policy.purpose(purpose).minors for purpose in self.point.purposes):
                 raise SubmissionError("signup-refused")
-        if opted and not self._subject and self._subject_field in self._declared:
-            raise SubmissionError("missing", [self._subject_field])  # an opt-in is somebody's
-        if signs_up and not opted:  # there is nothing that it might be used for
+        if opt_ins and not self._subject and self._subject_field in self._declared:
+            raise SubmissionError("missing", [self._subject_field])  # an opt-in is stored under its data subject
+        if is_signup and not opt_ins:  # without an opt-in, the data would serve no purpose
             raise SubmissionError("no-opt-in", ["privacy_opt_in"])
-        self._opted, self.given.opt_ins = opted, frozenset(opted)
+        self._opt_ins, self.given.opt_ins = opt_ins, frozenset(opt_ins)
 
     def first_problem(self) -> SubmissionError | None:
-        """What is missing, or None."""
+        """Return the first problem with the fields, or None. Ignores opt-ins."""
         missing = [name for name in self.point.required if not self._has(name)]
         if (self._typed_birth_date and self.given.old_enough is None) or missing == [notices.AGE_FIELD]:
             return SubmissionError("no-birth-date", [notices.AGE_FIELD])
@@ -220,43 +219,43 @@ class Submission:
         return self._sent.has_text(name) if name == notices.AGE_FIELD else self._sent.has(name)
 
     def require_acceptance(self) -> None:
-        """Raise :class:`SubmissionError` for a licence to which somebody says no."""
+        """Raise :class:`SubmissionError` if the sender declines the licence."""
         if self._sent.declines(ACCEPTANCE):
             raise SubmissionError("missing", [ACCEPTANCE])
 
-    def record(self, kind: str = "collection", words: ShownText | None = None, **more: str) -> None:
-        """Put it on record; raises :class:`SubmissionError` where that fails, for then nothing is taken.
+    def record(self, kind: str = "collection", text: ShownText | None = None, **details: str) -> None:
+        """Record the submission in the ledger; raises :class:`SubmissionError` if that fails.
 
-        The entry has field names and no values. It waits in the side file for a ledger that is away, but where somebody
-        opts in: what could not be put on record after the view is better not begun.
+        The entry has the names of the fields and no values. It is spooled while the ledger is unavailable, unless the form
+        has an opt-in: that opt-in could not be recorded after the view either.
         """
-        words = words or self._words_of("notice", self._sent.control("privacy_notice"))
+        text = text or self._text_shown("notice", self._sent.control("privacy_notice"))
         ledger = self._services.ledger
-        record = ledger.record if self._opted else ledger.record_or_spool
+        record = ledger.record if self._opt_ins else ledger.record_or_spool
         try:
             record(
                 kind,
                 subject=self._subject,
-                text=words,
+                text=text,
                 policy=self._policy.version,
                 fingerprint=notices.notice_fingerprint(self.point),
                 purposes=self.point.purposes,
-                source="form" if words else "api",
-                detail=self._detail(**more),
+                source="form" if text else "api",
+                detail=self._detail(**details),
             )
         except (LedgerUnavailable, OSError) as error:
             self._services.report_failure(error)
             raise SubmissionError("not-recorded") from error
 
     def apply_opt_ins(self) -> None:
-        """Put opt-ins on record and let them take effect, now that the site has taken the form too.
+        """Record the opt-ins and apply them. Call this after the view has accepted the form.
 
-        Where that fails nobody was signed up; raises :class:`SubmissionError` if there was nothing else to take.
+        If that fails, the sender is not signed up. Raises :class:`SubmissionError` only if the form has no other purpose.
         """
         marketing = self._services.marketing
         try:
-            for purpose, (words, source) in self._opted.items() if self._subject else ():
-                marketing.sign_up(self._subject, purpose, words, source)
+            for purpose, (text, source) in self._opt_ins.items() if self._subject else ():
+                marketing.sign_up(self._subject, purpose, text, source)
         except (LedgerUnavailable, RightsUnavailable, OSError) as error:
             self._services.report_failure(error)
             if notices.is_signup_only(self._policy, self.point):
@@ -264,12 +263,12 @@ class Submission:
 
     @property
     def _typed_birth_date(self) -> dict[str, str]:
-        """What was typed as the date of birth, by field; empty if nothing was."""
+        """The typed date of birth by field; empty if all fields are blank."""
         typed = {name: self._sent.control(name) for name in notices.BIRTH_DATE_FIELDS}
         return typed if notices.was_age_answered(typed) else {}
 
     def _age_answer(self) -> bool | None:
-        """The answer to the question of age: yes or no, and nothing else of it. None if there is no valid answer."""
+        """Return whether the sender is old enough; None if there is no valid answer. Discards the date itself."""
         if typed := self._typed_birth_date:
             return notices.is_old_enough(typed, (self._policy.minors or AgeLimit()).age, now().date())
         if notices.AGE_FIELD in self._declared and self._sent.has_text(notices.AGE_FIELD):
@@ -278,44 +277,46 @@ class Submission:
 
     def _is_minor(self) -> bool:
         try:
-            return self._browser_is_minor or bool(self._person and self._services.minors.is_minor(self._person))
+            subject = self._normalised_subject
+            return self._browser_is_minor or bool(subject and self._services.minors.is_minor(subject))
         except (RightsUnavailable, KeyMissing) as error:
             self._services.report_failure(error)
             raise SubmissionError("not-recorded") from error
 
-    def _opt_ins(self) -> dict[str, OptIn]:
-        """The purposes opted in to, each with the words that said so."""
+    def _submitted_opt_ins(self) -> dict[str, OptIn]:
+        """Return the purposes opted in to, each with the text agreed to."""
         sent, policy = self._sent, self._policy
-        found: dict[str, OptIn] = {}
-        shown = {text.split(".")[1].removeprefix("opt-in:"): text for text in sent.controls("privacy_asked") if "." in text}
-        ticked, said_no = set(sent.controls("privacy_opt_in")), sent.declines("privacy_opt_in")
+        opt_ins: dict[str, OptIn] = {}
+        tokens = [token for token in sent.controls("privacy_asked") if "." in token]
+        shown = {token.split(".")[1].removeprefix("opt-in:"): token for token in tokens}
+        ticked, declined = set(sent.controls("privacy_opt_in")), sent.declines("privacy_opt_in")
         for point in policy.collection:
             if point.id in ticked:
-                words = self._words_agreed("opt-in", shown.get(point.id, ""), point)
-                found |= dict.fromkeys(notices.form_purposes(policy, point), words)
-        if notices.is_signup_only(policy, self.point) and self.point.id not in shown and not said_no:
-            words = self._words_agreed("notice", sent.control("privacy_notice"), self.point)
-            found |= {purpose: found.get(purpose, words) for purpose in self.point.purposes}
-        return found
+                opt_in = self._text_agreed("opt-in", shown.get(point.id, ""), point)
+                opt_ins |= dict.fromkeys(notices.form_purposes(policy, point), opt_in)
+        if notices.is_signup_only(policy, self.point) and self.point.id not in shown and not declined:
+            opt_in = self._text_agreed("notice", sent.control("privacy_notice"), self.point)
+            opt_ins |= {purpose: opt_ins.get(purpose, opt_in) for purpose in self.point.purposes}
+        return opt_ins
 
-    def _words_agreed(self, kind: str, shown: str, point: CollectionPoint) -> OptIn:
-        """What somebody opts in to has words, also where a program does not say which were shown: then those in force."""
-        words = self._words_of(kind, shown, point)
-        return (words, "form") if words else (notices.default_text(self._policy, kind, point), "api")
+    def _text_agreed(self, kind: str, token: str, point: CollectionPoint) -> OptIn:
+        """Return the text shown. A program does not state which text it showed, so it agrees to the current text."""
+        text = self._text_shown(kind, token, point)
+        return (text, "form") if text else (notices.default_text(self._policy, kind, point), "api")
 
-    def _words_of(self, kind: str, shown: str, point: CollectionPoint | None = None) -> ShownText | None:
-        """The words that the form says it showed; raises :class:`SubmissionError` where they are good no longer."""
+    def _text_shown(self, kind: str, token: str, point: CollectionPoint | None = None) -> ShownText | None:
+        """Return the text that the form's token names; raises :class:`SubmissionError` if that text is outdated."""
         point = point or self.point
-        if not shown:
-            return None  # a program's post: there were no words of ours, and the ledger says so
+        if not token:
+            return None  # a program posted the fields without the extension's notice; the ledger entry has no text
         current = partial(notices.current_text, self._policy, kind, point)
-        words = resolve_shown(shown, current, notices.notice_fingerprint(point), self._services.ledger.shown_text)
-        if words is None:
+        text = resolve_shown(token, current, notices.notice_fingerprint(point), self._services.ledger.shown_text)
+        if text is None:
             raise SubmissionError("notice-changed")
-        return words
+        return text
 
-    def _detail(self, **more: str) -> dict[str, object]:
-        """What the ledger keeps of the form: field names and no values."""
-        given = [name for name in self._declared if self._sent.has(name)]
-        detail: dict[str, object] = {"point": self.point.id, "fields": given, "dropped": self.given.dropped}
-        return detail | more | ({"acknowledged": True} if notices.is_public(self.point) else {})
+    def _detail(self, **details: str) -> dict[str, object]:
+        """Return the detail of the ledger entry: the names of the fields that were sent, and no values."""
+        names = [name for name in self._declared if self._sent.has(name)]
+        detail: dict[str, object] = {"point": self.point.id, "fields": names, "dropped": self.given.dropped}
+        return detail | details | ({"acknowledged": True} if notices.is_public(self.point) else {})

@@ -493,6 +493,6 @@ def test_promise_08_collected_data_is_read_only_for_its_purpose(tiny):
 @pytest.mark.parametrize(("purpose", "point"), [("purchase", None), ("marketing", "registration")])
 def test_promise_08_reading_for_another_purpose_raises(tiny, purpose, point):
     """The error applies if no point, or not this point, collects for the purpose."""
-    with pytest.raises(OtherPurpose, match=f"The purpose is '{purpose}'; allowed for what is collected"):
+    with pytest.raises(OtherPurpose, match=f"The purpose is '{purpose}'; allowed for the collection point"):
         reading(tiny, {"email": ADA}, purpose, point=point)
     assert RECIPIENTS[0].purposes == ("purchase",)

@@ -112,7 +112,7 @@ def test_promise_38_law_and_safety_need_a_reference_and_an_actor(site, basis, mi
     """Without a reference or an actor, nothing is disclosed."""
     given = COURT | {"basis": basis, missing: "  "}
     with pytest.raises(
-        DisclosureError, match=f"{missing} is '  '; allowed: .* On the basis '{basis}' the ledger has to say"
+        DisclosureError, match=f"{missing} is '  '; allowed: .* The ledger records it for the basis '{basis}'."
     ):
         disclose(site, **given)
     assert site.ledger() == []
@@ -149,7 +149,7 @@ def test_promise_39_a_new_owner_needs_a_published_version_that_names_it(tiny, tm
     transfer = {"recipient": "buyer", "purpose": "", "fields": ["email"], "basis": "transfer"}
     site = tiny(PRIVACY_POLICY=spoken, **versions)
     with pytest.raises(
-        DisclosureError, match=r"The newest version of the policy is None; allowed: one that speaks of a new owner"
+        DisclosureError, match=r"The newest version of the policy is None; allowed: a version with a notice of transfer"
     ):
         disclose(site, **transfer)
     silent = tiny(PRIVACY_POLICY=own, **versions)
@@ -186,12 +186,12 @@ def test_promise_28_the_policy_page_names_every_recipient(tiny):
 
 
 @pytest.mark.parametrize("given", [None, 12, ["12/26"]])
-@pytest.mark.parametrize(("name", "allowed"), [("reference", "a file number"), ("actor", "whoever decided on it")])
+@pytest.mark.parametrize(("name", "allowed"), [("reference", "a file number"), ("actor", "the person who decided")])
 def test_promise_29_a_reference_or_actor_that_is_no_text_raises(site, name, allowed, given):
     """The error is the same as for a missing value, and nothing is disclosed."""
     with pytest.raises(DisclosureError) as raised:
         disclose(site, purpose="", fields=["name"], **COURT | {name: given})
-    hint = "On the basis 'legal' the ledger has to say what was asked for, and who decided."
+    hint = f"The ledger records it for the basis 'legal'. Pass `{name}` to disclose()."
     assert str(raised.value) == f"{name} is {given!r}; allowed: {allowed}. {hint}" and site.ledger() == []
 
 
