@@ -1,4 +1,7 @@
-"""Who of the staff may look at what: nobody by default, and each look leaves an entry in the ledger."""
+"""Staff access control.
+
+No user has access unless ``PRIVACY_STAFF`` grants it. Every access is recorded in the ledger.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
-    """Serve a view only to staff with this need, such as ``"reports"``; the entry names the fields that it shows.
+    """Serve a view only to staff with this need, such as ``"reports"``. ``fields`` are the fields that the view shows.
 
-    ``PRIVACY_STAFF(user, need)`` decides; without it nobody is staff. Whoever is not logged in gets Flask-Login's login
-    page, or 401, and is counted; anybody else without the need gets 403. Both a look and a denial leave an entry.
+    ``PRIVACY_STAFF(user, need)`` decides; without it, no user is staff. An anonymous user gets Flask-Login's login page,
+    or 401, and is only counted. A logged-in user without the need gets 403. The ledger records accesses and denials.
     """
 
     def decorate(view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            stranger = require_login(current_runtime())
-            if stranger is not None:
-                return stranger
+            login_response = require_login(current_runtime())
+            if login_response is not None:
+                return login_response
             authorise(need, _current_page, fields=fields)
             return current_app.ensure_sync(view)(*args, **values)
 
@@ -45,21 +48,21 @@ def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
 
 
 def consent_required(purpose: str) -> Callable[[F], F]:
-    """Serve a view only under a grant of this purpose; else answer 403 with a page on which it can be granted."""
+    """Serve a view only if the visitor granted this purpose. Otherwise answer 403 with a page that asks for consent."""
 
     def decorate(view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
             if privacy_context().use_consent().allows(purpose):
                 return current_app.ensure_sync(view)(*args, **values)
-            return _ask_for(purpose)
+            return _consent_page(purpose)
 
         return guarded  # type: ignore[return-value]
 
     return decorate
 
 
-def _ask_for(purpose: str) -> Response:
+def _consent_page(purpose: str) -> Response:
     ctx = privacy_context()
     policy = current_runtime().policy
     page = render_template(
@@ -76,13 +79,13 @@ def _ask_for(purpose: str) -> Response:
 
 
 def require_login(runtime: Runtime) -> Response | None:
-    """What somebody who is not logged in gets; None for somebody who is."""
+    """Return the response for an anonymous user, and count the denial. None if a user is logged in."""
     if _user() is not None:
         return None
     try:
         runtime.denied.add(today())
-    except OSError as error:  # whoever is turned away is turned away uncounted too
-        runtime.report_failure(error, "Somebody unknown was turned away uncounted", tell_tests=False)
+    except OSError as error:  # the counter's disk is full or missing: still deny
+        runtime.report_failure(error, "Access was denied to an anonymous user, but not counted", tell_tests=False)
     manager = getattr(current_app, "login_manager", None)
     if manager is None or not has_request_context():
         abort(401)
@@ -91,44 +94,54 @@ def require_login(runtime: Runtime) -> Response | None:
 
 def authorise(
     need: str,
-    what: str | Callable[[], str],
+    resource: str | Callable[[], str],
     *,
-    whose: Callable[[], tuple[str, str]] = lambda: ("", ""),
+    pseudonym: Callable[[], tuple[str, str]] = lambda: ("", ""),
     fields: Collection[str] = (),
 ) -> None:
-    """Note that the user at hand looks, and at what: whose (``(key id, keyed hash)``) and which fields.
+    """Record the current user's access to a resource, or abort with 403.
 
-    Neither ``what`` nor ``whose`` is asked for somebody without the need, who gets 403. That is noted too, with the
-    page's rule and no address of who it was, for anybody who is logged in may choose what they ask for. Raises
-    :class:`OSError` when it cannot be noted, for then nobody may look.
+    ``pseudonym`` returns the data subject as ``(key id, keyed hash)``; ``fields`` are the fields shown. ``resource`` and
+    ``pseudonym`` are evaluated only for a user who has the need.
+
+    A denied access is recorded too. It names the URL rule instead of the path, because the path is the user's own input,
+    and it contains no e-mail address. Raises :class:`OSError` if the access cannot be recorded; then it is denied.
     """
     runtime, user = current_runtime(), _user()
     allowed = user is not None and _is_allowed(runtime, user, need)
-    key_id, hashed = whose() if allowed else ("", "")
-    said = {"who": current_user_id(), "need": need, "what": what() if callable(what) else what}
-    if not allowed:
-        said = {**_anonymous_user(runtime), "need": need, "what": current_rule()}
-    more = {"whose": hashed} if hashed else {}
-    more |= {"fields": sorted(fields)} if fields or hashed else {}  # type: ignore[dict-item]
-    detail = said | more | {"outcome": "allowed" if allowed else "denied"}
+    key_id, hashed = pseudonym() if allowed else ("", "")
+    detail: dict[str, Any]
+    if allowed:
+        detail = {"who": current_user_id(), "need": need, "what": resource() if callable(resource) else resource}
+    else:
+        detail = {**_denied_user(runtime), "need": need, "what": current_rule()}
+    if hashed:
+        detail["whose"] = hashed
+    if fields or hashed:
+        detail["fields"] = sorted(fields)
+    detail["outcome"] = "allowed" if allowed else "denied"
     runtime.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
     if not allowed:
         abort(403)
 
 
 def current_rule() -> str:
-    """The page at hand by its rule, which names nobody."""
+    """The current request's URL rule. Unlike the path, it cannot identify a person."""
     return request.url_rule.rule if request.url_rule is not None else "no page"
 
 
 def _current_page() -> str:
-    """The page's path, and of its query the window of a report alone: the rest may say anything."""
+    """The request's path, with the report window as its only query parameter: the rest is the user's own input."""
     window = request.args.get("window", "")
     return request.path + (f"?window={window}" if _WINDOW.fullmatch(window) else "")
 
 
-def _anonymous_user(runtime: Runtime) -> dict[str, str]:
-    """Who is denied: an id as it is, an address as a keyed hash and its key's id; nothing where the file of keys is away."""
+def _denied_user(runtime: Runtime) -> dict[str, str]:
+    """Return the ledger detail that identifies a denied user.
+
+    A user id is recorded as it is, a mail address as its keyed hash and the key's id. Both are missing, and ``who`` is
+    empty, if the key file cannot be read.
+    """
     if not is_email(current_user_id()):
         return {"who": current_user_id()}
     try:
@@ -139,14 +152,16 @@ def _anonymous_user(runtime: Runtime) -> dict[str, str]:
 
 
 def current_user_id() -> str:
-    """Who is logged in, as Flask-Login calls them."""
+    """Flask-Login's id of the logged-in user; empty if the user is anonymous."""
     user = _user()
     return str(user.get_id()) if user is not None else ""
 
 
 def current_subject() -> str:
-    """Whom it is about what somebody does who is logged in: the address by which they would ask about it, where their user
-    has one as ``email``, else their id. Empty where nobody is."""
+    """The logged-in user as a data subject: ``user.email`` if it is a mail address, otherwise the user id.
+
+    The mail address comes first because data subjects request access and erasure with it. Empty for an anonymous user.
+    """
     address = str(getattr(_user(), "email", None) or "").strip()
     return address if is_email(address) else current_user_id()
 
@@ -155,23 +170,25 @@ def _is_allowed(runtime: Runtime, user: Any, need: str) -> bool:
     if runtime.settings.staff is None:
         return False
     try:
-        return _settled(current_app.ensure_sync(runtime.settings.staff)(user, need))
-    except Exception as error:  # the site's own callable: a fault in it opens no door
-        runtime.report_failure(error, "PRIVACY_STAFF failed, so nobody was let in")
+        return _as_bool(current_app.ensure_sync(runtime.settings.staff)(user, need))
+    except Exception as error:  # the site's own callable: an error in it must not grant access
+        runtime.report_failure(error, "PRIVACY_STAFF failed, so access was denied")
         return False
 
 
-def _settled(said: Any) -> bool:
-    """What the site's callable said; what would still have to be awaited says nothing, though it counts as true."""
-    if inspect.isawaitable(said) or inspect.isasyncgen(said):
-        if inspect.iscoroutine(said):
-            said.close()
-        raise TypeError(f"it gave {type(said).__name__}, not True or False; make it a plain or an async function")
-    return bool(said)
+def _as_bool(answer: Any) -> bool:
+    """Return the answer of ``PRIVACY_STAFF``. Raise for an awaitable: it is truthy, so it would grant access."""
+    if inspect.isawaitable(answer) or inspect.isasyncgen(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise TypeError(
+            f"it returned {type(answer).__name__}; allowed: True or False. Make it a plain function or an async function."
+        )
+    return bool(answer)
 
 
 def _user() -> Any:
-    """Flask-Login's current user, if somebody is logged in."""
+    """Flask-Login's current user; None if the user is anonymous."""
     if not (has_request_context() and hasattr(current_app, "login_manager")):
         return None
     from flask_login import current_user
@@ -179,24 +196,24 @@ def _user() -> Any:
     return current_user._get_current_object() if current_user.is_authenticated else None
 
 
-# Access to personal data: the need that a view or a block of code declares.
+# Access to personal data by staff.
 
 
 class Need:
-    """Why personal data is read; see :meth:`Privacy.need`."""
+    """The need for which a view, or a block of code, reads personal data; see :meth:`Privacy.need`."""
 
-    def __init__(self, need: str, whose: str | Callable[..., str | None] | None, fields: Collection[str]) -> None:
+    def __init__(self, need: str, subject: str | Callable[..., str | None] | None, fields: Collection[str]) -> None:
         self._need = need
-        self._whose = whose
+        self._subject = subject
         self._fields = fields
 
     def __call__(self, view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            stranger = require_login(current_runtime())
-            if stranger is not None:
-                return stranger
-            self._admit(*args, **values)
+            login_response = require_login(current_runtime())
+            if login_response is not None:
+                return login_response
+            self._authorise(*args, **values)
             return current_app.ensure_sync(view)(*args, **values)
 
         return guarded  # type: ignore[return-value]
@@ -204,17 +221,15 @@ class Need:
     def __enter__(self) -> Need:
         if require_login(current_runtime()) is not None:
             abort(401)
-        self._admit()
+        self._authorise()
         return self
 
     def __exit__(self, *raised: object) -> None:
         return None
 
-    def _admit(self, *args: Any, **values: Any) -> None:
-        """Whose it is is looked up only for somebody who may know."""
+    def _authorise(self, *args: Any, **values: Any) -> None:
+        def pseudonym() -> tuple[str, str]:  # called only for a user who has the need
+            subject = self._subject(*args, **values) if callable(self._subject) else self._subject
+            return current_runtime().ledger.pseudonym(subject) if subject else ("", "")
 
-        def hashed() -> tuple[str, str]:
-            whose = self._whose(*args, **values) if callable(self._whose) else self._whose
-            return current_runtime().ledger.pseudonym(whose) if whose else ("", "")
-
-        authorise(self._need, current_rule, whose=hashed, fields=self._fields)
+        authorise(self._need, current_rule, pseudonym=pseudonym, fields=self._fields)

@@ -1,4 +1,4 @@
-"""The style sheets and scripts: found, built by webassets, named by their content, kept in a cache folder."""
+"""Style sheets and scripts: built with webassets, compressed, named by their content, stored in a cache folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parents[1]
 _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 
-#: What is built and served to everybody, by the name that templates use.
+#: Files served to every visitor, by the names that templates use.
 PUBLIC_FILES = (
     "banner.css",
     "banner.js",
@@ -35,26 +35,26 @@ PUBLIC_FILES = (
     "reports.css",
 )
 
-#: What is built and served only by a view that knows to whom; it is not kept in the cache folder, which everybody is served.
+#: Files served by a view only to some visitors. They are not in the cache folder, which is served to every visitor.
 TRACKER, VISITOR_FRAGMENT = "tracker.js", "visitor-fragment.js"
 
 
 @cache
 def folder(name: str) -> Path:
-    """The folder ``static`` or ``templates``: inside the installed package, or beside it in a checkout."""
+    """Return the folder ``static`` or ``templates``: inside the installed package, or beside it in a checkout."""
     inside, beside = _PACKAGE / name, _PACKAGE.parent / name
     if inside.is_dir():
         return inside
-    # An unrelated folder named "static" beside site-packages' packages must not be taken for ours.
+    # In site-packages, a folder "static" beside the package belongs to another project; only a checkout has setup.cfg.
     if beside.is_dir() and (_PACKAGE.parent / "setup.cfg").is_file():
         return beside
     raise FileNotFoundError(
-        f"Flask-Mixamo-Privacy finds its {name!r} neither at {inside} nor at {beside}. Install it again."
+        f"The folder {name!r} of Flask-Mixamo-Privacy is neither at {inside} nor at {beside}. Reinstall the package."
     )
 
 
 def bundle(name: str) -> Bundle:
-    """A webassets bundle of one of our files, to register in a site's own webassets Environment."""
+    """Return a webassets bundle of one of the extension's files, to register in the site's own webassets Environment."""
     from webassets.bundle import Bundle
 
     return Bundle(str(folder("static") / name), filters=_FILTERS[Path(name).suffix])
@@ -62,14 +62,14 @@ def bundle(name: str) -> Bundle:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """A file ready to be sent: its content by the ``Content-Encoding`` it is sent in, the plain one under ``""``."""
+    """A file ready to be sent. ``contents`` maps each ``Content-Encoding`` to the bytes, and ``""`` to the plain content."""
 
     digest: str
     contents: Mapping[str, bytes]
 
     @classmethod
     def compress(cls, content: bytes) -> BuiltFile:
-        """Compress once, as well as can be; what grows by it is left out."""
+        """Compress the content at the highest levels. Omit an encoding that makes it larger."""
         import brotli
 
         encoded = {"br": brotli.compress(content, quality=11), "gzip": gzip.compress(content, 9, mtime=0)}
@@ -82,20 +82,20 @@ class BuiltFile:
 
 
 class Assets:
-    """The built files of one app. Nothing is built or written before the first page that shows one."""
+    """The built files of one app. A file is built when the first page needs it."""
 
     def __init__(self, cache_folder: str | None) -> None:
-        self._given_folder = cache_folder
+        self._configured_folder = cache_folder
         self._built: dict[str, BuiltFile] = {}
         self._folder: str | None = None
         self._lock = threading.Lock()
 
     def filename(self, name: str) -> str:
-        """The file's name with its content's hash: ``banner.0123456789.js``."""
+        """Return the file's name with the hash of its content: ``banner.0123456789.js``."""
         return _with_digest(name, self.built(name).digest)
 
     def find(self, filename: str) -> BuiltFile | None:
-        """A public file built by this process, or by an earlier version of the site; else None."""
+        """Return a public file built by this process or by an earlier version of the site, or None."""
         for name in PUBLIC_FILES:
             if self.filename(name) == filename:
                 return self.built(name)
@@ -103,44 +103,49 @@ class Assets:
         return BuiltFile(_digest(content), {"": content}) if content is not None else None
 
     def built(self, name: str) -> BuiltFile:
-        """The file of this name, built at the first call."""
-        found = self._built.get(name)
-        if found is None:
+        """Return the file of this name. Build it on the first call."""
+        file = self._built.get(name)
+        if file is None:
             with self._lock:
-                found = self._built.get(name) or self._build(name)
-        return found
+                file = self._built.get(name) or self._build(name)
+        return file
 
     def _build(self, name: str) -> BuiltFile:
-        made = BuiltFile.compress(build(name))
+        file = BuiltFile.compress(build(name))
         if name in PUBLIC_FILES:
-            self._write(_with_digest(name, made.digest), made.plain)
-        self._built[name] = made
-        return made
+            self._write(_with_digest(name, file.digest), file.plain)
+        self._built[name] = file
+        return file
 
     def _write(self, filename: str, content: bytes) -> None:
-        """Keep the file for processes of a later version, whose visitors still have a page of ours open."""
-        with contextlib.suppress(OSError):  # a read-only system serves from memory
-            replace_private(os.path.join(self._cache_folder(), filename), content)  # several processes start at once
+        """Store the file for a later version of the site: its visitors may still have a page open that needs this file."""
+        with contextlib.suppress(OSError):  # on a read-only file system, serve from memory
+            replace_private(
+                os.path.join(self._cache_folder(), filename), content
+            )  # atomic, because several processes may start together
 
     def _read_earlier(self, filename: str) -> bytes | None:
+        """Read a file that an earlier version of the site stored."""
         try:
             content = Path(self._cache_folder(), filename).read_bytes()
-        except (OSError, ValueError):  # ValueError: a name with a NUL
+        except (OSError, ValueError):  # ValueError: the name contains NUL
             return None
-        # The name promises the content: what another program may have put there is not served.
+        # Another program may have written to the folder, so serve only content that matches the digest in the name.
         return content if f".{_digest(content)}." in filename else None
 
     def _cache_folder(self) -> str:
         if self._folder is None:
-            self._folder = self._given_folder or os.path.join(tempfile.gettempdir(), f"flask-mixamo-privacy-{os.getuid()}")
+            self._folder = self._configured_folder or os.path.join(
+                tempfile.gettempdir(), f"flask-mixamo-privacy-{os.getuid()}"
+            )
             make_private_folder(self._folder)
-        if self._given_folder is None:
+        if self._configured_folder is None:
             _check_owner(self._folder)
         return self._folder
 
 
 def build(name: str) -> bytes:
-    """The file, minified in memory: webassets' own writing is not atomic."""
+    """Return the minified file. It is built in memory, because webassets does not write files atomically."""
     from webassets.env import Environment
 
     environment = Environment(directory=str(folder("static")), cache=False, manifest=False, debug=False)
@@ -160,7 +165,10 @@ def _digest(content: bytes) -> str:
 
 
 def _check_owner(directory: str) -> None:
-    """Refuse a folder in the shared temporary folder that somebody else made before us."""
-    found = os.lstat(directory)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise PermissionError(f"{directory} belongs to somebody else; set PRIVACY_ASSETS_DIR to a folder of the site's own.")
+    """Raise :class:`PermissionError` if another user owns or can write to the folder in the shared temporary folder."""
+    status = os.lstat(directory)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise PermissionError(
+            f"The default of PRIVACY_ASSETS_DIR is {directory}, which another user owns or can write to; "
+            "allowed: a folder that only this user can write to. Set PRIVACY_ASSETS_DIR to a folder of the site."
+        )

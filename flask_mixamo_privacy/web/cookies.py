@@ -1,4 +1,4 @@
-"""The signed cookies: read, issue, clear. Garbage reads as absent, never as an error."""
+"""The extension's signed cookies, and the guard over the cookies of the site. An invalid cookie reads as absent."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _LONGEST = 400  # characters of a consent or a visitor cookie
 _LONGEST_CHOICES = 1024  # characters of a choices cookie
 _FORGED = (BadSignature, ValueError)
 
-#: What forms keep in the browser, necessary each, and for how many days; 0 until it is closed. "no" to the question of age,
-#: and which versions of which licences were accepted.
+#: Necessary cookies set by forms, with their lifetime in days; 0 is until the browser closes. ``privacy_age`` stores a "no"
+#: to the age question, ``privacy_licence`` the accepted versions of licences.
 FORM_COOKIES = {"privacy_age": 0, "privacy_licence": 365}
 
 T = TypeVar("T")
 
 
 class PerCookie(NamedTuple, Generic[T]):
-    """One thing for each of the cookies."""
+    """One value for each of the three main cookies."""
 
     consent: T
     visitor: T
@@ -42,9 +42,9 @@ class PerCookie(NamedTuple, Generic[T]):
 
 
 class SignedValue(Generic[T]):
-    """Signed texts of one kind, each under its own salt; a value verified once is remembered.
+    """Signed texts of one kind, with their own salt. Verified values are cached.
 
-    What does not verify raises inside the bounded cache, which keeps no exceptions: forgeries cannot fill it.
+    A forged value raises inside the bounded cache. The cache stores no exceptions, so forgeries cannot fill it.
     """
 
     def __init__(self, config: Mapping[str, Any], kind: str, decode: Callable[..., T]) -> None:
@@ -54,7 +54,7 @@ class SignedValue(Generic[T]):
         self._keys: tuple[Any, ...] | None = None
 
     def unsign(self, raw: str, *context: object) -> T | None:
-        """What a signed text says, or None for anything forged, edited, oversized or out of date."""
+        """Return the decoded value of a signed text; None if the text is forged, edited, too long or out of date."""
         if len(raw) > _LONGEST:
             return None
         self._follow_keys()
@@ -64,12 +64,12 @@ class SignedValue(Generic[T]):
             return None
 
     def sign(self, text: str) -> str:
-        """The text with its signature under the newest key."""
+        """Return the text with its signature under the newest key."""
         self._follow_keys()
         return self._signer.sign(text).decode()
 
     def _follow_keys(self) -> None:
-        """Notice a rotation of the app's keys, which may happen while it runs."""
+        """Start a new signer and cache if the app's keys have changed, which may happen while it runs."""
         keys = (*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"])
         if keys != self._keys:
             self._signer = Signer(keys, salt=self._salt, **_SIGNING)
@@ -96,79 +96,86 @@ class Cookies:
         self._visitor: SignedValue[Visitor] = SignedValue(
             config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
-        self._of_forms: dict[str, SignedValue[str]] = {name: SignedValue(config, name, str) for name in FORM_COOKIES}
-        # A __Host- cookie cannot be planted by another subdomain, and cannot name a Domain.
+        self._form_values: dict[str, SignedValue[str]] = {name: SignedValue(config, name, str) for name in FORM_COOKIES}
+        # Another subdomain cannot set a __Host- cookie, but such a cookie cannot have a Domain attribute.
         prefix = "__Secure-" if settings.cookie_domain else "__Host-"
         self._prefix = {True: prefix, False: ""}
         self._names = {secure: _names(self._prefix[secure]) for secure in (True, False)}
 
     def names(self, secure: bool) -> PerCookie[str]:
-        """The cookies' names under this scheme; those of the other scheme are not looked at."""
+        """Return the names of the cookies under this scheme. Those of the other scheme are ignored."""
         return self._names[secure]
 
     def consent(self, raw: str, today: int, gpc: bool) -> Consent | None:
-        """What the consent cookie comes to under the policy in force, or None for garbage."""
+        """Return the consent in the cookie under the current policy, or None for an invalid cookie."""
         return self._consent.unsign(raw, today, gpc)
 
     def visitor(self, raw: str, today: int) -> Visitor | None:
-        """The visitor that the cookie names, or None for garbage."""
+        """Return the visitor in the cookie, or None for an invalid cookie."""
         return self._visitor.unsign(raw, today)
 
     def choices(self, raw: str) -> tuple[str, dict[str, Any]]:
-        """The beginning of the receipt that the choices are kept under, if any, and the choices; none for garbage."""
+        """Return the remembered choices, and the prefix of the receipt of the grant that they belong to.
+
+        The prefix is empty for choices without a grant. Both are empty for an invalid cookie.
+        """
         if len(raw) > _LONGEST_CHOICES:
             return "", {}
         try:
-            check, found = self._choices().loads(raw)
+            receipt_prefix, choices = self._choices_serializer().loads(raw)
         except (*_FORGED, TypeError):
             return "", {}
-        return (check, found) if isinstance(check, str) and isinstance(found, dict) else ("", {})
+        is_valid = isinstance(receipt_prefix, str) and isinstance(choices, dict)
+        return (receipt_prefix, choices) if is_valid else ("", {})
 
     def issue_consent(self, response: Response, record: ConsentRecord, secure: bool) -> None:
-        """Set the decision until its declared days are over, to the byte the same for all who refuse on that day."""
+        """Set the consent cookie for its declared days. All visitors who refuse on the same day get the same bytes."""
         until = (record.day + self._days.consent) * DAY
         self._set(response, self.names(secure).consent, self._consent.sign(record.encode()), secure, expires=until)
 
     def issue_visitor(self, response: Response, visitor: Visitor, today: int, secure: bool) -> None:
-        """Set the visitor ID for what is left of its declared days, however often it is renewed."""
+        """Set the visitor cookie for the rest of its declared days, counted from its first day."""
         age = (visitor.first_day + self._days.visitor - today) * DAY
         self._set(response, self.names(secure).visitor, self._visitor.sign(visitor.encode()), secure, max_age=age)
 
-    def sign_choices(self, check: str, choices: Mapping[str, Any]) -> str:
-        """The choices, signed, and bound to a grant; raises :class:`EventError` when a cookie should not carry so much."""
-        value = self._choices().dumps([check, dict(choices)])
+    def sign_choices(self, receipt_prefix: str, choices: Mapping[str, Any]) -> str:
+        """Return the choices, signed together with the receipt of their grant.
+
+        Raises :class:`EventError` if they are too long for a cookie.
+        """
+        value = self._choices_serializer().dumps([receipt_prefix, dict(choices)])
         if len(value) > _LONGEST_CHOICES:
             raise EventError("The length of the remembered choices", len(value), f"{_LONGEST_CHOICES} characters at most")
         return str(value)
 
-    def issue_choices(self, response: Response, sealed: str, keep: bool, secure: bool) -> None:
-        """Set the choices for their declared days, or until the browser closes."""
+    def issue_choices(self, response: Response, signed: str, keep: bool, secure: bool) -> None:
+        """Set the choices cookie for its declared days, or until the browser closes if ``keep`` is false."""
         age = self._days.choices * DAY if keep else None
-        self._set(response, self.names(secure).choices, sealed, secure, max_age=age)
+        self._set(response, self.names(secure).choices, signed, secure, max_age=age)
 
     def form_cookie_name(self, name: str, secure: bool) -> str:
-        """What a cookie that forms keep is called under this scheme."""
+        """Return the name of a form's cookie under this scheme."""
         return self._prefix[secure] + name
 
     def form_cookie(self, name: str, raw: str) -> str:
-        """What a form kept in a cookie of this name; empty for garbage."""
-        return self._of_forms[name].unsign(raw) or ""
+        """Return the text in a form's cookie; empty for an invalid cookie."""
+        return self._form_values[name].unsign(raw) or ""
 
     def issue_form_cookie(self, response: Response, name: str, text: str, secure: bool) -> None:
-        """Set a cookie that forms keep, for its days or until the browser closes."""
+        """Set a form's cookie for its days, or until the browser closes."""
         days = FORM_COOKIES[name]
         age = days * DAY if days else None
-        self._set(response, self.form_cookie_name(name, secure), self._of_forms[name].sign(text), secure, max_age=age)
+        self._set(response, self.form_cookie_name(name, secure), self._form_values[name].sign(text), secure, max_age=age)
 
     def clear(self, response: Response, name: str, secure: bool) -> None:
-        """Tell the browser to delete a cookie of ours."""
+        """Delete one of the extension's cookies in the browser."""
         response.delete_cookie(name, domain=self._domain, secure=secure, httponly=True, samesite="Lax")
 
-    def _set(self, response: Response, name: str, value: str, secure: bool, **life: int | None) -> None:
+    def _set(self, response: Response, name: str, value: str, secure: bool, **lifetime: int | None) -> None:
         flags: dict[str, Any] = {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
-        response.set_cookie(name, value, domain=self._domain, **flags, **life)  # type: ignore[arg-type]
+        response.set_cookie(name, value, domain=self._domain, **flags, **lifetime)  # type: ignore[arg-type]
 
-    def _choices(self) -> URLSafeSerializer:
+    def _choices_serializer(self) -> URLSafeSerializer:
         keys = [*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"]]
         return URLSafeSerializer(keys, salt=_SALT + "choices", signer_kwargs=_SIGNING)
 
@@ -177,20 +184,23 @@ def _names(prefix: str) -> PerCookie[str]:
     return PerCookie(f"{prefix}privacy_consent", f"{prefix}privacy_visitor", f"{prefix}privacy_choices")
 
 
-# Holds every cookie that the app sets against the declaration and the visitor's grants.
+# The guard over the cookies that the site sets.
 
 _AGE = re.compile(r"[-+]?[0-9]{1,300}")
 
 
 class CookieGuard:
-    """Knows which cookies the site may set, and when. Flask's session and Flask-Login's cookie are necessary."""
+    """Finds cookies that the site sets without a declaration or a grant.
+
+    Flask's session cookie and Flask-Login's cookie are always allowed, as necessary.
+    """
 
     def __init__(self, policy: Policy, config: Mapping[str, Any]) -> None:
         self._config = config
         self._cookie = lru_cache(maxsize=1024)(policy.cookie)
 
     def violations(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
-        """The ``Set-Cookie`` headers that should not be there, each with its fault. Deleting a cookie is always right."""
+        """Yield each ``Set-Cookie`` header that is not allowed, with its error. Deleting a cookie is always allowed."""
         for header in response.headers.getlist("Set-Cookie"):
             error = self._violation(cookie_name(header), consent)
             if error is not None and not SetCookie.parse(header, now).deletes:
@@ -212,7 +222,7 @@ class CookieGuard:
 
 
 def strip(response: Response, header: str) -> None:
-    """Take one ``Set-Cookie`` header out of a response."""
+    """Remove one ``Set-Cookie`` header from a response."""
     kept = [other for other in response.headers.getlist("Set-Cookie") if other != header]
     response.headers.remove("Set-Cookie")
     for other in kept:
@@ -221,46 +231,46 @@ def strip(response: Response, header: str) -> None:
 
 @dataclass(frozen=True)
 class SetCookie:
-    """What a ``Set-Cookie`` header, or a text given to ``document.cookie``, asks a browser to keep (RFC 6265, 5.2).
+    """A ``Set-Cookie`` header, or a text assigned to ``document.cookie``, as a browser reads it (RFC 6265, 5.2).
 
-    The value is left out, as no report needs it.
+    The value is omitted, because no caller needs it.
     """
 
     name: str
-    seconds: float | None  # to live; None ends with the browser, and 0 or less deletes it
+    seconds: float | None  # lifetime; None is until the browser closes, 0 or less deletes the cookie
     path: str
     domain: str
     secure: bool
 
     @classmethod
     def parse(cls, text: str, now: float, path: str = "/") -> SetCookie:
-        """Read one; ``path`` is what a cookie without one of its own gets. ``Max-Age`` prevails over ``Expires``."""
+        """Parse a header. ``path`` is the default path. ``Max-Age`` takes precedence over ``Expires``."""
         pair, *rest = text.split(";")
-        said = {key.strip().lower(): value.strip() for key, _, value in (part.partition("=") for part in rest)}
-        own = said.get("path", "")
-        domain = said.get("domain", "").lstrip(".").lower()
+        attributes = {key.strip().lower(): value.strip() for key, _, value in (part.partition("=") for part in rest)}
+        own_path = attributes.get("path", "")
+        domain = attributes.get("domain", "").lstrip(".").lower()
         return cls(
             cookie_name(pair),
-            _seconds(said, now),
-            own if own.startswith("/") else path,
+            _seconds(attributes, now),
+            own_path if own_path.startswith("/") else path,
             domain,
-            "secure" in said,
+            "secure" in attributes,
         )
 
     @property
     def deletes(self) -> bool:
-        """Whether the browser removes the cookie instead."""
+        """Whether the header deletes the cookie."""
         return self.seconds is not None and self.seconds <= 0
 
 
 def cookie_name(text: str) -> str:
-    """The name of the cookie that a ``Set-Cookie`` header sets."""
+    """Return the name of the cookie that a ``Set-Cookie`` header sets."""
     return text.partition("=")[0].partition(";")[0].strip()
 
 
-def _seconds(said: dict[str, str], now: float) -> float | None:
-    age = _AGE.fullmatch(said.get("max-age", ""))
+def _seconds(attributes: dict[str, str], now: float) -> float | None:
+    age = _AGE.fullmatch(attributes.get("max-age", ""))
     if age is not None:
         return float(age[0])
-    ends = parse_date(said.get("expires"))
-    return ends.timestamp() - now if ends is not None else None
+    expires = parse_date(attributes.get("expires"))
+    return expires.timestamp() - now if expires is not None else None

@@ -1,4 +1,4 @@
-"""What browsers say they blocked: which host, for what, on which page, on which day. Nothing of who it was."""
+"""The Content-Security-Policy header, and the stored reports of what it blocked."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from urllib.parse import quote
 from ..policy.model import Policy
 from ..storage.files import append_private, replace_private
 
-# The Content-Security-Policy that makes the browser itself refuse what was not granted.
+# The header: the browser itself blocks the hosts of services that were not granted.
 
-#: What a page may load of the site's own, and inline. This policy says from where, not how: whether inline scripts are
-#: good is for a policy of the site's own to say, which stands beside this one.
+#: Sources allowed on every page: the site itself, and inline code. This policy limits only hosts. A site that forbids
+#: inline scripts sends its own policy besides; the browser enforces both.
 _OWN = "'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 
-#: By what a service loads, the directives that speak of it.
+#: The directive for each kind of load that a service declares.
 _DIRECTIVES = {
     "script": "script-src",
     "style": "style-src",
@@ -33,7 +33,7 @@ HEADERS = {"enforce": "Content-Security-Policy", "report-only": "Content-Securit
 
 
 class ContentSecurityPolicy:
-    """Headers by grants, for one declaration; each made once."""
+    """The headers for one policy, cached by the granted services."""
 
     def __init__(self, policy: Policy, report_to: str) -> None:
         self._policy = policy
@@ -41,57 +41,59 @@ class ContentSecurityPolicy:
         self.header = lru_cache(maxsize=256)(self._header)
 
     def _header(self, services: frozenset[str], root: str = "") -> str:
-        """One policy: the site itself, and the hosts of these services for what they are declared to load."""
+        """Return a header that allows the site itself, and the hosts of these services for the loads they declare."""
         loaded = [service for service in self._policy.services if service.id in services]
         parts = [f"default-src {_OWN}"]
         for load, directive in _DIRECTIVES.items():
             hosts = [host for service in loaded if load in service.loads for host in service.hosts]
             if hosts:
                 parts.append(f"{directive} {' '.join([_OWN, *dict.fromkeys(hosts)])}")
-        mount = quote(root, encoding="latin-1")  # as WSGI has it
+        mount = quote(root, encoding="latin-1")  # WSGI decodes SCRIPT_NAME as latin-1 (PEP 3333)
         return "; ".join([*parts, f"report-uri {mount}{self._report_to}"])
 
 
-def append_policy(others: Iterable[str], ours: str) -> str:
-    """Our policy beside those the site sends: a browser holds a page to each of them, so ours can only take away."""
-    return ", ".join([*filter(None, (other.strip() for other in others)), ours])
+def append_policy(site_policies: Iterable[str], policy: str) -> str:
+    """Append a policy to those of the site. A browser enforces all of them, so the appended one can only restrict."""
+    return ", ".join([*filter(None, (other.strip() for other in site_policies)), policy])
 
 
-_MOST = 1000  # distinct entries a process notes in a day; anybody can send reports
+# Reports of what the header blocked: host, directive, page and day. They contain nothing about the visitor.
+
+_MOST = 1000  # distinct entries a process records in a day; the limit exists because any client can send reports
 _LARGEST = 256 * 1024  # bytes of the file
 
 
 class BlockedLoad(NamedTuple):
-    """Something that the Content-Security-Policy refused, or would refuse."""
+    """A load that the Content-Security-Policy blocked, or would block if it were enforced."""
 
     day: str
     directive: str  # such as "script-src"
-    host: str  # such as "stats.example", or a word of the standard's such as "inline"
+    host: str  # such as "stats.example", or a keyword of the CSP standard such as "inline"
     page: str  # its URL rule
 
 
 class BlockedLoads:
-    """A small file of what was blocked, each thing once a day and process."""
+    """A file of blocked loads. Each process records each of them once a day."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._noted: set[BlockedLoad] = set()
+        self._recorded: set[BlockedLoad] = set()
 
     def record(self, block: BlockedLoad) -> None:
-        """Keep it, unless it is known already or there is too much of it; raises :class:`OSError`."""
-        if any(noted.day != block.day for noted in self._noted):
-            self._noted.clear()
-        if block in self._noted or len(self._noted) >= _MOST:
+        """Record a blocked load, unless it is recorded already or a limit is reached. Raises :class:`OSError`."""
+        if any(earlier.day != block.day for earlier in self._recorded):
+            self._recorded.clear()
+        if block in self._recorded or len(self._recorded) >= _MOST:
             return
-        self._noted.add(block)
+        self._recorded.add(block)
         append_private(self._path, _line(block), _LARGEST)
 
     def entries(self, since: str = "") -> list[BlockedLoad]:
-        """What was noted from this day on, each once, in order."""
+        """Return the blocked loads since this day, sorted and without duplicates."""
         return sorted({block for block in self._read() if block.day >= since})
 
     def prune(self, before: str) -> None:
-        """Drop what was noted before this day."""
+        """Delete the blocked loads before this day."""
         kept = self.entries(before)
         if os.path.exists(self._path):
             replace_private(self._path, b"".join(map(_line, kept)))
@@ -102,7 +104,7 @@ class BlockedLoads:
                 for line in file:
                     try:
                         yield BlockedLoad(*json.loads(line))
-                    except (ValueError, TypeError):  # torn by a full disk
+                    except (ValueError, TypeError):  # a full disk cut the line off
                         continue
         except FileNotFoundError:
             return

@@ -1,4 +1,7 @@
-"""Collection points: only what is declared passes, and what is given is on record before it is used."""
+"""Collection points in Flask: the request filter, ``@collects``, and the HTTP answers to rejected forms.
+
+The view sees only the declared fields, and only after the ledger has recorded the submission.
+"""
 
 from __future__ import annotations
 
@@ -29,23 +32,23 @@ from .context import privacy_context
 from .http import no_store, wants_json
 from .runtime import Runtime
 
-# What a form sent, sifted: from here on the request holds the declared fields, and nothing else that was typed.
+# The request filter.
 
-#: Our own controls at a form begin like this; they are read here and passed on to nobody.
+#: Prefix of the extension's own form controls. The filter reads them and removes them from the request.
 CONTROL_PREFIX = "privacy_"
 
 
 def filter_request(request: Request, declared: Collection[str], controls: Collection[str]) -> SubmittedForm:
-    """Leave in the request's ``form``, ``files``, ``values`` and JSON only what is declared, or a control of the page.
+    """Reduce the request's ``form``, ``files``, ``values`` and JSON to declared fields and the page's controls.
 
-    Controls say nothing about anybody: a token against forgery, the page to go to. They pass, and are not collected.
-    Of the query string ``values`` holds controls alone, for what stands there is not put on record; ``args`` is left as it
-    is, since pages, logins and others' extensions find their way by it.
+    Controls, such as a CSRF token or the next page, contain no personal data. They stay in the request but are not
+    collected. ``values`` keeps only the controls of the query string, because query parameters are not recorded in the
+    ledger. ``args`` stays unchanged, because pages, logins and other extensions navigate by it.
     """
     form, files, body = request.form, request.files, _body(request)
-    given = [(name, value) for name, value in form.items(multi=True)]
-    given += [(name, each) for name, value in body.items() for each in (value if isinstance(value, list) else [value])]
-    ours = [*given, *((name, "") for name, value in body.items() if value == [])]
+    submitted = [(name, value) for name, value in form.items(multi=True)]
+    submitted += [(name, each) for name, value in body.items() for each in (value if isinstance(value, list) else [value])]
+    control_items = [*submitted, *((name, "") for name, value in body.items() if value == [])]
     passing = frozenset((*declared, *controls))
     request.form = ImmutableMultiDict(_of(form.items(multi=True), passing))
     request.files = ImmutableMultiDict(_of(files.items(multi=True), passing))
@@ -54,64 +57,66 @@ def filter_request(request: Request, declared: Collection[str], controls: Collec
             file.close()
     _set_values(request, ImmutableMultiDict(_of(request.args.items(multi=True), controls)))
     _replace_body(request, {name: value for name, value in body.items() if name in passing})
-    names = {name for name, _ in given} | set(files)
-    own = [(name, str(value)) for name, value in ours if name.startswith(CONTROL_PREFIX) or name == ACCEPTANCE]
-    kept = MultiDict(_of(files.items(multi=True), declared))
+    names = {name for name, _ in submitted} | set(files)
+    own_controls = [
+        (name, str(value)) for name, value in control_items if name.startswith(CONTROL_PREFIX) or name == ACCEPTANCE
+    ]
+    declared_files = MultiDict(_of(files.items(multi=True), declared))
     return SubmittedForm(
-        fields=dict(MultiDict(_of(given, declared)).lists()),
-        own_controls=dict(MultiDict(own).lists()),
-        files=kept,
-        uploaded=frozenset(name for name, file in kept.items(multi=True) if file.filename),
+        fields=dict(MultiDict(_of(submitted, declared)).lists()),
+        own_controls=dict(MultiDict(own_controls).lists()),
+        files=declared_files,
+        uploaded=frozenset(name for name, file in declared_files.items(multi=True) if file.filename),
         dropped=sum(name not in passing and not name.startswith(CONTROL_PREFIX) for name in names),
     )
 
 
 def override_field(request: Request, name: str, value: str) -> None:
-    """Have the request say this of a field, whatever was sent."""
+    """Set a field of the request's form or JSON body, and replace the submitted value."""
     body = request.get_json(silent=True)
     if isinstance(body, dict):
         _replace_body(request, body | {name: value})
         return
     query = request.values.dicts[0]
-    kept = [(other, each) for other, each in request.form.items(multi=True) if other != name]
-    request.form = ImmutableMultiDict([*kept, (name, value)])
+    other_fields = [(other, each) for other, each in request.form.items(multi=True) if other != name]
+    request.form = ImmutableMultiDict([*other_fields, (name, value)])
     _set_values(request, query)
 
 
 def discard_form(request: Request) -> None:
-    """Leave nothing in the request."""
+    """Remove every field, file and control from the request."""
     filter_request(request, (), ())
 
 
 def _set_values(request: Request, query: MultiDict[str, str]) -> None:
-    """Whoever looks at query and form as one meets these, also if they looked before."""
+    """Replace ``request.values``, also if it has been read and cached."""
     request.__dict__["values"] = CombinedMultiDict([query, request.form])
 
 
 def _body(request: Request) -> dict[str, Any]:
-    """What was sent as JSON, whatever it was called; nothing of what is no object."""
+    """Return the JSON object in the body, whatever its content type. Empty for a form, and for JSON of another type."""
     if request.form or request.files:
         return {}
-    found = request.get_json(force=True, silent=True)
-    return found if isinstance(found, dict) else {}
+    body = request.get_json(force=True, silent=True)
+    return body if isinstance(body, dict) else {}
 
 
-def _replace_body(request: Request, kept: dict[str, Any]) -> None:
-    """Whoever reads the body for itself meets what was kept too."""
-    raw = json.dumps(kept).encode() if request.is_json or kept else b""
-    given: Any = request
-    given.data = raw
-    given.get_data = lambda cache=True, as_text=False, parse_form_data=False: raw.decode() if as_text else raw
-    given.get_json = lambda force=False, silent=False, cache=True: kept if request.is_json or force else None
+def _replace_body(request: Request, fields: dict[str, Any]) -> None:
+    """Replace the request's JSON and raw body, so that a view that reads them directly sees only these fields."""
+    raw = json.dumps(fields).encode() if request.is_json or fields else b""
+    target: Any = request
+    target.data = raw
+    target.get_data = lambda cache=True, as_text=False, parse_form_data=False: raw.decode() if as_text else raw
+    target.get_json = lambda force=False, silent=False, cache=True: fields if request.is_json or force else None
 
 
 def _of(items: Iterable[tuple[str, Any]], names: Collection[str]) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in items if name in names]
 
 
-# A form that is not taken, and why.
+# HTTP answers to rejected forms.
 
-# Sentences of the catalogues.
+# These sentences are msgids of the catalogues.
 MISSING = "Please fill in: %(names)s."
 NOT_ACKNOWLEDGED = "Please say that you know who can read it, and send it again."
 INVALID_BIRTH_DATE = "Please give the day, the month and the year of your birth, and send it again."
@@ -121,37 +126,37 @@ NOT_TAKEN = "This could not be recorded just now, so nothing was taken. Please t
 
 
 class NotCollected(HTTPException):
-    """The answer to a form that is not taken: our page, or JSON, unless the site has an error handler for it.
+    """The answer to a rejected form: a page or JSON, unless the site has an error handler for this exception.
 
-    ``message`` says why in the visitor's language; ``fields`` names the fields it is about.
+    ``message`` is the reason in the visitor's language. ``fields`` are the names of the fields concerned.
     """
 
     def __init__(self, message: str, fields: Iterable[str] = (), **values: object) -> None:
         ctx = privacy_context()
-        said = ctx.language(message, **values)
-        self.message, self.fields = said.text, tuple(fields)
+        localized = ctx.language(message, **values)
+        self.message, self.fields = localized.text, tuple(fields)
         if wants_json():
-            response = make_response({"message": said.text, "fields": self.fields}, self.code or 400)
+            response = make_response({"message": localized.text, "fields": self.fields}, self.code or 400)
         else:
-            page = render_template("mixamo_privacy/not_collected.html", t=ctx.language, message=said)
+            page = render_template("mixamo_privacy/not_collected.html", t=ctx.language, message=localized)
             response = make_response(page, self.code or 400)
-        super().__init__(said.text, no_store(response))
+        super().__init__(localized.text, no_store(response))
 
 
 class MissingFields(NotCollected, BadRequest):
-    """Something that is required is missing."""
+    """A required field or confirmation is missing."""
 
 
 class SignupRefused(NotCollected, Forbidden):
-    """Whoever sent it may not."""
+    """The visitor is not allowed to sign up."""
 
 
 class NoticeChanged(NotCollected, Conflict):
-    """It was sent after other words than those in force."""
+    """The form showed a notice that has changed since."""
 
 
 class NotRecorded(NotCollected, ServiceUnavailable):
-    """It could not be put on record, and is therefore not taken."""
+    """The submission could not be recorded in the ledger, so it was rejected."""
 
     def __init__(self, message: str = NOT_TAKEN, fields: Iterable[str] = (), **values: object) -> None:
         super().__init__(message, fields, **values)
@@ -169,7 +174,7 @@ _ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
 
 
 def http_error(problem: SubmissionError, point: CollectionPoint) -> NotCollected:
-    """The HTTP answer to a problem with a form submitted at a point."""
+    """Return the HTTP answer to a problem with a form submitted at a collection point."""
     ctx = privacy_context()
     policy, t = ctx.runtime.policy, ctx.language
     values: dict[str, object] = {}
@@ -196,56 +201,59 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class CollectionGuard:
-    """One point in use, as a decorator of a view or around a few lines; see :meth:`Privacy.collects`."""
+    """A collection point around a view (as a decorator) or a ``with`` block; see :meth:`Privacy.collects`."""
 
     def __init__(self, point: str, subject: str, controls: Collection[str]) -> None:
         self._point = point
         self._subject = subject
         self._controls = frozenset(controls)
-        self._taking: Submission | None = None  # of a with statement, which has an object of its own
+        self._submission: Submission | None = None  # set only by a with statement, which has its own guard
 
     def __call__(self, view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            taking = self._take()
+            submission = self._submit()
             response = current_app.make_response(current_app.ensure_sync(view)(*args, **values))
-            if taking is not None and response.status_code < 400:
-                self._settle(taking)
+            if submission is not None and response.status_code < 400:
+                self._apply_opt_ins(submission)
             return response
 
         guarded.privacy_collects = (*getattr(view, "privacy_collects", ()), self._point)  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     def __enter__(self) -> CollectedData:
-        self._taking = self._take()
-        return self._taking.given if self._taking is not None else CollectedData()
+        self._submission = self._submit()
+        return self._submission.given if self._submission is not None else CollectedData()
 
-    def __exit__(self, raised: object, *about: object) -> None:
-        if self._taking is not None and raised is None:
-            self._settle(self._taking)
+    def __exit__(self, raised: object, *details: object) -> None:
+        if self._submission is not None and raised is None:
+            self._apply_opt_ins(self._submission)
 
-    def _take(self) -> Submission | None:
-        """The form that was sent, on record; None where a page is only looked at."""
+    def _submit(self) -> Submission | None:
+        """Validate and record the submitted form. None if the request's method submits nothing."""
         point = declared_point(self._point)
         if request.method in _SAFE:
             return None
         if point is None:
             discard_form(request)
             raise NotRecorded
-        taking = open_submission(point, self._subject, self._controls)
+        submission = open_submission(point, self._subject, self._controls)
         with raise_http_errors(point):
-            taking.validate()
-            taking.record()
-        return taking
+            submission.validate()
+            submission.record()
+        return submission
 
-    def _settle(self, taking: Submission) -> None:
-        with raise_http_errors(taking.point):
-            taking.apply_opt_ins()
+    def _apply_opt_ins(self, submission: Submission) -> None:
+        with raise_http_errors(submission.point):
+            submission.apply_opt_ins()
 
 
 def declared_point(point_id: str) -> CollectionPoint | None:
-    """The point of this id. One that is not declared raises in tests and in debug mode; in production it is logged, and
-    nothing is collected there."""
+    """Return the collection point with this id.
+
+    An undeclared point raises :class:`UndeclaredCollection` in tests and in debug mode. In production the error is logged
+    and the result is None: an undeclared point collects nothing.
+    """
     ctx = privacy_context()
     try:
         return notices.find_point(ctx.runtime.policy, point_id)
@@ -255,10 +263,10 @@ def declared_point(point_id: str) -> CollectionPoint | None:
 
 
 def open_submission(point: CollectionPoint, subject: str, controls: Collection[str]) -> Submission:
-    """The form in the current request, submitted to a point. Filters the request."""
+    """Filter the current request and return its form as a submission to this collection point."""
     ctx = privacy_context()
     token = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
-    taking = Submission(
+    submission = Submission(
         filter_request(ctx.request, (*point.required, *point.optional), {*controls, token}),
         point,
         ctx.runtime.policy,
@@ -267,13 +275,13 @@ def open_submission(point: CollectionPoint, subject: str, controls: Collection[s
         current_subject=current_subject,
         browser_is_minor=ctx.is_minor,
     )
-    ctx.given = taking.given
-    if taking.declares_minor:
-        ctx.form_cookies["privacy_age"] = "no"  # it stands in this browser, whatever is sent later
-    if taking.age_answer is not None:
-        override_field(ctx.request, notices.AGE_FIELD, taking.age_answer)
-    taking.remember_minor()
-    return taking
+    ctx.given = submission.given
+    if submission.declares_minor:
+        ctx.form_cookies["privacy_age"] = "no"  # so that a second try with another birth date is refused too
+    if submission.age_answer is not None:
+        override_field(ctx.request, notices.AGE_FIELD, submission.age_answer)
+    submission.remember_minor()
+    return submission
 
 
 def _services(runtime: Runtime) -> SubmissionServices:

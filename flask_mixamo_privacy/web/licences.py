@@ -1,4 +1,4 @@
-"""``@acceptance_required("licence")``: who does not agree does not download."""
+"""Licences: ``@acceptance_required("licence")`` serves a download only after the visitor accepted its licence."""
 
 from __future__ import annotations
 
@@ -26,28 +26,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 _LICENCE_PAGE = "mixamo_privacy.licence"
 
 _COOKIE = "privacy_licence"
-_SHORT = 16  # characters of a version in the cookie, which is signed
+_SHORT = 16  # characters of a version in the cookie; the cookie is signed, so a prefix suffices
 
 
 @dataclass(frozen=True)
 class Licence:
-    """The licence of one collection point: its text, and the site's own page for it, if it has one."""
+    """The licence of one collection point. ``endpoint`` is the site's own page for it, if any."""
 
     point: CollectionPoint
     text: Text | Callable[[], str] | None = None
     endpoint: str | None = None
 
     def localized_text(self, policy: Policy, t: Language) -> LocalizedText:
-        """The text in the visitor's language, else in the site's."""
-        own = policy.notices.licence
-        return t.of(self._text or (own if not isinstance(own, bool) else ""), policy.language)
+        """The licence text in the visitor's language, or in the site's language if it is not translated."""
+        declared = policy.notices.licence
+        return t.of(self._text or (declared if not isinstance(declared, bool) else ""), policy.language)
 
     def version(self, policy: Policy) -> str:
-        """The digest of all that is agreed to. Without a text of its own a licence is what the policy says: then the
-        policy's version is part of it."""
-        own = self._text
-        said = [self.point.id, own or policy.version, self.point.notice, policy.notices.licence]
-        canonical = json.dumps(said, ensure_ascii=False, sort_keys=True, default=dict)
+        """The digest of everything that a visitor accepts.
+
+        A licence without its own text is the policy itself; then the policy's version is part of the digest.
+        """
+        accepted = [self.point.id, self._text or policy.version, self.point.notice, policy.notices.licence]
+        canonical = json.dumps(accepted, ensure_ascii=False, sort_keys=True, default=dict)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
@@ -56,10 +57,10 @@ class Licence:
 
 
 def licence_of(point: CollectionPoint) -> Licence | None:
-    """The licence as the views under ``@acceptance_required`` have it; None where no view asks for it."""
+    """Return the licence as declared by a view's ``@acceptance_required``; None if no view requires it."""
     for view in current_app.view_functions.values():
-        for asked, text, endpoint in getattr(view, "privacy_licences", ()):
-            if asked == point.id:
+        for point_id, text, endpoint in getattr(view, "privacy_licences", ()):
+            if point_id == point.id:
                 return Licence(point, text, endpoint)
     return None
 
@@ -67,14 +68,16 @@ def licence_of(point: CollectionPoint) -> Licence | None:
 def acceptance_required(
     point: str = "licence", *, text: Text | Callable[[], str] | None = None, endpoint: str | None = None
 ) -> Callable[[F], F]:
-    """Serve a view, such as a download, only to whoever accepted the licence of this collection point.
+    """Serve a view, such as a download, only to visitors who accepted the licence of this collection point.
 
-    Anybody else is sent to the licence's page and back: to ours, which shows ``text``, or to the site's own ``endpoint``,
-    which places ``{{ privacy.acceptance("licence") }}`` below it. ``text`` may be given once, by language, or by a callable;
-    a change of it, of the point's notice or of ``notices.licence`` is a new version, which asks again. Without a text the
-    policy itself is the licence, and each new version of it asks again.
+    Other visitors are redirected to the licence's page, and back after they accept. The built-in page shows ``text``.
+    The site's own page, ``endpoint``, shows the text itself and ``{{ privacy.acceptance("licence") }}`` below it.
 
-    An acceptance is kept in a signed cookie; of somebody who is logged in, in the database of rights.
+    ``text`` is a text, a mapping by language, or a callable that returns one of them. A change of it, of the point's
+    notice or of ``notices.licence`` creates a new version, which must be accepted again. Without ``text`` the policy
+    itself is the licence, so each new version of the policy must be accepted.
+
+    A visitor's acceptance is stored in a signed cookie, that of a logged-in user in the rights database.
     Raises :class:`UndeclaredCollection` for a point that is not declared.
     """
 
@@ -82,49 +85,50 @@ def acceptance_required(
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
             ctx = privacy_context()
-            found = notices.find_point(ctx.runtime.policy, point)
+            declared_point = notices.find_point(ctx.runtime.policy, point)
             ctx.depends_on_consent = ctx.is_private = True
-            licence = Licence(found, text, endpoint)
+            licence = Licence(declared_point, text, endpoint)
             if is_accepted(ctx, licence):
                 return current_app.ensure_sync(view)(*args, **values)
-            return _ask(ctx, licence)
+            return _redirect_to_licence(ctx, licence)
 
-        asked = (point, text, endpoint)
-        guarded.privacy_licences = (*getattr(view, "privacy_licences", ()), asked)  # type: ignore[attr-defined]
+        requirement = (point, text, endpoint)
+        guarded.privacy_licences = (*getattr(view, "privacy_licences", ()), requirement)  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return decorate
 
 
 def is_accepted(ctx: PrivacyContext, licence: Licence) -> bool:
-    """Whether this very version was accepted: by the account that is logged in, else in this browser."""
-    version, who = licence.version(ctx.runtime.policy), current_subject()
-    if not who:
-        return _kept(ctx).get(licence.point.id) == version[:_SHORT]
+    """Whether the logged-in user, or else this browser, accepted the current version of the licence."""
+    version, subject = licence.version(ctx.runtime.policy), current_subject()
+    if not subject:
+        return _accepted_in_browser(ctx).get(licence.point.id) == version[:_SHORT]
     try:
-        return ctx.runtime.rights.acceptances.has(who, licence.point.id, version)
-    except (RightsUnavailable, KeyMissing) as error:  # asked again, which can be answered once it is back
+        return ctx.runtime.rights.acceptances.has(subject, licence.point.id, version)
+    except (RightsUnavailable, KeyMissing) as error:  # ask again; the visitor can accept once the database or key is back
         ctx.runtime.report_failure(error, tell_tests=False)
         return False
 
 
 def accept(ctx: PrivacyContext, licence: Licence) -> None:
-    """Let an acceptance take effect; it is on record already. Raises :class:`RightsUnavailable`."""
-    policy, who = ctx.runtime.policy, current_subject()
+    """Store an acceptance that the ledger has recorded. Raises :class:`RightsUnavailable`."""
+    policy, subject = ctx.runtime.policy, current_subject()
     version = licence.version(policy)
-    if who:
-        ctx.runtime.rights.acceptances.add(who, licence.point.id, policy=policy.version, version=version)
+    if subject:
+        ctx.runtime.rights.acceptances.add(subject, licence.point.id, policy=policy.version, version=version)
     else:
-        kept = _kept(ctx) | {licence.point.id: version[:_SHORT]}
-        ctx.form_cookies[_COOKIE] = "&".join(f"{point}={of}" for point, of in sorted(kept.items()))
+        versions = _accepted_in_browser(ctx) | {licence.point.id: version[:_SHORT]}
+        ctx.form_cookies[_COOKIE] = "&".join(f"{point}={accepted}" for point, accepted in sorted(versions.items()))
 
 
-def _kept(ctx: PrivacyContext) -> dict[str, str]:
+def _accepted_in_browser(ctx: PrivacyContext) -> dict[str, str]:
+    """Return the accepted versions in this browser's cookie, by collection point."""
     pairs = (part.partition("=") for part in ctx.form_cookie(_COOKIE).split("&"))
     return {point: version for point, _, version in pairs if version}
 
 
-def _ask(ctx: PrivacyContext, licence: Licence) -> Response:
+def _redirect_to_licence(ctx: PrivacyContext, licence: Licence) -> Response:
     back = current_url(ctx) if ctx.request.method in ("GET", "HEAD") else None
     if licence.endpoint is not None:
         response = redirect(url_for(licence.endpoint, next=back))

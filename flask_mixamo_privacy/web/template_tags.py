@@ -1,4 +1,4 @@
-"""What stands in a page only once it is granted: scripts, style sheets, frames, Google's tag."""
+"""Tags of templates: content rendered only under a grant, and links to other sites."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from ..policy.model import Policy
 from ..policy.parts import IGNORED, Service, host_of
 from .context import PrivacyContext, current_consent, privacy_context
 
-# ``{% consent "statistics" %}…{% else %}…{% endconsent %}``: what a template says only under a grant.
+# The tag ``{% consent "statistics" %}…{% else %}…{% endconsent %}``.
 
 
 class ConsentTag(Extension):
-    """The part before ``else`` is rendered where the purpose is granted, the other part where it is not.
+    """Renders the part before ``{% else %}`` if the purpose is granted, otherwise the part after it.
 
-    ``{% consent "media", service="video" %}`` asks for one of its services too.
+    ``{% consent "media", service="video" %}`` requires a grant of that service too.
     """
 
-    tags = {"consent"}  # noqa: RUF012 — as Jinja asks
+    tags = {"consent"}  # noqa: RUF012 — Jinja requires a set
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
-        asked = [parser.parse_expression()]
+        arguments = [parser.parse_expression()]
         if parser.stream.skip_if("comma"):
             parser.stream.expect("name:service")
             parser.stream.expect("assign")
-            asked.append(parser.parse_expression())
+            arguments.append(parser.parse_expression())
         body = parser.parse_statements(("name:else", "name:endconsent"))
         otherwise: list[nodes.Node] = []
         if next(parser.stream).value == "else":
             otherwise = parser.parse_statements(("name:endconsent",), drop_needle=True)
-        test = self.call_method("_allows", asked)
+        test = self.call_method("_allows", arguments)
         return nodes.If(test, body, [], otherwise, lineno=line)
 
     def _allows(self, purpose: str, service: str | None = None) -> bool:
         return current_consent.allows(purpose, service)
 
 
-# Links to other sites, which have privacy policies of their own: told as such to eyes and to screen readers.
+# Links to other sites, marked for sighted visitors and for screen readers.
 
 _LINK = Markup('<a class="privacy-external" href="{}" rel="external noopener noreferrer">{}<span{}> ({})</span></a>')
 _PLAIN = Markup('<a href="{}">{}</a>')
@@ -56,10 +56,10 @@ _PLAIN = Markup('<a href="{}">{}</a>')
 
 @lru_cache(maxsize=1024)
 def checked_host(url: str, asked_by: str) -> str:
-    """The host of an address, empty for a path of this site.
+    """Return the host of an address, or the empty string for a path of this site. ``asked_by`` is named in the error.
 
-    Raises :class:`AddressError` for another scheme than ``http`` and ``https``, and for an address that only a browser
-    reads like this: with a backslash, or with a host where ``urlsplit`` finds none (``https:host``, ``///host``).
+    Raises :class:`AddressError` for any scheme except ``http`` and ``https``. Also raises it for an address in which a
+    browser and ``urlsplit`` find different hosts: with a backslash, or like ``https:host`` and ``///host``.
     """
     address, host = IGNORED.sub("", url), host_of(url)
     try:
@@ -74,7 +74,7 @@ def checked_host(url: str, asked_by: str) -> str:
 
 
 def is_external(url: str) -> bool:
-    """Whether an address leads to another host, or to none; a Jinja test: ``{% if url is external %}``."""
+    """Whether an address leads to another host, or is invalid. A Jinja test: ``{% if url is external %}``."""
     try:
         host = checked_host(url, "external")
     except AddressError:
@@ -83,7 +83,7 @@ def is_external(url: str) -> bool:
 
 
 def is_web_address(text: str) -> bool:
-    """Whether a text is the address of a web page and nothing else: a Jinja test for words that a site chooses."""
+    """Whether a text is the address of a web page and nothing else. A Jinja test for texts that the site declares."""
     if not text.startswith(("https://", "http://")) or any(map(str.isspace, text)):
         return False
     try:
@@ -93,20 +93,22 @@ def is_web_address(text: str) -> bool:
 
 
 def external_link(url: str, text: str | None = None) -> Markup:
-    """A link with the notice of promise 30 where it leads away, else a plain one; a Jinja filter:
-    ``{{ url|external_link("Their site") }}``.
+    """Return a link, with the notice of promise 30 if it leads to another site.
 
-    Raises :class:`AddressError` for an address that is no ``http`` address, such as ``javascript:``.
+    A Jinja filter: ``{{ url|external_link("Their site") }}``. Raises :class:`AddressError` for an address that is not a
+    web address, such as ``javascript:``.
     """
     host = checked_host(url, "external_link")
-    said = text if text is not None else host + urlsplit(url).path.rstrip("/")
+    label = text if text is not None else host + urlsplit(url).path.rstrip("/")
     if not is_external(url):
-        return _PLAIN.format(url, said)
+        return _PLAIN.format(url, label)
     t = privacy_context().language
     note = t("another site, with a privacy policy of its own")
     lang = Markup(' lang="{}" dir="{}"').format(note.lang, t.dir)
-    return _LINK.format(url, said, lang, note.text)
+    return _LINK.format(url, label, lang, note.text)
 
+
+# Scripts, style sheets, frames and Google's tag.
 
 _EMPTY = Markup()
 _GOOGLE = "https://www.googletagmanager.com/gtag/js?id="
@@ -114,7 +116,7 @@ _SIGNALS = ("analytics_storage", "ad_storage", "ad_user_data", "ad_personalizati
 
 
 class GatedTags:
-    """Decides for one policy whether something may be loaded, and writes its tag; else not a byte of it."""
+    """The tags of one policy: a tag if its purpose and service are granted, otherwise the empty string."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -133,30 +135,36 @@ class GatedTags:
         values = {"rel": "stylesheet", "href": url, "nonce": nonce(ctx), **attributes}
         return Markup("<link{}>").format(tag_attributes(values))
 
-    def embed(self, url: str, purpose: str, title: str, attributes: dict[str, Any], place: dict[str, str]) -> Markup:
-        """The frame, or in its place why it is not loaded, with a button that allows its service alone."""
+    def embed(self, url: str, purpose: str, title: str, attributes: dict[str, Any], slot: dict[str, str]) -> Markup:
+        """Return the frame, or the reason why it is not loaded, with a button that grants only its service.
+
+        ``slot`` has the values of the template that replaces the frame.
+        """
         ctx = privacy_context()
         service = self.service_of(checked_host(url, "privacy.embed"), purpose, "frame")
         anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
         if service.id in ctx.use_consent().services:
             values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
-            sheet = {"rel": "stylesheet", "href": place["stylesheet"], "nonce": nonce(ctx)}
-            first = Markup("<link{}>").format(tag_attributes(sheet)) if place["stylesheet"] else _EMPTY
-            return first + Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))
-        words, t = proof.embed(self._policy, service, ctx.language), ctx.language
+            sheet = {"rel": "stylesheet", "href": slot["stylesheet"], "nonce": nonce(ctx)}
+            link = Markup("<link{}>").format(tag_attributes(sheet)) if slot["stylesheet"] else _EMPTY
+            return link + Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))
+        shown_text, t = proof.embed(self._policy, service, ctx.language), ctx.language
         why = proof.why_withheld(service, t)
-        said = {"t": t, "title": title, "service": service, "why": why, "shown": words.form_token, "anchor": anchor}
-        page = render_template("mixamo_privacy/embed.html", **said, **place)
+        context = {"t": t, "title": title, "service": service, "why": why, "shown": shown_text.form_token, "anchor": anchor}
+        page = render_template("mixamo_privacy/embed.html", **context, **slot)
         return Markup(page)  # noqa: S704 — a rendered template
 
-    def google_tag(self, tag_id: str, purpose: str, advertising: str | None, first: str) -> Markup:
-        """Google's tag, with Consent Mode's four signals said before it; they need no inline script."""
+    def google_tag(self, tag_id: str, purpose: str, advertising: str | None, consent_mode: str) -> Markup:
+        """Return Google's tag, after the script at ``consent_mode`` that sends Consent Mode's signals.
+
+        The signals are attributes of that script, so no inline script is needed.
+        """
         ctx, url = privacy_context(), _GOOGLE + quote(tag_id)
         if not self._allows(ctx, url, purpose, "script"):
             return _EMPTY
         ads = advertising is not None and ctx.consent.allows(advertising)
-        said = {f"data-{name}": "granted" if ads or name == "analytics_storage" else "denied" for name in _SIGNALS}
-        before = tag_attributes({"src": first, "nonce": nonce(ctx), "data-id": tag_id, **said})
+        signals = {f"data-{name}": "granted" if ads or name == "analytics_storage" else "denied" for name in _SIGNALS}
+        before = tag_attributes({"src": consent_mode, "nonce": nonce(ctx), "data-id": tag_id, **signals})
         tag = tag_attributes({"async_": True, "src": url, "nonce": nonce(ctx)})
         return Markup("<script{}></script><script{}></script>").format(before, tag)
 
@@ -168,7 +176,7 @@ class GatedTags:
         return self.service_of(host, purpose, load).id in ctx.consent.services
 
     def _service_of(self, host: str, purpose: str, load: str) -> Service:
-        """The service of this purpose that declares the host; raises :class:`UndeclaredHost`."""
+        """Return the service of this purpose that declares the host. Raises :class:`UndeclaredHost`."""
         self._policy.purpose(purpose)
         service = self._policy.service_for(host, load, purpose)
         if service is None:
@@ -177,23 +185,23 @@ class GatedTags:
 
 
 def nonce(ctx: PrivacyContext) -> str | None:
-    """The nonce that the site's own Content-Security-Policy asks of scripts in this response, if it has one."""
+    """Return the script nonce of the site's own Content-Security-Policy for this response, if it has one."""
     setting = ctx.runtime.settings.csp_nonce
-    found = setting() if setting is not None else getattr(ctx.request, "csp_nonce", None)  # where Flask-Talisman keeps it
-    return str(found) if found else None
+    value = setting() if setting is not None else getattr(ctx.request, "csp_nonce", None)  # set by Flask-Talisman
+    return str(value) if value else None
 
 
 def nonce_attribute(ctx: PrivacyContext) -> Markup:
-    """`` nonce="…"`` where the site's policy asks for one, else nothing."""
-    found = nonce(ctx)
-    return Markup(' nonce="{}"').format(found) if found else _EMPTY
+    """Return `` nonce="…"`` if the site has a nonce for this response, otherwise the empty string."""
+    value = nonce(ctx)
+    return Markup(' nonce="{}"').format(value) if value else _EMPTY
 
 
 def tag_attributes(values: dict[str, Any]) -> Markup:
-    """HTML attributes; True is a bare one, False and None leave it out, ``data_x`` is ``data-x``."""
-    found = Markup()
+    """Return HTML attributes. True writes a bare attribute, False and None omit it, ``data_x`` becomes ``data-x``."""
+    attributes = Markup()
     for name, value in values.items():
         if value is not None and value is not False:
             name = name if name.startswith("data-") else name.rstrip("_").replace("_", "-")
-            found += Markup(" {}").format(name) if value is True else Markup(' {}="{}"').format(name, value)
-    return found
+            attributes += Markup(" {}").format(name) if value is True else Markup(' {}="{}"').format(name, value)
+    return attributes

@@ -1,4 +1,4 @@
-"""The ``privacy`` object of templates: banner, tags, links, and what stands in a site's forms."""
+"""The ``privacy`` object of templates: the banner, gated tags, links, and fragments of forms."""
 
 from __future__ import annotations
 
@@ -22,122 +22,131 @@ from .template_tags import GatedTags, nonce_attribute
 
 _EMPTY = Markup()
 _BANNER = "mixamo_privacy/banner.html"
-_UNASKED = (
-    *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask already
-    *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # and the address of these is a key, which goes into no form
+_WITHOUT_BANNER = (
+    *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask for a decision themselves
+    *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # their address has a secret token; no form may contain it
 )
-_CURRENT_PATH = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the page's own path in the banner's ready text
-_NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # stands for the nonce of its tags
+_CURRENT_PATH = "\N{OBJECT REPLACEMENT CHARACTER}"  # placeholder for the page's path in the rendered banner
+_NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # placeholder for the nonce of its tags
 
 
 class TemplateHelpers:
-    """The ``privacy`` of templates, for one app."""
+    """The ``privacy`` object in the templates of one app."""
 
-    def __init__(self, site: Runtime, prefix: str) -> None:
-        self._site = site
+    def __init__(self, runtime: Runtime, prefix: str) -> None:
+        self._runtime = runtime
         self._prefix = prefix
-        self._cacheable = site.settings.cacheable
-        self._own_template: bool | None = None  # whether the banner's template is the extension's
-        self._ready = lru_cache(maxsize=64)(self._render)
-        self._gates = GatedTags(site.policy)
+        self._cacheable = runtime.settings.cacheable
+        self._is_built_in: bool | None = None  # whether the banner's template is the extension's own; None is unknown
+        self._cached_banner_parts = lru_cache(maxsize=64)(self._banner_parts)
+        self._gated_tags = GatedTags(runtime.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
-        self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # as many as there are marks
-        self._for_everybody = lru_cache(maxsize=64)(self._make_for_everybody)
+        self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # 4,096 is the number of visitor tags
+        self._fragment_loader = lru_cache(maxsize=64)(self._make_fragment_loader)
 
     def banner(self, *, assets: bool = True) -> Markup:
-        """The banner for a visitor who still has to be asked, the tracker for one who allows statistics, else nothing.
+        """Return the banner for a visitor without a decision, and the tracker for a visitor who granted statistics.
 
-        Place it right after ``<body>``. ``assets=False`` leaves out the style sheet and the banner's script, for a site
-        that bundles them itself. Under ``PRIVACY_CACHEABLE`` it is the same for everybody.
+        Place it right after ``<body>``. ``assets=False`` omits the style sheet and the script of the banner, for a site
+        that bundles them itself. Under ``PRIVACY_CACHEABLE`` all visitors get the same tags.
         """
-        ctx = privacy_context(self._site)
+        ctx = privacy_context(self._runtime)
         if self._cacheable and not ctx.is_own_page:
             ctx.is_shared_page = True
-            return self._for_everybody(ctx.environ.get("SCRIPT_NAME", ""), ctx.language)
+            return self._fragment_loader(ctx.environ.get("SCRIPT_NAME", ""), ctx.language)
         consent = ctx.use_consent()
         tracker = self._tracking(ctx, consent) if consent.granted and not ctx.is_own_page else _EMPTY
-        if not consent.must_ask or ctx.request.endpoint in _UNASKED:
+        if not consent.must_ask or ctx.request.endpoint in _WITHOUT_BANNER:
             return tracker
-        asking = self._asking(ctx, assets, current_url(ctx))
-        return asking + tracker if tracker else asking
+        banner = self._banner(ctx, assets, current_url(ctx))
+        return banner + tracker if tracker else banner
 
     def visitor_fragment(self) -> Markup:
-        """What :meth:`banner` would have said on the page for which this request was made."""
-        ctx = privacy_context(self._site)
+        """Return this visitor's banner and tracker, for a page that is the same for all visitors."""
+        ctx = privacy_context(self._runtime)
         consent = ctx.use_consent()
-        asking = self._asking(ctx, True, "") if consent.must_ask else _EMPTY
-        return asking + self._tracking(ctx, consent)
+        banner = self._banner(ctx, True, "") if consent.must_ask else _EMPTY
+        return banner + self._tracking(ctx, consent)
 
     def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
         if "statistics" not in consent.granted:
             return _EMPTY
         return self._tracker(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag, nonce_attribute(ctx))
 
-    def _asking(self, ctx: PrivacyContext, assets: bool, back_to: str) -> Markup:
+    def _banner(self, ctx: PrivacyContext, assets: bool, back_to: str) -> Markup:
         ctx.is_private = True
-        parts = self._banner(ctx.environ.get("SCRIPT_NAME", ""), assets, ctx.language)
+        get_parts = self._cached_banner_parts if self._uses_built_in_template() else self._banner_parts
+        parts = get_parts(ctx.environ.get("SCRIPT_NAME", ""), assets, ctx.language)
         text = str(escape(back_to)).join(parts).replace(_NONCE, nonce_attribute(ctx))
         return Markup(text)  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
-        """A script's tag where the purpose, and the service that declares the host, is granted; else nothing at all.
+        """Return a script's tag if its purpose, and the service that declares its host, are granted. Otherwise empty.
 
-        Raises :class:`UndeclaredPurpose`, :class:`UndeclaredHost` for another host that no service declares, and
-        :class:`AddressError` for what is no address of a web page, such as ``javascript:``.
+        Raises :class:`UndeclaredPurpose`, or :class:`UndeclaredHost` for a third-party host that no service declares.
+        Raises :class:`AddressError` for an address that is not a web address, such as ``javascript:``.
         """
-        return self._gates.script(url, purpose, attributes)
+        return self._gated_tags.script(url, purpose, attributes)
 
     def style(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
-        """A style sheet's tag under the same conditions as :meth:`script`."""
-        return self._gates.style(url, purpose, attributes)
+        """Return a style sheet's tag under the conditions of :meth:`script`."""
+        return self._gated_tags.style(url, purpose, attributes)
 
     def embed(self, url: str, *, purpose: str, title: str, **attributes: str | bool) -> Markup:
-        """A frame where the service that declares its host is granted; else why it is not loaded, and a button that
-        allows that service alone. Errors as in :meth:`script`."""
-        ctx = privacy_context(self._site)
+        """Return a frame if the service that declares its host is granted.
+
+        Otherwise return the reason why it is not loaded, with a button that grants only that service. Raises the errors
+        of :meth:`script`.
+        """
+        ctx = privacy_context(self._runtime)
         root, first = ctx.environ.get("SCRIPT_NAME", ""), not ctx.has_embed
         ctx.has_embed = True
-        place = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": nonce_attribute(ctx)}
-        return self._gates.embed(
-            url, purpose, title, attributes, place | {"stylesheet": self.asset("widgets.css") if first else ""}
+        slot = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": nonce_attribute(ctx)}
+        return self._gated_tags.embed(
+            url, purpose, title, attributes, slot | {"stylesheet": self.asset("widgets.css") if first else ""}
         )
 
     def google_tag(self, tag_id: str, *, purpose: str = "statistics", advertising: str | None = None) -> Markup:
-        """Google's tag for this id where the purpose is granted, else nothing at all.
+        """Return Google's tag for this id if the purpose is granted. Otherwise empty.
 
-        Consent Mode's four signals are said before it: ``analytics_storage`` is granted, the three of advertising are
-        where the purpose named ``advertising`` is. Errors as in :meth:`script`.
+        Before it, a script sends the four signals of Consent Mode. ``analytics_storage`` is "granted". The three signals
+        of advertising are "granted" if the purpose ``advertising`` is. Raises the errors of :meth:`script`.
         """
-        return self._gates.google_tag(tag_id, purpose, advertising, self.asset("google-consent-mode.js"))
+        return self._gated_tags.google_tag(tag_id, purpose, advertising, self.asset("google-consent-mode.js"))
 
     def settings_link(self, text: str | None = None) -> Markup:
-        """The way back to one's decision, for every page."""
-        return self._to("/consent", "privacy-settings-link", "Privacy settings", text)
+        """Return a link to the privacy settings; place it on every page."""
+        return self._link_to("/consent", "privacy-settings-link", "Privacy settings", text)
 
     def policy_link(self, text: str | None = None) -> Markup:
-        """The way to the policy."""
-        return self._to("/", "privacy-policy-link", "Privacy policy", text)
+        """Return a link to the privacy policy."""
+        return self._link_to("/", "privacy-policy-link", "Privacy policy", text)
 
     def asset(self, name: str) -> str:
-        """The address of a style sheet or script of ours, with its content's hash in it."""
-        return self._asset(privacy_context(self._site).environ.get("SCRIPT_NAME", ""), name)
+        """Return the URL of one of the extension's style sheets or scripts. It contains the content's hash."""
+        return self._asset(privacy_context(self._runtime).environ.get("SCRIPT_NAME", ""), name)
 
     def notice(self, point: str) -> Markup:
-        """The notice at a form: what is asked there and what for, and the way to the policy. Place it in the form.
+        """Return the notice of a collection point: its fields, their purposes and a link to the policy.
 
-        Where others read what is given, it has a box to say that one knows. A point that is not declared raises
-        :class:`UndeclaredCollection` in tests and in debug mode; else it is logged, and nothing is shown.
+        Place it inside the form. If other people can read the data, it has a checkbox that acknowledges this. An
+        undeclared point raises :class:`UndeclaredCollection` in tests and in debug mode. In production it is logged, and
+        the notice is empty.
         """
-        found = declared_point(point)
-        return _in_form("notice", found, words=notices.notice, public=notices.public_sentences) if found else _EMPTY
+        declared = declared_point(point)
+        if declared is None:
+            return _EMPTY
+        return _form_fragment("notice", declared, words=notices.notice, public=notices.public_sentences)
 
     def opt_in(self, point: str) -> Markup:
-        """A box, not ticked, by which one signs up to a point such as ``"newsletter"`` at the form of another one."""
-        found = declared_point(point)
-        return _in_form("opt_in", found, words=notices.opt_in, label=notices.opt_in_label) if found else _EMPTY
+        """Return an unticked checkbox that opts in to a point, such as ``"newsletter"``, in another point's form."""
+        declared = declared_point(point)
+        if declared is None:
+            return _EMPTY
+        return _form_fragment("opt_in", declared, words=notices.opt_in, label=notices.opt_in_label)
 
     def age_question(self) -> Markup:
-        """The question when somebody was born, which hints at no limit. Of the answer only a yes or a no is kept."""
+        """Return the question for a birth date. It does not mention the age limit; only a yes or no is stored."""
         ctx = privacy_context()
         page = render_template(
             "mixamo_privacy/age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, **_style(ctx)
@@ -145,17 +154,22 @@ class TemplateHelpers:
         return Markup(page)  # noqa: S704 — a rendered template
 
     def acceptance(self, point: str = "licence") -> Markup:
-        """The form that accepts a licence, for a page of the site's own that shows its text."""
-        ctx, found = privacy_context(), declared_point(point)
-        licence = licence_of(found) if found is not None else None
-        if found is None or licence is None:
+        """Return the form that accepts a licence, for the site's own page with the text of the licence."""
+        ctx, declared = privacy_context(), declared_point(point)
+        licence = licence_of(declared) if declared is not None else None
+        if declared is None or licence is None:
             return _EMPTY
-        fields = [(name, notices.field_descriptions(ctx.runtime.policy, [name], ctx.language)[0]) for name in _typed(found)]
-        version, onward = licence.version(ctx.runtime.policy), ctx.request.values.get("next")
-        return _in_form("acceptance", found, version=version, next=onward, fields=fields, notice=self.notice(point))
+        fields = [
+            (name, notices.field_descriptions(ctx.runtime.policy, [name], ctx.language)[0])
+            for name in _typed_fields(declared)
+        ]
+        version, next_url = licence.version(ctx.runtime.policy), ctx.request.values.get("next")
+        return _form_fragment(
+            "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point)
+        )
 
-    def _to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
-        ctx = privacy_context(self._site)
+    def _link_to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
+        ctx = privacy_context(self._runtime)
         root = ctx.environ.get("SCRIPT_NAME", "")
         if text is not None:
             return self._link(root, path, css_class, text, None)
@@ -164,30 +178,33 @@ class TemplateHelpers:
     def _make_link(self, root: str, path: str, css_class: str, text: str, t: Language | None) -> Markup:
         address, lang = f"{root}{self._prefix}{path}", Markup()
         if t is not None:
-            said = t(text)
-            text, lang = said.text, Markup(' lang="{}" dir="{}"').format(said.lang, direction(said.lang))
+            localized = t(text)
+            lang = Markup(' lang="{}" dir="{}"').format(localized.lang, direction(localized.lang))
+            text = localized.text
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
-    def _make_tracker(self, root: str, mark: str, nonce: Markup) -> Markup:
-        return Markup('<script src="{}" defer{}></script>').format(self._site.tracker_address(root, mark), nonce)
+    def _make_tracker(self, root: str, visitor_tag: str, nonce: Markup) -> Markup:
+        return Markup('<script src="{}" defer{}></script>').format(self._runtime.tracker_address(root, visitor_tag), nonce)
 
-    def _make_for_everybody(self, root: str, t: Language) -> Markup:
+    def _make_fragment_loader(self, root: str, t: Language) -> Markup:
+        """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""
         link = self._make_link(root, "/consent", "privacy-settings-link", "Privacy settings", t)
         tags = Markup('<script src="{}{}/page.js" defer></script><noscript>{}</noscript>')
         return tags.format(root, self._prefix, link)
 
     def _asset(self, root: str, name: str) -> str:
-        return f"{root}{self._prefix}/static/{self._site.assets.filename(name)}"
+        return f"{root}{self._prefix}/static/{self._runtime.assets.filename(name)}"
 
-    def _banner(self, root: str, assets: bool, t: Language) -> tuple[str, ...]:
-        """The banner's text around the page's path: made once, unless the site's own template may say more."""
-        if self._own_template is None:
-            found = current_app.jinja_env.get_template(_BANNER).filename or ""
-            self._own_template = found.startswith(str(folder("templates")))
-        return (self._ready if self._own_template else self._render)(root, assets, t)
+    def _uses_built_in_template(self) -> bool:
+        """Whether the banner can be cached: a site's own template may depend on the request."""
+        if self._is_built_in is None:
+            path = current_app.jinja_env.get_template(_BANNER).filename or ""
+            self._is_built_in = path.startswith(str(folder("templates")))
+        return self._is_built_in
 
-    def _render(self, root: str, assets: bool, t: Language) -> tuple[str, ...]:
-        policy = self._site.policy
+    def _banner_parts(self, root: str, assets: bool, t: Language) -> tuple[str, ...]:
+        """Render the banner, and split it at each place of the page's path."""
+        policy = self._runtime.policy
         rendered = render_template(
             _BANNER,
             action=f"{root}{self._prefix}/consent",
@@ -202,16 +219,16 @@ class TemplateHelpers:
         return tuple(rendered.split(_CURRENT_PATH))
 
 
-def _typed(point: CollectionPoint) -> list[str]:
-    """The fields of a licence's point for somebody to type; that it was accepted is said by the button."""
+def _typed_fields(point: CollectionPoint) -> list[str]:
+    """Return the fields that the visitor types. ``acceptance`` is not among them: the button submits it."""
     return [name for name in (*point.required, *point.optional) if name != "acceptance"]
 
 
-def _in_form(template: str, point: CollectionPoint, **values: Any) -> Markup:
-    """A fragment of a form; what is callable is called with policy, point and language first."""
+def _form_fragment(template: str, point: CollectionPoint, **values: Any) -> Markup:
+    """Render a fragment of a form. A callable value is replaced by its result for policy, point and language."""
     ctx = privacy_context()
     policy, t = ctx.runtime.policy, ctx.language
-    said = {name: value(policy, point, t) if callable(value) else value for name, value in values.items()}
+    context = {name: value(policy, point, t) if callable(value) else value for name, value in values.items()}
     page = render_template(
         f"mixamo_privacy/{template}.html",
         t=t,
@@ -219,14 +236,14 @@ def _in_form(template: str, point: CollectionPoint, **values: Any) -> Markup:
         point=point,
         purposes=[t.of(policy.purpose(purpose).title, policy.language) for purpose in point.purposes],
         described=lambda names: t.names(notices.field_descriptions(policy, names, t)),
-        **said,
+        **context,
         **_style(ctx),
     )
     return Markup(page)  # noqa: S704 — a rendered template
 
 
 def _style(ctx: PrivacyContext) -> dict[str, Any]:
-    """The style sheet of what stands in a site's pages, once a page."""
+    """Return the template values for the widgets' style sheet. Only the first widget of a page links it."""
     first, ctx.has_embed = not ctx.has_embed, True
     root, name = ctx.environ.get("SCRIPT_NAME", ""), ctx.runtime.assets.filename("widgets.css")
     address = f"{root}{ctx.runtime.settings.url_prefix}/static/{name}"

@@ -66,7 +66,7 @@ def test_promise_41_an_anonymous_user_is_denied_even_if_the_count_fails(office, 
     site = office(login_view, PRIVACY_LOG_DIR=str(tmp_path / "file" / "log"))
     site.app.add_url_rule("/login", "enter_here", lambda: "login")
     assert site.visitor().get("/figures").status_code == status
-    assert caplog.messages[-1].startswith("Somebody unknown was turned away uncounted: [Errno 20]")
+    assert caplog.messages[-1].startswith("Access was denied to an anonymous user, but not counted: [Errno 20]")
 
 
 def test_promise_41_without_flask_login_no_user_has_access(tiny):
@@ -80,14 +80,15 @@ def test_promise_41_an_error_in_the_sites_callable_denies_access(office, caplog)
     """In production the error is logged, and access is denied."""
     site = office(PRIVACY_STAFF=lambda user, need: 1 / 0, TESTING=False)
     assert entered(site, "ann").get("/figures").status_code == 403
-    assert caplog.messages[-1] == "PRIVACY_STAFF failed, so nobody was let in: division by zero"
+    assert caplog.messages[-1] == "PRIVACY_STAFF failed, so access was denied: division by zero"
 
 
 def test_promise_41_the_data_subject_is_recorded_as_a_hash(office):
     """The entry also names the fields, but contains no values."""
     site = office(PRIVACY_STAFF=only_ann_needs_reports)
     site.view(
-        "/person", lambda: authorise("reports", "orders", whose=lambda: ("k", "0a1b"), fields=["name", "email"]) or "shown"
+        "/person",
+        lambda: authorise("reports", "orders", pseudonym=lambda: ("k", "0a1b"), fields=["name", "email"]) or "shown",
     )
     assert entered(site, "ann").get("/person").text == "shown"
     assert looks(site)[0] | {"whose": "0a1b", "fields": ["email", "name"]} == looks(site)[0]
@@ -128,8 +129,8 @@ def test_promise_41_an_awaitable_result_denies_access(office, caplog, staff):
     """An awaitable result is an error, and is reported as one."""
     site = office(PRIVACY_STAFF=staff, TESTING=False)
     assert entered(site, "bob").get("/figures").status_code == 403
-    message = "it gave coroutine, not True or False; make it a plain or an async function"
-    assert caplog.messages[-1] == f"PRIVACY_STAFF failed, so nobody was let in: {message}"
+    message = "it returned coroutine; allowed: True or False. Make it a plain function or an async function."
+    assert caplog.messages[-1] == f"PRIVACY_STAFF failed, so access was denied: {message}"
 
 
 @pytest.mark.parametrize(
