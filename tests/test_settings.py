@@ -51,49 +51,49 @@ def test_check_warns_of_a_cache_that_ignores_vary(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("SECRET_KEY", None, "SECRET_KEY is None; allowed: a long random text. The privacy cookies are signed with it, so set it "
-         "before Privacy(app): python -c 'import secrets; print(secrets.token_hex())' makes one."),
+        ("SECRET_KEY", None, "SECRET_KEY is None; allowed: a long random text. Set it before Privacy(app), "
+         "because it signs the privacy cookies. Generate one: python -c 'import secrets; print(secrets.token_hex())'."),
         ("PRIVACY_URL_PREFIX", "/a/..", "PRIVACY_URL_PREFIX is '/a/..'; allowed: a path with a leading and no trailing slash. "
          'The default is "/privacy".'),
         ("PRIVACY_URL_PREFIX", "privacy", "PRIVACY_URL_PREFIX is 'privacy'; allowed: a path with a leading and no trailing slash. "
          'The default is "/privacy".'),
         ("PRIVACY_EVENTS_URL", "sqlite:///events.db", "PRIVACY_EVENTS_URL is 'sqlite:///events.db'; allowed: "
-         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. A relative or in-memory database would be another "
-         "one in each process."),
+         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. Set one of these: a relative or in-memory "
+         "database would differ in each process."),
         ("PRIVACY_LEDGER_URL", "mysql://root:secret@db/x", "PRIVACY_LEDGER_URL is 'mysql://root:***@db/x'; allowed: "
-         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. A relative or in-memory database would be another "
-         "one in each process."),
-        ("PRIVACY_LOG_DIR", "logs", "PRIVACY_LOG_DIR is 'logs'; allowed: an absolute path. Where a process was started must not "
-         "change where data goes."),
+         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. Set one of these: a relative or in-memory "
+         "database would differ in each process."),
+        ("PRIVACY_LOG_DIR", "logs", "PRIVACY_LOG_DIR is 'logs'; allowed: an absolute path. Set one, so that the path does not "
+         "depend on the folder in which a process was started."),
         ("PRIVACY_LOG_KEEP", -1, "PRIVACY_LOG_KEEP is -1; allowed: a whole number of at least 0. The default is 0."),
         ("PRIVACY_LOADER", "no", "PRIVACY_LOADER is 'no'; allowed: True, False. The default is True."),
         ("PRIVACY_KEYS", {"a": "short"}, "PRIVACY_KEYS is ['a']; allowed: a mapping of short ids to secrets of 16 characters or more. "
-         'For example {"2026": "…"}; add a new one at the end to rotate, and keep the old ones.'),
+         'Set, for example, {"2026": "…"}. To rotate, add a new key at the end, and keep the old ones.'),
         ("PRIVACY_COOKIE_SECURE", "yes", "PRIVACY_COOKIE_SECURE is 'yes'; allowed: None, True, False. The default is None."),
         ("PRIVACY_COOKIE_DOMAIN", "https://example.com", "PRIVACY_COOKIE_DOMAIN is 'https://example.com'; allowed: a domain name in "
-         'lower case, or None. For example "example.com", to share one decision among its subdomains.'),
+         'lower case, or None. Set, for example, "example.com" to share one decision among its subdomains.'),
         ("PRIVACY_MIN_CELL", 1, "PRIVACY_MIN_CELL is 1; allowed: a whole number of at least 2. The default is 5."),
         ("PRIVACY_MIN_CELL", True, "PRIVACY_MIN_CELL is True; allowed: a whole number of at least 2. The default is 5."),
         ("PRIVACY_TIMEZONE", "Berlin", "PRIVACY_TIMEZONE is 'Berlin'; allowed: a name of the IANA time zone database, such as \"UTC\" or "
-         '"Europe/Berlin". Where the system has no such database, pip install tzdata.'),
+         '"Europe/Berlin". If the system lacks that database, run pip install tzdata.'),
         ("PRIVACY_TIMEZONE", None, "PRIVACY_TIMEZONE is None; allowed: a name of the IANA time zone database, such as \"UTC\" or "
-         '"Europe/Berlin". Where the system has no such database, pip install tzdata.'),
-        ("PRIVACY_ISP_DATABASE", "isp.mmdb", "PRIVACY_ISP_DATABASE is 'isp.mmdb'; allowed: an absolute path. Where a process was "
-         "started must not change where data goes."),
-        ("PRIVACY_LOGGED_IN", True, "PRIVACY_LOGGED_IN is True; allowed: a callable without arguments, or None. It is called once a "
-         "consented page view."),
-        ("PRIVACY_POLICY", 7, "PRIVACY_POLICY is 7; allowed: the path of a privacy.toml, or a Policy. `flask privacy init` writes one "
-         "to start from; without any the built-in policy holds."),
-        ("PRIVACY_MAIL_FROM", "Shop", "PRIVACY_MAIL_FROM is 'Shop'; allowed: a mail address. The contact is the default."),
-        ("PRIVACY_MAIL_SERVER", "mx shop", "PRIVACY_MAIL_SERVER is 'mx shop'; allowed: a name such as \"mx.shop.example\". The "
-         "Authentication-Results of any mail it took in begins with it."),
-        ("PRIVACY_MAIL_ASIDE", "aside", "PRIVACY_MAIL_ASIDE is 'aside'; allowed: an absolute path. Where a process was started must not "
-         "change where data goes."),
-        ("PRIVACY_SMTP_URL", "smtp://ada:secret@mail example", "PRIVACY_SMTP_URL is 'smtp://ada:***@mail example'; allowed: such as "
-         "smtp://user:password@mail.example:587. Leave it out to do without."),
+         '"Europe/Berlin". If the system lacks that database, run pip install tzdata.'),
+        ("PRIVACY_ISP_DATABASE", "isp.mmdb", "PRIVACY_ISP_DATABASE is 'isp.mmdb'; allowed: an absolute path. Set one, so that the path "
+         "does not depend on the folder in which a process was started."),
+        ("PRIVACY_LOGGED_IN", True, "PRIVACY_LOGGED_IN is True; allowed: a callable without arguments, or None. It is called once "
+         "for each page view with consent."),
+        ("PRIVACY_POLICY", 7, "PRIVACY_POLICY is 7; allowed: the path of a privacy.toml, or a Policy. Write one with "
+         "`flask privacy init`, or leave the setting out to use the built-in policy."),
+        ("PRIVACY_MAIL_FROM", "Shop", "PRIVACY_MAIL_FROM is 'Shop'; allowed: a mail address. The default is the policy's contact."),
+        ("PRIVACY_MAIL_SERVER", "mx shop", "PRIVACY_MAIL_SERVER is 'mx shop'; allowed: a name such as \"mx.shop.example\". Copy it from "
+         "the start of the Authentication-Results header of a received mail."),
+        ("PRIVACY_MAIL_ASIDE", "aside", "PRIVACY_MAIL_ASIDE is 'aside'; allowed: an absolute path. Set one, so that the path does not "
+         "depend on the folder in which a process was started."),
+        ("PRIVACY_SMTP_URL", "smtp://ada:secret@mail example", "PRIVACY_SMTP_URL is 'smtp://ada:***@mail example'; allowed: a URL such as "
+         "smtp://user:password@mail.example:587, or None. Change the URL, or leave the setting out."),
         ("PRIVACY_LOCALE", "xx", "PRIVACY_LOCALE is 'xx'; allowed: a callable, or one of: en, bg, cs, da, de, el, es, et, fi, fr, ga, hr, "
-         "hu, it, lt, lv, mt, nl, pl, pt, ro, sk, sl, sv, ar, he, uk, tr, zh, ja. Left out, Flask-Babel is asked where it is installed, "
-         "else the browser."),
+         "hu, it, lt, lv, mt, nl, pl, pt, ro, sk, sl, sv, ar, he, uk, tr, zh, ja. Leave it out to use the locale of Flask-Babel, if it is "
+         "installed, or else the browser's languages."),
     ],
 )  # fmt: skip
 def test_an_invalid_setting_raises_with_the_next_step(tmp_path, name, value, sentence):

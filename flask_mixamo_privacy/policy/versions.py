@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import PolicyError, Problem
 from ..i18n.language import SHIPPED, WHOLE, language
+from . import toml
 from .document import Document
 from .model import Policy
 from .parts import is_day
@@ -26,6 +27,13 @@ def versions_in(folder: str | Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(found[1] for found in map(_NAME.fullmatch, names) if found and is_day(found[1]))
+
+
+def declared_policy(declared: Policy | str | None, folder: str | Path | None) -> Policy:
+    """Return a policy, the policy in a file, or the built-in policy, with the date of the newest version in a folder."""
+    policy = declared if isinstance(declared, Policy) else toml.read(declared) if declared else toml.built_in()
+    newest = max(versions_in(folder), default="") if folder else ""
+    return replace(policy, version=newest) if newest else policy
 
 
 @dataclass(frozen=True)

@@ -659,7 +659,7 @@ def test_a_setting_for_a_missing_file_raises(app_in, value):
         app_in(PRIVACY_POLICY=value)
     assert str(raised.value) == (
         f"PRIVACY_POLICY is {value!r}; allowed: the path of a privacy.toml, or a Policy. "
-        "`flask privacy init` writes one to start from; without any the built-in policy holds."
+        "Write one with `flask privacy init`, or leave the setting out to use the built-in policy."
     )
 
 
