@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, has_request_context
 from jinja2 import Environment
-from werkzeug.wrappers import Response
 
 from . import config
 from .cli import privacy as commands
@@ -21,14 +20,14 @@ from .mail.permission import PURPOSE, MailPermission
 from .rights.stores import PersonalStore, StoreRegistry
 from .tracking.events import KINDS, check_name, properties
 from .web.access import Need
-from .web.context import privacy_context
+from .web.context import current_runtime, privacy_context
 from .web.forms import CollectionGuard
 from .web.http import base_of_mails
 from .web.licences import acceptance_required
 from .web.page_names import Naming
 from .web.page_views import queue_event
-from .web.response import finish_response
-from .web.runtime import EXTENSION, RUNTIME, Runtime, current_runtime
+from .web.response import after_request
+from .web.runtime import EXTENSION, RUNTIME, Runtime
 from .web.template_tags import ConsentTag, external_link, is_external, is_web_address
 from .web.templates import TemplateHelpers
 from .web.views import pages
@@ -67,7 +66,7 @@ class Privacy:
         app.cli.add_command(commands)
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
         # The first function registered runs last: it sees what every other one made of the response.
-        app.after_request_funcs.setdefault(None, []).insert(0, _after_request(runtime))
+        app.after_request_funcs.setdefault(None, []).insert(0, after_request(runtime))
 
     def runtime(self, app: Flask) -> Runtime:
         """What ``init_app`` put together for this app; raises :class:`NotInitialised`."""
@@ -331,14 +330,3 @@ def _extend(templates: Environment, verbs: TemplateHelpers) -> None:
     templates.filters["external_link"] = external_link
     templates.tests["external"] = is_external
     templates.tests["web_address"] = is_web_address
-
-
-def _after_request(runtime: Runtime) -> Callable[[Response], Response]:
-    def close_request(response: Response) -> Response:
-        try:
-            return finish_response(runtime, response)
-        except Exception as error:  # whatever it is, the site's page is served
-            runtime.report_failure(error)
-            return response
-
-    return close_request

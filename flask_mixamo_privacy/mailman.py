@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .mail.outgoing import NAME, MailClass, read_mail_class
+from .web.context import current_runtime
 from .web.http import base_of_mails
-from .web.runtime import current_runtime
 
 try:
     from flask_mailman.backends.smtp import EmailBackend as SmtpBackend

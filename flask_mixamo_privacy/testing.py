@@ -21,7 +21,8 @@ from .audit.source.scan import Rules, own_hosts
 from .audit.source.traces import LoadTrace, SourcePlace, Trace, host_in
 from .consent.decision import CHOICES, Choice
 from .storage.clock import DAY, today
-from .web.runtime import Runtime, current_runtime
+from .web.context import current_runtime
+from .web.runtime import Runtime
 
 if TYPE_CHECKING:
     from .audit.browser.report import AuditReport
@@ -106,7 +107,7 @@ def _decide(
 
 def _cookies(runtime: Runtime, response: TestResponse) -> Iterator[str]:
     now = time.time()
-    nobody = runtime.consent(None, int(now) // DAY, gpc=False)
+    nobody = runtime.cookies.consent(None, int(now) // DAY, gpc=False)
     return (str(error).partition("\n")[0] for _, error in runtime.guard.violations(response, nobody, now))
 
 

@@ -19,7 +19,7 @@ COMMANDS = {
     "demo-data": ("demo", "demo_command"),
     "disclosures": ("ledger", "disclosures_command"),
     "due": ("requests", "due_command"),
-    "erase": ("tracking", "erase_command"),
+    "erase": ("people", "erase_command"),
     "events": ("tracking", "events_command"),
     "export": ("people", "export_command"),
     "inbox": ("requests", "inbox_command"),

@@ -15,7 +15,7 @@ from flask.cli import ScriptInfo
 
 from ..config import isolated
 from ..storage.clock import today
-from ..web.runtime import current_runtime
+from ..web.context import current_runtime
 from .common import exit_2_on_error, json_option, print_json
 
 if TYPE_CHECKING:

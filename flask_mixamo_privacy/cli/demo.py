@@ -25,8 +25,8 @@ from flask.testing import FlaskClient
 from ..storage.files import make_private_folder
 from ..tracking.loader import WAIT
 from ..tracking.log import SUFFIX, EventLog
-from ..web.context import NOW
-from ..web.runtime import Runtime, current_runtime
+from ..web.context import NOW, current_runtime
+from ..web.runtime import Runtime
 from .common import exit_2_on_error, fail
 from .demo_people import Arrival, DemoVisitor, DemoVisitors, by_rank
 

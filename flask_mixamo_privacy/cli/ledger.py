@@ -15,7 +15,8 @@ from ..ledger.chain import Head
 from ..ledger.entry import detail_of
 from ..ledger.verify import Verified, verify
 from ..storage.keys import normalise_subject
-from ..web.runtime import Runtime, current_runtime
+from ..web.context import current_runtime
+from ..web.runtime import Runtime
 from .common import exit_2_on_error, json_option, print_json, since_option
 
 ledger = AppGroup("ledger", help="The record of decisions, chained so that no entry can change unnoticed.")

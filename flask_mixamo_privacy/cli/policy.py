@@ -16,7 +16,7 @@ from ..policy import toml
 from ..policy.parts import is_day
 from ..policy.versions import as_json as as_json_list
 from ..storage.clock import today
-from ..web.runtime import current_runtime
+from ..web.context import current_runtime
 from .common import exit_2_on_error, json_option, print_json
 
 

@@ -13,8 +13,8 @@ from flask.cli import AppGroup, with_appcontext
 from ..mail.inbox import STDIN, InboxMessage, InboxResult, messages
 from ..rights.request_store import CLOSED, KINDS, OPEN, SubjectRequest
 from ..rights.requests import SOON_DAYS, days_left
+from ..web.context import current_runtime
 from ..web.http import configured_base_url
-from ..web.runtime import current_runtime
 from .common import exit_2_on_error, json_option, os_username, print_json
 from .people import in_words
 

@@ -1,4 +1,4 @@
-"""``flask privacy load | events | erase | prune | rebuild``: the events, from the log to their deletion."""
+"""``flask privacy load | report | events | prune | rebuild``: events, from the log to their deletion."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from ..errors import PrivacyError
 from ..reports.formatting import as_csv, as_text, newest, window_of
 from ..reports.reports import NAMES, Report
 from ..reports.windows import UNITS, Window
-from ..storage.clock import today
 from ..tracking.loader import WAIT, Loaded
 from ..tracking.log import segments
-from ..web.runtime import Runtime, current_runtime
+from ..web.context import current_runtime
+from ..web.runtime import Runtime
 from .common import exit_2_on_error, json_option, os_username, print_json, progress_bar, without_collecting
-from .people import erase_person
 
 # ``flask privacy report``: reports in a terminal, as JSON and as CSV.
 
@@ -139,31 +138,6 @@ def events_command(form: str) -> None:
     _note_access(runtime, f"events --format {form}")
     for event in runtime.store.rows():
         print_json(event)
-
-
-@click.command("erase", context_settings={"ignore_unknown_options": True})  # an ID may begin with a dash
-@click.argument("visitor", required=False)
-@click.option("--subject", help="A person instead: an e-mail address, or an id of the site's own.")
-@json_option
-@with_appcontext
-@exit_2_on_error
-def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> None:
-    """Erase every event of one VISITOR, as `flask privacy events` names it, and refuse those still to come.
-
-    With --subject, erase a person from every store of the site's own instead.
-    """
-    if (visitor is None) == (subject is None):
-        raise click.UsageError("Name one visitor, or one person with --subject.")
-    if visitor is None:
-        erase_person(str(subject), as_json)
-        return
-    runtime = current_runtime()
-    runtime.load(wait=WAIT)
-    # The ledger says it once it is so; whatever kills this, the next run finishes it.
-    deleted = runtime.store.erase(visitor, today())
-    runtime.ledger.record_or_spool("erasure", subject=visitor, detail={"what": "events", "by": os_username()})
-    runtime.load(wait=WAIT)
-    click.echo(f"{deleted} events erased.")
 
 
 @click.command("prune")

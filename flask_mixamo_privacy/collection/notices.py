@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
-from ..consent.proof import canonical_json
 from ..errors import UndeclaredCollection
 from ..i18n.language import Language, LocalizedText, language
-from ..ledger.entry import ShownText
+from ..ledger.entry import ShownText, canonical_json
 from ..policy.model import Policy
 from ..policy.parts import CollectionPoint
 

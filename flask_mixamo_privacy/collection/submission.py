@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..consent.proof import resolve_shown
 from ..errors import KeyMissing, LedgerUnavailable, RightsUnavailable
-from ..ledger.entry import ShownText
+from ..ledger.entry import ShownText, resolve_shown
 from ..policy.model import Policy
 from ..policy.parts import CollectionPoint
 from ..policy.parts import Minors as AgeLimit

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..i18n.language import SHIPPED, Language, LocalizedText, language
+from ..i18n.language import Language, LocalizedText
 from ..ledger.chain import canonical
-from ..ledger.entry import ShownText
+from ..ledger.entry import ShownText, canonical_json
 from ..policy.model import Policy
 from ..policy.parts import Service
 from ..storage.keys import KeyRing
@@ -74,35 +74,8 @@ def current_text(policy: Policy, source: str, t: Language) -> ShownText | None:
     return None
 
 
-def resolve_shown(
-    token: str,
-    current: Callable[[str, Language], ShownText | None],
-    fingerprint: str,
-    ledger_lookup: Callable[[str, str], ShownText | None],
-    *,
-    same_text_suffices: bool = False,
-) -> ShownText | None:
-    """Return the text that a form's hidden field names, or None if the form has to be shown again.
-
-    ``current`` returns the text in use for a source and a language. ``fingerprint`` identifies what the form asks now.
-    A text that was corrected since then is valid if its form asked the same and ``ledger_lookup(digest, fingerprint)``
-    can still prove it. With ``same_text_suffices``, an unchanged text is valid whatever the form asked.
-    """
-    asked, source, code, digest = [*token.split("."), "", "", ""][:4]
-    asks_the_same = asked == fingerprint
-    text = current(source, language(code)) if code in SHIPPED else None
-    if text is not None and text.digest == digest and (asks_the_same or same_text_suffices):
-        return text
-    return ledger_lookup(token.rpartition(".")[2], fingerprint) if asks_the_same else None
-
-
 def _buttons(t: Language, *msgids: str) -> list[str]:
     return [t(msgid).text for msgid in msgids]
-
-
-def canonical_json(said: object) -> str:
-    """Return the one JSON text of these values, of which digests are made."""
-    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 SCHEMA = "flask-mixamo-privacy receipt 1"

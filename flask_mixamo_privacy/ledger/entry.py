@@ -6,8 +6,10 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from ..i18n.language import SHIPPED, Language, language
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +30,33 @@ class ShownText:
     def form_token(self) -> str:
         """The value of the form's hidden field: fingerprint, source, language and digest."""
         return f"{self.fingerprint}.{self.source}.{self.locale}.{self.digest}"
+
+
+def resolve_shown(
+    token: str,
+    current: Callable[[str, Language], ShownText | None],
+    fingerprint: str,
+    ledger_lookup: Callable[[str, str], ShownText | None],
+    *,
+    same_text_suffices: bool = False,
+) -> ShownText | None:
+    """Return the text that a form's hidden field names, or None if the form has to be shown again.
+
+    ``current`` returns the text in use for a source and a language. ``fingerprint`` identifies what the form asks now.
+    A text that was corrected since then is valid if its form asked the same and ``ledger_lookup(digest, fingerprint)``
+    can still prove it. With ``same_text_suffices``, an unchanged text is valid whatever the form asked.
+    """
+    asked, source, code, digest = [*token.split("."), "", "", ""][:4]
+    asks_the_same = asked == fingerprint
+    text = current(source, language(code)) if code in SHIPPED else None
+    if text is not None and text.digest == digest and (asks_the_same or same_text_suffices):
+        return text
+    return ledger_lookup(token.rpartition(".")[2], fingerprint) if asks_the_same else None
+
+
+def canonical_json(said: object) -> str:
+    """Return the one JSON text of these values, of which digests are made."""
+    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +90,13 @@ class LedgerEntry:
         """Whether this is what :meth:`row` gave once, words perhaps beside it."""
         names = {field.name for field in dataclasses.fields(cls)}
         return isinstance(row, dict) and row.keys() - {"wording"} == names
+
+
+def encode_detail(detail: Mapping[str, Any], escape: bool) -> str:
+    # A lone surrogate, as in a user name that is no UTF-8, has no bytes of its own: such an entry would never leave the
+    # side file, and no later entry would be written either.
+    encoded = json.dumps(detail, ensure_ascii=escape)
+    return encoded if encoded.isascii() or encoded.encode(errors="ignore").decode() == encoded else json.dumps(detail)
 
 
 def detail_of(row: Mapping[str, Any]) -> dict[str, Any]:

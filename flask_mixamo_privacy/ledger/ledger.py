@@ -17,7 +17,7 @@ from ..storage.database import Database
 from ..storage.files import Spool
 from ..storage.keys import KeyRing, normalise_subject
 from .chain import BEGINNING, Chain, Head
-from .entry import LedgerEntry, ShownText, is_readable
+from .entry import LedgerEntry, ShownText, encode_detail, is_readable
 
 metadata = sa.MetaData()
 
@@ -123,7 +123,7 @@ class Ledger:
             columns = {"locale": text.locale} | columns
             text = text.digest
         key_id, hashed = pseudonym or ("", "")
-        encoded = _as_json(detail, escape) if detail is not None else ""
+        encoded = encode_detail(detail, escape) if detail is not None else ""
         return LedgerEntry(
             kind, at or timestamp(), text=text or "", detail=encoded, subject=hashed, subject_key=key_id, **columns
         )
@@ -339,10 +339,3 @@ class Ledger:
             raise LedgerUnavailable(
                 f"Where the ledger ends cannot be checked, so nothing is added to it. {error}"
             ) from error
-
-
-def _as_json(detail: Mapping[str, Any], escape: bool) -> str:
-    # A lone surrogate, as in a user name that is no UTF-8, has no bytes of its own: such an entry would never leave the
-    # side file, and no later entry would be written either.
-    encoded = json.dumps(detail, ensure_ascii=escape)
-    return encoded if encoded.isascii() or encoded.encode(errors="ignore").decode() == encoded else json.dumps(detail)

@@ -12,10 +12,10 @@ from ..ledger.ledger import Ledger
 from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
 from ..storage.clock import timestamp
-from ..storage.keys import KeyRing, email_of
+from ..storage.keys import KeyRing, email_of, truncate
 from .permission import PURPOSE, MailPermission
 from .preference_store import EVERYTHING, Preference, PreferenceStore
-from .unsubscribe import UnsubscribeToken, UnsubscribeTokens, list_name_of, truncate
+from .unsubscribe import UnsubscribeToken, UnsubscribeTokens, list_name_of
 
 IsMinor = Callable[[str], bool]
 
@@ -29,6 +29,7 @@ class MarketingPreferences(BuiltInStore):
         self.tokens = UnsubscribeTokens(keys)
         self.store = PreferenceStore(url)
         self._ledger = ledger
+        self._keys = keys
         self._version = policy.version
         self._is_minor = is_minor
         #: The other purposes that people opt in to at forms. Each is a list of its own, and not part of "marketing".
@@ -51,27 +52,27 @@ class MarketingPreferences(BuiltInStore):
 
         Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`, and then there is no opt-in.
         """
-        at, subject_hashes = timestamp(), self.tokens.subject_hashes(subject)
+        at, subject_hashes = timestamp(), self._keys.subject_hashes(subject)
         proof = {"policy": self._version, "text": wording or text} | ({} if wording else {"locale": locale})
         entry = self._ledger.record("opt-in", at=at, source=source, **proof, **self._entry_fields(subject_hashes, list_name))
         self.store.opt_in(subject_hashes, list_name, at, policy=self._version, text=entry.text, in_source=source)
 
     def opt_out(self, address: str, list_name: str, source: str) -> None:
         """Opt an address out of a list, or of all lists. Raises if the opt-out cannot be stored."""
-        self._opt_out(self.tokens.subject_hashes(_person(address)), list_name, source)
+        self._opt_out(self._keys.subject_hashes(_person(address)), list_name, source)
 
     def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
         """Opt a person out of all lists. The opt-out is kept, so that no marketing mail is sent to them again."""
-        self._opt_out(self.tokens.subject_hashes(subject), EVERYTHING, "erasure")
+        self._opt_out(self._keys.subject_hashes(subject), EVERYTHING, "erasure")
         return 0
 
     def record_objection(self, subject: str) -> None:
         """Opt a person out of all lists, because they object (GDPR art. 21(3))."""
-        self._opt_out(self.tokens.subject_hashes(subject), EVERYTHING, "objection")
+        self._opt_out(self._keys.subject_hashes(subject), EVERYTHING, "objection")
 
     def of(self, subject: str) -> list[Preference]:
         """Return a person's preferences, one for each list. Raises :class:`KeyMissing` if a key of the rows is missing."""
-        return self.store.of(self.tokens.subject_hashes(subject))
+        return self.store.of(self._keys.subject_hashes(subject))
 
     def export(self, subject: str) -> list[dict[str, str]]:
         """Return a person's preferences for an export."""

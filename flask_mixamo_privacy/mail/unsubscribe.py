@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..storage.keys import KeyRing, normalise_subject
+from ..storage.keys import KeyRing
 
 _SUBJECT, _LIST, _SIGNATURE = 16, 4, 8  # bytes
 LENGTH = 45  # characters; "unsubscribe+" and a token fit into _LONGEST_NAME
@@ -43,17 +43,9 @@ class UnsubscribeTokens:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    def subject_hashes(self, subject: str) -> dict[str, str]:
-        """Return the truncated keyed hash of a subject under each kept key, the newest last.
-
-        The subject is a mail address, or an id of the site's own.
-        """
-        person = normalise_subject(subject)
-        return {key: truncate(pseudonym) for key, pseudonym in self._keys.pseudonyms_by_key(person).items()}
-
     def make(self, address: str, list_name: str) -> str:
         """Return the token for an address and a list."""
-        key, subject_hash = list(self.subject_hashes(address).items())[-1]
+        key, subject_hash = list(self._keys.subject_hashes(address).items())[-1]
         payload = bytes.fromhex(subject_hash) + bytes.fromhex(list_hash(list_name))
         return base64.b32encode(payload + self._sign(key, payload)).decode().rstrip("=").lower()
 
@@ -92,11 +84,6 @@ class UnsubscribeLinks:
         if name and len(plus) <= _LONGEST_NAME:
             targets.append(f"<mailto:{quote(plus, safe='+')}@{host}?subject=unsubscribe>")
         return {"List-Unsubscribe": ", ".join(targets), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-
-
-def truncate(pseudonym: str) -> str:
-    """Return the first 128 bits of a keyed hash, as a token contains them."""
-    return pseudonym[: _SUBJECT * 2]
 
 
 def list_hash(list_name: str) -> str:

@@ -49,6 +49,11 @@ class KeyRing:
         """The keyed hash of a subject under each key that is kept, by the key's id, the newest last."""
         return {key_id: self._digest(key_id, subject) for key_id in self._secrets}
 
+    def subject_hashes(self, subject: str) -> dict[str, str]:
+        """Return the truncated keyed hash of a subject under each kept key, by key id, the newest last."""
+        person = normalise_subject(subject)
+        return {key_id: truncate(hashed) for key_id, hashed in self.pseudonyms_by_key(person).items()}
+
     def require(self, key_id: str) -> None:
         """Raise :class:`KeyMissing` unless the key is kept."""
         if key_id not in self._secrets:
@@ -63,6 +68,11 @@ class KeyRing:
 
     def _digest(self, key_id: str, subject: str) -> str:
         return hmac.digest(self._secrets[key_id].encode(), subject.encode(), "sha256").hex()
+
+
+def truncate(hashed: str) -> str:
+    """Return the first 128 bits of a keyed hash, which fit into an unsubscribe token."""
+    return hashed[:32]
 
 
 def _read(path: str) -> dict[str, str] | None:

@@ -17,9 +17,9 @@ from werkzeug.wrappers import Response
 from ..consent import proof
 from ..storage.clock import today
 from ..storage.keys import is_email
-from .context import current_url, privacy_context
+from .context import current_runtime, current_url, privacy_context
 from .http import no_store
-from .runtime import Runtime, current_runtime
+from .runtime import Runtime
 
 _WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
 

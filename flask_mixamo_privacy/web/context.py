@@ -7,19 +7,20 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from flask import Request, request
+from flask import Request, current_app, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
 from ..consent.decision import State as ConsentState
 from ..consent.recording import Deletion
+from ..errors import NotInitialised
 from ..i18n.language import Language, language, shipped
 from ..storage.clock import DAY
 from ..tracking.events import Visitor
 from ..tracking.scrub import LONGEST, client_of
 from .cookies import PerCookie
-from .runtime import Runtime, current_runtime
+from .runtime import RUNTIME, Runtime
 
 # Which language a visitor reads.
 
@@ -124,7 +125,7 @@ class PrivacyContext:
         if self._consent is None:
             sent = self.environ.get("HTTP_COOKIE", "")
             raw = self._cookie(self.names.consent) if "privacy_" in sent else None
-            self._consent = self.runtime.consent(raw, self.today, self.gpc)
+            self._consent = self.runtime.cookies.consent(raw, self.today, self.gpc)
             if "privacy_age" in sent and self.is_minor:
                 self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
         return self._consent
@@ -229,6 +230,14 @@ class PrivacyContext:
     def choices_check(self) -> str:
         """What binds choices to the grant they are kept under; empty without one."""
         return self.receipt[:8] if "customisation" in self.consent.granted else ""
+
+
+def current_runtime() -> Runtime:
+    """Return the runtime of the current app; raises :class:`NotInitialised`."""
+    try:
+        return current_app.extensions[RUNTIME]  # type: ignore[no-any-return]
+    except KeyError:
+        raise NotInitialised(current_app.name) from None
 
 
 def privacy_context(of: Runtime | None = None) -> PrivacyContext:

@@ -93,6 +93,7 @@ class Cookies:
             "consent",
             lambda text, today, gpc: decide(policy, ConsentRecord.decode(text, today, self._days.consent), gpc),
         )
+        self._unasked = {gpc: decide(policy, None, gpc) for gpc in (False, True)}
         self._visitor: SignedValue[Visitor] = SignedValue(
             config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
@@ -106,9 +107,9 @@ class Cookies:
         """Return the names of the cookies under this scheme. Those of the other scheme are ignored."""
         return self._names[secure]
 
-    def consent(self, raw: str, today: int, gpc: bool) -> Consent | None:
-        """Return the consent in the cookie under the current policy, or None for an invalid cookie."""
-        return self._consent.unsign(raw, today, gpc)
+    def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
+        """Return the consent that the cookie states under the current policy; unasked for None or an invalid cookie."""
+        return (self._consent.unsign(raw, today, gpc) if raw else None) or self._unasked[gpc]
 
     def visitor(self, raw: str, today: int) -> Visitor | None:
         """Return the visitor in the cookie, or None for an invalid cookie."""

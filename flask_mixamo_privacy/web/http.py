@@ -14,8 +14,7 @@ from ..consent.decision import Decision
 from ..consent.recording import deletions, names_by_storage, stored_for, without_own_cookies
 from ..errors import MailError
 from ..policy.parts import Cookie
-from .context import PrivacyContext, privacy_context
-from .runtime import current_runtime
+from .context import PrivacyContext, current_runtime, privacy_context
 from .template_tags import nonce_attribute
 
 # HTTP helpers: the site's address for links in mails, and what every view's answer needs.
@@ -95,6 +94,16 @@ def is_same_origin(request: Request) -> bool:
         return origin is None or urlsplit(origin).netloc == request.host
     except ValueError:  # an address that is none
         return False
+
+
+def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
+    """Exempt the extension's own pages from Flask-WTF's ``CSRFProtect``; :func:`is_same_origin` replaces it.
+
+    A token in the banner's form would start a session for every visitor and make every page uncacheable.
+    """
+    csrf = current_app.extensions.get("csrf")
+    if csrf is not None and hasattr(csrf, "exempt"):
+        csrf.exempt(current_app.blueprints["mixamo_privacy"])
 
 
 def local_path(target: str | None) -> str | None:

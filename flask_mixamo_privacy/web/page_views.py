@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from werkzeug.wrappers import Response
-
 from ..errors import LogUnavailable
 from ..storage.clock import DAY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
@@ -19,22 +17,11 @@ Line = tuple[str, str, float, str, str]
 _LONGEST_REFERRER = 2000  # characters; what is remembered of requests has to have a bound
 
 
-def looks_like_a_page(environ: dict[str, str], response: Response) -> bool:
-    """Whether this is an HTML page that a browser shows as such: the cheap part of the question."""
-    return (
-        environ["REQUEST_METHOD"] == "GET"
-        and response.status_code in (200, 304)
-        and (response.content_type or "").startswith("text/html")
-        and environ.get("HTTP_SEC_FETCH_DEST", "document") == "document"
-    )
-
-
-def is_page_view(ctx: PrivacyContext, response: Response) -> bool:
-    """Whether to count a page view: a page of the site's own, opened by a person."""
+def is_counted_page(ctx: PrivacyContext) -> bool:
+    """Return whether an HTML page that a browser opens is a page view: a page of the site, opened by a person."""
     endpoint = ctx.request.endpoint
     return (
         not ctx.is_shared_page
-        and looks_like_a_page(ctx.environ, response)
         and endpoint is not None
         and not endpoint.startswith("mixamo_privacy.")
         and endpoint != "static"

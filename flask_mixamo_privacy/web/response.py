@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..storage.clock import timestamp
 from . import cookies as guard
 from .context import PrivacyContext, privacy_context, privacy_context_or_none
 from .csp import HEADERS, append_policy
-from .page_views import count_open_page, is_page_view, looks_like_a_page, write_events
+from .page_views import count_open_page, is_counted_page, write_events
 from .runtime import Runtime
 
 #: By what a response depends on: the visitor's decision, the browser's language.
@@ -30,6 +31,19 @@ _VARY = {
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
 _WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
+
+
+def after_request(runtime: Runtime) -> Callable[[Response], Response]:
+    """Return the function that finishes every response of an app. An error in it never costs the site its page."""
+
+    def finish(response: Response) -> Response:
+        try:
+            return finish_response(runtime, response)
+        except Exception as error:
+            runtime.report_failure(error)
+            return response
+
+    return finish
 
 
 def finish_response(site: Runtime, response: Response) -> Response:
@@ -89,6 +103,16 @@ def _is_streamed_page(response: Response) -> bool:
     return streamed and (response.content_type or "").startswith(_DOCUMENTS)
 
 
+def _is_opened_page(environ: dict[str, Any], response: Response) -> bool:
+    """Return whether the browser opens this response as an HTML page."""
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and response.status_code in (200, 304)
+        and (response.content_type or "").startswith("text/html")
+        and environ.get("HTTP_SEC_FETCH_DEST", "document") == "document"
+    )
+
+
 def _has_csp(ctx: PrivacyContext, response: Response) -> bool:
     """Whether a browser reads a policy in this response: a document has one of its own, and so has a worker's script."""
     if (response.content_type or "").startswith(_DOCUMENTS):
@@ -98,7 +122,7 @@ def _has_csp(ctx: PrivacyContext, response: Response) -> bool:
 
 def _may_set_caching(site: Runtime, environ: dict[str, Any], response: Response) -> bool:
     """Whether a response for which nobody asked about consent is any matter of ours."""
-    if "privacy_" in environ.get("HTTP_COOKIE", "") and looks_like_a_page(environ, response):
+    if "privacy_" in environ.get("HTTP_COOKIE", "") and _is_opened_page(environ, response):
         return True
     return site.csp is not None or bool(response.headers.getlist("Set-Cookie"))
 
@@ -118,14 +142,14 @@ def _set_cookies(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     assert site.csp is not None
     # What shows this visitor's grants is kept from shared caches below, whatever the site says.
     for_all = shared and not ctx.depends_on_consent
-    services = site.consent(None, ctx.today, gpc=False).services if for_all else ctx.use_consent().services
+    services = site.cookies.consent(None, ctx.today, gpc=False).services if for_all else ctx.use_consent().services
     name, ours = HEADERS[site.settings.csp], site.csp.header(services, ctx.environ.get("SCRIPT_NAME", ""))
     response.headers[name] = append_policy(response.headers.getlist(name), ours)
 
 
 def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     """Log what happened, then renew the visitor cookie; an ID that nothing was logged under is not given out."""
-    if is_page_view(ctx, response):
+    if _is_opened_page(ctx.environ, response) and is_counted_page(ctx):
         ctx.pending.insert(0, ("page_view", "{}"))
     # An ID that this response may not carry would be another one on the next page: better not counted at all.
     if ctx.visitor is not None and ctx.pending and not (shared and ctx.visitor_before is None):

@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from flask import Flask, current_app
+from flask import Flask
 
 from ..config import Settings
-from ..consent.decision import Consent, decide
-from ..errors import LedgerUnavailable, LoaderBusy, NotInitialised, PrivacyError
+from ..errors import LedgerUnavailable
 from ..policy.versions import Versions
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
-from ..storage.clock import DAY, days_ago, timestamp, today
+from ..storage.clock import days_ago, timestamp
 from ..storage.files import DailyCounter, Spool
 from ..storage.keys import KeyRing
 from ..tracking.ingest import EventParser, RateLimit
 from ..tracking.log import EventLog
 from ..tracking.scrub import Providers
 from .assets import TRACKER, Assets
+from .background import Background, RegularWork
 from .cookies import CookieGuard, Cookies
 from .csp import BlockedLoads, ContentSecurityPolicy
 from .page_names import PageNames
@@ -70,8 +69,6 @@ T = TypeVar("T")
 logger = logging.getLogger("flask_mixamo_privacy")
 
 _READERS = 16  # kept at most; a client may send any Host header
-_PAUSE = 2.0  # seconds between two looks at the log
-_LONGEST_REST = 30.0  # seconds between two looks, however long the last took: somebody may wait for a link
 
 
 class Pruned(NamedTuple):
@@ -80,37 +77,6 @@ class Pruned(NamedTuple):
     events: int
     entries: int  # of the ledger
     mails: int  # copies of those that could not be read
-
-
-class Background:
-    """A daemon thread that calls ``work`` repeatedly, a tenth of the time at most; started by the first event.
-
-    Visitors are thus served first. After long work, such as pruning a large store, it rests for half a minute.
-    """
-
-    def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
-        self._work = work
-        self._pause = pause
-        self._process = 0
-
-    def start(self) -> None:
-        """Start the thread unless this process has it."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            threading.Thread(target=self._run, name="privacy-loader", daemon=True).start()
-
-    def _run(self) -> None:
-        used = 0.0
-        while True:
-            time.sleep(max(self._pause, min(9 * used, _LONGEST_REST)))
-            begun = time.thread_time()
-            try:
-                self._work()
-            except LoaderBusy:
-                pass  # another process of the site is at it
-            except (PrivacyError, OSError) as error:
-                logger.warning("Loading the log will be tried again: %s", error)
-            used = time.thread_time() - begun
 
 
 class part(Generic[T]):  # noqa: N801 - a decorator
@@ -161,10 +127,7 @@ class Runtime:
         self.failures = 0  # recordings that failed in this process
         self._app = app
         self._registered = registered
-        self._background = Background(self._work)
-        self._pruned_on = 0
-        self._expired_on = ""
-        self._unasked = {gpc: decide(self.policy, None, gpc) for gpc in (False, True)}
+        self._background = Background(RegularWork(app, self).run)
         self._failing = threading.Lock()
 
     # The side files lie in the log's folder, which is local and writable while a database may be away.
@@ -260,11 +223,6 @@ class Runtime:
         aside = Quarantine(settings.mail_aside, self.policy.retention.mail)
         return Inbox(place, mail.marketing, self.rights.requests, settings.rights_url, aside, self.policy.language)
 
-    def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
-        """What a consent cookie comes to; garbage and nothing are the same."""
-        found = self.cookies.consent(raw, today, gpc) if raw else None
-        return found or self._unasked[gpc]
-
     def tracker_address(self, root: str, mark: str) -> str:
         """Where the tracker is, below the app's root path; elsewhere for another content, and for another mark."""
         return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}&for={mark}"
@@ -330,33 +288,3 @@ class Runtime:
             SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
         except Exception as error:  # a listener's fault must not undo what was written down
             self.report_failure(error, "A listener failed; what was asked for is written down")
-
-    def _work(self) -> None:
-        self._attend()
-        self.load(most=1)
-        today = int(time.time()) // DAY
-        if today != self._pruned_on and self.store.database.exists:
-            self._pruned_on = today
-            self.prune()
-
-    def _attend(self) -> None:
-        """Send the links that requests wait for, and once a day delete what expired.
-
-        An error in it is logged, so that events are loaded all the same.
-        """
-        try:
-            with self._app.app_context():  # the site's own stores and its way to send mail may need it
-                self.rights.requests.process()
-                if self._expired_on != today():
-                    self.rights.replay.expire()
-                    self._expired_on = today()
-        except Exception as error:
-            logger.error("Requests will be looked at again: %s", error, exc_info=error)
-
-
-def current_runtime() -> Runtime:
-    """The current app's; raises :class:`NotInitialised`."""
-    try:
-        return current_app.extensions[RUNTIME]  # type: ignore[no-any-return]
-    except KeyError:
-        raise NotInitialised(current_app.name) from None

@@ -5,8 +5,9 @@ from functools import partial
 
 import pytest
 
-from flask_mixamo_privacy.consent.proof import banner, current_text, resolve_shown, settings
+from flask_mixamo_privacy.consent.proof import banner, current_text, settings
 from flask_mixamo_privacy.i18n.language import language
+from flask_mixamo_privacy.ledger.entry import resolve_shown
 from flask_mixamo_privacy.policy.parts import Banner
 from flask_mixamo_privacy.policy.toml import built_in
 

@@ -23,7 +23,7 @@ from flask_mixamo_privacy.tracking import loader
 from flask_mixamo_privacy.tracking.events import FIELDS, new_id
 from flask_mixamo_privacy.tracking.loader import Loaded
 from flask_mixamo_privacy.tracking.log import EventLog, segments
-from flask_mixamo_privacy.web.runtime import Background
+from flask_mixamo_privacy.web.background import Background
 
 EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
     "id": "1", "at": "2026-05-08T12:00:00.000Z", "kind": "page_view", "visitor": "v", "visit": "w", "page": "/", "data": {},
@@ -307,7 +307,7 @@ def test_the_background_loader_uses_a_tenth_of_the_time(monkeypatch):
     """Page views during a backlog take precedence, and a caller that waits for the lock does not wait for minutes."""
     used, pauses, done = iter([0.0, 0.5, 0.5, 0.6, 0.6, 60.6, 60.6]), [], threading.Event()
     monkeypatch.setattr(
-        "flask_mixamo_privacy.web.runtime.time", SimpleNamespace(thread_time=lambda: next(used), sleep=pauses.append)
+        "flask_mixamo_privacy.web.background.time", SimpleNamespace(thread_time=lambda: next(used), sleep=pauses.append)
     )
 
     def work() -> None:

@@ -19,7 +19,8 @@ from ...errors import MissingExtra
 from ...policy.parts import host_of
 from ...policy.toml import lines_of
 from ...storage.clock import timestamp
-from ...web.runtime import Runtime, current_runtime
+from ...web.context import current_runtime
+from ...web.runtime import Runtime
 from ..source.scan import own_hosts
 from .evidence import UNASKED, Barrier, Evidence, State, Visited, flat, states_of
 from .findings import merge_findings

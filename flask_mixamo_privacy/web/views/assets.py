@@ -8,9 +8,8 @@ from flask import Request, Response, abort, current_app, request
 
 from ...storage.clock import DAY
 from ..assets import TRACKER, VISITOR_FRAGMENT, BuiltFile
-from ..context import privacy_context
+from ..context import current_runtime, privacy_context
 from ..http import no_store
-from ..runtime import current_runtime
 from ..templates import TemplateHelpers
 from . import pages
 

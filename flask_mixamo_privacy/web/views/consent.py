@@ -12,7 +12,7 @@ from ...consent import proof
 from ...consent.decision import CHOICES, Choice, Decision, choose, limit_choice_for_minor
 from ...consent.recording import names_by_storage, stored_for
 from ...errors import LedgerUnavailable, UndeclaredPurpose, UndeclaredService
-from ...ledger.entry import ShownText
+from ...ledger.entry import ShownText, resolve_shown
 from ..context import PrivacyContext, privacy_context
 from ..http import (
     DECISION_NOT_FROM_HERE,
@@ -97,7 +97,7 @@ def _words_shown(ctx: PrivacyContext) -> tuple[ShownText | None, bool]:
     policy, token = ctx.runtime.policy, request.form.get("shown", "")
     if not token:
         return None, True  # a program's post: there were no words of ours, and the ledger says so
-    words = proof.resolve_shown(
+    words = resolve_shown(
         token,
         partial(proof.current_text, policy),
         policy.policy_fingerprint,

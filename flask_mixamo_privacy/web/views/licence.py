@@ -8,11 +8,10 @@ from werkzeug.wrappers import Response
 from ...collection import notices
 from ...errors import RightsUnavailable, UndeclaredCollection
 from ...ledger.entry import ShownText
-from ..context import privacy_context
+from ..context import current_runtime, privacy_context
 from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_submission, raise_http_errors
 from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store
 from ..licences import Licence, accept, is_accepted, licence_of
-from ..runtime import current_runtime
 from . import pages
 
 

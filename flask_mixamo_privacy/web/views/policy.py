@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 
 from ...policy.document import Document
 from ...policy.versions import Change, changes
-from ..context import privacy_context
-from ..runtime import Runtime, current_runtime
+from ..context import current_runtime, privacy_context
+from ..runtime import Runtime
 from . import pages
 
 _FORMS = ("text/html", "text/markdown", "application/json")

@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ...errors import StoreUnavailable
 from ..access import staff_only
-from ..context import privacy_context
+from ..context import current_runtime, privacy_context
 from ..http import no_store
-from ..runtime import Runtime, current_runtime
+from ..runtime import Runtime
 from . import pages
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from werkzeug.wrappers import Response
 from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
 from ...policy.parts import Requests
 from ..access import Need, current_user_id, staff_only
-from ..context import privacy_context
+from ..context import current_runtime, privacy_context
 from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, wants_json
-from ..runtime import current_runtime
 from . import pages
 
 if TYPE_CHECKING:
