@@ -1,5 +1,5 @@
-// Sends the banner's own form without a reload, and closes the banner once the server has answered.
-// Without this script the form does the same by itself.
+// Submits the banner's form without a reload, and closes the banner after the server's answer.
+// Without this script, the browser submits the form.
 (() => {
   const banner = /** @type {HTMLFormElement | null} */ (document.querySelector(".privacy-banner"));
   if (!banner) return;
@@ -7,7 +7,7 @@
   const note = /** @type {HTMLElement} */ (banner.querySelector(".privacy-note"));
   const observer = new ResizeObserver(() => root.style.setProperty("--privacy-height", banner.offsetHeight + "px"));
   /** @type {HTMLElement} */
-  let before; // what had the focus before the banner
+  let before; // the element that had the focus before the banner
   let busy = false;
 
   /** @param {{ target: any }} event */
@@ -18,15 +18,15 @@
   /** @param {string} message */
   const close = (message) => {
     const focused = banner.contains(document.activeElement);
-    const said = document.createElement("p");
-    said.className = "privacy-said";
-    said.setAttribute("role", "status");
-    banner.replaceWith(said);
+    const p = document.createElement("p");
+    p.className = "privacy-said";
+    p.setAttribute("role", "status");
+    banner.replaceWith(p);
     observer.disconnect();
     removeEventListener("focusin", remember);
     root.style.removeProperty("--privacy-height");
     if (focused) {
-      // Back to where the reader was, or to the beginning of what there is to read.
+      // Return the focus to the earlier element, or move it to the start of the content.
       /** @type {any} */
       const target = before?.isConnected ? before : document.querySelector("main, h1") || document.body;
       target.focus({ preventScroll: true });
@@ -35,7 +35,7 @@
         target.focus({ preventScroll: true });
       }
     }
-    setTimeout(() => (said.textContent = message), 100); // a status has to be there before it is filled
+    setTimeout(() => (p.textContent = message), 100); // screen readers announce a change of an existing status only
   };
 
   banner.addEventListener("submit", async (event) => {
@@ -51,8 +51,8 @@
       answer = await response.json();
       if (response.ok) {
         close(answer.message);
-        // What was granted may have to be served, and what was taken back to be removed: by another page, unless the
-        // site's own script prevents it and sees to that itself.
+        // Load another page that contains the granted content or removes the withdrawn storage. A site's script that
+        // does this itself calls preventDefault().
         const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
         if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
         else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
@@ -60,7 +60,7 @@
         }
         return;
       }
-      // The words have changed meanwhile: the settings page shows those in force.
+      // The banner's text has changed since, so load the settings page with the current text.
       if (response.status === 409) location.assign(banner.action + "?next=" + encodeURIComponent(String(body.get("next"))));
     } catch {}
     busy = false;

@@ -1,10 +1,10 @@
-// Removes from this browser what a withdrawn consent had left there, and shows what is gone. A name may have * in it.
+// Removes the storage of a withdrawn consent from this browser, and shows what it removed. A name may contain *.
 (() => {
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
-  const said = script.dataset;
+  const data = script.dataset;
   const list = /** @type {HTMLElement} */ (script.parentElement);
 
-  /** @param {string | undefined} names one a line */
+  /** @param {string | undefined} one name a line */
   const matcher = (names) => {
     const patterns = (names || "").split("\n").filter(Boolean);
     const quoted = patterns.map((name) => name.split("*").map((part) => part.replace(/[^\w]/g, "\\$&")).join(".*"));
@@ -29,7 +29,7 @@
     session: (matches) => Object.keys(sessionStorage).filter(matches).forEach((name) => sessionStorage.removeItem(name)),
     idb: async (matches) =>
       Promise.all((await indexedDB.databases()).map(({ name }) => name && matches(name) && drop(name))),
-    // A page that was not served securely has neither of these, and then nothing is in them.
+    // Caches and service workers exist only in secure contexts (HTTPS).
     cache: async (matches) =>
       window.caches && Promise.all((await caches.keys()).filter(matches).map((name) => caches.delete(name))),
     worker: async (matches) =>
@@ -43,11 +43,11 @@
   };
 
   for (const [kind, remove] of Object.entries(removals)) {
-    if (!said[kind]) continue;
+    if (!data[kind]) continue;
     try {
-      const gone = remove(matcher(said[kind]));
-      if (gone instanceof Promise) gone.then(() => show(kind), () => {});
+      const done = remove(matcher(data[kind]));
+      if (done instanceof Promise) done.then(() => show(kind), () => {});
       else show(kind);
-    } catch {} // a browser may keep storage from pages altogether, and then there is nothing in it
+    } catch {} // the browser denies the page this storage, so it is empty
   }
 })();

@@ -1,26 +1,26 @@
-// Tells the site what a visitor who allowed statistics does on its pages: clicks, exits, and pages changed without a load.
-// Never a text, a form's value, a query or a fragment. Only such a visitor is served this file; a 403 ends it for good.
+// Reports clicks, page exits and page changes without a load, of visitors who granted statistics. Never sends text, form
+// values, queries or fragments. Other visitors are not served this file. An answer of 403 stops it.
 (() => {
-  /** @typedef {{ id: string, kind: string, page: string, at: number, previous?: string, data?: object }} Told */
-  const KEY = "privacy_events"; // in this tab's session storage: what the site has not acknowledged yet
+  /** @typedef {{ id: string, kind: string, page: string, at: number, previous?: string, data?: object }} TrackerEvent */
+  const KEY = "privacy_events"; // key in the tab's session storage: events that the site has not acknowledged
   const WAIT = 5000; // milliseconds
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
-  // It tells this visitor from an earlier one: what was kept for somebody who has withdrawn since is nobody's any more.
+  // The address contains the visitor's tag. Events stored for an earlier visitor, who has withdrawn, are never sent.
   const address = script.src.replace(/tracker\.js.*&/, "events?");
-  const prefix = crypto.getRandomValues(new Uint32Array(3)).join("-"); // of this load of the page
+  const prefix = crypto.getRandomValues(new Uint32Array(3)).join("-"); // of the event ids of this page load
   let batch = 20; // events sent at once
   let number = 0;
-  let wait = WAIT; // until they are sent, or sent again
+  let wait = WAIT; // milliseconds until the next attempt to send
   let timer = 0;
   let busy = false;
   let over = false;
-  let fresh = false; // whether there is something that was never sent
+  let fresh = false; // whether an event has never been sent
   let page = location.pathname;
-  let shown = 0; // milliseconds that somebody could see it
+  let shown = 0; // milliseconds for which the page was visible
   let since = performance.now();
   let hidden = document.hidden;
 
-  /** @returns {Told[]} What pages of this tab could not bring home. Sent again with the same ids, it counts once. */
+  /** @returns {TrackerEvent[]} Events not acknowledged yet. The server counts an event id once, so resending is safe. */
   const read = () => {
     try {
       return [...JSON.parse(sessionStorage[KEY])[address]];
@@ -30,13 +30,13 @@
   };
   let kept = read();
 
-  /** @param {Told[]} events */
+  /** @param {TrackerEvent[]} events */
   const keep = (events) => {
     kept = events.slice(-100);
     try {
       if (kept[0]) sessionStorage[KEY] = JSON.stringify({ [address]: kept });
       else delete sessionStorage[KEY];
-    } catch {} // a browser may forbid it, or be full
+    } catch {} // the storage may be forbidden or full
   };
 
   /** @param {string} kind @param {object} [data] @param {string} [previous] */
@@ -52,13 +52,13 @@
     else timer ||= setTimeout(send, wait);
   };
 
-  /** @param {Told[]} events Told with an age, not a time: the browser's clock may be wrong. */
+  /** @param {TrackerEvent[]} events Sent with an age instead of a time, because the browser's clock may be wrong. */
   const pack = (events) => {
-    const told = events.map(({ at, ...event }) => ({ ...event, age: Date.now() - at }));
-    return new Blob([JSON.stringify(told)], { type: "application/json" });
+    const aged = events.map(({ at, ...event }) => ({ ...event, age: Date.now() - at }));
+    return new Blob([JSON.stringify(aged)], { type: "application/json" });
   };
 
-  /** @param {Blob} body @returns {Promise<number>} The answer's status; 0 where there was none. */
+  /** @param {Blob} body @returns {Promise<number>} The status of the answer; 0 if there is no answer. */
   const post = (body) =>
     fetch(address, { method: "POST", body, keepalive: true }).then(
       (answer) => answer.status,
@@ -76,7 +76,7 @@
     over = status === 403;
     if (over) keep([]);
     else if (!status || status === 429 || status > 499) wait = Math.min(2 * wait, 6e5);
-    else if (status > 299 && events[1]) batch = 1; // one of them is bad: it shall not take the others with it
+    else if (status > 299 && events[1]) batch = 1; // one event is invalid: send them one by one
     else {
       wait = WAIT;
       keep(kept.filter((event) => !events.includes(event)));
@@ -84,7 +84,7 @@
     if (kept[0]) plan();
   };
 
-  // The page may be gone in a moment, and not hear the answer: what is sent here is kept as well.
+  // The page may close before the answer arrives, so the events sent here stay stored.
   const hurry = () => {
     if (!fresh || !kept[0]) return;
     fresh = false;
@@ -146,8 +146,8 @@
       leave();
       hurry();
     },
-    // Back from the browser's memory of pages; others of this tab may have brought home what this one kept, and consent
-    // may be withdrawn since: asked at once, so that nothing lies here if it is.
+    // The page returns from the back/forward cache. Other pages of the tab may have sent its events since, so read them
+    // again. Consent may have been withdrawn since, so send at once: a 403 then clears the storage.
     pageshow: ({ persisted }) => {
       if (!persisted) return;
       kept = read();
@@ -156,7 +156,7 @@
       view("");
       send();
     },
-    prerenderingchange: () => view(), // made ahead, and looked at only now
+    prerenderingchange: () => view(), // a prerendered page is now visible
     visibilitychange: () => {
       watch();
       if (hidden) hurry();
