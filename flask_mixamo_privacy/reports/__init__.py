@@ -1,5 +1,5 @@
 """Aggregates in which no visitor can be distinguished.
 
-Knows the event store and the decisions of the ledger. In: the events of a closed window. Out: published tables whose small
-cells are suppressed, and the reports, charts and CSV files read from them. :mod:`.disclosure_control` holds the rule.
+The events of a closed window and the decisions of the ledger become published tables whose small cells are suppressed.
+Reports, charts and CSV files are read from these tables. :mod:`.disclosure_control` holds the rule of suppression.
 """

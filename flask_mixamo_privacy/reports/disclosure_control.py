@@ -1,20 +1,20 @@
-"""Statistical disclosure control: which rows of a table may be told apart; ``docs/reports.md`` has the method."""
+"""Statistical disclosure control: suppression of small cells. ``docs/reports-method.md`` explains the method."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-#: The row of all that is not told apart.
+#: The row into which suppressed rows are merged.
 OTHER = "other"
 
-#: The share of a table's events that may be lost to "other" when a piece is told apart before its month has ended.
+#: The largest share of a table's events that "other" may hold if the table is published before its month has ended.
 MOST_LOST = 0.1
 
 
 @dataclass(slots=True)
 class Tally:
-    """What stands behind one cell: so many events, the sum of what they measure, and whose they are."""
+    """The count behind one cell: the number of events, the sum of what they measure, and their distinct visitors."""
 
     number: int = 0
     amount: int = 0
@@ -29,8 +29,8 @@ class Tally:
 Table = Mapping[str, Tally]  # by row
 
 
-def merged(tables: Sequence[Table]) -> Table:
-    """Several tables as one: each row's events and visitors together."""
+def merge_tables(tables: Sequence[Table]) -> Table:
+    """Merge tables row by row."""
     if len(tables) == 1:
         return tables[0]
     by_row: dict[str, list[Tally]] = {}
@@ -41,36 +41,39 @@ def merged(tables: Sequence[Table]) -> Table:
 
 
 def merge_tallies(tallies: Collection[Tally]) -> Tally:
-    """Several tallies as one; a visitor in several of them is one."""
+    """Merge tallies. A visitor who is in several of them counts once."""
     visitors = set[str]().union(*(tally.visitors for tally in tallies))
     return Tally(sum(tally.number for tally in tallies), sum(tally.amount for tally in tallies), visitors)
 
 
 def total(table: Table) -> Tally:
-    """All rows together."""
+    """Return all rows of a table, merged."""
     return merge_tallies(table.values())
 
 
-def meets_threshold(tally: Tally, least: int) -> bool:
-    """Whether nobody stands behind it, or enough do."""
-    return not tally.visitors or len(tally.visitors) >= least
+def meets_threshold(tally: Tally, min_cell: int) -> bool:
+    """Return whether a tally has no visitor, or at least ``min_cell`` visitors."""
+    return not tally.visitors or len(tally.visitors) >= min_cell
 
 
-def suppress_small_cells(table: Table, least: int, *, whole: bool = True) -> tuple[dict[str, Tally], Tally]:
-    """The rows that may be shown, the largest first, and "other": all that is left, which is safe too.
+def suppress_small_cells(table: Table, min_cell: int, *, complete: bool = True) -> tuple[dict[str, Tally], Tally]:
+    """Return the rows that may be published, the largest first, and "other", into which the remaining rows are merged.
 
-    Primary suppression takes the rows with fewer than ``least`` visitors; complementary suppression takes the smallest of
-    the others along until as many stand behind what was taken, lest it be found by subtraction from the total. Where the
-    total was published before somebody's events were erased, what they were is part of "other": then others must be, too.
+    Primary suppression merges the rows with fewer than ``min_cell`` visitors into "other". Complementary suppression then
+    merges the smallest remaining rows until "other" meets the threshold. Otherwise "other" could be calculated by
+    subtracting the rows from the total.
+
+    ``complete`` is False if events were erased after the total was published. The erased events are then a part of "other",
+    so "other" must contain enough other visitors too.
     """
-    large = [row for row in table.items() if len(row[1].visitors) >= least]
+    large = [row for row in table.items() if len(row[1].visitors) >= min_cell]
     shown = sorted(large, key=lambda row: (-row[1].number, row[0]))
-    other = merge_tallies([tally for tally in table.values() if len(tally.visitors) < least])
-    while shown and not (meets_threshold(other, least) and (whole or other.visitors)):
+    other = merge_tallies([tally for tally in table.values() if len(tally.visitors) < min_cell])
+    while shown and not (meets_threshold(other, min_cell) and (complete or other.visitors)):
         other = merge_tallies([other, shown.pop()[1]])
     return dict(shown), other
 
 
 def within_loss_limit(table: Table, other: Tally) -> bool:
-    """Whether telling apart now, rather than with a longer stretch of time, hides no more than a tenth of the events."""
+    """Return whether "other" holds so few of a table's events that the table need not wait for a longer unit of time."""
     return other.number <= MOST_LOST * sum(tally.number for tally in table.values())

@@ -1,4 +1,4 @@
-"""Reports for people to read: windows of time and cells in words, and tables for a terminal."""
+"""Formatting of reports: windows and cells in a language, tables for a terminal, and CSV."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ _LEADS = " → "
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _MOST_BAR, _LEAST_BAR, _LEAST_NAME = 24, 6, 8  # columns of a terminal
 
-#: Columns whose texts are words of ours, not names from the log.
+#: Columns whose texts are msgids, not names from the log.
 _WORDS = ("visit", "number", "gap", "decision")
 
 
 def newest(reports: Reports, period: str | None) -> Window:
-    """The newest window of a period that has closed, else the newest; without a period, of the longest that has one.
+    """Return the newest closed window of a period, or the newest window if none has closed.
 
-    Raises :class:`ValueError` for what is no period, and :class:`StoreUnavailable`.
+    If ``period`` is None, return the newest closed month, week or day, in this order of preference, or else all time. Raises
+    :class:`ValueError` for an unknown period, and :class:`StoreUnavailable`.
     """
     if period is not None:
         unit = as_unit(period)
-        found = reports.windows(unit)
-        return _newest_closed(reports, unit) or (found[0] if found else ALL)
+        windows = reports.windows(unit)
+        return _newest_closed(reports, unit) or (windows[0] if windows else ALL)
     longest: tuple[Unit, ...] = ("month", "week", "day")
     return next(filter(None, (_newest_closed(reports, unit) for unit in longest)), ALL)
 
 
 def _newest_closed(reports: Reports, unit: Unit) -> Window | None:
-    return next((one for one in reports.windows(unit) if reports.report("visits", one).state == "closed"), None)
+    return next((each for each in reports.windows(unit) if reports.report("visits", each).state == "closed"), None)
 
 
 def window_of(reports: Reports, text: str) -> Window:
-    """A window by its name, if it is one of those there are; raises :class:`ValueError`."""
-    found = Window.parse(text)
-    if found not in reports.windows(found.unit):
+    """Return the window with this name. Raises :class:`ValueError` if it is malformed or nothing was recorded in it."""
+    window = Window.parse(text)
+    if window not in reports.windows(window.unit):
         raise ValueError(f"Nothing was recorded in {text}.")
-    return found
+    return window
 
 
 def name_of(window: Window, t: Language) -> str:
-    """``8 May 2026``, ``4 – 10 May 2026``, ``May 2026``."""
+    """Return the window in a language: ``8 May 2026``, ``4 – 10 May 2026``, ``May 2026``."""
     if window == ALL:
         return t("All time").text
     if window.unit == "month":
@@ -58,7 +59,7 @@ def name_of(window: Window, t: Language) -> str:
 
 
 def format_cell(cell: Cell, column: Column, t: Language) -> str:
-    """A cell in a language's words and numbers; a dash for nothing."""
+    """Return a cell in a language's words and numbers, or a dash if it is None or empty."""
     if cell is None or cell == "":
         return "–"
     if isinstance(cell, str):
@@ -82,13 +83,13 @@ def _text(cell: str, column: Column, t: Language) -> str:
 
 
 def row_label(report: Report, row: tuple[Cell, ...], t: Language) -> str:
-    """A row's name: its texts, one after the other; where something leads, with an arrow."""
+    """Return the texts of a row, joined by an arrow for movement and clicks, and otherwise by a dot."""
     texts = [format_cell(cell, column, t) for cell, column in zip(row, report.columns, strict=True) if column.kind == "text"]
     return texts[0] if row[0] == OTHER else (_LEADS if report.id in ("movement", "clicks") else " · ").join(texts)
 
 
 def shorten(text: str, most: int) -> str:
-    """A text cut to so many characters; of a long path the end, which tells it from the others."""
+    """Return a text cut to ``most`` characters. A long path keeps its last segment, which distinguishes it best."""
     if len(text) > most and _LEADS in text:
         parts = text.split(_LEADS)
         return _LEADS.join(shorten(part, (most - len(_LEADS)) // len(parts)) for part in parts)
@@ -98,40 +99,43 @@ def shorten(text: str, most: int) -> str:
 
 
 def is_page_or_name(column: Column) -> bool:
-    """Whether a column's texts come from the log, and are written as they are in every language."""
+    """Return whether the texts of a column come from the log, and so are not translated."""
     return column.kind == "text" and column.id not in (*_WORDS, "when", "locale")
 
 
-# Tables in a terminal
+# Tables for a terminal.
 
 
 def as_text(reports: Sequence[Report], width: int) -> str:
-    """Reports for a terminal, one below the other; those without rows are named at the end."""
+    """Return reports for a terminal. Reports without rows are listed at the end."""
     parts = [_headline(reports[0])] if reports else []
     parts += ["\n".join([report.title.upper(), *_table(report, width)]) for report in reports if report.rows]
-    silent = [report.title for report in reports if not report.rows]
-    return "\n\n".join([*parts, *([f"Nothing to tell apart: {', '.join(silent)}."] if silent else [])])
+    without_rows = [report.title for report in reports if not report.rows]
+    return "\n\n".join([*parts, *([f"Without rows: {', '.join(without_rows)}."] if without_rows else [])])
 
 
 def _headline(report: Report) -> str:
     share = f", {report.consenting:.1%} of the decisions" if report.consenting is not None else ""
     window = "All time" if report.window == ALL else f"{report.window} ({report.state})"
-    return f"{window}. Counts {report.counted}{share}. Fewer than {report.min_cell} are not told apart."
+    return (
+        f'{window}. Counts {report.counted}{share}. Rows with fewer than {report.min_cell} visitors are merged into "other".'
+    )
 
 
 def _table(report: Report, width: int) -> list[str]:
-    """A table with bars of its first number if the terminal has room for them, and with fewer columns if it is too narrow.
+    """Return the lines of a table.
 
-    A single row without a name is written one column a line.
+    A wide terminal also shows bars of the first number. A narrow terminal shows fewer columns. A report whose first column
+    is not a text, such as the totals, has one row and gets one line per column.
     """
     columns = report.columns
     texts = [[_terminal_cell(cell, column) for cell, column in zip(row, columns, strict=True)] for row in report.rows]
     head = [column.title for column in columns]
     if columns[0].kind != "text":
         return [f"{title:{max(map(len, head))}}  {text}" for title, text in zip(head, texts[0], strict=True)]
-    widths = [max(len(row[place]) for row in (head, *texts)) for place in range(len(head))]
-    named = [place for place, column in enumerate(columns) if column.kind == "text"]
-    while len(widths) > len(named) + 1 and _least(widths, named) > width:
+    widths = [max(len(row[index]) for row in (head, *texts)) for index in range(len(head))]
+    named = [index for index, column in enumerate(columns) if column.kind == "text"]
+    while len(widths) > len(named) + 1 and _least_width(widths, named) > width:
         widths.pop()
     _narrow(widths, named, width)
     room = min(width - sum(widths) - 2 * len(widths), _MOST_BAR)
@@ -141,21 +145,21 @@ def _table(report: Report, width: int) -> list[str]:
     return [_line(row, widths, named, bar) for row, bar in zip([head, rule, *texts], ["", "", *bars], strict=True)]
 
 
-def _least(widths: Sequence[int], named: Sequence[int]) -> int:
-    """How wide a table is at least, with its names cut as short as may be."""
-    cut = (min(width, _LEAST_NAME) if place in named else width for place, width in enumerate(widths))
+def _least_width(widths: Sequence[int], named: Sequence[int]) -> int:
+    """Return the width of a table whose names are cut to the least length."""
+    cut = (min(width, _LEAST_NAME) if index in named else width for index, width in enumerate(widths))
     return sum(cut) + 2 * (len(widths) - 1)
 
 
 def _narrow(widths: list[int], named: Sequence[int], width: int) -> None:
-    """Take from the widest names what a line has too much."""
-    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[place] for place in named) > _LEAST_NAME:
+    """Narrow the widest name columns until the table fits."""
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[index] for index in named) > _LEAST_NAME:
         widths[max(named, key=widths.__getitem__)] -= 1
 
 
 def _line(row: Sequence[str], widths: Sequence[int], named: Sequence[int], bar: str) -> str:
-    shown = enumerate(zip(row, widths, strict=False))  # without the columns for which there is no room
-    cells = [_cut(text, width).ljust(width) if place in named else text.rjust(width) for place, (text, width) in shown]
+    shown = enumerate(zip(row, widths, strict=False))  # widths is shorter: it lacks the columns that do not fit
+    cells = [_cut(text, width).ljust(width) if index in named else text.rjust(width) for index, (text, width) in shown]
     return "  ".join([*cells, bar]).rstrip()
 
 
@@ -164,13 +168,13 @@ def _cut(text: str, width: int) -> str:
 
 
 def _size(row: Sequence[Cell], columns: Sequence[Column]) -> float:
-    place = next(place for place, column in enumerate(columns) if column.kind == "number")
-    cell = row[place]
+    index = next(index for index, column in enumerate(columns) if column.kind == "number")
+    cell = row[index]
     return cell if isinstance(cell, int | float) else 0
 
 
 def bar(share: float, width: int) -> str:
-    """A bar of blocks: eighths of a column, so that small differences are seen."""
+    """Return a bar of block characters, in steps of an eighth of a character."""
     eighths = round(share * width * 8)
     return (_BLOCKS[8] * (eighths // 8) + _BLOCKS[eighths % 8].strip()) or ("▏" if share else "")
 
@@ -187,31 +191,31 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-# Reports as CSV (RFC 4180), in which no cell is a formula.
+# Reports as CSV (RFC 4180).
 
-#: What makes a spreadsheet take a text for a formula when a cell begins with it (OWASP, "CSV Injection").
+#: A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
             "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
 
-#: Columns that each row ends with, so that it speaks for itself wherever it is copied to.
+#: The last columns of each row, so that a copied row still explains itself.
 ABOUT = ("window", "state", "counted", "consenting", "min_cell")
 
 
 def as_csv(report: Report) -> str:
-    """A report's rows under its columns' ids, each with what it is about; cells as in JSON, None as nothing."""
+    """Return a report as CSV: a header of column ids, and cells as in JSON. None is an empty cell."""
     about = (str(report.window), report.state, report.counted, report.consenting, report.min_cell)
     head: list[Cell] = [*(column.id for column in report.columns), *ABOUT]
-    return _written([head, *([_csv_cell(cell) for cell in (*row, *about)] for row in report.rows)])
+    return _csv([head, *([_csv_cell(cell) for cell in (*row, *about)] for row in report.rows)])
 
 
-def _written(rows: Iterable[list[Cell]]) -> str:
+def _csv(rows: Iterable[list[Cell]]) -> str:
     output = io.StringIO()
     csv.writer(output).writerows(rows)
     return output.getvalue()
 
 
 def _csv_cell(cell: Cell) -> Cell:
-    """A text that a spreadsheet would calculate begins with an apostrophe; a number is none, whatever its sign."""
+    """Prefix a text that looks like a formula with an apostrophe. Negative numbers stay as they are."""
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA):
         return f"'{cell}"
     return cell

@@ -1,4 +1,4 @@
-"""Pieces of time: the stretches that are counted at once, and the events that each of them is made of."""
+"""Counted intervals of time, their events, and the cache of events during one pass of the loader."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ from .disclosure_control import Table
 from .tables import COUNTED, Event
 from .windows import Calendar, Interval
 
-# What one pass over the log has at hand, so that what closes in it need not be read from the store again.
-
-_MOST = 500_000  # events kept; what waits longer than for so many is read from the store
+_MOST = 500_000  # cached events; older ones are read from the store
 _AT = itemgetter(0)
 
 
 class LoadCache:
-    """The events that were loaded and not counted yet; the tables and visitors of pieces that wait for a longer window.
+    """Loaded events that are not counted yet, and the tables and visitors of intervals that wait for a longer window.
 
-    It holds what names visitors, and so lives no longer than the pass. An erasure meanwhile, or another machine's loader,
-    is noticed: of that, nothing that is at hand is used.
+    The cache names visitors, so it lives only for one pass. Before it is used, it checks for erasures and for other loaders.
+    Intervals and events that they may have changed are read from the store instead.
     """
 
     def __init__(self) -> None:
@@ -37,31 +35,31 @@ class LoadCache:
         self._erasures: int | None = None
 
     def add(self, connection: sa.Connection, events: Sequence[Event]) -> None:
-        """Keep events, in order of time, that were all new to the store in this transaction."""
+        """Cache events, in order of time, that this transaction inserted into the store."""
         if self._erasures is None:
             self._erasures = _erasures(connection)
         self._events += events
         sort_events(self._events)
         del self._events[:-_MOST]
 
-    def events(self, connection: sa.Connection, piece: Interval) -> list[Event] | None:
-        """A piece's events in order of time, those that came late left out; None unless all of them are at hand."""
-        start, end = (bisect_left(self._events, at, key=_AT) for at in (piece.start, piece.until))
+    def events(self, connection: sa.Connection, interval: Interval) -> list[Event] | None:
+        """Return the events of an interval in order of time, without late ones. Returns None unless all are cached."""
+        start, end = (bisect_left(self._events, moment, key=_AT) for moment in (interval.start, interval.until))
         if start == end or self._erasures != _erasures(connection):
             return None
         at = schema.events.c.at
-        number = sa.select(sa.func.count()).select_from(schema.events).where(at >= piece.start, at < piece.until)
+        number = sa.select(sa.func.count()).select_from(schema.events).where(at >= interval.start, at < interval.until)
         return self._events[start:end] if connection.scalar(number) == end - start else None
 
-    def counted(self, until: str) -> None:
-        """Let go of the events before a moment."""
-        del self._events[: bisect_left(self._events, until, key=_AT)]
+    def forget_before(self, moment: str) -> None:
+        """Drop the events before a moment."""
+        del self._events[: bisect_left(self._events, moment, key=_AT)]
 
     def drop(self, starts: set[str]) -> None:
-        """Let go of the pieces that lost events meanwhile."""
-        for piece in [piece for piece in {*self.tables, *self.visitors} if piece.start in starts]:
-            self.tables.pop(piece, None)
-            self.visitors.pop(piece, None)
+        """Drop the tables and visitors of the intervals with these starts."""
+        for interval in [interval for interval in {*self.tables, *self.visitors} if interval.start in starts]:
+            self.tables.pop(interval, None)
+            self.visitors.pop(interval, None)
 
 
 def _erasures(connection: sa.Connection) -> int:
@@ -73,64 +71,67 @@ _IS_LATE = sa.and_(schema.late.c.visitor == schema.events.c.visitor, schema.late
 
 
 class CountedIntervals:
-    """The pieces that were counted, and how one becomes one of them."""
+    """The intervals that were counted, and the events of each."""
 
-    def __init__(self, connection: sa.Connection, calendar: Calendar, recent: LoadCache) -> None:
+    def __init__(self, connection: sa.Connection, calendar: Calendar, cache: LoadCache) -> None:
         self._connection = connection
         self._calendar = calendar
-        self._recent = recent
+        self._cache = cache
 
-    def ends_day(self, piece: Interval) -> bool:
-        """Whether it is the whole of its day, or the last part."""
-        return piece.until == self._calendar.starts(piece.day + ONE_DAY)
+    def ends_day(self, interval: Interval) -> bool:
+        """Return whether the interval is its whole day, or the last part of it."""
+        return interval.until == self._calendar.start_of(interval.day + ONE_DAY)
 
     def is_first_day(self, day: date) -> bool:
-        """Whether nothing was counted before this day."""
+        """Return whether no earlier day was counted."""
         first: str | None = self._connection.scalar(sa.select(sa.func.min(schema.pieces.c.day)))
         return first == day.isoformat()
 
-    def events(self, piece: Interval, late: str | None = None) -> Sequence[Event]:
-        """A piece's events in order of time; with those that came late, which are counted with it instead of their own."""
-        came_late = self._late(piece.start if late is None else late)
-        on_time = self._recent.events(self._connection, piece) or self._on_time(piece)
-        return sorted([*came_late, *on_time], key=by_time) if came_late else on_time
+    def events(self, interval: Interval, late: str | None = None) -> Sequence[Event]:
+        """Return the events of an interval in order of time.
 
-    def _late(self, label: str) -> Sequence[Event]:
-        chosen = sa.select(*_EVENT).join(schema.late, _IS_LATE).where(schema.late.c.piece == label)
-        return self._read(chosen)
+        Includes the late events that this interval counts in place of their own. ``late`` is the start of the interval whose
+        late events to include, by default this one; the empty string means late events that no interval counts yet.
+        """
+        late_events = self._late(interval.start if late is None else late)
+        on_time = self._cache.events(self._connection, interval) or self._on_time(interval)
+        return sorted([*late_events, *on_time], key=by_time) if late_events else on_time
 
-    def _on_time(self, piece: Interval) -> Sequence[Event]:
+    def _late(self, start: str) -> Sequence[Event]:
+        return self._read(sa.select(*_EVENT).join(schema.late, _IS_LATE).where(schema.late.c.piece == start))
+
+    def _on_time(self, interval: Interval) -> Sequence[Event]:
         at = schema.events.c.at
-        chosen = sa.select(*_EVENT).where(at >= piece.start, at < piece.until)
+        query = sa.select(*_EVENT).where(at >= interval.start, at < interval.until)
         if self._connection.scalar(sa.select(schema.late.c.id).limit(1)) is not None:
-            chosen = chosen.where(~sa.exists().where(_IS_LATE))
-        return self._read(chosen.order_by(at, schema.events.c.visitor, schema.events.c.id))
+            query = query.where(~sa.exists().where(_IS_LATE))
+        return self._read(query.order_by(at, schema.events.c.visitor, schema.events.c.id))
 
-    def _read(self, chosen: sa.Select[Any]) -> Sequence[Event]:
-        cursor = self._connection.execute(chosen).cursor
+    def _read(self, query: sa.Select[Any]) -> Sequence[Event]:
+        cursor = self._connection.execute(query).cursor
         assert cursor is not None
-        found: Sequence[Event] = cursor.fetchall()  # tuples of the driver's own: millions of rows are not made objects
-        return found
+        events: Sequence[Event] = cursor.fetchall()  # the driver's tuples: SQLAlchemy's rows would cost millions of objects
+        return events
 
-    def take_late(self, piece: Interval) -> None:
-        """Let the events that came after their own time had been counted be counted with this piece."""
-        self._connection.execute(sa.update(schema.late).where(schema.late.c.piece == "").values(piece=piece.start))
+    def assign_late(self, interval: Interval) -> None:
+        """Assign the late events that no interval counts yet to this interval."""
+        self._connection.execute(sa.update(schema.late).where(schema.late.c.piece == "").values(piece=interval.start))
 
-    def note(self, piece: Interval) -> None:
-        """Note that a piece has been counted."""
-        values = {"start": piece.start, "until": piece.until, "day": piece.day.isoformat(), "whole": True}
+    def record(self, interval: Interval) -> None:
+        """Record that an interval is counted."""
+        values = {"start": interval.start, "until": interval.until, "day": interval.day.isoformat(), "whole": True}
         self._connection.execute(sa.insert(schema.pieces), values)
 
-    def broken(self, first: date, end: date) -> set[str]:
-        """The starts of the pieces in these days that lost events to an erasure or to retention after they were counted."""
+    def incomplete(self, first: date, end: date) -> set[str]:
+        """Return the starts of the intervals in these days that lost events to erasure or retention after their count."""
         day = schema.pieces.c.day
-        chosen = sa.select(schema.pieces.c.start).where(day >= first.isoformat(), day < end.isoformat())
-        return set(self._connection.scalars(chosen.where(~schema.pieces.c.whole)))
+        query = sa.select(schema.pieces.c.start).where(day >= first.isoformat(), day < end.isoformat())
+        return set(self._connection.scalars(query.where(~schema.pieces.c.whole)))
 
     def between(self, first: date, end: date) -> list[Interval]:
-        """The pieces that were counted from a day to before another."""
+        """Return the counted intervals from the day ``first`` to before the day ``end``."""
         day = schema.pieces.c.day
-        chosen = (
+        query = (
             sa.select(schema.pieces).where(day >= first.isoformat(), day < end.isoformat()).order_by(schema.pieces.c.start)
         )
-        return [Interval(row.start, row.until, date.fromisoformat(row.day)) for row in self._connection.execute(chosen)]
+        return [Interval(row.start, row.until, date.fromisoformat(row.day)) for row in self._connection.execute(query)]

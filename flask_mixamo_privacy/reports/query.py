@@ -1,4 +1,4 @@
-"""Reading what was published: cells of one table, added up over the pieces of a window."""
+"""Queries of published cells: one table, added up over the intervals of a window."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..tracking.store import EventStore
 from .disclosure_control import OTHER
 from .windows import ALL, LEVELS, Calendar, Window
 
-Cell = int | float | str | None  # a number, a text, "<5", "12+", or nothing that could be told
+Cell = int | float | str | None  # a number, a text, "<5", "12+", or None if suppressed or unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as it may be shown: its events, what they measure, its visitors if one table holds them all, and its share."""
+    """A publishable row. ``visitors`` is None if several tables were added up, since visitors cannot be added."""
 
     name: str
     number: int
@@ -31,43 +31,43 @@ class Row:
     share: float
 
 
-class _Sum(NamedTuple):
-    """One row's cells in a window: their sums, the visitors of one of them, their number, and those of which few is said."""
+class _RowSum(NamedTuple):
+    """The sum of one row's cells in a window."""
 
     number: int
     amount: int
-    visitors: int
-    parts: int
-    few: int
+    visitors: int  # of the cell with the most visitors
+    cells: int
+    suppressed: int  # cells
 
 
 class ReportQuery:
-    """One look at one state of the store, as a context; everything is empty where there is no store yet."""
+    """A read transaction, as a context manager. If there is no store yet, all results are empty."""
 
-    def __init__(self, events: EventStore, calendar: Calendar, least: int) -> None:
+    def __init__(self, events: EventStore, calendar: Calendar, min_cell: int) -> None:
         self._store = events
         self._calendar = calendar
-        self._least = least
-        self._open = ExitStack()
+        self._min_cell = min_cell
+        self._stack = ExitStack()
         self._connection: sa.Connection | None = None
-        self._tables: dict[tuple[str, Window], Mapping[str, _Sum]] = {}
-        self.until: str | None = None  # up to where events were counted
+        self._tables: dict[tuple[str, Window], Mapping[str, _RowSum]] = {}
+        self.until: str | None = None  # the end of the last counted interval
 
     def __enter__(self) -> ReportQuery:
-        self._connection = self._open.enter_context(self._store.read())
+        self._connection = self._stack.enter_context(self._store.read())
         self.until = self._scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._open.__exit__(*raised)  # type: ignore[arg-type]
+        self._stack.__exit__(*raised)  # type: ignore[arg-type]
 
     def is_closed(self, window: Window) -> bool:
-        """Whether every day of a window was counted."""
-        return window != ALL and self.until is not None and self._calendar.starts(window.end) <= self.until
+        """Return whether every day of a window was counted."""
+        return window != ALL and self.until is not None and self._calendar.start_of(window.end) <= self.until
 
     @cached_property
     def days(self) -> list[date]:
-        """The days from the first that was counted, or has events, to the last."""
+        """The days from the first to the last that was counted or has events."""
         at = schema.events.c.at
         counted = self._rows(sa.select(sa.func.min(schema.pieces.c.day), sa.func.max(schema.pieces.c.day)))
         moments = [self._scalar(sa.select(sa.func.max(at)))]
@@ -78,68 +78,68 @@ class ReportQuery:
         return [min(ends) + number * ONE_DAY for number in range((max(ends) - min(ends)).days + 1)] if ends else []
 
     def unpublished(self) -> set[str]:
-        """The visitors of events that no piece holds yet. Never shown: whether they are enough is all that is asked."""
-        # Without DISTINCT, for which SQLite would look through all events in order of their visitors.
+        """Return the visitors of events that are not counted yet. Compare their number with ``min_cell``; never show it."""
+        # With DISTINCT, SQLite would scan all events by the index of visitors.
         since = sa.select(schema.events.c.visitor).where(schema.events.c.at >= (self.until or ""))
-        came_late = sa.select(schema.late.c.visitor).where(schema.late.c.piece == "")
-        return {row.visitor for chosen in (since, came_late) for row in self._rows(chosen)}
+        late = sa.select(schema.late.c.visitor).where(schema.late.c.piece == "")
+        return {row.visitor for query in (since, late) for row in self._rows(query)}
 
     def total(self, name: str, window: Window) -> Cell:
-        """A table's events; "12+" where a part had too few visitors to be counted in, "<5" where all of it has."""
+        """Return the events of a table: "12+" if a part had too few visitors to be published, "<5" if all parts had."""
         number = self._total(name, window)
         if number is None:
-            return self._nothing(name, window)
-        return f"{number}+" if self._waits(name, window) else number
+            return self._empty_cell(name, window)
+        return f"{number}+" if self._has_unpublished_part(name, window) else number
 
     def fixed(self, name: str, row: str, window: Window) -> Cell:
-        """The events of a row that is known beforehand; None where it is hidden for the sake of another one.
+        """Return the events of a row of a table with fixed rows, or None if complementary suppression hides the row.
 
-        "12+" where more may lie in what was not told apart, or waits.
+        The result is "12+" if "other" or an unpublished part may contain more events of the row.
         """
         table = self._table(name, window)
         if not table:
-            return self._nothing(name, window)
-        rest = table[""].number - sum(found.number for name, found in table.items() if name not in ("", OTHER))
-        waits, found = self._waits(name, window), table.get(row)
-        if found is None:
-            return None if rest or waits else 0
-        if not found.number:
-            return f"<{self._least}"
-        is_all = not (waits or found.few) and (not rest or table[""].parts == 1)
-        return found.number if is_all else f"{found.number}+"
+            return self._empty_cell(name, window)
+        rest = table[""].number - sum(row_sum.number for each, row_sum in table.items() if each not in ("", OTHER))
+        unpublished, row_sum = self._has_unpublished_part(name, window), table.get(row)
+        if row_sum is None:
+            return None if rest or unpublished else 0
+        if not row_sum.number:
+            return f"<{self._min_cell}"
+        is_exact = not (unpublished or row_sum.suppressed) and (not rest or table[""].cells == 1)
+        return row_sum.number if is_exact else f"{row_sum.number}+"
 
     def distinct(self, window: Window) -> Cell:
-        """The visitors of a window, each counted once."""
+        """Return the number of distinct visitors of a window."""
         if stored := self._distinct.get(str(window)):
             return int(stored.visitors) if stored.exact else f"{stored.visitors}+"
-        most = self._table("visitors", window).get("")
-        return f"{most.visitors}+" if most else self._nothing("visitors", window)
+        total = self._table("visitors", window).get("")
+        return f"{total.visitors}+" if total else self._empty_cell("visitors", window)
 
     def rows(self, name: str, window: Window) -> list[Row]:
-        """The rows told apart, the largest first, and "other": all that is not."""
+        """Return the published rows, the largest first, and then "other", the suppressed rows."""
         table = self._table(name, window)
         if not table:
             return []
         everything, other = table[""].number, table.get(OTHER)
-        told = {row: found for row, found in table.items() if row not in ("", OTHER) and found.number}
-        rows = [_row(row, found, everything, name) for row, found in told.items()]
+        shown = {row: row_sum for row, row_sum in table.items() if row not in ("", OTHER) and row_sum.number}
+        rows = [_row(row, row_sum, everything, name) for row, row_sum in shown.items()]
         rows.sort(key=lambda row: (-row.number, row.name))
         rest = everything - sum(row.number for row in rows)
         if rest:
-            found = other or _Sum(0, 0, 0, 0, 0)
-            visitors = _visitors(found, name) if found.number == rest else None
-            rows.append(Row(OTHER, rest, found.amount, visitors, round(rest / everything, 4)))
+            row_sum = other or _RowSum(0, 0, 0, 0, 0)
+            visitors = _visitors(row_sum, name) if row_sum.number == rest else None
+            rows.append(Row(OTHER, rest, row_sum.amount, visitors, round(rest / everything, 4)))
         return rows
 
     def consenting(self, window: Window) -> float | None:
-        """The share of the window's decisions that granted statistics."""
+        """Return the share of a window's decisions that granted statistics, or None unless both numbers are exact."""
         granted, refused = (self.fixed("decisions", row, window) for row in ("granted", "refused"))
         if isinstance(granted, int) and isinstance(refused, int) and granted + refused:
             return round(granted / (granted + refused), 4)
         return None
 
     def _total(self, name: str, window: Window) -> int | None:
-        """A table's events alone, of which there may be many more rows to read."""
+        """Return the events of a table from its total alone, because it may have many rows. Returns None without cells."""
         if (name, window) in self._tables:
             table = self._tables[name, window]
             return table[""].number if table else None
@@ -147,73 +147,77 @@ class ReportQuery:
         number = self._scalar(sa.select(sa.func.sum(cells.number)).where(cells.name == name, cells.row == "", *_in(window)))
         return None if number is None else int(number)
 
-    def _table(self, name: str, window: Window) -> Mapping[str, _Sum]:
-        """All rows of a table in a window, the total under the empty name; empty where nothing was published."""
+    def _table(self, name: str, window: Window) -> Mapping[str, _RowSum]:
+        """Return all rows of a table in a window, with the total under the empty name. Empty if nothing was published."""
         if (name, window) not in self._tables:
             cells, sum_of = schema.cells.c, sa.func.sum
-            few = sum_of(sa.case((cells.amount < 0, 1), else_=0))
-            sums = (sum_of(cells.number), sum_of(cells.amount), sa.func.max(cells.visitors), sa.func.count(), few)
-            chosen = sa.select(cells.row, *sums).where(cells.name == name, *_in(window)).group_by(cells.row)
-            found = {row[0]: _Sum(*map(int, row[1:])) for row in self._rows(chosen)}
-            self._tables[name, window] = found if "" in found else {}
+            suppressed = sum_of(sa.case((cells.amount < 0, 1), else_=0))
+            sums = (sum_of(cells.number), sum_of(cells.amount), sa.func.max(cells.visitors), sa.func.count(), suppressed)
+            query = sa.select(cells.row, *sums).where(cells.name == name, *_in(window)).group_by(cells.row)
+            table = {row[0]: _RowSum(*map(int, row[1:])) for row in self._rows(query)}
+            self._tables[name, window] = table if "" in table else {}
         return self._tables[name, window]
 
     @cached_property
-    def _waiting(self) -> dict[date, list[tuple[str, str]]]:
-        """By day, the tables whose total was not published with a piece of it, and the unit of time with which it was."""
+    def _delayed_totals(self) -> dict[date, list[tuple[str, str]]]:
+        """By day, the tables whose total was not published with the interval itself, and the unit of time with which it was.
+
+        The unit is empty if the total is not published yet.
+        """
         placed, pieces = schema.placed.c, schema.pieces.c
-        chosen = sa.select(pieces.day, placed.name, placed.total).join(schema.pieces, pieces.start == placed.start)
-        found: dict[date, list[tuple[str, str]]] = {}
-        for row in self._rows(chosen.where(placed.total != "piece")):
-            found.setdefault(date.fromisoformat(row.day), []).append((row.name, row.total))
-        return found
+        query = sa.select(pieces.day, placed.name, placed.total).join(schema.pieces, pieces.start == placed.start)
+        by_day: dict[date, list[tuple[str, str]]] = {}
+        for row in self._rows(query.where(placed.total != "piece")):
+            by_day.setdefault(date.fromisoformat(row.day), []).append((row.name, row.total))
+        return by_day
 
-    def _waits(self, name: str, window: Window) -> bool:
-        """Whether a part of a window is not in its total."""
+    def _has_unpublished_part(self, name: str, window: Window) -> bool:
+        """Return whether the total of a window leaves out a part of it."""
         levels = LEVELS[window.unit]
-        within = (tables for day, tables in self._waiting.items() if window == ALL or window.first <= day < window.end)
-        return any(of == name and level not in levels for tables in within for of, level in tables)
+        days = self._delayed_totals.items()
+        within = (tables for day, tables in days if window == ALL or window.first <= day < window.end)
+        return any(table == name and level not in levels for tables in within for table, level in tables)
 
-    def _nothing(self, name: str, window: Window) -> Cell:
-        """What to say where nothing was published: that there is nothing, or little; None where that is not known yet."""
-        if self._waits(name, window):
-            return f"<{self._least}"
+    def _empty_cell(self, name: str, window: Window) -> Cell:
+        """Return the cell of a table without published numbers: 0, "<5", or None if neither is known yet."""
+        if self._has_unpublished_part(name, window):
+            return f"<{self._min_cell}"
         if name.startswith("decisions"):
             return 0 if self.is_closed(window) or self._connection is None else None
         if not self._is_begun(window):
             return 0
-        return f"<{self._least}" if len(self.unpublished()) < self._least else None
+        return f"<{self._min_cell}" if len(self.unpublished()) < self._min_cell else None
 
     def _is_begun(self, window: Window) -> bool:
-        """Whether events wait in a window that has not been counted."""
+        """Return whether an open window has events that are not counted yet."""
         at = schema.events.c.at
-        waiting = sa.select(schema.events.c.id).where(at >= (self.until or "")).limit(1)
+        query = sa.select(schema.events.c.id).where(at >= (self.until or "")).limit(1)
         if window != ALL:
-            waiting = waiting.where(at >= self._calendar.starts(window.first), at < self._calendar.starts(window.end))
-        return not self.is_closed(window) and self._scalar(waiting) is not None
+            query = query.where(at >= self._calendar.start_of(window.first), at < self._calendar.start_of(window.end))
+        return not self.is_closed(window) and self._scalar(query) is not None
 
     @cached_property
     def _distinct(self) -> dict[str, Any]:
         return {row.window: row for row in self._rows(sa.select(schema.distinct))}
 
-    def _scalar(self, chosen: sa.Select[Any]) -> str | None:
-        return None if self._connection is None else self._connection.scalar(chosen)
+    def _scalar(self, query: sa.Select[Any]) -> str | None:
+        return None if self._connection is None else self._connection.scalar(query)
 
-    def _rows(self, chosen: sa.Select[Any]) -> list[sa.Row[Any]]:
-        return [] if self._connection is None else list(self._connection.execute(chosen))
-
-
-def _row(row: str, found: _Sum, everything: int, name: str) -> Row:
-    return Row(row, found.number, found.amount, _visitors(found, name), round(found.number / everything, 4))
+    def _rows(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+        return [] if self._connection is None else list(self._connection.execute(query))
 
 
-def _visitors(found: _Sum, name: str) -> int | None:
-    """How many stand behind a row, where one table holds them all; of decisions nobody knows."""
-    return found.visitors if found.parts == 1 and not name.startswith("decisions") else None
+def _row(row: str, row_sum: _RowSum, everything: int, name: str) -> Row:
+    return Row(row, row_sum.number, row_sum.amount, _visitors(row_sum, name), round(row_sum.number / everything, 4))
+
+
+def _visitors(row_sum: _RowSum, name: str) -> int | None:
+    """Return the visitors of a row if it is one cell. The number of people behind decisions is unknown."""
+    return row_sum.visitors if row_sum.cells == 1 and not name.startswith("decisions") else None
 
 
 def _in(window: Window) -> list[sa.ColumnElement[bool]]:
-    """That a cell is in a window; the month is named, too, since cells are in order of it."""
+    """Return the conditions that a cell is in a window. The month is one of them, because the primary key begins with it."""
     if window == ALL:
         return []
     months = {f"{day:%Y-%m}" for day in (window.first, window.end - ONE_DAY)}

@@ -1,4 +1,4 @@
-"""From events to tables: every report is a table of rows, each with its events and whose they are."""
+"""Tables counted from events and decisions. A table has a tally of events and visitors per row."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ import orjson
 from .disclosure_control import OTHER, Table, Tally
 from .windows import Calendar
 
-#: The columns of an event as it is counted, in the order of :class:`Columns`: those of the store.
+#: The columns of a counted event, in the order of :class:`Columns` and of the store.
 COUNTED = (
     "at", "visitor", "id", "kind", "visit", "page", "previous", "referrer",
     "browser", "platform", "provider", "network", "data",
 )  # fmt: skip
 
-#: Tables that make sense of a whole day only: what came last, what was changed.
+#: Tables that need the events of a whole day: the last page of a visit, the change of a choice.
 WHOLE_DAY = ("exits", "changes")
 
 UNKNOWN = "(not recorded)"
 
-# What a browser sent may be any text: none becomes a total's name or that of the rest, and each fits into an index.
+# A browser may send any text. It must not become the row of the total or "other", and it must fit into a database index.
 _RESERVED = {"": UNKNOWN, OTHER: f"“{OTHER}”"}
 _LONGEST_NAME, _LONGEST_ROW = 250, 600  # characters
-_LONGEST_TIME = 86_400  # seconds that one exit may count for
+_LONGEST_TIME = 86_400  # seconds counted per exit at most
 
 
 Event = Sequence[Any]  # with the columns of COUNTED
 
 
 class Columns(NamedTuple):
-    """Events as they are counted, by column: whole columns are counted in C."""
+    """Counted events by column. Whole columns are counted in C."""
 
     at: Sequence[str] = ()
     visitor: Sequence[str] = ()
@@ -60,7 +60,7 @@ _GAPS = ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (
 
 
 def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
-    """Every table over some events, which are in order of time; a table without events is left out."""
+    """Return the non-empty tables of some events, which must be in order of time."""
     if not events:
         return {}
     kinds = _by_kind(events)
@@ -71,7 +71,7 @@ def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
     texts = (_within(_ENDS, _read(data).get("visit_number"), "11 or more") for data in repeats.data)
     numbers = dict(zip(repeats.visit, texts, strict=True))
     last = dict(zip(views.visit, zip(views.page, views.visitor, strict=True), strict=True)).values()
-    found: dict[str, Table] = {
+    tables: dict[str, Table] = {
         "visitors": {"everybody": Tally(len(events), 0, set(map(visitor_of, events)))},
         "returning": _table(["repeat" if visit in numbers else "first" for visit in starts.visit], starts.visitor),
         "visit_numbers": _table([numbers.get(visit, "1") for visit in starts.visit], starts.visitor),
@@ -91,28 +91,28 @@ def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
         "providers": _table(starts.provider, starts.visitor, _if_known),
         "hours": _table(_hours(views.at, calendar), views.visitor),
     }
-    return {name: table for name, table in found.items() if table}
+    return {name: table for name, table in tables.items() if table}
 
 
 def key(*parts: str) -> str:
-    """A row that has two names, as one text; none is called as the rest is."""
+    """Return the row key of two names as JSON. It never equals the key of "other"."""
     if set(parts) == {OTHER}:
         parts = (_RESERVED[OTHER], *parts[1:])
     return orjson.dumps([part[:_LONGEST_NAME] for part in parts]).decode()
 
 
 def parts_of(row: str) -> tuple[str, str]:
-    """The two names again."""
+    """Return the two names of a row key."""
     first, second = orjson.loads(row)
     return str(first), str(second)
 
 
 def site_of(referrer: str) -> str:
-    """The site that a referrer is a page of: ``https://search.example``."""
+    """Return the site of a referring page: ``https://search.example``."""
     return "/".join(referrer.split("/", 3)[:3])
 
 
-# How a row is called, by what was counted; None where it is not told at all.
+# Row names by key. None leaves the event out of the table.
 
 
 def _recorded(text: str | None) -> str:
@@ -146,8 +146,8 @@ def _pressed(click: tuple[str | None, str]) -> str:
 
 
 def _choice(data: str) -> str:
-    said = _read(data)
-    return key(str(said.get("name", "")), str(said.get("value", "")))
+    choice = _read(data)
+    return key(str(choice.get("name", "")), str(choice.get("value", "")))
 
 
 def _by_kind(events: Sequence[Event]) -> dict[str, Columns]:
@@ -158,17 +158,17 @@ def _by_kind(events: Sequence[Event]) -> dict[str, Columns]:
 
 
 def _table(keys: Sequence[Any], visitors: Sequence[str], name: Callable[[Any], str | None] = _recorded) -> dict[str, Tally]:
-    """A row for each name of a key, which is asked for once a key; an event whose key has none is left out."""
-    behind: defaultdict[Any, set[str]] = defaultdict(set)
-    for one, visitor in zip(keys, visitors, strict=True):
-        behind[one].add(visitor)
-    found: dict[str, Tally] = {}
-    for one, number in Counter(keys).items():
-        if (row := name(one)) is not None:
-            tally = Tally(number, 0, behind[one])
-            if (first := found.setdefault(_fit(row), tally)) is not tally:
-                first.add(tally)  # two keys of one name
-    return found
+    """Count events by the name of their key. Calls ``name`` once per key, and skips the events of a key without a name."""
+    visitors_by_key: defaultdict[Any, set[str]] = defaultdict(set)
+    for each, visitor in zip(keys, visitors, strict=True):
+        visitors_by_key[each].add(visitor)
+    table: dict[str, Tally] = {}
+    for each, number in Counter(keys).items():
+        if (row := name(each)) is not None:
+            tally = Tally(number, 0, visitors_by_key[each])
+            if (first := table.setdefault(_fit(row), tally)) is not tally:
+                first.add(tally)  # another key has the same name
+    return table
 
 
 def _fit(row: str) -> str:
@@ -178,7 +178,7 @@ def _fit(row: str) -> str:
 
 
 def _hours(moments: Sequence[str], calendar: Calendar) -> list[str]:
-    minutes = [at[:16] for at in moments]
+    minutes = [moment[:16] for moment in moments]
     hours = {minute: calendar.hour_of(minute) for minute in set(minutes)}
     return [hours[minute] for minute in minutes]
 
@@ -188,27 +188,27 @@ def _pairs(ones: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 def _read(data: str) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(data)
-    return found
+    properties: dict[str, Any] = orjson.loads(data)
+    return properties
 
 
 def _times(exits: Columns) -> Table:
-    """Whole seconds that pages were in view; an exit that does not say how long is left out."""
+    """Sum the whole seconds in view by page. Skips exits without a valid number of seconds."""
     seconds = {data: _seconds(_read(data).get("seconds")) for data in set(exits.data)}
-    told = [seconds[data] is not None for data in exits.data]
-    pages, visitors = list(compress(exits.page, told)), list(compress(exits.visitor, told))
-    found = _table(pages, visitors)
-    for (page, text), number in Counter(zip(pages, compress(exits.data, told), strict=True)).items():
-        found[_fit(_recorded(page))].amount += number * (seconds[text] or 0)
-    return found
+    valid = [seconds[data] is not None for data in exits.data]
+    pages, visitors = list(compress(exits.page, valid)), list(compress(exits.visitor, valid))
+    table = _table(pages, visitors)
+    for (page, data), number in Counter(zip(pages, compress(exits.data, valid), strict=True)).items():
+        table[_fit(_recorded(page))].amount += number * (seconds[data] or 0)
+    return table
 
 
-def _seconds(said: object) -> int | None:
-    return int(min(said, _LONGEST_TIME)) if isinstance(said, int | float) and said >= 0 else None
+def _seconds(value: object) -> int | None:
+    return int(min(value, _LONGEST_TIME)) if isinstance(value, int | float) and value >= 0 else None
 
 
 def _changes(choices: Columns) -> Table:
-    """How often a choice was made that differs from the one before it, by the same visitor on the same day."""
+    """Count the choices that differ from the previous choice of the same visitor on the same day."""
     before: dict[tuple[str, str], str] = {}
     changed: list[tuple[str, str]] = []
     for visitor, data in zip(choices.visitor, map(_read, choices.data), strict=True):
@@ -225,34 +225,34 @@ def _within(ends: tuple[tuple[int, str], ...], number: object, beyond: str) -> s
     return next((name for end, name in ends if number <= end), beyond)
 
 
-# Decisions as tables: how many granted and refused, by policy version and language; they know nobody.
+# Tables of decisions.
 
-Rows = Callable[[str, str], Iterable[Any]]  # the ledger's decisions, from a day to before another: day, kind, purposes, …
+Rows = Callable[[str, str], Iterable[Any]]  # the decisions of the ledger from one day to before another
 
 
 def decided_by(rows: Rows) -> Callable[[date, date], dict[date, dict[str, Table]]]:
-    """The tables of decisions of each day (UTC, since a refusal knows its day alone), from one to before another."""
+    """Return a function that returns the tables of decisions by UTC day. A refusal is dated only by its UTC day."""
 
-    def decided(first: date, end: date) -> dict[date, dict[str, Table]]:
-        found: dict[date, dict[str, dict[str, Tally]]] = {}
+    def decisions(first: date, end: date) -> dict[date, dict[str, Table]]:
+        by_day: dict[date, dict[str, dict[str, Tally]]] = {}
         for number, row in enumerate(rows(first.isoformat(), end.isoformat())):
             outcome = _outcome(row.kind, row.purposes)
-            tables = found.setdefault(date.fromisoformat(row.at[:10]), {})
-            of_row = {
+            tables = by_day.setdefault(date.fromisoformat(row.at[:10]), {})
+            keys = {
                 "decisions": outcome,
                 "decisions_by_version": key(row.policy, outcome),
                 "decisions_by_locale": key(row.locale, outcome),
             }
-            for name, of in of_row.items():
-                # Each decision is taken for another person: that several are one person's is written down nowhere.
-                tables.setdefault(name, {}).setdefault(of, Tally()).add(Tally(1, 0, {str(number)}))
-        return {day: dict(tables) for day, tables in found.items()}
+            for name, row_key in keys.items():
+                # The ledger does not record which decisions are the same person's, so each counts as a person of its own.
+                tables.setdefault(name, {}).setdefault(row_key, Tally()).add(Tally(1, 0, {str(number)}))
+        return {day: dict(tables) for day, tables in by_day.items()}
 
-    return decided
+    return decisions
 
 
 def _outcome(kind: str, purposes: str) -> str:
-    """What a decision came to for statistics, be the rest of it taken back or granted."""
+    """Return the outcome of a decision for statistics: granted, withdrawn or refused."""
     if kind != "refusal" and "statistics" in json.loads(purposes):
         return "granted"
     return "withdrawn" if kind == "withdrawal" else "refused"

@@ -1,4 +1,4 @@
-"""Windows of time that reports look through: a day, an ISO week, a month, or all; in the site's time zone."""
+"""Windows of time that reports cover: a day, an ISO week, a month, or all time, in the time zone of the site."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..storage.clock import ONE_DAY
 Unit = Literal["day", "week", "month", "all"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month", "all")
 
-#: With which units of time something may have been published, to be part of a window's.
+#: By a window's unit, the units of time whose published numbers add up to the window's number. A "piece" is an interval.
 LEVELS: dict[Unit, tuple[str, ...]] = {
     "day": ("piece",),
     "week": ("piece", "week"),
@@ -26,31 +26,33 @@ LEVELS: dict[Unit, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One day, ISO week or month, or everything; ``str()`` and :meth:`parse` are each other's inverse."""
+    """One day, ISO week or month, or all time. :meth:`parse` reads the text that ``str()`` returns."""
 
     unit: Unit
     first: date = date.min  # the window's first day
 
     @classmethod
     def of(cls, unit: Unit, day: date) -> Window:
-        """The window of this unit that holds a day."""
+        """Return the window of this unit that contains a day."""
         if unit == "week":
             day -= timedelta(days=day.weekday())
         return cls(unit, date.min if unit == "all" else day.replace(day=1) if unit == "month" else day)
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Read ``2026-05-08``, ``2026-W19``, ``2026-05`` or ``all``; raises :class:`ValueError` for anything else."""
+        """Parse ``2026-05-08``, ``2026-W19``, ``2026-05`` or ``all``. Raises :class:`ValueError` for any other text."""
         if text == "all":
             return ALL
-        with suppress(ValueError):  # there is no 30 February
+        with suppress(ValueError):  # such as 30 February
             if re.fullmatch(r"\d{4}-W\d\d", text):
                 return cls("week", date.fromisoformat(text + "-1"))
             if re.fullmatch(r"\d{4}-\d\d", text):
                 return cls("month", date.fromisoformat(text + "-01"))
             if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
                 return cls("day", date.fromisoformat(text))
-        raise ValueError(f"{text!r} is no window of time; write 2026-05-08, 2026-W19, 2026-05 or all.")
+        raise ValueError(
+            f"The window is {text!r}; allowed: a day (2026-05-08), an ISO week (2026-W19), a month (2026-05) or all."
+        )
 
     def __str__(self) -> str:
         if self.unit == "week":
@@ -59,7 +61,7 @@ class Window:
 
     @property
     def end(self) -> date:
-        """The first day after it."""
+        """The first day after the window."""
         if self.unit == "all":
             return date.max
         if self.unit == "month":
@@ -68,12 +70,12 @@ class Window:
 
     @property
     def previous(self) -> Window:
-        """The one before; of ``all`` itself."""
+        """The window before this one. For ``all``, the window itself."""
         return self if self.unit == "all" else Window.of(self.unit, self.first - ONE_DAY)
 
     @property
     def next(self) -> Window:
-        """The one after; of ``all`` itself."""
+        """The window after this one. For ``all``, the window itself."""
         return self if self.unit == "all" else Window.of(self.unit, self.end)
 
 
@@ -81,29 +83,29 @@ ALL = Window("all")
 
 
 def week_of(day: date) -> str:
-    """The ISO week that a day is in: ``2026-W19``."""
+    """Return the ISO week of a day: ``2026-W19``."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
 
 
 class Calendar:
-    """Where the site's days begin and end."""
+    """The start of days and hours in the time zone of the site."""
 
     def __init__(self, zone: str = "UTC") -> None:
         self.zone = ZoneInfo(zone)
 
-    def starts(self, day: date) -> str:
-        """The moment at which a day begins, as events write it: UTC, ISO 8601 with milliseconds."""
+    def start_of(self, day: date) -> str:
+        """Return the moment at which a day begins, in the format of events: UTC, ISO 8601 with milliseconds."""
         moment = datetime.combine(day, time.min, self.zone).astimezone(UTC)
         return f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"
 
-    def day_of(self, at: str) -> date:
-        """The day that a moment falls on."""
-        return _local(self.zone, at[:16]).date()
+    def day_of(self, moment: str) -> date:
+        """Return the day of a moment."""
+        return _local(self.zone, moment[:16]).date()
 
-    def hour_of(self, at: str) -> str:
-        """The hour of the day, from ``00`` to ``23``."""
-        return f"{_local(self.zone, at[:16]).hour:02d}"
+    def hour_of(self, moment: str) -> str:
+        """Return the hour of the day of a moment, from ``00`` to ``23``."""
+        return f"{_local(self.zone, moment[:16]).hour:02d}"
 
 
 @lru_cache(maxsize=4096)
@@ -112,22 +114,20 @@ def _local(zone: ZoneInfo, minute: str) -> datetime:
 
 
 def as_unit(text: str) -> Unit:
-    """A unit by its name; raises :class:`ValueError`, naming the units there are."""
+    """Return the text as a unit. Raises :class:`ValueError` for any other text."""
     if text not in UNITS:
-        raise ValueError(f"{text!r} is no unit of time; choose day, week, month or all.")
+        raise ValueError(f"The period is {text!r}; allowed: day, week, month or all.")
     return text
 
 
-# A piece of time: a stretch within one day that is counted at once.
-
-
 class Interval(NamedTuple):
-    """A day, or a part of one that somebody looked at."""
+    """A day, or a part of a day, whose events are counted together. A request for a report of today can end a part."""
 
     start: str
     until: str
     day: date
 
     @property
-    def unit(self) -> tuple[str, str, str, str]:
+    def cell_key(self) -> tuple[str, str, str, str]:
+        """The month, week, day and start under which the cells of the interval are stored."""
         return f"{self.day:%Y-%m}", week_of(self.day), self.day.isoformat(), self.start

@@ -44,7 +44,8 @@ def test_a_report_is_printed_by_name(seen):
     """The table has a bar, and its heading states which visitors are counted."""
     lines = seen.cli("report", "entries", "--period", "month").output.splitlines()
     assert lines[0] == (
-        "2026-05 (closed). Counts visitors who consented to statistics, 100.0% of the decisions. Fewer than 5 are not told apart."
+        "2026-05 (closed). Counts visitors who consented to statistics, 100.0% of the decisions. "
+        'Rows with fewer than 5 visitors are merged into "other".'
     )
     assert lines[2:] == [
         "ENTRY PAGES",
@@ -87,10 +88,13 @@ def test_reports_are_printed_as_json_and_csv(seen):
         (["people"], "There is no report 'people'; there are: visits,"),
         (["--csv"], "--csv writes one report: name it, one of visits,"),
         (["pages", "visits", "--csv"], "--csv writes one report"),
-        (["--window", "May"], "'May' is no window of time; write 2026-05-08, 2026-W19, 2026-05 or all."),
-        (["--window", "2026-02-30"], "'2026-02-30' is no window of time; write 2026-05-08,"),
-        (["--window", "2026-W54"], "'2026-W54' is no window of time; write 2026-05-08,"),
-        (["--window", ""], "'' is no window of time; write 2026-05-08,"),
+        (
+            ["--window", "May"],
+            "The window is 'May'; allowed: a day (2026-05-08), an ISO week (2026-W19), a month (2026-05) or all.",
+        ),
+        (["--window", "2026-02-30"], "The window is '2026-02-30'; allowed: a day (2026-05-08),"),
+        (["--window", "2026-W54"], "The window is '2026-W54'; allowed: a day (2026-05-08),"),
+        (["--window", ""], "The window is ''; allowed: a day (2026-05-08),"),
         (["pages", "--json", "--csv"], "--json and --csv are two ways to write a report: choose one."),
         (["--window", "2031-01"], "Nothing was recorded in 2031-01."),
         (["--window", "2026-05", "--period", "week"], "--window 2026-05 is no week; leave --period out."),

@@ -151,7 +151,7 @@ def test_days_begin_in_the_time_zone_of_the_site(tmp_path):
         kept.reports.report("hours", Window.of("day", FIRST + timedelta(days=number))).rows[0][0] for number in range(2)
     ]
     assert hours == ["23", "00"]
-    assert Calendar("Europe/Berlin").starts(FIRST) == "2026-04-19T22:00:00.000Z"
+    assert Calendar("Europe/Berlin").start_of(FIRST) == "2026-04-19T22:00:00.000Z"
 
 
 def test_aggregates_have_a_retention_of_their_own(tmp_path):
@@ -217,7 +217,7 @@ def test_an_invalid_window_raises_with_the_allowed_forms(text):
 
 def test_an_unknown_period_raises_with_the_known_ones():
     """The known periods are day, week, month and all."""
-    with pytest.raises(ValueError, match=r"'year' is no unit of time; choose day, week, month or all\."):
+    with pytest.raises(ValueError, match=r"The period is 'year'; allowed: day, week, month or all\."):
         as_unit("year")
 
 
@@ -235,5 +235,5 @@ def test_erased_events_are_hidden_among_others():
     """If a total includes erased events, "other" has the events of at least five more visitors."""
     table = {name: Tally(6, 0, {f"{name}{each}" for each in range(6)}) for name in "ab"}
     assert list(suppress_small_cells(table, 5)[0]) == ["a", "b"] and list(
-        suppress_small_cells(table, 5, whole=False)[0]
+        suppress_small_cells(table, 5, complete=False)[0]
     ) == ["a"]

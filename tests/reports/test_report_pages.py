@@ -11,7 +11,7 @@ import pytest
 from conftest import choose
 from flask_mixamo_privacy.i18n.language import WHOLE, language
 from flask_mixamo_privacy.reports.formatting import as_csv
-from flask_mixamo_privacy.reports.reports import NAMES, SERIES, SHAPES, Column, Report
+from flask_mixamo_privacy.reports.reports import DEFINITIONS, NAMES, SERIES, Column, Report
 from flask_mixamo_privacy.reports.windows import Window
 from flask_mixamo_privacy.web.assets import build
 from flask_mixamo_privacy.web.views.reports import SECTIONS
@@ -301,11 +301,11 @@ def test_an_unavailable_store_is_answered_503(staff_site):
 def test_every_text_of_a_report_is_in_five_languages(code):
     """Titles, column headings, named rows and sections are translated."""
     words = {title for title, _ in SECTIONS} | {"Day", "Week", "Month", "All time", "other", "(not recorded)"}
-    words |= {shape.title for shape in SHAPES.values()} | {title for title, _ in SERIES.values()}
-    columns = [column for shape in SHAPES.values() for column in (*shape.names, shape.counts)]
+    words |= {definition.title for definition in DEFINITIONS.values()} | {title for title, _ in SERIES.values()}
+    columns = [column for definition in DEFINITIONS.values() for column in (*definition.names, definition.counts)]
     words |= {column.title for column in (*columns, *(column for _, columns in SERIES.values() for column in columns))}
     words |= {"Share", "Time on page", "Change", "When", "granted", "refused", "withdrawn"}
-    words |= {word for shape in SHAPES.values() for word in shape.order if not re.fullmatch(r"[\d–]+", word)}
+    words |= {word for definition in DEFINITIONS.values() for word in definition.order if not re.fullmatch(r"[\d–]+", word)}
     t = language(code)
     assert [word for word in words if t(word).lang != code] == []
 
