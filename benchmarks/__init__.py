@@ -1,1 +1,4 @@
-"""What the extension costs, beside the budgets of its design: ``python -m benchmarks``, or ``python -m benchmarks page``."""
+"""Benchmarks of the extension, compared with the budgets of its design.
+
+Run all with ``python -m benchmarks``, or some by name with ``python -m benchmarks page``.
+"""

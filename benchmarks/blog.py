@@ -1,4 +1,4 @@
-"""The page that is measured: the index of a tutorial's blog, with ten posts."""
+"""The measured page: the index of the blog in Flask's tutorial, with ten posts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _INDEX = """{% extends 'base.html' %}
 {% endblock %}
 """
 
-# The bare page has the same link to the same place, written by hand: its bytes cost both sides the same.
+# The bare page has the same link, so that both sides send the same bytes.
 _LINK = '<a class="privacy-settings-link" href="/privacy/consent" rel="nofollow">Privacy settings</a>'
 
 _RULES = {
@@ -88,11 +88,11 @@ _RULES = {
 }  # fmt: skip
 
 
-sqlite3.register_converter("timestamp", lambda text: datetime.fromisoformat(text.decode()))  # as the tutorial does
+sqlite3.register_converter("timestamp", lambda text: datetime.fromisoformat(text.decode()))  # as in the tutorial
 
 
 def blog(folder: Path, with_privacy: bool) -> Flask:
-    """The blog, bare or with the extension, its database and all that is recorded in the folder."""
+    """Return the blog, bare or with the extension. All its files are in the folder."""
     app = Flask("blog", instance_path=str(folder))
     app.config.update(
         SECRET_KEY="not a secret, a benchmark", PRIVACY_LOADER=False, PRIVACY_ASSETS_DIR=str(folder / "assets")
@@ -141,8 +141,8 @@ def _database() -> sqlite3.Connection:
     if "database" not in g:
         g.database = sqlite3.connect(current_app.config["DATABASE"], detect_types=sqlite3.PARSE_DECLTYPES)
         g.database.row_factory = sqlite3.Row
-    found: sqlite3.Connection = g.database
-    return found
+    connection: sqlite3.Connection = g.database
+    return connection
 
 
 def _close_database(_error: BaseException | None = None) -> None:

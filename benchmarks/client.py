@@ -1,4 +1,4 @@
-"""A small load for machines without wrk: keep-alive clients in processes of their own."""
+"""A load generator for machines without wrk: keep-alive clients in separate processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROCESSES = 2
 
 @dataclass(frozen=True)
 class Job:
-    """What each client asks for, again and again: cookies in turn, and a body where ``@`` is another number each time."""
+    """The request that each client repeats, with each of the cookies in turn. ``@`` in the body becomes a unique number."""
 
     port: int
     cookies: Sequence[str]
@@ -26,19 +26,21 @@ class Job:
 
 
 def hammer(job: Job, clients: int, seconds: float) -> tuple[float, float]:
-    """``(requests a second, p99 in milliseconds)`` of so many keep-alive clients; an answer other than 2xx raises."""
+    """Return ``(requests a second, p99 in milliseconds)``, or raise AssertionError unless each status is 200 or 204."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(_PROCESSES) as pool:
-        pool.map(abs, range(_PROCESSES))  # the processes are there before the clock starts
+        pool.map(abs, range(_PROCESSES))  # starts the processes before the measurement
         times = [
-            *chain.from_iterable(pool.starmap(_ask_on, [(job, clients // _PROCESSES, seconds)] * _PROCESSES, chunksize=1))
+            *chain.from_iterable(
+                pool.starmap(_run_clients, [(job, clients // _PROCESSES, seconds)] * _PROCESSES, chunksize=1)
+            )
         ]
     return len(times) / seconds, quantiles(times, n=100)[98] * 1000
 
 
-def _ask_on(job: Job, clients: int, seconds: float) -> list[float]:
+def _run_clients(job: Job, clients: int, seconds: float) -> list[float]:
     times: list[list[float]] = [[] for _ in range(clients)]
-    threads = [Thread(target=_client, args=(job, seconds, mine)) for mine in times]
+    threads = [Thread(target=_client, args=(job, seconds, results)) for results in times]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -48,10 +50,10 @@ def _ask_on(job: Job, clients: int, seconds: float) -> list[float]:
 
 def _client(job: Job, seconds: float, times: list[float]) -> None:
     connection = HTTPConnection("127.0.0.1", job.port, timeout=10)
-    end, method, mine = time.perf_counter() + seconds, "GET" if job.body is None else "POST", secrets.token_hex(4)
+    end, method, prefix = time.perf_counter() + seconds, "GET" if job.body is None else "POST", secrets.token_hex(4)
     while (start := time.perf_counter()) < end:
         cookie = job.cookies[len(times) % len(job.cookies)]
-        body = job.body and job.body.replace("@", f"{mine}{len(times)}")
+        body = job.body and job.body.replace("@", f"{prefix}{len(times)}")
         connection.request(method, job.path, body, {"Cookie": cookie})
         response = connection.getresponse()
         response.read()

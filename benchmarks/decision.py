@@ -1,4 +1,4 @@
-"""The time of a consent post, whose row is on the disk before it answers."""
+"""Response time of a consent post, which writes its ledger row to the disk before the response."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .budget import Figure
 from .loader import store_in
 
 _POSTS, _WARM, _ROUNDS = 150, 10, 3
-_BATCH = 100_000  # events in each segment that is loaded beside it
+_BATCH = 100_000  # events in each segment that is loaded at the same time
 
 
 def measure() -> list[Figure]:
-    """Median and p99, interleaved, with nothing else going on and with a loader at work on the events' database."""
+    """Return median and p99, interleaved: alone, and while a loader writes to the events database."""
     alone: list[float] = []
     beside: list[float] = []
     with TemporaryDirectory() as folder:
@@ -42,50 +42,50 @@ def measure() -> list[Figure]:
 
 
 def decide(app: Flask, posts: int) -> list[float]:
-    """The seconds of each post, from so many new visitors who accept."""
-    found = []
+    """Return the seconds of each post. Each is of a new visitor who accepts."""
+    times = []
     for _ in range(posts):
         environ = create_environ("/privacy/consent", method="POST", data={"choice": "accept_all", "next": "/"})
-        said: list[str] = []
+        answer: list[str] = []
         start = time.perf_counter()
-        b"".join(app.wsgi_app(environ, _keep(said)))
-        found.append(time.perf_counter() - start)
-        assert said[0].startswith("303"), said
-        assert "privacy_consent" in said[1], said
-    return found
+        b"".join(app.wsgi_app(environ, _record(answer)))
+        times.append(time.perf_counter() - start)
+        assert answer[0].startswith("303"), answer
+        assert "privacy_consent" in answer[1], answer
+    return times
 
 
 @contextmanager
 def loading(folder: Path, lines: Path) -> Iterator[None]:
-    """Another process that loads again and again for as long as the block takes."""
+    """Load repeatedly in another process until the block ends."""
     context = multiprocessing.get_context("spawn")
-    working, enough = context.Event(), context.Event()
-    process = context.Process(target=load_on, args=(folder, lines, working, enough), daemon=True)
+    started, stop = context.Event(), context.Event()
+    process = context.Process(target=load_repeatedly, args=(folder, lines, started, stop), daemon=True)
     process.start()
     try:
-        assert working.wait(30), "the loader did not start"
+        assert started.wait(30), "the loader did not start"
         yield
     finally:
-        enough.set()
+        stop.set()
         process.join(30)
 
 
-def load_on(folder: Path, lines: Path, working: Event, enough: Event) -> None:
-    """Load the segment into a fresh database each time until it is enough, for two minutes at most."""
+def load_repeatedly(folder: Path, lines: Path, started: Event, stop: Event) -> None:
+    """Load the segment into a new database repeatedly, until ``stop`` is set or two minutes have passed."""
     end, number = time.monotonic() + 120, 0
-    while not enough.is_set() and time.monotonic() < end:
+    while not stop.is_set() and time.monotonic() < end:
         place = folder / str(number)
         log = place / "log"
         log.mkdir(parents=True)
         (log / "one.events").hardlink_to(lines)
-        working.set()
+        started.set()
         Loader(str(log), store_in(place)).load()
         number += 1
 
 
-def _keep(said: list[str]) -> Any:
+def _record(answer: list[str]) -> Any:
     def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
-        said.extend((status, str(headers)))
+        answer.extend((status, str(headers)))
         return bytes.__len__
 
     return start

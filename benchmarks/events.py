@@ -1,4 +1,4 @@
-"""Gunicorn on loopback: reports of ten events each, against an endpoint that does nothing with them."""
+"""The events endpoint under gunicorn: posts of ten events each, compared with an endpoint that ignores them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .client import Job, hammer
 from .server import CLIENTS, ROUNDS, SECONDS, Load, build, serving, wrk
 
 _SIDES = {"empty": "", "events": "on"}
-_VISITORS = 200  # so many that none of them asks too often
+_VISITORS = 200  # enough to stay below each visitor's rate limit
 _PATH = "/privacy/events"
 
 _CLICKS = [{"kind": "click", "page": f"/item/{n}", "data": {"to": f"/item/{n + 1}"}, "age": 900 - n} for n in range(6)]
@@ -42,14 +42,14 @@ end
 
 
 def measure() -> list[Figure]:
-    """Ratios of requests a second and of p99, medians over rounds in which each side goes first in turn."""
+    """Return ratios of requests a second and of p99, as medians over rounds. Each side goes first in turn."""
     with TemporaryDirectory() as folder, ExitStack() as running:
-        maker = build(Path(folder), "off")  # of cookies: it serves nothing
+        maker = build(Path(folder), "off")  # creates cookies, and serves nothing
         ports = {side: running.enter_context(serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
         for side, port in ports.items():
             _check(port, Path(folder, side), visitors.consented(maker), logged=side == "events")
             _load(port, maker, Path(folder), seconds=1)
-        rounds = [{side: _load(ports[side], maker, Path(folder)) for side in _turn(n)} for n in range(ROUNDS)]
+        rounds = [{side: _load(ports[side], maker, Path(folder)) for side in _order(n)} for n in range(ROUNDS)]
     rate = median(one["events"].rate / one["empty"].rate for one in rounds)
     p99 = median(one["events"].p99 / one["empty"].p99 for one in rounds)
     return [
@@ -59,12 +59,12 @@ def measure() -> list[Figure]:
     ]
 
 
-def _turn(number: int) -> list[str]:
+def _order(number: int) -> list[str]:
     return [*_SIDES][:: -1 if number % 2 else 1]
 
 
 def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
-    """That a report is taken, and that the log has its events, exactly where it should."""
+    """Assert that a post is accepted, and that only the side with the extension logs its events."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("POST", _PATH, json.dumps(_EVENTS), {"Cookie": cookie})
     status = connection.getresponse().status
@@ -74,7 +74,7 @@ def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
 
 
 def _load(port: int, maker: Flask, folder: Path, seconds: int = SECONDS) -> Load:
-    """Sixteen keep-alive clients for a few seconds, each request of another visitor in turn, each event a new one."""
+    """Run sixteen keep-alive clients for a few seconds. Requests take turns among the visitors; each event is new."""
     cookies = [visitors.consented(maker) for _ in range(_VISITORS)]
     prefix = secrets.token_hex(4)
     body = json.dumps([{"id": f"{prefix}-@-{number}", **event} for number, event in enumerate(_EVENTS)])

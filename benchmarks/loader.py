@@ -1,4 +1,4 @@
-"""How many events a second the loader takes from the log into a fresh SQLite store."""
+"""Speed of the loader: events a second from the log into a new SQLite store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EVENTS, _RUNS = 300_000, 3
 
 
 def measure() -> list[Figure]:
-    """Medians of three loads, each followed by the same segment under another name, of which nothing is new."""
+    """Return medians of three loads. Each is followed by a load of the same events under another file name."""
     with TemporaryDirectory() as folder:
         lines = segment.write(Path(folder, "written"), "once", _EVENTS)
         runs = [_run(Path(folder, str(number)), lines) for number in range(_RUNS)]
@@ -31,7 +31,7 @@ def measure() -> list[Figure]:
 
 
 def store_in(folder: Path) -> EventStore:
-    """A store of SQLite in this folder, made at the first load."""
+    """Return a SQLite store in this folder, which the first load creates."""
     url = f"sqlite:///{folder / 'privacy-events.sqlite'}"
     return EventStore(url, KeyRing({"benchmark": "not a secret, a benchmark"}, ""), Spool(str(folder / "erasures.pending")))
 
@@ -44,7 +44,7 @@ def _run(folder: Path, lines: Path) -> tuple[float, float]:
 
 
 def _load(loader: Loader, lines: Path, place: Path, new: int) -> float:
-    os.link(lines, place)  # the loader deletes what it has loaded: this name of it
+    os.link(lines, place)  # a hard link, because the loader deletes the file that it has loaded
     start = time.perf_counter()
     loaded = loader.load()
     seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""The page of the design with the extension, against the same page and the same cookies without it."""
+"""The blog's page with the extension, compared with the same page and the same cookies without it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import visitors
 from .blog import blog
 from .budget import Figure
 
-_ROUNDS, _REQUESTS, _TURN = 9, 400, 50  # a round goes through its requests in turns of 50: bare, with, bare, with
+_ROUNDS, _REQUESTS, _TURN = 9, 400, 50  # a round alternates between the sides every 50 requests
 
 _BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
@@ -37,7 +37,7 @@ Environ = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of visitor: the Cookie headers of so many requests, and what the page must come to."""
+    """A kind of visitor: the Cookie headers of a number of requests, the budget, and what the page must contain."""
 
     what: str
     cookies: Callable[[Flask, int], list[str]]
@@ -61,21 +61,21 @@ CASES = (
 
 @dataclass(frozen=True)
 class Pair:
-    """The blog twice: bare, and with the extension."""
+    """The blog without and with the extension."""
 
     bare: Flask
     extended: Flask
 
     @classmethod
     def in_folder(cls, folder: Path) -> Pair:
-        """Both blogs, each with a database of its own."""
+        """Return both blogs, each with its own database."""
         for name in ("bare", "extended"):
             (folder / name).mkdir()
         return cls(blog(folder / "bare", False), blog(folder / "extended", True))
 
 
 def measure() -> list[Figure]:
-    """Ratios of the page's time, medians over the rounds, all cases interleaved; and the bare page's time."""
+    """Return ratios of the page's time as medians over interleaved rounds, and the bare page's time."""
     with TemporaryDirectory() as folder:
         pair = Pair.in_folder(Path(folder))
         for case in CASES:
@@ -86,7 +86,7 @@ def measure() -> list[Figure]:
 
 
 def check(pair: Pair, case: Case) -> None:
-    """That each side serves the page it is meant to serve, and that only consent leaves a line in the log."""
+    """Assert that each side serves its page, and that only a consenting visitor is logged."""
     for app in (pair.bare, pair.extended):
         extended = app is pair.extended
         cookies = case.cookies(pair.extended, 3)
@@ -102,14 +102,14 @@ def check(pair: Pair, case: Case) -> None:
 
 
 def environs(cookies: Iterable[str]) -> list[Environ]:
-    """A browser's requests for the page, one for each Cookie header."""
+    """Return a browser's requests for the page, one for each Cookie header."""
     plain = create_environ("/", headers=_BROWSER) | {"REMOTE_ADDR": "192.0.2.17"}
     return [plain | ({"HTTP_COOKIE": cookie} if cookie else {}) for cookie in cookies]
 
 
 def serve(app: Flask, requests: list[Environ]) -> float:
-    """The seconds that all these requests take, their bodies read to the end."""
-    requests = [environ.copy() for environ in requests]  # a request leaves things in its environ
+    """Return the seconds that the requests take, including reading their bodies."""
+    requests = [environ.copy() for environ in requests]  # a request changes its environ
     call, start = app.wsgi_app, time.perf_counter()
     for environ in requests:
         body = call(environ, _ignore)
@@ -120,7 +120,7 @@ def serve(app: Flask, requests: list[Environ]) -> float:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """No garbage collection inside what is timed."""
+    """Disable garbage collection inside the block."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -132,12 +132,12 @@ def undisturbed() -> Iterator[None]:
 
 
 def _round(pair: Pair) -> dict[str, tuple[float, float]]:
-    """Seconds of the bare and of the other page in each case; in the first, the other is a bare one too."""
-    found = {"noise": _compare(pair.bare, pair.bare, environs([""] * _REQUESTS))}
+    """Return the seconds of both pages in each case. For "noise", both pages are bare."""
+    seconds = {"noise": _compare(pair.bare, pair.bare, environs([""] * _REQUESTS))}
     for case in CASES:
-        found[case.what] = _compare(pair.bare, pair.extended, environs(case.cookies(pair.extended, _REQUESTS)))
+        seconds[case.what] = _compare(pair.bare, pair.extended, environs(case.cookies(pair.extended, _REQUESTS)))
         gc.collect()
-    return found
+    return seconds
 
 
 def _compare(bare: Flask, other: Flask, requests: list[Environ]) -> tuple[float, float]:
@@ -169,14 +169,14 @@ def _bare_time(rounds: list[dict[str, tuple[float, float]]]) -> Figure:
 
 
 def _get(app: Flask, environ: Environ) -> tuple[str, dict[str, str], str]:
-    said: list[Any] = []
-    body = app.wsgi_app(environ.copy(), lambda status, headers, _error=None: said.extend((status, dict(headers))))  # type: ignore
+    answer: list[Any] = []
+    body = app.wsgi_app(environ.copy(), lambda status, headers, _error=None: answer.extend((status, dict(headers))))  # type: ignore
     text = b"".join(body).decode()
-    return said[0], said[1], text
+    return answer[0], answer[1], text
 
 
 def _page_views(app: Flask) -> int:
-    """How many page views the app's log holds."""
+    """Return the number of page views in the app's log."""
     segments = Path(app.instance_path, "privacy-log").glob("*.events")
     return sum(segment.read_text().count('"kind":"page_view"') for segment in segments)
 

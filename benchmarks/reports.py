@@ -1,4 +1,4 @@
-"""How fast events are loaded with reports kept current, and how long each report takes, beside DuckDB on the same."""
+"""Speed of loading with current reports, and time of each report, compared with DuckDB on the same events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from . import segments
 from .budget import Figure
 from .loader import store_in
 
-#: Ten million take many minutes and 8 GB of disk; ``PRIVACY_BENCH_EVENTS=500000`` is a quicker look.
+#: Ten million take many minutes and 8 GB of disk. ``PRIVACY_BENCH_EVENTS=500000`` is quicker.
 EVENTS = int(os.environ.get("PRIVACY_BENCH_EVENTS", "10000000"))
 _NOW = "2026-06-01T12:00:00.000Z"
-_LEAST, _BUDGET = 5, 300.0
+_MIN_CELL, _BUDGET = 5, 300.0
 
 _IN_DUCKDB = {
     "visits": """SELECT "at"[:10], count(*), count(DISTINCT visitor) FROM events WHERE kind = 'visit_start' GROUP BY 1""",
@@ -39,7 +39,7 @@ class _PublisherAtNow(Publisher):
 
 
 def measure() -> list[Figure]:
-    """Load a year of events, publish it, and read every report over all of it, its last month, week and day."""
+    """Load and publish a year of events, then read every report for the whole year and its last month, week and day."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         log, copy = folder / "log", folder / "copy"
@@ -47,50 +47,50 @@ def measure() -> list[Figure]:
         copy.mkdir()
         number = segments.write(log, EVENTS)
         for path in log.glob(f"*{SUFFIX}"):
-            os.link(path, copy / path.name)  # the loader deletes what it has loaded: DuckDB reads this name of it
-        return [*_loaded(folder, log, number), *_reported(folder, number), *_in_duckdb(copy, number)]
+            os.link(path, copy / path.name)  # for DuckDB, because the loader deletes the file that it has loaded
+        return [*_load_figures(folder, log, number), *_report_figures(folder, number), *_duckdb_figures(copy, number)]
 
 
-def _loaded(folder: Path, log: Path, number: int) -> list[Figure]:
-    loader = Loader(str(log), store_in(folder), aggregator=_PublisherAtNow(Calendar(), _LEAST))
+def _load_figures(folder: Path, log: Path, number: int) -> list[Figure]:
+    loader = Loader(str(log), store_in(folder), aggregator=_PublisherAtNow(Calendar(), _MIN_CELL))
     with without_collecting():  # as `flask privacy load` does
         seconds = _seconds(loader.load)
     what = f"{number:,} events: loaded with reports kept current, a second"
     return [Figure(what, number / seconds, "/s", 100_000, at_least=True)]
 
 
-def _reported(folder: Path, number: int) -> list[Figure]:
+def _report_figures(folder: Path, number: int) -> list[Figure]:
     calendar = Calendar()
     store = store_in(folder)
-    reports = Reports(store, Publisher(calendar, _LEAST), calendar, _LEAST)
+    reports = Reports(store, Publisher(calendar, _MIN_CELL), calendar, _MIN_CELL)
     last = segments.FIRST.replace(month=11, day=20)
     windows = (ALL, Window.of("month", last), Window.of("week", last), Window.of("day", last))
-    found = []
+    figures = []
     for name in NAMES:
         seconds, window = max((_seconds(partial(reports.report, name, window)), str(window)) for window in windows)
-        found.append(Figure(f"report {name} ({window})", 1000 * seconds, "ms", _BUDGET))
-    return [*found, Figure("what `flask privacy report` shows", 1000 * _seconds(reports.summary), "ms", _BUDGET)]
+        figures.append(Figure(f"report {name} ({window})", 1000 * seconds, "ms", _BUDGET))
+    return [*figures, Figure("what `flask privacy report` shows", 1000 * _seconds(reports.summary), "ms", _BUDGET)]
 
 
-def _in_duckdb(copy: Path, number: int) -> list[Figure]:
-    """The raw events in a table of DuckDB's own, which then counts them anew each time."""
+def _duckdb_figures(copy: Path, number: int) -> list[Figure]:
+    """Return figures of DuckDB, which loads the raw events and counts them again for each query."""
     try:
         import duckdb
     except ImportError:
-        print("DuckDB is not installed (pip install -e '.[bench]'): nothing to compare with.")
+        print("DuckDB is not installed, so the comparison is skipped. Install it: pip install -e '.[bench]'")
         return []
     connection = duckdb.connect(str(copy / "events.duckdb"))
     columns = "{" + ", ".join(f"'{name}': 'VARCHAR'" for name in ("visitor", "at", "kind", "page", "previous")) + "}"
     source = f"read_json('{copy}/*{SUFFIX}', format = 'newline_delimited', columns = {columns})"
     load = _seconds(lambda: connection.execute(f"CREATE TABLE events AS SELECT * FROM {source}"))
-    found = [Figure("DuckDB: the same events loaded, a second", number / load, "/s")]
+    figures = [Figure("DuckDB: the same events loaded, a second", number / load, "/s")]
     for name, query in _IN_DUCKDB.items():
-        seconds = _seconds(partial(_ask, connection, query))
-        found.append(Figure(f"DuckDB: {name} over all", 1000 * seconds, "ms"))
-    return found
+        seconds = _seconds(partial(_fetch, connection, query))
+        figures.append(Figure(f"DuckDB: {name} over all", 1000 * seconds, "ms"))
+    return figures
 
 
-def _ask(connection: Any, query: str) -> None:
+def _fetch(connection: Any, query: str) -> None:
     connection.execute(query).fetchall()
 
 

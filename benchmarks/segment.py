@@ -1,4 +1,4 @@
-"""A closed segment of the log, full of realistic events."""
+"""A closed segment of the log with realistic events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GAP, _BETWEEN_PAGES, _PAGES_A_VISIT = 86_400.0, 40.0, 5
 
 
 def write(folder: Path, name: str, events: int, visitors: int = 3000, pages: int = 200) -> Path:
-    """Write so many events of so many visitors; nobody holds the segment's lock, so a loader takes it up whole."""
+    """Write a segment. No process locks it, so a loader reads the whole file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{SUFFIX}"
     with path.open("w", encoding="ascii") as file:
@@ -28,7 +28,7 @@ def write(folder: Path, name: str, events: int, visitors: int = 3000, pages: int
 
 
 def _lines(chance: random.Random, visitors: int, pages: int) -> Iterator[str]:
-    """Visits without end, the visitors taking turns as they do in a log of many days."""
+    """Yield the lines of endless visits. The visitors take turns, as in a log of many days."""
     people = [Visitor.new("a receipt", _START) for _ in range(visitors)]
     turn = 0
     while True:
@@ -44,17 +44,17 @@ def _visit(chance: random.Random, person: Visitor, turn: int, pages: int) -> Ite
     now = float(person.last_seen)
     for number in range(_PAGES_A_VISIT):
         page = f"/articles/page-{int(pages * chance.random() ** 2)}"
-        where = context_fields(
+        context = context_fields(
             _FIELDS, page, previous, "https://search.example/" if not number else "", *browser, "", network
         )
         if not number:
-            yield _line("visit_start", start_id(visit, "visit_start"), now, person, visit, where, "{}")
-        yield _line("page_view", new_id(), now, person, visit, where, "{}")
+            yield _line("visit_start", start_id(visit, "visit_start"), now, person, visit, context, "{}")
+        yield _line("page_view", new_id(), now, person, visit, context, "{}")
         now, previous = now + _BETWEEN_PAGES, page
     if turn % 10 == 0:
         choice = properties({"name": "theme", "value": chance.choice(("dark", "light"))})
-        yield _line("customisation", new_id(), now, person, visit, where, choice)
+        yield _line("customisation", new_id(), now, person, visit, context, choice)
 
 
-def _line(kind: str, event_id: str, now: float, person: Visitor, visit: str, where: str, data: str) -> str:
-    return collect(_GRANTED, kind, event_id, now, person.id, visit, where, data)
+def _line(kind: str, event_id: str, now: float, person: Visitor, visit: str, context: str, data: str) -> str:
+    return collect(_GRANTED, kind, event_id, now, person.id, visit, context, data)

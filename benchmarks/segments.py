@@ -1,4 +1,4 @@
-"""Millions of events in closed segments, written fast: a few days drawn at random, repeated under other dates and ids."""
+"""Closed segments with millions of events. A few random days are repeated with other dates and ids, to write them fast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BROWSERS = (("Chrome", "Windows"), ("Mobile Safari", "iOS"), ("Firefox", "Linux
 
 
 def write(folder: Path, events: int, days: int = 365) -> int:
-    """Write about so many events over so many days, a segment a day; gives how many they are."""
+    """Write about this number of events, one segment for each day. Return the exact number."""
     chance = random.Random(7)
     templates = ["".join(_day(chance, events // days)) for _ in range(min(days, _TEMPLATES))]
     written = 0
@@ -31,7 +31,7 @@ def write(folder: Path, events: int, days: int = 365) -> int:
 
 
 def _day(chance: random.Random, events: int) -> Iterator[str]:
-    """One day of visits by the few who come often and the many who do not, in order of time."""
+    """Yield the lines of one day in order of time: few frequent visitors, and many rare ones."""
     written = 0
     seconds = 0.0
     while written < events:
@@ -44,7 +44,7 @@ def _day(chance: random.Random, events: int) -> Iterator[str]:
 
 def _visit(chance: random.Random, visitor: str, visit: str, seconds: float) -> Iterator[str]:
     browser, platform = _BROWSERS[hash(visitor) % len(_BROWSERS)]
-    same = {"visitor": visitor, "visit": visit, "browser": browser, "platform": platform, "network": "198.51.100.0/24"}
+    common = {"visitor": visitor, "visit": visit, "browser": browser, "platform": platform, "network": "198.51.100.0/24"}
     previous, count = None, 0
 
     def line(kind: str, page: str, data: dict[str, object]) -> str:
@@ -52,9 +52,9 @@ def _visit(chance: random.Random, visitor: str, visit: str, seconds: float) -> I
         count += 1
         second = int(seconds)
         at = f"{_DAY}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}.{count:03d}Z"
-        said = {"id": f"{visit}-{count:03d}", "at": at, "kind": kind, "page": page, "previous": previous, "data": data}
+        fields = {"id": f"{visit}-{count:03d}", "at": at, "kind": kind, "page": page, "previous": previous, "data": data}
         referrer = "https://search.example/" if previous is None and chance.random() < 0.6 else None
-        return json.dumps(dict.fromkeys(FIELDS) | same | said | {"referrer": referrer}, separators=(",", ":")) + "\n"
+        return json.dumps(dict.fromkeys(FIELDS) | common | fields | {"referrer": referrer}, separators=(",", ":")) + "\n"
 
     for step in range(4):
         page = f"/articles/page-{int(_PAGES * chance.random() ** 2)}"

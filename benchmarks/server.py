@@ -1,4 +1,4 @@
-"""Gunicorn on loopback: a page view that is logged, against the same empty page without the extension."""
+"""A logged page view under gunicorn, compared with the same empty page without the extension."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ _FOLDER, _LOADER = "BENCHMARK_FOLDER", "BENCHMARK_LOADER"
 
 @dataclass(frozen=True)
 class Load:
-    """What one load of a few seconds came to."""
+    """The result of one load of a few seconds."""
 
     rate: float  # requests a second
     p99: float  # milliseconds
 
 
 def site() -> Flask:
-    """The app that gunicorn serves; the environment says where it writes, and whether the extension and its loader run."""
+    """Return the app for gunicorn. The environment sets its folder, and whether it has the extension and its loader."""
     return build(Path(os.environ[_FOLDER]), os.environ[_LOADER])
 
 
 def build(folder: Path, loader: str) -> Flask:
+    """Return a site with an empty page: bare if ``loader`` is "", else with the extension."""
     app = Flask("empty", instance_path=str(folder))
     app.config.update(SECRET_KEY="not a secret, a benchmark", PRIVACY_LOADER=loader == "on")
     app.add_url_rule("/", "index", lambda: "")
@@ -55,19 +56,19 @@ def build(folder: Path, loader: str) -> Flask:
 
 
 def measure() -> list[Figure]:
-    """Ratios of requests a second and of p99, medians over rounds in which every side has its turn."""
+    """Return ratios of requests a second and of p99, as medians over rounds of all sides."""
     with TemporaryDirectory() as folder, ExitStack() as running:
-        maker = build(Path(folder), "off")  # of cookies: it serves nothing
+        maker = build(Path(folder), "off")  # creates cookies, and serves nothing
         ports = {side: running.enter_context(serving(Path(folder, side), loader)) for side, loader in _SIDES.items()}
         for side, port in ports.items():
             _check(port, Path(folder, side), visitors.consented(maker), logged=side != "bare")
             _load(port, visitors.consented(maker), seconds=1)
-        rounds = [{side: _load(ports[side], visitors.consented(maker)) for side in _turn(n)} for n in range(ROUNDS)]
+        rounds = [{side: _load(ports[side], visitors.consented(maker)) for side in _order(n)} for n in range(ROUNDS)]
     return [*_figures(rounds, "without loader"), *_figures(rounds, "with loader"), _bare(rounds)]
 
 
-def _turn(number: int) -> list[str]:
-    """The order of the sides in this round: each is the first one once."""
+def _order(number: int) -> list[str]:
+    """Return the order of the sides in this round. Each side is first in turn."""
     sides = [*_SIDES]
     return sides[number % len(sides) :] + sides[: number % len(sides)]
 
@@ -87,7 +88,7 @@ def _bare(rounds: list[dict[str, Load]]) -> Figure:
 def serving(folder: Path, loader: str) -> Iterator[int]:
     folder.mkdir()
     port = _free_port()
-    # One worker: kept-alive connections fall unevenly on several, and the rate would tell of that more than of all else.
+    # One worker, because kept-alive connections spread unevenly over several, which would dominate the rate.
     options = f"--workers 1 --threads 16 --worker-class gthread --bind 127.0.0.1:{port} --log-level error".split()
     environ = os.environ | {_FOLDER: str(folder), _LOADER: loader}
     command = [sys.executable, "-m", "gunicorn", *options, "benchmarks.server:site()"]
@@ -117,7 +118,7 @@ def _wait_for(port: int) -> None:
 
 
 def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
-    """That the page is an empty one, and that the log has a line of it exactly where the extension runs."""
+    """Assert that the page is empty, and that the log has a page view only if the extension runs."""
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/", headers={"Cookie": cookie})
     response = connection.getresponse()
@@ -130,7 +131,7 @@ def _check(port: int, folder: Path, cookie: str, logged: bool) -> None:
 
 
 def _load(port: int, cookie: str, seconds: int = SECONDS) -> Load:
-    """Sixteen keep-alive clients for a few seconds; every answer must be a 200."""
+    """Run sixteen keep-alive clients for a few seconds. Each status must be 200."""
     if shutil.which("wrk"):
         return _by_wrk(port, cookie, seconds)
     return Load(*hammer(Job(port, [cookie]), CLIENTS, seconds))
@@ -141,11 +142,11 @@ def _by_wrk(port: int, cookie: str, seconds: int) -> Load:
 
 
 def wrk(address: str, seconds: int, *options: str) -> Load:
-    """What wrk measures with sixteen clients; every answer must be a 2xx."""
+    """Return what wrk measures with sixteen clients. Each status must be 2xx."""
     command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--latency", *options, address]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
-    assert "Non-2xx" not in said, said
-    rate, p99 = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said)
-    assert rate, said
-    assert p99, said
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
+    assert "Non-2xx" not in output, output
+    rate, p99 = re.search(r"Requests/sec:\s+([\d.]+)", output), re.search(r"99%\s+([\d.]+)(us|ms|s)\b", output)
+    assert rate, output
+    assert p99, output
     return Load(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]])

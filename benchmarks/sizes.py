@@ -1,4 +1,4 @@
-"""Bytes of the banner's JavaScript and CSS, and of the tracker, as a browser gets them."""
+"""Sizes of the banner's JavaScript and CSS, and of the tracker, as a browser receives them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = ("banner.js", "banner.css")
 
 
 def measure() -> list[Figure]:
-    """The banner's files together: raw, gzip 9 and brotli 11; each file is compressed by itself, as it is served."""
+    """Return the sizes of the banner's files: raw, gzip 9 and brotli 11. Each file is compressed separately, as served."""
     files = [build(name) for name in _NAMES]
     return [
         Figure("banner JS + CSS, raw", sum(map(len, files)), "B"),

@@ -1,4 +1,4 @@
-"""CPU time to start, and memory of a worker, beside those of a Flask app without the extension."""
+"""CPU time to start and memory of a worker, compared with a Flask app without the extension."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 _BARE_PAGE, _PAGE = 'PAGE = "<body>"', 'PAGE = "<body>{{ privacy.banner() }}"'
 
-#: Programs with and without the extension, by what they do before they are measured.
+#: Programs without and with the extension, by action they do before the measurement.
 _PAIRS = {
     "start": (_APP + _MEASURE, _APP + _PRIVACY + _MEASURE),
     "a page with the banner": (
@@ -54,24 +54,24 @@ _PAIRS = {
 
 
 class _Used(NamedTuple):
-    """What one process used."""
+    """The resources that one process used."""
 
-    seconds: float  # of CPU time, the interpreter's own start included
-    memory: int  # the most, in the operating system's unit
+    seconds: float  # CPU time, including the interpreter's start
+    memory: int  # maximum, in the operating system's unit
 
 
 def measure() -> list[Figure]:
-    """The ratios of start and memory. Each pair of processes runs in turn, from compiled files."""
+    """Return ratios of start time and memory. Each pair of processes alternates, from compiled files."""
     figures = []
     with TemporaryDirectory(prefix="privacy-start-") as folder:
-        for what, (bare, ours) in _PAIRS.items():
-            _run(bare, folder), _run(ours, folder)  # the first run compiles
-            rounds = [(_run(bare, folder), _run(ours, folder)) for _ in range(_ROUNDS)]
-            if what == "start":
+        for action, (bare, extended) in _PAIRS.items():
+            _run(bare, folder), _run(extended, folder)  # the first run compiles
+            rounds = [(_run(bare, folder), _run(extended, folder)) for _ in range(_ROUNDS)]
+            if action == "start":
                 figures.append(Figure("start, Flask alone", median(one.seconds for one, _ in rounds) * 1000, "ms"))
                 figures.append(Figure("start", median(two.seconds / one.seconds for one, two in rounds), "×", _CPU))
             memory = median(two.memory / one.memory for one, two in rounds)
-            figures.append(Figure(f"memory after {what}", memory, "×", _MEMORY))
+            figures.append(Figure(f"memory after {action}", memory, "×", _MEMORY))
     return figures
 
 

@@ -1,4 +1,4 @@
-"""Visitors as the Cookie headers they send, made by the package's own code."""
+"""Cookie headers of visitors, created by the package's own code."""
 
 from __future__ import annotations
 
@@ -10,29 +10,23 @@ from werkzeug.wrappers import Response
 from flask_mixamo_privacy.consent.decision import Choice, choose, decide
 from flask_mixamo_privacy.policy.toml import built_in
 from flask_mixamo_privacy.tracking.events import Visitor
-from flask_mixamo_privacy.web.runtime import EXTENSION, Runtime
+from flask_mixamo_privacy.web.runtime import RUNTIME
 
 FORGED = "privacy_consent=g.500a.AAAAAAaaaaaa.3..Zm9yZ2VkIGZvcmdlZCBmb3Jn.0.c2lnbmVkIGJ5IG5vYm9keSwgcmVhbGx5IG5vYm9keSE"
 
 
-def site_of(app: Flask) -> Runtime:
-    """What the extension put together for this app."""
-    found: Runtime = app.extensions[EXTENSION].site(app)
-    return found
-
-
 def refused(app: Flask) -> str:
-    """Everyone who refused today."""
+    """Return the cookies of any visitor who refused today. They are the same for all."""
     return _cookies(app, "reject_all")
 
 
 def consented(app: Flask) -> str:
-    """A new visitor who granted everything and was seen this very second."""
+    """Return the cookies of a new visitor who granted every purpose just now."""
     return _cookies(app, "accept_all")
 
 
 def _cookies(app: Flask, choice: Choice) -> str:
-    cookies, now = site_of(app).cookies, time.time()
+    cookies, now = app.extensions[RUNTIME].cookies, time.time()
     today = int(now) // 86400
     policy = built_in()
     record = choose(policy, decide(policy, None, False), choice, (), gpc=False, today=today).record

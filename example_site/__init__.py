@@ -1,4 +1,4 @@
-"""Pacework: a small shop for character animations, and an example of Flask-Mixamo-Privacy at work."""
+"""Pacework: a small shop for character animations, as an example of Flask-Mixamo-Privacy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 
 from . import database, errors, figures, headers, newsletter, outbox, secret_key, visits
-from .accounts import accounts, may_look
+from .accounts import accounts, may_access
 from .extensions import login_manager, privacy
 from .orders import orders
 from .passwords import passwords
@@ -23,13 +23,13 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Return the shop's app. ``config`` takes precedence over ``FLASK_*`` in the environment."""
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
-    app.config.update(PRIVACY_STAFF=may_look, PRIVACY_MAIL_SERVER="mx.pacework.example")
+    app.config.update(PRIVACY_STAFF=may_access, PRIVACY_MAIL_SERVER="mx.pacework.example")
     app.config.update(PRIVACY_AUDIT_LOGINS=visits.LOGINS, PRIVACY_AUDIT_STEPS=visits.STEPS)
     app.config.from_prefixed_env()
     app.config.from_mapping(config or {})
     if not app.config.get("PRIVACY_SMTP_URL"):
         app.config.setdefault("PRIVACY_SEND", outbox.show)
-    app.secret_key = app.secret_key or secret_key.kept_in(app.instance_path)
+    app.secret_key = app.secret_key or secret_key.load(app.instance_path)
     app.jinja_env.globals["figures"] = figures
     for blueprint in (shop, reviews, accounts, people, passwords, orders):
         app.register_blueprint(blueprint)

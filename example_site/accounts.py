@@ -20,7 +20,7 @@ accounts = Blueprint("accounts", __name__)
 accounts.before_request(refuse_foreign_posts)
 
 login_manager.login_view = "accounts.login"
-login_manager.login_message = None  # the login page itself says why it is shown
+login_manager.login_message = None  # the login page has its own text
 
 
 class Account(NamedTuple):
@@ -67,8 +67,8 @@ _CUSTOMER = "customer-"
 def of_customer(customer: Customer) -> Account:
     """Return the account of a customer, with the ordered animations on its shelf."""
     with session() as open_session:
-        mine = sa.select(Order.clip).where(Order.customer_id == customer.id).order_by(Order.id).distinct()
-        shelf = tuple(open_session.scalars(mine))
+        ordered = sa.select(Order.clip).where(Order.customer_id == customer.id).order_by(Order.id).distinct()
+        shelf = tuple(open_session.scalars(ordered))
     name = customer.name or customer.email
     return Account(name, customer.password_hash, shelf=shelf, customer=customer.id, email=customer.email)
 
@@ -95,7 +95,7 @@ def _find(name: str) -> Account | None:
     return of_customer(customer) if customer is not None else None
 
 
-def may_look(user: Account, need: str) -> bool:
+def may_access(user: Account, need: str) -> bool:
     """Return whether this user may access pages with this need: staff see reports, requests and orders."""
     return user.staff and need in ("reports", "requests", "support")
 

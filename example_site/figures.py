@@ -56,7 +56,7 @@ def large_plate(slug: str, label: str, frames: int, seconds: float = 0, width: i
 @lru_cache(maxsize=4)
 def frieze(slugs: tuple[str, ...], label: str, width: int = 1240) -> Markup:
     """Return a wide plate on which one motion passes into the next. The peak of the last one stands out."""
-    dense = _run_together([MOTIONS[slug] for slug in slugs], width)
+    dense = _joined([MOTIONS[slug] for slug in slugs], width)
     bodies, last = dense[::_FINER], MOTIONS[slugs[-1]]
     peak = len(bodies) - last.shown + last.peak % last.shown
     return _svg(width, label, _floor(width) + _traces(dense) + _ghosts(bodies, peak), fit="xMaxYMid slice")
@@ -74,12 +74,12 @@ def single(slug: str, moment: int, of: int) -> Markup:
 def skeleton(pose: Pose, frontal: bool) -> Skeleton:
     """Return the positions of the joints, with the pelvis at the origin and y downwards."""
     neck = _from((0, 0), 180 - pose.lean, _TORSO)
-    found: Skeleton = {"pelvis": (0, 0), "neck": neck, "head": _from(neck, 180 - pose.lean - pose.nod, _NECK)}
+    joints: Skeleton = {"pelvis": (0, 0), "neck": neck, "head": _from(neck, 180 - pose.lean - pose.nod, _NECK)}
     for side in ("near", "far"):
         sign = 0 if not frontal else 1 if side == "near" else -1
-        found |= _arm(pose, side, _from((neck[0], neck[1] + 3), 90 - pose.lean, sign * _SHOULDER))
-        found |= _leg(pose, side, sign)
-    return {name: _turned(point, pose.turn) for name, point in found.items()}
+        joints |= _arm(pose, side, _from((neck[0], neck[1] + 3), 90 - pose.lean, sign * _SHOULDER))
+        joints |= _leg(pose, side, sign)
+    return {name: _turned(point, pose.turn) for name, point in joints.items()}
 
 
 def _arm(pose: Pose, side: str, shoulder: Point) -> Skeleton:
@@ -158,7 +158,7 @@ def _placed(poses: Iterable[Pose], places: Iterable[float], frontal: bool) -> li
     return [_standing(pose, x, frontal) for pose, x in zip(poses, places, strict=True)]
 
 
-def _run_together(motions: Iterable[Motion], width: int) -> list[Skeleton]:
+def _joined(motions: Iterable[Motion], width: int) -> list[Skeleton]:
     """Return the bodies of the motions, one after the other across the whole width, finely divided."""
     poses: list[Pose] = []
     for motion in motions:  # each begins where the one before it ended, so that position is drawn once

@@ -15,14 +15,14 @@ NO_ADDRESS = "Please give a whole e-mail address."
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-def said(name: str, longest: int = 100) -> str:
+def form_value(name: str, longest: int = 100) -> str:
     """Return the submitted value of a field, stripped and cut."""
     return request.form.get(name, "").strip()[:longest]
 
 
 def email() -> str:
     """Return the submitted e-mail address, in lower case."""
-    return said("email", 254).lower()
+    return form_value("email", 254).lower()
 
 
 def is_address(text: str) -> bool:

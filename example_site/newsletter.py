@@ -19,7 +19,7 @@ from .extensions import privacy
 from .models import Customer, Order, Subscriber
 
 _LIST = "marketing"  # the list of the newsletter's form
-_FAULTS = (OSError, smtplib.SMTPException)
+_SEND_ERRORS = (OSError, smtplib.SMTPException)
 
 
 def send_newsletter(subject: str, text: str) -> Counter[str]:
@@ -35,7 +35,7 @@ def send_receipt(order: Order, clip: str) -> None:
     _send_service(order.email, f"Receipt of {order.order}", text, order.order, "purchase")
 
 
-def send_way_back(customer: Customer, link: str) -> None:
+def send_password_link(customer: Customer, link: str) -> None:
     """Send the link to choose a new password."""
     text = f"Choose a new password within an hour:\n\n{link}\n\nIf it was not you who asked for it, do nothing.\n"
     _send_service(customer.email, "Your new password", text, f"account {customer.id}", "support")
@@ -48,18 +48,18 @@ def _newsletter(address: str, subject: str, text: str) -> str:
     link = privacy.unsubscribe_url(address, _LIST)
     mail = _mail(address, subject, f"{text}\n\nNo more of these: {link}\nOr reply with “unsubscribe” in the subject.\n")
     try:
-        held_back = _hand_over(mail, privacy.mail_class("marketing", list=_LIST), "marketing")
-    except _FAULTS as error:
+        not_sent = _hand_over(mail, privacy.mail_class("marketing", list=_LIST), "marketing")
+    except _SEND_ERRORS as error:
         current_app.logger.warning("The newsletter did not reach one address: %s", error)
         return "failed"
-    return next((reason.decode() for _, reason in held_back.values()), "sent")
+    return next((reason.decode() for _, reason in not_sent.values()), "sent")
 
 
 def _send_service(to: str, subject: str, text: str, reference: str, purpose: str) -> None:
     """Send a service mail. Only log an error, so that the page is served if the mail server cannot be reached."""
     try:
         _hand_over(_mail(to, subject, text), privacy.mail_class("service", reference), purpose)
-    except (MailError, *_FAULTS) as error:
+    except (MailError, *_SEND_ERRORS) as error:
         current_app.logger.warning("A mail was not sent: %s", error)
 
 
@@ -70,10 +70,10 @@ def _mail(to: str, subject: str, text: str) -> EmailMessage:
     return mail
 
 
-def _hand_over(mail: EmailMessage, label: dict[str, str], purpose: str) -> dict[str, tuple[int, bytes]]:
-    """Hand a mail to the company that delivers it. Return the recipients to whom it was not sent."""
+def _hand_over(mail: EmailMessage, headers: dict[str, str], purpose: str) -> dict[str, tuple[int, bytes]]:
+    """Pass a mail to the mail provider, and record the disclosure. Return the recipients to whom it was not sent."""
     privacy.disclose("mail", {"email": mail["To"]}, purpose)
-    for name, value in label.items():
+    for name, value in headers.items():
         mail[name] = value
     return privacy.send(mail)
 
@@ -85,11 +85,11 @@ def _hand_over(mail: EmailMessage, label: dict[str, str], purpose: str) -> dict[
 def newsletter_command(subject: str, text: TextIO) -> None:
     """Send the newsletter to every subscriber who may receive it."""
     try:
-        counted = send_newsletter(subject, text.read())
+        results = send_newsletter(subject, text.read())
     except MailError as error:
         raise click.ClickException(str(error)) from error
-    for what, number in sorted(counted.items()):
-        click.echo(f"{what}: {number}")
+    for result, number in sorted(results.items()):
+        click.echo(f"{result}: {number}")
 
 
 def init_app(app: Flask) -> None:

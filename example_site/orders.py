@@ -15,7 +15,7 @@ from flask_mixamo_privacy import acceptance_required
 from . import catalogue, newsletter
 from .database import session
 from .extensions import privacy
-from .forms import NO_ADDRESS, email, is_address, page, said
+from .forms import NO_ADDRESS, email, form_value, is_address, page
 from .models import Order
 from .origin import refuse_foreign_posts
 from .poses import MOTIONS
@@ -35,19 +35,21 @@ def order(slug: str) -> Any:
         return page("order.html", animation=animation)
     if not is_address(email()):
         return page("order.html", NO_ADDRESS, animation=animation)
-    made = Order(clip=slug, price=animation.price, email=email(), name=said("name"), address=said("address", 500))
-    made.customer_id = getattr(current_user, "customer", None)
+    bought = Order(
+        clip=slug, price=animation.price, email=email(), name=form_value("name"), address=form_value("address", 500)
+    )
+    bought.customer_id = getattr(current_user, "customer", None)
     with session() as open_session, open_session.begin():
-        open_session.add(made)
+        open_session.add(bought)
         open_session.flush()
-        privacy.disclose("payment", made, "purchase")  # only declared fields leave: not the address of the invoice
-    newsletter.send_receipt(made, animation.name)
+        privacy.disclose("payment", bought, "purchase")  # only declared fields are sent, so not the invoice address
+    newsletter.send_receipt(bought, animation.name)
     return redirect(url_for("orders.ordered", slug=slug), 303)
 
 
 @orders.get("/animations/<slug>/ordered")
 def ordered(slug: str) -> str:
-    """Thank the customer, and say what comes next."""
+    """Thank the customer, and show the next step."""
     return render_template("ordered.html", animation=catalogue.find(slug) or abort(404))
 
 
@@ -70,8 +72,8 @@ orders.add_url_rule("/animations/<slug>/download", view_func=login_required(down
 
 @orders.get("/orders")
 @privacy.need("support", fields=("name", "email", "order"))
-def everybodys() -> str:
+def staff_list() -> str:
     """List every order, for support staff. The ledger records the access."""
     with session() as open_session:
-        found = open_session.scalars(sa.select(Order).order_by(Order.id.desc())).all()
-    return render_template("orders.html", orders=found, clips={clip.slug: clip.name for clip in catalogue.ANIMATIONS})
+        rows = open_session.scalars(sa.select(Order).order_by(Order.id.desc())).all()
+    return render_template("orders.html", orders=rows, clips={clip.slug: clip.name for clip in catalogue.ANIMATIONS})

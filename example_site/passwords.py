@@ -15,7 +15,7 @@ from .forms import email
 from .models import Customer
 from .origin import refuse_foreign_posts
 
-_AN_HOUR = 3600
+_ONE_HOUR = 3600
 
 passwords = Blueprint("passwords", __name__)
 passwords.before_request(refuse_foreign_posts)
@@ -28,7 +28,7 @@ def forgotten() -> str:
         with session() as open_session:
             customer = open_session.scalar(sa.select(Customer).where(Customer.email == email()))
         if customer is not None:
-            newsletter.send_way_back(customer, url_for("passwords.choose", token=_token(customer), _external=True))
+            newsletter.send_password_link(customer, url_for("passwords.choose", token=_token(customer), _external=True))
     return render_template("password.html", sent=request.method == "POST")
 
 
@@ -56,8 +56,8 @@ def _token(customer: Customer) -> str:
 
 def _customer(open_session: Session, token: str) -> Customer | None:
     try:
-        number, old = _signer().loads(token, max_age=_AN_HOUR)
+        number, hash_end = _signer().loads(token, max_age=_ONE_HOUR)
     except BadData:
         return None
     customer = open_session.get(Customer, number)
-    return customer if customer is not None and customer.password_hash[-12:] == old else None
+    return customer if customer is not None and customer.password_hash[-12:] == hash_end else None

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from .accounts import of_customer
 from .database import session
 from .extensions import privacy
-from .forms import NO_ADDRESS, email, is_address, keep, page, said
+from .forms import NO_ADDRESS, email, form_value, is_address, keep, page
 from .models import Customer, Feedback, Subscriber
 from .origin import refuse_foreign_posts
 
@@ -57,7 +57,7 @@ def profile() -> Any:
         customer = open_session.get_one(Customer, number)
         if request.method == "GET":
             return page("profile.html", customer=customer)
-        customer.name, customer.software = said("name"), said("software")
+        customer.name, customer.software = form_value("name"), form_value("software")
     return redirect(url_for("accounts.account"), 303)
 
 
@@ -87,7 +87,7 @@ def feedback() -> Any:
         return page("feedback.html")
     if email() and not is_address(email()):
         return page("feedback.html", NO_ADDRESS)
-    keep(Feedback(message=said("message", 5000), email=email() or None))
+    keep(Feedback(message=form_value("message", 5000), email=email() or None))
     return _thank("feedback")
 
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from . import catalogue
 from .database import session
 from .extensions import privacy
-from .forms import keep, said
+from .forms import form_value, keep
 from .models import Review
 from .origin import refuse_foreign_posts
 
@@ -29,7 +29,7 @@ def review(slug: str) -> Response:
     if catalogue.find(slug) is None:
         abort(404)
     author = getattr(current_user, "email", "") or None  # erases the review with its author; never shown
-    keep(Review(clip=slug, name=said("name", 60), message=said("message", 5000), email=author))
+    keep(Review(clip=slug, name=form_value("name", 60), message=form_value("message", 5000), email=author))
     return redirect(url_for("shop.animation", slug=slug) + "#reviews", 303)
 
 

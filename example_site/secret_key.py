@@ -10,7 +10,7 @@ import tempfile
 _NAME = "secret.key"
 
 
-def kept_in(folder: str) -> str:
+def load(folder: str) -> str:
     """Return the key in the folder's ``secret.key``. Create the file at first use, readable only by its owner."""
     path = os.path.join(folder, _NAME)
     if not os.path.exists(path):

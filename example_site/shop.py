@@ -26,7 +26,7 @@ def for_every_page() -> dict[str, Any]:
     return {
         "theme": privacy.customisation("theme", "auto"),
         "themes": THEMES,
-        "here": current_path(),
+        "current_path": current_path(),
         "kinds": catalogue.KINDS,
         "moods": catalogue.MOODS,
     }
@@ -54,12 +54,12 @@ def animations() -> str:
 @shop.get("/animations/<slug>")
 def animation(slug: str) -> str:
     """Show one animation. With ``?play`` its figure moves."""
-    found = catalogue.find(slug) or abort(404)
+    clip = catalogue.find(slug) or abort(404)
     playing = "play" in request.args
     if playing:
-        privacy.track("preview.played", animation=found.slug, seconds=found.seconds)
-    about = {"reviews": reviews_of(slug), "related": catalogue.related(found)}
-    return render_template("animation.html", animation=found, playing=playing, **about)
+        privacy.track("preview.played", animation=clip.slug, seconds=clip.seconds)
+    about = {"reviews": reviews_of(slug), "related": catalogue.related(clip)}
+    return render_template("animation.html", animation=clip, playing=playing, **about)
 
 
 @shop.get("/studio")

@@ -1,4 +1,4 @@
-"""Logins and steps of `flask --app example_site privacy audit`: what visitors do besides opening pages."""
+"""Logins and steps of `flask --app example_site privacy audit`: actions of visitors besides opening pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def choose_a_theme(page: Page) -> None:
 
 
 async def accept_the_licence(page: Page) -> None:
-    """Accept the licence. It is remembered in this browser, or for a signed-in user in the database, which asks once."""
+    """Accept the licence. The browser remembers it. For a signed-in user, the database does, so the page asks only once."""
     await page.goto("/privacy/licence/licence")
     accepting = page.get_by_role("button", name="I accept")
     if await accepting.count():
@@ -30,9 +30,11 @@ async def accept_the_licence(page: Page) -> None:
         await page.wait_for_load_state()
 
 
-async def say_that_one_is_a_child(page: Page) -> None:
-    """Answer the age question as a child. This step comes last: the browser remembers the answer, and every optional purpose
-    is off from then on."""
+async def answer_as_a_child(page: Page) -> None:
+    """Answer the age question as a child.
+
+    This step is the last one, because the browser remembers the answer and turns off every optional purpose.
+    """
     await page.goto("/newsletter")
     await page.get_by_label("E-mail address").fill("child@people.example")
     born = datetime.now(UTC).year - 5
@@ -42,4 +44,4 @@ async def say_that_one_is_a_child(page: Page) -> None:
     await page.wait_for_load_state()
 
 
-STEPS = (choose_a_theme, accept_the_licence, say_that_one_is_a_child)
+STEPS = (choose_a_theme, accept_the_licence, answer_as_a_child)
