@@ -4,7 +4,7 @@
   const data = script.dataset;
   const list = /** @type {HTMLElement} */ (script.parentElement);
 
-  /** @param {string | undefined} one name a line */
+  /** @param {string | undefined} names one name a line */
   const matcher = (names) => {
     const patterns = (names || "").split("\n").filter(Boolean);
     const quoted = patterns.map((name) => name.split("*").map((part) => part.replace(/[^\w]/g, "\\$&")).join(".*"));

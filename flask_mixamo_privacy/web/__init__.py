@@ -1,6 +1,6 @@
-"""Flask: the runtime of one app, the context of one request, template verbs and views.
+"""Flask: the runtime of an app, the context of a request, template helpers and views.
 
-The only package that knows Flask, Werkzeug and Flask-Login; it may import every package except ``audit`` and ``cli``. In: a
-request. Out: the banner, tags and pages, our cookies, caching and CSP headers, and a page view in the log.
-:mod:`.runtime` puts the parts of an app together, and :mod:`.response` ends each request.
+The only package that imports Flask, Werkzeug and Flask-Login. It may import every package except ``audit`` and ``cli``.
+Input: a request. Output: the banner, tags, pages, signed cookies, caching and CSP headers, and a page view in the log.
+:mod:`.runtime` creates the parts of an app, and :mod:`.response` finishes each response.
 """

@@ -139,8 +139,8 @@ def _current_page() -> str:
 def _denied_user(runtime: Runtime) -> dict[str, str]:
     """Return the ledger detail that identifies a denied user.
 
-    A user id is recorded as it is, a mail address as its keyed hash and the key's id. Both are missing, and ``who`` is
-    empty, if the key file cannot be read.
+    A user id is recorded as it is, a mail address as its keyed hash and the key's id. ``who`` is empty for a mail address
+    if the key file cannot be read.
     """
     if not is_email(current_user_id()):
         return {"who": current_user_id()}

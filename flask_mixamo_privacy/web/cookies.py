@@ -224,9 +224,9 @@ class CookieGuard:
 
 def strip(response: Response, header: str) -> None:
     """Remove one ``Set-Cookie`` header from a response."""
-    kept = [other for other in response.headers.getlist("Set-Cookie") if other != header]
+    other_headers = [other for other in response.headers.getlist("Set-Cookie") if other != header]
     response.headers.remove("Set-Cookie")
-    for other in kept:
+    for other in other_headers:
         response.headers.add("Set-Cookie", other)
 
 

@@ -94,9 +94,9 @@ class BlockedLoads:
 
     def prune(self, before: str) -> None:
         """Delete the blocked loads before this day."""
-        kept = self.entries(before)
+        remaining = self.entries(before)
         if os.path.exists(self._path):
-            replace_private(self._path, b"".join(map(_line, kept)))
+            replace_private(self._path, b"".join(map(_line, remaining)))
 
     def _read(self) -> Iterator[BlockedLoad]:
         try:

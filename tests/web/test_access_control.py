@@ -66,8 +66,8 @@ def test_promise_41_anonymous_denials_are_one_counter(staff_site):
     site = staff_site(PRIVACY_STAFF=only_ann_needs_support)
     for _ in range(3):
         assert site.visitor().get("/orders/ada@shop.example").status_code == 401
-    found = json.loads(site.cli("access", "--json").output)
-    assert found == {"looks": [], "denials": {"2026-05-08": 3}, "unreadable": []}
+    report = json.loads(site.cli("access", "--json").output)
+    assert report == {"looks": [], "denials": {"2026-05-08": 3}, "unreadable": []}
 
 
 @pytest.mark.parametrize(("name", "status"), [(None, 401), ("bob", 403), ("ann", 200)])
@@ -91,8 +91,8 @@ def test_promise_41_commands_record_their_operator_too(people):
     site.add()
     site.site.cli("export", "ada@shop.example")
     site.site.cli("export", "bob@shop.example")
-    found = accesses(site.site, "--subject", "Ada@shop.example")
-    assert [(access["what"], access["fields"]) for access in found] == [("export", ["shop"])] and len(
+    exports = accesses(site.site, "--subject", "Ada@shop.example")
+    assert [(access["what"], access["fields"]) for access in exports] == [("export", ["shop"])] and len(
         accesses(site.site)
     ) == 2
 
@@ -152,11 +152,12 @@ def test_promise_41_the_commands_about_requests_record_accesses(people):
     site.site.cli("requests", "open", "--kind", "access", "--email", "ada@shop.example")
     site.site.cli("requests", "list")
     site.site.cli("requests", "show", "1", "--json")
-    found = accesses(site.site)
-    assert [(access["what"], access["whose"]) for access in found] == [
+    entries = accesses(site.site)
+    assert [(access["what"], access["whose"]) for access in entries] == [
         ("requests list", ""),
         ("requests show 1", hashed(site.site, "ada@shop.example")),
     ]
     assert all(
-        (one["need"], one["fields"], one["who"]) == ("requests", ["email", "message"], os_username()) for one in found
+        (entry["need"], entry["fields"], entry["who"]) == ("requests", ["email", "message"], os_username())
+        for entry in entries
     )

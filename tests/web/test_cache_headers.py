@@ -25,10 +25,10 @@ def test_a_response_that_depends_on_consent_varies_by_it(tiny):
 
 def test_a_page_with_the_banner_is_private_and_after_a_refusal_it_is_not(tiny):
     """An unasked visitor or one with a grant gets a private page. All visitors who refused get the same page."""
-    asked, granted, refused = (tiny().visitor() for _ in range(3))
+    unasked, granted, refused = (tiny().visitor() for _ in range(3))
     choose(granted, "accept_all")
     choose(refused, "reject_all")
-    headers = [visitor.get("/").headers.get("Cache-Control") for visitor in (asked, granted, refused)]
+    headers = [visitor.get("/").headers.get("Cache-Control") for visitor in (unasked, granted, refused)]
     assert headers == ["private", "private", None]
 
 

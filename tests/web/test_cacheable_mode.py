@@ -22,8 +22,8 @@ def brought(visitor, **options):
     """Return the markup that page.js inserts, or an empty string."""
     response = visitor.get("/privacy/page.js", **options)
     assert response.status_code == 200 and response.mimetype == "text/javascript"
-    found = re.search(r"innerHTML=(\"(?:[^\"\\]|\\.)*\")", response.text)
-    return json.loads(found[1]) if found else response.text
+    match = re.search(r"innerHTML=(\"(?:[^\"\\]|\\.)*\")", response.text)
+    return json.loads(match[1]) if match else response.text
 
 
 def test_the_page_is_the_same_for_all_visitors(tiny):
@@ -52,8 +52,8 @@ def test_the_server_neither_counts_a_cacheable_page_nor_sets_cookies_on_it(tiny)
 def test_page_js_is_specific_to_the_visitor(tiny):
     """page.js has the banner for an unasked visitor, the tracker after a grant of statistics, and nothing after a refusal."""
     site = tiny(PRIVACY_CACHEABLE=True)
-    asked, granted, refused = (brought(with_choice(site, choice)) for choice in (None, "accept_all", "reject_all"))
-    assert 'class="privacy-banner"' in asked and "banner." in asked and "tracker" not in asked
+    unasked, granted, refused = (brought(with_choice(site, choice)) for choice in (None, "accept_all", "reject_all"))
+    assert 'class="privacy-banner"' in unasked and "banner." in unasked and "tracker" not in unasked
     assert "/privacy/tracker.js?v=" in granted and "banner" not in granted
     assert refused == ""
 

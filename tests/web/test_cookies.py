@@ -105,12 +105,12 @@ def test_a_replayed_grant_restores_no_erased_visitor(tiny):
     """Old copies of both cookies, sent after a withdrawal, record nothing under the erased ID."""
     site = tiny()
     visitor = granted(site)
-    old = {name: cookie(visitor, name) for name in ("privacy_consent", "privacy_visitor")}
+    old_cookies = {name: cookie(visitor, name) for name in ("privacy_consent", "privacy_visitor")}
     choose(visitor, "reject_all")
-    for name, value in old.items():
+    for name, value in old_cookies.items():
         visitor.set_cookie(name, value)
     visitor.get("/")
-    assert old["privacy_visitor"][:22] not in {event["visitor"] for event in site.events()}
+    assert old_cookies["privacy_visitor"][:22] not in {event["visitor"] for event in site.events()}
 
 
 def test_promise_40_every_cookie_has_its_flags(tiny):

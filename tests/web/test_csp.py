@@ -38,9 +38,9 @@ def test_promise_1_only_granted_hosts_may_be_loaded_from(tiny):
     visitor = strict(tiny).visitor()
     assert hosts(visitor.get("/").headers[CSP]) == {"pay.example"}
     choose(visitor, "accept_all")
-    found = directives(visitor.get("/").headers[CSP])
-    assert {"video.example", "*.map.example", "pay.example"} <= found["frame-src"]
-    assert "video.example" in found["script-src"] and "*.map.example" not in found["script-src"]
+    sources = directives(visitor.get("/").headers[CSP])
+    assert {"video.example", "*.map.example", "pay.example"} <= sources["frame-src"]
+    assert "video.example" in sources["script-src"] and "*.map.example" not in sources["script-src"]
     choose(visitor, "reject_all")
     assert hosts(visitor.get("/").headers[CSP]) == {"pay.example"}
 
@@ -64,10 +64,10 @@ def test_a_workers_script_has_the_grants_policy(tiny):
     site = strict(tiny)
     site.view("/w.js", lambda: Response("", content_type="text/javascript"))
     visitor = site.visitor()
-    found = {kind: visitor.get("/w.js", headers={"Sec-Fetch-Dest": kind}).headers.get(CSP)
+    headers = {kind: visitor.get("/w.js", headers={"Sec-Fetch-Dest": kind}).headers.get(CSP)
              for kind in ("script", "worker", "sharedworker", "serviceworker")}  # fmt: skip
-    assert found.pop("script") is None
-    assert {hosts(header) == {"pay.example"} for header in found.values()} == {True}
+    assert headers.pop("script") is None
+    assert {hosts(header) == {"pay.example"} for header in headers.values()} == {True}
 
 
 @pytest.mark.parametrize("root", ["/x; script-src *", "/x, y", "/x\r\nSet-Cookie: a=b"])

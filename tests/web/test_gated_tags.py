@@ -41,11 +41,11 @@ def show(tiny):
 def test_a_gated_tag_is_absent_without_a_grant(show, verb, tag):
     """The tag is in the page only between the grant and its withdrawal."""
     visitor = show("[{{ privacy." + verb + " }}]")
-    seen = [visitor.get("/x").text]
+    pages = [visitor.get("/x").text]
     for choice in ("reject_all", "accept_all", "reject_all"):
         choose(visitor, choice)
-        seen.append(visitor.get("/x").text)
-    assert seen == ["[]", "[]", f"[{tag}]", "[]"]
+        pages.append(visitor.get("/x").text)
+    assert pages == ["[]", "[]", f"[{tag}]", "[]"]
 
 
 def test_a_script_of_a_service_that_is_not_granted_is_absent(show):

@@ -44,10 +44,10 @@ def agree(visitor, path="/file", **fields):
 def test_promise_06_without_the_licence_no_download(tiny):
     """The download redirects to the licence until the visitor accepts it."""
     visitor = licensed(tiny, text=FIRST).visitor()
-    asked = visitor.get("/file?size=2")
-    assert (asked.status_code, asked.location) == (302, f"{PAGE}?next=/file?size%3D2")
-    assert asked.headers["Cache-Control"] == "no-store" and "the file" not in asked.text
-    text = visitor.get(asked.location).text
+    redirect = visitor.get("/file?size=2")
+    assert (redirect.status_code, redirect.location) == (302, f"{PAGE}?next=/file?size%3D2")
+    assert redirect.headers["Cache-Control"] == "no-store" and "the file" not in redirect.text
+    text = visitor.get(redirect.location).text
     assert '<p dir="auto">You may not sell it.</p>' in text and "We keep that you accepted." in text and "I accept" in text
     answer = agree(visitor, "/file?size=2")
     assert (answer.status_code, answer.location) == (303, "/file?size=2")
@@ -164,9 +164,9 @@ def test_several_licences_are_independent(tiny):
     site.view("/font", acceptance_required("fonts", text=SECOND)(lambda: "the font"))
     visitor = site.visitor()
     agree(visitor)
-    asked = visitor.get("/font").location
-    assert asked == "/privacy/licence/fonts?next=/font" and SECOND in visitor.get(asked).text
-    visitor.post("/privacy/licence/fonts", data={**hidden(visitor, asked), "acceptance": "yes"})
+    licence_url = visitor.get("/font").location
+    assert licence_url == "/privacy/licence/fonts?next=/font" and SECOND in visitor.get(licence_url).text
+    visitor.post("/privacy/licence/fonts", data={**hidden(visitor, licence_url), "acceptance": "yes"})
     assert [visitor.get(path).text for path in ("/file", "/font")] == ["the file", "the font"]
 
 
@@ -175,8 +175,8 @@ def test_a_site_may_show_the_licence_on_its_own_page(tiny):
     site = licensed(tiny, text=FIRST, endpoint="/terms")
     site.view("/terms", lambda: render_template_string("<h1>Terms</h1>{{ privacy.acceptance('licence') }}"))
     visitor = site.visitor()
-    asked = visitor.get("/file").location
-    assert asked == "/terms?next=/file" and hidden(visitor, asked)["next"] == "/file"
+    licence_url = visitor.get("/file").location
+    assert licence_url == "/terms?next=/file" and hidden(visitor, licence_url)["next"] == "/file"
     assert agree(visitor).location == "/file" and visitor.get("/file").text == "the file"
 
 

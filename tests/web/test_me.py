@@ -275,8 +275,8 @@ def test_a_crash_between_an_erasure_and_its_entry_is_repaired(tiny, path, monkey
     runtime.load()
     [name], erase = runtime.store.visitors(), runtime.store.erase
 
-    def killed(*given):
-        erase(*given)
+    def killed(*args):
+        erase(*args)
         raise _Killed
 
     monkeypatch.setattr(runtime.store, "erase", killed)

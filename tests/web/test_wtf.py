@@ -56,9 +56,9 @@ def send(visitor, **fields):
 def test_only_declared_fields_reach_the_form(tiny):
     """The form also gets the token and the button, and one record is written."""
     site = with_form(tiny)
-    found = send(site.visitor(), email=ADA, shoe_size="42", submit="Register").json
-    assert (found["data"]["email"], found["data"]["shoe_size"], found["data"]["submit"]) == (ADA, None, True)
-    assert found["given"] == {"email": ADA}
+    answer = send(site.visitor(), email=ADA, shoe_size="42", submit="Register").json
+    assert (answer["data"]["email"], answer["data"]["shoe_size"], answer["data"]["submit"]) == (ADA, None, True)
+    assert answer["given"] == {"email": ADA}
     [row] = site.ledger("collection")
     assert json.loads(row["detail"]) == {"point": "registration", "fields": ["email"], "dropped": 1} and row["text"]
 
