@@ -1,4 +1,7 @@
-"""An entry of the ledger, and the text it names. Imports no SQLAlchemy, because every page with a banner needs this."""
+"""A ledger entry, and the text shown that the entry names.
+
+Imports no SQLAlchemy, because every page with a banner imports this module.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ from ..i18n.language import SHIPPED, Language, language
 
 @dataclasses.dataclass(frozen=True)
 class ShownText:
-    """A text shown to a visitor before a decision: its form, its language, and its words as canonical JSON."""
+    """A text shown to a visitor before a decision, as canonical JSON, with its source and language."""
 
-    source: str  # "banner", "settings", "notice:" and a collection point's id, "embed:" and a service's id, ...
+    source: str  # "banner", "settings", "notice:<collection point>", "opt-in:<collection point>", "embed:<service>", ...
     locale: str
     body: str
-    fingerprint: str  # of what is decided on
+    fingerprint: str  # of the purposes, or of the notice, that the visitor decides on
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the source, the language and the words, in hexadecimal."""
+        """SHA-256 over the source, the language and the text, in hexadecimal."""
         return hashlib.sha256("\0".join((self.source, self.locale, self.body)).encode()).hexdigest()
 
     @property
@@ -40,83 +43,85 @@ def resolve_shown(
     *,
     same_text_suffices: bool = False,
 ) -> ShownText | None:
-    """Return the text that a form's hidden field names, or None if the form has to be shown again.
+    """Return the text that a form's hidden field names; None if the form must be shown again.
 
-    ``current`` returns the text in use for a source and a language. ``fingerprint`` identifies what the form asks now.
-    A text that was corrected since then is valid if its form asked the same and ``ledger_lookup(digest, fingerprint)``
-    can still prove it. With ``same_text_suffices``, an unchanged text is valid whatever the form asked.
+    ``current`` returns the current text for a source and a language. ``fingerprint`` identifies what the form asks now.
+    A text that has changed since is valid if its form asked the same and ``ledger_lookup(digest, fingerprint)`` returns
+    it. With ``same_text_suffices``, an unchanged text is valid even if its form asked something else.
     """
-    asked, source, code, digest = [*token.split("."), "", "", ""][:4]
-    asks_the_same = asked == fingerprint
+    form_fingerprint, source, code, digest = [*token.split("."), "", "", ""][:4]
+    asks_the_same = form_fingerprint == fingerprint
     text = current(source, language(code)) if code in SHIPPED else None
     if text is not None and text.digest == digest and (asks_the_same or same_text_suffices):
         return text
     return ledger_lookup(token.rpartition(".")[2], fingerprint) if asks_the_same else None
 
 
-def canonical_json(said: object) -> str:
-    """Return the one JSON text of these values, of which digests are made."""
-    return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def canonical_json(values: object) -> str:
+    """Return the JSON text from which digests are computed: keys sorted, no spaces."""
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclasses.dataclass(frozen=True)
 class LedgerEntry:
-    """One row of the ledger. A refusal carries the day alone, and neither receipt nor anything else of its own."""
+    """One row of the ledger. A refusal has only its day, and no value that distinguishes it from another refusal."""
 
     kind: str  # "grant", "refusal", "withdrawal", "erasure", "access", ... or "checkpoint"
-    at: str  # UTC, ISO 8601; of a refusal the day
+    at: str  # a UTC timestamp, ISO 8601; the day if the entry is a refusal
     receipt: str = ""
-    replaces: str = ""  # the receipt of the grant that this ends
-    policy: str = ""  # its version
-    fingerprint: str = ""  # of what was decided on
+    replaces: str = ""  # the receipt of the grant that this entry ends
+    policy: str = ""  # the version of the policy
+    fingerprint: str = ""  # of the purposes, or of the notice, that was decided on
     purposes: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()  # purposes and services
     source: str = ""  # "banner", "settings", "embed" or "api"
     locale: str = ""
-    text: str = ""  # the digest of the words shown
+    text: str = ""  # the digest of the text shown
     gpc: bool = False
     detail: str = ""
-    subject: str = ""  # a keyed hash of whom this is about; empty where nobody is named
-    subject_key: str = ""  # the id of the key in PRIVACY_KEYS that made it
+    subject: str = ""  # a keyed hash of the data subject; empty if there is none
+    subject_key: str = ""  # the id of the key in PRIVACY_KEYS for that hash
     entry: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(12))
 
     def row(self) -> dict[str, Any]:
+        """Return the entry as a row of the database, without its place in the chain."""
         row = dataclasses.asdict(self)
         return row | {name: json.dumps(row[name]) for name in ("purposes", "services", "withdrawn")}
 
     @classmethod
     def is_row(cls, row: object) -> bool:
-        """Whether this is what :meth:`row` gave once, words perhaps beside it."""
+        """Whether a value is a row from :meth:`row`, as the spool holds it: with or without a text shown."""
         names = {field.name for field in dataclasses.fields(cls)}
         return isinstance(row, dict) and row.keys() - {"wording"} == names
 
 
 def encode_detail(detail: Mapping[str, Any], escape: bool) -> str:
-    # A lone surrogate, as in a user name that is no UTF-8, has no bytes of its own: such an entry would never leave the
-    # side file, and no later entry would be written either.
+    """Return the detail as JSON, in ASCII if ``escape`` is true or UTF-8 cannot encode it."""
+    # A user name that is not UTF-8 has a lone surrogate, which UTF-8 cannot encode. Unescaped, such an entry would stay in
+    # the spool and block all later entries.
     encoded = json.dumps(detail, ensure_ascii=escape)
     return encoded if encoded.isascii() or encoded.encode(errors="ignore").decode() == encoded else json.dumps(detail)
 
 
 def detail_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the detail of a stored row; raises :class:`ValueError` if it is not what an entry stores."""
+    """Return the detail of a stored row; raises :class:`ValueError` if it is not a JSON object."""
     return dict(json.loads(row["detail"] or "{}"))
 
 
 def is_person_erasure(row: Mapping[str, Any]) -> bool:
-    """Whether an entry records the erasure of a person, not of a visitor."""
+    """Whether an entry records the erasure of a data subject, not of a visitor."""
     return row["kind"] == "erasure" and detail_of(row).get("what") == "person"
 
 
 def hashes_of(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the keyed hashes of an entry's subject by key id, the newest last; older keys are those kept at that time."""
+    """Return the keyed hashes of an entry's subject by key id, under all keys kept at that time, the newest last."""
     older = detail_of(row).get("older", {})
     return {**older, row["subject_key"]: row["subject"]}
 
 
 def is_readable(row: Mapping[str, Any]) -> bool:
-    """Whether the detail of a stored row is a JSON object, or nothing, as we write it."""
+    """Whether the detail of a stored row is empty or a JSON object."""
     try:
         return not row["detail"] or isinstance(json.loads(row["detail"]), dict)
     except (TypeError, ValueError, RecursionError):

@@ -32,10 +32,10 @@ class Acts(Ledger):
         if name in self.fails:
             raise self.fails[name]
 
-    def append(self, entry, wording=None):
+    def append(self, entry, text=None):
         self.act("append", entry)
 
-    def spool(self, entry, wording=None):
+    def spool(self, entry, text=None):
         self.act("spool", entry)
 
     def drain_spool(self):

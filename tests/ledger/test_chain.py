@@ -283,7 +283,7 @@ def test_an_invalid_spooled_entry_does_not_block_the_others(book, caplog):
     (book.folder / "ledger.pending").write_text('[]\n{"kind": "grant"}\n7\n')
     book.ledger.drain_spool()
     assert [row["kind"] for row in book.write("2026-05-08").ledger.entries()] == ["access"] and book.discrepancies() == []
-    assert "Lines that waited beside the ledger are no entries" in caplog.text
+    assert "The ledger's spool has duplicate lines or lines that are not entries" in caplog.text
 
 
 def test_keys_rotate_and_old_entries_verify_under_theirs(five):
@@ -309,7 +309,7 @@ def test_an_unverifiable_head_accepts_no_entry(tiny, five, caplog):
     place = {"PRIVACY_LEDGER_URL": f"sqlite:///{five.path}"}
     site = tiny(PRIVACY_KEYS=NEW, **place)
     assert choose(site.visitor(), "accept_all").status_code == 503
-    assert "ends cannot be checked, so nothing is added to it. A stored row uses the key 'old'" in caplog.text
+    assert "head cannot be checked, so no entry was added. A stored row uses the key 'old'" in caplog.text
     assert choose(site.visitor(), "reject_all").status_code == 303 and five.count() == 5
     again = tiny(PRIVACY_KEYS=OLD | NEW, **place)
     again.privacy.runtime(again.app).load()
@@ -417,7 +417,7 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
     outcome = site.cli("ledger", "verify", "--json")
     assert outcome.exit_code == 1 and json.loads(outcome.output) == {
         "head": head,
-        "findings": [{"position": 1, "kind": "changed", "says": "The entry at position 1 is not what was written."}],
+        "findings": [{"position": 1, "kind": "changed", "says": "The entry at position 1 was changed."}],
     }
 
 
@@ -426,7 +426,7 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
     [
         ("1:00", 2, "'1:00' is no head; write it as `flask privacy ledger head` prints it."),
         (f"2:{'0' * 64}", 2, "the entries up to it were pruned and sealed at 3:"),
-        (f"9:{'0' * 64}", 1, "cut off: The head kept elsewhere counts 9 entries; those after 6 were cut off."),
+        (f"9:{'0' * 64}", 1, "cut off: The expected head counts 9 entries; the entries after 6 were cut off."),
     ],
 )
 def test_an_unusable_head_is_explained(tiny, five, expect, code, message):
