@@ -1,4 +1,4 @@
-"""The mails that a person gets about a request, in the language in which it was made."""
+"""E-mails to a person about their request, in the language of the request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .request_store import SubjectRequest
 
 @dataclass(frozen=True)
 class Email:
-    """One mail: to whom, about what, in which language."""
+    """An e-mail: recipient, subject, text and language."""
 
     to: str
     subject: str
@@ -20,12 +20,12 @@ class Email:
     lang: str
 
 
-#: Sends a letter, or raises :class:`MailError`.
+#: Sends an e-mail, or raises :class:`MailError`.
 SendEmail = Callable[[Email], None]
 
 
 def kind_of(kind: str, t: Language) -> str:
-    """What is asked for, in a few words."""
+    """Return the kind of a request in a few words."""
     return {
         "access": t("See what is stored about me"),
         "correct": t("Have something corrected"),
@@ -36,7 +36,7 @@ def kind_of(kind: str, t: Language) -> str:
 
 
 def confirmation_email(site: str, request: SubjectRequest, link: str, until: str) -> Email:
-    """The link that shows whose address it is."""
+    """Return the e-mail with the confirmation link, which shows that the address is the person's own."""
     t = language(request.locale)
     lines = (
         t("Somebody, probably you, asked %(site)s for this: %(kind)s", site=site, kind=kind_of(request.kind, t)),
@@ -46,32 +46,35 @@ def confirmation_email(site: str, request: SubjectRequest, link: str, until: str
         t("It works until %(date)s.", date=t.date(until)),
         t("If it was not you, do nothing, and nothing will be done."),
     )
-    return _letter(request, t("Please confirm your request to %(site)s", site=site).text, lines, t)
+    return _email(request, t("Please confirm your request to %(site)s", site=site).text, lines, t)
 
 
 def extension_email(site: str, request: SubjectRequest) -> Email:
-    """That it takes longer, and why (GDPR art. 12(3))."""
+    """Return the e-mail with the new deadline and its reason (GDPR art. 12(3))."""
     t = language(request.locale)
     subject = t("Your request %(number)s to %(site)s takes longer", number=request.number, site=site).text
     until, reason = t.date(request.due), request.reason
     text = t("We need more time, and answer by %(date)s. The reason: %(reason)s", date=until, reason=reason)
-    return _letter(request, subject, [text], t)
+    return _email(request, subject, [text], t)
 
 
 def answer_email(site: str, request: SubjectRequest, answer: Mapping[str, Any], link: str, until: str) -> Email:
-    """What was done, store by store; what was kept and why; what is not covered; when archives expire."""
+    """Return the e-mail with the answer, and the link to the data if there is one."""
     t = language(request.locale)
     lines = [t("You asked for this on %(date)s: %(kind)s", date=t.date(request.opened[:10]), kind=kind_of(request.kind, t))]
     lines += answer_text(answer, t)
     if link:
         lines += [t("You can read it here until %(date)s:", date=t.date(until)), link]  # type: ignore[list-item]
     subject = t("Your request %(number)s to %(site)s is answered", number=request.number, site=site).text
-    return _letter(request, subject, lines, t)
+    return _email(request, subject, lines, t)
 
 
 def answer_text(answer: Mapping[str, Any], t: Language) -> list[Any]:
-    """An answer as sentences."""
-    return [line for line in _sentences(answer, t) if line]
+    """Return an answer as sentences.
+
+    They list each store's result, the retained fields with their reasons, the uncovered stores, and the archives' expiry.
+    """
+    return [sentence for sentence in _sentences(answer, t) if sentence]
 
 
 def _sentences(answer: Mapping[str, Any], t: Language) -> Iterator[Any]:
@@ -80,31 +83,31 @@ def _sentences(answer: Mapping[str, Any], t: Language) -> Iterator[Any]:
         yield t("You may complain to a data protection authority, or go to court.")
     yield answer.get("text", "")
     for store in answer.get("stores", ()):
-        yield _store(store, t)
-        for kept in store.get("kept", ()):
-            yield _kept(kept, t)
+        yield _store_result(store, t)
+        for field in store.get("kept", ()):
+            yield _retained_field(field, t)
     if names := answer.get("not_covered"):
         yield t("Not done by this answer: %(names)s.", names=t.names(names))
     if until := answer.get("archives"):
         yield t("Archives may hold copies until %(date)s. If one is restored, this is done again.", date=t.date(until))
 
 
-def _store(store: Mapping[str, Any], t: Language) -> str:
-    counted = (
+def _store_result(store: Mapping[str, Any], t: Language) -> str:
+    counts = (
         t("%(number)s deleted", number=store["deleted"]) if store.get("deleted") else "",
         t("%(number)s made anonymous", number=store["anonymised"]) if store.get("anonymised") else "",
         t("%(number)s corrected", number=store["corrected"]) if store.get("corrected") else "",
         t("%(number)s found", number=store["found"]) if store.get("found") else "",
     )
-    return f"{store['store']}: " + (", ".join(str(one) for one in counted if one) or t("nothing to do").text)
+    return f"{store['store']}: " + (", ".join(str(count) for count in counts if count) or t("nothing to do").text)
 
 
-def _kept(kept: Mapping[str, str], t: Language) -> Any:
-    what, why = kept["what"], kept["why"]
-    if not kept["until"]:
-        return t("Kept: %(what)s. The reason: %(reason)s", what=what, reason=why)
-    return t("Kept: %(what)s, until %(date)s. The reason: %(reason)s", what=what, date=t.date(kept["until"]), reason=why)
+def _retained_field(field: Mapping[str, str], t: Language) -> Any:
+    name, reason = field["what"], field["why"]
+    if not field["until"]:
+        return t("Kept: %(what)s. The reason: %(reason)s", what=name, reason=reason)
+    return t("Kept: %(what)s, until %(date)s. The reason: %(reason)s", what=name, date=t.date(field["until"]), reason=reason)
 
 
-def _letter(request: SubjectRequest, subject: str, lines: Any, t: Language) -> Email:
+def _email(request: SubjectRequest, subject: str, lines: Any, t: Language) -> Email:
     return Email(request.email, subject, "\n\n".join(str(line) for line in lines) + "\n", t.code)

@@ -89,7 +89,7 @@ class _ModelStore:
             elif not isinstance(column.type, sa.String):
                 hint = "Name a text column, such as an e-mail address or a login."
                 yield model.__name__, f"{str(column)!r} names its data subject, but cannot hold a text placeholder", hint
-            for retained in (one for one, _ in self._columns_and_fields(model) if self._retains(model, one)):
+            for retained in (each for each, _ in self._columns_and_fields(model) if self._retains(model, each)):
                 try:
                     placeholder_for(retained)
                 except StoreError as error:
@@ -100,7 +100,7 @@ class _ModelStore:
 
     def _outlives_the_ledger(self, column: sa.Column[Any], model: Any) -> bool:
         day, last = date(2000, 1, 1), days_after(date(2000, 1, 1), self._policy.retention.decisions)
-        periods = [field.kept_for for one, field in self._columns_and_fields(model) if one is column and field is not None]
+        periods = [field.kept_for for each, field in self._columns_and_fields(model) if each is column and field is not None]
         return any(period is not None and days_after(day, period) > last for period in periods)
 
     def subjects(self) -> Iterator[str]:
@@ -204,7 +204,7 @@ class _ModelStore:
     def _retains(self, model: Any, column: sa.Column[Any] | None = None) -> bool:
         """Whether a model retains data for a limited period: in this column, or in any column."""
         columns = self._columns_and_fields(model)
-        fields = [field for one, field in columns if field is not None and (column is None or one is column)]
+        fields = [field for each, field in columns if field is not None and (column is None or each is column)]
         return any(field.on_erase == "keep" and field.kept_for is not None for field in fields)
 
     def _null_references(self, connection: sa.Connection, table: sa.Table, deleted: sa.RowMapping) -> None:

@@ -131,8 +131,8 @@ _DAYS_PER_YEAR = 366
 class KnownMinors(BuiltInStore):
     """People who answered the age question as minors, or whom an operator recorded as minors.
 
-    A row is deleted after as many years as the declared age, when no minor of that time is still one. An erasure leaves the
-    row, so that a known minor stays protected.
+    A row is deleted after as many years as the declared age, because the person has reached that age by then. An erasure
+    leaves the row, so that a known minor stays protected.
     """
 
     name = "minors"

@@ -104,7 +104,7 @@ def test_promise_33_an_extension_has_a_reason_and_the_requester_is_informed(peop
 @pytest.mark.parametrize(
     ("days", "arguments", "message"),
     [
-        (0, ["--reason", " "], "The reason is ' '; allowed: a text. The person is told why it takes longer."),
+        (0, ["--reason", " "], "The reason is ' '; allowed: a text. Enter a reason. The person receives it by mail."),
         (0, ["--reason", "Many.", "--months", "3"], "3 is not in the range 1<=x<=2"),
         (
             31,
@@ -209,7 +209,7 @@ def test_staff_refuse_extend_and_correct_on_the_page(office):
         site.confirmed(kind)
     ann = enter("ann")
     empty = ann.post("/privacy/requests/staff/1", data={"act": "refuse"})
-    assert empty.status_code == 409 and "Whoever is refused is told why." in empty.text
+    assert empty.status_code == 409 and "Enter a reason. The person receives it by mail." in empty.text
     ann.post("/privacy/requests/staff/1", data={"act": "extend", "text": "Many."})
     ann.post("/privacy/requests/staff/2", data={"act": "answer", "field": "name", "value": "Augusta"})
     ann.post("/privacy/requests/staff/1", data={"act": "refuse", "text": "A court asked."})

@@ -386,7 +386,10 @@ def test_no_request_is_answered_before_verification(people):
     site.ask()
     site.process()
     outcome = site.site.cli("requests", "answer", "1")
-    assert outcome.exit_code == 2 and "Request 1 is 'open'; allowed: verified. Nobody has opened the link" in outcome.output
+    assert (
+        outcome.exit_code == 2
+        and "Request 1 is 'open'; allowed: verified. Wait until the person opens the link" in outcome.output
+    )
     assert site.site.cli("requests", "answer", "1", "--identity", "came to the shop").exit_code == 0
 
 
@@ -456,9 +459,13 @@ def test_in_five_languages_form_and_mails_are_complete(people, code):
 
 def test_a_database_of_an_unsupported_kind_is_rejected(people):
     """The error has the setting, its value and the allowed values."""
-    with pytest.raises(ValueError, match=r"PRIVACY_SMTP_URL is 'mail.example'; allowed: such as smtp://user:password@mail"):
+    with pytest.raises(
+        ValueError, match=r"PRIVACY_SMTP_URL is 'mail.example'; allowed: a URL such as smtp://user:password@mail"
+    ):
         people(PRIVACY_SMTP_URL="mail.example")
-    with pytest.raises(ValueError, match=r"PRIVACY_BASE_URL is 'shop.example'; allowed: such as https://shop.example\."):
+    with pytest.raises(
+        ValueError, match=r"PRIVACY_BASE_URL is 'shop.example'; allowed: a URL such as https://shop.example,"
+    ):
         people(PRIVACY_BASE_URL="shop.example")
 
 

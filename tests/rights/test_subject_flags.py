@@ -15,7 +15,7 @@ CHILD = "child@family.example"
 
 
 @pytest.fixture
-def standings(tmp_path, clock):
+def flags(tmp_path, clock):
     """Builds the flags of one database with these keys."""
     return lambda **keys: SubjectFlags(f"sqlite:///{tmp_path}/rights.sqlite", KeyRing(keys or OLD, ""))
 
@@ -29,18 +29,18 @@ def rows(tmp_path):
     return read
 
 
-def test_promise_20_a_known_minor_is_a_keyed_hash_and_a_day(standings, rows, tmp_path):
+def test_promise_20_a_known_minor_is_a_keyed_hash_and_a_day(flags, rows, tmp_path):
     """The database has neither the address nor an age."""
-    minors = KnownMinors(standings(), Declared(13))
+    minors = KnownMinors(flags(), Declared(13))
     minors.add(CHILD)
     assert minors.is_minor(" Child@Family.example ") and not minors.is_minor("parent@family.example")
     assert [(key, what, at[:10], len(hashed)) for key, what, at, hashed in rows()] == [("old", "minor", "2026-05-08", 64)]
     assert b"family" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_promise_20_a_minors_flag_expires_with_childhood(standings, rows, clock):
+def test_promise_20_a_minors_flag_expires_with_childhood(flags, rows, clock):
     """The row is deleted after as many years as the declared age."""
-    minors = KnownMinors(standings(), Declared(13))
+    minors = KnownMinors(flags(), Declared(13))
     minors.add(CHILD)
     clock.shift(13 * 365 * 86400)
     assert minors.is_minor(CHILD) and minors.expire() == 0
@@ -48,23 +48,23 @@ def test_promise_20_a_minors_flag_expires_with_childhood(standings, rows, clock)
     assert not minors.is_minor(CHILD) and minors.expire() == 1 and rows() == []
 
 
-def test_a_hit_is_rewritten_under_the_newest_key(standings, rows):
+def test_a_hit_is_rewritten_under_the_newest_key(flags, rows):
     """An old key is needed only until every person was looked up once."""
-    KnownMinors(standings(), None).add(CHILD)
-    assert KnownMinors(standings(**OLD, **NEW), None).is_minor(CHILD)
-    assert [row[0] for row in rows()] == ["new"] and KnownMinors(standings(**NEW), None).is_minor(CHILD)
+    KnownMinors(flags(), None).add(CHILD)
+    assert KnownMinors(flags(**OLD, **NEW), None).is_minor(CHILD)
+    assert [row[0] for row in rows()] == ["new"] and KnownMinors(flags(**NEW), None).is_minor(CHILD)
 
 
-def test_a_missing_key_that_a_row_needs_raises(standings):
+def test_a_missing_key_that_a_row_needs_raises(flags):
     """The row's subject is unknown, so the look-up fails instead of returning no."""
-    KnownMinors(standings(), None).add(CHILD)
+    KnownMinors(flags(), None).add(CHILD)
     with pytest.raises(KeyMissing, match=r"uses the key 'old', but PRIVACY_KEYS has only: new\. Restore the key"):
-        KnownMinors(standings(**NEW), None).is_minor("parent@family.example")
+        KnownMinors(flags(**NEW), None).is_minor("parent@family.example")
 
 
-def test_promise_06_only_the_current_version_is_accepted(standings):
+def test_promise_06_only_the_current_version_is_accepted(flags):
     """A new version is not accepted yet; accepting it replaces the old one."""
-    acceptances = Acceptances(standings())
+    acceptances = Acceptances(flags())
     acceptances.add("7", "licence", policy="", version="one")
     assert acceptances.has("7", "licence", "one") and not acceptances.has("7", "licence", "two")
     acceptances.add("7", "licence", policy="", version="two")
