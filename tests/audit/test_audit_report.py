@@ -54,22 +54,22 @@ def test_the_exit_code_shows_whether_the_site_is_clean():
 def test_the_baseline_accepts_findings_until_their_date(tmp_path):
     """On the date itself the finding counts again."""
     entries = read(tmp_path, KNOWN)
-    held = baseline.apply_baseline(report(), entries, "2026-12-30")
-    assert [one.code for one in held.findings] == ["used-not-declared"]
-    assert [(one.finding.subject, one.reason, one.until) for one in held.known] == [
+    applied = baseline.apply_baseline(report(), entries, "2026-12-30")
+    assert [one.code for one in applied.findings] == ["used-not-declared"]
+    assert [(one.finding.subject, one.reason, one.until) for one in applied.known] == [
         ("_ga", "The next release takes it out.", "2026-12-31")
     ]
-    over = baseline.apply_baseline(report(), entries, "2026-12-31")
-    assert len(over.findings) == 2 and over.known == ()
-    assert over.notes == ("The baseline accepted after-reject _ga until 2026-12-31: The next release takes it out.",)
+    expired = baseline.apply_baseline(report(), entries, "2026-12-31")
+    assert len(expired.findings) == 2 and expired.known == ()
+    assert expired.notes == ("The baseline accepted after-reject _ga until 2026-12-31: The next release takes it out.",)
 
 
 def test_the_baseline_can_accept_a_finding_on_one_route(tmp_path):
     """The same thing on another route is still a finding."""
     entries = read(tmp_path, KNOWN + 'route = "/fi*"\n')
-    held = baseline.apply_baseline(report(), entries, "2026-01-01")
-    assert len(held.findings) == 2
-    assert held.notes == ("The baseline accepts after-reject _ga, which was not found. Remove the entry.",)
+    applied = baseline.apply_baseline(report(), entries, "2026-01-01")
+    assert len(applied.findings) == 2
+    assert applied.notes == ("The baseline accepts after-reject _ga, which was not found. Remove the entry.",)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 # the browser from making requests of its own.
 _ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync --disable-component-update
 --disable-background-networking --disable-site-isolation-trials"""
-# Chromium uses only the last --disable-features, so this list repeats Playwright's own. The last three features load pages
-# for the suggestions of the address bar.
+# Chromium uses only the last --disable-features, so this list repeats Playwright's own. The last two features load pages
+# in each new window for the suggestions of the address bar.
 _WITHOUT = """AvoidUnnecessaryBeforeUnloadCheckSync DestroyProfileOnBrowserClose HttpsUpgrades
 HttpsFirstBalancedModeAutoEnable LensOverlay MediaRouter PaintHolding ThirdPartyStoragePartitioning
 AvoidCorsURLLoaderRestartOnRedirect OptimizationHints NetworkTimeServiceQuerying AimEnabled

@@ -55,8 +55,8 @@ async ({ settings }) => {
     const notice = link.classList.contains("privacy-external") && link.querySelector("span")?.textContent.trim();
     return Boolean(notice || link.title.trim() || described.trim());
   };
-  const away = [...document.querySelectorAll("a[href]")].filter((link) => /^https?:$/.test(link.protocol) && link.host !== location.host);
-  const ways = [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host && link.pathname === settings);
+  const externalLinks = [...document.querySelectorAll("a[href]")].filter((link) => /^https?:$/.test(link.protocol) && link.host !== location.host);
+  const settingsLinks = [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host && link.pathname === settings);
   const ticked = [...document.querySelectorAll("input[type=checkbox]:is([checked], :checked)")].filter(({ name }) =>
     ["purpose", "privacy_opt_in"].includes(name),
   );
@@ -85,9 +85,9 @@ async ({ settings }) => {
   };
   return {
     text: readable(),
-    settings_link: location.pathname === settings || ways.some(shown),
-    away: away.map((link) => ({ href: link.href, rel: link.rel.split(/\s+/).filter(Boolean), noticed: noticed(link) })),
-    ways: [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host).map((link) => link.pathname + link.search),
+    settings_link: location.pathname === settings || settingsLinks.some(shown),
+    external_links: externalLinks.map((link) => ({ href: link.href, rel: link.rel.split(/\s+/).filter(Boolean), noticed: noticed(link) })),
+    own_links: [...document.querySelectorAll("a[href]")].filter((link) => link.host === location.host).map((link) => link.pathname + link.search),
     ticked: ticked.map(({ value }) => value),
     banner: location.pathname === settings ? null : { accept: button("accept_all"), reject: button("reject_all") },
     hints: linked("[rel~=preconnect i], [rel~=dns-prefetch i], [rel~=manifest i]"),

@@ -36,14 +36,12 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Response
 
 
-RECORDER, PAGE_PROBE = (
-    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("recorder.js", "page_probe.js")
-)
+_FOLDER = Path(__file__).parent
+RECORDER, PAGE_PROBE = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("recorder.js", "page_probe.js"))
 _VIEW: Any = {"width": 1280, "height": 800}
 _GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
-_SCROLL_TO_END = (
-    "() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })"  # loads lazy resources
-)
+# Loads lazy resources.
+_SCROLL_TO_END = "() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })"
 _LEAVE = """() => {
   const hidden = { hidden: true, visibilityState: "hidden" };
   for (const name in hidden) Object.defineProperty(document, name, { value: hidden[name], configurable: true });
@@ -157,9 +155,7 @@ class AuditVisitor:
         reported = set((await response.json())["granted"]) if response.ok else set()
         granted = reported & {purpose.id for purpose in self.target.policy.optional}
         if granted != state.granted:
-            why = (
-                f"state.json then has {', '.join(sorted(granted)) or 'nothing'} granted. Check the form that the site shows."
-            )
+            why = f"state.json has {', '.join(sorted(granted)) or 'nothing'} granted. Check the form that the site shows."
             raise DecisionNotApplied(state.name, why)
 
     async def record_remaining(self) -> None:
@@ -197,7 +193,7 @@ class AuditVisitor:
             return None, []
         facts = self._page_facts(response, snapshot)
         self._evidence.pages.append(facts)
-        return facts, snapshot["ways"]
+        return facts, snapshot["own_links"]
 
     async def _snapshot(self) -> Mapping[str, Any]:
         for _ in range(3):
@@ -210,7 +206,7 @@ class AuditVisitor:
         html = response.headers.get("content-type", "").startswith("text/html")
         links = [
             Link(link["href"], link["noticed"], tuple(link["rel"]))
-            for link in snapshot["away"]
+            for link in snapshot["external_links"]
             if is_third_party(host_of_url(link["href"]), self.target.host, *self.target.names)
         ]
         return PageFacts(
