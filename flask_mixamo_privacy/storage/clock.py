@@ -1,4 +1,4 @@
-"""The current time as a number, as text and as a ``datetime``; always UTC."""
+"""The current time in UTC, as text and as a ``datetime``, and periods as the law counts them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def now() -> datetime:
 
 
 def timestamp(seconds: float | None = None) -> str:
-    """A Unix time, by default now, as ISO 8601 with milliseconds: ``2026-05-08T12:00:00.000Z``."""
+    """Return a Unix time, by default now, as ISO 8601 with milliseconds: ``2026-05-08T12:00:00.000Z``."""
     if seconds is None:
         seconds = time.time()
     whole = int(seconds)
@@ -35,50 +35,50 @@ def _second(second: int) -> str:
 
 
 def timestamp_of(moment: datetime) -> str:
-    """The same text for a ``datetime``, exact to its millisecond, which a Unix time as a float is not."""
+    """Return a ``datetime`` in the format of :func:`timestamp`, exact to the millisecond, unlike a float."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def today() -> str:
-    """The current day: ``2026-05-08``."""
+    """Return the current day: ``2026-05-08``."""
     return timestamp()[:10]
 
 
 def days_ago(days: int) -> str:
-    """The day that many days before today: ``2026-05-08``."""
+    """Return the day that many days before today: ``2026-05-08``."""
     return timestamp(time.time() - days * DAY)[:10]
 
 
 def later(**length: float) -> str:
-    """The timestamp of now plus a :class:`~datetime.timedelta`; a negative length lies in the past."""
+    """Return the timestamp of now plus a :class:`~datetime.timedelta`. A negative length is in the past."""
     return timestamp_of(now() + timedelta(**length))
 
 
-def just_after(at: str) -> datetime:
-    """The first moment that a timestamp, which is cut to milliseconds, does not cover."""
-    return datetime.fromisoformat(at) + timedelta(milliseconds=1)
+def just_after(moment: str) -> datetime:
+    """Return the first moment after a timestamp, which is truncated to milliseconds."""
+    return datetime.fromisoformat(moment) + timedelta(milliseconds=1)
 
 
-# Days, months and years after a day, as the law counts them.
+# Periods as the law counts them.
 
 
 def months_after(day: date, months: int) -> date:
-    """The same day of a later month, or that month's last day where it has none (Regulation 1182/71, art. 3(2)(c))."""
+    """Return the same day of a later month, or the last day of a shorter month (Regulation 1182/71, art. 3(2)(c))."""
     years, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(years, month + 1, min(day.day, monthrange(years, month + 1)[1]))
 
 
 def days_after(day: date, period: Period) -> date:
-    """The day on which a period ends that began on a day."""
+    """Return the day on which a period that begins on ``day`` ends."""
     if period.unit == "day":
         return day + timedelta(days=period.count)
     return months_after(day, period.count * (12 if period.unit == "year" else 1))
 
 
 def due(opened: date, days: int, extended: int = 0) -> date:
-    """The last day for an answer: so many days, or one calendar month, whichever ends first.
+    """Return the last day for an answer: after ``days`` days or one calendar month, whichever is earlier.
 
-    An extension gives up to two further months (GDPR art. 12(3)).
+    ``extended`` is the number of further months, at most two (GDPR art. 12(3)).
     """
     if extended:
         return months_after(opened, 1 + extended)

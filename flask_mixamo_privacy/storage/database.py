@@ -1,4 +1,4 @@
-"""One database file or server: opened at first use, made at first write."""
+"""One database, a file or a server: opened at the first use, created at the first write."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from sqlalchemy.pool import NullPool
 from ..errors import PrivacyError
 from .files import make_private_folder, open_private
 
-_WAIT_MS = 2000  # the writer may hold a visitor's request: better a clear "try again" than a spinning page
+_WAIT_MS = 2000  # a visitor's request may wait for the lock; a quick "try again" is better than a page that hangs
 _RETRY_MS = 5
 
 
 class Database:
-    """Connections to one database, each opened anew.
+    """Connections to one database. Each transaction opens a new connection.
 
-    Anew, so that a file that was moved or deleted is noticed: a kept connection would go on writing to a file that
-    nobody can find any more. None of them is on the path of a page view.
+    A pooled connection would keep writing to a file that was moved or deleted. No page view opens a connection.
 
-    ``name`` is what an error calls it, and ``error`` the one of ours that is raised when it is away. ``lock`` is the
-    statement by which a server keeps writers apart that must not meet; SQLite has one writer at a time as it is.
+    ``name`` names the database in errors, and ``error`` is the class raised if the database is unavailable. ``lock`` is
+    the statement with which a server excludes other writers. SQLite allows only one writer anyway.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Database:
             f"PRAGMA busy_timeout={_WAIT_MS}",
             f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
             "PRAGMA secure_delete=ON",
-            "PRAGMA cache_size=-65536",  # KiB: a batch that does not fit is written twice
+            "PRAGMA cache_size=-65536",  # in KiB; SQLite writes a batch twice if it does not fit
         )
 
     @property
@@ -53,14 +52,14 @@ class Database:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything to read; a server is taken to be there."""
+        """Whether the database file exists. A server is assumed to exist."""
         return not self.is_sqlite or os.path.exists(self.url.database or "")
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the write lock from its start; committed at the end, or rolled back.
+        """Open a transaction that holds the write lock from its start. Commits at the end, or rolls back on an error.
 
-        Raises this database's error, be it the opening that fails or a statement in between.
+        Creates the database and missing tables. Raises this database's error if opening or any statement fails.
         """
         try:
             if self.is_sqlite:
@@ -75,9 +74,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection | None]:
-        """A transaction that sees one state of the data throughout, or None where nothing was ever written.
+        """Open a transaction with one consistent snapshot, or yield None if nothing was ever written.
 
-        Raises this database's error, be it the opening that fails or a statement in between.
+        Raises this database's error if opening or any statement fails.
         """
         if not self.exists:
             yield None
@@ -104,35 +103,35 @@ class Database:
         return deleted
 
     def insert_new(self, table: sa.Table) -> sa.Insert:
-        """An insert that leaves alone what is there already under the same key."""
+        """Return an insert that keeps an existing row with the same key."""
         if self.is_sqlite:
             return sqlite.insert(table).on_conflict_do_nothing()
         return postgresql.insert(table).on_conflict_do_nothing()
 
     def rewrite(self) -> bool:
-        """Leave no copy of deleted rows in SQLite's file at all, and say whether none is left.
+        """Remove every copy of deleted rows from SQLite's file, and return whether that succeeded.
 
-        ``secure_delete`` alone does not: where pages were split or joined, whole rows stay in the gaps between others.
-        Takes a time that grows with the file, while which nobody else can write. A server gives the room of deleted rows
-        free at once, instead of when it comes to it; the bytes are there until something else is written over them.
+        ``secure_delete`` alone is not enough: after a page split or merge, whole rows remain in unused gaps. The time
+        grows with the size of the file, and no other writer can write meanwhile. On a server, vacuums the tables: the
+        space is free at once, and the bytes remain until other rows overwrite them.
         """
         if self.is_sqlite:
             return self._maintain("VACUUM") is None and self.truncate_wal()
         return all(self._maintain(f'VACUUM "{name}"') is None for name in self._tables.tables)
 
     def truncate_wal(self) -> bool:
-        """Leave no copy of deleted rows in SQLite's write-ahead log, and say whether none is left."""
-        # Another connection may be reading just now; then the next deletion or the last reader does it.
+        """Remove every copy of deleted rows from SQLite's write-ahead log, and return whether that succeeded."""
+        # While another connection reads, this fails. The next deletion, or the last reader on closing, truncates the log.
         return not self.is_sqlite or self._maintain("PRAGMA wal_checkpoint(TRUNCATE)") == 0
 
     def _maintain(self, statement: str) -> int | None:
-        """The number that a statement outside any transaction gives, None if it gives none, -1 if it failed."""
+        """Execute a statement outside a transaction and return its number; None without a result, -1 if it failed."""
         try:
             with self._connect("") as connection:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="AUTOCOMMIT")
-                found = connection.exec_driver_sql(statement)
-                return int(found.scalar_one()) if found.returns_rows else None
+                result = connection.exec_driver_sql(statement)
+                return int(result.scalar_one()) if result.returns_rows else None
         except SQLAlchemyError:
             return -1
 
@@ -150,7 +149,7 @@ class Database:
         return engine
 
     def _on_connect(self, connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # sqlite3 shall not begin transactions of its own
+        connection.isolation_level = None  # keeps sqlite3 from beginning transactions itself
         _to_wal(connection)
         for pragma in self._pragmas:
             connection.execute(pragma)
@@ -162,11 +161,11 @@ class Database:
             os.close(open_private(path, os.O_CREAT))
 
     def _has_tables(self, connection: sa.Connection) -> bool:
-        """Whether the first of its tables is there; one that a later version brings is made by the next write."""
+        """Whether the first table exists. The next write creates tables that a later version adds."""
         return sa.inspect(connection).has_table(next(iter(self._tables.tables)))
 
     def _make_tables(self, connection: sa.Connection) -> None:
-        # Two processes of a server may meet here at once; SQLite's write lock keeps them apart already.
+        # Two processes may create the tables of a server at once, so a lock excludes one. SQLite's write lock does already.
         names = sa.inspect(connection).get_table_names()
         if not set(self._tables.tables) <= set(names):
             if not self.is_sqlite:
@@ -191,17 +190,17 @@ def rewrite_rows(
 
 
 def _to_wal(connection: Any) -> None:
-    """Turn a file that has just been made, or was restored from a dump, to write-ahead logging.
+    """Switch a file to write-ahead logging, in case it is new or was restored from a dump.
 
-    While another opens the same file this fails at once, whatever ``busy_timeout`` says, so it is tried again as long.
+    If another connection opens the same file, SQLite fails at once and ignores ``busy_timeout``. Retries for that time.
     """
     connection.execute("PRAGMA busy_timeout=0")
-    for left in reversed(range(_WAIT_MS // _RETRY_MS)):
+    for retries_left in reversed(range(_WAIT_MS // _RETRY_MS)):
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:  # of its kinds any
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not retries_left:  # any extended code of BUSY
                 raise
             time.sleep(_RETRY_MS / 1000)
 

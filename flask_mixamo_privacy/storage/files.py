@@ -1,4 +1,4 @@
-"""Private folders and files, locks, and a side file for what must not be lost while its database is away."""
+"""Private folders and files, file locks, the spool and the daily counter."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ logger = logging.getLogger("flask_mixamo_privacy")
 
 
 def make_private_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder that only the site's own user can open; one that exists stays as it is."""
+    """Create a folder that only the site's own user can open. An existing folder keeps its mode."""
     os.makedirs(path, mode=0o700, exist_ok=True)
 
 
 def open_private(path: str, flags: int) -> int:
-    """Open a file and return its descriptor; one that is made now can be read by the site's own user alone."""
+    """Open a file and return its descriptor. A new file can be read only by the site's own user."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
-def append_private(path: str, line: bytes, largest: int | None = None) -> None:
-    """Add to the end of a private file, in a private folder, in one write; not to one of ``largest`` bytes or more."""
+def append_private(path: str, line: bytes, max_size: int | None = None) -> None:
+    """Append a line to a private file in one write, unless the file has ``max_size`` bytes or more."""
     make_private_folder(os.path.dirname(path))
     descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
-        if largest is None or os.fstat(descriptor).st_size < largest:
+        if max_size is None or os.fstat(descriptor).st_size < max_size:
             os.write(descriptor, line)
     finally:
         os.close(descriptor)
 
 
 def replace_private(path: str, content: bytes) -> None:
-    """Write a private file: a reader sees the old file or the new one, whole."""
+    """Replace a private file atomically. A reader sees either the complete old file or the complete new one."""
     temporary = _write_beside(path, content)
     try:
         os.replace(temporary, path)
@@ -46,7 +46,7 @@ def replace_private(path: str, content: bytes) -> None:
 
 
 def create_private(path: str, content: bytes) -> None:
-    """Write a private file, whole and on the disk, unless there is one: of two processes that try at once, one wins."""
+    """Create a private file atomically and sync it to disk. An existing file stays, so only one of two processes wins."""
     make_private_folder(os.path.dirname(path))
     temporary = _write_beside(path, content, sync=True)
     try:
@@ -57,6 +57,7 @@ def create_private(path: str, content: bytes) -> None:
 
 
 def _write_beside(path: str, content: bytes, *, sync: bool = False) -> str:
+    """Write a temporary file in the same folder and return its path."""
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".")  # its mode is 0600
     try:
         with open(descriptor, "wb") as file:
@@ -71,12 +72,12 @@ def _write_beside(path: str, content: bytes, *, sync: bool = False) -> str:
 
 
 def lock(descriptor: int, *, wait: bool) -> None:
-    """Take a file's lock until its descriptor is closed; raises :class:`OSError`, without ``wait`` if it is held."""
+    """Lock a file until its descriptor is closed. Without ``wait``, raises :class:`OSError` if the lock is held."""
     fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def lock_now(descriptor: int) -> bool:
-    """Take a file's lock if nobody else holds it, and return whether it is ours."""
+    """Lock a file unless the lock is held, and return whether it is locked now."""
     try:
         lock(descriptor, wait=False)
     except OSError:
@@ -86,23 +87,26 @@ def lock_now(descriptor: int) -> bool:
 
 @contextmanager
 def try_lock(descriptor: int) -> Iterator[bool]:
-    """Hold a file's lock for the block if nobody else holds it, and yield whether it is ours."""
-    ours = lock_now(descriptor)
+    """Lock a file for the block unless the lock is held, and yield whether it is locked."""
+    is_locked = lock_now(descriptor)
     try:
-        yield ours
+        yield is_locked
     finally:
-        if ours:
+        if is_locked:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 class Spool:
-    """Entries that wait, each on the disk before ``append`` returns; taken up later, in order, once or more often."""
+    """A file of entries that wait for a database. Each is on disk before ``append`` returns.
+
+    ``drain`` applies them later, in order and at least once.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Add an entry and wait until the disk has it; raises :class:`OSError` when it cannot."""
+        """Append an entry and sync it to disk; raises :class:`OSError` if that fails."""
         line = json.dumps(entry, separators=(",", ":")) + "\n"
         make_private_folder(os.path.dirname(self.path))
         with self._locked(os.O_RDWR | os.O_CREAT) as descriptor:
@@ -110,14 +114,14 @@ class Spool:
             end = _cut_torn_line(descriptor)
             if os.write(descriptor, line.encode()) != len(line):
                 os.ftruncate(descriptor, end)
-                raise OSError(f"{self.path} could not take a whole line: the disk is full.")
+                raise OSError(f"{self.path} could not be written: the disk is full. Free some space on it.")
             os.fsync(descriptor)
 
     def drain(self, apply: Callable[[list[dict[str, Any]]], None], *, wait: bool = True) -> int:
-        """Hand all entries to ``apply`` and drop them once it returned; gives their number.
+        """Pass all entries to ``apply``, delete them once it has returned, and return their number.
 
-        A crash in between hands them over again, so ``apply`` must be idempotent. Without ``wait`` nothing is taken while
-        somebody else is at it.
+        After a crash, the next call passes the same entries again, so ``apply`` must be idempotent. Without ``wait``,
+        returns 0 while another process drains or appends.
         """
         if not self:
             return 0
@@ -143,16 +147,16 @@ class Spool:
         try:
             try:
                 lock(descriptor, wait=wait)
-                ours = True
+                is_locked = True
             except BlockingIOError:
-                ours = False
-            yield descriptor if ours else None
+                is_locked = False
+            yield descriptor if is_locked else None
         finally:
-            os.close(descriptor)  # and with it the lock
+            os.close(descriptor)  # also releases the lock
 
 
 def _cut_torn_line(descriptor: int) -> int:
-    """Go to the end of the last whole line, so that nothing is glued to what a crash tore; gives that place."""
+    """Truncate an incomplete last line, which a crash leaves; return the new end of the file."""
     size = os.lseek(descriptor, 0, os.SEEK_END)
     os.lseek(descriptor, 0, os.SEEK_SET)
     end = os.read(descriptor, size).rfind(b"\n") + 1
@@ -164,21 +168,18 @@ def _entries(descriptor: int) -> Iterator[dict[str, Any]]:
     with open(os.dup(descriptor), "rb") as file:
         file.seek(0)
         for line in file:
-            if not line.endswith(b"\n"):  # torn by a crash, before it was acknowledged
+            if not line.endswith(b"\n"):  # incomplete because of a crash, so ``append`` never returned
                 return
             try:
                 yield json.loads(line)
             except ValueError:
-                logger.error("A line that waited in a side file is not JSON and was dropped: %r", line[:200])
-
-
-# How often somebody unknown was turned away, by day.
+                logger.error("A line of a spool is not JSON and was dropped: %r", line[:200])
 
 
 class DailyCounter:
-    """How many were turned away in a day without anybody knowing who: the size of a file, to which each adds a byte.
+    """A count of anonymous denied accesses by day: the size of a file to which each access appends one byte.
 
-    So it costs nothing to count, whichever process does it, and nobody can make it cost much.
+    Any process can count without a lock, and an attacker cannot make the count expensive.
     """
 
     def __init__(self, folder: str) -> None:
@@ -188,14 +189,14 @@ class DailyCounter:
         append_private(self._path(day), b".")
 
     def count(self, day: str) -> int:
-        """Of one day, such as ``2026-05-08``."""
+        """Return the count of one day, such as ``2026-05-08``."""
         try:
             return os.path.getsize(self._path(day))
         except FileNotFoundError:
             return 0
 
     def days(self) -> dict[str, int]:
-        """Of each day on which there were any."""
+        """Return the count of each day that has one."""
         try:
             names = [name for name in os.listdir(self._folder) if name.startswith("denied-")]
         except FileNotFoundError:

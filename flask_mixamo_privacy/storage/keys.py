@@ -1,4 +1,4 @@
-"""PRIVACY_KEYS: named secrets for keyed hashes. Never Flask's ``SECRET_KEY``, which a site may change at any time."""
+"""PRIVACY_KEYS, the named secrets for keyed hashes, and the one spelling of a data subject."""
 
 from __future__ import annotations
 
@@ -18,35 +18,38 @@ from .files import create_private
 
 
 class KeyRing:
-    """The secrets a site configured, or those in a file that is made when the first one is needed."""
+    """The secrets of PRIVACY_KEYS, or those of a file that is created when a key is first needed.
 
-    def __init__(self, given: Mapping[str, str] | None, path: str) -> None:
-        self._given = given
+    Never uses Flask's ``SECRET_KEY``: a site may change it at any time, and stored hashes would lose their key.
+    """
+
+    def __init__(self, configured: Mapping[str, str] | None, path: str) -> None:
+        self._configured = configured
         self._path = path
 
     @cached_property
     def _secrets(self) -> dict[str, str]:
-        return dict(self._given or _read(self._path) or _create(self._path))
+        return dict(self._configured or _read(self._path) or _create(self._path))
 
     @property
     def newest(self) -> str:
-        """The id of the key under which everything new is made."""
+        """The id of the key for everything new."""
         return next(reversed(self._secrets))
 
     def __iter__(self) -> Iterator[str]:
-        """The ids of all keys that are kept, the newest last."""
+        """Iterate over the ids of all kept keys, the newest last."""
         return iter(self._secrets)
 
     def pseudonymise(self, subject: str) -> tuple[str, str]:
-        """``(key id, keyed hash)`` of a subject under the newest key."""
+        """Return ``(key id, keyed hash)`` of a subject under the newest key."""
         return self.newest, self._digest(self.newest, subject)
 
     def pseudonyms(self, subject: str) -> list[str]:
-        """The keyed hashes of a subject under every key that is kept."""
+        """Return the keyed hashes of a subject under every kept key."""
         return list(self.pseudonyms_by_key(subject).values())
 
     def pseudonyms_by_key(self, subject: str) -> dict[str, str]:
-        """The keyed hash of a subject under each key that is kept, by the key's id, the newest last."""
+        """Return the keyed hash of a subject under each kept key, by key id, the newest last."""
         return {key_id: self._digest(key_id, subject) for key_id in self._secrets}
 
     def subject_hashes(self, subject: str) -> dict[str, str]:
@@ -60,9 +63,9 @@ class KeyRing:
             raise KeyMissing(key_id, self._secrets)
 
     def mac(self, key_id: str, use: str, message: bytes) -> str:
-        """An HMAC for one use, such as ``"chain"``; no hash of a subject can pass for it. Raises :class:`KeyMissing`."""
+        """Return an HMAC for one use, such as ``"chain"``; raises :class:`KeyMissing`. Never equals a subject's hash."""
         self.require(key_id)
-        # Under a key derived by another hash function than that of subjects, so that neither can be made into the other.
+        # The derived key uses SHA-512 and subjects use SHA-256, so a subject's hash can never serve as a MAC.
         derived = hmac.digest(self._secrets[key_id].encode(), use.encode(), "sha512")
         return hmac.digest(derived, message, "sha256").hex()
 
@@ -84,26 +87,25 @@ def _read(path: str) -> dict[str, str] | None:
 
 
 def _create(path: str) -> dict[str, str]:
-    """Write a new file; of two processes that try at once, both read the same."""
+    """Create the key file and read it back. Two processes that do this at once read the same key."""
     create_private(path, json.dumps({"first": secrets.token_urlsafe(32)}).encode())
     return _read(path) or {}
 
 
-# The one spelling of a person: an e-mail address, or an id of the site's own.
+# The one spelling of a data subject: an e-mail address, or one of the site's own ids.
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_LONGEST = 254  # characters of an address (RFC 5321, with its erratum 1690)
+_LONGEST = 254  # characters in an address (RFC 5321 with erratum 1690)
 
 
 def normalise_subject(text: str) -> str:
-    """Return the one spelling under which a subject is looked up, hashed and written to. Raises nothing.
+    """Return the one spelling under which a subject is looked up, hashed and sent mail. Raises no error.
 
-    An address is compared in lower case and in NFC, without a name before it, and with its host in ASCII (IDNA 2008,
-    UTS 46): ``Ada <ADA@Bücher.example>`` and ``ada@xn--bcher-kva.example`` are one person. An address in ASCII is only
-    put into lower case. What follows a plus, and dots, stay, because only the host knows whether ``ada+shop@...`` and
-    ``ada@...`` are one person. An id keeps its case.
+    An address becomes lower case and NFC, without a display name, and its host becomes ASCII (IDNA 2008, UTS 46).
+    ``Ada <ADA@Bücher.example>`` and ``ada@xn--bcher-kva.example`` are therefore one person. Dots and a suffix after a plus
+    stay, because only the mail server knows whether ``ada+shop@...`` and ``ada@...`` are one person. An id keeps its case.
 
-    Mail goes to this spelling and never to the one typed in, because a mail server may deliver the two to two people.
+    Mail goes to this spelling, never to the typed one, because a mail server may deliver the two to two people.
     """
     text = text.strip()
     if "@" not in text:
@@ -115,7 +117,7 @@ def normalise_subject(text: str) -> str:
 
 
 def spellings_of(subject: str) -> list[str]:
-    """Return the spellings that a store of the site's own may have: the one spelling, and the host in Unicode."""
+    """Return the spellings that the site's own stores may use: the one spelling, and that with its host in Unicode."""
     one = normalise_subject(subject)
     name, at, host = one.rpartition("@")
     if "xn--" not in host or len(host) > _LONGEST:
@@ -127,13 +129,13 @@ def spellings_of(subject: str) -> list[str]:
 
 
 def email_of(text: object) -> str:
-    """Return the one spelling of an e-mail address, or an empty text for what is none."""
-    found = normalise_subject(str(text))
-    return found if is_email(found) else ""
+    """Return the one spelling of an e-mail address; an empty text if it is not an address."""
+    subject = normalise_subject(str(text))
+    return subject if is_email(subject) else ""
 
 
 def is_email(text: str) -> bool:
-    """Whether a mail can go there: one line, with a name and a host."""
+    """Whether a text can be a mail address: one line, with a name and a host."""
     return len(text) <= _LONGEST and text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
@@ -142,7 +144,7 @@ def _lower(text: str) -> str:
 
 
 def _ascii(host: str) -> str:
-    """Return the host in ASCII, or as it is if it is no domain name that may be registered: an emoji, an underscore."""
+    """Return the host in ASCII. A host that cannot be registered, such as one with an emoji, stays unchanged."""
     if host.isascii() or len(host) > _LONGEST:
         return host
     try:
