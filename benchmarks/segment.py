@@ -32,7 +32,7 @@ def _lines(chance: random.Random, visitors: int, pages: int) -> Iterator[str]:
     people = [Visitor.new("a receipt", _START) for _ in range(visitors)]
     turn = 0
     while True:
-        person = people[turn % visitors].seen(_START + turn // visitors * _GAP + 1)
+        person = people[turn % visitors].seen_at(_START + turn // visitors * _GAP + 1)
         people[turn % visitors] = person
         yield from _visit(chance, person, turn, pages)
         turn += 1

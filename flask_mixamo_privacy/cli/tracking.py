@@ -177,7 +177,7 @@ def rebuild_command(as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    click.echo(f"{len(found.made)} months made anew{': ' * bool(found.made)}{', '.join(found.made)}.")
+    click.echo(f"{len(found.months)} months made anew{': ' * bool(found.months)}{', '.join(found.months)}.")
     if found.skipped:
         click.echo(f"Left as they are, since some of their events are gone: {', '.join(found.skipped)}.")
 

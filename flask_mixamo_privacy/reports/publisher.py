@@ -126,7 +126,7 @@ class LoadPass:
 class Rebuilt:
     """The months that were published again, and those that were skipped because erasure or retention deleted events."""
 
-    made: tuple[str, ...] = ()
+    months: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
 
 

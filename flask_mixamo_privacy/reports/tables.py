@@ -230,7 +230,7 @@ def _within(ends: tuple[tuple[int, str], ...], number: object, beyond: str) -> s
 Rows = Callable[[str, str], Iterable[Any]]  # the decisions of the ledger from one day to before another
 
 
-def decided_by(rows: Rows) -> Callable[[date, date], dict[date, dict[str, Table]]]:
+def decision_tables(rows: Rows) -> Callable[[date, date], dict[date, dict[str, Table]]]:
     """Return a function that returns the tables of decisions by UTC day. A refusal is dated only by its UTC day."""
 
     def decisions(first: date, end: date) -> dict[date, dict[str, Table]]:

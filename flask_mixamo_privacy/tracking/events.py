@@ -159,7 +159,7 @@ class Visitor:
         """Return whether the grant with this receipt allows the ID."""
         return bool(receipt) and self.check == receipt[:8]
 
-    def seen(self, now: float) -> Visitor:
+    def seen_at(self, now: float) -> Visitor:
         """Return the visitor as of ``now``, in the next visit if the gap was longer than :data:`VISIT_GAP`."""
         gap = now - self.last_seen
         if gap > VISIT_GAP:
@@ -176,7 +176,7 @@ class Visitor:
         return _visit_id(self.id, self.number)
 
     @property
-    def mark(self) -> str:
+    def tag(self) -> str:
         """Two characters by which a tab distinguishes its events of this visitor from those of an earlier visitor."""
         return _visit_id(self.id, 0)[:2]
 

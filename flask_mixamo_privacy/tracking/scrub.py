@@ -88,7 +88,7 @@ def network_of(address: str) -> str:
 # Browser, platform and internet provider.
 
 #: Characters of a User-Agent that are parsed. Callers cut the header, so that the cache of results has a bounded size.
-LONGEST = 512
+LONGEST_USER_AGENT = 512
 
 
 @dataclass(frozen=True, slots=True)

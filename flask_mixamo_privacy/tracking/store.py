@@ -179,7 +179,7 @@ class EventStore:
             chosen = sa.select(sa.func.count()).select_from(events).where(events.c.at < before)
             return 0 if connection is None else connection.scalar(chosen) or 0
 
-    def of(self, visitor: str) -> list[dict[str, Any]]:
+    def events_of(self, visitor: str) -> list[dict[str, Any]]:
         """Return the events of one visitor. Show them to that visitor only."""
         with self.read() as connection:
             if connection is None:

@@ -61,7 +61,7 @@ def visitor_data(visitor: str, events: EventStore, folder: str) -> VisitorData:
             loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
     # Read the log before the store. A loader that runs meanwhile moves events to the store, where they are then found.
     waiting = list(_in_log(visitor, folder, loaded))
-    by_id = {event["id"]: event for event in (*waiting, *events.of(visitor))}
+    by_id = {event["id"]: event for event in (*waiting, *events.events_of(visitor))}
     without_visitor = ({name: value for name, value in event.items() if name != "visitor"} for event in by_id.values())
     return VisitorData(tuple(sorted(without_visitor, key=lambda event: event["at"])))
 

@@ -18,7 +18,7 @@ from ..errors import NotInitialised
 from ..i18n.language import Language, language, shipped
 from ..storage.clock import DAY
 from ..tracking.events import Visitor
-from ..tracking.scrub import LONGEST, client_of
+from ..tracking.scrub import LONGEST_USER_AGENT, client_of
 from .cookies import PerCookie
 from .runtime import RUNTIME, Runtime
 
@@ -178,7 +178,7 @@ class PrivacyContext:
 
     @property
     def is_robot(self) -> bool:
-        return client_of(self.environ.get("HTTP_USER_AGENT", "")[:LONGEST]).robot
+        return client_of(self.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT]).robot
 
     @property
     def visitor(self) -> Visitor | None:
@@ -192,7 +192,7 @@ class PrivacyContext:
     @property
     def visitor_tag(self) -> str:
         """What tells this visitor from an earlier one in a tab; empty for nobody."""
-        return self.visitor.mark if self.visitor is not None else ""
+        return self.visitor.tag if self.visitor is not None else ""
 
     def known_visitor(self) -> Visitor | None:
         """The visitor that the cookie names, if it serves the grant in the consent cookie."""
@@ -206,7 +206,7 @@ class PrivacyContext:
 
     def _see(self) -> Visitor:
         self.visitor_before = self.visitor_carried_over or self.known_visitor()
-        return self.visitor_before.seen(self.now) if self.visitor_before else Visitor.new(self.receipt, self.now)
+        return self.visitor_before.seen_at(self.now) if self.visitor_before else Visitor.new(self.receipt, self.now)
 
     @property
     def receipt(self) -> str:

@@ -8,7 +8,7 @@ from ..errors import LogUnavailable
 from ..storage.clock import DAY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
 from ..tracking.ingest import BrowserEvent
-from ..tracking.scrub import LONGEST, client_of, network_of, split_referrer
+from ..tracking.scrub import LONGEST_USER_AGENT, client_of, network_of, split_referrer
 from .context import PrivacyContext
 
 #: The kind, the id, the time, the scene and the data of one event.
@@ -79,7 +79,7 @@ def _in_visit(visitor: Visitor, before: Visitor | None, lines: list[Line]) -> Vi
     if before is None:
         return visitor
     times = [line[2] for line in lines if line[0] != "page_exit"]
-    return before.seen(max(times)) if times else before
+    return before.seen_at(max(times)) if times else before
 
 
 def _write(ctx: PrivacyContext, visitor: Visitor, where: str, lines: list[Line]) -> None:
@@ -122,5 +122,5 @@ def _where(ctx: PrivacyContext) -> tuple[str, str, str]:
 def _client_fields(ctx: PrivacyContext) -> tuple[str, str, str, str]:
     """``(browser, platform, provider, network)`` of who asks."""
     address = ctx.environ.get("REMOTE_ADDR", "")
-    client = client_of(ctx.environ.get("HTTP_USER_AGENT", "")[:LONGEST])
+    client = client_of(ctx.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT])
     return client.browser, client.platform, ctx.runtime.providers(address), network_of(address)

@@ -154,9 +154,9 @@ class Runtime:
     @part
     def publisher(self) -> Publisher:
         from ..reports.publisher import Publisher
-        from ..reports.tables import decided_by
+        from ..reports.tables import decision_tables
 
-        return Publisher(self.calendar, self.settings.min_cell, decided_by(self.ledger.decisions))
+        return Publisher(self.calendar, self.settings.min_cell, decision_tables(self.ledger.decisions))
 
     @part
     def rebuilder(self) -> Rebuilder:

@@ -55,7 +55,7 @@ def test_a_rebuild_publishes_the_same_tables(tmp_path):
     kept = Kept(tmp_path)
     kept.load(traffic(6, 60, 80, 20), END)
     before = published(kept)
-    assert kept.rebuilder.rebuild().made == ("2026-04", "2026-05", "2026-06")
+    assert kept.rebuilder.rebuild().months == ("2026-04", "2026-05", "2026-06")
     assert published(kept) == before and len(before["cells"]) > 300
 
 
@@ -67,7 +67,7 @@ def test_a_rebuild_skips_months_changed_by_an_erasure_or_retention(tmp_path):
     kept.store.erase("gone", "2026-07-01")
     kept.store.prune("2026-04-22")
     rebuilt = kept.rebuilder.rebuild()
-    assert (rebuilt.made, rebuilt.skipped) == (("2026-06",), ("2026-04", "2026-05"))
+    assert (rebuilt.months, rebuilt.skipped) == (("2026-06",), ("2026-04", "2026-05"))
     assert kept.table("cells") == before["cells"] and kept.table("distinct_visitors") == before["distinct_visitors"]
 
 

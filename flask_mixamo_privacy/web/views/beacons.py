@@ -122,7 +122,7 @@ def post() -> AnyResponse:
 def _is_of_another(ctx: PrivacyContext) -> bool:
     """Whether a tab reports what it kept for a visitor who has withdrawn, and granted anew elsewhere."""
     known, told = ctx.known_visitor(), ctx.request.args.get("for")
-    return known is not None and bool(told) and told != known.mark
+    return known is not None and bool(told) and told != known.tag
 
 
 def _take(ctx: PrivacyContext) -> AnyResponse:
