@@ -196,7 +196,7 @@ def test_a_newsletter_needs_the_base_url_of_the_shop(shop, mails):
     """The links need it; the command names the missing setting and sends nothing."""
     fill(shop.test_client(), "newsletter")
     shop.testing = False
-    assert "Error: The links in a mail need a host: set PRIVACY_BASE_URL" in command(shop, *MAILING, code=1) and mails == []
+    assert "which is unknown. Set PRIVACY_BASE_URL" in command(shop, *MAILING, code=1) and mails == []
 
 
 def test_the_shop_sells_while_its_mail_server_is_unavailable(shop, mails, caplog):

@@ -85,7 +85,7 @@ def require_login(runtime: Runtime) -> Response | None:
     try:
         runtime.denied.add(today())
     except OSError as error:  # the counter's disk is full or missing: still deny
-        runtime.report_failure(error, "Access was denied to an anonymous user, but not counted", tell_tests=False)
+        runtime.report_failure(error, "Access was denied to an anonymous user, but not counted", raise_in_tests=False)
     manager = getattr(current_app, "login_manager", None)
     if manager is None or not has_request_context():
         abort(401)

@@ -24,9 +24,10 @@ _LONGEST_REST = 30.0  # seconds between two passes, because a data subject may b
 
 
 class Background:
-    """A daemon thread that calls ``work`` repeatedly, a tenth of the time at most; started by the first event.
+    """A daemon thread that calls ``work`` repeatedly. The first event starts it.
 
-    Visitors are thus served first. After long work, such as pruning a large store, it rests for half a minute.
+    The thread works at most a tenth of the time, so that requests come first. It rests half a minute at most, also after
+    long work such as pruning a large store.
     """
 
     def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
@@ -35,23 +36,23 @@ class Background:
         self._process = 0
 
     def start(self) -> None:
-        """Start the thread unless this process has it."""
+        """Start the thread, unless this process has one already."""
         if self._process != os.getpid():
             self._process = os.getpid()
             threading.Thread(target=self._run, name="privacy-loader", daemon=True).start()
 
     def _run(self) -> None:
-        used = 0.0
+        used = 0.0  # seconds of CPU time
         while True:
             time.sleep(max(self._pause, min(9 * used, _LONGEST_REST)))
-            begun = time.thread_time()
+            started = time.thread_time()
             try:
                 self._work()
             except LoaderBusy:
-                pass  # another process of the site is at it
+                pass  # another process of the site is loading
             except (PrivacyError, OSError) as error:
-                logger.warning("Loading the log will be tried again: %s", error)
-            used = time.thread_time() - begun
+                logger.warning("The log could not be loaded and will be tried again: %s", error)
+            used = time.thread_time() - started
 
 
 class RegularWork:
@@ -64,23 +65,24 @@ class RegularWork:
         self._expired_on = ""
 
     def run(self) -> None:
-        self._attend()
+        """Do one pass. Prune once a day, but not before the first event."""
+        self._process_requests()
         self._runtime.load(most=1)
-        today = int(time.time()) // DAY
-        if today != self._pruned_on and self._runtime.store.database.exists:
-            self._pruned_on = today
+        day = int(time.time()) // DAY
+        if day != self._pruned_on and self._runtime.store.database.exists:
+            self._pruned_on = day
             self._runtime.prune()
 
-    def _attend(self) -> None:
-        """Send the links that requests wait for, and once a day delete what expired.
+    def _process_requests(self) -> None:
+        """Send the e-mails of data subject requests, and once a day delete rows whose retention ended.
 
-        An error in it is logged, so that events are loaded all the same.
+        Errors are logged, so that the log is loaded nevertheless.
         """
         try:
-            with self._app.app_context():  # the site's own stores and its way to send mail may need it
+            with self._app.app_context():  # the site's own stores and mailer may need one
                 self._runtime.rights.requests.process()
                 if self._expired_on != today():
                     self._runtime.rights.replay.expire()
                     self._expired_on = today()
         except Exception as error:
-            logger.error("Requests will be looked at again: %s", error, exc_info=error)
+            logger.error("Data subject requests could not be processed and will be tried again: %s", error, exc_info=error)

@@ -1,4 +1,4 @@
-"""The request at hand: what its visitor decided, who that is, and what of it is to be remembered."""
+"""The privacy context of a request: consent, visitor, language, and what the response has to set."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ from ..tracking.scrub import LONGEST_USER_AGENT, client_of
 from .cookies import PerCookie
 from .runtime import RUNTIME, Runtime
 
-# Which language a visitor reads.
+# The visitor's language.
 
 
-def choose_language(site: Runtime, accept_language: str) -> tuple[str, bool]:
-    """The language's code, and whether the browser's ``Accept-Language`` chose it.
+def choose_language(runtime: Runtime, accept_language: str) -> tuple[str, bool]:
+    """Return the language's code, and whether the browser's ``Accept-Language`` chose it.
 
-    ``PRIVACY_LOCALE`` comes first, then Flask-Babel where the app has it, then the browser, then the policy's own.
+    The order is: ``PRIVACY_LOCALE``, Flask-Babel if the app has it, the browser, the language of the policy.
     """
-    default = site.policy.language
-    if site.settings.locale is None and not site.has_babel:
+    default = runtime.policy.language
+    if runtime.settings.locale is None and not runtime.has_babel:
         return _negotiate(accept_language[:200], default), True
     try:
-        chosen = _chosen_by_site(site)
-    except Exception as error:  # the site's own callable must not break its pages
-        site.report_failure(error)
+        chosen = _site_locale(runtime)
+    except Exception as error:  # an error in the site's own callable must not break its pages
+        runtime.report_failure(error)
         return default, False
     return shipped(chosen) or default, False
 
 
-def _chosen_by_site(site: Runtime) -> str:
-    """The locale that the site says, which may be none of ours."""
-    chosen = site.settings.locale
-    if chosen is None:
+def _site_locale(runtime: Runtime) -> str:
+    """Return the locale that the site chose. It may be a language that we do not ship."""
+    locale = runtime.settings.locale
+    if locale is None:
         from flask_babel import get_locale
 
         return str(get_locale())
-    return str((chosen() if callable(chosen) else chosen) or "")
+    return str((locale() if callable(locale) else locale) or "")
 
 
 @lru_cache(maxsize=1024)
 def _negotiate(accept_language: str, default: str) -> str:
-    # By quality, and "fr-CA" is French: Werkzeug's own match would rather take English word for word.
+    # Werkzeug's best_match() prefers an exact match, such as English, to "fr-CA" for French. So we go by quality alone.
     for tag, quality in parse_accept_header(accept_language, LanguageAccept):
         if quality and (code := default if tag == "*" else shipped(tag)):
             return code
@@ -62,71 +62,71 @@ def _negotiate(accept_language: str, default: str) -> str:
 
 _KEY = "mixamo_privacy.exchange"
 
-#: In the environ, where no header of a request can get: the moment, in seconds, at which to take it to have come.
+#: The environ key with the time of a demo request, in seconds. A header cannot set it, because its key has no ``HTTP_``.
 NOW = "mixamo_privacy.now"
 
 
 class PrivacyContext:
-    """One request and its response, as far as privacy goes. It exists only from the first need of it."""
+    """Per-request privacy state. Created lazily, on first use."""
 
-    # What most requests leave as it is stands here, since one is made for nearly every page.
-    depends_on_consent = False  # whether the response depends on what the visitor decided
-    is_private = False  # whether the response is for this visitor alone
-    is_shared_page = False  # whether it is the same for every visitor, whose browser then reports the page view
-    varies_by_language = False  # whether Accept-Language chose the words in it
-    has_embed = False  # whether the style sheet of placeholders is in the page already
-    headers_sent = False  # whether its headers are settled
-    page: str | None = None  # the page this is about, where that is not the one requested
-    record_to_set: ConsentRecord | None = None  # the decision to set
-    choices_to_set: str | None = None  # the choices to set; empty to delete them
-    visitor_carried_over: Visitor | None = None  # the visitor known until now, under the grant just made
-    visitor_to_set: Visitor | None = None  # the visitor to tell the browser of
-    given: Any = None  # what was given at a collection point
-    visitor_before: Visitor | None = None  # the visitor as the cookie has it
+    # Defaults are class attributes, because a context is created for nearly every page and rarely changes them.
+    depends_on_consent = False  # whether the response depends on the visitor's decision
+    is_private = False  # whether only this visitor may get the response
+    is_shared_page = False  # whether the page is the same for every visitor, and browsers report the page view
+    varies_by_language = False  # whether Accept-Language chose the language
+    has_embed = False  # whether the page already has the style sheet of placeholders
+    headers_sent = False  # whether the headers are final
+    page: str | None = None  # the name of the page to log, if it is not the requested one
+    record_to_set: ConsentRecord | None = None  # for the consent cookie
+    choices_to_set: str | None = None  # for the choices cookie; empty to delete it
+    visitor_carried_over: Visitor | None = None  # the earlier visitor, under the new grant
+    visitor_to_set: Visitor | None = None  # for the visitor cookie
+    given: Any = None  # the CollectedData of a collection point
+    visitor_before: Visitor | None = None  # the visitor in the cookie
     _consent: Consent | None = None
     _choices: dict[str, Any] | None = None
     _language: Language | None = None
     _visitor_read = False
     _visitor: Visitor | None = None
 
-    def __init__(self, of: Runtime, request: Request) -> None:
-        self.runtime = of
+    def __init__(self, runtime: Runtime, request: Request) -> None:
+        self.runtime = runtime
         self.request = request
         self.environ: dict[str, Any] = request.environ
         self.now: float = self.environ.get(NOW) or time.time()
         self.today = int(self.now) // DAY
-        self.pending: list[tuple[str, str]] = []  # kind and data of the events to log
-        self.cookie_deletions: list[Deletion] = []  # other cookies of the site to delete
-        self.form_cookies: dict[str, str] = {}  # what a form is to keep in the browser, by the cookie's name
+        self.pending: list[tuple[str, str]] = []  # the kind and the data of the events to log
+        self.cookie_deletions: list[Deletion] = []  # the site's own cookies to delete
+        self.form_cookies: dict[str, str] = {}  # the values of form cookies to set, by cookie name
 
     @property
     def secure(self) -> bool:
-        """Whether cookies are Secure here; their names follow."""
+        """Whether cookies are Secure. Their names depend on it."""
         setting = self.runtime.settings.cookie_secure
         return bool(self.environ["wsgi.url_scheme"] == "https") if setting is None else setting
 
     @property
     def names(self) -> PerCookie[str]:
-        """What our cookies are called here."""
+        """The names of our cookies for this request."""
         return self.runtime.cookies.names(self.secure)
 
     def _cookie(self, name: str) -> str | None:
         cookies = self.request.cookies
-        return cookies[name] if name in cookies else None  # Werkzeug's get() raises inside on a miss  # noqa: SIM401
+        return cookies[name] if name in cookies else None  # get() of Werkzeug raises internally if it is missing  # noqa: SIM401
 
     @property
     def gpc(self) -> bool:
-        """Global Privacy Control. Exactly "1" counts, as its specification says."""
+        """Whether the browser sends Global Privacy Control. Only "1" is valid (GPC specification)."""
         return self.environ.get("HTTP_SEC_GPC") == "1"
 
     @property
     def consent(self) -> Consent:
-        """What the visitor decided, for what is not shown: the log."""
+        """The visitor's consent, for data that does not appear in the response, such as the log."""
         if self._consent is None:
-            sent = self.environ.get("HTTP_COOKIE", "")
-            raw = self._cookie(self.names.consent) if "privacy_" in sent else None
+            header = self.environ.get("HTTP_COOKIE", "")
+            raw = self._cookie(self.names.consent) if "privacy_" in header else None
             self._consent = self.runtime.cookies.consent(raw, self.today, self.gpc)
-            if "privacy_age" in sent and self.is_minor:
+            if "privacy_age" in header and self.is_minor:
                 self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
         return self._consent
 
@@ -136,44 +136,44 @@ class PrivacyContext:
 
     @property
     def is_minor(self) -> bool:
-        """Whether somebody said in this browser to be a child."""
+        """Whether a birth date typed into this browser was a child's."""
         return self.form_cookie("privacy_age") == "no"
 
     def form_cookie(self, name: str) -> str:
-        """What a form kept in a cookie, this request's own included; empty for none."""
+        """Return the value of a form cookie, or the value that this response will set; empty if there is none."""
         if name not in self.form_cookies:
             raw = self._cookie(self.runtime.cookies.form_cookie_name(name, self.secure))
             return self.runtime.cookies.form_cookie(name, raw) if raw else ""
         return self.form_cookies[name]
 
     def use_consent(self) -> Consent:
-        """What the visitor decided, for something that the response will show."""
+        """Return the visitor's consent, and mark the response as dependent on it."""
         self.depends_on_consent = True
         return self.consent
 
     @property
     def language(self) -> Language:
-        """The language of the words that this response shows."""
+        """The language of our texts in this response."""
         if self._language is None:
             header = "" if self.is_cacheable else self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
-            code, by_header = choose_language(self.runtime, header)
-            self.varies_by_language = by_header and not self.is_cacheable
+            code, is_by_header = choose_language(self.runtime, header)
+            self.varies_by_language = is_by_header and not self.is_cacheable
             self._language = language(code)
         return self._language
 
     @property
     def is_own_page(self) -> bool:
-        """Whether this is a page of the extension's own."""
+        """Whether this is one of the extension's own pages."""
         return (self.request.endpoint or "").startswith("mixamo_privacy.")
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether what our verbs say in this page has to be the same for everybody."""
+        """Whether our template helpers must render the same HTML for every visitor."""
         return self.runtime.settings.cacheable and not self.is_own_page
 
     @property
     def is_prefetch(self) -> bool:
-        """Whether a browser asks ahead, for a page that nobody may ever see."""
+        """Whether the browser prefetches the page, which the visitor may never open."""
         return "HTTP_SEC_PURPOSE" in self.environ or self.environ.get("HTTP_PURPOSE") == "prefetch"
 
     @property
@@ -182,53 +182,53 @@ class PrivacyContext:
 
     @property
     def visitor(self) -> Visitor | None:
-        """The visitor at this moment; None without a grant of statistics, for a robot and for a prefetch."""
+        """The visitor as of now. None without a grant of statistics, for a robot and for a prefetch."""
         if not self._visitor_read:
             self._visitor_read = True
             if "statistics" in self.consent.granted and not self.is_prefetch and not self.is_robot:
-                self._visitor = self._see()
+                self._visitor = self._current_visitor()
         return self._visitor
 
     @property
     def visitor_tag(self) -> str:
-        """What tells this visitor from an earlier one in a tab; empty for nobody."""
+        """A tag by which an open tab notices that the visitor ID changed; empty if there is no visitor."""
         return self.visitor.tag if self.visitor is not None else ""
 
     def known_visitor(self) -> Visitor | None:
-        """The visitor that the cookie names, if it serves the grant in the consent cookie."""
+        """Return the visitor in the cookie, if the cookie belongs to the current grant."""
         raw = self._cookie(self.names.visitor)
-        found = self.runtime.cookies.visitor(raw, self.today) if raw else None
-        return found if found is not None and found.serves(self.receipt) else None
+        visitor = self.runtime.cookies.visitor(raw, self.today) if raw else None
+        return visitor if visitor is not None and visitor.serves(self.receipt) else None
 
     def carry_over(self, before: Visitor) -> None:
-        """Let a visitor known until now go on under the grant just made."""
+        """Keep an earlier visitor's ID under the new grant."""
         self.visitor_carried_over = self.visitor_to_set = before.under(self.receipt)
 
-    def _see(self) -> Visitor:
+    def _current_visitor(self) -> Visitor:
         self.visitor_before = self.visitor_carried_over or self.known_visitor()
         return self.visitor_before.seen_at(self.now) if self.visitor_before else Visitor.new(self.receipt, self.now)
 
     @property
     def receipt(self) -> str:
-        """The random id of the grant that the visitor holds; empty without one."""
+        """The random id of the visitor's grant; empty without a grant."""
         record = self.consent.record
         return record.receipt if record is not None else ""
 
     @property
     def choices(self) -> dict[str, Any]:
-        """The remembered choices, those made in this request included; none that were kept under a grant now gone."""
+        """The remembered choices, also those of this request. Choices kept under an earlier grant are left out."""
         if self._choices is None:
             raw = self._cookie(self.names.choices)
             check, self._choices = self.runtime.cookies.choices(raw) if raw else ("", {})
             if check and check != self.choices_check:
                 self._choices = {}
                 if not ("customisation" in self.consent.held and self.receipt.startswith(check)):
-                    self.choices_to_set = ""  # not merely suspended by GPC
+                    self.choices_to_set = ""  # keep them while GPC merely suspends the grant
         return self._choices
 
     @property
     def choices_check(self) -> str:
-        """What binds choices to the grant they are kept under; empty without one."""
+        """The part of the receipt that binds choices to their grant; empty without a grant."""
         return self.receipt[:8] if "customisation" in self.consent.granted else ""
 
 
@@ -240,38 +240,37 @@ def current_runtime() -> Runtime:
         raise NotInitialised(current_app.name) from None
 
 
-def privacy_context(of: Runtime | None = None) -> PrivacyContext:
-    """The one of this request, made at the first call; ``of`` is the app's site, where the caller has it at hand."""
+def privacy_context(runtime: Runtime | None = None) -> PrivacyContext:
+    """Return the context of the current request, and create it on the first call."""
     current: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
-    found: PrivacyContext | None = current.environ.get(_KEY)
-    if found is None or found.request is not current:
-        found = current.environ[_KEY] = PrivacyContext(of or current_runtime(), current)
-    return found
+    ctx: PrivacyContext | None = current.environ.get(_KEY)
+    if ctx is None or ctx.request is not current:
+        ctx = current.environ[_KEY] = PrivacyContext(runtime or current_runtime(), current)
+    return ctx
 
 
 def privacy_context_or_none(request: Request) -> PrivacyContext | None:
-    """The one of this request, or None where nothing asked for it yet.
+    """Return the context of a request, or None if none was created.
 
-    It lies in the request's own environ, not on ``g``: where an app context was pushed by hand, Flask lets every request
-    share ``g``, and one visitor's decision would reach another. An environ may be passed on to a second request, hence
-    the comparison.
+    The context is in the request's environ, not on ``g``. Requests share ``g`` inside an app context that was pushed by
+    hand, and one visitor's decision would reach another. A second request may reuse an environ, so compare the request.
     """
-    found: PrivacyContext | None = request.environ.get(_KEY)
-    return found if found is not None and found.request is request else None
+    ctx: PrivacyContext | None = request.environ.get(_KEY)
+    return ctx if ctx is not None and ctx.request is request else None
 
 
 def current_url(ctx: PrivacyContext) -> str:
-    """The address of the page at hand, to come back to after a decision."""
+    """Return the URL of the current page without its host, to return to after a decision."""
     query = ctx.environ.get("QUERY_STRING", "")
     path = quote(ctx.environ.get("SCRIPT_NAME", "") + ctx.request.path)
     return f"{path}?{query}" if query else path
 
 
 class CurrentConsent:
-    """What the visitor of the current request decided."""
+    """The consent of the current request's visitor."""
 
     def allows(self, purpose: str, service: str | None = None) -> bool:
-        """Whether data may be used for this purpose now, by this service of it if one is named.
+        """Return whether data may be used for this purpose now, and by this service if one is named.
 
         Raises :class:`UndeclaredPurpose` and :class:`UndeclaredService`.
         """
@@ -282,28 +281,28 @@ class CurrentConsent:
         return ctx.runtime.policy.service(service).purpose == purpose and service in ctx.consent.services
 
     def state(self, purpose: str) -> ConsentState:
-        """``"unasked"``, ``"granted"`` or ``"refused"``; raises :class:`UndeclaredPurpose`."""
+        """Return ``"unasked"``, ``"granted"`` or ``"refused"``; raises :class:`UndeclaredPurpose`."""
         return privacy_context().use_consent().state(purpose)
 
 
 class CurrentVisitor:
-    """The consenting visitor of the current request. False without consent. It does not tell its ID to anybody."""
+    """The consenting visitor of the current request. False without consent. Never exposes the visitor's ID."""
 
     def __bool__(self) -> bool:
-        return self._seen() is not None
+        return self._visitor() is not None
 
     @property
     def visit_number(self) -> int:
-        """Which visit this is, from 1; 0 without consent."""
-        visitor = self._seen()
+        """The number of this visit, from 1; 0 without consent."""
+        visitor = self._visitor()
         return visitor.number if visitor is not None else 0
 
     @property
     def is_repeat(self) -> bool:
-        """Whether this visitor was here before, in an earlier visit."""
+        """Whether the visitor has made an earlier visit."""
         return self.visit_number > 1
 
-    def _seen(self) -> Visitor | None:
+    def _visitor(self) -> Visitor | None:
         ctx = privacy_context()
         ctx.use_consent()
         return ctx.visitor

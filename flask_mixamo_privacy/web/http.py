@@ -1,4 +1,4 @@
-"""HTTP helpers that several views share: the same-origin check, local redirects, and the answers of the settings page."""
+"""HTTP helpers that views share: base URL, same-origin check, local redirects and the settings page."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ from ..policy.parts import Cookie
 from .context import PrivacyContext, current_runtime, privacy_context
 from .template_tags import nonce_attribute
 
-# HTTP helpers: the site's address for links in mails, and what every view's answer needs.
-
 AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def base_url() -> str:
-    """The address of the site without a slash at its end, or nothing where it is not sure.
+    """Return the site's URL without a trailing slash, or an empty text if it is not known for sure.
 
-    ``PRIVACY_BASE_URL`` comes first. The ``Host`` of a request is whatever its sender wrote, and a link made of it would
-    lead whoever gets the mail, and the token in it, to a site of that sender's. It is taken only where the app has
-    ``TRUSTED_HOSTS``, where it is the one of ``SERVER_NAME``, on a loopback address, and in tests.
+    ``PRIVACY_BASE_URL`` comes first. A client can forge ``Host``. A link made of it would lead a mail's recipient, and
+    the link's token, to another site. So ``Host`` counts only if it is checked by ``TRUSTED_HOSTS``, equals
+    ``SERVER_NAME`` or is a loopback address, and in tests.
     """
     config, host = current_app.config, request.host
     known = bool(config.get("TRUSTED_HOSTS")) or host == config.get("SERVER_NAME") or current_app.testing
@@ -39,23 +37,24 @@ def base_url() -> str:
 
 
 def configured_base_url() -> str:
-    """The same, where no request is at hand: by ``PRIVACY_BASE_URL``, else by ``SERVER_NAME``."""
+    """Return the site's URL from ``PRIVACY_BASE_URL``, or else from ``SERVER_NAME``; empty if both are unset."""
     config = current_app.config
-    if found := current_runtime().settings.base_url:
-        return found
+    if base := current_runtime().settings.base_url:
+        return base
     if not config.get("SERVER_NAME"):
         return ""
     return f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME']}{config['APPLICATION_ROOT']}".rstrip("/")
 
 
 def base_of_mails() -> str:
-    """Where the site is; raises :class:`MailError` where that is not known."""
+    """Return the site's URL for links in mails; raises :class:`MailError` if it is unknown."""
     base = base_url() if has_request_context() else configured_base_url()
     if not base and current_app.testing:
         return "https://localhost"
     if not base:
         raise MailError(
-            'The links in a mail need a host: set PRIVACY_BASE_URL to where the site is, such as "https://shop.example".'
+            "The links in a mail need the site's host, which is unknown. "
+            'Set PRIVACY_BASE_URL to the URL of the site, such as "https://shop.example".'
         )
     return base
 
@@ -78,21 +77,23 @@ FORM_NOT_FROM_HERE = "This form did not come from a page of this site, so nothin
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether a post was sent by a page of this very site, or by something that is no browser.
+    """Return whether a POST comes from a page of this site, or from a client that is not a browser.
 
-    Every browser since 2023 sends ``Sec-Fetch-Site`` on secure pages, which a page cannot forge; before that, and on
-    plain HTTP, browsers send ``Origin`` with a post. So a post with neither was not sent by somebody else's page, and a
-    token, which would tie each page to a session and make it uncacheable, adds nothing. (The same reasoning, and the
-    same order of checks, as the CrossOriginProtection of Go's net/http.) Only hosts are compared: behind a proxy that
-    ends TLS the scheme seen here may not be the browser's, and we never read X-Forwarded-*.
+    Every browser since 2023 sends ``Sec-Fetch-Site`` on secure pages, and a page cannot forge it. Older browsers, and
+    all browsers on plain HTTP, send ``Origin`` with a POST. So a POST with neither header comes from no other site's
+    page. A token would add nothing, and it would tie each page to a session and make it uncacheable. Go's
+    ``CrossOriginProtection`` in net/http makes the same checks in the same order.
+
+    Only hosts are compared. Behind a proxy that ends TLS our scheme may differ from the browser's, and we never read
+    ``X-Forwarded-*``.
     """
-    site = request.environ.get("HTTP_SEC_FETCH_SITE")
-    if site is not None:
-        return site in ("same-origin", "none")
+    fetch_site = request.environ.get("HTTP_SEC_FETCH_SITE")
+    if fetch_site is not None:
+        return fetch_site in ("same-origin", "none")
     origin = request.environ.get("HTTP_ORIGIN")
     try:
         return origin is None or urlsplit(origin).netloc == request.host
-    except ValueError:  # an address that is none
+    except ValueError:  # an invalid URL
         return False
 
 
@@ -107,9 +108,9 @@ def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
 
 
 def local_path(target: str | None) -> str | None:
-    """The target if it is a path of this site, else None.
+    """Return the target if it is a path of this site, else None.
 
-    ``//host`` and ``/\\host`` lead elsewhere in browsers, which also drop tabs and newlines wherever they stand.
+    Browsers take ``//host`` and ``/\\host`` for another site, and drop tabs and newlines anywhere in a URL.
     """
     if not target or not target.startswith("/") or target.startswith("//"):
         return None
@@ -119,7 +120,7 @@ def local_path(target: str | None) -> str | None:
 
 
 def problem(status: int, message: str) -> Response:
-    """Answer with a message of the catalogues: as JSON, or on the settings page."""
+    """Return an error response with a message of the catalogues: as JSON, or on the settings page."""
     response: Response
     if wants_json():
         response = no_store(jsonify(message=privacy_context().language(message).text))
@@ -130,7 +131,7 @@ def problem(status: int, message: str) -> Response:
 
 
 def settings_page(message: str | None, is_error: bool = False, removed: Sequence[Cookie] = ()) -> Response:
-    """Render the settings page; ``removed`` lists what a withdrawal left for a script to delete."""
+    """Render the settings page. ``removed`` are the items of withdrawn purposes, for a script to delete."""
     ctx = privacy_context()
     page = render_template(
         "mixamo_privacy/settings.html",
@@ -150,7 +151,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
 
 
 def consent_state(ctx: PrivacyContext) -> dict[str, object]:
-    """What is allowed, for a front end: of each purpose and service its state, and the purposes that are granted."""
+    """Return the consent for a front end: the state of each purpose and service, and the granted purposes."""
     consent = ctx.consent
     services = {
         service.id: "granted"
@@ -163,18 +164,18 @@ def consent_state(ctx: PrivacyContext) -> dict[str, object]:
 
 
 def removed_before(ctx: PrivacyContext) -> list[Cookie]:
-    """What the withdrawal that led here has left in the browser; nothing of a purpose that is granted all the same.
+    """Return the declared items of the purposes and services withdrawn before this page, unless granted by now.
 
-    Cookies for which the decision's answer had no room are deleted now.
+    Also deletes the cookies for which the response to the decision had no room.
     """
-    policy, consent, said = ctx.runtime.policy, ctx.consent, request.args
-    purposes = set(said.getlist("withdrawn")) & policy.purpose_fingerprints.keys() - consent.held
-    services = set(said.getlist("without")) & policy.service_bits.keys() - consent.held_services
-    left = stored_for(policy, purposes, services)
-    ctx.cookie_deletions = deletions(without_own_cookies(left), request.cookies, request.host)
-    return left
+    policy, consent, query = ctx.runtime.policy, ctx.consent, request.args
+    purposes = set(query.getlist("withdrawn")) & policy.purpose_fingerprints.keys() - consent.held
+    services = set(query.getlist("without")) & policy.service_bits.keys() - consent.held_services
+    items = stored_for(policy, purposes, services)
+    ctx.cookie_deletions = deletions(without_own_cookies(items), request.cookies, request.host)
+    return items
 
 
 def withdrawal_parameters(decision: Decision) -> dict[str, Any]:
-    """What such a page is told in its address."""
+    """Return the query parameters that :func:`removed_before` reads."""
     return {"withdrawn": sorted(decision.withdrawn), "without": sorted(decision.withdrawn_services)}

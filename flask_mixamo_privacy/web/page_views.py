@@ -1,4 +1,4 @@
-"""From a request to lines in the log: is it a page view, does a visit start, where was it."""
+"""Page views and events: from a request to lines in the log."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..tracking.ingest import BrowserEvent
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of, network_of, split_referrer
 from .context import PrivacyContext
 
-#: The kind, the id, the time, the scene and the data of one event.
+#: The kind, the id, the time, the context fields and the data of one event.
 Line = tuple[str, str, float, str, str]
 
-_LONGEST_REFERRER = 2000  # characters; what is remembered of requests has to have a bound
+_LONGEST_REFERRER = 2000  # characters; bounds what the cache of split referrers holds
 
 
 def is_counted_page(ctx: PrivacyContext) -> bool:
@@ -32,11 +32,11 @@ def is_counted_page(ctx: PrivacyContext) -> bool:
 
 
 def count_open_page(ctx: PrivacyContext, path: str) -> None:
-    """Queue a view of the page on which the banner was accepted, as if the form's answer had reloaded it."""
+    """Queue a view of the page with the accepted banner, as if the form's response had reloaded that page."""
     pages = ctx.runtime.pages
     try:
         personal = pages.is_logged_in(ctx.request)
-    except Exception as error:  # the site's own callable must not undo a visitor's decision
+    except Exception as error:  # an error in the site's own callable must not undo the decision
         ctx.runtime.report_failure(error)
         return
     ctx.page = pages.name_of_path(path.partition("?")[0], ctx.request.root_path, personal) if path else ""
@@ -45,7 +45,7 @@ def count_open_page(ctx: PrivacyContext, path: str) -> None:
 
 
 def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
-    """Note an event for the end of the request, or log it now if that is past, as in a streamed body."""
+    """Queue an event for the end of the request. In a streamed body, whose headers are sent, log it now."""
     ctx.pending.append((kind, data))
     if ctx.headers_sent and ctx.visitor_before is not None:
         try:
@@ -55,46 +55,49 @@ def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
 
 
 def write_events(ctx: PrivacyContext) -> None:
-    """Log what is pending, with the start of the visit if it starts; raises :class:`LogUnavailable`."""
+    """Log the queued events, and the start of the visit if it starts now; raises :class:`LogUnavailable`."""
     pending, ctx.pending = ctx.pending, []
     visitor = ctx.visitor
     if visitor is not None and pending:
-        where = context_fields(ctx.runtime.log_fields, *_where(ctx), *_client_fields(ctx))
-        _write(ctx, visitor, where, [(kind, new_id(), ctx.now, where, data) for kind, data in pending])
+        context = context_fields(ctx.runtime.log_fields, *_page_fields(ctx), *_client_fields(ctx))
+        _write(ctx, visitor, context, [(kind, new_id(), ctx.now, context, data) for kind, data in pending])
 
 
-def log_browser_events(ctx: PrivacyContext, reported: Sequence[BrowserEvent]) -> None:
-    """Log what the browser reported, likewise; nothing of a robot, a prefetch or nobody."""
+def log_browser_events(ctx: PrivacyContext, events: Sequence[BrowserEvent]) -> None:
+    """Log the events that the browser sent, if there is a visitor; raises :class:`LogUnavailable`."""
     visitor = ctx.visitor
-    if visitor is not None and reported:
-        fields, around = ctx.runtime.log_fields, _client_fields(ctx)
+    if visitor is not None and events:
+        fields, client = ctx.runtime.log_fields, _client_fields(ctx)
         lines = [
-            (kind, key, at, context_fields(fields, *where, *around), data) for key, at, (kind, data, *where) in reported
+            (kind, event_id, at, context_fields(fields, *page, *client), data)
+            for event_id, at, (kind, data, *page) in events
         ]
-        _write(ctx, _in_visit(visitor, ctx.visitor_before, lines), lines[0][3], lines)
+        _write(ctx, _at_time_of(lines, visitor, ctx.visitor_before), lines[0][3], lines)
 
 
-def _in_visit(visitor: Visitor, before: Visitor | None, lines: list[Line]) -> Visitor:
-    """The visitor in the visit at hand: by when things happened, not when they are told; closing a page begins none."""
+def _at_time_of(lines: list[Line], visitor: Visitor, before: Visitor | None) -> Visitor:
+    """Return the visitor as of the events, which may be older than the request. Closing a page starts no visit."""
     if before is None:
         return visitor
     times = [line[2] for line in lines if line[0] != "page_exit"]
     return before.seen_at(max(times)) if times else before
 
 
-def _write(ctx: PrivacyContext, visitor: Visitor, where: str, lines: list[Line]) -> None:
-    """All at once, before anything tells the browser who its visitor is."""
+def _write(ctx: PrivacyContext, visitor: Visitor, context: str, lines: list[Line]) -> None:
+    """Log all lines in one write. The visitor cookie is set only after that."""
     granted, name, visit, before = ctx.consent.granted, visitor.id, visitor.visit, ctx.visitor_before
     if before is None or before.number != visitor.number:
         began = min(line[2] for line in lines)
-        lines = [(kind, start_id(visit, kind), began, where, data) for kind, data in _starts(visitor, before)] + lines
+        lines = [(kind, start_id(visit, kind), began, context, data) for kind, data in _starts(visitor, before)] + lines
     if "data" not in ctx.runtime.log_fields:
         lines = [(*line[:4], "{}") for line in lines]
-    said = [collect(granted, kind, key, at, name, visit, place, data) for kind, key, at, place, data in lines]
-    if text := "".join(said):
+    collected = [
+        collect(granted, kind, event_id, at, name, visit, fields, data) for kind, event_id, at, fields, data in lines
+    ]
+    if text := "".join(collected):
         ctx.runtime.append(text)
         if visitor is not before:
-            ctx.visitor_to_set = ctx.visitor_before = visitor  # what comes later in this request starts nothing any more
+            ctx.visitor_to_set = ctx.visitor_before = visitor  # a later event of this request starts no visit
 
 
 def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str]]:
@@ -104,23 +107,23 @@ def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str
         yield "repeat_visit", properties({"visit_number": visitor.number, "days_since_last": days})
 
 
-def _where(ctx: PrivacyContext) -> tuple[str, str, str]:
-    """``(page, previous, referrer)`` of the page being served."""
-    environ, site = ctx.environ, ctx.runtime
-    personal = site.pages.is_logged_in(ctx.request)
+def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
+    """Return ``(page, previous, referrer)`` of the page being served."""
+    environ, pages = ctx.environ, ctx.runtime.pages
+    personal = pages.is_logged_in(ctx.request)
     root = environ.get("SCRIPT_NAME", "")
-    page = ctx.page if ctx.page is not None else site.pages.name(ctx.request, root, personal)
+    page = ctx.page if ctx.page is not None else pages.name(ctx.request, root, personal)
     previous, referrer = "", ""
     if "HTTP_REFERER" in environ and ctx.page is None:
         previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], ctx.request.host)
-        previous = previous and site.pages.name_of_previous(previous, root, personal)
-        if previous and environ["REQUEST_METHOD"] != "GET":  # a form's address is no page: it was sent from one
+        previous = previous and pages.name_of_previous(previous, root, personal)
+        if previous and environ["REQUEST_METHOD"] != "GET":  # a form was sent from a page; its own URL is none
             page, previous = previous, ""
     return page, previous, referrer
 
 
 def _client_fields(ctx: PrivacyContext) -> tuple[str, str, str, str]:
-    """``(browser, platform, provider, network)`` of who asks."""
+    """Return ``(browser, platform, provider, network)`` of the client."""
     address = ctx.environ.get("REMOTE_ADDR", "")
     client = client_of(ctx.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT])
     return client.browser, client.platform, ctx.runtime.providers(address), network_of(address)

@@ -1,4 +1,4 @@
-"""All that one app's privacy is made of, put together once by ``init_app``."""
+"""The runtime: the privacy objects of one app, built once by ``init_app``."""
 
 from __future__ import annotations
 
@@ -45,12 +45,9 @@ if TYPE_CHECKING:
     from ..tracking.store import EventStore
 
 
-# The parts of one site that serve data subjects' rights. ``Site`` puts them together.
-
-
 @dataclass(frozen=True)
 class Rights:
-    """The site's stores, its people, their requests, and what the extension itself stores about them."""
+    """The objects that serve data subject requests."""
 
     stores: PersonalStores
     request_store: RequestStore
@@ -61,58 +58,58 @@ class Rights:
     acceptances: Acceptances
 
 
-#: The keys in ``app.extensions``: of the public Privacy object, and of the Site.
+#: The keys in ``app.extensions`` of the public Privacy object and of the Runtime.
 EXTENSION, RUNTIME = "mixamo_privacy", "mixamo_privacy.runtime"
 
 T = TypeVar("T")
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
-_READERS = 16  # kept at most; a client may send any Host header
+_PARSERS = 16  # at most are kept, because a client may send any Host header
 
 
 class Pruned(NamedTuple):
-    """How much was deleted because of its age."""
+    """The number of deleted rows and files, by kind."""
 
     events: int
     entries: int  # of the ledger
-    mails: int  # copies of those that could not be read
+    mails: int  # copies of unreadable mails
 
 
 class part(Generic[T]):  # noqa: N801 - a decorator
-    """A part of a site, built at its first use by one thread; then an ordinary attribute.
+    """A part of a runtime. One thread builds it at its first use; then it is an ordinary attribute.
 
-    A serving process thus imports SQLAlchemy, the reports, rights and mail only once a visitor makes it use them.
+    So a serving process imports SQLAlchemy, reports, rights and mail only when a request needs them.
     """
 
     def __init__(self, build: Callable[[Runtime], T]) -> None:
         self._build = build
         self._name = build.__name__
 
-    def __get__(self, site: Runtime, owner: type[Runtime]) -> T:
-        with site.building:
-            if self._name not in vars(site):
-                vars(site)[self._name] = self._build(site)
-            return vars(site)[self._name]  # type: ignore[no-any-return]
+    def __get__(self, runtime: Runtime, owner: type[Runtime]) -> T:
+        with runtime.building:
+            if self._name not in vars(runtime):
+                vars(runtime)[self._name] = self._build(runtime)
+            return vars(runtime)[self._name]  # type: ignore[no-any-return]
 
 
 class Runtime:
-    """One app's policy, cookies, ledger, log, store and pages. Building it touches no disk and starts no thread."""
+    """The policy, cookies, ledger, log, store and pages of one app. Its creation touches no disk and starts no thread."""
 
     def __init__(self, app: Flask, settings: Settings, registered: StoreRegistry) -> None:
         self.building = threading.RLock()
         self.settings = settings
-        self.settings_read: dict[str, Any] = {}  # the app's settings as they were then; later ones have no effect
+        self.settings_read: dict[str, Any] = {}  # as init_app read them; later changes have no effect
         self.policy: Policy = settings.policy
         self.cookies = Cookies(app.config, settings)
         self.keys = KeyRing(settings.keys, settings.keys_file)
         self.log = EventLog(settings.log_dir)
         self.providers = Providers(settings.isp_database)
         self.pages = PageNames(app, settings.logged_in)
-        self.allowance = RateLimit()
-        self.reader = lru_cache(maxsize=_READERS)(self._reader)
+        self.rate_limit = RateLimit()
+        self.event_parser = lru_cache(maxsize=_PARSERS)(self._event_parser)
         self.assets = Assets(settings.assets_dir)
-        self.policy_facts: dict[str, Any] = {  # what the policy page has to know besides the policy
+        self.policy_facts: dict[str, Any] = {  # for the policy page, besides the policy
             "min_cell": settings.min_cell,
             "provider": settings.isp_database is not None,
             "enforced": settings.csp == "enforce",
@@ -124,13 +121,13 @@ class Runtime:
         self.denied = DailyCounter(settings.log_dir)
         self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
-        self.failures = 0  # recordings that failed in this process
+        self.failures = 0  # recording failures in this process
         self._app = app
         self._registered = registered
         self._background = Background(RegularWork(app, self).run)
         self._failing = threading.Lock()
 
-    # The side files lie in the log's folder, which is local and writable while a database may be away.
+    # Spools are in the log's folder, because it is local and writable while a database is unreachable.
     @part
     def ledger(self) -> Ledger:
         from ..ledger.ledger import Ledger
@@ -205,86 +202,88 @@ class Runtime:
         minors, acceptances = KnownMinors(flags, policy.minors), Acceptances(flags)
         stores = PersonalStores(policy, self._registered)
         request_store = RequestStore(settings.rights_url, (policy.requests or Requests()).days)
-        built_in = (self.mail.marketing, acceptances, minors, request_store)  # an erasure goes through them in this order
+        built_in = (self.mail.marketing, acceptances, minors, request_store)  # in the order of an erasure
         data_subjects = DataSubjects(stores, self.ledger, self.keys, built_in)
-        requests = RequestService(policy, request_store, data_subjects, self.mailer.send, self._tell, settings.url_prefix)
+        requests = RequestService(
+            policy, request_store, data_subjects, self.mailer.send, self._send_signal, settings.url_prefix
+        )
         archives = policy.retention.archives
         replay = Replay(self.ledger, self.keys, data_subjects, self.store, archives, lambda: self.load(WAIT))
         return Rights(stores, request_store, data_subjects, requests, replay, minors, acceptances)
 
     @part
     def inbox(self) -> Inbox:
-        """What reads incoming mail: for commands, and once a day for the background worker."""
+        """The reader of incoming mail. Commands use it, and the daily pruning."""
         from ..mail.classifier import InboxConfig
         from ..mail.inbox import Inbox, Quarantine
 
         settings, mail = self.settings, self.mail
-        place = InboxConfig(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
-        aside = Quarantine(settings.mail_aside, self.policy.retention.mail)
-        return Inbox(place, mail.marketing, self.rights.requests, settings.rights_url, aside, self.policy.language)
+        config = InboxConfig(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
+        quarantine = Quarantine(settings.mail_aside, self.policy.retention.mail)
+        return Inbox(config, mail.marketing, self.rights.requests, settings.rights_url, quarantine, self.policy.language)
 
-    def tracker_address(self, root: str, mark: str) -> str:
-        """Where the tracker is, below the app's root path; elsewhere for another content, and for another mark."""
-        return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}&for={mark}"
+    def tracker_url(self, root: str, visitor_tag: str) -> str:
+        """Return the tracker's URL below the app's root path. It differs by the script's content and by visitor tag."""
+        return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}&for={visitor_tag}"
 
     @property
     def has_babel(self) -> bool:
-        """Whether Flask-Babel was initialised for the app, before us or after."""
+        """Whether Flask-Babel is initialised for the app, before or after this extension."""
         return "babel" in self._app.extensions
 
     def wake(self) -> None:
-        """See that a serving process works in the background, as far as it may."""
+        """Start the background thread, if the settings allow it and this is not a test."""
         if self.settings.loader and not self._app.testing:
             self._background.start()
 
     def append(self, lines: str) -> None:
-        """Log events, and see that a serving process loads them; raises :class:`LogUnavailable`."""
+        """Write lines to the log and start the background thread; raises :class:`LogUnavailable`."""
         self.log.append(lines)
         self.wake()
 
     def report_failure(
-        self, error: Exception, says: str = "The page was served in spite of this", *, tell_tests: bool = True
+        self, error: Exception, message: str = "The page was served despite an error", *, raise_in_tests: bool = True
     ) -> None:
-        """Count and log what went wrong while a page was served; raise it where a test is watching."""
+        """Count, log and signal an error that must not break the page. Under ``TESTING`` and in debug mode, raise it."""
         with self._failing:
             self.failures += 1
-        if tell_tests and (self._app.testing or self._app.debug):
+        if raise_in_tests and (self._app.testing or self._app.debug):
             raise error
-        logger.error("%s: %s", says, error, exc_info=error)
+        logger.error("%s: %s", message, error, exc_info=error)
         recording_failed.send(self._app, error=error)
 
     def load(
         self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None, most: int | None = None
     ) -> Loaded:
-        """Take up what waited beside the ledger, then load the log; events do not wait for a ledger that is away."""
+        """Drain the ledger's spool, then load the log, also while the ledger is unreachable."""
         try:
             self.ledger.drain_spool()
         except LedgerUnavailable as error:
-            logger.warning("What waits beside the ledger will be tried again: %s", error)
+            logger.warning("The spool of the ledger could not be drained and will be tried again: %s", error)
         return self.loader.load(wait, progress, most)
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
-        """Delete the events, aggregates, decisions and mails that the policy keeps no longer.
+        """Delete events, aggregates, ledger entries and mails that are older than the policy allows.
 
-        What browsers refused is kept a month.
+        Reports of blocked loads are deleted after 30 days.
         """
         retention = self.policy.retention
         self.blocked_loads.prune(days_ago(30))
         events = self.store.prune(*self.first_kept(), progress)
-        # As long as an archive may be restored, what was erased since has to be known.
+        # A replay after a restore needs the erasures since the archive was written, so keep entries as long as archives.
         oldest = days_ago(max(retention.decisions.days, retention.archives.days))
         return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 
     def first_kept(self) -> tuple[str, str]:
-        """The first day of which events are kept, and the first of which aggregates are."""
+        """Return the first day whose events are kept, and the first day whose aggregates are kept."""
         retention = self.policy.retention
         return days_ago(retention.events.days), days_ago(retention.aggregates.days)
 
-    def _reader(self, host: str, root: str, personal: bool, *_: object) -> EventParser:
+    def _event_parser(self, host: str, root: str, personal: bool, *_: object) -> EventParser:
         return EventParser(host, lambda path: self.pages.name_of_reported(path, root, personal))
 
-    def _tell(self, what: str, number: int) -> None:
+    def _send_signal(self, event: str, number: int) -> None:
         try:
-            SIGNALS_OF_REQUESTS[what].send(self._app, number=number)
-        except Exception as error:  # a listener's fault must not undo what was written down
-            self.report_failure(error, "A listener failed; what was asked for is written down")
+            SIGNALS_OF_REQUESTS[event].send(self._app, number=number)
+        except Exception as error:  # an error in a receiver must not undo the stored request
+            self.report_failure(error, "A signal receiver failed; the request is stored")

@@ -184,7 +184,7 @@ class TemplateHelpers:
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
     def _make_tracker(self, root: str, visitor_tag: str, nonce: Markup) -> Markup:
-        return Markup('<script src="{}" defer{}></script>').format(self._runtime.tracker_address(root, visitor_tag), nonce)
+        return Markup('<script src="{}" defer{}></script>').format(self._runtime.tracker_url(root, visitor_tag), nonce)
 
     def _make_fragment_loader(self, root: str, t: Language) -> Markup:
         """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""

@@ -112,7 +112,7 @@ def post() -> AnyResponse:
         return _refusal(403, _NOT_THEIRS)
     if ctx.visitor is None:  # a robot, or a page that nobody may ever see
         return _taken()
-    if wait := ctx.runtime.allowance.retry_after(ctx.receipt, ctx.now):
+    if wait := ctx.runtime.rate_limit.retry_after(ctx.receipt, ctx.now):
         response = _refusal(429, _TOO_MANY)
         response.headers["Retry-After"] = str(wait)
         return response
@@ -130,7 +130,7 @@ def _take(ctx: PrivacyContext) -> AnyResponse:
     ctx.request.max_content_length = MOST_BYTES + 1
     try:
         body = ctx.request.get_data(cache=False)
-        log_browser_events(ctx, ctx.runtime.reader(*_naming(ctx)).read(body, ctx.now))
+        log_browser_events(ctx, ctx.runtime.event_parser(*_naming(ctx)).read(body, ctx.now))
     except RequestEntityTooLarge:
         return _refusal(413, _TOO_LARGE)
     except ReportError as error:

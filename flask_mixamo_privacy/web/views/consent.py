@@ -135,7 +135,7 @@ def _answer(ctx: PrivacyContext, decision: Decision, back: str | None) -> AnyRes
 def _tracker(ctx: PrivacyContext) -> dict[str, str]:
     """What a page that stays open may run from now on, where it may."""
     granted = "statistics" in ctx.consent.granted
-    return {"tracker": ctx.runtime.tracker_address(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag)} if granted else {}
+    return {"tracker": ctx.runtime.tracker_url(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag)} if granted else {}
 
 
 def _what_was_removed(decision: Decision, back: str | None) -> str:

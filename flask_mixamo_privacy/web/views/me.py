@@ -49,7 +49,7 @@ def download() -> Response:
         entries = ctx.runtime.ledger.grant_history(record.receipt) if record is not None else None
         found = receipt_of(ctx, entries) if entries else None
     except (PrivacyError, OSError) as error:
-        ctx.runtime.report_failure(error, tell_tests=False)
+        ctx.runtime.report_failure(error, raise_in_tests=False)
         return plain_page(YOUR_RECEIPT, NOT_READ, 503)
     if found is None:
         return plain_page(YOUR_RECEIPT, NO_RECEIPT, 404)
@@ -157,7 +157,7 @@ def _stored_if_readable(ctx: PrivacyContext) -> _Stored | None:
     try:
         return _stored(ctx)
     except (PrivacyError, OSError) as error:
-        ctx.runtime.report_failure(error, tell_tests=False)
+        ctx.runtime.report_failure(error, raise_in_tests=False)
         return None
 
 

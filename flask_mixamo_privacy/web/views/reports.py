@@ -53,7 +53,7 @@ def page() -> AnyResponse:
         windows = ctx.runtime.reports.windows(window.unit)
         totals = _totals(ctx.runtime, found, window)
     except StoreUnavailable as error:
-        ctx.runtime.report_failure(error, tell_tests=False)
+        ctx.runtime.report_failure(error, raise_in_tests=False)
         abort(503, "The database of events could not be reached. Try again in a moment.")
     rendered = render_template(
         "mixamo_privacy/reports.html",
@@ -102,7 +102,7 @@ def _report(name: str) -> Report:
     try:
         return runtime.reports.report(name, _window(runtime))
     except StoreUnavailable as error:
-        runtime.report_failure(error, tell_tests=False)
+        runtime.report_failure(error, raise_in_tests=False)
         abort(503, "The database of events could not be reached. Try again in a moment.")
 
 

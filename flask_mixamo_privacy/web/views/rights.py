@@ -54,7 +54,7 @@ def ask() -> Response:
     except RequestError as error:
         return _form(_WRONG[error.what], 400, asked)
     except RightsUnavailable as error:
-        ctx.runtime.report_failure(error, tell_tests=False)
+        ctx.runtime.report_failure(error, raise_in_tests=False)
         return _form(NOT_WRITTEN, 503, asked)
     ctx.runtime.wake()
     return _form(SENT, 202) if wants_json() else redirect(url_for("mixamo_privacy.requests", sent=""), 303)
@@ -212,7 +212,7 @@ def _held(asked: SubjectRequest) -> list[str]:
     try:
         return list(rights.stores.export(asked.email)) if asked.email and asked.state in OPEN else []
     except Exception as error:  # a callable of the site's
-        current_runtime().report_failure(error, tell_tests=False)
+        current_runtime().report_failure(error, raise_in_tests=False)
         return []
 
 
@@ -255,7 +255,7 @@ def unsubscribe(token: str) -> Response:
         else:
             marketing.opt_out_by(bearer, "link")
     except (RightsUnavailable, LedgerUnavailable, OSError) as error:
-        runtime.report_failure(error, tell_tests=False)
+        runtime.report_failure(error, raise_in_tests=False)
         return _unsubscribe_answer("failed", 503)  # the mail provider tries again
     return _unsubscribe_answer("undone" if undoes else "stopped")
 
