@@ -1,4 +1,4 @@
-"""What the visitor decided: read against the policy, and changed by a choice."""
+"""The visitor's decision: its record, what it allows under the policy, and how a choice changes it."""
 
 from __future__ import annotations
 
@@ -14,70 +14,76 @@ State = Literal["unasked", "granted", "refused"]
 Choice = Literal["accept_all", "reject_all", "save"]
 Kind = Literal["grant", "refusal", "withdrawal"]
 
-Selection = tuple[Choice, list[str], list[str]]  # a choice, the purposes and the services that it names
+Selection = tuple[Choice, list[str], list[str]]  # a choice, and the purposes and services that it names
 
 CHOICES: tuple[Choice, ...] = ("accept_all", "reject_all", "save")
 _WIDTH = 6  # characters of one purpose's fingerprint
 
 
 class BadRecord(ValueError):
-    """A text that is no record of a decision, or an expired one."""
+    """A text that is not a record of a decision, or that has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
-    """What the consent cookie says. A refusal has no receipt, and is the same for all who refuse on one day."""
+    """The content of the consent cookie. A refusal has no receipt, and is the same for all visitors of one day."""
 
     day: int  # of the decision, in days since 1970-01-01 UTC
     decided: tuple[str, ...]  # fingerprints of the purposes decided on, in declared order
     granted: frozenset[str] = frozenset()  # fingerprints
     receipt: str = ""
     gpc: bool = False  # whether Sec-GPC was sent with the grant
-    services_left_out: Mapping[str, int] = field(
-        default_factory=dict
-    )  # by fingerprint, a bit for each of its services left out
+    services_left_out: Mapping[str, int] = field(default_factory=dict)  # by fingerprint; a bit for each service
 
     def encode(self) -> str:
-        """The compact text that is signed: ``r.<day>.<decided>``, or of a grant ``g.<day>.<decided>.<bits>`` and on with
-        ``.<services left out, a number each purpose>.<receipt>.<gpc>``."""
+        """Return the compact text that is signed.
+
+        A refusal is ``r.<day>.<decided>``. A grant is
+        ``g.<day>.<decided>.<bits>.<services left out, one number for each purpose>.<receipt>.<gpc>``.
+        """
         decided = "".join(self.decided)
         if not self.granted:
             return f"r.{self.day:x}.{decided}"
-        bits = sum(1 << place for place, mark in enumerate(self.decided) if mark in self.granted)
-        without = (
-            "-".join(f"{self.services_left_out.get(mark, 0):x}" for mark in self.decided)
+        bits = sum(1 << index for index, purpose in enumerate(self.decided) if purpose in self.granted)
+        left_out = (
+            "-".join(f"{self.services_left_out.get(purpose, 0):x}" for purpose in self.decided)
             if any(self.services_left_out.values())
             else ""
         )
-        return f"g.{self.day:x}.{decided}.{bits:x}.{without}.{self.receipt}.{int(self.gpc)}"
+        return f"g.{self.day:x}.{decided}.{bits:x}.{left_out}.{self.receipt}.{int(self.gpc)}"
 
     @classmethod
     def decode(cls, text: str, today: int, days: int) -> ConsentRecord:
-        """Read a signed text again; raises :class:`BadRecord` unless it is whole and not older than so many days."""
+        """Parse a signed text; raises :class:`BadRecord` if it is malformed or older than ``days`` days."""
         kind, *rest = text.split(".")
         if len(rest) != {"r": 2, "g": 6}.get(kind):
             raise BadRecord(text)
-        decided = tuple(rest[1][at : at + _WIDTH] for at in range(0, len(rest[1]), _WIDTH))
+        decided = tuple(rest[1][start : start + _WIDTH] for start in range(0, len(rest[1]), _WIDTH))
         day = _number(rest[0])
-        # Another of the site's machines may have a clock that is a little ahead, hence the one day.
+        # The clock of another of the site's machines may be ahead, so a record from tomorrow is accepted.
         if not today - days < day <= today + 1:
             raise BadRecord(text)
         if kind == "r":
             return cls(day, decided)
         bits = _number(rest[2])
-        granted = frozenset(mark for place, mark in enumerate(decided) if bits >> place & 1)
+        granted = frozenset(purpose for index, purpose in enumerate(decided) if bits >> index & 1)
         numbers = map(_number, rest[3].split("-")) if rest[3] else ()
-        without = {mark: bits for mark, bits in zip(decided, numbers, strict=False) if bits}
-        return cls(day, decided, granted, rest[4], rest[5] == "1", without)
+        left_out = {purpose: bits for purpose, bits in zip(decided, numbers, strict=False) if bits}
+        return cls(day, decided, granted, rest[4], rest[5] == "1", left_out)
 
     def reduced_by(self, purposes: Iterable[str], services: Iterable[tuple[str, int]]) -> ConsentRecord:
-        """The same without these purposes' fingerprints, and without these services' bits."""
-        without = dict(self.services_left_out)
-        for mark, bit in services:
-            without[mark] = without.get(mark, 0) | bit
+        """Return the record without these purposes and services.
+
+        ``purposes`` holds fingerprints, and ``services`` holds ``(fingerprint of the purpose, bit)``.
+        """
+        left_out = dict(self.services_left_out)
+        for purpose, bit in services:
+            left_out[purpose] = left_out.get(purpose, 0) | bit
         granted = self.granted.difference(purposes)
         return replace(
-            self, granted=granted, services_left_out={mark: bits for mark, bits in without.items() if mark in granted}
+            self,
+            granted=granted,
+            services_left_out={purpose: bits for purpose, bits in left_out.items() if purpose in granted},
         )
 
 
@@ -90,18 +96,18 @@ def _number(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A record held against the policy in force and Global Privacy Control: what is allowed now."""
+    """What a record allows now, under the current policy and Global Privacy Control."""
 
     states: Mapping[str, State]
     granted: frozenset[str]  # optional purposes that are granted now
     held: frozenset[str]  # optional purposes that the record grants, suspended or not
     must_ask: bool
     record: ConsentRecord | None
-    services: frozenset[str] = frozenset()  # those that may be loaded now, necessary ones among them
-    held_services: frozenset[str] = frozenset()  # those that the record grants, suspended or not
+    services: frozenset[str] = frozenset()  # services that may be loaded now, including necessary ones
+    held_services: frozenset[str] = frozenset()  # services that the record grants, suspended or not
 
     def state(self, purpose: str) -> State:
-        """``"unasked"``, ``"granted"`` or ``"refused"``; raises :class:`UndeclaredPurpose`."""
+        """Return ``"unasked"``, ``"granted"`` or ``"refused"``; raises :class:`UndeclaredPurpose`."""
         try:
             return self.states[purpose]
         except (KeyError, TypeError):
@@ -113,19 +119,21 @@ class Consent:
 
 
 def decide(policy: Policy, record: ConsentRecord | None, gpc: bool) -> Consent:
-    """Set what a visitor decided against the policy and ``Sec-GPC``.
+    """Evaluate a visitor's record under the policy and ``Sec-GPC``.
 
-    Without a decision, GPC reads as a refusal and nobody is asked. A grant made while GPC was sent stands; one made
-    without it is suspended for as long as it is sent.
+    Without a record, GPC counts as a refusal, and the visitor is not asked. A grant made while GPC was sent is valid. A
+    grant made without GPC is suspended while GPC is sent.
     """
-    # What one signs up to at a form is no matter of this browser: a browser has not been asked for it.
+    # Visitors sign up to some purposes at a form. The banner never asks for those, so they stay "unasked" here.
     states: dict[str, State] = {p.id: "unasked" if p.basis == "consent" else "granted" for p in policy.purposes}
-    states.update({purpose: _state(record, mark) for purpose, mark in policy.purpose_fingerprints.items()})
+    states.update({purpose: _state(record, fingerprint) for purpose, fingerprint in policy.purpose_fingerprints.items()})
     held = frozenset(purpose for purpose in policy.purpose_fingerprints if states[purpose] == "granted")
     must_ask = not gpc and any(states[purpose] == "unasked" for purpose in policy.purpose_fingerprints)
     if gpc:
-        stands = record is not None and record.gpc
-        states.update({purpose: "refused" for purpose in policy.purpose_fingerprints if not (stands and purpose in held)})
+        was_sent_with_grant = record is not None and record.gpc
+        states.update(
+            {purpose: "refused" for purpose in policy.purpose_fingerprints if not (was_sent_with_grant and purpose in held)}
+        )
     granted = frozenset(purpose for purpose in policy.purpose_fingerprints if states[purpose] == "granted")
     held_services = frozenset(s.id for s in policy.services if s.purpose in held and not _left_out(policy, record, s.id))
     services = frozenset(
@@ -137,7 +145,7 @@ def decide(policy: Policy, record: ConsentRecord | None, gpc: bool) -> Consent:
 
 
 def limit_consent_for_minor(policy: Policy, consent: Consent) -> Consent:
-    """The same for a known child: what is not declared to be for children is off, and not asked for."""
+    """Return the consent of a known minor: purposes not declared for minors are refused, and not asked for."""
     off = frozenset(purpose.id for purpose in policy.optional if not purpose.minors)
     states: dict[str, State] = {**consent.states, **dict.fromkeys(off, "refused")}
     services = frozenset(service for service in consent.services if policy.service(service).purpose not in off)
@@ -146,7 +154,7 @@ def limit_consent_for_minor(policy: Policy, consent: Consent) -> Consent:
 
 
 def limit_choice_for_minor(policy: Policy, choice: Choice, purposes: Iterable[str], services: Iterable[str]) -> Selection:
-    """What a known child may choose of what was chosen."""
+    """Return the part of a choice that a known minor may make."""
     allowed = [purpose.id for purpose in policy.optional if purpose.minors]
     if choice == "reject_all":
         return choice, [], []
@@ -161,12 +169,12 @@ def _state(record: ConsentRecord | None, fingerprint: str) -> State:
 
 
 def _left_out(policy: Policy, record: ConsentRecord | None, service: str) -> bool:
-    mark, bit = policy.service_bits[service]
-    return record is not None and bool(record.services_left_out.get(mark, 0) & bit)
+    fingerprint, bit = policy.service_bits[service]
+    return record is not None and bool(record.services_left_out.get(fingerprint, 0) & bit)
 
 
 class Granted(NamedTuple):
-    """Optional purposes, and services of theirs."""
+    """Optional purposes and their services."""
 
     purposes: frozenset[str]
     services: frozenset[str]
@@ -174,7 +182,10 @@ class Granted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a choice comes to: the record to set, and what the ledger is told (nothing, when nothing changed)."""
+    """The result of a choice: the record to set, and the kind of ledger entry to write.
+
+    ``kind`` is None if nothing changed.
+    """
 
     kind: Kind | None
     record: ConsentRecord
@@ -183,18 +194,18 @@ class Decision:
     withdrawn: frozenset[str]
     withdrawn_services: frozenset[str]
     replaces: str = ""  # the receipt of the grant that this decision ends
-    fallback: ConsentRecord | None = None  # the record to set when a grant cannot be written; None leaves the cookie alone
+    fallback: ConsentRecord | None = None  # the record to set if the grant cannot be written; None keeps the cookie
 
     @property
     def withdraws_something(self) -> bool:
-        """Whether something that was granted is not any more."""
+        """Whether the decision withdraws a purpose or a service."""
         return bool(self.withdrawn or self.withdrawn_services)
 
     def withdrawal_only(self, before: Consent) -> Decision:
-        """What is left of this decision when its grant could not be written."""
+        """Return the withdrawals of this decision, for a grant that could not be written."""
         assert self.fallback is not None
-        kept, services = before.held - self.withdrawn, before.held_services - self.withdrawn_services
-        return replace(self, kind="withdrawal", record=self.fallback, granted=kept, services=services, fallback=None)
+        purposes, services = before.held - self.withdrawn, before.held_services - self.withdrawn_services
+        return replace(self, kind="withdrawal", record=self.fallback, granted=purposes, services=services, fallback=None)
 
 
 def choose(
@@ -211,38 +222,45 @@ def choose(
 ) -> Decision:
     """Turn a choice into a decision.
 
-    ``save`` grants just what is named, or with ``keep`` that on top of what is granted already, and leaves what was not
-    asked yet to be asked. A purpose named without
-    any of its services means all of them, unless the form ``listed`` each service with a switch of its own; a service
-    named without its purpose means that service alone, unless the form had a switch for the purpose too.
+    ``save`` grants exactly the named purposes and services. With ``keep``, it adds them to the existing grant, and the
+    visitor is still asked about undecided purposes.
 
-    Raises :class:`UndeclaredPurpose` and :class:`UndeclaredService` for what the policy does not have.
+    A purpose named without any of its services grants all of them. A service named without its purpose grants that
+    service alone. With ``listed``, the form has a switch for every purpose and service: a named purpose does not imply its
+    services, and a named service is granted only if its purpose is named too.
+
+    Raises :class:`UndeclaredPurpose` and :class:`UndeclaredService` for a name that the policy does not declare.
     """
-    wanted, decided = _selected(policy, choice, purposes, services, listed), _decided(policy)
+    selected, decided = _selected(policy, choice, purposes, services, listed), _decided(policy)
     if keep and choice == "save":
-        # What Global Privacy Control suspends is not granted anew by allowing something else.
-        held = before.services & before.held_services
-        wanted = Granted(wanted.purposes | before.granted, wanted.services | held)
-        settled = _fingerprints(policy, wanted.purposes).union(before.record.decided if before.record else ())
-        decided = tuple(mark for mark in decided if mark in settled)
-    gone = Granted(before.held - wanted.purposes, before.held_services - wanted.services)
+        # Allowing one service must not grant again what Global Privacy Control suspends.
+        active = before.services & before.held_services
+        selected = Granted(selected.purposes | before.granted, selected.services | active)
+        settled = _fingerprints(policy, selected.purposes).union(before.record.decided if before.record else ())
+        decided = tuple(fingerprint for fingerprint in decided if fingerprint in settled)
+    withdrawn = Granted(before.held - selected.purposes, before.held_services - selected.services)
     replaces = before.record.receipt if before.record else ""
 
     def decision(kind: Kind | None, record: ConsentRecord, fallback: ConsentRecord | None = None) -> Decision:
-        return Decision(kind, record, *wanted, *gone, replaces, fallback)
+        return Decision(kind, record, *selected, *withdrawn, replaces, fallback)
 
-    if not wanted.purposes:
+    if not selected.purposes:
         kind: Kind | None = "withdrawal" if replaces else None if _is_refusal(policy, before) else "refusal"
         return decision(kind, refusal(policy, today))
-    if wanted.purposes <= before.held and wanted.services <= before.held_services and _is_still_valid(before, decided, gpc):
-        return decision("withdrawal" if any(gone) else None, _reduced_record(policy, before, gone, today))
-    record = ConsentRecord(today, decided, _fingerprints(policy, wanted.purposes), secrets.token_urlsafe(16), gpc)
-    record = record.reduced_by((), [policy.service_bits[s] for s in _services_of(policy, wanted.purposes) - wanted.services])
-    return decision("grant", record, _reduced_record(policy, before, gone, today) if any(gone) else None)
+    if (
+        selected.purposes <= before.held
+        and selected.services <= before.held_services
+        and _is_still_valid(before, decided, gpc)
+    ):
+        return decision("withdrawal" if any(withdrawn) else None, _reduced_record(policy, before, withdrawn, today))
+    record = ConsentRecord(today, decided, _fingerprints(policy, selected.purposes), secrets.token_urlsafe(16), gpc)
+    left_out = _services_of(policy, selected.purposes) - selected.services
+    record = record.reduced_by((), [policy.service_bits[service] for service in left_out])
+    return decision("grant", record, _reduced_record(policy, before, withdrawn, today) if any(withdrawn) else None)
 
 
 def refusal(policy: Policy, today: int) -> ConsentRecord:
-    """The record of everyone who refuses today."""
+    """Return the record of a refusal, which is the same for all visitors who refuse today."""
     return ConsentRecord(today, _decided(policy))
 
 
@@ -266,7 +284,9 @@ def _selected(policy: Policy, choice: Choice, purposes: Collection[str], service
 def _check(policy: Policy, purposes: Iterable[str], services: Iterable[str]) -> None:
     for purpose in purposes:
         if policy.purpose(purpose).basis == "consent" and purpose not in policy.purpose_fingerprints:
-            raise UndeclaredPurpose(purpose, policy.purpose_fingerprints)  # one signs up to it at a form, not in a browser
+            raise UndeclaredPurpose(
+                purpose, policy.purpose_fingerprints
+            )  # visitors sign up to it at a form, not in the banner
     for service in services:
         policy.service(service)
 
@@ -289,15 +309,15 @@ def _is_refusal(policy: Policy, before: Consent) -> bool:
 
 
 def _is_still_valid(before: Consent, decided: tuple[str, ...], gpc: bool) -> bool:
-    """Whether the grant at hand was made about these very purposes, and is not suspended by GPC."""
+    """Whether the current grant was decided about exactly these purposes and is not suspended by GPC."""
     record = before.record
     return record is not None and record.decided == decided and (record.gpc or not gpc)
 
 
 def _reduced_record(policy: Policy, before: Consent, withdrawn: Granted, today: int) -> ConsentRecord:
-    """The record at hand less what was withdrawn: what takes effect although a new grant could not be written."""
+    """Return the current record without the withdrawn purposes and services. It takes effect even if a new grant fails."""
     assert before.record is not None
-    left = before.record.reduced_by(
+    reduced = before.record.reduced_by(
         _fingerprints(policy, withdrawn.purposes), [policy.service_bits[s] for s in withdrawn.services]
     )
-    return left if left.granted else refusal(policy, today)
+    return reduced if reduced.granted else refusal(policy, today)

@@ -1,7 +1,7 @@
-"""The receipt: the signed copy of a grant that a visitor can keep.
+"""The texts shown before a decision, and the receipt: the signed copy of a grant that a visitor can keep.
 
-Its fields are named as in ISO/IEC TS 27560 where they say the same; it does not claim to conform to it. It is signed under a
-key of ``PRIVACY_KEYS``, since those are named and kept, while ``SECRET_KEY`` may be another one by the time it is shown.
+A receipt uses the field names of ISO/IEC TS 27560 for the same facts; it does not claim conformance. It is signed under a
+key of ``PRIVACY_KEYS``, because those keys are kept. ``SECRET_KEY`` may have changed when a visitor shows the receipt.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ from ..policy.model import Policy
 from ..policy.parts import Service
 from ..storage.keys import KeyRing
 
-# The words a visitor is shown before deciding, and the digest that proves which they were.
-
 
 def banner(policy: Policy, t: Language) -> ShownText:
-    """The words of the banner."""
-    said = {
+    """Return the text of the banner."""
+    text = {
         "text": t.of(policy.banner.text, policy.language).text,
         "buttons": _buttons(t, "Accept all", "Reject all", "Settings"),
     }
-    return ShownText("banner", t.code, canonical_json(said), policy.policy_fingerprint)
+    return ShownText("banner", t.code, canonical_json(text), policy.policy_fingerprint)
 
 
 def settings(policy: Policy, t: Language) -> ShownText:
-    """The words of the settings page."""
+    """Return the text of the settings page."""
     purposes = [
         {
             "title": t.of(purpose.title, policy.language).text,
@@ -43,23 +41,23 @@ def settings(policy: Policy, t: Language) -> ShownText:
         }
         for purpose in policy.on_settings
     ]
-    said = {"purposes": purposes, "buttons": _buttons(t, "Save my choice", "Accept all", "Reject all")}
-    return ShownText("settings", t.code, canonical_json(said), policy.policy_fingerprint)
+    text = {"purposes": purposes, "buttons": _buttons(t, "Save my choice", "Accept all", "Reject all")}
+    return ShownText("settings", t.code, canonical_json(text), policy.policy_fingerprint)
 
 
 def embed(policy: Policy, service: Service, t: Language) -> ShownText:
-    """The words that stand in the place of what a service has not been allowed to load yet."""
-    said = {
+    """Return the text shown in place of a service's content until the visitor allows it."""
+    text = {
         "service": t.of(service.title, policy.language).text,
         "purpose": t.of(policy.purpose(service.purpose).title, policy.language).text,
         "text": why_withheld(service, t).text,
         "buttons": _buttons(t, "Allow and load"),
     }
-    return ShownText(f"embed:{service.id}", t.code, canonical_json(said), policy.policy_fingerprint)
+    return ShownText(f"embed:{service.id}", t.code, canonical_json(text), policy.policy_fingerprint)
 
 
 def why_withheld(service: Service, t: Language) -> LocalizedText:
-    """Who would learn of a visitor, in one sentence."""
+    """Return the sentence that names the hosts that a service would contact."""
     hosts = t.names([host.removeprefix("*.") for host in service.hosts])
     return t("It comes from %(host)s, which would learn that you are here. It is loaded only if you allow it.", host=hosts)
 
@@ -78,18 +76,23 @@ def _buttons(t: Language, *msgids: str) -> list[str]:
     return [t(msgid).text for msgid in msgids]
 
 
+# The receipt.
+
 SCHEMA = "flask-mixamo-privacy receipt 1"
-_LARGEST = 1_000_000  # bytes
+_MAX_SIZE = 1_000_000  # bytes
 
 
 class NoReceipt(ValueError):
-    """What was given is no receipt at all."""
+    """A file that is not a receipt."""
 
 
 def make_receipt(
-    policy: Policy, entries: Sequence[Mapping[str, Any]], marks: frozenset[str], words: ShownText | None
+    policy: Policy, entries: Sequence[Mapping[str, Any]], granted: frozenset[str], text: ShownText | None
 ) -> dict[str, Any]:
-    """What a grant's entries come to; ``marks`` are the fingerprints of the purposes that are granted still."""
+    """Return the unsigned receipt for the ledger entries of a grant.
+
+    ``granted`` holds the fingerprints of the purposes that are still granted, and ``text`` is the text shown.
+    """
     grant, last = entries[0], entries[-1]
     contact = policy.contact
     return {
@@ -98,18 +101,19 @@ def make_receipt(
         "pii_controllers": [{"party_name": contact.name, "party_email": contact.email}] if contact else [],
         "privacy_notice": {"version": grant["policy"], "fingerprint": grant["fingerprint"]},
         "language": grant["locale"],
-        "purposes": [_purpose(policy, purpose, marks) for purpose in json.loads(last["purposes"])],
+        "purposes": [_purpose(policy, purpose, granted) for purpose in json.loads(last["purposes"])],
         "services": json.loads(last["services"]),
         "collection_method": grant["source"],
         "global_privacy_control": bool(grant["gpc"]),
-        "notice_shown": {"digest": grant["text"], "text": json.loads(words.body) if words else None},
+        "notice_shown": {"digest": grant["text"], "text": json.loads(text.body) if text else None},
         "events": [_event(entry) for entry in entries],
     }
 
 
-def _purpose(policy: Policy, purpose: str, marks: frozenset[str]) -> dict[str, str]:
-    mark = policy.purpose_fingerprints.get(purpose, "")
-    return {"purpose": purpose, "lawful_basis": "consent"} | ({"fingerprint": mark} if mark in marks else {})
+def _purpose(policy: Policy, purpose: str, granted: frozenset[str]) -> dict[str, str]:
+    fingerprint = policy.purpose_fingerprints.get(purpose, "")
+    proof = {"fingerprint": fingerprint} if fingerprint in granted else {}
+    return {"purpose": purpose, "lawful_basis": "consent"} | proof
 
 
 def _event(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,47 +124,51 @@ def _event(entry: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def sign_receipt(said: Mapping[str, Any], keys: KeyRing) -> dict[str, Any]:
-    """The same with a signature, which holds a digest of each field: so it can be told later what was altered."""
-    signature = {"algorithm": "HMAC-SHA256", "key": keys.newest, "fields": _digests(said)}
-    return {**said, "signature": {**signature, "value": _value(keys, signature)}}
+def sign_receipt(receipt: Mapping[str, Any], keys: KeyRing) -> dict[str, Any]:
+    """Return the receipt with a signature. The signature has a digest of each field, to show later which was altered."""
+    signature = {"algorithm": "HMAC-SHA256", "key": keys.newest, "fields": _digests(receipt)}
+    return {**receipt, "signature": {**signature, "value": _value(keys, signature)}}
 
 
 def altered_fields(signed: Mapping[str, Any], keys: KeyRing) -> list[str]:
-    """The fields that are not what was signed, none if it is whole; raises :class:`NoReceipt` and :class:`KeyMissing`."""
+    """Return the names of the altered fields; empty if the receipt is intact.
+
+    Raises :class:`NoReceipt` and :class:`KeyMissing`.
+    """
     signature = signed.get("signature")
     if not isinstance(signature, dict) or not isinstance(signature.get("key"), str):
         raise NoReceipt("it has no signature that names a key")
-    made = {name: value for name, value in signature.items() if name != "value"}
-    if not hmac.compare_digest(_value(keys, made).encode(), str(signature.get("value")).encode(errors="replace")):
+    unsealed = {name: value for name, value in signature.items() if name != "value"}
+    if not hmac.compare_digest(_value(keys, unsealed).encode(), str(signature.get("value")).encode(errors="replace")):
         return ["signature"]
-    then, now = signature["fields"], _digests({name: value for name, value in signed.items() if name != "signature"})
-    return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    expected = signature["fields"]
+    actual = _digests({name: value for name, value in signed.items() if name != "signature"})
+    return sorted(name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name))
 
 
 def read_receipt(data: bytes) -> dict[str, Any]:
-    """A file as a receipt; raises :class:`NoReceipt`."""
-    if len(data) > _LARGEST:
-        raise NoReceipt(f"it is larger than {_LARGEST} bytes")
+    """Parse a file as a receipt; raises :class:`NoReceipt`."""
+    if len(data) > _MAX_SIZE:
+        raise NoReceipt(f"it is larger than {_MAX_SIZE} bytes")
     try:
-        found = json.loads(data, object_pairs_hook=_once)
+        receipt = json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise NoReceipt(f"it is no JSON: {error}") from None
-    if not isinstance(found, dict) or found.get("schema_version") != SCHEMA:
+        raise NoReceipt(f"it is not JSON: {error}") from None
+    if not isinstance(receipt, dict) or receipt.get("schema_version") != SCHEMA:
         raise NoReceipt(f"its schema_version is not {SCHEMA!r}")
-    return found
+    return receipt
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """One reader would take the first of two fields of one name, another the last."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a field is there twice")
-    return found
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a repeated name: of two fields, one JSON parser keeps the first, another the last (RFC 8259, 4)."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field occurs twice")
+    return fields
 
 
-def _digests(said: Mapping[str, Any]) -> dict[str, str]:
-    return {name: hashlib.sha256(canonical(value)).hexdigest() for name, value in said.items()}
+def _digests(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {name: hashlib.sha256(canonical(value)).hexdigest() for name, value in fields.items()}
 
 
 def _value(keys: KeyRing, signature: Mapping[str, Any]) -> str:

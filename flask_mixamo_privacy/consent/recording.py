@@ -1,6 +1,6 @@
-"""Record a decision, and clean up after a withdrawal: the order of the acts, and the cookies to delete.
+"""Recording a decision, and the cookies to delete after a withdrawal.
 
-Nothing here needs an app or a request. Only a grant can fail; a refusal or a withdrawal always takes effect.
+Needs neither an app nor a request. Only a grant can fail; a refusal or a withdrawal always takes effect.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from .decision import Decision, decide
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
 
-
 logger = logging.getLogger("flask_mixamo_privacy")
 
-#: Where a script has to remove it, as no header can.
+#: Storage that only a script can clear; no header can.
 STORAGES = ("local", "session", "idb", "cache", "worker")
 
-#: Headers that delete cookies in one response: servers and proxies take only so much.
+#: The maximum of deleting ``Set-Cookie`` headers in one response. Servers and proxies limit the size of all headers.
 MOST_DELETIONS = 40
 
 
@@ -35,8 +34,8 @@ MOST_DELETIONS = 40
 class DecisionRecorder:
     """Records decisions in the ledger, and erases the events of a visitor who withdraws statistics.
 
-    ``erase(visitor, day)`` erases one visitor's events, now or later. ``report_failure(error)`` reports what must not keep
-    a refusal or a withdrawal from taking effect.
+    ``erase(visitor, day)`` erases one visitor's events, now or later. ``report_failure(error)`` reports an error that must
+    not prevent a refusal or a withdrawal.
     """
 
     policy: Policy
@@ -54,19 +53,19 @@ class DecisionRecorder:
         timestamp: str,
         source: str = "api",
     ) -> None:
-        """Erase first, then write to the ledger, so that the ledger never states an erasure that has not happened.
+        """Erase, then write to the ledger, so the ledger never records an erasure that has not happened.
 
-        ``visitor`` is the ID that statistics were recorded under until now. A withdrawal is spooled before the erasure:
-        if the process is killed in between, the ledger still gets the entry, and a replay knows whom to erase again.
-        Raises :class:`LedgerUnavailable`, only for a grant.
+        ``visitor`` is the current visitor ID of statistics, or None. A withdrawal with an erasure is spooled first: if the
+        process is killed, the ledger still gets the entry, and a replay erases the visitor. Raises
+        :class:`LedgerUnavailable`, only for a grant.
         """
-        leaving = visitor if not self._keeps_statistics(decision, gpc) else None
+        to_erase = visitor if not self._keeps_statistics(decision, gpc) else None
         if decision.kind is None:
-            self._erase(leaving, timestamp)
+            self._erase(to_erase, timestamp)
             return
-        entry = self._entry(decision, leaving, shown, timestamp, source)
-        spooled = decision.kind == "withdrawal" and leaving is not None and self._spool(entry, shown)
-        self._erase(leaving, timestamp)
+        entry = self._entry(decision, to_erase, shown, timestamp, source)
+        spooled = decision.kind == "withdrawal" and to_erase is not None and self._spool(entry, shown)
+        self._erase(to_erase, timestamp)
         if spooled:
             self._drain_spool()
         elif decision.kind == "grant":
@@ -78,15 +77,15 @@ class DecisionRecorder:
         return "statistics" in decide(self.policy, decision.record, gpc).granted
 
     def _entry(
-        self, decision: Decision, leaving: str | None, shown: ShownText | None, timestamp: str, source: str
+        self, decision: Decision, to_erase: str | None, shown: ShownText | None, timestamp: str, source: str
     ) -> LedgerEntry:
         columns: dict[str, Any] = {
-            "pseudonym": self._pseudonym(leaving),
+            "pseudonym": self._pseudonym(to_erase),
             "policy": self.policy.version,
             "fingerprint": self.policy.policy_fingerprint,
             "source": shown.source.partition(":")[0] if shown else source,
         }
-        if decision.kind == "refusal":  # the day alone, and nothing else that could tell one refusal from another
+        if decision.kind == "refusal":  # only the day, and no value that distinguishes one refusal from another
             return self.ledger.new_entry("refusal", at=timestamp[:10], text=shown, **columns)
         return self.ledger.new_entry(
             str(decision.kind),
@@ -101,22 +100,22 @@ class DecisionRecorder:
             **columns,
         )
 
-    def _pseudonym(self, leaving: str | None) -> tuple[str, str] | None:
-        """Return the key's id and the keyed hash of the visitor to erase, so that a replay can erase them again."""
+    def _pseudonym(self, to_erase: str | None) -> tuple[str, str] | None:
+        """Return the key id and the keyed hash of the visitor to erase, which a replay needs."""
         try:
-            return self.ledger.pseudonym(leaving) if leaving is not None else None
-        except (OSError, ValueError):  # the key file is unreadable; the decision counts nevertheless
+            return self.ledger.pseudonym(to_erase) if to_erase is not None else None
+        except (OSError, ValueError):  # the key file cannot be read; the decision still takes effect
             return None
 
-    def _erase(self, leaving: str | None, timestamp: str) -> None:
+    def _erase(self, to_erase: str | None, timestamp: str) -> None:
         try:
-            if leaving is not None:
-                self.erase(leaving, timestamp[:10])
-        except Exception as error:  # a withdrawal takes effect whatever fails
+            if to_erase is not None:
+                self.erase(to_erase, timestamp[:10])
+        except Exception as error:  # no failure may prevent a withdrawal
             self.report_failure(error)
 
     def _spool(self, entry: LedgerEntry, shown: ShownText | None) -> bool:
-        """Return whether the spool has the entry."""
+        """Spool an entry, and return whether that succeeded."""
         try:
             self.ledger.spool(entry, shown)
         except OSError as error:  # the ledger itself may still accept it
@@ -129,31 +128,31 @@ class DecisionRecorder:
             self.ledger.drain_spool()
         except LedgerUnavailable as error:
             logger.warning("The spool of the ledger will be drained later: %s", error)
-        except Exception as error:  # a withdrawal takes effect whatever fails
+        except Exception as error:  # no failure may prevent a withdrawal
             self.report_failure(error)
 
     def _append_or_spool(self, entry: LedgerEntry, shown: ShownText | None) -> None:
         try:
             self.ledger.append_or_spool(entry, shown)
-        except Exception as error:  # a refusal takes effect whatever fails
+        except Exception as error:  # no failure may prevent a refusal
             self.report_failure(error)
 
 
 def names_by_storage(cookies: Iterable[Cookie]) -> dict[str, list[str]]:
-    """Names, or patterns with ``*``, by where they are stored: cookies (``http`` and ``js``) and what a script removes."""
-    found: dict[str, list[str]] = {"cookies": [], **{storage: [] for storage in STORAGES}}
+    """Return names, or patterns with ``*``, by storage: "cookies" (``http`` and ``js``) and each of :data:`STORAGES`."""
+    names: dict[str, list[str]] = {"cookies": [], **{storage: [] for storage in STORAGES}}
     for cookie in cookies:
-        found[cookie.kind if cookie.kind in STORAGES else "cookies"].append(cookie.name)
-    return found
+        names[cookie.kind if cookie.kind in STORAGES else "cookies"].append(cookie.name)
+    return names
 
 
 def without_own_cookies(cookies: Iterable[Cookie]) -> list[Cookie]:
-    """Those that the extension does not set itself: its own are seen to at the end of each request."""
+    """Return the cookies that the extension does not set itself. It deletes its own at the end of each request."""
     return [cookie for cookie in cookies if cookie.name not in OWN_COOKIES]
 
 
 class Deletion(NamedTuple):
-    """One ``Set-Cookie`` that deletes."""
+    """One ``Set-Cookie`` header that deletes a cookie."""
 
     name: str
     path: str
@@ -161,17 +160,17 @@ class Deletion(NamedTuple):
 
 
 def stored_for(policy: Policy, purposes: Collection[str], services: Collection[str]) -> list[Cookie]:
-    """All that is declared to be stored for these purposes, and by these services."""
+    """Return every cookie and storage item declared for these purposes or services."""
     return [
         cookie for cookie in policy.cookies if cookie.purpose in purposes or (cookie.service and cookie.service in services)
     ]
 
 
 def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> list[Deletion]:
-    """How to delete cookies of which a request shows but the name: on every path and domain that they may have.
+    """Return the headers that delete these cookies, on every path and domain that each may have.
 
-    ``sent`` are the names that the browser sent here. One with a path of its own is not sent here, so it is deleted on
-    sight of its declaration. At most :data:`MOST_DELETIONS`: what is left is sent again with the next request.
+    A request shows only the names of cookies, in ``sent``. A cookie with another path is not sent to this page, so it is
+    deleted because it is declared. Returns at most :data:`MOST_DELETIONS`; the next request sends the remaining cookies.
     """
     return list(islice(_deletions(cookies, sent, host), MOST_DELETIONS))
 
@@ -182,8 +181,8 @@ def _deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) ->
         if cookie.kind not in COOKIES:
             continue
         names = [name for name in sent if cookie.matches(name)]
-        elsewhere = cookie.path != "/" and "*" not in cookie.name
-        for name in dict.fromkeys([*names, *([cookie.name] if elsewhere else [])]):
+        has_other_path = cookie.path != "/" and "*" not in cookie.name
+        for name in dict.fromkeys([*names, *([cookie.name] if has_other_path else [])]):
             for path in dict.fromkeys(("/", cookie.path)):
                 yield from (Deletion(name, path, domain) for domain in domains if _fits(name, path, domain))
 
@@ -193,7 +192,10 @@ def _fits(name: str, path: str, domain: str | None) -> bool:
 
 
 def cookie_domains(host: str) -> list[str]:
-    """The domains that a cookie of this host may have: itself and those above, but no address and no lone word."""
+    """Return the domains that a cookie of this host may have: the host and its parents, without a top-level domain.
+
+    Empty if the host is an IP address or a single label.
+    """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     try:
         ipaddress.ip_address(name.strip("[]"))

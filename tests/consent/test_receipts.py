@@ -175,13 +175,13 @@ def test_an_altered_signature_is_found(site_with_receipt, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "it is no JSON"),
+        ("", "it is not JSON"),
         ("[]", "its schema_version is not"),
         ('{"schema_version": "x"}', "its schema_version is not"),
         ('{"schema_version": "flask-mixamo-privacy receipt 1"}', "it has no signature that names a key"),
         ('{"schema_version": "flask-mixamo-privacy receipt 1", "signature": []}', "it has no signature that names a key"),
-        ('{"a": 1, "a": 2}', "a field is there twice"),
-        ("[" * 100_000, "it is no JSON"),
+        ('{"a": 1, "a": 2}', "a field occurs twice"),
+        ("[" * 100_000, "it is not JSON"),
         (" " * 1_000_001, "it is larger than"),
     ],
     ids=["empty", "list", "other", "unsigned", "no signature", "twice", "deep", "large"],
