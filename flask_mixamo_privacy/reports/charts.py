@@ -100,7 +100,7 @@ def _panel(report: Report, index: int, rtl: bool) -> Panel | None:
 
 
 def _runs(points: Iterable[tuple[float, float] | None]) -> Iterable[list[tuple[float, float]]]:
-    """Yield the runs of points without a hidden one. A line across a hidden point would reveal about where it is."""
+    """Yield the runs of points without a hidden one. A line across a hidden point would suggest its value."""
     run: list[tuple[float, float]] = []
     for point in (*points, None):
         if point is not None:

@@ -232,8 +232,8 @@ def _timestamp_in(head: bytes) -> str | None:
     return first_timestamp(head) if b"\n" in head or len(head) == _HEAD else None
 
 
-def _earlier(one: str | None, other: str | None) -> str | None:
-    return other if one is None else one if other is None else min(one, other)
+def _earlier(first: str | None, second: str | None) -> str | None:
+    return second if first is None else first if second is None else min(first, second)
 
 
 def _move_cursors(connection: sa.Connection, batch: list[_Part]) -> None:

@@ -263,5 +263,5 @@ def sort_events(events: list[Any]) -> None:
     """Sort events in place by time, visitor and id, which is the order of their table."""
     try:
         events.sort()
-    except TypeError:  # two lines have the same key, and one of them has a null where the other has a string
+    except TypeError:  # two rows have equal keys, and one has None where the other has a string
         events.sort(key=by_time)

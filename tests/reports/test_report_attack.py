@@ -105,9 +105,9 @@ class Attacker:
                 self.shown[key] = self._shown(name, inside, row)
                 assert sum(self.shown[key].atoms.values()) == number
                 assert len({visitor for _, _, visitor in self.shown[key].atoms}) == visitors
-        with ReportQuery(self.kept.store, self.kept.calendar, LEAST) as reading:
-            for window in filter(reading.is_closed, windows()):
-                self._see(window, reading.distinct(window))
+        with ReportQuery(self.kept.store, self.kept.calendar, LEAST) as query:
+            for window in filter(query.is_closed, windows()):
+                self._see(window, query.distinct(window))
 
     def _shown(self, name: str, pieces: list[str], row: str) -> Shown:
         atoms = Counter(atom for piece in pieces for atom in self._atoms(name, piece) if not row or atom[1] == row)
