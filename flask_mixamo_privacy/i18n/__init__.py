@@ -1,5 +1,5 @@
-"""Languages: thirty catalogues, and the translator of each.
+"""Languages: thirty catalogues, and one translator for each.
 
-Knows nothing of policies, requests or Flask. In: a language code, and a sentence in English. Out: the sentence in that
-language, or in English if the catalogue lacks it; dates, numbers and lists as the language writes them.
+Imports nothing of policies, requests or Flask. Input: a language code, and a sentence in English. Output: the sentence in
+that language, or in English if the catalogue lacks it. Also formats dates, numbers and lists.
 """

@@ -1,4 +1,4 @@
-"""Languages: the shipped catalogues, sentence by sentence, and how a visitor's is found."""
+"""Languages: translation with the shipped catalogues, and formats of dates, numbers and lists."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from babel import Locale
 
-#: What visitors meet first is there in these: the official languages of the European Union, and six more.
+#: The languages of the banner and the settings page: the official ones of the European Union, and six more.
 SHIPPED = (
     "en", "bg", "cs", "da", "de", "el", "es", "et", "fi", "fr", "ga", "hr", "hu", "it", "lt", "lv", "mt", "nl", "pl", "pt",
     "ro", "sk", "sl", "sv", "ar", "he", "uk", "tr", "zh", "ja",
 )  # fmt: skip
 
-#: Everything else is there in these; the others fall back to English, sentence by sentence.
-WHOLE = ("en", "de", "fr", "es", "ar")
+#: The languages of all other texts. The others fall back to English, sentence by sentence.
+FULLY_TRANSLATED = ("en", "de", "fr", "es", "ar")
 
-_Day = date  # inside Language the name is a method's
+_Day = date  # the name of a method in Language
 
 _FOLDER = Path(__file__).parent / "translations"
 
@@ -32,7 +32,7 @@ _DAYS = {"day": 1, "month": 30, "year": 365}
 
 @dataclass(frozen=True, slots=True)
 class LocalizedText:
-    """A sentence in a language; in HTML it carries ``lang`` and ``dir`` where the page has another one."""
+    """A text with its language. Its HTML has ``lang`` and ``dir`` if the page is in another language."""
 
     text: str
     lang: str
@@ -51,7 +51,7 @@ class LocalizedText:
 
 
 class Length(Protocol):
-    """A length of time, such as the ``Period`` of a declaration."""
+    """A length of time, such as ``Period`` in a declaration."""
 
     @property
     def count(self) -> int: ...
@@ -60,7 +60,7 @@ class Length(Protocol):
 
 
 class Language:
-    """One language, and English where it has no words for something. Make it with :func:`language`."""
+    """The translator of one language. It falls back to English. Create it with :func:`language`."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -74,62 +74,64 @@ class Language:
         return direction(self.code)
 
     def __call__(self, msgid: str, /, **values: object) -> LocalizedText:
-        """The sentence, with ``%(name)s`` filled in."""
-        found = self._catalogue.get(msgid)
-        text = found or msgid
-        lang = self.code if found or self.code == "en" else "en"
+        """Return the translation of a sentence, with ``%(name)s`` filled in."""
+        translation = self._catalogue.get(msgid)
+        text = translation or msgid
+        lang = self.code if translation or self.code == "en" else "en"
         filled = text % {name: str(value) for name, value in values.items()} if values else text
         return LocalizedText(filled, lang, lang != self.code)
 
     def of(self, text: str | Mapping[str, str], default: str) -> LocalizedText:
-        """A site's own text in this language, else in the site's; standard words come from the catalogue."""
+        """Return a site's own text in this language, or else in the site's language. Translate standard texts."""
         if isinstance(text, str):
-            found = self._catalogue.get(text) if default == "en" else None
-            return LocalizedText(found, self.code) if found else LocalizedText(text, default, default != self.code)
+            translation = self._catalogue.get(text) if default == "en" else None
+            if translation:
+                return LocalizedText(translation, self.code)
+            return LocalizedText(text, default, default != self.code)
         for code in (self.code, default, *text):
             if code in text:
                 return LocalizedText(text[code], code, code != self.code)
         return LocalizedText("", self.code)
 
     def period(self, period: Length) -> str:
-        """A length of time: ``13 Monate``."""
+        """Return a length of time: ``13 Monate``."""
         from babel.dates import format_timedelta
 
         length = timedelta(days=period.count * _DAYS[period.unit])
         return format_timedelta(length, granularity=period.unit, threshold=10**9, locale=self._locale)
 
     def date(self, iso: str) -> str:
-        """A day, written out: ``8. Mai 2009``."""
+        """Return a day in the long format: ``8. Mai 2009``."""
         from babel.dates import format_date
 
         return format_date(date.fromisoformat(iso), format="long", locale=self._locale)
 
     def day(self, day: _Day) -> str:
-        """A day without its year, short: ``8. Mai``."""
+        """Return a day in a short format, without its year: ``8. Mai``."""
         from babel.dates import format_skeleton
 
         return str(format_skeleton("MMMd", day, locale=self._locale))
 
     def month(self, day: _Day) -> str:
-        """A month and its year: ``Mai 2009``."""
+        """Return a month with its year: ``Mai 2009``."""
         from babel.dates import format_skeleton
 
         return str(format_skeleton("yMMMM", day, locale=self._locale))
 
     def days(self, first: _Day, last: _Day) -> str:
-        """From one day to another: ``4.–10. Mai 2009``."""
+        """Return an interval of days: ``4.–10. Mai 2009``."""
         from babel.dates import format_interval
 
         return str(format_interval(first, last, "yMMMd", locale=self._locale))
 
     def number(self, number: float) -> str:
-        """A number with its thousands apart: ``1.234``."""
+        """Return a number with thousands separators: ``1.234``."""
         from babel.numbers import format_decimal
 
         return format_decimal(number, locale=self._locale)
 
     def percent(self, share: float, pattern: str | None = None) -> str:
-        """A share of 1: ``47,1 %``, or after a pattern of CLDR's."""
+        """Return a share of 1 as a percentage: ``47,1 %``, or with a number pattern of CLDR."""
         from babel.numbers import format_percent
 
         digits = "#,##0.0" if pattern is None else pattern
@@ -137,17 +139,17 @@ class Language:
         return format_percent(share, sign, locale=self._locale)
 
     def name_of(self, code: str) -> str:
-        """Another language's name in this one."""
+        """Return the name of another language in this one."""
         from babel import Locale
 
         return Locale.parse(code, sep="-").get_display_name(self._locale) or code
 
     def country(self, code: str) -> str:
-        """A country's name: ``Deutschland`` for ``DE``."""
+        """Return a country's name: ``Deutschland`` for ``DE``."""
         return str(self._locale.territories.get(code, code))
 
     def names(self, words: Sequence[object]) -> str:
-        """A list of words: ``a, b and c``."""
+        """Return a list of words: ``a, b and c``."""
         from babel.lists import format_list
 
         return format_list([str(word) for word in words], locale=self._locale)
@@ -160,31 +162,31 @@ class Language:
 
     @cached_property
     def _catalogue(self) -> dict[str, str]:
-        """msgid to msgstr, read at the first need of the language."""
+        """The translations by msgid, read on first use."""
         from babel.messages.pofile import read_po
 
-        found: dict[str, str] = {}
+        translations: dict[str, str] = {}
         for path in sorted(_FOLDER.glob(f"{self.code}*.po")):
             if path.name in (f"{self.code}.po", f"{self.code}.policy.po"):
                 with path.open("rb") as file:
-                    found |= {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
-        return found
+                    translations |= {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
+        return translations
 
 
 @cache
 def language(code: str) -> Language:
-    """The shipped language with this code."""
+    """Return the translator of a shipped language. Raises :class:`LookupError` for any other code."""
     if code not in SHIPPED:
-        raise LookupError(f"There is no language {code!r}; shipped are: {', '.join(SHIPPED)}.")
+        raise LookupError(f"The language is {code!r}; allowed: {', '.join(SHIPPED)}.")
     return Language(code)
 
 
 def direction(code: str) -> str:
-    """``"rtl"`` for Arabic and Hebrew, else ``"ltr"``."""
+    """Return ``"rtl"`` for Arabic and Hebrew, or else ``"ltr"``."""
     return "rtl" if code.partition("-")[0] in ("ar", "he") else "ltr"
 
 
 def shipped(code: str | None) -> str | None:
-    """The shipped language that a locale such as ``de_AT`` or ``zh-Hans-CN`` belongs to, or None."""
+    """Return the shipped language of a locale such as ``de_AT`` or ``zh-Hans-CN``, or None."""
     base = (code or "").replace("_", "-").partition("-")[0].lower()
     return base if base in SHIPPED else None

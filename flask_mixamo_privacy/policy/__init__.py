@@ -1,5 +1,5 @@
-"""The site's declaration (``privacy.toml``), and the policy page made from it.
+"""The site's declaration (``privacy.toml``), and the policy page derived from it.
 
-Knows the i18n package and nothing else. In: a TOML file, or the built-in declaration. Out: a validated :class:`Policy`
-with the fingerprint of each purpose, the policy page as data, and the frozen versions of that page.
+Imports only the i18n package. Input: a TOML file, or the built-in declaration. Output: a validated :class:`Policy` with a
+fingerprint of each purpose, the policy page as data, and the frozen versions of that page.
 """

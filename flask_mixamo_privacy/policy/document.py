@@ -1,4 +1,4 @@
-"""The policy as people read it: sections of sentences and tables, each with the promises it makes."""
+"""The policy page as data: sections of sentences and tables, each with the numbers of its promises."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..i18n.language import LocalizedText, direction
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is said, and the numbers of the promises it makes."""
+    """One sentence, with the numbers of its promises."""
 
-    said: LocalizedText
+    text: LocalizedText
     promises: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {"text": self.said.text, "lang": self.said.lang, "promises": list(self.promises)}
+        return {"text": self.text.text, "lang": self.text.lang, "promises": list(self.promises)}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings; a row's first cell names it."""
+    """Rows under headings. The first cell of a row is its header."""
 
     head: tuple[LocalizedText, ...]
     rows: tuple[tuple[LocalizedText, ...], ...]
@@ -34,14 +34,14 @@ class Table:
         return {"head": [cell.text for cell in self.head], "rows": rows, "promises": list(self.promises)}
 
 
-def _cell(said: LocalizedText) -> str | dict[str, str]:
-    """A cell's text, with its language where the page has another one."""
-    return {"text": said.text, "lang": said.lang} if said.foreign else said.text
+def _cell(cell: LocalizedText) -> str | dict[str, str]:
+    """Return a cell's text, with its language if that differs from the page's."""
+    return {"text": cell.text, "lang": cell.lang} if cell.foreign else cell.text
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, sentences that make one paragraph, and tables."""
+    """A heading, one paragraph of sentences, and tables."""
 
     id: str
     title: LocalizedText
@@ -49,13 +49,14 @@ class Section:
     tables: tuple[Table, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        said, tables = [s.as_dict() for s in self.sentences], [table.as_dict() for table in self.tables]
-        return {"id": self.id, "title": self.title.text, "sentences": said, "tables": tables}
+        sentences = [sentence.as_dict() for sentence in self.sentences]
+        tables = [table.as_dict() for table in self.tables]
+        return {"id": self.id, "title": self.title.text, "sentences": sentences, "tables": tables}
 
 
 @dataclass(frozen=True)
 class Document:
-    """A whole policy in one language."""
+    """The whole policy page in one language."""
 
     lang: str
     title: str
@@ -69,45 +70,44 @@ class Document:
 
     @property
     def promises(self) -> set[int]:
-        """The numbers of every promise that is made somewhere in it."""
-        said = {number for section in self.sections for sentence in section.sentences for number in sentence.promises}
-        return said | {number for section in self.sections for table in section.tables for number in table.promises}
+        """The numbers of all promises on the page."""
+        sentences = {number for section in self.sections for part in section.sentences for number in part.promises}
+        return sentences | {number for section in self.sections for part in section.tables for number in part.promises}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, and for a frozen version."""
+        """Return plain values for JSON and for a frozen version."""
         sections = [section.as_dict() for section in self.sections]
         return {"lang": self.lang, "title": self.title, "version": self.version, "sections": sections}
 
     def as_markdown(self) -> str:
-        """For a reader without HTML."""
+        """Return the page as Markdown."""
         return "\n\n".join(_markdown(self.as_dict())) + "\n"
 
     @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Document:
-        """A document that was frozen before."""
-        return cls(
-            found["lang"], found["title"], found["version"], tuple(_section(s, found["lang"]) for s in found["sections"])
-        )
+    def from_dict(cls, payload: dict[str, Any]) -> Document:
+        """Return the page of a frozen version."""
+        sections = tuple(_section(section, payload["lang"]) for section in payload["sections"])
+        return cls(payload["lang"], payload["title"], payload["version"], sections)
 
 
-def _section(found: dict[str, Any], lang: str) -> Section:
-    def said(text: str, its: str = lang) -> LocalizedText:
-        return LocalizedText(text, its, its != lang)
+def _section(payload: dict[str, Any], lang: str) -> Section:
+    def localized(text: str, text_lang: str = lang) -> LocalizedText:
+        return LocalizedText(text, text_lang, text_lang != lang)
 
-    def cell(found: str | dict[str, str]) -> LocalizedText:
-        return said(found) if isinstance(found, str) else said(found["text"], found["lang"])
+    def cell(value: str | dict[str, str]) -> LocalizedText:
+        return localized(value) if isinstance(value, str) else localized(value["text"], value["lang"])
 
-    sentences = tuple(Sentence(said(s["text"], s["lang"]), tuple(s["promises"])) for s in found["sentences"])
+    sentences = tuple(Sentence(localized(s["text"], s["lang"]), tuple(s["promises"])) for s in payload["sentences"])
     tables = tuple(
-        Table(tuple(map(said, t["head"])), tuple(tuple(map(cell, row)) for row in t["rows"]), tuple(t["promises"]))
-        for t in found["tables"]
+        Table(tuple(map(localized, t["head"])), tuple(tuple(map(cell, row)) for row in t["rows"]), tuple(t["promises"]))
+        for t in payload["tables"]
     )
-    return Section(found["id"], said(found["title"]), sentences, tables)
+    return Section(payload["id"], localized(payload["title"]), sentences, tables)
 
 
-def _markdown(found: dict[str, Any]) -> Iterator[str]:
-    yield f"# {_plain(found['title'])}"
-    for section in found["sections"]:
+def _markdown(payload: dict[str, Any]) -> Iterator[str]:
+    yield f"# {_plain(payload['title'])}"
+    for section in payload["sections"]:
         yield f"## {_plain(section['title'])}"
         if section["sentences"]:
             yield " ".join(_plain(sentence["text"]) for sentence in section["sentences"])
@@ -122,5 +122,5 @@ def _markdown(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A text in which nothing is taken for a mark of Markdown's, nor for HTML."""
+    """Escape a text for Markdown, including its HTML."""
     return re.sub(r"([\\`*_\[\]<>#])", r"\\\1", text.replace("\n", " "))

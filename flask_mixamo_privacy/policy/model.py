@@ -1,4 +1,4 @@
-"""The policy: a checked declaration with look-ups by id and the fingerprints of its purposes."""
+"""The policy: a validated declaration with look-ups by id and the fingerprints of its purposes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .validation import problems_of
 
 @dataclass(frozen=True)
 class Policy(Declaration):
-    """The declaration: everything a page says and the code enforces comes from here."""
+    """A validated declaration: the source of the policy page and of everything that the extension enforces."""
 
     def __post_init__(self) -> None:
         if problems := problems_of(self):
@@ -28,32 +28,32 @@ class Policy(Declaration):
         return {purpose.id: purpose for purpose in self.purposes}
 
     def purpose(self, purpose_id: str) -> Purpose:
-        """The purpose declared under this id; raises :class:`UndeclaredPurpose`, which lists those there are."""
+        """Return the purpose with this id, or raise :class:`UndeclaredPurpose`."""
         try:
             return self._by_id[purpose_id]
         except (KeyError, TypeError):
             raise UndeclaredPurpose(purpose_id, self._by_id) from None
 
     def service(self, service_id: str) -> Service:
-        """The service declared under this id; raises :class:`UndeclaredService`, which lists those there are."""
+        """Return the service with this id, or raise :class:`UndeclaredService`."""
         for service in self.services:
             if service.id == service_id:
                 return service
         raise UndeclaredService(service_id, [service.id for service in self.services])
 
     def cookie(self, name: str, kind: str = "http") -> Cookie | None:
-        """The first declaration that matches a cookie, or an item of another kind of storage; None if there is none."""
+        """Return the first declaration that matches a cookie or an item of another kind of storage, or None."""
         return next((cookie for cookie in self.cookies if cookie.matches(name, kind)), None)
 
     def service_for(self, host: str, load: str = "", purpose: str | None = None) -> Service | None:
-        """The first service that covers a host, of this purpose if one is given; None if there is none."""
+        """Return the first service that covers a host, or None. With a purpose, consider only its services."""
         services = self.services if purpose is None else self.services_of(purpose)
         return next((service for service in services if service.covers(host, load)), None)
 
     def days_of(self, cookie_name: str) -> int:
-        """How many days a cookie of the extension's own lives, as declared."""
-        declared = {cookie.name: cookie.lifetime for cookie in self.cookies}
-        return Period.parse(declared[cookie_name]).days if cookie_name in declared else OWN_COOKIES[cookie_name][1]
+        """Return the lifetime of one of the extension's own cookies in days."""
+        lifetimes = {cookie.name: cookie.lifetime for cookie in self.cookies}
+        return Period.parse(lifetimes[cookie_name]).days if cookie_name in lifetimes else OWN_COOKIES[cookie_name][1]
 
     def cookies_of(self, purpose_id: str) -> tuple[Cookie, ...]:
         return tuple(cookie for cookie in self.cookies if cookie.purpose == purpose_id)
@@ -66,39 +66,42 @@ class Policy(Declaration):
 
     @cached_property
     def optional(self) -> tuple[Purpose, ...]:
-        """The purposes a visitor decides on, in declared order."""
+        """The purposes that a visitor decides on, in declared order."""
         return tuple(purpose for purpose in self.purposes if purpose.optional)
 
     @cached_property
     def on_settings(self) -> tuple[Purpose, ...]:
-        """The purposes that the settings page lists: what a visitor decides on, and what is on in any case."""
+        """The purposes on the settings page: those that a visitor decides on, and the necessary ones."""
         return tuple(purpose for purpose in self.purposes if purpose.optional or purpose.basis == "necessary")
 
     @cached_property
     def purpose_fingerprints(self) -> Mapping[str, str]:
-        """Of each optional purpose, six characters over what matters to a decision about it."""
+        """The fingerprint of each optional purpose: six characters. It changes with every material change of the purpose."""
         return {purpose.id: _fingerprint(self._material(purpose)) for purpose in self.optional}
 
     @cached_property
     def service_bits(self) -> Mapping[str, tuple[str, int]]:
-        """Of each service of an optional purpose, that purpose's mark and a bit of its own.
+        """For each service of an optional purpose: the fingerprint of the purpose, and the service's bit.
 
-        The bits go by the order of the ids: two declarations with the same mark then agree on them, in whatever order
-        they are written.
+        The bits follow the order of the ids. Two declarations with the same fingerprint therefore have the same bits,
+        whatever the order of their tables.
         """
-        found: dict[str, tuple[str, int]] = {}
-        for purpose, mark in self.purpose_fingerprints.items():
+        bits: dict[str, tuple[str, int]] = {}
+        for purpose, fingerprint in self.purpose_fingerprints.items():
             names = sorted(service.id for service in self.services_of(purpose))
-            found |= {name: (mark, 1 << place) for place, name in enumerate(names)}
-        return found
+            bits |= {name: (fingerprint, 1 << position) for position, name in enumerate(names)}
+        return bits
 
     @cached_property
     def policy_fingerprint(self) -> str:
-        """The marks of all optional purposes in declared order: what a decision is about."""
+        """The fingerprints of all optional purposes, joined in declared order."""
         return "".join(self.purpose_fingerprints.values())
 
     def _material(self, purpose: Purpose) -> dict[str, Any]:
-        """What a visitor would want to decide on anew: never the wording, always who gets what for how long."""
+        """Return what a decision depends on: recipients, storage and retention, but no texts.
+
+        A change of these values asks the visitor again. The keys are hashed, so a new name would ask everyone again.
+        """
         return {
             "id": purpose.id,
             "retention": str(purpose.retention),
@@ -108,7 +111,7 @@ class Policy(Declaration):
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """The declaration as plain values: a record of processing, for a machine to read."""
+        """Return the declaration as plain values: a machine-readable record of processing activities."""
         return json.loads(json.dumps(asdict(self), default=str, ensure_ascii=False))  # type: ignore[no-any-return]
 
 

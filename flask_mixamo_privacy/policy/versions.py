@@ -1,4 +1,4 @@
-"""Frozen versions of the policy: each a file with a date, written once, readable for good."""
+"""Frozen versions of the policy: one file for each date, which is never changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PolicyError, Problem
-from ..i18n.language import SHIPPED, WHOLE, language
+from ..i18n.language import FULLY_TRANSLATED, SHIPPED, language
 from . import toml
 from .document import Document
 from .model import Policy
@@ -21,12 +21,12 @@ _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.json")
 
 
 def versions_in(folder: str | Path) -> list[str]:
-    """The dates of the versions in a folder, the oldest first; none where there is no folder."""
+    """Return the dates of the versions in a folder, the oldest first. Without a folder, return none."""
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(found[1] for found in map(_NAME.fullmatch, names) if found and is_day(found[1]))
+    return sorted(match[1] for match in map(_NAME.fullmatch, names) if match and is_day(match[1]))
 
 
 def declared_policy(declared: Policy | str | None, folder: str | Path | None) -> Policy:
@@ -38,16 +38,16 @@ def declared_policy(declared: Policy | str | None, folder: str | Path | None) ->
 
 @dataclass(frozen=True)
 class Change:
-    """What one version says and the other does not."""
+    """A text that only one of two versions has."""
 
-    section: str  # its title
+    section: str  # the title of the section
     kind: str  # "added" or "removed"
     text: str
 
 
 @dataclass(frozen=True)
 class Version:
-    """What the policy said on a day: in each language whole, with the declaration behind it."""
+    """The policy of one date: the whole page in each language, and its declaration."""
 
     date: str
     documents: dict[str, Document]
@@ -55,7 +55,7 @@ class Version:
     declaration: dict[str, Any]
 
     def document(self, code: str) -> Document:
-        """In this language, or else in one that there is."""
+        """Return the page in this language, or else in English or any other language of the version."""
         return self.documents.get(code) or self.documents.get("en") or next(iter(self.documents.values()))
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,43 +63,43 @@ class Version:
         return {"date": self.date, "banner": self.banner, "documents": documents, "declaration": self.declaration}
 
     @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Version:
-        documents = {code: Document.from_dict(document) for code, document in found["documents"].items()}
-        return cls(found["date"], documents, found["banner"], found["declaration"])
+    def from_dict(cls, payload: dict[str, Any]) -> Version:
+        documents = {code: Document.from_dict(document) for code, document in payload["documents"].items()}
+        return cls(payload["date"], documents, payload["banner"], payload["declaration"])
 
 
 class Versions:
-    """The versions in one folder; None has none."""
+    """The versions in one folder. There are none if the folder is None."""
 
     def __init__(self, folder: str | None, *, min_cell: int, provider: bool, enforced: bool = False) -> None:
         self._folder = Path(folder) if folder else None
         self._min_cell, self._provider, self._enforced = min_cell, provider, enforced
 
     def dates(self) -> list[str]:
-        """The oldest first."""
+        """Return the dates of all versions, the oldest first."""
         return versions_in(self._folder) if self._folder else []
 
     def load(self, day: str) -> Version | None:
-        """The version of a day, or None."""
+        """Return the version of a date, or None. Raises :class:`PolicyError` for a damaged file."""
         if self._folder is None or day not in self.dates():
             return None
         path = self._folder / f"{day}.json"
         try:
             return Version.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            hint = "It is written by `flask privacy policy freeze`; get it back from the repository."
+            hint = "Restore the file that `flask privacy policy freeze` wrote."
             raise PolicyError([Problem(path.name, str(error), "a frozen version", hint, path.name)]) from None
 
     def newest(self) -> Version | None:
-        """The last one that was frozen."""
+        """Return the newest version, or None."""
         return self.load(max(self.dates(), default=""))
 
     def current(self, policy: Policy, day: str) -> Version:
-        """What the declaration says now, as a version of that day."""
+        """Return the current declaration as a version of this date, without writing it."""
         from .writer import derive
 
         policy = replace(policy, version=day)
-        codes = list(dict.fromkeys((*WHOLE, policy.language, *sorted(_languages_of(policy.as_dict())))))
+        codes = list(dict.fromkeys((*FULLY_TRANSLATED, policy.language, *sorted(_languages_of(policy.as_dict())))))
         documents = {
             code: derive(policy, language(code), min_cell=self._min_cell, provider=self._provider, enforced=self._enforced)
             for code in codes
@@ -108,14 +108,14 @@ class Versions:
         return Version(day, documents, banner, policy.as_dict())
 
     def freeze(self, policy: Policy, day: str) -> Path:
-        """Write the version of a day; raises :class:`PolicyError` when there is a later one, or another of that day."""
+        """Write the version of a date. Raises :class:`PolicyError` if a later one exists, or another one of this date."""
         if self._folder is None:
-            hint = "`flask privacy init` writes one; versions lie beside it."
+            hint = "Write one with `flask privacy init`; versions are stored beside it."
             raise PolicyError([Problem("privacy.toml", None, "a declaration of the site's own", hint)])
         current, newest = self.current(policy, day), self.newest()
         if newest is not None and (newest.date > day or (newest.date == day and changes(newest, current))):
-            hint = "A published version stays as it is: freeze under a later day, by --date. "
-            hint += f"Where nobody was shown it yet, delete {newest.date}.json and freeze again."
+            hint = "Freeze under a later date with --date: a published version is never changed. "
+            hint += f"If no visitor has seen it yet, delete {newest.date}.json and freeze again."
             raise PolicyError([Problem("version", day, f"a day after {newest.date}", hint)])
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{day}.json"
@@ -123,31 +123,34 @@ class Versions:
         return path
 
     def drift(self, policy: Policy) -> list[Change]:
-        """What the declaration says now and the newest version does not, or the other way; raises where there is none."""
+        """Return the changes since the newest version. Raises :class:`LookupError` without a version."""
         newest = self.newest()
         if newest is None:
-            raise LookupError("no version was frozen")
+            raise LookupError("No version is frozen. Run `flask privacy policy freeze`.")
         return changes(newest, self.current(policy, newest.date))
 
 
 def changes(old: Version, new: Version) -> list[Change]:
-    """What was added and removed, in the order of the page: in English if it tells, else in the first language that does."""
+    """Return the additions and removals in the order of the page.
+
+    They are in English, or in another language if only its text changed.
+    """
     codes = sorted({*old.documents} & {*new.documents}, key=lambda code: (code != "en", code))
-    found = next(filter(None, (list(difference(old.documents[code], new.documents[code])) for code in codes)), [])
-    return found + _banner_changes(old.banner, new.banner)
+    texts = next(filter(None, (list(document_changes(old.documents[code], new.documents[code])) for code in codes)), [])
+    return texts + _banner_changes(old.banner, new.banner)
 
 
 def _banner_changes(old: dict[str, str], new: dict[str, str]) -> list[Change]:
     for code in sorted({*old, *new}, key=lambda code: (code != "en", code)):
         before, after = old.get(code, ""), new.get(code, "")
         if before != after:
-            told = (Change("Banner", "removed", before), Change("Banner", "added", after))
-            return [change for change in told if change.text]
+            both = (Change("Banner", "removed", before), Change("Banner", "added", after))
+            return [change for change in both if change.text]
     return []
 
 
 def _languages_of(declared: Any) -> set[str]:
-    """The languages in which a declaration has texts of its own."""
+    """Return the languages of the site's own texts in a declaration."""
     if isinstance(declared, list):
         return {code for item in declared for code in _languages_of(item)}
     if not isinstance(declared, dict):
@@ -157,24 +160,25 @@ def _languages_of(declared: Any) -> set[str]:
     return {code for item in declared.values() for code in _languages_of(item)}
 
 
-def difference(old: Document, new: Document) -> Iterator[Change]:
-    """What one document says and the other does not, sentence by sentence and row by row."""
-    before, after = _said(old), _said(new)
+def document_changes(old: Document, new: Document) -> Iterator[Change]:
+    """Yield the sentences and rows that only one of two documents has."""
+    before, after = _texts(old), _texts(new)
     titles = {section.id: section.title.text for section in (*old.sections, *new.sections)}
     for name in {section.id: 0 for section in (*old.sections, *new.sections)}:
-        gone, come = before.get(name, []), after.get(name, [])
-        yield from (Change(titles[name], "removed", text) for text in gone if text not in come)
-        yield from (Change(titles[name], "added", text) for text in come if text not in gone)
+        removed, added = before.get(name, []), after.get(name, [])
+        yield from (Change(titles[name], "removed", text) for text in removed if text not in added)
+        yield from (Change(titles[name], "added", text) for text in added if text not in removed)
 
 
-def _said(document: Document) -> dict[str, list[str]]:
-    found = {}
+def _texts(document: Document) -> dict[str, list[str]]:
+    """Return the sentences and rows of each section, without the date of the last update (promise 45)."""
+    texts = {}
     for section in document.sections:
         rows = [" · ".join(cell.text for cell in row) for table in section.tables for row in table.rows]
-        found[section.id] = [sentence.said.text for sentence in section.sentences if 45 not in sentence.promises] + rows
-    return found
+        texts[section.id] = [sentence.text.text for sentence in section.sentences if 45 not in sentence.promises] + rows
+    return texts
 
 
-def as_json(found: list[Change]) -> list[dict[str, str]]:
-    """For a machine to read."""
-    return [asdict(change) for change in found]
+def as_json(changes: list[Change]) -> list[dict[str, str]]:
+    """Return changes as plain values."""
+    return [asdict(change) for change in changes]

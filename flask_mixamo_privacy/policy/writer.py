@@ -1,4 +1,4 @@
-"""From the declaration to the page: what is declared, as sentences. Nothing is written twice."""
+"""The writer of the policy page: it turns a declaration into sentences and tables."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .parts import LOG_FIELDS, Period, Text
 
 
 def derive(policy: Policy, t: Language, *, min_cell: int = 5, provider: bool = False, enforced: bool = False) -> Document:
-    """The policy in a language.
+    """Return the policy page in a language.
 
-    ``provider`` says whether internet providers are looked up at all, ``enforced`` whether browsers are told to refuse
-    what is not granted.
+    ``provider`` is true if the site looks up internet providers. ``enforced`` is true if a Content-Security-Policy blocks
+    whatever the visitor has not granted.
     """
-    draft = PolicyWriter(policy, t, min_cell, provider, enforced)
-    sections = tuple(section for section in draft.sections() if section is not None)
+    writer = PolicyWriter(policy, t, min_cell, provider, enforced)
+    sections = tuple(section for section in writer.sections() if section is not None)
     return Document(t.code, t("Privacy policy").text, policy.version, sections)
 
 
 @dataclass
 class PolicyWriter:
-    """Writes the whole page, in the order in which a reader asks. Sentences collect until a section takes them."""
+    """Writes the whole page. ``_say`` collects sentences, and ``_done`` makes a section of them."""
 
     policy: Policy
     t: Language
@@ -34,7 +34,7 @@ class PolicyWriter:
     _sentences: list[Sentence] = field(default_factory=list)
 
     def sections(self) -> Iterator[Section | None]:
-        """In the order in which a reader asks; None for what this policy does not speak of."""
+        """Yield the sections in the order of the page. A section without content is None."""
         yield self._scope()
         yield self._purposes()
         yield self._collection()
@@ -76,7 +76,7 @@ class PolicyWriter:
                 self._of(p.title),
                 self._with_reason(p.description, p.reason),
                 self._basis(p.basis),
-                self._own(self._period(p.retention)),
+                self._literal(self._period(p.retention)),
             )
             for p in policy.purposes
         )
@@ -115,7 +115,7 @@ class PolicyWriter:
         self._say_notice(policy.notices.postings, posted, 31)
         if policy.fields:
             kinds = {"identifying": t("identifying"), "pseudonymous": t("pseudonymous"), "anonymous": t("anonymous")}
-            rows = tuple((self._own(f.name), self._of(f.description), kinds[f.kind]) for f in policy.fields)
+            rows = tuple((self._literal(f.name), self._of(f.description), kinds[f.kind]) for f in policy.fields)
             tables.append(Table((t("Field"), t("What it is"), t("Kind")), rows, (4,)))
         return self._done("collection", t("Where we ask for data"), *tables)
 
@@ -124,7 +124,7 @@ class PolicyWriter:
         rows = tuple(
             (
                 self._of(p.title),
-                *map(self._own, (self._titles(p.purposes), self._fields(p.required), self._fields(p.optional))),
+                *map(self._literal, (self._titles(p.purposes), self._fields(p.required), self._fields(p.optional))),
             )
             for p in self.policy.collection
         )
@@ -154,12 +154,12 @@ class PolicyWriter:
         head = (t("Name"), t("What for"), t("Whose"), t("Kept for"), t("What it says"))
         rows = tuple(
             (
-                self._own(f"{c.name} ({c.kind})" if c.kind != "http" else c.name),
+                self._literal(f"{c.name} ({c.kind})" if c.kind != "http" else c.name),
                 self._of(policy.purpose(c.purpose).title),
                 t("ours") if c.party == "first" else t("another company's"),
                 t("Until you close the browser")
                 if c.lifetime == "session"
-                else self._own(self._period(Period.parse(c.lifetime))),
+                else self._literal(self._period(Period.parse(c.lifetime))),
                 self._of(c.description),
             )
             for c in policy.cookies
@@ -174,7 +174,7 @@ class PolicyWriter:
             t("Once you allow statistics, our server keeps log files, which a tracking utility of our own reads."), 14, 17
         )
         self._say(t("An entry says the time, what happened, the number of your cookie, and:"), 14)
-        self._say(self._own(self.t.names([self._field(name) for name in self._recorded()]) + "."), 14)
+        self._say(self._literal(self.t.names([self._field(name) for name in self._recorded()]) + "."), 14)
         self._say(
             t(
                 "These log files are not linked to personal data: no name, account, mail address or whole network address is in them."
@@ -186,7 +186,7 @@ class PolicyWriter:
         return self._done("log", t("Log files"))
 
     def _recorded(self) -> list[str]:
-        """The fields that are recorded: declared, and the provider only where it is looked up."""
+        """Return the recorded fields: the declared ones, and the provider only if it is looked up."""
         return [name for name in LOG_FIELDS if name in self.policy.log.fields and (name != "provider" or self.provider)]
 
     def _field(self, name: str) -> LocalizedText:
@@ -232,12 +232,12 @@ class PolicyWriter:
         head = (t("Who"), t("Their task"), t("What for"), t("Fields"), t("Country"), t("Their policy"))
         rows = tuple(
             (
-                self._own(r.name),
+                self._literal(r.name),
                 self._of(r.role),
-                self._own(self._titles(r.purposes)),
-                self._own(", ".join(r.fields)),
-                self._own(t.country(r.country)),
-                self._own(r.link),
+                self._literal(self._titles(r.purposes)),
+                self._literal(", ".join(r.fields)),
+                self._literal(t.country(r.country)),
+                self._literal(r.link),
             )
             for r in policy.recipients
         )
@@ -255,7 +255,7 @@ class PolicyWriter:
             (
                 self._of(s.title),
                 self._of(policy.purpose(s.purpose).title),
-                *map(self._own, (", ".join(s.hosts), ", ".join(s.loads), s.link or "–")),
+                *map(self._literal, (", ".join(s.hosts), ", ".join(s.loads), s.link or "–")),
             )
             for s in policy.services
         )
@@ -322,15 +322,15 @@ class PolicyWriter:
             ),
             34,
         )
-        return self._done("rights", t("What you may ask for"), *self._staying())
+        return self._done("rights", t("What you may ask for"), *self._retained_fields())
 
-    def _staying(self) -> Iterator[Table]:
-        """What a deletion leaves, for how long, and why."""
+    def _retained_fields(self) -> Iterator[Table]:
+        """Yield the table of fields that an erasure keeps, with period and reason."""
         t, fields = self.t, self.policy.fields
         if names := [field.name for field in fields if field.on_erase == "anonymise"]:
             self._say(t("This is only made anonymous: %(names)s.", names=t.names(names)), 32)
         rows = tuple(
-            (self._own(field.name), self._own(self._period(field.kept_for)), self._of(field.reason))
+            (self._literal(field.name), self._literal(self._period(field.kept_for)), self._of(field.reason))
             for field in fields
             if field.kept_for is not None
         )
@@ -355,9 +355,9 @@ class PolicyWriter:
             self._say(t("Last updated: %(date)s.", date=t.date(version)), 45)
         return self._done("changes", t("Changes"))
 
-    def _say(self, said: LocalizedText, *promises: int) -> None:
-        if said:
-            self._sentences.append(Sentence(said, promises))
+    def _say(self, text: LocalizedText, *promises: int) -> None:
+        if text:
+            self._sentences.append(Sentence(text, promises))
 
     def _done(self, name: str, title: LocalizedText, *tables: Table) -> Section | None:
         sentences, self._sentences = tuple(self._sentences), []
@@ -366,8 +366,8 @@ class PolicyWriter:
     def _of(self, text: Text) -> LocalizedText:
         return self.t.of(text, self.policy.language)
 
-    def _own(self, text: str) -> LocalizedText:
-        """A name that is no word of any language."""
+    def _literal(self, text: str) -> LocalizedText:
+        """Return a name that is not translated."""
         return LocalizedText(text, self.t.code)
 
     def _period(self, period: Period) -> str:
@@ -377,6 +377,6 @@ class PolicyWriter:
         return self.t.names([self._of(self.policy.purpose(purpose).title) for purpose in purposes])
 
     def _say_notice(self, text: bool | Text, standard: LocalizedText, *promises: int) -> None:
-        """The standard sentence where the policy says true, the site's own where it has one, else nothing."""
+        """Add the standard sentence for True, the site's own text if it has one, or nothing."""
         if text:
             self._say(standard if text is True else self._of(text), *promises)

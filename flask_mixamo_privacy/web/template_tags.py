@@ -16,7 +16,7 @@ from markupsafe import Markup
 from ..consent import proof
 from ..errors import AddressError, UndeclaredHost
 from ..policy.model import Policy
-from ..policy.parts import IGNORED, Service, host_of
+from ..policy.parts import IGNORED_IN_URLS, Service, host_of
 from .context import PrivacyContext, current_consent, privacy_context
 
 # The tag ``{% consent "statistics" %}…{% else %}…{% endconsent %}``.
@@ -61,7 +61,7 @@ def checked_host(url: str, asked_by: str) -> str:
     Raises :class:`AddressError` for any scheme except ``http`` and ``https``. Also raises it for an address in which a
     browser and ``urlsplit`` find different hosts: with a backslash, or like ``https:host`` and ``///host``.
     """
-    address, host = IGNORED.sub("", url), host_of(url)
+    address, host = IGNORED_IN_URLS.sub("", url), host_of(url)
     try:
         parts = urlsplit(address)
     except ValueError:

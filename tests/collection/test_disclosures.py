@@ -164,7 +164,7 @@ def test_promise_39_a_new_owner_needs_a_published_version_that_names_it(tiny, tm
 def test_promise_27_a_buyer_of_data_cannot_be_declared(change):
     """The policy raises an error at startup."""
     buyer = replace(RECIPIENTS[0], **change)
-    with pytest.raises(PolicyError, match="Data is not sold, traded or rented here: take the recipient out"):
+    with pytest.raises(PolicyError, match="Remove the recipient: data is never sold, traded or rented"):
         policy(recipients=(buyer,))
 
 

@@ -17,7 +17,7 @@ _SHOWN = {int(number) for number in re.findall(r"^ *(?:async )?def test_promise_
 @pytest.mark.parametrize("number", PROMISES)
 def test_a_promise_has_a_test_with_its_number(number):
     """Each promise has a test_promise_N_…, so that a reader finds its evidence."""
-    assert number in _SHOWN, f"Promise {number}: {PROMISES[number].says}."
+    assert number in _SHOWN, f"Promise {number}: {PROMISES[number].summary}."
 
 
 def test_no_test_has_the_number_of_an_unknown_promise():

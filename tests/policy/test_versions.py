@@ -10,7 +10,7 @@ from flask import Flask
 from conftest import choose
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.consent import proof
-from flask_mixamo_privacy.i18n.language import WHOLE, language
+from flask_mixamo_privacy.i18n.language import FULLY_TRANSLATED, language
 from flask_mixamo_privacy.policy.toml import START
 
 TITLE = 'title = "Statistics"'
@@ -95,7 +95,11 @@ def test_promise_43_freeze_writes_a_dated_version_beside_the_declaration(declare
         outcome.output == f"{versions / '2026-05-08.json'} written. Commit it: it is what visitors are told from now on.\n"
     )
     found = json.loads((versions / "2026-05-08.json").read_text())
-    assert (found["date"], tuple(found["documents"]), tuple(found["banner"])) == ("2026-05-08", WHOLE, WHOLE)
+    assert (found["date"], tuple(found["documents"]), tuple(found["banner"])) == (
+        "2026-05-08",
+        FULLY_TRANSLATED,
+        FULLY_TRANSLATED,
+    )
     assert found["documents"]["en"]["sections"][0]["id"] == "scope"
     assert [purpose["id"] for purpose in found["declaration"]["purposes"]] == ["necessary", "statistics", "customisation"]
 
@@ -115,8 +119,8 @@ def test_a_published_version_is_not_overwritten(declare, versions):
     assert (outcome.exit_code, (versions / "2026-05-08.json").read_bytes()) == (2, before)
     assert outcome.output == (
         "Error: version is '2026-05-08'; allowed: a day after 2026-05-08. "
-        "A published version stays as it is: freeze under a later day, by --date. "
-        "Where nobody was shown it yet, delete 2026-05-08.json and freeze again.\n"
+        "Freeze under a later date with --date: a published version is never changed. "
+        "If no visitor has seen it yet, delete 2026-05-08.json and freeze again.\n"
     )
 
 
@@ -142,7 +146,7 @@ def test_a_site_without_a_declaration_has_nothing_to_freeze(tiny):
     assert (outcome.exit_code, outcome.output) == (
         2,
         "Error: privacy.toml is missing; allowed: a declaration of the site's own. "
-        "`flask privacy init` writes one; versions lie beside it.\n",
+        "Write one with `flask privacy init`; versions are stored beside it.\n",
     )
 
 
