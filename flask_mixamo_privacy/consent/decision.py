@@ -284,9 +284,8 @@ def _selected(policy: Policy, choice: Choice, purposes: Collection[str], service
 def _check(policy: Policy, purposes: Iterable[str], services: Iterable[str]) -> None:
     for purpose in purposes:
         if policy.purpose(purpose).basis == "consent" and purpose not in policy.purpose_fingerprints:
-            raise UndeclaredPurpose(
-                purpose, policy.purpose_fingerprints
-            )  # visitors sign up to it at a form, not in the banner
+            # Visitors sign up to such a purpose at a form, not in the banner.
+            raise UndeclaredPurpose(purpose, policy.purpose_fingerprints)
     for service in services:
         policy.service(service)
 

@@ -26,7 +26,7 @@ logger = logging.getLogger("flask_mixamo_privacy")
 #: Storage that only a script can clear; no header can.
 STORAGES = ("local", "session", "idb", "cache", "worker")
 
-#: The maximum of deleting ``Set-Cookie`` headers in one response. Servers and proxies limit the size of all headers.
+#: The maximum number of cookies deleted in one response, because servers and proxies limit the size of all headers.
 MOST_DELETIONS = 40
 
 

@@ -33,11 +33,11 @@ def test_a_grant_is_on_disk_before_its_cookie(tiny):
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all", **fields(visitor.get("/").text))
-    row, words = site.ledger()[0], proof.banner(BUILT_IN, ENGLISH)
+    row, text = site.ledger()[0], proof.banner(BUILT_IN, ENGLISH)
     assert row["receipt"] in cookie(visitor) and len(row["receipt"]) == 22
     assert (row["kind"], row["policy"], row["fingerprint"]) == ("grant", BUILT_IN.version, BUILT_IN.policy_fingerprint)
     assert json.loads(row["purposes"]) == ["customisation", "statistics"]
-    assert (row["source"], row["locale"], row["text"]) == ("banner", "en", words.digest)
+    assert (row["source"], row["locale"], row["text"]) == ("banner", "en", text.digest)
 
 
 def test_the_shown_text_is_stored_once(tiny):

@@ -65,11 +65,11 @@ def five(book):
 @pytest.fixture
 def decided(book):
     """A ledger with and without shown texts, and with a name in it."""
-    words = ShownText("banner", "en", '{"text":"May we?"}', "print")
+    shown = ShownText("banner", "en", '{"text":"May we?"}', "print")
     grant = LedgerEntry(
-        "grant", "2026-05-08T12:00:00.000Z", "receipt", "", "2026-05-01", "print", ("statistics",), text=words.digest
+        "grant", "2026-05-08T12:00:00.000Z", "receipt", "", "2026-05-01", "print", ("statistics",), text=shown.digest
     )
-    book.ledger.append(grant, words)
+    book.ledger.append(grant, shown)
     book.ledger.append(LedgerEntry("refusal", "2026-05-08"))
     book.ledger.append(LedgerEntry("erasure", "2026-05-08T13:00:00.000Z", gpc=True, subject="0a1b", subject_key="old"))
     return book
@@ -265,14 +265,14 @@ def test_several_processes_write_one_chain(book, tmp_path):
 
 def test_spooled_entries_join_the_chain_once(book):
     """Spooled entries keep their order and their texts. After a crash they are drained again and recognised."""
-    words = ShownText("banner", "en", "{}", "print")
+    shown = ShownText("banner", "en", "{}", "print")
     book.path.mkdir()
-    book.ledger.append_or_spool(LedgerEntry("withdrawal", "2026-05-08T12:00:00.000Z", text=words.digest), words)
+    book.ledger.append_or_spool(LedgerEntry("withdrawal", "2026-05-08T12:00:00.000Z", text=shown.digest), shown)
     book.ledger.append_or_spool(LedgerEntry("refusal", "2026-05-08"))
     book.path.rmdir()
-    waited = (book.folder / "ledger.pending").read_bytes()
+    spooled = (book.folder / "ledger.pending").read_bytes()
     assert book.ledger.drain_spool() == 2
-    (book.folder / "ledger.pending").write_bytes(waited * 2)
+    (book.folder / "ledger.pending").write_bytes(spooled * 2)
     book.write("2026-05-09")
     assert [row["kind"] for row in book.ledger.entries()] == ["withdrawal", "refusal", "access"]
     assert (book.discrepancies(), (book.folder / "ledger.pending").read_bytes()) == ([], b"")
@@ -380,8 +380,8 @@ def test_pruning_does_not_hide_a_changed_entry(five):
 
 def test_a_shown_text_is_deleted_with_the_last_entry_that_names_it(decided):
     """A text stays as long as one entry names it."""
-    words = ShownText("banner", "en", '{"text":"May we?"}', "print")
-    decided.ledger.append(LedgerEntry("grant", "2026-06-08T12:00:00.000Z", text=words.digest), words)
+    shown = ShownText("banner", "en", '{"text":"May we?"}', "print")
+    decided.ledger.append(LedgerEntry("grant", "2026-06-08T12:00:00.000Z", text=shown.digest), shown)
     for before, kept in (("2026-06-01", 1), ("2026-07-01", 0)):
         decided.ledger.prune(before, "2031-07-01T12:00:00.000Z")
         assert (len(decided.look("SELECT * FROM texts")), decided.discrepancies()) == (kept, [])
