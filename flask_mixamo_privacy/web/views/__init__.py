@@ -1,6 +1,6 @@
-"""The extension's own pages, all on one blueprint.
+"""The blueprint of the extension's own pages.
 
-Each view parses its request, calls one of the packages below, and answers. No view imports another.
+Each view parses its request, calls one of the packages below, and returns a response. No view imports another.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from flask import Blueprint
 from ..assets import folder
 from ..http import exempt_from_csrf_protect
 
-#: The pages under ``PRIVACY_URL_PREFIX``. Each module of this package adds its own views when it is imported, below.
+#: The pages under ``PRIVACY_URL_PREFIX``. Importing a module of this package adds its views.
 pages = Blueprint("mixamo_privacy", __name__, template_folder=str(folder("templates")))
 
 # A url_value_preprocessor runs before every before_request function of the app, also before Flask-WTF's.

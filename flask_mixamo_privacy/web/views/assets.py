@@ -1,4 +1,4 @@
-"""A built file as a response, in the smallest encoding that the browser takes."""
+"""Style sheets, scripts and the tracker, in the encoding that the browser prefers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CODINGS = ("br", "gzip")  # the smallest first
 
 
 def send(built: BuiltFile, content_type: str, request: Request) -> Response:
-    """The file under its content's hash, or 304 for a browser that has it."""
+    """Return a response with the built file, or 304 if the browser has it."""
     coding = _coding(built, request)
     response = Response(built.contents[coding], content_type=content_type)
     response.headers["Vary"] = "Accept-Encoding"
@@ -29,62 +29,64 @@ def send(built: BuiltFile, content_type: str, request: Request) -> Response:
 
 
 def _coding(built: BuiltFile, request: Request) -> str:
-    """Of those the browser takes, the one it likes best; the smallest of equals. Refused is what has ``q=0``."""
+    """Return the encoding that the browser prefers, and of equal ones the smallest; ``q=0`` excludes one (RFC 9110)."""
     accepted = request.accept_encodings
     codings = [coding for coding in _CODINGS if coding in built.contents and accepted.quality(coding) > 0]
     return max(codings, key=accepted.quality, default="")
 
 
-# Style sheets and scripts, cached for a year: another content has another name.
+# Style sheets and scripts. They are cached for a year, because their names contain a digest of their content.
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
 @pages.get("/static/<filename>", endpoint="static")
 def static(filename: str) -> Response:
-    """A built file by its name with the hash, compressed where the browser takes that; 404 for any other name."""
+    """Serve a built file by its name with the digest, or 404."""
     kind = _TYPES.get(filename.rpartition(".")[2])
-    found = current_runtime().assets.find(filename) if kind and not filename.startswith(".") else None
-    if found is None or kind is None:
+    built = current_runtime().assets.find(filename) if kind and not filename.startswith(".") else None
+    if built is None or kind is None:
         abort(404)
-    response = send(found, kind, request)
+    response = send(built, kind, request)
     response.cache_control.public = True
     response.cache_control.max_age = 365 * DAY
     response.cache_control.immutable = True
     return response
 
 
-# The tracker, for a visitor who allows statistics now; nobody else is served a byte of it.
+# The tracker, served only to visitors who currently allow statistics.
 
-_FRESH = 3600  # seconds: a page names it by its content, and names it to nobody but such a visitor
+_MAX_AGE = 3600  # seconds; its URL contains a digest, and only pages for a consenting visitor have the URL
 
 
 @pages.get("/tracker.js", endpoint="tracker")
 def tracker() -> Response:
-    """The script, or an empty answer that no cache keeps."""
+    """Serve the tracker, or an empty uncacheable response without consent."""
     ctx = privacy_context()
     if "statistics" not in ctx.use_consent().granted:
         return no_store(Response(status=204))
     response = send(ctx.runtime.assets.built(TRACKER), "text/javascript; charset=utf-8", ctx.request)
     response.cache_control.private = True
-    response.cache_control.max_age = _FRESH
+    response.cache_control.max_age = _MAX_AGE
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     return response
 
 
-# What a page that is the same for everybody asks for: this visitor's banner and tracker, put in by a script.
+# The visitor's banner and tracker, which a script inserts into a cacheable page.
 
-_PLACE = '"THE BANNER"'
+_PLACEHOLDER = '"THE BANNER"'
 
 
 @pages.get("/page.js", endpoint="page")
 def page() -> Response:
-    """A script for this visitor alone, which no cache keeps; an empty one for whom there is nothing to show or to run."""
-    verbs = current_app.jinja_env.globals["privacy"]
-    assert isinstance(verbs, TemplateHelpers)
-    html = verbs.visitor_fragment()
+    """Serve an uncacheable script for this visitor. It is empty if there is neither a banner nor a tracker."""
+    helpers = current_app.jinja_env.globals["privacy"]
+    assert isinstance(helpers, TemplateHelpers)
+    html = helpers.visitor_fragment()
     script = (
-        current_runtime().assets.built(VISITOR_FRAGMENT).plain.decode().replace(_PLACE, json.dumps(html)) if html else ""
+        current_runtime().assets.built(VISITOR_FRAGMENT).plain.decode().replace(_PLACEHOLDER, json.dumps(html))
+        if html
+        else ""
     )
     response = Response(script, content_type="text/javascript; charset=utf-8")
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -1,4 +1,4 @@
-"""Where the tracker reports what happened on a page; a 204 says that the log has it."""
+"""Reports from browsers: the tracker's events, and loads that the Content-Security-Policy blocked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..http import is_same_origin, no_store
 from ..page_views import log_browser_events
 from . import pages
 
-# Where browsers report what the Content-Security-Policy made them refuse.
+# Violation reports of the Content-Security-Policy.
 
 _LARGEST = 64 * 1024  # bytes
 _DIRECTIVE = re.compile(r"[a-z-]{1,40}")
@@ -33,14 +33,14 @@ Json = dict[str, Any]
 
 @pages.post("/csp-report", endpoint="csp_report")
 def report() -> Response:
-    """Note what was refused; 204 whatever it says, for a browser does not read the answer. 413 for too much of it."""
+    """Record blocked loads. Answers 204 to any report, because browsers ignore the response, and 413 if it is too large."""
     request.max_content_length = _LARGEST
     ctx = privacy_context()
-    for refused in _refusals(_body()):
-        block = _block(timestamp(ctx.now)[:10], refused)
-        if block is not None:
+    for violation in _violations(_body()):
+        blocked = _blocked_load(timestamp(ctx.now)[:10], violation)
+        if blocked is not None:
             try:
-                ctx.runtime.blocked_loads.record(block)
+                ctx.runtime.blocked_loads.record(blocked)
             except OSError as error:
                 ctx.runtime.report_failure(error)
     return Response(status=204)
@@ -49,12 +49,12 @@ def report() -> Response:
 def _body() -> object:
     try:
         return request.get_json(force=True, silent=True)
-    except RecursionError:  # thousands of lists, one in the other
+    except RecursionError:  # thousands of nested lists
         return None
 
 
-def _refusals(body: object) -> Iterator[Json]:
-    """What a body tells: in the form of ``report-uri``, or of the Reporting API."""
+def _violations(body: object) -> Iterator[Json]:
+    """Yield the violations in a body, in the format of ``report-uri`` or of the Reporting API."""
     if isinstance(body, dict) and isinstance(body.get("csp-report"), dict):
         yield body["csp-report"]
     for item in body[:20] if isinstance(body, list) else ():
@@ -62,26 +62,26 @@ def _refusals(body: object) -> Iterator[Json]:
             yield item["body"]
 
 
-def _block(day: str, said: Json) -> BlockedLoad | None:
-    directive = _text(said, "effective-directive", "effectiveDirective", "violated-directive")
-    blocked = _text(said, "blocked-uri", "blockedURL")
-    source = _text(said, "source-file", "sourceFile")
+def _blocked_load(day: str, violation: Json) -> BlockedLoad | None:
+    directive = _text(violation, "effective-directive", "effectiveDirective", "violated-directive")
+    blocked = _text(violation, "blocked-uri", "blockedURL")
+    source = _text(violation, "source-file", "sourceFile")
     host = host_of(blocked) or blocked
     directive = directive.partition(" ")[0]
     if _OF_EXTENSIONS.match(blocked) or _OF_EXTENSIONS.match(source):
-        return None  # what a visitor installed is no matter of the site's
+        return None  # the site is not responsible for the visitor's browser extensions
     if not (_DIRECTIVE.fullmatch(directive) and _HOST.fullmatch(host)):
         return None
-    return BlockedLoad(day, directive, host, _rule(_text(said, "document-uri", "documentURL")))
+    return BlockedLoad(day, directive, host, _rule(_text(violation, "document-uri", "documentURL")))
 
 
-def _text(said: Json, *names: str) -> str:
-    """What is said under the first of these names that has a text; the names differ by browser and by form."""
-    return next((found for name in names if (found := said.get(name)) and isinstance(found, str)), "")
+def _text(violation: Json, *names: str) -> str:
+    """Return the first of these fields that has a text. Field names differ by browser and by format."""
+    return next((text for name in names if (text := violation.get(name)) and isinstance(text, str)), "")
 
 
 def _rule(address: str) -> str:
-    """The page by its URL rule, never by its path: who reports has granted nothing."""
+    """Return the URL rule of a page, never its path, because the visitor may have granted nothing."""
     root = request.root_path
     return privacy_context().runtime.pages.rule_of(_split(address).path.removeprefix(root))
 
@@ -95,38 +95,42 @@ def _split(address: str) -> Any:
 
 _NOT_FROM_HERE = "These events did not come from a page of this site, so nothing was recorded."
 _NOT_GRANTED = "The visitor has not allowed statistics, so nothing was recorded."
-_NOT_THEIRS = "These events are from before a withdrawal, so nothing was recorded."
+_BEFORE_WITHDRAWAL = "These events are from before a withdrawal, so nothing was recorded."
 _TOO_LARGE = f"The body is too large, so nothing was recorded; allowed: {MOST_BYTES} bytes at most."
 _TOO_MANY = "Too many reports from one visitor, so nothing was recorded. Try again later."
-_LOG_AWAY = "The log could not be written, so nothing was recorded. Try again later."
+_LOG_UNAVAILABLE = "The log could not be written, so nothing was recorded. Try again later."
+
+
+# The tracker's events. A 204 means that the events are in the log.
 
 
 @pages.post("/events", endpoint="events")
 def post() -> AnyResponse:
+    """Log the tracker's events, if the visitor currently allows statistics."""
     ctx = privacy_context()
     if not is_same_origin(ctx.request):
         return _refusal(403, _NOT_FROM_HERE)
     if "statistics" not in ctx.consent.granted:
         return _refusal(403, _NOT_GRANTED)
-    if _is_of_another(ctx):
-        return _refusal(403, _NOT_THEIRS)
-    if ctx.visitor is None:  # a robot, or a page that nobody may ever see
-        return _taken()
+    if _is_of_earlier_visitor(ctx):
+        return _refusal(403, _BEFORE_WITHDRAWAL)
+    if ctx.visitor is None:  # a robot or a prefetch
+        return _accepted()
     if wait := ctx.runtime.rate_limit.retry_after(ctx.receipt, ctx.now):
         response = _refusal(429, _TOO_MANY)
         response.headers["Retry-After"] = str(wait)
         return response
-    return _take(ctx)
+    return _log_events(ctx)
 
 
-def _is_of_another(ctx: PrivacyContext) -> bool:
-    """Whether a tab reports what it kept for a visitor who has withdrawn, and granted anew elsewhere."""
-    known, told = ctx.known_visitor(), ctx.request.args.get("for")
-    return known is not None and bool(told) and told != known.tag
+def _is_of_earlier_visitor(ctx: PrivacyContext) -> bool:
+    """Return whether an open tab sends events of an earlier ID of this visitor, who has withdrawn and granted again."""
+    known, tag = ctx.known_visitor(), ctx.request.args.get("for")
+    return known is not None and bool(tag) and tag != known.tag
 
 
-def _take(ctx: PrivacyContext) -> AnyResponse:
-    # One byte more than is taken: of a body without a declared length, Werkzeug silently reads no more than this.
+def _log_events(ctx: PrivacyContext) -> AnyResponse:
+    # Werkzeug silently truncates a body without a declared length to this size, so allow one byte too many.
     ctx.request.max_content_length = MOST_BYTES + 1
     try:
         body = ctx.request.get_data(cache=False)
@@ -137,26 +141,26 @@ def _take(ctx: PrivacyContext) -> AnyResponse:
         return _refusal(error.status, str(error))
     except LogUnavailable as error:
         current_app.logger.error("Reported events could not be recorded: %s", error, exc_info=error)
-        return _refusal(503, _LOG_AWAY)
-    return _taken()
+        return _refusal(503, _LOG_UNAVAILABLE)
+    return _accepted()
 
 
 def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
-    """All that decides how the pages of a report are named."""
-    names = ctx.runtime.pages
+    """Return what decides how the pages of events are named."""
+    page_names = ctx.runtime.pages
     try:
-        personal = names.is_logged_in(ctx.request)
-    except Exception as error:  # the site's own callable must not cost a visitor's events
+        personal = page_names.is_logged_in(ctx.request)
+    except Exception as error:  # an error in the site's own callable must not lose events
         ctx.runtime.report_failure(error)
         personal = True
-    return ctx.request.host, ctx.environ.get("SCRIPT_NAME", ""), personal, names.has_login, names.revision
+    return ctx.request.host, ctx.environ.get("SCRIPT_NAME", ""), personal, page_names.has_login, page_names.revision
 
 
-def _taken() -> Response:
+def _accepted() -> Response:
     return no_store(Response(status=204))
 
 
-def _refusal(status: int, sentence: str) -> Response:
-    response = jsonify(message=sentence)
+def _refusal(status: int, message: str) -> Response:
+    response = jsonify(message=message)
     response.status_code = status
     return no_store(response)

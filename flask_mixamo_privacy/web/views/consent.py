@@ -1,4 +1,4 @@
-"""The one address to which every decision is posted, and what a decision sets going."""
+"""The settings page, and the endpoint of every consent decision."""
 
 from __future__ import annotations
 
@@ -30,34 +30,32 @@ from ..http import (
 from ..response import carry_out
 from . import pages
 
-# The settings page, and what the visitor decided so far as JSON.
-
 # A sentence of the catalogues.
 STAYS_OFF = "Some of what is optional stays off in this browser."
 
 
 @pages.get("/consent", endpoint="settings")
 def settings() -> AnyResponse:
-    """One switch a purpose, as decided so far; nothing is switched on beforehand."""
+    """Show one switch for each purpose, in its current state. None is preselected."""
     ctx = privacy_context()
-    said = STAYS_OFF if ctx.is_minor else SAVED if "saved" in request.args else None
-    return settings_page(said, removed=removed_before(ctx))
+    message = STAYS_OFF if ctx.is_minor else SAVED if "saved" in request.args else None
+    return settings_page(message, removed=removed_before(ctx))
 
 
 @pages.get("/state.json", endpoint="state")
 def state() -> AnyResponse:
-    """What is granted, as JSON, never cached."""
+    """Return the visitor's consent as uncacheable JSON."""
     return no_store(jsonify(consent_state(privacy_context())))
 
 
-# Sentences of the catalogues; the visitor reads them in a language of the visitor's own.
+# Sentences of the catalogues.
 ASK_AGAIN = "What we ask has changed since you opened that page, so nothing was saved. Please choose again."
 NOT_SAVED = "Your consent could not be recorded just now, so nothing was granted. Please try again in a moment."
 
 
 @pages.post("/consent", endpoint="decide")
 def post() -> AnyResponse:
-    """Take a decision. A refusal or a withdrawal always takes effect in this very response; only a grant can fail."""
+    """Apply a decision. A refusal or a withdrawal always takes effect in this response; only a grant can fail."""
     ctx = privacy_context()
     if not is_same_origin(request):
         return problem(403, DECISION_NOT_FROM_HERE)
@@ -70,75 +68,75 @@ def post() -> AnyResponse:
         return problem(400, f"There is no purpose {error.purpose!r} here; there are: {', '.join(error.declared)}.")
     except UndeclaredService as error:
         return problem(400, f"There is no service {error.service!r} here; there are: {', '.join(error.declared) or 'none'}.")
-    words, fresh = _words_shown(ctx)
-    if decision.kind == "grant" and not fresh:
-        return _without_grant(ctx, decision, words, 409, ASK_AGAIN)
+    shown, is_current = _shown_text(ctx)
+    if decision.kind == "grant" and not is_current:
+        return _without_grant(ctx, decision, shown, 409, ASK_AGAIN)
     back = local_path(request.form.get("next"))
     open_page = (back or "") if wants_json() and not _needs_new_page(decision) else None
     try:
-        carry_out(ctx, decision, words, open_page=open_page)
+        carry_out(ctx, decision, shown, open_page=open_page)
     except LedgerUnavailable as error:
         current_app.logger.error("A grant could not be recorded: %s", error, exc_info=error)
-        return _without_grant(ctx, decision, words, 503, NOT_SAVED)
+        return _without_grant(ctx, decision, shown, 503, NOT_SAVED)
     return _answer(ctx, decision, back)
 
 
 def _decision(ctx: PrivacyContext, choice: Choice) -> Decision:
     form, policy = request.form, ctx.runtime.policy
-    wanted = choice, form.getlist("purpose"), form.getlist("service")
+    selection = choice, form.getlist("purpose"), form.getlist("service")
     listed, keep = form.get("services") == "listed" and choice == "save", "keep" in form
     if ctx.is_minor:
-        wanted = limit_choice_for_minor(policy, *wanted)
-    return choose(policy, ctx.consent, *wanted, listed=listed, keep=keep, gpc=ctx.gpc, today=ctx.today)
+        selection = limit_choice_for_minor(policy, *selection)
+    return choose(policy, ctx.consent, *selection, listed=listed, keep=keep, gpc=ctx.gpc, today=ctx.today)
 
 
-def _words_shown(ctx: PrivacyContext) -> tuple[ShownText | None, bool]:
-    """The words that the form names, and whether they ask what the policy asks now."""
+def _shown_text(ctx: PrivacyContext) -> tuple[ShownText | None, bool]:
+    """Return the text that the form names, and whether a grant after it is valid under the current policy."""
     policy, token = ctx.runtime.policy, request.form.get("shown", "")
     if not token:
-        return None, True  # a program's post: there were no words of ours, and the ledger says so
-    words = resolve_shown(
+        return None, True  # a program saw no text of ours, so the ledger records none
+    shown = resolve_shown(
         token,
         partial(proof.current_text, policy),
         policy.policy_fingerprint,
         ctx.runtime.ledger.shown_text,
         same_text_suffices=True,
     )
-    return words, words is not None
+    return shown, shown is not None
 
 
 def _without_grant(
-    ctx: PrivacyContext, decision: Decision, words: ShownText | None, status: int, message: str
+    ctx: PrivacyContext, decision: Decision, shown: ShownText | None, status: int, message: str
 ) -> AnyResponse:
-    """What was taken back in the same breath takes effect; what was to be granted does not."""
+    """Apply the decision's withdrawals without its grants, and return an error response."""
     if decision.fallback is not None:
-        carry_out(ctx, decision.withdrawal_only(ctx.consent), words)
+        carry_out(ctx, decision.withdrawal_only(ctx.consent), shown)
     return problem(status, message)
 
 
 def _needs_new_page(decision: Decision) -> bool:
-    """Whether the page at hand cannot show what was granted: it was served without it, and with its host refused."""
+    """Return whether the open page must reload: its HTML and its CSP exclude a service that is now granted."""
     return decision.kind == "grant" and bool(decision.services)
 
 
 def _answer(ctx: PrivacyContext, decision: Decision, back: str | None) -> AnyResponse:
-    settled = _what_was_removed(decision, back) if decision.withdraws_something else back
+    target = _removal_page(decision, back) if decision.withdraws_something else back
     if not wants_json():
-        return no_store(redirect(settled or url_for("mixamo_privacy.settings", saved=1), 303))
-    left = stored_for(ctx.runtime.policy, decision.withdrawn, decision.withdrawn_services)
-    answer = consent_state(ctx) | {"message": ctx.language(SAVED).text, "removed": names_by_storage(left)} | _tracker(ctx)
-    if settled and (decision.withdraws_something or _needs_new_page(decision)):
-        answer["go"] = settled
+        return no_store(redirect(target or url_for("mixamo_privacy.settings", saved=1), 303))
+    removed = stored_for(ctx.runtime.policy, decision.withdrawn, decision.withdrawn_services)
+    answer = consent_state(ctx) | {"message": ctx.language(SAVED).text, "removed": names_by_storage(removed)} | _tracker(ctx)
+    if target and (decision.withdraws_something or _needs_new_page(decision)):
+        answer["go"] = target
     return no_store(jsonify(answer))
 
 
 def _tracker(ctx: PrivacyContext) -> dict[str, str]:
-    """What a page that stays open may run from now on, where it may."""
+    """Return the tracker's URL for the page that stays open, if statistics are granted."""
     granted = "statistics" in ctx.consent.granted
     return {"tracker": ctx.runtime.tracker_url(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag)} if granted else {}
 
 
-def _what_was_removed(decision: Decision, back: str | None) -> str:
-    """The address of the page that removes what no header can remove, and says what is gone."""
+def _removal_page(decision: Decision, back: str | None) -> str:
+    """Return the URL of the page that deletes what a header cannot delete, and lists what was deleted."""
     values: dict[str, Any] = {"saved": 1, "next": back, **withdrawal_parameters(decision)}
     return url_for("mixamo_privacy.settings", **values)

@@ -16,74 +16,74 @@ from . import pages
 
 
 @pages.get("/licence/<point_id>", endpoint="licence")
-def licence(point_id: str) -> Response:
-    """The text, and a button; that it was accepted, where it was."""
-    return _page(_found(point_id))
+def show(point_id: str) -> Response:
+    """Show the text with a button, or that the visitor has accepted it."""
+    return _page(_licence(point_id))
 
 
 @pages.post("/licence/<point_id>", endpoint="accept")
 def take(point_id: str) -> Response:
-    """Accept the version that was shown. On record first; then it takes effect, and the way goes on."""
-    ctx, found = privacy_context(), _found(point_id)
+    """Accept the version that was shown. The ledger entry comes first; the acceptance takes effect after it."""
+    ctx, licence = privacy_context(), _licence(point_id)
     if not is_same_origin(request):
-        return _page(found, _said(FORM_NOT_FROM_HERE), 403)
-    version = found.version(ctx.runtime.policy)
+        return _page(licence, _translate(FORM_NOT_FROM_HERE), 403)
+    version = licence.version(ctx.runtime.policy)
     if request.form.get("version", version) != version:
-        return _page(found, _said(CHANGED), 409)
-    onward = local_path(request.form.get("next"))
+        return _page(licence, _translate(CHANGED), 409)
+    target = local_path(request.form.get("next"))
     try:
-        taking = open_submission(found.point, "email", ("next", "version"))
-        with raise_http_errors(found.point):
-            taking.validate()
-            taking.require_acceptance()
-            taking.record("acceptance", _words(found), version=version)
-        accept(ctx, found)
+        submission = open_submission(licence.point, "email", ("next", "version"))
+        with raise_http_errors(licence.point):
+            submission.validate()
+            submission.require_acceptance()
+            submission.record("acceptance", _licence_text(licence), version=version)
+        accept(ctx, licence)
     except NotCollected as error:
-        return _page(found, error.message, error.code or 400)
+        return _page(licence, error.message, error.code or 400)
     except RightsUnavailable as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
-        return _page(found, _said(NOT_TAKEN), 503)
-    with raise_http_errors(found.point):
-        taking.apply_opt_ins()
-    return no_store(redirect(onward or url_for("mixamo_privacy.licence", point_id=found.point.id), 303))
+        return _page(licence, _translate(NOT_TAKEN), 503)
+    with raise_http_errors(licence.point):
+        submission.apply_opt_ins()
+    return no_store(redirect(target or url_for("mixamo_privacy.licence", point_id=licence.point.id), 303))
 
 
-def _found(point_id: str) -> Licence:
-    """The licence of a point; 404 for a point that has none."""
+def _licence(point_id: str) -> Licence:
+    """Return the licence of a point; 404 for a point without one."""
     runtime = current_runtime()
     try:
         point = notices.find_point(runtime.policy, point_id)
     except UndeclaredCollection:
         abort(404)
-    found = licence_of(point)
-    if found is None:
+    licence = licence_of(point)
+    if licence is None:
         abort(404)
-    return found
+    return licence
 
 
-def _said(message: str) -> str:
+def _translate(message: str) -> str:
     return privacy_context().language(message).text
 
 
-def _words(found: Licence) -> ShownText:
+def _licence_text(licence: Licence) -> ShownText:
     ctx = privacy_context()
     return ShownText(
-        f"licence:{found.point.id}", ctx.language.code, found.localized_text(ctx.runtime.policy, ctx.language).text, ""
+        f"licence:{licence.point.id}", ctx.language.code, licence.localized_text(ctx.runtime.policy, ctx.language).text, ""
     )
 
 
-def _page(found: Licence, message: str | None = None, status: int = 200) -> Response:
+def _page(licence: Licence, message: str | None = None, status: int = 200) -> Response:
     ctx = privacy_context()
     t, policy = ctx.language, ctx.runtime.policy
-    words = found.localized_text(policy, t)
+    text = licence.localized_text(policy, t)
     page = render_template(
         "mixamo_privacy/licence.html",
         t=t,
-        title=t.of(found.point.title, policy.language),
-        point=found.point,
-        words=words,
-        paragraphs=[part.strip() for part in words.text.split("\n\n") if part.strip()],
-        accepted=message is None and is_accepted(ctx, found),
+        title=t.of(licence.point.title, policy.language),
+        point=licence.point,
+        words=text,
+        paragraphs=[part.strip() for part in text.text.split("\n\n") if part.strip()],
+        accepted=message is None and is_accepted(ctx, licence),
         message=message,
     )
     return no_store(make_response(page, status))

@@ -1,4 +1,4 @@
-"""What is stored about the visitor at hand, for this visitor alone, and its erasure. The signed cookies say who it is."""
+"""The visitor's own data: receipt, stored events and erasure. The signed cookies identify the visitor."""
 
 from __future__ import annotations
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from ...tracking.visitor_data import VisitorData
 
 
-# The receipt of the grant at hand, to download.
-
 # Sentences of the catalogues.
 YOUR_RECEIPT = "Your receipt"
 NO_RECEIPT = "You have no receipt: nothing is granted in this browser."
@@ -42,36 +40,36 @@ NOT_READ = "This could not be read just now. Please try again in a moment."
 
 @pages.get("/receipt", endpoint="receipt")
 def download() -> Response:
-    """The signed receipt as a file; a page with 404 for whoever holds no grant that the ledger knows."""
+    """Serve the signed receipt as a file, or a page with 404 without a grant in the ledger."""
     ctx = privacy_context()
     record = ctx.use_consent().record
     try:
         entries = ctx.runtime.ledger.grant_history(record.receipt) if record is not None else None
-        found = receipt_of(ctx, entries) if entries else None
+        receipt = receipt_of(ctx, entries) if entries else None
     except (PrivacyError, OSError) as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
         return plain_page(YOUR_RECEIPT, NOT_READ, 503)
-    if found is None:
+    if receipt is None:
         return plain_page(YOUR_RECEIPT, NO_RECEIPT, 404)
-    response = make_response(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    response = make_response(json.dumps(receipt, ensure_ascii=False, indent=1) + "\n")
     response.content_type = "application/json"
-    day = found["events"][0]["event_time"][:10]
+    day = receipt["events"][0]["event_time"][:10]
     response.headers["Content-Disposition"] = f'attachment; filename="privacy-receipt-{day}.json"'
     response.headers["X-Content-Type-Options"] = "nosniff"
     return no_store(response)
 
 
 def receipt_of(ctx: PrivacyContext, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """The receipt of the grant with these entries, signed."""
+    """Return the signed receipt of the grant with these ledger entries."""
     from ...consent.proof import make_receipt, sign_receipt
 
-    words = ctx.runtime.ledger.shown_text(entries[0]["text"], entries[0]["fingerprint"])
-    marks = ctx.consent.record.granted if ctx.consent.record is not None else frozenset()
-    return sign_receipt(make_receipt(ctx.runtime.policy, entries, marks, words), ctx.runtime.keys)
+    text = ctx.runtime.ledger.shown_text(entries[0]["text"], entries[0]["fingerprint"])
+    fingerprints = ctx.consent.record.granted if ctx.consent.record is not None else frozenset()
+    return sign_receipt(make_receipt(ctx.runtime.policy, entries, fingerprints, text), ctx.runtime.keys)
 
 
 def plain_page(title: str, message: str, status: int) -> Response:
-    """One sentence, and the way to the settings."""
+    """Return a page with one sentence and a link to the settings."""
     page = render_template("mixamo_privacy/message.html", t=privacy_context().language, title=title, message=message)
     response = no_store(make_response(page))
     response.status_code = status
@@ -85,11 +83,11 @@ BEING_ERASED = "Everything that was recorded about you here is being erased."
 
 @dataclass(frozen=True)
 class _Stored:
-    """All that the cookies at hand lead to."""
+    """The data that the visitor's cookies identify."""
 
     footprint: VisitorData
     choices: dict[str, Any]
-    decided: tuple[str, str] | None  # the day of the decision, and the last on which it holds
+    decided: tuple[str, str] | None  # the day of the decision, and the last day on which it is valid
     receipt: dict[str, Any] | None
 
     def __bool__(self) -> bool:
@@ -98,18 +96,18 @@ class _Stored:
 
 @pages.get("/me", endpoint="me")
 def me() -> Response:
-    """In plain words, with the way to each switch, the receipt and the erasure."""
+    """Show the visitor's data, with links to settings and receipt, and the button for erasure."""
     ctx = privacy_context()
-    found = _stored_if_readable(ctx)
-    if found is None:
+    stored = _stored_if_readable(ctx)
+    if stored is None:
         return plain_page(ABOUT_YOU, NOT_READ, 503)
     removed = removed_before(ctx)
     page = render_template(
         "mixamo_privacy/me.html",
         t=ctx.language,
         title=ABOUT_YOU,
-        message=_erased(ctx) if "erased" in request.args and not found else None,
-        stored=found,
+        message=_erased(ctx) if "erased" in request.args and not stored else None,
+        stored=stored,
         policy=ctx.runtime.policy,
         consent=ctx.consent,
         removed=removed,
@@ -121,21 +119,26 @@ def me() -> Response:
 
 @pages.get("/me.json", endpoint="me_json")
 def me_json() -> Response:
-    """The same for a machine, with every event; what cannot be read just now is 503."""
+    """Return the same as JSON, with every event; 503 if it cannot be read."""
     ctx = privacy_context()
-    found = _stored_if_readable(ctx)
-    if found is None:
+    stored = _stored_if_readable(ctx)
+    if stored is None:
         answer = jsonify(message=ctx.language(NOT_READ).text)
         answer.status_code = 503
         return no_store(answer)
-    decision = dict(zip(("day", "until"), found.decided, strict=True)) if found.decided else None
-    said = {"events": found.footprint.as_dict(), "choices": found.choices, "decision": decision, "receipt": found.receipt}
-    return no_store(jsonify({"stored": bool(found), **said, **consent_state(ctx)}))
+    fields = {
+        "stored": bool(stored),
+        "events": stored.footprint.as_dict(),
+        "choices": stored.choices,
+        "decision": dict(zip(("day", "until"), stored.decided, strict=True)) if stored.decided else None,
+        "receipt": stored.receipt,
+    }
+    return no_store(jsonify(fields | consent_state(ctx)))
 
 
 @pages.post("/me/erase", endpoint="erase")
 def erase() -> Response:
-    """Withdraw every optional purpose and erase what was recorded under it, at once."""
+    """Withdraw every optional purpose and erase the visitor's data at once."""
     ctx = privacy_context()
     if not is_same_origin(request):
         return problem(403, DECISION_NOT_FROM_HERE)
@@ -148,12 +151,12 @@ def erase() -> Response:
 
 
 def _erased(ctx: PrivacyContext) -> str:
-    """Whether it is so already; while a database is away, erasures wait for it."""
+    """Return the message: an erasure is spooled while a database is unreachable."""
     return BEING_ERASED if ctx.runtime.store.has_spooled else ERASED
 
 
 def _stored_if_readable(ctx: PrivacyContext) -> _Stored | None:
-    """None, counted and logged, for what cannot be read just now."""
+    """Return the stored data, or None after reporting an error."""
     try:
         return _stored(ctx)
     except (PrivacyError, OSError) as error:
@@ -162,7 +165,7 @@ def _stored_if_readable(ctx: PrivacyContext) -> _Stored | None:
 
 
 def _stored(ctx: PrivacyContext) -> _Stored:
-    """Raises an error of ours, or OSError, for what cannot be read just now."""
+    """Return the stored data; raises :class:`PrivacyError` or :class:`OSError` if it cannot be read."""
     from ...tracking.visitor_data import VisitorData, visitor_data
 
     record = ctx.use_consent().record
@@ -172,7 +175,7 @@ def _stored(ctx: PrivacyContext) -> _Stored:
     if not record.receipt:
         return _Stored(VisitorData(), ctx.choices, decided, None)
     entries = ctx.runtime.ledger.grant_history(record.receipt)
-    if entries is None:  # a grant that has ended opens nothing, whoever kept its cookies
+    if entries is None:  # cookies of an ended grant open nothing, even if kept
         return _Stored(VisitorData(), {}, None, None)
     visitor = ctx.known_visitor()
     seen = (

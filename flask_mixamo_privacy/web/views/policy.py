@@ -1,4 +1,4 @@
-"""The policy: as a page, as Markdown, as JSON; its earlier versions; and what it says to Global Privacy Control."""
+"""The policy as HTML, Markdown and JSON, its earlier versions, and the GPC support resource."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..context import current_runtime, privacy_context
 from ..runtime import Runtime
 from . import pages
 
-_FORMS = ("text/html", "text/markdown", "application/json")
+_CONTENT_TYPES = ("text/html", "text/markdown", "application/json")
 
 
 @pages.get("/", endpoint="policy")
 def policy() -> Response:
-    """What the site declares, drawn from the very objects that the code enforces."""
-    form = request.accept_mimetypes.best_match(_FORMS, default="text/html")
-    response = _as(form or "text/html")
+    """Show the policy, derived from the same objects that the code enforces."""
+    content_type = request.accept_mimetypes.best_match(_CONTENT_TYPES, default="text/html")
+    response = _as(content_type or "text/html")
     response.vary.add("Accept")
     return response
 
@@ -34,30 +34,30 @@ def json() -> Response:
 
 
 @pages.get("/versions/<day>", endpoint="version")
-def version(day: str) -> str:
-    """An earlier version, as it was posted, with what changed since the one before; 404 for a day without one."""
-    ctx, found = privacy_context(), current_runtime().versions.load(day)
-    if found is None:
+def show_version(day: str) -> str:
+    """Show an earlier version as it was posted, with its changes; 404 for a day without a version."""
+    ctx, version = privacy_context(), current_runtime().versions.load(day)
+    if version is None:
         abort(404)
     before = max((other for other in current_runtime().versions.dates() if other < day), default=None)
-    return _page(found.document(ctx.language.code), day, before)
+    return _page(version.document(ctx.language.code), day, before)
 
 
 def gpc() -> Response:
-    """The GPC support resource, at ``/.well-known/gpc.json``."""
+    """Return the GPC support resource at ``/.well-known/gpc.json``."""
     version = current_runtime().policy.version
     return jsonify({"gpc": True} | ({"lastUpdate": version} if version else {}))
 
 
-def _as(form: str) -> Response:
-    runtime, found = current_runtime(), _document()
-    if form == "application/json":
-        return jsonify(found.as_dict() | {"declaration": runtime.policy.as_dict()})
-    if form == "text/markdown":
-        response = make_response(found.as_markdown())
+def _as(content_type: str) -> Response:
+    runtime, document = current_runtime(), _document()
+    if content_type == "application/json":
+        return jsonify(document.as_dict() | {"declaration": runtime.policy.as_dict()})
+    if content_type == "text/markdown":
+        response = make_response(document.as_markdown())
         response.content_type = "text/markdown; charset=utf-8"
         return response
-    return make_response(_page(found, runtime.policy.version, None))
+    return make_response(_page(document, runtime.policy.version, None))
 
 
 def _document() -> Document:
@@ -82,5 +82,5 @@ def _page(document: Document, day: str, before: str | None) -> str:
 
 
 def _changes(runtime: Runtime, before: str, day: str) -> list[Change]:
-    old, new = runtime.versions.load(before), runtime.versions.load(day)
-    return changes(old, new) if old and new else []
+    earlier, later = runtime.versions.load(before), runtime.versions.load(day)
+    return changes(earlier, later) if earlier and later else []

@@ -1,4 +1,4 @@
-"""Reports for staff: a page of pictures, each with its table, and every report as CSV and JSON."""
+"""Reports for staff: a page with charts and tables, and every report as CSV and JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...reports.reports import Report
     from ...reports.windows import Window
 
-#: The page's sections: a heading, and the reports under it.
+#: The page's sections: heading and report ids.
 SECTIONS = (
     ("Visits", ("visits", "returning", "visit_numbers", "days_between", "hours")),
     ("Interest", ("pages", "entries", "exits")),
@@ -31,7 +31,7 @@ HOURS = tuple(f"{hour:02d}" for hour in range(24))
 
 
 class Totals(NamedTuple):
-    """What a window comes to, in four numbers."""
+    """The four numbers at the top of the page."""
 
     visits: Cell
     visitors: Cell
@@ -42,16 +42,16 @@ class Totals(NamedTuple):
 @pages.get("/reports", endpoint="reports")
 @staff_only("reports")
 def page() -> AnyResponse:
-    """Every report about one window of time, which the query names: ``window``, or the newest of a ``period``."""
+    """Show every report on one window: the one named by ``window``, or the newest one of ``period``."""
     from ...reports import charts, formatting
     from ...reports.windows import UNITS
 
     ctx = privacy_context()
     try:
         window = _window(ctx.runtime)
-        found = {report.id: report for report in ctx.runtime.reports.every(window)}
+        reports = {report.id: report for report in ctx.runtime.reports.every(window)}
         windows = ctx.runtime.reports.windows(window.unit)
-        totals = _totals(ctx.runtime, found, window)
+        totals = _totals(ctx.runtime, reports, window)
     except StoreUnavailable as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
         abort(503, "The database of events could not be reached. Try again in a moment.")
@@ -62,8 +62,8 @@ def page() -> AnyResponse:
         windows=windows,
         units=UNITS,
         totals=totals,
-        sections=[(title, [found[name] for name in names]) for title, names in SECTIONS],
-        closed=found["visits"].state == "closed",
+        sections=[(title, [reports[name] for name in names]) for title, names in SECTIONS],
+        closed=reports["visits"].state == "closed",
         min_cell=ctx.runtime.settings.min_cell,
         rtl=ctx.language.dir == "rtl",
         charts=charts,
@@ -76,7 +76,7 @@ def page() -> AnyResponse:
 @pages.get("/reports/<name>.csv", endpoint="report_csv")
 @staff_only("reports")
 def csv(name: str) -> AnyResponse:
-    """One report for a spreadsheet."""
+    """Return one report as CSV."""
     from ...reports.formatting import as_csv
 
     report = _report(name)
@@ -89,7 +89,7 @@ def csv(name: str) -> AnyResponse:
 @pages.get("/reports/<name>.json", endpoint="report_json")
 @staff_only("reports")
 def json(name: str) -> AnyResponse:
-    """One report for a program."""
+    """Return one report as JSON."""
     return no_store(jsonify(_report(name).as_dict()))
 
 
@@ -117,6 +117,6 @@ def _window(runtime: Runtime) -> Window:
         abort(404, str(error))
 
 
-def _totals(runtime: Runtime, found: dict[str, Report], window: Window) -> Totals:
-    visits = found["visits"]
-    return Totals(visits.total, runtime.reports.distinct(window), found["pages"].total, visits.consenting)
+def _totals(runtime: Runtime, reports: dict[str, Report], window: Window) -> Totals:
+    visits = reports["visits"]
+    return Totals(visits.total, runtime.reports.distinct(window), reports["pages"].total, visits.consenting)

@@ -1,4 +1,4 @@
-"""What a person may ask for: the form, the link that confirms it, and the page with the answer."""
+"""Data subject requests, their handling by staff, and unsubscribing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...rights.requests import RequestService
 
 
-# Sentences of the catalogues. The first is the answer to everybody, whether the address is known or not.
+# Sentences of the catalogues. SENT is the response to every address, so that it does not reveal which ones are known.
 SENT = "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."
 NO_KIND = "Please choose what you ask for."
 NO_ADDRESS = "Please give a mail address, so that we can answer."
@@ -34,23 +34,23 @@ _LARGEST = 64 * 1024  # bytes
 
 @pages.get("/requests", endpoint="requests")
 def form() -> Response:
-    """The form, or the thanks for it."""
+    """Show the form, or a message that it was sent."""
     return _form(SENT if "sent" in request.args else None)
 
 
 @pages.post("/requests", endpoint="ask")
 def ask() -> Response:
-    """Write a request down. The answer, and the work done for it, are the same for every address."""
+    """Store a request. The response, and the work done for it, are the same for every address."""
     request.max_content_length = _LARGEST
-    ctx, desk = privacy_context(), _desk()
+    ctx, service = privacy_context(), _requests()
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
     fields = _fields()
     asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
     try:
-        if desk.is_rate_limited():
+        if service.is_rate_limited():
             return _form(PATIENCE, 429, asked)
-        desk.open(**asked, locale=ctx.language.code, base=base_url(), source="form")
+        service.open(**asked, locale=ctx.language.code, base=base_url(), source="form")
     except RequestError as error:
         return _form(_WRONG[error.what], 400, asked)
     except RightsUnavailable as error:
@@ -62,24 +62,26 @@ def ask() -> Response:
 
 @pages.route("/requests/confirm/<token>", endpoint="confirm_request", methods=["GET", "POST"])
 def confirm(token: str) -> Response:
-    """A page with a button, which changes nothing: programs that open every link in a mail confirm nothing."""
-    desk = _desk()
+    """Confirm a request, only by POST: mail scanners open every link in a mail, and must not confirm it."""
+    service = _requests()
     if request.method != "POST":
-        asked = desk.find_unconfirmed(token)
+        asked = service.find_unconfirmed(token)
         return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
-    asked = desk.confirm(token)
+    asked = service.confirm(token)
     return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=True)
 
 
 @pages.route("/requests/answer/<token>", endpoint="read_answer", methods=["GET", "POST"])
 def answer(token: str) -> Response:
-    """What is stored about whoever has the link: after a button, for the same reason."""
-    desk = _desk()
+    """Show the answer to the data subject, only after a POST, because mail scanners open every link."""
+    service = _requests()
     if request.method != "POST" or not is_same_origin(request):
-        return _page("request_answer.html", 200 if desk.may_read(token) else 410, good=desk.may_read(token), found=None)
-    read = desk.read(token)
+        return _page(
+            "request_answer.html", 200 if service.may_read(token) else 410, good=service.may_read(token), found=None
+        )
+    read = service.read(token)
     if read is None:
         return _page("request_answer.html", 410, good=False, found=None)
     asked, found = read
@@ -91,14 +93,14 @@ def answer(token: str) -> Response:
 
 
 def _fields() -> Any:
-    """What was sent: by the form, or as JSON by a program."""
+    """Return the submitted form, or the JSON of a program."""
     sent = request.get_json(silent=True) if request.is_json else request.form
     return sent if hasattr(sent, "get") else {}
 
 
-def _text(sent: object) -> str:
-    """What was sent, as a text that can be written: JSON may hold half a character."""
-    return str(sent or "").encode(errors="replace").decode()
+def _text(value: object) -> str:
+    """Return a value as text that can be encoded, because JSON may contain a lone surrogate."""
+    return str(value or "").encode(errors="replace").decode()
 
 
 def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:
@@ -123,18 +125,18 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
     t = privacy_context().language
     page = render_template(f"mixamo_privacy/{template}", t=t, policy=current_runtime().policy, kind_of=kind_of, **values)
     response = no_store(make_response(page, status))
-    response.headers["Referrer-Policy"] = "no-referrer"  # the address of a page may be a key
+    response.headers["Referrer-Policy"] = "no-referrer"  # the URL may contain a token
     return response
 
 
-def _desk() -> RequestService:
+def _requests() -> RequestService:
     return current_runtime().rights.requests
 
 
-# Requests as staff see them: what is due, whose it is, and what was done.
+# Data subject requests for staff.
 
 
-def _whose(number: int) -> str | None:
+def _email_of(number: int) -> str | None:
     try:
         return current_runtime().rights.request_store.find(number).email
     except RequestError:
@@ -144,7 +146,7 @@ def _whose(number: int) -> str | None:
 @pages.get("/requests/staff", endpoint="staff_requests")
 @staff_only("requests", ("email", "message"))
 def everything() -> Response:
-    """Every request, what is due first."""
+    """List every request, open and urgent ones first."""
     from ...rights.request_store import OPEN
 
     found = sorted(
@@ -156,16 +158,16 @@ def everything() -> Response:
 
 
 @pages.get("/requests/staff/<int:number>", endpoint="staff_request")
-@Need("requests", _whose, ("email", "message"))
+@Need("requests", _email_of, ("email", "message"))
 def one(number: int) -> Response:
-    """One request, and which stores hold something of whoever asks."""
+    """Show one request, and which stores have data of its data subject."""
     return _show(number)
 
 
 @pages.post("/requests/staff/<int:number>", endpoint="act_on_request")
-@Need("requests", _whose, ("email", "message"))
+@Need("requests", _email_of, ("email", "message"))
 def act(number: int) -> Response:
-    """Answer it, refuse it, or take longer; back to it, or to it with what is wrong."""
+    """Answer, refuse or extend a request, then show it again; 409 with a message if that is not possible."""
     if not is_same_origin(request):
         return _show(number, "This form did not come from a page of this site, so nothing was done.", 403)
     try:
@@ -176,15 +178,15 @@ def act(number: int) -> Response:
 
 
 def _act(number: int, form: Any) -> None:
-    desk, who, text = current_runtime().rights.requests, current_user_id(), form.get("text", "")
+    service, actor, text = current_runtime().rights.requests, current_user_id(), form.get("text", "")
     if form.get("act") == "answer":
         changes = {form["field"]: form.get("value", "")} if form.get("field") else {}
         identity, base = form.get("identity", ""), base_url()
-        desk.answer(number, who, text=text, identity=identity, base=base, changes=changes)
+        service.answer(number, actor, text=text, identity=identity, base=base, changes=changes)
     elif form.get("act") == "refuse":
-        desk.refuse(number, text, who, identity=form.get("identity", ""))
+        service.refuse(number, text, actor, identity=form.get("identity", ""))
     elif form.get("act") == "extend":
-        desk.extend(number, text)
+        service.extend(number, text)
     else:
         raise RequestError("act", form.get("act"), "answer, refuse, extend")
 
@@ -205,13 +207,13 @@ def _show(number: int, message: str = "", status: int = 200) -> Response:
 
 
 def _held(asked: SubjectRequest) -> list[str]:
-    """The stores that hold something of whoever asks; a store that fails is told when the request is answered."""
+    """Return the names of the stores with data of the data subject. Answering the request reports a failing store."""
     from ...rights.request_store import OPEN
 
     rights = current_runtime().rights
     try:
         return list(rights.stores.export(asked.email)) if asked.email and asked.state in OPEN else []
-    except Exception as error:  # a callable of the site's
+    except Exception as error:  # raised by the site's own callable
         current_runtime().report_failure(error, raise_in_tests=False)
         return []
 
@@ -224,36 +226,35 @@ def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
     return no_store(make_response(render_template(f"mixamo_privacy/{template}", **shown), status))
 
 
-# Unsubscribing by the link in a mail, or by the one click that a mail program offers (RFC 8058).
+# Unsubscribing by a link, or with one click in a mail program (RFC 8058).
 
 _LARGEST_UNSUBSCRIBE = 16 * 1024  # bytes
 
 
 @pages.get("/unsubscribe/<token>", endpoint="unsubscribe")
 def unsubscribe_page(token: str) -> Response:
-    """A page with a button; it changes nothing, for programs open every link in a mail, and it knows no token."""
+    """Show a page with a button. It ignores the token and changes nothing, because mail scanners open every link."""
     return _unsubscribe_answer("asked")
 
 
 @pages.post("/unsubscribe/<token>", endpoint="stop")
 def unsubscribe(token: str) -> Response:
-    """Unsubscribe, or take it back: whoever has the token may, from wherever they send it, without a cookie.
+    """Unsubscribe, or undo that. The token suffices, without a cookie and without an origin check.
 
-    A mail provider posts ``List-Unsubscribe=One-Click`` with neither session nor ``Origin``. The answer is the same for
-    a token that we did not make, also while the database is away, so that nobody learns which are good; a redirect would
-    not be followed.
+    A mail provider posts ``List-Unsubscribe=One-Click`` with neither session nor ``Origin``, and follows no redirect. An
+    invalid token gets the same response, also while the database is unreachable. So a response reveals no valid token.
     """
     request.max_content_length = _LARGEST_UNSUBSCRIBE
     runtime = current_runtime()
     try:
         marketing, undoes = runtime.mail.marketing, "undo" in request.form
-        bearer = marketing.tokens.read(token)
-        if bearer is None:
+        unsubscribe_token = marketing.tokens.read(token)
+        if unsubscribe_token is None:
             marketing.touch()
         elif undoes:
-            marketing.undo(bearer)
+            marketing.undo(unsubscribe_token)
         else:
-            marketing.opt_out_by(bearer, "link")
+            marketing.opt_out_by(unsubscribe_token, "link")
     except (RightsUnavailable, LedgerUnavailable, OSError) as error:
         runtime.report_failure(error, raise_in_tests=False)
         return _unsubscribe_answer("failed", 503)  # the mail provider tries again
@@ -264,6 +265,6 @@ def _unsubscribe_answer(state: str, status: int = 200) -> Response:
     t = privacy_context().language
     page = render_template("mixamo_privacy/unsubscribe.html", t=t, state=state, failed=NOT_WRITTEN)
     response = no_store(make_response(page, status))
-    response.headers["Referrer-Policy"] = "no-referrer"  # the address of the page is a key
+    response.headers["Referrer-Policy"] = "no-referrer"  # the URL contains a token
     response.headers["X-Robots-Tag"] = "noindex"
     return response
