@@ -274,6 +274,6 @@ def test_promise_44_one_contact_is_used_everywhere(tmp_path, mails):
 
 def test_the_declaration_and_the_shop_agree(shop):
     """`flask privacy check` has no finding, and every cookie of the forms is declared."""
-    assert command(shop, "privacy", "check") == "Nothing to mend.\n"
+    assert command(shop, "privacy", "check") == "No findings.\n"
     declared = {cookie.name for cookie in site(shop).policy.cookies if cookie.name.startswith("privacy_")}
     assert declared == {"privacy_age", "privacy_licence", "privacy_events", *OWN_COOKIES}

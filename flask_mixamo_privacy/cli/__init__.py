@@ -1,7 +1,7 @@
 """The commands of ``flask privacy``.
 
-Each command parses its options, calls one of the packages below, and prints. Exit codes are the contract: 0 for clean, 1
-for findings, 2 if it could not check. A command's module is imported when the command is invoked or listed.
+Each command parses its options, calls one of the packages below, and prints. The exit codes are stable: 0 means clean,
+1 findings, and 2 that the command could not do its work.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 from flask.cli import AppGroup
 
-#: Every command: its module in this package, and its name there.
+#: The module in this package and the function of each command.
 COMMANDS = {
     "access": ("people", "access_command"),
     "audit": ("audit", "audit_command"),
@@ -38,17 +38,20 @@ COMMANDS = {
 
 
 class LazyGroup(AppGroup):
-    """A group that imports a command when it is invoked, or listed by ``--help``. A serving process imports none."""
+    """A group that imports a command when it is invoked or listed by ``--help``.
+
+    A serving process imports no command.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*COMMANDS, *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        found = super().get_command(ctx, cmd_name)  # one that a site has added itself comes first
-        if found is None and cmd_name in COMMANDS:
+        command = super().get_command(ctx, cmd_name)  # a command that the site has added takes precedence
+        if command is None and cmd_name in COMMANDS:
             module, name = COMMANDS[cmd_name]
-            found = getattr(import_module(f"{__package__}.{module}"), name)
-        return found
+            command = getattr(import_module(f"{__package__}.{module}"), name)
+        return command
 
 
-privacy = LazyGroup("privacy", help="What the site recorded, and what it must forget.")
+privacy = LazyGroup("privacy", help="Check, report, export and erase what the site records.")

@@ -1,4 +1,4 @@
-"""``flask privacy audit``: the running site held against its declaration in a real browser."""
+"""``flask privacy audit``: compares the running site with its declaration in a real browser."""
 
 from __future__ import annotations
 
@@ -25,33 +25,46 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """``NAME=VALUE`` of an option that may be given several times; a name alone is its own value."""
-    return {name: value if equals else name for name, equals, value in (one.partition("=") for one in given)}
+def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Parse a repeatable option ``NAME=VALUE``. Without a value, the name is the value."""
+    return {name: value if equals else name for name, equals, value in (text.partition("=") for text in values)}
 
 
 @click.command("audit")
 @click.argument("url", required=False)
-@click.option("--login", "logins", multiple=True, callback=_pairs, help="NAME or NAME=ID: a user by Flask-Login's id.")
-@click.option("--example", "examples", multiple=True, callback=_pairs, help="ARGUMENT=VALUE for the URL map.")
-@click.option("--skip", multiple=True, help="A pattern of paths to leave alone, such as '/admin/*'.")
+@click.option(
+    "--login", "logins", multiple=True, callback=_pairs, help="NAME or NAME=ID: a user to sign in as, by Flask-Login's id."
+)
+@click.option(
+    "--example", "examples", multiple=True, callback=_pairs, help="ARGUMENT=VALUE: a value for an argument of the URL map."
+)
+@click.option("--skip", multiple=True, help="A pattern of paths to leave out, such as '/admin/*'.")
 @click.option("--limit", default=40, show_default=True, type=click.IntRange(1), help="The most pages for each login.")
-@click.option("--wait", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds on each page.")
-@click.option("--offline", is_flag=True, help="Find no host but the site's own; who asks for others is told all the same.")
-@click.option("--baseline", "known", type=_FILE, help="Known findings; else privacy-audit.toml beside the declaration.")
-@click.option("--html", type=_FILE, help="Write a report with pictures there.")
+@click.option(
+    "--wait", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds on each page after it has loaded."
+)
+@click.option(
+    "--offline", is_flag=True, help="Resolve no host but the site's own. Requests to other hosts are still reported."
+)
+@click.option(
+    "--baseline",
+    "known",
+    type=_FILE,
+    help="A file of accepted findings; by default privacy-audit.toml beside the declaration.",
+)
+@click.option("--html", type=_FILE, help="Write a report with screenshots to this file.")
 @json_option
 @click.pass_context
 @exit_2_on_error
 def audit_command(
     context: click.Context, /, url: str | None, known: Path | None, html: Path | None, as_json: bool, **options: Any
 ) -> None:
-    """Look at the site as visitors with every answer see it, and tell where it and its privacy.toml are apart.
+    """Visit the site with every decision a visitor can make, and compare it with privacy.toml.
 
-    The app is started on a free port, with the extension's files in a temporary folder; or give the URL at which it runs.
-    Exit 0: nothing found. 1: findings. 2: could not look.
+    Without a URL, the app is started on a free port, with the extension's files in a temporary folder. Exit with 0 if
+    there are no findings, 1 if there are findings, 2 if the site could not be audited.
     """
-    # No serving process needs these, and every one of them imports this module.
+    # `flask privacy --help` imports this module, but does not need the audit.
     from ..audit.browser import report as baseline
     from ..audit.browser.crawl import audit
     from ..audit.browser.report import as_html
@@ -61,8 +74,8 @@ def audit_command(
         entries = baseline.read(path) if path else []
         logins = {**current_runtime().settings.audit_logins, **options.pop("logins")}
         with _progress() as progress:
-            found = audit(url or app, logins=logins, pictures=html is not None, progress=progress, **options)
-        report = baseline.apply_baseline(found, entries, today())
+            report = audit(url or app, logins=logins, pictures=html is not None, progress=progress, **options)
+        report = baseline.apply_baseline(report, entries, today())
     if html is not None:
         html.write_text(as_html(report), encoding="utf-8")
     _print(report, as_json)
@@ -78,21 +91,21 @@ def _app(script: ScriptInfo) -> Iterator[Flask]:
 
 
 def _beside(name: str) -> Path | None:
-    """A file of this name beside the declaration, if it is there."""
-    file = current_runtime().settings.policy_file
-    found = Path(file).with_name(name) if file else None
-    return found if found and found.exists() else None
+    """Return the file of this name beside the declaration, or None if there is none."""
+    declaration = current_runtime().settings.policy_file
+    path = Path(declaration).with_name(name) if declaration else None
+    return path if path and path.exists() else None
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on the error stream, and nothing at all where nobody is looking. How much there is shows on the way."""
-    with click.progressbar(length=100, label="Looking", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+    """Show a progress bar on standard error, if that is a terminal. The total number of pages may grow."""
+    with click.progressbar(length=100, label="Auditing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
 
-        def told(done: int, of: int) -> None:
-            bar.update(int(100 * done / of) - bar.pos if of else 0)
+        def update(done: int, total: int) -> None:
+            bar.update(int(100 * done / total) - bar.pos if total else 0)
 
-        yield told
+        yield update
 
 
 def _print(report: AuditReport, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""A crowd of invented visitors, and when each of them comes: what ``flask privacy demo-data`` plays."""
+"""Invented visitors and the times of their visits, for ``flask privacy demo-data``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 Persona = Literal["accepts", "counts", "refuses", "silent", "robot"]
 
-#: What visitors make of the banner: accept everything, statistics alone, refuse, leave it; and robots, which see none.
+#: The weight of each persona. Visitors accept everything, accept statistics alone, refuse, or do not answer the banner.
 PERSONAS: dict[Persona, int] = {"accepts": 56, "counts": 9, "refuses": 19, "silent": 10, "robot": 6}
 
 _MOZILLA = "Mozilla/5.0 "
@@ -44,13 +44,13 @@ REFERRERS = {
     "": 38, "https://search.example/": 30, "https://forum.example/threads/walk-cycles": 11,
     "https://video.example/watch": 9, "https://news.example/weekly": 7, "https://links.example/animation": 5,
 }  # fmt: skip
-#: How busy each hour of the day is, from midnight on.
+#: The weight of each hour of the day, from midnight on.
 HOURS = (3, 2, 1, 1, 1, 2, 4, 8, 13, 18, 21, 20, 16, 17, 19, 18, 16, 15, 17, 21, 24, 20, 12, 6)
-_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # for examples alone: RFC 5737
+_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # reserved for documentation; RFC 5737
 
 
 class DemoVisitor(NamedTuple):
-    """Somebody who comes by: what they make of the banner, and what their browser says."""
+    """An invented visitor: the persona decides on the banner, and the other fields describe the browser."""
 
     number: int
     persona: Persona
@@ -61,7 +61,7 @@ class DemoVisitor(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One visit about to begin: when, whose, which of theirs it is, and the page elsewhere that led to it."""
+    """The start of one visit: its time, its visitor, the number of the visitor's visits so far, and its referrer."""
 
     at: float
     person: DemoVisitor
@@ -71,7 +71,7 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True)
 class DemoVisitors:
-    """So many visitors over so many days that end at a moment; the same for the same seed."""
+    """Invented visitors whose visits spread over some days until a time. The same seed returns the same visitors."""
 
     visitors: int
     days: int
@@ -80,22 +80,22 @@ class DemoVisitors:
     seed: int
 
     def arrivals(self) -> list[Arrival]:
-        """Every visit, in order of time."""
-        chance = Random(self.seed)  # noqa: S311 — invented people need no secrets
-        found = [arrival for number in range(self.visitors) for arrival in self._of(person(number, chance), chance)]
-        return sorted(found, key=lambda arrival: arrival.at)
+        """Return every visit in order of time."""
+        chance = Random(self.seed)  # noqa: S311 — invented visitors need no secrets
+        visits = [arrival for number in range(self.visitors) for arrival in self._visits(person(number, chance), chance)]
+        return sorted(visits, key=lambda arrival: arrival.at)
 
-    def _of(self, who: DemoVisitor, chance: Random) -> Iterator[Arrival]:
-        day = chance.choices(self._dates, self._business)[0]
+    def _visits(self, visitor: DemoVisitor, chance: Random) -> Iterator[Arrival]:
+        day = chance.choices(self._dates, self._day_weights)[0]
         nth, last = 1, self._dates[-1]
         while day <= last:
             at = self._moment(day, chance)
             if at < self.end:
-                yield Arrival(at, who, nth, pick(REFERRERS, chance) if nth == 1 or chance.random() < 0.75 else "")
+                yield Arrival(at, visitor, nth, pick(REFERRERS, chance) if nth == 1 or chance.random() < 0.75 else "")
                 nth += 1
             if chance.random() > 0.5:
                 return
-            # Many come back within days, some after weeks.
+            # Many visitors return within days, some after weeks.
             day += timedelta(days=1 + int(-log(1 - chance.random()) * 5))
 
     @cached_property
@@ -104,11 +104,11 @@ class DemoVisitors:
         return [last - timedelta(days=back) for back in range(self.days - 1, -1, -1)]
 
     @cached_property
-    def _business(self) -> list[float]:
-        """A site that grows, with quiet weekends, and one day that somebody wrote about it."""
-        talk = len(self._dates) * 3 // 5
+    def _day_weights(self) -> list[float]:
+        """The weight of each day: growing traffic, quiet weekends, and one busy day."""
+        busiest = len(self._dates) * 3 // 5
         return [
-            (1 + number / len(self._dates)) * (0.6 if day.weekday() > 4 else 1) * (2.2 if number == talk else 1)
+            (1 + number / len(self._dates)) * (0.6 if day.weekday() > 4 else 1) * (2.2 if number == busiest else 1)
             for number, day in enumerate(self._dates)
         ]
 
@@ -119,18 +119,18 @@ class DemoVisitors:
 
 
 def person(number: int, chance: Random) -> DemoVisitor:
-    """Somebody by chance."""
-    mind: Persona = chance.choices(list(PERSONAS), list(PERSONAS.values()))[0]
+    """Return a random visitor."""
+    persona: Persona = chance.choices(list(PERSONAS), list(PERSONAS.values()))[0]
     address = f"{chance.choice(_NETWORKS)}.{chance.randrange(1, 255)}"
-    agent = pick(ROBOTS if mind == "robot" else BROWSERS, chance)
-    return DemoVisitor(number, mind, agent, pick(LANGUAGES, chance), address, chance.random() < 0.95)
+    agent = pick(ROBOTS if persona == "robot" else BROWSERS, chance)
+    return DemoVisitor(number, persona, agent, pick(LANGUAGES, chance), address, chance.random() < 0.95)
 
 
 def pick(weighted: dict[str, int], chance: Random) -> str:
-    """One of some texts, by their weights."""
+    """Return a random key, weighted by its value."""
     return chance.choices(list(weighted), list(weighted.values()))[0]
 
 
 def by_rank(items: Sequence[str], chance: Random) -> str:
-    """One of some texts, an earlier one more likely: the second half as likely as the first, and so on (Zipf)."""
+    """Return a random item by Zipf's law: the second is half as likely as the first, the third a third as likely."""
     return chance.choices(items, [1 / rank for rank in range(1, len(items) + 1)])[0]

@@ -1,4 +1,4 @@
-"""``flask privacy ledger ...``: where the chain of decisions ends, and whether it is whole."""
+"""``flask privacy ledger | receipt | disclosures``: verifies the ledger and receipts, and lists disclosures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..web.context import current_runtime
 from ..web.runtime import Runtime
 from .common import exit_2_on_error, json_option, print_json, since_option
 
-ledger = AppGroup("ledger", help="The record of decisions, chained so that no entry can change unnoticed.")
+ledger = AppGroup("ledger", help="The record of decisions, chained so that tampering is found.")
 
 
 class _Head(click.ParamType):  # type: ignore[type-arg]
@@ -29,103 +29,106 @@ class _Head(click.ParamType):  # type: ignore[type-arg]
         try:
             return Head.parse(value)
         except ValueError:
-            self.fail(f"{value!r} is no head; write it as `flask privacy ledger head` prints it.", param, context)
+            self.fail(f"{value!r} is not a head; write it as `flask privacy ledger head` prints it.", param, context)
 
 
 @ledger.command("head")
 @exit_2_on_error
 def head_command() -> None:
-    """Print how many entries there are and the hash of the last, to keep elsewhere."""
+    """Print the number of entries and the last hash, as COUNT:HASH. Keep it outside the server."""
     click.echo(str(current_runtime().ledger.head()))
 
 
 @ledger.command("verify")
-@click.option("--expect", type=_Head(), help="A head that was kept elsewhere: the chain has to run through it.")
+@click.option("--expect", type=_Head(), help="A head that was printed earlier. The chain must contain it.")
 @json_option
 @exit_2_on_error
 def ledger_verify_command(expect: Head | None, as_json: bool) -> None:
-    """Look for entries that were changed, inserted, removed or cut off; exit 1 if there are any."""
-    found = verify(current_runtime().ledger, expect)
+    """Look for entries that were changed, inserted, removed or cut off. Exit with 1 if there are any."""
+    result = verify(current_runtime().ledger, expect)
     if as_json:
-        flaws = [{"position": flaw.position, "kind": flaw.kind, "says": flaw.message} for flaw in found.discrepancies]
-        print_json({"head": str(found.head), "findings": flaws})
+        findings = [
+            {"position": discrepancy.position, "kind": discrepancy.kind, "says": discrepancy.message}
+            for discrepancy in result.discrepancies
+        ]
+        print_json({"head": str(result.head), "findings": findings})
     else:
-        for flaw in found.discrepancies:
-            click.echo(f"{flaw.kind}: {flaw.message}")
-        if not found.missing:
+        for discrepancy in result.discrepancies:
+            click.echo(f"{discrepancy.kind}: {discrepancy.message}")
+        if not result.missing:
             click.echo(
-                f"{len(found.discrepancies)} findings." if found.discrepancies else f"Whole: {found.head.count} entries."
+                f"{len(result.discrepancies)} findings." if result.discrepancies else f"Intact: {result.head.count} entries."
             )
-    for error in found.missing:
+    for error in result.missing:
         click.echo(f"Error: {error}", err=True)
-    sys.exit(_exit_code(found))
+    sys.exit(_exit_code(result))
 
 
-def _exit_code(found: Verified) -> int:
-    return 1 if found.discrepancies else 2 if found.missing else 0
+def _exit_code(result: Verified) -> int:
+    return 1 if result.discrepancies else 2 if result.missing else 0
 
 
-# ``flask privacy receipt ...``: whether what a visitor shows is what the site signed.
+# ``flask privacy receipt``: verifies a receipt that a visitor presents.
 
-receipt = AppGroup("receipt", help="The signed copies of decisions that visitors keep.")
+receipt = AppGroup("receipt", help="Receipts: signed copies of decisions, which visitors can download.")
 
 
 @receipt.command("verify")
 @click.argument("file", type=click.File("rb"))
 @exit_2_on_error
 def receipt_verify_command(file: IO[bytes]) -> None:
-    """Hold a receipt in FILE, or on standard input for -, against its signature; exit 1 if it was altered.
+    """Check the receipt in FILE, or on standard input (-), against its signature. Exit with 1 if it was altered.
 
-    Needs nothing but PRIVACY_KEYS: neither the ledger nor a network.
+    Needs only PRIVACY_KEYS, and neither the ledger nor a network.
     """
     try:
-        found = read_receipt(file.read(_MOST))
-        changed = altered_fields(found, current_runtime().keys)
+        receipt_fields = read_receipt(file.read(_LARGEST_RECEIPT))
+        changed = altered_fields(receipt_fields, current_runtime().keys)
     except NoReceipt as error:
-        click.echo(f"Error: {file.name} is no receipt of this site: {error}.", err=True)
+        click.echo(f"Error: {file.name} is not a receipt of this site: {error}.", err=True)
         sys.exit(2)
     if changed:
         click.echo(f"Altered: {', '.join(changed)}.".encode(errors="replace").decode())
         sys.exit(1)
-    purposes = ", ".join(purpose["purpose"] for purpose in found["purposes"])
-    click.echo(f"Whole: {found['record_id']} of {found['events'][0]['event_time']}, for {purposes}.")
+    purposes = ", ".join(purpose["purpose"] for purpose in receipt_fields["purposes"])
+    click.echo(f"Intact: {receipt_fields['record_id']} of {receipt_fields['events'][0]['event_time']}, for {purposes}.")
 
 
-_MOST = 2_000_000  # bytes that are read; what is longer is no receipt
+_LARGEST_RECEIPT = 2_000_000  # bytes; a larger file is not a receipt
 
 
-# ``flask privacy disclosures``: what left the site, to whom, on which basis.
+# ``flask privacy disclosures``: lists the data that were given to recipients.
 
 
 @click.command("disclosures")
 @since_option
-@click.option("--recipient", help="Only what this one got.")
-@click.option("--subject", help="Only what was about this person.")
+@click.option("--recipient", help="Only disclosures to this recipient.")
+@click.option("--subject", help="Only disclosures about this person.")
 @json_option
 @with_appcontext
 @exit_2_on_error
 def disclosures_command(since: str, recipient: str | None, subject: str | None, as_json: bool) -> None:
-    """List what was given to whom: field names, never values; whose it was as a keyed hash."""
+    """List disclosures with recipient, purpose and field names. Prints no values, and people only as keyed hashes."""
     runtime = current_runtime()
-    whose = None if subject is None else set(runtime.keys.pseudonyms(normalise_subject(subject)))
-    found = [
-        each
-        for each in _disclosures(runtime, since)
-        if recipient in (None, each["recipient"]) and (whose is None or each["whose"] in whose)
+    pseudonyms = None if subject is None else set(runtime.keys.pseudonyms(normalise_subject(subject)))
+    entries = [
+        entry
+        for entry in _disclosures(runtime, since)
+        if recipient in (None, entry["recipient"]) and (pseudonyms is None or entry["whose"] in pseudonyms)
     ]
     if as_json:
-        print_json(found)
+        print_json(entries)
         return
-    for each in found:
-        about = ", ".join(f"{name}: {each[name]}" for name in ("basis", "reference", "actor") if each[name])
-        purpose = f" for {each['purpose']}" if each["purpose"] else ""
-        click.echo(f"{each['at']} {each['recipient']}{purpose}: {', '.join(each['fields']) or 'nothing'} ({about})")
-    click.echo(f"{len(found)} disclosures.")
+    for entry in entries:
+        details = ", ".join(f"{name}: {entry[name]}" for name in ("basis", "reference", "actor") if entry[name])
+        purpose = f" for {entry['purpose']}" if entry["purpose"] else ""
+        click.echo(f"{entry['at']} {entry['recipient']}{purpose}: {', '.join(entry['fields']) or 'nothing'} ({details})")
+    click.echo(f"{len(entries)} disclosures.")
 
 
 def _disclosures(runtime: Runtime, since: str) -> Iterator[dict[str, Any]]:
-    blank = {"recipient": "", "fields": [], "basis": "", "reference": "", "actor": ""}
+    defaults = {"recipient": "", "fields": [], "basis": "", "reference": "", "actor": ""}
     for row in runtime.ledger.entries("disclosure", since=since):
         purposes = json.loads(row["purposes"])
-        about = {"at": row["at"], "purpose": "".join(purposes), "policy": row["policy"], "whose": row["subject"]}
-        yield about | blank | detail_of(row)
+        entry = {"at": row["at"], "purpose": "".join(purposes), "policy": row["policy"], "whose": row["subject"]}
+        yield entry | defaults | detail_of(row)

@@ -1,4 +1,4 @@
-"""``flask privacy init | check | policy ...``: the declaration and its frozen versions."""
+"""``flask privacy init | check | policy``: the declaration and its frozen versions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .common import exit_2_on_error, json_option, print_json
 
 @click.command("init")
 @click.option(
-    "--path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; beside the app by default."
+    "--path", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; by default beside the app."
 )
 @with_appcontext
 @exit_2_on_error
@@ -30,15 +30,15 @@ def init_command(path: Path | None) -> None:
     """Write a commented privacy.toml to start from."""
     target = path or Path(current_app.root_path) / toml.NAME
     if target.exists():
-        click.echo(f"Error: {target} is there already; it was left alone.", err=True)
+        click.echo(f"Error: {target} exists already. It was not changed.", err=True)
         sys.exit(2)
     target.write_text(toml.START.read_text(encoding="utf-8"), encoding="utf-8")
-    click.echo(f"{target} written. Next: change it, run `flask privacy check`, then `flask privacy policy freeze`.")
+    click.echo(f"{target} written. Edit it, then run `flask privacy check` and `flask privacy policy freeze`.")
 
 
 @click.command("check")
 @json_option
-@click.option("--templates", is_flag=True, help="Read the site's templates, JavaScript and CSS too.")
+@click.option("--templates", is_flag=True, help="Check the site's templates, JavaScript and CSS too.")
 @click.pass_context
 @exit_2_on_error
 def check_command(context: click.Context, as_json: bool, templates: bool) -> None:
@@ -49,12 +49,12 @@ def check_command(context: click.Context, as_json: bool, templates: bool) -> Non
     else:
         for finding in findings:
             click.echo(str(finding))
-        click.echo("Nothing to mend." if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}.")
+        click.echo("No findings." if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}.")
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
 
 
 def _findings(script: ScriptInfo, templates: bool) -> list[CheckFinding]:
-    """What is wrong with the declaration, be it so wrong that the app does not start, and with the site's templates."""
+    """Return the findings. Errors of the policy or the settings are findings too, although the app does not start."""
     try:
         app = script.load_app()
     except PolicyError as error:
@@ -65,43 +65,43 @@ def _findings(script: ScriptInfo, templates: bool) -> list[CheckFinding]:
         return [*run_checks(current_runtime()), *(scan(app, current_runtime()) if templates else ())]
 
 
-policy = AppGroup("policy", help="The policy's versions.")
+policy = AppGroup("policy", help="The frozen versions of the policy.")
 
 
 @policy.command("freeze")
-@click.option("--date", "day", help="The version's day; today by default.")
+@click.option("--date", "day", help="The day of the version; by default today.")
 @exit_2_on_error
 def freeze_command(day: str | None) -> None:
-    """Write what the policy says now as a dated version, to be committed with the site."""
+    """Publish the current policy as a dated version. Commit the file with the site."""
     runtime = current_runtime()
     day = day or today()
     if not is_day(day):
-        raise click.BadParameter(f"{day!r} is no day; write it as 2026-05-08.", param_hint="--date")
+        raise click.BadParameter(f"{day!r} is not a day; write it as 2026-05-08.", param_hint="--date")
     path = runtime.versions.freeze(runtime.policy, day)
-    click.echo(f"{path} written. Commit it: it is what visitors are told from now on.")
+    click.echo(f"{path} written. Commit it: it is the policy that visitors read from now on.")
 
 
 @policy.command("diff")
 @json_option
 @exit_2_on_error
 def diff_command(as_json: bool) -> None:
-    """Show what the declaration says now and the newest version does not, and the other way; exit 1 if anything."""
+    """Show the differences between the declaration and the newest version. Exit with 1 if there are any."""
     runtime = current_runtime()
     try:
-        found = runtime.versions.drift(runtime.policy)
+        changes = runtime.versions.drift(runtime.policy)
     except LookupError:
-        click.echo("Error: there is no frozen version yet; `flask privacy policy freeze` writes one.", err=True)
+        click.echo("Error: there is no frozen version yet. Write one by `flask privacy policy freeze`.", err=True)
         sys.exit(2)
     if as_json:
-        print_json(as_json_list(found))
+        print_json(as_json_list(changes))
     else:
-        for change in found:
+        for change in changes:
             click.echo(f"{'+' if change.kind == 'added' else '-'} {change.section}: {change.text}")
-    sys.exit(1 if found else 0)
+    sys.exit(1 if changes else 0)
 
 
 @policy.command("record")
 @exit_2_on_error
 def record_command() -> None:
-    """Print the declaration as a record of processing (GDPR art. 30), in JSON."""
+    """Print the declaration as JSON: a record of processing (GDPR art. 30)."""
     print_json(current_runtime().policy.as_dict(), indent=1)

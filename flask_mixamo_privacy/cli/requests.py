@@ -1,4 +1,4 @@
-"""``flask privacy requests ...`` and ``flask privacy due``: what people asked for, and what is to be answered."""
+"""``flask privacy requests | due | inbox``: data subject requests, and incoming mail."""
 
 from __future__ import annotations
 
@@ -18,24 +18,31 @@ from ..web.http import configured_base_url
 from .common import exit_2_on_error, json_option, os_username, print_json
 from .people import in_words
 
-requests = AppGroup("requests", help="What people asked for: access, correction, deletion, restriction, objection.")
+requests = AppGroup("requests", help="Data subject requests: access, correction, deletion, restriction, objection.")
 
-_identity = click.option("--identity", default="", help="How you know the person, where nobody opened the link.")
+_identity = click.option(
+    "--identity", default="", help="How you verified the identity of a person who has not opened the link."
+)
 
 
 @requests.command("list")
-@click.option("--state", type=click.Choice([*OPEN, *CLOSED]), multiple=True, help="Only these; all by default.")
+@click.option(
+    "--state",
+    type=click.Choice([*OPEN, *CLOSED]),
+    multiple=True,
+    help="Only requests in this state; repeatable. By default all.",
+)
 @json_option
 @exit_2_on_error
 def list_command(state: tuple[str, ...], as_json: bool) -> None:
     """List requests, the oldest first."""
-    found = current_runtime().rights.request_store.all(*state)
-    _note("requests list")
+    listed = current_runtime().rights.request_store.all(*state)
+    _record_access("requests list")
     if as_json:
-        print_json([request.as_dict() for request in found])
+        print_json([request.as_dict() for request in listed])
         return
-    _print_lines(found)
-    click.echo(f"{len(found)} requests.")
+    _print_lines(listed)
+    click.echo(f"{len(listed)} requests.")
 
 
 @requests.command("show")
@@ -45,62 +52,65 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
 def show_command(number: int, as_json: bool) -> None:
     """Show one request, with its answer store by store."""
     request = current_runtime().rights.request_store.find(number)
-    _note(f"requests show {number}", request)
+    _record_access(f"requests show {number}", request)
     _show(request, as_json)
 
 
 @requests.command("open")
 @click.option("--kind", type=click.Choice(KINDS), required=True)
-@click.option("--email", required=True, help="The address that the site knows the person by.")
-@click.option("--message", default="")
-@click.option("--language", default="", help="Of the mails; the site's own by default.")
+@click.option("--email", required=True, help="The mail address under which the site knows the person.")
+@click.option("--message", default="", help="The text of the request.")
+@click.option("--language", default="", help="The language of the mails; by default the site's.")
 @_identity
 @exit_2_on_error
 def open_command(kind: str, email: str, message: str, language: str, identity: str) -> None:
-    """Write down a request that came by telephone, by letter, or in person."""
+    """Record a request that came by telephone, by letter or in person."""
     runtime = current_runtime()
-    words = {
+    options = {
         "locale": language or runtime.policy.language,
         "base": configured_base_url(),
         "source": "cli",
         "identity": identity,
     }
-    number = runtime.rights.requests.open(kind, email, message, **words)
+    number = runtime.rights.requests.open(kind, email, message, **options)
     click.echo(f"Request {number} opened.")
 
 
 @requests.command("process")
 @exit_2_on_error
 def process_command() -> None:
-    """Send the links that requests wait for, end what nobody confirmed, and remind of what is due.
+    """Send the links that requests wait for, expire unconfirmed requests, and send reminders.
 
-    A serving process does it in the background, unless PRIVACY_LOADER is False; then run this from cron.
+    Serving processes do this in the background. If PRIVACY_LOADER is False, run the command from cron. Exit with 1 if a
+    link could not be sent.
     """
     runtime = current_runtime()
     sent = runtime.rights.requests.process()
-    stuck = [request for request in runtime.rights.request_store.all("open") if request.mail_error]
+    unsent = [request for request in runtime.rights.request_store.all("open") if request.mail_error]
     click.echo(f"{sent} links sent.")
-    for request in stuck:
+    for request in unsent:
         click.echo(f"Request {request.number}: {request.mail_error}")
-    sys.exit(1 if stuck else 0)
+    sys.exit(1 if unsent else 0)
 
 
 @requests.command("answer")
 @click.argument("number", type=int)
-@click.option("--text", default="", help="What you tell the person besides what is listed.")
-@click.option("--refuse", "refuse", default="", metavar="REASON", help="Do not do it, and say why.")
-@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="For a correction: what to set anew.")
+@click.option("--text", default="", help="A text for the person, added to the answer.")
+@click.option("--refuse", "refuse", default="", metavar="REASON", help="Refuse the request for this reason.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="For a correction: a field and its new value; repeatable."
+)
 @_identity
 @json_option
 @exit_2_on_error
 def answer_command(number: int, text: str, refuse: str, changes: tuple[str, ...], identity: str, as_json: bool) -> None:
-    """Do what request NUMBER asks for, and tell the person; exit 1 if the mail could not be sent."""
-    desk, who = current_runtime().rights.requests, os_username()
+    """Carry out request NUMBER, and inform the person by mail. Exit with 1 if the mail could not be sent."""
+    service, actor = current_runtime().rights.requests, os_username()
     if refuse:
-        answered = desk.refuse(number, refuse, who, identity=identity)
+        answered = service.refuse(number, refuse, actor, identity=identity)
     else:
-        answered = desk.answer(
-            number, who, text=text, identity=identity, base=configured_base_url(), changes=dict(map(_change, changes))
+        answered = service.answer(
+            number, actor, text=text, identity=identity, base=configured_base_url(), changes=dict(map(_change, changes))
         )
     _show(answered, as_json)
     sys.exit(0 if answered.answer.get("told") else 1)
@@ -109,54 +119,55 @@ def answer_command(number: int, text: str, refuse: str, changes: tuple[str, ...]
 def _change(text: str) -> tuple[str, str]:
     field, equals, value = text.partition("=")
     if not equals or not field:
-        raise click.BadParameter(f"{text!r} is no change; write it as name=Ada.", param_hint="--set")
+        raise click.BadParameter(f"{text!r} is not a change; write it as name=Ada.", param_hint="--set")
     return field, value
 
 
 @requests.command("extend")
 @click.argument("number", type=int)
-@click.option("--reason", required=True, help="The person is told.")
-@click.option("--months", type=click.IntRange(1, 2), default=2, show_default=True)
+@click.option("--reason", required=True, help="The reason, which the mail to the person contains.")
+@click.option("--months", type=click.IntRange(1, 2), default=2, show_default=True, help="The number of months.")
 @json_option
 @exit_2_on_error
 def extend_command(number: int, reason: str, months: int, as_json: bool) -> None:
-    """Take up to two further months for request NUMBER, once, and tell the person why (GDPR art. 12(3))."""
+    """Extend the time limit of request NUMBER by up to two months, once, and inform the person (GDPR art. 12(3))."""
     _show(current_runtime().rights.requests.extend(number, reason, months), as_json)
 
 
 @click.command("due")
-@click.option("--within", type=click.IntRange(0), default=SOON_DAYS, show_default=True, help="Days that count as soon.")
+@click.option(
+    "--within", type=click.IntRange(0), default=SOON_DAYS, show_default=True, help="The number of days that is soon."
+)
 @json_option
 @with_appcontext
 @exit_2_on_error
 def due_command(within: int, as_json: bool) -> None:
-    """List what is overdue or due soon; exit 1 if anything is, for cron."""
-    found = current_runtime().rights.requests.due(within)
+    """List requests that are overdue or due soon, for cron. Exit with 1 if there are any."""
+    due = current_runtime().rights.requests.due(within)
     if as_json:
-        left = [(request.as_dict(), days_left(request)) for request in found]
-        said = [request | {"days_left": days, "overdue": days < 0} for request, days in left]
-        print_json(said)
+        with_days = [(request.as_dict(), days_left(request)) for request in due]
+        print_json([request | {"days_left": days, "overdue": days < 0} for request, days in with_days])
     else:
-        _print_lines(found)
-        click.echo(f"{len(found)} requests overdue or due within {within} days." if found else "Nothing is due.")
-    sys.exit(1 if found else 0)
+        _print_lines(due)
+        click.echo(f"{len(due)} requests overdue or due within {within} days." if due else "No request is due.")
+    sys.exit(1 if due else 0)
 
 
-def _note(what: str, request: SubjectRequest | None = None) -> None:
-    """Leave an entry of who looks, and at whose request where it is one that names somebody still."""
-    whose = request.email if request is not None else ""
+def _record_access(action: str, request: SubjectRequest | None = None) -> None:
+    """Record the access in the ledger, with the person of the request unless it was anonymised."""
+    subject = request.email if request is not None else ""
     current_runtime().rights.data_subjects.record_access(
-        whose, who=os_username(), need="requests", what=what, fields=["email", "message"]
+        subject, who=os_username(), need="requests", what=action, fields=["email", "message"]
     )
 
 
-def _print_lines(found: Iterable[SubjectRequest]) -> None:
-    for request in found:
+def _print_lines(listed: Iterable[SubjectRequest]) -> None:
+    for request in listed:
         left = days_left(request)
         due = "" if request.state in CLOSED else f", due {request.due}" + (" (overdue)" if left < 0 else f" ({left} days)")
         mail = f". {request.mail_error}" if request.mail_error else ""
-        who = f" for {request.email}" if request.email else ""
-        click.echo(f"{request.number}: {request.kind}{who}, {request.state}, opened {request.opened[:10]}{due}{mail}")
+        person = f" for {request.email}" if request.email else ""
+        click.echo(f"{request.number}: {request.kind}{person}, {request.state}, opened {request.opened[:10]}{due}{mail}")
 
 
 def _show(request: SubjectRequest, as_json: bool) -> None:
@@ -172,45 +183,45 @@ def _show(request: SubjectRequest, as_json: bool) -> None:
         for kept in store.get("kept", ()):
             click.echo(f"  kept: {kept['what']}{' until ' + kept['until'] if kept['until'] else ''}. {kept['why']}")
     for name in answer.get("not_covered", ()):
-        click.echo(f"{name}: not covered; see to it by hand.")
+        click.echo(f"{name}: not covered. Do it there by hand.")
     if until := answer.get("archives"):
-        click.echo(f"Archives may hold copies until {until}; after a restore run `flask privacy replay`.")
+        click.echo(f"Archives may have copies until {until}. After a restore, run `flask privacy replay`.")
 
 
-# ``flask privacy inbox``: what came in by mail.
+# ``flask privacy inbox``: incoming mail.
 
 
 @click.command("inbox")
 @click.argument("paths", nargs=-1, metavar="PATH…")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON line a message, for a machine to read.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each message.")
 @with_appcontext
 @exit_2_on_error
 def inbox_command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Read mail: a message, an mbox, a Maildir, a folder of messages, or - for the standard input, as without a PATH.
+    """Read mail from each PATH: a message, an mbox, a Maildir or a folder. Without a PATH, or for -, read standard input.
 
-    Whoever certainly wants no more marketing mail is taken off; what is doubtful, and what asks for correction,
-    deletion or an export, becomes a request. Each message is seen to once, however often it is read; nothing in the
-    mailbox is changed. A message that is broken is told like any other, and a copy of it kept.
+    A clear opt-out takes effect at once. A doubtful message opens a request, and so does one that asks for correction,
+    deletion or an export. Each message is processed once, however often it is read, and the mailbox is not changed. Of a
+    malformed message a copy is kept.
     """
-    runtime, counted = current_runtime(), Counter[str]()
-    for found in _found(paths):
-        done = runtime.inbox.preview(found) if dry_run else runtime.inbox.process(found, configured_base_url())
-        counted[done.action] += 1
-        print_json(done.as_dict()) if as_json else click.echo(_line(done))
+    runtime, counts = current_runtime(), Counter[str]()
+    for message in _messages(paths):
+        result = runtime.inbox.preview(message) if dry_run else runtime.inbox.process(message, configured_base_url())
+        counts[result.action] += 1
+        print_json(result.as_dict()) if as_json else click.echo(_line(result))
     if not dry_run:
         runtime.inbox.prune()
     if not as_json:
-        click.echo(f"{counted.total()} messages: {counted['act']} act, {counted['ask']} ask, {counted['ignore']} ignore.")
+        click.echo(f"{counts.total()} messages: {counts['act']} act, {counts['ask']} ask, {counts['ignore']} ignore.")
 
 
-def _found(paths: tuple[str, ...]) -> Iterator[InboxMessage]:
+def _messages(paths: tuple[str, ...]) -> Iterator[InboxMessage]:
     for path in paths or (STDIN,):
         yield from messages(path, sys.stdin.buffer)
 
 
-def _line(done: InboxResult) -> str:
-    where = f"{done.path}:{done.number}" if done.number else done.path
-    request = f" Request {done.request}." if done.request else ""
-    kept = f" A copy is kept at {done.kept}." if done.kept else ""
-    return f"{where}: {done.action}: {done.reason.removesuffix('.')}.{request}{kept}"
+def _line(result: InboxResult) -> str:
+    path = f"{result.path}:{result.number}" if result.number else result.path
+    request = f" Request {result.request}." if result.request else ""
+    kept = f" A copy is kept at {result.kept}." if result.kept else ""
+    return f"{path}: {result.action}: {result.reason.removesuffix('.')}.{request}{kept}"

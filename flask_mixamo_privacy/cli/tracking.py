@@ -1,4 +1,4 @@
-"""``flask privacy load | report | events | prune | rebuild``: events, from the log to their deletion."""
+"""``flask privacy load | report | events | prune | rebuild``: events and reports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -23,35 +22,35 @@ from ..web.context import current_runtime
 from ..web.runtime import Runtime
 from .common import exit_2_on_error, json_option, os_username, print_json, progress_bar, without_collecting
 
-# ``flask privacy report``: reports in a terminal, as JSON and as CSV.
+# ``flask privacy report``: reports as text, JSON and CSV.
 
 
 @click.command("report")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--period", type=click.Choice(UNITS), help="The newest day, week or month that has closed, or all.")
-@click.option("--window", help="A certain one: 2026-05-08, 2026-W19, 2026-05 or all.")
+@click.option("--period", type=click.Choice(UNITS), help="The newest closed day, week or month, or all.")
+@click.option("--window", help="One window: 2026-05-08, 2026-W19, 2026-05 or all.")
 @json_option
-@click.option("--csv", "in_csv", is_flag=True, help="One report, for a spreadsheet.")
+@click.option("--csv", "in_csv", is_flag=True, help="Print one report as CSV.")
 @with_appcontext
 @exit_2_on_error
 def report_command(names: tuple[str, ...], period: str | None, window: str | None, as_json: bool, in_csv: bool) -> None:
-    """Show visits, repeat visits, pages and customisation of consenting visitors, as totals.
+    """Print totals of consenting visitors: visits, repeat visits, pages and customisation.
 
-    With the NAMEs of reports, or for a period or a window, show those: visits, pages, movement and so on.
+    With a NAME, a period or a window, print the reports of that name or window: visits, pages, movement and so on.
     """
     if as_json and in_csv:
-        raise click.UsageError("--json and --csv are two ways to write a report: choose one.")
+        raise click.UsageError("--json and --csv exclude each other: choose one.")
     runtime = current_runtime()
     runtime.load(wait=WAIT)
     if not (names or period or window is not None or in_csv):
-        found = runtime.reports.summary()
-        print_json(_summary(*found)) if as_json else click.echo(_text(found))
+        summary = runtime.reports.summary()
+        print_json(_summary(*summary)) if as_json else click.echo(_text(summary))
         return
     chosen = _chosen(names)
     if in_csv and len(names) != 1:
-        raise click.UsageError(f"--csv writes one report: name it, one of {', '.join(NAMES)}.")
-    of = _window(runtime, period, window)
-    reports = [report for report in runtime.reports.every(of) if report.id in chosen]
+        raise click.UsageError(f"--csv prints one report. Name one of {', '.join(NAMES)}.")
+    selected = _window(runtime, period, window)
+    reports = [report for report in runtime.reports.every(selected) if report.id in chosen]
     if as_json:
         print_json([report.as_dict() for report in reports])
     else:
@@ -61,7 +60,7 @@ def report_command(names: tuple[str, ...], period: str | None, window: str | Non
 def _chosen(names: Sequence[str]) -> Sequence[str]:
     for name in names:
         if name not in NAMES:
-            raise click.UsageError(f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
+            raise click.UsageError(f"There is no report {name!r}; allowed: {', '.join(NAMES)}.")
     return names or NAMES
 
 
@@ -69,12 +68,12 @@ def _window(runtime: Runtime, period: str | None, window: str | None) -> Window:
     if window is None:
         return newest(runtime.reports, period or "all")
     try:
-        found = window_of(runtime.reports, window)
+        selected = window_of(runtime.reports, window)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--window") from None
-    if period not in (None, found.unit):
-        raise click.UsageError(f"--window {window} is no {period}; leave --period out.")
-    return found
+    if period not in (None, selected.unit):
+        raise click.UsageError(f"--window {window} is not a {period}; leave out --period.")
+    return selected
 
 
 def _text(reports: Sequence[Report]) -> str:
@@ -82,7 +81,7 @@ def _text(reports: Sequence[Report]) -> str:
 
 
 def _summary(totals: Report, pages: Report, choices: Report) -> dict[str, Any]:
-    """The one object that ``--json`` writes if no report is named."""
+    """Return the object that ``--json`` prints if no report is named."""
     names = ("page", "views", "visitors", "share")
     return {
         **totals.as_dict()["rows"][0],
@@ -93,7 +92,7 @@ def _summary(totals: Report, pages: Report, choices: Report) -> dict[str, Any]:
 
 
 @click.command("load")
-@click.option("--follow", is_flag=True, help="Go on loading until interrupted.")
+@click.option("--follow", is_flag=True, help="Continue until interrupted, and wait for a database that cannot be reached.")
 @with_appcontext
 @exit_2_on_error
 def load_command(follow: bool) -> None:
@@ -101,41 +100,41 @@ def load_command(follow: bool) -> None:
     runtime = current_runtime()
     with progress_bar("Loading", _log_size(runtime)) as bar, without_collecting():
         loaded = runtime.load(WAIT, bar.update)
-    _say(loaded)
+    _print_loaded(loaded)
     while follow:
         time.sleep(1)
         _load_again(runtime)
 
 
 def _log_size(runtime: Runtime) -> int:
-    """Return the bytes of log that wait to be loaded."""
+    """Return the size in bytes of the log that is not loaded yet."""
     return sum(os.path.getsize(path) for path in segments(runtime.settings.log_dir) if os.path.exists(path))
 
 
 def _load_again(runtime: Runtime) -> None:
-    """One pass of many: a database that is away is waited for, not the end."""
+    """Load once more. If the database cannot be reached, print the error and return, so that the loop continues."""
     try:
         loaded = runtime.load(wait=WAIT)
     except (PrivacyError, OSError) as error:
         click.echo(f"Trying again: {error}", err=True)
         return
     if loaded.lines or loaded.torn:
-        _say(loaded)
+        _print_loaded(loaded)
 
 
-def _say(loaded: Loaded) -> None:
+def _print_loaded(loaded: Loaded) -> None:
     click.echo(f"{loaded.events} events loaded from {loaded.lines} lines, {loaded.malformed} malformed, {loaded.torn} torn.")
 
 
 @click.command("events")
-@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
+@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True, help="The format.")
 @with_appcontext
 @exit_2_on_error
 def events_command(form: str) -> None:
-    """Print every event, for the operator; the ledger keeps that you looked."""
+    """Print every event as JSON lines. The access is recorded in the ledger."""
     runtime = current_runtime()
     runtime.load(wait=WAIT)
-    _note_access(runtime, f"events --format {form}")
+    _record_access(runtime, f"events --format {form}")
     for event in runtime.store.rows():
         print_json(event)
 
@@ -144,7 +143,10 @@ def events_command(form: str) -> None:
 @with_appcontext
 @exit_2_on_error
 def prune_command() -> None:
-    """Delete events, decisions and mails that are older than the policy allows; exit 1 where a store failed."""
+    """Delete events, ledger entries, mail copies and kept fields that are older than the policy allows.
+
+    Exit with 1 if a store failed.
+    """
     runtime = current_runtime()
     runtime.load(wait=WAIT)
     retention = runtime.policy.retention
@@ -152,12 +154,12 @@ def prune_command() -> None:
         deleted = runtime.prune(lambda number: bar.update(number - bar.pos))
     click.echo(f"{deleted.events} events older than {retention.events} deleted.")
     if deleted.entries:
-        click.echo(f"{deleted.entries} entries of the ledger older than {retention.decisions} sealed and deleted.")
+        click.echo(f"{deleted.entries} ledger entries older than {retention.decisions} deleted.")
     if deleted.mails:
-        click.echo(f"{deleted.mails} mails that could not be read, older than {retention.mail}, deleted.")
+        click.echo(f"{deleted.mails} mail copies older than {retention.mail} deleted.")
     expired = runtime.rights.replay.expire()
     if rows := sum(outcome.result.changed for outcome in expired):
-        click.echo(f"{rows} rows kept after an erasure, and no longer needed, deleted.")
+        click.echo(f"{rows} expired rows of erased people deleted.")
     failed = [outcome for outcome in expired if outcome.error]
     for outcome in failed:
         click.echo(f"{outcome.store}: {outcome.error}")
@@ -169,18 +171,18 @@ def prune_command() -> None:
 @with_appcontext
 @exit_2_on_error
 def rebuild_command(as_json: bool) -> None:
-    """Make the reports anew from the events, month by month; a month that lost events to an erasure stays as it is."""
+    """Calculate the reports again from the events, month by month. A month that lost events stays as it is."""
     runtime = current_runtime()
     runtime.load(wait=WAIT)
     with progress_bar("Rebuilding", len(runtime.rebuilder.months())) as bar:
-        found = runtime.rebuilder.rebuild(lambda month: bar.update(1))
+        rebuilt = runtime.rebuilder.rebuild(lambda month: bar.update(1))
     if as_json:
-        print_json(asdict(found))
+        print_json({"made": rebuilt.months, "skipped": rebuilt.skipped})
         return
-    click.echo(f"{len(found.months)} months made anew{': ' * bool(found.months)}{', '.join(found.months)}.")
-    if found.skipped:
-        click.echo(f"Left as they are, since some of their events are gone: {', '.join(found.skipped)}.")
+    click.echo(f"{len(rebuilt.months)} months rebuilt{': ' * bool(rebuilt.months)}{', '.join(rebuilt.months)}.")
+    if rebuilt.skipped:
+        click.echo(f"Not changed, because some of their events were deleted: {', '.join(rebuilt.skipped)}.")
 
 
-def _note_access(runtime: Runtime, what: str) -> None:
-    runtime.ledger.record_or_spool("access", detail={"who": os_username(), "what": what})
+def _record_access(runtime: Runtime, action: str) -> None:
+    runtime.ledger.record_or_spool("access", detail={"who": os_username(), "what": action})

@@ -150,6 +150,4 @@ def test_promise_41_a_denied_user_cannot_write_into_the_ledger(office):
     bob = entered(site, "bob@shop.example")
     assert bob.get("/of/ada@shop.example?and=eve@shop.example").status_code == 403
     assert looks(site)[0]["what"] == "/of/<name>" and "shop.example" not in str(site.ledger())
-    assert (
-        f"somebody ({hashed(site, 'bob@shop.example')[:12]}): /of/<name>, need: reports, denied" in site.cli("access").output
-    )
+    assert f"user ({hashed(site, 'bob@shop.example')[:12]}): /of/<name>, need: reports, denied" in site.cli("access").output

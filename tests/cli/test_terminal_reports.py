@@ -85,9 +85,9 @@ def test_reports_are_printed_as_json_and_csv(seen):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["people"], "There is no report 'people'; there are: visits,"),
-        (["--csv"], "--csv writes one report: name it, one of visits,"),
-        (["pages", "visits", "--csv"], "--csv writes one report"),
+        (["people"], "There is no report 'people'; allowed: visits,"),
+        (["--csv"], "--csv prints one report. Name one of visits,"),
+        (["pages", "visits", "--csv"], "--csv prints one report"),
         (
             ["--window", "May"],
             "The window is 'May'; allowed: a day (2026-05-08), an ISO week (2026-W19), a month (2026-05) or all.",
@@ -95,9 +95,9 @@ def test_reports_are_printed_as_json_and_csv(seen):
         (["--window", "2026-02-30"], "The window is '2026-02-30'; allowed: a day (2026-05-08),"),
         (["--window", "2026-W54"], "The window is '2026-W54'; allowed: a day (2026-05-08),"),
         (["--window", ""], "The window is ''; allowed: a day (2026-05-08),"),
-        (["pages", "--json", "--csv"], "--json and --csv are two ways to write a report: choose one."),
+        (["pages", "--json", "--csv"], "--json and --csv exclude each other: choose one."),
         (["--window", "2031-01"], "Nothing was recorded in 2031-01."),
-        (["--window", "2026-05", "--period", "week"], "--window 2026-05 is no week; leave --period out."),
+        (["--window", "2026-05", "--period", "week"], "--window 2026-05 is not a week; leave out --period."),
         (["--period", "year"], "'year' is not one of"),
     ],
 )

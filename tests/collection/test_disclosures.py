@@ -217,4 +217,4 @@ def test_the_command_lists_disclosures(site):
 def test_an_invalid_day_exits_with_2(site, command, day):
     """The message shows the format. An invalid day does not count as a day without entries."""
     outcome = site.cli(command, "--since", day)
-    assert outcome.exit_code == 2 and f"{day!r} is no day; write it as 2026-05-08." in outcome.output
+    assert outcome.exit_code == 2 and f"{day!r} is not a day; write it as 2026-05-08." in outcome.output

@@ -114,7 +114,7 @@ def test_an_operator_may_add_and_remove_a_minor(tiny):
     assert site.cli("minors", "forget", CHILD).exit_code == 0 and not rights(site).minors.is_minor(CHILD)
     assert send(site.visitor(), "/newsletter", email=CHILD, **OLD).status_code == 200
     again = site.cli("minors", "forget", CHILD)
-    assert (again.exit_code, again.output) == (1, "Nobody is known as a child under this name.\n")
+    assert (again.exit_code, again.output) == (1, "There is no record of a child under this name.\n")
     assert [row["kind"] for row in site.ledger()][:2] == ["minor added", "minor forgotten"]
     assert CHILD not in str(site.ledger())
 

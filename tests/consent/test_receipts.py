@@ -128,7 +128,7 @@ def test_a_receipt_verifies_without_ledger_or_network(site_with_receipt, stdin):
     data = receipt(visitor)
     (site.folder / "privacy-ledger.sqlite").unlink()
     code, output = verified(site, json.dumps(data, indent=4, sort_keys=True, ensure_ascii=True), stdin=stdin)
-    assert code == 0 and output.startswith(f"Whole: {data['record_id']} of ") and "customisation, statistics" in output
+    assert code == 0 and output.startswith(f"Intact: {data['record_id']} of ") and "customisation, statistics" in output
 
 
 def test_a_receipt_verifies_after_the_keys_and_the_secret_key_rotated(site_with_receipt):
@@ -189,7 +189,7 @@ def test_an_altered_signature_is_found(site_with_receipt, name):
 def test_an_invalid_receipt_exits_with_2(tiny, text, message):
     """The output has the reason."""
     code, output = verified(tiny(PRIVACY_KEYS=OLD), text)
-    assert code == 2 and "is no receipt of this site" in output and message in output
+    assert code == 2 and "is not a receipt of this site" in output and message in output
 
 
 def test_the_settings_page_offers_the_receipt_only_with_a_grant(site_with_receipt):

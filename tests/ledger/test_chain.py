@@ -398,7 +398,7 @@ def test_pruning_follows_the_policys_retention(tiny, clock):
     choose(site.visitor(), "accept_all")
     assert "of the ledger" not in site.cli("prune").output
     clock.shift(5 * 86400)
-    assert "1 entries of the ledger older than 5 years sealed" in site.cli("prune").output
+    assert "1 ledger entries older than 5 years deleted" in site.cli("prune").output
     assert [row["kind"] for row in site.ledger()] == ["grant", "checkpoint"] and site.cli("ledger", "verify").exit_code == 0
 
 
@@ -411,7 +411,7 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
     row = site.ledger()[0]
     assert head == f"1:{row['hash']}" and row["chain_key"] == "old"
     clean = site.cli("ledger", "verify", "--expect", head)
-    assert (clean.exit_code, clean.output) == (0, "Whole: 1 entries.\n")
+    assert (clean.exit_code, clean.output) == (0, "Intact: 1 entries.\n")
     with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite", isolation_level=None)) as connection:
         connection.execute("UPDATE entries SET locale = 'de'")
     outcome = site.cli("ledger", "verify", "--json")
@@ -424,7 +424,7 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
 @pytest.mark.parametrize(
     ("expect", "code", "message"),
     [
-        ("1:00", 2, "'1:00' is no head; write it as `flask privacy ledger head` prints it."),
+        ("1:00", 2, "'1:00' is not a head; write it as `flask privacy ledger head` prints it."),
         (f"2:{'0' * 64}", 2, "the entries up to it were pruned and sealed at 3:"),
         (f"9:{'0' * 64}", 1, "cut off: The expected head counts 9 entries; the entries after 6 were cut off."),
     ],

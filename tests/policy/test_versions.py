@@ -92,7 +92,8 @@ def test_promise_43_freeze_writes_a_dated_version_beside_the_declaration(declare
     """A version has the text in five languages, the banner's text, and its declaration."""
     outcome = frozen(declare())
     assert (
-        outcome.output == f"{versions / '2026-05-08.json'} written. Commit it: it is what visitors are told from now on.\n"
+        outcome.output
+        == f"{versions / '2026-05-08.json'} written. Commit it: it is the policy that visitors read from now on.\n"
     )
     found = json.loads((versions / "2026-05-08.json").read_text())
     assert (found["date"], tuple(found["documents"]), tuple(found["banner"])) == (
@@ -137,7 +138,7 @@ def test_a_version_has_a_real_date(declare, versions, day):
     """Any other name is rejected with a message, and nothing is written."""
     outcome = declare().cli("policy", "freeze", "--date", day)
     assert (outcome.exit_code, versions.exists()) == (2, False)
-    assert f"{day!r} is no day; write it as 2026-05-08." in outcome.output
+    assert f"{day!r} is not a day; write it as 2026-05-08." in outcome.output
 
 
 def test_a_site_without_a_declaration_has_nothing_to_freeze(tiny):
@@ -184,14 +185,14 @@ def test_diff_without_a_version_exits_with_2(declare):
     """The output has the command that writes a version."""
     outcome = declare().cli("policy", "diff")
     assert outcome.exit_code == 2
-    assert outcome.output == "Error: there is no frozen version yet; `flask privacy policy freeze` writes one.\n"
+    assert outcome.output == "Error: there is no frozen version yet. Write one by `flask privacy policy freeze`.\n"
 
 
 def test_promise_43_check_is_clean_once_the_text_is_published(declare):
     """After `freeze` the check exits with 0."""
     frozen(declare())
     outcome = declare().cli("check")
-    assert (outcome.exit_code, outcome.output) == (0, "Nothing to mend.\n")
+    assert (outcome.exit_code, outcome.output) == (0, "No findings.\n")
     assert (declare().cli("check", "--json").exit_code, declare().cli("check", "--json").output) == (0, "[]\n")
 
 
@@ -535,7 +536,7 @@ def test_init_writes_a_start_file_and_overwrites_none(declare, tmp_path):
     path.write_text("mine")
     outcome = declare().cli("init", "--path", str(path))
     assert (outcome.exit_code, path.read_text()) == (2, "mine")
-    assert outcome.output == f"Error: {path} is there already; it was left alone.\n"
+    assert outcome.output == f"Error: {path} exists already. It was not changed.\n"
 
 
 def test_the_record_of_processing_matches_the_declaration(declare):

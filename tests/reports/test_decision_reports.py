@@ -145,11 +145,11 @@ def test_flask_privacy_rebuild_prints_the_months_it_rebuilt(tiny, clock):
     clock.shift(86400 * 40)
     decided(site, *["accept_all"] * 6)
     clock.shift(86400)
-    assert site.cli("rebuild").output == "2 months made anew: 2026-05, 2026-06.\n"
+    assert site.cli("rebuild").output == "2 months rebuilt: 2026-05, 2026-06.\n"
     erased = site.events()[0]["visitor"]
     site.cli("erase", erased)
     assert json.loads(site.cli("rebuild", "--json").output) == {"made": ["2026-06"], "skipped": ["2026-05"]}
-    assert "Left as they are, since some of their events are gone: 2026-05." in site.cli("rebuild").output
+    assert "Not changed, because some of their events were deleted: 2026-05." in site.cli("rebuild").output
 
 
 def test_retention_is_on_by_default(tiny, clock):

@@ -253,9 +253,7 @@ def test_promise_34_corrections_are_listed(people, backup, clock):
     site.rights.data_subjects.correct(ADA, {"name": "Augusta"}, "staff")
     restore()
     outcome = site.site.cli("replay")
-    assert (
-        outcome.exit_code == 1 and "To do again by hand: a correction of 2026-05-08 for ada@shop.example." in outcome.output
-    )
+    assert outcome.exit_code == 1 and "Repeat by hand: the correction of 2026-05-08 for ada@shop.example." in outcome.output
     assert replayed(site.site)["corrections"][0]["fields"] == ["name"]
 
 
@@ -270,7 +268,7 @@ def test_promise_34_a_store_without_timestamps_is_left_to_an_operator(people, ba
     outcome = site.site.cli("replay")
     assert outcome.exit_code == 1 and listed == [ADA]
     assert "The signature of erase in the store 'list' is '(subject)'; allowed: a parameter named before." in outcome.output
-    assert "paper files: cannot say whom it holds, so it is left to you." in outcome.output
+    assert "paper files: cannot list its people. Erase them there by hand." in outcome.output
 
 
 def test_a_replay_with_nothing_to_do_reports_it(people):
@@ -280,7 +278,7 @@ def test_a_replay_with_nothing_to_do_reports_it(people):
     outcome = site.site.cli("replay")
     assert (outcome.exit_code, outcome.output) == (
         0,
-        "0 visitors and 0 requests erased again.\nNothing had come back since 90 days ago.\n",
+        "0 visitors and 0 requests erased again.\nNothing from the last 90 days had to be applied again.\n",
     )
 
 
@@ -386,4 +384,4 @@ def test_a_changed_entry_is_skipped_and_reported(people, backup, clock, tmp_path
         connection.execute(f"UPDATE entries SET detail = 'no JSON' WHERE position = {first}", (kind,))
     outcome = site.site.cli("replay")
     assert outcome.exit_code == 1 and site.mentions("ada@") == []
-    assert "cannot be read, so it was skipped: see `flask privacy ledger verify`." in outcome.output
+    assert "cannot be read and was skipped. Run `flask privacy ledger verify`." in outcome.output

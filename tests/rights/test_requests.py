@@ -319,8 +319,8 @@ def test_promise_32_an_answer_reports_each_store(people):
     assert "shop: 2 deleted, 2 anonymised" in output and "shop: 2 deleted, 2 made anonymous" in text
     assert "kept: orders.address until 2036-05-08. The tax office asks for invoices." in output
     assert "Kept: orders.address, until May 8, 2036. The reason: The tax office asks for invoices." in text
-    assert "paper files: not covered; see to it by hand." in output and "Not done by this answer: paper files." in text
-    assert "Archives may hold copies until 2026-08-06; after a restore run `flask privacy replay`." in output
+    assert "paper files: not covered. Do it there by hand." in output and "Not done by this answer: paper files." in text
+    assert "Archives may have copies until 2026-08-06. After a restore, run `flask privacy replay`." in output
     assert "Archives may hold copies until August 6, 2026. If one is restored, this is done again." in text
     assert site.mentions("ada") == [] and site.rows(Account) == []
 

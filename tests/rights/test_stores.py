@@ -132,7 +132,7 @@ def test_nothing_is_erased_without_an_entry(people, tmp_path):
 def test_erase_requires_one_visitor_or_one_subject(people, arguments):
     """The command exits with 2 and the next step."""
     outcome = people().site.cli("erase", *arguments)
-    assert outcome.exit_code == 2 and "Name one visitor, or one person with --subject." in outcome.output
+    assert outcome.exit_code == 2 and "Name either a visitor, or a person with --subject." in outcome.output
 
 
 def test_any_store_can_be_registered(tiny):
@@ -149,7 +149,10 @@ def test_any_store_can_be_registered(tiny):
     found = json.loads(site.cli("export", ADA).output)
     assert (found["stores"], found["not_covered"]) == ({"mailing list": {"since": "May"}}, ["paper files"])
     outcome = site.cli("erase", "--subject", ADA)
-    assert (listed, outcome.exit_code) == ({}, 1) and "paper files: not covered; see to it by hand." in outcome.output
+    assert (listed, outcome.exit_code) == (
+        {},
+        1,
+    ) and "paper files: not covered. Erase the person there by hand." in outcome.output
 
 
 def test_a_host_in_ascii_and_in_unicode_is_one_person(people):

@@ -105,8 +105,8 @@ def test_promise_41_the_report_can_begin_on_a_day(staff_site, clock):
     entered(site, "ann").get("/orders/ada@shop.example")
     assert len(accesses(site, "--since", "2026-05-09")) == 1
     text = site.cli("access").output
-    assert "ann: /orders/<email> (address, name), need: support, allowed, whose: " in text
-    assert text.endswith("2 looks, 0 strangers turned away.\n")
+    assert "ann: /orders/<email> (address, name), need: support, allowed, subject: " in text
+    assert text.endswith("2 accesses, 0 anonymous attempts denied.\n")
 
 
 @pytest.mark.parametrize("detail", ["no JSON", "[1]", "7"])
@@ -118,8 +118,8 @@ def test_a_changed_entry_is_skipped_and_reported(staff_site, detail):
     with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection, connection:
         connection.execute("UPDATE entries SET detail = ? WHERE position = 1", (detail,))
     outcome = site.cli("access")
-    assert outcome.exit_code == 1 and "1 looks" in outcome.output
-    assert "The entry at position 1 cannot be read, so it was skipped" in outcome.output
+    assert outcome.exit_code == 1 and "1 accesses" in outcome.output
+    assert "The entry at position 1 cannot be read and was skipped" in outcome.output
 
 
 def test_promise_41_an_access_that_cannot_be_recorded_is_refused(staff_site, tmp_path):
