@@ -62,18 +62,18 @@ def test_promise_32_a_program_may_send_a_request(people):
 
 def test_promise_32_known_and_unknown_addresses_get_the_same_answer(people):
     """The answers and the SQL statements are equal; the person is looked up later."""
-    site, seen = people(), []
+    site, statements = people(), []
     site.add()
-    sa.event.listen(site.engine, "before_cursor_execute", lambda *args: seen.append(("shop", args[2])))
+    sa.event.listen(site.engine, "before_cursor_execute", lambda *args: statements.append(("shop", args[2])))
     database = site.rights.request_store._database
     site.ask(email="first@shop.example")  # creates the file
-    sa.event.listen(database._engine, "before_cursor_execute", lambda *args: seen.append(("rights", args[2])))
+    sa.event.listen(database._engine, "before_cursor_execute", lambda *args: statements.append(("rights", args[2])))
 
     def work(email):
-        seen.clear()
+        statements.clear()
         answer = site.ask("access", email)
         headers = sorted(header for header in answer.headers if header[0] != "Date")
-        return answer.status_code, headers, answer.data, list(seen)
+        return answer.status_code, headers, answer.data, list(statements)
 
     known, unknown = work(ADA), work("nobody@shop.example")
     assert known == unknown and {where for where, _ in known[3]} == {"rights"}
@@ -480,11 +480,11 @@ class _AwayOnce:
     """A store that fails the first time."""
 
     def __init__(self):
-        self.asked = 0
+        self.calls = 0
 
-    def __call__(self, *given):
-        self.asked += 1
-        return 1 // (self.asked - 1) if self.asked < 3 else 0
+    def __call__(self, *arguments):
+        self.calls += 1
+        return 1 // (self.calls - 1) if self.calls < 3 else 0
 
 
 @pytest.mark.parametrize("kind", ["delete", "correct"])
@@ -523,10 +523,10 @@ def test_a_bounced_deletion_leaves_no_name(people, tmp_path, send, message):
     site.site.cli("requests", "open", "--kind", "delete", "--email", ADA, "--identity", f"{ADA} rang us up")
     site.site.cli("requests", "extend", "1", "--reason", f"{ADA} has much")
     assert site.site.cli("requests", "answer", "1", "--text", f"Dear {ADA}").exit_code == 1
-    found = site.rights.request_store.find(1)
-    assert (found.mail_error, found.identity) == (f"The mail could not be sent: {message}", "operator")
+    request = site.rights.request_store.find(1)
+    assert (request.mail_error, request.identity) == (f"The mail could not be sent: {message}", "operator")
     stored = b"".join(path.read_bytes() for path in (tmp_path / "instance").glob("privacy-rights.sqlite*"))
-    assert b"ada@" not in stored and (found.answer["text"], found.reason, len(found.answer["stores"])) == ("", "", 1)
+    assert b"ada@" not in stored and (request.answer["text"], request.reason, len(request.answer["stores"])) == ("", "", 1)
 
 
 def test_a_lone_surrogate_is_replaced(people):

@@ -184,8 +184,8 @@ def test_a_correction_reaches_every_table(people):
     """The named field is corrected everywhere; a table without it stays as it is."""
     site = people()
     site.add()
-    found = site.rights.data_subjects.correct(ADA, {"name": "Augusta"}, "staff")
-    assert [outcome.result.corrected for outcome in found] == [2]
+    outcomes = site.rights.data_subjects.correct(ADA, {"name": "Augusta"}, "staff")
+    assert [outcome.result.corrected for outcome in outcomes] == [2]
     assert site.mentions("augusta") == ["accounts", "orders"]
     assert json.loads(site.site.ledger("correction")[0]["detail"]) == {"by": "staff", "fields": ["name"]}
 
@@ -482,7 +482,7 @@ def kept_row(tmp_path, tiny, column, value):
         session.commit()
         site.privacy.register_models(engine, {guest: "email"})
     outcome = site.cli("erase", "--subject", ADA)
-    found = site.privacy.runtime(site.app).rights.stores
+    stores = site.privacy.runtime(site.app).rights.stores
     with Session(engine) as session:
         email = session.scalar(sa.select(guest.email))
-    return next(iter(found)).export(email)["guests"][0] if outcome.exit_code == 0 else outcome.output
+    return next(iter(stores)).export(email)["guests"][0] if outcome.exit_code == 0 else outcome.output

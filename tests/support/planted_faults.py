@@ -28,24 +28,24 @@ from support.state_machine import Machine, run
 
 MOST = 6000  # steps
 
-_append_or_wait, _link = Ledger.append_or_spool, Chain.seal_rows
-_add, _erase, _bury = EventStore.add, EventStore.erase, EventStore.restore_tombstones
-_linked: WeakSet[Chain] = WeakSet()
+_append_or_spool, _seal_rows = Ledger.append_or_spool, Chain.seal_rows
+_add, _erase, _restore_tombstones = EventStore.add, EventStore.erase, EventStore.restore_tombstones
+_chains_sealed: WeakSet[Chain] = WeakSet()
 
 
 def withdrawal_is_lost(ledger: Ledger, entry: Any, wording: Any = None) -> None:
     if entry.kind != "withdrawal":
-        _append_or_wait(ledger, entry, wording)
+        _append_or_spool(ledger, entry, wording)
 
 
 def link_is_skipped(chain: Chain, rows: Any, head: Head) -> Head:
     """Drop the previous hash from the first entry that a process writes under a new key."""
-    is_first = len(list(chain._keys)) > 1 and chain not in _linked
-    _linked.add(chain)
-    return _link(chain, rows, Head(head.count, BEGINNING.hash) if is_first else head)
+    is_first = len(list(chain._keys)) > 1 and chain not in _chains_sealed
+    _chains_sealed.add(chain)
+    return _seal_rows(chain, rows, Head(head.count, BEGINNING.hash) if is_first else head)
 
 
-def loader_looks_at_no_tombstone(store: EventStore, connection: sa.Connection, rows: Any) -> int:
+def loader_ignores_tombstones(store: EventStore, connection: sa.Connection, rows: Any) -> int:
     with mock.patch.object(EventStore, "erased", lambda *_: set()):
         return _add(store, connection, rows)
 
@@ -67,7 +67,7 @@ def _of(connection: sa.Connection, table: sa.Table, visitor: str) -> list[dict[s
 
 def tombstones_stay_clean(store: EventStore, tombstones: Any) -> None:
     with mock.patch.object(EventStore, "_set_clean"):
-        _bury(store, tombstones)
+        _restore_tombstones(store, tombstones)
 
 
 def _none(*arguments: Any, **values: Any) -> int:
@@ -82,7 +82,7 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "an erasure that leaves a kept segment": ("tracking.visitor_data._scrub_segment", _none),
     "a withdrawal that is lost": ("ledger.ledger.Ledger.append_or_spool", withdrawal_is_lost),
     "a link of the chain skipped when keys rotate": ("ledger.chain.Chain.seal_rows", link_is_skipped),
-    "a loader that looks at no tombstone": ("tracking.store.EventStore.add", loader_looks_at_no_tombstone),
+    "a loader that ignores tombstones": ("tracking.store.EventStore.add", loader_ignores_tombstones),
     "opt-outs that are not replayed": ("mail.preferences.MarketingPreferences.replay", _none),
     "accepted licences that are not replayed": ("rights.subject_flags.SubjectFlags.replay_erasures", _none),
     "requests that are not replayed": ("rights.request_store.RequestStore.subjects", lambda request_store: set()),
@@ -113,14 +113,14 @@ def is_found(name: str) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return the name of the check that failed."""
-    names, at = [], error.__traceback__
-    while at is not None:
-        names.append(at.tb_frame.f_code.co_name)
-        at = at.tb_next
+    names, frame = [], error.__traceback__
+    while frame is not None:
+        names.append(frame.tb_frame.f_code.co_name)
+        frame = frame.tb_next
     checks = [name for name in names if hasattr(Machine, name) and name not in ("every_promise_is_kept", "run")]
     return checks[-1].replace("_", " ").strip() if checks else type(error).__name__
 
 
 if __name__ == "__main__":
-    found = [is_clean(), *map(is_found, sys.argv[1:] or FAULTS)]
-    sys.exit(0 if all(found) else 1)
+    results = [is_clean(), *map(is_found, sys.argv[1:] or FAULTS)]
+    sys.exit(0 if all(results) else 1)

@@ -42,7 +42,7 @@ visitors = st.sampled_from((0, 1, 2))
 moments = st.one_of(st.none(), st.sampled_from((0, 1, 2)))  # the number of a backup, or none
 
 
-def step(**given: st.SearchStrategy[Any]) -> Callable[[Callable[..., Any]], Any]:
+def step(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., Any]], Any]:
     """Declare a rule that is counted once it had an effect."""
 
     def decorate(act: Callable[..., Any]) -> Any:
@@ -51,7 +51,7 @@ def step(**given: st.SearchStrategy[Any]) -> Callable[[Callable[..., Any]], Any]
             if act(self, **values) is not NOTHING:
                 self.taken[act.__name__] += 1
 
-        return rule(**given)(counted)
+        return rule(**strategies)(counted)
 
     return decorate
 
@@ -62,7 +62,7 @@ class Known:
 
     rows: set[tuple[str, datetime]] = field(default_factory=set)  # e-mail or letter, and the time it was added
     accepted: dict[str, datetime] = field(default_factory=dict)  # licence acceptances: e-mail and time
-    asked: dict[str, datetime] = field(default_factory=dict)  # requests: e-mail and time of the last one
+    requests: dict[str, datetime] = field(default_factory=dict)  # requests: e-mail and time of the last one
 
 
 class Machine(RuleBasedStateMachine):
@@ -136,9 +136,9 @@ class Machine(RuleBasedStateMachine):
         client = self.site.visitor()
         for name, value in self.cookies[number].items():
             client.set_cookie(name, value)
-        found = act(client)
+        result = act(client)
         self.cookies[number] = {name: cookie(client, name) for name in COOKIES if cookie(client, name)}
-        return found
+        return result
 
     def visitor_ids(self, number: int) -> set[str]:
         """Return the ID in a visitor's cookie."""
@@ -243,7 +243,7 @@ class Machine(RuleBasedStateMachine):
 
     @step(email=people, kind=st.sampled_from(["access", "delete", "object"]))
     def ask(self, email: str, kind: str) -> None:
-        self.known.asked[email] = self.later()
+        self.known.requests[email] = self.later()
         assert self.people.ask(kind, email).status_code == 303
 
     # Steps of the site and its operator.
@@ -269,15 +269,15 @@ class Machine(RuleBasedStateMachine):
         return None if answered else NOTHING
 
     def _answer(self, number: int) -> None:
-        asked = self.people.rights.request_store.find(number)
-        if asked.state != "verified":
+        request = self.people.rights.request_store.find(number)
+        if request.state != "verified":
             return  # an erasure just before closed the request
         at = self.later()
         self.run("requests", "answer", str(number))
-        if asked.kind == "delete":
-            self._forget(asked.email, at)
-        if asked.kind == "object":
-            self.wanted[asked.email] = False
+        if request.kind == "delete":
+            self._forget(request.email, at)
+        if request.kind == "object":
+            self.wanted[request.email] = False
 
     def _forget(self, email: str, at: datetime) -> None:
         """Apply the effect of a completed erasure to the expected state."""
@@ -285,7 +285,7 @@ class Machine(RuleBasedStateMachine):
         self.known.rows = {row for row in self.known.rows if _email_of(row) != email}
         self.known.accepted.pop(email, None)
         self.wanted[email] = False
-        self.known.asked.pop(email, None)
+        self.known.requests.pop(email, None)
 
     @step()
     def rotate_keys(self) -> None:
@@ -351,7 +351,7 @@ class Machine(RuleBasedStateMachine):
     def _back_up(self) -> None:
         self.later()
         copy = self.disk.copy()
-        known = Known(set(self.known.rows), dict(self.known.accepted), dict(self.known.asked))
+        known = Known(set(self.known.rows), dict(self.known.accepted), dict(self.known.requests))
         self.backups = [*self.backups, (copy, known)][-3:]
 
     @step(of=st.fixed_dictionaries(dict.fromkeys(PARTS, moments)))
@@ -385,7 +385,7 @@ class Machine(RuleBasedStateMachine):
             self.known.rows = set(chosen["shop"][1].rows)
         if "rights" in chosen:
             self.known.accepted = dict(chosen["rights"][1].accepted)
-            self.known.asked = dict(chosen["rights"][1].asked)
+            self.known.requests = dict(chosen["rights"][1].requests)
         self.in_doubt = True
         self.start()
         return None
@@ -399,7 +399,7 @@ class Machine(RuleBasedStateMachine):
         self.run("replay", "--json", codes=(0, 1))
         self.known.rows = {row for row in self.known.rows if row[1] > self.erased.get(_email_of(row), datetime.min)}
         self.known.accepted = self._since_erased(self.known.accepted)
-        self.known.asked = self._since_erased(self.known.asked)
+        self.known.requests = self._since_erased(self.known.requests)
         self.in_doubt = False
         again = json.loads(self.run("replay", "--json", codes=(0, 1)))
         assert again["changed"] == 0, again
@@ -447,7 +447,7 @@ class Machine(RuleBasedStateMachine):
     def no_file_contains_an_erased_person(self) -> None:
         """After a load, no row, free page, WAL, segment or spool contains a name of an erased person or visitor."""
         self.run("load")
-        alive = {_email_of(row) for row in self.known.rows} | self.known.asked.keys()
+        alive = {_email_of(row) for row in self.known.rows} | self.known.requests.keys()
         names = {email.partition("@")[0] for email in self.erased.keys() - alive}
         assert self.disk.holding(names | self.erased_visitors) == {}
 
@@ -457,8 +457,8 @@ class Machine(RuleBasedStateMachine):
         assert may == {email: self.wanted.get(email, False) for email in EMAILS}
 
     def every_acceptance_is_newer_than_the_erasure(self) -> None:
-        found = {email for email in EMAILS if self.runtime.rights.acceptances.has(email, "licence", "1")}
-        assert found == set(self.known.accepted)
+        accepted = {email for email in EMAILS if self.runtime.rights.acceptances.has(email, "licence", "1")}
+        assert accepted == set(self.known.accepted)
 
 
 def _email_of(row: tuple[str, datetime]) -> str:
@@ -471,7 +471,7 @@ def run(machine: type[Machine], steps: int, *, shrink: bool = True, taken: Count
     while taken.total() < steps:
         rounds += 1
         examples = max(1, min(25, (steps - taken.total()) // LONGEST + 1))
-        found = settings(
+        options = settings(
             max_examples=examples,
             stateful_step_count=LONGEST,
             deadline=None,
@@ -480,5 +480,5 @@ def run(machine: type[Machine], steps: int, *, shrink: bool = True, taken: Count
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
         )
-        run_state_machine_as_test(seed(rounds)(type(machine.__name__, (machine,), {"taken": taken})), settings=found)
+        run_state_machine_as_test(seed(rounds)(type(machine.__name__, (machine,), {"taken": taken})), settings=options)
     return taken
