@@ -1,4 +1,4 @@
-"""Flask-Mixamo-Privacy: turns a site's privacy policy into something the site obeys."""
+"""Flask-Mixamo-Privacy: a Flask extension that enforces a site's privacy policy."""
 
 from .extension import Privacy
 from .policy.model import Policy

@@ -1,4 +1,4 @@
-"""A backend for Flask-Mailman that lets nothing leave which may not: ``MAIL_BACKEND = "flask_mixamo_privacy.mailman"``."""
+"""A Flask-Mailman backend that sends only permitted mail: ``MAIL_BACKEND = "flask_mixamo_privacy.mailman"``."""
 
 from __future__ import annotations
 
@@ -15,49 +15,53 @@ try:
 except ImportError:
 
     class SmtpBackend:  # type: ignore[no-redef]
-        """What stands in where Flask-Mailman is not installed: it says so at the first use."""
+        """A substitute without Flask-Mailman. It raises on first use."""
 
         def __init__(self, *args: Any, **values: Any) -> None:
-            raise ImportError("This is a backend of Flask-Mailman, which is not installed: pip install Flask-Mailman")
+            raise ImportError("This backend needs Flask-Mailman. Install it: pip install Flask-Mailman.")
 
 
 def guarded(backend: type[Any]) -> type[Any]:
-    """Any backend of Flask-Mailman's, made to decide on each mail as it leaves.
+    """Return a Flask-Mailman backend that checks the permission of each mail when it is sent.
 
-    A mail says what it is by ``headers=privacy.mail_class(…)``; one that does not raises :class:`MailClassError`, and
-    then none of those given to it in one go has left.
+    A mail has its mail class from ``headers=privacy.mail_class(…)``. A mail without one raises :class:`MailClassError`,
+    and no mail of the same call is sent.
     """
 
     class EmailBackend(backend):  # type: ignore[misc]
         def send_messages(self, email_messages: Iterable[Any]) -> int:
-            leaving = [copied for message in email_messages for copied in _allowed(message)]
-            return int(super().send_messages(leaving) or 0) if leaving else 0
+            permitted = [copied for message in email_messages for copied in _permitted_copies(message)]
+            return int(super().send_messages(permitted) or 0) if permitted else 0
 
     return EmailBackend
 
 
-def _allowed(message: Any) -> Iterator[Any]:
-    """What of a mail may leave: one for all who may get it, or of a marketing mail one each, with headers of its own."""
-    label = read_mail_class(str(message.extra_headers.get(NAME, "")))
-    room = current_runtime().mail
-    may = [one for one in message.recipients() if room.may_mail(one, label.name, label.reference, label.list)]
-    if label.name == "marketing":
-        yield from (_copied(message, label, to=[one], cc=[], bcc=[]) for one in may)
-    elif may:
-        kept = {name: [one for one in getattr(message, name) if one in may] for name in ("to", "cc", "bcc")}
-        yield _copied(message, label, **kept)
+def _permitted_copies(message: Any) -> Iterator[Any]:
+    """Yield one copy for all permitted recipients, or one each, with its own headers, if the mail is marketing."""
+    mail_class = read_mail_class(str(message.extra_headers.get(NAME, "")))
+    gate = current_runtime().mail
+    permitted = [
+        recipient
+        for recipient in message.recipients()
+        if gate.may_mail(recipient, mail_class.name, mail_class.reference, mail_class.list)
+    ]
+    if mail_class.name == "marketing":
+        yield from (_copy(message, mail_class, to=[recipient], cc=[], bcc=[]) for recipient in permitted)
+    elif permitted:
+        fields = {name: [one for one in getattr(message, name) if one in permitted] for name in ("to", "cc", "bcc")}
+        yield _copy(message, mail_class, **fields)
 
 
-def _copied(message: Any, label: MailClass, **recipients: list[str]) -> Any:
-    leaving = copy.copy(message)
+def _copy(message: Any, mail_class: MailClass, **recipients: list[str]) -> Any:
+    copied = copy.copy(message)
     for name, addresses in recipients.items():
-        setattr(leaving, name, addresses)
-    leaving.extra_headers = {name: value for name, value in message.extra_headers.items() if name != NAME}
-    if label.name == "marketing":
-        leaving.extra_headers |= current_runtime().mail.marketing_headers(
-            recipients["to"][0], label, str(message.subject), base_of_mails()
+        setattr(copied, name, addresses)
+    copied.extra_headers = {name: value for name, value in message.extra_headers.items() if name != NAME}
+    if mail_class.name == "marketing":
+        copied.extra_headers |= current_runtime().mail.marketing_headers(
+            recipients["to"][0], mail_class, str(message.subject), base_of_mails()
         )
-    return leaving
+    return copied
 
 
 EmailBackend = guarded(SmtpBackend)

@@ -1,4 +1,4 @@
-"""Blinker signals; the sender is always the app."""
+"""Blinker signals. The sender is the app."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ from blinker import Namespace
 
 _signals = Namespace()
 
-#: A visitor granted purposes, and the ledger has it; with ``granted`` and ``services`` (frozensets) and ``receipt``.
+#: A visitor granted purposes, and the grant is in the ledger. Sent with ``granted``, ``services`` (frozensets) and
+#: ``receipt``.
 consent_granted = _signals.signal("consent-granted")
 
-#: A visitor refused every optional purpose; nothing about the visitor comes with it.
+#: A visitor refused every optional purpose. Sent without any data about the visitor.
 consent_refused = _signals.signal("consent-refused")
 
-#: A visitor took back purposes or services granted before; with ``withdrawn`` and ``services`` (frozensets).
+#: A visitor withdrew purposes or services. Sent with ``withdrawn`` and ``services`` (frozensets).
 consent_withdrawn = _signals.signal("consent-withdrawn")
 
-#: Somebody asked for access, correction, deletion, restriction, or objected; with ``number``, as all of the next three.
+#: A request for access, correction, deletion or restriction, or an objection, was opened. Sent with ``number``, as are
+#: the next three signals.
 request_opened = _signals.signal("request-opened")
 
-#: Whoever reads the mail of a request's address confirmed it, or an operator did.
+#: A request was confirmed by its mail address, or by an operator.
 request_verified = _signals.signal("request-verified")
 
-#: A request has to be answered within a week; sent once.
+#: A request is due within a week. Sent once.
 request_due_soon = _signals.signal("request-due-soon")
 
 #: A request was answered or refused.
 request_answered = _signals.signal("request-answered")
 
-#: Something could not be recorded and the page was served all the same; with ``error``.
+#: An event or an entry could not be recorded, but the page was served. Sent with ``error``.
 recording_failed = _signals.signal("recording-failed")
 
+#: The signals of data subject requests, by event.
 SIGNALS_OF_REQUESTS = {
     "opened": request_opened,
     "verified": request_verified,

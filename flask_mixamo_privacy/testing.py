@@ -1,6 +1,6 @@
-"""For a site's own tests: a pytest plugin, there as soon as the extension is installed.
+"""A pytest plugin for the tests of a site. It is active as soon as the extension is installed.
 
-Its fixtures ask for one named ``app`` that gives the site's Flask app, as pytest-flask does too.
+Its fixtures use a fixture ``app`` that returns the site's Flask app, as pytest-flask does.
 """
 
 from __future__ import annotations
@@ -32,48 +32,55 @@ _LINK = re.compile(r"<([^>]*)>[^,]*\brel=\"?(?:preload|modulepreload|preconnect|
 
 @pytest.fixture
 def privacy_client(app: Flask) -> Callable[..., FlaskClient]:
-    """Makes test clients of visitors who decided: ``privacy_client("accept_all")``, ``("reject_all")``,
-    ``("save", purposes=["statistics"], services=["map"])``; one who was never asked without arguments.
+    """Returns a function that creates the test client of a visitor.
 
-    ``gpc=True`` is a browser that sends Global Privacy Control. The decision is posted as the banner's form does, with
-    the ledger's entry and the cookie that come of it.
+    Without arguments the visitor is undecided. Otherwise the visitor has made a choice: ``privacy_client("accept_all")``,
+    ``("reject_all")`` or ``("save", purposes=["statistics"], services=["map"])``. The choice is posted like the banner's
+    form, so the client has the cookie, and the ledger has the entry. With ``gpc=True`` the browser sends Global Privacy
+    Control.
     """
 
-    def visitor(choice: Choice | None = None, **wanted: Any) -> FlaskClient:
+    def create_client(choice: Choice | None = None, **selection: Any) -> FlaskClient:
         client = app.test_client()
-        if wanted.pop("gpc", False):
+        if selection.pop("gpc", False):
             client.environ_base["HTTP_SEC_GPC"] = "1"
         if choice is not None:
-            _decide(client, _site_of(app), choice, **wanted)
+            _decide(client, _runtime_of(app), choice, **selection)
         return client
 
-    return visitor
+    return create_client
 
 
 @pytest.fixture
 def assert_no_trace(app: Flask) -> Callable[[TestResponse], None]:
-    """Fails for a response that does anything for which a visitor has to be asked first, and says all of it: a cookie
-    that is not necessary, something from another host, the tracker, storage that is not declared."""
+    """Returns a function that fails the test if a response does anything that requires consent.
 
-    def hold(response: TestResponse) -> None:
-        runtime = _site_of(app)
-        found = [*_cookies(runtime, response), *_tracker(runtime, response), *_loads(app, runtime, response)]
+    The failure lists every trace: a cookie that is not necessary, a load from another host, the tracker, and undeclared
+    storage.
+    """
+
+    def check(response: TestResponse) -> None:
+        runtime = _runtime_of(app)
+        traces = [*_cookies(runtime, response), *_tracker(runtime, response), *_loads(app, runtime, response)]
         __tracebackhide__ = True
-        if found:  # raised by hand: pytest would take an assertion apart and say all of it twice
-            said = "".join(f"\n- {one}" for one in found)
-            raise AssertionError(f"{response.request.path} leaves traces without consent ({len(found)}):{said}")
+        if traces:  # no assert statement, because pytest would repeat the whole message
+            lines = "".join(f"\n- {trace}" for trace in traces)
+            raise AssertionError(f"{response.request.path} leaves traces without consent ({len(traces)}):{lines}")
 
-    return hold
+    return check
 
 
 @pytest.fixture
 def privacy_audit(app: Flask) -> Callable[..., AuditReport]:
-    """Looks at the whole site in a real browser, as :func:`flask_mixamo_privacy.audit.audit` does with the same arguments,
-    and fails for what it finds; ``baseline`` is the path of a file of known findings. Gives the report."""
+    """Returns a function that audits the site in a real browser, fails the test on findings, and returns the report.
 
-    def look(*, baseline: str | Path | None = None, **options: Any) -> AuditReport:
+    It takes the arguments of :func:`flask_mixamo_privacy.audit.audit`, and ``baseline``: the path of a file of accepted
+    findings.
+    """
+
+    def run_audit(*, baseline: str | Path | None = None, **options: Any) -> AuditReport:
         __tracebackhide__ = True
-        from .audit.browser import report as terminal  # no other test needs these
+        from .audit.browser import report as terminal  # imported late, because no other fixture needs a browser
         from .audit.browser.crawl import audit
         from .audit.browser.report import apply_baseline, read
 
@@ -81,13 +88,13 @@ def privacy_audit(app: Flask) -> Callable[..., AuditReport]:
         if baseline is not None:
             report = apply_baseline(report, read(Path(baseline)), today())
         if report.exit_code:
-            raise AssertionError("\n".join(["The audit found something, or could not look.", "", *terminal.lines(report)]))
+            raise AssertionError("\n".join(["The audit has findings, or could not run.", "", *terminal.lines(report)]))
         return report
 
-    return look
+    return run_audit
 
 
-def _site_of(app: Flask) -> Runtime:
+def _runtime_of(app: Flask) -> Runtime:
     with app.app_context():
         return current_runtime()
 
@@ -95,20 +102,20 @@ def _site_of(app: Flask) -> Runtime:
 def _decide(
     client: FlaskClient, runtime: Runtime, choice: Choice, purposes: Iterable[str] = (), services: Any = None
 ) -> None:
-    """Raises :class:`UndeclaredPurpose`, :class:`UndeclaredService`, and AssertionError where the site did not take it."""
+    """Post a decision. Raises :class:`UndeclaredPurpose` or :class:`UndeclaredService`, and AssertionError on failure."""
     if choice not in CHOICES:
         raise ValueError(f"The choice is {choice!r}; allowed: {', '.join(CHOICES)}.")
     data: dict[str, Any] = {"choice": choice, "purpose": [runtime.policy.purpose(purpose).id for purpose in purposes]}
     if services is not None:
         data |= {"services": "listed", "service": [runtime.policy.service(service).id for service in services]}
-    answer = client.post(f"{runtime.settings.url_prefix}/consent", data=data)
-    assert answer.status_code == 303, f"The decision {choice!r} was answered {answer.status}: {answer.text}"
+    response = client.post(f"{runtime.settings.url_prefix}/consent", data=data)
+    assert response.status_code == 303, f"The decision {choice!r} failed with {response.status}: {response.text}"
 
 
 def _cookies(runtime: Runtime, response: TestResponse) -> Iterator[str]:
     now = time.time()
-    nobody = runtime.cookies.consent(None, int(now) // DAY, gpc=False)
-    return (str(error).partition("\n")[0] for _, error in runtime.guard.violations(response, nobody, now))
+    undecided = runtime.cookies.consent(None, int(now) // DAY, gpc=False)
+    return (str(error).partition("\n")[0] for _, error in runtime.guard.violations(response, undecided, now))
 
 
 def _tracker(runtime: Runtime, response: TestResponse) -> Iterator[str]:

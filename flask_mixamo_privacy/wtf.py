@@ -1,4 +1,4 @@
-"""Collection points for Flask-WTF, where it is installed: ``from flask_mixamo_privacy.wtf import CollectionForm``."""
+"""Collection points for Flask-WTF: ``from flask_mixamo_privacy.wtf import CollectionForm``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ try:
 except ImportError:
 
     class FlaskForm:  # type: ignore[no-redef]
-        """What stands in where Flask-WTF is not installed: it says so at the first use."""
+        """A substitute without Flask-WTF. It raises on first use."""
 
         def __init__(self, *args: Any, **values: Any) -> None:
-            raise ImportError("CollectionForm is a form of Flask-WTF, which is not installed: pip install Flask-WTF")
+            raise ImportError("CollectionForm needs Flask-WTF. Install it: pip install Flask-WTF.")
 
         is_submitted = __init__
 
 
 class CollectionForm(FlaskForm):  # type: ignore[misc]
-    """A form that collects at a declared point.
+    """A form of a declared collection point.
 
-    ``collects = "newsletter"`` names the point; ``{{ form.notice }}`` is its notice. Only declared fields reach the form;
-    what is missing is an error of its field. ``validate_on_submit()`` is true once everything is on record, and
-    ``form.given`` is what was given. ``subject`` and ``controls`` are those of :meth:`Privacy.collects`.
+    ``collects = "newsletter"`` names the point, and ``{{ form.notice }}`` is its notice. Only declared fields reach the
+    form. A missing field is an error of that field. ``validate_on_submit()`` is true once the collection is recorded, and
+    ``form.given`` is the collected data. ``subject`` and ``controls`` are those of :meth:`Privacy.collects`.
     """
 
     collects = ""
@@ -37,60 +37,60 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
     controls: tuple[str, ...] = ("submit",)
 
     def __init__(self, *args: Any, **values: Any) -> None:
-        self._taking: Submission | None = None
-        self._on_record = False
+        self._submission: Submission | None = None
+        self._is_recorded = False
         point = declared_point(self.collects)
         if self.is_submitted():
             if point is None:
                 discard_form(request)
             else:
-                self._taking = open_submission(point, self.subject, self.controls)
+                self._submission = open_submission(point, self.subject, self.controls)
         super().__init__(*args, **values)
 
     @property
     def given(self) -> CollectedData:
-        """What was given; nothing before the form was sent."""
-        return self._taking.given if self._taking is not None else CollectedData()
+        """The collected data. It is empty before the form is submitted."""
+        return self._submission.given if self._submission is not None else CollectedData()
 
     @property
     def notice(self) -> Markup:
-        """The notice, for the template to place in the form."""
-        verbs: Any = current_app.jinja_env.globals["privacy"]
-        return Markup(verbs.notice(self.collects))  # noqa: S704 — it is Markup
+        """The collection notice, to be placed in the form by its template."""
+        helpers: Any = current_app.jinja_env.globals["privacy"]
+        return Markup(helpers.notice(self.collects))  # noqa: S704 — it is Markup
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Whether the form's own validators pass, nothing required is missing, and it is on record."""
+        """Return whether all validators pass, no required field is missing, and the collection is recorded."""
         valid = super().validate(extra_validators)
-        problem = self._taking.first_problem() if self._taking is not None else None
-        if self._taking is not None and problem is not None:
-            self._tell(http_error(problem, self._taking.point))
-        if not valid or problem is not None or self._taking is None:
+        problem = self._submission.first_problem() if self._submission is not None else None
+        if self._submission is not None and problem is not None:
+            self._add_error(http_error(problem, self._submission.point))
+        if not valid or problem is not None or self._submission is None:
             return False
-        return self._on_record or self._record(self._taking)
+        return self._is_recorded or self._record(self._submission)
 
-    def _record(self, taking: Submission) -> bool:
+    def _record(self, submission: Submission) -> bool:
         try:
-            with raise_http_errors(taking.point):
-                taking.validate()
-                taking.record()
+            with raise_http_errors(submission.point):
+                submission.validate()
+                submission.record()
         except NotCollected as error:
-            self._tell(error)
+            self._add_error(error)
             return False
-        after_this_request(self._settle)
-        self._on_record = True
+        after_this_request(self._apply_opt_ins)
+        self._is_recorded = True
         return True
 
-    def _settle(self, response: Response) -> Response:
-        """Opt-ins take effect once the view has answered below 400."""
+    def _apply_opt_ins(self, response: Response) -> Response:
+        """Apply the opt-ins if the view's status is below 400."""
         try:
-            if self._taking is not None and response.status_code < 400:
-                with raise_http_errors(self._taking.point):
-                    self._taking.apply_opt_ins()
+            if self._submission is not None and response.status_code < 400:
+                with raise_http_errors(self._submission.point):
+                    self._submission.apply_opt_ins()
         except NotCollected as error:
             return error.get_response()
         return response
 
-    def _tell(self, problem: NotCollected) -> None:
+    def _add_error(self, problem: NotCollected) -> None:
         fields = [self[name] for name in problem.fields if name in self]
         for field in fields:
             if not field.errors:
