@@ -97,7 +97,7 @@ def receipt_verify_command(file: IO[bytes]) -> None:
 _LARGEST_RECEIPT = 2_000_000  # bytes; a larger file is not a receipt
 
 
-# ``flask privacy disclosures``: lists the data that were given to recipients.
+# ``flask privacy disclosures``: lists disclosures to recipients.
 
 
 @click.command("disclosures")

@@ -110,7 +110,7 @@ def _print_replayed(runtime: Runtime, replayed: Replayed) -> None:
     for row in replayed.corrections:
         click.echo(f"Repeat by hand: the {row['kind']} of {row['at'][:10]} for {row['subject']}.")
     for name in replayed.not_covered:
-        click.echo(f"{name}: cannot list its people. Erase them there by hand.")
+        click.echo(f"{name}: cannot list or erase its data subjects. Erase them there by hand.")
     _print_unreadable(replayed.unreadable)
     if not replayed.changed:
         click.echo(f"Nothing from the last {runtime.policy.retention.archives} had to be applied again.")

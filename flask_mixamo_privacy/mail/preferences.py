@@ -21,7 +21,7 @@ IsMinor = Callable[[str], bool]
 
 
 class MarketingPreferences(BuiltInStore):
-    """Opt-ins and opt-outs. The ledger gets the proof first; the rows in :class:`PreferenceStore` take effect."""
+    """Records opt-ins and opt-outs: first the proof in the ledger, then the effective row in :class:`PreferenceStore`."""
 
     name = "opt-ins"
 

@@ -268,7 +268,7 @@ def test_promise_34_a_store_without_timestamps_is_left_to_an_operator(people, ba
     outcome = site.site.cli("replay")
     assert outcome.exit_code == 1 and listed == [ADA]
     assert "The signature of erase in the store 'list' is '(subject)'; allowed: a parameter named before." in outcome.output
-    assert "paper files: cannot list its people. Erase them there by hand." in outcome.output
+    assert "paper files: cannot list or erase its data subjects. Erase them there by hand." in outcome.output
 
 
 def test_a_replay_with_nothing_to_do_reports_it(people):
