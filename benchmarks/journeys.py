@@ -1,6 +1,6 @@
-"""How many of the package's files four journeys cross: what a newcomer has to open to follow one of them.
+"""The number of the package's files that four journeys cross, and so must be opened to follow the code.
 
-    python -m benchmarks journeys       (the numbers; python -m benchmarks.journeys prints the files, too)
+    python -m benchmarks journeys       (the numbers; python -m benchmarks.journeys also prints the files)
 
 Each journey is a real request or command, followed with ``sys.setprofile``. A file counts once if any of its functions runs.
 """
@@ -29,21 +29,21 @@ PACKAGE = Path(flask_mixamo_privacy.__file__).parent
 SHOP = Path(__file__).parents[1] / "example_site" / "privacy.toml"
 PAGE = "<!doctype html><body>{{ privacy.banner() }}<p>{{ privacy.settings_link() }}</p></body>"
 FORM = "<form method=post>{{ privacy.notice('newsletter') }}{{ privacy.opt_in('newsletter') }}</form>"
-#: The most files that each journey may cross.
+#: The budget of files for each journey.
 MOST = {"page view, load, report": 28, "accept all": 15, "form with an opt-in": 17, "erase --subject": 16}
 
 
 @contextmanager
-def followed() -> Iterator[list[str]]:
-    """Collect ``file:function`` of each call into the package, in order, on every thread."""
+def traced() -> Iterator[list[str]]:
+    """Collect ``file:function`` of each call of a function of the package, in order, on every thread."""
     calls: list[str] = []
 
-    def note(frame: Any, event: str, argument: Any) -> None:
+    def profile(frame: Any, event: str, argument: Any) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)) and frame.f_code.co_name != "<module>":
             calls.append(f"{Path(frame.f_code.co_filename).relative_to(PACKAGE)}:{frame.f_code.co_name}")
 
-    threading.setprofile(note)
-    sys.setprofile(note)
+    threading.setprofile(profile)
+    sys.setprofile(profile)
     try:
         yield calls
     finally:
@@ -52,7 +52,7 @@ def followed() -> Iterator[list[str]]:
 
 
 def build(folder: str) -> Flask:
-    """A site with a page and a newsletter form, without logins and without a loader in the background."""
+    """Return an app with a page and a newsletter form, without logins and without a background loader."""
     app = Flask("journeys", instance_path=folder)
     app.config.update(SECRET_KEY="journeys", TESTING=True, PRIVACY_POLICY=str(SHOP), PRIVACY_SEND=lambda mail: None)
     privacy = Privacy(app)
@@ -66,27 +66,27 @@ def form() -> str:
 
 
 def hidden(html: str) -> dict[str, str]:
-    """The hidden fields of a page's last form."""
+    """Return the hidden fields of a page's last form."""
     tags = re.findall(r"<input[^>]*>", html.rpartition("<form")[2])
     inputs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in tags]
     return {each["name"]: unescape(each["value"]) for each in inputs if each.get("type") == "hidden"}
 
 
 def run(app: Flask) -> dict[str, list[str]]:
-    """The calls of each journey. Everything is done once before, so that no cache is filled on the way."""
+    """Return the calls of each journey. Each one is run twice, so that the second run fills no caches."""
     client, cli = app.test_client(), app.test_cli_runner()
     birth = {"privacy_opt_in": "newsletter", "privacy_birth_year": "1990", "email": "ada@shop.example"}
-    found: dict[str, list[str]] = {}
+    journeys: dict[str, list[str]] = {}
 
     def journey(name: str, function: Callable[..., Any], *arguments: Any, **values: Any) -> None:
-        with followed() as calls:
+        with traced() as calls:
             outcome = function(*arguments, **values)
         status = getattr(outcome, "status_code", getattr(outcome, "exit_code", None))
         assert status in (0, 200, 303), f"{name}: {status}"
-        found.setdefault(name, []).extend(calls)
+        journeys.setdefault(name, []).extend(calls)
 
     for _ in range(2):
-        found.clear()
+        journeys.clear()
         app.test_client().get("/")
         client = app.test_client()
         shown = hidden(client.get("/").text)
@@ -98,25 +98,25 @@ def run(app: Flask) -> dict[str, list[str]]:
         fields = {**hidden(client.get("/form").text), **birth}
         journey("form with an opt-in", client.post, "/form", data=fields)
         journey("erase --subject", cli.invoke, args=["privacy", "erase", "--subject", "ada@shop.example"])
-    return found
+    return journeys
 
 
 def files(calls: list[str]) -> list[str]:
-    """Each file once, in the order in which it is met."""
+    """Return each file once, in the order of its first call."""
     return list(dict.fromkeys(call.partition(":")[0] for call in calls))
 
 
 def switches(calls: list[str]) -> int:
-    """How often a call is in another file than the one before."""
-    met = [call.partition(":")[0] for call in calls]
-    return sum(one != other for one, other in itertools.pairwise(met))
+    """Return how often a call is in another file than the call before it."""
+    called = [call.partition(":")[0] for call in calls]
+    return sum(one != other for one, other in itertools.pairwise(called))
 
 
 def measure() -> list[Figure]:
-    """The number of files of each journey, beside the most it may have."""
+    """Return the number of files of each journey, with its budget."""
     with tempfile.TemporaryDirectory() as folder:
-        found = {name: files(calls) for name, calls in run(build(folder)).items()}
-    return [Figure(f"journey: {name}", len(crossed), "files", MOST[name]) for name, crossed in found.items()]
+        crossed = {name: files(calls) for name, calls in run(build(folder)).items()}
+    return [Figure(f"journey: {name}", len(paths), "files", MOST[name]) for name, paths in crossed.items()]
 
 
 def main() -> None:

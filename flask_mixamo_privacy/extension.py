@@ -1,4 +1,4 @@
-"""Privacy: what a site developer installs."""
+"""The extension class ``Privacy``."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Privacy:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Register pages, template verbs, commands and the hook that closes each request.
+        """Register pages, template helpers, commands and the ``after_request`` function.
 
-        Touches no disk and starts no thread. Raises :class:`SettingError` for a setting that cannot work and
-        :class:`AlreadyInitialised` for an app that has Privacy.
+        Touches no disk and starts no thread. Raises :class:`SettingError` for an invalid setting, and
+        :class:`AlreadyInitialised` if the app already has Privacy.
         """
         if EXTENSION in app.extensions:
             raise AlreadyInitialised(app.name)
@@ -65,28 +65,28 @@ class Privacy:
         _extend(app.jinja_env, TemplateHelpers(runtime, settings.url_prefix))
         app.cli.add_command(commands)
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
-        # The first function registered runs last: it sees what every other one made of the response.
+        # Flask runs the first registered function last, so that it sees the final response.
         app.after_request_funcs.setdefault(None, []).insert(0, after_request(runtime))
 
     def runtime(self, app: Flask) -> Runtime:
-        """What ``init_app`` put together for this app; raises :class:`NotInitialised`."""
+        """Return the runtime that ``init_app`` built for this app; raises :class:`NotInitialised`."""
         try:
             return app.extensions[RUNTIME]  # type: ignore[no-any-return]
         except KeyError:
             raise NotInitialised(app.name) from None
 
     def track(self, name: str, /, **values: str | int | float | bool | None) -> None:
-        """Record an event of the site's own; does nothing without the visitor's consent to statistics.
+        """Record an event of the site's own. Does nothing without the visitor's consent to statistics.
 
-        A name or a value that the log does not take raises :class:`EventError` in tests and in debug mode; in
-        production it is logged, and the page is served.
+        An invalid name or value raises :class:`EventError` in tests and in debug mode. In production the error is
+        logged, and the page is served.
         """
         if not has_request_context():
-            return  # nobody is visiting: a task in a worker, a command
+            return  # a worker's task or a command has no visitor
         ctx = privacy_context()
         try:
             if name in KINDS:
-                raise EventError("The name of an event", name, f"any but those recorded by themselves: {', '.join(KINDS)}")
+                raise EventError("The name of an event", name, f"any name except the automatic events: {', '.join(KINDS)}")
             data = properties(values)
             check_name(name)
         except EventError as error:
@@ -96,9 +96,9 @@ class Privacy:
             queue_event(ctx, name, data)
 
     def customise(self, name: str, value: str | int | float | bool | None) -> None:
-        """Remember a choice: for 395 days with consent to customisation, else until the browser closes.
+        """Remember a choice for 395 days with consent to customisation, else until the browser closes.
 
-        With consent to statistics too, the choice is also recorded. Errors as in :meth:`track`.
+        If the visitor also consents to statistics, records an event. Raises as :meth:`track` does.
         """
         ctx = privacy_context()
         try:
@@ -113,7 +113,7 @@ class Privacy:
             queue_event(ctx, "customisation", data)
 
     def customisation(self, name: str, default: Any = None) -> Any:
-        """The choice remembered under this name, or the default."""
+        """Return the choice remembered under this name, or the default."""
         ctx = privacy_context()
         ctx.depends_on_consent = True
         if name not in ctx.choices:
@@ -122,12 +122,12 @@ class Privacy:
         return ctx.choices[name]
 
     def page(self, naming: Naming) -> Callable[[F], F]:
-        """Choose how a view's page is named in the log: by its ``"path"``, its URL ``"rule"``, or ``"never"`` counted.
+        """Name a view's page in the log by its ``"path"`` or its URL ``"rule"``, or ``"never"`` count it.
 
-        Without it, the path is taken, and the rule while somebody is logged in.
+        The default is the path, and the URL rule while a user is logged in.
         """
         if naming not in ("path", "rule", "never"):
-            raise ValueError(f'@privacy.page is given {naming!r}; allowed: "path", "rule", "never".')
+            raise ValueError(f'The naming of @privacy.page() is {naming!r}; allowed: "path", "rule", "never".')
 
         def mark(view: F) -> F:
             view.privacy_page = naming  # type: ignore[attr-defined]
@@ -144,21 +144,21 @@ class Privacy:
         erase: Callable[..., Any] | None = None,
         correct: Callable[[str, Mapping[str, str]], Any] | None = None,
     ) -> None:
-        """Tell where personal data lies: a database, a mailing list's service, a folder of files.
+        """Register a store of personal data: a database, the service of a mailing list, a folder of files.
 
-        A subject is an e-mail address in lower case, or an id of the site's own. A store is asked for a host that is not
-        ASCII twice, in ASCII (IDNA) and in Unicode. All callables may be left out; answers then say that this store is
-        not covered.
+        A subject is an e-mail address in lower case, or an id of the site's own. For a host with non-ASCII characters
+        each callable is called twice: with the host in ASCII (IDNA), and in Unicode. Every callable is optional.
+        Answers to data subjects then state that this store is not covered.
 
-        - ``subject()`` gives every subject that the store holds. After a restore they are matched against the ledger, which
-          knows people by keyed hashes alone.
-        - ``export(subject)`` gives what is stored, as JSON can say it; something false where there is nothing.
-        - ``erase(subject, before=None)`` forgets the subject, or only what was written before a moment (an aware
-          ``datetime``), and gives the number of rows; doing it twice must do no harm. Without a parameter ``before`` the
-          store is left to a person after a restore, for whoever came back since would be erased as well.
-        - ``correct(subject, {field: value})`` sets fields anew and gives the number of rows.
+        - ``subject()`` returns every subject in the store. A replay after a restore matches them with the ledger,
+          which stores only keyed hashes.
+        - ``export(subject)`` returns the stored data as JSON-serialisable values, or a false value for no data.
+        - ``erase(subject, before=None)`` erases the subject's data and returns the number of rows. With ``before``, an
+          aware ``datetime``, it erases only older data. It must be idempotent. A replay skips a store without the
+          parameter ``before``, because it would also erase data of people who came back. Staff must then do it.
+        - ``correct(subject, {field: value})`` changes fields and returns the number of rows.
 
-        Call it before or after ``init_app``. Raises :class:`StoreError` for what cannot work.
+        Call this before or after ``init_app``. Raises :class:`StoreError` for an invalid store.
         """
         store = PersonalStore(name, subject, export, erase, correct)
         self._stores.append(lambda policy: store)
@@ -172,58 +172,66 @@ class Privacy:
         made: str | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> None:
-        """Register SQLAlchemy models as a store: plain declarative ones, Flask-SQLAlchemy's, Flask-SQLAlchemy-Lite's.
+        """Register SQLAlchemy models as a store: declarative models, also of Flask-SQLAlchemy and Flask-SQLAlchemy-Lite.
 
-        ``privacy.register_models(db.session, {Account: "email", Order: "account_id.email"})`` names the column with the
-        person of each model, or one behind a foreign key. ``session`` is an engine, or what gives a session when called: a
-        sessionmaker, ``db.session`` of Flask-SQLAlchemy, ``lambda: db.session`` of Flask-SQLAlchemy-Lite. What becomes of
-        each column is what ``on_erase`` of the declared field of that name says; ``fields={"mail": "email"}`` or
-        ``info={"privacy": "email"}`` names another field. ``made`` is the column with the time of a row, which tells
-        what came after an erasure; it is found where it is called ``created_at`` or the like.
+        ``privacy.register_models(db.session, {Account: "email", Order: "account_id.email"})`` names each model's column
+        with the subject. A dotted name follows a foreign key.
 
-        Raises :class:`StoreError` for a column that is not there.
+        - ``session`` is an engine, or a callable that returns a session: a sessionmaker, ``db.session`` of
+          Flask-SQLAlchemy, or ``lambda: db.session`` of Flask-SQLAlchemy-Lite.
+        - ``fields`` maps columns to declared fields of another name, such as ``{"mail": "email"}``. A column's
+          ``info={"privacy": "email"}`` does the same. ``on_erase`` of the declared field decides what an erasure does
+          with the column.
+        - ``made`` names the column with a row's creation time, which a replay needs to keep rows that are newer than an
+          erasure. The default is a column with a usual name, such as ``created_at``.
+
+        Raises :class:`StoreError` for a missing column.
         """
-        from .rights.models import Models  # SQLAlchemy's ORM, which only such a site needs
+        from .rights.models import Models  # imports the ORM of SQLAlchemy, which other sites do not need
 
         models = Models(name, session, dict(subjects), made, fields)
         self._stores.append(models.bind)
 
     def need(self, need: str, *, whose: str | Callable[..., str | None] | None = None, fields: Collection[str] = ()) -> Need:
-        """Say why personal data is read, around the reading: ``@privacy.need("support")`` or ``with privacy.need(…):``.
+        """Control and record access to personal data: ``@privacy.need("support")`` or ``with privacy.need(…):``.
 
-        ``PRIVACY_STAFF(user, need)`` decides; without it nobody may read. The ledger keeps who looked, why, at which page,
-        at which fields, and whose data it was, as a keyed hash; ``whose`` is a subject, or a callable that gets what the
-        view gets, and is called for nobody who is denied. A denial is kept as well, of an address a keyed hash;
-        people who are not logged in are only counted.
+        ``PRIVACY_STAFF(user, need)`` grants access; without that setting every access is denied. The ledger records the
+        user, the need, the page, the fields, and the data subject as a keyed hash. ``whose`` is the subject, or a
+        callable that gets the view's arguments and is called only if access is granted.
+
+        A denied access is recorded too, with a keyed hash in place of the user's e-mail address. Anonymous users are
+        only counted.
         """
         return Need(need, whose, fields)
 
     def collects(self, point: str, *, subject: str = "email", controls: Collection[str] = ()) -> CollectionGuard:
-        """Collect at a declared point: ``@privacy.collects("registration")`` on a view, or
-        ``with privacy.collects("registration") as given:`` around the lines that keep what was given.
+        """Collect a form at a declared point: ``@privacy.collects("registration")`` on a view, or
+        ``with privacy.collects("registration") as given:`` around the code that stores the data.
 
-        Only declared fields pass: from there on ``request.form``, ``request.files`` and ``request.get_json()`` hold
-        nothing else, besides ``controls`` of the page that say nothing about anybody, such as ``("next",)``. A required
-        field that is empty is answered 400, by :class:`NotCollected`. The ledger keeps when, under which version of the
-        policy, after which words, which fields, no values, and whom it is about as a keyed hash: of the field named
-        ``subject``, else of whoever is logged in. If that cannot be written, nothing is taken: 503. Opt-ins take effect
-        once the view answered below 400, or the block ended.
+        Only declared fields pass. From then on ``request.form``, ``request.files`` and ``request.get_json()`` contain
+        nothing else, besides ``controls`` without personal data, such as ``("next",)``. An empty required field raises
+        :class:`NotCollected`, which answers 400.
 
-        A point that is not declared raises :class:`UndeclaredCollection` in tests and in debug mode. In production it is
-        logged; its page is served, and what is sent there is answered 503 and never reaches the view.
+        The ledger records the time, the policy version, the text shown and the names of the fields, but no values. The
+        data subject is recorded as a keyed hash of the field named ``subject``, or else of the logged-in user. If the
+        ledger cannot be written, the form is answered 503 and nothing is collected. Opt-ins take effect once the view
+        returns a status below 400, or the block ends.
+
+        An undeclared point raises :class:`UndeclaredCollection` in tests and in debug mode. In production the error is
+        logged and the page is served, but a submitted form is answered 503 and never reaches the view.
         """
         return CollectionGuard(point, subject, controls)
 
     @property
     def given(self) -> CollectedData:
-        """What was given at the point of the request at hand, for a view under ``@privacy.collects``."""
+        """The data collected in the current request, for a view under ``@privacy.collects``."""
         return privacy_context().given or CollectedData()
 
     def read(self, record: Any, purpose: str, *, point: str | None = None) -> DisclosedFields:
-        """Of a record the fields that were collected for a purpose, at any point or at one.
+        """Return the fields of a record that were collected for a purpose, at one point or at any.
 
-        ``record`` is a mapping or an object with attributes. Raises :class:`OtherPurpose` where nothing is collected for
-        it, and :class:`UndeclaredField` when a field is asked of the result that was collected for something else.
+        ``record`` is a mapping or an object with attributes. Raises :class:`OtherPurpose` if nothing is collected for the
+        purpose. Reading a field of the result that was collected for another purpose raises :class:`UndeclaredField`.
         """
         return read(current_runtime().policy, record, purpose, point)
 
@@ -239,29 +247,35 @@ class Privacy:
         actor: str = "",
         subject: str | None = None,
     ) -> DisclosedFields:
-        """The one way out for personal data: of a record, a mapping or an object, the fields that a recipient may get.
+        """Record a disclosure and return the fields of a record, a mapping or an object, that a recipient may get.
 
-        These are the ones declared for the recipient, or the given ``fields`` of them. The ledger keeps who got which
-        fields, on which basis, and whose they were, as a keyed hash of ``subject`` or of the record's ``email``; no values.
-        The basis is that of the purpose, or ``"legal"`` or ``"safety"``, which need a ``reference`` (a file number) and an
-        ``actor`` (who decided), or ``"transfer"``, to a new owner, which a posted version of the policy has to speak of.
-        On these three somebody undeclared may get declared ``fields`` that are named.
+        These are the fields declared for the recipient, or those of them named in ``fields``. The ledger records the
+        recipient, the names of the fields and the basis, but no values. The data subject is recorded as a keyed hash of
+        ``subject``, or else of the record's ``email``.
 
-        Raises, in production too: :class:`UndeclaredRecipient`, :class:`UndeclaredField`, :class:`OtherPurpose`,
-        :class:`DisclosureError`; and :class:`OSError` when it cannot be noted, for then nothing goes out.
+        ``basis`` defaults to the basis of the purpose. The exceptional bases also allow an undeclared recipient, who
+        gets the declared fields named in ``fields``:
+
+        - ``"legal"`` and ``"safety"`` require a ``reference``, such as a file number, and an ``actor``, who decided.
+        - ``"transfer"``, to a new owner, requires a posted version of the policy that announces it.
+
+        Raises :class:`UndeclaredRecipient`, :class:`UndeclaredField`, :class:`OtherPurpose` and
+        :class:`DisclosureError`, in production too. Raises :class:`OSError` if the disclosure cannot be recorded.
         """
-        runtime, said = current_runtime(), (reference, actor, subject)
-        return disclose(runtime.policy, runtime.versions, runtime.ledger, recipient, record, purpose, fields, basis, *said)
+        runtime = current_runtime()
+        site = runtime.policy, runtime.versions, runtime.ledger
+        return disclose(*site, recipient, record, purpose, fields, basis, reference, actor, subject)
 
     def may_mail(
         self, address: str, mail_class: str | None = None, reference: object = None, *, list: str | None = None
     ) -> MailPermission:
-        """Whether a mail may leave now: true or false, with a ``reason``. Ask when it leaves, not when the list is made.
+        """Return whether a mail may be sent now: true or false, with a ``reason``. Call this when sending each mail.
 
-        ``"marketing"`` needs an opt-in and no opt-out, of this list where one is named, and no known child;
-        ``"service"`` passes an opt-out and needs the purchase or the account that it is about as its reference;
-        ``"request"`` answers a request, whose number is its reference. Raises :class:`MailClassError` for a mail that
-        does not say what it is, or lacks its reference.
+        - ``"marketing"`` requires an opt-in without an opt-out, for ``list`` if one is named, and no known child.
+        - ``"service"`` ignores opt-outs. ``reference`` is the purchase or the account that the mail is about.
+        - ``"request"`` answers a data subject request. ``reference`` is its number.
+
+        Raises :class:`MailClassError` if the class or a required reference is missing.
         """
         return current_runtime().mail.may_mail(address, mail_class, reference, list)
 
@@ -275,44 +289,44 @@ class Privacy:
         source: str = "form",
         locale: str = "",
     ) -> MailPermission:
-        """Sign an address up; false for a known child. Call it once the person ticked the box, and at no other time.
+        """Opt an address in to a list; false for a known child. Call this only after the person has ticked the box.
 
-        The ledger keeps when, under which version of the policy, and the digest of the words that stood there: of
-        ``wording``, which is kept whole, or ``text``, a digest of the caller's. Raises :class:`LedgerUnavailable` or
-        :class:`RightsUnavailable` where that cannot be written: then nobody was signed up.
+        The ledger records the time, the policy version and the digest of the text shown. ``wording`` is that text, which
+        is stored in full; ``text`` is a digest that the caller computed. Raises :class:`LedgerUnavailable` or
+        :class:`RightsUnavailable` if the opt-in cannot be stored. The address is then not opted in.
         """
         return current_runtime().mail.marketing.opt_in(
             address, list, wording=wording, text=text, source=source, locale=locale
         )
 
     def opt_out(self, address: str, list: str | None = None, *, source: str = "site") -> None:
-        """Take an address off a list, or off all of them."""
+        """Opt an address out of a list, or of all lists."""
         current_runtime().mail.marketing.opt_out(address, list or "", source)
 
     def unsubscribe_headers(self, address: str, list: str = PURPOSE) -> dict[str, str]:
-        """``List-Unsubscribe`` and ``List-Unsubscribe-Post`` for one mail to one address (RFC 2369, RFC 8058)."""
+        """Return ``List-Unsubscribe`` and ``List-Unsubscribe-Post`` for a mail to one address (RFC 2369, RFC 8058)."""
         return current_runtime().mail.links.headers(address, list, base_of_mails())
 
     def unsubscribe_url(self, address: str, list: str = PURPOSE) -> str:
-        """The page where this person unsubscribes, for a link in the mail's text."""
+        """Return the URL of the page where this person unsubscribes, for a link in the text of a mail."""
         return current_runtime().mail.links.url(address, list, base_of_mails())
 
     def mail_class(self, mail_class: str, reference: object = None, *, list: str | None = None) -> dict[str, str]:
-        """The header by which a mail says what it is until it leaves, for :meth:`smtp` and the Flask-Mailman backend."""
+        """Return the header that states a mail's class to :meth:`smtp` and to the Flask-Mailman backend."""
         from .mail.outgoing import headers_of
 
         return headers_of(mail_class, reference, list)
 
     def smtp(self, server: smtplib.SMTP) -> FilteringSMTP:
-        """Wrap a connection: what is sent by it is decided on as it leaves, and what may not leave does not."""
+        """Wrap an SMTP connection, so that it sends only mails that may be sent."""
         from .mail.outgoing import FilteringSMTP
 
         return FilteringSMTP(server, current_runtime().mail, base_of_mails())
 
     def send(self, message: Message) -> dict[str, tuple[int, bytes]]:
-        """Send a mail that says what it is by ``PRIVACY_SEND`` or ``PRIVACY_SMTP_URL``; gives whom it was held back from.
+        """Send a mail that states its class, by ``PRIVACY_SEND`` or ``PRIVACY_SMTP_URL``; return the refused recipients.
 
-        Sender, date and Message-ID are added where they are missing.
+        Adds sender, date and Message-ID if they are missing.
         """
         from .mail.outgoing import CallableServer, FilteringSMTP
 
@@ -324,8 +338,8 @@ class Privacy:
         return FilteringSMTP(server, runtime.mail, base_of_mails()).send_message(message)
 
 
-def _extend(templates: Environment, verbs: TemplateHelpers) -> None:
-    templates.globals["privacy"] = verbs
+def _extend(templates: Environment, helpers: TemplateHelpers) -> None:
+    templates.globals["privacy"] = helpers
     templates.add_extension(ConsentTag)
     templates.filters["external_link"] = external_link
     templates.tests["external"] = is_external

@@ -258,7 +258,7 @@ def test_an_event_from_a_streamed_body_is_recorded(tiny):
 @pytest.mark.parametrize(
     ("name", "values", "sentence"),
     [
-        ("page_view", {}, "The name of an event is 'page_view'; allowed: any but those recorded by themselves: visit_start, "
+        ("page_view", {}, "The name of an event is 'page_view'; allowed: any name except the automatic events: visit_start, "
          "repeat_visit, page_view, page_exit, click, exit_link, customisation."),
         ("", {}, "The event or property name is ''; allowed: 1 to 64 letters, digits and _.:- , beginning with a letter."),
         ("a b", {}, "The event or property name is 'a b'; allowed: 1 to 64 letters, digits and _.:- , beginning with a letter."),
