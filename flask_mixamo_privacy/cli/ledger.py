@@ -11,8 +11,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from ..consent.proof import NoReceipt, altered_fields, read_receipt
-from ..ledger.chain import Head
-from ..ledger.entry import detail_of
+from ..ledger.entry import Head, detail_of
 from ..ledger.verify import Verified, verify
 from ..storage.keys import normalise_subject
 from ..web.context import current_runtime

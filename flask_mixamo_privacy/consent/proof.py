@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..i18n.language import Language, LocalizedText
-from ..ledger.chain import canonical
-from ..ledger.entry import ShownText, canonical_json
+from ..ledger.entry import ShownText, canonical, canonical_json
 from ..policy.model import Policy
 from ..policy.parts import Service
 from ..storage.keys import KeyRing

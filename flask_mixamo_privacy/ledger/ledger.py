@@ -16,8 +16,7 @@ from ..storage.clock import timestamp
 from ..storage.database import Database
 from ..storage.files import Spool
 from ..storage.keys import KeyRing, normalise_subject
-from .chain import BEGINNING, Chain, Head
-from .entry import LedgerEntry, ShownText, encode_detail, is_readable
+from .entry import BEGINNING, Chain, Head, LedgerEntry, ShownText, encode_detail, is_readable
 
 metadata = sa.MetaData()
 

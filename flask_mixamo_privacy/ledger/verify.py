@@ -10,8 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import HeadAged, KeyMissing
-from .chain import BEGINNING, Chain, Head
-from .entry import ShownText
+from .entry import BEGINNING, Chain, Head, ShownText
 from .ledger import Ledger
 
 StoredRow = dict[str, Any]

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Request, current_app, request
+from markupsafe import Markup
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -60,7 +61,8 @@ def _negotiate(accept_language: str, default: str) -> str:
     return default
 
 
-_KEY = "mixamo_privacy.exchange"
+_KEY = "mixamo_privacy.context"
+_NO_NONCE = Markup()
 
 #: The environ key with the time of a demo request, in seconds. A header cannot set it, because its key has no ``HTTP_``.
 NOW = "mixamo_privacy.now"
@@ -175,6 +177,19 @@ class PrivacyContext:
     def is_prefetch(self) -> bool:
         """Whether the browser prefetches the page, which the visitor may never open."""
         return "HTTP_SEC_PURPOSE" in self.environ or self.environ.get("HTTP_PURPOSE") == "prefetch"
+
+    @property
+    def nonce(self) -> str | None:
+        """The script nonce of the site's own Content-Security-Policy for this response, if it has one."""
+        setting = self.runtime.settings.csp_nonce
+        value = setting() if setting is not None else getattr(self.request, "csp_nonce", None)  # set by Flask-Talisman
+        return str(value) if value else None
+
+    @property
+    def nonce_attribute(self) -> Markup:
+        """The attribute `` nonce="…"`` if the site has a nonce for this response, otherwise the empty string."""
+        value = self.nonce
+        return Markup(' nonce="{}"').format(value) if value else _NO_NONCE
 
     @property
     def is_robot(self) -> bool:

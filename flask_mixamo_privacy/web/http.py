@@ -15,7 +15,6 @@ from ..consent.recording import deletions, names_by_storage, stored_for, without
 from ..errors import MailError
 from ..policy.parts import Cookie
 from .context import PrivacyContext, current_runtime, privacy_context
-from .template_tags import nonce_attribute
 
 AnyResponse = TypeVar("AnyResponse", bound=Response)
 
@@ -145,7 +144,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         is_error=is_error,
         removed=removed,
         forget=names_by_storage(removed),
-        nonce=nonce_attribute(ctx),
+        nonce=ctx.nonce_attribute,
     )
     return no_store(make_response(page))
 

@@ -126,13 +126,13 @@ class GatedTags:
         ctx = privacy_context()
         if not self._allows(ctx, url, purpose, "script"):
             return _EMPTY
-        return Markup("<script{}></script>").format(tag_attributes({"src": url, "nonce": nonce(ctx), **attributes}))
+        return Markup("<script{}></script>").format(tag_attributes({"src": url, "nonce": ctx.nonce, **attributes}))
 
     def style(self, url: str, purpose: str, attributes: dict[str, Any]) -> Markup:
         ctx = privacy_context()
         if not self._allows(ctx, url, purpose, "style"):
             return _EMPTY
-        values = {"rel": "stylesheet", "href": url, "nonce": nonce(ctx), **attributes}
+        values = {"rel": "stylesheet", "href": url, "nonce": ctx.nonce, **attributes}
         return Markup("<link{}>").format(tag_attributes(values))
 
     def embed(self, url: str, purpose: str, title: str, attributes: dict[str, Any], slot: dict[str, str]) -> Markup:
@@ -145,7 +145,7 @@ class GatedTags:
         anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
         if service.id in ctx.use_consent().services:
             values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
-            sheet = {"rel": "stylesheet", "href": slot["stylesheet"], "nonce": nonce(ctx)}
+            sheet = {"rel": "stylesheet", "href": slot["stylesheet"], "nonce": ctx.nonce}
             link = Markup("<link{}>").format(tag_attributes(sheet)) if slot["stylesheet"] else _EMPTY
             return link + Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))
         shown_text, t = proof.embed(self._policy, service, ctx.language), ctx.language
@@ -164,8 +164,8 @@ class GatedTags:
             return _EMPTY
         ads = advertising is not None and ctx.consent.allows(advertising)
         signals = {f"data-{name}": "granted" if ads or name == "analytics_storage" else "denied" for name in _SIGNALS}
-        before = tag_attributes({"src": consent_mode, "nonce": nonce(ctx), "data-id": tag_id, **signals})
-        tag = tag_attributes({"async_": True, "src": url, "nonce": nonce(ctx)})
+        before = tag_attributes({"src": consent_mode, "nonce": ctx.nonce, "data-id": tag_id, **signals})
+        tag = tag_attributes({"async_": True, "src": url, "nonce": ctx.nonce})
         return Markup("<script{}></script><script{}></script>").format(before, tag)
 
     def _allows(self, ctx: PrivacyContext, url: str, purpose: str, load: str) -> bool:
@@ -182,19 +182,6 @@ class GatedTags:
         if service is None:
             raise UndeclaredHost(host, purpose, load)
         return service
-
-
-def nonce(ctx: PrivacyContext) -> str | None:
-    """Return the script nonce of the site's own Content-Security-Policy for this response, if it has one."""
-    setting = ctx.runtime.settings.csp_nonce
-    value = setting() if setting is not None else getattr(ctx.request, "csp_nonce", None)  # set by Flask-Talisman
-    return str(value) if value else None
-
-
-def nonce_attribute(ctx: PrivacyContext) -> Markup:
-    """Return `` nonce="…"`` if the site has a nonce for this response, otherwise the empty string."""
-    value = nonce(ctx)
-    return Markup(' nonce="{}"').format(value) if value else _EMPTY
 
 
 def tag_attributes(values: dict[str, Any]) -> Markup:

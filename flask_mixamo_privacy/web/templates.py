@@ -18,7 +18,7 @@ from .context import PrivacyContext, current_url, privacy_context
 from .forms import declared_point
 from .licences import licence_of
 from .runtime import Runtime
-from .template_tags import GatedTags, nonce_attribute
+from .template_tags import GatedTags
 
 _EMPTY = Markup()
 _BANNER = "mixamo_privacy/banner.html"
@@ -71,13 +71,13 @@ class TemplateHelpers:
     def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
         if "statistics" not in consent.granted:
             return _EMPTY
-        return self._tracker(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag, nonce_attribute(ctx))
+        return self._tracker(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag, ctx.nonce_attribute)
 
     def _banner(self, ctx: PrivacyContext, assets: bool, back_to: str) -> Markup:
         ctx.is_private = True
         get_parts = self._cached_banner_parts if self._uses_built_in_template() else self._banner_parts
         parts = get_parts(ctx.environ.get("SCRIPT_NAME", ""), assets, ctx.language)
-        text = str(escape(back_to)).join(parts).replace(_NONCE, nonce_attribute(ctx))
+        text = str(escape(back_to)).join(parts).replace(_NONCE, ctx.nonce_attribute)
         return Markup(text)  # noqa: S704 — the parts are a rendered template
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
@@ -101,7 +101,7 @@ class TemplateHelpers:
         ctx = privacy_context(self._runtime)
         root, first = ctx.environ.get("SCRIPT_NAME", ""), not ctx.has_embed
         ctx.has_embed = True
-        slot = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": nonce_attribute(ctx)}
+        slot = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": ctx.nonce_attribute}
         return self._gated_tags.embed(
             url, purpose, title, attributes, slot | {"stylesheet": self.asset("widgets.css") if first else ""}
         )
@@ -247,4 +247,4 @@ def _style(ctx: PrivacyContext) -> dict[str, Any]:
     first, ctx.has_embed = not ctx.has_embed, True
     root, name = ctx.environ.get("SCRIPT_NAME", ""), ctx.runtime.assets.filename("widgets.css")
     address = f"{root}{ctx.runtime.settings.url_prefix}/static/{name}"
-    return {"stylesheet": address if first else "", "nonce": nonce_attribute(ctx)}
+    return {"stylesheet": address if first else "", "nonce": ctx.nonce_attribute}

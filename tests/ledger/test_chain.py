@@ -10,8 +10,7 @@ import pytest
 from conftest import choose
 from flask_mixamo_privacy.consent.proof import ShownText
 from flask_mixamo_privacy.errors import LedgerUnavailable
-from flask_mixamo_privacy.ledger.chain import Head
-from flask_mixamo_privacy.ledger.entry import LedgerEntry
+from flask_mixamo_privacy.ledger.entry import Head, LedgerEntry
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.verify import verify
 from flask_mixamo_privacy.storage.files import Spool

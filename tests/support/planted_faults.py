@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import sqlalchemy as sa
 
-from flask_mixamo_privacy.ledger.chain import BEGINNING, Chain, Head
+from flask_mixamo_privacy.ledger.entry import BEGINNING, Chain, Head
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.tracking import schema
 from flask_mixamo_privacy.tracking.store import EventStore
@@ -81,7 +81,7 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "a replay that ignores age": ("rights.data_subjects.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
     "an erasure that leaves a kept segment": ("tracking.visitor_data._scrub_segment", _none),
     "a withdrawal that is lost": ("ledger.ledger.Ledger.append_or_spool", withdrawal_is_lost),
-    "a link of the chain skipped when keys rotate": ("ledger.chain.Chain.seal_rows", link_is_skipped),
+    "a link of the chain skipped when keys rotate": ("ledger.entry.Chain.seal_rows", link_is_skipped),
     "a loader that ignores tombstones": ("tracking.store.EventStore.add", loader_ignores_tombstones),
     "opt-outs that are not replayed": ("mail.preferences.MarketingPreferences.replay", _none),
     "accepted licences that are not replayed": ("rights.subject_flags.SubjectFlags.replay_erasures", _none),

@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy.orm import Session
 
 from conftest import Tiny, choose, cookie
-from flask_mixamo_privacy.ledger.chain import BEGINNING
+from flask_mixamo_privacy.ledger.entry import BEGINNING
 from flask_mixamo_privacy.ledger.verify import verify
 from flask_mixamo_privacy.web.context import privacy_context
 from support.backups import PARTS, Disk, Files

@@ -25,7 +25,6 @@ from ..http import (
     withdrawal_parameters,
 )
 from ..response import carry_out
-from ..template_tags import nonce_attribute
 from . import pages
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def me() -> Response:
         consent=ctx.consent,
         removed=removed,
         forget=names_by_storage(removed),
-        nonce=nonce_attribute(ctx),
+        nonce=ctx.nonce_attribute,
     )
     return no_store(make_response(page))
 
