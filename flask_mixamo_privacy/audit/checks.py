@@ -21,7 +21,7 @@ from ..policy.toml import built_in
 from ..rights.rows import columns_of, field_of, undeclared
 from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
-from ..web.runtime import Runtime
+from ..web.runtime import Runtime, extension_of
 
 # The result.
 
@@ -135,9 +135,9 @@ def _models_of(app: Flask) -> Iterator[Any]:
 
     Every SQLAlchemy registry is searched, because each way to declare a model uses one.
     """
-    base: Any = getattr(app.extensions.get("sqlalchemy"), "Model", None)
-    if base is not None:
-        yield from (mapper.class_ for mapper in base.registry.mappers)
+    flask_sqlalchemy = extension_of(app, "sqlalchemy", "flask_sqlalchemy")
+    if flask_sqlalchemy is not None:
+        yield from (mapper.class_ for mapper in flask_sqlalchemy.Model.registry.mappers)
     for models in [one for one in gc.get_objects() if issubclass(type(one), registry)]:
         yield from (mapper.class_ for mapper in models.mappers if _belongs_to(app, mapper.class_))
 

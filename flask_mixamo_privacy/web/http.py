@@ -15,6 +15,7 @@ from ..consent.recording import deletions, names_by_storage, stored_for, without
 from ..errors import MailError
 from ..policy.parts import Cookie
 from .context import PrivacyContext, current_runtime, privacy_context
+from .runtime import extension_of
 
 AnyResponse = TypeVar("AnyResponse", bound=Response)
 
@@ -101,8 +102,8 @@ def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
 
     A token in the banner's form would start a session for every visitor and make every page uncacheable.
     """
-    csrf = current_app.extensions.get("csrf")
-    if csrf is not None and hasattr(csrf, "exempt"):
+    csrf = extension_of(current_app, "csrf", "flask_wtf")
+    if csrf is not None:
         csrf.exempt(current_app.blueprints["mixamo_privacy"])
 
 

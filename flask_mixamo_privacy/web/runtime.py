@@ -65,6 +65,22 @@ T = TypeVar("T")
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
+
+def extension_of(app: Flask, key: str, package: str) -> Any:
+    """Return ``app.extensions[key]`` if an object of this package is there, otherwise None.
+
+    Packages share keys: Flask-BabelPlus registers itself as "babel" too, Flask-SeaSurf as "csrf".
+    """
+    found: Any = app.extensions.get(key)
+    return found if package in _packages(found.__class__) else None
+
+
+@lru_cache(maxsize=64)
+def _packages(cls: type) -> frozenset[str]:
+    """Return the top-level packages of a class and of its base classes: a site may subclass an extension."""
+    return frozenset(base.__module__.partition(".")[0] for base in cls.__mro__)
+
+
 _PARSERS = 16  # at most are kept, because a client may send any Host header
 
 
@@ -229,7 +245,7 @@ class Runtime:
     @property
     def has_babel(self) -> bool:
         """Whether Flask-Babel is initialised for the app, before or after this extension."""
-        return "babel" in self._app.extensions
+        return extension_of(self._app, "babel", "flask_babel") is not None
 
     def wake(self) -> None:
         """Start the background thread, if the settings allow it and this is not a test."""

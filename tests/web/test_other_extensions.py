@@ -1,0 +1,44 @@
+"""Extensions that register under the key of another one: Flask-BabelPlus as "babel", Flask-SeaSurf as "csrf"."""
+
+from __future__ import annotations
+
+import pytest
+from flask_babel import Babel
+
+from conftest import choose, cookie
+
+
+class Foreign:
+    """An extension of a package that this one does not know."""
+
+    Model = None
+
+    def exempt(self, view):
+        return f"{view.__module__}.{view.__name__}"
+
+
+@pytest.mark.parametrize("key", ["babel", "csrf", "sqlalchemy", "login_manager"])
+def test_a_page_is_served_beside_an_unknown_extension_of_a_known_key(tiny, key):
+    """The banner appears, in the browser's language, and a decision is saved."""
+    site = tiny()
+    site.app.extensions[key] = Foreign()
+    visitor = site.visitor(Accept_Language="de")
+    assert "Alle ablehnen" in visitor.get("/").text
+    assert choose(visitor, "reject_all").status_code == 303 and cookie(visitor)
+
+
+def test_the_check_runs_beside_an_unknown_extension_of_a_known_key(tiny):
+    """The check looks for models only in Flask-SQLAlchemy's own extension."""
+    site = tiny()
+    site.app.extensions["sqlalchemy"] = Foreign()
+    assert site.cli("check").exit_code == 0
+
+
+def test_the_locale_of_a_subclass_of_flask_babel_is_used(tiny):
+    """A site's own subclass is Flask-Babel too."""
+    site = tiny()
+    Babel(site.app, locale_selector=lambda: "fr")
+    site.app.extensions["babel"] = type("Own", (type(site.app.extensions["babel"]),), {})(
+        **vars(site.app.extensions["babel"])
+    )
+    assert "Tout refuser" in site.visitor().get("/").text
