@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+from werkzeug.wrappers import Response
 
 from ..errors import LogUnavailable
 from ..storage.clock import DAY
@@ -15,6 +18,47 @@ from .context import PrivacyContext
 Line = tuple[str, str, float, str, str]
 
 _LONGEST_REFERRER = 2000  # characters; bounds what the cache of split referrers holds
+
+#: Headers that scripts, sockets and script libraries send, but no browser that opens a page.
+_SENT_BY_SCRIPTS = (
+    "HTTP_ORIGIN",
+    "HTTP_SEC_WEBSOCKET_KEY",
+    "HTTP_HX_REQUEST",  # htmx
+    "HTTP_TURBO_FRAME",
+    "HTTP_X_TURBO_REQUEST_ID",
+    "HTTP_TURBOLINKS_REFERRER",
+    "HTTP_X_PJAX",
+    "HTTP_X_UP_VERSION",  # Unpoly
+    "HTTP_X_INERTIA",
+)
+
+
+def is_opened_page(environ: dict[str, Any], response: Response) -> bool:
+    """Return whether the browser opens this response as an HTML page, and not as a frame, a fetch or a download."""
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and response.status_code in (200, 304)
+        and (response.content_type or "").startswith("text/html")
+        and (environ["HTTP_SEC_FETCH_DEST"] == "document" if "HTTP_SEC_FETCH_DEST" in environ else _is_navigation(environ))
+        and not response.headers.get("Content-Disposition", "").lower().startswith("attachment")
+    )
+
+
+def _is_navigation(environ: dict[str, Any]) -> bool:
+    """Return whether a request without ``Sec-Fetch-Dest`` may be for a page that a visitor opens.
+
+    Browsers omit that header on plain HTTP, Safari before 16.4 always, and Chromium in a WebSocket handshake. A frame then
+    looks like a page.
+    """
+    accept = environ.get("HTTP_ACCEPT", "")
+    return (
+        environ.keys().isdisjoint(_SENT_BY_SCRIPTS)
+        and (not accept or "text/html" in accept.lower())
+        and environ.get("HTTP_SEC_FETCH_MODE", "navigate") == "navigate"
+        # Android's WebView names its app in X-Requested-With, and curl may offer an upgrade to HTTP/2.
+        and environ.get("HTTP_X_REQUESTED_WITH", "").lower() != "xmlhttprequest"
+        and "websocket" not in environ.get("HTTP_UPGRADE", "").lower()
+    )
 
 
 def is_counted_page(ctx: PrivacyContext) -> bool:

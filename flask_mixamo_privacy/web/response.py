@@ -19,7 +19,7 @@ from ..storage.clock import timestamp
 from . import cookies
 from .context import PrivacyContext, privacy_context, privacy_context_or_none
 from .csp import HEADERS, append_policy
-from .page_views import count_open_page, is_counted_page, write_events
+from .page_views import count_open_page, is_counted_page, is_opened_page, write_events
 from .runtime import Runtime
 
 #: The Vary header, by whether a response depends on the decision, and on the browser's language.
@@ -106,16 +106,6 @@ def _is_streamed_page(response: Response) -> bool:
     return streamed and (response.content_type or "").startswith(_DOCUMENTS)
 
 
-def _is_opened_page(environ: dict[str, Any], response: Response) -> bool:
-    """Return whether the browser opens this response as an HTML page."""
-    return (
-        environ["REQUEST_METHOD"] == "GET"
-        and response.status_code in (200, 304)
-        and (response.content_type or "").startswith("text/html")
-        and environ.get("HTTP_SEC_FETCH_DEST", "document") == "document"
-    )
-
-
 def _has_csp(ctx: PrivacyContext, response: Response) -> bool:
     """Return whether browsers apply a CSP to this response: to a document, and to the script of a worker."""
     if (response.content_type or "").startswith(_DOCUMENTS):
@@ -125,7 +115,7 @@ def _has_csp(ctx: PrivacyContext, response: Response) -> bool:
 
 def _needs_context(runtime: Runtime, environ: dict[str, Any], response: Response) -> bool:
     """Return whether there is work for a response whose view did not use consent."""
-    if "privacy_" in environ.get("HTTP_COOKIE", "") and _is_opened_page(environ, response):
+    if "privacy_" in environ.get("HTTP_COOKIE", "") and is_opened_page(environ, response):
         return True
     return runtime.csp is not None or bool(response.headers.getlist("Set-Cookie"))
 
@@ -152,7 +142,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
 
 def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
-    if _is_opened_page(ctx.environ, response) and is_counted_page(ctx):
+    if is_opened_page(ctx.environ, response) and is_counted_page(ctx):
         ctx.pending.insert(0, ("page_view", "{}"))
     # A shared response cannot set the visitor cookie, so the next page would create a second ID. Do not count this view.
     if ctx.visitor is not None and ctx.pending and not (shared and ctx.visitor_before is None):
