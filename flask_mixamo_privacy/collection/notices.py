@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 
 from ..errors import UndeclaredCollection
 from ..i18n.language import Language, LocalizedText, language
@@ -91,7 +92,13 @@ def default_text(policy: Policy, kind: str, point: CollectionPoint) -> ShownText
 
 def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str, t: Language) -> ShownText | None:
     """Return the text in use at a point; None if a form names another source."""
-    return _TEXTS[kind](policy, point, t) if source == f"{kind}:{point.id}" else None
+    return _text(policy, kind, point.id, t.code) if source == f"{kind}:{point.id}" else None
+
+
+@lru_cache(maxsize=512)
+def _text(policy: Policy, kind: str, point_id: str, code: str) -> ShownText:
+    """Return a text of a point, built once: its digest is compared with the digest in every submitted form."""
+    return _TEXTS[kind](policy, find_point(policy, point_id), language(code))
 
 
 # The age question. Only yes or no leaves this module; the date of birth does not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -134,7 +135,8 @@ class Ledger:
     def append(self, entry: LedgerEntry, text: ShownText | None = None) -> None:
         """Commit an entry, and the text shown unless it is stored already; raises :class:`LedgerUnavailable`."""
         try:
-            self._spool.drain(self._write_spooled, wait=False)
+            if os.path.exists(self._spool.path):  # most ledgers never spool an entry
+                self._spool.drain(self._write_spooled, wait=False)
             with self._writing() as connection:
                 self._write(connection, [entry.row()], [text] if text else [])
         except (LedgerUnavailable, OSError) as error:

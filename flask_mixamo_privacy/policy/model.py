@@ -23,6 +23,10 @@ class Policy(Declaration):
         if problems := problems_of(self):
             raise PolicyError(problems)
 
+    def __hash__(self) -> int:
+        # Its texts by language are dicts, which have no hash. Equal policies have equal names and versions.
+        return hash((self.site, self.version))
+
     @cached_property
     def _by_id(self) -> Mapping[str, Purpose]:
         return {purpose.id: purpose for purpose in self.purposes}
