@@ -102,6 +102,15 @@ class PrivacyContext:
         self.form_cookies: dict[str, str] = {}  # the values of form cookies to set, by cookie name
 
     @property
+    def mount(self) -> str:
+        """The path at which the app is mounted, percent-encoded for URLs; empty at the root of the host.
+
+        Names of pages in the log use ``request.root_path``, which is decoded.
+        """
+        script_name = self.environ.get("SCRIPT_NAME")
+        return _mount_at(script_name) if script_name else ""
+
+    @property
     def secure(self) -> bool:
         """Whether cookies are Secure. Their names depend on it."""
         setting = self.runtime.settings.cookie_secure
@@ -277,8 +286,18 @@ def privacy_context_or_none(request: Request) -> PrivacyContext | None:
 def current_url(ctx: PrivacyContext) -> str:
     """Return the URL of the current page without its host, to return to after a decision."""
     query = ctx.environ.get("QUERY_STRING", "")
-    path = quote(ctx.environ.get("SCRIPT_NAME", "") + ctx.request.path)
+    path = ctx.mount + "/" + _percent_encode(ctx.environ.get("PATH_INFO", "").lstrip("/"))
     return f"{path}?{query}" if query else path
+
+
+def _percent_encode(path: str) -> str:
+    """Return a path of the environ for a URL. WSGI decodes its bytes as latin-1 (PEP 3333)."""
+    return quote(path, encoding="latin-1", errors="replace")
+
+
+@lru_cache(maxsize=64)
+def _mount_at(script_name: str) -> str:
+    return "/" + _percent_encode(script_name.strip("/")) if script_name.strip("/") else ""
 
 
 class CurrentConsent:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote
 
 from ..policy.model import Policy
 from ..storage.files import append_private, replace_private
@@ -41,15 +40,17 @@ class ContentSecurityPolicy:
         self.header = lru_cache(maxsize=256)(self._header)
 
     def _header(self, services: frozenset[str], root: str = "") -> str:
-        """Return a header that allows the site itself, and the hosts of these services for the loads they declare."""
+        """Return a header that allows the site itself, and the hosts of these services for the loads they declare.
+
+        ``root`` is the app's mount, percent-encoded.
+        """
         loaded = [service for service in self._policy.services if service.id in services]
         parts = [f"default-src {_OWN}"]
         for load, directive in _DIRECTIVES.items():
             hosts = [host for service in loaded if load in service.loads for host in service.hosts]
             if hosts:
                 parts.append(f"{directive} {' '.join([_OWN, *dict.fromkeys(hosts)])}")
-        mount = quote(root, encoding="latin-1")  # WSGI decodes SCRIPT_NAME as latin-1 (PEP 3333)
-        return "; ".join([*parts, f"report-uri {mount}{self._report_to}"])
+        return "; ".join([*parts, f"report-uri {root}{self._report_to}"])
 
 
 def append_policy(site_policies: Iterable[str], policy: str) -> str:

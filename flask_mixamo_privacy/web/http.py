@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Request, current_app, has_request_context, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response
@@ -43,7 +43,8 @@ def configured_base_url() -> str:
         return base
     if not config.get("SERVER_NAME"):
         return ""
-    return f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME']}{config['APPLICATION_ROOT']}".rstrip("/")
+    root = quote(config["APPLICATION_ROOT"], safe="/%")
+    return f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME']}{root}".rstrip("/")
 
 
 def base_of_mails() -> str:

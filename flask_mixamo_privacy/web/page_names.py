@@ -76,7 +76,7 @@ class PageNames:
         A user may have opened that page and logged out since. So its path is the name only if the site chose so, or if the
         endpoint is public.
         """
-        match = self._rule_of(path.removeprefix(root_path))
+        match = self._match_below(unquote(path), root_path)
         if match is None:
             return ""
         endpoint, rule = match
@@ -93,7 +93,7 @@ class PageNames:
         A user may have opened the page and logged out since. So its path is the name only as in :meth:`name_of_reported`.
         """
         path = unquote(path)
-        match = self._rule_of(path.removeprefix(root_path))
+        match = self._match_below(path, root_path)
         if match is None:
             return ""
         endpoint, rule = match
@@ -102,9 +102,9 @@ class PageNames:
         by_rule = naming == "rule" or (naming is None and not is_public)
         return "" if naming == "never" else root_path + rule if by_rule else scrub_path(path)
 
-    def rule_of(self, path: str) -> str:
-        """The URL rule that matches a path; empty if none does."""
-        match = self._rule_of(path)
+    def rule_of(self, path: str, root_path: str) -> str:
+        """The URL rule that matches a percent-encoded path; empty if none does."""
+        match = self._match_below(unquote(path), root_path)
         return match[1] if match else ""
 
     def name_of_reported(self, path: str, root_path: str, logged_in: bool) -> str | None:
@@ -114,8 +114,7 @@ class PageNames:
         endpoint is public. If the site has logins, a path without a rule has an empty name.
         """
         path = unquote(path)
-        inside = not root_path or path == root_path or path.startswith(root_path + "/")
-        match = self._rule_of(path.removeprefix(root_path)) if inside else None
+        match = self._match_below(path, root_path)
         if match is None:
             return "" if self.has_login else scrub_path(path)
         endpoint, rule = match
@@ -124,6 +123,11 @@ class PageNames:
             return None
         is_public = not self.has_login or (not logged_in and endpoint in self._public)
         return scrub_path(path) if naming == "path" or (naming is None and is_public) else root_path + rule
+
+    def _match_below(self, path: str, root_path: str) -> tuple[str, str] | None:
+        """Match a decoded path to ``(endpoint, rule)``; None if the app is mounted elsewhere or has no such page."""
+        inside = not root_path or path == root_path or path.startswith(root_path + "/")
+        return self._rule_of(path.removeprefix(root_path)) if inside else None
 
     def _match(self, path: str) -> tuple[str, str] | None:
         try:

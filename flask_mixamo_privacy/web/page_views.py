@@ -155,7 +155,7 @@ def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
     """Return ``(page, previous, referrer)`` of the page being served."""
     environ, pages = ctx.environ, ctx.runtime.pages
     personal = pages.is_logged_in(ctx.request)
-    root = environ.get("SCRIPT_NAME", "")
+    root = ctx.request.root_path
     page = ctx.page if ctx.page is not None else pages.name(ctx.request, root, personal)
     previous, referrer = "", ""
     if "HTTP_REFERER" in environ and ctx.page is None:

@@ -136,7 +136,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     # A response that depends on consent becomes private in _set_vary(), so it may have the visitor's own policy.
     for_all = shared and not ctx.depends_on_consent
     services = runtime.cookies.consent(None, ctx.today, gpc=False).services if for_all else ctx.use_consent().services
-    name, policy = HEADERS[runtime.settings.csp], runtime.csp.header(services, ctx.environ.get("SCRIPT_NAME", ""))
+    name, policy = HEADERS[runtime.settings.csp], runtime.csp.header(services, ctx.mount)
     response.headers[name] = append_policy(response.headers.getlist(name), policy)
 
 

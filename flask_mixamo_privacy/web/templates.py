@@ -53,7 +53,7 @@ class TemplateHelpers:
         ctx = privacy_context(self._runtime)
         if self._cacheable and not ctx.is_own_page:
             ctx.is_shared_page = True
-            return self._fragment_loader(ctx.environ.get("SCRIPT_NAME", ""), ctx.language)
+            return self._fragment_loader(ctx.mount, ctx.language)
         consent = ctx.use_consent()
         tracker = self._tracking(ctx, consent) if consent.granted and not ctx.is_own_page else _EMPTY
         if not consent.must_ask or ctx.request.endpoint in _WITHOUT_BANNER:
@@ -71,12 +71,12 @@ class TemplateHelpers:
     def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
         if "statistics" not in consent.granted:
             return _EMPTY
-        return self._tracker(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag, ctx.nonce_attribute)
+        return self._tracker(ctx.mount, ctx.visitor_tag, ctx.nonce_attribute)
 
     def _banner(self, ctx: PrivacyContext, assets: bool, back_to: str) -> Markup:
         ctx.is_private = True
         get_parts = self._cached_banner_parts if self._uses_built_in_template() else self._banner_parts
-        parts = get_parts(ctx.environ.get("SCRIPT_NAME", ""), assets, ctx.language)
+        parts = get_parts(ctx.mount, assets, ctx.language)
         text = str(escape(back_to)).join(parts).replace(_NONCE, ctx.nonce_attribute)
         return Markup(text)  # noqa: S704 — the parts are a rendered template
 
@@ -99,7 +99,7 @@ class TemplateHelpers:
         of :meth:`script`.
         """
         ctx = privacy_context(self._runtime)
-        root, first = ctx.environ.get("SCRIPT_NAME", ""), not ctx.has_embed
+        root, first = ctx.mount, not ctx.has_embed
         ctx.has_embed = True
         slot = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": ctx.nonce_attribute}
         return self._gated_tags.embed(
@@ -124,7 +124,7 @@ class TemplateHelpers:
 
     def asset(self, name: str) -> str:
         """Return the URL of one of the extension's style sheets or scripts. It contains the content's hash."""
-        return self._asset(privacy_context(self._runtime).environ.get("SCRIPT_NAME", ""), name)
+        return self._asset(privacy_context(self._runtime).mount, name)
 
     def notice(self, point: str) -> Markup:
         """Return the notice of a collection point: its fields, their purposes and a link to the policy.
@@ -170,7 +170,7 @@ class TemplateHelpers:
 
     def _link_to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
         ctx = privacy_context(self._runtime)
-        root = ctx.environ.get("SCRIPT_NAME", "")
+        root = ctx.mount
         if text is not None:
             return self._link(root, path, css_class, text, None)
         return self._link(root, path, css_class, msgid, ctx.language)
@@ -245,6 +245,6 @@ def _form_fragment(template: str, point: CollectionPoint, **values: Any) -> Mark
 def _style(ctx: PrivacyContext) -> dict[str, Any]:
     """Return the template values for the widgets' style sheet. Only the first widget of a page links it."""
     first, ctx.has_embed = not ctx.has_embed, True
-    root, name = ctx.environ.get("SCRIPT_NAME", ""), ctx.runtime.assets.filename("widgets.css")
+    root, name = ctx.mount, ctx.runtime.assets.filename("widgets.css")
     address = f"{root}{ctx.runtime.settings.url_prefix}/static/{name}"
     return {"stylesheet": address if first else "", "nonce": ctx.nonce_attribute}

@@ -82,8 +82,7 @@ def _text(violation: Json, *names: str) -> str:
 
 def _rule(address: str) -> str:
     """Return the URL rule of a page, never its path, because the visitor may have granted nothing."""
-    root = request.root_path
-    return privacy_context().runtime.pages.rule_of(_split(address).path.removeprefix(root))
+    return privacy_context().runtime.pages.rule_of(_split(address).path, request.root_path)
 
 
 def _split(address: str) -> Any:
@@ -153,7 +152,7 @@ def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
     except Exception as error:  # an error in the site's own callable must not lose events
         ctx.runtime.report_failure(error)
         personal = True
-    return ctx.request.host, ctx.environ.get("SCRIPT_NAME", ""), personal, page_names.has_login, page_names.revision
+    return ctx.request.host, ctx.request.root_path, personal, page_names.has_login, page_names.revision
 
 
 def _accepted() -> Response:

@@ -133,7 +133,7 @@ def _answer(ctx: PrivacyContext, decision: Decision, back: str | None) -> AnyRes
 def _tracker(ctx: PrivacyContext) -> dict[str, str]:
     """Return the tracker's URL for the page that stays open, if statistics are granted."""
     granted = "statistics" in ctx.consent.granted
-    return {"tracker": ctx.runtime.tracker_url(ctx.environ.get("SCRIPT_NAME", ""), ctx.visitor_tag)} if granted else {}
+    return {"tracker": ctx.runtime.tracker_url(ctx.mount, ctx.visitor_tag)} if granted else {}
 
 
 def _removal_page(decision: Decision, back: str | None) -> str:
