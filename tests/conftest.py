@@ -9,7 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
@@ -17,8 +19,15 @@ from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+import flask_mixamo_privacy
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.launch import chromium_arguments, close_responses
+
+# pytest rewrites the asserts of this package, and so parses each module when it is imported. Before CPython 3.11.8, two
+# threads that parse at once can raise SystemError (python/cpython#106905), so no module is first imported by a thread.
+for module in walk_packages(flask_mixamo_privacy.__path__, "flask_mixamo_privacy."):
+    if module.name.split(".")[1] not in ("audit", "cli", "mailman", "testing", "wtf", "static", "templates"):
+        import_module(module.name)
 
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""
