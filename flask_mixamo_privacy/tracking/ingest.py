@@ -16,7 +16,7 @@ import orjson
 from ..errors import EventError, ReportError
 from ..storage.clock import DAY
 from .events import check_name, new_id, properties
-from .scrub import scrub_path, split_referrer
+from .scrub import origin_of, scrub_path, split_referrer
 
 #: The limits of one report: bytes, events.
 MOST_BYTES, MOST_EVENTS = 64 * 1024, 100
@@ -46,10 +46,13 @@ BrowserEvent = tuple[str, float, Content]
 
 
 class EventParser:
-    """Parses reports to one host with one way of naming pages. Caches the content of frequent events."""
+    """Parses reports to one host with one way of naming pages. Caches the content of frequent events.
 
-    def __init__(self, host: str, name: Namer) -> None:
-        self._host, self._name = host, name
+    With ``origins_only``, as for a logged-in user, the referrer is the origin of another site's page.
+    """
+
+    def __init__(self, host: str, name: Namer, origins_only: bool = False) -> None:
+        self._host, self._name, self._origins_only = host, name, origins_only
         self._cached_content = lru_cache(maxsize=_MOST_CACHED)(self._content)
 
     def read(self, body: bytes, now: float) -> list[BrowserEvent]:
@@ -104,7 +107,7 @@ class EventParser:
         if not isinstance(address, str):
             raise ReportError("The previous page of event", address, "a path, a URL, or null")
         path, referrer = self._split(address)
-        return (path and self._name(path)) or "", referrer
+        return (path and self._name(path)) or "", origin_of(referrer) if self._origins_only else referrer
 
     def _split(self, address: str) -> tuple[str, str]:
         """Return ``(path, referrer)``: a path of this site, or a page of another site. At least one of them is empty."""

@@ -15,6 +15,7 @@ from ..policy.parts import host_of
 _LONGEST = 200  # characters of a path
 _SEPARATORS = re.compile(r"[-_.~+=:,;!*'() ]")
 _WORD_WITH_NUMBER = re.compile(r"[A-Za-z]+\d{1,4}|\d{1,4}[A-Za-z]+")
+_WITH_PORT = re.compile(r"""[\s"]*(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::\d{0,5})?[\s"]*""")
 _EMAIL = re.compile(r"[^\s@/<>\"']+@[^\s@/<>\"']+")
 
 
@@ -71,9 +72,24 @@ def split_referrer(referrer: str, host: str) -> tuple[str, str]:
     return "", f"{parts.scheme}://{referring_host}{scrub_path(parts.path)}"
 
 
+def origin_of(referrer: str) -> str:
+    """Return the origin of a page of another site, as a browser sends it: ``https://search.example/``."""
+    return "/".join(referrer.split("/", 3)[:3]) + "/" if referrer else ""
+
+
+def without_port(address: str) -> str:
+    """Return a network address without the port and the brackets that some proxies add to ``X-Forwarded-For``.
+
+    Without brackets, an IPv6 address has no port (RFC 3986, 3.2.2).
+    """
+    found = _WITH_PORT.fullmatch(address)
+    return found["v4"] or found["v6"] if found else address.strip()
+
+
 @lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Return the /24 of an IPv4 address or the /48 of an IPv6 address. Returns the empty string for any other text."""
+    address = without_port(address)
     try:
         if ":" not in address:
             return socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, address)[:3] + b"\0") + "/24"
@@ -129,7 +145,7 @@ class Providers:
 
             self._reader = maxminddb.open_database(self._path)
         try:
-            entry = self._reader.get(address)
+            entry = self._reader.get(without_port(address).partition("%")[0])
         except ValueError:
             return ""
         return str(entry.get("isp") or entry.get("autonomous_system_organization") or "") if entry else ""

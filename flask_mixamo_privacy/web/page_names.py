@@ -87,6 +87,11 @@ class PageNames:
             return scrub_path(path)
         return root_path + rule
 
+    def may_be_personal(self, path: str, root_path: str) -> bool:
+        """Return whether the path is that of a page of this site which only a logged-in user may have opened."""
+        match = self._rule_of(unquote(path).removeprefix(root_path)) if self.has_login else None
+        return match is not None and match[0] not in self._public
+
     def name_of_path(self, path: str, root_path: str, logged_in: bool) -> str:
         """The name of the page at a path; empty if there is no such page or it is not counted.
 

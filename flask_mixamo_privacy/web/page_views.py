@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Response
 
 from ..errors import LogUnavailable
+from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
 from ..tracking.ingest import BrowserEvent
-from ..tracking.scrub import LONGEST_USER_AGENT, client_of, network_of, split_referrer
+from ..tracking.scrub import LONGEST_USER_AGENT, client_of, network_of, origin_of, split_referrer
 from .context import PrivacyContext
 
 #: The kind, the id, the time, the context fields and the data of one event.
@@ -159,11 +161,31 @@ def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
     page = ctx.page if ctx.page is not None else pages.name(ctx.request, root, personal)
     previous, referrer = "", ""
     if "HTTP_REFERER" in environ and ctx.page is None:
-        previous, referrer = split_referrer(environ["HTTP_REFERER"][:_LONGEST_REFERRER], ctx.request.host)
+        previous, referrer = _split_referrer(ctx, root, personal)
         previous = previous and pages.name_of_previous(previous, root, personal)
         if previous and environ["REQUEST_METHOD"] != "GET":  # a form was sent from a page; its own URL is none
             page, previous = previous, ""
     return page, previous, referrer
+
+
+def _split_referrer(ctx: PrivacyContext, root: str, personal: bool) -> tuple[str, str]:
+    """Return ``(previous, referrer)``: a path of this site, or a page of another site.
+
+    Behind a proxy, ``Host`` may differ from the host in the browser. So ``Sec-Fetch-Site: same-origin`` makes the page this
+    site's own, and a referrer that may be a logged-in user's page is reduced to its origin.
+    """
+    environ = ctx.environ
+    text, fetch_site = environ["HTTP_REFERER"][:_LONGEST_REFERRER], environ.get("HTTP_SEC_FETCH_SITE")
+    host = host_of(text) if fetch_site == "same-origin" else ctx.request.host
+    previous, referrer = split_referrer(text, host)
+    if referrer and (personal or (fetch_site is None and _may_be_own(ctx, text, root))):
+        referrer = origin_of(referrer)
+    return previous, referrer
+
+
+def _may_be_own(ctx: PrivacyContext, referrer: str, root: str) -> bool:
+    """Return whether a URL with another host may be a page of this site that a user opened before a logout."""
+    return ctx.runtime.pages.may_be_personal(urlsplit(referrer).path, root)
 
 
 def _client_fields(ctx: PrivacyContext) -> tuple[str, str, str, str]:

@@ -296,7 +296,7 @@ class Runtime:
         return days_ago(retention.events.days), days_ago(retention.aggregates.days)
 
     def _event_parser(self, host: str, root: str, personal: bool, *_: object) -> EventParser:
-        return EventParser(host, lambda path: self.pages.name_of_reported(path, root, personal))
+        return EventParser(host, lambda path: self.pages.name_of_reported(path, root, personal), personal)
 
     def _send_signal(self, event: str, number: int) -> None:
         try:

@@ -152,7 +152,13 @@ def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
     except Exception as error:  # an error in the site's own callable must not lose events
         ctx.runtime.report_failure(error)
         personal = True
-    return ctx.request.host, ctx.request.root_path, personal, page_names.has_login, page_names.revision
+    return _browsers_host(ctx), ctx.request.root_path, personal, page_names.has_login, page_names.revision
+
+
+def _browsers_host(ctx: PrivacyContext) -> str:
+    """Return the site's host in the browser's address bar, which ``Host`` behind a proxy may not be."""
+    is_ours = ctx.environ.get("HTTP_SEC_FETCH_SITE") == "same-origin"
+    return (is_ours and host_of(ctx.environ.get("HTTP_ORIGIN", ""))) or ctx.request.host
 
 
 def _accepted() -> Response:
