@@ -293,6 +293,6 @@ def test_the_provider_is_recorded_only_with_a_database(tiny, tmp_path):
     writer.to_db_file(str(tmp_path / "isp.mmdb"))
     site = tiny(PRIVACY_ISP_DATABASE=str(tmp_path / "isp.mmdb"))
     visitor = consenting(site)
-    for address in ("203.0.113.9", "198.51.100.1", "2001:db8::1"):
+    for address in ("203.0.113.9", "203.0.113.9:4711", "198.51.100.1", "[2001:db8::1]:4711"):
         visitor.get("/", environ_base={"REMOTE_ADDR": address})
-    assert [event["provider"] for event in site.events("page_view")] == ["Example Net", None, None]
+    assert [event["provider"] for event in site.events("page_view")] == ["Example Net", "Example Net", None, None]
