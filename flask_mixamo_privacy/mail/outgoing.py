@@ -23,8 +23,9 @@ from ..errors import MailError
 from ..ledger.ledger import Ledger
 from ..rights.emails import Email
 from ..storage.clock import now
-from ..storage.keys import KeyRing, email_of
-from .message import addresses
+from ..storage.keys import KeyRing, email_of, with_ascii_host
+from .headers import keep_structured_whole, set_headers, whole_header
+from .message import addresses, header
 from .permission import MailPermission, check_mail_class
 from .phrases import starts_or_ends_with_unsubscribe
 from .preference_store import EVERYTHING
@@ -48,12 +49,12 @@ class MailClass:
 def headers_of(mail_class: str, reference: object, list_name: str | None) -> dict[str, str]:
     """Return the header with the class of a mail. Raises :class:`MailClassError`."""
     fields = {"class": check_mail_class(mail_class, reference), "reference": reference, "list": list_name}
-    return {NAME: urlencode({name: value for name, value in fields.items() if value is not None})}
+    return {NAME: whole_header(NAME, urlencode({name: value for name, value in fields.items() if value is not None}))}
 
 
 def mail_class_of(message: Message) -> MailClass:
     """Return the class of a mail. Every field is None if the mail has no class."""
-    return read_mail_class(str(message[NAME] or ""))
+    return read_mail_class(header(message, NAME))
 
 
 def read_mail_class(text: str) -> MailClass:
@@ -70,7 +71,7 @@ class MailGate:
         self.held_back: Counter[str] = Counter()  # mails of this process, by reason
         self.unsubscribe = policy.marketing.unsubscribe if policy.marketing else ""
         self.contact = policy.contact.email if policy.contact else ""
-        self.sender = settings.mail_from or self.contact or self.unsubscribe
+        self.sender = with_ascii_host(settings.mail_from or self.contact or self.unsubscribe)
         self._name = policy.site
         self.links = UnsubscribeLinks(self.marketing.tokens, settings.url_prefix, self.unsubscribe)
 
@@ -114,6 +115,8 @@ class MailGate:
 logger = logging.getLogger("flask_mixamo_privacy")
 
 HeldBack = dict[str, tuple[int, bytes]]
+
+_AS_SENT = SMTP.clone(refold_source="none")  # a header of a text keeps its lines
 
 
 class Server(Protocol):
@@ -166,18 +169,31 @@ class FilteringSMTP:
 
         A recipient without permission has the code 550 and the reason.
         """
-        mail_class = mail_class_of(message)
-        recipients = _as_list(to_addrs) or addresses(message, "To", "Cc", "Bcc")
-        permitted, held_back = self._partition(recipients, mail_class)
-        for batch in [[one] for one in permitted] if mail_class.name == "marketing" else filter(None, [permitted]):
-            copied = self._prepared(message, batch[0], mail_class)
-            held_back |= self._server.send_message(copied, from_addr, batch, *rest, **options)
-        return held_back
+
+        def deliver(copied: Message, batch: list[str]) -> HeldBack:
+            return self._server.send_message(copied, from_addr, batch, *rest, **options)
+
+        return self._deliver(message, _as_list(to_addrs) or addresses(message, "To", "Cc", "Bcc"), deliver)
 
     def sendmail(self, from_addr: str, to_addrs: Any, msg: str | bytes, *rest: Any, **options: Any) -> HeldBack:
-        """Send the text of a message as :meth:`send_message` does."""
-        message = message_from_bytes(msg, policy=SMTP) if isinstance(msg, bytes) else message_from_string(msg, policy=SMTP)
-        return self.send_message(message, from_addr, to_addrs, *rest, **options)
+        """Send the text of a message as :meth:`send_message` does. Its other lines leave as they are."""
+        message = (
+            message_from_bytes(msg, policy=_AS_SENT) if isinstance(msg, bytes) else message_from_string(msg, policy=_AS_SENT)
+        )
+
+        def deliver(copied: Message, batch: list[str]) -> HeldBack:
+            return self._server.sendmail(from_addr, batch, copied.as_bytes(), *rest, **options)  # type: ignore[attr-defined, no-any-return]
+
+        return self._deliver(message, _as_list(to_addrs), deliver)
+
+    def _deliver(
+        self, message: Message, recipients: Iterable[str], deliver: Callable[[Message, list[str]], HeldBack]
+    ) -> HeldBack:
+        mail_class = mail_class_of(message)
+        permitted, held_back = self._partition(recipients, mail_class)
+        for batch in [[one] for one in permitted] if mail_class.name == "marketing" else filter(None, [permitted]):
+            held_back |= deliver(self._prepared(message, batch[0], mail_class), batch)
+        return held_back
 
     def _partition(self, recipients: Iterable[str], mail_class: MailClass) -> tuple[list[str], HeldBack]:
         permitted, held_back = [], {}
@@ -194,10 +210,8 @@ class FilteringSMTP:
         """Return a copy without the class. A marketing mail gets the headers of its recipient."""
         copied = copy.deepcopy(message)
         del copied[NAME]
-        subject = str(message["Subject"] or "")
-        for name, value in self._gate.marketing_headers(address, mail_class, subject, self._base).items():
-            del copied[name]
-            copied[name] = value
+        keep_structured_whole(copied)
+        set_headers(copied, self._gate.marketing_headers(address, mail_class, header(message, "Subject"), self._base))
         return copied
 
 
@@ -218,7 +232,7 @@ class MailTransport:
     def __init__(self, send: Send | None, smtp_url: str | None, name: str, sender: str | None) -> None:
         self._send = send or (_by_smtp(smtp_url) if smtp_url else None)
         self._name = name
-        self._sender = sender
+        self._sender = with_ascii_host(sender or "")
 
     @property
     def transport(self) -> Send:
@@ -230,7 +244,7 @@ class MailTransport:
     def send(self, email: Email) -> None:
         """Send an email as plain text. Raises :class:`MailError` for any error."""
         send = self.transport
-        if self._sender is None:
+        if not self._sender:
             raise MailError("No mail can be sent: declare a [contact] with an email in privacy.toml, as the sender.")
         try:
             send(self._message(email))
@@ -243,7 +257,7 @@ class MailTransport:
         message["To"] = Address(addr_spec=email.to)
         message["Subject"] = email.subject
         message["Date"] = format_datetime(now())
-        message["Message-ID"] = make_msgid(domain=(self._sender or "").rpartition("@")[2])
+        message["Message-ID"] = whole_header("Message-ID", make_msgid(domain=self._sender.rpartition("@")[2]))
         message["Auto-Submitted"] = "auto-generated"  # prevents absence notes in reply; RFC 3834
         message.set_content(email.text)
         message["Content-Language"] = email.lang

@@ -11,9 +11,10 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from ..storage.keys import KeyRing
+from ..storage.keys import KeyRing, with_ascii_host
+from .headers import whole_header
 
 _SUBJECT, _LIST, _SIGNATURE = 16, 4, 8  # bytes
 LENGTH = 45  # characters; "unsubscribe+" and a token fit into _LONGEST_NAME
@@ -67,23 +68,25 @@ class UnsubscribeLinks:
     def __init__(self, tokens: UnsubscribeTokens, pages: str, address: str) -> None:
         self._tokens = tokens
         self._pages = pages  # the path of our pages below the site's base URL
-        self._address = address
+        self._address = with_ascii_host(address)
 
     def url(self, address: str, list_name: str, base: str) -> str:
-        """Return the URL of the page where this person unsubscribes from a list."""
-        return f"{base}{self._pages}/unsubscribe/{self._tokens.make(address, list_name)}"
+        """Return the URL of the page where this person unsubscribes from a list, in ASCII."""
+        return _in_ascii(f"{base}{self._pages}/unsubscribe/{self._tokens.make(address, list_name)}")
 
     def headers(self, address: str, list_name: str, base: str) -> dict[str, str]:
         """Return ``List-Unsubscribe`` (RFC 2369) and ``List-Unsubscribe-Post`` (RFC 8058).
 
-        The page's URL always begins with https, because RFC 8058 requires it.
+        The page's URL always begins with https, because RFC 8058 requires it. An ``email.message.EmailMessage`` sends the
+        values whole, and not as encoded words.
         """
         targets = [f"<{self.url(address, list_name, 'https://' + base.partition('://')[2])}>"]
         name, _, host = self._address.rpartition("@")
         plus = f"{name}+{self._tokens.make(address, list_name)}"
         if name and len(plus) <= _LONGEST_NAME:
             targets.append(f"<mailto:{quote(plus, safe='+')}@{host}?subject=unsubscribe>")
-        return {"List-Unsubscribe": ", ".join(targets), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        values = {"List-Unsubscribe": ", ".join(targets), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        return {name: whole_header(name, value) for name, value in values.items()}
 
 
 def list_hash(list_name: str) -> str:
@@ -94,6 +97,14 @@ def list_hash(list_name: str) -> str:
 def list_name_of(token: UnsubscribeToken, lists: Mapping[str, str]) -> str:
     """Return the name of a token's list, or the empty name of all lists if it is unknown."""
     return lists.get(token.list_hash, "")
+
+
+def _in_ascii(url: str) -> str:
+    """Return a URL with its host in IDNA and its path percent-encoded. Octets that are encoded already stay."""
+    parts = urlsplit(url)
+    host, colon, port = parts.netloc.partition(":")
+    host = host if host.isascii() else with_ascii_host(host)
+    return parts._replace(netloc=f"{host}{colon}{port}", path=quote(parts.path, safe="/%:@!$&'()*+,;=~")).geturl()
 
 
 def _unpacked(token: str) -> tuple[bytes, bytes]:

@@ -112,7 +112,12 @@ def normalise_subject(text: str) -> str:
         return text
     if "<" in text:
         text = parseaddr(text)[1].strip() or text
-    name, at, host = _lower(text).rpartition("@")
+    return with_ascii_host(_lower(text))
+
+
+def with_ascii_host(address: str) -> str:
+    """Return a mail address or a host with its host in ASCII (IDNA 2008, UTS 46)."""
+    name, at, host = address.rpartition("@")
     return f"{name}{at}{_ascii(host.rstrip('.'))}"
 
 

@@ -38,12 +38,14 @@ class PostOffice:
 
     def __init__(self) -> None:
         self.mails: list[tuple[str, Any]] = []
+        self.raw: list[bytes] = []  # each mail as it was sent
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self.controller.start()
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.raw.append(envelope.content)
         message = message_from_bytes(envelope.content, policy=default)
         self.mails += [(to, message) for to in envelope.rcpt_tos]
         return "250 OK"
