@@ -24,6 +24,10 @@ _SALT = "flask-mixamo-privacy."
 _SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
 _LONGEST = 400  # characters of a consent or a visitor cookie
 _LONGEST_CHOICES = 1024  # characters of a choices cookie
+_LONGEST_FORM_VALUE = 3600  # characters of a form cookie; a browser stores 4,096 with the name (RFC 6265, 6.1)
+
+#: The most characters of a text in a form cookie, without the signature.
+LONGEST_FORM_TEXT = _LONGEST_FORM_VALUE - 100
 _FORGED = (BadSignature, ValueError)
 
 #: Necessary cookies set by forms, with their lifetime in days; 0 is until the browser closes. ``privacy_age`` stores a "no"
@@ -47,15 +51,16 @@ class SignedValue(Generic[T]):
     A forged value raises inside the bounded cache. The cache stores no exceptions, so forgeries cannot fill it.
     """
 
-    def __init__(self, config: Mapping[str, Any], kind: str, decode: Callable[..., T]) -> None:
+    def __init__(self, config: Mapping[str, Any], kind: str, decode: Callable[..., T], longest: int = _LONGEST) -> None:
         self._config = config
+        self._longest = longest
         self._salt = _SALT + kind
         self._decode = decode
         self._keys: tuple[Any, ...] | None = None
 
     def unsign(self, raw: str, *context: object) -> T | None:
         """Return the decoded value of a signed text; None if the text is forged, edited, too long or out of date."""
-        if len(raw) > _LONGEST:
+        if len(raw) > self._longest:
             return None
         self._follow_keys()
         try:
@@ -97,7 +102,9 @@ class Cookies:
         self._visitor: SignedValue[Visitor] = SignedValue(
             config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
-        self._form_values: dict[str, SignedValue[str]] = {name: SignedValue(config, name, str) for name in FORM_COOKIES}
+        self._form_values: dict[str, SignedValue[str]] = {
+            name: SignedValue(config, name, str, _LONGEST_FORM_VALUE) for name in FORM_COOKIES
+        }
         # Another subdomain cannot set a __Host- cookie, but such a cookie cannot have a Domain attribute.
         prefix = "__Secure-" if settings.cookie_domain else "__Host-"
         self._prefix = {True: prefix, False: ""}

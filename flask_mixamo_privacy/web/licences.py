@@ -19,6 +19,7 @@ from ..policy.model import Policy
 from ..policy.parts import CollectionPoint, Text
 from .access import current_subject
 from .context import PrivacyContext, current_url, privacy_context
+from .cookies import LONGEST_FORM_TEXT
 from .http import no_store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -118,8 +119,22 @@ def accept(ctx: PrivacyContext, licence: Licence) -> None:
     if subject:
         ctx.runtime.rights.acceptances.add(subject, licence.point.id, policy=policy.version, version=version)
     else:
-        versions = _accepted_in_browser(ctx) | {licence.point.id: version[:_SHORT]}
-        ctx.form_cookies[_COOKIE] = "&".join(f"{point}={accepted}" for point, accepted in sorted(versions.items()))
+        ctx.form_cookies[_COOKIE] = _with_version(policy, _accepted_in_browser(ctx), licence.point.id, version[:_SHORT])
+
+
+def _with_version(policy: Policy, versions: dict[str, str], point: str, version: str) -> str:
+    """Return the text of the cookie with this version too.
+
+    If the cookie has no room for all, it loses the versions of undeclared points first, and then some of the others.
+    """
+    declared = {declared_point.id for declared_point in policy.collection}
+    pairs = {other: f"{other}={accepted}" for other, accepted in (versions | {point: version}).items()}
+    length = sum(map(len, pairs.values())) + len(pairs)
+    for other in sorted(pairs.keys() - {point}, key=lambda other: other in declared):
+        if length <= LONGEST_FORM_TEXT:
+            break
+        length -= len(pairs.pop(other)) + 1
+    return "&".join(pair for _, pair in sorted(pairs.items()))
 
 
 def _accepted_in_browser(ctx: PrivacyContext) -> dict[str, str]:

@@ -170,6 +170,35 @@ def test_several_licences_are_independent(tiny):
     assert [visitor.get(path).text for path in ("/file", "/font")] == ["the file", "the font"]
 
 
+def accept_each(tiny, number, name):
+    """Accept this number of licences in one browser. Returns the visitor and the paths of the downloads."""
+    names = [name.format(index) for index in range(number)]
+    points = [replace(POINTS[1], id=name, title=name) for name in names]
+    site = licensed(tiny, text=FIRST, config={"PRIVACY_POLICY": policy(*POINTS, *points)})
+    visitor = site.visitor()
+    for point in names:
+        site.app.add_url_rule(f"/{point}", point, acceptance_required(point, text=SECOND)(lambda: "a file"))
+    for point in names:
+        page = f"/privacy/licence/{point}"
+        visitor.post(page, data={**hidden(visitor, page), "acceptance": "yes"})
+    return visitor, [f"/{point}" for point in names]
+
+
+def test_a_site_with_many_licences_keeps_each_acceptance(tiny):
+    """The cookie has room for a hundred licences."""
+    visitor, downloads = accept_each(tiny, 100, "licence-{:02}")
+    assert {visitor.get(path).status_code for path in downloads} == {200}
+    assert len(visitor.get_cookie("privacy_licence").value) <= 3600
+
+
+def test_more_licences_than_the_cookie_holds_lose_only_some(tiny):
+    """The acceptance just given is always kept, and with it all that have room."""
+    visitor, downloads = accept_each(tiny, 80, "a-licence-with-a-very-long-id-{:02}")
+    accepted = [path for path in downloads if visitor.get(path).status_code == 200]
+    assert downloads[-1] in accepted and 60 <= len(accepted) < 80
+    assert len(visitor.get_cookie("privacy_licence").value) <= 3600
+
+
 def test_a_site_may_show_the_licence_on_its_own_page(tiny):
     """The form on the site's own page redirects to the download."""
     site = licensed(tiny, text=FIRST, endpoint="/terms")
