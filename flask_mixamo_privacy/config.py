@@ -86,13 +86,6 @@ def function(hint: str, parameters: str = "") -> Check:
     return valid(lambda value: value is None or callable(value), f"a callable {arguments}, or None", hint)
 
 
-def functions(hint: str) -> Check:
-    def is_valid(value: Any) -> bool:
-        return isinstance(value, list | tuple) and all(map(callable, value))
-
-    return valid(is_valid, "a list of callables", hint, convert=tuple)
-
-
 def by_name(item: str, *, may_call: bool = True) -> Check:
     """Return a check for a mapping of names to texts, or also to callables if ``may_call`` is true."""
 
@@ -182,8 +175,7 @@ def timezone(setting: ConfigValue) -> str:
 def isp_database(setting: ConfigValue) -> str | None:
     path: str | None = folder()(setting)
     if path is not None and find_spec("maxminddb") is None:
-        hint = "Install the reader: pip install Flask-Mixamo-Privacy[isp]."
-        raise setting.error("None while maxminddb is not installed", hint)
+        raise setting.error("None while maxminddb is not installed", "Run pip install Flask-Mixamo-Privacy[isp].")
     return path
 
 
@@ -293,7 +285,8 @@ class Settings:
     audit_examples: Mapping[str, str] = _row("PRIVACY_AUDIT_EXAMPLES", {}, by_name("a text", may_call=False),
         "For the audit: values for arguments of the URL map, by the argument's name.")
     audit_steps: tuple[Callable[..., Any], ...] = _row("PRIVACY_AUDIT_STEPS", (),
-        functions("Each is called with a page, after all pages were visited."),
+        valid(lambda value: isinstance(value, list | tuple) and all(map(callable, value)), "a list of callables",
+              "Each is called with a page, after all pages were visited.", convert=tuple),
         "For the audit: async callables (page) for what visitors do besides reading, such as choosing a theme.")
     assets_dir: str | None = _row("PRIVACY_ASSETS_DIR", None, folder(),
         "The folder of the built CSS and JavaScript. None is a private folder in the system's temporary folder.")
@@ -312,6 +305,9 @@ ISOLATED_SETTINGS: dict[str, Any] = {
     "PRIVACY_MAIL_ASIDE": None, "PRIVACY_SMTP_URL": None, "PRIVACY_SEND": lambda mail: None, "PRIVACY_LOADER": False,
 }  # fmt: skip
 _isolated_folder: ContextVar[str | None] = ContextVar("isolated_folder", default=None)
+
+#: A test run's function of an app's config and instance path. It returns those that the app then uses.
+in_tests: Callable[[dict[str, Any], str], tuple[dict[str, Any], str]] | None = None
 
 
 @contextmanager
@@ -333,14 +329,14 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         config.setdefault(name, default)
     if (folder := _isolated_folder.get()) is not None:
         config, instance_path = {**config, **ISOLATED_SETTINGS}, folder
+    elif in_tests is not None:
+        config, instance_path = in_tests(config, instance_path)
     if not config.get("SECRET_KEY"):
-        hint = "Set it before Privacy(app), because it signs the privacy cookies. Generate one: "
-        hint += "python -c 'import secrets; print(secrets.token_hex())'."
+        hint = "Set it before Privacy(app), because it signs the privacy cookies. "
+        hint += "Generate one: python -c 'import secrets; print(secrets.token_hex())'."
         raise SettingError("SECRET_KEY", config.get("SECRET_KEY"), "a long random text", hint)
-    values = {
-        name: row.check(ConfigValue(row.name, config[row.name], row.default, instance_path, root_path))
-        for name, row in ROWS.items()
-    }
+    folders = (instance_path, root_path)
+    values = {key: row.check(ConfigValue(row.name, config[row.name], row.default, *folders)) for key, row in ROWS.items()}
     path = values["policy"] if isinstance(values["policy"], str) else None
     values["versions_dir"] = values["versions_dir"] or (path and os.path.join(os.path.dirname(path), "privacy-versions"))
     values["policy"] = declared_policy(values["policy"], values["versions_dir"])

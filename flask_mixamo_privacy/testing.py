@@ -5,9 +5,14 @@ Its fixtures use a fixture ``app`` that returns the site's Flask app, as pytest-
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +21,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from . import config as settings
 from .audit.source.html import MarkupPart, of_markup
 from .audit.source.scan import Rules, own_hosts
 from .audit.source.traces import LoadTrace, SourcePlace, Trace, host_in
@@ -28,6 +34,80 @@ if TYPE_CHECKING:
     from .audit.browser.report import AuditReport
 
 _LINK = re.compile(r"<([^>]*)>[^,]*\brel=\"?(?:preload|modulepreload|preconnect|dns-prefetch|prefetch|stylesheet)")
+
+#: The settings that name a folder or a database.
+_PLACES = (
+    "PRIVACY_EVENTS_URL", "PRIVACY_LEDGER_URL", "PRIVACY_DATABASE_URL", "PRIVACY_LOG_DIR", "PRIVACY_MAIL_ASIDE",
+    "PRIVACY_ASSETS_DIR",
+)  # fmt: skip
+
+
+class OwnFiles:
+    """The files of one test run. No app that is made in the run uses the databases, log and keys of the real site."""
+
+    def __init__(self, own_databases: bool) -> None:
+        self.run_folder: str | None = None  # of pytest's tmp_path; files below it stay where they are
+        self.test = ""
+        self._own_databases = own_databases
+
+    @cached_property
+    def folder(self) -> str:
+        """The folder of all apps, created for the first of them."""
+        return tempfile.mkdtemp(prefix="privacy-tests-")
+
+    def redirect(self, config: dict[str, Any], instance_path: str) -> tuple[dict[str, Any], str]:
+        """Return the config and the instance path of an app, without the places outside the test run.
+
+        In one test, the same instance path leads to the same folder. Another test gets another folder.
+        """
+        kept = {name: value for name, value in config.items() if name not in _PLACES or self._is_kept(value)}
+        if not self._is_inside(instance_path):
+            name = hashlib.sha256(f"{self.test} {instance_path}".encode()).hexdigest()[:16]
+            instance_path = os.path.join(self.folder, name)
+        return dict.fromkeys(_PLACES) | kept, instance_path
+
+    def remove(self) -> None:
+        if "folder" in vars(self):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _is_kept(self, value: Any) -> bool:
+        """Whether a place stays. An invalid value stays too, so that it is reported."""
+        if isinstance(value, str) and value.startswith("postgresql"):
+            return self._own_databases
+        path = value.removeprefix("sqlite:///") if isinstance(value, str) else value
+        return not (isinstance(path, str | os.PathLike) and os.path.isabs(path)) or self._is_inside(path)
+
+    def _is_inside(self, path: str | os.PathLike[str]) -> bool:
+        return self.run_folder is not None and Path(os.path.realpath(path)).is_relative_to(self.run_folder)
+
+
+_own_files = pytest.StashKey[OwnFiles]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help_text = "Let apps use the PostgreSQL URLs of their PRIVACY_* settings, because these databases are for tests only."
+    parser.addini("privacy_own_databases", help_text, type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    files = config.stash[_own_files] = OwnFiles(config.getini("privacy_own_databases"))
+    settings.in_tests = files.redirect
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    settings.in_tests = None
+    config.stash[_own_files].remove()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    item.config.stash[_own_files].test = item.nodeid
+    return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _privacy_run_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+    pytestconfig.stash[_own_files].run_folder = os.path.realpath(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from flask import make_response
 
 from conftest import cookie
-from flask_mixamo_privacy.errors import UndeclaredPurpose, UndeclaredService
+from flask_mixamo_privacy.errors import SettingError, UndeclaredPurpose, UndeclaredService
 from flask_mixamo_privacy.web.context import current_consent
 from support.service_site import with_services
 
@@ -164,3 +165,56 @@ def test_a_site_s_tests_need_no_import(tmp_path):
         [sys.executable, "-m", "pytest", "-q", "-W", "error"], cwd=tmp_path, capture_output=True, text=True
     )
     assert "1 passed" in outcome.stdout, outcome.stdout + outcome.stderr
+
+
+REAL_SITE = """
+import pytest
+from flask import Flask
+from flask_mixamo_privacy import Privacy
+
+def create_app(real):
+    app = Flask("shop", instance_path=real)
+    app.config.update(SECRET_KEY="not a secret, a test", PRIVACY_LEDGER_URL=f"sqlite:///{real}/own/ledger.sqlite")
+    app.config.update(PRIVACY_EVENTS_URL="postgresql://nobody@real.invalid/shop", PRIVACY_LOG_DIR=real + "/log")
+    app.config.update(PRIVACY_ASSETS_DIR=real + "/assets", PRIVACY_LOADER=False)
+    Privacy(app)
+    app.add_url_rule("/", "home", lambda: "<body>")
+    return app
+
+made_at_import = create_app("@REAL@")
+
+@pytest.fixture(params=[False, True])
+def app(request):
+    return create_app("@REAL@") if request.param else made_at_import
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_visitor_is_counted(app, privacy_client, turn):
+    privacy_client("accept_all").get("/")
+    app.test_client().post("/privacy/consent", data={"choice": "accept_all"})
+    output = app.test_cli_runner().invoke(args=["privacy", "events"]).output
+    assert output.count('"page_view"') == (1 if app is not made_at_import else turn), output
+
+def test_files_in_the_folder_of_the_test_stay_there(tmp_path):
+    create_app(str(tmp_path)).test_client().post("/privacy/consent", data={"choice": "accept_all"})
+    assert (tmp_path / "own" / "ledger.sqlite").exists()
+"""
+
+
+@pytest.mark.server
+def test_a_test_run_writes_nothing_into_the_real_site(tmp_path):
+    """Databases, keys, log and assets are temporary, whatever the app is configured to use, and removed afterwards."""
+    real, temporary = tmp_path / "real", tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "test_site.py").write_text(REAL_SITE.replace("@REAL@", str(real)))
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error"],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(temporary)},
+    )  # fmt: skip
+    assert "5 passed" in outcome.stdout, outcome.stdout + outcome.stderr
+    assert not real.exists() and not list(temporary.glob("privacy-tests-*"))
+
+
+def test_an_invalid_setting_is_still_reported_in_tests(tiny):
+    """Only a place that the site would accept is replaced."""
+    with pytest.raises(SettingError, match="PRIVACY_LOG_DIR is 'log'; allowed: an absolute path"):
+        tiny(PRIVACY_LOG_DIR="log")

@@ -20,6 +20,12 @@ STEPS = int(os.environ.get("PRIVACY_STEPS", "0"))  # of each database, for longe
 LONG = 6 * 3600 if STEPS else 240
 
 
+@pytest.fixture(autouse=True)
+def below_the_folder_of_the_test(tmp_path, monkeypatch):
+    """The plugin moves the files of a site that lie outside it."""
+    monkeypatch.setattr(Machine, "parent", tmp_path)
+
+
 @pytest.fixture
 def report_steps(capsys: pytest.CaptureFixture[str]):
     """Print the number of steps, if many were requested."""

@@ -70,10 +70,11 @@ class Machine(RuleBasedStateMachine):
 
     taken: ClassVar[Counter[str]]
     make_disk: ClassVar[Callable[[Path], Disk]] = staticmethod(Files)
+    parent: ClassVar[Path | None] = None  # of each site's folder; None is the system's temporary folder
 
     @initialize()
     def open_the_site(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=self.parent))
         (self.folder / "instance").mkdir()
         self.clock = time_machine.travel("2026-05-08T12:00:00Z", tick=False)
         self.now = self.clock.start()
