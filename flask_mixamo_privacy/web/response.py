@@ -29,6 +29,7 @@ _VARY = {
     (True, True): "Cookie, Sec-GPC, Accept-Language",
 }
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
+_VALIDATORS = ("ETag", "Last-Modified")
 _WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
 
@@ -75,8 +76,23 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     return response
 
 
+def _drop_validators(response: Response) -> None:
+    """Remove the site's ETag and Last-Modified, which do not cover what the visitor decided, and send the page itself.
+
+    With them, a 304 after a decision would show the page of before. A validator of the visitor's state would have to cover
+    the visitor's ID, and the browser would send it back after a withdrawal. If a view that used consent answers 304, its
+    body is still there, because Werkzeug drops the body only when it sends the response.
+    """
+    for name in _VALIDATORS:
+        response.headers.pop(name, None)
+    if response.status_code == 304 and (response.is_streamed or any(response.iter_encoded())):
+        response.status_code = 200
+
+
 def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
     """Check the app's cookies, set CSP and Vary, and delete the cookies of a withdrawn purpose."""
+    if ctx.depends_on_consent and not ctx.is_own_page:  # before the CSP, which a 304 brings up to date
+        _drop_validators(response)
     if "set-cookie" in names:
         _check_declared_cookies(ctx, response)
     if ctx.runtime.csp is not None and _has_csp(ctx, response):
