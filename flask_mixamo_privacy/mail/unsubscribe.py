@@ -9,9 +9,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from html import unescape
+from urllib.parse import quote, unquote, urlsplit
 
 from ..storage.keys import KeyRing, with_ascii_host
 from .headers import whole_header
@@ -19,6 +21,8 @@ from .headers import whole_header
 _SUBJECT, _LIST, _SIGNATURE = 16, 4, 8  # bytes
 LENGTH = 45  # characters; "unsubscribe+" and a token fit into _LONGEST_NAME
 _USE = "unsubscribe"
+_FEWEST, _MOST = 4, 200  # letters of a text that is answered as a damaged token
+_LONGEST_TEXT = 4000  # characters that are searched for a token
 _LONGEST_NAME = 64  # characters before the @ of an address; RFC 5321, 4.5.3.1.1
 
 
@@ -51,11 +55,14 @@ class UnsubscribeTokens:
         return base64.b32encode(payload + self._sign(key, payload)).decode().rstrip("=").lower()
 
     def read(self, token: str) -> UnsubscribeToken | None:
-        """Return the content of a token, or None if its signature is invalid under every key."""
-        payload, signature = _unpacked(token)
-        for key in self._keys if payload else ():
-            if hmac.compare_digest(self._sign(key, payload), signature):
-                return UnsubscribeToken(key, payload[:_SUBJECT].hex(), payload[_SUBJECT:].hex())
+        """Return the content of a token, or None if its signature is invalid under every key.
+
+        Characters that no token contains are ignored. Mail programs add them to links, and divide links by them.
+        """
+        for payload, signature in map(_unpacked, _candidates(token)):
+            for key in self._keys if payload else ():
+                if hmac.compare_digest(self._sign(key, payload), signature):
+                    return UnsubscribeToken(key, payload[:_SUBJECT].hex(), payload[_SUBJECT:].hex())
         return None
 
     def _sign(self, key: str, payload: bytes) -> bytes:
@@ -89,6 +96,15 @@ class UnsubscribeLinks:
         return {name: whole_header(name, value) for name, value in values.items()}
 
 
+def is_damaged(token: str) -> bool:
+    """Return whether a text has too few or too many letters for a token, as the start of a divided link has.
+
+    Only the number of letters counts, so the answer reveals no valid token.
+    """
+    candidates = list(_candidates(token))
+    return LENGTH not in map(len, candidates) and _FEWEST <= len(candidates[0]) <= _MOST
+
+
 def list_hash(list_name: str) -> str:
     """Return the hash of a list's name, as a token contains it."""
     return hashlib.sha256(list_name.encode()).hexdigest()[: _LIST * 2]
@@ -107,8 +123,22 @@ def _in_ascii(url: str) -> str:
     return parts._replace(netloc=f"{host}{colon}{port}", path=quote(parts.path, safe="/%:@!$&'()*+,;=~")).geturl()
 
 
+_OTHER = re.compile("[^a-z2-7]+")  # the characters of no token
+_ENCODED = re.compile("=[0-9a-f]{2}")  # quoted-printable; RFC 2045, 6.7
+_RUN = re.compile(f"(?<![a-z2-7])[a-z2-7]{{{LENGTH}}}(?![a-z2-7])")
+
+
+def _candidates(text: str) -> Iterator[str]:
+    """Yield the texts that may be the token of a link: its letters, also without encoded characters, or one run of them."""
+    text = unescape(unquote(text[:_LONGEST_TEXT])).lower()
+    yield _OTHER.sub("", text)
+    yield _OTHER.sub("", _ENCODED.sub("", text))
+    if run := _RUN.search(text):
+        yield run[0]
+
+
 def _unpacked(token: str) -> tuple[bytes, bytes]:
-    if len(token) != LENGTH or not token.isascii():
+    if len(token) != LENGTH:
         return b"", b""
     try:
         packed = base64.b32decode(token.upper() + "===")

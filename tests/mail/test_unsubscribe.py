@@ -81,6 +81,43 @@ def test_promise_26_an_invalid_token_gets_the_same_answer(shop, bad):
     assert len(shop.site.ledger("opt-out")) == 1
 
 
+def divided(token, mark):
+    return token[:20] + mark + token[20:]
+
+
+@pytest.mark.parametrize("before", ["", "<", "%20", "%3C", "&lt;"])
+@pytest.mark.parametrize(
+    "after", [".", ")", "%3E", "%253E", "&gt;", "%20", ").Thanks", ",", "%22%3EUnsubscribe", "=20", "=0D=0A"]
+)
+def test_promise_26_a_link_with_other_characters_around_it_works(shop, before, after):
+    """Mail programs add the punctuation beside a link to it."""
+    answer = shop.site.visitor().post(f"/privacy/unsubscribe/{before}{shop.token()}{after}", data=ONE_CLICK)
+    assert "You are unsubscribed." in answer.text and shop.may() == "opted-out"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["%20", "=%0D%0A", "=", "%0A", "=%0A", "%09", "+", "-", "%C2%AD", "%E2%80%8B", "%EF%BB%BF", "=0D=0A", ".", "%250A"],
+)
+def test_promise_26_a_link_that_was_divided_works(shop, mark):
+    """A line end, a soft break or an invisible character inside the token is ignored."""
+    answer = shop.site.visitor().post(f"/privacy/unsubscribe/{divided(shop.token(), mark)}", data=ONE_CLICK)
+    assert "You are unsubscribed." in answer.text and shop.may() == "opted-out"
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda t: t[:-1], lambda t: t[1:], lambda t: t[:20], lambda t: t + "abc", lambda t: divided(t, "x")]
+)
+@pytest.mark.parametrize("data", [None, ONE_CLICK, {"undo": "1"}])
+def test_promise_26_a_damaged_link_is_never_answered_as_a_success(shop, damage, data):
+    """The page states it, and offers the address to unsubscribe and the contact."""
+    visitor, path = shop.site.visitor(), f"/privacy/unsubscribe/{damage(shop.token())}"
+    answer = visitor.get(path) if data is None else visitor.post(path, data=data)
+    assert answer.status_code == 400 and "no longer valid" in answer.text and "You are unsubscribed." not in answer.text
+    assert "mailto:unsubscribe@shop.example" in answer.text and "privacy@shop.example" in answer.text
+    assert shop.may() == "opted-in"
+
+
 def test_a_token_with_one_changed_letter_does_nothing(shop):
     """Each token is signed over the person and the list."""
     token = shop.token()

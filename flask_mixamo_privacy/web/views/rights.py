@@ -233,8 +233,13 @@ _LARGEST_UNSUBSCRIBE = 16 * 1024  # bytes
 
 @pages.get("/unsubscribe/<token>", endpoint="unsubscribe")
 def unsubscribe_page(token: str) -> Response:
-    """Show a page with a button. It ignores the token and changes nothing, because mail scanners open every link."""
-    return _unsubscribe_answer("asked")
+    """Show a page with a button, or another way to unsubscribe if the link is damaged.
+
+    It changes nothing, because mail scanners open every link.
+    """
+    from ...mail.unsubscribe import is_damaged
+
+    return _unsubscribe_answer("damaged", 400) if is_damaged(token) else _unsubscribe_answer("asked")
 
 
 @pages.post("/unsubscribe/<token>", endpoint="stop")
@@ -243,12 +248,17 @@ def unsubscribe(token: str) -> Response:
 
     A mail provider posts ``List-Unsubscribe=One-Click`` with neither session nor ``Origin``, and follows no redirect. An
     invalid token gets the same response, also while the database is unreachable. So a response reveals no valid token.
+    A token of the wrong length is a damaged link, and its person learns that.
     """
+    from ...mail.unsubscribe import is_damaged
+
     request.max_content_length = _LARGEST_UNSUBSCRIBE
     runtime = current_runtime()
     try:
         marketing, undoes = runtime.mail.marketing, "undo" in request.form
         unsubscribe_token = marketing.tokens.read(token)
+        if unsubscribe_token is None and is_damaged(token):
+            return _unsubscribe_answer("damaged", 400)
         if unsubscribe_token is None:
             marketing.touch()
         elif undoes:
@@ -263,7 +273,8 @@ def unsubscribe(token: str) -> Response:
 
 def _unsubscribe_answer(state: str, status: int = 200) -> Response:
     t = privacy_context().language
-    page = render_template("mixamo_privacy/unsubscribe.html", t=t, state=state, failed=NOT_WRITTEN)
+    policy, shown = current_runtime().policy, {"state": state, "failed": NOT_WRITTEN, "over": OVER}
+    page = render_template("mixamo_privacy/unsubscribe.html", t=t, policy=policy, **shown)
     response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the URL contains a token
     response.headers["X-Robots-Tag"] = "noindex"
