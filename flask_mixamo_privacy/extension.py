@@ -8,7 +8,6 @@ from email.message import Message
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, has_request_context
-from jinja2 import Environment
 
 from . import config
 from .cli import privacy as commands
@@ -26,9 +25,10 @@ from .web.http import base_of_mails
 from .web.licences import acceptance_required
 from .web.page_names import Naming
 from .web.page_views import queue_event
+from .web.rendering import OwnSyntax
 from .web.response import after_request
 from .web.runtime import EXTENSION, RUNTIME, Runtime
-from .web.template_tags import ConsentTag, external_link, is_external, is_web_address
+from .web.template_tags import ConsentTag, add_filters
 from .web.templates import TemplateHelpers
 from .web.views import pages
 from .web.views.policy import gpc
@@ -62,7 +62,10 @@ class Privacy:
         runtime.settings_read = {name: value for name, value in app.config.items() if name.startswith("PRIVACY_")}
         app.extensions[EXTENSION] = self
         app.register_blueprint(pages, url_prefix=settings.url_prefix)
-        _extend(app.jinja_env, TemplateHelpers(runtime, settings.url_prefix))
+        runtime.helpers = app.jinja_env.globals["privacy"] = TemplateHelpers(runtime, settings.url_prefix)
+        app.jinja_env.add_extension(ConsentTag)
+        app.jinja_env.add_extension(OwnSyntax)
+        add_filters(app.jinja_env)
         app.cli.add_command(commands)
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
         # Flask runs the first registered function last, so that it sees the final response.
@@ -336,11 +339,3 @@ class Privacy:
             if name not in message:
                 message[name] = value
         return FilteringSMTP(server, runtime.mail, base_of_mails()).send_message(message)
-
-
-def _extend(templates: Environment, helpers: TemplateHelpers) -> None:
-    templates.globals["privacy"] = helpers
-    templates.add_extension(ConsentTag)
-    templates.filters["external_link"] = external_link
-    templates.tests["external"] = is_external
-    templates.tests["web_address"] = is_web_address

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import after_this_request, current_app, request
+from flask import after_this_request, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from .collection.submission import CollectedData, Submission
+from .web.context import current_runtime
 from .web.forms import NotCollected, declared_point, discard_form, http_error, open_submission, raise_http_errors
 
 try:
@@ -55,8 +56,7 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
     @property
     def notice(self) -> Markup:
         """The collection notice, to be placed in the form by its template."""
-        helpers: Any = current_app.jinja_env.globals["privacy"]
-        return Markup(helpers.notice(self.collects))  # noqa: S704 — it is Markup
+        return Markup(current_runtime().helpers.notice(self.collects))  # noqa: S704 — it is Markup
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Return whether all validators pass, no required field is missing, and the collection is recorded."""

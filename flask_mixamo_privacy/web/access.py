@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, current_app, has_request_context, make_response, render_template, request
+from flask import abort, current_app, has_request_context, make_response, request
 from werkzeug.wrappers import Response
 
 from ..consent import proof
@@ -19,6 +19,7 @@ from ..storage.clock import today
 from ..storage.keys import is_email
 from .context import current_runtime, current_url, privacy_context
 from .http import no_store
+from .rendering import render
 from .runtime import Runtime
 
 _WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
@@ -65,8 +66,8 @@ def consent_required(purpose: str) -> Callable[[F], F]:
 def _consent_page(purpose: str) -> Response:
     ctx = privacy_context()
     policy = current_runtime().policy
-    page = render_template(
-        "mixamo_privacy/consent_required.html",
+    page = render(
+        "consent_required.html",
         t=ctx.language,
         title=ctx.language.of(policy.purpose(purpose).title, policy.language),
         description=ctx.language.of(policy.purpose(purpose).description, policy.language),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any, TypeVar
 
-from flask import Request, current_app, make_response, render_template, request
+from flask import Request, current_app, make_response, request
 from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, ServiceUnavailable
 
@@ -30,6 +30,7 @@ from ..policy.parts import CollectionPoint
 from .access import current_subject
 from .context import privacy_context
 from .http import no_store, wants_json
+from .rendering import render
 from .runtime import Runtime
 
 # The request filter.
@@ -138,7 +139,7 @@ class NotCollected(HTTPException):
         if wants_json():
             response = make_response({"message": localized.text, "fields": self.fields}, self.code or 400)
         else:
-            page = render_template("mixamo_privacy/not_collected.html", t=ctx.language, message=localized)
+            page = render("not_collected.html", t=ctx.language, message=localized)
             response = make_response(page, self.code or 400)
         super().__init__(localized.text, no_store(response))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from flask import Request, current_app, has_request_context, jsonify, make_response, render_template, request
+from flask import Request, current_app, has_request_context, jsonify, make_response, request
 from werkzeug.wrappers import Response
 
 from ..consent import proof
@@ -15,6 +15,7 @@ from ..consent.recording import deletions, names_by_storage, stored_for, without
 from ..errors import MailError
 from ..policy.parts import Cookie
 from .context import PrivacyContext, current_runtime, privacy_context
+from .rendering import render
 from .runtime import extension_of
 
 AnyResponse = TypeVar("AnyResponse", bound=Response)
@@ -38,13 +39,8 @@ def base_url() -> str:
 
 def configured_base_url() -> str:
     """Return the site's URL from ``PRIVACY_BASE_URL``, or else from ``SERVER_NAME``; empty if both are unset."""
-    config = current_app.config
-    if base := current_runtime().settings.base_url:
-        return base
-    if not config.get("SERVER_NAME"):
-        return ""
-    root = quote(config["APPLICATION_ROOT"], safe="/%")
-    return f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME']}{root}".rstrip("/")
+    runtime = current_runtime()
+    return runtime.root_url if runtime.settings.base_url or current_app.config["SERVER_NAME"] else ""
 
 
 def base_of_mails() -> str:
@@ -134,8 +130,8 @@ def problem(status: int, message: str) -> Response:
 def settings_page(message: str | None, is_error: bool = False, removed: Sequence[Cookie] = ()) -> Response:
     """Render the settings page. ``removed`` are the items of withdrawn purposes, for a script to delete."""
     ctx = privacy_context()
-    page = render_template(
-        "mixamo_privacy/settings.html",
+    page = render(
+        "settings.html",
         policy=ctx.runtime.policy,
         consent=ctx.consent,
         gpc=ctx.gpc,

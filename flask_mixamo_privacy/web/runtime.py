@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from flask import Flask
 
@@ -137,6 +138,7 @@ class Runtime:
         self.denied = DailyCounter(settings.log_dir)
         self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
+        self.helpers: Any = None  # the TemplateHelpers, the ``privacy`` object of templates
         self.failures = 0  # recording failures in this process
         self._app = app
         self._registered = registered
@@ -241,6 +243,13 @@ class Runtime:
     def tracker_url(self, root: str, visitor_tag: str) -> str:
         """Return the tracker's URL below the app's root path. It differs by the script's content and by visitor tag."""
         return f"{root}{self.settings.url_prefix}/tracker.js?v={self.assets.built(TRACKER).digest}&for={visitor_tag}"
+
+    @property
+    def root_url(self) -> str:
+        """The URL of the app's root outside a request, with ``localhost`` if the host is not configured."""
+        config = self._app.config
+        host = f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME'] or 'localhost'}"
+        return self.settings.base_url or host + quote(config["APPLICATION_ROOT"], safe="/%").rstrip("/")
 
     @property
     def has_babel(self) -> bool:

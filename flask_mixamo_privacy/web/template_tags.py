@@ -7,8 +7,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from flask import render_template, request
-from jinja2 import nodes
+from jinja2 import Environment, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from markupsafe import Markup
@@ -18,6 +17,7 @@ from ..errors import AddressError, UndeclaredHost
 from ..policy.model import Policy
 from ..policy.parts import IGNORED_IN_URLS, Service, host_of
 from .context import PrivacyContext, current_consent, privacy_context
+from .rendering import render
 
 # The tag ``{% consent "statistics" %}…{% else %}…{% endconsent %}``.
 
@@ -79,7 +79,7 @@ def is_external(url: str) -> bool:
         host = checked_host(url, "external")
     except AddressError:
         return True
-    return bool(host) and host != request.host.lower()
+    return bool(host) and host != privacy_context().request.host.lower()
 
 
 def is_web_address(text: str) -> bool:
@@ -106,6 +106,13 @@ def external_link(url: str, text: str | None = None) -> Markup:
     note = t("another site, with a privacy policy of its own")
     lang = Markup(' lang="{}" dir="{}"').format(note.lang, t.dir)
     return _LINK.format(url, label, lang, note.text)
+
+
+def add_filters(environment: Environment) -> None:
+    """Add the extension's filters and tests to an environment."""
+    environment.filters["external_link"] = external_link
+    environment.tests["external"] = is_external
+    environment.tests["web_address"] = is_web_address
 
 
 # Scripts, style sheets, frames and Google's tag.
@@ -151,7 +158,7 @@ class GatedTags:
         shown_text, t = proof.embed(self._policy, service, ctx.language), ctx.language
         why = proof.why_withheld(service, t)
         context = {"t": t, "title": title, "service": service, "why": why, "shown": shown_text.form_token, "anchor": anchor}
-        page = render_template("mixamo_privacy/embed.html", **context, **slot)
+        page = render("embed.html", **context, **slot)
         return Markup(page)  # noqa: S704 — a rendered template
 
     def google_tag(self, tag_id: str, purpose: str, advertising: str | None, consent_mode: str) -> Markup:

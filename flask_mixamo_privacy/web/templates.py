@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
-from flask import current_app, render_template
+from flask import current_app
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from ..collection import notices
@@ -13,15 +14,15 @@ from ..consent import proof
 from ..consent.decision import Consent
 from ..i18n.language import Language, direction
 from ..policy.parts import CollectionPoint
-from .assets import folder
 from .context import PrivacyContext, current_url, privacy_context
 from .forms import declared_point
 from .licences import licence_of
+from .rendering import FOLDER, is_built_in, own_environment, render
 from .runtime import Runtime
-from .template_tags import GatedTags
+from .template_tags import GatedTags, add_filters
 
 _EMPTY = Markup()
-_BANNER = "mixamo_privacy/banner.html"
+_BANNER = "banner.html"
 _WITHOUT_BANNER = (
     *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask for a decision themselves
     *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # their address has a secret token; no form may contain it
@@ -43,6 +44,13 @@ class TemplateHelpers:
         self._link = lru_cache(maxsize=64)(self._make_link)
         self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # 4,096 is the number of visitor tags
         self._fragment_loader = lru_cache(maxsize=64)(self._make_fragment_loader)
+
+    @cached_property
+    def templates(self) -> Environment:
+        """The environment of the extension's own templates."""
+        environment = own_environment(current_app._get_current_object())  # type: ignore[attr-defined]
+        add_filters(environment)
+        return environment
 
     def banner(self, *, assets: bool = True) -> Markup:
         """Return the banner for a visitor without a decision, and the tracker for a visitor who granted statistics.
@@ -148,9 +156,7 @@ class TemplateHelpers:
     def age_question(self) -> Markup:
         """Return the question for a birth date. It does not mention the age limit; only a yes or no is stored."""
         ctx = privacy_context()
-        page = render_template(
-            "mixamo_privacy/age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, **_style(ctx)
-        )
+        page = render("age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, **_style(ctx))
         return Markup(page)  # noqa: S704 — a rendered template
 
     def acceptance(self, point: str = "licence") -> Markup:
@@ -198,14 +204,13 @@ class TemplateHelpers:
     def _uses_built_in_template(self) -> bool:
         """Whether the banner can be cached: a site's own template may depend on the request."""
         if self._is_built_in is None:
-            path = current_app.jinja_env.get_template(_BANNER).filename or ""
-            self._is_built_in = path.startswith(str(folder("templates")))
+            self._is_built_in = is_built_in(self.templates.get_template(FOLDER + _BANNER).filename)
         return self._is_built_in
 
     def _banner_parts(self, root: str, assets: bool, t: Language) -> tuple[str, ...]:
         """Render the banner, and split it at each place of the page's path."""
         policy = self._runtime.policy
-        rendered = render_template(
+        rendered = render(
             _BANNER,
             action=f"{root}{self._prefix}/consent",
             here=_CURRENT_PATH,
@@ -229,8 +234,8 @@ def _form_fragment(template: str, point: CollectionPoint, **values: Any) -> Mark
     ctx = privacy_context()
     policy, t = ctx.runtime.policy, ctx.language
     context = {name: value(policy, point, t) if callable(value) else value for name, value in values.items()}
-    page = render_template(
-        f"mixamo_privacy/{template}.html",
+    page = render(
+        f"{template}.html",
         t=t,
         policy=policy,
         point=point,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-from flask import Request, Response, abort, current_app, request
+from flask import Request, Response, abort, request
 
 from ...storage.clock import DAY
 from ..assets import TRACKER, VISITOR_FRAGMENT, BuiltFile
 from ..context import current_runtime, privacy_context
 from ..http import no_store
-from ..templates import TemplateHelpers
 from . import pages
 
 _CODINGS = ("br", "gzip")  # the smallest first
@@ -80,9 +79,7 @@ _PLACEHOLDER = '"THE BANNER"'
 @pages.get("/page.js", endpoint="page")
 def page() -> Response:
     """Serve an uncacheable script for this visitor. It is empty if there is neither a banner nor a tracker."""
-    helpers = current_app.jinja_env.globals["privacy"]
-    assert isinstance(helpers, TemplateHelpers)
-    html = helpers.visitor_fragment()
+    html = current_runtime().helpers.visitor_fragment()
     script = (
         current_runtime().assets.built(VISITOR_FRAGMENT).plain.decode().replace(_PLACEHOLDER, json.dumps(html))
         if html

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import abort, make_response, redirect, render_template, request, url_for
+from flask import abort, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ...collection import notices
@@ -12,6 +12,7 @@ from ..context import current_runtime, privacy_context
 from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_submission, raise_http_errors
 from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store
 from ..licences import Licence, accept, is_accepted, licence_of
+from ..rendering import render
 from . import pages
 
 
@@ -76,8 +77,8 @@ def _page(licence: Licence, message: str | None = None, status: int = 200) -> Re
     ctx = privacy_context()
     t, policy = ctx.language, ctx.runtime.policy
     text = licence.localized_text(policy, t)
-    page = render_template(
-        "mixamo_privacy/licence.html",
+    page = render(
+        "licence.html",
         t=t,
         title=t.of(licence.point.title, policy.language),
         point=licence.point,

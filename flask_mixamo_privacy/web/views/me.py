@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from flask import jsonify, make_response, redirect, render_template, request, url_for
+from flask import jsonify, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ...consent.decision import choose
@@ -24,6 +24,7 @@ from ..http import (
     wants_json,
     withdrawal_parameters,
 )
+from ..rendering import render
 from ..response import carry_out
 from . import pages
 
@@ -69,7 +70,7 @@ def receipt_of(ctx: PrivacyContext, entries: list[dict[str, Any]]) -> dict[str, 
 
 def plain_page(title: str, message: str, status: int) -> Response:
     """Return a page with one sentence and a link to the settings."""
-    page = render_template("mixamo_privacy/message.html", t=privacy_context().language, title=title, message=message)
+    page = render("message.html", t=privacy_context().language, title=title, message=message)
     response = no_store(make_response(page))
     response.status_code = status
     return response
@@ -101,8 +102,8 @@ def me() -> Response:
     if stored is None:
         return plain_page(ABOUT_YOU, NOT_READ, 503)
     removed = removed_before(ctx)
-    page = render_template(
-        "mixamo_privacy/me.html",
+    page = render(
+        "me.html",
         t=ctx.language,
         title=ABOUT_YOU,
         message=_erased(ctx) if "erased" in request.args and not stored else None,

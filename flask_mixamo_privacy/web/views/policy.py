@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import abort, jsonify, make_response, render_template, request
+from flask import abort, jsonify, make_response, request
 from werkzeug.wrappers import Response
 
 from ...policy.document import Document
 from ...policy.versions import Change, changes
 from ..context import current_runtime, privacy_context
+from ..rendering import render
 from ..runtime import Runtime
 from . import pages
 
@@ -69,8 +70,8 @@ def _document() -> Document:
 
 def _page(document: Document, day: str, before: str | None) -> str:
     ctx = privacy_context()
-    return render_template(
-        "mixamo_privacy/policy.html",
+    return render(
+        "policy.html",
         t=ctx.language,
         document=document,
         day=day,

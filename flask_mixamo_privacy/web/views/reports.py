@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask import Response, abort, jsonify, make_response, render_template, request
+from flask import Response, abort, jsonify, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...errors import StoreUnavailable
 from ..access import staff_only
 from ..context import current_runtime, privacy_context
 from ..http import no_store
+from ..rendering import render
 from ..runtime import Runtime
 from . import pages
 
@@ -55,8 +56,8 @@ def page() -> AnyResponse:
     except StoreUnavailable as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
         abort(503, "The database of events could not be reached. Try again in a moment.")
-    rendered = render_template(
-        "mixamo_privacy/reports.html",
+    rendered = render(
+        "reports.html",
         t=ctx.language,
         window=window,
         windows=windows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import jsonify, make_response, redirect, render_template, request, url_for
+from flask import jsonify, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
@@ -12,6 +12,7 @@ from ...policy.parts import Requests
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
 from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, wants_json
+from ..rendering import render
 from . import pages
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
     from ...rights.emails import kind_of
 
     t = privacy_context().language
-    page = render_template(f"mixamo_privacy/{template}", t=t, policy=current_runtime().policy, kind_of=kind_of, **values)
+    page = render(template, t=t, policy=current_runtime().policy, kind_of=kind_of, **values)
     response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the URL may contain a token
     return response
@@ -223,7 +224,7 @@ def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
     from ...rights.requests import days_left
 
     shown = {"t": privacy_context().language, "message": "", "days_left": days_left, "open": OPEN} | values
-    return no_store(make_response(render_template(f"mixamo_privacy/{template}", **shown), status))
+    return no_store(make_response(render(template, **shown), status))
 
 
 # Unsubscribing by a link, or with one click in a mail program (RFC 8058).
@@ -274,7 +275,7 @@ def unsubscribe(token: str) -> Response:
 def _unsubscribe_answer(state: str, status: int = 200) -> Response:
     t = privacy_context().language
     policy, shown = current_runtime().policy, {"state": state, "failed": NOT_WRITTEN, "over": OVER}
-    page = render_template("mixamo_privacy/unsubscribe.html", t=t, policy=policy, **shown)
+    page = render("unsubscribe.html", t=t, policy=policy, **shown)
     response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the URL contains a token
     response.headers["X-Robots-Tag"] = "noindex"
