@@ -5,61 +5,22 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from flask import Request, current_app, request
+from flask import Request, current_app, has_request_context, request
 from markupsafe import Markup
-from werkzeug.datastructures import LanguageAccept
-from werkzeug.http import parse_accept_header
 
 from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
 from ..consent.decision import State as ConsentState
 from ..consent.recording import Deletion
 from ..errors import NotInitialised
-from ..i18n.language import Language, language, shipped
+from ..i18n.language import Language, language
 from ..storage.clock import DAY
 from ..tracking.events import Visitor
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of
 from .cookies import PerCookie
+from .locale import choose_language
 from .runtime import RUNTIME, Runtime
-
-# The visitor's language.
-
-
-def choose_language(runtime: Runtime, accept_language: str) -> tuple[str, bool]:
-    """Return the language's code, and whether the browser's ``Accept-Language`` chose it.
-
-    The order is: ``PRIVACY_LOCALE``, Flask-Babel if the app has it, the browser, the language of the policy.
-    """
-    default = runtime.policy.language
-    if runtime.settings.locale is None and not runtime.has_babel:
-        return _negotiate(accept_language[:200], default), True
-    try:
-        chosen = _site_locale(runtime)
-    except Exception as error:  # an error in the site's own callable must not break its pages
-        runtime.report_failure(error)
-        return default, False
-    return shipped(chosen) or default, False
-
-
-def _site_locale(runtime: Runtime) -> str:
-    """Return the locale that the site chose. It may be a language that we do not ship."""
-    locale = runtime.settings.locale
-    if locale is None:
-        from flask_babel import get_locale
-
-        return str(get_locale())
-    return str((locale() if callable(locale) else locale) or "")
-
-
-@lru_cache(maxsize=1024)
-def _negotiate(accept_language: str, default: str) -> str:
-    # Werkzeug's best_match() prefers an exact match, such as English, to "fr-CA" for French. So we go by quality alone.
-    for tag, quality in parse_accept_header(accept_language, LanguageAccept):
-        if quality and (code := default if tag == "*" else shipped(tag)):
-            return code
-    return default
-
 
 _KEY = "mixamo_privacy.context"
 _NO_NONCE = Markup()
@@ -191,6 +152,8 @@ class PrivacyContext:
     def nonce(self) -> str | None:
         """The script nonce of the site's own Content-Security-Policy for this response, if it has one."""
         setting = self.runtime.settings.csp_nonce
+        if not has_request_context():
+            return None
         value = setting() if setting is not None else getattr(self.request, "csp_nonce", None)  # set by Flask-Talisman
         return str(value) if value else None
 
@@ -265,12 +228,26 @@ def current_runtime() -> Runtime:
 
 
 def privacy_context(runtime: Runtime | None = None) -> PrivacyContext:
-    """Return the context of the current request, and create it on the first call."""
-    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
+    """Return the context of the current request, and create it on the first call.
+
+    Outside a request, such as in a task queue, return the context of a page without a visitor: nothing is granted.
+    """
+    try:
+        current: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
+    except RuntimeError:
+        return _context_without_visitor(runtime or current_runtime())
     ctx: PrivacyContext | None = current.environ.get(_KEY)
     if ctx is None or ctx.request is not current:
         ctx = current.environ[_KEY] = PrivacyContext(runtime or current_runtime(), current)
     return ctx
+
+
+def _context_without_visitor(runtime: Runtime) -> PrivacyContext:
+    """Return a new context for the app's root. It has Global Privacy Control, so that no visitor is asked."""
+    from werkzeug.test import EnvironBuilder
+
+    environ = EnvironBuilder("/", unquote(runtime.root_url), headers=[("Sec-GPC", "1")]).get_environ()
+    return PrivacyContext(runtime, Request(environ))
 
 
 def privacy_context_or_none(request: Request) -> PrivacyContext | None:
