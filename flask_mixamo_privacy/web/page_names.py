@@ -19,12 +19,16 @@ Naming = Literal["path", "rule", "never"]
 
 
 class PageNames:
-    """The names of one app's pages. Remembers the public endpoints: those that were served to an anonymous user."""
+    """The names of one app's pages.
+
+    Remembers the public endpoints, which were served to an anonymous user, and those whose page all visitors share.
+    """
 
     def __init__(self, app: Flask, logged_in: Callable[[], bool] | None) -> None:
         self._app = app
         self._logged_in = logged_in
         self._public: set[str] = set()
+        self._shared: set[str] = set()
         self._rule_of = lru_cache(maxsize=4096)(self._match)
 
     def is_logged_in(self, request: Request) -> bool:
@@ -56,8 +60,17 @@ class PageNames:
         """The naming that the site chose for this endpoint with ``@privacy.page``; None if it chose none."""
         return getattr(self._app.view_functions.get(endpoint or ""), "privacy_page", None)
 
-    def remember_public(self, request: Request) -> None:
-        """Remember the endpoint as public if the request has neither cookies nor a password, so no user is logged in."""
+    def is_shared(self, endpoint: str | None) -> bool:
+        """Return whether this process has served a page of the endpoint that was the same for every visitor."""
+        return endpoint in self._shared
+
+    def remember_shared(self, request: Request) -> None:
+        """Remember that the endpoint's page is the same for every visitor.
+
+        Remember it as public if the request has neither cookies nor a password, so no user is logged in.
+        """
+        if request.endpoint:
+            self._shared.add(request.endpoint)
         if "HTTP_COOKIE" not in request.environ and "HTTP_AUTHORIZATION" not in request.environ and request.endpoint:
             self._public.add(request.endpoint)
 

@@ -59,6 +59,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     ctx.headers_sent = True
     if streamed:
         ctx.is_private = ctx.use_consent().must_ask or ctx.is_private
+    ctx.is_shared_page = ctx.is_shared_page or (runtime.settings.cacheable and _is_cached_shared_page(ctx, response))
     names = [name.lower() for name, _ in response.headers]  # one pass for every check below
     shared = ctx.is_shared_page or _is_shared(response, names)
     _set_headers(ctx, response, names, shared)
@@ -102,7 +103,7 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
     for name, path, domain in ctx.cookie_deletions:
         response.delete_cookie(name, path, domain, secure=ctx.secure or name.startswith("__"))
     if ctx.is_shared_page and response.status_code == 200:
-        ctx.runtime.pages.remember_public(ctx.request)
+        ctx.runtime.pages.remember_shared(ctx.request)
 
 
 def _check_birth_date_was_filtered(runtime: Runtime, request: Request) -> None:
@@ -120,6 +121,19 @@ def _is_streamed_page(response: Response) -> bool:
     body = response.response
     streamed = not isinstance(body, list | tuple) and not response.direct_passthrough and response.is_streamed
     return streamed and (response.content_type or "").startswith(_DOCUMENTS)
+
+
+def _is_cached_shared_page(ctx: PrivacyContext, response: Response) -> bool:
+    """Return whether the page loads ``page.js`` although no template called ``banner()`` in this request.
+
+    A cache inside the app, such as Flask-Caching's, returned the page. A compressed body is not searched: it is such a page
+    if this process has rendered the endpoint's page with ``page.js`` before.
+    """
+    if ctx.is_own_page or not response.is_sequence or not (response.content_type or "").startswith(_DOCUMENTS):
+        return False
+    if "Content-Encoding" in response.headers:
+        return ctx.runtime.pages.is_shared(ctx.request.endpoint)
+    return f'{ctx.runtime.settings.url_prefix}/page.js"'.encode() in response.get_data()
 
 
 def _has_csp(ctx: PrivacyContext, response: Response) -> bool:

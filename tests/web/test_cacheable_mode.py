@@ -18,6 +18,10 @@ def with_choice(site, choice=None):
     return visitor
 
 
+def render_banner():
+    return render_template_string("{{ privacy.banner() }}")
+
+
 def brought(visitor, **options):
     """Return the markup that page.js inserts, or an empty string."""
     response = visitor.get("/privacy/page.js", **options)
@@ -47,6 +51,33 @@ def test_the_server_neither_counts_a_cacheable_page_nor_sets_cookies_on_it(tiny)
     assert cookie(visitor, "privacy_visitor")
     visitor.set_cookie("privacy_consent", "garbage")
     assert "Set-Cookie" not in visitor.get("/").headers
+
+
+def test_a_page_from_a_cache_inside_the_app_is_treated_as_if_just_rendered(tiny):
+    """No template calls the banner then, but the page still loads the tracker that reports its view."""
+    site = tiny(PRIVACY_CACHEABLE=True, PRIVACY_CSP="enforce")
+    cached = []
+    site.view("/cached", lambda: cached[0])
+    site.view("/plain", lambda: "<p>plain</p>")
+    visitor = with_choice(site, "accept_all")
+    rendered = visitor.get("/")
+    cached.append(rendered.text)
+    assert dict(visitor.get("/cached").headers) == dict(rendered.headers) and not site.events()
+    visitor.get("/plain")
+    assert [event["page"] for event in site.events("page_view")] == ["/plain"]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_compressed_page_from_a_cache_is_not_counted_if_its_endpoint_was_shared(tiny, seen):
+    """The body cannot be searched, so the process remembers which endpoints load the tracker."""
+    site = tiny(PRIVACY_CACHEABLE=True)
+    bodies = [render_banner, lambda: Response(b"compressed", headers={"Content-Encoding": "zstd"})]
+    site.view("/cached", lambda: bodies[0]())
+    visitor = with_choice(site, "accept_all")
+    for body in bodies if seen else bodies[1:]:
+        bodies[0] = body
+        visitor.get("/cached")
+    assert len(site.events("page_view")) == (not seen)
 
 
 def test_page_js_is_specific_to_the_visitor(tiny):
