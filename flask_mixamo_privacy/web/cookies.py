@@ -102,6 +102,7 @@ class Cookies:
         self._visitor: SignedValue[Visitor] = SignedValue(
             config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
+        self._form_token: SignedValue[str] = SignedValue(config, "form", str)
         self._form_values: dict[str, SignedValue[str]] = {
             name: SignedValue(config, name, str, _LONGEST_FORM_VALUE) for name in FORM_COOKIES
         }
@@ -135,6 +136,10 @@ class Cookies:
             return "", {}
         is_valid = isinstance(receipt_prefix, str) and isinstance(choices, dict)
         return (receipt_prefix, choices) if is_valid else ("", {})
+
+    def form_token(self, raw: str) -> str:
+        """Return the token of forms for the visitor with this consent cookie. It does not contain the cookie's value."""
+        return self._form_token.sign(raw).rpartition(".")[2]
 
     def issue_consent(self, response: Response, record: ConsentRecord, secure: bool) -> None:
         """Set the consent cookie for its declared days. All visitors who refuse on the same day get the same bytes."""

@@ -94,6 +94,25 @@ def is_same_origin(request: Request) -> bool:
         return False
 
 
+def hides_origin(request: Request) -> bool:
+    """Return whether a browser that sends no ``Sec-Fetch-Site`` also hides the origin of a POST.
+
+    It sends ``Origin: null`` from a page of this site under ``Referrer-Policy: no-referrer``, and from another site's page
+    that has the same policy or a sandbox. Such a post may refuse, withdraw and erase, but grants only with a form token.
+    """
+    environ = request.environ
+    return "HTTP_SEC_FETCH_SITE" not in environ and environ.get("HTTP_ORIGIN") == "null"
+
+
+def form_token(ctx: PrivacyContext) -> str:
+    """Return the token of a form on an uncacheable page, made of the visitor's consent cookie; empty without a valid one.
+
+    The cookie is SameSite=Lax, so a browser never sends it with a post from another site.
+    """
+    raw = ctx.request.cookies.get(ctx.names.consent)
+    return ctx.runtime.cookies.form_token(raw) if raw and ctx.consent.record is not None else ""
+
+
 def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
     """Exempt the extension's own pages from Flask-WTF's ``CSRFProtect``; :func:`is_same_origin` replaces it.
 
@@ -137,6 +156,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         gpc=ctx.gpc,
         t=ctx.language,
         shown=proof.settings(ctx.runtime.policy, ctx.language).form_token,
+        token=form_token(ctx),
         next=local_path(request.values.get("next")),
         message=message,
         is_error=is_error,

@@ -150,7 +150,7 @@ def test_the_page_claims_no_erasure_while_something_is_stored(visitor):
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
-        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
     ],
 )
 def test_another_site_cannot_erase_a_visitor(site, visitor, headers):

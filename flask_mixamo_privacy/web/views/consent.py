@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,8 @@ from ..http import (
     DECISION_NOT_FROM_HERE,
     SAVED,
     consent_state,
+    form_token,
+    hides_origin,
     is_same_origin,
     local_path,
     no_store,
@@ -57,7 +60,8 @@ NOT_SAVED = "Your consent could not be recorded just now, so nothing was granted
 def post() -> AnyResponse:
     """Apply a decision. A refusal or a withdrawal always takes effect in this response; only a grant can fail."""
     ctx = privacy_context()
-    if not is_same_origin(request):
+    proven = is_same_origin(request)
+    if not proven and not hides_origin(request):
         return problem(403, DECISION_NOT_FROM_HERE)
     choice = request.form.get("choice", "")
     if choice not in CHOICES:
@@ -69,6 +73,8 @@ def post() -> AnyResponse:
     except UndeclaredService as error:
         return problem(400, f"There is no service {error.service!r} here; there are: {', '.join(error.declared) or 'none'}.")
     shown, is_current = _shown_text(ctx)
+    if decision.kind == "grant" and not (proven or _has_form_token(ctx)):
+        return _without_grant(ctx, decision, shown, 403, DECISION_NOT_FROM_HERE)
     if decision.kind == "grant" and not is_current:
         return _without_grant(ctx, decision, shown, 409, ASK_AGAIN)
     back = local_path(request.form.get("next"))
@@ -79,6 +85,12 @@ def post() -> AnyResponse:
         current_app.logger.error("A grant could not be recorded: %s", error, exc_info=error)
         return _without_grant(ctx, decision, shown, 503, NOT_SAVED)
     return _answer(ctx, decision, back)
+
+
+def _has_form_token(ctx: PrivacyContext) -> bool:
+    """Return whether the form comes from a settings page that was made for the consent cookie of this post."""
+    expected, token = form_token(ctx), request.form.get("token", "")
+    return bool(expected) and hmac.compare_digest(expected.encode(), token.encode())
 
 
 def _decision(ctx: PrivacyContext, choice: Choice) -> Decision:

@@ -17,6 +17,7 @@ from ..context import PrivacyContext, privacy_context
 from ..http import (
     DECISION_NOT_FROM_HERE,
     consent_state,
+    hides_origin,
     is_same_origin,
     no_store,
     problem,
@@ -140,7 +141,7 @@ def me_json() -> Response:
 def erase() -> Response:
     """Withdraw every optional purpose and erase the visitor's data at once."""
     ctx = privacy_context()
-    if not is_same_origin(request):
+    if not is_same_origin(request) and not hides_origin(request):
         return problem(403, DECISION_NOT_FROM_HERE)
     decision = choose(ctx.runtime.policy, ctx.consent, "reject_all", gpc=ctx.gpc, today=ctx.today)
     carry_out(ctx, decision, None, source="me")

@@ -126,7 +126,8 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
     t = privacy_context().language
     page = render(template, t=t, policy=current_runtime().policy, kind_of=kind_of, **values)
     response = no_store(make_response(page, status))
-    response.headers["Referrer-Policy"] = "no-referrer"  # the URL may contain a token
+    # The URL may contain a token. The pages with a form relax this to the origin, without which no form can be checked.
+    response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
