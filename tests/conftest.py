@@ -75,7 +75,7 @@ class Tiny:
         """Return the recorded events, of these kinds or all."""
         outcome = self.cli("events")
         assert outcome.exit_code == 0, outcome.output
-        found = [json.loads(line) for line in outcome.output.splitlines()]
+        found = [json.loads(line) for line in outcome.stdout.splitlines()]
         return [event for event in found if not kinds or event["kind"] in kinds]
 
     def ledger(self, *kinds: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from ..config import DEFAULTS
 from ..errors import UndeclaredCollection
 from ..policy.model import Policy
 from ..policy.toml import built_in
+from ..reports.formatting import counted
 from ..rights.rows import columns_of, field_of, undeclared
 from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
@@ -191,7 +192,7 @@ def _versions(runtime: Runtime) -> Iterator[CheckFinding]:
     changed = runtime.versions.drift(runtime.policy)
     if changed:
         newest = runtime.versions.dates()[-1]
-        message = f"The policy differs from its version of {newest} ({len(changed)} changes)."
+        message = f"The policy differs from its version of {newest} ({counted(len(changed), 'change')})."
         hint = "See `flask privacy policy diff`, then run `flask privacy policy freeze`."
         yield CheckFinding("error", "version", message, hint)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 
 import click
-from flask.cli import AppGroup
+
+from .common import HelpGroup
 
 #: The module in this package and the function of each command.
 COMMANDS = {
@@ -37,7 +38,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(AppGroup):
+class LazyGroup(HelpGroup):
     """A group that imports a command when it is invoked or listed by ``--help``.
 
     A serving process imports no command.

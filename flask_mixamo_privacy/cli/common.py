@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import getpass
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,32 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from flask.cli import AppGroup
 
 from ..errors import PrivacyError
 from ..policy.parts import is_day
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class HelpGroup(AppGroup):
+    """A group whose ``--help`` lists the whole first sentence of each command's help."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, _summary(command)) for name, command in commands if command is not None and not command.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def _summary(command: click.Command) -> str:
+    """Return the first sentence of a command's help. An abbreviation such as "art." does not end it."""
+    text = " ".join((command.short_help or command.help or "").partition("\f")[0].partition("\n\n")[0].split())
+    return _SENTENCE_END.split(text, maxsplit=1)[0] + (" (DEPRECATED)" if command.deprecated else "")
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
 def exit_2_on_error(command: F) -> F:

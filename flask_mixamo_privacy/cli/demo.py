@@ -22,6 +22,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask.testing import FlaskClient
 
+from ..reports.formatting import counted
 from ..storage.files import make_private_folder
 from ..tracking.loader import WAIT
 from ..tracking.log import SUFFIX, EventLog
@@ -283,6 +284,7 @@ def demo_command(visitors: int, days: int, seed: int, yes: bool, if_empty: bool)
     runtime.load(wait=WAIT)
     if runtime.reports.windows("day") and not yes:
         if if_empty:
+            click.echo("The site has events already. Nothing was sent.")
             return
         fail(
             "The site has events already, and events of invented visitors cannot be separated from them later. "
@@ -298,5 +300,6 @@ def demo_command(visitors: int, days: int, seed: int, yes: bool, if_empty: bool)
             empty.run(player.play, arrival)
     loaded = runtime.load(wait=WAIT)
     click.echo(
-        f"{len(arrivals)} visits of {visitors} visitors and robots: {player.requests} requests, {loaded.events} events."
+        f"{counted(len(arrivals), 'visit')} of {counted(visitors, 'visitor or robot', 'visitors and robots')}: "
+        f"{counted(player.requests, 'request')}, {counted(loaded.events, 'event')}."
     )

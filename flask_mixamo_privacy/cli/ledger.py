@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..consent.proof import NoReceipt, altered_fields, read_receipt
 from ..ledger.entry import Head, detail_of
 from ..ledger.verify import Verified, verify
+from ..reports.formatting import counted
 from ..storage.keys import normalise_subject
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import exit_2_on_error, json_option, print_json, since_option
+from .common import HelpGroup, exit_2_on_error, json_option, print_json, since_option
 
-ledger = AppGroup("ledger", help="The record of decisions, chained so that tampering is found.")
+ledger = HelpGroup("ledger", help="The record of decisions, chained so that tampering is found.")
 
 
 class _Head(click.ParamType):  # type: ignore[type-arg]
@@ -56,7 +57,9 @@ def ledger_verify_command(expect: Head | None, as_json: bool) -> None:
             click.echo(f"{discrepancy.kind}: {discrepancy.message}")
         if not result.missing:
             click.echo(
-                f"{len(result.discrepancies)} findings." if result.discrepancies else f"Intact: {result.head.count} entries."
+                f"{counted(len(result.discrepancies), 'finding')}."
+                if result.discrepancies
+                else f"Intact: {counted(result.head.count, 'entry', 'entries')}."
             )
     for error in result.missing:
         click.echo(f"Error: {error}", err=True)
@@ -69,7 +72,7 @@ def _exit_code(result: Verified) -> int:
 
 # ``flask privacy receipt``: verifies a receipt that a visitor presents.
 
-receipt = AppGroup("receipt", help="Receipts: signed copies of decisions, which visitors can download.")
+receipt = HelpGroup("receipt", help="Receipts: signed copies of decisions, which visitors can download.")
 
 
 @receipt.command("verify")
@@ -122,7 +125,7 @@ def disclosures_command(since: str, recipient: str | None, subject: str | None, 
         details = ", ".join(f"{name}: {entry[name]}" for name in ("basis", "reference", "actor") if entry[name])
         purpose = f" for {entry['purpose']}" if entry["purpose"] else ""
         click.echo(f"{entry['at']} {entry['recipient']}{purpose}: {', '.join(entry['fields']) or 'nothing'} ({details})")
-    click.echo(f"{len(entries)} disclosures.")
+    click.echo(f"{counted(len(entries), 'disclosure')}.")
 
 
 def _disclosures(runtime: Runtime, since: str) -> Iterator[dict[str, Any]]:

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..ledger.entry import detail_of
+from ..reports.formatting import counted
 from ..rights.data_subjects import Replayed
 from ..rights.stores import StoreOutcome
 from ..storage.clock import today
@@ -17,7 +18,7 @@ from ..storage.keys import normalise_subject
 from ..tracking.loader import WAIT
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import exit_2_on_error, json_option, os_username, print_json, since_option
+from .common import HelpGroup, exit_2_on_error, json_option, os_username, print_json, since_option
 
 
 @click.command("export")
@@ -53,7 +54,7 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
     deleted = runtime.store.erase(visitor, today())
     runtime.ledger.record_or_spool("erasure", subject=visitor, detail={"what": "events", "by": os_username()})
     runtime.load(wait=WAIT)
-    click.echo(f"{deleted} events erased.")
+    click.echo(f"{counted(deleted, 'event')} erased.")
 
 
 def _erase_person(subject: str, as_json: bool) -> None:
@@ -102,11 +103,13 @@ def replay_command(as_json: bool) -> None:
 
 def _print_replayed(runtime: Runtime, replayed: Replayed) -> None:
     _print_outcomes(replayed.stores)
-    click.echo(f"{replayed.visitors} visitors and {replayed.requests} requests erased again.")
+    click.echo(f"{counted(replayed.visitors, 'visitor')} and {counted(replayed.requests, 'request')} erased again.")
     if replayed.subject_flags:
-        click.echo(f"{replayed.subject_flags} accepted licences deleted again.")
+        click.echo(f"{counted(replayed.subject_flags, 'accepted licence')} deleted again.")
     if replayed.preferences:
-        click.echo(f"{replayed.preferences} opt-ins and opt-outs of marketing mail applied again.")
+        click.echo(
+            f"{counted(replayed.preferences, 'opt-in or opt-out', 'opt-ins and opt-outs')} of marketing mail applied again."
+        )
     for row in replayed.corrections:
         click.echo(f"Repeat by hand: the {row['kind']} of {row['at'][:10]} for {row['subject']}.")
     for name in replayed.not_covered:
@@ -151,7 +154,7 @@ def _print_accesses(accesses: Collection[dict[str, Any]], denied: int) -> None:
         fields = f" ({', '.join(entry['fields'])})" if entry["fields"] else ""
         outcome = f"need: {entry['need'] or '–'}, {entry['outcome']}"
         click.echo(f"{entry['at']} {_actor(entry)}: {entry['what']}{fields}, {outcome}{subject}")
-    click.echo(f"{len(accesses)} accesses, {denied} anonymous attempts denied.")
+    click.echo(f"{counted(len(accesses), 'access', 'accesses')}, {counted(denied, 'anonymous attempt')} denied.")
 
 
 def _actor(entry: dict[str, Any]) -> str:
@@ -167,7 +170,7 @@ def _accesses(runtime: Runtime, since: str) -> Iterable[dict[str, Any]]:
 
 # ``flask privacy minors``: corrects the list of known children by hand.
 
-minors = AppGroup("minors", help="Known children. Stores a keyed hash of each, and no birth date.")
+minors = HelpGroup("minors", help="Known children: a keyed hash of each, and no birth date.")
 
 
 @minors.command("add")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from flask.cli import AppGroup, ScriptInfo, with_appcontext
+from flask.cli import ScriptInfo, with_appcontext
 
 from ..audit.checks import CheckFinding, run_checks
 from ..audit.source.scan import scan
@@ -15,9 +15,10 @@ from ..errors import PolicyError, SettingError
 from ..policy import toml
 from ..policy.parts import is_day
 from ..policy.versions import as_json as as_json_list
+from ..reports.formatting import counted
 from ..storage.clock import today
 from ..web.context import current_runtime
-from .common import exit_2_on_error, json_option, print_json
+from .common import HelpGroup, exit_2_on_error, json_option, print_json
 
 
 @click.command("init")
@@ -49,7 +50,7 @@ def check_command(context: click.Context, as_json: bool, templates: bool) -> Non
     else:
         for finding in findings:
             click.echo(str(finding))
-        click.echo("No findings." if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}.")
+        click.echo(f"{counted(len(findings), 'finding')}." if findings else "No findings.")
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
 
 
@@ -65,7 +66,7 @@ def _findings(script: ScriptInfo, templates: bool) -> list[CheckFinding]:
         return [*run_checks(current_runtime()), *(scan(app, current_runtime()) if templates else ())]
 
 
-policy = AppGroup("policy", help="The frozen versions of the policy.")
+policy = HelpGroup("policy", help="The frozen versions of the policy.")
 
 
 @policy.command("freeze")
@@ -97,6 +98,8 @@ def diff_command(as_json: bool) -> None:
     else:
         for change in changes:
             click.echo(f"{'+' if change.kind == 'added' else '-'} {change.section}: {change.text}")
+        if not changes:
+            click.echo(f"No differences from the version of {runtime.versions.dates()[-1]}.")
     sys.exit(1 if changes else 0)
 
 

@@ -8,17 +8,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..mail.inbox import STDIN, InboxMessage, InboxResult, messages
+from ..reports.formatting import counted
 from ..rights.request_store import CLOSED, KINDS, OPEN, SubjectRequest
 from ..rights.requests import SOON_DAYS, days_left
 from ..web.context import current_runtime
 from ..web.http import configured_base_url
-from .common import exit_2_on_error, json_option, os_username, print_json
+from .common import HelpGroup, exit_2_on_error, json_option, os_username, print_json
 from .people import in_words
 
-requests = AppGroup("requests", help="Data subject requests: access, correction, deletion, restriction, objection.")
+requests = HelpGroup("requests", help="Data subject requests: access, correction, deletion, restriction, objection.")
 
 _identity = click.option(
     "--identity", default="", help="How you verified the identity of a person who has not opened the link."
@@ -42,7 +43,7 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
         print_json([request.as_dict() for request in listed])
         return
     _print_lines(listed)
-    click.echo(f"{len(listed)} requests.")
+    click.echo(f"{counted(len(listed), 'request')}.")
 
 
 @requests.command("show")
@@ -87,7 +88,7 @@ def process_command() -> None:
     runtime = current_runtime()
     sent = runtime.rights.requests.process()
     unsent = [request for request in runtime.rights.request_store.all("open") if request.mail_error]
-    click.echo(f"{sent} links sent.")
+    click.echo(f"{counted(sent, 'link')} sent.")
     for request in unsent:
         click.echo(f"Request {request.number}: {request.mail_error}")
     sys.exit(1 if unsent else 0)
@@ -149,7 +150,11 @@ def due_command(within: int, as_json: bool) -> None:
         print_json([request | {"days_left": days, "overdue": days < 0} for request, days in with_days])
     else:
         _print_lines(due)
-        click.echo(f"{len(due)} requests overdue or due within {within} days." if due else "No request is due.")
+        click.echo(
+            f"{counted(len(due), 'request')} overdue or due within {counted(within, 'day')}."
+            if due
+            else f"No request is overdue or due within {counted(within, 'day')}."
+        )
     sys.exit(1 if due else 0)
 
 
@@ -164,7 +169,7 @@ def _record_access(action: str, request: SubjectRequest | None = None) -> None:
 def _print_lines(listed: Iterable[SubjectRequest]) -> None:
     for request in listed:
         left = days_left(request)
-        due = "" if request.state in CLOSED else f", due {request.due}" + (" (overdue)" if left < 0 else f" ({left} days)")
+        due = "" if request.state in CLOSED else f", due {request.due} ({'overdue' if left < 0 else counted(left, 'day')})"
         mail = f". {request.mail_error}" if request.mail_error else ""
         person = f" for {request.email}" if request.email else ""
         click.echo(f"{request.number}: {request.kind}{person}, {request.state}, opened {request.opened[:10]}{due}{mail}")
@@ -212,7 +217,9 @@ def inbox_command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     if not dry_run:
         runtime.inbox.prune()
     if not as_json:
-        click.echo(f"{counts.total()} messages: {counts['act']} act, {counts['ask']} ask, {counts['ignore']} ignore.")
+        click.echo(
+            f"{counted(counts.total(), 'message')}: {counts['act']} act, {counts['ask']} ask, {counts['ignore']} ignore."
+        )
 
 
 def _messages(paths: tuple[str, ...]) -> Iterator[InboxMessage]:

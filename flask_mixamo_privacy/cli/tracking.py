@@ -13,7 +13,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import PrivacyError
-from ..reports.formatting import as_csv, as_text, newest, window_of
+from ..reports.formatting import as_csv, as_text, counted, newest, window_of
 from ..reports.reports import NAMES, Report
 from ..reports.windows import UNITS, Window
 from ..tracking.loader import WAIT, Loaded
@@ -123,7 +123,8 @@ def _load_again(runtime: Runtime) -> None:
 
 
 def _print_loaded(loaded: Loaded) -> None:
-    click.echo(f"{loaded.events} events loaded from {loaded.lines} lines, {loaded.malformed} malformed, {loaded.torn} torn.")
+    sizes = f"{counted(loaded.events, 'event')} loaded from {counted(loaded.lines, 'line')}"
+    click.echo(f"{sizes}, {loaded.malformed} malformed, {loaded.torn} torn.")
 
 
 @click.command("events")
@@ -131,12 +132,18 @@ def _print_loaded(loaded: Loaded) -> None:
 @with_appcontext
 @exit_2_on_error
 def events_command(form: str) -> None:
-    """Print every event as JSON lines. The access is recorded in the ledger."""
+    """Print every event as JSON lines. The access is recorded in the ledger.
+
+    Without events, standard output stays empty, and a message goes to standard error.
+    """
     runtime = current_runtime()
     runtime.load(wait=WAIT)
     _record_access(runtime, f"events --format {form}")
+    event = None
     for event in runtime.store.rows():
         print_json(event)
+    if event is None:
+        click.echo("No events. An event is recorded once a visitor has consented to statistics.", err=True)
 
 
 @click.command("prune")
@@ -152,14 +159,14 @@ def prune_command() -> None:
     retention = runtime.policy.retention
     with progress_bar("Pruning", runtime.store.count(before=runtime.first_kept()[0])) as bar:
         deleted = runtime.prune(lambda number: bar.update(number - bar.pos))
-    click.echo(f"{deleted.events} events older than {retention.events} deleted.")
+    click.echo(f"{counted(deleted.events, 'event')} older than {retention.events} deleted.")
     if deleted.entries:
-        click.echo(f"{deleted.entries} ledger entries older than {retention.decisions} deleted.")
+        click.echo(f"{counted(deleted.entries, 'ledger entry', 'ledger entries')} older than {retention.decisions} deleted.")
     if deleted.mails:
-        click.echo(f"{deleted.mails} mail copies older than {retention.mail} deleted.")
+        click.echo(f"{counted(deleted.mails, 'mail copy', 'mail copies')} older than {retention.mail} deleted.")
     expired = runtime.rights.replay.expire()
     if rows := sum(outcome.result.changed for outcome in expired):
-        click.echo(f"{rows} expired rows of erased people deleted.")
+        click.echo(f"{counted(rows, 'expired row')} of erased people deleted.")
     failed = [outcome for outcome in expired if outcome.error]
     for outcome in failed:
         click.echo(f"{outcome.store}: {outcome.error}")
@@ -179,7 +186,7 @@ def rebuild_command(as_json: bool) -> None:
     if as_json:
         print_json({"made": rebuilt.months, "skipped": rebuilt.skipped})
         return
-    click.echo(f"{len(rebuilt.months)} months rebuilt{': ' * bool(rebuilt.months)}{', '.join(rebuilt.months)}.")
+    click.echo(f"{counted(len(rebuilt.months), 'month')} rebuilt{': ' * bool(rebuilt.months)}{', '.join(rebuilt.months)}.")
     if rebuilt.skipped:
         click.echo(f"Not changed, because some of their events were deleted: {', '.join(rebuilt.skipped)}.")
 

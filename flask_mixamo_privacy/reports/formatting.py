@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..i18n.language import SHIPPED, Language
 from ..storage.clock import ONE_DAY
@@ -21,6 +22,11 @@ _MOST_BAR, _LEAST_BAR, _LEAST_NAME = 24, 6, 8  # columns of a terminal
 
 #: Columns whose texts are msgids, not names from the log.
 _WORDS = ("visit", "number", "gap", "decision")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``1 request``, ``2 requests``."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def newest(reports: Reports, period: str | None) -> Window:
@@ -107,11 +113,30 @@ def is_page_or_name(column: Column) -> bool:
 
 
 def as_text(reports: Sequence[Report], width: int) -> str:
-    """Return reports for a terminal. Reports without rows are listed at the end."""
+    """Return reports for a terminal. At the end it lists reports without rows, and explains what is missing."""
     parts = [_headline(reports[0])] if reports else []
     parts += ["\n".join([report.title.upper(), *_table(report, width)]) for report in reports if report.rows]
     without_rows = [report.title for report in reports if not report.rows]
-    return "\n\n".join([*parts, *([f"Without rows: {', '.join(without_rows)}."] if without_rows else [])])
+    parts += [f"Without rows: {', '.join(without_rows)}."] if without_rows else []
+    return "\n\n".join([*parts, *(["\n".join(notes)] if (notes := list(_notes(reports))) else [])])
+
+
+def _notes(reports: Sequence[Report]) -> Iterator[str]:
+    """Yield what is not shown yet, and what the signs in the cells mean."""
+    if not reports:
+        return
+    window, least = reports[0].window, reports[0].min_cell
+    cells = {str(cell) for report in reports for row in report.rows for cell in row}
+    if reports[0].until is None and not any(report.total for report in reports):
+        yield "No visit has been counted yet. Visits are counted from a visitor's consent to statistics on."
+    elif window == ALL and not all(report.rows for report in reports):
+        yield f"A report has rows once {least} visitors are behind one of them."
+    elif reports[0].state == "open" and not all(report.rows for report in reports):
+        yield f"The {window.unit} is not over. The other reports have rows once it has closed, an hour after its last day."
+    if f"<{least}" in cells:
+        yield f'"<{least}" means fewer than {least} visitors. Numbers appear once {least} visitors have been counted.'
+    if partial := next((cell for cell in sorted(cells) if re.fullmatch(r"[0-9]+\+", cell)), None):
+        yield f'"{partial}" means {partial[:-1]} or more: the exact number could single out a visitor.'
 
 
 def _headline(report: Report) -> str:

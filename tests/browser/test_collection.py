@@ -91,9 +91,9 @@ def by_reply(shop, page, mail, folder):
     thanks, stop = folder / "thanks.eml", folder / "stop.eml"
     thanks.write_text(reply(mail, f"Re: {mail['Subject']}", "A fine walk!"))
     stop.write_text(reply(mail, f"Re: {mail['Subject']} unsubscribe"))
-    assert "1 messages: 0 act, 0 ask, 1 ignore." in command(shop, "privacy", "inbox", str(thanks))
+    assert "1 message: 0 act, 0 ask, 1 ignore." in command(shop, "privacy", "inbox", str(thanks))
     assert newsletter(shop, "Thanked for") == "sent: 1\n"
-    assert "1 messages: 1 act, 0 ask, 0 ignore." in command(shop, "privacy", "inbox", str(stop))
+    assert "1 message: 1 act, 0 ask, 0 ignore." in command(shop, "privacy", "inbox", str(stop))
 
 
 @pytest.mark.parametrize("way", [by_link, by_one_click, by_reply])

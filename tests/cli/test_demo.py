@@ -76,7 +76,7 @@ def test_a_site_with_events_is_not_changed(tiny, clock):
     before = len(site.events())
     code, output = play(site)
     assert code == 2 and "Nothing was sent. Add --yes to send the requests anyway." in output
-    assert play(site, "--if-empty") == (0, "")
+    assert play(site, "--if-empty")[0] == 0
     assert len(site.events()) == before
     assert play(site, "--yes")[0] == 0 and len(site.events()) > before
 

@@ -397,7 +397,7 @@ def test_pruning_follows_the_policys_retention(tiny, clock):
     choose(site.visitor(), "accept_all")
     assert "of the ledger" not in site.cli("prune").output
     clock.shift(5 * 86400)
-    assert "1 ledger entries older than 5 years deleted" in site.cli("prune").output
+    assert "1 ledger entry older than 5 years deleted" in site.cli("prune").output
     assert [row["kind"] for row in site.ledger()] == ["grant", "checkpoint"] and site.cli("ledger", "verify").exit_code == 0
 
 
@@ -410,7 +410,7 @@ def test_the_commands_print_a_head_and_verify_the_ledger_with_it(tiny):
     row = site.ledger()[0]
     assert head == f"1:{row['hash']}" and row["chain_key"] == "old"
     clean = site.cli("ledger", "verify", "--expect", head)
-    assert (clean.exit_code, clean.output) == (0, "Intact: 1 entries.\n")
+    assert (clean.exit_code, clean.output) == (0, "Intact: 1 entry.\n")
     with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite", isolation_level=None)) as connection:
         connection.execute("UPDATE entries SET locale = 'de'")
     outcome = site.cli("ledger", "verify", "--json")

@@ -175,7 +175,7 @@ def test_the_results_are_printed_as_text_too(shop, tmp_path):
     output = shop.site.cli("inbox", str(tmp_path / "a.eml")).output
     assert output == (
         f"{tmp_path}/a.eml: ask: mentions the word, with an unclear meaning. Request 1.\n"
-        "1 messages: 0 act, 1 ask, 0 ignore.\n"
+        "1 message: 0 act, 1 ask, 0 ignore.\n"
     )
 
 
@@ -266,7 +266,7 @@ def test_copies_are_deleted_after_the_declared_time(shop, inbox):
     inbox(b"\0" * 100, b"\0" * 200)
     for age, path in zip((91, 89), sorted(folder.iterdir()), strict=True):
         os.utime(path, (time.time() - age * 86400,) * 2)
-    assert "1 mail copies older than 90 days deleted." in shop.site.cli("prune").output
+    assert "1 mail copy older than 90 days deleted." in shop.site.cli("prune").output
     assert len(list(folder.iterdir())) == 1
     os.utime(next(folder.iterdir()), (0, 0)), inbox(letter())
     assert list(folder.iterdir()) == []

@@ -175,9 +175,10 @@ def test_diff_shows_changes_as_json(declare):
 
 
 def test_diff_of_the_published_text_is_empty(declare):
-    """The exit code is 0 without output, also if only the date differs."""
+    """The exit code is 0 and no change is listed, also if only the date differs."""
     frozen(declare(), "2020-02-29")
-    assert [(outcome.exit_code, outcome.output) for outcome in (declare().cli("policy", "diff"),)] == [(0, "")]
+    outcome = declare().cli("policy", "diff")
+    assert (outcome.exit_code, outcome.output) == (0, "No differences from the version of 2020-02-29.\n")
     assert declare().cli("policy", "diff", "--json").output == "[]\n"
 
 

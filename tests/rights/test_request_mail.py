@@ -50,7 +50,7 @@ def test_promise_32_the_link_arrives_by_smtp(people, mail_server):
     inbox, port = mail_server()
     site = people(PRIVACY_SMTP_URL=f"smtp://127.0.0.1:{port}", PRIVACY_SEND=None)
     site.ask("access", "  Ada@Shop.Example ")
-    assert site.process().output == "1 links sent.\n"
+    assert site.process().output == "1 link sent.\n"
     ((to, mail),) = inbox.mails
     assert (to, mail["From"], mail["Auto-Submitted"]) == (
         ["ada@shop.example"],

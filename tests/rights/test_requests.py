@@ -251,7 +251,7 @@ def test_a_failed_mail_is_sent_again(people, clock):
     site.process()
     assert mails == []
     clock.shift(301)
-    assert site.process().output == "1 links sent.\n"
+    assert site.process().output == "1 link sent.\n"
     assert site.site.visitor().post(site.link(mails[0])).status_code == 200
 
 
@@ -277,7 +277,7 @@ def test_the_base_url_comes_from_the_sites_settings(people, config, starts):
     site = people(TESTING=False, **config)
     evil = {"base_url": "http://evil.example"}
     site.site.visitor().post("/privacy/requests", data={"kind": "delete", "email": ADA}, **evil)
-    assert site.process().output == "1 links sent.\n" and starts in site.mails[0].get_content()
+    assert site.process().output == "1 link sent.\n" and starts in site.mails[0].get_content()
 
 
 def test_promise_32_a_person_sees_what_is_stored(people):

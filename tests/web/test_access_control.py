@@ -118,7 +118,7 @@ def test_a_changed_entry_is_skipped_and_reported(staff_site, detail):
     with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection, connection:
         connection.execute("UPDATE entries SET detail = ? WHERE position = 1", (detail,))
     outcome = site.cli("access")
-    assert outcome.exit_code == 1 and "1 accesses" in outcome.output
+    assert outcome.exit_code == 1 and "1 access" in outcome.output
     assert "The entry at position 1 cannot be read and was skipped" in outcome.output
 
 

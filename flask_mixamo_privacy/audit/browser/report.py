@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from ...reports.formatting import counted
 from .evidence import Evidence, State, Visited, flat, states_of
 from .findings import CODES, Finding
 from .launch import playwright_api
@@ -111,11 +112,11 @@ def lines(report: AuditReport) -> Iterator[str]:
 def outcome(report: AuditReport) -> str:
     """Return the number of findings and the extent of the crawl."""
     number = len(report.findings)
-    findings = "No findings" if not number else "1 finding" if number == 1 else f"{number} findings"
+    findings = counted(number, "finding") if number else "No findings"
     logins = f" for {1 + len(report.logins)} logins" if report.logins else ""
     return (
-        f"{findings}: {len(report.routes)} routes in {len(report.states)} states{logins}, {report.pages} pages, "
-        f"{report.requests} requests, {report.seconds:.0f} s."
+        f"{findings}: {counted(len(report.routes), 'route')} in {counted(len(report.states), 'state')}{logins}, "
+        f"{counted(report.pages, 'page')}, {counted(report.requests, 'request')}, {report.seconds:.0f} s."
     )
 
 
@@ -135,15 +136,15 @@ def _finding_lines(finding: Finding, file: str) -> Iterator[str]:
     yield _name(finding) + (f"  [{place}]" if place else "")
     yield f"  {finding.message}"
     yield from (f"  - {evidence}" for evidence in finding.evidence[:_MOST_SHOWN])
-    yield from _more(len(finding.evidence), "such")
+    yield from _more(len(finding.evidence), "piece of evidence", "pieces of evidence")
     yield from (f"  at {place}" for place in finding.places[:_MOST_SHOWN])
-    yield from _more(len(finding.places), "places")
+    yield from _more(len(finding.places), "place", "places")
     yield f"  {finding.hint}"
 
 
-def _more(number: int, noun: str) -> Iterator[str]:
+def _more(number: int, noun: str, plural: str) -> Iterator[str]:
     if number > _MOST_SHOWN:
-        yield f"    and {number - _MOST_SHOWN} more {noun}"
+        yield f"    and {counted(number - _MOST_SHOWN, f'more {noun}', f'more {plural}')}"
 
 
 # The baseline: a TOML file of accepted findings.

@@ -1,0 +1,89 @@
+"""What commands print if there is nothing, or only one thing, to print, and what ``--help`` lists."""
+
+import re
+
+import pytest
+
+from conftest import choose
+from flask_mixamo_privacy.cli import COMMANDS, privacy
+from flask_mixamo_privacy.policy import toml
+
+GROUPS = ("ledger", "minors", "policy", "receipt", "requests")
+
+
+@pytest.mark.parametrize("group", ["", *GROUPS])
+def test_help_lists_whole_sentences(tiny, monkeypatch, group):
+    """No line is cut with an ellipsis, and an abbreviation does not end a sentence."""
+    output = tiny().cli(*group.split(), "--help").output
+    listed = re.split(r"\n  (?=\S)", output.partition("Commands:")[2])[1:]
+    assert listed and all(line.rstrip().endswith((".", ")")) and "..." not in line for line in listed), output
+    assert "(GDPR art." not in re.sub(r"art\.\s+[0-9]+", "", output)
+
+
+def test_every_command_has_a_summary(tiny):
+    """A command without help would be an empty line."""
+    with tiny().app.app_context():
+        assert all(privacy.get_command(None, name).help for name in COMMANDS)
+
+
+def test_a_diff_without_differences_says_so(tiny, tmp_path):
+    """The message names the version, the exit code stays 0, and JSON stays an empty list."""
+    declaration = tmp_path / "privacy.toml"
+    declaration.write_text(toml.START.read_text())
+    site = tiny(PRIVACY_POLICY=declaration)
+    site.cli("policy", "freeze", "--date", "2026-01-02")
+    outcome = site.cli("policy", "diff")
+    assert (outcome.exit_code, outcome.output) == (0, "No differences from the version of 2026-01-02.\n")
+    assert site.cli("policy", "diff", "--json").output == "[]\n"
+
+
+def test_events_without_an_event_say_so_on_standard_error(tiny):
+    """Standard output stays JSON lines."""
+    outcome = tiny().cli("events")
+    assert (outcome.exit_code, outcome.stdout) == (0, "") and outcome.stderr.startswith("No events.")
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (["requests", "list"], "1 request."),
+        (["ledger", "verify"], "Intact: 1 entry."),
+        (["access"], "1 access, 0 anonymous attempts denied."),
+        (["demo-data", "--if-empty"], "The site has events already. Nothing was sent."),
+    ],
+)
+def test_one_thing_is_singular(tiny, command, line):
+    """A number has the noun in its own form."""
+    site = tiny(PRIVACY_BASE_URL="https://tiny.example")
+    choose(visitor := site.visitor(), "accept_all")
+    visitor.get("/")
+    if command[0] == "requests":
+        site.cli("requests", "open", "--kind", "access", "--email", "ada@one.example")
+    if command[0] == "access":
+        site.cli("events")
+    assert line in site.cli(*command).output.splitlines()
+
+
+@pytest.mark.parametrize("arguments", [[], ["pages"], ["--period", "month"]])
+def test_the_report_of_a_new_site_says_that_nothing_was_counted(tiny, arguments):
+    """A table of zeros alone looks like a failure."""
+    output = tiny().cli("report", *arguments).output
+    assert output.rstrip().endswith("Visits are counted from a visitor's consent to statistics on.")
+
+
+@pytest.mark.parametrize(
+    ("visitors", "arguments", "sentence"),
+    [
+        (1, [], '"<5" means fewer than 5 visitors. Numbers appear once 5 visitors have been counted.'),
+        (6, [], "A report has rows once 5 visitors are behind one of them."),
+        (6, ["--period", "month"], "The month is not over. The other reports have rows once it has closed,"),
+        (6, ["visits", "--period", "month"], '"6+" means 6 or more: the exact number could single out a visitor.'),
+    ],
+)
+def test_a_report_of_the_first_days_explains_its_cells(tiny, clock, visitors, arguments, sentence):
+    """Signs are explained, and the reader learns when more will come."""
+    site = tiny()
+    for _ in range(visitors):
+        choose(visitor := site.visitor(), "accept_all")
+        visitor.get("/")
+    assert sentence in site.cli("report", *arguments).output
