@@ -1,0 +1,68 @@
+"""Flask-Compress: compressed pages in each state of consent, validated by an ETag of their own."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import brotli
+import pytest
+from flask import Flask, render_template_string
+from flask_compress import Compress
+
+from flask_mixamo_privacy import Privacy
+from support.applications import LAYOUT, Application, Browser, accept_browse_withdraw, new_app
+
+DECODERS = {"br": brotli.decompress, "gzip": gzip.decompress}
+
+
+class CompressingBrowser(Browser):
+    """A browser that accepts one encoding, and decodes what it receives."""
+
+    def __init__(self, app: Flask, encoding: str) -> None:
+        super().__init__(app, Accept_Encoding=encoding)
+        self.encoding = encoding
+
+    def open(self, url: str):
+        response = super().open(url)
+        assert response.headers["Content-Encoding"] == self.encoding and "Accept-Encoding" in response.headers["Vary"]
+        response.set_data(DECODERS[self.encoding](response.data))
+        return response
+
+
+@pytest.fixture(params=[True, False], ids=["Flask-Compress first", "Privacy first"])
+def app(request, tmp_path: Path) -> Flask:
+    app = new_app(tmp_path, COMPRESS_MIN_SIZE=10)
+    for extension in (Compress, Privacy) if request.param else (Privacy, Compress):
+        extension(app)
+    for path in ("/", "/news"):
+        app.add_url_rule(path, path, lambda: render_template_string(LAYOUT, title="News " * 100))
+    return app
+
+
+@pytest.mark.parametrize("encoding", DECODERS)
+def test_accept_browse_withdraw(app, encoding):
+    """Every page arrives compressed, and is recorded like a plain one."""
+
+    def own_page(page):
+        assert page.text.startswith("<!doctype html>") and "News News" in page.text
+
+    accept_browse_withdraw(Application(app), CompressingBrowser(app, encoding), ["/", "/news"], own_page=own_page)
+
+
+def test_the_files_of_the_extension_are_compressed_once(app):
+    """They are sent as they were built, and not compressed again."""
+    browser = Browser(app, Accept_Encoding="br")
+    page = brotli.decompress(browser.open("/").data).decode()
+    url = page.partition('<script src="')[2].partition('"')[0]
+    response = browser.request(url, headers={"Accept": "*/*"})
+    assert response.headers["Content-Encoding"] == "br" and b"privacy" in brotli.decompress(response.data)
+
+
+def test_a_visitor_who_decided_receives_a_new_page(app):
+    """The validator of a page with the banner does not confirm the page after a decision, and the reverse."""
+    browser = CompressingBrowser(app, "br")
+    before = browser.open("/")
+    browser.submit(before.text, "accept_all")
+    for header, value in (("If-None-Match", before.headers.get("ETag")), ("If-Modified-Since", before.headers.get("Date"))):
+        assert browser.request("/", headers={header: value} if value else {}).status_code == 200
