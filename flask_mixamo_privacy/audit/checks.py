@@ -22,6 +22,7 @@ from ..reports.formatting import counted
 from ..rights.rows import columns_of, field_of, undeclared
 from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
+from ..web.http import configured_base_url
 from ..web.runtime import Runtime, extension_of
 
 # The result.
@@ -234,7 +235,15 @@ def _tracker(runtime: Runtime) -> Iterator[CheckFinding]:
 
 
 def _mail(runtime: Runtime) -> Iterator[CheckFinding]:
-    """Report an inbox that cannot verify the sender of a mail."""
+    """Report requests that get no mail, and an inbox that cannot verify the sender of a mail."""
+    if runtime.policy.requests is not None:
+        hint = "Until then, /requests shows the contact instead of the form, and no request that came by mail is confirmed."
+        if problem := runtime.mailer.problem:
+            yield CheckFinding("error", "requests", problem, hint)
+        elif not (configured_base_url() or current_app.config.get("TRUSTED_HOSTS") or current_app.testing):
+            message = "The links in mails need the site's base URL, which is unknown."
+            next_step = 'Set PRIVACY_BASE_URL, such as "https://shop.example".'
+            yield CheckFinding("error", "PRIVACY_BASE_URL", message, next_step)
     if runtime.policy.marketing is not None and runtime.settings.mail_server is None:
         message = "PRIVACY_MAIL_SERVER is not set, so `flask privacy inbox` trusts the topmost Authentication-Results."
         hint = "Set it to the name that your mail server writes into this header."

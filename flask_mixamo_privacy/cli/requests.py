@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -143,19 +144,28 @@ def extend_command(number: int, reason: str, months: int, as_json: bool) -> None
 @with_appcontext
 @exit_2_on_error
 def due_command(within: int, as_json: bool) -> None:
-    """List requests that are overdue or due soon, for cron. Exit with 1 if there are any."""
-    due = current_runtime().rights.requests.due(within)
+    """List requests that are overdue, due soon, or wait for a mail that can never be sent. Exit with 1 if there are any.
+
+    Run it from cron.
+    """
+    service = current_runtime().rights.requests
+    due = service.due(within)
+    numbers = {request.number for request in due}
+    unsendable = [replace(request, mail_error=problem) for request, problem in service.unsendable()]
+    listed = due + [request for request in unsendable if request.number not in numbers]
     if as_json:
-        with_days = [(request.as_dict(), days_left(request)) for request in due]
+        with_days = [(request.as_dict(), days_left(request)) for request in listed]
         print_json([request | {"days_left": days, "overdue": days < 0} for request, days in with_days])
     else:
-        _print_lines(due)
+        _print_lines(listed)
         click.echo(
             f"{counted(len(due), 'request')} overdue or due within {counted(within, 'day')}."
             if due
             else f"No request is overdue or due within {counted(within, 'day')}."
         )
-    sys.exit(1 if due else 0)
+        if unsendable:
+            click.echo(f"Without a mail that can be sent: {counted(len(unsendable), 'request')}.")
+    sys.exit(1 if listed else 0)
 
 
 def _record_access(action: str, request: SubjectRequest | None = None) -> None:

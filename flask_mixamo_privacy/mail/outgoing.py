@@ -222,6 +222,8 @@ def _as_list(addresses: str | Sequence[str] | None) -> list[str]:
 # The transport of the extension's own mails.
 
 _TIMEOUT = 20  # seconds
+_NO_TRANSPORT = "No mail can be sent: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
+_NO_SENDER = "No mail can be sent: declare a [contact] with an email in privacy.toml, as the sender."
 
 Send = Callable[[EmailMessage], object]
 
@@ -238,14 +240,19 @@ class MailTransport:
     def transport(self) -> Send:
         """The callable that sends mails. Raises :class:`MailError` if none is set."""
         if self._send is None:
-            raise MailError("No mail can be sent: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server.")
+            raise MailError(_NO_TRANSPORT)
         return self._send
+
+    @property
+    def problem(self) -> str:
+        """The setting that is missing, as a sentence with the next step. Empty if mails can be sent."""
+        return _NO_TRANSPORT if self._send is None else "" if self._sender else _NO_SENDER
 
     def send(self, email: Email) -> None:
         """Send an email as plain text. Raises :class:`MailError` for any error."""
         send = self.transport
         if not self._sender:
-            raise MailError("No mail can be sent: declare a [contact] with an email in privacy.toml, as the sender.")
+            raise MailError(_NO_SENDER)
         try:
             send(self._message(email))
         except Exception as error:  # PRIVACY_SEND is the site's own code, and may raise anything

@@ -204,6 +204,11 @@ class Contact:
     email: str
     address: str = ""
 
+    @property
+    def about(self) -> str:
+        """The contact on one line."""
+        return ", ".join(filter(None, (self.name, self.address, self.email)))
+
 
 @dataclass(frozen=True)
 class Minors:

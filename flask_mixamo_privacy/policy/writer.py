@@ -64,8 +64,7 @@ class PolicyWriter:
             1,
         )
         if policy.contact is not None:
-            about = ", ".join(filter(None, (policy.contact.name, policy.contact.address, policy.contact.email)))
-            self._say(t("Write to us about privacy: %(contact)s.", contact=about), 44)
+            self._say(t("Write to us about privacy: %(contact)s.", contact=policy.contact.about), 44)
         return self._done("scope", t("What this policy is about"))
 
     def _purposes(self) -> Section | None:

@@ -42,6 +42,8 @@ class RequestService:
         send: SendEmail,
         notify: Notify,
         pages: str,
+        mail_problem: str = "",
+        base: str = "",
     ) -> None:
         self.policy = policy
         self.request_store = request_store
@@ -49,6 +51,8 @@ class RequestService:
         self._send = send
         self._notify = notify
         self._pages = pages  # the URL prefix of the extension's pages, below the site's base URL
+        self._mail_problem = mail_problem  # why no mail can be sent at all; empty if mails can be sent
+        self._base = base  # PRIVACY_BASE_URL, for a request that came before it was set
 
     def open(
         self,
@@ -170,6 +174,14 @@ class RequestService:
             key=lambda request: request.due,
         )
 
+    def unsendable(self) -> list[tuple[SubjectRequest, str]]:
+        """Return the requests whose confirmation link can never be sent with these settings, each with the reason."""
+        waiting = (
+            request for request in self.request_store.all("open") if not request.mailed and request.mail_after != NEVER
+        )
+        problems = ((request, self._mail_problem or ("" if self._base_of(request) else NO_BASE)) for request in waiting)
+        return [(request, problem) for request, problem in problems if problem]
+
     def may_read(self, token: str) -> bool:
         """Whether a link to an answer is still valid."""
         request = self.request_store.find_by_token(token, "answer", timestamp())
@@ -207,15 +219,18 @@ class RequestService:
             answer = {"text": "Too many links went to this address in a day."}
             self.request_store.close(request.number, "expired", timestamp(), answer)
             return False
-        error = self._send_confirmation(request) if request.base else NO_BASE
+        error = self._send_confirmation(request) if self._base_of(request) else NO_BASE
         self.request_store.update(request.number, mailed="" if error else timestamp(), mail_error=error)
         return not error
 
     def _send_confirmation(self, request: SubjectRequest) -> str:
         until = later(days=LINK_DAYS)
         token = self.request_store.create_link(request.number, "confirm", until)
-        link = f"{request.base}{self._pages}/requests/confirm/{token}"
+        link = f"{self._base_of(request)}{self._pages}/requests/confirm/{token}"
         return self._send_email(confirmation_email(self.policy.site, request, link, until[:10]))
+
+    def _base_of(self, request: SubjectRequest) -> str:
+        return request.base or self._base
 
     def _expire(self) -> None:
         """Close the requests that were not confirmed in time."""
@@ -278,7 +293,7 @@ class RequestService:
         return answer
 
     def _answer_link(self, request: SubjectRequest, base: str) -> str:
-        base = base or request.base
+        base = base or self._base_of(request)
         if not base:
             hint = "Set it, because the answer is read by a link."
             raise RequestError("PRIVACY_BASE_URL", None, 'the site\'s base URL, such as "https://shop.example"', hint)

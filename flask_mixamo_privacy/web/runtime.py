@@ -222,8 +222,16 @@ class Runtime:
         request_store = RequestStore(settings.rights_url, (policy.requests or Requests()).days)
         built_in = (self.mail.marketing, acceptances, minors, request_store)  # in the order of an erasure
         data_subjects = DataSubjects(stores, self.ledger, self.keys, built_in)
+        send, problem = self.mailer.send, self.mailer.problem
         requests = RequestService(
-            policy, request_store, data_subjects, self.mailer.send, self._send_signal, settings.url_prefix
+            policy,
+            request_store,
+            data_subjects,
+            send,
+            self._send_signal,
+            settings.url_prefix,
+            problem,
+            settings.base_url or "",
         )
         archives = policy.retention.archives
         replay = Replay(self.ledger, self.keys, data_subjects, self.store, archives, lambda: self.load(WAIT))

@@ -27,6 +27,7 @@ NO_ADDRESS = "Please give a mail address, so that we can answer."
 TOO_LONG = "Please be shorter: up to 5000 characters."
 PATIENCE = "Many requests are coming in just now. Please try again in an hour, or write to us."
 NOT_WRITTEN = "Your request could not be written down just now. Please try again in a moment."
+NO_MAIL = "This form does not work at the moment, because this site cannot send mail."
 OVER = "This link has been used, or is no longer valid."
 
 _WRONG = {"kind": NO_KIND, "email": NO_ADDRESS, "message": TOO_LONG}
@@ -105,7 +106,9 @@ def _text(value: object) -> str:
 
 
 def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:
-    t = privacy_context().language
+    t, can_send = privacy_context().language, _can_send_links()
+    if not can_send and (message is None or message == SENT):
+        message = NO_MAIL
     if message is not None and wants_json():
         response = no_store(jsonify(message=t(message).text))
         response.status_code = status
@@ -116,8 +119,15 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
     shown = {
         "kinds": [(kind, kind_of(kind, t)) for kind in KINDS],
         "days": (current_runtime().policy.requests or Requests()).days,
+        "can_send": can_send,
+        "is_error": status >= 400 or not can_send,
     }
-    return _page("request_form.html", status, message=message, is_error=status >= 400, asked=asked or {}, **shown)
+    return _page("request_form.html", status, message=message, asked=asked or {}, **shown)
+
+
+def _can_send_links() -> bool:
+    """Return whether a request made now gets its link: mail is set up, and the site's base URL is known."""
+    return not current_runtime().mailer.problem and bool(base_url())
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
