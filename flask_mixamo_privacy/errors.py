@@ -235,11 +235,31 @@ class LoaderBusy(PrivacyError):
 class KeyMissing(PrivacyError, LookupError):
     """A stored row uses a key that ``PRIVACY_KEYS`` does not have."""
 
-    def __init__(self, key_id: str, known: Iterable[str]) -> None:
+    def __init__(self, key_id: str, known: Iterable[str], origin: str = "PRIVACY_KEYS") -> None:
         self.key_id, self.known = key_id, tuple(known)
         super().__init__(
-            f"A stored row uses the key {key_id!r}, but PRIVACY_KEYS has only: {', '.join(self.known) or 'none'}. "
-            "Restore the key, and keep it as long as a row uses it."
+            f"A stored row uses the key {key_id!r}, but {origin} has only: {', '.join(self.known) or 'none'}. "
+            "Restore the key, and keep it as long as a row uses it. If another host wrote the row, set PRIVACY_KEYS to the "
+            "same keys on every host: those of the privacy-keys.json of each, and last the key that the row uses."
+        )
+
+
+class ForeignKeys(PrivacyError):
+    """A database was written with other keys than this host has."""
+
+    def __init__(self, key_id: str, known: Iterable[str], origin: str, *, same_id: bool) -> None:
+        self.key_id, self.known, self.origin = key_id, tuple(known), origin
+        key = f"the key {key_id!r}" if key_id else "another key"
+        if same_id:
+            problem = f"{origin} has another secret under the id {key_id!r} than the host that wrote here first."
+        else:
+            problem = (
+                f"{origin} has the keys {', '.join(self.known)}; allowed: keys that include the last one used here, {key}."
+            )
+        super().__init__(
+            f"{problem} Set PRIVACY_KEYS to the same keys on every host. It maps ids to secrets: copy them from the "
+            "privacy-keys.json of each host, give different secrets different ids, and put the key that this database "
+            "has last."
         )
 
 

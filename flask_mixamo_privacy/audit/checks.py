@@ -15,7 +15,7 @@ from sqlalchemy.orm import registry
 
 from ..collection import notices
 from ..config import DEFAULTS
-from ..errors import UndeclaredCollection
+from ..errors import ForeignKeys, LedgerUnavailable, UndeclaredCollection
 from ..policy.model import Policy
 from ..policy.toml import built_in
 from ..reports.formatting import counted
@@ -280,11 +280,27 @@ def _enforcement(runtime: Runtime) -> Iterator[CheckFinding]:
 
 
 def _keys(runtime: Runtime) -> Iterator[CheckFinding]:
-    named = runtime.ledger.keys_named()
+    settings = runtime.settings
+    servers = [
+        url for url in (settings.ledger_url, settings.events_url, settings.rights_url) if url.startswith("postgresql")
+    ]
+    if servers and settings.keys is None:
+        message = "A database is on a server and PRIVACY_KEYS is not set, so each host would generate keys of its own."
+        hint = f"Copy the keys from {settings.keys_file} into PRIVACY_KEYS, and set it on every host."
+        yield CheckFinding("warning", "PRIVACY_KEYS", message, hint)
+    try:
+        named = runtime.ledger.keys_named()
+    except LedgerUnavailable as error:
+        if not isinstance(error.__cause__, ForeignKeys):
+            raise
+        yield CheckFinding("error", "PRIVACY_KEYS", str(error.__cause__), "")
+        return
     # Without entries no key is needed, so the key file is not created for this check.
     for key_id in sorted(named.difference(runtime.keys) if named else ()):
         message = f"Entries of the ledger name the key {key_id!r}, which PRIVACY_KEYS lacks: they cannot be verified."
-        yield CheckFinding("error", "PRIVACY_KEYS", message, "Add the key again. A key that an entry names must be kept.")
+        yield CheckFinding(
+            "error", "PRIVACY_KEYS", message, "Add the key again, on every host. A key that an entry names must be kept."
+        )
 
 
 def _blocked(runtime: Runtime) -> Iterator[CheckFinding]:

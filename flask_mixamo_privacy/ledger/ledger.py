@@ -16,6 +16,7 @@ from ..errors import KeyMissing, LedgerUnavailable
 from ..storage.clock import timestamp
 from ..storage.database import Database
 from ..storage.files import Spool
+from ..storage.key_register import KeyRegister
 from ..storage.keys import KeyRing, normalise_subject
 from .entry import BEGINNING, Chain, Head, LedgerEntry, ShownText, encode_detail, is_readable
 
@@ -75,7 +76,10 @@ class Ledger:
     """Appends entries durably. An entry that cannot be written now can be spooled, unless it is a grant."""
 
     def __init__(self, url: str, keys: KeyRing, spool: Spool) -> None:
-        self.database = Database(url, metadata, "The ledger", LedgerUnavailable, durable=True, lock=_ONE_WRITER)
+        register = KeyRegister(keys, "ledger", needs_newest=False)
+        self.database = Database(
+            url, metadata, "The ledger", LedgerUnavailable, durable=True, lock=_ONE_WRITER, keys=register
+        )
         self.chain = Chain(keys)
         self._keys = keys
         self._spool = spool

@@ -40,7 +40,8 @@ def verify(ledger: Ledger, expect: Head | None = None) -> Verified:
     Takes time in proportion to the number of rows. The first discrepancy is exact. Rows after a moved or inserted row can
     be reported as "changed" too: each row is sealed with the hash of the row before it.
 
-    Raises :class:`HeadAged` if ``expect`` lies before the newest checkpoint, and :class:`LedgerUnavailable`.
+    Raises :class:`HeadAged` if ``expect`` lies before the newest checkpoint, and :class:`LedgerUnavailable`, also if this
+    host has another secret under the id of a key: every entry would look changed.
     """
     with ledger.read() as connection:
         walk = _Walk(ledger.chain, ledger.first_head(connection) if connection is not None else BEGINNING, expect)

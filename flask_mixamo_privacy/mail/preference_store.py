@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ..errors import KeyMissing, RightsUnavailable
 from ..storage.database import Database, rewrite_rows
+from ..storage.key_register import KeyRegister
 from .unsubscribe import list_hash
 
 EVERYTHING = ""  # the name that means all lists
@@ -79,8 +80,9 @@ class PreferenceStore:
     Every method raises :class:`RightsUnavailable` if the database cannot be reached.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url, _tables, "The database of marketing preferences", RightsUnavailable, durable=True)
+    def __init__(self, url: str, register: KeyRegister) -> None:
+        name = "The database of marketing preferences"
+        self._database = Database(url, _tables, name, RightsUnavailable, durable=True, keys=register)
 
     def opt_in(self, subject_hashes: Mapping[str, str], list_name: str, at: str, **proof: str) -> None:
         """Store an opt-in. ``proof`` is the policy version, the digest of the text shown, and the source."""

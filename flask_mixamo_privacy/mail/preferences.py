@@ -12,6 +12,7 @@ from ..ledger.ledger import Ledger
 from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
 from ..storage.clock import timestamp
+from ..storage.key_register import KeyRegister
 from ..storage.keys import KeyRing, email_of, truncate
 from .permission import PURPOSE, MailPermission
 from .preference_store import EVERYTHING, Preference, PreferenceStore
@@ -27,7 +28,7 @@ class MarketingPreferences(BuiltInStore):
 
     def __init__(self, url: str, ledger: Ledger, keys: KeyRing, policy: Policy, is_minor: IsMinor) -> None:
         self.tokens = UnsubscribeTokens(keys)
-        self.store = PreferenceStore(url)
+        self.store = PreferenceStore(url, KeyRegister(keys, "rights"))
         self._ledger = ledger
         self._keys = keys
         self._version = policy.version

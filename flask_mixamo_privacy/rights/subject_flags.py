@@ -12,6 +12,7 @@ from ..errors import RightsUnavailable
 from ..policy.parts import Minors as Declared
 from ..storage.clock import later, timestamp
 from ..storage.database import Database, rewrite_rows
+from ..storage.key_register import KeyRegister
 from ..storage.keys import KeyRing, normalise_subject
 from .stores import BuiltInStore
 
@@ -48,7 +49,9 @@ class SubjectFlags:
     """
 
     def __init__(self, url: str, keys: KeyRing) -> None:
-        self._database = Database(url, _tables, "The database of rights", RightsUnavailable)
+        self._database = Database(
+            url, _tables, "The database of rights", RightsUnavailable, keys=KeyRegister(keys, "rights")
+        )
         self._keys = keys
 
     def add(self, subject: str, flag: str, *, policy: str = "", text: str = "") -> None:

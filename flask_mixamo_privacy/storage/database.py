@@ -15,8 +15,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ..errors import PrivacyError
+from ..errors import ForeignKeys, PrivacyError
+from . import key_register
 from .files import make_private_folder, open_private
+from .key_register import KeyRegister
 
 _WAIT_MS = 2000  # a visitor's request may wait for the lock; a quick "try again" is better than a page that hangs
 _RETRY_MS = 5
@@ -28,17 +30,27 @@ class Database:
     A pooled connection would keep writing to a file that was moved or deleted. No page view opens a connection.
 
     ``name`` names the database in errors, and ``error`` is the class raised if the database is unavailable. ``lock`` is
-    the statement with which a server excludes other writers. SQLite allows only one writer anyway.
+    the statement with which a server excludes other writers. SQLite allows only one writer anyway. ``keys`` registers the
+    keys of a database with keyed hashes. A host with other keys then gets ``error`` instead of a mixture.
     """
 
     def __init__(
-        self, url: str, tables: sa.MetaData, name: str, error: type[PrivacyError], *, durable: bool = False, lock: str = ""
+        self,
+        url: str,
+        tables: sa.MetaData,
+        name: str,
+        error: type[PrivacyError],
+        *,
+        durable: bool = False,
+        lock: str = "",
+        keys: KeyRegister | None = None,
     ) -> None:
         self.url = sa.make_url(url)
         self._tables = tables
         self._name = name
         self._error = error
         self._lock = lock
+        self._keys = keys
         self._pragmas = (
             f"PRAGMA busy_timeout={_WAIT_MS}",
             f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
@@ -68,8 +80,10 @@ class Database:
                 self._make_tables(connection)
                 if self._lock and not self.is_sqlite:
                     connection.execute(sa.text(self._lock))
+                if self._keys is not None:
+                    self._keys.register(connection)
                 yield connection
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, ForeignKeys) as error:
             raise self._error(f"{self._name} could not be written: {error}") from error
 
     @contextmanager
@@ -86,8 +100,11 @@ class Database:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
-                    yield connection if self._has_tables(connection) else None
-        except SQLAlchemyError as error:
+                    is_written = self._has_tables(connection)
+                    if is_written and self._keys is not None:
+                        self._keys.check(connection)
+                    yield connection if is_written else None
+        except (SQLAlchemyError, ForeignKeys) as error:
             raise self._error(f"{self._name} could not be read: {error}") from error
 
     def delete(self, *statements: sa.Delete) -> int:
@@ -166,11 +183,12 @@ class Database:
 
     def _make_tables(self, connection: sa.Connection) -> None:
         # Two processes may create the tables of a server at once, so a lock excludes one. SQLite's write lock does already.
-        names = sa.inspect(connection).get_table_names()
-        if not set(self._tables.tables) <= set(names):
-            if not self.is_sqlite:
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637921)"))
-            self._tables.create_all(connection)
+        names = set(sa.inspect(connection).get_table_names())
+        for tables in (self._tables, *([key_register.tables] if self._keys is not None else [])):
+            if not set(tables.tables) <= names:
+                if not self.is_sqlite:
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637921)"))
+                tables.create_all(connection)
 
 
 def rewrite_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import re
@@ -32,6 +33,11 @@ class KeyRing:
         return dict(self._configured or _read(self._path) or _create(self._path))
 
     @property
+    def origin(self) -> str:
+        """Where the keys come from, for errors: the setting, or the path of the file."""
+        return "PRIVACY_KEYS" if self._configured else self._path
+
+    @property
     def newest(self) -> str:
         """The id of the key for everything new."""
         return next(reversed(self._secrets))
@@ -60,7 +66,7 @@ class KeyRing:
     def require(self, key_id: str) -> None:
         """Raise :class:`KeyMissing` unless the key is kept."""
         if key_id not in self._secrets:
-            raise KeyMissing(key_id, self._secrets)
+            raise KeyMissing(key_id, self._secrets, self.origin)
 
     def mac(self, key_id: str, use: str, message: bytes) -> str:
         """Return an HMAC for one use, such as ``"chain"``; raises :class:`KeyMissing`. Never equals a subject's hash."""
@@ -88,8 +94,14 @@ def _read(path: str) -> dict[str, str] | None:
 
 def _create(path: str) -> dict[str, str]:
     """Create the key file and read it back. Two processes that do this at once read the same key."""
-    create_private(path, json.dumps({"first": secrets.token_urlsafe(32)}).encode())
+    secret = secrets.token_urlsafe(32)
+    create_private(path, json.dumps({_id_of(secret): secret}).encode())
     return _read(path) or {}
+
+
+def _id_of(secret: str) -> str:
+    """Return the id of a generated key. Two hosts that each generate a key get two ids, so that a mix-up is noticed."""
+    return f"key-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
 
 
 # The one spelling of a data subject: an e-mail address, or one of the site's own ids.

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ..errors import PrivacyError, StoreUnavailable
 from ..storage.database import Database
 from ..storage.files import Spool
+from ..storage.key_register import KeyRegister
 from ..storage.keys import KeyRing
 from .events import FIELDS
 from .schema import cells, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
@@ -34,7 +35,10 @@ class EventStore:
     """Events, one per (visitor, id), and the tombstones of erased visitors."""
 
     def __init__(self, url: str, keys: KeyRing, pending: Spool) -> None:
-        self.database = Database(url, metadata, "The database of events", StoreUnavailable, lock=_BLOCK_ERASURES)
+        register = KeyRegister(keys, "events", with_ids=False)
+        self.database = Database(
+            url, metadata, "The database of events", StoreUnavailable, lock=_BLOCK_ERASURES, keys=register
+        )
         self._keys = keys
         self._pending = pending
 

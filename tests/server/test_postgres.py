@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from conftest import choose, cookie
+from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.errors import StoreUnavailable
 from flask_mixamo_privacy.ledger.entry import LedgerEntry, ShownText
 from flask_mixamo_privacy.ledger.ledger import Ledger
@@ -425,3 +425,25 @@ def test_every_changed_byte_of_a_ledger_on_postgresql_is_found(url, tmp_path, ta
                     tried += 1
                 hand.execute(sa.update(stored).where(key == current_key).values({name: value}))
     assert (missed, verify(ledger).discrepancies) == ([], []) and tried > 90
+
+
+def test_two_hosts_that_generate_their_own_keys_do_not_share_a_database(tmp_path, url: str, caplog) -> None:
+    """The second host grants nothing and logs what to do. The check of both hosts reports it."""
+    one, other = (Tiny(tmp_path / name, PRIVACY_LEDGER_URL=url) for name in ("one", "other"))
+    assert choose(one.visitor(), "accept_all").status_code == 303
+    assert choose(other.visitor(), "accept_all").status_code == 503
+    assert "set PRIVACY_KEYS to the same keys on every host" in caplog.text
+    assert one.cli("ledger", "verify").exit_code == 0
+    assert "PRIVACY_KEYS is not set, so each host would generate keys of its own" in one.cli("check").output
+    assert "Entries of the ledger name the key" in other.cli("check").output
+
+
+def test_two_hosts_with_two_secrets_under_one_id_do_not_share_a_database(tmp_path, url: str) -> None:
+    """This is no tampering, and the check reports its cause."""
+    secrets = ("sixteen characters", "sixteen other characters")
+    one, other = (Tiny(tmp_path / key, PRIVACY_LEDGER_URL=url, PRIVACY_KEYS={"2026": key}) for key in secrets)
+    assert choose(one.visitor(), "accept_all").status_code == 303
+    assert choose(other.visitor(), "accept_all").status_code == 503
+    for command in (("ledger", "verify"), ("check",)):
+        assert "PRIVACY_KEYS has another secret under the id '2026'" in other.cli(*command).output
+    assert other.cli("ledger", "verify").exit_code == 2
