@@ -11,14 +11,14 @@ from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, current_app, has_request_context, make_response, request
+from flask import current_app, has_request_context, make_response, request
 from werkzeug.wrappers import Response
 
 from ..consent import proof
 from ..storage.clock import today
 from ..storage.keys import is_email
 from .context import current_runtime, current_url, privacy_context
-from .http import no_store
+from .http import abort_with, consent_url, no_store, problem_json, wants_json
 from .rendering import render
 from .runtime import Runtime
 
@@ -49,7 +49,10 @@ def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
 
 
 def consent_required(purpose: str) -> Callable[[F], F]:
-    """Serve a view only if the visitor granted this purpose. Otherwise answer 403 with a page that asks for consent."""
+    """Serve a view only if the visitor granted this purpose. Otherwise answer 403 with a page that asks for consent.
+
+    A client that prefers JSON gets ``application/problem+json`` (RFC 9457), with ``purpose`` and ``consent_url``.
+    """
 
     def decorate(view: F) -> F:
         @wraps(view)
@@ -65,12 +68,18 @@ def consent_required(purpose: str) -> Callable[[F], F]:
 
 def _consent_page(purpose: str) -> Response:
     ctx = privacy_context()
-    policy = current_runtime().policy
+    policy, t = current_runtime().policy, ctx.language
+    title, description = (
+        t.of(text, policy.language) for text in (policy.purpose(purpose).title, policy.purpose(purpose).description)
+    )
+    if wants_json():
+        reason = t("This page works only if you allow “%(purpose)s”:", purpose=title)
+        return problem_json(403, f"{reason.text} {description.text}", purpose=purpose, consent_url=consent_url())
     page = render(
         "consent_required.html",
-        t=ctx.language,
-        title=ctx.language.of(policy.purpose(purpose).title, policy.language),
-        description=ctx.language.of(policy.purpose(purpose).description, policy.language),
+        t=t,
+        title=title,
+        description=description,
         purpose=purpose,
         shown=proof.settings(policy, ctx.language).form_token,
         can_ask=purpose in policy.purpose_fingerprints,
@@ -89,7 +98,7 @@ def require_login(runtime: Runtime) -> Response | None:
         runtime.report_failure(error, "Access was denied to an anonymous user, but not counted", raise_in_tests=False)
     manager = getattr(current_app, "login_manager", None)
     if manager is None or not has_request_context():
-        abort(401)
+        abort_with(401)
     return current_app.make_response(manager.unauthorized())
 
 
@@ -123,7 +132,7 @@ def authorise(
     detail["outcome"] = "allowed" if allowed else "denied"
     runtime.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
     if not allowed:
-        abort(403)
+        abort_with(403)
 
 
 def current_rule() -> str:
@@ -221,7 +230,7 @@ class Need:
 
     def __enter__(self) -> Need:
         if require_login(current_runtime()) is not None:
-            abort(401)
+            abort_with(401)
         self._authorise()
         return self
 

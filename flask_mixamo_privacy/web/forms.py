@@ -29,7 +29,7 @@ from ..errors import UndeclaredCollection
 from ..policy.parts import CollectionPoint
 from .access import current_subject
 from .context import privacy_context
-from .http import no_store, wants_json
+from .http import no_store, problem_json, wants_json
 from .rendering import render
 from .runtime import Runtime
 
@@ -137,11 +137,11 @@ class NotCollected(HTTPException):
         localized = ctx.language(message, **values)
         self.message, self.fields = localized.text, tuple(fields)
         if wants_json():
-            response = make_response({"message": localized.text, "fields": self.fields}, self.code or 400)
+            response = problem_json(self.code or 400, localized.text, fields=self.fields)
         else:
             page = render("not_collected.html", t=ctx.language, message=localized)
-            response = make_response(page, self.code or 400)
-        super().__init__(localized.text, no_store(response))
+            response = no_store(make_response(page, self.code or 400))
+        super().__init__(localized.text, response)
 
 
 class MissingFields(NotCollected, BadRequest):

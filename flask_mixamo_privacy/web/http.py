@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Request, current_app, has_request_context, jsonify, make_response, request
+from flask import Request, current_app, has_request_context, jsonify, make_response, request, url_for
+from werkzeug.exceptions import default_exceptions
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
 from ..consent import proof
@@ -64,7 +66,32 @@ def no_store(response: AnyResponse) -> AnyResponse:
 
 def wants_json() -> bool:
     """Return whether the client prefers JSON to a page."""
-    return request.accept_mimetypes.best == "application/json"
+    best = request.accept_mimetypes.best or ""
+    return best == "application/json" or (best.startswith("application/") and best.endswith("+json"))
+
+
+def problem_json(status: int, detail: str, **members: Any) -> Response:
+    """Return an error as ``application/problem+json`` (RFC 9457). ``members`` are further members of the object.
+
+    ``message`` repeats the detail, because answers without an error have that member too.
+    """
+    title = HTTP_STATUS_CODES[status]
+    response = jsonify(type="about:blank", title=title, status=status, detail=detail, message=detail, **members)
+    response.status_code, response.content_type = status, "application/problem+json"
+    return no_store(response)
+
+
+def abort_with(status: int, detail: str | None = None) -> NoReturn:
+    """Abort the request as :func:`flask.abort` does. A client that prefers JSON gets a problem, unless the site answers."""
+    error = default_exceptions[status](detail)
+    if has_request_context() and wants_json():
+        error.response = problem_json(status, error.description or "")
+    raise error
+
+
+def consent_url() -> str:
+    """Return the URL, without its host, of the page for the visitor's consent."""
+    return url_for("mixamo_privacy.settings")
 
 
 # Sentences of the catalogues.
@@ -137,11 +164,9 @@ def local_path(target: str | None) -> str | None:
 
 def problem(status: int, message: str) -> Response:
     """Return an error response with a message of the catalogues: as JSON, or on the settings page."""
-    response: Response
     if wants_json():
-        response = no_store(jsonify(message=privacy_context().language(message).text))
-    else:
-        response = settings_page(message, is_error=True)
+        return problem_json(status, privacy_context().language(message).text, consent_url=consent_url())
+    response = settings_page(message, is_error=True)
     response.status_code = status
     return response
 

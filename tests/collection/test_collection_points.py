@@ -106,7 +106,8 @@ def test_promise_10_optional_stays_optional(tiny):
 def test_an_api_client_gets_the_error_as_json(tiny):
     """The JSON contains the message and the fields."""
     answer = with_forms(tiny).visitor(Accept="application/json").post("/registration", data={})
-    assert (answer.status_code, answer.json) == (400, {"message": "Please fill in: your email.", "fields": ["email"]})
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert (answer.json["message"], answer.json["fields"]) == ("Please fill in: your email.", ["email"])
 
 
 def test_a_site_can_handle_the_error_itself(tiny):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, jsonify, make_response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -17,7 +17,7 @@ from ...storage.clock import timestamp
 from ...tracking.ingest import MOST_BYTES
 from ..context import PrivacyContext, privacy_context
 from ..csp import BlockedLoad
-from ..http import is_same_origin, no_store
+from ..http import consent_url, is_same_origin, no_store, problem_json, wants_json
 from ..page_views import log_browser_events
 from . import pages
 
@@ -165,7 +165,8 @@ def _accepted() -> Response:
     return no_store(Response(status=204))
 
 
-def _refusal(status: int, message: str) -> Response:
-    response = jsonify(message=message)
-    response.status_code = status
-    return no_store(response)
+def _refusal(status: int, message: str) -> AnyResponse:
+    """Return an error as JSON: a problem for a client that asks for JSON, otherwise only a message, for the tracker."""
+    if wants_json():
+        return problem_json(status, message, consent_url=consent_url())
+    return no_store(make_response(jsonify(message=message), status))

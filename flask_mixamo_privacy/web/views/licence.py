@@ -10,7 +10,7 @@ from ...errors import RightsUnavailable, UndeclaredCollection
 from ...ledger.entry import ShownText
 from ..context import current_runtime, privacy_context
 from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_submission, raise_http_errors
-from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store
+from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store, problem_json, wants_json
 from ..licences import Licence, accept, is_accepted, licence_of
 from ..rendering import render
 from . import pages
@@ -76,6 +76,8 @@ def _licence_text(licence: Licence) -> ShownText:
 def _page(licence: Licence, message: str | None = None, status: int = 200) -> Response:
     ctx = privacy_context()
     t, policy = ctx.language, ctx.runtime.policy
+    if message is not None and status >= 400 and wants_json():
+        return problem_json(status, message)
     text = licence.localized_text(policy, t)
     page = render(
         "licence.html",

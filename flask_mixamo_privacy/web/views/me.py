@@ -17,10 +17,12 @@ from ..context import PrivacyContext, privacy_context
 from ..http import (
     DECISION_NOT_FROM_HERE,
     consent_state,
+    consent_url,
     hides_origin,
     is_same_origin,
     no_store,
     problem,
+    problem_json,
     removed_before,
     wants_json,
     withdrawal_parameters,
@@ -70,8 +72,11 @@ def receipt_of(ctx: PrivacyContext, entries: list[dict[str, Any]]) -> dict[str, 
 
 
 def plain_page(title: str, message: str, status: int) -> Response:
-    """Return a page with one sentence and a link to the settings."""
-    page = render("message.html", t=privacy_context().language, title=title, message=message)
+    """Return a page with one sentence and a link to the settings, or a problem for a client that prefers JSON."""
+    t = privacy_context().language
+    if wants_json():
+        return problem_json(status, t(message).text, consent_url=consent_url())
+    page = render("message.html", t=t, title=title, message=message)
     response = no_store(make_response(page))
     response.status_code = status
     return response
@@ -124,9 +129,7 @@ def me_json() -> Response:
     ctx = privacy_context()
     stored = _stored_if_readable(ctx)
     if stored is None:
-        answer = jsonify(message=ctx.language(NOT_READ).text)
-        answer.status_code = 503
-        return no_store(answer)
+        return problem_json(503, ctx.language(NOT_READ).text)
     fields = {
         "stored": bool(stored),
         "events": stored.footprint.as_dict(),

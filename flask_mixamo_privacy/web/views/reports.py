@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ...errors import StoreUnavailable
 from ..access import staff_only
 from ..context import current_runtime, privacy_context
-from ..http import no_store
+from ..http import abort_with, no_store
 from ..rendering import render
 from ..runtime import Runtime
 from . import pages
@@ -55,7 +55,7 @@ def page() -> AnyResponse:
         totals = _totals(ctx.runtime, reports, window)
     except StoreUnavailable as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
-        abort(503, "The database of events could not be reached. Try again in a moment.")
+        abort_with(503, "The database of events could not be reached. Try again in a moment.")
     rendered = render(
         "reports.html",
         t=ctx.language,
@@ -104,7 +104,7 @@ def _report(name: str) -> Report:
         return runtime.reports.report(name, _window(runtime))
     except StoreUnavailable as error:
         runtime.report_failure(error, raise_in_tests=False)
-        abort(503, "The database of events could not be reached. Try again in a moment.")
+        abort_with(503, "The database of events could not be reached. Try again in a moment.")
 
 
 def _window(runtime: Runtime) -> Window:

@@ -11,7 +11,7 @@ from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavaila
 from ...policy.parts import Requests
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
-from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, wants_json
+from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, problem_json, wants_json
 from ..rendering import render
 from . import pages
 
@@ -110,9 +110,8 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
     if not can_send and (message is None or message == SENT):
         message = NO_MAIL
     if message is not None and wants_json():
-        response = no_store(jsonify(message=t(message).text))
-        response.status_code = status
-        return response
+        text = t(message).text
+        return problem_json(status, text) if status >= 400 else no_store(make_response(jsonify(message=text), status))
     from ...rights.emails import kind_of
     from ...rights.request_store import KINDS
 
@@ -208,11 +207,12 @@ def _show(number: int, message: str = "", status: int = 200) -> Response:
     try:
         asked = runtime.rights.request_store.find(number)
     except RequestError as error:
+        if wants_json():
+            return problem_json(404, str(error))
         return _staff_page("staff_requests.html", 404, requests=[], message=str(error))
     if wants_json():
-        response = no_store(jsonify(asked.as_dict() | ({"message": message} if message else {})))
-        response.status_code = status
-        return response
+        fields = asked.as_dict()
+        return problem_json(status, message, request=fields) if status >= 400 else no_store(jsonify(fields))
     return _staff_page(
         "staff_request.html", status, asked=asked, message=message, held=_held(asked), fields=runtime.policy.fields
     )
@@ -286,6 +286,8 @@ def unsubscribe(token: str) -> Response:
 def _unsubscribe_answer(state: str, status: int = 200) -> Response:
     t = privacy_context().language
     policy, shown = current_runtime().policy, {"state": state, "failed": NOT_WRITTEN, "over": OVER}
+    if status >= 400 and wants_json():
+        return problem_json(status, t(NOT_WRITTEN if state == "failed" else OVER).text)
     page = render("unsubscribe.html", t=t, policy=policy, **shown)
     response = no_store(make_response(page, status))
     response.headers["Referrer-Policy"] = "no-referrer"  # the URL contains a token
