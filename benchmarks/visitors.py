@@ -26,7 +26,7 @@ def consented(app: Flask) -> str:
 
 
 def _cookies(app: Flask, choice: Choice) -> str:
-    cookies, now = app.extensions[RUNTIME].cookies, time.time()
+    cookies, now = app.extensions[RUNTIME].cookies_at(""), time.time()
     today = int(now) // 86400
     policy = built_in()
     record = choose(policy, decide(policy, None, False), choice, (), gpc=False, today=today).record

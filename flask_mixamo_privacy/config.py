@@ -103,11 +103,6 @@ url_prefix = valid(
     "a path with a leading and no trailing slash",
     'The default is "/privacy".',
 )
-cookie_domain = matching(
-    r"\.?[a-z0-9-]+(\.[a-z0-9-]+)+",
-    "a domain name in lower case, or None",
-    'Set, for example, "example.com" to share one decision among its subdomains.',
-)
 locale = valid(
     lambda value: value is None or callable(value) or value in SHIPPED,
     f"a callable, or one of: {', '.join(SHIPPED)}",
@@ -258,8 +253,16 @@ class Settings:
         "Whether shared caches may store pages with the banner. An uncached script then adds each visitor's own part.")
     cookie_secure: bool | None = _row("PRIVACY_COOKIE_SECURE", None, one_of(None, True, False),
         "Whether cookies are Secure and have the __Host- prefix. None follows the scheme of each request.")
-    cookie_domain: str | None = _row("PRIVACY_COOKIE_DOMAIN", None, cookie_domain,
+    cookie_domain: str | None = _row("PRIVACY_COOKIE_DOMAIN", None,
+        matching(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)+", "a domain name in lower case, or None",
+                 'Set, for example, "example.com" to share one decision among its subdomains.'),
         "The Domain of the cookies, for one decision on several subdomains. None restricts them to the host.")
+    cookie_name: str = _row("PRIVACY_COOKIE_NAME", "privacy",
+        valid(lambda value: re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", str(value)), "up to 32 letters, digits, _ and -"),
+        'How the names of the cookies begin: "shop" makes privacy_consent shop_consent. For a second app on another port.')
+    cookie_path: str | None = _row("PRIVACY_COOKIE_PATH", None,
+        matching(r"/|(/[A-Za-z0-9._~%-]+)+", 'a path such as "/shop", or None', "Leave it out to use the mount's own path."),
+        "The Path of the cookies. None is the path at which the app is mounted, so that apps on one host do not compete.")
     csp: str = _row("PRIVACY_CSP", "off", one_of("off", "report-only", "enforce"),
         "Whether each page has a Content-Security-Policy that matches the visitor's grants.")
     csp_nonce: Callable[[], str | None] | None = _row("PRIVACY_CSP_NONCE", None,

@@ -106,7 +106,7 @@ class Privacy:
         ctx = privacy_context()
         try:
             data = properties({"name": check_name(name), "value": value})
-            sealed = ctx.runtime.cookies.sign_choices(ctx.choices_check, {**ctx.choices, name: value})
+            sealed = ctx.cookies.sign_choices(ctx.choices_check, {**ctx.choices, name: value})
         except EventError as error:
             ctx.runtime.report_failure(error)
             return

@@ -53,6 +53,21 @@ OWN_COOKIES = {
     "privacy_choices": ("customisation", 395),
 }
 
+#: The names of all cookies that the extension may set, as they are declared.
+_OWN_NAMES = (*OWN_COOKIES, "privacy_age", "privacy_licence")
+
+
+def own_cookie_name(declared: str, beginning: str) -> str:
+    """Return the name under which a browser stores a declared cookie: one of our own begins as the site chose."""
+    return beginning + declared.removeprefix("privacy") if declared in _OWN_NAMES else declared
+
+
+def declared_name(stored: str, beginning: str) -> str:
+    """Return the declared name of one of the extension's own cookies, or the stored name of any other cookie."""
+    name = _without_prefix(stored)
+    return next((own for own in _OWN_NAMES if name == own_cookie_name(own, beginning)), stored)
+
+
 BASES = ("consent", "necessary", "contract", "legal_obligation", "legitimate_interest")
 LOADS = ("script", "style", "image", "font", "frame", "connect", "media")
 LOG_FIELDS = ("page", "previous", "referrer", "browser", "platform", "provider", "network", "data")

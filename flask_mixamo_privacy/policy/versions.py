@@ -71,9 +71,9 @@ class Version:
 class Versions:
     """The versions in one folder. There are none if the folder is None."""
 
-    def __init__(self, folder: str | None, *, min_cell: int, provider: bool, enforced: bool = False) -> None:
+    def __init__(self, folder: str | None, *, min_cell: int, provider: bool, **facts: Any) -> None:
         self._folder = Path(folder) if folder else None
-        self._min_cell, self._provider, self._enforced = min_cell, provider, enforced
+        self._facts = {"min_cell": min_cell, "provider": provider, **facts}  # as derive() takes them
 
     def dates(self) -> list[str]:
         """Return the dates of all versions, the oldest first."""
@@ -100,10 +100,7 @@ class Versions:
 
         policy = replace(policy, version=day)
         codes = list(dict.fromkeys((*FULLY_TRANSLATED, policy.language, *sorted(_languages_of(policy.as_dict())))))
-        documents = {
-            code: derive(policy, language(code), min_cell=self._min_cell, provider=self._provider, enforced=self._enforced)
-            for code in codes
-        }
+        documents = {code: derive(policy, language(code), **self._facts) for code in codes}
         banner = {code: language(code).of(policy.banner.text, policy.language).text for code in codes}
         return Version(day, documents, banner, policy.as_dict())
 

@@ -8,16 +8,24 @@ from dataclasses import dataclass, field
 from ..i18n.language import Language, LocalizedText
 from .document import Document, Section, Sentence, Table
 from .model import Policy
-from .parts import LOG_FIELDS, Period, Text
+from .parts import LOG_FIELDS, Period, Text, own_cookie_name
 
 
-def derive(policy: Policy, t: Language, *, min_cell: int = 5, provider: bool = False, enforced: bool = False) -> Document:
+def derive(
+    policy: Policy,
+    t: Language,
+    *,
+    min_cell: int = 5,
+    provider: bool = False,
+    enforced: bool = False,
+    cookies_begin: str = "privacy",
+) -> Document:
     """Return the policy page in a language.
 
     ``provider`` is true if the site looks up internet providers. ``enforced`` is true if a Content-Security-Policy blocks
-    whatever the visitor has not granted.
+    whatever the visitor has not granted. The names of the extension's own cookies begin with ``cookies_begin``.
     """
-    writer = PolicyWriter(policy, t, min_cell, provider, enforced)
+    writer = PolicyWriter(policy, t, min_cell, provider, enforced, cookies_begin)
     sections = tuple(section for section in writer.sections() if section is not None)
     return Document(t.code, t("Privacy policy").text, policy.version, sections)
 
@@ -31,6 +39,7 @@ class PolicyWriter:
     min_cell: int
     provider: bool
     enforced: bool
+    cookies_begin: str
     _sentences: list[Sentence] = field(default_factory=list)
 
     def sections(self) -> Iterator[Section | None]:
@@ -153,7 +162,7 @@ class PolicyWriter:
         head = (t("Name"), t("What for"), t("Whose"), t("Kept for"), t("What it says"))
         rows = tuple(
             (
-                self._literal(f"{c.name} ({c.kind})" if c.kind != "http" else c.name),
+                self._literal(own_cookie_name(c.name, self.cookies_begin) + (f" ({c.kind})" if c.kind != "http" else "")),
                 self._of(policy.purpose(c.purpose).title),
                 t("ours") if c.party == "first" else t("another company's"),
                 t("Until you close the browser")

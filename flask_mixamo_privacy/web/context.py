@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -61,6 +62,7 @@ class PrivacyContext:
         self.pending: list[tuple[str, str]] = []  # the kind and the data of the events to log
         self.cookie_deletions: list[Deletion] = []  # the site's own cookies to delete
         self.form_cookies: dict[str, str] = {}  # the values of form cookies to set, by cookie name
+        self.cookies = runtime.cookies_at(self.mount)
 
     @property
     def mount(self) -> str:
@@ -80,11 +82,15 @@ class PrivacyContext:
     @property
     def names(self) -> PerCookie[str]:
         """The names of our cookies for this request."""
-        return self.runtime.cookies.names(self.secure)
+        return self.cookies.names(self.secure)
 
-    def _cookie(self, name: str) -> str | None:
+    def sent(self, name: str) -> Sequence[str]:
+        """Return the values of all cookies of this name. Those of another app on the host come last, if its path is shorter.
+
+        Browsers order cookies by the length of their paths (RFC 6265, 5.4).
+        """
         cookies = self.request.cookies
-        return cookies[name] if name in cookies else None  # get() of Werkzeug raises internally if it is missing  # noqa: SIM401
+        return cookies.getlist(name) if name in cookies else ()  # getlist() raises internally if it is missing
 
     @property
     def gpc(self) -> bool:
@@ -96,9 +102,10 @@ class PrivacyContext:
         """The visitor's consent, for data that does not appear in the response, such as the log."""
         if self._consent is None:
             header = self.environ.get("HTTP_COOKIE", "")
-            raw = self._cookie(self.names.consent) if "privacy_" in header else None
-            self._consent = self.runtime.cookies.consent(raw, self.today, self.gpc)
-            if "privacy_age" in header and self.is_minor:
+            has_ours = self.runtime.cookie_beginning in header
+            raws = self.sent(self.names.consent) if has_ours else ()
+            self._consent = self.cookies.consent(raws, self.today, self.gpc)
+            if has_ours and self.is_minor:
                 self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
         return self._consent
 
@@ -114,8 +121,7 @@ class PrivacyContext:
     def form_cookie(self, name: str) -> str:
         """Return the value of a form cookie, or the value that this response will set; empty if there is none."""
         if name not in self.form_cookies:
-            raw = self._cookie(self.runtime.cookies.form_cookie_name(name, self.secure))
-            return self.runtime.cookies.form_cookie(name, raw) if raw else ""
+            return self.cookies.form_cookie(name, self.sent(self.cookies.form_cookie_name(name, self.secure)))
         return self.form_cookies[name]
 
     def use_consent(self) -> Consent:
@@ -183,8 +189,7 @@ class PrivacyContext:
 
     def known_visitor(self) -> Visitor | None:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""
-        raw = self._cookie(self.names.visitor)
-        visitor = self.runtime.cookies.visitor(raw, self.today) if raw else None
+        visitor = self.cookies.visitor(self.sent(self.names.visitor), self.today)
         return visitor if visitor is not None and visitor.serves(self.receipt) else None
 
     def carry_over(self, before: Visitor) -> None:
@@ -205,8 +210,7 @@ class PrivacyContext:
     def choices(self) -> dict[str, Any]:
         """The remembered choices, also those of this request. Choices kept under an earlier grant are left out."""
         if self._choices is None:
-            raw = self._cookie(self.names.choices)
-            check, self._choices = self.runtime.cookies.choices(raw) if raw else ("", {})
+            check, self._choices = self.cookies.choices(self.sent(self.names.choices)) or ("", {})
             if check and check != self.choices_check:
                 self._choices = {}
                 if not ("customisation" in self.consent.held and self.receipt.startswith(check)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -17,6 +17,7 @@ from ..config import Settings
 from ..consent.decision import Consent, ConsentRecord, decide
 from ..errors import EventError, UndeclaredCookie
 from ..policy.model import Policy
+from ..policy.parts import OWN_COOKIES, declared_name, own_cookie_name
 from ..storage.clock import DAY
 from ..tracking.events import Visitor
 
@@ -51,10 +52,10 @@ class SignedValue(Generic[T]):
     A forged value raises inside the bounded cache. The cache stores no exceptions, so forgeries cannot fill it.
     """
 
-    def __init__(self, config: Mapping[str, Any], kind: str, decode: Callable[..., T], longest: int = _LONGEST) -> None:
+    def __init__(self, config: Mapping[str, Any], salt: str, decode: Callable[..., T], longest: int = _LONGEST) -> None:
         self._config = config
         self._longest = longest
-        self._salt = _SALT + kind
+        self._salt = salt
         self._decode = decode
         self._keys: tuple[Any, ...] | None = None
 
@@ -86,60 +87,77 @@ class SignedValue(Generic[T]):
 
 
 class Cookies:
-    """The cookies of one app, under its settings and keys."""
+    """The cookies of one app at one mount, under its settings and keys.
 
-    def __init__(self, config: Mapping[str, Any], settings: Settings) -> None:
+    Apps at several mounts of one host have cookies of their own: the path is the mount's, and so is the signature, because
+    a browser also sends the cookies of ``/`` to ``/shop``. Apps on several ports share their cookies (RFC 6265, 8.5) unless
+    ``PRIVACY_COOKIE_NAME`` differs.
+    """
+
+    def __init__(self, config: Mapping[str, Any], settings: Settings, mount: str = "") -> None:
         self._config = config
         self._domain = settings.cookie_domain
+        self._path = settings.cookie_path or mount or "/"
+        self._base = settings.cookie_name
+        self._salt = _SALT if self._path == "/" else f"{_SALT}{self._path}."
         policy = settings.policy
-        self._days = PerCookie(*map(policy.days_of, ("privacy_consent", "privacy_visitor", "privacy_choices")))
+        self._days = PerCookie(*map(policy.days_of, OWN_COOKIES))
         self._consent: SignedValue[Consent] = SignedValue(
             config,
-            "consent",
+            self._salt + "consent",
             lambda text, today, gpc: decide(policy, ConsentRecord.decode(text, today, self._days.consent), gpc),
         )
         self._unasked = {gpc: decide(policy, None, gpc) for gpc in (False, True)}
         self._visitor: SignedValue[Visitor] = SignedValue(
-            config, "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
+            config, self._salt + "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
-        self._form_token: SignedValue[str] = SignedValue(config, "form", str)
+        self._form_token: SignedValue[str] = SignedValue(config, self._salt + "form", str)
         self._form_values: dict[str, SignedValue[str]] = {
-            name: SignedValue(config, name, str, _LONGEST_FORM_VALUE) for name in FORM_COOKIES
+            name: SignedValue(config, self._salt + name, str, _LONGEST_FORM_VALUE) for name in FORM_COOKIES
         }
-        # Another subdomain cannot set a __Host- cookie, but such a cookie cannot have a Domain attribute.
-        prefix = "__Secure-" if settings.cookie_domain else "__Host-"
+        # Another subdomain cannot set a __Host- cookie, but such a cookie has no Domain, and its Path is "/".
+        prefix = "__Secure-" if settings.cookie_domain or self._path != "/" else "__Host-"
         self._prefix = {True: prefix, False: ""}
-        self._names = {secure: _names(self._prefix[secure]) for secure in (True, False)}
+        self._names = {secure: self._names_under(self._prefix[secure]) for secure in (True, False)}
 
     def names(self, secure: bool) -> PerCookie[str]:
         """Return the names of the cookies under this scheme. Those of the other scheme are ignored."""
         return self._names[secure]
 
-    def consent(self, raw: str | None, today: int, gpc: bool) -> Consent:
-        """Return the consent that the cookie states under the current policy; unasked for None or an invalid cookie."""
-        return (self._consent.unsign(raw, today, gpc) if raw else None) or self._unasked[gpc]
+    def consent(self, raws: Iterable[str], today: int, gpc: bool) -> Consent:
+        """Return the consent that the first valid cookie states under the current policy; unasked if none is valid.
 
-    def visitor(self, raw: str, today: int) -> Visitor | None:
-        """Return the visitor in the cookie, or None for an invalid cookie."""
-        return self._visitor.unsign(raw, today)
-
-    def choices(self, raw: str) -> tuple[str, dict[str, Any]]:
-        """Return the remembered choices, and the prefix of the receipt of the grant that they belong to.
-
-        The prefix is empty for choices without a grant. Both are empty for an invalid cookie.
+        An app at another mount, or on another port, may have set a cookie of the same name.
         """
+        for raw in raws:
+            if (consent := self._consent.unsign(raw, today, gpc)) is not None:
+                return consent
+        return self._unasked[gpc]
+
+    def visitor(self, raws: Iterable[str], today: int) -> Visitor | None:
+        """Return the visitor in the first valid cookie, or None."""
+        return next((visitor for raw in raws if (visitor := self._visitor.unsign(raw, today)) is not None), None)
+
+    def choices(self, raws: Iterable[str]) -> tuple[str, dict[str, Any]] | None:
+        """Return the choices in the first valid cookie, after the prefix of the receipt of the grant that they belong to.
+
+        The prefix is empty for choices without a grant. None if no cookie is valid.
+        """
+        return next((choices for raw in raws if (choices := self._choices(raw)) is not None), None)
+
+    def _choices(self, raw: str) -> tuple[str, dict[str, Any]] | None:
         if len(raw) > _LONGEST_CHOICES:
-            return "", {}
+            return None
         try:
             receipt_prefix, choices = self._choices_serializer().loads(raw)
         except (*_FORGED, TypeError):
-            return "", {}
+            return None
         is_valid = isinstance(receipt_prefix, str) and isinstance(choices, dict)
-        return (receipt_prefix, choices) if is_valid else ("", {})
+        return (receipt_prefix, choices) if is_valid else None
 
     def form_token(self, raw: str) -> str:
         """Return the token of forms for the visitor with this consent cookie. It does not contain the cookie's value."""
-        return self._form_token.sign(raw).rpartition(".")[2]
+        return self._form_token.sign(raw).rpartition(".")[2] if raw else ""
 
     def issue_consent(self, response: Response, record: ConsentRecord, secure: bool) -> None:
         """Set the consent cookie for its declared days. All visitors who refuse on the same day get the same bytes."""
@@ -168,11 +186,11 @@ class Cookies:
 
     def form_cookie_name(self, name: str, secure: bool) -> str:
         """Return the name of a form's cookie under this scheme."""
-        return self._prefix[secure] + name
+        return self._prefix[secure] + own_cookie_name(name, self._base)
 
-    def form_cookie(self, name: str, raw: str) -> str:
-        """Return the text in a form's cookie; empty for an invalid cookie."""
-        return self._form_values[name].unsign(raw) or ""
+    def form_cookie(self, name: str, raws: Iterable[str]) -> str:
+        """Return the text in a form's first valid cookie, or an empty text."""
+        return next((text for raw in raws if (text := self._form_values[name].unsign(raw)) is not None), "")
 
     def issue_form_cookie(self, response: Response, name: str, text: str, secure: bool) -> None:
         """Set a form's cookie for its days, or until the browser closes."""
@@ -182,19 +200,18 @@ class Cookies:
 
     def clear(self, response: Response, name: str, secure: bool) -> None:
         """Delete one of the extension's cookies in the browser."""
-        response.delete_cookie(name, domain=self._domain, secure=secure, httponly=True, samesite="Lax")
+        response.delete_cookie(name, self._path, self._domain, secure=secure, httponly=True, samesite="Lax")
 
     def _set(self, response: Response, name: str, value: str, secure: bool, **lifetime: int | None) -> None:
-        flags: dict[str, Any] = {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
+        flags: dict[str, Any] = {"path": self._path, "secure": secure, "httponly": True, "samesite": "Lax"}
         response.set_cookie(name, value, domain=self._domain, **flags, **lifetime)  # type: ignore[arg-type]
 
     def _choices_serializer(self) -> URLSafeSerializer:
         keys = [*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"]]
-        return URLSafeSerializer(keys, salt=_SALT + "choices", signer_kwargs=_SIGNING)
+        return URLSafeSerializer(keys, salt=self._salt + "choices", signer_kwargs=_SIGNING)
 
-
-def _names(prefix: str) -> PerCookie[str]:
-    return PerCookie(f"{prefix}privacy_consent", f"{prefix}privacy_visitor", f"{prefix}privacy_choices")
+    def _names_under(self, prefix: str) -> PerCookie[str]:
+        return PerCookie(*(prefix + own_cookie_name(name, self._base) for name in OWN_COOKIES))
 
 
 # The guard over the cookies that the site sets.
@@ -208,9 +225,9 @@ class CookieGuard:
     Flask's session cookie and Flask-Login's cookie are always allowed, as necessary.
     """
 
-    def __init__(self, policy: Policy, config: Mapping[str, Any]) -> None:
+    def __init__(self, policy: Policy, config: Mapping[str, Any], own_beginning: str = "privacy") -> None:
         self._config = config
-        self._cookie = lru_cache(maxsize=1024)(policy.cookie)
+        self._cookie = lru_cache(maxsize=1024)(lambda name: policy.cookie(declared_name(name, own_beginning)))
 
     def violations(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
         """Yield each ``Set-Cookie`` header that is not allowed, with its error. Deleting a cookie is always allowed."""

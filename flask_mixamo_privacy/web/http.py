@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from ..consent import proof
 from ..consent.decision import Decision
 from ..consent.recording import deletions, names_by_storage, stored_for, without_own_cookies
 from ..errors import MailError
-from ..policy.parts import Cookie
+from ..policy.parts import Cookie, own_cookie_name
 from .context import PrivacyContext, current_runtime, privacy_context
 from .rendering import render
 from .runtime import extension_of
@@ -136,8 +137,11 @@ def form_token(ctx: PrivacyContext) -> str:
 
     The cookie is SameSite=Lax, so a browser never sends it with a post from another site.
     """
-    raw = ctx.request.cookies.get(ctx.names.consent)
-    return ctx.runtime.cookies.form_token(raw) if raw and ctx.consent.record is not None else ""
+    if ctx.consent.record is None:
+        return ""
+    raws = ctx.sent(ctx.names.consent)
+    valid = (raw for raw in raws if ctx.cookies.consent([raw], ctx.today, ctx.gpc).record is not None)
+    return ctx.cookies.form_token(next(valid, ""))
 
 
 def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
@@ -177,6 +181,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
     page = render(
         "settings.html",
         policy=ctx.runtime.policy,
+        stored_names=partial(_stored_names, ctx),
         consent=ctx.consent,
         gpc=ctx.gpc,
         t=ctx.language,
@@ -190,6 +195,12 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         nonce=ctx.nonce_attribute,
     )
     return no_store(make_response(page))
+
+
+def _stored_names(ctx: PrivacyContext, purpose: str) -> list[str]:
+    """Return the names under which a browser stores the cookies of a purpose."""
+    beginning = ctx.runtime.settings.cookie_name
+    return [own_cookie_name(cookie.name, beginning) for cookie in ctx.runtime.policy.cookies_of(purpose)]
 
 
 def consent_state(ctx: PrivacyContext) -> dict[str, object]:

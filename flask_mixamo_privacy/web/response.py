@@ -64,7 +64,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     shared = ctx.is_shared_page or _is_shared(response, names)
     _set_headers(ctx, response, names, shared)
     if ctx.record_to_set is not None:
-        runtime.cookies.issue_consent(response, ctx.record_to_set, ctx.secure)
+        ctx.cookies.issue_consent(response, ctx.record_to_set, ctx.secure)
     if "statistics" in ctx.consent.granted:
         _count(ctx, response, shared)
     elif not shared:
@@ -72,7 +72,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     if ctx.choices_to_set is not None and not shared:
         _remember_choices(ctx, response)
     for name, text in ctx.form_cookies.items():
-        ctx.runtime.cookies.issue_form_cookie(response, name, text, ctx.secure)
+        ctx.cookies.issue_form_cookie(response, name, text, ctx.secure)
         _make_private(response)
     return response
 
@@ -145,7 +145,7 @@ def _has_csp(ctx: PrivacyContext, response: Response) -> bool:
 
 def _needs_context(runtime: Runtime, environ: dict[str, Any], response: Response) -> bool:
     """Return whether there is work for a response whose view did not use consent."""
-    if "privacy_" in environ.get("HTTP_COOKIE", "") and is_opened_page(environ, response):
+    if runtime.cookie_beginning in environ.get("HTTP_COOKIE", "") and is_opened_page(environ, response):
         return True
     return runtime.csp is not None or bool(response.headers.getlist("Set-Cookie"))
 
@@ -165,7 +165,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     assert runtime.csp is not None
     # A response that depends on consent becomes private in _set_vary(), so it may have the visitor's own policy.
     for_all = shared and not ctx.depends_on_consent
-    services = runtime.cookies.consent(None, ctx.today, gpc=False).services if for_all else ctx.use_consent().services
+    services = ctx.cookies.consent((), ctx.today, gpc=False).services if for_all else ctx.use_consent().services
     name, policy = HEADERS[runtime.settings.csp], runtime.csp.header(services, ctx.mount)
     response.headers[name] = append_policy(response.headers.getlist(name), policy)
 
@@ -182,26 +182,26 @@ def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
             ctx.runtime.report_failure(error)
             return
     if ctx.visitor_to_set is not None and not shared:
-        ctx.runtime.cookies.issue_visitor(response, ctx.visitor_to_set, ctx.today, ctx.secure)
+        ctx.cookies.issue_visitor(response, ctx.visitor_to_set, ctx.today, ctx.secure)
         _make_private(response)
 
 
 def _forget_visitor(ctx: PrivacyContext, response: Response) -> None:
-    """Delete the visitor cookie, because its grant does not exist."""
-    if "privacy_visitor" not in ctx.environ.get("HTTP_COOKIE", ""):
+    """Delete the visitor cookie, because its grant does not exist. A cookie of another app on this host is left alone."""
+    if ctx.runtime.cookie_beginning not in ctx.environ.get("HTTP_COOKIE", ""):
         return
     name = ctx.names.visitor
-    if name in ctx.request.cookies:
-        ctx.runtime.cookies.clear(response, name, ctx.secure)
+    if ctx.cookies.visitor(ctx.sent(name), ctx.today) is not None:
+        ctx.cookies.clear(response, name, ctx.secure)
         _make_private(response)
 
 
 def _remember_choices(ctx: PrivacyContext, response: Response) -> None:
     keep = "customisation" in ctx.consent.granted
     if ctx.choices_to_set:
-        ctx.runtime.cookies.issue_choices(response, ctx.choices_to_set, keep, ctx.secure)
-    else:
-        ctx.runtime.cookies.clear(response, ctx.names.choices, ctx.secure)
+        ctx.cookies.issue_choices(response, ctx.choices_to_set, keep, ctx.secure)
+    elif not (sent := ctx.sent(ctx.names.choices)) or ctx.cookies.choices(sent):  # not those of another app on this host
+        ctx.cookies.clear(response, ctx.names.choices, ctx.secure)
     _make_private(response)
 
 
@@ -276,7 +276,7 @@ def _keep_choices(ctx: PrivacyContext, decision: Decision, choices: dict[str, An
         ctx.choices_to_set = ""
     elif choices:
         with suppress(EventError):  # too long with the grant's check: then they stay for the session
-            ctx.choices_to_set = ctx.runtime.cookies.sign_choices(ctx.choices_check, choices)
+            ctx.choices_to_set = ctx.cookies.sign_choices(ctx.choices_check, choices)
 
 
 def _send_signals(ctx: PrivacyContext, decision: Decision) -> None:

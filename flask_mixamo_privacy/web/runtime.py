@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -83,6 +83,7 @@ def _packages(cls: type) -> frozenset[str]:
 
 
 _PARSERS = 16  # at most are kept, because a client may send any Host header
+_MOUNTS = 16  # likewise for a proxy that does not check the mount
 
 
 class Pruned(NamedTuple):
@@ -118,7 +119,8 @@ class Runtime:
         self.settings = settings
         self.settings_read: dict[str, Any] = {}  # as init_app read them; later changes have no effect
         self.policy: Policy = settings.policy
-        self.cookies = Cookies(app.config, settings)
+        self.cookie_beginning = f"{settings.cookie_name}_"  # of the names of our cookies, without a prefix
+        self.cookies_at = lru_cache(maxsize=_MOUNTS)(partial(Cookies, app.config, settings))
         self.keys = KeyRing(settings.keys, settings.keys_file)
         self.log = EventLog(settings.log_dir)
         self.providers = Providers(settings.isp_database)
@@ -130,9 +132,10 @@ class Runtime:
             "min_cell": settings.min_cell,
             "provider": settings.isp_database is not None,
             "enforced": settings.csp == "enforce",
+            "cookies_begin": settings.cookie_name,
         }
         self.versions = Versions(settings.versions_dir, **self.policy_facts)
-        self.guard = CookieGuard(self.policy, app.config)
+        self.guard = CookieGuard(self.policy, app.config, settings.cookie_name)
         report_to = f"{settings.url_prefix}/csp-report"
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
         self.denied = DailyCounter(settings.log_dir)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 
 from ...errors import MissingExtra
-from ...policy.parts import host_of
+from ...policy.parts import declared_name, host_of
 from ...policy.toml import lines_of
 from ...storage.clock import timestamp
 from ...web.context import current_runtime
@@ -272,8 +272,15 @@ def _names(app: Flask, runtime: Runtime) -> tuple[str, ...]:
     return tuple(sorted((own_hosts(app, runtime) | {(app.config["SESSION_COOKIE_DOMAIN"] or "").lstrip(".")}) - {""}))
 
 
+def _name_as_declared(evidence: Evidence, beginning: str) -> None:
+    """Rename the extension's own cookies to the names under which they are declared."""
+    evidence.stored = [replace(item, name=declared_name(item.name, beginning)) for item in evidence.stored]
+    evidence.remaining = [replace(item, name=declared_name(item.name, beginning)) for item in evidence.remaining]
+
+
 def _report(crawl: Crawl, runtime: Runtime, started: float) -> AuditReport:
     target, evidence = crawl.target, crawl.evidence
+    _name_as_declared(evidence, runtime.settings.cookie_name)
     file, lines = lines_of(runtime.settings.policy_file)
     rules = {target.routes.rule_of(route) for routes in crawl.routes.values() for route in routes}
     missed = [rule for rule in target.routes.without_example() if rule not in rules]

@@ -94,7 +94,7 @@ def _stored_without_consent(evidence: Evidence, policy: Policy) -> Iterator[Obse
 
 def _is_choice(item: StoredItem) -> bool:
     """Return whether the item is a choice kept for the session. It needs no consent: the visitor asked for it."""
-    return item.name.removeprefix("__Host-") == "privacy_choices" and item.seconds is None
+    return item.name.removeprefix("__Host-").removeprefix("__Secure-") == "privacy_choices" and item.seconds is None
 
 
 def _requested_without_consent(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
