@@ -14,10 +14,16 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_mixamo_privacy import Privacy
 from support.applications import LAYOUT, Application, Browser, accept_browse_withdraw, new_app
 
+MASTER = """{% extends "admin/base.html" %}
+{% block page_body %}{{ privacy.banner() }}{{ super() }}{% endblock %}"""
+
 
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
+    (tmp_path / "templates" / "admin").mkdir(parents=True)
+    (tmp_path / "templates" / "admin" / "master.html").write_text(MASTER)
     app = new_app(tmp_path, SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/site.sqlite")
+    app.template_folder = str(tmp_path / "templates")
     db = SQLAlchemy(app)
     Babel(app)  # Flask-Admin translates its pages if Flask-Babel is installed, and then needs it in the app
     privacy = Privacy(app)
@@ -60,7 +66,7 @@ def test_accept_browse_withdraw(app):
         answer = browser.request("/admin/articles/new/", "POST", data={"title": titles[-1]})
         assert answer.status_code == 302, answer.text
 
-    pages = ["/", "/admin/", "/admin/articles/"]
+    pages = ["/admin/", "/admin/articles/", "/"]
     accept_browse_withdraw(Application(app), browser, pages, own_feature=add_article)
     assert len(titles) == 3 and all(title in browser.open("/admin/articles/").text for title in titles)
 
