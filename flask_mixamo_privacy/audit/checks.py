@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,8 +53,8 @@ class CheckFinding:
 def run_checks(runtime: Runtime) -> list[CheckFinding]:
     """Return all findings. A declaration that cannot be read has raised an error when the app started."""
     checks = (
-        _settings, _versions, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _caches, _keys,
-        _blocked,
+        _settings, _versions, _controller, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _caches,
+        _keys, _blocked,
     )  # fmt: skip
     return [finding for check in checks for finding in check(runtime)]
 
@@ -208,6 +209,27 @@ def _without_versions(runtime: Runtime) -> CheckFinding:
         message = "The policy is built in Python, and PRIVACY_VERSIONS_DIR is not set, so no version can be frozen."
         hint = "Set PRIVACY_VERSIONS_DIR to a folder."
     return CheckFinding("warning", "version", message, hint)
+
+
+def _controller(runtime: Runtime) -> Iterator[CheckFinding]:
+    """Report a policy that does not identify the controller (GDPR Art. 13(1)(a)), or has the start file's examples."""
+    policy, contact = runtime.policy, runtime.policy.contact
+    if contact is None:
+        message = "The policy names no controller and no contact."
+        hint = (
+            "Visitors must learn who is responsible for their data: add [contact] with name and email of who runs the site."
+        )
+        yield CheckFinding("warning", "contact", message, hint)
+    elif _EXAMPLE.search(contact.email) or not re.search(r"\w", contact.name):
+        message = f"The contact of the policy is an example: {contact.about}."
+        hint = "Set contact.name and contact.email to those of the person or company that runs the site."
+        yield CheckFinding("warning", "contact", message, hint)
+    if policy.site == built_in().site:
+        message = f"The policy calls the site {policy.site!r}, so it does not name the site that visitors use."
+        yield CheckFinding("warning", "site.name", message, "Set site.name to the site's name.")
+
+
+_EXAMPLE = re.compile(r"[@.]example\.(com|net|org)$", re.IGNORECASE)  # reserved by RFC 2606
 
 
 def _purposes(runtime: Runtime) -> Iterator[CheckFinding]:

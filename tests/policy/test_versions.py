@@ -47,6 +47,12 @@ description = "How near."
 """
 
 
+NO_CONTACT = (
+    '# [contact]\n# name = "…"\n# email = "privacy@example.com"\n',
+    '[contact]\nname = "Tiny Ltd"\nemail = "privacy@tiny.example"\n',
+)
+
+
 @pytest.fixture
 def declare(tiny, tmp_path):
     """Builds the site whose privacy.toml is the start file with these replacements and additions."""
@@ -57,7 +63,7 @@ def declare(tiny, tmp_path):
             assert text.count(old) == 1, (old, text.count(old))
             text = text.replace(old, new)
         path = tmp_path / "privacy.toml"
-        path.write_text(text + add)
+        path.write_text(text.replace(*NO_CONTACT).replace('"this site"', '"Tiny"') + add)
         return tiny(PRIVACY_POLICY=path, **config)
 
     return build
@@ -224,6 +230,27 @@ def test_promise_43_check_fails_if_no_version_was_published(declare):
             "hint": "Run `flask privacy policy freeze`.",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("contact", "key", "message"),
+    [
+        ("", "contact", "The policy names no controller and no contact."),
+        ('[contact]\nname = "…"\nemail = "a@tiny.example"', "contact", "The contact of the policy is an example: …, a@tiny.example."),
+        ('[contact]\nname = "A"\nemail = "a@example.com"', "contact", "The contact of the policy is an example: A, a@example.com."),
+        (NO_CONTACT[1], "site.name", "The policy calls the site 'this site', so it does not name the site that visitors use."),
+    ],
+)  # fmt: skip
+def test_check_warns_of_a_policy_without_a_controller(tiny, tmp_path, contact, key, message):
+    """A policy must identify the controller (GDPR Art. 13). The examples of the start file do not."""
+    name = "this site" if key == "site.name" else "Tiny"
+    text = START.read_text().replace(NO_CONTACT[0], contact + "\n").replace('"this site"', f'"{name}"')
+    (tmp_path / "privacy.toml").write_text(text)
+    site = tiny(PRIVACY_POLICY=tmp_path / "privacy.toml")
+    frozen(site)
+    outcome = site.cli("check", "--json")
+    assert outcome.exit_code == 0
+    assert [(each["level"], each["key"], each["says"]) for each in json.loads(outcome.output)] == [("warning", key, message)]
 
 
 @pytest.mark.parametrize(

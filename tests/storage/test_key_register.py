@@ -1,4 +1,4 @@
-"""Several hosts on one database: a host with other keys gets an error that says what to do, and writes nothing."""
+"""Several hosts on one database: a host with other keys gets an error with the next step, and writes nothing."""
 
 import json
 
