@@ -24,12 +24,13 @@ from .web.forms import CollectionGuard
 from .web.http import base_of_mails
 from .web.licences import acceptance_required
 from .web.page_names import Naming
-from .web.page_views import queue_event
+from .web.page_views import mark_page, queue_event
 from .web.rendering import OwnSyntax
 from .web.response import after_request
 from .web.runtime import EXTENSION, RUNTIME, Runtime
 from .web.template_tags import ConsentTag, add_filters
 from .web.templates import TemplateHelpers
+from .web.view_marks import decorate_view
 from .web.views import pages
 from .web.views.policy import gpc
 
@@ -127,16 +128,13 @@ class Privacy:
     def page(self, naming: Naming) -> Callable[[F], F]:
         """Name a view's page in the log by its ``"path"`` or its URL ``"rule"``, or ``"never"`` count it.
 
-        The default is the path, and the URL rule while a user is logged in.
+        The default is the path, and the URL rule while a user is logged in. Decorate a view function, a class-based view or
+        one of its methods.
         """
         if naming not in ("path", "rule", "never"):
             raise ValueError(f'The naming of @privacy.page() is {naming!r}; allowed: "path", "rule", "never".')
 
-        def mark(view: F) -> F:
-            view.privacy_page = naming  # type: ignore[attr-defined]
-            return view
-
-        return mark
+        return lambda view: decorate_view(view, mark_page(naming), "@privacy.page")
 
     def register_store(
         self,

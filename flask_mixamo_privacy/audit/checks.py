@@ -25,6 +25,7 @@ from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
 from ..web.http import configured_base_url
 from ..web.runtime import Runtime, extension_of
+from ..web.view_marks import find_marks
 
 # The result.
 
@@ -86,15 +87,17 @@ def check_forms(app: Flask, policy: Policy) -> Iterator[Finding]:
 
 
 def _points(view: object) -> Iterator[str]:
-    yield from getattr(view, "privacy_collects", ())
-    yield from (point for point, *_ in getattr(view, "privacy_licences", ()))
+    for _, points in find_marks(view, "privacy_collects"):
+        yield from points
+    for _, requirements in find_marks(view, "privacy_licences"):
+        yield from (point for point, *_ in requirements)
 
 
 def _cookies(app: Flask, policy: Policy) -> Iterator[str]:
     """Yield the cookies that the site's forms set, according to its declaration and views."""
     if any(notices.AGE_FIELD in (*point.required, *point.optional) for point in policy.collection):
         yield "privacy_age"
-    if any(getattr(view, "privacy_licences", ()) for view in app.view_functions.values()):
+    if any(any(find_marks(view, "privacy_licences")) for view in app.view_functions.values()):
         yield "privacy_licence"
 
 

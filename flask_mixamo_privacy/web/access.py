@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from flask import current_app, has_request_context, make_response, request
+from flask.views import View
 from werkzeug.wrappers import Response
 
 from ..consent import proof
@@ -21,6 +22,7 @@ from .context import current_runtime, current_url, privacy_context
 from .http import abort_with, consent_url, no_store, problem_json, wants_json
 from .rendering import render
 from .runtime import Runtime
+from .view_marks import decorate_view
 
 _WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
 
@@ -45,7 +47,7 @@ def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
 
         return guarded  # type: ignore[return-value]
 
-    return decorate
+    return lambda view: decorate_view(view, decorate, "@staff_only")
 
 
 def consent_required(purpose: str) -> Callable[[F], F]:
@@ -63,7 +65,7 @@ def consent_required(purpose: str) -> Callable[[F], F]:
 
         return guarded  # type: ignore[return-value]
 
-    return decorate
+    return lambda view: decorate_view(view, decorate, "@consent_required")
 
 
 def _consent_page(purpose: str) -> Response:
@@ -218,6 +220,9 @@ class Need:
         self._fields = fields
 
     def __call__(self, view: F) -> F:
+        return decorate_view(view, self._decorate, "@privacy.need")  # type: ignore[no-any-return]
+
+    def _decorate(self, view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
             login_response = require_login(current_runtime())
@@ -239,7 +244,10 @@ class Need:
 
     def _authorise(self, *args: Any, **values: Any) -> None:
         def pseudonym() -> tuple[str, str]:  # called only for a user who has the need
-            subject = self._subject(*args, **values) if callable(self._subject) else self._subject
+            if not callable(self._subject):
+                subject = self._subject
+            else:  # a method of a class-based view has itself as its first argument
+                subject = self._subject(*args[1 if args and isinstance(args[0], View) else 0 :], **values)
             return current_runtime().ledger.pseudonym(subject) if subject else ("", "")
 
         authorise(self._need, current_rule, pseudonym=pseudonym, fields=self._fields)

@@ -32,6 +32,7 @@ from .context import privacy_context
 from .http import no_store, problem_json, wants_json
 from .rendering import render
 from .runtime import Runtime
+from .view_marks import decorate_view
 
 # The request filter.
 
@@ -211,6 +212,9 @@ class CollectionGuard:
         self._submission: Submission | None = None  # set only by a with statement, which has its own guard
 
     def __call__(self, view: F) -> F:
+        return decorate_view(view, self._decorate, "@privacy.collects")  # type: ignore[no-any-return]
+
+    def _decorate(self, view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
             submission = self._submit()

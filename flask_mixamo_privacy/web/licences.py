@@ -21,6 +21,7 @@ from .access import current_subject
 from .context import PrivacyContext, current_url, privacy_context
 from .cookies import LONGEST_FORM_TEXT
 from .http import no_store
+from .view_marks import decorate_view, find_marks
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,9 +61,10 @@ class Licence:
 def licence_of(point: CollectionPoint) -> Licence | None:
     """Return the licence as declared by a view's ``@acceptance_required``; None if no view requires it."""
     for view in current_app.view_functions.values():
-        for point_id, text, endpoint in getattr(view, "privacy_licences", ()):
-            if point_id == point.id:
-                return Licence(point, text, endpoint)
+        for _, requirements in find_marks(view, "privacy_licences"):
+            for point_id, text, endpoint in requirements:
+                if point_id == point.id:
+                    return Licence(point, text, endpoint)
     return None
 
 
@@ -97,7 +99,7 @@ def acceptance_required(
         guarded.privacy_licences = (*getattr(view, "privacy_licences", ()), requirement)  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
-    return decorate
+    return lambda view: decorate_view(view, decorate, "@acceptance_required")
 
 
 def is_accepted(ctx: PrivacyContext, licence: Licence) -> bool:

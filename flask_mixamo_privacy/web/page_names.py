@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from flask import Flask, Request, g, session
@@ -12,10 +12,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from ..tracking.scrub import scrub_path
+from .view_marks import find_marks
 
 _LONGEST = 1000  # characters of a path; the rest is cut off
 
 Naming = Literal["path", "rule", "never"]
+
+_STRICTEST: tuple[Naming, ...] = ("never", "rule", "path")
+_CALLED = "privacy_page"  # the attribute of a request with the mark of its view
 
 
 class PageNames:
@@ -28,6 +32,8 @@ class PageNames:
         self._app = app
         self._logged_in = logged_in
         self._public: set[str] = set()
+        self._marks: dict[str, tuple[Any, dict[str, Naming]]] = {}  # by endpoint: the view, and its marks by method
+        self._called: dict[str, Naming] = {}  # by endpoint: the mark of the view that was called
         self._shared: set[str] = set()
         self._rule_of = lru_cache(maxsize=4096)(self._match)
 
@@ -49,16 +55,39 @@ class PageNames:
     @property
     def revision(self) -> int:
         """A number that grows whenever the name of a page may have changed; a part of cache keys."""
-        return len(self._public)
+        return len(self._public) + len(self._called)
 
     @property
     def has_login(self) -> bool:
         """Whether the site has logins: ``PRIVACY_LOGGED_IN`` or Flask-Login."""
         return self._logged_in is not None or hasattr(self._app, "login_manager")
 
-    def naming(self, endpoint: str | None) -> Naming | None:
-        """The naming that the site chose for this endpoint with ``@privacy.page``; None if it chose none."""
-        return getattr(self._app.view_functions.get(endpoint or ""), "privacy_page", None)
+    def naming(self, endpoint: str | None, method: str = "GET") -> Naming | None:
+        """The naming that the site chose for this endpoint with ``@privacy.page``; None if it chose none.
+
+        Of a class-based view, a method's own mark counts. Otherwise the strictest mark of the other methods counts, because
+        all methods have the same path.
+        """
+        endpoint = endpoint or ""
+        view = self._app.view_functions.get(endpoint)
+        known = self._marks.get(endpoint)
+        if known is None or known[0] is not view:
+            marks: dict[str, Naming] = {}
+            for of_method, mark in find_marks(view, "privacy_page"):
+                marks.setdefault(of_method, mark)
+            known = self._marks[endpoint] = view, marks
+        marks = known[1]
+        found = marks.get("GET" if method == "HEAD" else method) or marks.get("")
+        return found or min(marks.values(), key=_STRICTEST.index, default=self._called.get(endpoint))
+
+    def naming_of(self, request: Request) -> Naming | None:
+        """The naming for this request: that of the view that was called, or else that of its endpoint."""
+        return vars(request).get(_CALLED) or self.naming(request.endpoint, request.method)
+
+    def remember_naming(self, request: Request, naming: Naming) -> None:
+        """Remember that a view with this mark was called: any decorator may hide the view from :meth:`naming`."""
+        if vars(request).setdefault(_CALLED, naming) == naming and request.endpoint and request.method in ("GET", "HEAD"):
+            self._called[request.endpoint] = naming
 
     def is_shared(self, endpoint: str | None) -> bool:
         """Return whether this process has served a page of the endpoint that was the same for every visitor."""
@@ -76,7 +105,7 @@ class PageNames:
 
     def name(self, request: Request, root_path: str, logged_in: bool) -> str:
         """The name of the page being served. ``logged_in`` is whether a user is logged in."""
-        rule, naming = request.url_rule, self.naming(request.endpoint)
+        rule, naming = request.url_rule, self.naming_of(request)
         if rule is not None and (naming == "rule" or (logged_in and naming != "path")):
             return root_path + rule.rule
         if not logged_in and request.endpoint and request.endpoint not in self._public:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from flask import current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
 from ..errors import LogUnavailable
@@ -14,7 +18,11 @@ from ..storage.clock import DAY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
 from ..tracking.ingest import BrowserEvent
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of, network_of, origin_of, split_referrer
-from .context import PrivacyContext
+from .context import PrivacyContext, current_runtime
+from .page_names import Naming
+from .runtime import RUNTIME
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: The kind, the id, the time, the context fields and the data of one event.
 Line = tuple[str, str, float, str, str]
@@ -63,6 +71,35 @@ def _is_navigation(environ: dict[str, Any]) -> bool:
     )
 
 
+def mark_page(naming: Naming) -> Callable[[F], F]:
+    """Return a decorator that names the page of a view; see :meth:`Privacy.page`."""
+
+    def decorate(view: F) -> F:
+        with suppress(AttributeError):  # a bound method has no attributes of its own
+            view.privacy_page = naming  # type: ignore[attr-defined]  # for a decorator above @app.get
+
+        @wraps(view)
+        def marked(*args: Any, **values: Any) -> Any:
+            _remember(naming)
+            return view(*args, **values)
+
+        @wraps(view)
+        async def marked_async(*args: Any, **values: Any) -> Any:
+            _remember(naming)
+            return await view(*args, **values)
+
+        wrapper: Any = marked_async if iscoroutinefunction(view) else marked
+        wrapper.privacy_page = naming
+        return wrapper  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def _remember(naming: Naming) -> None:
+    if has_request_context() and RUNTIME in current_app.extensions:
+        current_runtime().pages.remember_naming(request._get_current_object(), naming)  # type: ignore[attr-defined]
+
+
 def is_counted_page(ctx: PrivacyContext) -> bool:
     """Return whether an HTML page that a browser opens is a page view: a page of the site, opened by a person."""
     endpoint = ctx.request.endpoint
@@ -73,7 +110,7 @@ def is_counted_page(ctx: PrivacyContext) -> bool:
         and endpoint != "static"
         and not endpoint.endswith(".static")
         and not ctx.is_prefetch
-        and ctx.runtime.pages.naming(endpoint) != "never"
+        and ctx.runtime.pages.naming_of(ctx.request) != "never"
     )
 
 
