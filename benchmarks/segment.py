@@ -29,7 +29,7 @@ def write(folder: Path, name: str, events: int, visitors: int = 3000, pages: int
 
 def _lines(chance: random.Random, visitors: int, pages: int) -> Iterator[str]:
     """Yield the lines of endless visits. The visitors take turns, as in a log of many days."""
-    people = [Visitor.new("a receipt", _START) for _ in range(visitors)]
+    people = [Visitor.new(f"receipt {number}", _START) for number in range(visitors)]
     turn = 0
     while True:
         person = people[turn % visitors].seen_at(_START + turn // visitors * _GAP + 1)

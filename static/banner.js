@@ -47,7 +47,9 @@
     /** @type {any} */
     let answer = {};
     try {
-      const response = await fetch(banner.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      // The visitor may leave before the answer arrives; keepalive lets the browser still store its cookie.
+      const headers = { Accept: "application/json" };
+      const response = await fetch(banner.action, { method: "POST", body, headers, keepalive: true });
       answer = await response.json();
       if (response.ok) {
         close(answer.message);
@@ -56,7 +58,9 @@
         const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
         if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
         else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
-          document.head.append(Object.assign(document.createElement("script"), { src: answer.tracker }));
+          const tracker = Object.assign(document.createElement("script"), { src: answer.tracker });
+          tracker.dataset.pageView = ""; // reported only now: if the answer never arrives, nothing is logged
+          document.head.append(tracker);
         }
         return;
       }

@@ -131,7 +131,7 @@ class BadVisitor(ValueError):
 class Visitor:
     """The content of the visitor cookie. Exists only under a grant of ``statistics``."""
 
-    id: str  # 128 random bits
+    id: str  # 128 bits, derived from a random receipt
     first_day: int  # of the first issue, in days since 1970-01-01 UTC
     number: int  # of the visit, from 1
     last_seen: int  # in seconds since 1970-01-01 UTC
@@ -139,8 +139,19 @@ class Visitor:
 
     @classmethod
     def new(cls, receipt: str, now: float) -> Visitor:
-        """Return a new visitor with a random ID, at the first visit."""
-        return cls(secrets.token_urlsafe(16), int(now) // DAY, 1, int(now), receipt[:8])
+        """Return a new visitor under a grant, at the first visit.
+
+        The ID is derived from the grant's random receipt. So the consent cookie alone finds what was logged before the
+        visitor cookie arrived, and two tabs get the same ID.
+        """
+        derived = hmac.digest(receipt.encode(), b"visitor", "sha256")[:16]
+        visitor = base64.urlsafe_b64encode(derived).decode().rstrip("=")
+        return cls(visitor, int(now) // DAY, 1, int(now), receipt[:8])
+
+    @classmethod
+    def before_first_visit(cls, receipt: str, now: float) -> Visitor:
+        """Return the visitor that :meth:`new` returns, without a visit. The next event starts visit 1, if nothing did."""
+        return replace(cls.new(receipt, now), number=0, last_seen=0)
 
     def encode(self) -> str:
         """Return the compact text that is signed."""

@@ -40,7 +40,7 @@ class PrivacyContext:
     varies_by_language = False  # whether Accept-Language chose the language
     has_embed = False  # whether the page already has the style sheet of placeholders
     headers_sent = False  # whether the headers are final
-    page: str | None = None  # the name of the page to log, if it is not the requested one
+    is_new_grant = False  # whether this response is the first to set the consent cookie of a grant
     record_to_set: ConsentRecord | None = None  # for the consent cookie
     choices_to_set: str | None = None  # for the choices cookie; empty to delete it
     visitor_carried_over: Visitor | None = None  # the earlier visitor, under the new grant
@@ -191,6 +191,13 @@ class PrivacyContext:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""
         visitor = self.cookies.visitor(self.sent(self.names.visitor), self.today)
         return visitor if visitor is not None and visitor.serves(self.receipt) else None
+
+    def reachable_visitor(self) -> Visitor | None:
+        """Return the visitor whose events the cookies find: that of the visitor cookie, or without one that of the grant."""
+        if self.names.visitor in self.request.cookies:
+            return self.known_visitor()
+        is_held = "statistics" in self.consent.held
+        return Visitor.before_first_visit(self.receipt, self.now) if is_held else None
 
     def carry_over(self, before: Visitor) -> None:
         """Keep an earlier visitor's ID under the new grant."""

@@ -114,19 +114,6 @@ def is_counted_page(ctx: PrivacyContext) -> bool:
     )
 
 
-def count_open_page(ctx: PrivacyContext, path: str) -> None:
-    """Queue a view of the page with the accepted banner, as if the form's response had reloaded that page."""
-    pages = ctx.runtime.pages
-    try:
-        personal = pages.is_logged_in(ctx.request)
-    except Exception as error:  # an error in the site's own callable must not undo the decision
-        ctx.runtime.report_failure(error)
-        return
-    ctx.page = pages.name_of_path(path.partition("?")[0], ctx.request.root_path, personal) if path else ""
-    if ctx.page:
-        ctx.pending.append(("page_view", "{}"))
-
-
 def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
     """Queue an event for the end of the request. In a streamed body, whose headers are sent, log it now."""
     ctx.pending.append((kind, data))
@@ -185,7 +172,7 @@ def _write(ctx: PrivacyContext, visitor: Visitor, context: str, lines: list[Line
 
 def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str]]:
     yield "visit_start", "{}"
-    if before is not None:
+    if before is not None and before.number:
         days = (visitor.last_seen - before.last_seen) // DAY
         yield "repeat_visit", properties({"visit_number": visitor.number, "days_since_last": days})
 
@@ -195,9 +182,9 @@ def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
     environ, pages = ctx.environ, ctx.runtime.pages
     personal = pages.is_logged_in(ctx.request)
     root = ctx.request.root_path
-    page = ctx.page if ctx.page is not None else pages.name(ctx.request, root, personal)
+    page = pages.name(ctx.request, root, personal)
     previous, referrer = "", ""
-    if "HTTP_REFERER" in environ and ctx.page is None:
+    if "HTTP_REFERER" in environ:
         previous, referrer = _split_referrer(ctx, root, personal)
         previous = previous and pages.name_of_previous(previous, root, personal)
         if previous and environ["REQUEST_METHOD"] != "GET":  # a form was sent from a page; its own URL is none

@@ -19,7 +19,7 @@ from ..storage.clock import timestamp
 from . import cookies
 from .context import PrivacyContext, privacy_context, privacy_context_or_none
 from .csp import HEADERS, append_policy
-from .page_views import count_open_page, is_counted_page, is_opened_page, write_events
+from .page_views import is_counted_page, is_opened_page, write_events
 from .runtime import Runtime
 
 #: The Vary header, by whether a response depends on the decision, and on the browser's language.
@@ -174,8 +174,9 @@ def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
     if is_opened_page(ctx.environ, response) and is_counted_page(ctx):
         ctx.pending.insert(0, ("page_view", "{}"))
-    # A shared response cannot set the visitor cookie, so the next page would create a second ID. Do not count this view.
-    if ctx.visitor is not None and ctx.pending and not (shared and ctx.visitor_before is None):
+    # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
+    # visitor finds the events. So neither logs an event of a new visitor.
+    if ctx.visitor is not None and ctx.pending and not ((shared or ctx.is_new_grant) and ctx.visitor_before is None):
         try:
             write_events(ctx)
         except LogUnavailable as error:
@@ -240,15 +241,12 @@ def _is_shared(response: Response, names: list[str]) -> bool:
     return not _FOR_SHARED_CACHES.isdisjoint(names)
 
 
-def carry_out(
-    ctx: PrivacyContext, decision: Decision, shown: ShownText | None, *, source: str = "api", open_page: str | None = None
-) -> None:
+def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, *, source: str = "api") -> None:
     """Record a decision and apply it to this request and its response.
 
-    ``open_page`` is the path of the page that stays open after the decision, empty if unknown; it is counted if
-    statistics are now granted. Raises :class:`LedgerUnavailable`, only for a grant, and then applies nothing.
+    Raises :class:`LedgerUnavailable`, only for a grant, and then applies nothing.
     """
-    runtime, before, had_statistics = ctx.runtime, ctx.known_visitor(), "statistics" in ctx.consent.granted
+    runtime, before = ctx.runtime, ctx.reachable_visitor()
     DecisionRecorder(runtime.policy, runtime.ledger, runtime.store.erase_or_spool, runtime.report_failure).record(
         decision,
         visitor=before.id if before is not None else None,
@@ -259,11 +257,9 @@ def carry_out(
     )
     choices = ctx.choices  # read before the new consent applies
     ctx.consent, ctx.record_to_set = decide(runtime.policy, decision.record, ctx.gpc), decision.record
-    if "statistics" in ctx.consent.granted:
-        if before is not None:
-            ctx.carry_over(before)
-        if open_page is not None and not had_statistics:
-            count_open_page(ctx, open_page)
+    ctx.is_new_grant = decision.kind == "grant"
+    if "statistics" in ctx.consent.granted and before is not None:
+        ctx.carry_over(before)
     _keep_choices(ctx, decision, choices)
     withdrawn = stored_for(runtime.policy, decision.withdrawn, decision.withdrawn_services)
     ctx.cookie_deletions = deletions(without_own_cookies(withdrawn), ctx.request.cookies, ctx.request.host)

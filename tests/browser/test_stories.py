@@ -67,11 +67,11 @@ def test_a_visitor_who_accepts_is_counted_and_not_asked_again(tiny, enter):
     site = tiny()
     page = enter(site)
     answer(page, "Accept all")
-    assert jar(page) == BOTH and [row["source"] for row in site.ledger("grant")] == ["banner"]
+    assert [row["source"] for row in site.ledger("grant")] == ["banner"]
     follow(page, "Other")
     expect(page).to_have_url("/other")
     expect(banner(page)).to_have_count(0)
-    assert {event["page"] for event in site.events("page_view")} == {"/", "/other"}
+    assert jar(page) == BOTH and {event["page"] for event in site.events("page_view")} == {"/", "/other"}
 
 
 def test_a_visitor_who_rejects_is_not_asked_again_and_not_logged(tiny, enter):
@@ -109,6 +109,8 @@ def test_promise_18_withdrawing_erases_at_once(tiny, enter):
     site = tiny()
     page = enter(site)
     answer(page, "Accept all")
+    follow(page, "Other")
+    expect(page).to_have_url("/other")
     assert site.events() != []
     follow(page)
     press(page, "Reject all")

@@ -135,11 +135,13 @@ def test_the_extensions_own_pages_are_not_cacheable(tiny):
 
 
 def test_a_grant_by_the_banner_counts_the_page_once(tiny):
-    """The response to the decision counts the page; the tracker reports only later events."""
+    """The response to the decision logs nothing; the tracker reports the page like every other."""
     site = tiny(PRIVACY_CACHEABLE=True)
     visitor = site.visitor()
     form = {"choice": "accept_all", "next": "/other"}
     visitor.post("/privacy/consent", data=form, headers={"Accept": "application/json"})
+    assert site.events() == []
+    visitor.post("/privacy/events", json=[{"kind": "page_view", "page": "/other"}])
     assert [event["page"] for event in site.events("page_view")] == ["/other"]
 
 

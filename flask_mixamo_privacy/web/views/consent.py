@@ -78,9 +78,8 @@ def post() -> AnyResponse:
     if decision.kind == "grant" and not is_current:
         return _without_grant(ctx, decision, shown, 409, ASK_AGAIN)
     back = local_path(request.form.get("next"))
-    open_page = (back or "") if wants_json() and not _needs_new_page(decision) else None
     try:
-        carry_out(ctx, decision, shown, open_page=open_page)
+        carry_out(ctx, decision, shown)
     except LedgerUnavailable as error:
         current_app.logger.error("A grant could not be recorded: %s", error, exc_info=error)
         return _without_grant(ctx, decision, shown, 503, NOT_SAVED)

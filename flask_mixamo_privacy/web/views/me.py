@@ -181,7 +181,7 @@ def _stored(ctx: PrivacyContext) -> _Stored:
     entries = ctx.runtime.ledger.grant_history(record.receipt)
     if entries is None:  # cookies of an ended grant open nothing, even if kept
         return _Stored(VisitorData(), {}, None, None)
-    visitor = ctx.known_visitor()
+    visitor = ctx.reachable_visitor()
     seen = (
         visitor_data(visitor.id, ctx.runtime.store, ctx.runtime.settings.log_dir) if visitor is not None else VisitorData()
     )
