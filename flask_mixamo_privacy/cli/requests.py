@@ -132,8 +132,13 @@ def _change(text: str) -> tuple[str, str]:
 @json_option
 @exit_2_on_error
 def extend_command(number: int, reason: str, months: int, as_json: bool) -> None:
-    """Extend the time limit of request NUMBER by up to two months, once, and inform the person (GDPR art. 12(3))."""
-    _show(current_runtime().rights.requests.extend(number, reason, months), as_json)
+    """Extend the time limit of request NUMBER by up to two months, once, and inform the person (GDPR art. 12(3)).
+
+    Exit with 1 if the mail could not be sent. The time limit is extended, and the operator has to inform the person.
+    """
+    extended = current_runtime().rights.requests.extend(number, reason, months)
+    _show(extended, as_json)
+    sys.exit(1 if extended.mail_error else 0)
 
 
 @click.command("due")

@@ -91,3 +91,11 @@ def test_check_reports_requests_without_mail(people, config, message):
     """A policy that promises answers needs a way to send them."""
     outcome = people(**config).site.cli("check")
     assert message in outcome.output and outcome.exit_code == 1
+
+def test_an_extension_whose_mail_failed_exits_with_1(people):
+    """The operator has to inform the person in another way."""
+    site = people(PRIVACY_SEND=None)
+    site.ask()
+    site.rights.requests.identify(1, "by telephone")
+    outcome = site.site.cli("requests", "extend", "1", "--reason", "There are many orders.")
+    assert outcome.exit_code == 1 and "No mail can be sent" in outcome.output
