@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from ..errors import MailError, RequestError
 from ..policy.model import Policy
-from ..storage.clock import days_after, just_after, later, now, timestamp, today
+from ..storage.clock import days_after, just_after, later, now, timestamp, timestamp_of, today
 from ..storage.keys import is_email, normalise_subject
 from .data_subjects import DataSubjects
 from .emails import Email, SendEmail, answer_email, confirmation_email, extension_email
@@ -214,14 +214,34 @@ class RequestService:
     def _send_link(self, request: SubjectRequest) -> bool:
         if not self.request_store.lease(request, later(seconds=_RETRY)):
             return False  # another process is sending it
-        since = later(days=-1)
-        if sum(other.mailed >= since for other in self.request_store.by_subject(request.subject)) >= _LINKS_A_DAY:
-            answer = {"text": "Too many links went to this address in a day."}
-            self.request_store.close(request.number, "expired", timestamp(), answer)
+        if self._is_postponed(request):
             return False
         error = self._send_confirmation(request) if self._base_of(request) else NO_BASE
         self.request_store.update(request.number, mailed="" if error else timestamp(), mail_error=error)
         return not error
+
+    def _is_postponed(self, request: SubjectRequest) -> bool:
+        """Whether the address got too many links within a day. The link is then sent later, for at most a week.
+
+        A copy of a request whose link was sent expires at once, because the person can confirm the first.
+        """
+        since, others = later(days=-1), self.request_store.by_subject(request.subject)
+        sent = sorted(other.mailed for other in others if other.mailed >= since)
+        if len(sent) < _LINKS_A_DAY:
+            return False
+        is_copy = any(
+            other.mailed and other.state == "open" and (other.kind, other.message) == (request.kind, request.message)
+            for other in others
+        )
+        # Otherwise a flood would last as long as its requests. A failed mail is the site's fault, and costs no time.
+        is_late = request.opened < later(days=-LINK_DAYS) and not request.mail_error
+        if is_copy or is_late:
+            answer = {"text": "Too many links went to this address in a day."}
+            self.request_store.close(request.number, "expired", timestamp(), answer)
+        else:
+            free = datetime.fromisoformat(sent[-_LINKS_A_DAY]) + timedelta(days=1, milliseconds=1)
+            self.request_store.update(request.number, mail_after=timestamp_of(free))
+        return True
 
     def _send_confirmation(self, request: SubjectRequest) -> str:
         until = later(days=LINK_DAYS)

@@ -92,6 +92,7 @@ def test_check_reports_requests_without_mail(people, config, message):
     outcome = people(**config).site.cli("check")
     assert message in outcome.output and outcome.exit_code == 1
 
+
 def test_an_extension_whose_mail_failed_exits_with_1(people):
     """The operator has to inform the person in another way."""
     site = people(PRIVACY_SEND=None)
