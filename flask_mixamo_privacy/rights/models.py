@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -15,7 +16,7 @@ from ..errors import StoreError
 from ..policy.model import Policy
 from ..storage.clock import days_after
 from ..storage.keys import normalise_subject
-from .rows import PersonalRow, columns_of, field_of, is_erased, is_placeholder, is_secret, placeholder_for
+from .rows import PersonalRow, columns_of, field_of, is_erased, is_placeholder, is_secret, placeholder_for, python_type
 from .stores import PersonalStore, RetainedField, StoreResult
 
 _CREATED = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
@@ -271,11 +272,27 @@ def _matches(connection: sa.Connection, column: sa.Column[Any], subject: str) ->
     """
     text = sa.cast(column, sa.Text)
     if "@" not in subject:
-        return text == subject
+        return _has_id(column, text, subject)
     name = subject.rpartition("@")[0]  # any host matches, because it may be stored in Unicode
     pattern = "%" + re.sub(r"[^!-hjl-~]+", "%", re.sub(r"([\\%_])", r"\\\1", name)) + "@%"
     candidates = sa.select(text).distinct().where(sa.func.lower(text).like(pattern, escape="\\"))
     return text.in_([address for address in connection.scalars(candidates) if normalise_subject(address) == subject])
+
+
+def _has_id(column: sa.Column[Any], text: Any, subject: str) -> Any:
+    """Return the condition that a column has an id.
+
+    A UUID has one spelling as a subject, and several in databases: SQLite and MySQL store it without hyphens, and some
+    types of other packages store its bytes. A column of text is compared exactly.
+    """
+    try:
+        number = UUID(subject)
+    except ValueError:
+        return text == subject
+    if isinstance(column.type, sa.String) or str(number) != subject:
+        return text == subject
+    matches = text.in_([subject, number.hex])
+    return matches | (column == number) if python_type(column) is UUID else matches
 
 
 def _sorted_tables(models: Iterable[Any]) -> list[sa.Table]:

@@ -175,7 +175,7 @@ def placeholder_for(column: sa.Column[Any], subject_columns: Collection[sa.Colum
         return ERASED + secrets.token_hex(6)
     if column.nullable:
         return None
-    kind = _python_type(column)
+    kind = python_type(column)
     if kind not in _EMPTY or _is_unique(column):
         hint = (
             'Make the column nullable, or declare its field with on_erase = "keep". Its row has to stay, without the value.'
@@ -201,7 +201,8 @@ def is_placeholder(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
     return sa.cast(column, sa.Text).regexp_match(rf"\A{_ERASED.pattern}\Z")
 
 
-def _python_type(column: sa.Column[Any]) -> type:
+def python_type(column: sa.Column[Any]) -> type:
+    """Return the Python type of a column's values; ``object`` if it is unknown."""
     try:
         return column.type.python_type
     except NotImplementedError:  # a custom type of the site
