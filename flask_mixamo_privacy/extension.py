@@ -285,7 +285,7 @@ class Privacy:
         address: str,
         list: str = PURPOSE,
         *,
-        wording: ShownText | None = None,
+        wording: ShownText | str | None = None,
         text: str = "",
         source: str = "form",
         locale: str = "",
@@ -293,7 +293,8 @@ class Privacy:
         """Opt an address in to a list; false for a known child. Call this only after the person has ticked the box.
 
         The ledger records the time, the policy version and the digest of the text shown. ``wording`` is that text, which
-        is stored in full; ``text`` is a digest that the caller computed. Raises :class:`LedgerUnavailable` or
+        is stored in full; ``text`` is a digest that the caller computed. Without either, the ledger does not show to what
+        the person consented (GDPR art. 7(1)), because only the site knows its own form. Raises :class:`LedgerUnavailable` or
         :class:`RightsUnavailable` if the opt-in cannot be stored. The address is then not opted in.
         """
         return current_runtime().mail.marketing.opt_in(

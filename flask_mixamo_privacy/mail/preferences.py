@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import KeyMissing, RequestError, RightsUnavailable
-from ..ledger.entry import ShownText, detail_of, hashes_of, is_person_erasure
+from ..ledger.entry import ShownText, canonical_json, detail_of, hashes_of, is_person_erasure
 from ..ledger.ledger import Ledger
 from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
@@ -32,15 +32,19 @@ class MarketingPreferences(BuiltInStore):
         self._ledger = ledger
         self._keys = keys
         self._version = policy.version
+        self._language = policy.language
         self._is_minor = is_minor
         #: The other purposes that people opt in to at forms. Each is a list of its own, and not part of "marketing".
         self._separate_lists = frozenset(purpose.id for purpose in policy.purposes if purpose.ask == "form") - {PURPOSE}
 
     def opt_in(
-        self, address: str, list_name: str, *, wording: ShownText | None, text: str, source: str, locale: str
+        self, address: str, list_name: str, *, wording: ShownText | str | None, text: str, source: str, locale: str
     ) -> MailPermission:
         """Record an opt-in of an address, unless it is of a known child. Raises the errors of :meth:`sign_up`."""
         person = _person(address)
+        if isinstance(wording, str):
+            label = canonical_json({"label": wording.strip()})
+            wording = ShownText(f"opt-in:{list_name}", locale or self._language, label, "") if wording.strip() else None
         if self._is_minor(person):
             return MailPermission(False, "minor")
         self.sign_up(person, list_name, wording, source, text, locale)

@@ -104,6 +104,22 @@ def test_promise_9_an_opt_in_is_recorded(shop):
     assert [text["digest"] for text in shop.site.ledger_texts()] == [words.digest]
 
 
+def test_promise_9_the_text_of_a_form_of_the_sites_own_is_recorded(shop):
+    """The site passes it as plain text; it is kept once, and in full."""
+    for person in (ADA, "bob@shop.example"):
+        shop.privacy.opt_in(person, wording="Schickt mir Neues. ", locale="de")
+    (text,) = shop.site.ledger_texts()
+    assert [(row["text"], row["locale"]) for row in shop.site.ledger("opt-in")] == 2 * [(text["digest"], "de")]
+    assert "Schickt mir Neues." in str(text)
+
+
+@pytest.mark.parametrize("wording", [None, "", " "])
+def test_an_opt_in_without_its_text_has_no_digest(shop, wording):
+    """The digest of a text that no one saw would be no proof."""
+    shop.privacy.opt_in(ADA, wording=wording)
+    assert [row["text"] for row in shop.site.ledger("opt-in")] == [""] and not shop.site.ledger_texts()
+
+
 def test_an_opt_in_exists_only_once_it_is_recorded(shop, monkeypatch):
     """If the ledger cannot be written, no one is signed up."""
     monkeypatch.setattr(shop.runtime.ledger, "append", lambda *_: (_ for _ in ()).throw(LedgerUnavailable("away")))
