@@ -38,3 +38,24 @@ def test_accept_browse_withdraw(sites, browser, mount):
     accept_browse_withdraw(sites[mount], browser, pages, settings=f"{mount}/privacy/consent")
     other = sites["" if mount else "/shop"]
     assert not other.decisions() and not other.events()
+
+
+def test_each_app_keeps_its_own_decision(sites, browser):
+    """A visitor who accepts in one app and refuses in the other is asked once by each, and counted by the first."""
+    for mount, choice in (("", "accept_all"), ("/shop", "reject_all")):
+        browser.submit(browser.open(f"{mount}/").text, choice)
+    for _ in range(2):
+        assert not any("privacy-banner" in browser.open(f"{mount}/news").text for mount in sites)
+    assert sites[""].pages_viewed() == ["/", "/news", "/news"] and not sites["/shop"].events()
+    assert len({event["visitor"] for event in sites[""].events()}) == 1
+
+
+def test_a_withdrawal_in_one_app_leaves_the_other(sites, browser):
+    """Both apps count, one stops, and the other goes on under the same visitor ID."""
+    for mount in sites:
+        browser.submit(browser.open(f"{mount}/").text, "accept_all")
+    browser.submit(browser.open("/shop/privacy/consent").text, "reject_all")
+    for mount in sites:
+        browser.open(f"{mount}/news")
+    assert sites[""].pages_viewed() == ["/", "/news"] and not sites["/shop"].events()
+    assert len({event["visitor"] for event in sites[""].events()}) == 1
