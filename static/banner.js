@@ -4,6 +4,7 @@
   const banner = /** @type {HTMLFormElement | null} */ (document.querySelector(".privacy-banner"));
   if (!banner) return;
   const root = document.documentElement;
+  const nonce = /** @type {HTMLScriptElement | null} */ (document.currentScript)?.nonce || "";
   const note = /** @type {HTMLElement} */ (banner.querySelector(".privacy-note"));
   const observer = new ResizeObserver(() => root.style.setProperty("--privacy-height", banner.offsetHeight + "px"));
   /** @type {HTMLElement} */
@@ -58,7 +59,11 @@
         const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
         if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
         else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
-          const tracker = Object.assign(document.createElement("script"), { src: answer.tracker });
+          // A strict page demands its nonce, and under Trusted Types an address from a policy that it allows.
+          /** @type {any} */
+          const types = window["trustedTypes"]?.createPolicy("mixamo-privacy", { createScriptURL: String });
+          const src = types ? types.createScriptURL(answer.tracker) : answer.tracker;
+          const tracker = Object.assign(document.createElement("script"), { nonce, src });
           tracker.dataset.pageView = ""; // reported only now: if the answer never arrives, nothing is logged
           document.head.append(tracker);
         }

@@ -1,15 +1,23 @@
 // Inserts this visitor's banner and tracker into a page that is the same for all visitors.
 (() => {
-  const { head, body } = document;
+  const { head, body, currentScript } = document;
+  const nonce = /** @type {HTMLScriptElement} */ (currentScript).nonce;
   const template = document.createElement("template");
-  template.innerHTML = "THE BANNER"; // the server puts the HTML here
+  const innerHTML = "THE BANNER"; // the server puts the HTML here
+  // Under Trusted Types, HTML and addresses of scripts come from a policy that the page allows.
+  /** @type {any} */
+  const types = window["trustedTypes"]?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+  template.innerHTML = types ? types.createHTML(innerHTML) : innerHTML;
+  for (const sheet of template.content.querySelectorAll("link")) sheet.nonce = nonce; // page.js knows no other response's
   for (const field of template.content.querySelectorAll("input")) {
     if (field.name === "next") field.value = location.pathname + location.search;
   }
   // Scripts inserted as HTML do not run, so replace each by a new element.
   const scripts = [...template.content.querySelectorAll("script")].map((written) => {
     const script = document.createElement("script");
-    script.src = /** @type {string} */ (written.getAttribute("src"));
+    const src = written.getAttribute("src");
+    script.src = types ? types.createScriptURL(src) : src;
+    script.nonce = nonce;
     if (!("prerendering" in document && document.prerendering)) script.dataset.pageView = ""; // the server did not count this page view
     written.remove();
     return script;

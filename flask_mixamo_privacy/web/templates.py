@@ -61,7 +61,7 @@ class TemplateHelpers:
         ctx = privacy_context(self._runtime)
         if self._cacheable and not ctx.is_own_page:
             ctx.is_shared_page = True
-            return self._fragment_loader(ctx.mount, ctx.language)
+            return self._fragment_loader(ctx.mount, ctx.language).replace(_NONCE, ctx.nonce_attribute)
         consent = ctx.use_consent()
         tracker = self._tracking(ctx, consent) if consent.granted and not ctx.is_own_page else _EMPTY
         if not consent.must_ask or ctx.request.endpoint in _WITHOUT_BANNER:
@@ -195,8 +195,8 @@ class TemplateHelpers:
     def _make_fragment_loader(self, root: str, t: Language) -> Markup:
         """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""
         link = self._make_link(root, "/consent", "privacy-settings-link", "Privacy settings", t)
-        tags = Markup('<script src="{}{}/page.js" defer></script><noscript>{}</noscript>')
-        return tags.format(root, self._prefix, link)
+        tags = Markup('<script src="{}{}/page.js" defer{}></script><noscript>{}</noscript>')
+        return tags.format(root, self._prefix, _NONCE, link)
 
     def _asset(self, root: str, name: str) -> str:
         return f"{root}{self._prefix}/static/{self._runtime.assets.filename(name)}"
