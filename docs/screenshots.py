@@ -90,7 +90,7 @@ def main() -> None:
                 for look in ("wide", "320"):
                     with visit(browser, url + path, False, locale=locale, **LOOKS[look]) as page:
                         take(page, folder / f"{name}-{code}-{look}.png")
-        assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--yes"]).exit_code == 0
+        assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--yes", "--yes"]).exit_code == 0
         for name, (options, top) in REPORTS.items():
             with visit(browser, f"{url}/login?next=/privacy/reports", False, **options) as page:
                 show_reports(page, top)

@@ -267,28 +267,39 @@ def separate_log(runtime: Runtime) -> Iterator[None]:
             os.rename(segment, folder / segment.name)
 
 
+def _found(runtime: Runtime) -> tuple[str, int]:
+    """Return what a site has recorded already, and how often the operator must insist on adding to it.
+
+    The ledger is kept as proof, so adding invented decisions to it takes more than adding events.
+    """
+    if next(runtime.ledger.entries("grant", "refusal", "withdrawal"), None) is not None:
+        return "decisions of visitors", 2
+    return ("events", 1) if runtime.reports.windows("day") else ("", 0)
+
+
 @click.command("demo-data")
 @click.option("--visitors", type=click.IntRange(1), default=450, show_default=True, help="The number of visitors.")
 @click.option("--days", type=click.IntRange(1, 390), default=62, show_default=True, help="The number of days until now.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed invents the same visitors.")
-@click.option("--yes", is_flag=True, help="Add to a site that has events already.")
-@click.option("--if-empty", is_flag=True, help="Do nothing if the site has events already.")
+@click.option("--yes", count=True, help="Add to a site that has events already; twice, to one that has decisions.")
+@click.option("--if-empty", is_flag=True, help="Do nothing if the site has events or decisions already.")
 @with_appcontext
 @exit_2_on_error
-def demo_command(visitors: int, days: int, seed: int, yes: bool, if_empty: bool) -> None:
+def demo_command(visitors: int, days: int, seed: int, yes: int, if_empty: bool) -> None:
     """Send the requests of invented visitors through the app. Some accept, some refuse, some do not answer, some are robots.
 
     The requests are real requests to the app. Only the visitors and the times are invented.
     """
     runtime = current_runtime()
     runtime.load(wait=WAIT)
-    if runtime.reports.windows("day") and not yes:
+    found, needed = _found(runtime)
+    if yes < needed:
         if if_empty:
-            click.echo("The site has events already. Nothing was sent.")
+            click.echo(f"The site has {found} already. Nothing was sent.")
             return
         fail(
-            "The site has events already, and events of invented visitors cannot be separated from them later. "
-            "Nothing was sent. Add --yes to send the requests anyway."
+            f"The site has {found} already, and those of invented visitors cannot be separated from them later. "
+            f"Nothing was sent. Add {' '.join(['--yes'] * needed)} to send the requests anyway."
         )
     demo_visitors = DemoVisitors(visitors, days, time.time(), ZoneInfo(runtime.settings.timezone), seed)
     arrivals = demo_visitors.arrivals()

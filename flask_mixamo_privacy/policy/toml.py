@@ -86,7 +86,7 @@ def read(path: str | Path) -> Policy:
     """Return the policy that a file declares. Raises :class:`PolicyError` with every problem and its line."""
     name = Path(path).name
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a byte order mark
         tables = tomllib.loads(text)
     except UnicodeDecodeError as error:
         hint = "Save the file as UTF-8."
@@ -105,7 +105,7 @@ def lines_of(path: str | None) -> tuple[str, Mapping[str, int]]:
     """
     if path is None:
         return NAME, {}
-    return Path(path).name, _lines(Path(path).read_text(encoding="utf-8"))
+    return Path(path).name, _lines(Path(path).read_text(encoding="utf-8-sig"))
 
 
 @cache

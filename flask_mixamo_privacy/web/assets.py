@@ -54,10 +54,14 @@ def folder(name: str) -> Path:
 
 
 def bundle(name: str) -> Bundle:
-    """Return a webassets bundle of one of the extension's files, to register in the site's own webassets Environment."""
+    """Return a webassets bundle of one of the extension's files, to register in the site's own webassets Environment.
+
+    Also under ``ASSETS_DEBUG`` it is built into the site's static folder, because the original has no URL there.
+    """
     from webassets.bundle import Bundle
 
-    return Bundle(str(folder("static") / name), filters=_FILTERS[Path(name).suffix])
+    source, filters = str(folder("static") / name), _FILTERS[Path(name).suffix]
+    return Bundle(source, filters=filters, output=f"flask-mixamo-privacy/{name}", debug=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,18 +67,28 @@ def test_the_demo_reports_are_published_at_once(tiny, clock):
     assert re.search(r"^/ +\d+", site.cli("report").output, re.MULTILINE)
 
 
+def test_a_site_with_a_refusal_alone_is_not_changed(tiny, clock):
+    """A refusal leaves no event, but it is a real decision in the ledger."""
+    site = tiny()
+    choose(site.visitor(), "reject_all")
+    code, output = play(site, "--yes")
+    assert code == 2 and "The site has decisions of visitors already" in output
+    assert [row["kind"] for row in site.ledger()] == ["refusal"]
+
+
 def test_a_site_with_events_is_not_changed(tiny, clock):
-    """The command exits with 2 and a message, unless --yes is given; with --if-empty it exits with 0."""
+    """The command exits with 2 and a message, unless --yes is given twice; with --if-empty it exits with 0."""
     site = tiny()
     visitor = site.visitor()
     choose(visitor, "accept_all")
     visitor.get("/")
     before = len(site.events())
     code, output = play(site)
-    assert code == 2 and "Nothing was sent. Add --yes to send the requests anyway." in output
+    assert code == 2 and "Nothing was sent. Add --yes --yes to send the requests anyway." in output
     assert play(site, "--if-empty")[0] == 0
     assert len(site.events()) == before
-    assert play(site, "--yes")[0] == 0 and len(site.events()) > before
+    assert play(site, "--yes")[0] == 2 and len(site.events()) == before
+    assert play(site, "--yes", "--yes")[0] == 0 and len(site.events()) > before
 
 
 def test_no_loader_sees_incomplete_demo_data(tiny, clock, monkeypatch):

@@ -49,7 +49,7 @@ def test_events_without_an_event_say_so_on_standard_error(tiny):
         (["requests", "list"], "1 request."),
         (["ledger", "verify"], "Intact: 1 entry."),
         (["access"], "1 access, 0 anonymous attempts denied."),
-        (["demo-data", "--if-empty"], "The site has events already. Nothing was sent."),
+        (["demo-data", "--if-empty"], "The site has decisions of visitors already. Nothing was sent."),
     ],
 )
 def test_one_thing_is_singular(tiny, command, line):

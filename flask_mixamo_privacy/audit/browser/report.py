@@ -182,7 +182,7 @@ class BaselineEntry:
 def read(path: Path) -> list[BaselineEntry]:
     """Return the entries of a baseline, or raise :class:`BaselineError` with the allowed values."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AuditError(f"{path} cannot be read as a baseline: {error}. Correct the file, or name another one.") from None
     tables = content.get("known", [])
