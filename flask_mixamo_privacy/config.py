@@ -341,6 +341,8 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
     folders = (instance_path, root_path)
     values = {key: row.check(ConfigValue(row.name, config[row.name], row.default, *folders)) for key, row in ROWS.items()}
     path = values["policy"] if isinstance(values["policy"], str) else None
+    if path:
+        toml.watch(path)
     values["versions_dir"] = values["versions_dir"] or (path and os.path.join(os.path.dirname(path), "privacy-versions"))
     values["policy"] = declared_policy(values["policy"], values["versions_dir"])
     ledger_file = values["ledger_url"].removeprefix("sqlite:///") if values["ledger_url"].startswith("sqlite:////") else ""

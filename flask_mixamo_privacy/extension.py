@@ -28,6 +28,7 @@ from .web.page_views import mark_page, queue_event
 from .web.rendering import OwnSyntax
 from .web.response import after_request
 from .web.runtime import EXTENSION, RUNTIME, Runtime
+from .web.startup import log_messages
 from .web.template_tags import ConsentTag, add_filters
 from .web.templates import TemplateHelpers
 from .web.view_marks import decorate_view
@@ -71,6 +72,7 @@ class Privacy:
         app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
         # Flask runs the first registered function last, so that it sees the final response.
         app.after_request_funcs.setdefault(None, []).insert(0, after_request(runtime))
+        log_messages(app)
 
     def runtime(self, app: Flask) -> Runtime:
         """Return the runtime that ``init_app`` built for this app; raises :class:`NotInitialised`."""

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
 from ..web.http import configured_base_url
 from ..web.runtime import Runtime, extension_of
+from ..web.startup import ROUTE_HINT, hidden_routes, route_message, unknown_settings
 from ..web.view_marks import find_marks
 
 # The result.
@@ -54,8 +54,8 @@ class CheckFinding:
 def run_checks(runtime: Runtime) -> list[CheckFinding]:
     """Return all findings. A declaration that cannot be read has raised an error when the app started."""
     checks = (
-        _settings, _versions, _controller, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement, _caches,
-        _keys, _blocked,
+        _settings, _routes, _versions, _controller, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement,
+        _caches, _keys, _blocked,
     )  # fmt: skip
     return [finding for check in checks for finding in check(runtime)]
 
@@ -165,16 +165,19 @@ def _belongs_to(app: Flask, model: type) -> bool:
 
 def _settings(runtime: Runtime) -> Iterator[CheckFinding]:
     """Report settings without effect: an unknown name, or a value that was set after Privacy read them."""
+    for name, near in unknown_settings(current_app.config):
+        hint = f"Did you mean {near}?" if near else "Remove it; docs/settings.md lists all settings."
+        yield CheckFinding("error", name, f"There is no setting {name}.", hint)
     for name, value in current_app.config.items():
-        if not name.startswith("PRIVACY_"):
-            continue
-        if name not in DEFAULTS:
-            near = get_close_matches(name, DEFAULTS, 1, 0.8)
-            hint = f"Did you mean {near[0]}?" if near else "Remove it; docs/settings.md lists all settings."
-            yield CheckFinding("error", name, f"There is no setting {name}.", hint)
-        elif value != runtime.settings_read.get(name):
+        if name in DEFAULTS and value != runtime.settings_read.get(name):
             message = f"{name} was set after Privacy(app), and has no effect."  # without the value, which may be a secret
             yield CheckFinding("error", name, message, "Set it before Privacy(app) or privacy.init_app(app).")
+
+
+def _routes(runtime: Runtime) -> Iterator[CheckFinding]:
+    """Report routes of the site that replace one of the extension's, or are replaced by it."""
+    for path, answers, hidden in dict.fromkeys(hidden_routes(current_app)):
+        yield CheckFinding("error", "PRIVACY_URL_PREFIX", route_message(path, answers, hidden), ROUTE_HINT)
 
 
 def _caches(runtime: Runtime) -> Iterator[CheckFinding]:

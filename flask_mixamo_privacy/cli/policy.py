@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 from flask.cli import ScriptInfo, with_appcontext
 
 from ..audit.checks import CheckFinding, run_checks
@@ -33,8 +33,26 @@ def init_command(path: Path | None) -> None:
     if target.exists():
         click.echo(f"Error: {target} exists already. It was not changed.", err=True)
         sys.exit(2)
-    target.write_text(toml.START.read_text(encoding="utf-8"), encoding="utf-8")
+    target.write_text(_start_text(current_app), encoding="utf-8")
     click.echo(f"{target} written. Edit it, then run `flask privacy check` and `flask privacy policy freeze`.")
+
+
+def _start_text(app: Flask) -> str:
+    """Return the text of the file to start from.
+
+    If the app has neither logins nor forms with a CSRF token, the table of Flask's session cookie is a comment: an audit
+    would report it as declared and not seen.
+    """
+    text = toml.START.read_text(encoding="utf-8")
+    if hasattr(app, "login_manager") or "csrf" in app.extensions:
+        return text
+    start = text.index('[[cookies]]\nname = "session"')
+    table, blank, rest = text[start:].partition("\n\n")
+    lines = [
+        "Flask's session cookie. Declare it if the site uses it, for example for logins.",
+        *table.splitlines(),
+    ]
+    return text[:start] + "\n".join(f"# {line}" for line in lines) + blank + rest
 
 
 @click.command("check")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_type_hints
 
 from ..errors import PolicyError, Problem
@@ -80,6 +83,18 @@ _KINDS: dict[Any, _Kind] = {
     Period: _PERIOD,
     Period | None: _PERIOD,
 }
+
+
+def watch(path: str) -> None:
+    """Let Werkzeug's reloader, if it runs, restart the app when this file changes.
+
+    An extension cannot pass ``extra_files``. The reloader also watches the file of each imported module, so the declaration
+    is entered as one.
+    """
+    if os.environ.get("WERKZEUG_RUN_MAIN") == "true":
+        module = ModuleType(f"{__name__}:{path}", "A declaration that the reloader watches.")
+        module.__file__ = os.path.abspath(path)
+        sys.modules[module.__name__] = module
 
 
 def read(path: str | Path) -> Policy:
