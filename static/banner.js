@@ -10,10 +10,16 @@
   /** @type {HTMLElement} */
   let before; // the element that had the focus before the banner
   let busy = false;
+  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+  const listeners = new AbortController();
+  const options = { capture: true, signal: listeners.signal };
 
-  /** @param {{ target: any }} event */
+  /** @param {Event} event The path leads into open shadow roots, for which the target is only their host. */
   const remember = (event) => {
-    if (!banner.contains(event.target)) before = event.target;
+    /** @type {any} */
+    const [target] = event.composedPath();
+    if (!banner.contains(target)) before = target;
+    if (!banner.isConnected) listeners.abort(); // a library replaced the page
   };
 
   /** @param {string} message */
@@ -24,7 +30,7 @@
     p.setAttribute("role", "status");
     banner.replaceWith(p);
     observer.disconnect();
-    removeEventListener("focusin", remember);
+    listeners.abort();
     root.style.removeProperty("--privacy-height");
     if (focused) {
       // Return the focus to the earlier element, or move it to the start of the content.
@@ -39,10 +45,22 @@
     setTimeout(() => (p.textContent = message), 100); // screen readers announce a change of an existing status only
   };
 
-  banner.addEventListener("submit", async (event) => {
+  // A page that is shown again shows the banner again, although the visitor may have decided on another page since.
+  const check = async () => {
+    try {
+      const state = await (await fetch(new URL("state.json", banner.action))).json();
+      if (busy || !banner.isConnected || Object.values(state.purposes).includes("unasked")) return;
+      close("");
+    } catch {}
+  };
+
+  /** @param {SubmitEvent} event */
+  const submit = async (event) => {
+    if (event.target !== banner) return;
     const body = new URLSearchParams(/** @type {any} */ (new FormData(banner)));
     body.set("choice", /** @type {HTMLButtonElement} */ (event.submitter).value);
     event.preventDefault();
+    event.stopImmediatePropagation(); // the site's other listeners, such as those of hx-boost, would send the form again
     if (busy) return;
     busy = true;
     /** @type {any} */
@@ -74,8 +92,12 @@
     } catch {}
     busy = false;
     note.textContent = answer.message || note.dataset.offline;
-  });
+  };
 
-  addEventListener("focusin", remember);
+  addEventListener("submit", submit, options);
+  addEventListener("focusin", remember, options);
+  addEventListener("pageshow", ({ persisted }) => persisted && check(), options);
+  // A library that replaces the body of a complete document may have taken it from its own cache.
+  if (script?.defer && document.readyState === "complete") check();
   observer.observe(banner);
 })();

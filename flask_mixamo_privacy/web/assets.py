@@ -32,6 +32,7 @@ PUBLIC_FILES = (
     "widgets.css",
     "google-consent-mode.js",
     "clear-storage.js",
+    "new-document.js",
     "reports.css",
 )
 
