@@ -1,7 +1,8 @@
 // Inserts this visitor's banner and tracker into a page that is the same for all visitors.
 (() => {
-  const { head, body, currentScript } = document;
-  const nonce = /** @type {HTMLScriptElement} */ (currentScript).nonce;
+  const { body } = document;
+  const { isConnected, nonce } = /** @type {HTMLScriptElement} */ (document.currentScript);
+  if (!isConnected) return; // a library replaced the body meanwhile
   const template = document.createElement("template");
   const innerHTML = "THE BANNER"; // the server puts the HTML here
   // Under Trusted Types, HTML and addresses of scripts come from a policy that the page allows.
@@ -22,6 +23,8 @@
     written.remove();
     return script;
   });
+  // A library may have taken the body from its cache, with the banner of an earlier run.
+  for (const earlier of document.querySelectorAll(".privacy-banner, #privacy-to-settings")) earlier.remove();
   body.prepend(template.content);
-  head.append(...scripts);
+  body.append(...scripts); // not in the head, where a body that replaces this one would leave them
 })();

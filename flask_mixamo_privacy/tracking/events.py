@@ -188,8 +188,11 @@ class Visitor:
 
     @property
     def tag(self) -> str:
-        """Two characters by which a tab distinguishes its events of this visitor from those of an earlier visitor."""
-        return _visit_id(self.id, 0)[:2]
+        """Two characters by which a tab distinguishes its events under this grant from those under an earlier one.
+
+        They come from the receipt, so that each page has the same ones before the visitor cookie is set.
+        """
+        return _visit_id(self.check, 0)[:2]
 
 
 @lru_cache(maxsize=4096)

@@ -184,8 +184,11 @@ class PrivacyContext:
 
     @property
     def visitor_tag(self) -> str:
-        """A tag by which an open tab notices that the visitor ID changed; empty if there is no visitor."""
-        return self.visitor.tag if self.visitor is not None else ""
+        """The characters by which a tab distinguishes this visitor from an earlier one; empty without a visitor."""
+        visitor = self.visitor
+        if visitor is None and self.is_prefetch and "statistics" in self.consent.granted and not self.is_robot:
+            visitor = self.known_visitor() or Visitor.new(self.receipt, self.now)
+        return visitor.tag if visitor is not None else ""
 
     def known_visitor(self) -> Visitor | None:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""

@@ -79,7 +79,7 @@ class TemplateHelpers:
     def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
         if "statistics" not in consent.granted:
             return _EMPTY
-        return self._tracker(ctx.mount, ctx.visitor_tag, ctx.nonce_attribute)
+        return self._tracker(ctx.mount, ctx.visitor_tag, ctx.nonce_attribute, ctx.is_prefetch)
 
     def _banner(self, ctx: PrivacyContext, assets: bool, back_to: str) -> Markup:
         ctx.is_private = True
@@ -189,8 +189,11 @@ class TemplateHelpers:
             text = localized.text
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
-    def _make_tracker(self, root: str, visitor_tag: str, nonce: Markup) -> Markup:
-        return Markup('<script src="{}" defer{}></script>').format(self._runtime.tracker_url(root, visitor_tag), nonce)
+    def _make_tracker(self, root: str, visitor_tag: str, nonce: Markup, is_prefetch: bool) -> Markup:
+        """Return the tracker's tag. On a prefetched page, which may never be shown, the tracker reports the view."""
+        reports_view = Markup(" data-page-view") if is_prefetch else _EMPTY
+        url = self._runtime.tracker_url(root, visitor_tag)
+        return Markup('<script src="{}" defer{}{}></script>').format(url, reports_view, nonce)
 
     def _make_fragment_loader(self, root: str, t: Language) -> Markup:
         """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""

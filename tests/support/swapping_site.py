@@ -1,0 +1,37 @@
+"""A site whose pages come from a library that swaps the body: htmx, Turbo, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Response, redirect, render_template_string
+
+VENDOR = Path(__file__).parent / "vendor"
+FILES = {"htmx": "htmx-2.0.11.min.js", "turbo": "turbo-8.0.23.min.js"}
+
+FRAME = """<!doctype html><html lang="en"><head><title>Swapped</title><link rel="icon" href="data:,">
+{% if library %}<script src="/library.js"></script>{% endif %}{% block head %}{% endblock %}</head>
+<body{% if library == "htmx" %} hx-boost="true"{% endif %}>{{ privacy.banner() }}<main>
+{% block content %}{% for path in paths %}<a href="{{ path }}">{{ path }}</a> {% endfor %}
+<button type="button" data-privacy-event="liked">Like</button>{{ embed }}{% endblock %}</main>
+<footer>{{ privacy.settings_link() }}</footer></body></html>"""
+
+PATHS = ("/p1", "/p2", "/p3", "/p4", "/p5", "/p1?page=2", "/old")
+
+
+def swap(site: Any, library: str, embed: Any = lambda: "") -> Any:
+    """Let the library navigate a site of five pages; also on the extension's own pages, as a site's own frame does."""
+    from jinja2 import ChoiceLoader, DictLoader
+
+    app = site.app
+    loader = DictLoader({"mixamo_privacy/base.html": FRAME})
+    app.jinja_loader = ChoiceLoader([loader, app.jinja_loader] if app.jinja_loader else [loader])
+    app.context_processor(lambda: {"library": library})
+    for path in PATHS[:5]:
+        site.view(path, lambda: render_template_string(FRAME, paths=PATHS, embed=embed()))
+    site.view("/old", lambda: redirect("/p5"))
+    if library:
+        code = (VENDOR / FILES[library]).read_text(encoding="utf-8")
+        site.view("/library.js", lambda: Response(code, content_type="text/javascript; charset=utf-8"))
+    return site
