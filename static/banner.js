@@ -79,7 +79,7 @@
         else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
           // A strict page demands its nonce, and under Trusted Types an address from a policy that it allows.
           /** @type {any} */
-          const types = window["trustedTypes"]?.createPolicy("mixamo-privacy", { createScriptURL: String });
+          const types = /** @type {any} */ (window).trustedTypes?.createPolicy("mixamo-privacy", { createScriptURL: String });
           const src = types ? types.createScriptURL(answer.tracker) : answer.tracker;
           const tracker = Object.assign(document.createElement("script"), { nonce, src });
           tracker.dataset.pageView = ""; // reported only now: if the answer never arrives, nothing is logged

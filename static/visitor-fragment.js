@@ -7,7 +7,7 @@
   const innerHTML = "THE BANNER"; // the server puts the HTML here
   // Under Trusted Types, HTML and addresses of scripts come from a policy that the page allows.
   /** @type {any} */
-  const types = window["trustedTypes"]?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+  const types = /** @type {any} */ (window).trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
   template.innerHTML = types ? types.createHTML(innerHTML) : innerHTML;
   for (const sheet of template.content.querySelectorAll("link")) sheet.nonce = nonce; // page.js knows no other response's
   for (const field of template.content.querySelectorAll("input")) {
