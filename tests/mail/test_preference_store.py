@@ -127,5 +127,5 @@ def test_choices_that_nearly_fill_their_cookie_do_not_prevent_a_grant(tiny, monk
 def test_a_choice_is_a_plain_value(tiny, value):
     """A list or an object raises an error with an explanation."""
     site = tiny()
-    with site.app.test_request_context(), pytest.raises(EventError, match="The property 'value' of an event is"):
+    with site.app.test_request_context(), pytest.raises(EventError, match="The property 'value' is"):
         site.privacy.customise("theme", value)

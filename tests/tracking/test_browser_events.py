@@ -352,7 +352,7 @@ def test_an_uncounted_page_is_not_recorded_either(tiny):
 
 def test_a_site_below_a_path_records_complete_paths(tiny):
     """Paths include the SCRIPT_NAME, as in page views; a path outside it is no page of the site."""
-    site = tiny(PRIVACY_LOGGED_IN=lambda: False)
+    site = tiny(PRIVACY_LOGGED_IN=lambda: False, PRIVACY_COOKIE_PATH="/")
     visitor = consenting_visitor(site)
     events = [click(page="/app/item/walk"), click(id="2", page="/application/item/walk"), click(id="3", page="/app")]
     visitor.post("/privacy/events", data=json.dumps(events), environ_overrides={"SCRIPT_NAME": "/app"})

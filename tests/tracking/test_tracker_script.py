@@ -98,7 +98,7 @@ def test_the_extensions_own_pages_link_no_tracker(tiny, path):
 
 def test_the_tracker_is_linked_below_a_path_and_under_another_prefix(tiny):
     """The page has the URL as the browser sees it."""
-    site = tiny(PRIVACY_URL_PREFIX="/p/q")
+    site = tiny(PRIVACY_URL_PREFIX="/p/q", PRIVACY_COOKIE_PATH="/")
     visitor = site.visitor()
     visitor.post("/p/q/consent", data={"choice": "accept_all"})
     text = visitor.get("/", environ_overrides={"SCRIPT_NAME": "/app"}).text
