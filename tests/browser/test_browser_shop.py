@@ -76,7 +76,7 @@ def printed(shop, *arguments):
     """Return the output of ``flask privacy …`` for the shop."""
     outcome = shop.test_cli_runner().invoke(args=["privacy", *arguments])
     assert outcome.exit_code == 0, outcome.output
-    return outcome.output
+    return outcome.stdout
 
 
 def events(shop, *kinds):
