@@ -15,9 +15,8 @@ demo: $(STAMP)
 	@echo "The shop is at http://127.0.0.1:$(PORT)/ until you press Ctrl+C."
 	@$(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
-# Three processes, because browsers and servers wait more than they compute.
 test: $(STAMP) chromium caches
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server"
