@@ -119,6 +119,10 @@ class Cookies:
         prefix = "__Secure-" if settings.cookie_domain or self._path != "/" else "__Host-"
         self._prefix = {True: prefix, False: ""}
         self._names = {secure: self._names_under(self._prefix[secure]) for secure in (True, False)}
+        self._form_names = {
+            secure: {name: prefix + own_cookie_name(name, self._base) for name in FORM_COOKIES}
+            for secure, prefix in self._prefix.items()
+        }
 
     def names(self, secure: bool) -> PerCookie[str]:
         """Return the names of the cookies under this scheme. Those of the other scheme are ignored."""
@@ -186,7 +190,7 @@ class Cookies:
 
     def form_cookie_name(self, name: str, secure: bool) -> str:
         """Return the name of a form's cookie under this scheme."""
-        return self._prefix[secure] + own_cookie_name(name, self._base)
+        return self._form_names[secure][name]
 
     def form_cookie(self, name: str, raws: Iterable[str]) -> str:
         """Return the text in a form's first valid cookie, or an empty text."""

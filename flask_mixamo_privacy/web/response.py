@@ -172,7 +172,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
 
 def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
-    if is_opened_page(ctx.environ, response) and is_counted_page(ctx):
+    if ctx.environ["REQUEST_METHOD"] == "GET" and is_opened_page(ctx.environ, response) and is_counted_page(ctx):
         ctx.pending.insert(0, ("page_view", "{}"))
     # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
     # visitor finds the events. So neither logs an event of a new visitor.
