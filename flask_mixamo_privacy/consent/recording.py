@@ -53,23 +53,25 @@ class DecisionRecorder:
         timestamp: str,
         source: str = "api",
     ) -> None:
-        """Erase, then write to the ledger, so the ledger never records an erasure that has not happened.
+        """Put the entry on disk, then erase. If the process is killed in between, a replay erases the visitor.
 
-        ``visitor`` is the current visitor ID of statistics, or None. A withdrawal with an erasure is spooled first: if the
-        process is killed, the ledger still gets the entry, and a replay erases the visitor. Raises
-        :class:`LedgerUnavailable`, only for a grant.
+        ``visitor`` is the current visitor ID of statistics, or None. A grant is written to the ledger. A withdrawal with an
+        erasure is spooled, and written to the ledger once the visitor is erased. Raises :class:`LedgerUnavailable`, only
+        for a grant; nothing is erased then.
         """
         to_erase = visitor if not self._keeps_statistics(decision, gpc) else None
         if decision.kind is None:
             self._erase(to_erase, timestamp)
             return
         entry = self._entry(decision, to_erase, shown, timestamp, source)
+        if decision.kind == "grant":
+            self.ledger.append(entry, shown)
+            self._erase(to_erase, timestamp)
+            return
         spooled = decision.kind == "withdrawal" and to_erase is not None and self._spool(entry, shown)
         self._erase(to_erase, timestamp)
         if spooled:
             self._drain_spool()
-        elif decision.kind == "grant":
-            self.ledger.append(entry, shown)
         else:
             self._append_or_spool(entry, shown)
 

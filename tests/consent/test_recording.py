@@ -76,10 +76,29 @@ def test_a_grant_fails_if_the_ledger_is_away(record, fails):
     assert record("accept_all", before=None, visitor=None, **fails).order == ["append", "LedgerUnavailable"]
 
 
-def test_a_grant_without_statistics_erases_first(record):
-    """A new grant of customisation alone erases the visitor ID of statistics."""
-    before = ConsentRecord(TODAY, MARKS, frozenset({POLICY.purpose_fingerprints["statistics"]}), "a-receipt")
-    assert record("save", "customisation", before=before).order == ["erase", "append"]
+ENDS_STATISTICS = ConsentRecord(TODAY, MARKS, frozenset({POLICY.purpose_fingerprints["statistics"]}), "a-receipt")
+
+
+def test_a_grant_that_ends_statistics_is_appended_before_the_erasure(record):
+    """The entry names the visitor to erase by keyed hash, so that a replay finishes an interrupted erasure."""
+    acts = record("save", "customisation", before=ENDS_STATISTICS)
+    entry = acts.entries_seen[0]
+    assert acts.order == ["append", "erase"]
+    assert (entry.kind, entry.subject_key, entry.subject) == ("grant", *KEYS.pseudonymise(VISITOR))
+
+
+@pytest.mark.parametrize(
+    ("fails", "order"),
+    [
+        (LEDGER_AWAY, ["append", "LedgerUnavailable"]),
+        (STORE_AWAY, ["append", "erase", "report"]),
+        ({"append": Killed()}, ["append", "Killed"]),
+        ({"erase": Killed()}, ["append", "erase", "Killed"]),
+    ],
+)
+def test_a_grant_erases_nothing_without_its_entry(record, fails, order):
+    """Only a grant can fail, and then it has erased nothing."""
+    assert record("save", "customisation", before=ENDS_STATISTICS, **fails).order == order
 
 
 def test_a_refusal_is_appended_with_its_day_alone(record):
