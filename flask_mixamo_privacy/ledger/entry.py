@@ -43,21 +43,20 @@ def resolve_shown(
     current: Callable[[str, Language], ShownText | None],
     fingerprint: str,
     ledger_lookup: Callable[[str, str], ShownText | None],
-    *,
-    same_text_suffices: bool = False,
 ) -> ShownText | None:
     """Return the text that a form's hidden field names; None if the form must be shown again.
 
     ``current`` returns the current text for a source and a language. ``fingerprint`` identifies what the form asks now.
     A text that has changed since is valid if its form asked the same and ``ledger_lookup(digest, fingerprint)`` returns
-    it. With ``same_text_suffices``, an unchanged text is valid even if its form asked something else.
+    it. An unchanged text of a form that asked something else is invalid.
     """
     form_fingerprint, source, code, digest = [*token.split("."), "", "", ""][:4]
-    asks_the_same = form_fingerprint == fingerprint
+    if form_fingerprint != fingerprint:
+        return None
     text = current(source, language(code)) if code in SHIPPED else None
-    if text is not None and text.digest == digest and (asks_the_same or same_text_suffices):
+    if text is not None and text.digest == digest:
         return text
-    return ledger_lookup(token.rpartition(".")[2], fingerprint) if asks_the_same else None
+    return ledger_lookup(token.rpartition(".")[2], fingerprint)
 
 
 def canonical_json(values: object) -> str:

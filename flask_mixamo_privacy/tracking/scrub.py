@@ -15,7 +15,7 @@ from ..policy.parts import host_of
 _LONGEST = 200  # characters of a path
 _SEPARATORS = re.compile(r"[-_.~+=:,;!*'() ]")
 _WORD_WITH_NUMBER = re.compile(r"[A-Za-z]+\d{1,4}|\d{1,4}[A-Za-z]+")
-_WITH_PORT = re.compile(r"""[\s"]*(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::\d{0,5})?[\s"]*""")
+_WITH_PORT = re.compile(r"""[\s"]*(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::(?:\d{0,5}|_[\w.-]*))?[\s"]*""")
 _EMAIL = re.compile(r"[^\s@/<>\"']+@[^\s@/<>\"']+")
 
 
@@ -80,7 +80,7 @@ def origin_of(referrer: str) -> str:
 def without_port(address: str) -> str:
     """Return a network address without the port and the brackets that some proxies add to ``X-Forwarded-For``.
 
-    Without brackets, an IPv6 address has no port (RFC 3986, 3.2.2).
+    Without brackets, an IPv6 address has no port (RFC 3986, 3.2.2). A proxy may obfuscate the port (RFC 7239, 6.2).
     """
     found = _WITH_PORT.fullmatch(address)
     return found["v4"] or found["v6"] if found else address.strip()

@@ -26,6 +26,9 @@ from .runtime import RUNTIME, Runtime
 _KEY = "mixamo_privacy.context"
 _NO_NONCE = Markup()
 
+#: Headers of browsers, present and past, that fetch a page before the visitor opens it. Turbo sends the last one.
+_SENT_BY_PREFETCHES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ", "HTTP_X_SEC_PURPOSE")
+
 #: The environ key with the time of a demo request, in seconds. A header cannot set it, because its key has no ``HTTP_``.
 NOW = "mixamo_privacy.now"
 
@@ -152,7 +155,7 @@ class PrivacyContext:
     @property
     def is_prefetch(self) -> bool:
         """Whether the browser prefetches the page, which the visitor may never open."""
-        return "HTTP_SEC_PURPOSE" in self.environ or self.environ.get("HTTP_PURPOSE") == "prefetch"
+        return not self.environ.keys().isdisjoint(_SENT_BY_PREFETCHES)
 
     @property
     def nonce(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import wraps
@@ -33,14 +34,16 @@ _LONGEST_REFERRER = 2000  # characters; bounds what the cache of split referrers
 _SENT_BY_SCRIPTS = (
     "HTTP_ORIGIN",
     "HTTP_SEC_WEBSOCKET_KEY",
-    "HTTP_HX_REQUEST",  # htmx
-    "HTTP_TURBO_FRAME",
-    "HTTP_X_TURBO_REQUEST_ID",
-    "HTTP_TURBOLINKS_REFERRER",
-    "HTTP_X_PJAX",
-    "HTTP_X_UP_VERSION",  # Unpoly
-    "HTTP_X_INERTIA",
+    "HTTP_LAST_EVENT_ID",
+    "HTTP_RANGE",
+    *("HTTP_HX_REQUEST", "HTTP_HX_BOOSTED", "HTTP_HX_HISTORY_RESTORE_REQUEST"),  # htmx
+    *("HTTP_TURBO_FRAME", "HTTP_X_TURBO_REQUEST_ID", "HTTP_TURBOLINKS_REFERRER", "HTTP_X_XHR_REFERER"),
+    *("HTTP_X_PJAX", "HTTP_X_PJAX_CONTAINER"),
+    *("HTTP_X_UP_VERSION", "HTTP_X_UP_TARGET"),  # Unpoly
+    *("HTTP_X_INERTIA", "HTTP_X_BARBA", "HTTP_X_ALPINE_REQUEST", "HTTP_DATASTAR_REQUEST"),
 )
+
+_ACCEPTS_HTML = re.compile(r"text/html(?=[\s,;]|$)(?!\s*;\s*q=0(?:\.0*)?\s*(?:[,;]|$))", re.IGNORECASE)
 
 
 def is_opened_page(environ: dict[str, Any], response: Response) -> bool:
@@ -63,10 +66,11 @@ def _is_navigation(environ: dict[str, Any]) -> bool:
     accept = environ.get("HTTP_ACCEPT", "")
     return (
         environ.keys().isdisjoint(_SENT_BY_SCRIPTS)
-        and (not accept or "text/html" in accept.lower())
+        and (not accept or _ACCEPTS_HTML.search(accept) is not None)
         and environ.get("HTTP_SEC_FETCH_MODE", "navigate") == "navigate"
-        # Android's WebView names its app in X-Requested-With, and curl may offer an upgrade to HTTP/2.
-        and environ.get("HTTP_X_REQUESTED_WITH", "").lower() != "xmlhttprequest"
+        # Android's WebView names its app in X-Requested-With, as in "com.example.app". Libraries send a word without a dot.
+        and "." in environ.get("HTTP_X_REQUESTED_WITH", ".")
+        # curl may offer an upgrade to HTTP/2.
         and "websocket" not in environ.get("HTTP_UPGRADE", "").lower()
     )
 

@@ -9,7 +9,7 @@ from conftest import choose, cookie, in_a_thread
 from flask_mixamo_privacy import signals
 from flask_mixamo_privacy.consent import proof
 from flask_mixamo_privacy.i18n.language import language
-from flask_mixamo_privacy.policy.parts import Banner
+from flask_mixamo_privacy.policy.parts import Banner, Period
 from flask_mixamo_privacy.policy.toml import built_in
 
 BUILT_IN, ENGLISH = built_in(), language("en")
@@ -195,6 +195,19 @@ def test_an_outdated_text_grants_nothing(tiny, shown):
     response = choose(visitor, "accept_all", shown=shown)
     assert response.status_code == 409 and cookie(visitor) is None and site.ledger() == []
     assert "What we ask has changed" in response.text and "Save my choice" in response.text
+
+
+def test_an_unchanged_text_of_a_changed_purpose_grants_nothing(tiny):
+    """The sentence of an open banner proves nothing if a purpose has changed since, such as its retention."""
+    from dataclasses import replace
+
+    statistics = replace(BUILT_IN.purpose("statistics"), retention=Period(3, "year"))
+    purposes = tuple(statistics if purpose.id == "statistics" else purpose for purpose in BUILT_IN.purposes)
+    late = proof.banner(BUILT_IN, ENGLISH)
+    site = tiny(PRIVACY_POLICY=replace(BUILT_IN, purposes=purposes))
+    choose(tiny().visitor(), "accept_all", shown=late.form_token)
+    response = choose(site.visitor(), "accept_all", shown=late.form_token)
+    assert response.status_code == 409 and len(site.ledger("grant")) == 1
 
 
 def test_an_outdated_text_does_not_prevent_a_refusal(tiny):

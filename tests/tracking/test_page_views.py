@@ -34,6 +34,14 @@ def views(site, path="/", **headers):
         {"Accept": "*/*"},
         {"Accept": "application/json"},
         {"Accept": "text/event-stream"},
+        {"Accept": "application/json, text/html;q=0"},
+        {"Accept": "text/html-fragment"},
+        {"X_Requested_With": "swup"},
+        {"X_Up_Target": "main"},
+        {"X_PJAX_Container": "main"},
+        {"HX_History_Restore_Request": "true"},
+        {"Last_Event_ID": "7"},
+        {"Range": "bytes=0-9"},
         {"Origin": "http://localhost"},
         {"Sec_Fetch_Mode": "cors"},
         {"Sec_Fetch_Dest": "iframe"},
@@ -52,6 +60,7 @@ def test_a_fetch_is_no_page_view(site, headers):
         {"X_Requested_With": "com.example.browser"},
         {"Upgrade": "h2c", "Connection": "Upgrade"},
         {"Accept": "Text/HTML"},
+        {"Accept": "text/html;q=0.5, */*"},
         {"Sec_Fetch_Mode": "navigate"},
         {"Sec_Fetch_Dest": "document"},
     ],
@@ -59,6 +68,20 @@ def test_a_fetch_is_no_page_view(site, headers):
 def test_a_navigation_is_a_page_view(site, headers):
     """A page opened by an old browser, in an app or by an HTTP/2-ready client is counted."""
     assert views(site, **headers) == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "preview"}, {"X-Purpose": "preview"}, {"X-Moz": "prefetch"},
+     {"X-Sec-Purpose": "prefetch"}],
+    ids=str,
+)  # fmt: skip
+def test_a_prefetch_is_no_page_view_and_its_tracker_reports_the_view(site, header):
+    """The visitor may never open the page, whichever header the browser sends with a prefetch."""
+    assert views(site, **header) == 0
+    visitor = site.visitor()
+    choose(visitor, "save", "statistics")
+    assert " data-page-view" in visitor.get("/", headers=header).text
 
 
 @pytest.mark.parametrize("headers", [{}, {"Sec_Fetch_Dest": "document"}])

@@ -112,7 +112,6 @@ def _shown_text(ctx: PrivacyContext) -> tuple[ShownText | None, bool]:
         partial(proof.current_text, policy),
         policy.policy_fingerprint,
         ctx.runtime.ledger.shown_text,
-        same_text_suffices=True,
     )
     return shown, shown is not None
 
