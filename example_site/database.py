@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import sqlalchemy as sa
 from flask import Flask, current_app
@@ -17,7 +18,7 @@ _KEY = "shop_database"
 
 def init_app(app: Flask) -> None:
     """Create the engine, without touching the disk. ``SHOP_DATABASE_URL`` names another database."""
-    app.config.setdefault("SHOP_DATABASE_URL", f"sqlite:///{os.path.join(app.instance_path, 'shop.sqlite')}")
+    app.config.setdefault("SHOP_DATABASE_URL", f"sqlite:///{Path(app.instance_path, 'shop.sqlite').as_posix()}")
     engine = sa.create_engine(app.config["SHOP_DATABASE_URL"], poolclass=NullPool)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))

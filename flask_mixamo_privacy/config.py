@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
+from pathlib import PurePath
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,14 +32,13 @@ class ConfigValue:
 
     def error(self, allowed: str, hint: str) -> SettingError:
         """Return the error to raise, without the password of a URL."""
-        value = self.value
-        if isinstance(value, str):
-            value = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
+        value = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.value) if isinstance(self.value, str) else self.value
         return SettingError(self.name, value, allowed, hint)
 
 
 #: A check returns the validated value of a setting, or raises :class:`SettingError`.
 Check = Callable[[ConfigValue], Any]
+_SQLITE = "sqlite:///"  # an absolute path follows: /srv/file, or C:/file on Windows
 
 
 def valid(
@@ -116,14 +116,14 @@ def database_url(filename: str) -> Check:
     def check(setting: ConfigValue) -> str:
         value = setting.value
         if value is None:
-            return "sqlite:///" + os.path.join(setting.instance_path, filename)
-        if not isinstance(value, str) or not value.startswith(("sqlite:////", "postgresql+psycopg://", "postgresql://")):
-            raise setting.error(
-                "sqlite:////absolute/path, or postgresql+psycopg://user@host/database",
-                "Set one of these: a relative or in-memory database would differ in each process.",
-            )
+            return _SQLITE + PurePath(setting.instance_path, filename).as_posix()
+        text = value if isinstance(value, str) else ""
+        is_file = (path := text.removeprefix(_SQLITE)) != text and (path.startswith("/") or PurePath(path).is_absolute())
+        if not is_file and not text.startswith(("postgresql+psycopg://", "postgresql://")):
+            hint = "Set one of these: a relative or in-memory database would differ in each process."
+            raise setting.error("sqlite:////absolute/path, or postgresql+psycopg://user@host/database", hint)
         # SQLAlchemy reads a bare postgresql:// as psycopg2; this package requires psycopg 3.
-        return re.sub(r"^postgresql://", "postgresql+psycopg://", value)
+        return re.sub(r"^postgresql://", "postgresql+psycopg://", text)
 
     return check
 
@@ -345,6 +345,6 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         toml.watch(path)
     values["versions_dir"] = values["versions_dir"] or (path and os.path.join(os.path.dirname(path), "privacy-versions"))
     values["policy"] = declared_policy(values["policy"], values["versions_dir"])
-    ledger_file = values["ledger_url"].removeprefix("sqlite:///") if values["ledger_url"].startswith("sqlite:////") else ""
+    ledger_file = values["ledger_url"].removeprefix(_SQLITE) if values["ledger_url"].startswith(_SQLITE) else ""
     keys_file = os.path.join(os.path.dirname(ledger_file) or instance_path, "privacy-keys.json")
     return Settings(policy_file=path, keys_file=keys_file, **values)

@@ -105,5 +105,5 @@ def os_username() -> str:
     """Return the name of the operating system user who runs the command."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # the user of a container may have no name
+    except (KeyError, OSError, ImportError):  # the user of a container or of a Windows service may have no name
         return "unknown"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -214,7 +214,8 @@ def _as_datetime(value: Any) -> datetime | None:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
+    # Windows converts no time before 1970, but it can be counted from there.
+    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=value) if isinstance(value, int | float) else None
 
 
 def _in(text: Text, language: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -10,6 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+
+from .platform import BINARY, IS_WINDOWS, lock_file, replace_file, unlock_file
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -21,7 +22,23 @@ def make_private_folder(path: str | os.PathLike[str]) -> None:
 
 def open_private(path: str, flags: int) -> int:
     """Open a file and return its descriptor. A new file can be read only by the site's own user."""
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+    return os.open(path, flags | BINARY, 0o600)
+
+
+def create_locked(path: str) -> int:
+    """Create a private file that no other process can lock, and return its descriptor for appending."""
+    # Other processes look for the final name. On Windows a file that is open cannot get it, and cannot be deleted either.
+    first = path if IS_WINDOWS else os.path.splitext(path)[0]
+    descriptor = open_private(first, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
+    try:
+        lock(descriptor, wait=IS_WINDOWS)
+        if not IS_WINDOWS:
+            os.rename(first, path)
+    except BaseException:
+        os.close(descriptor)
+        os.unlink(first)
+        raise
+    return descriptor
 
 
 def append_private(path: str, line: bytes, max_size: int | None = None) -> None:
@@ -39,7 +56,7 @@ def replace_private(path: str, content: bytes) -> None:
     """Replace a private file atomically. A reader sees either the complete old file or the complete new one."""
     temporary = _write_beside(path, content)
     try:
-        os.replace(temporary, path)
+        replace_file(temporary, path)
     except OSError:
         os.unlink(temporary)
         raise
@@ -72,8 +89,8 @@ def _write_beside(path: str, content: bytes, *, sync: bool = False) -> str:
 
 
 def lock(descriptor: int, *, wait: bool) -> None:
-    """Lock a file until its descriptor is closed. Without ``wait``, raises :class:`OSError` if the lock is held."""
-    fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Lock a file until its descriptor is closed. Without ``wait``, raises :class:`BlockingIOError` if the lock is held."""
+    lock_file(descriptor, wait=wait)
 
 
 def lock_now(descriptor: int) -> bool:
@@ -93,7 +110,7 @@ def try_lock(descriptor: int) -> Iterator[bool]:
         yield is_locked
     finally:
         if is_locked:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            unlock_file(descriptor)
 
 
 class Spool:

@@ -6,7 +6,6 @@ import base64
 import hmac
 import itertools
 import json
-import os
 import re
 import secrets
 from collections.abc import Collection, Mapping
@@ -16,6 +15,7 @@ from json.encoder import encode_basestring_ascii as quote
 
 from ..errors import EventError
 from ..storage.clock import DAY, timestamp
+from ..storage.platform import after_fork_in_child
 from .scrub import scrub_text
 
 #: The fields of an event, in the order in which they are written.
@@ -43,7 +43,7 @@ class _Ids:
 
     def __init__(self) -> None:
         self.renew()
-        os.register_at_fork(after_in_child=self.renew)
+        after_fork_in_child(self.renew)
 
     def renew(self) -> None:
         self.prefix = secrets.token_urlsafe(9)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ..errors import LoaderBusy
 from ..storage.clock import DAY
 from ..storage.files import lock_now, open_private, try_lock
+from ..storage.platform import delete_file
 from . import log, schema
 from .parsing import first_timestamp, parse
 from .store import EventStore, Row, sort_events
@@ -163,9 +164,8 @@ class Loader:
     def _finish(self, path: str, rest: int, loaded: Loaded) -> None:
         """Delete a loaded segment whose writer has exited and whose retention has ended. Count its torn line."""
         expired = not self._keep or time.time() - os.stat(path).st_mtime >= self._keep
-        if expired:
+        if expired and delete_file(path):
             loaded.torn += rest > 0
-            os.unlink(path)
 
     def _commit(self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None) -> None:
         """Insert the events, move the cursors and publish the days that have closed, in one transaction."""

@@ -11,10 +11,11 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..errors import LogUnavailable
-from ..storage.files import lock, make_private_folder, open_private
+from ..storage.files import create_locked, make_private_folder
+from ..storage.platform import after_fork_in_child, delete_file
 
 SUFFIX = ".events"
 _SYNC_EVERY = 1.0  # seconds of events that a power cut may lose
@@ -69,12 +70,8 @@ class EventLog:
     def _open(self) -> int:
         make_private_folder(self.folder)
         host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
-        path = os.path.join(self.folder, f"{host}-{os.getpid()}-{secrets.token_hex(8)}")
-        self._descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
-        # A loader deletes a segment that it can lock. So lock the file before it gets the name that loaders look for.
-        lock(self._descriptor, wait=False)
-        self._path = path + SUFFIX
-        os.rename(path, self._path)
+        self._path = os.path.join(self.folder, f"{host}-{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}")
+        self._descriptor = create_locked(self._path)  # a loader deletes a segment that it can lock
         self._size = 0
         self._opened = time.monotonic()
         if self._background and self._syncer is None:
@@ -91,10 +88,11 @@ class EventLog:
 
     def _abandon(self) -> None:
         """Close a segment after an error, and delete it if it is empty, so that a full disk does not collect empty files."""
-        if self._descriptor is not None and not self._size:
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
+        is_empty = self._descriptor is not None and not self._size
         self._close()
+        if is_empty:
+            with contextlib.suppress(OSError):
+                delete_file(self._path)
 
     def _sync_forever(self) -> None:
         while True:
@@ -137,10 +135,10 @@ def _forget_all() -> None:
         log._after_fork()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+after_fork_in_child(_forget_all)
 
 
-def _write(descriptor: int, data: bytes) -> int:
+def _write_with_gil(descriptor: int, data: bytes) -> int:
     """Call ``write`` once and return the number of bytes written, which may be too few. Raises :class:`OSError`.
 
     ``os.write`` releases the GIL. To get the GIL back, the thread then waits a thousand times as long as the kernel takes to
@@ -150,11 +148,14 @@ def _write(descriptor: int, data: bytes) -> int:
     return written if written >= 0 else os.write(descriptor, data)  # retries after a signal (PEP 475), or raises the error
 
 
-_write_at_once = ctypes.PyDLL(None).write
-_write_at_once.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
-_write_at_once.restype = ctypes.c_ssize_t
+_write: Callable[[int, bytes], int] = os.write  # on Windows, where a process cannot look up functions of its C library
+with contextlib.suppress(TypeError, OSError, AttributeError):
+    _write_at_once = ctypes.PyDLL(None).write
+    _write_at_once.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
+    _write_at_once.restype = ctypes.c_ssize_t
+    _write = _write_with_gil
 
-_datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+_datasync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 
 
 def segments(folder: str) -> list[str]:

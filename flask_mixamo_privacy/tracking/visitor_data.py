@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from typing import Any
 
 import orjson
@@ -114,11 +115,12 @@ def _scrub_segment(path: str, loaded: int, events: EventStore, connection: sa.Co
         end = os.fstat(file.fileno()).st_size if abandoned else loaded
         offset, blanked = 0, False
         while offset < end:
-            lines = _lines(os.pread(file.fileno(), min(_CHUNK, end - offset), offset))
+            file.seek(offset)
+            lines = _lines(file.read(min(_CHUNK, end - offset)))
             erased = events.erased(connection, visitors_in(lines))
             for line in lines:
                 if erased and not erased.isdisjoint(visitors_in([line])):
-                    _blank(file.fileno(), offset, line)
+                    _blank(file, offset, line)
                     blanked = True
                 offset += len(line)
         if blanked:
@@ -131,5 +133,6 @@ def _lines(chunk: bytes) -> list[bytes]:
     return (chunk[:end] or chunk).splitlines(keepends=True)
 
 
-def _blank(descriptor: int, offset: int, line: bytes) -> None:
-    os.pwrite(descriptor, b" " * len(line.rstrip(b"\n")), offset)
+def _blank(file: FileIO, offset: int, line: bytes) -> None:
+    file.seek(offset)
+    file.write(b" " * len(line.rstrip(b"\n")))

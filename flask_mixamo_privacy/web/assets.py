@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..storage.files import make_private_folder, replace_private
+from ..storage.platform import IS_WINDOWS
 
 if TYPE_CHECKING:
     from webassets.bundle import Bundle
@@ -140,11 +141,9 @@ class Assets:
 
     def _cache_folder(self) -> str:
         if self._folder is None:
-            self._folder = self._configured_folder or os.path.join(
-                tempfile.gettempdir(), f"flask-mixamo-privacy-{os.getuid()}"
-            )
+            self._folder = self._configured_folder or _temporary_folder()
             make_private_folder(self._folder)
-        if self._configured_folder is None:
+        if self._configured_folder is None and not IS_WINDOWS:
             _check_owner(self._folder)
         return self._folder
 
@@ -167,6 +166,12 @@ def _with_digest(name: str, digest: str) -> str:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:10]
+
+
+def _temporary_folder() -> str:
+    """Return the default of PRIVACY_ASSETS_DIR. On Windows each user has a temporary folder of their own."""
+    name = "flask-mixamo-privacy" if IS_WINDOWS else f"flask-mixamo-privacy-{os.getuid()}"
+    return os.path.join(tempfile.gettempdir(), name)
 
 
 def _check_owner(directory: str) -> None:

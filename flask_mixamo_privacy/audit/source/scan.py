@@ -150,5 +150,8 @@ def _read(path: Path) -> str:
 
 def _shown(path: Path) -> str:
     """Return the shortest path that a terminal can open."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # on Windows, the path is on another drive
+        return str(path)
     return str(path) if relative.startswith("..") else relative
