@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from werkzeug.serving import make_server
 import flask_mixamo_privacy
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.launch import chromium_arguments, close_responses
+from support.warm import build_urls_lazily, share_compiled_templates
 
 # pytest rewrites the asserts of this package, and so parses each module when it is imported. Before CPython 3.11.8, two
 # threads that parse at once can raise SystemError (python/cpython#106905), so no module is first imported by a thread.
@@ -29,8 +31,21 @@ for module in walk_packages(flask_mixamo_privacy.__path__, "flask_mixamo_privacy
     if module.name.split(".")[1] not in ("audit", "cli", "mailman", "testing", "wtf", "static", "templates"):
         import_module(module.name)
 
+share_compiled_templates()
+build_urls_lazily()
+
 PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.banner() }}
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""
+
+
+#: Temporary folders in memory are faster than on a disk, because every decision is synced. Containers may have a small one.
+MEMORY, ENOUGH = "/dev/shm", 4 << 30
+
+
+def pytest_configure() -> None:
+    """Keep the temporary folders of tests in memory, unless the developer chose a place."""
+    if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ WORDS = {
     r"tells?|told|said|says": "returns, states, reports, or the noun",
     r"comes? to|came to": "is, results in",
 }
+ANY_WORD = re.compile(rf"(?:{'|'.join(WORDS)})", re.IGNORECASE)
 #: Names of variables and functions that name nothing.
 NAMES = {"here", "said", "told", "whose", "whoever", "mine", "theirs", "ours", "gone", "who"}
 #: Parameters that sites' code passes by name.
@@ -33,6 +35,11 @@ MOST_WORDS = 25
 
 def files() -> list[Path]:
     return [path for folder in CODE for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@lru_cache(maxsize=1)
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -53,7 +60,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
     """Each docstring and comment of a module, or each line of a page outside its code blocks."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        yield from docstrings(ast.parse(source))
+        yield from docstrings(parsed(path))
         yield from comments(source)
         return
     inside = False
@@ -78,6 +85,8 @@ def test_prose_is_plain(path: Path) -> None:
 def words(path: Path) -> Iterator[tuple[int, str]]:
     """Each forbidden word, with what to write instead."""
     for line, text in prose(path):
+        if not ANY_WORD.search(text):
+            continue
         for pattern, instead in WORDS.items():
             for match in re.finditer(rf"\b(?:{pattern})\b", plain(text), re.IGNORECASE):
                 yield line, f"{match[0]!r}; write {instead}: {text.strip()[:90]}"
@@ -87,7 +96,7 @@ def code(path: Path) -> Iterator[tuple[int, str]]:
     """Each long sentence of a docstring, and each empty name."""
     if path.suffix != ".py":
         return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for line, text in docstrings(tree):
         for sentence in re.split(r"(?<=[.!?;:])\s|\n\s*\n", plain(text)):
             if len(sentence.split()) > MOST_WORDS:

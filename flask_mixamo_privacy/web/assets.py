@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +117,7 @@ class Assets:
         return file
 
     def _build(self, name: str) -> BuiltFile:
-        file = BuiltFile.compress(build(name))
+        file = _built_once(name, os.stat(folder("static") / name).st_mtime_ns)
         if name in PUBLIC_FILES:
             self._write(_with_digest(name, file.digest), file.plain)
         self._built[name] = file
@@ -146,6 +146,12 @@ class Assets:
         if self._configured_folder is None and not IS_WINDOWS:
             _check_owner(self._folder)
         return self._folder
+
+
+@lru_cache(maxsize=32)
+def _built_once(name: str, changed: int) -> BuiltFile:
+    """Return the file that all apps of this process share, until it changes: a test suite makes hundreds of apps."""
+    return BuiltFile.compress(build(name))
 
 
 def build(name: str) -> bytes:

@@ -25,7 +25,7 @@ def unknown_settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     A key with another prefix is yielded if it is nearly a setting: ``PRIVCY_CSP``.
     """
     for name in config:
-        if name not in DEFAULTS:
+        if name not in DEFAULTS and name not in Flask.default_config:
             own = name.startswith(_PREFIX)
             near = get_close_matches(name.upper(), DEFAULTS, 1, 0.8 if own else 0.9)
             if own or near:

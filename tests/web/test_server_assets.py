@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from flask_mixamo_privacy.errors import PrivacyError
+from flask_mixamo_privacy.web import assets
 from flask_mixamo_privacy.web.assets import PUBLIC_FILES, Assets
 
 
@@ -22,9 +24,9 @@ def build_and_look(folder: str, barrier: object, broken: object) -> None:
     """Build the assets repeatedly, as one of several processes that start at once."""
     barrier.wait()
     for _ in range(40):
-        assets = Assets(folder)
+        built = Assets(folder)
         for name in PUBLIC_FILES:
-            assets.filename(name)
+            built.filename(name)
             files = [path for path in Path(folder).iterdir() if path.suffix in (".css", ".js")]
             broken.value += sum(not is_whole(path) for path in files)
 
@@ -118,10 +120,20 @@ def test_a_shared_temporary_folder_is_used_only_if_the_user_owns_it(tiny, tmp_pa
     assert again.visitor().get("/").status_code == 200 and list(folder.iterdir()) == []
 
 
+def test_apps_of_one_process_build_a_file_once_until_it_changes(tmp_path, monkeypatch):
+    """A second app shares the built file, and an edited file is built again."""
+    source = tmp_path / "static" / "banner.css"
+    source.parent.mkdir()
+    monkeypatch.setattr(assets, "folder", lambda name: tmp_path / name)
+    for number, content in enumerate(("a{color:red}", "a{color:blue}")):
+        source.write_text(content)
+        os.utime(source, ns=(number, number))
+        first, second = Assets(str(tmp_path)).built("banner.css"), Assets(str(tmp_path)).built("banner.css")
+        assert first is second and first.plain == content.encode()
+
+
 def test_an_error_for_a_missing_folder_names_both_places(monkeypatch, tmp_path):
     """The error of an incomplete installation lists the folders that were searched."""
-    from flask_mixamo_privacy.web import assets
-
     assets.folder.cache_clear()
     monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "site-packages" / "flask_mixamo_privacy")
     (tmp_path / "site-packages" / "static").mkdir(parents=True)  # another user's folder, without a checkout of the project
