@@ -136,7 +136,13 @@ class Privacy:
         if naming not in ("path", "rule", "never"):
             raise ValueError(f'The naming of @privacy.page() is {naming!r}; allowed: "path", "rule", "never".')
 
-        return lambda view: decorate_view(view, mark_page(naming), "@privacy.page")
+        def decorate(view: F) -> F:
+            decorated: Any = decorate_view(view, mark_page(naming), "@privacy.page")
+            if isinstance(view, type):
+                decorated.privacy_page = naming  # for a subclass that replaces the decorators
+            return decorated  # type: ignore[no-any-return]
+
+        return decorate
 
     def register_store(
         self,

@@ -67,7 +67,7 @@ def no_store(response: AnyResponse) -> AnyResponse:
 
 def wants_json() -> bool:
     """Return whether the client prefers JSON to a page."""
-    best = request.accept_mimetypes.best or ""
+    best = next((name for name, quality in request.accept_mimetypes if quality > 0), "")  # q=0 refuses a type
     return best == "application/json" or (best.startswith("application/") and best.endswith("+json"))
 
 

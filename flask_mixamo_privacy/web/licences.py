@@ -20,7 +20,7 @@ from ..policy.parts import CollectionPoint, Text
 from .access import current_subject
 from .context import PrivacyContext, current_url, privacy_context
 from .cookies import LONGEST_FORM_TEXT
-from .http import no_store
+from .http import no_store, problem_json, wants_json
 from .view_marks import decorate_view, find_marks
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,6 +75,7 @@ def acceptance_required(
 
     Other visitors are redirected to the licence's page, and back after they accept. The built-in page shows ``text``.
     The site's own page, ``endpoint``, shows the text itself and ``{{ privacy.acceptance("licence") }}`` below it.
+    A client that prefers JSON gets 403 as ``application/problem+json``, with ``licence`` and ``licence_url``.
 
     ``text`` is a text, a mapping by language, or a callable that returns one of them. A change of it, of the point's
     notice or of ``notices.licence`` creates a new version, which must be accepted again. Without ``text`` the policy
@@ -93,7 +94,7 @@ def acceptance_required(
             licence = Licence(declared_point, text, endpoint)
             if is_accepted(ctx, licence):
                 return current_app.ensure_sync(view)(*args, **values)
-            return _redirect_to_licence(ctx, licence)
+            return _ask_for_acceptance(ctx, licence)
 
         requirement = (point, text, endpoint)
         guarded.privacy_licences = (*getattr(view, "privacy_licences", ()), requirement)  # type: ignore[attr-defined]
@@ -145,10 +146,16 @@ def _accepted_in_browser(ctx: PrivacyContext) -> dict[str, str]:
     return {point: version for point, _, version in pairs if version}
 
 
-def _redirect_to_licence(ctx: PrivacyContext, licence: Licence) -> Response:
+# A sentence of the catalogues.
+NOT_ACCEPTED = "Who does not agree to the licence does not download."
+
+
+def _ask_for_acceptance(ctx: PrivacyContext, licence: Licence) -> Response:
     back = current_url(ctx) if ctx.request.method in ("GET", "HEAD") else None
     if licence.endpoint is not None:
-        response = redirect(url_for(licence.endpoint, next=back))
+        url = url_for(licence.endpoint, next=back)
     else:
-        response = redirect(url_for(_LICENCE_PAGE, point_id=licence.point.id, next=back))
-    return no_store(response)
+        url = url_for(_LICENCE_PAGE, point_id=licence.point.id, next=back)
+    if wants_json():
+        return problem_json(403, ctx.language(NOT_ACCEPTED).text, licence=licence.point.id, licence_url=url)
+    return no_store(redirect(url))

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from flask.sansio.scaffold import Scaffold
 from flask.views import View
 from werkzeug.local import LocalProxy
 from werkzeug.utils import cached_property, import_string
@@ -43,7 +44,9 @@ def find_marks(view: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield "", mark
         if isinstance(layer, type) and issubclass(layer, View):
             for method in _METHODS:
-                marks = (_attribute(inner, name) for inner in _layers(getattr(layer, method, None)))
+                # A method that calls super() keeps the mark of the base class, so those of all base classes count.
+                found = (vars(base).get(method) for base in layer.__mro__)
+                marks = (_attribute(inner, name) for view in found for inner in _layers(view))
                 if (mark := next((mark for mark in marks if isinstance(mark, _MARKS)), None)) is not None:
                     yield "" if method == "dispatch_request" else method.upper(), mark
 
@@ -53,8 +56,8 @@ def _layers(view: Any) -> Iterator[Any]:
     queue, seen = deque([view]), set[int]()
     while queue and len(seen) < _MOST:
         layer = queue.popleft()
-        # A proxy, such as flask.request, may raise for any attribute.
-        if not isinstance(layer, LocalProxy) and callable(layer) and id(layer) not in seen:
+        # A proxy, such as flask.request, may raise for any attribute. An app or a blueprint has the other views too.
+        if not isinstance(layer, LocalProxy | Scaffold) and callable(layer) and id(layer) not in seen:
             seen.add(id(layer))
             yield layer
             queue.extend(_inside(layer))
@@ -64,18 +67,30 @@ def _inside(layer: Any) -> Iterator[Any]:
     """Yield what a callable wraps: its own view, or what it may call."""
     if isinstance(layer, type):
         return
-    values = vars(layer) if hasattr(layer, "__dict__") else {}
+    values = _values_of(layer)
     yield from (values[name] for name in ("view_class", "__wrapped__") if name in values)
     if isinstance(layer, functools.partial):
-        yield from _loaded([layer.func, *layer.args])
+        yield from _loaded([layer.func, *layer.args, *layer.keywords.values()])
     elif inspect.ismethod(layer):
         yield layer.__func__
+        yield from _loaded(_values_of(layer.__self__).values())
     elif inspect.isfunction(layer):
         if "__wrapped__" not in values:
-            yield from _loaded(_closure(layer))
+            defaults = [*(layer.__defaults__ or ()), *(layer.__kwdefaults__ or {}).values()]
+            yield from _loaded([*_closure(layer), *defaults])
     elif not inspect.isbuiltin(layer):  # an object with __call__, such as the lazily loaded view of Flask's documentation
         lazy = [name for name, value in vars(type(layer)).items() if isinstance(value, _CACHED)]
         yield from _loaded([*values.values(), *(_attribute(layer, name) for name in lazy), type(layer).__call__])
+
+
+def _values_of(layer: Any) -> dict[str, Any]:
+    """Return the attributes of an object itself, also those in slots."""
+    if isinstance(layer, LocalProxy | Scaffold | type):
+        return {}
+    own = vars(layer) if hasattr(layer, "__dict__") else {}
+    slots = [getattr(base, "__slots__", ()) for base in type(layer).__mro__]
+    names = [name for found in slots for name in ([found] if isinstance(found, str) else found)]
+    return {**{name: _attribute(layer, name) for name in names if name != "__weakref__"}, **own}
 
 
 _CACHED = (functools.cached_property, cached_property)
@@ -97,9 +112,11 @@ def _attribute(layer: Any, name: str) -> Any:
 
 
 def _loaded(values: Any) -> Iterator[Any]:
-    """Yield the values that are callable, and the objects whose import names are among them."""
+    """Yield the values that are callable, those in lists and mappings, and the objects that import names name."""
     for value in values:
-        if callable(value):
+        if type(value) in (list, tuple, set, dict):
+            yield from filter(callable, value.values() if type(value) is dict else value)
+        elif callable(value):
             yield value
         elif isinstance(value, str) and _IMPORT_NAME.fullmatch(value):
             yield _imported(value)

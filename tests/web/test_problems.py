@@ -47,7 +47,7 @@ def test_a_json_client_is_told_where_consent_can_be_given(tiny, accept):
     assert body["detail"].startswith("This page works only if you allow “Statistics”: ")
 
 
-@pytest.mark.parametrize("accept", ["", "*/*", "text/html, */*;q=0.1", "text/html, application/json;q=0.9"])
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json;q=0", "application/json;q=0, */*;q=0.1", "text/html, */*;q=0.1", "text/html, application/json;q=0.9"])
 def test_a_browser_gets_a_page_as_before(tiny, accept):
     """A client that does not prefer JSON gets the page that asks for consent."""
     site = tiny()
@@ -76,6 +76,25 @@ def test_events_without_consent_are_a_problem(tiny):
     """The answer to a program that reports events names the page for the visitor's consent."""
     answer = tiny().visitor().post("/privacy/events", data="[]", headers=JSON)
     assert problem(answer)["consent_url"] == "/privacy/consent"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/vnd.api+json", "text/html;q=0.1, application/json"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_download_without_its_licence_is_a_problem(tiny, accept, method):
+    """A program gets no redirect to a page; it is told where the licence can be accepted."""
+    site = with_forms(tiny)
+    view = site.privacy.acceptance_required("licence", text="Be kind.")(lambda: "the file")
+    site.app.add_url_rule("/download", view_func=view, endpoint="download", methods=["GET", "POST"])
+    body = problem(site.visitor().open("/download?size=2", method=method, headers={"Accept": accept}))
+    assert (body["status"], body["licence"]) == (403, "licence") and "licence" in body["detail"]
+    assert body["licence_url"].startswith("/privacy/licence/licence")
+
+
+@pytest.mark.parametrize("path", ["versions/2001-01-01", "licence/none", "reports/none.json", "reports?window=none"])
+def test_a_page_that_does_not_exist_is_a_problem(tiny, path):
+    """A program gets 404 in JSON from the extension's own addresses."""
+    site = with_logins(tiny(PRIVACY_STAFF=lambda user, need: True))
+    assert problem(entered(site).get(f"/privacy/{path}", headers=JSON))["title"] == "Not Found"
 
 
 @pytest.mark.parametrize(("name", "status"), [(None, 401), ("bob", 403)])

@@ -48,6 +48,37 @@ class LazyView:
         return self.view(**values)
 
 
+class Slots:
+    """A wrapper without ``__dict__``."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view):
+        self._view = view
+
+    def __call__(self, **values):
+        return self._view(**values)
+
+
+class Holder:
+    """A controller with views, whose method is registered."""
+
+    def __init__(self, view):
+        self.views = {"GET": view}
+
+    def serve(self, **values):
+        return self.views["GET"](**values)
+
+
+def by_default(view):
+    return lambda _view=view, **values: _view(**values)
+
+
+def by_table(view):
+    views = [view]
+    return lambda **values: views[0](**values)
+
+
 def method_view(mark, view=page):
     return type("Item", (MethodView,), {"get": mark(lambda self, **values: view(**values))}).as_view("item")
 
@@ -84,6 +115,11 @@ VIEWS = {
     "careless": lambda mark: careless(careless(mark(page))),
     "lazy": lazy,
     "lazy function": lazy_function,
+    "slots": lambda mark: Slots(mark(page)),
+    "controller": lambda mark: Holder(mark(page)).serve,
+    "default": lambda mark: by_default(mark(page)),
+    "table": lambda mark: by_table(mark(page)),
+    "partial keyword": lambda mark: functools.partial(lambda view, **values: view(**values), view=mark(page)),
     "bound method": lambda mark: mark(types.MethodType(lambda self, **_: page(), object())),
 }
 
@@ -199,3 +235,33 @@ def test_the_mark_may_stand_above_the_route(tiny):
     site.privacy.page("never")(site.app.get("/diagnosis/<name>")(page))
     granted(site).get("/diagnosis/ada")
     assert site.events("page_view") == []
+
+
+def test_a_subclass_with_decorators_of_its_own_keeps_the_mark_of_its_base(tiny):
+    """A subclass that replaces the decorators has the same path, so the mark stays."""
+    site = tiny()
+    base = site.privacy.page("rule")(type("Item", (MethodView,), {"get": lambda self, **_: page()}))
+    view = type("Sub", (base,), {"decorators": [careless]}).as_view("item")
+    site.app.add_url_rule("/diagnosis/<name>", view_func=view)
+    granted(site).get("/diagnosis/ada")
+    assert [event["page"] for event in site.events("page_view")] == ["/diagnosis/<name>"]
+
+
+def test_an_app_in_a_views_closure_marks_no_view(tiny):
+    """An app and a blueprint hold the other views, whose marks are not this view's."""
+    site = tiny()
+    site.app.add_url_rule("/never", "never", site.privacy.page("never")(page))
+    app, tools = site.app, {"app": site.app}
+    site.view("/own", lambda: f"{app.name} {len(tools)}")
+    granted(site).get("/own")
+    assert [event["page"] for event in site.events("page_view")] == ["/own"]
+
+
+def test_a_method_that_calls_its_base_keeps_the_mark_of_the_base(tiny):
+    """A process that has not served the page yet knows the mark too."""
+    site = tiny()
+    base = type("Item", (MethodView,), {"get": site.privacy.page("rule")(lambda self, **_: page())})
+    view = type("Sub", (base,), {"get": lambda self, **values: base.get(self, **values)}).as_view("item")
+    site.app.add_url_rule("/diagnosis/<name>", view_func=view)
+    granted(site).post("/privacy/events", json=[{"kind": "click", "page": "/diagnosis/ada", "age": 0}])
+    assert [event["page"] for event in site.events("click")] == ["/diagnosis/<name>"]

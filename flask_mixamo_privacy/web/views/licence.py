@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import abort, make_response, redirect, request, url_for
+from flask import make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ...collection import notices
@@ -10,7 +10,7 @@ from ...errors import RightsUnavailable, UndeclaredCollection
 from ...ledger.entry import ShownText
 from ..context import current_runtime, privacy_context
 from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_submission, raise_http_errors
-from ..http import FORM_NOT_FROM_HERE, is_same_origin, local_path, no_store, problem_json, wants_json
+from ..http import FORM_NOT_FROM_HERE, abort_with, is_same_origin, local_path, no_store, problem_json, wants_json
 from ..licences import Licence, accept, is_accepted, licence_of
 from ..rendering import render
 from . import pages
@@ -55,10 +55,10 @@ def _licence(point_id: str) -> Licence:
     try:
         point = notices.find_point(runtime.policy, point_id)
     except UndeclaredCollection:
-        abort(404)
+        abort_with(404)
     licence = licence_of(point)
     if licence is None:
-        abort(404)
+        abort_with(404)
     return licence
 
 

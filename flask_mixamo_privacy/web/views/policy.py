@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import abort, jsonify, make_response, request
+from flask import jsonify, make_response, request
 from werkzeug.wrappers import Response
 
 from ...policy.document import Document
 from ...policy.versions import Change, changes
 from ..context import current_runtime, privacy_context
+from ..http import abort_with
 from ..rendering import render
 from ..runtime import Runtime
 from . import pages
@@ -39,7 +40,7 @@ def show_version(day: str) -> str:
     """Show an earlier version as it was posted, with its changes; 404 for a day without a version."""
     ctx, version = privacy_context(), current_runtime().versions.load(day)
     if version is None:
-        abort(404)
+        abort_with(404)
     before = max((other for other in current_runtime().versions.dates() if other < day), default=None)
     return _page(version.document(ctx.language.code), day, before)
 

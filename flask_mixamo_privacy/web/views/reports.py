@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask import Response, abort, jsonify, make_response, request
+from flask import Response, jsonify, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...errors import StoreUnavailable
@@ -99,7 +99,7 @@ def _report(name: str) -> Report:
 
     runtime = current_runtime()
     if name not in NAMES:
-        abort(404, f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
+        abort_with(404, f"There is no report {name!r}; there are: {', '.join(NAMES)}.")
     try:
         return runtime.reports.report(name, _window(runtime))
     except StoreUnavailable as error:
@@ -115,7 +115,7 @@ def _window(runtime: Runtime) -> Window:
             return formatting.window_of(runtime.reports, text)
         return formatting.newest(runtime.reports, request.args.get("period") or None)
     except ValueError as error:
-        abort(404, str(error))
+        abort_with(404, str(error))
 
 
 def _totals(runtime: Runtime, reports: dict[str, Report], window: Window) -> Totals:
