@@ -47,7 +47,17 @@ def test_a_json_client_is_told_where_consent_can_be_given(tiny, accept):
     assert body["detail"].startswith("This page works only if you allow “Statistics”: ")
 
 
-@pytest.mark.parametrize("accept", ["", "*/*", "application/json;q=0", "application/json;q=0, */*;q=0.1", "text/html, */*;q=0.1", "text/html, application/json;q=0.9"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "*/*",
+        "application/json;q=0",
+        "application/json;q=0, */*;q=0.1",
+        "text/html, */*;q=0.1",
+        "text/html, application/json;q=0.9",
+    ],
+)
 def test_a_browser_gets_a_page_as_before(tiny, accept):
     """A client that does not prefer JSON gets the page that asks for consent."""
     site = tiny()
