@@ -91,7 +91,7 @@ def test_events_without_consent_are_a_problem(tiny):
 @pytest.mark.parametrize("accept", ["application/json", "application/vnd.api+json", "text/html;q=0.1, application/json"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_download_without_its_licence_is_a_problem(tiny, accept, method):
-    """A program gets no redirect to a page; it is told where the licence can be accepted."""
+    """A program gets the address where the licence can be accepted, and no redirect to a page."""
     site = with_forms(tiny)
     view = site.privacy.acceptance_required("licence", text="Be kind.")(lambda: "the file")
     site.app.add_url_rule("/download", view_func=view, endpoint="download", methods=["GET", "POST"])
