@@ -199,11 +199,14 @@ class PrivacyContext:
         return visitor if visitor is not None and visitor.serves(self.receipt) else None
 
     def reachable_visitor(self) -> Visitor | None:
-        """Return the visitor whose events the cookies find: that of the visitor cookie, or without one that of the grant."""
-        if self.names.visitor in self.request.cookies:
-            return self.known_visitor()
-        is_held = "statistics" in self.consent.held
-        return Visitor.before_first_visit(self.receipt, self.now) if is_held else None
+        """Return the visitor whose events the cookies find: that of the visitor cookie, or else that of the grant.
+
+        A visitor cookie that is invalid, or of another app on the host, counts as none.
+        """
+        visitor = self.known_visitor()
+        if visitor is not None or "statistics" not in self.consent.held:
+            return visitor
+        return Visitor.before_first_visit(self.receipt, self.now)
 
     def carry_over(self, before: Visitor) -> None:
         """Keep an earlier visitor's ID under the new grant."""

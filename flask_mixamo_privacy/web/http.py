@@ -110,16 +110,21 @@ def is_same_origin(request: Request) -> bool:
     ``CrossOriginProtection`` in net/http makes the same checks in the same order.
 
     Only hosts are compared. Behind a proxy that ends TLS our scheme may differ from the browser's, and we never read
-    ``X-Forwarded-*``.
+    ``X-Forwarded-*``. Behind a proxy that changes ``Host``, the host of ``PRIVACY_BASE_URL`` is this site's too.
     """
     fetch_site = request.environ.get("HTTP_SEC_FETCH_SITE")
     if fetch_site is not None:
         return fetch_site in ("same-origin", "none")
     origin = request.environ.get("HTTP_ORIGIN")
     try:
-        return origin is None or urlsplit(origin).netloc == request.host
+        return origin is None or urlsplit(origin).netloc in (request.host, _configured_host())
     except ValueError:  # an invalid URL
         return False
+
+
+def _configured_host() -> str | None:
+    base = current_runtime().settings.base_url
+    return urlsplit(base).netloc if base else None
 
 
 def hides_origin(request: Request) -> bool:

@@ -150,6 +150,13 @@ def test_another_sites_page_cannot_post_a_decision(tiny, headers, status):
     assert (cookie(visitor) is None) == (status == 403) == (site.files() == [])
 
 
+@pytest.mark.parametrize(("origin", "status"), [("https://shop.example", 303), ("https://shop.example.evil.example", 403)])
+def test_a_decision_behind_a_proxy_that_changes_the_host_is_our_own(tiny, origin, status):
+    """The site names its host in PRIVACY_BASE_URL, because an old browser sends only ``Origin``."""
+    visitor = tiny(PRIVACY_BASE_URL="https://shop.example/shop").visitor(Origin=origin)
+    assert choose(visitor, "accept_all").status_code == choose(visitor, "reject_all").status_code == status
+
+
 @pytest.mark.parametrize("csrf_first", [True, False])
 def test_decisions_work_with_flask_wtf_in_either_order(tiny, csrf_first, tmp_path):
     """CSRFProtect requires a token for every form except ours, whichever was initialised first."""

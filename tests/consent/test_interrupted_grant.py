@@ -73,6 +73,19 @@ def test_the_consent_cookie_alone_shows_and_erases_what_was_logged(site):
     assert site.events() == []
 
 
+@pytest.mark.parametrize("value", ["", "forged", "a.b.c.d.e", "x" * 500])
+def test_an_invalid_visitor_cookie_hides_no_events(site, value):
+    """An invalid cookie, or that of another app on the host, counts as none, so a withdrawal still erases the events."""
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    lose_answer(site, "/other", {"privacy_consent": cookie(visitor)})
+    reader = with_consent_cookie_alone(site, visitor)
+    reader.set_cookie("privacy_visitor", value)
+    assert reader.get("/privacy/me.json").json["events"]["total"] == 2
+    choose(reader, "reject_all")
+    assert site.events() == []
+
+
 def test_two_tabs_opened_at_once_have_one_visitor_and_one_visit(site):
     """Neither tab has the visitor cookie yet, and both derive the same ID from the grant."""
     visitor = site.visitor()

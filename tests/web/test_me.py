@@ -172,7 +172,7 @@ def forged(cookies):
 
 
 def edited(cookies):
-    return cookies | {"privacy_visitor": "x" + cookies["privacy_visitor"]}
+    return cookies | {"privacy_consent": "x" + cookies["privacy_consent"]}
 
 
 def without_the_grant(cookies):
@@ -181,7 +181,7 @@ def without_the_grant(cookies):
 
 @pytest.mark.parametrize("change", [forged, edited, without_the_grant])
 def test_incomplete_cookies_give_no_access(site, visitor, change):
-    """With a forged or edited cookie, or an ID without its grant, no event is shown or erased."""
+    """With a forged or edited grant, or an ID without its grant, no event is shown or erased."""
     other = with_cookies(site, change(kept(visitor)))
     assert stored(other)["events"]["total"] == 0
     erase(with_cookies(site, change(kept(visitor))))
