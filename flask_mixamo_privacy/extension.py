@@ -21,6 +21,7 @@ from .tracking.events import KINDS, check_name, properties
 from .web.access import Need
 from .web.context import current_runtime, privacy_context
 from .web.forms import CollectionGuard
+from .web.hosts import on_every_host
 from .web.http import base_of_mails
 from .web.licences import acceptance_required
 from .web.page_names import Naming
@@ -69,7 +70,7 @@ class Privacy:
         app.jinja_env.add_extension(OwnSyntax)
         add_filters(app.jinja_env)
         app.cli.add_command(commands)
-        app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc)
+        app.add_url_rule("/.well-known/gpc.json", "mixamo_privacy_gpc", gpc, **on_every_host(app))
         # Flask runs the first registered function last, so that it sees the final response.
         app.after_request_funcs.setdefault(None, []).insert(0, after_request(runtime))
         log_messages(app)

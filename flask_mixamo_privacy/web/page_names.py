@@ -8,10 +8,12 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from flask import Flask, Request, g, session
+from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from ..tracking.scrub import scrub_path
+from .hosts import host_of_routes
 from .view_marks import find_marks
 
 _LONGEST = 1000  # characters of a path; the rest is cut off
@@ -35,7 +37,7 @@ class PageNames:
         self._marks: dict[str, tuple[Any, dict[str, Naming]]] = {}  # by endpoint: the view, and its marks by method
         self._called: dict[str, Naming] = {}  # by endpoint: the mark of the view that was called
         self._shared: set[str] = set()
-        self._rule_of = lru_cache(maxsize=4096)(self._match)
+        self._match_on = lru_cache(maxsize=4096)(self._match)
 
     def is_logged_in(self, request: Request) -> bool:
         """Whether a user is logged in, by ``PRIVACY_LOGGED_IN`` or else Flask-Login. False if the site has neither."""
@@ -131,7 +133,7 @@ class PageNames:
 
     def may_be_personal(self, path: str, root_path: str) -> bool:
         """Return whether the path is that of a page of this site which only a logged-in user may have opened."""
-        match = self._rule_of(unquote(path).removeprefix(root_path)) if self.has_login else None
+        match = self._match_here(unquote(path).removeprefix(root_path)) if self.has_login else None
         return match is not None and match[0] not in self._public
 
     def name_of_path(self, path: str, root_path: str, logged_in: bool) -> str:
@@ -174,11 +176,16 @@ class PageNames:
     def _match_below(self, path: str, root_path: str) -> tuple[str, str] | None:
         """Match a decoded path to ``(endpoint, rule)``; None if the app is mounted elsewhere or has no such page."""
         inside = not root_path or path == root_path or path.startswith(root_path + "/")
-        return self._rule_of(path.removeprefix(root_path)) if inside else None
+        return self._match_here(path.removeprefix(root_path)) if inside else None
 
-    def _match(self, path: str) -> tuple[str, str] | None:
+    def _match_here(self, path: str) -> tuple[str, str] | None:
+        """Match a path to a rule of this request's host, if the routes depend on the host."""
+        return self._match_on(host_of_routes(self._app), path)
+
+    def _match(self, host: str, path: str) -> tuple[str, str] | None:
+        adapter = self._app.create_url_adapter(current_request) if host else None
         try:
-            rule, _ = self._app.url_map.bind("localhost").match(path or "/", method="GET", return_rule=True)
+            rule, _ = (adapter or self._app.url_map.bind("localhost")).match(path or "/", method="GET", return_rule=True)
         except (HTTPException, RequestRedirect):
             return None
         return rule.endpoint, rule.rule

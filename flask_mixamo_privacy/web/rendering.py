@@ -15,6 +15,7 @@ from jinja2.ext import Extension
 
 from .assets import folder
 from .context import current_runtime, privacy_context
+from .hosts import host_value
 
 FOLDER = "mixamo_privacy/"  # of the templates' names
 
@@ -29,7 +30,8 @@ def render(name: str, **values: Any) -> str:
 
 def _url_outside_request(endpoint: str, **values: Any) -> str:
     """Return a URL without its host, below the configured mount."""
-    path = current_app.url_map.bind("localhost").build(endpoint, values)
+    adapter = current_app.url_map.bind("localhost")
+    path = adapter.build(endpoint, values | host_value(endpoint, adapter))
     return privacy_context().mount + path
 
 

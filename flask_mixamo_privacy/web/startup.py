@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 from flask import Flask
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 from ..config import DEFAULTS
+from .hosts import HOST, adapters_of_site, routes_by_host
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -41,6 +44,21 @@ def hidden_routes(app: Flask) -> Iterator[tuple[str, str, str]]:
             other = first.setdefault((path, method, rule.host, rule.subdomain), rule)
             if _is_own(other) != _is_own(rule):
                 yield rule.rule, other.endpoint, rule.endpoint
+    if routes_by_host(app):
+        yield from _hidden_on_hosts(app)
+
+
+def _hidden_on_hosts(app: Flask) -> Iterator[tuple[str, str, str]]:
+    """Yield the same for routes of one host, which come before those of all hosts, also with another path that matches."""
+    rules = list(app.url_map.iter_rules())
+    own = [rule for rule in rules if _is_own(rule) and not rule.arguments - {HOST}]
+    for adapter in adapters_of_site(app, (rule for rule in rules if not _is_own(rule))):
+        for rule in own:
+            for method in sorted((rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}):
+                with suppress(HTTPException):  # the map has no such path on this host
+                    answers = str(adapter.match(rule.rule, method)[0])
+                    if not answers.startswith(_OWN):
+                        yield rule.rule, answers, rule.endpoint
 
 
 def _is_own(rule: Rule) -> bool:

@@ -20,6 +20,7 @@ from ...policy.parts import declared_name, host_of
 from ...policy.toml import lines_of
 from ...storage.clock import timestamp
 from ...web.context import current_runtime
+from ...web.hosts import routes_by_host
 from ...web.runtime import Runtime
 from ..source.scan import own_hosts
 from .evidence import UNASKED, Barrier, Evidence, State, Visited, flat, states_of
@@ -225,6 +226,8 @@ def audit(
     app: Flask = current_app._get_current_object() if is_url else app_or_url  # type: ignore[attr-defined, assignment]
     with app.app_context():
         runtime = current_runtime()
+    if not is_url and routes_by_host(app):
+        raise AuditError(_NEEDS_URL)
     with nullcontext(str(app_or_url).rstrip("/")) if is_url else served(app) as url:
         if is_url:
             check_policy(url, runtime)
@@ -247,6 +250,12 @@ async def _run(crawl: Crawl, runtime: Runtime, offline: bool, hosts: Mapping[str
     return replace(report, seconds=time.time() - started, pictures=taken)
 
 
+_NEEDS_URL = (
+    "The routes of this app depend on the host, but the audit would serve it at 127.0.0.1. "
+    "Start the app, and pass the URL of one host: flask privacy audit http://shop.example."
+)
+
+
 def _target(
     app: Flask,
     runtime: Runtime,
@@ -258,7 +267,7 @@ def _target(
 ) -> Target:
     settings, (skip, limit, wait) = runtime.settings, bounds
     root = urlsplit(url).path.rstrip("/")
-    routes = Routes(app, root, {**settings.audit_examples, **(examples or {})}, skip, limit)
+    routes = Routes(app, root, {**settings.audit_examples, **(examples or {})}, skip, limit, urlsplit(url).netloc)
     own = url.removesuffix(root) if root else url
     sign_ins = login_steps(app, own, settings.audit_logins if logins is None else logins)
     actions = settings.audit_steps if steps is None else tuple(steps)

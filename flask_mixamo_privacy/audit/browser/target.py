@@ -14,6 +14,7 @@ from werkzeug.routing import BuildError, RequestRedirect, Rule
 
 from ...errors import PrivacyError
 from ...policy.model import Policy
+from ...web.hosts import HOST, adapter_at, is_on_host
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -29,10 +30,19 @@ _EXTENSION = "mixamo_privacy"  # prefix of the extension's endpoints
 class Routes:
     """The pages of one app below a root path, one for each rule and set of query names."""
 
-    def __init__(self, app: Flask, root: str, examples: Mapping[str, str], skip: Collection[str], limit: int) -> None:
-        self._app, self._root, self._examples = app, root, examples
+    def __init__(
+        self,
+        app: Flask,
+        root: str,
+        examples: Mapping[str, str],
+        skip: Collection[str],
+        limit: int,
+        host: str = "localhost",
+    ) -> None:
+        self._app, self._root = app, root
         self._skip, self.limit = (*SKIPPED, *skip), limit
-        self._adapter = app.url_map.bind("localhost")
+        self._adapter = adapter_at(app, host)
+        self._examples = {HOST: "", **examples}  # an argument of our own rules; the path does not contain it
 
     def first(self) -> list[str]:
         """Return the paths that can be built from the URL map, short ones first."""
@@ -70,7 +80,7 @@ class Routes:
 
     def _rules(self) -> Iterator[Rule]:
         for rule in self._app.url_map.iter_rules():
-            if "GET" in (rule.methods or ()) and self._is_page(rule) and not rule.subdomain and not rule.host:
+            if "GET" in (rule.methods or ()) and self._is_page(rule) and is_on_host(rule, self._adapter):
                 yield rule
 
     def _is_page(self, rule: Rule) -> bool:

@@ -45,7 +45,7 @@ def show_version(day: str) -> str:
     return _page(version.document(ctx.language.code), day, before)
 
 
-def gpc() -> Response:
+def gpc(**host: str) -> Response:
     """Return the GPC support resource at ``/.well-known/gpc.json``."""
     version = current_runtime().policy.version
     return jsonify({"gpc": True} | ({"lastUpdate": version} if version else {}))
