@@ -23,7 +23,8 @@ from ..rights.rows import columns_of, field_of, undeclared
 from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
 from ..web.http import configured_base_url
-from ..web.runtime import Runtime, extension_of
+from ..web.other_extensions import extension_of
+from ..web.runtime import Runtime
 from ..web.startup import ROUTE_HINT, hidden_routes, route_message, unknown_settings
 from ..web.view_marks import find_marks
 

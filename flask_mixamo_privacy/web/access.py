@@ -20,6 +20,7 @@ from ..storage.clock import today
 from ..storage.keys import is_email
 from .context import current_runtime, current_url, privacy_context
 from .http import abort_with, consent_url, no_store, problem_json, wants_json
+from .other_extensions import logged_in_user, login_manager
 from .rendering import render
 from .runtime import Runtime
 from .view_marks import decorate_view
@@ -92,13 +93,13 @@ def _consent_page(purpose: str) -> Response:
 
 def require_login(runtime: Runtime) -> Response | None:
     """Return the response for an anonymous user, and count the denial. None if a user is logged in."""
-    if _user() is not None:
+    if logged_in_user() is not None:
         return None
     try:
         runtime.denied.add(today())
     except OSError as error:  # the counter's disk is full or missing: still deny
         runtime.report_failure(error, "Access was denied to an anonymous user, but not counted", raise_in_tests=False)
-    manager = getattr(current_app, "login_manager", None)
+    manager = login_manager(current_app)
     if manager is None or not has_request_context():
         abort_with(401)
     return current_app.make_response(manager.unauthorized())
@@ -119,7 +120,7 @@ def authorise(
     A denied access is recorded too. It names the URL rule instead of the path, because the path is the user's own input,
     and it contains no e-mail address. Raises :class:`OSError` if the access cannot be recorded; then it is denied.
     """
-    runtime, user = current_runtime(), _user()
+    runtime, user = current_runtime(), logged_in_user()
     allowed = user is not None and _is_allowed(runtime, user, need)
     key_id, hashed = pseudonym() if allowed else ("", "")
     detail: dict[str, Any]
@@ -165,7 +166,7 @@ def _denied_user(runtime: Runtime) -> dict[str, str]:
 
 def current_user_id() -> str:
     """Flask-Login's id of the logged-in user; empty if the user is anonymous."""
-    user = _user()
+    user = logged_in_user()
     return str(user.get_id()) if user is not None else ""
 
 
@@ -174,7 +175,7 @@ def current_subject() -> str:
 
     The mail address comes first because data subjects request access and erasure with it. Empty for an anonymous user.
     """
-    address = str(getattr(_user(), "email", None) or "").strip()
+    address = str(getattr(logged_in_user(), "email", None) or "").strip()
     return address if is_email(address) else current_user_id()
 
 
@@ -197,15 +198,6 @@ def _as_bool(answer: Any) -> bool:
             f"it returned {type(answer).__name__}; allowed: True or False. Make it a plain function or an async function."
         )
     return bool(answer)
-
-
-def _user() -> Any:
-    """Flask-Login's current user; None if the user is anonymous."""
-    if not (has_request_context() and hasattr(current_app, "login_manager")):
-        return None
-    from flask_login import current_user
-
-    return current_user._get_current_object() if current_user.is_authenticated else None
 
 
 # Access to personal data by staff.

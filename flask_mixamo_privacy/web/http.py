@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
+from io import BytesIO
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Request, current_app, has_request_context, jsonify, make_response, request, url_for
-from werkzeug.exceptions import default_exceptions
+from werkzeug.exceptions import RequestEntityTooLarge, default_exceptions
 from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.sansio.utils import host_is_trusted
 from werkzeug.wrappers import Response
 
 from ..consent import proof
@@ -18,12 +21,13 @@ from ..consent.recording import deletions, names_by_storage, stored_for, without
 from ..errors import MailError
 from ..policy.parts import Cookie, own_cookie_name
 from .context import PrivacyContext, current_runtime, privacy_context
+from .other_extensions import extension_of
 from .rendering import render
-from .runtime import extension_of
 
 AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 def base_url() -> str:
@@ -33,11 +37,19 @@ def base_url() -> str:
     the link's token, to another site. So ``Host`` counts only if it is checked by ``TRUSTED_HOSTS``, equals
     ``SERVER_NAME`` or is a loopback address, and in tests.
     """
-    config, host = current_app.config, request.host
-    known = bool(config.get("TRUSTED_HOSTS")) or host == config.get("SERVER_NAME") or current_app.testing
-    if current_runtime().settings.base_url or not (known or host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK):
+    if current_runtime().settings.base_url or not _is_known(request.host):
         return configured_base_url()
     return request.url_root.rstrip("/")
+
+
+def _is_known(host: str) -> bool:
+    config, shape = current_app.config, _HOST.fullmatch(host)
+    if shape is None:  # such as localhost:80@evil.example, which Werkzeug before 3.1.9 lets pass
+        return False
+    trusted = config.get("TRUSTED_HOSTS")  # Flask before 3.1 does not check it
+    if trusted and host_is_trusted(host, trusted):
+        return True
+    return host == config.get("SERVER_NAME") or current_app.testing or shape[1] in _LOOPBACK
 
 
 def configured_base_url() -> str:
@@ -63,6 +75,21 @@ def no_store(response: AnyResponse) -> AnyResponse:
     """Forbid every cache to keep this response, and return it."""
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def limit_body(request: Request, most: int) -> None:
+    """Bound the body of a request to this many bytes. Aborts with 413 if it is longer, with a declared length or in chunks.
+
+    Flask before 3.1 has a limit for the whole app only. Werkzeug cuts off a longer body in chunks without an error.
+    """
+    if (request.content_length or 0) > most:
+        raise RequestEntityTooLarge
+    body, stream = bytearray(), request.stream
+    while len(body) <= most and (part := stream.read(most + 1 - len(body))):
+        body += part
+    if len(body) > most:
+        raise RequestEntityTooLarge
+    request.stream = BytesIO(body)
 
 
 def wants_json() -> bool:

@@ -14,6 +14,7 @@ from werkzeug.routing import RequestRedirect
 
 from ..tracking.scrub import scrub_path
 from .hosts import host_of_routes
+from .other_extensions import login_manager
 from .view_marks import find_marks
 
 _LONGEST = 1000  # characters of a path; the rest is cut off
@@ -43,7 +44,7 @@ class PageNames:
         """Whether a user is logged in, by ``PRIVACY_LOGGED_IN`` or else Flask-Login. False if the site has neither."""
         if self._logged_in is not None:
             return bool(self._logged_in())
-        if not hasattr(self._app, "login_manager"):
+        if login_manager(self._app) is None:
             return False
         user = g.get("_login_user")
         if user is not None:
@@ -62,7 +63,7 @@ class PageNames:
     @property
     def has_login(self) -> bool:
         """Whether the site has logins: ``PRIVACY_LOGGED_IN`` or Flask-Login."""
-        return self._logged_in is not None or hasattr(self._app, "login_manager")
+        return self._logged_in is not None or login_manager(self._app) is not None
 
     def naming(self, endpoint: str | None, method: str = "GET") -> Naming | None:
         """The naming that the site chose for this endpoint with ``@privacy.page``; None if it chose none.

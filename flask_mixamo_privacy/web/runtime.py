@@ -27,6 +27,7 @@ from .assets import TRACKER, Assets
 from .background import Background, RegularWork
 from .cookies import CookieGuard, Cookies
 from .csp import BlockedLoads, ContentSecurityPolicy
+from .other_extensions import extension_of
 from .page_names import PageNames
 
 if TYPE_CHECKING:
@@ -65,21 +66,6 @@ EXTENSION, RUNTIME = "mixamo_privacy", "mixamo_privacy.runtime"
 T = TypeVar("T")
 
 logger = logging.getLogger("flask_mixamo_privacy")
-
-
-def extension_of(app: Flask, key: str, package: str) -> Any:
-    """Return ``app.extensions[key]`` if an object of this package is there, otherwise None.
-
-    Packages share keys: Flask-BabelPlus registers itself as "babel" too, Flask-SeaSurf as "csrf".
-    """
-    found: Any = app.extensions.get(key)
-    return found if package in _packages(found.__class__) else None
-
-
-@lru_cache(maxsize=64)
-def _packages(cls: type) -> frozenset[str]:
-    """Return the top-level packages of a class and of its base classes: a site may subclass an extension."""
-    return frozenset(base.__module__.partition(".")[0] for base in cls.__mro__)
 
 
 _PARSERS = 16  # at most are kept, because a client may send any Host header

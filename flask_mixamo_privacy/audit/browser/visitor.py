@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from flask import Flask
 
 from ...policy.parts import host_of as host_of_url
+from ...web.other_extensions import login_manager
 from ...web.runtime import Runtime
 from .evidence import (
     REJECTED,
@@ -298,7 +299,7 @@ def _sign_in_step(app: Flask, url: str, user_id: str) -> Step:
 
 def login_addresses(app: Flask, runtime: Runtime, logins: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the mail addresses of logins with a user id, or raise :class:`NoSuchUser`."""
-    manager: Any = getattr(app, "login_manager", None)
+    manager = login_manager(app)
     load = manager._user_callback if manager is not None else None
     addresses = {}
     for name, login in (runtime.settings.audit_logins if logins is None else logins).items():

@@ -17,7 +17,7 @@ from ...storage.clock import timestamp
 from ...tracking.ingest import MOST_BYTES
 from ..context import PrivacyContext, privacy_context
 from ..csp import BlockedLoad
-from ..http import consent_url, is_same_origin, no_store, problem_json, wants_json
+from ..http import consent_url, is_same_origin, limit_body, no_store, problem_json, wants_json
 from ..page_views import log_browser_events
 from . import pages
 
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 @pages.post("/csp-report", endpoint="csp_report")
 def report() -> Response:
     """Record blocked loads. Answers 204 to any report, because browsers ignore the response, and 413 if it is too large."""
-    request.max_content_length = _LARGEST
+    limit_body(request, _LARGEST)
     ctx = privacy_context()
     for violation in _violations(_body()):
         blocked = _blocked_load(timestamp(ctx.now)[:10], violation)
@@ -95,7 +95,7 @@ def _split(address: str) -> Any:
 _NOT_FROM_HERE = "These events did not come from a page of this site, so nothing was recorded."
 _NOT_GRANTED = "The visitor has not allowed statistics, so nothing was recorded."
 _BEFORE_WITHDRAWAL = "These events are from before a withdrawal, so nothing was recorded."
-_TOO_LARGE = f"The body is too large, so nothing was recorded; allowed: {MOST_BYTES} bytes at most."
+_TOO_LARGE = f"The body is too large, so nothing was recorded; allowed: at most {MOST_BYTES} bytes."
 _TOO_MANY = "Too many reports from one visitor, so nothing was recorded. Try again later."
 _LOG_UNAVAILABLE = "The log could not be written, so nothing was recorded. Try again later."
 
@@ -129,9 +129,8 @@ def _is_of_earlier_visitor(ctx: PrivacyContext) -> bool:
 
 
 def _log_events(ctx: PrivacyContext) -> AnyResponse:
-    # Werkzeug silently truncates a body without a declared length to this size, so allow one byte too many.
-    ctx.request.max_content_length = MOST_BYTES + 1
     try:
+        limit_body(ctx.request, MOST_BYTES)
         body = ctx.request.get_data(cache=False)
         log_browser_events(ctx, ctx.runtime.event_parser(*_naming(ctx)).read(body, ctx.now))
     except RequestEntityTooLarge:

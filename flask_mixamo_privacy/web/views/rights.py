@@ -11,7 +11,7 @@ from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavaila
 from ...policy.parts import Requests
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
-from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, problem_json, wants_json
+from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, limit_body, no_store, problem_json, wants_json
 from ..rendering import render
 from . import pages
 
@@ -43,7 +43,7 @@ def form() -> Response:
 @pages.post("/requests", endpoint="ask")
 def ask() -> Response:
     """Store a request. The response, and the work done for it, are the same for every address."""
-    request.max_content_length = _LARGEST
+    limit_body(request, _LARGEST)
     ctx, service = privacy_context(), _requests()
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
@@ -264,7 +264,7 @@ def unsubscribe(token: str) -> Response:
     """
     from ...mail.unsubscribe import is_damaged
 
-    request.max_content_length = _LARGEST_UNSUBSCRIBE
+    limit_body(request, _LARGEST_UNSUBSCRIBE)
     runtime = current_runtime()
     try:
         marketing, undoes = runtime.mail.marketing, "undo" in request.form
