@@ -1,0 +1,47 @@
+"""The base URL of links in mails: a Host header that Flask or Werkzeug lets pass must not lead elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_mixamo_privacy.web.http import base_url
+
+ODD = [
+    "localhost:80@evil.example",
+    "localhost:",
+    "localhost/evil.example",
+    "localhost#.evil.example",
+    "local host",
+    "[::1]evil.example",
+]
+
+
+def base_of(site, host):
+    """Return the base URL that a request with this Host header gets, or an empty text if the host is refused."""
+    site.view("/base", base_url)
+    response = site.visitor().get("/base", environ_overrides={"HTTP_HOST": host})
+    assert response.status_code in (200, 400)
+    return response.text if response.status_code == 200 else ""
+
+
+@pytest.mark.parametrize("testing", [True, False])
+@pytest.mark.parametrize("host", ODD)
+def test_an_odd_host_is_never_the_base_url(tiny, host, testing):
+    """Werkzeug before 3.1.9 lets them pass, and a link made of one opens another site."""
+    assert base_of(tiny(TESTING=testing), host) == ""
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:5000", "127.0.0.1:8000", "[::1]:8000", "[::1]"])
+def test_a_loopback_host_is_the_base_url(tiny, host):
+    """The development server needs no setting."""
+    assert base_of(tiny(TESTING=False), host) == f"http://{host}"
+
+
+@pytest.mark.parametrize(
+    ("host", "base"),
+    [("shop.example", "http://shop.example"), ("www.shop.example:8000", "http://www.shop.example:8000"),
+     ("evil.example", ""), ("shop.example.evil.example", ""), ("shop.example:80@evil.example", "")],
+)  # fmt: skip
+def test_trusted_hosts_are_checked_even_if_flask_does_not(tiny, host, base):
+    """Flask before 3.1 ignores ``TRUSTED_HOSTS``, so the extension compares the host itself."""
+    assert base_of(tiny(TESTING=False, TRUSTED_HOSTS=["shop.example", ".shop.example"]), host) == base
