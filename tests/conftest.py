@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 import flask_mixamo_privacy
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.launch import chromium_arguments, close_responses
+from support.old_click import separate_errors
 from support.warm import build_urls_lazily, share_compiled_templates
 
 # pytest rewrites the asserts of this package, and so parses each module when it is imported. Before CPython 3.11.8, two
@@ -31,6 +32,7 @@ for module in walk_packages(flask_mixamo_privacy.__path__, "flask_mixamo_privacy
     if module.name.split(".")[1] not in ("audit", "cli", "mailman", "testing", "wtf", "static", "templates"):
         import_module(module.name)
 
+separate_errors()
 share_compiled_templates()
 build_urls_lazily()
 
