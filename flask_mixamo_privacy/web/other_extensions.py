@@ -19,8 +19,8 @@ def extension_of(app: Flask, key: str, package: str) -> Any:
 def login_manager(app: Flask) -> Any:
     """Return Flask-Login's manager of the app, or None if the app has none.
 
-    Then no user is known: nobody is staff, and only ``PRIVACY_LOGGED_IN`` tells whether a visitor is logged in. An app has
-    a manager only if Flask-Login is installed, so the package may be imported after this.
+    Without one no user is known, so no user is staff, and ``PRIVACY_LOGGED_IN`` alone states whether a visitor is logged
+    in. An app has a manager only if Flask-Login is installed, so the package may be imported after this.
     """
     return _of_package(getattr(app, "login_manager", None), "flask_login")
 
