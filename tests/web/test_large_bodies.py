@@ -1,4 +1,4 @@
-"""Bodies that anybody may send are bounded, whichever Flask reads them."""
+"""Bodies from clients that are not logged in are bounded, with every supported version of Flask."""
 
 from __future__ import annotations
 

@@ -38,12 +38,12 @@ print(
 
 
 class OwnManager:
-    """What a site may call its login manager, without Flask-Login."""
+    """A login manager of the site's own, without Flask-Login."""
 
 
 @pytest.mark.usefixtures("clock")
 def test_nothing_fails_if_flask_login_is_not_installed(tmp_path: Path) -> None:
-    """Pages, decisions, events, requests and commands work, and staff pages are refused, whatever ``PRIVACY_STAFF`` says."""
+    """Pages, decisions, events, requests and commands work, and staff pages are refused, also with ``PRIVACY_STAFF``."""
     run = (sys.executable, "-W", "error", "-c", SITE, str(tmp_path))
     done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.stdout.split() == [*["200"] * 5, *["401"] * 3, "204", "303", "0", "0", "0"], done.stderr
