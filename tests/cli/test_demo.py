@@ -113,6 +113,7 @@ def test_no_request_header_sets_the_clock(tiny, clock, header):
     assert "2026-05-07T12:00:00.000Z" in {event["at"] for event in site.events()}
 
 
+@pytest.mark.server
 def test_the_shop_shows_every_kind_of_report(tmp_path, clock):
     """The data include movement, clicks and choices. The shop's staff can open the page, its customer cannot."""
     app = create_app({"TESTING": True, "SECRET_KEY": "not a secret, a test", **places(tmp_path)})

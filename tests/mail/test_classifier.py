@@ -116,10 +116,10 @@ def test_promise_36_html_quotes_are_recognised():
 def test_promise_36_malformed_html_is_read_in_linear_time():
     """Slow parsing of one mail of a hundred kilobytes would block the inbox for a minute."""
     for part in ("<style>", "<script", "<!--", "<a ", "&#x"):
-        bodies = [part * (100_000 // len(part))] * 12
+        bodies = [part * (100_000 // len(part))] * 3
         assert [
             decided(letter("Hi", body, Content_Type="text/html", To="privacy@shop.example")).action for body in bodies
-        ] == ["ignore"] * 12
+        ] == ["ignore"] * 3
 
 
 def test_promise_36_other_quoted_text_needs_review():

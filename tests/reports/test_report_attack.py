@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +203,7 @@ def windows() -> list[Window]:
     return [ALL, *sorted({Window.of(unit, day) for day in days for unit in LEVELS if unit != "all"}, key=str)]
 
 
+@pytest.mark.server
 @settings(
     max_examples=8,
     deadline=None,

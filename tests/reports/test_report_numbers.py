@@ -139,6 +139,7 @@ def windows_of(number_of_days: int) -> list[Window]:
     return [ALL, *sorted({Window.of(unit, day) for day in days for unit in UNITS[:3]}, key=str)]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(("seed", "number", "visitors", "visits", "zone"), CASES)
 def test_promise_23_every_number_is_a_count_over_the_events(tmp_path, seed, number, visitors, visits, zone):
     """Every number is correct for large, medium and small sites, over days, weeks, months and all time."""

@@ -49,7 +49,7 @@ def test_promise_34_no_order_of_events_restores_an_erased_person(report_steps) -
 
 @pytest.fixture
 def on_a_server() -> Iterator[type[Machine]]:
-    from support.postgres import Server
+    from support.postgres import Server, kept_connections
 
     server = Server()
     server.start()
@@ -57,7 +57,8 @@ def on_a_server() -> Iterator[type[Machine]]:
     class OnServer(Machine):
         make_disk = staticmethod(lambda folder: Tables(folder, {part: server.database() for part in PARTS_OF_A_SERVER}))
 
-    yield OnServer
+    with kept_connections():
+        yield OnServer
     server.stop()
     shutil.rmtree(server.folder)
 

@@ -7,12 +7,51 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.pool import NullPool
+
+
+@contextmanager
+def kept_connections() -> Iterator[None]:
+    """Use closed connections again, because a new process of the server costs more than a test's statements."""
+    idle: defaultdict[str, list[Any]] = defaultdict(list)
+
+    class Kept(psycopg.Connection[Any]):
+        purpose = ""
+
+        def close(self) -> None:
+            if self.info.transaction_status == TransactionStatus.IDLE:
+                idle[self.purpose].append(self)
+            else:
+                super().close()
+
+    def connect(dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+        if dialect.driver != "psycopg":
+            return None  # SQLAlchemy connects
+        purpose = repr((arguments, parameters))
+        if idle[purpose]:
+            return idle[purpose].pop()
+        connection = Kept.connect(*arguments, **parameters)
+        connection.purpose = purpose
+        return connection
+
+    sa.event.listen(DefaultDialect, "do_connect", connect)
+    try:
+        yield
+    finally:
+        sa.event.remove(DefaultDialect, "do_connect", connect)
+        for connection in itertools.chain.from_iterable(idle.values()):
+            psycopg.Connection.close(connection)
 
 
 class Server:
