@@ -1,26 +1,28 @@
-"""Structured headers, which leave as they are.
+"""Headers that leave as they are, with no encoded words around what a mail program parses.
 
 Python's ``email.policy`` takes a header that it does not know for free text. A value without a space at the right place
 then leaves as encoded words, which RFC 2047, section 5, forbids in a structured header. Mail programs do not decode them, so
-they show no button to unsubscribe and no thread.
+they show no button to unsubscribe and no thread. The older policy ``compat32`` encodes an address together with its name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import Message
-from email.policy import Policy
+from email.policy import EmailPolicy, Policy
+from email.utils import formataddr, getaddresses
+from urllib.parse import quote, urlsplit
 
-#: The headers with a structure that Python does not know, and Message-ID, which older versions of Python encode.
-STRUCTURED = frozenset({
-    "message-id", "in-reply-to", "references", "resent-message-id", "original-message-id", "content-id",  # RFC 5322
-    "list-unsubscribe", "list-unsubscribe-post", "list-help", "list-subscribe", "list-post", "list-owner", "list-archive",
-    "list-id", "archived-at", "feedback-id", "return-path", "auto-submitted", "precedence", "content-language",
-    "dkim-signature", "arc-seal", "arc-message-signature", "arc-authentication-results", "authentication-results",
-})  # fmt: skip
+from ..storage.keys import with_ascii_host
 
 _LONGEST_LINE = 78  # characters; RFC 5322, 2.1.1
+_LONGEST_WORD = 900  # characters; a line has 998 at most, and begins with the header's name
+
+#: The headers that Python writes well. It encodes a long Message-ID only in older versions.
+_KNOWN = frozenset(HeaderRegistry().registry) - {"message-id"}
+_ADDRESSES = frozenset({"from", "sender", "reply-to", "to", "cc", "bcc"})
 
 
 class WholeHeader(UnstructuredHeader):
@@ -52,20 +54,59 @@ def set_headers(message: Message, headers: Mapping[str, str]) -> None:
         message[name] = whole_header(name, value)
 
 
-def keep_structured_whole(message: Message) -> None:
-    """Replace each structured header in ASCII of a message and its parts, so that it is sent whole.
+def url_in_ascii(url: str) -> str:
+    """Return a URL with its host in IDNA and the rest percent-encoded. Octets that are encoded already stay."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an invalid host
+        return url
+    host, colon, port = parts.netloc.partition(":")
+    netloc = parts.netloc if parts.netloc.isascii() else f"{with_ascii_host(host)}{colon}{port}"
+    path, query, fragment = (quote(part, safe="/%:@!$&'()*+,;=~?") for part in parts[2:])
+    return parts._replace(netloc=netloc, path=path, query=query, fragment=fragment).geturl()
 
-    A policy that refolds no line changes no such header, and neither does one of Python's older ``compat32``.
+
+def keep_structured_whole(message: Message) -> None:
+    """Let each structured header of a message and its parts leave readable. A header that Python can only encode stays.
+
+    A header of a text that was parsed under a policy without refolding keeps its lines.
     """
     for part in message.walk():
-        if getattr(part.policy, "refold_source", "none") != "none":
-            for name in {name.lower(): name for name in part if name.lower() in STRUCTURED}.values():
-                _keep_whole(part, name)
+        for name in {name.lower(): name for name, value in part.raw_items() if not _keeps_lines(part, value)}.values():
+            values = part.get_all(name, ())
+            readable = [_readable(part, name, value) for value in values]
+            if None not in readable and any(new is not value for new, value in zip(readable, values, strict=True)):
+                del part[name]
+                for new in readable:
+                    part[name] = new
 
 
-def _keep_whole(part: Message, name: str) -> None:
-    values = [str(value) for value in part.get_all(name, ())]
-    if all(value.isascii() for value in values):
-        del part[name]
-        for value in values:
-            part[name] = whole_header(name, value)
+def _keeps_lines(part: Message, value: object) -> bool:
+    """Whether a value is a line of a parsed text. A program that sets a header stores an object instead."""
+    return getattr(part.policy, "refold_source", "") == "none" and not hasattr(value, "fold")
+
+
+def _readable(part: Message, name: str, value: str) -> str | None:
+    """Return the value, or another that leaves readable, or None if there is none."""
+    if name.lower() in _ADDRESSES:
+        return value if getattr(part.policy, "utf8", False) else _with_encoded_names(value)
+    text = _with_ascii_urls(value) if name.lower().startswith("list-") else value
+    if name.lower() in _KNOWN or not isinstance(part.policy, EmailPolicy):
+        return text
+    can_leave = text.isascii() and all(len(word) <= _LONGEST_WORD for word in text.split())
+    return whole_header(name, text) if can_leave else None
+
+
+def _with_ascii_urls(text: str) -> str:
+    return text if str(text).isascii() else _URL.sub(lambda url: f"<{url_in_ascii(url[1])}>", str(text))
+
+
+_URL = re.compile("<([a-z]+:[^<>]*)>", re.IGNORECASE)
+
+
+def _with_encoded_names(text: str) -> str | None:
+    """Return a list of addresses in ASCII, with encoded words only in the names."""
+    if str(text).isascii():
+        return text
+    pairs = [(name, with_ascii_host(address)) for name, address in getaddresses([str(text)])]
+    return ", ".join(map(formataddr, pairs)) if all(address and address.isascii() for _, address in pairs) else None

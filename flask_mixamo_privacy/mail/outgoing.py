@@ -14,7 +14,7 @@ from email import message_from_bytes, message_from_string
 from email.headerregistry import Address
 from email.message import EmailMessage, Message
 from email.policy import SMTP
-from email.utils import format_datetime, make_msgid
+from email.utils import format_datetime, formataddr, make_msgid
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
@@ -107,7 +107,7 @@ class MailGate:
 
     def default_headers(self) -> dict[str, str]:
         """Return the headers of every mail: From, Date and Message-ID."""
-        sender = str(Address(self._name, addr_spec=self.sender)) if self.sender else ""
+        sender = formataddr((self._name, self.sender)) if self.sender else ""
         message_id = make_msgid(domain=self.sender.rpartition("@")[2] or None)
         return {"From": sender, "Date": format_datetime(now()), "Message-ID": message_id}
 

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from ..storage.keys import KeyRing, with_ascii_host
-from .headers import whole_header
+from .headers import url_in_ascii, whole_header
 
 _SUBJECT, _LIST, _SIGNATURE = 16, 4, 8  # bytes
 LENGTH = 45  # characters; "unsubscribe+" and a token fit into _LONGEST_NAME
@@ -79,7 +79,7 @@ class UnsubscribeLinks:
 
     def url(self, address: str, list_name: str, base: str) -> str:
         """Return the URL of the page where this person unsubscribes from a list, in ASCII."""
-        return _in_ascii(f"{base}{self._pages}/unsubscribe/{self._tokens.make(address, list_name)}")
+        return url_in_ascii(f"{base}{self._pages}/unsubscribe/{self._tokens.make(address, list_name)}")
 
     def headers(self, address: str, list_name: str, base: str) -> dict[str, str]:
         """Return ``List-Unsubscribe`` (RFC 2369) and ``List-Unsubscribe-Post`` (RFC 8058).
@@ -113,14 +113,6 @@ def list_hash(list_name: str) -> str:
 def list_name_of(token: UnsubscribeToken, lists: Mapping[str, str]) -> str:
     """Return the name of a token's list, or the empty name of all lists if it is unknown."""
     return lists.get(token.list_hash, "")
-
-
-def _in_ascii(url: str) -> str:
-    """Return a URL with its host in IDNA and its path percent-encoded. Octets that are encoded already stay."""
-    parts = urlsplit(url)
-    host, colon, port = parts.netloc.partition(":")
-    host = host if host.isascii() else with_ascii_host(host)
-    return parts._replace(netloc=f"{host}{colon}{port}", path=quote(parts.path, safe="/%:@!$&'()*+,;=~")).geturl()
 
 
 _OTHER = re.compile("[^a-z2-7]+")  # the characters of no token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import replace
 from email import message_from_bytes
@@ -53,6 +54,13 @@ class PostOffice:
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
+
+    def header(self, name: str) -> str:
+        """Take out the one mail that was received, and return a header, joined as by RFC 5322, 2.2.3."""
+        head = self.raw.pop().partition(b"\r\n\r\n")[0].decode("ascii") + "\r\n"
+        assert not self.raw and all(len(line) <= 998 for line in head.split("\r\n"))
+        (value,) = re.findall(rf"^{name}:([^\r]*(?:\r\n[ \t][^\r]*)*)\r\n", head, re.MULTILINE)
+        return str(value).replace("\r\n", "").strip()
 
     def subjects(self, to: str = ADA) -> list[str]:
         return [str(mail["Subject"]) for got, mail in self.mails if got == to]
