@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
@@ -121,9 +122,14 @@ _RUN = re.compile(f"(?<![a-z2-7])[a-z2-7]{{{LENGTH}}}(?![a-z2-7])")
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield the texts that may be the token of a link: its letters, also without encoded characters, or one run of them."""
-    text = unescape(unquote(text[:_LONGEST_TEXT])).lower()
-    yield _OTHER.sub("", text)
+    """Yield the texts that may be the token of a link.
+
+    These are its letters, also without encoded characters, half of them if a program doubled them, or one run of them.
+    """
+    text = unicodedata.normalize("NFKC", unescape(unquote(text[:_LONGEST_TEXT]))).lower()
+    yield (letters := _OTHER.sub("", text))
+    if letters == letters[:LENGTH] * 2:
+        yield letters[:LENGTH]
     yield _OTHER.sub("", _ENCODED.sub("", text))
     if run := _RUN.search(text):
         yield run[0]

@@ -85,6 +85,10 @@ def divided(token, mark):
     return token[:20] + mark + token[20:]
 
 
+def full_width(token):
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in token)
+
+
 @pytest.mark.parametrize("before", ["", "<", "%20", "%3C", "&lt;"])
 @pytest.mark.parametrize(
     "after", [".", ")", "%3E", "%253E", "&gt;", "%20", ").Thanks", ",", "%22%3EUnsubscribe", "=20", "=0D=0A"]
@@ -103,6 +107,14 @@ def test_promise_26_a_link_that_was_divided_works(shop, mark):
     """A line end, a soft break or an invisible character inside the token is ignored."""
     answer = shop.site.visitor().post(f"/privacy/unsubscribe/{divided(shop.token(), mark)}", data=ONE_CLICK)
     assert "You are unsubscribed." in answer.text and shop.may() == "opted-out"
+
+
+@pytest.mark.parametrize("change", [full_width, lambda token: token * 2, lambda token: f"{token}/"])
+@pytest.mark.parametrize("data", [{}, ONE_CLICK])
+def test_promise_26_a_link_that_a_program_rewrote_works(shop, change, data):
+    """A token in full-width letters, twice, or with a slash at its end is the same token."""
+    answer = shop.site.visitor().post(f"/privacy/unsubscribe/{change(shop.token())}", data=data)
+    assert answer.status_code == 200 and "You are unsubscribed." in answer.text and shop.may() == "opted-out"
 
 
 @pytest.mark.parametrize(

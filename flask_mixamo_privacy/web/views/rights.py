@@ -243,7 +243,7 @@ def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
 _LARGEST_UNSUBSCRIBE = 16 * 1024  # bytes
 
 
-@pages.get("/unsubscribe/<token>", endpoint="unsubscribe")
+@pages.get("/unsubscribe/<token>", endpoint="unsubscribe", strict_slashes=False)
 def unsubscribe_page(token: str) -> Response:
     """Show a page with a button, or another way to unsubscribe if the link is damaged.
 
@@ -254,7 +254,7 @@ def unsubscribe_page(token: str) -> Response:
     return _unsubscribe_answer("damaged", 400) if is_damaged(token) else _unsubscribe_answer("asked")
 
 
-@pages.post("/unsubscribe/<token>", endpoint="stop")
+@pages.post("/unsubscribe/<token>", endpoint="stop", strict_slashes=False)
 def unsubscribe(token: str) -> Response:
     """Unsubscribe, or undo that. The token suffices, without a cookie and without an origin check.
 
