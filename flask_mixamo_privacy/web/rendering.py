@@ -6,6 +6,8 @@ A template of the same name in the site replaces one of the extension's, and is 
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,27 @@ def render(name: str, **values: Any) -> str:
     helpers = current_runtime().helpers
     if not has_request_context():
         values["url_for"] = _url_outside_request  # Flask's own url_for would require SERVER_NAME
-    return render_template(helpers.templates.get_template(FOLDER + name), privacy=helpers, **values)
+    template = helpers.templates.get_template(FOLDER + name)
+    if template.environment.is_async and _is_in_event_loop():
+        return _render_in_a_thread(template, privacy=helpers, **values)
+    return render_template(template, privacy=helpers, **values)
+
+
+def _is_in_event_loop() -> bool:
+    from asyncio import get_running_loop  # imported late, because few sites have asynchronous templates
+
+    try:
+        return get_running_loop() is not None
+    except RuntimeError:
+        return False
+
+
+def _render_in_a_thread(template: Template, **values: Any) -> str:
+    """Render a fragment while an asynchronous page is rendered, because Jinja runs one event loop in each template."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, partial(render_template, template, **values)).result()
 
 
 def _url_outside_request(endpoint: str, **values: Any) -> str:

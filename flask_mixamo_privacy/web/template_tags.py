@@ -178,7 +178,7 @@ class GatedTags:
     def _allows(self, ctx: PrivacyContext, url: str, purpose: str, load: str) -> bool:
         allowed = ctx.use_consent().allows(purpose)
         host = checked_host(url, f"privacy.{load}")
-        if not host or host == ctx.request.host:
+        if not host or host == ctx.request.host.lower():
             return allowed
         return self.service_of(host, purpose, load).id in ctx.consent.services
 

@@ -106,6 +106,19 @@ def test_every_template_can_be_read_with_other_delimiters(path, settings):
     assert [name for name in names[0] if name != "safe"] == names[1] or "|safe" in translated
 
 
+@pytest.mark.parametrize("own", [{}, {"mixamo_privacy/banner.html": "A banner", "mixamo_privacy/notice.html": "A notice"}])
+def test_an_asynchronous_environment_renders_the_same(jinja_site, own):
+    """A page that is rendered in an event loop has the banner and the forms of the extension."""
+    texts = []
+    for is_async in (False, True):
+        site = jinja_site(
+            own | {"page.html": "{{ privacy.banner() }}{{ privacy.notice('registration') }}"}, is_async=is_async
+        )
+        site.view("/page", lambda: render_template("page.html"))
+        texts.append(site.visitor().get("/page").text)
+    assert texts[0] == texts[1] != ""
+
+
 def test_an_overridden_banner_is_rendered_for_each_page(jinja_site):
     """The site's banner in the site's syntax may depend on the request."""
     site = jinja_site({"mixamo_privacy/banner.html": "[[ request.args.name ]]"}, **BRACKETS)
