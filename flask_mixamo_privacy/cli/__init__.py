@@ -7,10 +7,12 @@ Each command parses its options, calls one of the packages below, and prints. Th
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
-from .common import HelpGroup
+from ..errors import PrivacyError
+from .common import HelpGroup, fail
 
 #: The module in this package and the function of each command.
 COMMANDS = {
@@ -53,6 +55,13 @@ class LazyGroup(HelpGroup):
             module, name = COMMANDS[cmd_name]
             command = getattr(import_module(f"{__package__}.{module}"), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. If the app cannot start because of its policy or a setting, print the error and exit with 2."""
+        try:
+            return super().invoke(ctx)
+        except PrivacyError as error:
+            fail(str(error))
 
 
 privacy = LazyGroup("privacy", help="Check, report, export and erase what the site records.")

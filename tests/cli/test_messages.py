@@ -1,8 +1,11 @@
 """What commands print if there is nothing, or only one thing, to print, and what ``--help`` lists."""
 
 import re
+import sys
 
 import pytest
+from click.testing import CliRunner
+from flask.cli import FlaskGroup
 
 from conftest import choose
 from flask_mixamo_privacy.cli import COMMANDS, privacy
@@ -87,3 +90,21 @@ def test_a_report_of_the_first_days_explains_its_cells(tiny, clock, visitors, ar
         choose(visitor := site.visitor(), "accept_all")
         visitor.get("/")
     assert sentence in site.cli("report", *arguments).output
+
+
+@pytest.mark.parametrize("content", ["[site", "schema = 1"])
+@pytest.mark.parametrize(
+    "command", [["report"], ["policy", "diff"], ["ledger", "head"], ["demo-data"], ["init", "--path", "x"]]
+)
+def test_a_command_of_an_app_that_cannot_start_exits_with_2(tmp_path, monkeypatch, content, command):
+    """The message names the file and the next step, without a traceback."""
+    (tmp_path / "privacy.toml").write_text(content)
+    source = (
+        "import flask, flask_mixamo_privacy as p\napp = flask.Flask(__name__)\napp.secret_key = 16 * 'x'\np.Privacy(app)"
+    )
+    (tmp_path / "app_that_fails.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "app_that_fails", raising=False)
+    outcome = CliRunner().invoke(FlaskGroup(), ["--app", "app_that_fails", "privacy", *command])
+    assert outcome.exit_code == 2 and "Error: privacy.toml" in outcome.stderr and "Traceback" not in outcome.output

@@ -27,6 +27,25 @@ def test_a_page_is_served_beside_an_unknown_extension_of_a_known_key(tiny, key):
     assert choose(visitor, "reject_all").status_code == 303 and cookie(visitor)
 
 
+@pytest.mark.parametrize("manager", [Foreign(), None, {}, Foreign])
+def test_an_unknown_login_manager_is_no_flask_login(tiny, manager):
+    """Flask-Login cannot ask it for the user. Pages are counted, and the pages for staff ask for a login."""
+    site = tiny(PRIVACY_STAFF=lambda user, need: True)
+    site.app.login_manager = manager
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    assert visitor.get("/").status_code == 200 and site.events("page_view", "visit_start")
+    assert [visitor.get(f"/privacy/{page}").status_code for page in ("reports", "requests/staff")] == [401, 401]
+
+
+def test_the_start_file_of_a_site_with_an_unknown_csrf_extension_declares_no_session(tiny, tmp_path):
+    """Flask-SeaSurf has a cookie of its own, and starts no session."""
+    site = tiny()
+    site.app.extensions["csrf"] = Foreign()
+    site.cli("init", "--path", str(tmp_path / "privacy.toml"))
+    assert '# name = "session"' in (tmp_path / "privacy.toml").read_text()
+
+
 def test_the_check_runs_beside_an_unknown_extension_of_a_known_key(tiny):
     """The check looks for models only in Flask-SQLAlchemy's own extension."""
     site = tiny()
