@@ -244,6 +244,18 @@ class KeyMissing(PrivacyError, LookupError):
         )
 
 
+class KeysUnreadable(PrivacyError, OSError):
+    """The file of generated keys is damaged, for example because a disk was full when it was copied."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is damaged; allowed: a JSON object that maps each key's id to its secret. "
+            "Restore the file from a backup. Delete it only if the databases of the ledger and of the rights are empty, "
+            "because their rows can be read only with these keys."
+        )
+
+
 class ForeignKeys(PrivacyError):
     """A database was written with other keys than this host has."""
 

@@ -318,7 +318,11 @@ def _keys(runtime: Runtime) -> Iterator[CheckFinding]:
         hint = f"Copy the keys from {settings.keys_file} into PRIVACY_KEYS, and set it on every host."
         yield CheckFinding("warning", "PRIVACY_KEYS", message, hint)
     try:
+        runtime.keys.check_file()
         named = runtime.ledger.keys_named()
+    except OSError as error:
+        yield CheckFinding("error", "PRIVACY_KEYS", str(error), "")
+        return
     except LedgerUnavailable as error:
         if not isinstance(error.__cause__, ForeignKeys):
             raise

@@ -7,6 +7,7 @@ they show no button to unsubscribe and no thread. The older policy ``compat32`` 
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping
 from email.headerregistry import HeaderRegistry, UnstructuredHeader
@@ -73,12 +74,12 @@ def keep_structured_whole(message: Message) -> None:
     """
     for part in message.walk():
         for name in {name.lower(): name for name, value in part.raw_items() if not _keeps_lines(part, value)}.values():
-            values = part.get_all(name, ())
-            readable = [_readable(part, name, value) for value in values]
-            if None not in readable and any(new is not value for new, value in zip(readable, values, strict=True)):
+            values: list[str] = part.get_all(name, [])
+            readable = [text for value in values if (text := _readable(part, name, value)) is not None]
+            if len(readable) == len(values) and any(map(operator.is_not, readable, values)):
                 del part[name]
-                for new in readable:
-                    part[name] = new
+                for text in readable:
+                    part[name] = text
 
 
 def _keeps_lines(part: Message, value: object) -> bool:

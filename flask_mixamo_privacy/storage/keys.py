@@ -14,7 +14,7 @@ from functools import cached_property
 
 import idna
 
-from ..errors import KeyMissing
+from ..errors import KeyMissing, KeysUnreadable
 from .files import create_private
 
 
@@ -36,6 +36,11 @@ class KeyRing:
     def origin(self) -> str:
         """Where the keys come from, for errors: the setting, or the path of the file."""
         return "PRIVACY_KEYS" if self._configured else self._path
+
+    def check_file(self) -> None:
+        """Raise :class:`KeysUnreadable` if the file of generated keys is damaged. A missing file is not created."""
+        if not self._configured:
+            _read(self._path)
 
     @property
     def newest(self) -> str:
@@ -85,11 +90,17 @@ def truncate(hashed: str) -> str:
 
 
 def _read(path: str) -> dict[str, str] | None:
+    """Return the keys of a file, or None if there is none. Raises :class:`KeysUnreadable` if the file is damaged."""
     try:
         with open(path, encoding="utf-8") as file:
-            return dict(json.load(file))
+            keys = json.load(file)
     except FileNotFoundError:
         return None
+    except ValueError:  # not UTF-8, or not JSON
+        keys = None
+    if not (isinstance(keys, dict) and keys and all(isinstance(secret, str) for secret in keys.values())):
+        raise KeysUnreadable(path)
+    return keys
 
 
 def _create(path: str) -> dict[str, str]:

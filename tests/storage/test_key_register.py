@@ -5,6 +5,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
+from conftest import choose
 from flask_mixamo_privacy.errors import KeyMissing, LedgerUnavailable, RightsUnavailable, StoreUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.verify import verify
@@ -14,6 +15,7 @@ from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.key_register import KeyRegister
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking.store import EventStore
+from support.mail_site import ADA, Shop
 
 A, B = {"2026": "the secret of one host"}, {"2026": "the secret of another host"}
 SAME_KEYS = "Set PRIVACY_KEYS to the same keys on every host"
@@ -127,3 +129,19 @@ def test_the_register_of_events_has_no_value_in_common_with_the_others(host, tmp
         with sa.create_engine(f"sqlite:///{tmp_path}/{name}.sqlite", poolclass=sa.NullPool).connect() as connection:
             found.append(set(connection.execute(sa.text("SELECT fingerprint, key FROM privacy_keys")).one()))
     assert not found[0] & (found[1] | found[2]) and found[1] & found[2] == {one.keys.newest}
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b'{"k": 5}', b'"text"', b"\xff\xfe"])
+def test_a_damaged_key_file_stops_only_what_needs_a_key(tiny, content):
+    """A grant and an opt-out get 503, a refusal takes effect, and the operator gets the path and the next step."""
+    with Shop(tiny, TESTING=False, PRIVACY_LOADER=False) as shop:
+        site, path = shop.site, shop.site.folder / "privacy-keys.json"
+        path.write_bytes(content)
+        visitor = site.visitor()
+        statuses = [choose(visitor, choice).status_code for choice in ("accept_all", "reject_all")]
+        assert [*statuses, visitor.post("/privacy/unsubscribe/" + "a" * 45).status_code] == [503, 303, 503]
+        for command in (["check"], ["export", ADA], ["erase", "--subject", ADA]):
+            outcome = site.cli(*command)
+            assert f"{path} is damaged; allowed: a JSON object" in outcome.output
+            assert outcome.exit_code == (1 if command == ["check"] else 2)
+        assert path.read_bytes() == content
