@@ -1,13 +1,14 @@
-# Main targets, for developers and CI: demo, test, check, bench, build.
+# Main targets, for developers and CI: demo, test, test-lowest, check, bench, build.
 PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOWEST := .venv-lowest
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: mutations machine faults demo test test-fast check bench build chromium caches clean
+.PHONY: mutations machine faults demo test test-fast test-lowest check bench build chromium caches clean
 
 demo: $(STAMP)
 	@$(BIN)/flask --app example_site privacy demo-data --if-empty
@@ -20,6 +21,10 @@ test: $(STAMP) chromium caches
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server"
+
+# Quick tests with the oldest supported versions. What only tests need is imported from .venv.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not browser and not server" $(LOWEST_TESTS)
 
 check: $(STAMP) $(TSC)
 	$(BIN)/ruff check .
@@ -67,6 +72,13 @@ $(STAMP): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
 	@touch $@
 
+$(LOWEST)/.installed: $(STAMP) tests/lowest.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --requirement tests/lowest.txt
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/test-packages.pth
+	@touch $@
+
 # Fuzz the mail classifier with 100,000 mutated messages: it never raises, and never opts out without a request.
 mutations: $(STAMP)
 	$(BIN)/python tests/support/mail_fuzz.py 100000
@@ -80,4 +92,4 @@ faults: $(STAMP)
 	$(BIN)/python tests/support/planted_faults.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache

@@ -10,7 +10,7 @@ BY_NONCE = (
     f"default-src 'none'; connect-src 'self'; script-src 'nonce-{NONCE}'; style-src 'nonce-{NONCE}'; form-action 'self'"
 )
 TYPED = "require-trusted-types-for 'script'"
-NAMED = f"{TYPED}; trusted-types mixamo-privacy 'allow-duplicates'"
+NAMED = f"{TYPED}; trusted-types mixamo-privacy"
 
 
 @pytest.fixture(params=[BY_NONCE, TYPED, NAMED, f"{BY_NONCE}; {NAMED}"], ids=["nonce", "types", "named types", "both"])
@@ -47,3 +47,22 @@ def test_a_visitor_accepts_on_a_strict_page_and_is_counted(strict, serve, open_b
     page.wait_for_load_state("networkidle")
     assert errors == [] and "/" in {event["page"] for event in site.events("page_view")}
     assert page.locator("script[src*=tracker]").count() == 1
+
+
+@pytest.mark.parametrize("allowed", ["'none'", "default other"])
+def test_a_page_that_refuses_our_policy_is_counted_once(tiny, serve, open_browser, allowed):
+    """The page is loaded again after the decision, with the tracker's tag from the server."""
+    site = tiny()
+
+    @site.app.after_request
+    def policy(response):
+        response.headers["Content-Security-Policy"] = f"{TYPED}; trusted-types {allowed}"
+        return response
+
+    page = open_browser(base_url=serve(site.app))
+    page.goto("/")
+    with page.expect_response("**/privacy/tracker.js*"):
+        page.get_by_role("button", name="Accept all").click()
+    page.wait_for_load_state("networkidle")
+    assert [event["page"] for event in site.events("page_view")] == ["/"]
+    expect(page.locator(".privacy-banner")).to_have_count(0)
