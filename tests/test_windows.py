@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from flask_mixamo_privacy import config
 from flask_mixamo_privacy.errors import SettingError
-from support import windows_site
+from support import windows, windows_site
 
 ROOT = Path(__file__).parents[1]
+SOURCES = [path for folder in ("flask_mixamo_privacy", "example_site") for path in (ROOT / folder).rglob("*.py")]
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +86,32 @@ def test_windows_gets_a_time_zone_database():
     assert 'tzdata>=2024.1; sys_platform == "win32"' in setup.partition("install_requires")[2].partition("[options")[0]
 
 
+def test_what_windows_lacks_is_used_in_two_places():
+    """Only the locks and the owner of the temporary folder need POSIX, and both ask first."""
+    used = {
+        f"{path.name} {name}"
+        for path in SOURCES
+        for name in names_in(path)
+        if name in (*windows.MODULES, *windows.NAMES_IN_OS)
+    }
+    assert used == {"platform.py register_at_fork", "assets.py getuid"}
+
+
+def names_in(path):
+    """Return the modules that a file imports and the names of ``os`` that it uses."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (alias.name for alias in node.names if node.module == "os")
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+            yield node.attr
+
+
 def test_every_text_file_is_opened_with_an_encoding():
     """The default on Windows is cp1252, in which no file of the extension is written."""
-    files = [path for folder in ("flask_mixamo_privacy", "example_site") for path in (ROOT / folder).rglob("*.py")]
-    calls = [(path, call) for path in files for call in ast.walk(ast.parse(path.read_text("utf-8"))) if is_text_open(call)]
+    calls = [(path, call) for path in SOURCES for call in ast.walk(ast.parse(path.read_text("utf-8"))) if is_text_open(call)]
     assert [f"{path.name}:{call.lineno}" for path, call in calls] == []
 
 

@@ -6,13 +6,14 @@ Each command parses its options, calls one of the packages below, and prints. Th
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import click
 
 from ..errors import PrivacyError
-from .common import HelpGroup, fail
+from .common import HelpGroup, accept_every_character, fail
 
 #: The module in this package and the function of each command.
 COMMANDS = {
@@ -58,6 +59,8 @@ class LazyGroup(HelpGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. If the app cannot start because of its policy or a setting, print the error and exit with 2."""
+        accept_every_character(sys.stdout)
+        accept_every_character(sys.stderr)
         try:
             return super().invoke(ctx)
         except PrivacyError as error:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gc
 import getpass
+import io
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 from flask.cli import AppGroup
 
 from ..errors import PrivacyError
 from ..policy.parts import is_day
+from ..storage.platform import IS_WINDOWS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +54,20 @@ def exit_2_on_error(command: F) -> F:
             fail(str(error))
 
     return run  # type: ignore[return-value]
+
+
+def accept_every_character(stream: TextIO) -> None:
+    """Let a command print any text, such as the path of a page in another script.
+
+    On Windows a file or a pipe would get cp1252, so it gets UTF-8 with the line ends that the command prints. Elsewhere a
+    character that the locale cannot write is printed as an escape.
+    """
+    if not isinstance(stream, io.TextIOWrapper):
+        return
+    if IS_WINDOWS and not stream.isatty():
+        stream.reconfigure(encoding="utf-8", newline="")
+    else:
+        stream.reconfigure(errors="backslashreplace")
 
 
 def json_option(command: F) -> F:

@@ -16,8 +16,8 @@ import subprocess  # noqa: F401 - must be imported first, because it takes a mod
 import sys
 import types
 
-_MODULES = ("fcntl", "pwd", "grp", "resource", "termios", "tty", "pty", "syslog")
-_FUNCTIONS = (
+MODULES = ("fcntl", "pwd", "grp", "resource", "termios", "tty", "pty", "syslog")
+NAMES_IN_OS = (
     "getuid", "geteuid", "getgid", "getegid", "getgroups", "setuid", "fork", "forkpty", "register_at_fork", "fchmod", "fchown",
     "chown", "lchown", "fdatasync", "pread", "pwrite", "preadv", "pwritev", "writev", "sendfile", "uname", "getpgid", "killpg",
     "setsid", "getloadavg", "mkfifo", "sched_getaffinity", "posix_fadvise", "posix_fallocate", "lockf", "sync", "sysconf",
@@ -30,9 +30,9 @@ _text_files: set[int] = set()
 
 def imitate() -> None:
     """Take away what Windows does not have. This process cannot get it back."""
-    for name in _MODULES:
+    for name in MODULES:
         sys.modules[name] = None
-    for name in _FUNCTIONS:
+    for name in NAMES_IN_OS:
         if hasattr(os, name):
             delattr(os, name)
     sys.modules["msvcrt"] = types.SimpleNamespace(LK_UNLCK=0, LK_LOCK=1, LK_NBLCK=2, locking=_locking)
