@@ -26,12 +26,12 @@ def consented(app: Flask) -> str:
 
 
 def _cookies(app: Flask, choice: Choice) -> str:
-    cookies, now = app.extensions[RUNTIME].cookies_at(""), time.time()
+    cookies, now = app.extensions[RUNTIME].cookies_at("", False), time.time()
     today = int(now) // 86400
     policy = built_in()
     record = choose(policy, decide(policy, None, False), choice, (), gpc=False, today=today).record
     response = Response()
-    cookies.issue_consent(response, record, secure=False)
+    cookies.issue_consent(response, record)
     if record.receipt:
-        cookies.issue_visitor(response, Visitor.new(record.receipt, now), today, secure=False)
+        cookies.issue_visitor(response, Visitor.new(record.receipt, now), today)
     return "; ".join(line.partition(";")[0] for line in response.headers.getlist("Set-Cookie"))

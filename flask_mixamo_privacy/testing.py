@@ -194,7 +194,7 @@ def _decide(
 
 def _cookies(runtime: Runtime, response: TestResponse) -> Iterator[str]:
     now = time.time()
-    undecided = runtime.cookies_at("").consent((), int(now) // DAY, gpc=False)
+    undecided = runtime.cookies_at("", False).consent((), int(now) // DAY, gpc=False)
     return (str(error).partition("\n")[0] for _, error in runtime.guard.violations(response, undecided, now))
 
 

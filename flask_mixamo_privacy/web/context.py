@@ -6,21 +6,22 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from flask import Request, current_app, has_request_context, request
 from markupsafe import Markup
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
 from ..consent.decision import State as ConsentState
 from ..consent.recording import Deletion
 from ..errors import NotInitialised
-from ..i18n.language import Language, language
+from ..i18n.language import Language, language, shipped
 from ..storage.clock import DAY
 from ..tracking.events import Visitor
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of
-from .cookies import PerCookie
-from .locale import choose_language
+from .cookies import percent_encode
 from .runtime import RUNTIME, Runtime
 
 _KEY = "mixamo_privacy.context"
@@ -48,6 +49,7 @@ class PrivacyContext:
     choices_to_set: str | None = None  # for the choices cookie; empty to delete it
     visitor_carried_over: Visitor | None = None  # the earlier visitor, under the new grant
     visitor_to_set: Visitor | None = None  # for the visitor cookie
+    cookie_deletions: Sequence[Deletion] = ()  # the site's own cookies to delete
     given: Any = None  # the CollectedData of a collection point
     visitor_before: Visitor | None = None  # the visitor in the cookie
     _consent: Consent | None = None
@@ -63,9 +65,8 @@ class PrivacyContext:
         self.now: float = self.environ.get(NOW) or time.time()
         self.today = int(self.now) // DAY
         self.pending: list[tuple[str, str]] = []  # the kind and the data of the events to log
-        self.cookie_deletions: list[Deletion] = []  # the site's own cookies to delete
         self.form_cookies: dict[str, str] = {}  # the values of form cookies to set, by cookie name
-        self.cookies = runtime.cookies_at(self.mount)
+        self.cookies = runtime.cookies_at(self.environ.get("SCRIPT_NAME", ""), self.environ["wsgi.url_scheme"] == "https")
 
     @property
     def mount(self) -> str:
@@ -73,19 +74,7 @@ class PrivacyContext:
 
         Names of pages in the log use ``request.root_path``, which is decoded.
         """
-        script_name = self.environ.get("SCRIPT_NAME")
-        return _mount_at(script_name) if script_name else ""
-
-    @property
-    def secure(self) -> bool:
-        """Whether cookies are Secure. Their names depend on it."""
-        setting = self.runtime.settings.cookie_secure
-        return bool(self.environ["wsgi.url_scheme"] == "https") if setting is None else setting
-
-    @property
-    def names(self) -> PerCookie[str]:
-        """The names of our cookies for this request."""
-        return self.cookies.names(self.secure)
+        return self.cookies.mount
 
     def sent(self, name: str) -> Sequence[str]:
         """Return the values of all cookies of this name. Those of another app on the host come last, if its path is shorter.
@@ -104,9 +93,8 @@ class PrivacyContext:
     def consent(self) -> Consent:
         """The visitor's consent, for data that does not appear in the response, such as the log."""
         if self._consent is None:
-            header = self.environ.get("HTTP_COOKIE", "")
-            has_ours = self.runtime.cookie_beginning in header
-            raws = self.sent(self.names.consent) if has_ours else ()
+            has_ours = self.runtime.cookie_beginning in self.environ.get("HTTP_COOKIE", "")
+            raws = self.sent(self.cookies.names.consent) if has_ours else ()
             self._consent = self.cookies.consent(raws, self.today, self.gpc)
             if has_ours and self.is_minor:
                 self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
@@ -123,9 +111,10 @@ class PrivacyContext:
 
     def form_cookie(self, name: str) -> str:
         """Return the value of a form cookie, or the value that this response will set; empty if there is none."""
-        if name not in self.form_cookies:
-            return self.cookies.form_cookie(name, self.sent(self.cookies.form_cookie_name(name, self.secure)))
-        return self.form_cookies[name]
+        if name in self.form_cookies:
+            return self.form_cookies[name]
+        raws = self.sent(self.cookies.form_names[name])
+        return self.cookies.form_cookie(name, raws) if raws else ""
 
     def use_consent(self) -> Consent:
         """Return the visitor's consent, and mark the response as dependent on it."""
@@ -137,9 +126,11 @@ class PrivacyContext:
         """The language of our texts in this response."""
         if self._language is None:
             header = "" if self.is_cacheable else self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
-            code, is_by_header = choose_language(self.runtime, header)
-            self.varies_by_language = is_by_header and not self.is_cacheable
-            self._language = language(code)
+            chosen, default = self.runtime.site_locale(), self.runtime.policy.language
+            self.varies_by_language = chosen is None and not self.is_cacheable
+            self._language = language(
+                (shipped(chosen) or default) if chosen is not None else _negotiate(header[:200], default)
+            )
         return self._language
 
     @property
@@ -195,7 +186,7 @@ class PrivacyContext:
 
     def known_visitor(self) -> Visitor | None:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""
-        visitor = self.cookies.visitor(self.sent(self.names.visitor), self.today)
+        visitor = self.cookies.visitor(self.sent(self.cookies.names.visitor), self.today)
         return visitor if visitor is not None and visitor.serves(self.receipt) else None
 
     def reachable_visitor(self) -> Visitor | None:
@@ -226,7 +217,7 @@ class PrivacyContext:
     def choices(self) -> dict[str, Any]:
         """The remembered choices, also those of this request. Choices kept under an earlier grant are left out."""
         if self._choices is None:
-            check, self._choices = self.cookies.choices(self.sent(self.names.choices)) or ("", {})
+            check, self._choices = self.cookies.choices(self.sent(self.cookies.names.choices)) or ("", {})
             if check and check != self.choices_check:
                 self._choices = {}
                 if not ("customisation" in self.consent.held and self.receipt.startswith(check)):
@@ -283,18 +274,18 @@ def privacy_context_or_none(request: Request) -> PrivacyContext | None:
 def current_url(ctx: PrivacyContext) -> str:
     """Return the URL of the current page without its host, to return to after a decision."""
     query = ctx.environ.get("QUERY_STRING", "")
-    path = ctx.mount + "/" + _percent_encode(ctx.environ.get("PATH_INFO", "").lstrip("/"))
+    path = ctx.mount + "/" + percent_encode(ctx.environ.get("PATH_INFO", "").lstrip("/"))
     return f"{path}?{query}" if query else path
 
 
-def _percent_encode(path: str) -> str:
-    """Return a path of the environ for a URL. WSGI decodes its bytes as latin-1 (PEP 3333)."""
-    return quote(path, encoding="latin-1", errors="replace")
-
-
-@lru_cache(maxsize=64)
-def _mount_at(script_name: str) -> str:
-    return "/" + _percent_encode(script_name.strip("/")) if script_name.strip("/") else ""
+@lru_cache(maxsize=1024)
+def _negotiate(accept_language: str, default: str) -> str:
+    """Return the first language of the header that is shipped, by quality, or else the policy's language."""
+    # Werkzeug's best_match() prefers an exact match, such as English, to "fr-CA" for French. So we go by quality alone.
+    for tag, quality in parse_accept_header(accept_language, LanguageAccept):
+        if quality and (code := default if tag == "*" else shipped(tag)):
+            return code
+    return default
 
 
 class CurrentConsent:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from werkzeug.http import parse_date
@@ -34,6 +35,8 @@ _FORGED = (BadSignature, ValueError)
 #: Necessary cookies set by forms, with their lifetime in days; 0 is until the browser closes. ``privacy_age`` stores a "no"
 #: to the age question, ``privacy_licence`` the accepted versions of licences.
 FORM_COOKIES = {"privacy_age": 0, "privacy_licence": 365}
+
+_ALL = (*OWN_COOKIES, *FORM_COOKIES)
 
 T = TypeVar("T")
 
@@ -86,19 +89,27 @@ class SignedValue(Generic[T]):
         return self._decode(self._signer.unsign(raw).decode("ascii"), *context)
 
 
+def percent_encode(path: str) -> str:
+    """Return a path of the environ for a URL. WSGI decodes its bytes as latin-1 (PEP 3333)."""
+    return quote(path, encoding="latin-1", errors="replace")
+
+
 class Cookies:
-    """The cookies of one app at one mount, under its settings and keys.
+    """The cookies of one app at one mount and under one scheme. Those of the other scheme are ignored.
+
+    ``script_name`` is the mount as WSGI decodes it. ``mount`` is percent-encoded for URLs; empty at the root of the host.
 
     Apps at several mounts of one host have cookies of their own: the path is the mount's, and so is the signature, because
     a browser also sends the cookies of ``/`` to ``/shop``. Apps on several ports share their cookies (RFC 6265, 8.5) unless
     ``PRIVACY_COOKIE_NAME`` differs.
     """
 
-    def __init__(self, config: Mapping[str, Any], settings: Settings, mount: str = "") -> None:
+    def __init__(self, config: Mapping[str, Any], settings: Settings, script_name: str, is_https: bool) -> None:
         self._config = config
+        self.mount = percent_encode("/" + script_name.strip("/")) if script_name.strip("/") else ""
+        self.secure = is_https if settings.cookie_secure is None else settings.cookie_secure
         self._domain = settings.cookie_domain
-        self._path = settings.cookie_path or mount or "/"
-        self._base = settings.cookie_name
+        self._path = settings.cookie_path or self.mount or "/"
         self._salt = _SALT if self._path == "/" else f"{_SALT}{self._path}."
         policy = settings.policy
         self._days = PerCookie(*map(policy.days_of, OWN_COOKIES))
@@ -117,16 +128,9 @@ class Cookies:
         }
         # Another subdomain cannot set a __Host- cookie, but such a cookie has no Domain, and its Path is "/".
         prefix = "__Secure-" if settings.cookie_domain or self._path != "/" else "__Host-"
-        self._prefix = {True: prefix, False: ""}
-        self._names = {secure: self._names_under(self._prefix[secure]) for secure in (True, False)}
-        self._form_names = {
-            secure: {name: prefix + own_cookie_name(name, self._base) for name in FORM_COOKIES}
-            for secure, prefix in self._prefix.items()
-        }
-
-    def names(self, secure: bool) -> PerCookie[str]:
-        """Return the names of the cookies under this scheme. Those of the other scheme are ignored."""
-        return self._names[secure]
+        names = {name: (prefix if self.secure else "") + own_cookie_name(name, settings.cookie_name) for name in _ALL}
+        self.names = PerCookie(*map(names.__getitem__, OWN_COOKIES))
+        self.form_names = {name: names[name] for name in FORM_COOKIES}
 
     def consent(self, raws: Iterable[str], today: int, gpc: bool) -> Consent:
         """Return the consent that the first valid cookie states under the current policy; unasked if none is valid.
@@ -140,7 +144,10 @@ class Cookies:
 
     def visitor(self, raws: Iterable[str], today: int) -> Visitor | None:
         """Return the visitor in the first valid cookie, or None."""
-        return next((visitor for raw in raws if (visitor := self._visitor.unsign(raw, today)) is not None), None)
+        for raw in raws:
+            if (visitor := self._visitor.unsign(raw, today)) is not None:
+                return visitor
+        return None
 
     def choices(self, raws: Iterable[str]) -> tuple[str, dict[str, Any]] | None:
         """Return the choices in the first valid cookie, after the prefix of the receipt of the grant that they belong to.
@@ -163,15 +170,15 @@ class Cookies:
         """Return the token of forms for the visitor with this consent cookie. It does not contain the cookie's value."""
         return self._form_token.sign(raw).rpartition(".")[2] if raw else ""
 
-    def issue_consent(self, response: Response, record: ConsentRecord, secure: bool) -> None:
+    def issue_consent(self, response: Response, record: ConsentRecord) -> None:
         """Set the consent cookie for its declared days. All visitors who refuse on the same day get the same bytes."""
         until = (record.day + self._days.consent) * DAY
-        self._set(response, self.names(secure).consent, self._consent.sign(record.encode()), secure, expires=until)
+        self._set(response, self.names.consent, self._consent.sign(record.encode()), expires=until)
 
-    def issue_visitor(self, response: Response, visitor: Visitor, today: int, secure: bool) -> None:
+    def issue_visitor(self, response: Response, visitor: Visitor, today: int) -> None:
         """Set the visitor cookie for the rest of its declared days, counted from its first day."""
         age = (visitor.first_day + self._days.visitor - today) * DAY
-        self._set(response, self.names(secure).visitor, self._visitor.sign(visitor.encode()), secure, max_age=age)
+        self._set(response, self.names.visitor, self._visitor.sign(visitor.encode()), max_age=age)
 
     def sign_choices(self, receipt_prefix: str, choices: Mapping[str, Any]) -> str:
         """Return the choices, signed together with the receipt of their grant.
@@ -183,39 +190,32 @@ class Cookies:
             raise EventError("The length of the remembered choices", len(value), f"{_LONGEST_CHOICES} characters at most")
         return str(value)
 
-    def issue_choices(self, response: Response, signed: str, keep: bool, secure: bool) -> None:
+    def issue_choices(self, response: Response, signed: str, keep: bool) -> None:
         """Set the choices cookie for its declared days, or until the browser closes if ``keep`` is false."""
         age = self._days.choices * DAY if keep else None
-        self._set(response, self.names(secure).choices, signed, secure, max_age=age)
-
-    def form_cookie_name(self, name: str, secure: bool) -> str:
-        """Return the name of a form's cookie under this scheme."""
-        return self._form_names[secure][name]
+        self._set(response, self.names.choices, signed, max_age=age)
 
     def form_cookie(self, name: str, raws: Iterable[str]) -> str:
         """Return the text in a form's first valid cookie, or an empty text."""
         return next((text for raw in raws if (text := self._form_values[name].unsign(raw)) is not None), "")
 
-    def issue_form_cookie(self, response: Response, name: str, text: str, secure: bool) -> None:
+    def issue_form_cookie(self, response: Response, name: str, text: str) -> None:
         """Set a form's cookie for its days, or until the browser closes."""
         days = FORM_COOKIES[name]
         age = days * DAY if days else None
-        self._set(response, self.form_cookie_name(name, secure), self._form_values[name].sign(text), secure, max_age=age)
+        self._set(response, self.form_names[name], self._form_values[name].sign(text), max_age=age)
 
-    def clear(self, response: Response, name: str, secure: bool) -> None:
+    def clear(self, response: Response, name: str) -> None:
         """Delete one of the extension's cookies in the browser."""
-        response.delete_cookie(name, self._path, self._domain, secure=secure, httponly=True, samesite="Lax")
+        response.delete_cookie(name, self._path, self._domain, secure=self.secure, httponly=True, samesite="Lax")
 
-    def _set(self, response: Response, name: str, value: str, secure: bool, **lifetime: int | None) -> None:
-        flags: dict[str, Any] = {"path": self._path, "secure": secure, "httponly": True, "samesite": "Lax"}
+    def _set(self, response: Response, name: str, value: str, **lifetime: int | None) -> None:
+        flags: dict[str, Any] = {"path": self._path, "secure": self.secure, "httponly": True, "samesite": "Lax"}
         response.set_cookie(name, value, domain=self._domain, **flags, **lifetime)  # type: ignore[arg-type]
 
     def _choices_serializer(self) -> URLSafeSerializer:
         keys = [*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"]]
         return URLSafeSerializer(keys, salt=self._salt + "choices", signer_kwargs=_SIGNING)
-
-    def _names_under(self, prefix: str) -> PerCookie[str]:
-        return PerCookie(*(prefix + own_cookie_name(name, self._base) for name in OWN_COOKIES))
 
 
 # The guard over the cookies that the site sets.

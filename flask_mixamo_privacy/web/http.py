@@ -171,7 +171,7 @@ def form_token(ctx: PrivacyContext) -> str:
     """
     if ctx.consent.record is None:
         return ""
-    raws = ctx.sent(ctx.names.consent)
+    raws = ctx.sent(ctx.cookies.names.consent)
     valid = (raw for raw in raws if ctx.cookies.consent([raw], ctx.today, ctx.gpc).record is not None)
     return ctx.cookies.form_token(next(valid, ""))
 

@@ -79,7 +79,8 @@ class PageNames:
             for of_method, mark in find_marks(view, "privacy_page"):
                 marks.setdefault(of_method, mark)
             known = self._marks[endpoint] = view, marks
-        marks = known[1]
+        if not (marks := known[1]):
+            return self._called.get(endpoint)
         found = marks.get("GET" if method == "HEAD" else method) or marks.get("")
         return found or min(marks.values(), key=_STRICTEST.index, default=self._called.get(endpoint))
 

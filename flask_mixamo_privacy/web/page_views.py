@@ -47,13 +47,12 @@ _ACCEPTS_HTML = re.compile(r"text/html(?=[\s,;]|$)(?!\s*;\s*q=0(?:\.0*)?\s*(?:[,
 
 
 def is_opened_page(environ: dict[str, Any], response: Response) -> bool:
-    """Return whether the browser opens this response as an HTML page, and not as a frame, a fetch or a download."""
+    """Return whether the browser opens this response as an HTML page, and not as a frame or a fetch."""
     return (
         environ["REQUEST_METHOD"] == "GET"
         and response.status_code in (200, 304)
         and (response.content_type or "").startswith("text/html")
         and (environ["HTTP_SEC_FETCH_DEST"] == "document" if "HTTP_SEC_FETCH_DEST" in environ else _is_navigation(environ))
-        and not response.headers.get("Content-Disposition", "").lower().startswith("attachment")
     )
 
 
@@ -104,17 +103,19 @@ def _remember(naming: Naming) -> None:
         current_runtime().pages.remember_naming(request._get_current_object(), naming)  # type: ignore[attr-defined]
 
 
-def is_counted_page(ctx: PrivacyContext) -> bool:
-    """Return whether an HTML page that a browser opens is a page view: a page of the site, opened by a person."""
+def is_counted_page(ctx: PrivacyContext, response: Response) -> bool:
+    """Return whether a response is a page view: an HTML page of the site that a person opens, and not a download."""
     endpoint = ctx.request.endpoint
     return (
-        not ctx.is_shared_page
+        is_opened_page(ctx.environ, response)
+        and not ctx.is_shared_page
         and endpoint is not None
         and not endpoint.startswith("mixamo_privacy.")
         and endpoint != "static"
         and not endpoint.endswith(".static")
         and not ctx.is_prefetch
         and ctx.runtime.pages.naming_of(ctx.request) != "never"
+        and not any(value.lower().startswith("attachment") for value in response.headers.getlist("Content-Disposition"))
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from flask import Request, current_app, request
+from werkzeug.http import parse_set_header
 from werkzeug.wrappers import Response
 
 from ..collection import notices
@@ -29,6 +31,7 @@ _VARY = {
     (True, True): "Cookie, Sec-GPC, Accept-Language",
 }
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
+_IN_MEMORY = (list, tuple)  # of bytes; isinstance() is slower with a union
 _VALIDATORS = ("ETag", "Last-Modified")
 _WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
@@ -64,7 +67,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     shared = ctx.is_shared_page or _is_shared(response, names)
     _set_headers(ctx, response, names, shared)
     if ctx.record_to_set is not None:
-        ctx.cookies.issue_consent(response, ctx.record_to_set, ctx.secure)
+        ctx.cookies.issue_consent(response, ctx.record_to_set)
     if "statistics" in ctx.consent.granted:
         _count(ctx, response, shared)
     elif not shared:
@@ -72,7 +75,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     if ctx.choices_to_set is not None and not shared:
         _remember_choices(ctx, response)
     for name, text in ctx.form_cookies.items():
-        ctx.cookies.issue_form_cookie(response, name, text, ctx.secure)
+        ctx.cookies.issue_form_cookie(response, name, text)
         _make_private(response)
     return response
 
@@ -92,7 +95,8 @@ def _drop_validators(response: Response) -> None:
 
 def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
     """Check the app's cookies, set CSP and Vary, and delete the cookies of a withdrawn purpose."""
-    if ctx.depends_on_consent and not ctx.is_own_page:  # before the CSP, which a 304 brings up to date
+    has_validator = "etag" in names or "last-modified" in names or response.status_code == 304
+    if has_validator and ctx.depends_on_consent and not ctx.is_own_page:  # before the CSP, which a 304 brings up to date
         _drop_validators(response)
     if "set-cookie" in names:
         _check_declared_cookies(ctx, response)
@@ -101,7 +105,7 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
     if ctx.depends_on_consent or ctx.varies_by_language:
         _set_vary(ctx, response, names)
     for name, path, domain in ctx.cookie_deletions:
-        response.delete_cookie(name, path, domain, secure=ctx.secure or name.startswith("__"))
+        response.delete_cookie(name, path, domain, secure=ctx.cookies.secure or name.startswith("__"))
     if ctx.is_shared_page and response.status_code == 200:
         ctx.runtime.pages.remember_shared(ctx.request)
 
@@ -111,7 +115,7 @@ def _check_birth_date_was_filtered(runtime: Runtime, request: Request) -> None:
 
     Never parses the body itself.
     """
-    was_read = request.environ["REQUEST_METHOD"] == "POST" and "form" in request.__dict__
+    was_read = "form" in request.__dict__ and request.environ["REQUEST_METHOD"] == "POST"
     if was_read and not request.form.keys().isdisjoint(notices.BIRTH_DATE_FIELDS):
         runtime.report_failure(BirthDateSeen(request.endpoint))
 
@@ -119,7 +123,7 @@ def _check_birth_date_was_filtered(runtime: Runtime, request: Request) -> None:
 def _is_streamed_page(response: Response) -> bool:
     """Return whether the body is streamed, so that a template may use consent after the headers were sent."""
     body = response.response
-    streamed = not isinstance(body, list | tuple) and not response.direct_passthrough and response.is_streamed
+    streamed = not isinstance(body, _IN_MEMORY) and not response.direct_passthrough and response.is_streamed
     return streamed and (response.content_type or "").startswith(_DOCUMENTS)
 
 
@@ -172,7 +176,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
 
 def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
-    if ctx.environ["REQUEST_METHOD"] == "GET" and is_opened_page(ctx.environ, response) and is_counted_page(ctx):
+    if is_counted_page(ctx, response):
         ctx.pending.insert(0, ("page_view", "{}"))
     # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
     # visitor finds the events. So neither logs an event of a new visitor.
@@ -183,26 +187,26 @@ def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
             ctx.runtime.report_failure(error)
             return
     if ctx.visitor_to_set is not None and not shared:
-        ctx.cookies.issue_visitor(response, ctx.visitor_to_set, ctx.today, ctx.secure)
+        ctx.cookies.issue_visitor(response, ctx.visitor_to_set, ctx.today)
         _make_private(response)
 
 
 def _forget_visitor(ctx: PrivacyContext, response: Response) -> None:
     """Delete the visitor cookie, because its grant does not exist. A cookie of another app on this host is left alone."""
-    if ctx.runtime.cookie_beginning not in ctx.environ.get("HTTP_COOKIE", ""):
-        return
-    name = ctx.names.visitor
-    if ctx.cookies.visitor(ctx.sent(name), ctx.today) is not None:
-        ctx.cookies.clear(response, name, ctx.secure)
+    name = ctx.cookies.names.visitor
+    if name in ctx.environ.get("HTTP_COOKIE", "") and ctx.cookies.visitor(ctx.sent(name), ctx.today) is not None:
+        ctx.cookies.clear(response, name)
         _make_private(response)
 
 
 def _remember_choices(ctx: PrivacyContext, response: Response) -> None:
     keep = "customisation" in ctx.consent.granted
     if ctx.choices_to_set:
-        ctx.cookies.issue_choices(response, ctx.choices_to_set, keep, ctx.secure)
-    elif not (sent := ctx.sent(ctx.names.choices)) or ctx.cookies.choices(sent):  # not those of another app on this host
-        ctx.cookies.clear(response, ctx.names.choices, ctx.secure)
+        ctx.cookies.issue_choices(response, ctx.choices_to_set, keep)
+    elif not (sent := ctx.sent(ctx.cookies.names.choices)) or ctx.cookies.choices(
+        sent
+    ):  # not those of another app on this host
+        ctx.cookies.clear(response, ctx.cookies.names.choices)
     _make_private(response)
 
 
@@ -210,11 +214,19 @@ def _set_vary(ctx: PrivacyContext, response: Response, names: list[str]) -> None
     """Set Vary, and forbid shared caches to store a response for this visitor alone."""
     vary = _VARY[ctx.depends_on_consent, ctx.varies_by_language]
     if "vary" in names:
-        response.vary.update(vary.split(", "))
+        response.headers["Vary"] = _merged(", ".join(response.headers.getlist("Vary")), vary)
     else:
         response.headers.add("Vary", vary)
     if ctx.is_private or (ctx.depends_on_consent and ctx.consent.held):
         _make_private(response)
+
+
+@lru_cache(maxsize=256)
+def _merged(header: str, vary: str) -> str:
+    """Return the Vary header of the site with our names added."""
+    names = parse_set_header(header)
+    names.update(vary.split(", "))
+    return names.to_header()
 
 
 def _make_private(response: Response) -> None:

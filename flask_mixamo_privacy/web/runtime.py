@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from flask import Flask
+from flask import Flask, has_request_context
 
 from ..config import Settings
 from ..errors import LedgerUnavailable
@@ -106,7 +106,7 @@ class Runtime:
         self.settings_read: dict[str, Any] = {}  # as init_app read them; later changes have no effect
         self.policy: Policy = settings.policy
         self.cookie_beginning = f"{settings.cookie_name}_"  # of the names of our cookies, without a prefix
-        self.cookies_at = lru_cache(maxsize=_MOUNTS)(partial(Cookies, app.config, settings))
+        self.cookies_at = lru_cache(maxsize=_MOUNTS)(partial(Cookies, app.config, settings))  # by mount and scheme
         self.keys = KeyRing(settings.keys, settings.keys_file)
         self.log = EventLog(settings.log_dir)
         self.providers = Providers(settings.isp_database)
@@ -248,10 +248,24 @@ class Runtime:
         host = f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME'] or 'localhost'}"
         return self.settings.base_url or host + quote(config["APPLICATION_ROOT"], safe="/%").rstrip("/")
 
-    @property
-    def has_babel(self) -> bool:
-        """Whether Flask-Babel is initialised for the app, before or after this extension."""
-        return extension_of(self._app, "babel", "flask_babel") is not None
+    def site_locale(self) -> str | None:
+        """Return the locale that the site chose, which may be a language that we do not ship. Empty without a choice.
+
+        ``PRIVACY_LOCALE`` takes precedence over Flask-Babel. None if the site has neither.
+        """
+        locale: Any = self.settings.locale
+        if locale is None:
+            if "babel" not in self._app.extensions or extension_of(self._app, "babel", "flask_babel") is None:
+                return None
+            from flask_babel import get_locale
+
+            locale = get_locale
+        try:
+            return str((locale() if callable(locale) else locale) or "")
+        except Exception as error:  # an error in the site's own callable must not break its pages
+            if has_request_context():  # the callable may need a request
+                self.report_failure(error)
+            return ""
 
     def wake(self) -> None:
         """Start the background thread, if the settings allow it and this is not a test."""

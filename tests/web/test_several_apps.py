@@ -141,6 +141,6 @@ def test_a_test_client_decides_under_any_name(tmp_path):
 
     one = site(tmp_path / "one", PRIVACY_COOKIE_NAME="shop")
     response, runtime = choose(one.visitor(), "accept_all"), one.app.extensions[RUNTIME]
-    granted = runtime.cookies_at("").consent([], 20000, gpc=False)
+    granted = runtime.cookies_at("", False).consent([], 20000, gpc=False)
     assert "shop_consent" in response.headers["Set-Cookie"]
     assert list(runtime.guard.violations(response, granted, 0.0)) == []

@@ -148,7 +148,7 @@ def erase() -> Response:
         return problem(403, DECISION_NOT_FROM_HERE)
     decision = choose(ctx.runtime.policy, ctx.consent, "reject_all", gpc=ctx.gpc, today=ctx.today)
     carry_out(ctx, decision, None, source="me")
-    ctx.choices_to_set = "" if ctx.names.choices in ctx.request.cookies else None
+    ctx.choices_to_set = "" if ctx.cookies.names.choices in ctx.request.cookies else None
     if wants_json():
         return no_store(jsonify(consent_state(ctx) | {"message": ctx.language(_erased(ctx)).text}))
     return no_store(redirect(url_for("mixamo_privacy.me", erased=1, **withdrawal_parameters(decision)), 303))
