@@ -18,7 +18,8 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, render_template_string, request
+from flask import Flask, render_template, request
+from jinja2 import DictLoader
 
 import flask_mixamo_privacy
 from flask_mixamo_privacy import Privacy
@@ -55,14 +56,15 @@ def build(folder: str) -> Flask:
     """Return an app with a page and a newsletter form, without logins and without a background loader."""
     app = Flask("journeys", instance_path=folder)
     app.config.update(SECRET_KEY="journeys", TESTING=True, PRIVACY_POLICY=str(SHOP), PRIVACY_SEND=lambda mail: None)
+    app.jinja_loader = DictLoader({"page.html": PAGE, "form.html": FORM})
     privacy = Privacy(app)
-    app.add_url_rule("/", "page", lambda: render_template_string(PAGE))
+    app.add_url_rule("/", "page", lambda: render_template("page.html"))
     app.add_url_rule("/form", "form", privacy.collects("newsletter")(form), methods=["GET", "POST"])
     return app
 
 
 def form() -> str:
-    return "Thanks" if request.method == "POST" else render_template_string(FORM)
+    return "Thanks" if request.method == "POST" else render_template("form.html")
 
 
 def hidden(html: str) -> dict[str, str]:

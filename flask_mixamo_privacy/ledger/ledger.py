@@ -14,9 +14,8 @@ import sqlalchemy as sa
 
 from ..errors import KeyMissing, LedgerUnavailable
 from ..storage.clock import timestamp
-from ..storage.database import Database
+from ..storage.database import Database, KeyRegister
 from ..storage.files import Spool
-from ..storage.key_register import KeyRegister
 from ..storage.keys import KeyRing, normalise_subject
 from .entry import BEGINNING, Chain, Head, LedgerEntry, ShownText, encode_detail, is_readable
 

@@ -9,8 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import KeyMissing, RightsUnavailable
-from ..storage.database import Database, rewrite_rows
-from ..storage.key_register import KeyRegister
+from ..storage.database import Database, KeyRegister, rewrite_rows
 from .unsubscribe import list_hash
 
 EVERYTHING = ""  # the name that means all lists

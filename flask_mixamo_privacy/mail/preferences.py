@@ -12,7 +12,7 @@ from ..ledger.ledger import Ledger
 from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
 from ..storage.clock import timestamp
-from ..storage.key_register import KeyRegister
+from ..storage.database import KeyRegister
 from ..storage.keys import KeyRing, email_of, truncate
 from .permission import PURPOSE, MailPermission
 from .preference_store import EVERYTHING, Preference, PreferenceStore

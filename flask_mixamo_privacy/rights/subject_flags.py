@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from ..errors import RightsUnavailable
 from ..policy.parts import Minors as Declared
 from ..storage.clock import later, timestamp
-from ..storage.database import Database, rewrite_rows
-from ..storage.key_register import KeyRegister
+from ..storage.database import Database, KeyRegister, rewrite_rows
 from ..storage.keys import KeyRing, normalise_subject
 from .stores import BuiltInStore
 

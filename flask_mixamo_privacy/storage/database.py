@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -16,12 +16,83 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ..errors import ForeignKeys, PrivacyError
-from . import key_register
 from .files import make_private_folder, open_private
-from .key_register import KeyRegister
+from .keys import KeyRing
 
 _WAIT_MS = 2000  # a visitor's request may wait for the lock; a quick "try again" is better than a page that hangs
 _RETRY_MS = 5
+
+
+# The register of keys: which keys a database was written with, so that no host writes with others unnoticed.
+
+_register_tables = sa.MetaData()
+
+#: A fingerprint proves that a host has the secret, and does not reveal it. ``number`` is the order of the first uses.
+_register = sa.Table(
+    "privacy_keys",
+    _register_tables,
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+
+_ONE_HOST = "SELECT pg_advisory_xact_lock(7069697661637923)"
+
+
+class KeyRegister:
+    """The keys with which one part of the data was written: the ledger, the events, or the rights.
+
+    Parts may share one database. ``with_ids`` is false for events, because traffic has no value in common with identities.
+    ``needs_newest`` is false for the ledger, whose head names the key that it needs.
+    """
+
+    def __init__(self, keys: KeyRing, part: str, *, with_ids: bool = True, needs_newest: bool = True) -> None:
+        self._keys = keys
+        self._part = part
+        self._with_ids = with_ids
+        self._needs_newest = needs_newest
+
+    def register(self, connection: sa.Connection) -> None:
+        """Register the newest key, in a transaction that writes.
+
+        Raises :class:`ForeignKeys` as :meth:`check` does, and if the key that was registered last is missing here. Older
+        keys may be dropped.
+        """
+        newest, fingerprint = list(self._fingerprints.items())[-1]
+        if fingerprint in self._check_newest(connection):
+            return
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text(_ONE_HOST))
+        if fingerprint not in (known := self._check_newest(connection)):  # another host may have registered meanwhile
+            row = {"part": self._part, "fingerprint": fingerprint, "number": len(known) + 1}
+            connection.execute(sa.insert(_register), row | {"key": newest if self._with_ids else ""})
+
+    def check(self, connection: sa.Connection) -> None:
+        """Raise :class:`ForeignKeys` if this host has another secret under a registered id."""
+        if sa.inspect(connection).has_table(_register.name):  # an earlier version has not created it
+            self._check_ids(self._rows(connection))
+
+    def _check_newest(self, connection: sa.Connection) -> set[str]:
+        rows = self._rows(connection)
+        self._check_ids(rows)
+        if self._needs_newest and rows and rows[-1].fingerprint not in self._fingerprints.values():
+            raise ForeignKeys(rows[-1].key, self._keys, self._keys.origin, same_id=False)
+        return {row.fingerprint for row in rows}
+
+    def _check_ids(self, rows: Sequence[sa.Row[Any]]) -> None:
+        for row in rows:
+            if self._fingerprints.get(row.key, row.fingerprint) != row.fingerprint:
+                raise ForeignKeys(row.key, self._keys, self._keys.origin, same_id=True)
+
+    def _rows(self, connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+        query = sa.select(_register).where(_register.c.part == self._part).order_by(_register.c.number)
+        return connection.execute(query).all()
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        """The fingerprint of each kept key, by key id, the newest last."""
+        return {key_id: self._keys.mac(key_id, "register", self._part.encode()) for key_id in self._keys}
 
 
 class Database:
@@ -184,7 +255,7 @@ class Database:
     def _make_tables(self, connection: sa.Connection) -> None:
         # Two processes may create the tables of a server at once, so a lock excludes one. SQLite's write lock does already.
         names = set(sa.inspect(connection).get_table_names())
-        for tables in (self._tables, *([key_register.tables] if self._keys is not None else [])):
+        for tables in (self._tables, *([_register_tables] if self._keys is not None else [])):
             if not set(tables.tables) <= names:
                 if not self.is_sqlite:
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637921)"))

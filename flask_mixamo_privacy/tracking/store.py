@@ -13,9 +13,8 @@ import orjson
 import sqlalchemy as sa
 
 from ..errors import PrivacyError, StoreUnavailable
-from ..storage.database import Database
+from ..storage.database import Database, KeyRegister
 from ..storage.files import Spool
-from ..storage.key_register import KeyRegister
 from ..storage.keys import KeyRing
 from .events import FIELDS
 from .schema import cells, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones

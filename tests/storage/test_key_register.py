@@ -11,8 +11,8 @@ from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.verify import verify
 from flask_mixamo_privacy.mail.preference_store import PreferenceStore
 from flask_mixamo_privacy.rights.subject_flags import SubjectFlags
+from flask_mixamo_privacy.storage.database import KeyRegister
 from flask_mixamo_privacy.storage.files import Spool
-from flask_mixamo_privacy.storage.key_register import KeyRegister
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking.store import EventStore
 from support.mail_site import ADA, Shop
