@@ -44,7 +44,7 @@ class PageNames:
         """Whether a user is logged in, by ``PRIVACY_LOGGED_IN`` or else Flask-Login. False if the site has neither."""
         if self._logged_in is not None:
             return bool(self._logged_in())
-        if login_manager(self._app) is None:
+        if not hasattr(self._app, "login_manager") or login_manager(self._app) is None:
             return False
         user = g.get("_login_user")
         if user is not None:
