@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections import defaultdict
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,27 +20,33 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.pool import NullPool
 
+MOST_IDLE = 30  # of the hundred connections that a server allows
+
 
 @contextmanager
 def kept_connections() -> Iterator[None]:
     """Use closed connections again, because a new process of the server costs more than a test's statements."""
-    idle: defaultdict[str, list[Any]] = defaultdict(list)
+    idle: deque[Any] = deque()
 
     class Kept(psycopg.Connection[Any]):
         purpose = ""
 
         def close(self) -> None:
             if self.info.transaction_status == TransactionStatus.IDLE:
-                idle[self.purpose].append(self)
+                idle.append(self)
             else:
                 super().close()
+            if len(idle) > MOST_IDLE:
+                psycopg.Connection.close(idle.popleft())
 
     def connect(dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
         if dialect.driver != "psycopg":
             return None  # SQLAlchemy connects
         purpose = repr((arguments, parameters))
-        if idle[purpose]:
-            return idle[purpose].pop()
+        for connection in idle:
+            if connection.purpose == purpose:
+                idle.remove(connection)
+                return connection
         connection = Kept.connect(*arguments, **parameters)
         connection.purpose = purpose
         return connection
@@ -50,7 +56,7 @@ def kept_connections() -> Iterator[None]:
         yield
     finally:
         sa.event.remove(DefaultDialect, "do_connect", connect)
-        for connection in itertools.chain.from_iterable(idle.values()):
+        for connection in idle:
             psycopg.Connection.close(connection)
 
 
