@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 
 import flask_mixamo_privacy
 from flask_mixamo_privacy import Privacy
-from flask_mixamo_privacy.audit.browser.launch import chromium_arguments, close_responses
+from flask_mixamo_privacy.audit.browser.launch import SYSTEMS, chromium_arguments, close_responses
 from support.old_click import separate_errors
 from support.warm import build_urls_lazily, share_compiled_templates
 
@@ -165,8 +165,8 @@ def serve() -> Iterator[Callable[[Any], str]]:
 
 
 def executable() -> str | None:
-    """Return the path of the system's Chromium, or None for Playwright's own."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """Return the path of the system's Chromium, the quickest first, or None for Playwright's own."""
+    return next(filter(None, map(shutil.which, SYSTEMS)), None)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
+from test_tracker import kinds_kept, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -41,12 +42,11 @@ def test_a_visitor_accepts_on_a_strict_page_and_is_counted(strict, serve, open_b
     with page.expect_response("**/privacy/tracker.js*"):
         page.get_by_role("button", name="Accept all").click()
     expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
-    page.wait_for_load_state("networkidle")
-    with page.expect_request("**/privacy/events*"):
-        page.goto("/other")
-    page.wait_for_load_state("networkidle")
-    assert errors == [] and "/" in {event["page"] for event in site.events("page_view")}
-    assert page.locator("script[src*=tracker]").count() == 1
+    wait_for(lambda: kinds_kept(page) == ["page_view"], "the view")
+    page.goto("/other")
+    wait_for(lambda: page.evaluate("1") and "/" in {event["page"] for event in site.events("page_view")}, "the report")
+    expect(page.locator("script[src*=tracker]")).to_have_count(1)
+    assert errors == []
 
 
 @pytest.mark.parametrize("allowed", ["'none'", "default other"])
