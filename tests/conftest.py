@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -147,21 +147,21 @@ def clock(time_machine: Any) -> Any:
     return time_machine
 
 
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve a WSGI app on loopback from a thread, so that the app has the test's clock, and yield its URL."""
+    server = make_server("127.0.0.1", 0, close_responses(app), threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[[Any], str]]:
-    """Return a function that serves a WSGI app on loopback from a thread, so that the app has the test's clock."""
-    servers = []
-
-    def start(app: Any) -> str:
-        server = make_server("127.0.0.1", 0, close_responses(app), threaded=True)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    """Return a function that serves a WSGI app until the end of the test."""
+    with ExitStack() as servers:
+        yield lambda app: servers.enter_context(serving(app))
 
 
 def executable() -> str | None:

@@ -84,11 +84,10 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("width", [1280, 320])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(enter, name, width, scheme):
-    """axe-core finds no violation on a wide window and a small phone, in light and dark."""
+    """axe-core finds no violation on a wide window in light and on a small phone in dark."""
     path, prepare = PAGES[name]
     page = enter(path, viewport={"width": width, "height": 568}, color_scheme=scheme)
     prepare(page)

@@ -1,12 +1,10 @@
 """The audit of a site with a fault of every kind: it reports each fault where it is, and nothing else."""
 
-import threading
-
 import pytest
 from bad_site import create_app
 from flask import Flask, Response
-from werkzeug.serving import make_server
 
+from conftest import serving
 from flask_mixamo_privacy.audit.browser.crawl import audit
 from flask_mixamo_privacy.audit.browser.findings import CODES
 
@@ -50,12 +48,9 @@ def report(tmp_path_factory):
     others = Flask("others")
     others.add_url_rule("/<path:name>", "any", lambda name: Response("", content_type="text/javascript"))
     others.add_url_rule("/", "home", lambda: "<p>A map</p>")
-    server = make_server("127.0.0.1", 0, others, threaded=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    hosts = dict.fromkeys(("pixel.example", "video.example", "*.map.example"), f"127.0.0.1:{server.server_port}")
-    yield audit(create_app(tmp_path_factory.mktemp("bad")), offline=True, hosts=hosts)
-    server.shutdown()
-    server.server_close()
+    with serving(others) as url:
+        hosts = dict.fromkeys(("pixel.example", "video.example", "*.map.example"), url.removeprefix("http://"))
+        return audit(create_app(tmp_path_factory.mktemp("bad")), offline=True, hosts=hosts)
 
 
 def test_every_fault_is_reported_at_its_route_in_its_states(report):

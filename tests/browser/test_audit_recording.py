@@ -1,14 +1,12 @@
 """What the audit records of a page: everything that the page stores and requests, by every route, and nothing else."""
 
 import shutil
-import threading
 from dataclasses import replace
 
 import pytest
 from flask import Flask, Response, redirect, render_template_string
-from werkzeug.serving import make_server
 
-from conftest import Tiny
+from conftest import Tiny, serving
 from flask_mixamo_privacy.audit.browser.crawl import audit
 from flask_mixamo_privacy.audit.browser.launch import SYSTEMS
 from flask_mixamo_privacy.policy.parts import Notices, Service
@@ -165,8 +163,6 @@ def report(tmp_path_factory):
     """The audit's report on a site that makes no undeclared request, although many of its pages seem to."""
     others = Flask("others")
     others.add_url_rule("/x.css", "x", answering("p { margin: 0 }", "text/css", **{"Access-Control-Allow-Origin": "*"}))
-    server = make_server("127.0.0.1", 0, others, threaded=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     services = (
         Service("fonts", "Fonts", "necessary", ("fonts.example",), ("style",)),
         Service("library", "Library", "necessary", ("library.example",), ("script",)),
@@ -181,10 +177,9 @@ def report(tmp_path_factory):
     made = Tiny(tmp_path_factory.mktemp("site"), PRIVACY_POLICY=policy, **NAMES)
     for path, view in SITE.items():
         made.view(path, view)
-    hosts = {"fonts.example": f"127.0.0.1:{server.server_port}"}
-    yield audit(made.app, offline=True, hosts=hosts, steps=[leave], skip=["/privacy/*"])
-    server.shutdown()
-    server.server_close()
+    with serving(others) as url:
+        hosts = {"fonts.example": url.removeprefix("http://")}
+        return audit(made.app, offline=True, hosts=hosts, steps=[leave], skip=["/privacy/*"])
 
 
 def test_a_page_is_reported_only_for_its_own_requests(report):

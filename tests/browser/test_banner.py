@@ -1,5 +1,7 @@
 """The banner in a real browser: closing, keyboard focus, layout and appearance."""
 
+from itertools import product
+
 import pytest
 from flask import render_template_string
 from playwright.sync_api import expect
@@ -177,8 +179,9 @@ def test_banner_is_not_modal(tiny, enter, scripted):
     assert page.locator("dialog, [aria-modal], [inert]").count() == 0
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("content", [LINKS, TALL], ids=["many", "far apart"])
+@pytest.mark.parametrize(
+    ("viewport", "content"), [(PHONE, LINKS), (DESK, TALL)], ids=["many on a phone", "far apart on a desk"]
+)
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
 def test_banner_never_covers_the_focused_element(tiny, enter, scripted, viewport, content, key):
     """On a long page, every element that receives the focus is visible and not behind the banner."""
@@ -273,16 +276,17 @@ def test_banner_has_enough_contrast_in_light_and_dark(tiny, enter, scheme):
     assert contrast(styles(button(page), "backgroundColor")[0], surface) >= 3  # the button's shape
 
 
-@pytest.mark.parametrize("path", ["/page", "/privacy/", "/privacy/consent"])
-@pytest.mark.parametrize("dir", ["ltr", "rtl"])
-def test_no_page_scrolls_sideways_on_a_phone(tiny, enter, scripted, path, dir):
+def test_no_page_scrolls_sideways_on_a_phone(tiny, enter, scripted):
     """No page of the extension scrolls sideways at 320 px, from left to right or from right to left."""
     site = tiny()
-    site.view("/page", page_of("", "ar", dir))
-    page = enter(site, path, viewport=PHONE, **scripted)
-    page.evaluate("dir => { document.documentElement.dir = dir }", dir)
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
-    assert page.evaluate("document.body.scrollWidth <= 320")
+    for dir in ("ltr", "rtl"):
+        site.view(f"/{dir}", page_of("", "ar", dir))
+    page = enter(site, "/", viewport=PHONE, **scripted)
+    for path, dir in product(("/ltr", "/rtl", "/privacy/", "/privacy/consent"), ("ltr", "rtl")):
+        page.goto(path)
+        page.evaluate("dir => { document.documentElement.dir = dir }", dir)
+        widths = "[document.documentElement.scrollWidth, document.body.scrollWidth <= 320]"
+        assert page.evaluate(widths) == [320, True], (path, dir)
 
 
 def test_banner_reads_from_right_to_left(tiny, enter):

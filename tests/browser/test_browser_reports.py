@@ -11,13 +11,11 @@ from support.axe import faults
 
 pytestmark = pytest.mark.browser
 
+PHONE = {"width": 320, "height": 568}
 LOOKS = {
     "wide": {"viewport": {"width": 1280, "height": 800}},
-    "phone": {"viewport": {"width": 320, "height": 568}},
-    "dark": {"color_scheme": "dark"},
-    "from the right": {"locale": "ar"},
-    "phone from the right": {"locale": "ar", "viewport": {"width": 320, "height": 568}},
-    "without a script": {"java_script_enabled": False},
+    "phone, dark and from the right": {"locale": "ar", "viewport": PHONE, "color_scheme": "dark"},
+    "without a script": {"java_script_enabled": False, "viewport": PHONE},
 }
 
 
@@ -93,7 +91,7 @@ def test_every_chart_has_a_name_and_a_table(look):
 def test_no_text_of_a_chart_overflows(look):
     """On a phone, text stays inside the chart, left to right and right to left."""
     for locale in ("en", "ar"):
-        page = look(viewport={"width": 320, "height": 568}, locale=locale)
+        page = look(viewport=PHONE, locale=locale)
         over = page.evaluate("""() => [...document.querySelectorAll("figure svg text")].filter(text => {
             const box = text.getBoundingClientRect(), whole = text.closest("figure").getBoundingClientRect()
             return box.width && (box.left < whole.left - 1 || box.right > whole.right + 1)

@@ -230,6 +230,7 @@ def test_promise_27_the_signal_suspends_a_grant_made_without_it(tiny, enter):
     assert [event["page"] for event in site.events("page_view")] == ["/"] and "privacy_visitor" not in jar(page)
 
 
+@pytest.mark.parametrize("enter", [False], ids=["noscript"], indirect=True)
 def test_the_report_counts_six_who_accept_but_not_a_refusal_or_no_answer(tiny, enter, clock):
     """The report counts six visitors, seven visits and their theme. The other two visitors are in no event."""
     site = tiny()
