@@ -18,7 +18,7 @@ from ..policy.versions import as_json as as_json_list
 from ..reports.formatting import counted
 from ..storage.clock import today
 from ..web.context import current_runtime
-from ..web.other_extensions import extension_of, login_manager
+from ..web.other_extensions import extension_of
 from .common import HelpGroup, exit_2_on_error, json_option, print_json
 
 
@@ -45,7 +45,8 @@ def _start_text(app: Flask) -> str:
     would report it as declared and not seen.
     """
     text = toml.START.read_text(encoding="utf-8")
-    if login_manager(app) is not None or extension_of(app, "csrf", "flask_wtf") is not None:
+    # A login manager of any package keeps the user's id in the session.
+    if hasattr(app, "login_manager") or extension_of(app, "csrf", "flask_wtf") is not None:
         return text
     start = text.index('[[cookies]]\nname = "session"')
     table, blank, rest = text[start:].partition("\n\n")

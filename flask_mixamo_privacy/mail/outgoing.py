@@ -72,7 +72,7 @@ class MailGate:
         self.unsubscribe = policy.marketing.unsubscribe if policy.marketing else ""
         self.contact = policy.contact.email if policy.contact else ""
         self.sender = with_ascii_host(settings.mail_from or self.contact or self.unsubscribe)
-        self._name = policy.site
+        self._name = " ".join(policy.site.split())  # a header is one line
         self.links = UnsubscribeLinks(self.marketing.tokens, settings.url_prefix, self.unsubscribe)
 
     def may_mail(
@@ -233,7 +233,7 @@ class MailTransport:
 
     def __init__(self, send: Send | None, smtp_url: str | None, name: str, sender: str | None) -> None:
         self._send = send or (_by_smtp(smtp_url) if smtp_url else None)
-        self._name = name
+        self._name = " ".join(name.split())  # a header is one line
         self._sender = with_ascii_host(sender or "")
 
     @property
@@ -262,7 +262,7 @@ class MailTransport:
         message = EmailMessage(policy=SMTP)
         message["From"] = Address(self._name, addr_spec=self._sender)
         message["To"] = Address(addr_spec=email.to)
-        message["Subject"] = email.subject
+        message["Subject"] = " ".join(email.subject.split())
         message["Date"] = format_datetime(now())
         message["Message-ID"] = whole_header("Message-ID", make_msgid(domain=self._sender.rpartition("@")[2]))
         message["Auto-Submitted"] = "auto-generated"  # prevents absence notes in reply; RFC 3834

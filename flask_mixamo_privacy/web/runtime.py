@@ -246,7 +246,8 @@ class Runtime:
         """The URL of the app's root outside a request, with ``localhost`` if the host is not configured."""
         config = self._app.config
         host = f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME'] or 'localhost'}"
-        return self.settings.base_url or host + quote(config["APPLICATION_ROOT"], safe="/%").rstrip("/")
+        root = quote(config["APPLICATION_ROOT"].strip("/"), safe="/%")
+        return self.settings.base_url or (f"{host}/{root}" if root else host)
 
     def site_locale(self) -> str | None:
         """Return the locale that the site chose, which may be a language that we do not ship. Empty without a choice.

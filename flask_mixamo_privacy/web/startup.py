@@ -25,12 +25,13 @@ _OWN = "mixamo_privacy"
 def unknown_settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield each ``PRIVACY_*`` key that is no setting, with the most similar setting or "".
 
-    A key with another prefix is yielded if it is nearly a setting: ``PRIVCY_CSP``.
+    A key with another prefix is yielded if it is nearly a setting: ``PRIVCY_CSP``, or ``FLASK_PRIVACY_CSP``, which is the
+    name of an environment variable.
     """
     for name in config:
         if name not in DEFAULTS and name not in Flask.default_config:
             own = name.startswith(_PREFIX)
-            near = get_close_matches(name.upper(), DEFAULTS, 1, 0.8 if own else 0.9)
+            near = get_close_matches(name.upper().removeprefix("FLASK_"), DEFAULTS, 1, 0.8 if own else 0.9)
             if own or near:
                 yield name, near[0] if near else ""
 

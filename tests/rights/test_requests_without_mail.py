@@ -100,3 +100,10 @@ def test_an_extension_whose_mail_failed_exits_with_1(people):
     site.rights.requests.identify(1, "by telephone")
     outcome = site.site.cli("requests", "extend", "1", "--reason", "There are many orders.")
     assert outcome.exit_code == 1 and "No mail can be sent" in outcome.output
+
+
+def test_a_site_name_of_two_lines_is_one_line_of_a_mail(people):
+    """A multi-line text in privacy.toml ends with a line end, which no header may contain."""
+    site = people(PRIVACY_POLICY=replace(policy(), site="The\nShop\n"))
+    site.ask()
+    assert site.process().exit_code == 0 and site.mails[-1]["From"].startswith("The Shop <")

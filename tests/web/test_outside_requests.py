@@ -39,9 +39,10 @@ def test_nothing_is_granted_outside_a_request(tiny, source):
     assert render(tiny(PRIVACY_POLICY=with_services()), source) == ""
 
 
-def test_links_and_files_have_their_urls_outside_a_request(tiny):
+@pytest.mark.parametrize("root", ["/café", "café", "/café/"])
+def test_links_and_files_have_their_urls_outside_a_request(tiny, root):
     """They are paths below the configured mount, in the language of the policy."""
-    site = tiny(APPLICATION_ROOT="/café")
+    site = tiny(APPLICATION_ROOT=root)
     text = render(site, "{{ privacy.settings_link() }}{{ privacy.policy_link() }}{{ privacy.asset('banner.css') }}")
     assert 'href="/caf%C3%A9/privacy/consent"' in text and ">Privacy settings</a>" in text
     assert 'href="/caf%C3%A9/privacy/"' in text and "/caf%C3%A9/privacy/static/banner." in text

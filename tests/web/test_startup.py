@@ -20,6 +20,8 @@ from flask_mixamo_privacy.web.assets import bundle
     [
         ("PRIVACY_POLCY", "PRIVACY_POLICY"),
         ("PRIVCY_CSP", "PRIVACY_CSP"),
+        ("privacy_csp", "PRIVACY_CSP"),
+        ("FLASK_PRIVACY_CSP", "PRIVACY_CSP"),
         ("PRIVACY_COOKIES_SECURE", "PRIVACY_COOKIE_SECURE"),
     ],
 )
