@@ -27,6 +27,7 @@ from ..storage.files import make_private_folder
 from ..tracking.loader import WAIT
 from ..tracking.log import SUFFIX, EventLog
 from ..web.context import NOW, current_runtime
+from ..web.hosts import first_host
 from ..web.runtime import Runtime
 from .common import exit_2_on_error, fail
 from .demo_people import Arrival, DemoVisitor, DemoVisitors, by_rank
@@ -92,7 +93,7 @@ class Player:
     def __init__(self, app: Flask, runtime: Runtime, seed: int) -> None:
         self._app, self._prefix = app, runtime.settings.url_prefix
         secure = runtime.settings.cookie_secure or app.config["PREFERRED_URL_SCHEME"] == "https"
-        self._base = f"{'https' if secure else 'http'}://{app.config['SERVER_NAME'] or 'localhost'}"
+        self._base = f"{'https' if secure else 'http'}://{first_host(app)}"
         self._chance = Random(seed)  # noqa: S311 — invented visitors need no secrets
         self._clients: dict[int, FlaskClient] = {}
         self._pages: dict[str, ParsedPage | None] = {}

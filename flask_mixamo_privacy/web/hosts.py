@@ -84,6 +84,13 @@ def adapter_at(app: Flask, host: str) -> MapAdapter:
     return app.url_map.bind("localhost", subdomain=subdomain)
 
 
+def first_host(app: Flask) -> str:
+    """Return ``SERVER_NAME``, or else the first host with a start page or another route, or else ``localhost``."""
+    rules = sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule != "/") if app.url_map.host_matching else ()
+    hosts = (rule.host for rule in rules if rule.host and "<" not in rule.host)
+    return app.config["SERVER_NAME"] or next(hosts, "localhost")
+
+
 def is_on_host(rule: Rule, adapter: MapAdapter) -> bool:
     """Return whether a rule is one of the adapter's host, or one of ours, which are on every host."""
     if HOST in rule.arguments:

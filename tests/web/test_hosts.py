@@ -183,6 +183,12 @@ def test_the_audit_visits_the_pages_of_its_host(site):
     assert Routes(site.app, "", {}, (), 40, second).rule_of("/second") == "/second"
 
 
+def test_invented_visitors_visit_a_host_with_a_start_page(site):
+    """``demo-data`` shows what the reports of this site will look like."""
+    outcome = site.app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "9", "--days", "3"])
+    assert outcome.exit_code == 0 and "/other" in {page for _, page in site.events()}  # its start page has this link
+
+
 def test_the_audit_needs_the_url_of_a_host(site):
     """At 127.0.0.1 it would see no page of the site, and must not call that clean."""
     with pytest.raises(AuditError, match="pass the URL of one host: flask privacy audit http"):
