@@ -60,7 +60,7 @@ def consent_required(purpose: str) -> Callable[[F], F]:
     def decorate(view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            if privacy_context().use_consent().allows(purpose):
+            if privacy_context().allows(purpose):
                 return current_app.ensure_sync(view)(*args, **values)
             return _consent_page(purpose)
 

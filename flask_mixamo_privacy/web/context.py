@@ -40,6 +40,7 @@ class PrivacyContext:
     # Defaults are class attributes, because a context is created for nearly every page and rarely changes them.
     depends_on_consent = False  # whether the response depends on the visitor's decision
     is_private = False  # whether only this visitor may get the response
+    has_services = False  # whether the response may contain services that the visitor granted
     is_shared_page = False  # whether the page is the same for every visitor, and browsers report the page view
     varies_by_language = False  # whether Accept-Language chose the language
     has_embed = False  # whether the page already has the style sheet of placeholders
@@ -120,6 +121,17 @@ class PrivacyContext:
         """Return the visitor's consent, and mark the response as dependent on it."""
         self.depends_on_consent = True
         return self.consent
+
+    def allows(self, purpose: str) -> bool:
+        """Return whether the purpose is allowed, for content that the response has only then.
+
+        Raises :class:`UndeclaredPurpose`.
+        """
+        allowed = self.use_consent().allows(purpose)
+        if allowed and self.consent.held_services and not self.has_services:
+            service_of = self.runtime.policy.service
+            self.has_services = any(service_of(name).purpose == purpose for name in self.consent.held_services)
+        return allowed
 
     @property
     def language(self) -> Language:
@@ -297,14 +309,16 @@ class CurrentConsent:
         Raises :class:`UndeclaredPurpose` and :class:`UndeclaredService`.
         """
         ctx = privacy_context()
-        allowed = ctx.use_consent().allows(purpose)
+        allowed = ctx.allows(purpose)
         if service is None:
             return allowed
         return ctx.runtime.policy.service(service).purpose == purpose and service in ctx.consent.services
 
     def state(self, purpose: str) -> ConsentState:
         """Return ``"unasked"``, ``"granted"`` or ``"refused"``; raises :class:`UndeclaredPurpose`."""
-        return privacy_context().use_consent().state(purpose)
+        ctx = privacy_context()
+        ctx.allows(purpose)
+        return ctx.consent.state(purpose)
 
 
 class CurrentVisitor:

@@ -62,6 +62,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     ctx.headers_sent = True
     if streamed:
         ctx.is_private = ctx.use_consent().must_ask or ctx.is_private
+        ctx.has_services = ctx.has_services or bool(ctx.consent.held_services)
     ctx.is_shared_page = ctx.is_shared_page or (runtime.settings.cacheable and _is_cached_shared_page(ctx, response))
     names = [name.lower() for name, _ in response.headers]  # one pass for every check below
     shared = ctx.is_shared_page or _is_shared(response, names)
@@ -219,6 +220,10 @@ def _set_vary(ctx: PrivacyContext, response: Response, names: list[str]) -> None
         response.headers.add("Vary", vary)
     if ctx.is_private or (ctx.depends_on_consent and ctx.consent.held):
         _make_private(response)
+    if ctx.has_services and (response.content_type or "").startswith(_DOCUMENTS):
+        # After a withdrawal, Back would show this page from the browser's memory, and a service in it would run on. Browsers
+        # keep no page with no-store there, or drop it once a cookie has changed.
+        response.headers["Cache-Control"] = "private, no-store"
 
 
 @lru_cache(maxsize=256)

@@ -150,7 +150,7 @@ class GatedTags:
         ctx = privacy_context()
         service = self.service_of(checked_host(url, "privacy.embed"), purpose, "frame")
         anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
-        if service.id in ctx.use_consent().services:
+        if ctx.allows(purpose) and service.id in ctx.consent.services:
             values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
             sheet = {"rel": "stylesheet", "href": slot["stylesheet"], "nonce": ctx.nonce}
             link = Markup("<link{}>").format(tag_attributes(sheet)) if slot["stylesheet"] else _EMPTY
@@ -176,7 +176,7 @@ class GatedTags:
         return Markup("<script{}></script><script{}></script>").format(before, tag)
 
     def _allows(self, ctx: PrivacyContext, url: str, purpose: str, load: str) -> bool:
-        allowed = ctx.use_consent().allows(purpose)
+        allowed = ctx.allows(purpose)
         host = checked_host(url, f"privacy.{load}")
         if not host or host == ctx.request.host.lower():
             return allowed

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, render_template_string, request
 from playwright.sync_api import expect
 from test_tracker import wait_for
 
@@ -240,6 +240,30 @@ def test_no_third_party_request_follows_a_withdrawal(enter, third, csp, library,
     expect(page.get_by_role("status").first).to_be_visible()
     before = len(third.asked)
     page.wait_for_timeout(200)  # ten times as long as between two requests
+    assert len(third.asked) == before
+
+
+def test_back_after_a_withdrawal_runs_no_service(tiny, serve, third, chromium):
+    """A browser with a back/forward cache asks the site for the page again, and the third party stays unasked."""
+    from conftest import chromium_arguments, executable
+
+    site = tiny(PRIVACY_POLICY=with_services(host=third.host))
+    tags = "{{ privacy.banner() }}{{ privacy.script(url, purpose='media', type='module') }}{{ privacy.settings_link() }}"
+    site.view("/film", lambda: render_template_string(f"<!doctype html><body>{tags}", url=third.address + "/a.js"))
+    browser = chromium.browser_type.launch(
+        executable_path=executable(), args=chromium_arguments(), ignore_default_args=["--disable-back-forward-cache"]
+    )
+    page = browser.new_page(base_url=serve(site.app))
+    page.goto("/film")
+    press(page, "Accept all")
+    wait_for(lambda: page.wait_for_timeout(50) or "again" in third.asked, "the third party")
+    by_settings(page)
+    expect(page.get_by_role("status")).to_be_visible()
+    before = len(third.asked)
+    page.evaluate("setTimeout(() => history.go(-2))")
+    page.wait_for_url("**/film", wait_until="commit")
+    page.wait_for_timeout(800)
+    browser.close()
     assert len(third.asked) == before
 
 

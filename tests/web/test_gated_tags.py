@@ -194,8 +194,26 @@ def test_the_consent_tag_rejects_an_undeclared_purpose(show):
 
 
 def test_a_page_with_a_gated_part_is_not_shared(show):
-    """A shared cache varies such a page by Cookie and Sec-GPC, and a granted page is private."""
+    """A shared cache varies such a page by Cookie and Sec-GPC, and no cache keeps the granted page."""
     visitor = show("{% consent 'media' %}film{% endconsent %}")
     assert visitor.get("/x").headers["Vary"] == "Cookie, Sec-GPC"
     choose(visitor, "accept_all")
-    assert visitor.get("/x").headers["Cache-Control"] == "private"
+    assert visitor.get("/x").headers["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "{{ privacy.script('https://video.example/a.js', purpose='media') }}",
+        "{{ privacy.embed('https://video.example/1', purpose='media', title='Film') }}",
+        "{% consent 'media', service='film' %}film{% endconsent %}",
+    ],
+)
+def test_a_browser_keeps_no_page_in_which_a_service_would_run_on(show, page):
+    """Back, after a withdrawal, must not show the page from memory. Without the grant, a page may be kept."""
+    visitor = show(page)
+    assert "no-store" not in visitor.get("/x").headers.get("Cache-Control", "")
+    choose(visitor, "save", "statistics")
+    assert "no-store" not in visitor.get("/x").headers["Cache-Control"]
+    choose(visitor, "save", "media")
+    assert visitor.get("/x").headers["Cache-Control"] == "private, no-store"
