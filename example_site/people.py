@@ -54,7 +54,7 @@ def profile() -> Any:
     """Show or change the account's details."""
     number = current_user.customer or abort(404)  # demo accounts have no row
     with session() as open_session, open_session.begin():
-        customer = open_session.get_one(Customer, number)
+        customer = open_session.get(Customer, number) or abort(404)
         if request.method == "GET":
             return page("profile.html", customer=customer)
         customer.name, customer.software = form_value("name"), form_value("software")

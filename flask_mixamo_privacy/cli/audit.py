@@ -16,7 +16,7 @@ from flask.cli import ScriptInfo
 from ..config import isolated
 from ..storage.clock import today
 from ..web.context import current_runtime
-from .common import exit_2_on_error, json_option, print_json
+from .common import exit_2_on_error, json_option, print_json, progress_bar
 
 if TYPE_CHECKING:
     from ..audit.browser.report import AuditReport
@@ -100,7 +100,7 @@ def _beside(name: str) -> Path | None:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error, if that is a terminal. The total number of pages may grow."""
-    with click.progressbar(length=100, label="Auditing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+    with progress_bar("Auditing", 100) as bar:
 
         def update(done: int, total: int) -> None:
             bar.update(int(100 * done / total) - bar.pos if total else 0)

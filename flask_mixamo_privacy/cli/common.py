@@ -114,7 +114,8 @@ def fail(message: str) -> None:
 
 def progress_bar(label: str, length: int) -> Any:
     """Return a progress bar on standard error. It is hidden without a terminal, or if the length is 0."""
-    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty() or not length)
+    file = sys.stderr if length and sys.stderr.isatty() else io.StringIO()  # Click before 8.2 cannot hide a bar
+    return click.progressbar(length=length, label=label, file=file)
 
 
 def os_username() -> str:

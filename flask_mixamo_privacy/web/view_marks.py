@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask.sansio.scaffold import Scaffold
+from flask import Blueprint, Flask
 from flask.views import View
 from werkzeug.local import LocalProxy
 from werkzeug.utils import cached_property, import_string
@@ -57,7 +57,7 @@ def _layers(view: Any) -> Iterator[Any]:
     while queue and len(seen) < _MOST:
         layer = queue.popleft()
         # A proxy, such as flask.request, may raise for any attribute. An app or a blueprint has the other views too.
-        if not isinstance(layer, LocalProxy | Scaffold) and callable(layer) and id(layer) not in seen:
+        if not isinstance(layer, LocalProxy | Flask | Blueprint) and callable(layer) and id(layer) not in seen:
             seen.add(id(layer))
             yield layer
             queue.extend(_inside(layer))
@@ -85,7 +85,7 @@ def _inside(layer: Any) -> Iterator[Any]:
 
 def _values_of(layer: Any) -> dict[str, Any]:
     """Return the attributes of an object itself, also those in slots."""
-    if isinstance(layer, LocalProxy | Scaffold | type):
+    if isinstance(layer, LocalProxy | Flask | Blueprint | type):
         return {}
     own = vars(layer) if hasattr(layer, "__dict__") else {}
     slots = [getattr(base, "__slots__", ()) for base in type(layer).__mro__]
