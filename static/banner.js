@@ -77,10 +77,15 @@
         const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
         if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
         else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
-          // A strict page demands its nonce, and under Trusted Types an address from a policy that it allows.
+          // A strict page demands its nonce, and under Trusted Types an address from a policy that it allows. A document may
+          // create a policy once, so this script and page.js share it.
           /** @type {any} */
-          const types = /** @type {any} */ (window).trustedTypes?.createPolicy("mixamo-privacy", { createScriptURL: String });
-          const src = types ? types.createScriptURL(answer.tracker) : answer.tracker;
+          const page = window;
+          let src = answer.tracker;
+          try {
+            page.privacyTypes ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+            src = page.privacyTypes?.createScriptURL(src) ?? src;
+          } catch {} // the page allows no such policy; it may have a default one
           const tracker = Object.assign(document.createElement("script"), { nonce, src });
           tracker.dataset.pageView = ""; // reported only now: if the answer never arrives, nothing is logged
           document.head.append(tracker);
@@ -89,7 +94,9 @@
       }
       // The banner's text has changed since, so load the settings page with the current text.
       if (response.status === 409) location.assign(banner.action + "?next=" + encodeURIComponent(String(body.get("next"))));
-    } catch {}
+    } catch {
+      if (!banner.isConnected) return location.reload(); // the page lets no script in, but the server adds the tracker's tag
+    }
     busy = false;
     note.textContent = answer.message || note.dataset.offline;
   };

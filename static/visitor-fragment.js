@@ -5,9 +5,13 @@
   if (!isConnected) return; // a library replaced the body meanwhile
   const template = document.createElement("template");
   const innerHTML = "THE BANNER"; // the server puts the HTML here
-  // Under Trusted Types, HTML and addresses of scripts come from a policy that the page allows.
+  // Under Trusted Types, HTML and addresses of scripts come from a policy that the page allows. A document may create it once.
   /** @type {any} */
-  const types = /** @type {any} */ (window).trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+  const page = window;
+  try {
+    page.privacyTypes ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+  } catch {} // the page allows no such policy; it may have a default one
+  const types = page.privacyTypes;
   template.innerHTML = types ? types.createHTML(innerHTML) : innerHTML;
   for (const sheet of template.content.querySelectorAll("link")) sheet.nonce = nonce; // page.js knows no other response's
   for (const field of template.content.querySelectorAll("input")) {
