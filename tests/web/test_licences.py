@@ -83,7 +83,7 @@ def test_promise_06_a_new_version_asks_again(tiny):
     """A changed text is a new version; an unchanged text is not asked for twice."""
     visitor = licensed(tiny, text=FIRST).visitor()
     agree(visitor)
-    kept = visitor.get_cookie("privacy_licence").value
+    kept = visitor.get_cookie("privacy_licence").decoded_value
     for text, status in ((FIRST, 200), (SECOND, 302)):
         later = licensed(tiny, text=text).visitor()
         later.set_cookie("privacy_licence", kept)
@@ -94,7 +94,7 @@ def test_promise_06_without_a_text_of_its_own_the_policy_is_the_licence(tiny):
     """A new version of the policy or of the notice asks again."""
     visitor = licensed(tiny).visitor()
     agree(visitor)
-    kept = visitor.get_cookie("privacy_licence").value
+    kept = visitor.get_cookie("privacy_licence").decoded_value
     notice = [replace(point, notice="We keep it.") if point.id == "licence" else point for point in POINTS]
     for changed, status in ((policy(), 200), (policy(version="2026-05-09"), 302), (policy(*notice), 302)):
         later = licensed(tiny, config={"PRIVACY_POLICY": changed}).visitor()
