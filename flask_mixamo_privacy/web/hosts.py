@@ -53,7 +53,7 @@ def on_every_host(app: Flask) -> dict[str, Any]:
     return {"host" if app.url_map.host_matching else "subdomain": f"<{HOST}:{HOST}>"}
 
 
-def take_host(endpoint: str | None, values: dict[str, Any] | None) -> None:
+def take_host(values: dict[str, Any] | None) -> None:
     """Remove the host from the arguments of a view."""
     if values:
         values.pop(HOST, None)
