@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
-from flask import Request, current_app, has_request_context, jsonify, make_response, request, url_for
+from flask import Request, current_app, has_request_context, jsonify, make_response, redirect, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge, default_exceptions
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.sansio.utils import host_is_trusted
@@ -90,6 +90,13 @@ def limit_body(request: Request, most: int) -> None:
     if len(body) > most:
         raise RequestEntityTooLarge
     request.stream = BytesIO(body)
+
+
+def to_new_document(target: str) -> Response:
+    """Redirect after a decision. htmx would swap the page into the document in which withdrawn services still run."""
+    if "HX-Request" in request.headers:
+        return no_store(current_app.response_class(headers={"HX-Redirect": urldefrag(target).url}))
+    return no_store(redirect(target, 303))
 
 
 def wants_json() -> bool:

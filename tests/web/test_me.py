@@ -284,3 +284,19 @@ def test_a_crash_between_an_erasure_and_its_entry_is_repaired(tiny, path, monkey
         visitor.post(path, data={"choice": "reject_all"})
     runtime.load()
     assert [row["subject"] for row in site.ledger("withdrawal")] == [runtime.keys.pseudonymise(name)[1]]
+
+
+def test_an_erasure_that_htmx_posts_opens_a_new_document(site, visitor):
+    """htmx would swap the answer into the page in which withdrawn services still run, so it gets its own redirect."""
+    response = erase(visitor, **{"HX-Request": "true"})
+    assert response.status_code == 200 and response.headers["HX-Redirect"].startswith("/privacy/me?erased=1")
+    assert response.headers["Cache-Control"] == "no-store" and site.events() == []
+
+
+@pytest.mark.parametrize("path", ["/", "/privacy/consent", "/privacy/me"])
+def test_no_library_submits_a_form_that_decides(site, path):
+    """The browser itself submits the form, so that the next page is a new document: htmx, Turbo and Unpoly leave it alone."""
+    page = site.visitor().get(path).text
+    forms = [part.partition(">")[0] for part in page.split("<form ")[1:] if 'method="post"' in part.partition(">")[0]]
+    assert all('hx-boost="false" data-turbo="false" up-submit="false"' in form for form in forms)
+    assert forms or path == "/privacy/me"

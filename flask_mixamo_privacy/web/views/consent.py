@@ -5,9 +5,8 @@ from __future__ import annotations
 import hmac
 from functools import partial
 from typing import Any
-from urllib.parse import urldefrag
 
-from flask import Response, current_app, jsonify, redirect, request, url_for
+from flask import current_app, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...consent import proof
@@ -28,6 +27,7 @@ from ..http import (
     problem,
     removed_before,
     settings_page,
+    to_new_document,
     wants_json,
     withdrawal_parameters,
 )
@@ -133,10 +133,7 @@ def _needs_new_page(decision: Decision) -> bool:
 def _answer(ctx: PrivacyContext, decision: Decision, back: str | None) -> AnyResponse:
     target = _removal_page(decision, back) if decision.withdraws_something else back
     if not wants_json():
-        target = target or url_for("mixamo_privacy.settings", saved=1)
-        if "HX-Request" in request.headers:  # htmx would swap the page into the document in which services still run
-            return no_store(Response(headers={"HX-Redirect": urldefrag(target).url}))
-        return no_store(redirect(target, 303))
+        return to_new_document(target or url_for("mixamo_privacy.settings", saved=1))
     removed = stored_for(ctx.runtime.policy, decision.withdrawn, decision.withdrawn_services)
     answer = consent_state(ctx) | {"message": ctx.language(SAVED).text, "removed": names_by_storage(removed)} | _tracker(ctx)
     if target and (decision.withdraws_something or _needs_new_page(decision)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from flask import jsonify, make_response, redirect, request, url_for
+from flask import jsonify, make_response, request, url_for
 from werkzeug.wrappers import Response
 
 from ...consent.decision import choose
@@ -24,6 +24,7 @@ from ..http import (
     problem,
     problem_json,
     removed_before,
+    to_new_document,
     wants_json,
     withdrawal_parameters,
 )
@@ -151,7 +152,7 @@ def erase() -> Response:
     ctx.choices_to_set = "" if ctx.cookies.names.choices in ctx.request.cookies else None
     if wants_json():
         return no_store(jsonify(consent_state(ctx) | {"message": ctx.language(_erased(ctx)).text}))
-    return no_store(redirect(url_for("mixamo_privacy.me", erased=1, **withdrawal_parameters(decision)), 303))
+    return to_new_document(url_for("mixamo_privacy.me", erased=1, **withdrawal_parameters(decision)))
 
 
 def _erased(ctx: PrivacyContext) -> str:
