@@ -119,8 +119,8 @@ class PageNames:
     def name_of_previous(self, path: str, root_path: str, logged_in: bool) -> str:
         """The name of this site's page that linked to the current page; empty for a page that is not counted.
 
-        A user may have opened that page and logged out since. So its path is the name only if the site chose so, or if the
-        endpoint is public.
+        A user may have opened that page and logged out since. So its path is the name only if the site chose so, or if an
+        anonymous visitor could have opened it.
         """
         match = self._match_below(unquote(path), root_path)
         if match is None:
@@ -129,14 +129,22 @@ class PageNames:
         naming = self.naming(endpoint)
         if naming == "never":
             return ""
-        if naming == "path" or (naming is None and not logged_in and endpoint in self._public):
+        if naming == "path" or (naming is None and not logged_in and self._is_anonymous(endpoint, rule)):
             return scrub_path(path)
         return root_path + rule
 
     def may_be_personal(self, path: str, root_path: str) -> bool:
-        """Return whether the path is that of a page of this site which only a logged-in user may have opened."""
+        """Return whether the path is that of a page of this site which a logged-in user may have opened."""
         match = self._match_here(unquote(path).removeprefix(root_path)) if self.has_login else None
-        return match is not None and match[0] not in self._public
+        return match is not None and not self._is_anonymous(*match)
+
+    def _is_anonymous(self, endpoint: str, rule: str) -> bool:
+        """Return whether the path of a referrer is that of no user.
+
+        Any profile may be public, but the one that a user left to log out is most often the user's own. So a rule with
+        arguments has no path if the site has logins.
+        """
+        return endpoint in self._public and not (self.has_login and "<" in rule)
 
     def name_of_path(self, path: str, root_path: str, logged_in: bool) -> str:
         """The name of the page at a path; empty if there is no such page or it is not counted.

@@ -46,6 +46,15 @@ def test_a_page_that_a_user_opened_before_the_logout_is_an_origin(tiny):
     assert visits(site, site.visitor(), Referer=OWN) == (None, "https://shop.example/")
 
 
+def test_a_users_page_has_no_path_after_the_logout_if_others_are_public(tiny):
+    """An anonymous visitor opened one profile. A user who then logs out on another one leaves no path of it."""
+    site = with_logins(tiny())
+    visits(site, site.visitor(), "/item/bob")
+    own = visits(site, site.visitor(), Referer="http://localhost/item/alice")
+    proxied = visits(site, site.visitor(), Referer=OWN)
+    assert (own, proxied) == (("/item/<name>", None), (None, "https://shop.example/"))
+
+
 def test_the_referrer_of_an_anonymous_visitor_is_a_page(tiny):
     """Without a logged-in user, the path of another site's page is recorded, without its query."""
     site = with_logins(tiny())
