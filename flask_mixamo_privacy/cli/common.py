@@ -50,6 +50,8 @@ def exit_2_on_error(command: F) -> F:
     def run(*args: Any, **values: Any) -> Any:
         try:
             return command(*args, **values)
+        except BrokenPipeError:  # `| head` has read enough; Click exits with 1
+            raise
         except (PrivacyError, OSError) as error:
             fail(str(error))
 

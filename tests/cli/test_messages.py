@@ -1,5 +1,6 @@
 """What commands print if there is nothing, or only one thing, to print, and what ``--help`` lists."""
 
+import errno
 import re
 import sys
 
@@ -9,6 +10,7 @@ from flask.cli import FlaskGroup
 
 from conftest import choose
 from flask_mixamo_privacy.cli import COMMANDS, privacy
+from flask_mixamo_privacy.cli.common import exit_2_on_error, progress_bar
 from flask_mixamo_privacy.policy import toml
 
 GROUPS = ("ledger", "minors", "policy", "receipt", "requests")
@@ -108,3 +110,23 @@ def test_a_command_of_an_app_that_cannot_start_exits_with_2(tmp_path, monkeypatc
     monkeypatch.delitem(sys.modules, "app_that_fails", raising=False)
     outcome = CliRunner().invoke(FlaskGroup(), ["--app", "app_that_fails", "privacy", *command])
     assert outcome.exit_code == 2 and "Error: privacy.toml" in outcome.stderr and "Traceback" not in outcome.output
+
+
+def test_progress_is_silent_without_a_terminal(capsys):
+    """Click 8.1 cannot hide a bar, and prints its label into a file."""
+    with progress_bar("Loading", 3) as bar:
+        assert not bar.file.isatty() and bar.file is not sys.stderr
+        bar.update(3)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_reader_that_stops_reading_is_no_error(capsys):
+    """`flask privacy check | head -1` ends as Click ends it, without a message."""
+
+    @exit_2_on_error
+    def print_lines():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        print_lines()
+    assert capsys.readouterr().err == ""
