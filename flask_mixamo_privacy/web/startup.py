@@ -41,7 +41,7 @@ def hidden_routes(app: Flask) -> Iterator[tuple[str, str, str]]:
     first: dict[tuple[str, str, str | None, str | None], Rule] = {}
     for rule in app.url_map.iter_rules():
         for method in sorted((rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}):
-            path = re.sub(r"<[^>]*>", "<>", rule.rule)
+            path = _ARGUMENT.sub(r"<\1>", rule.rule)
             other = first.setdefault((path, method, rule.host, rule.subdomain), rule)
             if _is_own(other) != _is_own(rule):
                 yield rule.rule, other.endpoint, rule.endpoint
@@ -60,6 +60,10 @@ def _hidden_on_hosts(app: Flask) -> Iterator[tuple[str, str, str]]:
                     answers = str(adapter.match(rule.rule, method)[0])
                     if not answers.startswith(_OWN):
                         yield rule.rule, answers, rule.endpoint
+
+
+#: An argument of a rule. Its converter counts, because "<int:day>" and "<day>" answer different paths.
+_ARGUMENT = re.compile(r"<(?:(?:string|default):|([^:<>]+:))?[^<>]*>")
 
 
 def _is_own(rule: Rule) -> bool:

@@ -60,7 +60,7 @@ def test_a_route_that_replaces_one_of_the_extension_is_logged(caplog):
 def test_other_routes_below_the_prefix_are_not_mentioned(tiny, caplog):
     """A site may add pages of its own, and a route for every path."""
     site = tiny()
-    for path in ("/privacy/team", "/privacy", "/<path:any>"):
+    for path in ("/privacy/team", "/privacy", "/<path:any>", "/privacy/versions/<int:year>"):
         site.app.add_url_rule(path, path, lambda **_: "mine")
     assert site.visitor().get("/privacy/team").text == "mine" and not caplog.messages
 
