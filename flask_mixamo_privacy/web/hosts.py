@@ -31,6 +31,12 @@ class AnyHost(BaseConverter):
 class PagesBlueprint(Blueprint):
     """A blueprint whose pages are on every host of the app."""
 
+    def register(self, app: Any, options: dict[str, Any]) -> None:
+        super().register(app, options)
+        if routes_by_host(app):  # other apps pay nothing
+            app.url_value_preprocessors[self.name].append(take_host)
+            app.url_default_functions[self.name].append(add_host)
+
     def make_setup_state(self, app: Any, options: dict[str, Any], first_registration: bool = False) -> BlueprintSetupState:
         return _OnEveryHost(self, app, options, first_registration)
 
@@ -53,7 +59,7 @@ def on_every_host(app: Flask) -> dict[str, Any]:
     return {"host" if app.url_map.host_matching else "subdomain": f"<{HOST}:{HOST}>"}
 
 
-def take_host(values: dict[str, Any] | None) -> None:
+def take_host(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     """Remove the host from the arguments of a view."""
     if values:
         values.pop(HOST, None)
@@ -61,10 +67,9 @@ def take_host(values: dict[str, Any] | None) -> None:
 
 def add_host(endpoint: str, values: dict[str, Any]) -> None:
     """Add the host of this request to the values of a URL; outside a request, the host in ``SERVER_NAME``."""
-    if routes_by_host(current_app):  # no other app pays for an adapter
-        adapter = current_app.create_url_adapter(request if has_request_context() else None)
-        for name, value in host_value(endpoint, adapter or current_app.url_map.bind("localhost")).items():
-            values.setdefault(name, value)
+    adapter = current_app.create_url_adapter(request if has_request_context() else None)
+    for name, value in host_value(endpoint, adapter or current_app.url_map.bind("localhost")).items():
+        values.setdefault(name, value)
 
 
 def host_value(endpoint: str, adapter: MapAdapter) -> dict[str, str]:

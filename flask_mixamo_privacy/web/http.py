@@ -188,7 +188,7 @@ def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
 
     A token in the banner's form would start a session for every visitor and make every page uncacheable.
     """
-    csrf = extension_of(current_app, "csrf", "flask_wtf")
+    csrf = extension_of(current_app, "csrf", "flask_wtf") if "csrf" in current_app.extensions else None
     if csrf is not None:
         csrf.exempt(current_app.blueprints["mixamo_privacy"])
 
