@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
-from .platform import BINARY, IS_WINDOWS, lock_file, replace_file, unlock_file
+from .platform import BINARY, IS_WINDOWS, PAUSE, fcntl, replace_file
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
@@ -88,9 +91,55 @@ def _write_beside(path: str, content: bytes, *, sync: bool = False) -> str:
     return temporary
 
 
+# Locks. A lock belongs to the descriptor of the locked file, so a killed process leaves no lock. Two libraries do not fit.
+# filelock locks a second file beside each file, which cannot follow a segment that is renamed. portalocker locks the first
+# 64 KiB of a file on Windows. No process can read a locked byte there, so no loader could read a segment being written.
+
+# SQLite locks bytes at this place too. No file here grows so large, and Windows allows locks beyond the end of a file.
+_LOCKED_BYTE = 1 << 30
+
+
 def lock(descriptor: int, *, wait: bool) -> None:
     """Lock a file until its descriptor is closed. Without ``wait``, raises :class:`BlockingIOError` if the lock is held."""
-    lock_file(descriptor, wait=wait)
+    if not IS_WINDOWS:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    while not _lock_byte(descriptor):
+        if not wait:
+            raise BlockingIOError(errno.EWOULDBLOCK, "Another descriptor holds the lock of this file")
+        time.sleep(PAUSE)
+
+
+def _unlock(descriptor: int) -> None:
+    """Release the lock of a file whose descriptor stays open."""
+    if not IS_WINDOWS:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        return
+    msvcrt: Any = import_module("msvcrt")
+    _at_locked_byte(descriptor, msvcrt.LK_UNLCK)
+
+
+def _lock_byte(descriptor: int) -> bool:
+    """Lock one byte, and return whether that succeeded."""
+    msvcrt: Any = import_module("msvcrt")
+    try:
+        _at_locked_byte(descriptor, msvcrt.LK_NBLCK)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EDEADLK):
+            raise
+        return False
+    return True
+
+
+def _at_locked_byte(descriptor: int, mode: int) -> None:
+    """Call ``msvcrt.locking``, which locks bytes from the file's position on. The position stays."""
+    msvcrt: Any = import_module("msvcrt")
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, mode, 1)
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
 
 
 def lock_now(descriptor: int) -> bool:
@@ -110,7 +159,7 @@ def try_lock(descriptor: int) -> Iterator[bool]:
         yield is_locked
     finally:
         if is_locked:
-            unlock_file(descriptor)
+            _unlock(descriptor)
 
 
 class Spool:
