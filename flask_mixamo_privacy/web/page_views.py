@@ -207,7 +207,7 @@ def _split_referrer(ctx: PrivacyContext, root: str, personal: bool) -> tuple[str
     text, fetch_site = environ["HTTP_REFERER"][:_LONGEST_REFERRER], environ.get("HTTP_SEC_FETCH_SITE")
     host = host_of(text) if fetch_site == "same-origin" else ctx.request.host
     previous, referrer = split_referrer(text, host)
-    if referrer and (personal or (fetch_site is None and _may_be_own(ctx, text, root))):
+    if referrer and (personal or (fetch_site in (None, "same-site") and _may_be_own(ctx, text, root))):
         referrer = origin_of(referrer)
     return previous, referrer
 

@@ -40,10 +40,11 @@ def test_the_referrer_of_a_user_is_an_origin(tiny, fetch_site, referrer):
     assert found == (None, "/".join(referrer.split("/")[:3]) + "/")
 
 
-def test_a_page_that_a_user_opened_before_the_logout_is_an_origin(tiny):
-    """A path that only a logged-in user may have opened is not recorded after the logout either."""
+@pytest.mark.parametrize("fetch_site", [{}, {"Sec_Fetch_Site": "same-site"}])
+def test_a_page_that_a_user_opened_before_the_logout_is_an_origin(tiny, fetch_site):
+    """A path that only a logged-in user may have opened, also on another subdomain, is not recorded after the logout."""
     site = with_logins(tiny())
-    assert visits(site, site.visitor(), Referer=OWN) == (None, "https://shop.example/")
+    assert visits(site, site.visitor(), Referer=OWN, **fetch_site) == (None, "https://shop.example/")
 
 
 def test_a_users_page_has_no_path_after_the_logout_if_others_are_public(tiny):
