@@ -80,7 +80,7 @@ _INDEX = """{% extends 'base.html' %}
 """
 
 # The bare page has the same link, so that both sides send the same bytes.
-_LINK = '<a class="privacy-settings-link" href="/privacy/consent" rel="nofollow">Privacy settings</a>'
+_LINK = '<a class="mixamo-settings-link" href="/privacy/consent" rel="nofollow">Privacy settings</a>'
 
 _RULES = {
     "/auth/register": "register", "/auth/login": "enter", "/auth/logout": "leave",

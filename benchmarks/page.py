@@ -95,8 +95,8 @@ def check(pair: Pair, case: Case) -> None:
             status, headers, body = _get(app, environ)
             assert status == "200 OK", status
             assert body.count('<article class="post">') == 10, body
-            assert 'class="privacy-settings-link"' in body, body
-            assert ('class="privacy-banner"' in body) == (case.banner and extended), case
+            assert 'class="mixamo-settings-link"' in body, body
+            assert ('class="mixamo-ask"' in body) == (case.banner and extended), case
             assert "Set-Cookie" not in headers, headers
         assert _page_views(app) - before == (len(cookies) if case.logged and extended else 0), case
 

@@ -57,12 +57,12 @@ LANGUAGES = {"en": "en-GB", "de": "de-DE", "ar": "ar"}
 #: Screenshots of the reports with demo data, each with the element at its top.
 REPORTS = {
     "reports-wide": (LOOKS["wide"], "h1"),
-    "reports-interest": (LOOKS["wide"], ".privacy-of-pages"),
-    "reports-movement": (LOOKS["wide"], ".privacy-of-movement"),
+    "reports-interest": (LOOKS["wide"], ".mixamo-of-pages"),
+    "reports-movement": (LOOKS["wide"], ".mixamo-of-movement"),
     "reports-320": (LOOKS["320"], "h1"),
-    "reports-movement-320": (LOOKS["320"], ".privacy-of-movement"),
-    "reports-dark": (LOOKS["dark"], ".privacy-of-movement"),
-    "reports-rtl": (LOOKS["wide"] | {"locale": "ar"}, ".privacy-of-pages"),
+    "reports-movement-320": (LOOKS["320"], ".mixamo-of-movement"),
+    "reports-dark": (LOOKS["dark"], ".mixamo-of-movement"),
+    "reports-rtl": (LOOKS["wide"] | {"locale": "ar"}, ".mixamo-of-pages"),
 }
 
 
@@ -188,9 +188,9 @@ def visit(browser: Browser, url: str, asking: bool, answer: str = "reject_all", 
     context = browser.new_context(**options)
     page = context.new_page()
     page.goto(url, wait_until="networkidle")
-    if not asking and page.locator(".privacy-banner").count():
-        page.locator(f".privacy-banner button[value={answer}]").click()
-        page.locator(".privacy-banner").wait_for(state="detached")
+    if not asking and page.locator(".mixamo-ask").count():
+        page.locator(f".mixamo-ask button[value={answer}]").click()
+        page.locator(".mixamo-ask").wait_for(state="detached")
     yield page
     context.close()
 
@@ -205,7 +205,7 @@ def sign_in(page: Page, name: str) -> None:
 def show_reports(page: Page, top: str) -> None:
     """Sign in as the shop's staff, and scroll to an element of the reports."""
     sign_in(page, "staff")
-    page.locator(".privacy-reports").wait_for()
+    page.locator(".mixamo-reports").wait_for()
     page.locator(top).first.evaluate("part => scrollTo(0, part.getBoundingClientRect().top + scrollY - 24)")
 
 

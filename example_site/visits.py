@@ -24,7 +24,7 @@ async def accept_the_licence(page: Page) -> None:
     await page.goto("/privacy/licence/licence")
     accepting = page.get_by_role("button", name="I accept")
     if await accepting.count():
-        for address in await page.locator(".privacy-acceptance [type=email]").all():  # of an anonymous visitor
+        for address in await page.locator(".mixamo-acceptance [type=email]").all():  # of an anonymous visitor
             await address.fill("buyer@people.example")
         await accepting.click()
         await page.wait_for_load_state()

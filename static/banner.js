@@ -1,11 +1,11 @@
 // Submits the banner's form without a reload, and closes the banner after the server's answer.
 // Without this script, the browser submits the form.
 (() => {
-  const banner = /** @type {HTMLFormElement | null} */ (document.querySelector(".privacy-banner"));
+  const banner = /** @type {HTMLFormElement | null} */ (document.querySelector(".mixamo-ask"));
   if (!banner) return;
   const root = document.documentElement;
   const nonce = /** @type {HTMLScriptElement | null} */ (document.currentScript)?.nonce || "";
-  const note = /** @type {HTMLElement} */ (banner.querySelector(".privacy-note"));
+  const note = /** @type {HTMLElement} */ (banner.querySelector(".mixamo-error"));
   const observer = new ResizeObserver(() => root.style.setProperty("--privacy-height", banner.offsetHeight + "px"));
   /** @type {HTMLElement} */
   let before; // the element that had the focus before the banner
@@ -26,7 +26,7 @@
   const close = (message) => {
     const focused = banner.contains(document.activeElement);
     const p = document.createElement("p");
-    p.className = "privacy-said";
+    p.className = "mixamo-said";
     p.setAttribute("role", "status");
     banner.replaceWith(p);
     observer.disconnect();

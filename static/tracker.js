@@ -126,7 +126,7 @@
     /** @param {string} selector @returns {any} */
     const closest = (selector) =>
       event.composedPath().find((target) => /** @type {Partial<Element>} */ (target).matches?.(selector));
-    if (event.button > 1 || closest(".privacy-banner")) return;
+    if (event.button > 1 || closest("[data-privacy]")) return;
     const named = closest("[data-privacy-event]")?.dataset.privacyEvent;
     const pressed = closest(":any-link,button,[type=submit],[type=button],[type=image]");
     if (named) add(named);

@@ -28,7 +28,7 @@
     return script;
   });
   // A library may have taken the body from its cache, with the banner of an earlier run.
-  for (const earlier of document.querySelectorAll(".privacy-banner, #privacy-to-settings")) earlier.remove();
+  for (const earlier of document.querySelectorAll("#mixamo-place")) earlier.remove();
   body.prepend(template.content);
   body.append(...scripts); // not in the head, where a body that replaces this one would leave them
 })();

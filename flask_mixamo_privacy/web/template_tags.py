@@ -50,7 +50,7 @@ class ConsentTag(Extension):
 
 # Links to other sites, marked for sighted visitors and for screen readers.
 
-_LINK = Markup('<a class="privacy-external" href="{}" rel="external noopener noreferrer">{}<span{}> ({})</span></a>')
+_LINK = Markup('<a class="mixamo-external" href="{}" rel="external noopener noreferrer">{}<span{}> ({})</span></a>')
 _PLAIN = Markup('<a href="{}">{}</a>')
 
 
@@ -149,9 +149,9 @@ class GatedTags:
         """
         ctx = privacy_context()
         service = self.service_of(checked_host(url, "privacy.embed"), purpose, "frame")
-        anchor = f"privacy-embed-{sha256(url.encode()).hexdigest()[:8]}"
+        anchor = f"mixamo-embed-{sha256(url.encode()).hexdigest()[:8]}"
         if ctx.allows(purpose) and service.id in ctx.consent.services:
-            values = {"src": url, "title": title, "id": anchor, "class": "privacy-embed-frame", "loading": "lazy"}
+            values = {"src": url, "title": title, "id": anchor, "class": "mixamo-embed-frame", "loading": "lazy"}
             sheet = {"rel": "stylesheet", "href": slot["stylesheet"], "nonce": ctx.nonce}
             link = Markup("<link{}>").format(tag_attributes(sheet)) if slot["stylesheet"] else _EMPTY
             return link + Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))

@@ -124,11 +124,11 @@ class TemplateHelpers:
 
     def settings_link(self, text: str | None = None) -> Markup:
         """Return a link to the privacy settings; place it on every page."""
-        return self._link_to("/consent", "privacy-settings-link", "Privacy settings", text)
+        return self._link_to("/consent", "mixamo-settings-link", "Privacy settings", text)
 
     def policy_link(self, text: str | None = None) -> Markup:
         """Return a link to the privacy policy."""
-        return self._link_to("/", "privacy-policy-link", "Privacy policy", text)
+        return self._link_to("/", "mixamo-policy-link", "Privacy policy", text)
 
     def asset(self, name: str) -> str:
         """Return the URL of one of the extension's style sheets or scripts. It contains the content's hash."""
@@ -197,7 +197,7 @@ class TemplateHelpers:
 
     def _make_fragment_loader(self, root: str, t: Language) -> Markup:
         """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""
-        link = self._make_link(root, "/consent", "privacy-settings-link", "Privacy settings", t)
+        link = self._make_link(root, "/consent", "mixamo-settings-link", "Privacy settings", t)
         tags = Markup('<script src="{}{}/page.js" defer{}></script><noscript>{}</noscript>')
         return tags.format(root, self._prefix, _NONCE, link)
 

@@ -44,7 +44,7 @@ class BrowserWithScripts(Browser):
         response = super().open(url)
         if b"page.js" in response.data:
             brought = self.request("/privacy/page.js", headers={"Accept": "*/*"}).text
-            if "privacy-banner" in brought:
+            if "mixamo-ask" in brought:
                 markup = json.loads(re.search(r'innerHTML=("(?:[^"\\]|\\.)*")', brought)[1])
                 response.set_data(
                     markup.replace('name="next" value=""', f'name="next" value="{url}"').encode() + response.data

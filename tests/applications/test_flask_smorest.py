@@ -70,7 +70,7 @@ def test_an_endpoint_can_require_consent(app):
     """The call is refused before the grant and after the withdrawal, and answered in between."""
     browser = Browser(app)
     refusal = browser.request("/pets/suggested", headers=JSON)
-    assert refusal.content_type == "application/problem+json" and "privacy-banner" in browser.request("/pets/suggested").text
+    assert refusal.content_type == "application/problem+json" and "mixamo-ask" in browser.request("/pets/suggested").text
     statuses = [refusal.status_code]
     for choice in ("accept_all", "reject_all"):
         browser.submit(browser.open("/privacy/consent").text, choice)

@@ -95,4 +95,4 @@ def scripted():
 
 def push():
     """Show a banner whose reject button is small."""
-    return page("push", head="<style>.privacy-banner [value=reject_all] { font-size: 6px }</style>")
+    return page("push", head="<style>#mixamo-place [value=reject_all] { font-size: 6px }</style>")

@@ -70,7 +70,7 @@ def choose_outdated(page):
 
 
 PAGES = {
-    "banner": ("/page", lambda page: expect(page.locator(".privacy-banner")).to_be_visible()),
+    "banner": ("/page", lambda page: expect(page.locator(".mixamo-ask")).to_be_visible()),
     "banner with a message": ("/page", fail_to_send),
     "banner gone": ("/page", choose_and_stay),
     "settings": ("/privacy/consent", lambda page: expect(page.get_by_role("switch")).to_have_count(2)),

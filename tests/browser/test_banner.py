@@ -41,7 +41,7 @@ def scripted(request):
 
 
 def banner(page):
-    return page.locator(".privacy-banner")
+    return page.locator(".mixamo-ask")
 
 
 def button(page, name="Accept all"):
@@ -93,7 +93,7 @@ def test_an_unreachable_site_shows_a_message(tiny, enter, answer):
     page = enter(tiny())
     reply(page, **answer)
     button(page).click()
-    expect(page.get_by_role("alert")).to_have_text(page.locator(".privacy-note").get_attribute("data-offline"))
+    expect(page.get_by_role("alert")).to_have_text(page.locator(".mixamo-error").get_attribute("data-offline"))
     assert banner(page).is_visible() and page.context.cookies() == []
 
 
@@ -192,7 +192,7 @@ def test_banner_never_covers_the_focused_element(tiny, enter, scripted, viewport
     for _ in range(page.locator("main a, main input, main button").count() + 3):
         page.keyboard.press(key)
         _, y, _, height = box(page.locator(":focus"))
-        assert page.locator(".privacy-banner :focus").count() or -1 <= y <= top - height + 1
+        assert page.locator(".mixamo-ask :focus").count() or -1 <= y <= top - height + 1
 
 
 # Appearance.

@@ -19,8 +19,8 @@ def enter(tiny, serve, open_browser):
         url = serve(site.app)
         page = open_browser(**options)
         page.goto(url)
-        page.click(".privacy-banner [value=accept_all]")
-        page.wait_for_selector(".privacy-banner", state="detached")
+        page.click(".mixamo-ask [value=accept_all]")
+        page.wait_for_selector(".mixamo-ask", state="detached")
         page.goto(f"{url}/other")
         page.goto(f"{url}/privacy/me")
         return site, page

@@ -56,7 +56,7 @@ def test_the_reports_are_accessible(look, name):
     page = look(**options)
     page.on("console", lambda message: refused.append(message.text))
     page.reload()
-    for summary in page.locator(".privacy-numbers summary").all():
+    for summary in page.locator(".mixamo-numbers summary").all():
         summary.click()
     expect(page.locator("table").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

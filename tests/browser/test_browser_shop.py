@@ -25,7 +25,7 @@ PAGES = (
 OWN = ("/privacy/", "/privacy/consent", "/privacy/requests")
 FACTS = """() => ({
   first: document.querySelector("body > form")?.getAttribute("aria-label"),
-  banner: document.querySelector(".privacy-banner")?.checkVisibility() ?? false,
+  banner: document.querySelector(".mixamo-ask")?.checkVisibility() ?? false,
   links: Object.fromEntries([...document.querySelectorAll("footer a")].map((link) => [link.textContent.trim(), link.getAttribute("href")])),
 })"""
 
@@ -59,7 +59,7 @@ def answer(page, name):
 
 
 def banner(page):
-    return page.locator(".privacy-banner")
+    return page.locator(".mixamo-ask")
 
 
 def switch_theme(page, theme):

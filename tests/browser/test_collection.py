@@ -37,7 +37,7 @@ def answered(page):
     """A browser in which the banner was answered."""
     page.goto("/")
     press(page, "Reject all")
-    expect(page.locator(".privacy-banner")).to_have_count(0)
+    expect(page.locator(".mixamo-ask")).to_have_count(0)
     return page
 
 
@@ -189,7 +189,7 @@ def test_axe_finds_no_violation_in_the_forms(shop, base, open_browser, width, sc
     with shop.app_context():
         token = shop.extensions["mixamo_privacy"].runtime(shop).mail.marketing.tokens.make(ADA, "marketing")
     page.goto("/")
-    page.locator(".privacy-banner button[value=reject_all]").click()
+    page.locator(".mixamo-ask button[value=reject_all]").click()
     for path in ("/register", "/newsletter", "/feedback", "/animations/walk/order", "/password", "/password/x"):
         page.goto(path), look()
     sign_up(page), look()

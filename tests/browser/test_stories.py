@@ -43,7 +43,7 @@ def follow(page, name="Privacy settings"):
 
 
 def banner(page):
-    return page.locator(".privacy-banner")
+    return page.locator(".mixamo-ask")
 
 
 def jar(page):

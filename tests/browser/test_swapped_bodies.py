@@ -35,7 +35,7 @@ def press(page, name):
 def accept(page, name="Accept all"):
     with page.expect_response("**/privacy/consent"):
         press(page, name)
-    expect(page.locator(".privacy-banner")).to_have_count(0)
+    expect(page.locator(".mixamo-ask")).to_have_count(0)
     if name == "Accept all":
         page.wait_for_function(IS_TRACKED)
 
@@ -163,7 +163,7 @@ def test_a_press_posts_once(enter, library, early):
     posts = []
     page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
     press(page, "Accept all")
-    expect(page.locator(".privacy-banner")).to_have_count(0)
+    expect(page.locator(".mixamo-ask")).to_have_count(0)
     page.goto("/p2")  # every request of the page before is reported by then
     assert len([post for post in posts if "/consent" in post.url]) == 1 and len(site.ledger("grant")) == 1
 
@@ -176,7 +176,7 @@ def test_a_page_from_the_back_forward_cache_shows_no_banner_after_a_decision(ent
     other.goto(page.url)
     accept(other, name)
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
-    expect(page.locator(".privacy-banner")).to_have_count(0)
+    expect(page.locator(".mixamo-ask")).to_have_count(0)
     assert len(site.ledger("grant")) == (name == "Accept all")
 
 
@@ -186,7 +186,7 @@ def test_a_page_from_the_back_forward_cache_keeps_its_banner_without_a_decision(
     with page.expect_response("**/privacy/state.json"):
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     page.evaluate("fetch('/privacy/state.json').then((answer) => answer.json())")  # by then, the first answer is handled
-    expect(page.locator(".privacy-banner")).to_be_visible()
+    expect(page.locator(".mixamo-ask")).to_be_visible()
 
 
 @pytest.mark.parametrize("library", ["htmx", "turbo"])
@@ -198,7 +198,7 @@ def test_a_body_from_a_librarys_cache_shows_no_banner_after_a_decision(enter, li
     accept(page, "Reject all")
     page.go_back()
     page.wait_for_url("**/p1")
-    expect(page.locator(".privacy-banner")).to_have_count(0)
+    expect(page.locator(".mixamo-ask")).to_have_count(0)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def visit(open_browser):
 
 def accept_all(page):
     page.get_by_role("button", name="Accept all").click()
-    expect(page.locator(".privacy-banner")).to_have_count(0)
+    expect(page.locator(".mixamo-ask")).to_have_count(0)
 
 
 def wait_for(condition, what="it", seconds=15):
@@ -458,7 +458,7 @@ def test_without_a_grant_of_statistics_there_is_no_request(tracked, visit, choic
     page = visit(watched.address, accept=False)
     if choice:
         page.get_by_role("button", name=choice).click()
-        expect(page.locator(".privacy-banner")).to_have_count(0)
+        expect(page.locator(".mixamo-ask")).to_have_count(0)
     press(page, "by-id", "video", "inside")
     page.clock.run_for(60000)
     page.goto("/")
@@ -545,7 +545,7 @@ def test_a_cacheable_page_reports_its_own_view(tracked, visit):
     views = [(event["page"], event["previous"]) for event in watched.site.events("page_view")]
     assert sorted(views, key=str) == [("/", None), ("/item/walk", None), ("/other", "/item/walk")]
     assert "secret" not in json.dumps(watched.reports) and page.violations == []
-    assert page.locator(".privacy-banner").count() == 0
+    assert page.locator(".mixamo-ask").count() == 0
 
 
 def test_the_banner_of_a_cacheable_page_returns_to_it(tracked, visit):
@@ -553,9 +553,9 @@ def test_the_banner_of_a_cacheable_page_returns_to_it(tracked, visit):
     watched = tracked(PRIVACY_CACHEABLE=True)
     page = visit(watched.address, accept=False)
     page.goto("/item/walk?size=2")
-    page.locator(".privacy-banner").wait_for()
+    page.locator(".mixamo-ask").wait_for()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.closest('.privacy-banner') !== null")
+    assert page.evaluate("document.activeElement.closest('.mixamo-ask') !== null")
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("button", name="Save my choice").click()
     page.wait_for_url("**/item/walk?size=2")
@@ -567,7 +567,7 @@ def test_without_javascript_a_cacheable_page_links_to_the_settings(tracked, visi
     watched = tracked(PRIVACY_CACHEABLE=True)
     page = open_browser(base_url=watched.address, java_script_enabled=False)
     page.goto("/")
-    page.locator("noscript a, .privacy-settings-link").first.click()
+    page.locator("noscript a, .mixamo-settings-link").first.click()
     page.get_by_role("button", name="Accept all").click()
     expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
 

@@ -33,7 +33,7 @@ def test_promise_07_the_notice_is_in_the_form(tiny):
 def test_the_notice_is_in_the_visitors_language(tiny, code, word):
     """Standard sentences are translated; the site's own sentences are used if they exist in that language."""
     text = with_forms(tiny).visitor(Accept_Language=code).get("/registration").text
-    assert str(language(code)("Required")) in text and f'<div class="privacy-notice" lang="{code}"' in text, word
+    assert str(language(code)("Required")) in text and f'<div class="mixamo-about" lang="{code}"' in text, word
 
 
 def test_promise_10_only_declared_fields_pass(tiny):

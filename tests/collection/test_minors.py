@@ -301,13 +301,13 @@ def test_promise_20_optional_purposes_are_off_for_a_known_minor(tiny):
     site = with_forms(tiny)
     visitor = known_minor(site)
     before = len(site.events())
-    assert "privacy-banner" not in visitor.get("/").text and cookie(visitor, "privacy_visitor") is None
+    assert "mixamo-ask" not in visitor.get("/").text and cookie(visitor, "privacy_visitor") is None
     assert len(site.events()) == before
     state = visitor.get("/privacy/state.json").json
     assert (state["granted"], state["purposes"]["statistics"]) == (["necessary", "use", "purchase"], "refused")
     fresh = site.visitor()
     send(fresh, "/newsletter", email=CHILD, **YOUNG)
-    assert "privacy-banner" not in fresh.get("/").text
+    assert "mixamo-ask" not in fresh.get("/").text
 
 
 @pytest.mark.parametrize("choice", [("accept_all",), ("save", "statistics", "customisation")])
@@ -328,7 +328,7 @@ def test_a_purpose_declared_for_minors_can_be_granted_by_them(tiny):
     site = with_forms(tiny, PRIVACY_POLICY=replace(own, purposes=tuple(purposes)))
     visitor = site.visitor()
     send(visitor, "/newsletter", email=CHILD, **YOUNG)
-    assert "privacy-banner" in visitor.get("/").text
+    assert "mixamo-ask" in visitor.get("/").text
     choose(visitor, "accept_all")
     visitor.get("/")
     assert json.loads(site.ledger("grant")[0]["purposes"]) == ["statistics"] and site.events("page_view")

@@ -325,7 +325,7 @@ def test_consent_required_returns_403_with_a_grant_button(tiny):
     visitor = site.visitor()
     response = visitor.get("/wall?a=1")
     assert response.status_code == 403 and "Allow Customisation" in response.text
-    back = choose(visitor, "save", "customisation", **fields(response.text.partition('class="privacy-page"')[2]))
+    back = choose(visitor, "save", "customisation", **fields(response.text.partition('class="mixamo-page"')[2]))
     assert (back.headers["Location"], visitor.get("/wall").text) == ("/wall?a=1", "behind")
 
 
@@ -391,7 +391,7 @@ def test_a_page_opened_before_a_logout_is_counted_by_its_rule(tiny):
     logged_in = [True]
     site = tiny(PRIVACY_LOGGED_IN=lambda: logged_in[0])
     visitor = site.visitor(Accept="application/json")
-    assert "privacy-banner" in visitor.get("/item/bob").text
+    assert "mixamo-ask" in visitor.get("/item/bob").text
     logged_in[0] = False
     choose(visitor, "accept_all", next="/item/bob")
     visitor.post("/privacy/events", json=[{"kind": "page_view", "page": "/item/bob"}])

@@ -42,7 +42,7 @@ def test_a_visitor_refuses_by_a_post_that_hides_its_origin(site):
     """A refusal grants nothing, so it needs no proof of where it comes from."""
     visitor = site.visitor()
     assert hidden(visitor, "reject_all").status_code == 303
-    assert cookie(visitor).startswith("r.") and "privacy-banner" not in visitor.get("/").text
+    assert cookie(visitor).startswith("r.") and "mixamo-ask" not in visitor.get("/").text
 
 
 def test_a_visitor_erases_by_a_post_that_hides_its_origin(site):

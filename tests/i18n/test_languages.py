@@ -132,11 +132,11 @@ def test_a_language_has_its_own_words(code):
 def test_pages_have_their_language_and_direction(tiny, code, dir):
     """The banner on the site's page and the extension's own page have ``lang`` and ``dir``."""
     visitor = tiny().visitor(Accept_Language=code)
-    assert re.search(rf'<form class="privacy-banner"[^>]* lang="{code}" dir="{dir}">', visitor.get("/").text)
+    assert re.search(rf'<form class="mixamo-ask"[^>]* lang="{code}" dir="{dir}">', visitor.get("/").text)
     for path in ("/privacy/consent", "/privacy/"):
         text = visitor.get(path).text
         assert f'<html lang="{code}" dir="{dir}">' in text and re.search(
-            rf'class="privacy-page[^>]* lang="{code}" dir="{dir}"', text
+            rf'class="mixamo-page[^>]* lang="{code}" dir="{dir}"', text
         )
 
 
@@ -273,7 +273,7 @@ def test_the_other_formats_are_in_the_visitors_language_too(tiny, path, kind):
 
 
 MEASURE = """() => {
-  const banner = document.querySelector(".privacy-banner")
+  const banner = document.querySelector(".mixamo-ask")
   const inside = (part, whole) => part.left >= whole.left - .5 && part.right <= whole.right + .5
     && part.top >= whole.top - .5 && part.bottom <= whole.bottom + .5
   const problems = []

@@ -523,7 +523,7 @@ def test_only_a_material_change_is_asked_again(declare, edits, add, again):
     later = revisit(visitor, declare(*edits, add=add))
     assert {purpose for purpose, state in states(later).items() if state == "unasked"} == again
     assert {state for purpose, state in states(later).items() if purpose not in again} == {"granted"}
-    assert ("privacy-banner" in later.get("/").text) == bool(again)
+    assert ("mixamo-ask" in later.get("/").text) == bool(again)
 
 
 def test_a_refusal_stays_while_another_purpose_is_asked_again(declare):

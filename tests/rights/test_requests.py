@@ -107,7 +107,7 @@ def test_an_invalid_request_is_answered_400(people, fields, message):
     """The form keeps its input, and nothing is written."""
     site = people()
     answer = site.site.visitor().post("/privacy/requests", data=fields)
-    assert answer.status_code == 400 and message in answer.text and '<form class="privacy-request"' in answer.text
+    assert answer.status_code == 400 and message in answer.text and '<form class="mixamo-request"' in answer.text
     assert site.rights.request_store.all() == []
 
 

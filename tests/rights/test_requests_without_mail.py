@@ -9,7 +9,7 @@ from support.people_site import policy
 
 pytestmark = pytest.mark.usefixtures("clock")
 
-FORM = '<form class="privacy-request"'
+FORM = '<form class="mixamo-request"'
 PROMISE = "A mail with a link is on its way"
 NO_MAIL = "This form does not work at the moment, because this site cannot send mail."
 NO_TRANSPORT = "No mail can be sent: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."

@@ -160,7 +160,7 @@ def test_each_visitor_gets_their_own_page(tiny, cached):
                 for path in PAGES:
                     _, text = visitor.ask(path)
                     shows = "plain" not in path
-                    assert ("privacy-banner" in text) == (shows and kind == "asked"), (kind, path)
+                    assert ("mixamo-ask" in text) == (shows and kind == "asked"), (kind, path)
                     assert ("tracker.js" in text) == (shows and kind == "granted"), (kind, path)
     all_visitors = [visitor for visitors in people.values() for visitor in visitors]
     ids = [visitor.id for visitor in people["granted"]]

@@ -102,16 +102,16 @@ def accept_browse_withdraw(
         return responses
 
     unasked = browse(*pages)
-    assert "privacy-banner" in unasked[0].text and not any(map(sets_cookie, unasked))
+    assert "mixamo-ask" in unasked[0].text and not any(map(sets_cookie, unasked))
     assert not site.decisions() and not site.events()
-    assert "privacy-banner" not in browser.submit(unasked[0].text, "accept_all").text  # this opens the first page again
+    assert "mixamo-ask" not in browser.submit(unasked[0].text, "accept_all").text  # this opens the first page again
     browse(*pages[1:])
     assert sorted(site.pages_viewed()) == sorted(named or pages)
     assert len(site.events("visit_start")) == 1 and len({event["visitor"] for event in site.events()}) == 1
     assert site.decisions() == ["grant"]
     browser.submit(browser.open(settings).text, "reject_all")
     refused = browse(*pages)
-    assert not any("privacy-banner" in page.text or "tracker.js" in page.text or sets_cookie(page) for page in refused)
+    assert not any("mixamo-ask" in page.text or "tracker.js" in page.text or sets_cookie(page) for page in refused)
     assert not site.events() and site.decisions() == ["grant", "withdrawal"]
     assert site.cli("ledger", "verify").exit_code == 0
 

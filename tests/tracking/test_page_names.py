@@ -13,8 +13,8 @@ def test_the_banner_is_shown_only_to_visitors_to_ask(tiny):
     site = tiny()
     decided = site.visitor()
     choose(decided, "reject_all")
-    assert "privacy-banner" in site.visitor().get("/").text
-    assert "privacy-banner" not in decided.get("/").text + site.visitor(Sec_GPC="1").get("/").text
+    assert "mixamo-ask" in site.visitor().get("/").text
+    assert "mixamo-ask" not in decided.get("/").text + site.visitor(Sec_GPC="1").get("/").text
 
 
 def test_the_banner_returns_to_the_same_page(tiny):
@@ -48,7 +48,7 @@ def test_the_assets_can_be_bundled_by_webassets(tmp_path):
     environment.register("all", Bundle("site.css", assets.bundle("banner.css"), output="all.css"))
     environment["all"].build(force=True)
     built = (tmp_path / "all.css").read_text()
-    assert "color: red" in built and ".privacy-banner{" in built
+    assert "color: red" in built and ".mixamo-ask{" in built
 
 
 def test_assets_are_named_by_their_content_and_cached_for_a_year(tiny):

@@ -37,7 +37,7 @@ def test_the_page_is_the_same_for_all_visitors(tiny):
     answers = [visitor.get("/", headers={"Accept-Language": tag}) for visitor in visitors for tag in ("de", "en")]
     assert len({answer.data for answer in answers}) == 1
     assert not {"Vary", "Cache-Control", "Set-Cookie"} & {name for answer in answers for name, _ in answer.headers}
-    assert '<script src="/privacy/page.js" defer></script><noscript><a class="privacy-settings-link"' in answers[0].text
+    assert '<script src="/privacy/page.js" defer></script><noscript><a class="mixamo-settings-link"' in answers[0].text
 
 
 def test_the_server_neither_counts_a_cacheable_page_nor_sets_cookies_on_it(tiny):
@@ -84,7 +84,7 @@ def test_page_js_is_specific_to_the_visitor(tiny):
     """page.js has the banner for an unasked visitor, the tracker after a grant of statistics, and nothing after a refusal."""
     site = tiny(PRIVACY_CACHEABLE=True)
     unasked, granted, refused = (brought(with_choice(site, choice)) for choice in (None, "accept_all", "reject_all"))
-    assert 'class="privacy-banner"' in unasked and "banner." in unasked and "tracker" not in unasked
+    assert 'class="mixamo-ask"' in unasked and "banner." in unasked and "tracker" not in unasked
     assert "/privacy/tracker.js?v=" in granted and "banner" not in granted
     assert refused == ""
 
@@ -130,7 +130,7 @@ def test_a_page_without_the_banner_is_counted_by_the_server(tiny):
 def test_the_extensions_own_pages_are_not_cacheable(tiny):
     """The policy page shows the banner and the settings page does not, each for one visitor."""
     visitor = tiny(PRIVACY_CACHEABLE=True).visitor()
-    assert "page.js" not in visitor.get("/privacy/").text and 'class="privacy-banner"' in visitor.get("/privacy/").text
+    assert "page.js" not in visitor.get("/privacy/").text and 'class="mixamo-ask"' in visitor.get("/privacy/").text
     assert "page.js" not in visitor.get("/privacy/consent").text
 
 

@@ -21,7 +21,7 @@ def render(tiny):
 def test_promise_30_an_external_link_is_marked(render):
     """An external link is marked by words, class and rel, and leads to the other site directly."""
     assert render('{{ url|external_link("Their site") }}', "https://other.example/a?b=1&c=2") == (
-        '<a class="privacy-external" href="https://other.example/a?b=1&amp;c=2" rel="external noopener noreferrer">Their site'
+        '<a class="mixamo-external" href="https://other.example/a?b=1&amp;c=2" rel="external noopener noreferrer">Their site'
         '<span lang="en" dir="ltr"> (another site, with a privacy policy of its own)</span></a>'
     )
 
@@ -100,7 +100,7 @@ def test_promise_30_the_policy_page_marks_its_own_links(tiny):
         Service("pay", "Payment", "statistics", ("pay.example",), ("frame",), "https://pay.example/privacy")
     )
     visitor = tiny(PRIVACY_POLICY=policy).visitor()
-    link = '<a class="privacy-external" href="https://pay.example/privacy" rel="external noopener noreferrer">'
+    link = '<a class="mixamo-external" href="https://pay.example/privacy" rel="external noopener noreferrer">'
     assert link in visitor.get("/privacy/").text and link in visitor.get("/privacy/consent").text
 
 

@@ -111,9 +111,9 @@ def test_the_button_grants_that_service_alone_and_returns_to_the_placeholder(sho
     text = visitor.get("/x?a=1").text
     fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
     response = choose(visitor, "save", **fields)
-    place = re.search(r'<form class="privacy-embed" id="([^"]+)"', text)[1]
+    place = re.search(r'<div id="(mixamo-embed[^"]+)"', text)[1]
     assert response.location == f"/x?a=1#{place}"
-    frame = f'<iframe src="{FILM}" title="Film" id="{place}" class="privacy-embed-frame" loading="lazy" allow="fullscreen">'
+    frame = f'<iframe src="{FILM}" title="Film" id="{place}" class="mixamo-embed-frame" loading="lazy" allow="fullscreen">'
     assert frame in visitor.get("/x").text
     row = visitor.site.ledger("grant")[0]
     assert (row["source"], row["services"], row["purposes"]) == ("embed", '["film"]', '["media"]')

@@ -93,8 +93,8 @@ def test_promise_18_each_purpose_links_to_its_switch(visitor):
     """The link leads to the settings page, which shows the decision."""
     page, settings = visitor.get("/privacy/me").text, visitor.get("/privacy/consent").text
     for purpose in ("statistics", "customisation"):
-        assert f'href="/privacy/consent#privacy-{purpose}"' in page and f'id="privacy-{purpose}"' in settings
-        assert f'aria-labelledby="privacy-{purpose}" disabled checked>' in page
+        assert f'href="/privacy/consent#mixamo-{purpose}"' in page and f'id="mixamo-{purpose}"' in settings
+        assert f'aria-labelledby="mixamo-{purpose}" disabled checked>' in page
 
 
 def test_several_days_are_shown_as_a_span(visitor, clock):

@@ -69,7 +69,7 @@ def test_assets_are_served_without_a_writable_cache_folder(tiny, tmp_path):
 
 def test_a_page_of_an_earlier_version_gets_its_files(tiny, tmp_path):
     """A new process serves a file that an old process built, if its content matches the hash in its name."""
-    old_content = b".privacy-banner{color:red}"
+    old_content = b".mixamo-ask{color:red}"
     name = f"banner.{hashlib.sha256(old_content).hexdigest()[:10]}.css"
     site = tiny(PRIVACY_ASSETS_DIR=str(tmp_path / "assets"))
     (tmp_path / "assets").mkdir()

@@ -82,7 +82,7 @@ def test_a_site_overrides_a_template_in_its_own_syntax(jinja_site, undefined):
     site = jinja_site({"layout.html": layout, "mixamo_privacy/base.html": base}, **BRACKETS, **undefined)
     site.app.jinja_env.globals["name"] = "shop"
     text = site.visitor().get("/privacy/requests").text
-    assert "<i>SHOP {{ }}</i>" in text and "<h1>What you may ask for</h1>" in text and "privacy-banner" in text
+    assert "<i>SHOP {{ }}</i>" in text and "<h1>What you may ask for</h1>" in text and "mixamo-ask" in text
 
 
 @pytest.mark.parametrize("settings", [BRACKETS, ERB, LINES])
@@ -94,7 +94,7 @@ def test_a_sites_template_may_extend_one_of_the_extensions(jinja_site, settings)
     site.view("/page", lambda: render_template("page.html", t=site.app.jinja_env.globals["privacy"]))
     assert "Ours" in site.visitor().get("/privacy/receipt").text
     text = site.visitor().get("/page").text
-    assert "<main>\n    Page\n  </main>" in text and 'class="privacy-banner"' in text
+    assert "<main>\n    Page\n  </main>" in text and 'class="mixamo-ask"' in text
 
 
 @pytest.mark.parametrize("path", sorted(folder("templates").rglob("*.html")), ids=lambda path: path.name)

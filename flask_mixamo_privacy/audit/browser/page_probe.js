@@ -52,7 +52,7 @@ async ({ settings }) => {
   const noticed = (link) => {
     const by = (link.getAttribute("aria-describedby") ?? "").split(/\s+/);
     const described = by.map((id) => document.getElementById(id)?.textContent ?? "").join("");
-    const notice = link.classList.contains("privacy-external") && link.querySelector("span")?.textContent.trim();
+    const notice = link.classList.contains("mixamo-external") && link.querySelector("span")?.textContent.trim();
     return Boolean(notice || link.title.trim() || described.trim());
   };
   const externalLinks = [...document.querySelectorAll("a[href]")].filter((link) => /^https?:$/.test(link.protocol) && link.host !== location.host);
