@@ -132,7 +132,7 @@ def test_the_audit_fails_a_test_with_the_terminal_s_output(site, privacy_audit):
 @pytest.mark.browser
 def test_the_audit_returns_its_report_if_all_findings_are_accepted(privacy_audit, tmp_path):
     """Findings in the baseline are accepted with reason and end."""
-    names = ("film", "map", "privacy_choices", "session")
+    names = ("film", "map", "session")
     known = '[[known]]\ncode = "declared-not-seen"\nsubject = "{}"\nreason = "Tiny."\nuntil = 2099-01-01\n'
     (tmp_path / "known.toml").write_text("".join(map(known.format, names)))
     report = privacy_audit(baseline=tmp_path / "known.toml", offline=True)

@@ -160,10 +160,14 @@ def _load(request: RequestMade) -> str:
 # Declared items that the site does not use. A policy that declares more than the site does is not true either.
 
 
+# The extension sets this cookie only for a visitor who customises the site, and a policy with that purpose must declare it.
+_ON_CUSTOMISING = "privacy_choices"
+
+
 def unused(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     used = {cookie.name for item in evidence.stored if (cookie := policy.cookie(item.name, item.kind)) is not None}
     for cookie in policy.cookies:
-        if cookie.name not in used:
+        if cookie.name not in used and cookie.name != _ON_CUSTOMISING:
             message = f"Nothing of kind {cookie.kind} with this name was stored in any state."
             yield Observation("declared-not-seen", cookie.name, None, message, f"cookies.{cookie.name}")
     contacted = {
