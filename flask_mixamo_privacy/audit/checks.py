@@ -113,7 +113,10 @@ def check_models(app: Flask, policy: Policy, stores: PersonalStores) -> Iterator
             message = (
                 f"The model {model.__name__} has the column {column!r}, which looks personal, and no field declares it."
             )
-            hint = f'Add [[fields]] with name = "{column}", or set info={{"privacy": "…"}} on the column, or False.'
+            hint = (
+                f'Add [[fields]] with name = "{column}". Or give the column info={{"privacy": "email"}} if it holds that '
+                'field, or info={"privacy": False} if it holds no personal data.'
+            )
             yield "error", f"models.{model.__name__}.{column}", message, hint
         if model not in names and any(field_of(name, column, policy, {}) for name, column in columns_of(model)):
             message = f"The model {model.__name__} has declared fields and no store, so an erasure does not cover it."

@@ -329,6 +329,7 @@ def test_promise_4_an_undeclared_column_that_looks_personal_is_reported(tmp_path
     }
     message = "The model Guest has the column 'birth_date', which looks personal, and no field declares it."
     assert f'error: {message} Add [[fields]] with name = "birth_date"' in outcome.output
+    assert 'or info={"privacy": False} if it holds no personal data.' in outcome.output
 
 
 def test_promise_4_an_unregistered_model_is_reported(tmp_path, tiny):
