@@ -27,15 +27,15 @@ def floors() -> dict[str, str]:
     return {name: specifier.removeprefix(">=") for name, specifier in asked.items()}
 
 
-def tested() -> dict[str, str]:
+def pinned() -> dict[str, str]:
     pins = requirements((ROOT / "tests" / "lowest.txt").read_text(encoding="utf-8"))
     return {name: specifier.removeprefix("==") for name, specifier in pins.items()}
 
 
 def test_the_oldest_versions_are_tested() -> None:
     """Each requirement is a floor without a ceiling, and is tested at exactly that version."""
-    assert {name: version for name, version in tested().items() if name not in BY_FLASK} == floors()
-    assert all(re.fullmatch(r"[0-9.]+", version) for version in tested().values())
+    assert {name: version for name, version in pinned().items() if name not in BY_FLASK} == floors()
+    assert all(re.fullmatch(r"[0-9.]+", version) for version in pinned().values())
 
 
 def test_the_documentation_states_the_oldest_versions() -> None:
@@ -43,4 +43,4 @@ def test_the_documentation_states_the_oldest_versions() -> None:
     text = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([\w-]+) \| ([\d.]+) \|", text.partition("## Supported versions")[2], re.MULTILINE)
     stated = {name.lower(): version for name, version in rows if name != "Python"}
-    assert stated == {name: tested()[name] for name in stated} and len(stated) >= 8
+    assert stated == {name: pinned()[name] for name in stated} and len(stated) >= 8
