@@ -55,7 +55,7 @@ class CheckFinding:
 def run_checks(runtime: Runtime) -> list[CheckFinding]:
     """Return all findings. A declaration that cannot be read has raised an error when the app started."""
     checks = (
-        _settings, _routes, _versions, _controller, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement,
+        _settings, _routes, _versions, check_controller, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement,
         _caches, _keys, _blocked,
     )  # fmt: skip
     return [finding for check in checks for finding in check(runtime)]
@@ -221,7 +221,7 @@ def _without_versions(runtime: Runtime) -> CheckFinding:
     return CheckFinding("warning", "version", message, hint)
 
 
-def _controller(runtime: Runtime) -> Iterator[CheckFinding]:
+def check_controller(runtime: Runtime) -> Iterator[CheckFinding]:
     """Report a policy that does not identify the controller (GDPR Art. 13(1)(a)), or has the start file's examples."""
     policy, contact = runtime.policy, runtime.policy.contact
     if contact is None:

@@ -9,7 +9,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import ScriptInfo, with_appcontext
 
-from ..audit.checks import CheckFinding, run_checks
+from ..audit.checks import CheckFinding, check_controller, run_checks
 from ..audit.source.scan import scan
 from ..errors import PolicyError, SettingError
 from ..policy import toml
@@ -100,6 +100,8 @@ def freeze_command(day: str | None) -> None:
         raise click.BadParameter(f"{day!r} is not a day; write it as 2026-05-08.", param_hint="--date")
     path = runtime.versions.freeze(runtime.policy, day)
     click.echo(f"{path} written. Commit it: it is the policy that visitors read from now on.")
+    for finding in check_controller(runtime):
+        click.echo(str(finding), err=True)
 
 
 @policy.command("diff")

@@ -130,3 +130,12 @@ def test_a_reader_that_stops_reading_is_no_error(capsys):
     with pytest.raises(BrokenPipeError):
         print_lines()
     assert capsys.readouterr().err == ""
+
+
+def test_freezing_a_policy_without_a_controller_warns(tiny, tmp_path):
+    """The version is published all the same, and the warning goes to standard error."""
+    declaration = tmp_path / "privacy.toml"
+    declaration.write_text(toml.START.read_text())
+    outcome = tiny(PRIVACY_POLICY=declaration).cli("policy", "freeze")
+    assert outcome.exit_code == 0 and "warning: The policy names no controller and no contact." in outcome.stderr
+    assert "written. Commit it" in outcome.stdout and "warning" not in outcome.stdout
