@@ -52,7 +52,6 @@ class KeyRegister:
         self._part = part
         self._with_ids = with_ids
         self._needs_newest = needs_newest
-        self._computed: dict[str, str] = {}
 
     def register(self, connection: sa.Connection) -> None:
         """Register the newest key, in a transaction that writes.
@@ -90,13 +89,10 @@ class KeyRegister:
         query = sa.select(_register).where(_register.c.part == self._part).order_by(_register.c.number)
         return connection.execute(query).all()
 
-    @property
+    @cached_property
     def _fingerprints(self) -> dict[str, str]:
-        """The fingerprint of each kept key, by key id, the newest last. Each is computed once, also that of a later key."""
-        for key_id in self._keys:
-            if key_id not in self._computed:
-                self._computed[key_id] = self._keys.mac(key_id, "register", self._part.encode())
-        return {key_id: self._computed[key_id] for key_id in self._keys}
+        """The fingerprint of each kept key, by key id, the newest last. The keys of a process never change."""
+        return {key_id: self._keys.mac(key_id, "register", self._part.encode()) for key_id in self._keys}
 
 
 class Database:
