@@ -81,7 +81,7 @@ $(STAMP): setup.cfg pyproject.toml
 $(LOWEST)/.installed: $(STAMP) tests/lowest.txt
 	$(BIN)/python -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --requirement tests/lowest.txt
-	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	@$(BIN)/python -c 'import os, sysconfig; print(os.getcwd(), sysconfig.get_path("purelib"), sep="\n")' \
 	  > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/test-packages.pth
 	@touch $@
 
