@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import NotAllowed
 from ..storage.files import make_private_folder, replace_private
 from ..storage.platform import IS_WINDOWS
 
@@ -117,7 +118,10 @@ class Assets:
         return file
 
     def _build(self, name: str) -> BuiltFile:
-        file = _built_once(name, os.stat(folder("static") / name).st_mtime_ns)
+        source = folder("static") / name
+        if name not in PUBLIC_FILES and not source.is_file():
+            raise NotAllowed("The asset", name, ", ".join(PUBLIC_FILES), "Change the name in the template.")
+        file = _built_once(name, os.stat(source).st_mtime_ns)
         if name in PUBLIC_FILES:
             self._write(_with_digest(name, file.digest), file.plain)
         self._built[name] = file

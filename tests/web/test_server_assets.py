@@ -142,3 +142,11 @@ def test_an_error_for_a_missing_folder_names_both_places(monkeypatch, tmp_path):
     places = (tmp_path / "site-packages" / "flask_mixamo_privacy" / "static", tmp_path / "site-packages" / "static")
     assert all(str(place) in str(raised.value) for place in places)
     assets.folder.cache_clear()
+
+
+def test_an_unknown_asset_names_the_known_ones(tiny):
+    """A misspelt name in a template is an error with the names that exist."""
+    site = tiny()
+    with site.app.app_context(), pytest.raises(PrivacyError) as raised:
+        site.app.jinja_env.globals["privacy"].asset("baner.css")
+    assert "The asset is 'baner.css'; allowed: " in str(raised.value) and "banner.css" in str(raised.value)
