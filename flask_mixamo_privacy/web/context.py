@@ -27,6 +27,9 @@ from .runtime import RUNTIME, Runtime
 _KEY = "mixamo_privacy.context"
 _NO_NONCE = Markup()
 
+#: The end of a visitor tag on a page that was rendered for a logged-in user.
+USER = ".user"
+
 #: Headers of browsers, present and past, that fetch a page before the visitor opens it. Turbo sends the last one.
 _SENT_BY_PREFETCHES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ", "HTTP_X_SEC_PURPOSE")
 
@@ -190,11 +193,25 @@ class PrivacyContext:
 
     @property
     def visitor_tag(self) -> str:
-        """The characters by which a tab distinguishes this visitor from an earlier one; empty without a visitor."""
+        """The characters by which a tab distinguishes this visitor from an earlier one; empty without a visitor.
+
+        They end with :data:`USER` on a user's page, so that its events are a user's also if they arrive after the logout.
+        """
         visitor = self.visitor
         if visitor is None and self.is_prefetch and "statistics" in self.consent.granted and not self.is_robot:
             visitor = self.known_visitor() or Visitor.new(self.receipt, self.now)
-        return visitor.tag if visitor is not None else ""
+        if visitor is None:
+            return ""
+        return visitor.tag + USER if self.is_logged_in else visitor.tag
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether a user is logged in. True if that is unknown, because the site's own callable failed."""
+        try:
+            return self.runtime.pages.is_logged_in(self.request)
+        except Exception as error:
+            self.runtime.report_failure(error)
+            return True
 
     def known_visitor(self) -> Visitor | None:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""

@@ -42,7 +42,7 @@ class TemplateHelpers:
         self._cached_banner_parts = lru_cache(maxsize=64)(self._banner_parts)
         self._gated_tags = GatedTags(runtime.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
-        self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # 4,096 is the number of visitor tags
+        self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # as many visitor tags as two characters can be
         self._fragment_loader = lru_cache(maxsize=64)(self._make_fragment_loader)
 
     @cached_property

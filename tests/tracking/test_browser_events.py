@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 
@@ -330,6 +331,21 @@ def test_promise_16_pages_of_a_logged_in_user_are_url_rules_in_browser_events_to
     visitor.get("/item/walk")
     report(visitor, click(id="4", page="/item/run"))
     assert [event["page"] for event in site.events("click")][-1] == "/item/run"
+
+
+def test_promise_16_a_page_of_a_user_is_a_url_rule_in_reports_that_arrive_after_the_logout(tiny):
+    """The tracker of a page that was rendered for a user says so, because anybody may open that page too."""
+    logged_in = [False]
+    site = tiny(PRIVACY_LOGGED_IN=lambda: logged_in[0])
+    visitor = consenting_visitor(site)
+    visitor.get("/item/walk")  # the endpoint is public
+    logged_in[0] = True
+    events = re.search(r'/privacy/tracker\.js\S*?for=([^"]+)', visitor.get("/item/alice").text)[1]
+    logged_in[0] = False
+    event = click(page="/item/alice", previous="/item/alice", data={"to": "/item/alice"})
+    assert visitor.post(f"/privacy/events?for={events}", data=json.dumps([event])).status_code == 204
+    assert [event["page"] for event in site.events("click")] == ["/item/<name>"]
+    assert "alice" not in json.dumps(site.events())
 
 
 def test_without_logins_every_page_is_recorded_by_its_path(tiny):

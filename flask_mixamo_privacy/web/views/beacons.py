@@ -15,7 +15,7 @@ from ...errors import LogUnavailable, ReportError
 from ...policy.parts import host_of
 from ...storage.clock import timestamp
 from ...tracking.ingest import MOST_BYTES
-from ..context import PrivacyContext, privacy_context
+from ..context import USER, PrivacyContext, privacy_context
 from ..csp import BlockedLoad
 from ..http import consent_url, is_same_origin, limit_body, no_store, problem_json, wants_json
 from ..page_views import log_browser_events
@@ -124,7 +124,7 @@ def post() -> AnyResponse:
 
 def _is_of_earlier_visitor(ctx: PrivacyContext) -> bool:
     """Return whether an open tab sends events of an earlier ID of this visitor, who has withdrawn and granted again."""
-    known, tag = ctx.known_visitor(), ctx.request.args.get("for")
+    known, tag = ctx.known_visitor(), ctx.request.args.get("for", "").removesuffix(USER)
     return known is not None and bool(tag) and tag != known.tag
 
 
@@ -146,11 +146,7 @@ def _log_events(ctx: PrivacyContext) -> AnyResponse:
 def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
     """Return what decides how the pages of events are named."""
     page_names = ctx.runtime.pages
-    try:
-        personal = page_names.is_logged_in(ctx.request)
-    except Exception as error:  # an error in the site's own callable must not lose events
-        ctx.runtime.report_failure(error)
-        personal = True
+    personal = ctx.request.args.get("for", "").endswith(USER) or ctx.is_logged_in
     return _browsers_host(ctx), ctx.request.root_path, personal, page_names.has_login, page_names.revision
 
 
