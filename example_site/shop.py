@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from flask_mixamo_privacy.web.context import current_visitor
+from flask_mixamo_privacy.web.current import current_visitor
 
 from . import catalogue
 from .extensions import privacy

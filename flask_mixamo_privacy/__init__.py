@@ -4,7 +4,7 @@ from .extension import Privacy
 from .policy.model import Policy
 from .policy.parts import Cookie, Purpose
 from .web.access import consent_required
-from .web.context import current_consent, current_visitor
+from .web.current import current_consent, current_visitor
 from .web.licences import acceptance_required
 
 __all__ = [

@@ -7,7 +7,7 @@ from flask_caching import Cache
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.config import DEFAULTS, ROWS
 from flask_mixamo_privacy.errors import AlreadyInitialised, NotInitialised, SettingError
-from flask_mixamo_privacy.web.context import current_consent
+from flask_mixamo_privacy.web.current import current_consent
 
 
 def app_with(tmp_path, **config):

@@ -11,7 +11,7 @@ from flask import make_response
 
 from conftest import cookie
 from flask_mixamo_privacy.errors import SettingError, UndeclaredPurpose, UndeclaredService
-from flask_mixamo_privacy.web.context import current_consent
+from flask_mixamo_privacy.web.current import current_consent
 from support.service_site import with_services
 
 FRAME = '<iframe src="https://video.example/1"></iframe>'

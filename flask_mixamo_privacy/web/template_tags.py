@@ -16,7 +16,8 @@ from ..consent import proof
 from ..errors import AddressError, UndeclaredHost
 from ..policy.model import Policy
 from ..policy.parts import IGNORED_IN_URLS, Service, host_of
-from .context import PrivacyContext, current_consent, privacy_context
+from .context import PrivacyContext, privacy_context
+from .current import current_consent
 from .rendering import render
 
 # The tag ``{% consent "statistics" %}…{% else %}…{% endconsent %}``.

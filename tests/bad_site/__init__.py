@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask, make_response, redirect, render_template_string, request
 
 from flask_mixamo_privacy import Privacy
-from flask_mixamo_privacy.web.context import current_consent
+from flask_mixamo_privacy.web.current import current_consent
 
 FRAME = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>{{ head|safe }}</head>
 <body>{{ privacy.banner() }}<main><h1>{{ title }}</h1><p>Some words to read on the page called {{ title }}.</p>{{ body|safe }}</main>

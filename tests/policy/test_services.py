@@ -15,7 +15,7 @@ from flask_mixamo_privacy.consent.decision import ConsentRecord, decide
 from flask_mixamo_privacy.consent.decision import choose as decision_of
 from flask_mixamo_privacy.errors import PolicyError, UndeclaredService
 from flask_mixamo_privacy.policy.parts import Cookie, Purpose, Service
-from flask_mixamo_privacy.web.context import current_consent
+from flask_mixamo_privacy.web.current import current_consent
 from support.service_site import with_services
 
 POLICY, TODAY = with_services(), 20_000

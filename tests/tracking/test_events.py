@@ -10,7 +10,7 @@ from conftest import choose, cookie
 from flask_mixamo_privacy.errors import EventError
 from flask_mixamo_privacy.storage.clock import timestamp
 from flask_mixamo_privacy.tracking.events import FIELDS, collect, needs
-from flask_mixamo_privacy.web.context import current_visitor
+from flask_mixamo_privacy.web.current import current_visitor
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 

@@ -8,7 +8,7 @@ from flask import Response, render_template_string
 
 from conftest import PAGE, choose, cookie
 from flask_mixamo_privacy.errors import SettingError
-from flask_mixamo_privacy.web.context import current_consent
+from flask_mixamo_privacy.web.current import current_consent
 
 
 def with_choice(site, choice=None):
