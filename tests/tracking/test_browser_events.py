@@ -334,7 +334,7 @@ def test_promise_16_pages_of_a_logged_in_user_are_url_rules_in_browser_events_to
 
 
 def test_promise_16_a_page_of_a_user_is_a_url_rule_in_reports_that_arrive_after_the_logout(tiny):
-    """The tracker of a page that was rendered for a user says so, because anybody may open that page too."""
+    """The tracker of a page that was rendered for a user states so, because any visitor may open that page too."""
     logged_in = [False]
     site = tiny(PRIVACY_LOGGED_IN=lambda: logged_in[0])
     visitor = consenting_visitor(site)
