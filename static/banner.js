@@ -81,10 +81,11 @@
           // create a policy once, so this script and page.js share it.
           /** @type {any} */
           const page = window;
+          const types = Symbol.for("mixamo-privacy"); // no name that a script of the site may use
           let src = answer.tracker;
           try {
-            page.privacyTypes ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
-            src = page.privacyTypes?.createScriptURL(src) ?? src;
+            page[types] ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+            src = page[types]?.createScriptURL(src) ?? src;
           } catch {} // the page allows no such policy; it may have a default one
           const tracker = Object.assign(document.createElement("script"), { nonce, src });
           tracker.dataset.pageView = ""; // reported only now: if the answer never arrives, nothing is logged

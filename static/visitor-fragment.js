@@ -8,10 +8,11 @@
   // Under Trusted Types, HTML and addresses of scripts come from a policy that the page allows. A document may create it once.
   /** @type {any} */
   const page = window;
+  const key = Symbol.for("mixamo-privacy"); // no name that a script of the site may use
   try {
-    page.privacyTypes ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+    page[key] ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
   } catch {} // the page allows no such policy; it may have a default one
-  const types = page.privacyTypes;
+  const types = page[key];
   template.innerHTML = types ? types.createHTML(innerHTML) : innerHTML;
   for (const sheet of template.content.querySelectorAll("link")) sheet.nonce = nonce; // page.js knows no other response's
   for (const field of template.content.querySelectorAll("input")) {

@@ -221,6 +221,6 @@ def test_every_requested_extra_exists():
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     wanted = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
-    asked = [one for one in map(Requirement, "\n".join(wanted).split()) if one.extras]
+    asked = [one for one in map(Requirement, filter(None, "\n".join(wanted).splitlines())) if one.extras]
     assert [one.name for one in asked if not one.extras <= set(metadata.metadata(one.name).get_all("Provides-Extra"))] == []
     assert {one.name for one in asked} >= {"ua-parser", "psycopg"}

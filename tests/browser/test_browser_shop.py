@@ -24,7 +24,7 @@ PAGES = (
 #: The extension's pages in the shop's layout.
 OWN = ("/privacy/", "/privacy/consent", "/privacy/requests")
 FACTS = """() => ({
-  first: document.querySelector("body > form")?.getAttribute("aria-label"),
+  first: document.querySelector("body > :not(link)")?.querySelector("form")?.getAttribute("aria-label"),
   banner: document.querySelector(".mixamo-ask")?.checkVisibility() ?? false,
   links: Object.fromEntries([...document.querySelectorAll("footer a")].map((link) => [link.textContent.trim(), link.getAttribute("href")])),
 })"""
