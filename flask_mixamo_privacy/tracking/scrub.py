@@ -6,48 +6,108 @@ import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from html import unescape
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
 from ..policy.parts import host_of
+from .numbers import without_accounts, without_numbers
+from .tokens import is_token
 
-_LONGEST = 200  # characters of a path
-_SEPARATORS = re.compile(r"[-_.~+=:,;!*'() ]")
-_WORD_WITH_NUMBER = re.compile(r"[A-Za-z]+\d{1,4}|\d{1,4}[A-Za-z]+")
+_LONGEST = 200  # characters of a path or a text that are kept
+_EXAMINED = 2000  # characters that are examined; an encoded one takes several
+_ROUNDS = 5  # of decoding
+
+#: What needs a closer look: other characters than those of plain words, a change of case or kind, much of one kind, and two
+#: numbers. Most paths have none of it.
+_NOT_PLAIN = re.compile(
+    r"[^A-Za-z0-9/_. -]|[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Z]{12}|[A-Za-z]{25}|[A-Za-z][0-9]+[A-Za-z]|[0-9]{9}|"
+    r"[0-9][^/0-9]+[0-9]|/0[0-9]+/[0-9]{3}|[0-9]{4}/[0-9]{4}"
+)
 _WITH_PORT = re.compile(r"""[\s"]*(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::(?:\d{0,5}|_[\w.-]*))?[\s"]*""")
-_EMAIL = re.compile(r"[^\s@/<>\"']+@[^\s@/<>\"']+")
+#: Each pattern takes linear time: it starts at the beginning of a word, or its length is bounded.
+_EMAIL = re.compile(r"(?<![^\s@/<>\"'])[^\s@/<>\"']++(?:(?:@[^\s@/<>\"']*+)++| ?@ ?\w[\w-]{0,62}(?:\.[\w-]{1,63}){1,4})")
+_ENCODED_PERCENT = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
+_ENTITY = re.compile(r"&#?\w{1,31};")
+_WORD = re.compile(r"[^\s/]+")
+_SPLIT_NUMBER = re.compile(r"(?<=/)(?:0\d{2,4}(?:/\d{2,8}){1,4}|\d{4}(?:/\d{4}){3})(?![^/])")
+
+#: An IPv6 address (RFC 4291, 2.2), an IPv4 address also as in the host names of clouds, and a MAC address.
+_ADDRESS = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-F]{2}-){5}[0-9A-F]{2})(?![0-9A-Za-z:])|"
+    r"(?<![0-9A-Za-z])(?P<v6>(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}))(?![\w:])|"
+    r"(?<![\dvV.])(?P<v4>\d{1,3}(?:\.\d{1,3}){3})(?!\d|\.\d)|(?<=ip-)(?P<host>\d{1,3}(?:-\d{1,3}){3})(?![\d-])"
+)
 
 
 @lru_cache(maxsize=4096)
 def scrub_path(path: str) -> str:
-    """Return the path without query, e-mail addresses, long numbers and tokens: ``/reset/:token``."""
-    path = printable(unquote(path.partition("?")[0].partition("#")[0]))
-    return "/".join(map(_scrub_segment, path.split("/")))[:_LONGEST] or "/"
+    """Return the path without query and personal data: a segment with an identifier is its kind, ``/reset/:token``."""
+    path = path[:_EXAMINED].partition("?")[0].partition("#")[0]
+    if _NOT_PLAIN.search(path):
+        path = _decode(path).partition("?")[0].partition("#")[0]
+        path = "/".join(map(_scrub_segment, _SPLIT_NUMBER.sub(_scrub_split_number, path).split("/")))
+    return path[:_LONGEST] or "/"
 
 
 def _scrub_segment(segment: str) -> str:
-    if "@" in segment:
+    if "@" in (normal := _normalised(segment)):
         return ":email"
-    suspect = [chunk for chunk in _SEPARATORS.split(segment) if _looks_random(chunk)]
-    if sum(map(len, suspect)) < 9:
+    scrubbed = _without_identifiers(normal)
+    if scrubbed == normal:
         return segment
-    return ":number" if all(map(str.isdigit, suspect)) else ":token" if sum(map(len, suspect)) >= 12 else segment
+    return min((kind for kind in _KINDS if kind in scrubbed), key=scrubbed.index)
 
 
-def _looks_random(chunk: str) -> bool:
-    """Return whether a chunk is unlikely in a heading: a long number, mixed letters and digits, or a very long word."""
-    if chunk.isdigit():
-        return len(chunk) > 8
-    if chunk.isalpha():
-        switches = sum(a.islower() != b.islower() for a, b in pairwise(chunk[1:]))
-        return len(chunk) > 24 or switches > 2 + len(chunk) // 6
-    return bool(chunk) and not _WORD_WITH_NUMBER.fullmatch(chunk)
+def _scrub_split_number(found: re.Match[str]) -> str:
+    """Return the segments of digits, or one in their place if they are parts of one number, as in ``/030/1234567``."""
+    return ":number" if without_numbers(found[0].replace("/", "-")) == ":number" else found[0]
 
 
 def scrub_text(text: str) -> str:
-    """Return a text without e-mail addresses, cut to 200 characters."""
-    return _EMAIL.sub(":email", printable(text[: 2 * _LONGEST]))[:_LONGEST]
+    """Return a text without personal data, cut to 200 characters. Only a text that contains some is decoded."""
+    text = printable(text[:_EXAMINED])
+    if _NOT_PLAIN.search(text.replace("/", "-")):
+        normal = _normalised(_decode(text))
+        scrubbed = _without_identifiers(normal)
+        text = text if scrubbed == normal else scrubbed
+    return text[:_LONGEST]
+
+
+_KINDS = (":email", ":address", ":number", ":token")
+
+
+def _without_identifiers(text: str) -> str:
+    """Replace each mail address, network address, account, token and number by its kind."""
+    text = _EMAIL.sub(":email", text) if "@" in text else text
+    text = without_accounts(_ADDRESS.sub(_scrub_address, text))
+    text = _WORD.sub(lambda word: ":token" if is_token(word[0]) else word[0], text)
+    return without_numbers(text)
+
+
+def _scrub_address(found: re.Match[str]) -> str:
+    if found["v6"] is None:
+        dotted = (found["v4"] or found["host"] or "0").replace("-", ".")
+        return ":address" if all(int(octet) < 256 for octet in dotted.split(".")) else found[0]
+    # Names in programs, such as "a::b", have no digit.
+    return ":address" if network_of(found["v6"]) and any(map(str.isdigit, found["v6"])) else found[0]
+
+
+def _decode(text: str) -> str:
+    """Return a text without percent-encodings and character references, however often it was encoded."""
+    for _ in range(_ROUNDS):
+        decoded = unquote(_ENCODED_PERCENT.sub("%", text)) if "%" in text else text
+        decoded = _ENTITY.sub(lambda entity: unescape(entity[0]), decoded) if "&" in decoded else decoded
+        if decoded == text:
+            break
+        text = decoded
+    return printable(text)
+
+
+def _normalised(text: str) -> str:
+    """Return a text with full-width and other variants of a character as that character (Unicode, NFKC)."""
+    return text if text.isascii() else printable(normalize("NFKC", text))[:_EXAMINED]
 
 
 def printable(text: str, instead: str = "\ufffd", keep: str = "") -> str:

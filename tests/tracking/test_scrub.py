@@ -1,5 +1,10 @@
 """Scrubbing of page addresses and network addresses."""
 
+import base64
+import random
+from pathlib import Path
+from urllib.parse import quote, unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +37,92 @@ from flask_mixamo_privacy.tracking.scrub import network_of, scrub_path, scrub_te
 def test_a_path_keeps_words_and_loses_identifiers(path, scrubbed):
     """Words and small numbers stay; mail addresses, long numbers and tokens are removed."""
     assert scrub_path(path) == scrubbed
+
+
+SUPPORT = Path(__file__).parents[1] / "support"
+KINDS = (":email", ":address", ":number", ":token")
+
+
+def corpus(name):
+    """Return the paths in a file: the lines that begin with a slash."""
+    lines = (SUPPORT / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.startswith("/")]
+
+
+def is_scrubbed(text):
+    return any(kind in text for kind in KINDS)
+
+
+INNOCENT, PERSONAL = corpus("innocent_paths.txt"), corpus("personal_paths.txt")
+
+
+def test_no_personal_path_is_kept():
+    """Of 150 paths with a mail address, telephone number, card, account, network address or token, none is missed."""
+    kept = [path for path in PERSONAL if not is_scrubbed(scrub_path(path))]
+    assert kept == [] and len(PERSONAL) >= 150
+
+
+def test_innocent_paths_stay_readable():
+    """Of 350 paths of shops, blogs, docs, wikis and forums, fewer than one in a hundred changes."""
+    changed = {path: scrub_path(path) for path in INNOCENT if scrub_path(path) != shown(path)}
+    assert len(changed) / len(INNOCENT) < 0.01 and len(INNOCENT) >= 350, changed
+
+
+def shown(path):
+    return unquote(path.partition("?")[0].partition("#")[0]).partition("#")[0]
+
+
+def test_values_follow_the_rules_of_paths():
+    """A value loses what a segment loses, also inside a sentence, and an innocent value stays as it is."""
+    values = [path.partition("/")[2].partition("/")[2] or path[1:] for path in PERSONAL]
+    kept = [value for value in values if not is_scrubbed(scrub_text(f"Please use {value} today"))]
+    assert kept == []
+    changed = [path for path in INNOCENT if scrub_text(path) != path]
+    assert len(changed) / len(INNOCENT) < 0.01, changed
+
+
+def test_referrers_follow_the_rules_of_paths():
+    """The page of another site loses what a path loses."""
+    paths = [quote(path, safe="/%&;:@+=[]()") for path in PERSONAL]
+    kept = [path for path in paths if not is_scrubbed(split_referrer(f"https://other.example{path}", "me.example")[1])]
+    assert kept == []
+
+
+@pytest.mark.parametrize(
+    ("value", "scrubbed"),
+    [
+        ("ada%40mail.example", ":email"),
+        ("ada%2525252525252540mail.example", ":email"),
+        ("write to ada @ mail.example", "write to :email"),
+        ("ada\uff20mail.example", ":email"),
+        ("ada&#64;mail.example", ":email"),
+        ("call +49 30 1234567 now", "call :number now"),
+        ("call 030 / 1234567, or 030-7654321", "call :number, or :number"),
+        ("DE89 3704 0044 0532 0130 00", ":number"),
+        ("GB82 WEST 1234 5698 7654 32", ":number"),
+        ("from 203.0.113.77 at 12:30:45", "from :address at 12:30:45"),
+        ("[2001:db8::1]:443", "[:address]:443"),
+        ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP", "Bearer :token"),
+        ("100%25 wool, size 42, 2026-05-08T12:30:00Z", "100%25 wool, size 42, 2026-05-08T12:30:00Z"),
+        ("10, 20, 30, 40, 50, 60, 70, 80", "10, 20, 30, 40, 50, 60, 70, 80"),
+    ],
+)
+def test_a_value_loses_what_identifies_a_person(value, scrubbed):
+    """Each identifier is replaced by its kind, however it is written, and the rest of the text stays."""
+    assert scrub_text(value) == scrubbed
+
+
+def test_few_video_ids_are_taken_for_words():
+    """Of a thousand random ids of eleven characters, fewer than one in twenty is kept."""
+    chance = random.Random(1)
+    ids = [base64.urlsafe_b64encode(chance.randbytes(8))[:11].decode() for _ in range(1000)]
+    assert sum(scrub_path(f"/watch/{name}") != "/watch/:token" for name in ids) < 50
+
+
+@pytest.mark.parametrize("part", ["a@", "1-", "%25", "&#", "0:", "aB1", "1.", "(", "DE12-", "\ufdfa", "/030/123", " @"])
+def test_a_scrubbed_text_is_bounded(part):
+    """A hostile text of any length is cut before it is examined, and has at most 200 characters."""
+    assert len(scrub_path(part * 50_000)) <= 200 and len(scrub_text(part * 50_000)) <= 200
 
 
 @given(st.text())
