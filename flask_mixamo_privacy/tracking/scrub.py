@@ -118,8 +118,11 @@ def printable(text: str, instead: str = "\ufffd", keep: str = "") -> str:
 
 
 @lru_cache(maxsize=4096)
-def split_referrer(referrer: str, host: str) -> tuple[str, str]:
-    """Return ``(previous, referrer)``: a path of this site, or a page of another site. At least one of them is empty."""
+def split_referrer(referrer: str, host: str | None) -> tuple[str, str]:
+    """Return ``(previous, referrer)``: a path of this site, or a page of another site. At least one of them is empty.
+
+    ``host`` is this site's host, or None if the browser states that the referrer is a page of this site.
+    """
     try:
         parts = urlsplit(referrer)
     except ValueError:
@@ -127,7 +130,7 @@ def split_referrer(referrer: str, host: str) -> tuple[str, str]:
     if parts.scheme not in ("http", "https"):
         return "", ""
     referring_host = host_of(referrer)
-    if referring_host == host.lower():
+    if host is None or referring_host == host.lower():
         return parts.path or "/", ""
     return "", f"{parts.scheme}://{referring_host}{scrub_path(parts.path)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -157,7 +157,7 @@ class PrivacyContext:
         """Whether our template helpers must render the same HTML for every visitor."""
         return self.runtime.settings.cacheable and not self.is_own_page
 
-    @property
+    @cached_property
     def is_prefetch(self) -> bool:
         """Whether the browser prefetches the page, which the visitor may never open."""
         return not self.environ.keys().isdisjoint(_SENT_BY_PREFETCHES)

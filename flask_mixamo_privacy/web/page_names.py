@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from ..tracking.scrub import scrub_path
-from .hosts import host_of_routes
+from .hosts import host_of_routes, routes_by_host
 from .other_extensions import login_manager
 from .view_marks import find_marks
 
@@ -38,6 +38,7 @@ class PageNames:
         self._marks: dict[str, tuple[Any, dict[str, Naming]]] = {}  # by endpoint: the view, and its marks by method
         self._called: dict[str, Naming] = {}  # by endpoint: the mark of the view that was called
         self._shared: set[str] = set()
+        self._by_host = routes_by_host(app)
         self._match_on = lru_cache(maxsize=4096)(self._match)
 
     def is_logged_in(self, request: Request) -> bool:
@@ -190,7 +191,7 @@ class PageNames:
 
     def _match_here(self, path: str) -> tuple[str, str] | None:
         """Match a path to a rule of this request's host, if the routes depend on the host."""
-        return self._match_on(host_of_routes(self._app), path)
+        return self._match_on(host_of_routes(self._app) if self._by_host else "", path)
 
     def _match(self, host: str, path: str) -> tuple[str, str] | None:
         adapter = self._app.create_url_adapter(current_request) if host else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -14,7 +14,6 @@ from flask import current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
 from ..errors import LogUnavailable
-from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
 from ..tracking.ingest import BrowserEvent
@@ -103,8 +102,11 @@ def _remember(naming: Naming) -> None:
         current_runtime().pages.remember_naming(request._get_current_object(), naming)  # type: ignore[attr-defined]
 
 
-def is_counted_page(ctx: PrivacyContext, response: Response) -> bool:
-    """Return whether a response is a page view: an HTML page of the site that a person opens, and not a download."""
+def is_counted_page(ctx: PrivacyContext, response: Response, names: Container[str]) -> bool:
+    """Return whether a response is a page view: an HTML page of the site that a person opens, and not a download.
+
+    ``names`` are those of the response's headers, in lower case.
+    """
     endpoint = ctx.request.endpoint
     return (
         is_opened_page(ctx.environ, response)
@@ -115,8 +117,12 @@ def is_counted_page(ctx: PrivacyContext, response: Response) -> bool:
         and not endpoint.endswith(".static")
         and not ctx.is_prefetch
         and ctx.runtime.pages.naming_of(ctx.request) != "never"
-        and not any(value.lower().startswith("attachment") for value in response.headers.getlist("Content-Disposition"))
+        and not ("content-disposition" in names and _is_attachment(response))
     )
+
+
+def _is_attachment(response: Response) -> bool:
+    return any(value.lower().startswith("attachment") for value in response.headers.getlist("Content-Disposition"))
 
 
 def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
@@ -205,7 +211,7 @@ def _split_referrer(ctx: PrivacyContext, root: str, personal: bool) -> tuple[str
     """
     environ = ctx.environ
     text, fetch_site = environ["HTTP_REFERER"][:_LONGEST_REFERRER], environ.get("HTTP_SEC_FETCH_SITE")
-    host = host_of(text) if fetch_site == "same-origin" else ctx.request.host
+    host = None if fetch_site == "same-origin" else ctx.request.host
     previous, referrer = split_referrer(text, host)
     if referrer and (personal or (fetch_site in (None, "same-site") and _may_be_own(ctx, text, root))):
         referrer = origin_of(referrer)

@@ -70,7 +70,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     if ctx.record_to_set is not None:
         ctx.cookies.issue_consent(response, ctx.record_to_set)
     if "statistics" in ctx.consent.granted:
-        _count(ctx, response, shared)
+        _count(ctx, response, names, shared)
     elif not shared:
         _forget_visitor(ctx, response)
     if ctx.choices_to_set is not None and not shared:
@@ -175,9 +175,9 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     response.headers[name] = append_policy(response.headers.getlist(name), policy)
 
 
-def _count(ctx: PrivacyContext, response: Response, shared: bool) -> None:
+def _count(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
-    if is_counted_page(ctx, response):
+    if is_counted_page(ctx, response, names):
         ctx.pending.insert(0, ("page_view", "{}"))
     # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
     # visitor finds the events. So neither logs an event of a new visitor.
