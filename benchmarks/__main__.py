@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .budget import Figure, table
 
-NAMES = ("page", "server", "events", "loader", "reports", "decision", "sizes", "start", "journeys")
+NAMES = ("page", "server", "events", "loader", "reports", "decision", "withdrawal", "sizes", "start", "journeys")
 
 
 def main() -> None:

@@ -224,6 +224,10 @@ class LogUnavailable(PrivacyError):
     """The log did not accept a line, or wrote only a part of it. The event is not recorded."""
 
 
+class LogFull(LogUnavailable):
+    """The log has the size of ``PRIVACY_LOG_MOST``. The event is refused and counted."""
+
+
 class StoreUnavailable(PrivacyError):
     """The database of events is unavailable."""
 

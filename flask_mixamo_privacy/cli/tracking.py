@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -16,8 +15,9 @@ from ..errors import PrivacyError
 from ..reports.formatting import as_csv, as_text, counted, newest, window_of
 from ..reports.reports import NAMES, Report
 from ..reports.windows import UNITS, Window
+from ..storage.clock import today
 from ..tracking.loader import WAIT, Loaded
-from ..tracking.log import segments
+from ..tracking.log import size_of
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
 from .common import exit_2_on_error, json_option, os_username, print_json, progress_bar, without_collecting
@@ -101,14 +101,16 @@ def load_command(follow: bool) -> None:
     with progress_bar("Loading", _log_size(runtime)) as bar, without_collecting():
         loaded = runtime.load(WAIT, bar.update)
     _print_loaded(loaded)
+    if refused := runtime.refused.count(today()):
+        click.echo(f"{counted(refused, 'report or page view', 'reports and page views')} refused today, beyond a limit.")
     while follow:
         time.sleep(1)
         _load_again(runtime)
 
 
 def _log_size(runtime: Runtime) -> int:
-    """Return the size in bytes of the log that is not loaded yet."""
-    return sum(os.path.getsize(path) for path in segments(runtime.settings.log_dir) if os.path.exists(path))
+    """Return the size in bytes of the log, including segments that are kept."""
+    return size_of(runtime.settings.log_dir)
 
 
 def _load_again(runtime: Runtime) -> None:

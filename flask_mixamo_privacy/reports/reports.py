@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import LedgerUnavailable
+from ..errors import LedgerUnavailable, StoreUnavailable
 from ..tracking.store import EventStore
 from .disclosure_control import OTHER
 from .publisher import Publisher
@@ -199,8 +199,8 @@ class Reports:
         with self._query() as query:
             publishable = not query.is_closed(window) and len(query.unpublished()) >= self._min_cell
         if publishable:
-            # Publishing reads the ledger. If it is unavailable, leave today to a later request or load.
-            with suppress(LedgerUnavailable), self._store.write() as connection:
+            # If the ledger is unavailable, or a loader holds the lock, leave today to a later request or load.
+            with suppress(LedgerUnavailable, StoreUnavailable), self._store.write_soon() as connection:
                 self._publisher.publish_today(connection)
         return self._query()
 

@@ -139,15 +139,18 @@ class Database:
         return not self.is_sqlite or os.path.exists(self.url.database or "")
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, wait: int | None = None) -> Iterator[sa.Connection]:
         """Open a transaction that holds the write lock from its start. Commits at the end, or rolls back on an error.
 
-        Creates the database and missing tables. Raises this database's error if opening or any statement fails.
+        Waits ``wait`` milliseconds for the lock, by default two seconds. Creates the database and missing tables. Raises
+        this database's error if opening or any statement fails.
         """
         try:
             if self.is_sqlite:
                 self._make_file()
-            with self._connect("BEGIN IMMEDIATE") as connection, connection.begin():
+            with self._connect("BEGIN IMMEDIATE", wait) as connection, connection.begin():
+                if wait is not None and not self.is_sqlite:
+                    connection.execute(sa.text(f"SET LOCAL lock_timeout = {wait:d}"))
                 self._make_tables(connection)
                 if self._lock and not self.is_sqlite:
                     connection.execute(sa.text(self._lock))
@@ -200,22 +203,26 @@ class Database:
         """Remove every copy of deleted rows from SQLite's file, and return whether that succeeded.
 
         ``secure_delete`` alone is not enough: after a page split or merge, whole rows remain in unused gaps. The time
-        grows with the size of the file, and no other writer can write meanwhile. On a server, vacuums the tables: the
-        space is free at once, and the bytes remain until other rows overwrite them.
+        grows with the size of the file, and no other writer can write meanwhile. So call it only with the loader's lock
+        held: other loaders then wait quietly, and an erasure is spooled. On a server, vacuums the tables, beside which
+        others write: the space is free at once, and the bytes remain until other rows overwrite them.
         """
         if self.is_sqlite:
             return self._maintain("VACUUM") is None and self.truncate_wal()
         return all(self._maintain(f'VACUUM "{name}"') is None for name in self._tables.tables)
 
-    def truncate_wal(self) -> bool:
-        """Remove every copy of deleted rows from SQLite's write-ahead log, and return whether that succeeded."""
-        # While another connection reads, this fails. The next deletion, or the last reader on closing, truncates the log.
-        return not self.is_sqlite or self._maintain("PRAGMA wal_checkpoint(TRUNCATE)") == 0
+    def truncate_wal(self, wait: int | None = None) -> bool:
+        """Remove every copy of deleted rows from SQLite's write-ahead log, and return whether that succeeded.
 
-    def _maintain(self, statement: str) -> int | None:
+        Waits ``wait`` milliseconds for other connections, by default two seconds.
+        """
+        # While another connection reads, this fails. The next deletion, or the last reader on closing, truncates the log.
+        return not self.is_sqlite or self._maintain("PRAGMA wal_checkpoint(TRUNCATE)", wait) == 0
+
+    def _maintain(self, statement: str, wait: int | None = None) -> int | None:
         """Execute a statement outside a transaction and return its number; None without a result, -1 if it failed."""
         try:
-            with self._connect("") as connection:
+            with self._connect("", wait) as connection:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="AUTOCOMMIT")
                 result = connection.exec_driver_sql(statement)
@@ -223,8 +230,8 @@ class Database:
         except SQLAlchemyError:
             return -1
 
-    def _connect(self, begin: str) -> sa.Connection:
-        return self._engine.connect().execution_options(privacy_begin=begin)
+    def _connect(self, begin: str, wait: int | None = None) -> sa.Connection:
+        return self._engine.connect().execution_options(privacy_begin=begin, privacy_wait=wait)
 
     @cached_property
     def _engine(self) -> sa.Engine:
@@ -295,6 +302,8 @@ def _to_wal(connection: Any) -> None:
 
 
 def _on_begin(connection: sa.Connection) -> None:
-    statement = connection.get_execution_options().get("privacy_begin", "BEGIN")
-    if statement:
+    options = connection.get_execution_options()
+    if (wait := options.get("privacy_wait")) is not None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={wait:d}")
+    if statement := options.get("privacy_begin", "BEGIN"):
         connection.exec_driver_sql(statement)

@@ -162,6 +162,9 @@ def try_lock(descriptor: int) -> Iterator[bool]:
             _unlock(descriptor)
 
 
+_BLOCK = 64 * 1024  # bytes read at once from the end of a spool
+
+
 class Spool:
     """A file of entries that wait for a database. Each is on disk before ``append`` returns.
 
@@ -222,10 +225,18 @@ class Spool:
 
 
 def _cut_torn_line(descriptor: int) -> int:
-    """Truncate an incomplete last line, which a crash leaves; return the new end of the file."""
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    end = os.read(descriptor, size).rfind(b"\n") + 1
+    """Truncate an incomplete last line, which a crash leaves; return the new end of the file.
+
+    Reads from the end, block by block, because thousands of lines may wait.
+    """
+    start = os.lseek(descriptor, 0, os.SEEK_END)
+    end = 0
+    while start > 0 and not end:
+        size = min(_BLOCK, start)
+        start -= size
+        os.lseek(descriptor, start, os.SEEK_SET)
+        line_end = os.read(descriptor, size).rfind(b"\n") + 1
+        end = start + line_end if line_end else 0
     os.ftruncate(descriptor, end)
     return os.lseek(descriptor, end, os.SEEK_SET)
 
@@ -242,17 +253,21 @@ def _entries(descriptor: int) -> Iterator[dict[str, Any]]:
                 logger.error("A line of a spool is not JSON and was dropped: %r", line[:200])
 
 
+_MOST_COUNTED = 1_000_000  # a day; it bounds the size of a file that an anonymous user can cause
+
+
 class DailyCounter:
-    """A count of anonymous denied accesses by day: the size of a file to which each access appends one byte.
+    """A count of anonymous requests by day: the size of a file to which each of them appends one byte, up to a million.
 
     Any process can count without a lock, and an attacker cannot make the count expensive.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, name: str = "denied") -> None:
         self._folder = folder
+        self._beginning = f"{name}-"
 
     def add(self, day: str) -> None:
-        append_private(self._path(day), b".")
+        append_private(self._path(day), b".", _MOST_COUNTED)
 
     def count(self, day: str) -> int:
         """Return the count of one day, such as ``2026-05-08``."""
@@ -263,11 +278,21 @@ class DailyCounter:
 
     def days(self) -> dict[str, int]:
         """Return the count of each day that has one."""
+        return {day: self.count(day) for day in self._days()}
+
+    def prune(self, before: str) -> None:
+        """Delete the counts of the days before this day."""
+        for day in self._days():
+            if day < before:
+                with suppress(FileNotFoundError):  # another process has deleted it
+                    os.unlink(self._path(day))
+
+    def _days(self) -> list[str]:
         try:
-            names = [name for name in os.listdir(self._folder) if name.startswith("denied-")]
+            names = os.listdir(self._folder)
         except FileNotFoundError:
-            return {}
-        return {name.removeprefix("denied-"): self.count(name.removeprefix("denied-")) for name in sorted(names)}
+            return []
+        return sorted(name.removeprefix(self._beginning) for name in names if name.startswith(self._beginning))
 
     def _path(self, day: str) -> str:
-        return os.path.join(self._folder, f"denied-{day}")
+        return os.path.join(self._folder, f"{self._beginning}{day}")

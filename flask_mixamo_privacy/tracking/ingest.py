@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ import orjson
 from ..errors import EventError, ReportError
 from ..storage.clock import DAY
 from .events import check_name, new_id, properties
-from .scrub import origin_of, scrub_path, split_referrer
+from .scrub import network_of, origin_of, scrub_path, split_referrer
 
 #: The limits of one report: bytes, events.
 MOST_BYTES, MOST_EVENTS = 64 * 1024, 100
@@ -201,27 +202,78 @@ def _seconds(timestamp: Any) -> float:
         raise ReportError("The time of event", timestamp, "an ISO 8601 string, or milliseconds since 1970") from None
 
 
-# The rate limit of reports: a token bucket per receipt.
+# The rate limits of reports: token buckets by visitor and network, and one of the process.
 
-BURST = 120  # tokens in a full bucket; a request takes one
-PER_SECOND = 2.0  # tokens added per second
-_MOST_VISITORS = 4096
+BURST, PER_SECOND = 120, 2.0  # reports of a visitor: at once, and each second
+NETWORK_BURST, NETWORK_PER_SECOND = 30_000, 500.0  # events of a network. A new decision is a new visitor, in one network.
+PROCESS_BURST, PROCESS_PER_SECOND = 120_000, 60_000.0  # events of a process, which is more than a loader loads
+_MOST_BUCKETS = 4096
+
+#: Networks of proxies. Without ProxyFix, the address of every visitor is the proxy's, so it is not limited as one network.
+_OF_PROXIES = [
+    *map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16")),
+    *map(ip_network, ("::/48", "fc00::/7", "fe80::/10")),
+]
+
+
+@lru_cache(maxsize=4096)
+def limited_network(address: str) -> str:
+    """Return the network of an address, as :func:`.network_of` does, or an empty string for a proxy's address."""
+    network = network_of(address)
+    prefix = ip_address(network.partition("/")[0]) if network else None
+    is_limited = prefix is not None and not any(prefix in proxies for proxies in _OF_PROXIES)
+    return network if is_limited else ""
+
+
+class _Buckets:
+    """Token buckets by key, in memory. The least recently used bucket is evicted, that is, refilled."""
+
+    def __init__(self, burst: float, per_second: float) -> None:
+        self._burst = float(burst)
+        self._per_second = per_second
+        self._by_key: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def wait(self, key: str, now: float) -> float:
+        """Return the seconds until the bucket has a token, 0 if it has one."""
+        return max(1.0 - self._tokens(key, now), 0.0) / self._per_second
+
+    def take(self, key: str, tokens: int, now: float) -> None:
+        """Take tokens, also more than there are."""
+        rest = self._tokens(key, now) - tokens
+        self._by_key[key] = rest, now
+        self._by_key.move_to_end(key)
+        if len(self._by_key) > _MOST_BUCKETS:
+            self._by_key.popitem(last=False)
+
+    def _tokens(self, key: str, now: float) -> float:
+        tokens, since = self._by_key.get(key, (self._burst, now))
+        return min(tokens + max(now - since, 0.0) * self._per_second, self._burst)
 
 
 class RateLimit:
-    """Token buckets by receipt, in memory. The least recently used bucket is evicted, that is, refilled."""
+    """The limits of one process. Decisions have none. Networks are in memory only."""
 
     def __init__(self) -> None:
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = _Buckets(BURST, PER_SECOND)
+        self._networks = _Buckets(NETWORK_BURST, NETWORK_PER_SECOND)
+        self._process = _Buckets(PROCESS_BURST, PROCESS_PER_SECOND)
         self._lock = threading.Lock()
 
-    def retry_after(self, receipt: str, now: float) -> int:
-        """Take a token and return 0. If there is none, return the whole seconds until the next token."""
+    def retry_after(self, visitor: str, now: float, network: str = "") -> int:
+        """Allow a visitor's report and return 0, or return the whole seconds to wait. An empty network has no limit."""
         with self._lock:
-            tokens, since = self._buckets.pop(receipt, (float(BURST), now))
-            tokens = min(tokens + max(now - since, 0.0) * PER_SECOND, float(BURST))
-            taken = tokens >= 1.0
-            self._buckets[receipt] = tokens - taken, now
-            if len(self._buckets) > _MOST_VISITORS:
-                self._buckets.popitem(last=False)
-        return 0 if taken else math.ceil((1.0 - tokens) / PER_SECOND)
+            waits = (self._buckets.wait(visitor, now), self._process.wait("", now))
+            wait = max(*waits, self._networks.wait(network, now) if network else 0.0)
+            if not wait:
+                self._buckets.take(visitor, 1, now)
+        return math.ceil(wait)
+
+    def count_events(self, number: int, now: float, network: str = "") -> None:
+        """Count the events of a report that was allowed. The next report waits if they were too many."""
+        with self._lock:
+            self._process.take("", number, now)
+            if network:
+                self._networks.take(network, number, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from ..errors import LoaderBusy
 from ..storage.clock import DAY
-from ..storage.files import lock_now, open_private, try_lock
+from ..storage.files import lock_now, make_private_folder, open_private, try_lock
 from ..storage.platform import delete_file
 from . import log, schema
 from .parsing import first_timestamp, parse
@@ -73,10 +74,18 @@ class _Part(NamedTuple):
 class Loader:
     """Loads the segments of one folder into one store. Only one loader of a folder works at a time."""
 
-    def __init__(self, folder: str, events: EventStore, keep_days: int = 0, aggregator: Aggregator | None = None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        events: EventStore,
+        keep_days: int = 0,
+        aggregator: Aggregator | None = None,
+        most: int = sys.maxsize,
+    ) -> None:
         self._folder = folder
         self._store = events
         self._keep = keep_days * DAY
+        self._most_kept = most // 2  # bytes; the other half of the largest size is for new lines
         self._aggregator = aggregator
         self._scrubbed = -_SCRUB_EVERY
 
@@ -96,7 +105,7 @@ class Loader:
                 blank_erased_lines(self._folder, self._store)
             return loaded
         aggregation = self._aggregator.begin() if self._aggregator else None
-        with self._elected(wait):
+        with self.elected(wait):
             cursors = self._cursors()
             for number, batch in enumerate(_batches(self._parts(cursors))):
                 if number == most:
@@ -118,7 +127,9 @@ class Loader:
                 unfinished = aggregation.close(connection, None) > 0
 
     @contextmanager
-    def _elected(self, wait: float) -> Iterator[None]:
+    def elected(self, wait: float = WAIT) -> Iterator[None]:
+        """Keep every other loader of the folder out for the block. Raises :class:`LoaderBusy` after ``wait`` seconds."""
+        make_private_folder(self._folder)
         descriptor = open_private(os.path.join(self._folder, "loader.lock"), os.O_RDWR | os.O_CREAT)
         try:
             deadline = time.monotonic() + wait
@@ -162,9 +173,12 @@ class Loader:
             progress(len(part.chunk))
 
     def _finish(self, path: str, rest: int, loaded: Loaded) -> None:
-        """Delete a loaded segment whose writer has exited and whose retention has ended. Count its torn line."""
+        """Delete a loaded segment whose writer has exited and whose retention has ended. Count its torn line.
+
+        Retention ends early if loaded segments would leave no room for new ones.
+        """
         expired = not self._keep or time.time() - os.stat(path).st_mtime >= self._keep
-        if expired and delete_file(path):
+        if (expired or log.size_of(self._folder) > self._most_kept) and delete_file(path):
             loaded.torn += rest > 0
 
     def _commit(self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None) -> None:

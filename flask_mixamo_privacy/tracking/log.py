@@ -8,18 +8,20 @@ import os
 import re
 import secrets
 import socket
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 
-from ..errors import LogUnavailable
+from ..errors import LogFull, LogUnavailable
 from ..storage.files import create_locked, make_private_folder
 from ..storage.platform import after_fork_in_child, delete_file
 
 SUFFIX = ".events"
 _SYNC_EVERY = 1.0  # seconds of events that a power cut may lose
 _LONGEST_LIFE = 3600.0  # seconds until a segment is closed
+_ROOM = 1024 * 1024  # bytes that a process writes before it measures all segments again
 _CHECK_FOLDER = "Check that this user may write to PRIVACY_LOG_DIR and that its disk has free space."
 _FREE_SPACE = "Free some space; the next event then opens a new segment."
 
@@ -29,8 +31,11 @@ _logs: weakref.WeakSet[EventLog] = weakref.WeakSet()
 class EventLog:
     """Appends lines to the segment of this process. Thread-safe and fork-safe. Creates no file before the first line."""
 
-    def __init__(self, folder: str, segment_bytes: int = 16 * 1024 * 1024, background: bool = True) -> None:
+    def __init__(
+        self, folder: str, segment_bytes: int = 16 * 1024 * 1024, background: bool = True, most: int = sys.maxsize
+    ) -> None:
         self.folder = folder
+        self._most = most  # bytes of all segments together
         self._segment_bytes = segment_bytes
         self._background = background
         self._syncer: threading.Thread | None = None
@@ -41,11 +46,14 @@ class EventLog:
     def append(self, lines: str) -> None:
         """Write whole lines. Raises :class:`LogUnavailable` unless every byte is in the file.
 
-        Once this method returns, the lines survive ``kill -9`` of this process. A power cut may lose the last second.
+        Raises its subclass :class:`LogFull` if the segments of all processes have their largest size. Once this method
+        returns, the lines survive ``kill -9`` of this process. A power cut may lose the last second.
         """
         data = lines.encode("ascii")
         with self._lock:
             try:
+                if len(data) > self._room:
+                    self._measure(len(data))
                 descriptor = self._open() if self._descriptor is None else self._descriptor
                 written = _write(descriptor, data)
             except OSError as error:
@@ -58,6 +66,7 @@ class EventLog:
                 message = f"The log in {self.folder} took {written} of {len(data)} bytes: the disk is full. {_FREE_SPACE}"
                 raise LogUnavailable(message)
             self._size += written
+            self._room -= written
             self._dirty = True
             if self._size >= self._segment_bytes or time.monotonic() - self._opened > _LONGEST_LIFE:
                 self._close()
@@ -66,6 +75,20 @@ class EventLog:
         """Close the segment, so that a loader can load and delete it. The next line opens another segment."""
         with self._lock:
             self._close()
+
+    def _measure(self, size: int) -> None:
+        """Measure how much this process may write until it measures again. Raises :class:`LogFull` if it is too little.
+
+        Several processes can together exceed the limit by :data:`_ROOM` each.
+        """
+        free = self._most - size_of(self.folder)
+        self._room = min(free, _ROOM) if size <= free else 0
+        if not self._room:
+            self._close()  # the loader deletes a segment only if no process has it open
+            raise LogFull(
+                f"The log in {self.folder} has {self._most - free} bytes, and PRIVACY_LOG_MOST allows {self._most}. "
+                "Check that `flask privacy load` can load it, or set PRIVACY_LOG_MOST to a larger number."
+            )
 
     def _open(self) -> int:
         make_private_folder(self.folder)
@@ -121,6 +144,7 @@ class EventLog:
         self._syncer = None
         self._path = ""
         self._size = 0
+        self._room = 0
         self._opened = 0.0
         self._dirty = False
 
@@ -166,6 +190,17 @@ def segments(folder: str) -> list[str]:
     except FileNotFoundError:
         return []
     return [path for _, path in sorted(_with_times(paths))]
+
+
+def size_of(folder: str) -> int:
+    """Return the size in bytes of all segments in the folder."""
+    sizes = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(SUFFIX):
+                with contextlib.suppress(FileNotFoundError):  # another process has loaded and deleted it
+                    sizes += entry.stat().st_size
+    return sizes
 
 
 def _with_times(paths: list[str]) -> Iterator[tuple[int, str]]:

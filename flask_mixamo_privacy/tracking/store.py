@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -22,6 +22,7 @@ from .schema import cells, distinct, events, late, malformed, metadata, people, 
 Row = tuple[Any, ...]
 
 _AT_ONCE = 500  # rows in one statement
+_PATIENCE_MS = 100  # a visitor's request waits so long for the lock, which a batch or a rewrite of the file may hold
 _BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
 COLUMNS = tuple(column.name for column in events.columns)
@@ -53,6 +54,10 @@ class EventStore:
         """
         return self.database.write()
 
+    def write_soon(self) -> AbstractContextManager[sa.Connection]:
+        """Return a write transaction for a request, which does not wait for a batch of the loader."""
+        return self.database.write(_PATIENCE_MS)
+
     def read(self) -> AbstractContextManager[sa.Connection | None]:
         """Return a read transaction, or None if no event was ever loaded. Raises :class:`StoreUnavailable`."""
         return self.database.read()
@@ -82,25 +87,31 @@ class EventStore:
                 values = [{"visitor": visitor, "id": name, "piece": ""} for visitor, name in sorted(new)]
                 connection.execute(self.database.insert_new(late), values)
 
-    def erase(self, visitor: str, day: str) -> int:
-        """Insert a tombstone and delete the visitor's events in one transaction. Returns the number of events deleted."""
+    def erase(self, visitor: str, day: str, wait: int | None = None) -> int:
+        """Insert a tombstone and delete the visitor's events in one transaction. Returns the number of events deleted.
+
+        Waits ``wait`` milliseconds for the lock, as :meth:`.Database.write` does.
+        """
         key_id, hashed = self._keys.pseudonymise(visitor)
-        with self.write() as connection:
+        with self.database.write(wait) as connection:
             values = {"hash": hashed, "key": key_id, "day": day, "clean": False}
             connection.execute(self.database.insert_new(tombstones), values)
             self.mark_unscrubbed(connection, [visitor])
-            _mark_incomplete(connection, events.c.visitor == visitor)
+            _mark_incomplete(connection, _counted_with(visitor))
             deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
             for table in (people, late):
                 connection.execute(sa.delete(table).where(table.c.visitor == visitor))
             connection.execute(sa.delete(malformed).where(malformed.c.line.contains(visitor, autoescape=True)))
-        self.database.truncate_wal()
+        self.database.truncate_wal(wait)
         return deleted
 
     def erase_or_spool(self, visitor: str, day: str) -> None:
-        """Erase a visitor, or spool the erasure if that fails. Raises :class:`OSError` if the spool cannot be written."""
+        """Erase a visitor, or spool the erasure if that fails. Raises :class:`OSError` if the spool cannot be written.
+
+        The visitor waits for the answer. So if another writer holds the lock for longer, the next load erases.
+        """
         try:
-            self.erase(visitor, day)
+            self.erase(visitor, day, _PATIENCE_MS)
         except (PrivacyError, OSError, ValueError):  # from the database, or from the key file
             self._pending.append({"visitor": visitor, "day": day})
 
@@ -115,7 +126,7 @@ class EventStore:
 
     def _erase_all(self, entries: list[dict[str, str]]) -> None:
         for entry in entries:
-            self.erase(**entry)
+            self.erase(entry["visitor"], entry["day"])
 
     def visitors(self) -> list[str]:
         """Return every visitor with an event. A replay searches them for erased visitors."""
@@ -133,11 +144,18 @@ class EventStore:
                 connection.execute(self.database.insert_new(tombstones), rows)
                 self._set_clean(connection, (row["hash"] for row in rows), False)
 
-    def prune(self, before: str, aggregates: str = "", progress: Callable[[int], None] = lambda number: None) -> int:
+    def prune(
+        self,
+        before: str,
+        aggregates: str = "",
+        progress: Callable[[int], None] = lambda number: None,
+        alone: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> int:
         """Delete the events before a day (``2026-05-08``), and the tombstones before it, whose visitors have no lines left.
 
         Each transaction deletes one day, so that other writers never wait long. Published cells are deleted by month, once
-        the whole month is before the day ``aggregates``. The free pages of the database keep no copy.
+        the whole month is before the day ``aggregates``. The free pages of the database keep no copy: the file is
+        rewritten in the context ``alone``, which keeps the loaders out.
         """
         deleted = 0
         while oldest := self._oldest(before):
@@ -146,7 +164,8 @@ class EventStore:
         self._prune(before)
         self._prune_aggregates(aggregates)
         if deleted:
-            self.database.rewrite()
+            with alone():
+                self.database.rewrite()
         return deleted
 
     def _oldest(self, before: str) -> str | None:
@@ -169,7 +188,7 @@ class EventStore:
     def _prune(self, before: str) -> int:
         expired = events.c.at < before
         with self.write() as connection:
-            _mark_incomplete(connection, expired)
+            _mark_incomplete(connection, _counted_before(before))
             connection.execute(sa.delete(late).where(sa.exists().where(_is_late, expired)))
             deleted = connection.execute(sa.delete(events).where(expired)).rowcount
             connection.execute(sa.delete(people).where(people.c.last < before))
@@ -181,14 +200,6 @@ class EventStore:
         with self.read() as connection:
             chosen = sa.select(sa.func.count()).select_from(events).where(events.c.at < before)
             return 0 if connection is None else connection.scalar(chosen) or 0
-
-    def events_of(self, visitor: str) -> list[dict[str, Any]]:
-        """Return the events of one visitor. Show them to that visitor only."""
-        with self.read() as connection:
-            if connection is None:
-                return []
-            rows = connection.execute(sa.select(events).where(events.c.visitor == visitor)).mappings()
-            return [{**row, "data": orjson.loads(row["data"])} for row in rows]
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield every event in the form of the log, in order of time."""
@@ -249,11 +260,30 @@ def _insert_of(number: int, placeholder: str) -> str:
 _is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
 
 
-def _mark_incomplete(connection: sa.Connection, deleted: sa.ColumnElement[bool]) -> None:
+def _mark_incomplete(connection: sa.Connection, counted: sa.ColumnElement[bool]) -> None:
     """Mark the intervals that are about to lose events as incomplete: they cannot be counted again."""
-    counted = sa.exists().where(deleted, events.c.at >= pieces.c.start, events.c.at < pieces.c.until)
-    counted_late = pieces.c.start.in_(sa.select(late.c.piece).where(sa.exists().where(_is_late, deleted)))
-    connection.execute(sa.update(pieces).where(sa.or_(counted, counted_late)).values(whole=False))
+    connection.execute(sa.update(pieces).where(pieces.c.whole, counted).values(whole=False))
+
+
+def _counted_with(visitor: str) -> sa.ColumnElement[bool]:
+    """Return the condition for the intervals that counted an event of a visitor.
+
+    Each event looks its interval up in the key. A join of intervals and events would compare each with each, and a visitor
+    with 100,000 events would lock the store for minutes. Intervals have no gaps, so the last start is the event's.
+    """
+    other = pieces.alias()
+    start = sa.select(sa.func.max(other.c.start)).where(other.c.start <= events.c.at).correlate(events).scalar_subquery()
+    counted_until = sa.select(sa.func.max(other.c.until)).scalar_subquery()
+    on_time = sa.select(start).where(events.c.visitor == visitor, events.c.at < counted_until)
+    return sa.or_(pieces.c.start.in_(on_time), pieces.c.start.in_(sa.select(late.c.piece).where(late.c.visitor == visitor)))
+
+
+def _counted_before(before: str) -> sa.ColumnElement[bool]:
+    """Return the condition for the intervals that counted an event before a day. Each reads one event at most."""
+    at = events.c.at
+    on_time = sa.and_(pieces.c.start < before, sa.exists().where(at >= pieces.c.start, at < pieces.c.until, at < before))
+    counted_late = sa.select(late.c.piece).where(sa.exists().where(_is_late, at < before))
+    return sa.or_(on_time, pieces.c.start.in_(counted_late))
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -2,81 +2,158 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections import Counter
+import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from heapq import merge
 from io import FileIO
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import sqlalchemy as sa
 
 from ..storage.files import try_lock
 from . import log, schema
+from .events import FIELDS
 from .store import EventStore
 
 _MOST_PAGES = 10
+_AT_ONCE = 500  # ids in one look-up
+
+# Lines of the log that the store does not have, in a private database in memory, which SQLite moves to a temporary file
+# if they are many. ``counts`` holds the numbers of the store too.
+_SCHEMA = """
+    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2048;
+    CREATE TABLE waiting (id TEXT PRIMARY KEY, at TEXT, kind TEXT, page TEXT, line BLOB);
+    CREATE TABLE counts (kind TEXT, page TEXT, number INTEGER, first TEXT, last TEXT);
+"""
+_COUNT = """INSERT INTO counts SELECT kind, CASE kind WHEN 'page_view' THEN page END, count(*), min(at), max(at)
+    FROM waiting GROUP BY 1, 2"""
+_PAGES = "SELECT page, sum(number) AS n FROM counts WHERE page <> '' GROUP BY page ORDER BY n DESC, min(first), page LIMIT ?"
+
+
+_WAITING = "SELECT at, id, line FROM waiting ORDER BY at, id"
+_WAITING_IDS = "SELECT id FROM waiting WHERE id > ? ORDER BY id LIMIT ?"
 
 
 @dataclass(frozen=True)
 class VisitorData:
-    """All events of one visitor, in order of time and without the visitor ID."""
+    """The numbers of one visitor's events, without the visitor ID."""
 
-    events: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def by_kind(self) -> dict[str, int]:
-        """The number of events by kind, the most frequent kind first."""
-        return dict(Counter(event["kind"] for event in self.events).most_common())
-
-    @property
-    def pages(self) -> dict[str, int]:
-        """The number of views of each of the most viewed pages."""
-        views = (event["page"] for event in self.events if event["kind"] == "page_view" and event["page"])
-        return dict(Counter(views).most_common(_MOST_PAGES))
-
-    @property
-    def days(self) -> tuple[str, str] | None:
-        """The first and the last day with an event, or None without events."""
-        return (self.events[0]["at"][:10], self.events[-1]["at"][:10]) if self.events else None
+    total: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict)  # the most frequent kind first
+    pages: dict[str, int] = field(default_factory=dict)  # the views of each of the most viewed pages
+    days: tuple[str, str] | None = None  # the first and the last day with an event
 
     def as_dict(self) -> dict[str, Any]:
         first, last = self.days or (None, None)
-        counts = {"total": len(self.events), "by_kind": self.by_kind, "pages": self.pages}
-        return {**counts, "first_day": first, "last_day": last, "all": list(self.events)}
+        counts = {"total": self.total, "by_kind": self.by_kind, "pages": self.pages}
+        return {**counts, "first_day": first, "last_day": last}
 
 
-def visitor_data(visitor: str, events: EventStore, folder: str) -> VisitorData:
-    """Return the stored events of a visitor and those in the log that are not loaded yet.
+class VisitorEvents:
+    """The stored events of one visitor, and those in the log that are not loaded yet. None of an erased visitor.
 
-    The result is empty if the visitor was erased. Raises :class:`StoreUnavailable` and :class:`KeyMissing`.
+    Databases count and sort, so any number of events takes the same memory.
     """
-    loaded: dict[str, int] = {}
-    with events.read() as connection:
+
+    def __init__(self, visitor: str, store: EventStore, folder: str) -> None:
+        self._visitor = visitor
+        self._store = store
+        self._folder = folder
+
+    def summary(self) -> VisitorData:
+        """Return the numbers. Raises :class:`StoreUnavailable` and :class:`KeyMissing`."""
+        with self._read() as (waiting, connection):
+            return self._count(waiting, connection)
+
+    def write_json(self, file: IO[bytes]) -> VisitorData:
+        """Write a JSON object of the numbers and all events, in order of time, and return the numbers. Raises likewise."""
+        with self._read() as (waiting, connection):
+            data = self._count(waiting, connection)
+            file.write(orjson.dumps(data.as_dict())[:-1] + b',"all":[')
+            separator = b""
+            for _, _, line in merge(self._stored(connection), waiting.execute(_WAITING)):
+                file.write(separator + line)
+                separator = b","
+            file.write(b"]}")
+        return data
+
+    @contextmanager
+    def _read(self) -> Iterator[tuple[sqlite3.Connection, sa.Connection | None]]:
+        """Open a database of the events that only the log has, and a snapshot of the store, None without any event."""
+        with closing(sqlite3.connect("", isolation_level=None)) as waiting:
+            waiting.executescript(_SCHEMA)
+            # Read the log before the store. A loader that runs meanwhile moves events to the store, where they are found.
+            waiting.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?, ?, ?, ?)", self._in_log())
+            with self._store.read() as connection:
+                if connection is not None:
+                    if self._store.database.is_sqlite:
+                        connection.exec_driver_sql("PRAGMA cache_size=-4096")  # KiB; sorting uses as much
+                    self._drop_stored(waiting, connection)
+                yield waiting, connection
+
+    def _in_log(self) -> Iterator[tuple[str, str, str, str | None, bytes]]:
+        """Yield the columns of each event in the segments that is not loaded yet."""
+        with self._store.read() as connection:
+            if connection is None:
+                loaded = {}
+            elif self._store.erased(connection, [self._visitor]):
+                return
+            else:
+                loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
+        for line in _lines_of(self._visitor, self._folder, loaded):
+            with suppress(ValueError, LookupError):
+                event = orjson.loads(line)
+                del event["visitor"]
+                yield event["id"], event["at"], event["kind"], event["page"], orjson.dumps(event)
+
+    def _drop_stored(self, waiting: sqlite3.Connection, connection: sa.Connection) -> None:
+        """Delete the waiting events that the store has, because they were sent twice or loaded meanwhile."""
+        events, last = schema.events.c, ""
+        among = events.id.in_(sa.bindparam("ids", expanding=True))
+        query = sa.select(events.id).where(events.visitor == self._visitor, among)
+        while part := [name for (name,) in waiting.execute(_WAITING_IDS, (last, _AT_ONCE))]:
+            stored = connection.scalars(query, {"ids": part})
+            waiting.executemany("DELETE FROM waiting WHERE id = ?", [(name,) for name in stored])
+            last = part[-1]
+
+    def _count(self, waiting: sqlite3.Connection, connection: sa.Connection | None) -> VisitorData:
+        waiting.execute(_COUNT)
         if connection is not None:
-            if events.erased(connection, [visitor]):
-                return VisitorData()
-            loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
-    # Read the log before the store. A loader that runs meanwhile moves events to the store, where they are then found.
-    waiting = list(_in_log(visitor, folder, loaded))
-    by_id = {event["id"]: event for event in (*waiting, *events.events_of(visitor))}
-    without_visitor = ({name: value for name, value in event.items() if name != "visitor"} for event in by_id.values())
-    return VisitorData(tuple(sorted(without_visitor, key=lambda event: event["at"])))
+            events = schema.events.c
+            viewed = sa.case((events.kind == sa.literal_column("'page_view'"), events.page))
+            columns = (events.kind, viewed, sa.func.count(), sa.func.min(events.at), sa.func.max(events.at))
+            query = sa.select(*columns).where(events.visitor == self._visitor).group_by(events.kind, viewed)
+            rows = connection.execute(query.execution_options(yield_per=1000))
+            waiting.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", map(tuple, rows))
+        total, first, last = waiting.execute("SELECT sum(number), min(first), max(last) FROM counts").fetchone()
+        if not total:
+            return VisitorData()
+        kinds = waiting.execute("SELECT kind, sum(number) AS n FROM counts GROUP BY kind ORDER BY n DESC, min(first), kind")
+        return VisitorData(total, dict(kinds), dict(waiting.execute(_PAGES, (_MOST_PAGES,))), (first[:10], last[:10]))
+
+    def _stored(self, connection: sa.Connection | None) -> Iterator[tuple[str, str, bytes]]:
+        """Yield the time, the id and the JSON of each event in the store, in order of time."""
+        if connection is None:
+            return
+        events, names = schema.events.c, [name for name in FIELDS if name != "visitor"]
+        query = sa.select(*(events[name] for name in names)).where(events.visitor == self._visitor)
+        for row in connection.execute(query.order_by(events.at, events.id).execution_options(yield_per=1000)):
+            event = dict(zip(names, row, strict=True)) | {"data": orjson.loads(row.data)}
+            yield event["at"], event["id"], orjson.dumps(event)
 
 
-def _in_log(visitor: str, folder: str, loaded: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Yield the events of a visitor in the segments that are not loaded yet."""
+def _lines_of(visitor: str, folder: str, loaded: dict[str, int]) -> Iterator[bytes]:
+    """Yield the lines of a visitor in the segments that are not loaded yet."""
     member = f'"visitor":"{visitor}"'.encode()
     for path in log.segments(folder):
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        with suppress(FileNotFoundError), open(path, "rb") as file:
             file.seek(loaded.get(os.path.basename(path), 0))
-            for line in file:
-                if member in line:
-                    with contextlib.suppress(ValueError):
-                        yield orjson.loads(line)
+            yield from (line for line in file if member in line)
 
 
 # Blanking of erased visitors' lines in the log.

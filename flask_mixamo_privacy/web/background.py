@@ -1,4 +1,4 @@
-"""The background thread of a serving process, and its regular work."""
+"""The background threads of a serving process: they load the log, process requests, and delete what has expired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from ..errors import LoaderBusy, PrivacyError
-from ..storage.clock import DAY, today
+from ..storage.clock import today
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -21,25 +21,28 @@ logger = logging.getLogger("flask_mixamo_privacy")
 
 _PAUSE = 2.0  # seconds between two passes over the log
 _LONGEST_REST = 30.0  # seconds between two passes, because a data subject may be waiting for a link
+_DAILY_PAUSE = 60.0  # seconds until daily work looks whether a day has begun
+_RETRY = 3600.0  # seconds until daily work that failed is tried again
 
 
 class Background:
-    """A daemon thread that calls ``work`` repeatedly. The first event starts it.
+    """A daemon thread that calls ``work`` repeatedly.
 
     The thread works at most a tenth of the time, so that requests come first. It rests half a minute at most, also after
-    long work such as pruning a large store.
+    long work such as pruning a large store, unless ``pause`` is longer.
     """
 
-    def __init__(self, work: Callable[[], object], pause: float = _PAUSE) -> None:
+    def __init__(self, work: Callable[[], object], pause: float = _PAUSE, name: str = "loader") -> None:
         self._work = work
         self._pause = pause
+        self._name = f"privacy-{name}"
         self._process = 0
 
     def start(self) -> None:
         """Start the thread, unless this process has one already."""
         if self._process != os.getpid():
             self._process = os.getpid()
-            threading.Thread(target=self._run, name="privacy-loader", daemon=True).start()
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
         used = 0.0  # seconds of CPU time
@@ -51,38 +54,72 @@ class Background:
             except LoaderBusy:
                 pass  # another process of the site is loading
             except (PrivacyError, OSError) as error:
-                logger.warning("The log could not be loaded and will be tried again: %s", error)
+                logger.warning("The work of %s failed and will be tried again: %s", self._name, error)
+            except Exception as error:  # a thread that ended would never work again
+                logger.error("The work of %s failed and will be tried again: %s", self._name, error, exc_info=error)
             used = time.thread_time() - started
 
 
 class RegularWork:
-    """What a serving process does between requests: load the log, process requests, delete what has expired."""
+    """What a serving process does between requests, in one thread for each kind of work.
+
+    A mail server that does not answer must not keep events waiting, and neither must the deletion of old ones. The first
+    event starts the threads.
+    """
 
     def __init__(self, app: Flask, runtime: Runtime) -> None:
         self._app = app
         self._runtime = runtime
-        self._pruned_on = 0
-        self._expired_on = ""
+        self._threads = (
+            Background(self.load),
+            Background(self.process_requests, name="requests"),
+            Background(_Daily(self.prune), _DAILY_PAUSE, "pruning"),
+            Background(_Daily(self.expire), _DAILY_PAUSE, "expiry"),
+        )
+        self._process = 0
 
-    def run(self) -> None:
-        """Do one pass. Prune once a day, but not before the first event."""
-        self._process_requests()
+    def start(self) -> None:
+        """Start the threads, unless this process has them already."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            for thread in self._threads:
+                thread.start()
+
+    def load(self) -> None:
+        """Load one batch of the log."""
         self._runtime.load(most=1)
-        day = int(time.time()) // DAY
-        if day != self._pruned_on and self._runtime.store.database.exists:
-            self._pruned_on = day
+
+    def process_requests(self) -> None:
+        """Send the e-mails of data subject requests."""
+        with self._app.app_context():  # the site's own mailer may need one
+            self._runtime.rights.requests.process()
+
+    def prune(self) -> bool:
+        """Delete the events, entries and mails whose retention ended. Returns False before the first event."""
+        if self._runtime.store.database.exists:
             self._runtime.prune()
+            return True
+        return False
 
-    def _process_requests(self) -> None:
-        """Send the e-mails of data subject requests, and once a day delete rows whose retention ended.
+    def expire(self) -> bool:
+        """Delete the rows whose retention ended, in the site's own stores too. Returns True."""
+        with self._app.app_context():  # the site's own stores may need one
+            self._runtime.rights.replay.expire()
+        return True
 
-        Errors are logged, so that the log is loaded nevertheless.
-        """
-        try:
-            with self._app.app_context():  # the site's own stores and mailer may need one
-                self._runtime.rights.requests.process()
-                if self._expired_on != today():
-                    self._runtime.rights.replay.expire()
-                    self._expired_on = today()
-        except Exception as error:
-            logger.error("Data subject requests could not be processed and will be tried again: %s", error, exc_info=error)
+
+class _Daily:
+    """Work that is done once a day, and again after an hour if it fails. It returns False if there is nothing to do yet."""
+
+    def __init__(self, work: Callable[[], bool]) -> None:
+        self._work = work
+        self._done_on = ""
+        self._next_try = 0.0
+
+    def __call__(self) -> None:
+        if self._done_on == today() or time.monotonic() < self._next_try:
+            return
+        self._next_try = time.monotonic() + _RETRY
+        if self._work():
+            self._done_on = today()
+        self._next_try = 0.0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -14,17 +16,17 @@ from urllib.parse import quote
 from flask import Flask, has_request_context
 
 from ..config import Settings
-from ..errors import LedgerUnavailable
+from ..errors import LedgerUnavailable, LogFull
 from ..policy.versions import Versions
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
-from ..storage.clock import days_ago, timestamp
+from ..storage.clock import days_ago, timestamp, today
 from ..storage.files import DailyCounter, Spool
 from ..storage.keys import KeyRing
 from ..tracking.ingest import EventParser, RateLimit
 from ..tracking.log import EventLog
 from ..tracking.scrub import Providers
 from .assets import TRACKER, Assets
-from .background import Background, RegularWork
+from .background import RegularWork
 from .cookies import CookieGuard, Cookies
 from .csp import BlockedLoads, ContentSecurityPolicy
 from .other_extensions import extension_of
@@ -68,6 +70,7 @@ T = TypeVar("T")
 logger = logging.getLogger("flask_mixamo_privacy")
 
 
+_LOG_REFUSALS_EVERY = 60.0  # seconds
 _PARSERS = 16  # at most are kept, because a client may send any Host header
 _MOUNTS = 16  # likewise for a proxy that does not check the mount
 
@@ -108,7 +111,7 @@ class Runtime:
         self.cookie_beginning = f"{settings.cookie_name}_"  # of the names of our cookies, without a prefix
         self.cookies_at = lru_cache(maxsize=_MOUNTS)(partial(Cookies, app.config, settings))  # by mount and scheme
         self.keys = KeyRing(settings.keys, settings.keys_file)
-        self.log = EventLog(settings.log_dir)
+        self.log = EventLog(settings.log_dir, most=settings.log_most)
         self.providers = Providers(settings.isp_database)
         self.pages = PageNames(app, settings.logged_in)
         self.rate_limit = RateLimit()
@@ -125,13 +128,15 @@ class Runtime:
         report_to = f"{settings.url_prefix}/csp-report"
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
         self.denied = DailyCounter(settings.log_dir)
+        self.refused = DailyCounter(settings.log_dir, "refused")  # reports and page views beyond a limit
         self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
         self.helpers: Any = None  # the TemplateHelpers, the ``privacy`` object of templates
         self.failures = 0  # recording failures in this process
+        self._refusal_logged = -_LOG_REFUSALS_EVERY
         self._app = app
         self._registered = registered
-        self._background = Background(RegularWork(app, self).run)
+        self._background = RegularWork(app, self)
         self._failing = threading.Lock()
 
     # Spools are in the log's folder, because it is local and writable while a database is unreachable.
@@ -178,7 +183,8 @@ class Runtime:
     def loader(self) -> Loader:
         from ..tracking.loader import Loader
 
-        return Loader(self.settings.log_dir, self.store, self.settings.log_keep, self.publisher)
+        settings = self.settings
+        return Loader(settings.log_dir, self.store, settings.log_keep, self.publisher, settings.log_most)
 
     @part
     def mail(self) -> MailGate:
@@ -269,12 +275,12 @@ class Runtime:
             return ""
 
     def wake(self) -> None:
-        """Start the background thread, if the settings allow it and this is not a test."""
+        """Start the background threads, if the settings allow it and this is not a test."""
         if self.settings.loader and not self._app.testing:
             self._background.start()
 
     def append(self, lines: str) -> None:
-        """Write lines to the log and start the background thread; raises :class:`LogUnavailable`."""
+        """Write lines to the log and start the background threads; raises :class:`LogUnavailable`."""
         self.log.append(lines)
         self.wake()
 
@@ -282,12 +288,23 @@ class Runtime:
         self, error: Exception, message: str = "The page was served despite an error", *, raise_in_tests: bool = True
     ) -> None:
         """Count, log and signal an error that must not break the page. Under ``TESTING`` and in debug mode, raise it."""
+        if isinstance(error, LogFull):
+            self.count_refused(str(error))
+            return
         with self._failing:
             self.failures += 1
         if raise_in_tests and (self._app.testing or self._app.debug):
             raise error
         logger.error("%s: %s", message, error, exc_info=error)
         recording_failed.send(self._app, error=error)
+
+    def count_refused(self, reason: str) -> None:
+        """Count a report or a page view that a limit refused. Log the reason once a minute at most."""
+        with suppress(OSError):
+            self.refused.add(today())
+        if (now := time.monotonic()) - self._refusal_logged >= _LOG_REFUSALS_EVERY:
+            self._refusal_logged = now
+            logger.warning("Events were refused; `flask privacy load` prints how many. %s", reason)
 
     def load(
         self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None, most: int | None = None
@@ -302,13 +319,15 @@ class Runtime:
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
         """Delete events, aggregates, ledger entries and mails that are older than the policy allows.
 
-        Reports of blocked loads are deleted after 30 days.
+        Counts of denied accesses are kept as long as the entries of allowed ones, and reports of blocked loads for 30 days.
         """
         retention = self.policy.retention
-        self.blocked_loads.prune(days_ago(30))
-        events = self.store.prune(*self.first_kept(), progress)
         # A replay after a restore needs the erasures since the archive was written, so keep entries as long as archives.
         oldest = days_ago(max(retention.decisions.days, retention.archives.days))
+        self.blocked_loads.prune(days_ago(30))
+        self.denied.prune(oldest)
+        self.refused.prune(oldest)
+        events = self.store.prune(*self.first_kept(), progress, self.loader.elected)
         return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 
     def first_kept(self) -> tuple[str, str]:

@@ -11,10 +11,10 @@ from flask import Response, current_app, jsonify, make_response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from ...errors import LogUnavailable, ReportError
+from ...errors import LogFull, LogUnavailable, ReportError
 from ...policy.parts import host_of
 from ...storage.clock import timestamp
-from ...tracking.ingest import MOST_BYTES
+from ...tracking.ingest import MOST_BYTES, limited_network
 from ..context import USER, PrivacyContext, privacy_context
 from ..csp import BlockedLoad
 from ..http import consent_url, is_same_origin, limit_body, no_store, problem_json, wants_json
@@ -96,7 +96,9 @@ _NOT_FROM_HERE = "These events did not come from a page of this site, so nothing
 _NOT_GRANTED = "The visitor has not allowed statistics, so nothing was recorded."
 _BEFORE_WITHDRAWAL = "These events are from before a withdrawal, so nothing was recorded."
 _TOO_LARGE = f"The body is too large, so nothing was recorded; allowed: at most {MOST_BYTES} bytes."
-_TOO_MANY = "Too many reports from one visitor, so nothing was recorded. Try again later."
+_TOO_MANY = "Too many reports from this visitor or network, so nothing was recorded. Try again later."
+_LOG_FULL = "The log is full, so nothing was recorded. Try again later."
+_UNTIL_LOADED = 60  # seconds; a full log needs a load
 _LOG_UNAVAILABLE = "The log could not be written, so nothing was recorded. Try again later."
 
 
@@ -115,11 +117,10 @@ def post() -> AnyResponse:
         return _refusal(403, _BEFORE_WITHDRAWAL)
     if ctx.visitor is None:  # a robot or a prefetch
         return _accepted()
-    if wait := ctx.runtime.rate_limit.retry_after(ctx.receipt, ctx.now):
-        response = _refusal(429, _TOO_MANY)
-        response.headers["Retry-After"] = str(wait)
-        return response
-    return _log_events(ctx)
+    network = limited_network(ctx.environ.get("REMOTE_ADDR", ""))
+    if wait := ctx.runtime.rate_limit.retry_after(ctx.visitor.id, ctx.now, network):
+        return _too_many(ctx, wait, _TOO_MANY)
+    return _log_events(ctx, network)
 
 
 def _is_of_earlier_visitor(ctx: PrivacyContext) -> bool:
@@ -128,15 +129,27 @@ def _is_of_earlier_visitor(ctx: PrivacyContext) -> bool:
     return known is not None and bool(tag) and tag != known.tag
 
 
-def _log_events(ctx: PrivacyContext) -> AnyResponse:
+def _too_many(ctx: PrivacyContext, wait: int, message: str) -> AnyResponse:
+    """Count the report as refused, and answer 429 with the seconds to wait."""
+    ctx.runtime.count_refused(message)
+    response = _refusal(429, message)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _log_events(ctx: PrivacyContext, network: str) -> AnyResponse:
     try:
         limit_body(ctx.request, MOST_BYTES)
         body = ctx.request.get_data(cache=False)
-        log_browser_events(ctx, ctx.runtime.event_parser(*_naming(ctx)).read(body, ctx.now))
+        events = ctx.runtime.event_parser(*_naming(ctx)).read(body, ctx.now)
+        ctx.runtime.rate_limit.count_events(len(events), ctx.now, network)
+        log_browser_events(ctx, events)
     except RequestEntityTooLarge:
         return _refusal(413, _TOO_LARGE)
     except ReportError as error:
         return _refusal(error.status, str(error))
+    except LogFull:
+        return _too_many(ctx, _UNTIL_LOADED, _LOG_FULL)
     except LogUnavailable as error:
         current_app.logger.error("Reported events could not be recorded: %s", error, exc_info=error)
         return _refusal(503, _LOG_UNAVAILABLE)

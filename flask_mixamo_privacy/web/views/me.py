@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from flask import jsonify, make_response, request, url_for
+from flask import current_app, jsonify, make_response, request, url_for
 from werkzeug.wrappers import Response
 
 from ...consent.decision import choose
@@ -33,7 +35,7 @@ from ..response import carry_out
 from . import pages
 
 if TYPE_CHECKING:
-    from ...tracking.visitor_data import VisitorData
+    from ...tracking.visitor_data import VisitorData, VisitorEvents
 
 
 # Sentences of the catalogues.
@@ -87,6 +89,9 @@ ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogu
 ERASED = "Everything that was recorded about you here is erased."
 BEING_ERASED = "Everything that was recorded about you here is being erased."
 
+_BEGINNING = b'{"events":'
+_MOST_IN_MEMORY, _CHUNK = 1024 * 1024, 64 * 1024  # bytes
+
 
 @dataclass(frozen=True)
 class _Stored:
@@ -98,14 +103,14 @@ class _Stored:
     receipt: dict[str, Any] | None
 
     def __bool__(self) -> bool:
-        return bool(self.footprint.events or self.choices or self.receipt)
+        return bool(self.footprint.total or self.choices or self.receipt)
 
 
 @pages.get("/me", endpoint="me")
 def me() -> Response:
     """Show the visitor's data, with links to settings and receipt, and the button for erasure."""
     ctx = privacy_context()
-    stored = _stored_if_readable(ctx)
+    stored = _stored_if_readable(ctx, lambda events: events.summary())
     if stored is None:
         return plain_page(ABOUT_YOU, NOT_READ, 503)
     removed = removed_before(ctx)
@@ -126,19 +131,47 @@ def me() -> Response:
 
 @pages.get("/me.json", endpoint="me_json")
 def me_json() -> Response:
-    """Return the same as JSON, with every event; 503 if it cannot be read."""
+    """Return the same as JSON, with every event; 503 if it cannot be read.
+
+    The databases are read completely before the first byte is sent, so that a slow client keeps no transaction open. The
+    body waits in a temporary file if it is large.
+    """
     ctx = privacy_context()
-    stored = _stored_if_readable(ctx)
+    body = SpooledTemporaryFile(max_size=_MOST_IN_MEMORY)  # noqa: SIM115 - the response closes it
+    body.write(_BEGINNING)
+    stored = _stored_if_readable(ctx, lambda events: events.write_json(body))
     if stored is None:
+        body.close()
         return problem_json(503, ctx.language(NOT_READ).text)
+    if body.tell() == len(_BEGINNING):
+        body.write(current_app.json.dumps(stored.footprint.as_dict() | {"all": []}).encode())
     fields = {
         "stored": bool(stored),
-        "events": stored.footprint.as_dict(),
         "choices": stored.choices,
         "decision": dict(zip(("day", "until"), stored.decided, strict=True)) if stored.decided else None,
         "receipt": stored.receipt,
     }
-    return no_store(jsonify(fields | consent_state(ctx)))
+    body.write(b"," + current_app.json.dumps(fields | consent_state(ctx)).encode()[1:] + b"\n")
+    return no_store(_response_of(body))
+
+
+def _response_of(body: SpooledTemporaryFile[bytes]) -> Response:
+    """Return a response with the content of a file, which is streamed if it is large."""
+    size = body.tell()
+    body.seek(0)
+    if size <= _MOST_IN_MEMORY:
+        with body:
+            return current_app.response_class(body.read(), mimetype="application/json")
+    response = current_app.response_class(_chunks(body), mimetype="application/json")
+    response.content_length = size
+    response.call_on_close(body.close)
+    return response
+
+
+def _chunks(body: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    with body:
+        while chunk := body.read(_CHUNK):
+            yield chunk
 
 
 @pages.post("/me/erase", endpoint="erase")
@@ -160,18 +193,18 @@ def _erased(ctx: PrivacyContext) -> str:
     return BEING_ERASED if ctx.runtime.store.has_spooled else ERASED
 
 
-def _stored_if_readable(ctx: PrivacyContext) -> _Stored | None:
-    """Return the stored data, or None after reporting an error."""
+def _stored_if_readable(ctx: PrivacyContext, read: Callable[[VisitorEvents], VisitorData]) -> _Stored | None:
+    """Return the stored data, or None after reporting an error. ``read`` reads the events and returns their numbers."""
     try:
-        return _stored(ctx)
+        return _stored(ctx, read)
     except (PrivacyError, OSError) as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
         return None
 
 
-def _stored(ctx: PrivacyContext) -> _Stored:
+def _stored(ctx: PrivacyContext, read: Callable[[VisitorEvents], VisitorData]) -> _Stored:
     """Return the stored data; raises :class:`PrivacyError` or :class:`OSError` if it cannot be read."""
-    from ...tracking.visitor_data import VisitorData, visitor_data
+    from ...tracking.visitor_data import VisitorData, VisitorEvents
 
     record = ctx.use_consent().record
     if record is None:
@@ -183,9 +216,9 @@ def _stored(ctx: PrivacyContext) -> _Stored:
     if entries is None:  # cookies of an ended grant open nothing, even if kept
         return _Stored(VisitorData(), {}, None, None)
     visitor = ctx.reachable_visitor()
-    seen = (
-        visitor_data(visitor.id, ctx.runtime.store, ctx.runtime.settings.log_dir) if visitor is not None else VisitorData()
-    )
+    runtime, seen = ctx.runtime, VisitorData()
+    if visitor is not None:
+        seen = read(VisitorEvents(visitor.id, runtime.store, runtime.settings.log_dir))
     return _Stored(seen, ctx.choices, decided, receipt_of(ctx, entries) if entries else None)
 
 

@@ -1,0 +1,88 @@
+"""Background work: one thread for each kind of work, so that no kind waits for another."""
+
+import threading
+from contextlib import suppress
+from types import SimpleNamespace
+
+import pytest
+from flask import Flask
+
+from flask_mixamo_privacy.errors import StoreUnavailable
+from flask_mixamo_privacy.web import background
+from flask_mixamo_privacy.web.background import Background, RegularWork, _Daily
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """No thread rests between two passes, so that the test need not wait."""
+    monkeypatch.setattr(background, "_PAUSE", 0.001)
+    monkeypatch.setattr(background, "_DAILY_PAUSE", 0.001)
+    monkeypatch.setattr(Background.__init__, "__defaults__", (0.001, "loader"))
+
+
+@pytest.mark.parametrize("stuck", ["load", "process", "prune", "expire"])
+def test_one_kind_of_work_waits_for_no_other(at_once, stuck):
+    """A mail server that does not answer delays no event, and neither do a backlog or the deletion of a large store."""
+    done = {name: threading.Event() for name in ("load", "process", "prune", "expire")}
+
+    def work(name):
+        def run(**_):
+            if name != stuck:
+                done[name].set()
+            threading.Event().wait()  # keeps the thread idle from now on
+
+        return run
+
+    runtime = SimpleNamespace(load=work("load"), prune=work("prune"))
+    runtime.store = SimpleNamespace(database=SimpleNamespace(exists=True))
+    runtime.rights = SimpleNamespace(
+        requests=SimpleNamespace(process=work("process")), replay=SimpleNamespace(expire=work("expire"))
+    )
+    regular = RegularWork(Flask("site"), runtime)
+    regular.start()
+    assert all(event.wait(30) for name, event in done.items() if name != stuck)
+    regular.start()  # starts no second set of threads
+    assert sum(thread.name == "privacy-requests" for thread in threading.enumerate()) <= 4
+
+
+def test_an_error_of_the_sites_own_code_ends_no_thread(caplog):
+    """A mailer or a store of the site may raise anything. The error is logged, and the next pass works."""
+    faults, done = iter([ZeroDivisionError("site")]), threading.Event()
+
+    def work():
+        for fault in faults:
+            raise fault
+        done.set()
+        threading.Event().wait()
+
+    Background(work, pause=0.001, name="requests").start()
+    assert done.wait(30)
+    assert caplog.messages == ["The work of privacy-requests failed and will be tried again: site"]
+
+
+def test_daily_work_is_done_once_a_day(clock):
+    """It begins with the first event, and then with each day in UTC."""
+    answers, calls = iter([False, True, True]), []
+    daily = _Daily(lambda: calls.append(1) or next(answers))
+    for _ in range(5):
+        daily()
+    assert len(calls) == 2
+    clock.shift(12 * 3600)
+    daily(), daily()
+    assert len(calls) == 3
+
+
+def test_daily_work_that_fails_is_tried_again_after_an_hour(clock, monkeypatch):
+    """A locked database costs one try an hour, and not the whole day."""
+    seconds, calls = [0.0], []
+    monkeypatch.setattr(background, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+
+    def work():
+        calls.append(1)
+        raise StoreUnavailable("away")
+
+    daily = _Daily(work)
+    for seconds[0] in (0.0, 10.0, 3599.0, 3600.0, 3700.0):
+        with suppress(StoreUnavailable):
+            daily()
+    assert len(calls) == 2
