@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -54,10 +54,12 @@ class PrivacyContext:
     visitor_to_set: Visitor | None = None  # for the visitor cookie
     cookie_deletions: Sequence[Deletion] = ()  # the site's own cookies to delete
     given: Any = None  # the CollectedData of a collection point
+    naming: str | None = ""  # of the page, as in PageNames.naming_of; empty until it is looked up
     visitor_before: Visitor | None = None  # the visitor in the cookie
     _consent: Consent | None = None
     _choices: dict[str, Any] | None = None
     _language: Language | None = None
+    _is_prefetch: bool | None = None
     _visitor_read = False
     _visitor: Visitor | None = None
 
@@ -96,10 +98,11 @@ class PrivacyContext:
     def consent(self) -> Consent:
         """The visitor's consent, for data that does not appear in the response, such as the log."""
         if self._consent is None:
-            has_ours = self.runtime.cookie_beginning in self.environ.get("HTTP_COOKIE", "")
+            header = self.environ.get("HTTP_COOKIE", "")
+            has_ours = self.runtime.cookie_beginning in header
             raws = self.sent(self.cookies.names.consent) if has_ours else ()
             self._consent = self.cookies.consent(raws, self.today, self.gpc)
-            if has_ours and self.is_minor:
+            if (self.cookies.form_names["privacy_age"] in header or self.form_cookies) and self.is_minor:
                 self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
         return self._consent
 
@@ -157,10 +160,12 @@ class PrivacyContext:
         """Whether our template helpers must render the same HTML for every visitor."""
         return self.runtime.settings.cacheable and not self.is_own_page
 
-    @cached_property
+    @property
     def is_prefetch(self) -> bool:
         """Whether the browser prefetches the page, which the visitor may never open."""
-        return not self.environ.keys().isdisjoint(_SENT_BY_PREFETCHES)
+        if self._is_prefetch is None:
+            self._is_prefetch = not self.environ.keys().isdisjoint(_SENT_BY_PREFETCHES)
+        return self._is_prefetch
 
     @property
     def nonce(self) -> str | None:

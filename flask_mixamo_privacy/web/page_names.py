@@ -35,7 +35,7 @@ class PageNames:
         self._app = app
         self._logged_in = logged_in
         self._public: set[str] = set()
-        self._marks: dict[str, tuple[Any, dict[str, Naming]]] = {}  # by endpoint: the view, and its marks by method
+        self._namings: dict[tuple[str | None, str], tuple[Any, Naming | None]] = {}  # by endpoint and method: view, mark
         self._called: dict[str, Naming] = {}  # by endpoint: the mark of the view that was called
         self._shared: set[str] = set()
         self._by_host = routes_by_host(app)
@@ -72,18 +72,21 @@ class PageNames:
         Of a class-based view, a method's own mark counts. Otherwise the strictest mark of the other methods counts, because
         all methods have the same path.
         """
-        endpoint = endpoint or ""
-        view = self._app.view_functions.get(endpoint)
-        known = self._marks.get(endpoint)
+        view = self._app.view_functions.get(endpoint or "")
+        known = self._namings.get((endpoint, method))
         if known is None or known[0] is not view:
-            marks: dict[str, Naming] = {}
-            for of_method, mark in find_marks(view, "privacy_page"):
-                marks.setdefault(of_method, mark)
-            known = self._marks[endpoint] = view, marks
-        if not (marks := known[1]):
-            return self._called.get(endpoint)
+            known = view, self._mark_of(view, method)
+            if view is not None:  # a client may send any method
+                self._namings[endpoint, method] = known
+        return known[1] or self._called.get(endpoint or "")
+
+    @staticmethod
+    def _mark_of(view: Any, method: str) -> Naming | None:
+        marks: dict[str, Naming] = {}
+        for of_method, mark in find_marks(view, "privacy_page"):
+            marks.setdefault(of_method, mark)
         found = marks.get("GET" if method == "HEAD" else method) or marks.get("")
-        return found or min(marks.values(), key=_STRICTEST.index, default=self._called.get(endpoint))
+        return found or min(marks.values(), key=_STRICTEST.index, default=None)
 
     def naming_of(self, request: Request) -> Naming | None:
         """The naming for this request: that of the view that was called, or else that of its endpoint."""
@@ -108,9 +111,9 @@ class PageNames:
         if "HTTP_COOKIE" not in request.environ and "HTTP_AUTHORIZATION" not in request.environ and request.endpoint:
             self._public.add(request.endpoint)
 
-    def name(self, request: Request, root_path: str, logged_in: bool) -> str:
+    def name(self, request: Request, root_path: str, logged_in: bool, naming: Naming | None) -> str:
         """The name of the page being served. ``logged_in`` is whether a user is logged in."""
-        rule, naming = request.url_rule, self.naming_of(request)
+        rule = request.url_rule
         if rule is not None and (naming == "rule" or (logged_in and naming != "path")):
             return root_path + rule.rule
         if not logged_in and request.endpoint and request.endpoint not in self._public:

@@ -116,9 +116,15 @@ def is_counted_page(ctx: PrivacyContext, response: Response, names: Container[st
         and endpoint != "static"
         and not endpoint.endswith(".static")
         and not ctx.is_prefetch
-        and ctx.runtime.pages.naming_of(ctx.request) != "never"
+        and _naming(ctx) != "never"
         and not ("content-disposition" in names and _is_attachment(response))
     )
+
+
+def _naming(ctx: PrivacyContext) -> Any:
+    if ctx.naming == "":
+        ctx.naming = ctx.runtime.pages.naming_of(ctx.request)
+    return ctx.naming
 
 
 def _is_attachment(response: Response) -> bool:
@@ -193,7 +199,7 @@ def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
     environ, pages = ctx.environ, ctx.runtime.pages
     personal = pages.is_logged_in(ctx.request)
     root = ctx.request.root_path
-    page = pages.name(ctx.request, root, personal)
+    page = pages.name(ctx.request, root, personal, _naming(ctx))
     previous, referrer = "", ""
     if "HTTP_REFERER" in environ:
         previous, referrer = _split_referrer(ctx, root, personal)

@@ -96,7 +96,7 @@ def _drop_validators(response: Response) -> None:
 
 def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
     """Check the app's cookies, set CSP and Vary, and delete the cookies of a withdrawn purpose."""
-    has_validator = "etag" in names or "last-modified" in names or response.status_code == 304
+    has_validator = "etag" in names or "last-modified" in names
     if has_validator and ctx.depends_on_consent and not ctx.is_own_page:  # before the CSP, which a 304 brings up to date
         _drop_validators(response)
     if "set-cookie" in names:

@@ -28,6 +28,7 @@ _WITHOUT_BANNER = (
     *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # their address has a secret token; no form may contain it
 )
 _CURRENT_PATH = "\N{OBJECT REPLACEMENT CHARACTER}"  # placeholder for the page's path in the rendered banner
+_TAG = "\N{INTERLINEAR ANNOTATION SEPARATOR}"  # placeholder for the visitor tag in the tracker's address
 _NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # placeholder for the nonce of its tags
 
 
@@ -43,6 +44,7 @@ class TemplateHelpers:
         self._gated_tags = GatedTags(runtime.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
         self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # as many visitor tags as two characters can be
+        self._tracker_parts = lru_cache(maxsize=64)(self._make_tracker_parts)
         self._fragment_loader = lru_cache(maxsize=64)(self._make_fragment_loader)
 
     @cached_property
@@ -190,10 +192,21 @@ class TemplateHelpers:
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
     def _make_tracker(self, root: str, visitor_tag: str, nonce: Markup, is_prefetch: bool) -> Markup:
-        """Return the tracker's tag. On a prefetched page, which may never be shown, the tracker reports the view."""
-        reports_view = Markup(" data-page-view") if is_prefetch else _EMPTY
-        url = self._runtime.tracker_url(root, visitor_tag)
-        return Markup('<script src="{}" defer{}{}></script>').format(url, reports_view, nonce)
+        before, after = self._tracker_parts(root, is_prefetch)
+        tag = f"{before}{visitor_tag}{after}{nonce}></script>"
+        return Markup(tag)  # noqa: S704 — escaped parts around a visitor tag, which needs no escape
+
+    def _make_tracker_parts(self, root: str, is_prefetch: bool) -> tuple[str, str]:
+        """Return the tracker's tag before the visitor tag, and after it up to the nonce.
+
+        On a prefetched page, which may never be shown, the tracker reports the view.
+        """
+        before, after = (
+            Markup('<script src="{}" defer{}')
+            .format(self._runtime.tracker_url(root, _TAG), Markup(" data-page-view") if is_prefetch else _EMPTY)
+            .split(_TAG)
+        )
+        return str(before), str(after)
 
     def _make_fragment_loader(self, root: str, t: Language) -> Markup:
         """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""
