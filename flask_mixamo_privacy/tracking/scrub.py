@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from functools import lru_cache
 from html import unescape
 from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
 from ..policy.parts import host_of
+from ..storage.memory import bounded_cache
 from .numbers import without_accounts, without_numbers
 from .tokens import is_token
 
@@ -41,7 +41,7 @@ _ADDRESS = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(4096)
 def scrub_path(path: str) -> str:
     """Return the path without query and personal data: a segment with an identifier is its kind, ``/reset/:token``."""
     path = path[:_EXAMINED].partition("?")[0].partition("#")[0]
@@ -117,7 +117,7 @@ def printable(text: str, instead: str = "\ufffd", keep: str = "") -> str:
     return "".join(char if char.isprintable() or char in keep else instead for char in text)
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(4096)
 def split_referrer(referrer: str, host: str | None) -> tuple[str, str]:
     """Return ``(previous, referrer)``: a path of this site, or a page of another site. At least one of them is empty.
 
@@ -149,7 +149,7 @@ def without_port(address: str) -> str:
     return found["v4"] or found["v6"] if found else address.strip()
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(4096)
 def network_of(address: str) -> str:
     """Return the /24 of an IPv4 address or the /48 of an IPv6 address. Returns the empty string for any other text."""
     address = without_port(address)
@@ -179,7 +179,7 @@ class Client:
     robot: bool
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(4096)
 def client_of(user_agent: str) -> Client:
     """Parse a User-Agent. ua-parser names the families, crawler-user-agents detects robots; unknown is ``"Other"``."""
     import ua_parser

@@ -20,6 +20,7 @@ from ..errors import EventError, UndeclaredCookie
 from ..policy.model import Policy
 from ..policy.parts import OWN_COOKIES, declared_name, own_cookie_name
 from ..storage.clock import DAY
+from ..storage.memory import BoundedCache
 from ..tracking.events import Visitor
 
 _SALT = "flask-mixamo-privacy."
@@ -231,7 +232,7 @@ class CookieGuard:
 
     def __init__(self, policy: Policy, config: Mapping[str, Any], own_beginning: str = "privacy") -> None:
         self._config = config
-        self._cookie = lru_cache(maxsize=1024)(lambda name: policy.cookie(declared_name(name, own_beginning)))
+        self._cookie = BoundedCache(lambda name: policy.cookie(declared_name(name, own_beginning)), 1024)
 
     def violations(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
         """Yield each ``Set-Cookie`` header that is not allowed, with its error. Deleting a cookie is always allowed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -12,6 +11,7 @@ from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from ..storage.memory import BoundedCache
 from ..tracking.scrub import scrub_path
 from .hosts import host_of_routes, routes_by_host
 from .other_extensions import login_manager
@@ -39,7 +39,7 @@ class PageNames:
         self._called: dict[str, Naming] = {}  # by endpoint: the mark of the view that was called
         self._shared: set[str] = set()
         self._by_host = routes_by_host(app)
-        self._match_on = lru_cache(maxsize=4096)(self._match)
+        self._match_on = BoundedCache(self._match, 4096)
 
     def is_logged_in(self, request: Request) -> bool:
         """Whether a user is logged in, by ``PRIVACY_LOGGED_IN`` or else Flask-Login. False if the site has neither."""

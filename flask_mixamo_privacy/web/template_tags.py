@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -16,6 +15,7 @@ from ..consent import proof
 from ..errors import AddressError, UndeclaredHost
 from ..policy.model import Policy
 from ..policy.parts import IGNORED_IN_URLS, Service, host_of
+from ..storage.memory import BoundedCache, bounded_cache
 from .context import PrivacyContext, privacy_context
 from .current import current_consent
 from .rendering import render
@@ -55,7 +55,7 @@ _LINK = Markup('<a class="mixamo-external" href="{}" rel="external noopener nore
 _PLAIN = Markup('<a href="{}">{}</a>')
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(1024)
 def checked_host(url: str, asked_by: str) -> str:
     """Return the host of an address, or the empty string for a path of this site. ``asked_by`` is named in the error.
 
@@ -128,7 +128,7 @@ class GatedTags:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self.service_of = lru_cache(maxsize=1024)(self._service_of)
+        self.service_of = BoundedCache(self._service_of, 1024)
 
     def script(self, url: str, purpose: str, attributes: dict[str, Any]) -> Markup:
         ctx = privacy_context()

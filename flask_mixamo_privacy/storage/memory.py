@@ -1,0 +1,67 @@
+"""What a process remembers of requests: caches bounded by number and by size, and allowances of networks.
+
+A client chooses the paths, hosts and headers that it sends. So a cache of results for them holds neither many nor long ones.
+No client may use up what is meant for all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache, update_wrapper
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+#: Characters of the texts in one key of a cache. Nearly all paths, hosts and headers of browsers are shorter.
+LONGEST_KEY = 512
+
+
+class BoundedCache(Generic[T]):
+    """A function of texts whose results are cached, unless its texts together have more than ``LONGEST_KEY`` characters."""
+
+    def __init__(self, function: Callable[..., T], most: int) -> None:
+        self._function = function
+        self._cached: Callable[..., T] = lru_cache(maxsize=most)(function)
+        self.cache_info = self._cached.cache_info
+        update_wrapper(self, function)
+
+    def __call__(self, text: str, *others: str | None) -> T:
+        size = len(text)
+        for other in others:
+            size += len(other or "")
+        return (self._function if size > LONGEST_KEY else self._cached)(text, *others)
+
+
+def bounded_cache(most: int) -> Callable[[Callable[..., T]], BoundedCache[T]]:
+    """Cache the results of a function whose arguments come from outside, ``most`` at a time."""
+    return lambda function: BoundedCache(function, most)
+
+
+class NetworkAllowance:
+    """How much each network may add in one day: counted in memory alone, by the prefix of its addresses.
+
+    A network is the /24 of an IPv4 address or the /48 of an IPv6 address. Beyond :data:`MOST_NETWORKS`, all others share
+    one allowance, so a client with many addresses gains little.
+    """
+
+    MOST_NETWORKS = 1024
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._day = ""
+        self._used: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def take(self, network: str, day: str) -> bool:
+        """Use one unit of the network's allowance, and return whether there was one left."""
+        with self._lock:
+            if day != self._day:
+                self._day, self._used = day, Counter()
+            if network not in self._used and len(self._used) >= self.MOST_NETWORKS:
+                network = ""
+            if self._used[network] >= self._most:
+                return False
+            self._used[network] += 1
+            return True
