@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..policy.model import Policy
 from ..storage.files import append_private, replace_private
+from ..storage.memory import NetworkAllowance
 
 # The header: the browser itself blocks the hosts of services that were not granted.
 
@@ -60,8 +61,19 @@ def append_policy(site_policies: Iterable[str], policy: str) -> str:
 
 # Reports of what the header blocked: host, directive, page and day. They contain nothing about the visitor.
 
-_MOST = 1000  # distinct entries a process records in a day; the limit exists because any client can send reports
+# Any client can send reports, so their number is bounded: by network, by process and day, and by the size of the file. The
+# first report of each kind is recorded beyond these limits. So a flood from one place silences no other.
+_MOST = 1000  # distinct entries a process records in a day
+_MOST_OF_NETWORK = 40
 _LARGEST = 256 * 1024  # bytes of the file
+
+#: The directives that a browser may report; CSP Level 3, 6, and Trusted Types.
+DIRECTIVES = frozenset({
+    "base-uri", "child-src", "connect-src", "default-src", "fenced-frame-src", "font-src", "form-action", "frame-ancestors",
+    "frame-src", "img-src", "manifest-src", "media-src", "object-src", "prefetch-src", "require-trusted-types-for",
+    "sandbox", "script-src", "script-src-attr", "script-src-elem", "style-src", "style-src-attr", "style-src-elem",
+    "trusted-types", "worker-src",
+})  # fmt: skip
 
 
 class BlockedLoad(NamedTuple):
@@ -72,22 +84,53 @@ class BlockedLoad(NamedTuple):
     host: str  # such as "stats.example", or a keyword of the CSP standard such as "inline"
     page: str  # its URL rule
 
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What no client can choose freely: the directive and the page."""
+        return self.directive, self.page
+
 
 class BlockedLoads:
     """A file of blocked loads. Each process records each of them once a day."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._day = ""
         self._recorded: set[BlockedLoad] = set()
+        self._kinds: set[tuple[str, str]] = set()
+        self._networks = NetworkAllowance(_MOST_OF_NETWORK)
 
-    def record(self, block: BlockedLoad) -> None:
-        """Record a blocked load, unless it is recorded already or a limit is reached. Raises :class:`OSError`."""
-        if any(earlier.day != block.day for earlier in self._recorded):
-            self._recorded.clear()
-        if block in self._recorded or len(self._recorded) >= _MOST:
+    def record(self, block: BlockedLoad, network: str = "") -> None:
+        """Record a blocked load, unless it is recorded already or a limit is reached. Raises :class:`OSError`.
+
+        ``network`` is the prefix of the client's address. It stays in memory, for the day.
+        """
+        if block.day != self._day:
+            self._day, self._recorded, self._kinds = block.day, set(), set()
+        if block in self._recorded or not self._may_record(block, network):
             return
         self._recorded.add(block)
-        append_private(self._path, _line(block), _LARGEST)
+        self._kinds.add(block.kind)
+        append_private(self._path, _line(block))
+        if os.path.getsize(self._path) > _LARGEST:
+            self._compact()
+
+    def _may_record(self, block: BlockedLoad, network: str) -> bool:
+        if block.kind not in self._kinds:
+            return True
+        return len(self._recorded) < _MOST and self._networks.take(network, block.day)
+
+    def _compact(self) -> None:
+        """Halve the file. Keep the first entry of each kind, and then the newest."""
+        entries = list(self._read())
+        first_of_kind = {block.kind: block for block in reversed(entries)}.values()
+        kept, size = set(), 0
+        for block in dict.fromkeys([*first_of_kind, *reversed(entries)]):
+            size += len(_line(block))
+            if size > _LARGEST // 2:
+                break
+            kept.add(block)
+        replace_private(self._path, b"".join(_line(block) for block in dict.fromkeys(entries) if block in kept))
 
     def entries(self, since: str = "") -> list[BlockedLoad]:
         """Return the blocked loads since this day, sorted and without duplicates."""

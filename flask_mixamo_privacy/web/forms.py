@@ -9,11 +9,19 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
+from io import BytesIO
 from typing import Any, TypeVar
 
 from flask import Request, current_app, make_response, request
 from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, MultiDict
-from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, ServiceUnavailable
+from werkzeug.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    HTTPException,
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+)
 
 from ..collection import notices
 from ..collection.submission import (
@@ -30,6 +38,7 @@ from ..policy.parts import CollectionPoint
 from .access import current_subject
 from .context import privacy_context
 from .http import no_store, problem_json, wants_json
+from .limits import json_body, limit_body
 from .rendering import render
 from .runtime import Runtime
 from .view_marks import decorate_view
@@ -39,6 +48,9 @@ from .view_marks import decorate_view
 #: Prefix of the extension's own form controls. The filter reads them and removes them from the request.
 CONTROL_PREFIX = "privacy_"
 
+_LONGEST_QUERY = 16 * 1024  # characters
+_LARGEST_OF_OTHER_TYPE = 64 * 1024  # bytes of a body that is neither a form nor declared as JSON
+
 
 def filter_request(request: Request, declared: Collection[str], controls: Collection[str]) -> SubmittedForm:
     """Reduce the request's ``form``, ``files``, ``values`` and JSON to declared fields and the page's controls.
@@ -46,8 +58,12 @@ def filter_request(request: Request, declared: Collection[str], controls: Collec
     Controls, such as a CSRF token or the next page, contain no personal data. They stay in the request but are not
     collected. ``values`` keeps only the controls of the query string, because query parameters are not recorded in the
     ledger. ``args`` stays unchanged, because pages, logins and other extensions navigate by it.
+
+    Parses no more than the site itself would. A query that is too long for controls is left out. So is a large body that
+    is neither a form nor declared as JSON.
     """
     form, files, body = request.form, request.files, _body(request)
+    query = request.args.items(multi=True) if len(request.query_string) <= _LONGEST_QUERY else ()
     submitted = [(name, value) for name, value in form.items(multi=True)]
     submitted += [(name, each) for name, value in body.items() for each in (value if isinstance(value, list) else [value])]
     control_items = [*submitted, *((name, "") for name, value in body.items() if value == [])]
@@ -57,7 +73,7 @@ def filter_request(request: Request, declared: Collection[str], controls: Collec
     for name, file in files.items(multi=True):
         if name not in passing:
             file.close()
-    _set_values(request, ImmutableMultiDict(_of(request.args.items(multi=True), controls)))
+    _set_values(request, ImmutableMultiDict(_of(query, controls)))
     _replace_body(request, {name: value for name, value in body.items() if name in passing})
     names = {name for name, _ in submitted} | set(files)
     own_controls = [
@@ -96,10 +112,19 @@ def _set_values(request: Request, query: MultiDict[str, str]) -> None:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body, whatever its content type. Empty for a form, and for JSON of another type."""
+    """Return the JSON object in the body, whatever its content type. Empty for a form, and for JSON of another type.
+
+    A body of another type is JSON only if it is short. Otherwise it is dropped, because a view must not see its fields.
+    """
     if request.form or request.files:
         return {}
-    body = request.get_json(force=True, silent=True)
+    if not request.is_json:
+        try:
+            limit_body(request, _LARGEST_OF_OTHER_TYPE)
+        except RequestEntityTooLarge:
+            request.stream = BytesIO()
+            return {}
+    body = json_body(request, force=True)
     return body if isinstance(body, dict) else {}
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
-from io import BytesIO
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urldefrag, urlsplit
 
 from flask import Request, current_app, has_request_context, jsonify, make_response, redirect, request, url_for
-from werkzeug.exceptions import RequestEntityTooLarge, default_exceptions
+from werkzeug.exceptions import default_exceptions
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.sansio.utils import host_is_trusted
 from werkzeug.wrappers import Response
@@ -75,21 +74,6 @@ def no_store(response: AnyResponse) -> AnyResponse:
     """Forbid every cache to keep this response, and return it."""
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def limit_body(request: Request, most: int) -> None:
-    """Bound the body of a request to this many bytes. Aborts with 413 if it is longer, with a declared length or in chunks.
-
-    Flask before 3.1 has a limit for the whole app only. Werkzeug cuts off a longer body in chunks without an error.
-    """
-    if (request.content_length or 0) > most:
-        raise RequestEntityTooLarge
-    body, stream = bytearray(), request.stream
-    while len(body) <= most and (part := stream.read(most + 1 - len(body))):
-        body += part
-    if len(body) > most:
-        raise RequestEntityTooLarge
-    request.stream = BytesIO(body)
 
 
 def to_new_document(target: str) -> Response:
@@ -226,7 +210,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         t=ctx.language,
         shown=proof.settings(ctx.runtime.policy, ctx.language).form_token,
         token=form_token(ctx),
-        next=local_path(request.values.get("next")),
+        next=local_path(_parsed_values(request).get("next")),
         message=message,
         is_error=is_error,
         removed=removed,
@@ -234,6 +218,11 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         nonce=ctx.nonce_attribute,
     )
     return no_store(make_response(page))
+
+
+def _parsed_values(request: Request) -> Any:
+    """Return the query, and the form if the view has parsed it. The form of another site's page is never parsed."""
+    return request.values if "form" in vars(request) else request.args
 
 
 def _stored_names(ctx: PrivacyContext, purpose: str) -> list[str]:

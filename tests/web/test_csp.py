@@ -8,6 +8,7 @@ from flask_talisman import Talisman
 
 from conftest import choose
 from flask_mixamo_privacy.policy.parts import Service
+from flask_mixamo_privacy.web.csp import BlockedLoad
 from support.service_site import with_services
 
 PAY = Service("pay", "Payment", "necessary", ("pay.example",), ("frame", "connect"))
@@ -209,15 +210,71 @@ def test_invalid_reports_and_browser_extensions_are_no_finding(tiny, body):
     assert site.files() == []
 
 
-def test_reports_cannot_fill_the_disk(tiny, monkeypatch):
-    """The number of stored reports is bounded, however many different ones a client sends."""
+def blocked(site):
+    """Return the recorded loads of the site."""
+    return site.privacy.runtime(site.app).blocked_loads.entries()
+
+
+def violation(host, directive="img-src", page="/"):
+    return {"csp-report": {"effective-directive": directive, "blocked-uri": f"https://{host}", "document-uri": page}}
+
+
+def test_one_network_cannot_silence_another(tiny):
+    """Each may report forty hosts a day, and the first load of each kind is always recorded."""
+    site = strict(tiny)
+    flooding, other = site.visitor(), site.visitor()
+    flooding.environ_base["REMOTE_ADDR"], other.environ_base["REMOTE_ADDR"] = "203.0.113.7", "198.51.100.7"
+    for number in range(60):
+        flooding.post("/privacy/csp-report", json=violation(f"a{number}.example"))
+    assert len(blocked(site)) == 41
+    flooding.post("/privacy/csp-report", json=violation("x.example", "font-src", "http://localhost/other"))
+    other.post("/privacy/csp-report", json=violation("evil.example"))
+    assert {"x.example", "evil.example"} < {load.host for load in blocked(site)} and len(blocked(site)) == 43
+
+
+def test_reports_cannot_fill_the_disk_or_silence_what_is_new(tiny, monkeypatch):
+    """At its limit, the file is halved. The first load of each kind stays, and the newest ones."""
+    monkeypatch.setattr("flask_mixamo_privacy.web.csp._LARGEST", 4000)
+    site = strict(tiny)
+    loads, path = site.privacy.runtime(site.app).blocked_loads, site.folder / "privacy-log" / "blocked.jsonl"
+    for number in range(300):
+        directive = "font-src" if number == 0 else "img-src"
+        loads.record(BlockedLoad("2026-05-08", directive, f"a{number}.example", "/"), f"2001:db8:{number}::/48")
+        assert path.stat().st_size < 4100
+    hosts_kept = {load.host for load in loads.entries()}
+    assert {"a0.example", "a1.example", "a299.example"} < hosts_kept and "a2.example" not in hosts_kept
+
+
+def test_a_process_remembers_a_bounded_number_of_loads(tiny, monkeypatch):
+    """Many networks together cannot fill the memory."""
     monkeypatch.setattr("flask_mixamo_privacy.web.csp._MOST", 5)
     site = strict(tiny)
+    loads = site.privacy.runtime(site.app).blocked_loads
     for number in range(20):
-        body = {"csp-report": {"effective-directive": "img-src", "blocked-uri": f"https://a{number}.example"}}
-        site.visitor().post("/privacy/csp-report", json=body)
-    assert (site.folder / "privacy-log" / "blocked.jsonl").read_text().count("\n") == 5
-    assert site.visitor().post("/privacy/csp-report", data=b" " * 70_000).status_code == 413
+        loads.record(BlockedLoad("2026-05-08", "img-src", f"a{number}.example", "/"), f"2001:db8:{number}::/48")
+    assert len(loads.entries()) == 5
+    loads.record(BlockedLoad("2026-05-09", "img-src", "next.example", "/"), "")
+    assert len(loads.entries()) == 6
+
+
+@pytest.mark.parametrize("config", [{}, {"PRIVACY_CSP": "enforce"}], ids=["off", "another site"])
+def test_reports_that_no_page_of_ours_can_send_cost_nothing(tiny, config, monkeypatch):
+    """With the policy off, or from another site's page, the body is not even read."""
+    site = tiny(**config)
+    monkeypatch.setattr("flask_mixamo_privacy.web.views.beacons.limit_body", lambda *_: pytest.fail("the body was read"))
+    headers = {"Sec-Fetch-Site": "cross-site"} if config else {}
+    assert site.visitor().post("/privacy/csp-report", json=REPORT, headers=headers).status_code == 204
+    assert site.files() == []
+
+
+def test_reports_of_long_paths_stay_out_of_memory(tiny):
+    """A load is stored with the URL rule that matches its path, and any client can send many paths."""
+    site = strict(tiny)
+    for number in range(5):
+        path = f"http://localhost/item/{number}{'x' * 60_000}"
+        assert site.visitor().post("/privacy/csp-report", json=violation("a.example", page=path)).status_code == 204
+    assert site.privacy.runtime(site.app).pages._match_on.cache_info().currsize == 0
+    assert [load.page for load in blocked(site)] == ["/item/<name>"]
 
 
 def test_findings_expire_after_a_month(tiny, clock):

@@ -5,15 +5,23 @@ Each view parses its request, calls one of the packages below, and returns a res
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..assets import folder
 from ..hosts import PagesBlueprint
 from ..http import exempt_from_csrf_protect
+from ..limits import limit_request
 
 #: The pages under ``PRIVACY_URL_PREFIX``. Importing a module of this package adds its views.
 pages = PagesBlueprint("mixamo_privacy", __name__, template_folder=str(folder("templates")))
 
-# A url_value_preprocessor runs before every before_request function of the app, also before Flask-WTF's.
-pages.url_value_preprocessor(exempt_from_csrf_protect)
+
+# It runs before every before_request function of the app, also before Flask-WTF's, which parses forms.
+@pages.url_value_preprocessor
+def prepare(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Limit a request to a page of ours, and exempt it from ``CSRFProtect``."""
+    limit_request(endpoint)
+    exempt_from_csrf_protect(endpoint, values)
 
 
 from . import assets, beacons, consent, licence, me, policy, reports, rights

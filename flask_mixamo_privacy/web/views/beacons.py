@@ -15,16 +15,18 @@ from ...errors import LogFull, LogUnavailable, ReportError
 from ...policy.parts import host_of
 from ...storage.clock import timestamp
 from ...tracking.ingest import MOST_BYTES, limited_network
+from ...tracking.scrub import network_of
 from ..context import USER, PrivacyContext, privacy_context
-from ..csp import BlockedLoad
-from ..http import consent_url, is_same_origin, limit_body, no_store, problem_json, wants_json
+from ..csp import DIRECTIVES, BlockedLoad
+from ..http import consent_url, is_same_origin, no_store, problem_json, wants_json
+from ..limits import MOST_BYTES as MOST_BYTES_OF_A_REPORT
+from ..limits import json_body, limit_body
 from ..page_views import log_browser_events
 from . import pages
 
 # Violation reports of the Content-Security-Policy.
 
-_LARGEST = 64 * 1024  # bytes
-_DIRECTIVE = re.compile(r"[a-z-]{1,40}")
+_LONGEST = 2000  # characters of an address
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
 _OF_EXTENSIONS = re.compile(r"[a-z-]*extension\b")  # chrome-extension, moz-extension, safari-web-extension
 
@@ -33,24 +35,23 @@ Json = dict[str, Any]
 
 @pages.post("/csp-report", endpoint="csp_report")
 def report() -> Response:
-    """Record blocked loads. Answers 204 to any report, because browsers ignore the response, and 413 if it is too large."""
-    limit_body(request, _LARGEST)
+    """Record blocked loads. Answers 204 to any report, because browsers ignore the response, and 413 if it is too large.
+
+    Reads nothing from another site's page, and nothing at all if the site sends no policy of ours.
+    """
     ctx = privacy_context()
-    for violation in _violations(_body()):
+    if ctx.runtime.csp is None or not is_same_origin(request):
+        return Response(status=204)
+    limit_body(request, MOST_BYTES_OF_A_REPORT)
+    network = network_of(ctx.environ.get("REMOTE_ADDR", ""))
+    for violation in _violations(json_body(request, force=True)):
         blocked = _blocked_load(timestamp(ctx.now)[:10], violation)
         if blocked is not None:
             try:
-                ctx.runtime.blocked_loads.record(blocked)
+                ctx.runtime.blocked_loads.record(blocked, network)
             except OSError as error:
                 ctx.runtime.report_failure(error)
     return Response(status=204)
-
-
-def _body() -> object:
-    try:
-        return request.get_json(force=True, silent=True)
-    except RecursionError:  # thousands of nested lists
-        return None
 
 
 def _violations(body: object) -> Iterator[Json]:
@@ -70,14 +71,14 @@ def _blocked_load(day: str, violation: Json) -> BlockedLoad | None:
     directive = directive.partition(" ")[0]
     if _OF_EXTENSIONS.match(blocked) or _OF_EXTENSIONS.match(source):
         return None  # the site is not responsible for the visitor's browser extensions
-    if not (_DIRECTIVE.fullmatch(directive) and _HOST.fullmatch(host)):
+    if not (directive in DIRECTIVES and _HOST.fullmatch(host)):
         return None
     return BlockedLoad(day, directive, host, _rule(_text(violation, "document-uri", "documentURL")))
 
 
 def _text(violation: Json, *names: str) -> str:
     """Return the first of these fields that has a text. Field names differ by browser and by format."""
-    return next((text for name in names if (text := violation.get(name)) and isinstance(text, str)), "")
+    return next((text[:_LONGEST] for name in names if (text := violation.get(name)) and isinstance(text, str)), "")
 
 
 def _rule(address: str) -> str:

@@ -11,7 +11,8 @@ from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavaila
 from ...policy.parts import Requests
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
-from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, limit_body, no_store, problem_json, wants_json
+from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, problem_json, wants_json
+from ..limits import json_body
 from ..rendering import render
 from . import pages
 
@@ -31,7 +32,6 @@ NO_MAIL = "This form does not work at the moment, because this site cannot send 
 OVER = "This link has been used, or is no longer valid."
 
 _WRONG = {"kind": NO_KIND, "email": NO_ADDRESS, "message": TOO_LONG}
-_LARGEST = 64 * 1024  # bytes
 
 
 @pages.get("/requests", endpoint="requests")
@@ -43,7 +43,6 @@ def form() -> Response:
 @pages.post("/requests", endpoint="ask")
 def ask() -> Response:
     """Store a request. The response, and the work done for it, are the same for every address."""
-    limit_body(request, _LARGEST)
     ctx, service = privacy_context(), _requests()
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
@@ -96,7 +95,7 @@ def answer(token: str) -> Response:
 
 def _fields() -> Any:
     """Return the submitted form, or the JSON of a program."""
-    sent = request.get_json(silent=True) if request.is_json else request.form
+    sent = json_body(request) if request.is_json else request.form
     return sent if hasattr(sent, "get") else {}
 
 
@@ -240,8 +239,6 @@ def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
 
 # Unsubscribing by a link, or with one click in a mail program (RFC 8058).
 
-_LARGEST_UNSUBSCRIBE = 16 * 1024  # bytes
-
 
 @pages.get("/unsubscribe/<token>", endpoint="unsubscribe", strict_slashes=False)
 def unsubscribe_page(token: str) -> Response:
@@ -264,7 +261,6 @@ def unsubscribe(token: str) -> Response:
     """
     from ...mail.unsubscribe import is_damaged
 
-    limit_body(request, _LARGEST_UNSUBSCRIBE)
     runtime = current_runtime()
     try:
         marketing, undoes = runtime.mail.marketing, "undo" in request.form
