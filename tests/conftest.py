@@ -99,6 +99,11 @@ class Tiny:
         """Return the ledger's entries, of these kinds or all."""
         return [row for row in self._ledger("SELECT * FROM entries ORDER BY position") if not kinds or row["kind"] in kinds]
 
+    def refusals(self) -> list[tuple[str, str, int]]:
+        """Return the day, the language and the number of the refusals that are counted, and not yet in the ledger."""
+        counts = self.privacy.runtime(self.app).ledger.refusals.counts()
+        return [(count.day, count.locale, count.number) for count in counts]
+
     def ledger_texts(self) -> list[dict[str, Any]]:
         """Return the shown texts that the ledger stores."""
         return self._ledger("SELECT * FROM texts")

@@ -78,7 +78,7 @@ def log_lines(folder: Path) -> list[str]:
 
 
 def story(tiny: Any, folder: Path, clock: Any) -> dict[str, Any]:
-    """One visitor accepts, signs up, asks and withdraws; another refuses; a third is a child."""
+    """One visitor accepts, signs up, asks and withdraws; another refuses; a third is a child. Then the day ends."""
     declaration = Path(shutil.copy(SHOP, folder))
     site = tiny(
         PRIVACY_POLICY=str(declaration),
@@ -135,6 +135,10 @@ def story(tiny: Any, folder: Path, clock: Any) -> dict[str, Any]:
     found["ledger head"] = site.cli("ledger", "head").output.strip()
     found["ledger verify"] = site.cli("ledger", "verify").exit_code
     found["databases"] = rows(site.folder)
+    found["refusals"] = {path.name: path.read_text() for path in site.folder.rglob("refusals/*")}
+    clock.shift(86400)
+    assert site.cli("ledger", "verify").exit_code == 0
+    found["sealed refusals"] = rows(site.folder)["privacy-ledger.entries"]["rows"][-1]
     return found
 
 

@@ -22,6 +22,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask.testing import FlaskClient
 
+from ..ledger.refusals import DECISIONS
 from ..reports.formatting import counted
 from ..storage.files import make_private_folder
 from ..tracking.loader import WAIT
@@ -273,7 +274,7 @@ def _found(runtime: Runtime) -> tuple[str, int]:
 
     The ledger is kept as proof, so adding invented decisions to it takes more than adding events.
     """
-    if next(runtime.ledger.entries("grant", "refusal", "withdrawal"), None) is not None:
+    if any(runtime.ledger.refusals.counts()) or next(runtime.ledger.entries(*DECISIONS), None) is not None:
         return "decisions of visitors", 2
     return ("events", 1) if runtime.reports.windows("day") else ("", 0)
 

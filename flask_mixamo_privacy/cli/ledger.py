@@ -11,7 +11,10 @@ import click
 from flask.cli import with_appcontext
 
 from ..consent.proof import NoReceipt, altered_fields, read_receipt
+from ..errors import LedgerUnavailable
 from ..ledger.entry import Head, detail_of
+from ..ledger.ledger import Ledger
+from ..ledger.refusals import seal_refusals
 from ..ledger.verify import Verified, verify
 from ..reports.formatting import counted
 from ..storage.keys import normalise_subject
@@ -36,7 +39,17 @@ class _Head(click.ParamType):  # type: ignore[type-arg]
 @exit_2_on_error
 def head_command() -> None:
     """Print the number of entries and the last hash, as COUNT:HASH. Keep it outside the server."""
-    click.echo(str(current_runtime().ledger.head()))
+    click.echo(str(_complete_ledger().head()))
+
+
+def _complete_ledger() -> Ledger:
+    """Return the ledger with the refusals of each day that is over. A ledger that cannot be written is still readable."""
+    ledger = current_runtime().ledger
+    try:
+        seal_refusals(ledger)
+    except LedgerUnavailable as error:
+        click.echo(f"Warning: the refusals of earlier days could not be added. {error}", err=True)
+    return ledger
 
 
 @ledger.command("verify")
@@ -45,7 +58,7 @@ def head_command() -> None:
 @exit_2_on_error
 def ledger_verify_command(expect: Head | None, as_json: bool) -> None:
     """Look for entries that were changed, inserted, removed or cut off. Exit with 1 if there are any."""
-    result = verify(current_runtime().ledger, expect)
+    result = verify(_complete_ledger(), expect)
     if as_json:
         findings = [
             {"position": discrepancy.position, "kind": discrepancy.kind, "says": discrepancy.message}

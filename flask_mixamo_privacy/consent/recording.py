@@ -29,6 +29,9 @@ STORAGES = ("local", "session", "idb", "cache", "worker")
 #: The maximum number of cookies deleted in one response, because servers and proxies limit the size of all headers.
 MOST_DELETIONS = 40
 
+_MOST_SENT = 200  # cookies of a request that are compared with the declared ones; browsers keep at most 180 for a site
+_LONGEST_HOST = 253  # characters; RFC 1035, 2.3.4
+
 
 @dataclass(frozen=True)
 class DecisionRecorder:
@@ -56,11 +59,13 @@ class DecisionRecorder:
         """Put the entry on disk, then erase. If the process is killed in between, a replay erases the visitor.
 
         ``visitor`` is the current visitor ID of statistics, or None. A grant is written to the ledger. A withdrawal with an
-        erasure is spooled, and written to the ledger once the visitor is erased. Raises :class:`LedgerUnavailable`, only
-        for a grant; nothing is erased then.
+        erasure is spooled, and written to the ledger once the visitor is erased. A refusal is only counted. Raises
+        :class:`LedgerUnavailable`, only for a grant; nothing is erased then.
         """
         to_erase = visitor if not self._keeps_statistics(decision, gpc) else None
-        if decision.kind is None:
+        if decision.kind in (None, "refusal"):
+            if decision.kind == "refusal":
+                self._count_refusal(timestamp[:10], shown)
             self._erase(to_erase, timestamp)
             return
         entry = self._entry(decision, to_erase, shown, timestamp, source)
@@ -75,6 +80,14 @@ class DecisionRecorder:
         else:
             self._append_or_spool(entry, shown)
 
+    def _count_refusal(self, day: str, shown: ShownText | None) -> None:
+        """Count a refusal by day, policy and language. An entry of its own would reveal its time."""
+        try:
+            policy = self.policy
+            self.ledger.refusals.add(day, policy.version, policy.policy_fingerprint, shown.locale if shown else "")
+        except Exception as error:  # no failure may prevent a refusal
+            self.report_failure(error)
+
     def _keeps_statistics(self, decision: Decision, gpc: bool) -> bool:
         return "statistics" in decide(self.policy, decision.record, gpc).granted
 
@@ -87,8 +100,6 @@ class DecisionRecorder:
             "fingerprint": self.policy.policy_fingerprint,
             "source": shown.source.partition(":")[0] if shown else source,
         }
-        if decision.kind == "refusal":  # only the day, and no value that distinguishes one refusal from another
-            return self.ledger.new_entry("refusal", at=timestamp[:10], text=shown, **columns)
         return self.ledger.new_entry(
             str(decision.kind),
             at=timestamp,
@@ -136,7 +147,7 @@ class DecisionRecorder:
     def _append_or_spool(self, entry: LedgerEntry, shown: ShownText | None) -> None:
         try:
             self.ledger.append_or_spool(entry, shown)
-        except Exception as error:  # no failure may prevent a refusal
+        except Exception as error:  # no failure may prevent a withdrawal
             self.report_failure(error)
 
 
@@ -174,7 +185,7 @@ def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> 
     A request shows only the names of cookies, in ``sent``. A cookie with another path is not sent to this page, so it is
     deleted because it is declared. Returns at most :data:`MOST_DELETIONS`; the next request sends the remaining cookies.
     """
-    return list(islice(_deletions(cookies, sent, host), MOST_DELETIONS))
+    return list(islice(_deletions(cookies, list(islice(sent, _MOST_SENT)), host), MOST_DELETIONS))
 
 
 def _deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> Iterator[Deletion]:
@@ -196,9 +207,11 @@ def _fits(name: str, path: str, domain: str | None) -> bool:
 def cookie_domains(host: str) -> list[str]:
     """Return the domains that a cookie of this host may have: the host and its parents, without a top-level domain.
 
-    Empty if the host is an IP address or a single label.
+    Empty if the host is an IP address, a single label, or too long for a name.
     """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if len(name) > _LONGEST_HOST:
+        return []
     try:
         ipaddress.ip_address(name.strip("[]"))
     except ValueError:

@@ -66,10 +66,10 @@ def canonical_json(values: object) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class LedgerEntry:
-    """One row of the ledger. A refusal has only its day, and no value that distinguishes it from another refusal."""
+    """One row of the ledger. The refusals of a day are one row for each policy and language, with their number."""
 
-    kind: str  # "grant", "refusal", "withdrawal", "erasure", "access", ... or "checkpoint"
-    at: str  # a UTC timestamp, ISO 8601; the day if the entry is a refusal
+    kind: str  # "grant", "refusals", "withdrawal", "erasure", "access", ... or "checkpoint"
+    at: str  # a UTC timestamp, ISO 8601; the day if the entry counts refusals
     receipt: str = ""
     replaces: str = ""  # the receipt of the grant that this entry ends
     policy: str = ""  # the version of the policy

@@ -18,6 +18,7 @@ from ..storage.database import Database, KeyRegister
 from ..storage.files import Spool
 from ..storage.keys import KeyRing, normalise_subject
 from .entry import BEGINNING, Chain, Head, LedgerEntry, ShownText, encode_detail, is_readable
+from .refusals import DECISIONS, RefusalCounter, seal_refusals
 
 metadata = sa.MetaData()
 
@@ -80,6 +81,7 @@ class Ledger:
             url, metadata, "The ledger", LedgerUnavailable, durable=True, lock=_ONE_WRITER, keys=register
         )
         self.chain = Chain(keys)
+        self.refusals = RefusalCounter(os.path.join(os.path.dirname(spool.path), "refusals"))
         self._keys = keys
         self._spool = spool
 
@@ -145,6 +147,10 @@ class Ledger:
         except (LedgerUnavailable, OSError) as error:
             raise LedgerUnavailable(f"The ledger could not be written, so nothing was granted. {error}") from error
 
+    def append_new(self, new: Collection[LedgerEntry]) -> None:
+        """Commit the entries that are not stored already; raises :class:`LedgerUnavailable`."""
+        self._write_spooled([entry.row() for entry in new])
+
     def append_or_spool(self, entry: LedgerEntry, text: ShownText | None = None) -> None:
         """Commit an entry, or spool it; raises :class:`OSError` if both fail. Never use it for a grant."""
         try:
@@ -196,13 +202,14 @@ class Ledger:
                 yield from map(dict, connection.execute(query).mappings())
 
     def decisions(self, first: str, end: str) -> list[Any]:
-        """Return ``(at, kind, purposes, policy, locale)`` of each decision from the day ``first`` to before ``end``, in UTC.
+        """Return ``(at, kind, purposes, policy, locale, detail)`` of decisions from the UTC day ``first`` to before ``end``.
 
-        Returns no column that identifies a visitor. Raises :class:`LedgerUnavailable`.
+        No column identifies a visitor. Seals the refusals of the days that are over. Raises :class:`LedgerUnavailable`.
         """
-        names = ("at", "kind", "purposes", "policy", "locale")
+        seal_refusals(self)
+        names = ("at", "kind", "purposes", "policy", "locale", "detail")
         query = sa.select(*(entries.c[name] for name in names)).where(
-            entries.c.kind.in_(("grant", "refusal", "withdrawal")), entries.c.at >= first, entries.c.at < end
+            entries.c.kind.in_(DECISIONS), entries.c.at >= first, entries.c.at < end
         )
         with self.read() as connection:
             return list(connection.execute(query)) if connection is not None else []

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ..ledger.refusals import REFUSALS, number_of
 from .disclosure_control import OTHER, Table, Tally
 from .windows import Calendar
 
@@ -227,11 +228,16 @@ def _within(ends: tuple[tuple[int, str], ...], number: object, beyond: str) -> s
 
 # Tables of decisions.
 
+_MOST_PERSONS = 1000  # of one day's refusals in one language; a flood of refusals must not fill the memory
+
 Rows = Callable[[str, str], Iterable[Any]]  # the decisions of the ledger from one day to before another
 
 
 def decision_tables(rows: Rows) -> Callable[[date, date], dict[date, dict[str, Table]]]:
-    """Return a function that returns the tables of decisions by UTC day. A refusal is dated only by its UTC day."""
+    """Return a function that returns the tables of decisions by UTC day. A refusal is dated only by its UTC day.
+
+    A row is one decision, or the refusals of one day in one language.
+    """
 
     def decisions(first: date, end: date) -> dict[date, dict[str, Table]]:
         by_day: dict[date, dict[str, dict[str, Tally]]] = {}
@@ -243,16 +249,25 @@ def decision_tables(rows: Rows) -> Callable[[date, date], dict[date, dict[str, T
                 "decisions_by_version": key(row.policy, outcome),
                 "decisions_by_locale": key(row.locale, outcome),
             }
+            decided = _decided(row, str(number))
             for name, row_key in keys.items():
-                # The ledger does not record which decisions are the same person's, so each counts as a person of its own.
-                tables.setdefault(name, {}).setdefault(row_key, Tally()).add(Tally(1, 0, {str(number)}))
+                tables.setdefault(name, {}).setdefault(row_key, Tally()).add(decided)
         return {day: dict(tables) for day, tables in by_day.items()}
 
     return decisions
 
 
+def _decided(row: Any, name: str) -> Tally:
+    """Return the number of decisions in a row, each as a person of its own: the ledger does not record who decides again.
+
+    The persons decide only whether a cell is too small, so at most :data:`_MOST_PERSONS` are distinguished.
+    """
+    number = number_of(row.detail) if row.kind == REFUSALS else 1
+    return Tally(number, 0, {f"{name}.{person}" for person in range(min(number, _MOST_PERSONS))})
+
+
 def _outcome(kind: str, purposes: str) -> str:
     """Return the outcome of a decision for statistics: granted, withdrawn or refused."""
-    if kind != "refusal" and "statistics" in json.loads(purposes):
+    if kind not in ("refusal", REFUSALS) and "statistics" in json.loads(purposes):
         return "granted"
     return "withdrawn" if kind == "withdrawal" else "refused"

@@ -16,6 +16,7 @@ import orjson
 
 from ..errors import EventError, ReportError
 from ..storage.clock import DAY
+from ..storage.memory import bounded_cache
 from .events import check_name, new_id, properties
 from .scrub import network_of, origin_of, scrub_path, split_referrer
 
@@ -216,7 +217,7 @@ _OF_PROXIES = [
 ]
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(4096)
 def limited_network(address: str) -> str:
     """Return the network of an address, as :func:`.network_of` does, or an empty string for a proxy's address."""
     network = network_of(address)

@@ -103,7 +103,8 @@ class BlockedLoads:
     def record(self, block: BlockedLoad, network: str = "") -> None:
         """Record a blocked load, unless it is recorded already or a limit is reached. Raises :class:`OSError`.
 
-        ``network`` is the prefix of the client's address. It stays in memory, for the day.
+        ``network`` is the prefix of the client's address, which stays in memory for the day. It is empty for an address that
+        many clients may share.
         """
         if block.day != self._day:
             self._day, self._recorded, self._kinds = block.day, set(), set()
@@ -118,7 +119,7 @@ class BlockedLoads:
     def _may_record(self, block: BlockedLoad, network: str) -> bool:
         if block.kind not in self._kinds:
             return True
-        return len(self._recorded) < _MOST and self._networks.take(network, block.day)
+        return len(self._recorded) < _MOST and (not network or self._networks.take(network, block.day))
 
     def _compact(self) -> None:
         """Halve the file. Keep the first entry of each kind, and then the newest."""

@@ -272,6 +272,8 @@ def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, 
         timestamp=timestamp(ctx.now),
         source=source,
     )
+    if decision.kind == "refusal":
+        runtime.wake()  # the thread seals the day's refusals; on a site without grants, nothing else starts it
     choices = ctx.choices  # read before the new consent applies
     ctx.consent, ctx.record_to_set = decide(runtime.policy, decision.record, ctx.gpc), decision.record
     ctx.is_new_grant = decision.kind == "grant"

@@ -309,11 +309,14 @@ class Runtime:
     def load(
         self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None, most: int | None = None
     ) -> Loaded:
-        """Drain the ledger's spool, then load the log, also while the ledger is unreachable."""
+        """Drain the ledger's spool, seal the refusals, and load the log, also while the ledger is unreachable."""
+        from ..ledger.refusals import seal_refusals
+
         try:
             self.ledger.drain_spool()
+            seal_refusals(self.ledger)
         except LedgerUnavailable as error:
-            logger.warning("The spool of the ledger could not be drained and will be tried again: %s", error)
+            logger.warning("The ledger could not be written and will be tried again: %s", error)
         return self.loader.load(wait, progress, most)
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:
@@ -321,8 +324,11 @@ class Runtime:
 
         Counts of denied accesses are kept as long as the entries of allowed ones, and reports of blocked loads for 30 days.
         """
+        from ..ledger.refusals import seal_refusals
+
         retention = self.policy.retention
         # A replay after a restore needs the erasures since the archive was written, so keep entries as long as archives.
+        seal_refusals(self.ledger)
         oldest = days_ago(max(retention.decisions.days, retention.archives.days))
         self.blocked_loads.prune(days_ago(30))
         self.denied.prune(oldest)

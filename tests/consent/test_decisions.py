@@ -59,15 +59,16 @@ def test_a_repeated_identical_decision_adds_no_row(tiny):
     for _ in range(3):
         choose(visitor, "accept_all")
         choose(other, "reject_all")
-    assert sorted(row["kind"] for row in site.ledger()) == ["grant", "refusal"]
+    assert [row["kind"] for row in site.ledger()] == ["grant"]
+    assert [number for _, _, number in site.refusals()] == [1]
 
 
-def test_a_refusal_row_identifies_no_visitor(tiny):
-    """The row has a day, but no receipt, no time and no data about the browser."""
+def test_a_refusal_has_no_row(tiny, clock):
+    """It is counted by its day, and with it all who refuse on that day, with or without GPC."""
     site = tiny()
-    choose(site.visitor(Sec_GPC="1"), "reject_all")
-    row = site.ledger()[0]
-    assert (row["kind"], row["receipt"], row["replaces"], row["gpc"], len(row["at"])) == ("refusal", "", "", 0, 10)
+    for headers in ({}, {"Sec_GPC": "1"}):
+        choose(site.visitor(**headers), "reject_all")
+    assert site.ledger() == [] and site.refusals() == [("2026-05-08", "", 2)]
 
 
 def test_a_withdrawal_names_the_grant_that_it_ends(tiny):

@@ -1,5 +1,7 @@
 """Recording a decision: its effects and their order, without an app."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from flask_mixamo_privacy.consent.decision import ConsentRecord, choose, decide
@@ -25,6 +27,7 @@ class Acts(Ledger):
 
     def __init__(self, keys, fails):
         self._keys, self.fails, self.order, self.entries_seen = keys, fails, [], []
+        self.refusals = SimpleNamespace(add=lambda *count: self.act("count", count))
 
     def act(self, name, *entry):
         self.order.append(name)
@@ -101,28 +104,17 @@ def test_a_grant_erases_nothing_without_its_entry(record, fails, order):
     assert record("save", "customisation", before=ENDS_STATISTICS, **fails).order == order
 
 
-def test_a_refusal_is_appended_with_its_day_alone(record):
-    """The entry has no time, no receipt and no subject (law 4)."""
+def test_a_refusal_is_counted_by_day_policy_and_language(record):
+    """It has no entry: an entry's place among others would reveal its time (law 4)."""
     acts = record("reject_all", before=None, visitor=None)
-    entry = acts.entries_seen[0]
-    assert acts.order == ["append"]
-    assert (entry.kind, entry.at, entry.receipt, entry.subject) == ("refusal", "2026-05-08", "", "")
+    assert acts.order == ["count"]
+    assert acts.entries_seen == [("2026-05-08", POLICY.version, POLICY.policy_fingerprint, "")]
 
 
-def test_a_refusal_is_spooled_if_the_ledger_is_away(record):
-    """A refusal takes effect without the ledger."""
-    assert record("reject_all", before=None, visitor=None, **LEDGER_AWAY).order == ["append", "spool"]
-
-
-def test_a_refusal_takes_effect_if_ledger_and_spool_are_away(record):
+@pytest.mark.parametrize("error", [OSError("The disk is full."), RuntimeError()])
+def test_a_refusal_takes_effect_whatever_fails(record, error):
     """The failure is reported and nothing is raised."""
-    acts = record("reject_all", before=None, visitor=None, **LEDGER_AWAY, **SPOOL_AWAY)
-    assert acts.order == ["append", "spool", "report"]
-
-
-def test_a_refusal_takes_effect_whatever_fails(record):
-    """An unexpected error is reported as well."""
-    assert record("reject_all", before=None, visitor=None, append=RuntimeError()).order == ["append", "report"]
+    assert record("reject_all", before=None, visitor=None, count=error).order == ["count", "report"]
 
 
 def test_a_withdrawal_is_spooled_before_the_erasure(record):

@@ -15,7 +15,6 @@ from ...errors import LogFull, LogUnavailable, ReportError
 from ...policy.parts import host_of
 from ...storage.clock import timestamp
 from ...tracking.ingest import MOST_BYTES, limited_network
-from ...tracking.scrub import network_of
 from ..context import USER, PrivacyContext, privacy_context
 from ..csp import DIRECTIVES, BlockedLoad
 from ..http import consent_url, is_same_origin, no_store, problem_json, wants_json
@@ -43,7 +42,7 @@ def report() -> Response:
     if ctx.runtime.csp is None or not is_same_origin(request):
         return Response(status=204)
     limit_body(request, MOST_BYTES_OF_A_REPORT)
-    network = network_of(ctx.environ.get("REMOTE_ADDR", ""))
+    network = limited_network(ctx.environ.get("REMOTE_ADDR", ""))
     for violation in _violations(json_body(request, force=True)):
         blocked = _blocked_load(timestamp(ctx.now)[:10], violation)
         if blocked is not None:
