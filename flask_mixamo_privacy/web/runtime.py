@@ -17,6 +17,7 @@ from flask import Flask, has_request_context
 
 from ..config import Settings
 from ..errors import LedgerUnavailable, LogFull
+from ..ledger.refusals import seal_refusals
 from ..policy.versions import Versions
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
 from ..storage.clock import days_ago, timestamp, today
@@ -310,8 +311,6 @@ class Runtime:
         self, wait: float = 0.0, progress: Callable[[int], None] = lambda size: None, most: int | None = None
     ) -> Loaded:
         """Drain the ledger's spool, seal the refusals, and load the log, also while the ledger is unreachable."""
-        from ..ledger.refusals import seal_refusals
-
         try:
             self.ledger.drain_spool()
             seal_refusals(self.ledger)
@@ -324,16 +323,14 @@ class Runtime:
 
         Counts of denied accesses are kept as long as the entries of allowed ones, and reports of blocked loads for 30 days.
         """
-        from ..ledger.refusals import seal_refusals
-
         retention = self.policy.retention
         # A replay after a restore needs the erasures since the archive was written, so keep entries as long as archives.
-        seal_refusals(self.ledger)
         oldest = days_ago(max(retention.decisions.days, retention.archives.days))
         self.blocked_loads.prune(days_ago(30))
         self.denied.prune(oldest)
         self.refused.prune(oldest)
         events = self.store.prune(*self.first_kept(), progress, self.loader.elected)
+        seal_refusals(self.ledger)
         return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 
     def first_kept(self) -> tuple[str, str]:
