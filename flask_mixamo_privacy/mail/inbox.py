@@ -6,7 +6,7 @@ import hashlib
 import mailbox
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from email.message import EmailMessage
+from email.message import Message
 from pathlib import Path
 from typing import BinaryIO
 
@@ -229,7 +229,7 @@ class Inbox:
         if (earlier := self._processed.find(name)) is not None:
             return _earlier_result(message, earlier)
         kept = self._quarantine.keep(message.raw, name[:32])
-        empty = ParsedMessage(EmailMessage())
+        empty = ParsedMessage(Message())
         result = replace(_result(message, verdict.action, verdict.reason), kept=kept)
         result = replace(result, request=self._open(verdict.requested_right, "", empty, base, False))
         self._processed.add(name, timestamp(), result.action, result.reason)

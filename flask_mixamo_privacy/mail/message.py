@@ -11,63 +11,21 @@ import re
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.message import EmailMessage, Message
+from email.message import Message
 from email.parser import BytesHeaderParser
-from email.policy import default
+from email.policy import Compat32
 from email.utils import getaddresses
-from html import unescape
 
-# HTML converted to plain text.
-
-# Any sender can write hostile HTML, so each pattern is bounded and the conversion takes linear time.
-_tag = re.compile(r"<!--|<[!?][^<>]{0,2000}>|<(/?)([a-z][a-z0-9]*)([^<>]{0,2000})>", re.IGNORECASE)
-_href = re.compile(r"\bhref\s{0,9}=\s{0,9}[\"']?(https?://[^\s\"'>]+)", re.IGNORECASE)
-_HIDDEN = ("style", "script", "title")
-_block = re.compile(
-    "address|article|blockquote|body|br|center|dd|div|dl|dt|footer|form|h[1-6]|head|header|hr|li|main|ol|p|pre|section|table|"
-    "td|th|tr|ul"
-)
-
-
-def as_text(html: str) -> str:
-    """Return the text with one line per block.
-
-    A line within ``<blockquote>`` begins with ``>``, and contains the URLs of its links.
-    """
-    parts: list[str] = []
-    depth = position = 0
-    while tag := _tag.search(html, position):
-        parts.append(_visible(html[position : tag.start()]))
-        closes, name, position = bool(tag[1]), (tag[2] or "").lower(), tag.end()
-        if name == "blockquote":
-            depth = max(0, depth - 1 if closes else depth + 1)
-        if _block.fullmatch(name):
-            parts.append("\n> " if depth else "\n")
-        elif name == "a" and depth and (link := _href.search(tag[3])):
-            parts.append(f"{unescape(link[1])} ")
-        elif (name in _HIDDEN and not closes) or tag[0] == "<!--":
-            position = _end_of_hidden(html, f"</{name}" if name else "-->", position)
-    parts.append(_visible(html[position:]))
-    return "".join(parts).strip()
-
-
-def _end_of_hidden(html: str, end: str, start: int) -> int:
-    """Return the position after hidden content. Content that is not closed extends to the end of the text."""
-    match = re.compile(re.escape(end), re.IGNORECASE).search(html, start)
-    return match.end() if match else len(html)
-
-
-def _visible(text: str) -> str:
-    """Return text between tags, with each run of white space as one space."""
-    return re.sub(r"\s+", " ", unescape(text))
-
+from .markup import as_text
 
 LARGEST = 8 * 1024 * 1024  # bytes; of a larger message only the headers are parsed
 _LARGEST_HEAD = 256 * 1024
-# A message with more parts could keep the parser busy on purpose, so only its headers are parsed.
-_MOST_PARTS = 100  # declared boundaries
+# A message with more could keep the parser busy on purpose, so only its headers are parsed.
+_MOST_PARTS = 100  # declared boundaries, and messages in messages
 _MOST_SEPARATORS = 2000  # lines that could separate parts
-_LONGEST_HEADER = 8192  # characters
+_MOST_HEADERS = 1000  # of a message; one of a large provider has about 60
+_LONGEST_STRUCTURE = 4000  # characters of an unfolded header about the structure; RFC 5322, 2.1.1 allows 998 in a line
+_LONGEST_HEADER = 8192  # characters of any other header that are read
 _LONGEST_TEXT = 100_000
 _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 
@@ -90,15 +48,38 @@ _device = re.compile(
 )
 _dated = re.compile(r"\d|^\s*(?:on|am|le|el|il|em|op|den|w dniu)\b", re.IGNORECASE)  # a line with a date
 
+#: The beginnings of parts: a declared boundary, and a message in a message.
+_part = re.compile(rb"boundary\s{0,9}=|^content-type:\s{0,9}message/", re.IGNORECASE | re.MULTILINE)
+#: A header with its folded lines. The parser ends a line at a lone carriage return too.
+_a_header = re.compile(rb"^[!-9;-~]+:[^\n]*\n?(?:[ \t][^\n]*\n?)*", re.MULTILINE)
+_structure = re.compile(rb"^(?:content-[!-9;-~]*|mime-version):[^\n]*\n?(?:[ \t][^\n]*\n?)*", re.IGNORECASE | re.MULTILINE)
+_comment = re.compile(r'"(?:\\.|[^"\\])*+"?|\((?:\\.|[^()\\])*+\)', re.DOTALL)
+
+
+class _MailPolicy(Compat32):
+    """Returns each header as a text on one line, without comments in a header about the structure.
+
+    The newer policies of the standard library parse such a header again at each access, in quadratic time.
+    """
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        value = printable_header(str(value)[:_LONGEST_HEADER])
+        if "(" not in value or not name.lower().startswith("content-"):
+            return value
+        return _comment.sub(lambda found: found[0] if found[0][0] == '"' else " ", value).strip()
+
+
+_policy = _MailPolicy()
+
 #: Parses the headers alone, for a message whose parts are not parsed.
-_heads = BytesHeaderParser(policy=default)
+_heads = BytesHeaderParser(policy=_policy)
 
 
 @dataclass(frozen=True)
 class ParsedMessage:
     """A message and the fault found while parsing it, which is empty if there was none."""
 
-    message: EmailMessage
+    message: Message
     fault: str = ""
     is_cut: bool = False  # whether a part of the message was not parsed
 
@@ -107,24 +88,46 @@ def read(raw: bytes) -> ParsedMessage:
     """Parse a message. Any bytes result in a message."""
     if len(raw) > LARGEST:
         return _headers_only(raw, f"It has {len(raw) // (1024 * 1024)} MB; only its headers were read.")
-    if len(re.findall(rb"boundary\s*=", raw, re.IGNORECASE)) > _MOST_PARTS or raw.count(b"\n--") > _MOST_SEPARATORS:
-        return _headers_only(raw, "It has too many parts; only its headers were read.")
+    if fault := _excess(raw):
+        return _headers_only(raw, f"It has {fault}; only its headers were read.")
     try:
-        message = message_from_bytes(raw, policy=default)
+        message = message_from_bytes(raw, policy=_policy)
     except Exception:  # The standard library's parser raises many errors for malformed mail, also RecursionError.
         return _headers_only(raw, "Its parts could not be parsed; only its headers were read.")
     return ParsedMessage(message, " ".join(filter(None, (_structure_fault(message), _text_fault(message, raw)))))
 
 
+def _excess(raw: bytes) -> str:
+    """Return what a message has too much of for the parser, or an empty text. Takes linear time."""
+    lines = _with_line_feeds(raw)
+    if sum(1 for _ in _part.finditer(lines)) > _MOST_PARTS or lines.count(b"\n--") > _MOST_SEPARATORS:
+        return "too many parts"
+    lengths = [len(found[0]) for found in _a_header.finditer(lines.partition(b"\n\n")[0])]
+    if len(lengths) > _MOST_HEADERS:
+        return "too many headers"
+    if max(lengths, default=0) > _LONGEST_HEADER or any(
+        len(found[0]) > _LONGEST_STRUCTURE for found in _structure.finditer(lines)
+    ):
+        return "a header that is too long"
+    return ""
+
+
+def _with_line_feeds(raw: bytes) -> bytes:
+    return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
+
+
 def _headers_only(raw: bytes, fault: str) -> ParsedMessage:
+    """Parse the headers of a message, without those that are too many or too long."""
+    head = _with_line_feeds(raw[:_LARGEST_HEAD]).partition(b"\n\n")[0]
+    found = (header[0] for header in _a_header.finditer(head))
+    kept = [header for header in found if len(header) <= _LONGEST_STRUCTURE or not _structure.match(header)]
     try:
-        end = re.search(rb"\r?\n\r?\n", raw[:LARGEST])
-        return ParsedMessage(_heads.parsebytes(raw[: min(end.start() if end else LARGEST, _LARGEST_HEAD)]), fault, True)
+        return ParsedMessage(_heads.parsebytes(b"".join(kept[:_MOST_HEADERS])), fault, True)
     except Exception:
-        return ParsedMessage(EmailMessage(policy=default), "Neither its parts nor its headers could be read.", True)
+        return ParsedMessage(Message(_policy), "Neither its parts nor its headers could be read.", True)
 
 
-def _structure_fault(message: EmailMessage) -> str:
+def _structure_fault(message: Message) -> str:
     """Return what is wrong with the structure of a message, or an empty text."""
     try:
         defects = [type(defect).__name__ for part in message.walk() for defect in part.defects]

@@ -1,5 +1,6 @@
 """``flask privacy inbox``: each message is classified, processed once, and never stops the batch."""
 
+import base64
 import json
 import mailbox
 import os
@@ -202,6 +203,11 @@ BROKEN = {
     "brackets": letter("Hi", From="(" * 7000 + "a@b.c", To="<" * 7000, Authentication_Results="(" * 7000),
     "many headers": b"X-A: b\r\n" * 50_000 + letter("Hi"),
     "a long header": letter("x" * 3_000_000),
+    "many messages in a report": report("abuse", "", X="y").replace(b"Hello", b"Content-Type: message/rfc822\r\n\r\n" * 500),
+    "a long type": letter("Hi", "x", Content_Type='text/plain; a="' + '";' * 20_000),
+    "a long encoding": letter("Hi", "x", Content_Transfer_Encoding="[" * 40_000),
+    "a folded type": letter("Hi", "x", Content_Type="text/plain" + ";\r\n a=b" * 5000),
+    "a long list of addresses": letter("Hi", To="a" + "@b.example, " * 4000),
     "many addresses": letter("Hi", To=", ".join(f"a{n}@b.example" for n in range(50_000))),
     "an unknown charset": letter("=?x-none?b?dW5zdWI=?=", "\xff", Content_Type='text/plain; charset="x-none"'),
     "broken base64": letter("=?utf-8?b?!!!!?=", "!!!!", Content_Transfer_Encoding="base64"),
@@ -228,6 +234,30 @@ def test_promise_36_malformed_mail_stops_no_batch(shop, inbox):
         "many parts",
     ):
         assert by_name[name]["kept"].endswith(".eml"), by_name[name]
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Disposition", "Content-Transfer-Encoding", "To", "References"])
+def test_promise_36_a_long_header_is_set_aside_and_seen(shop, inbox, name):
+    """The message is kept for staff and not parsed, a second run recognises it, and the next message is processed."""
+    hostile = letter("Hi", "unsubscribe", **{name: 'text/plain; a="' + '";' * 20_000, "Message-ID": "<2@x>"})
+    results = [*inbox(hostile, letter()), *inbox(hostile)]
+    assert [one["action"] for one in results] == ["ask", "act", "ask"] and results[0]["kept"].endswith(".eml")
+    assert "a header that is too long" in results[0]["reason"] and "(already processed)" in results[2]["reason"]
+
+
+def test_promise_36_a_long_header_of_a_part_is_set_aside(shop, inbox):
+    """The headers of parts have the same limit, also inside a reported message that is encoded."""
+    part = b"--b\r\nContent-Type: text/plain; a=" + b'"' * 40_000 + b"\r\n\r\nx\r\n--b--"
+    hostile = letter("Hi", "", Content_Type="multipart/mixed; boundary=b") + part
+    nested = letter("Hi", base64.encodebytes(hostile).decode(), Content_Type="message/feedback-report", Message_ID="<2@x>")
+    nested = nested.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n", 1)
+    assert inbox(hostile, nested)[0]["kept"].endswith(".eml")
+
+
+def test_a_type_with_a_comment_is_understood(shop, inbox):
+    """A comment in a header about the structure is no part of its value (RFC 2045, 5.1)."""
+    inbox(letter("", "dW5zdWJzY3JpYmU=", Content_Type="text/plain (a note)", Content_Transfer_Encoding="base64 (a note)"))
+    assert shop.may(PERSON) == "opted-out"
 
 
 def test_promise_36_a_message_with_an_encoding_fault_is_kept_and_processed(shop, inbox):
