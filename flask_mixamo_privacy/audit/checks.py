@@ -168,7 +168,7 @@ def _belongs_to(app: Flask, model: type) -> bool:
 
 
 def _settings(runtime: Runtime) -> Iterator[CheckFinding]:
-    """Report settings without effect: an unknown name, or a value that was set after Privacy read them."""
+    """Report settings without effect: an unknown name, or a value that was set too late. Report a domain of cookies."""
     for name, near in unknown_settings(current_app.config):
         hint = f"Did you mean {near}?" if near else "Remove it; docs/settings.md lists all settings."
         yield CheckFinding("error", name, f"There is no setting {name}.", hint)
@@ -176,6 +176,10 @@ def _settings(runtime: Runtime) -> Iterator[CheckFinding]:
         if name in DEFAULTS and value != runtime.settings_read.get(name):
             message = f"{name} was set after Privacy(app), and has no effect."  # without the value, which may be a secret
             yield CheckFinding("error", name, message, "Set it before Privacy(app) or privacy.init_app(app).")
+    if domain := runtime.settings.cookie_domain:
+        message = f"PRIVACY_COOKIE_DOMAIN is {domain!r}, so a page on any subdomain of it can plant a consent cookie."
+        hint = "Leave it unset, unless subdomains share one decision and you trust every page on all of them."
+        yield CheckFinding("warning", "PRIVACY_COOKIE_DOMAIN", message, hint)
 
 
 def _routes(runtime: Runtime) -> Iterator[CheckFinding]:
@@ -211,10 +215,8 @@ def _versions(runtime: Runtime) -> Iterator[CheckFinding]:
 
 def _without_versions(runtime: Runtime) -> CheckFinding:
     if runtime.policy == built_in():
-        message, hint = (
-            "The site has no declaration, so the built-in policy applies.",
-            "Run `flask privacy init` to write one.",
-        )
+        message = "The site has no declaration, so the built-in policy applies."
+        hint = "Run `flask privacy init` to write one."
     else:
         message = "The policy is built in Python, and PRIVACY_VERSIONS_DIR is not set, so no version can be frozen."
         hint = "Set PRIVACY_VERSIONS_DIR to a folder."
@@ -334,9 +336,8 @@ def _keys(runtime: Runtime) -> Iterator[CheckFinding]:
     # Without entries no key is needed, so the key file is not created for this check.
     for key_id in sorted(named.difference(runtime.keys) if named else ()):
         message = f"Entries of the ledger name the key {key_id!r}, which PRIVACY_KEYS lacks: they cannot be verified."
-        yield CheckFinding(
-            "error", "PRIVACY_KEYS", message, "Add the key again, on every host. A key that an entry names must be kept."
-        )
+        hint = "Add the key again, on every host. A key that an entry names must be kept."
+        yield CheckFinding("error", "PRIVACY_KEYS", message, hint)
 
 
 def _blocked(runtime: Runtime) -> Iterator[CheckFinding]:

@@ -51,6 +51,7 @@ class DecisionRecorder:
         decision: Decision,
         *,
         visitor: str | None,
+        others: Callable[[], Iterable[str]] = tuple,
         gpc: bool,
         shown: ShownText | None,
         timestamp: str,
@@ -58,23 +59,25 @@ class DecisionRecorder:
     ) -> None:
         """Put the entry on disk, then erase. If the process is killed in between, a replay erases the visitor.
 
-        ``visitor`` is the current visitor ID of statistics, or None. A grant is written to the ledger. A withdrawal with an
-        erasure is spooled, and written to the ledger once the visitor is erased. A refusal is only counted. Raises
-        :class:`LedgerUnavailable`, only for a grant; nothing is erased then.
+        ``visitor`` is the current visitor ID of statistics, or None. ``others()`` returns the visitor's further IDs. If it
+        raises :class:`LedgerUnavailable`, a replay finds them later by the receipt. A grant is written to the ledger. A
+        withdrawal with an erasure is spooled, and written to the ledger once the visitor is erased. A refusal is only
+        counted. Raises :class:`LedgerUnavailable`, only for a grant; nothing is erased then.
         """
         to_erase = visitor if not self._keeps_statistics(decision, gpc) else None
+        all_to_erase = [to_erase, *self._others(others)] if to_erase is not None else []
         if decision.kind in (None, "refusal"):
             if decision.kind == "refusal":
                 self._count_refusal(timestamp[:10], shown)
-            self._erase(to_erase, timestamp)
+            self._erase(all_to_erase, timestamp)
             return
         entry = self._entry(decision, to_erase, shown, timestamp, source)
         if decision.kind == "grant":
             self.ledger.append(entry, shown)
-            self._erase(to_erase, timestamp)
+            self._erase(all_to_erase, timestamp)
             return
         spooled = decision.kind == "withdrawal" and to_erase is not None and self._spool(entry, shown)
-        self._erase(to_erase, timestamp)
+        self._erase(all_to_erase, timestamp)
         if spooled:
             self._drain_spool()
         else:
@@ -89,7 +92,15 @@ class DecisionRecorder:
             self.report_failure(error)
 
     def _keeps_statistics(self, decision: Decision, gpc: bool) -> bool:
-        return "statistics" in decide(self.policy, decision.record, gpc).granted
+        return "statistics" in decide(self.policy, decision.record, gpc).held  # suspended by Global Privacy Control or not
+
+    def _others(self, others: Callable[[], Iterable[str]]) -> list[str]:
+        found: list[str] = []
+        try:
+            found.extend(others())
+        except LedgerUnavailable as error:
+            logger.warning("Earlier visitor IDs could not be found; `flask privacy replay` erases them later: %s", error)
+        return found
 
     def _entry(
         self, decision: Decision, to_erase: str | None, shown: ShownText | None, timestamp: str, source: str
@@ -120,12 +131,12 @@ class DecisionRecorder:
         except (OSError, ValueError):  # the key file cannot be read; the decision still takes effect
             return None
 
-    def _erase(self, to_erase: str | None, timestamp: str) -> None:
-        try:
-            if to_erase is not None:
-                self.erase(to_erase, timestamp[:10])
-        except Exception as error:  # no failure may prevent a withdrawal
-            self.report_failure(error)
+    def _erase(self, to_erase: Iterable[str], timestamp: str) -> None:
+        for visitor in dict.fromkeys(to_erase):
+            try:
+                self.erase(visitor, timestamp[:10])
+            except Exception as error:  # no failure may prevent a withdrawal
+                self.report_failure(error)
 
     def _spool(self, entry: LedgerEntry, shown: ShownText | None) -> bool:
         """Spool an entry, and return whether that succeeded."""

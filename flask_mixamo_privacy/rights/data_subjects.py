@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..ledger.entry import detail_of, hashes_of, is_person_erasure
+from ..ledger.receipts import earlier_receipts
 from ..policy.parts import Period
 from ..storage.clock import just_after, later, now
 from ..storage.keys import KeyRing, normalise_subject
+from ..tracking.events import visitor_id
 from ..tracking.store import EventStore
 from .stores import BuiltInStore, PersonalStore, PersonalStores, StoreOutcome
 
@@ -189,12 +191,22 @@ class Replay:
         The tombstones are restored first, because a restored log may still have lines of these visitors.
         """
         erased = [row for row in erasures.values() if not is_person_erasure(row)]
-        self._store.restore_tombstones((row["subject"], row["subject_key"], row["at"][:10]) for row in erased)
-        returned = self._visitors_with_events({row["subject"] for row in erased})
+        tombstones = {row["subject"]: (row["subject"], row["subject_key"], row["at"][:10]) for row in erased}
+        tombstones.update(self._tombstones_of_grants(erased))
+        self._store.restore_tombstones(tombstones.values())
+        returned = self._visitors_with_events(set(tombstones))
         for visitor in returned:
             self._store.erase(visitor, max(row["at"] for row in erased)[:10])
         self._load()
         return len(returned)
+
+    def _tombstones_of_grants(self, erased: Iterable[Row]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+        """Yield the tombstones of the IDs that were derived from the receipts of each grant that was withdrawn."""
+        for row in erased:
+            if receipt := row["replaces"] or row["receipt"]:
+                for earlier in (receipt, *earlier_receipts(self._ledger, receipt)):
+                    key_id, hashed = self._keys.pseudonymise(visitor_id(earlier))
+                    yield hashed, (hashed, key_id, row["at"][:10])
 
     def _visitors_with_events(self, hashes: set[str]) -> list[str]:
         """Return the visitors with events whose keyed hash is one of these."""

@@ -144,9 +144,7 @@ class Visitor:
         The ID is derived from the grant's random receipt. So the consent cookie alone finds what was logged before the
         visitor cookie arrived, and two tabs get the same ID.
         """
-        derived = hmac.digest(receipt.encode(), b"visitor", "sha256")[:16]
-        visitor = base64.urlsafe_b64encode(derived).decode().rstrip("=")
-        return cls(visitor, int(now) // DAY, 1, int(now), receipt[:8])
+        return cls(visitor_id(receipt), int(now) // DAY, 1, int(now), receipt[:8])
 
     @classmethod
     def before_first_visit(cls, receipt: str, now: float) -> Visitor:
@@ -193,6 +191,12 @@ class Visitor:
         They come from the receipt, so that each page has the same ones before the visitor cookie is set.
         """
         return _visit_id(self.check, 0)[:2]
+
+
+def visitor_id(receipt: str) -> str:
+    """Return the ID of a new visitor under the grant with this receipt."""
+    derived = hmac.digest(receipt.encode(), b"visitor", "sha256")[:16]
+    return base64.urlsafe_b64encode(derived).decode().rstrip("=")
 
 
 @lru_cache(maxsize=4096)

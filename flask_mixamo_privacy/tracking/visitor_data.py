@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from heapq import merge
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ..storage.files import try_lock
 from . import log, schema
-from .events import FIELDS
+from .events import FIELDS, KINDS
 from .store import EventStore
 
 _MOST_PAGES = 10
@@ -35,33 +35,41 @@ _COUNT = """INSERT INTO counts SELECT kind, CASE kind WHEN 'page_view' THEN page
 _PAGES = "SELECT page, sum(number) AS n FROM counts WHERE page <> '' GROUP BY page ORDER BY n DESC, min(first), page LIMIT ?"
 
 
-_WAITING = "SELECT at, id, line FROM waiting ORDER BY at, id"
+_FIRST = ["visit_start", "repeat_visit"]  # among events of the same millisecond
+_RANK = f"CASE kind WHEN '{_FIRST[0]}' THEN 0 WHEN '{_FIRST[1]}' THEN 1 ELSE 2 END"
+_WAITING = f"SELECT at, {_RANK} AS rank, id, line FROM waiting ORDER BY at, rank, id"  # noqa: S608
 _WAITING_IDS = "SELECT id FROM waiting WHERE id > ? ORDER BY id LIMIT ?"
 
 
 @dataclass(frozen=True)
 class VisitorData:
-    """The numbers of one visitor's events, without the visitor ID."""
+    """The numbers of one visitor's events, without the visitor ID.
+
+    ``only_counts`` means that the reader may not be the visitor. Pages and the names of the site's own events are left out.
+    """
 
     total: int = 0
     by_kind: dict[str, int] = field(default_factory=dict)  # the most frequent kind first
     pages: dict[str, int] = field(default_factory=dict)  # the views of each of the most viewed pages
     days: tuple[str, str] | None = None  # the first and the last day with an event
+    only_counts: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         first, last = self.days or (None, None)
         counts = {"total": self.total, "by_kind": self.by_kind, "pages": self.pages}
-        return {**counts, "first_day": first, "last_day": last}
+        withheld = {"only_counts": True} if self.only_counts else {}
+        return {**counts, "first_day": first, "last_day": last, **withheld}
 
 
 class VisitorEvents:
-    """The stored events of one visitor, and those in the log that are not loaded yet. None of an erased visitor.
+    """The stored events of one visitor's IDs, and those in the log that are not loaded yet. None of an erased ID.
 
     Databases count and sort, so any number of events takes the same memory.
     """
 
-    def __init__(self, visitor: str, store: EventStore, folder: str) -> None:
-        self._visitor = visitor
+    def __init__(self, visitors: Sequence[str], store: EventStore, folder: str, *, only_counts: bool = False) -> None:
+        self._visitors = visitors
+        self._only_counts = only_counts
         self._store = store
         self._folder = folder
 
@@ -76,7 +84,7 @@ class VisitorEvents:
             data = self._count(waiting, connection)
             file.write(orjson.dumps(data.as_dict())[:-1] + b',"all":[')
             separator = b""
-            for _, _, line in merge(self._stored(connection), waiting.execute(_WAITING)):
+            for *_, line in () if self._only_counts else merge(self._stored(connection), waiting.execute(_WAITING)):
                 file.write(separator + line)
                 separator = b","
             file.write(b"]}")
@@ -99,13 +107,14 @@ class VisitorEvents:
     def _in_log(self) -> Iterator[tuple[str, str, str, str | None, bytes]]:
         """Yield the columns of each event in the segments that is not loaded yet."""
         with self._store.read() as connection:
-            if connection is None:
-                loaded = {}
-            elif self._store.erased(connection, [self._visitor]):
-                return
-            else:
+            erased: set[str] = set()
+            loaded: dict[str, int] = {}
+            if connection is not None:
+                erased = self._store.erased(connection, self._visitors)
                 loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
-        for line in _lines_of(self._visitor, self._folder, loaded):
+        if not (visitors := frozenset(self._visitors) - erased):
+            return
+        for line in _lines_of(visitors, self._folder, loaded):
             with suppress(ValueError, LookupError):
                 event = orjson.loads(line)
                 del event["visitor"]
@@ -115,7 +124,7 @@ class VisitorEvents:
         """Delete the waiting events that the store has, because they were sent twice or loaded meanwhile."""
         events, last = schema.events.c, ""
         among = events.id.in_(sa.bindparam("ids", expanding=True))
-        query = sa.select(events.id).where(events.visitor == self._visitor, among)
+        query = sa.select(events.id).where(events.visitor.in_(self._visitors), among)
         while part := [name for (name,) in waiting.execute(_WAITING_IDS, (last, _AT_ONCE))]:
             stored = connection.scalars(query, {"ids": part})
             waiting.executemany("DELETE FROM waiting WHERE id = ?", [(name,) for name in stored])
@@ -127,33 +136,36 @@ class VisitorEvents:
             events = schema.events.c
             viewed = sa.case((events.kind == sa.literal_column("'page_view'"), events.page))
             columns = (events.kind, viewed, sa.func.count(), sa.func.min(events.at), sa.func.max(events.at))
-            query = sa.select(*columns).where(events.visitor == self._visitor).group_by(events.kind, viewed)
+            query = sa.select(*columns).where(events.visitor.in_(self._visitors)).group_by(events.kind, viewed)
             rows = connection.execute(query.execution_options(yield_per=1000))
             waiting.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", map(tuple, rows))
         total, first, last = waiting.execute("SELECT sum(number), min(first), max(last) FROM counts").fetchone()
         if not total:
             return VisitorData()
         kinds = waiting.execute("SELECT kind, sum(number) AS n FROM counts GROUP BY kind ORDER BY n DESC, min(first), kind")
-        return VisitorData(total, dict(kinds), dict(waiting.execute(_PAGES, (_MOST_PAGES,))), (first[:10], last[:10]))
+        days = (first[:10], last[:10])
+        if self._only_counts:  # the name of an event of the site's own may reveal as much as a page
+            return VisitorData(total, {kind: n for kind, n in kinds if kind in KINDS}, {}, days, only_counts=True)
+        return VisitorData(total, dict(kinds), dict(waiting.execute(_PAGES, (_MOST_PAGES,))), days)
 
-    def _stored(self, connection: sa.Connection | None) -> Iterator[tuple[str, str, bytes]]:
-        """Yield the time, the id and the JSON of each event in the store, in order of time."""
+    def _stored(self, connection: sa.Connection | None) -> Iterator[tuple[str, int, str, bytes]]:
+        """Yield the time, the rank, the id and the JSON of each event in the store, in order of time."""
         if connection is None:
             return
         events, names = schema.events.c, [name for name in FIELDS if name != "visitor"]
-        query = sa.select(*(events[name] for name in names)).where(events.visitor == self._visitor)
-        for row in connection.execute(query.order_by(events.at, events.id).execution_options(yield_per=1000)):
-            event = dict(zip(names, row, strict=True)) | {"data": orjson.loads(row.data)}
-            yield event["at"], event["id"], orjson.dumps(event)
+        rank: sa.Label[int] = sa.literal_column(_RANK, sa.Integer).label("rank")
+        query = sa.select(*(events[name] for name in names), rank).where(events.visitor.in_(self._visitors))
+        for row in connection.execute(query.order_by(events.at, rank, events.id).execution_options(yield_per=1000)):
+            event = dict(zip(names, row[:-1], strict=True)) | {"data": orjson.loads(row.data)}
+            yield event["at"], row.rank, event["id"], orjson.dumps(event)
 
 
-def _lines_of(visitor: str, folder: str, loaded: dict[str, int]) -> Iterator[bytes]:
-    """Yield the lines of a visitor in the segments that are not loaded yet."""
-    member = f'"visitor":"{visitor}"'.encode()
+def _lines_of(visitors: Set[str], folder: str, loaded: dict[str, int]) -> Iterator[bytes]:
+    """Yield the lines of these visitors in the segments that are not loaded yet."""
     for path in log.segments(folder):
         with suppress(FileNotFoundError), open(path, "rb") as file:
             file.seek(loaded.get(os.path.basename(path), 0))
-            yield from (line for line in file if member in line)
+            yield from (line for line in file if not visitors.isdisjoint(visitors_in([line])))
 
 
 # Blanking of erased visitors' lines in the log.

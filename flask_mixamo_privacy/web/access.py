@@ -19,7 +19,7 @@ from ..consent import proof
 from ..storage.clock import today
 from ..storage.keys import is_email
 from .context import current_runtime, current_url, privacy_context
-from .http import abort_with, consent_url, no_store, problem_json, wants_json
+from .http import abort_with, consent_url, mark_own_page, no_store, problem_json, wants_json
 from .other_extensions import logged_in_user, login_manager
 from .rendering import render
 from .runtime import Runtime
@@ -78,6 +78,7 @@ def _consent_page(purpose: str) -> Response:
     if wants_json():
         reason = t("This page works only if you allow “%(purpose)s”:", purpose=title)
         return problem_json(403, f"{reason.text} {description.text}", purpose=purpose, consent_url=consent_url())
+    mark_own_page()
     page = render(
         "consent_required.html",
         t=t,

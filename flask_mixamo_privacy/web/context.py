@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -47,6 +47,7 @@ class PrivacyContext:
     varies_by_language = False  # whether Accept-Language chose the language
     has_embed = False  # whether the page already has the style sheet of placeholders
     headers_sent = False  # whether the headers are final
+    has_copies = False  # whether two valid consent cookies differ, so that one may be planted
     is_new_grant = False  # whether this response is the first to set the consent cookie of a grant
     record_to_set: ConsentRecord | None = None  # for the consent cookie
     choices_to_set: str | None = None  # for the choices cookie; empty to delete it
@@ -62,6 +63,7 @@ class PrivacyContext:
     _is_prefetch: bool | None = None
     _visitor_read = False
     _visitor: Visitor | None = None
+    _sent: Mapping[str, Sequence[str]] | None = None
 
     def __init__(self, runtime: Runtime, request: Request) -> None:
         self.runtime = runtime
@@ -82,12 +84,21 @@ class PrivacyContext:
         return self.cookies.mount
 
     def sent(self, name: str) -> Sequence[str]:
-        """Return the values of all cookies of this name. Those of another app on the host come last, if its path is shorter.
+        """Return the values of all cookies of exactly this name. Those of another app come last, if its path is shorter.
 
         Browsers order cookies by the length of their paths (RFC 6265, 5.4).
         """
-        cookies = self.request.cookies
-        return cookies.getlist(name) if name in cookies else ()  # getlist() raises internally if it is missing
+        if self._sent is None:
+            self._sent = self.cookies.read(self.environ.get("HTTP_COOKIE", ""))
+        return self._sent.get(name, ())
+
+    def consents_sent(self) -> list[Consent]:
+        """Return the different consents in valid cookies. If there are two, the visitor counts as not asked."""
+        return self.cookies.consents(self.sent(self.cookies.names.consent), self.today, self.gpc)
+
+    def visitors_sent(self) -> list[Visitor]:
+        """Return the visitors in valid cookies."""
+        return self.cookies.visitors(self.sent(self.cookies.names.visitor), self.today)
 
     @property
     def gpc(self) -> bool:
@@ -102,6 +113,7 @@ class PrivacyContext:
             has_ours = self.runtime.cookie_beginning in header
             raws = self.sent(self.cookies.names.consent) if has_ours else ()
             self._consent = self.cookies.consent(raws, self.today, self.gpc)
+            self.has_copies = len(raws) > 1 and len(self.consents_sent()) > 1
             if (self.cookies.form_names["privacy_age"] in header or self.form_cookies) and self.is_minor:
                 self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
         return self._consent
@@ -219,18 +231,7 @@ class PrivacyContext:
 
     def known_visitor(self) -> Visitor | None:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""
-        visitor = self.cookies.visitor(self.sent(self.cookies.names.visitor), self.today)
-        return visitor if visitor is not None and visitor.serves(self.receipt) else None
-
-    def reachable_visitor(self) -> Visitor | None:
-        """Return the visitor whose events the cookies find: that of the visitor cookie, or else that of the grant.
-
-        A visitor cookie that is invalid, or of another app on the host, counts as none.
-        """
-        visitor = self.known_visitor()
-        if visitor is not None or "statistics" not in self.consent.held:
-            return visitor
-        return Visitor.before_first_visit(self.receipt, self.now)
+        return next((visitor for visitor in self.visitors_sent() if visitor.serves(self.receipt)), None)
 
     def carry_over(self, before: Visitor) -> None:
         """Keep an earlier visitor's ID under the new grant."""
@@ -250,7 +251,8 @@ class PrivacyContext:
     def choices(self) -> dict[str, Any]:
         """The remembered choices, also those of this request. Choices kept under an earlier grant are left out."""
         if self._choices is None:
-            check, self._choices = self.cookies.choices(self.sent(self.cookies.names.choices)) or ("", {})
+            valid = self.cookies.choices(self.sent(self.cookies.names.choices))
+            check, self._choices = valid[0] if valid and valid.count(valid[0]) == len(valid) else ("", {})
             if check and check != self.choices_check:
                 self._choices = {}
                 if not ("customisation" in self.consent.held and self.receipt.startswith(check)):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from ..policy.parts import OWN_COOKIES, declared_name, own_cookie_name
 from ..storage.clock import DAY
 from ..storage.memory import BoundedCache
 from ..tracking.events import Visitor
+from .cookie_header import CookieHeader
 
 _SALT = "flask-mixamo-privacy."
 _SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
@@ -32,6 +33,9 @@ _LONGEST_FORM_VALUE = 3600  # characters of a form cookie; a browser stores 4,09
 #: The most characters of a text in a form cookie, without the signature.
 LONGEST_FORM_TEXT = _LONGEST_FORM_VALUE - 100
 _FORGED = (BadSignature, ValueError)
+
+#: The most different consents that are read in one request. Each one that a decision ends is a row in the ledger.
+MOST_COPIES = 20
 
 #: Necessary cookies set by forms, with their lifetime in days; 0 is until the browser closes. ``privacy_age`` stores a "no"
 #: to the age question, ``privacy_licence`` the accepted versions of licences.
@@ -90,6 +94,10 @@ class SignedValue(Generic[T]):
         return self._decode(self._signer.unsign(raw).decode("ascii"), *context)
 
 
+def _without_day(signed: SignedValue[str], raw: str, _today: int) -> str | None:
+    return signed.unsign(raw)
+
+
 def percent_encode(path: str) -> str:
     """Return a path of the environ for a URL. WSGI decodes its bytes as latin-1 (PEP 3333)."""
     return quote(path, encoding="latin-1", errors="replace")
@@ -109,9 +117,9 @@ class Cookies:
         self._config = config
         self.mount = percent_encode("/" + script_name.strip("/")) if script_name.strip("/") else ""
         self.secure = is_https if settings.cookie_secure is None else settings.cookie_secure
-        self._domain = settings.cookie_domain
-        self._path = settings.cookie_path or self.mount or "/"
-        self._salt = _SALT if self._path == "/" else f"{_SALT}{self._path}."
+        self.domain = settings.cookie_domain
+        self.path = settings.cookie_path or self.mount or "/"
+        self._salt = _SALT if self.path == "/" else f"{_SALT}{self.path}."
         policy = settings.policy
         self._days = PerCookie(*map(policy.days_of, OWN_COOKIES))
         self._consent: SignedValue[Consent] = SignedValue(
@@ -128,34 +136,58 @@ class Cookies:
             name: SignedValue(config, self._salt + name, str, _LONGEST_FORM_VALUE) for name in FORM_COOKIES
         }
         # Another subdomain cannot set a __Host- cookie, but such a cookie has no Domain, and its Path is "/".
-        prefix = "__Secure-" if settings.cookie_domain or self._path != "/" else "__Host-"
+        prefix = "__Secure-" if settings.cookie_domain or self.path != "/" else "__Host-"
         names = {name: (prefix if self.secure else "") + own_cookie_name(name, settings.cookie_name) for name in _ALL}
         self.names = PerCookie(*map(names.__getitem__, OWN_COOKIES))
         self.form_names = {name: names[name] for name in FORM_COOKIES}
+        self.read = CookieHeader(names.values()).read
+        self._valid: dict[str, Callable[[str, int], object]] = {
+            self.names.consent: lambda raw, today: self._consent.unsign(raw, today, False),
+            self.names.visitor: self._visitor.unsign,
+            self.names.choices: lambda raw, today: self._choices(raw),
+            **{names[name]: partial(_without_day, self._form_values[name]) for name in FORM_COOKIES},
+        }
 
-    def consent(self, raws: Iterable[str], today: int, gpc: bool) -> Consent:
-        """Return the consent that the first valid cookie states under the current policy; unasked if none is valid.
+    @property
+    def only_here(self) -> bool:
+        """Whether a browser accepts these cookies from this host alone, so that no other subdomain can plant one."""
+        return self.names.consent.startswith("__Host-")
 
-        An app at another mount, or on another port, may have set a cookie of the same name.
+    def consent(self, raws: Sequence[str], today: int, gpc: bool) -> Consent:
+        """Return the consent that the valid cookie states under the current policy; unasked if none is valid.
+
+        Two valid cookies that differ are unasked too, because another subdomain may have planted one of them.
         """
-        for raw in raws:
-            if (consent := self._consent.unsign(raw, today, gpc)) is not None:
-                return consent
-        return self._unasked[gpc]
+        consents = self.consents(raws, today, gpc)
+        return consents[0] if len(consents) == 1 else self._unasked[gpc]
 
-    def visitor(self, raws: Iterable[str], today: int) -> Visitor | None:
-        """Return the visitor in the first valid cookie, or None."""
-        for raw in raws:
-            if (visitor := self._visitor.unsign(raw, today)) is not None:
-                return visitor
-        return None
+    def consents(self, raws: Sequence[str], today: int, gpc: bool) -> list[Consent]:
+        """Return the different consents that valid cookies state, the last cookie's first, and at most :data:`MOST_COPIES`.
 
-    def choices(self, raws: Iterable[str]) -> tuple[str, dict[str, Any]] | None:
-        """Return the choices in the first valid cookie, after the prefix of the receipt of the grant that they belong to.
-
-        The prefix is empty for choices without a grant. None if no cookie is valid.
+        An app at another mount, or on another port, may have set a cookie of the same name, which is not valid here.
         """
-        return next((choices for raw in raws if (choices := self._choices(raw)) is not None), None)
+        found: list[Consent] = []
+        for raw in reversed(raws):  # the last one has the shortest path, as the app's own has
+            consent = self._consent.unsign(raw, today, gpc)
+            if consent is not None and len(found) < MOST_COPIES and all(consent.record != other.record for other in found):
+                found.append(consent)
+        return found
+
+    def visitors(self, raws: Sequence[str], today: int) -> list[Visitor]:
+        """Return the visitors in the valid cookies."""
+        found = (self._visitor.unsign(raw, today) for raw in raws)
+        return [visitor for visitor in found if visitor is not None]
+
+    def choices(self, raws: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+        """Return the choices in the valid cookies, each after the prefix of the receipt of the grant that they belong to.
+
+        The prefix is empty for choices without a grant.
+        """
+        return [choices for raw in raws if (choices := self._choices(raw)) is not None]
+
+    def is_valid(self, name: str, raw: str, today: int) -> bool:
+        """Return whether a value is one of this app's cookies, and not one of another app on the host."""
+        return self._valid[name](raw, today) is not None
 
     def _choices(self, raw: str) -> tuple[str, dict[str, Any]] | None:
         if len(raw) > _LONGEST_CHOICES:
@@ -196,9 +228,10 @@ class Cookies:
         age = self._days.choices * DAY if keep else None
         self._set(response, self.names.choices, signed, max_age=age)
 
-    def form_cookie(self, name: str, raws: Iterable[str]) -> str:
-        """Return the text in a form's first valid cookie, or an empty text."""
-        return next((text for raw in raws if (text := self._form_values[name].unsign(raw)) is not None), "")
+    def form_cookie(self, name: str, raws: Sequence[str]) -> str:
+        """Return the text in a form's valid cookie. Empty if there is none, or if two of them differ."""
+        texts = {text for raw in raws if (text := self._form_values[name].unsign(raw)) is not None}
+        return texts.pop() if len(texts) == 1 else ""
 
     def issue_form_cookie(self, response: Response, name: str, text: str) -> None:
         """Set a form's cookie for its days, or until the browser closes."""
@@ -208,11 +241,11 @@ class Cookies:
 
     def clear(self, response: Response, name: str) -> None:
         """Delete one of the extension's cookies in the browser."""
-        response.delete_cookie(name, self._path, self._domain, secure=self.secure, httponly=True, samesite="Lax")
+        response.delete_cookie(name, self.path, self.domain, secure=self.secure, httponly=True, samesite="Lax")
 
     def _set(self, response: Response, name: str, value: str, **lifetime: int | None) -> None:
-        flags: dict[str, Any] = {"path": self._path, "secure": self.secure, "httponly": True, "samesite": "Lax"}
-        response.set_cookie(name, value, domain=self._domain, **flags, **lifetime)  # type: ignore[arg-type]
+        flags: dict[str, Any] = {"path": self.path, "secure": self.secure, "httponly": True, "samesite": "Lax"}
+        response.set_cookie(name, value, domain=self.domain, **flags, **lifetime)  # type: ignore[arg-type]
 
     def _choices_serializer(self) -> URLSafeSerializer:
         keys = [*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"]]

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy header, and the stored reports of what it blocked."""
+"""The Content-Security-Policy header, protection against framing, and the stored reports of what the header blocked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
+
+from werkzeug.datastructures import Headers
 
 from ..policy.model import Policy
 from ..storage.files import append_private, replace_private
@@ -57,6 +59,22 @@ class ContentSecurityPolicy:
 def append_policy(site_policies: Iterable[str], policy: str) -> str:
     """Append a policy to those of the site. A browser enforces all of them, so the appended one can only restrict."""
     return ", ".join([*filter(None, (other.strip() for other in site_policies)), policy])
+
+
+# A page that frames one of ours could place it below the pointer, so that a visitor grants by a click meant for that page.
+
+#: The key in the environ of a request that is answered with a page of the extension's own.
+OWN_PAGE = "mixamo_privacy.own_page"
+
+_FRAMING = "frame-ancestors 'self'"
+
+
+def forbid_framing(headers: Headers) -> None:
+    """Let only pages of this origin frame the page. A policy of the site stays, and so does a stricter header."""
+    name = HEADERS["enforce"]
+    headers[name] = append_policy(headers.getlist(name), _FRAMING)
+    if headers.get("X-Frame-Options", "").strip().upper() not in ("DENY", "SAMEORIGIN"):  # for browsers without CSP 2
+        headers["X-Frame-Options"] = "SAMEORIGIN"
 
 
 # Reports of what the header blocked: host, directive, page and day. They contain nothing about the visitor.

@@ -37,7 +37,7 @@ from ..errors import UndeclaredCollection
 from ..policy.parts import CollectionPoint
 from .access import current_subject
 from .context import privacy_context
-from .http import no_store, problem_json, wants_json
+from .http import mark_own_page, no_store, problem_json, wants_json
 from .limits import json_body, limit_body
 from .rendering import render
 from .runtime import Runtime
@@ -165,6 +165,7 @@ class NotCollected(HTTPException):
         if wants_json():
             response = problem_json(self.code or 400, localized.text, fields=self.fields)
         else:
+            mark_own_page()
             page = render("not_collected.html", t=ctx.language, message=localized)
             response = no_store(make_response(page, self.code or 400))
         super().__init__(localized.text, response)

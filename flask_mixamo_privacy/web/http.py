@@ -20,6 +20,7 @@ from ..consent.recording import deletions, names_by_storage, stored_for, without
 from ..errors import MailError
 from ..policy.parts import Cookie, own_cookie_name
 from .context import PrivacyContext, current_runtime, privacy_context
+from .csp import OWN_PAGE
 from .other_extensions import extension_of
 from .rendering import render
 
@@ -175,6 +176,11 @@ def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
     csrf = extension_of(current_app, "csrf", "flask_wtf") if "csrf" in current_app.extensions else None
     if csrf is not None:
         csrf.exempt(current_app.blueprints["mixamo_privacy"])
+
+
+def mark_own_page() -> None:
+    """Mark the response to this request as a page of the extension's own, which no other site may frame."""
+    request.environ[OWN_PAGE] = True
 
 
 def local_path(target: str | None) -> str | None:

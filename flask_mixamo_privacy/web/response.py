@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from flask import Request, current_app, request
+from flask import Request, request
 from werkzeug.http import parse_set_header
 from werkzeug.wrappers import Response
 
 from ..collection import notices
-from ..consent.decision import Decision, decide
-from ..consent.recording import DecisionRecorder, deletions, stored_for, without_own_cookies
-from ..errors import BirthDateSeen, EventError, LogUnavailable
-from ..ledger.entry import ShownText
-from ..signals import consent_granted, consent_refused, consent_withdrawn
-from ..storage.clock import timestamp
+from ..errors import BirthDateSeen, LogUnavailable
 from . import cookies
 from .context import PrivacyContext, privacy_context, privacy_context_or_none
-from .csp import HEADERS, append_policy
+from .csp import HEADERS, OWN_PAGE, append_policy, forbid_framing
+from .decisions import deletions_below
 from .page_views import is_counted_page, is_opened_page, write_events
+from .reach import keeps_visitor_cookie
 from .runtime import Runtime
 
 #: The Vary header, by whether a response depends on the decision, and on the browser's language.
@@ -53,6 +49,7 @@ def after_request(runtime: Runtime) -> Callable[[Response], Response]:
 def finish_response(runtime: Runtime, response: Response) -> Response:
     """Set cookies, headers and CSP, and log events. Cheap if the request used nothing of ours and has no cookie of ours."""
     current: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
+    _forbid_framing_of_own_page(current.environ, response)
     _check_birth_date_was_filtered(runtime, current)
     ctx, streamed = privacy_context_or_none(current), _is_streamed_page(response)
     if ctx is None:
@@ -81,6 +78,11 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     return response
 
 
+def _forbid_framing_of_own_page(environ: dict[str, Any], response: Response) -> None:
+    if OWN_PAGE in environ and (response.content_type or "").startswith(_DOCUMENTS):
+        forbid_framing(response.headers)
+
+
 def _drop_validators(response: Response) -> None:
     """Remove the site's ETag and Last-Modified, which do not cover what the visitor decided, and send the page itself.
 
@@ -105,6 +107,9 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
         _set_csp(ctx, response, shared)
     if ctx.depends_on_consent or ctx.varies_by_language:
         _set_vary(ctx, response, names)
+    if ctx.has_copies and not shared and not ctx.cookie_deletions:
+        ctx.cookie_deletions = deletions_below(ctx)
+        _make_private(response)
     for name, path, domain in ctx.cookie_deletions:
         response.delete_cookie(name, path, domain, secure=ctx.cookies.secure or name.startswith("__"))
     if ctx.is_shared_page and response.status_code == 200:
@@ -193,9 +198,11 @@ def _count(ctx: PrivacyContext, response: Response, names: list[str], shared: bo
 
 
 def _forget_visitor(ctx: PrivacyContext, response: Response) -> None:
-    """Delete the visitor cookie, because its grant does not exist. A cookie of another app on this host is left alone."""
+    """Delete the visitor cookie if its grant does not exist. A cookie of another app on this host is left alone."""
     name = ctx.cookies.names.visitor
-    if name in ctx.environ.get("HTTP_COOKIE", "") and ctx.cookies.visitor(ctx.sent(name), ctx.today) is not None:
+    if name not in ctx.environ.get("HTTP_COOKIE", "") or not (visitors := ctx.visitors_sent()):
+        return
+    if not any(keeps_visitor_cookie(ctx, visitor) for visitor in visitors):
         ctx.cookies.clear(response, name)
         _make_private(response)
 
@@ -204,9 +211,7 @@ def _remember_choices(ctx: PrivacyContext, response: Response) -> None:
     keep = "customisation" in ctx.consent.granted
     if ctx.choices_to_set:
         ctx.cookies.issue_choices(response, ctx.choices_to_set, keep)
-    elif not (sent := ctx.sent(ctx.cookies.names.choices)) or ctx.cookies.choices(
-        sent
-    ):  # not those of another app on this host
+    elif not (sent := ctx.sent(ctx.cookies.names.choices)) or ctx.cookies.choices(sent):  # not of another app on this host
         ctx.cookies.clear(response, ctx.cookies.names.choices)
     _make_private(response)
 
@@ -256,53 +261,3 @@ def _is_shared(response: Response, names: list[str]) -> bool:
         if "public" in directives or "s-maxage" in directives:
             return True
     return not _FOR_SHARED_CACHES.isdisjoint(names)
-
-
-def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, *, source: str = "api") -> None:
-    """Record a decision and apply it to this request and its response.
-
-    Raises :class:`LedgerUnavailable`, only for a grant, and then applies nothing.
-    """
-    runtime, before = ctx.runtime, ctx.reachable_visitor()
-    DecisionRecorder(runtime.policy, runtime.ledger, runtime.store.erase_or_spool, runtime.report_failure).record(
-        decision,
-        visitor=before.id if before is not None else None,
-        gpc=ctx.gpc,
-        shown=shown,
-        timestamp=timestamp(ctx.now),
-        source=source,
-    )
-    if decision.kind == "refusal":
-        runtime.wake()  # the thread seals the day's refusals; on a site without grants, nothing else starts it
-    choices = ctx.choices  # read before the new consent applies
-    ctx.consent, ctx.record_to_set = decide(runtime.policy, decision.record, ctx.gpc), decision.record
-    ctx.is_new_grant = decision.kind == "grant"
-    if "statistics" in ctx.consent.granted and before is not None:
-        ctx.carry_over(before)
-    _keep_choices(ctx, decision, choices)
-    withdrawn = stored_for(runtime.policy, decision.withdrawn, decision.withdrawn_services)
-    ctx.cookie_deletions = deletions(without_own_cookies(withdrawn), ctx.request.cookies, ctx.request.host)
-    _send_signals(ctx, decision)
-
-
-def _keep_choices(ctx: PrivacyContext, decision: Decision, choices: dict[str, Any]) -> None:
-    """Keep the remembered choices under a grant of customisation, else for the session; a withdrawal deletes them."""
-    if "customisation" in decision.withdrawn:
-        ctx.choices_to_set = ""
-    elif choices:
-        with suppress(EventError):  # too long with the grant's check: then they stay for the session
-            ctx.choices_to_set = ctx.cookies.sign_choices(ctx.choices_check, choices)
-
-
-def _send_signals(ctx: PrivacyContext, decision: Decision) -> None:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    try:
-        if decision.kind == "grant":
-            receipt = decision.record.receipt
-            consent_granted.send(app, granted=decision.granted, services=decision.services, receipt=receipt)
-        if decision.kind == "refusal":
-            consent_refused.send(app)
-        if decision.withdraws_something:
-            consent_withdrawn.send(app, withdrawn=decision.withdrawn, services=decision.withdrawn_services)
-    except Exception as error:  # an error in a receiver must not undo the decision
-        ctx.runtime.report_failure(error)

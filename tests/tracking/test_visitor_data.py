@@ -32,7 +32,7 @@ def stored(tmp_path):
             store.add(connection, rows)
         lines = "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in waiting)
         (tmp_path / "one.events").write_text(lines)
-        return VisitorEvents("v", store, str(tmp_path))
+        return VisitorEvents(["v"], store, str(tmp_path))
 
     return build
 

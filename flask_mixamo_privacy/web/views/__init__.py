@@ -9,7 +9,7 @@ from typing import Any
 
 from ..assets import folder
 from ..hosts import PagesBlueprint
-from ..http import exempt_from_csrf_protect
+from ..http import exempt_from_csrf_protect, mark_own_page
 from ..limits import limit_request
 
 #: The pages under ``PRIVACY_URL_PREFIX``. Importing a module of this package adds its views.
@@ -19,7 +19,8 @@ pages = PagesBlueprint("mixamo_privacy", __name__, template_folder=str(folder("t
 # It runs before every before_request function of the app, also before Flask-WTF's, which parses forms.
 @pages.url_value_preprocessor
 def prepare(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Limit a request to a page of ours, and exempt it from ``CSRFProtect``."""
+    """Mark a page of ours, limit its request, and exempt it from ``CSRFProtect``."""
+    mark_own_page()
     limit_request(endpoint)
     exempt_from_csrf_protect(endpoint, values)
 

@@ -15,6 +15,7 @@ from ...consent.recording import names_by_storage, stored_for
 from ...errors import LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ...ledger.entry import ShownText, resolve_shown
 from ..context import PrivacyContext, privacy_context
+from ..decisions import carry_out
 from ..http import (
     DECISION_NOT_FROM_HERE,
     SAVED,
@@ -31,7 +32,6 @@ from ..http import (
     wants_json,
     withdrawal_parameters,
 )
-from ..response import carry_out
 from . import pages
 
 # A sentence of the catalogues.

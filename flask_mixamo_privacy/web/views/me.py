@@ -13,9 +13,10 @@ from flask import current_app, jsonify, make_response, request, url_for
 from werkzeug.wrappers import Response
 
 from ...consent.decision import choose
-from ...consent.recording import names_by_storage
+from ...consent.recording import cookie_domains, names_by_storage
 from ...errors import PrivacyError
 from ..context import PrivacyContext, privacy_context
+from ..decisions import carry_out
 from ..http import (
     DECISION_NOT_FROM_HERE,
     consent_state,
@@ -30,8 +31,8 @@ from ..http import (
     wants_json,
     withdrawal_parameters,
 )
+from ..reach import ids_in_cookies, ids_of_earlier_grants
 from ..rendering import render
-from ..response import carry_out
 from . import pages
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def erase() -> Response:
         return problem(403, DECISION_NOT_FROM_HERE)
     decision = choose(ctx.runtime.policy, ctx.consent, "reject_all", gpc=ctx.gpc, today=ctx.today)
     carry_out(ctx, decision, None, source="me")
-    ctx.choices_to_set = "" if ctx.cookies.names.choices in ctx.request.cookies else None
+    ctx.choices_to_set = "" if ctx.sent(ctx.cookies.names.choices) else None
     if wants_json():
         return no_store(jsonify(consent_state(ctx) | {"message": ctx.language(_erased(ctx)).text}))
     return to_new_document(url_for("mixamo_privacy.me", erased=1, **withdrawal_parameters(decision)))
@@ -215,11 +216,23 @@ def _stored(ctx: PrivacyContext, read: Callable[[VisitorEvents], VisitorData]) -
     entries = ctx.runtime.ledger.grant_history(record.receipt)
     if entries is None:  # cookies of an ended grant open nothing, even if kept
         return _Stored(VisitorData(), {}, None, None)
-    visitor = ctx.reachable_visitor()
+    visitors = list(dict.fromkeys([*ids_in_cookies(ctx, ctx.consent), *ids_of_earlier_grants(ctx, ctx.consent)]))
     runtime, seen = ctx.runtime, VisitorData()
-    if visitor is not None:
-        seen = read(VisitorEvents(visitor.id, runtime.store, runtime.settings.log_dir))
+    if visitors:
+        folder, only_counts = runtime.settings.log_dir, _may_have_another_holder(ctx)
+        seen = read(VisitorEvents(visitors, runtime.store, folder, only_counts=only_counts))
     return _Stored(seen, ctx.choices, decided, receipt_of(ctx, entries) if entries else None)
+
+
+def _may_have_another_holder(ctx: PrivacyContext) -> bool:
+    """Return whether another person may hold the same cookies, and have planted them in the visitor's browser.
+
+    Then pages and single events would show that person where the visitor was. A host without a parent domain, such as
+    localhost, has no other subdomain. It counts only in tests and debug mode, because a client can forge ``Host``.
+    """
+    if ctx.cookies.only_here:
+        return False
+    return not (current_app.testing or current_app.debug) or bool(cookie_domains(request.host))
 
 
 def _day(number: int) -> str:

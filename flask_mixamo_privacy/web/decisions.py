@@ -1,0 +1,152 @@
+"""Carrying out a decision: its record, what it erases and deletes, and the consent of the rest of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from flask import current_app
+
+from ..consent.decision import Consent, Decision, choose, decide
+from ..consent.recording import (
+    MOST_DELETIONS,
+    DecisionRecorder,
+    Deletion,
+    cookie_domains,
+    deletions,
+    stored_for,
+    without_own_cookies,
+)
+from ..errors import EventError, LedgerUnavailable
+from ..ledger.entry import ShownText
+from ..signals import consent_granted, consent_refused, consent_withdrawn
+from ..storage.clock import timestamp
+from .context import PrivacyContext, current_url
+from .cookie_header import deletions_on_paths
+from .http import local_path
+from .reach import has_ended, ids_in_cookies, ids_of_earlier_grants, visitor_to_carry_over
+
+
+def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, *, source: str = "api") -> None:
+    """Record a decision and apply it to this request and its response.
+
+    Raises :class:`LedgerUnavailable`, only for a grant, and then applies nothing.
+    """
+    runtime, before, consents = ctx.runtime, visitor_to_carry_over(ctx), ctx.consents_sent()
+    _record(ctx, decision, ctx.consent, shown, source)
+    if len(consents) > 1:
+        _end_all(ctx, consents)
+    if decision.kind == "refusal":
+        runtime.wake()  # the thread seals the day's refusals; on a site without grants, nothing else starts it
+    choices = ctx.choices  # read before the new consent applies
+    ctx.consent, ctx.record_to_set = decide(runtime.policy, decision.record, ctx.gpc), decision.record
+    ctx.is_new_grant = decision.kind == "grant"
+    if "statistics" in ctx.consent.granted and before is not None:
+        ctx.carry_over(before)
+    _keep_choices(ctx, decision, choices)
+    withdrawn = stored_for(runtime.policy, decision.withdrawn, decision.withdrawn_services)
+    site_cookies = deletions(without_own_cookies(withdrawn), ctx.request.cookies, ctx.request.host)
+    ctx.cookie_deletions = [*deletions_of_copies(ctx, bool(decision.replaces)), *site_cookies][:MOST_DELETIONS]
+    _send_signals(ctx, decision)
+
+
+def _record(
+    ctx: PrivacyContext, decision: Decision, before: Consent, shown: ShownText | None = None, source: str = "api"
+) -> None:
+    """Record a decision that changes a consent, and erase the events that the cookies of this consent find."""
+    runtime = ctx.runtime
+    found = ids_in_cookies(ctx, before)
+    DecisionRecorder(runtime.policy, runtime.ledger, runtime.store.erase_or_spool, runtime.report_failure).record(
+        decision,
+        visitor=found[0] if found else None,
+        others=lambda: _other_ids(ctx, before, found),
+        gpc=ctx.gpc,
+        shown=shown,
+        timestamp=timestamp(ctx.now),
+        source=source,
+    )
+
+
+def _other_ids(ctx: PrivacyContext, before: Consent, found: list[str]) -> Iterator[str]:
+    yield from found[1:]
+    yield from ids_of_earlier_grants(ctx, before)
+
+
+def _end_all(ctx: PrivacyContext, consents: Sequence[Consent]) -> None:
+    """Withdraw the grant of each cookie, if several differ. One is the visitor's own, and no request shows which."""
+    for consent in consents:
+        if consent.record is not None and consent.record.receipt and not _has_ended(ctx, consent.record.receipt):
+            withdrawal = choose(ctx.runtime.policy, consent, "reject_all", gpc=ctx.gpc, today=ctx.today)
+            _record(ctx, withdrawal, consent)
+
+
+def _has_ended(ctx: PrivacyContext, receipt: str) -> bool:
+    try:
+        return has_ended(ctx, receipt)
+    except LedgerUnavailable:  # the withdrawal is spooled
+        return False
+
+
+def deletions_of_copies(ctx: PrivacyContext, ends_grant: bool) -> list[Deletion]:
+    """Return what deletes copies of our cookies on other paths and domains, which another subdomain may have planted.
+
+    A decision deletes them if a name has several valid values. If it ends a grant, which may itself be planted, it deletes
+    those with a domain, because another subdomain can set no others.
+    """
+    if ctx.cookies.only_here:
+        return []
+    form = ctx.request.form if "form" in vars(ctx.request) else {}  # a body that no view has read stays unread
+    urls = [current_url(ctx), local_path(form.get("next")) or "/", f"{ctx.mount}/"]
+    found: list[Deletion] = []
+    for name in ctx.cookies.names:
+        number, domains = _valid_and_domains(ctx, name)
+        if number == 1 and ends_grant:
+            domains = [domain for domain in domains if domain is not None]
+        if number > 1 or (number == 1 and ends_grant):
+            found += deletions_on_paths([name], urls, domains, (ctx.cookies.path, ctx.cookies.domain))
+    return found
+
+
+def deletions_below(ctx: PrivacyContext) -> list[Deletion]:
+    """Return what deletes planted consent cookies whose path is longer than that of the app's own, from any page.
+
+    The settings page may have another path, so a decision there would not see them.
+    """
+    name = ctx.cookies.names.consent
+    own = ctx.cookies.path, ctx.cookies.domain
+    found = deletions_on_paths([name], [current_url(ctx)], _valid_and_domains(ctx, name)[1], own)
+    return [deletion for deletion in found if len(deletion.path) > len(own[0])][:MOST_DELETIONS]
+
+
+def _valid_and_domains(ctx: PrivacyContext, name: str) -> tuple[int, list[str | None]]:
+    """Return how many values of a name are valid, and the domains, None for the host alone, on which copies are deleted.
+
+    Only an app on this host can set a cookie without a domain. If there is a value of another app, it is left alone.
+    """
+    sent, domains = ctx.sent(name), cookie_domains(ctx.request.host)
+    valid = sum(ctx.cookies.is_valid(name, raw, ctx.today) for raw in sent)
+    return valid, [*domains, None] if valid == len(sent) else [*domains[1:]]
+
+
+def _keep_choices(ctx: PrivacyContext, decision: Decision, choices: dict[str, Any]) -> None:
+    """Keep the remembered choices under a grant of customisation, else for the session; a withdrawal deletes them."""
+    if "customisation" in decision.withdrawn:
+        ctx.choices_to_set = ""
+    elif choices:
+        with suppress(EventError):  # too long with the grant's check: then they stay for the session
+            ctx.choices_to_set = ctx.cookies.sign_choices(ctx.choices_check, choices)
+
+
+def _send_signals(ctx: PrivacyContext, decision: Decision) -> None:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    try:
+        if decision.kind == "grant":
+            receipt = decision.record.receipt
+            consent_granted.send(app, granted=decision.granted, services=decision.services, receipt=receipt)
+        if decision.kind == "refusal":
+            consent_refused.send(app)
+        if decision.withdraws_something:
+            consent_withdrawn.send(app, withdrawn=decision.withdrawn, services=decision.withdrawn_services)
+    except Exception as error:  # an error in a receiver must not undo the decision
+        ctx.runtime.report_failure(error)
