@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from .platform import BINARY, IS_WINDOWS, PAUSE, fcntl, replace_file
@@ -163,6 +164,7 @@ def try_lock(descriptor: int) -> Iterator[bool]:
 
 
 _BLOCK = 64 * 1024  # bytes read at once from the end of a spool
+_MOST_ENTRIES = 20_000  # of a spool in memory
 
 
 class Spool:
@@ -178,8 +180,7 @@ class Spool:
         """Append an entry and sync it to disk; raises :class:`OSError` if that fails."""
         line = json.dumps(entry, separators=(",", ":")) + "\n"
         make_private_folder(os.path.dirname(self.path))
-        with self._locked(os.O_RDWR | os.O_CREAT) as descriptor:
-            assert descriptor is not None
+        with self._locked() as descriptor:
             end = _cut_torn_line(descriptor)
             if os.write(descriptor, line.encode()) != len(line):
                 os.ftruncate(descriptor, end)
@@ -189,19 +190,39 @@ class Spool:
     def drain(self, apply: Callable[[list[dict[str, Any]]], None], *, wait: bool = True) -> int:
         """Pass all entries to ``apply``, delete them once it has returned, and return their number.
 
-        After a crash, the next call passes the same entries again, so ``apply`` must be idempotent. Without ``wait``,
-        returns 0 while another process drains or appends.
+        After a crash, the next call passes the same entries again, so ``apply`` must be idempotent. Other processes may
+        append meanwhile, because ``apply`` may take long. Without ``wait``, returns 0 while another process drains.
         """
+        drained = 0
         if not self:
+            return drained
+        descriptor = open_private(f"{self.path}.lock", os.O_RDWR | os.O_CREAT)
+        try:
+            lock(descriptor, wait=wait)
+            while self and (number := self._drain_part(apply)):
+                drained += number
+                if number < _MOST_ENTRIES:
+                    break
+        except BlockingIOError:
             return 0
-        with self._locked(os.O_RDWR, wait) as descriptor:
-            if descriptor is None:
-                return 0
-            entries = list(_entries(descriptor))
-            if entries:
-                apply(entries)
-            os.ftruncate(descriptor, 0)
-            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)  # also releases the lock
+        return drained
+
+    def _drain_part(self, apply: Callable[[list[dict[str, Any]]], None]) -> int:
+        with self._locked() as descriptor:
+            entries, end = _read_entries(descriptor)
+        if entries:
+            apply(entries)
+        with self._locked() as descriptor:
+            os.lseek(descriptor, end, os.SEEK_SET)
+            rest = os.read(descriptor, os.fstat(descriptor).st_size - end)
+            rest = rest[: rest.rfind(b"\n") + 1]  # a line without an end is torn
+            if not rest:
+                os.ftruncate(descriptor, 0)
+                os.fsync(descriptor)
+            elif not IS_WINDOWS:  # which cannot replace an open file; there the next drain passes the entries again
+                replace_file(_write_beside(self.path, rest, sync=True), self.path)
         return len(entries)
 
     def __bool__(self) -> bool:
@@ -211,17 +232,23 @@ class Spool:
             return False
 
     @contextmanager
-    def _locked(self, flags: int, wait: bool = True) -> Iterator[int | None]:
-        descriptor = open_private(self.path, flags)
-        try:
+    def _locked(self) -> Iterator[int]:
+        """Open and lock the file. Opens it again if a drain has replaced it meanwhile."""
+        while True:
+            descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
             try:
-                lock(descriptor, wait=wait)
-                is_locked = True
-            except BlockingIOError:
-                is_locked = False
-            yield descriptor if is_locked else None
-        finally:
-            os.close(descriptor)  # also releases the lock
+                lock(descriptor, wait=True)
+                if self._is_current(descriptor):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)  # also releases the lock
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+        except FileNotFoundError:
+            return False
 
 
 def _cut_torn_line(descriptor: int) -> int:
@@ -241,16 +268,20 @@ def _cut_torn_line(descriptor: int) -> int:
     return os.lseek(descriptor, end, os.SEEK_SET)
 
 
-def _entries(descriptor: int) -> Iterator[dict[str, Any]]:
+def _read_entries(descriptor: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the first entries, at most :data:`_MOST_ENTRIES`, and the offset of the line after them."""
+    entries, end = [], 0
     with open(os.dup(descriptor), "rb") as file:
         file.seek(0)
-        for line in file:
+        for line in islice(file, _MOST_ENTRIES):
             if not line.endswith(b"\n"):  # incomplete because of a crash, so ``append`` never returned
-                return
+                break
+            end += len(line)
             try:
-                yield json.loads(line)
+                entries.append(json.loads(line))
             except ValueError:
                 logger.error("A line of a spool is not JSON and was dropped: %r", line[:200])
+    return entries, end
 
 
 _MOST_COUNTED = 1_000_000  # a day; it bounds the size of a file that an anonymous user can cause

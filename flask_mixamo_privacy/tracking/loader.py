@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple, Protocol
@@ -105,7 +105,7 @@ class Loader:
                 blank_erased_lines(self._folder, self._store)
             return loaded
         aggregation = self._aggregator.begin() if self._aggregator else None
-        with self.elected(wait):
+        with self._elected(wait):
             cursors = self._cursors()
             for number, batch in enumerate(_batches(self._parts(cursors))):
                 if number == most:
@@ -126,9 +126,12 @@ class Loader:
             with self._store.write() as connection:
                 unfinished = aggregation.close(connection, None) > 0
 
+    def keep_out(self) -> AbstractContextManager[None]:
+        """Return a context in which no loader of the folder works. Raises :class:`LoaderBusy` after :data:`WAIT`."""
+        return self._elected(WAIT)
+
     @contextmanager
-    def elected(self, wait: float = WAIT) -> Iterator[None]:
-        """Keep every other loader of the folder out for the block. Raises :class:`LoaderBusy` after ``wait`` seconds."""
+    def _elected(self, wait: float) -> Iterator[None]:
         make_private_folder(self._folder)
         descriptor = open_private(os.path.join(self._folder, "loader.lock"), os.O_RDWR | os.O_CREAT)
         try:

@@ -329,7 +329,7 @@ class Runtime:
         self.blocked_loads.prune(days_ago(30))
         self.denied.prune(oldest)
         self.refused.prune(oldest)
-        events = self.store.prune(*self.first_kept(), progress, self.loader.elected)
+        events = self.store.prune(*self.first_kept(), progress, self.loader.keep_out)
         seal_refusals(self.ledger)
         return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 

@@ -125,6 +125,32 @@ def test_the_ledger_keeps_decisions_on_postgresql(site):
     assert ledger.shown_text(grant["text"], "").source == "banner"
 
 
+def test_promise_18_a_visitor_sees_what_is_stored_on_postgresql(site):
+    """The server counts and sorts loaded events, and those in the log are added."""
+    visitor = site.visitor()
+    choose(visitor, "accept_all", shown="")
+    visitor.get("/")
+    visitor.get("/other")
+    site.cli("load")
+    visitor.get("/other")
+    found = visitor.get("/privacy/me.json").json["events"]
+    assert found["by_kind"] == {"page_view": 3, "visit_start": 1} and found["pages"] == {"/other": 2, "/": 1}
+    assert [event["page"] for event in found["all"] if event["kind"] == "page_view"] == ["/", "/other", "/other"]
+    assert "Page views" in visitor.get("/privacy/me").text
+
+
+def test_promise_18_a_withdrawal_waits_for_no_loader_on_postgresql(site, monkeypatch):
+    """While a loader holds the lock, the erasure is spooled; the next load carries it out."""
+    monkeypatch.setattr("flask_mixamo_privacy.storage.database._WAIT_MS", 60_000)
+    visitor, store = site.visitor(), site.privacy.runtime(site.app).store
+    choose(visitor, "accept_all", shown="")
+    visitor.get("/")
+    site.cli("load")
+    with store.write():
+        assert choose(visitor, "reject_all").status_code == 303 and store.has_spooled
+    assert site.events() == [] and not store.has_spooled
+
+
 def test_loading_is_idempotent_on_postgresql(url, tmp_path):
     """Repeated lines are stored once, also after a lost cursor, and malformed ones are quarantined."""
     store = store_at(url, tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -65,3 +66,56 @@ def test_a_count_has_a_bounded_size(tmp_path, monkeypatch):
     for _ in range(9):
         counter.add("2026-05-08")
     assert counter.days() == {"2026-05-08": 3}
+
+
+def test_an_append_does_not_wait_for_a_drain(spool):
+    """A drain may erase for minutes. What was appended meanwhile waits for the next drain."""
+    spool.append({"number": 1})
+    spool.drain(lambda entries: spool.append({"number": len(entries) + 1}))
+    assert drained(spool) == [{"number": 2}] and not spool
+
+
+def test_a_failed_drain_keeps_the_entries(spool):
+    """Those that were appended meanwhile stay behind them."""
+
+    def fail(entries):
+        spool.append({"number": 2})
+        raise ConnectionError("away")
+
+    spool.append({"number": 1})
+    with pytest.raises(ConnectionError):
+        spool.drain(fail)
+    assert drained(spool) == [{"number": 1}, {"number": 2}]
+
+
+def test_only_one_drain_works_at_a_time(spool):
+    """A second one passes no entry twice, and need not wait."""
+    spool.append({"number": 1})
+    inner = []
+    assert spool.drain(lambda entries: inner.append(spool.drain(pytest.fail, wait=False))) == 1
+    assert inner == [0] and drained(spool) == []
+
+
+def test_a_long_spool_is_drained_in_parts(spool, monkeypatch):
+    """Few entries are in memory at once. An invalid line is dropped, and a torn last one too."""
+    monkeypatch.setattr(files, "_MOST_ENTRIES", 2)
+    written(spool, *[b'{"number":%d}\n' % number for number in range(5)], b"nonsense\n", b'{"torn"')
+    parts = []
+    assert spool.drain(parts.append) == 5 and not spool
+    assert [len(part) for part in parts] == [2, 2, 1]
+
+
+def test_no_append_is_lost_beside_drains(spool):
+    """Each entry is drained once, although the file is replaced again and again."""
+    found = []
+
+    def append(first):
+        for number in range(first, first + 100):
+            spool.append({"number": number})
+
+    with ThreadPoolExecutor(4) as threads:
+        appending = [threads.submit(append, first) for first in (0, 100, 200)]
+        while not all(future.done() for future in appending):
+            spool.drain(found.extend)
+        spool.drain(found.extend)
+    assert sorted(entry["number"] for entry in found) == list(range(300))
