@@ -311,18 +311,19 @@ def test_without_postgresql_only_a_grant_fails(tiny, tmp_path):
     assert [number for _, _, number in site.refusals()] == [1] and len(site.files()) == 1
 
 
-def test_a_refusal_does_not_wait_for_a_locked_table(site, url):
+def test_a_withdrawal_does_not_wait_for_a_locked_table_and_a_refusal_needs_none(site, url):
     """A visitor is answered within seconds while another program locks the ledger's table."""
-    choose(site.visitor(), "reject_all")
-    refusing_visitor, engine = site.visitor(), sa.create_engine(url, poolclass=NullPool)
-    refusing = threading.Thread(target=choose, args=(refusing_visitor, "reject_all"))
+    granted, refuser, engine = site.visitor(), site.visitor(), sa.create_engine(url, poolclass=NullPool)
+    choose(granted, "accept_all")
+    withdrawing = threading.Thread(target=choose, args=(granted, "reject_all"))
     with engine.connect() as other:
         other.exec_driver_sql("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
-        refusing.start()
-        refusing.join(6)
-        answered = not refusing.is_alive()
-    refusing.join(30)
-    assert answered and cookie(refusing_visitor).startswith("r.")
+        choose(refuser, "reject_all")
+        withdrawing.start()
+        withdrawing.join(6)
+        answered = not withdrawing.is_alive()
+    withdrawing.join(30)
+    assert answered and cookie(granted) == cookie(refuser) and cookie(granted).startswith("r.")
 
 
 def test_promise_18_the_space_of_an_erased_visitors_rows_is_freed(site, url):
