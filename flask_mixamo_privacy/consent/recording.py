@@ -16,12 +16,12 @@ from ..errors import LedgerUnavailable
 from ..ledger.entry import LedgerEntry, ShownText
 from ..policy.model import Policy
 from ..policy.parts import COOKIES, OWN_COOKIES, Cookie
+from ..storage.failures import log_failure
 from .decision import Decision, decide
 
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
 
-logger = logging.getLogger("flask_mixamo_privacy")
 
 #: Storage that only a script can clear; no header can.
 STORAGES = ("local", "session", "idb", "cache", "worker")
@@ -143,7 +143,7 @@ class DecisionRecorder:
         try:
             self.ledger.spool(entry, shown)
         except OSError as error:  # the ledger itself may still accept it
-            logger.error("A withdrawal could not be spooled: %s", error, exc_info=error)
+            log_failure("A withdrawal could not be spooled. Check the disk of the folder PRIVACY_LOG_DIR", error)
             return False
         return True
 
@@ -151,7 +151,7 @@ class DecisionRecorder:
         try:
             self.ledger.drain_spool()
         except LedgerUnavailable as error:
-            logger.warning("The spool of the ledger will be drained later: %s", error)
+            log_failure("The spool of the ledger will be drained later", error, level=logging.WARNING)
         except Exception as error:  # no failure may prevent a withdrawal
             self.report_failure(error)
 

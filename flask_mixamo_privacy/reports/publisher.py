@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ..errors import LedgerUnavailable
 from ..storage.clock import ONE_DAY, just_after, timestamp, timestamp_of
+from ..storage.failures import log_failure
 from ..tracking import schema
 from ..tracking.store import EventStore, Row
 from .disclosure_control import Table
@@ -20,8 +21,6 @@ from .windows import Calendar, Interval, Window
 
 #: How long a day waits for late lines after midnight. No segment of the log is written for longer than this.
 GRACE = timedelta(hours=1)
-
-logger = logging.getLogger("flask_mixamo_privacy")
 
 
 def no_decisions(_first: date, _end: date) -> dict[date, dict[str, Table]]:
@@ -115,7 +114,7 @@ class LoadPass:
         try:
             return self._publisher.close(connection, now, self._cache) if now else 0
         except LedgerUnavailable as error:
-            logger.warning("The days that have closed will be published later, by another load: %s", error)
+            log_failure("The days that have closed will be published later, by another load", error, level=logging.WARNING)
             return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +11,8 @@ from typing import Any, Protocol
 
 from ..errors import StoreError
 from ..policy.model import Policy
+from ..storage.failures import log_failure
 from ..storage.keys import normalise_subject, spellings_of
-
-logger = logging.getLogger("flask_mixamo_privacy")
 
 
 @dataclass(frozen=True)
@@ -269,7 +267,7 @@ def _attempt(store: PersonalStore, action: Callable[[], StoreResult]) -> StoreOu
     try:
         return StoreOutcome(store.name, action())
     except Exception as error:  # a registered callable may raise any exception, and must not stop the other stores
-        logger.error("The store %r failed: %s", store.name, error, exc_info=error)
+        log_failure(f"The store {store.name!r} failed", error)
         return StoreOutcome(store.name, error=f"{type(error).__name__}: {error}")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ..errors import ForeignKeys, PrivacyError
+from .failures import describe_driver_error
 from .files import make_private_folder, open_private
 from .keys import KeyRing
 
@@ -157,7 +158,9 @@ class Database:
                 if self._keys is not None:
                     self._keys.register(connection)
                 yield connection
-        except (SQLAlchemyError, OSError, ForeignKeys) as error:
+        except SQLAlchemyError as error:  # its text and its causes may quote a person's data
+            raise self._error(f"{self._name} could not be written: {describe_driver_error(error)}") from None
+        except (OSError, ForeignKeys) as error:
             raise self._error(f"{self._name} could not be written: {error}") from error
 
     @contextmanager
@@ -178,7 +181,9 @@ class Database:
                     if is_written and self._keys is not None:
                         self._keys.check(connection)
                     yield connection if is_written else None
-        except (SQLAlchemyError, ForeignKeys) as error:
+        except SQLAlchemyError as error:
+            raise self._error(f"{self._name} could not be read: {describe_driver_error(error)}") from None
+        except ForeignKeys as error:
             raise self._error(f"{self._name} could not be read: {error}") from error
 
     def delete(self, *statements: sa.Delete) -> int:
@@ -237,10 +242,12 @@ class Database:
     def _engine(self) -> sa.Engine:
         if not self.is_sqlite:
             waits = {"connect_timeout": _WAIT_MS // 1000, "options": f"-c lock_timeout={_WAIT_MS}"}
-            return sa.create_engine(self.url, poolclass=NullPool, connect_args=waits)
-        engine = sa.create_engine(self.url, poolclass=NullPool)
-        sa.event.listen(engine, "connect", self._on_connect)
-        sa.event.listen(engine, "begin", _on_begin)
+            engine = sa.create_engine(self.url, poolclass=NullPool, connect_args=waits, hide_parameters=True)
+        else:
+            engine = sa.create_engine(self.url, poolclass=NullPool, hide_parameters=True)
+            sa.event.listen(engine, "connect", self._on_connect)
+            sa.event.listen(engine, "begin", _on_begin)
+        sa.event.listen(engine, "before_cursor_execute", _make_storable, retval=True)
         return engine
 
     def _on_connect(self, connection: Any, _record: Any) -> None:
@@ -307,3 +314,30 @@ def _on_begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={wait:d}")
     if statement := options.get("privacy_begin", "BEGIN"):
         connection.exec_driver_sql(statement)
+
+
+def _make_storable(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, context: Any, is_many: bool
+) -> tuple[str, Any]:
+    """Remove what no database stores from every text that reaches one: NUL and lone surrogates.
+
+    A statement of the driver's own SQL is left alone: it has events, which the parser of the log has checked.
+    """
+    if context is None or context.compiled is None:
+        return statement, parameters
+    if is_many:
+        return statement, [_storable_values(each) for each in parameters]
+    return statement, _storable_values(parameters)
+
+
+def _storable_values(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: storable(value) for name, value in values.items()}
+    return tuple(map(storable, values))
+
+
+def storable(value: Any) -> Any:
+    """Return a text without NUL, and with a question mark for each lone surrogate. Other values stay as they are."""
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
+        return value
+    return value.replace("\0", "").encode(errors="replace").decode()

@@ -279,8 +279,8 @@ def _read_entries(descriptor: int) -> tuple[list[dict[str, Any]], int]:
             end += len(line)
             try:
                 entries.append(json.loads(line))
-            except ValueError:
-                logger.error("A line of a spool is not JSON and was dropped: %r", line[:200])
+            except (ValueError, RecursionError):
+                logger.error("A line of a spool is not JSON and was dropped. It has %d bytes.", len(line))
     return entries, end
 
 

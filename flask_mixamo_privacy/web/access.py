@@ -16,6 +16,7 @@ from flask.views import View
 from werkzeug.wrappers import Response
 
 from ..consent import proof
+from ..errors import SettingError
 from ..storage.clock import today
 from ..storage.keys import is_email
 from .context import current_runtime, current_url, privacy_context
@@ -195,9 +196,8 @@ def _as_bool(answer: Any) -> bool:
     if inspect.isawaitable(answer) or inspect.isasyncgen(answer):
         if inspect.iscoroutine(answer):
             answer.close()
-        raise TypeError(
-            f"it returned {type(answer).__name__}; allowed: True or False. Make it a plain function or an async function."
-        )
+        hint = "Make it a plain function or an async function."
+        raise SettingError("The result of PRIVACY_STAFF", type(answer).__name__, "True or False", hint)
     return bool(answer)
 
 

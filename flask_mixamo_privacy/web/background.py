@@ -13,11 +13,10 @@ from flask import Flask
 
 from ..errors import LoaderBusy, PrivacyError
 from ..storage.clock import today
+from ..storage.failures import log_failure
 
 if TYPE_CHECKING:
     from .runtime import Runtime
-
-logger = logging.getLogger("flask_mixamo_privacy")
 
 _PAUSE = 2.0  # seconds between two passes over the log
 _LONGEST_REST = 30.0  # seconds between two passes, because a data subject may be waiting for a link
@@ -53,10 +52,9 @@ class Background:
                 self._work()
             except LoaderBusy:
                 pass  # another process of the site is loading
-            except (PrivacyError, OSError) as error:
-                logger.warning("The work of %s failed and will be tried again: %s", self._name, error)
             except Exception as error:  # a thread that ended would never work again
-                logger.error("The work of %s failed and will be tried again: %s", self._name, error, exc_info=error)
+                level = logging.WARNING if isinstance(error, PrivacyError | OSError) else logging.ERROR
+                log_failure(f"The work of {self._name} failed and will be tried again", error, level=level)
             used = time.thread_time() - started
 
 

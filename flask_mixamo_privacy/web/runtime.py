@@ -21,6 +21,7 @@ from ..ledger.refusals import seal_refusals
 from ..policy.versions import Versions
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
 from ..storage.clock import days_ago, timestamp, today
+from ..storage.failures import log_failure
 from ..storage.files import DailyCounter, Spool
 from ..storage.keys import KeyRing
 from ..tracking.ingest import EventParser, RateLimit
@@ -296,7 +297,7 @@ class Runtime:
             self.failures += 1
         if raise_in_tests and (self._app.testing or self._app.debug):
             raise error
-        logger.error("%s: %s", message, error, exc_info=error)
+        log_failure(message, error)
         recording_failed.send(self._app, error=error)
 
     def count_refused(self, reason: str) -> None:
@@ -315,7 +316,7 @@ class Runtime:
             self.ledger.drain_spool()
             seal_refusals(self.ledger)
         except LedgerUnavailable as error:
-            logger.warning("The ledger could not be written and will be tried again: %s", error)
+            log_failure("The ledger could not be written and will be tried again", error, level=logging.WARNING)
         return self.loader.load(wait, progress, most)
 
     def prune(self, progress: Callable[[int], None] = lambda number: None) -> Pruned:

@@ -66,7 +66,9 @@ def test_promise_41_an_anonymous_user_is_denied_even_if_the_count_fails(office, 
     site = office(login_view, PRIVACY_LOG_DIR=str(tmp_path / "file" / "log"))
     site.app.add_url_rule("/login", "enter_here", lambda: "login")
     assert site.visitor().get("/figures").status_code == status
-    assert caplog.messages[-1].startswith("Access was denied to an anonymous user, but not counted: [Errno 20]")
+    assert caplog.messages[-1].startswith(
+        "Access was denied to an anonymous user, but not counted: NotADirectoryError: [Errno 20]"
+    )
 
 
 def test_promise_41_without_flask_login_no_user_has_access(tiny):
@@ -80,7 +82,7 @@ def test_promise_41_an_error_in_the_sites_callable_denies_access(office, caplog)
     """In production the error is logged, and access is denied."""
     site = office(PRIVACY_STAFF=lambda user, need: 1 / 0, TESTING=False)
     assert entered(site, "ann").get("/figures").status_code == 403
-    assert caplog.messages[-1] == "PRIVACY_STAFF failed, so access was denied: division by zero"
+    assert caplog.messages[-1].startswith("PRIVACY_STAFF failed, so access was denied: ZeroDivisionError in ")
 
 
 def test_promise_41_the_data_subject_is_recorded_as_a_hash(office):
@@ -129,8 +131,10 @@ def test_promise_41_an_awaitable_result_denies_access(office, caplog, staff):
     """An awaitable result is an error, and is reported as one."""
     site = office(PRIVACY_STAFF=staff, TESTING=False)
     assert entered(site, "bob").get("/figures").status_code == 403
-    message = "it returned coroutine; allowed: True or False. Make it a plain function or an async function."
-    assert caplog.messages[-1] == f"PRIVACY_STAFF failed, so access was denied: {message}"
+    assert caplog.messages[-1] == (
+        "PRIVACY_STAFF failed, so access was denied: SettingError: The result of PRIVACY_STAFF is not allowed; allowed: "
+        "True or False. Make it a plain function or an async function."
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from werkzeug.wrappers import Response
+
+from ...errors import LedgerUnavailable, PrivacyError, RightsUnavailable, StoreUnavailable
 from ..assets import folder
+from ..context import current_runtime
 from ..hosts import PagesBlueprint
-from ..http import exempt_from_csrf_protect, mark_own_page
+from ..http import exempt_from_csrf_protect, mark_own_page, problem
 from ..limits import limit_request
 
 #: The pages under ``PRIVACY_URL_PREFIX``. Importing a module of this package adds its views.
@@ -23,6 +27,16 @@ def prepare(endpoint: str | None, values: dict[str, Any] | None) -> None:
     mark_own_page()
     limit_request(endpoint)
     exempt_from_csrf_protect(endpoint, values)
+
+
+def answer_unavailable(error: PrivacyError) -> Response:
+    """Answer 503 and log one line if a database cannot be reached. Flask would log a traceback for each request."""
+    current_runtime().report_failure(error, raise_in_tests=False)
+    return problem(503, me.NOT_READ)
+
+
+for unavailable in (LedgerUnavailable, RightsUnavailable, StoreUnavailable):
+    pages.register_error_handler(unavailable, answer_unavailable)
 
 
 from . import assets, beacons, consent, licence, me, policy, reports, rights

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ...errors import LogFull, LogUnavailable, ReportError
 from ...policy.parts import host_of
 from ...storage.clock import timestamp
+from ...storage.failures import log_failure
 from ...tracking.ingest import MOST_BYTES, limited_network
 from ..context import USER, PrivacyContext, privacy_context
 from ..csp import DIRECTIVES, BlockedLoad
@@ -151,7 +152,7 @@ def _log_events(ctx: PrivacyContext, network: str) -> AnyResponse:
     except LogFull:
         return _too_many(ctx, _UNTIL_LOADED, _LOG_FULL)
     except LogUnavailable as error:
-        current_app.logger.error("Reported events could not be recorded: %s", error, exc_info=error)
+        log_failure("Reported events could not be recorded", error, log=current_app.logger)
         return _refusal(503, _LOG_UNAVAILABLE)
     return _accepted()
 

@@ -14,6 +14,7 @@ from ...consent.decision import CHOICES, Choice, Decision, choose, limit_choice_
 from ...consent.recording import names_by_storage, stored_for
 from ...errors import LedgerUnavailable, UndeclaredPurpose, UndeclaredService
 from ...ledger.entry import ShownText, resolve_shown
+from ...storage.failures import log_failure
 from ..context import PrivacyContext, privacy_context
 from ..decisions import carry_out
 from ..http import (
@@ -82,7 +83,7 @@ def post() -> AnyResponse:
     try:
         carry_out(ctx, decision, shown)
     except LedgerUnavailable as error:
-        current_app.logger.error("A grant could not be recorded: %s", error, exc_info=error)
+        log_failure("A grant could not be recorded", error, log=current_app.logger)
         return _without_grant(ctx, decision, shown, 503, NOT_SAVED)
     return _answer(ctx, decision, back)
 

@@ -1,0 +1,70 @@
+"""Failures in the app's own log: one line with what failed, the class of the error and the next step, and no value.
+
+The text of an error of a driver, or of the site's own code, may contain a visitor's data. So it is never logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+
+from ..errors import NotAllowed, PrivacyError
+
+logger = logging.getLogger("flask_mixamo_privacy")
+
+_LONGEST = 600  # characters of a line
+
+
+def log_failure(message: str, error: BaseException, *, level: int = logging.ERROR, log: logging.Logger = logger) -> None:
+    """Log one line about an error. At the level DEBUG, also log the lines of code that led to it, without values."""
+    log.log(level, "%s: %s", message, describe(error))
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("The lines of code that led to %s:\n%s", type(error).__name__, "".join(_frames(error)))
+
+
+def describe(error: BaseException) -> str:
+    """Return one line about an error: its class and what it says, if that cannot contain a visitor's data."""
+    return _one_line(f"{type(error).__name__}: {text}" if (text := _text(error)) else type(error).__name__ + _place(error))
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, NotAllowed):
+        return f"{error.what} is not allowed; allowed: {error.allowed}. {error.hint}".rstrip()
+    if isinstance(error, PrivacyError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"[Errno {error.errno}] {error.strerror}" if error.errno is not None else ""
+    return describe_driver_error(error) if isinstance(getattr(error, "orig", None), BaseException) else ""
+
+
+def describe_driver_error(error: BaseException) -> str:
+    """Return the class of a database error and, if it has no values of rows, the first line of its text.
+
+    PostgreSQL quotes values: ``Key (email)=(…) already exists``. Only its operational errors, such as a refused
+    connection, quote none. SQLite never quotes values.
+    """
+    original = getattr(error, "orig", None) or error
+    driver = type(original).__module__.partition(".")[0]
+    classes = {cls.__name__ for cls in type(original).__mro__}
+    is_safe = driver == "sqlite3" or (driver != "sqlalchemy" and "OperationalError" in classes)
+    text = str(original).partition("\n")[0] if is_safe else ""
+    return f"({driver}.{type(original).__name__}) {text}".rstrip()
+
+
+def _place(error: BaseException) -> str:
+    """Return the line of code that raised an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" in {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _frames(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield from (f"{type(error).__name__}:\n", *traceback.format_tb(error.__traceback__))
+        error = error.__cause__ or error.__context__
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    text = text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
