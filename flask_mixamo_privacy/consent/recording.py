@@ -99,7 +99,8 @@ class DecisionRecorder:
         try:
             found.extend(others())
         except LedgerUnavailable as error:
-            logger.warning("Earlier visitor IDs could not be found; `flask privacy replay` erases them later: %s", error)
+            message = "Earlier visitor IDs could not be found; `flask privacy replay` erases them later"
+            log_failure(message, error, level=logging.WARNING)
         return found
 
     def _entry(

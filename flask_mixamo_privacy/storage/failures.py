@@ -24,7 +24,7 @@ def log_failure(message: str, error: BaseException, *, level: int = logging.ERRO
 
 
 def describe(error: BaseException) -> str:
-    """Return one line about an error: its class and what it says, if that cannot contain a visitor's data."""
+    """Return one line about an error: its class, and its text if that cannot contain a visitor's data."""
     return _one_line(f"{type(error).__name__}: {text}" if (text := _text(error)) else type(error).__name__ + _place(error))
 
 

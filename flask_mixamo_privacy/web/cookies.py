@@ -254,7 +254,7 @@ class Cookies:
 
 # The guard over the cookies that the site sets.
 
-_AGE = re.compile(r"[-+]?[0-9]{1,300}")
+_AGE = re.compile(r"-?[0-9]+")
 
 
 class CookieGuard:
@@ -312,9 +312,10 @@ class SetCookie:
 
     @classmethod
     def parse(cls, text: str, now: float, path: str = "/") -> SetCookie:
-        """Parse a header. ``path`` is the default path. ``Max-Age`` takes precedence over ``Expires``."""
+        """Parse a header. ``path`` is the default path. ``Max-Age`` takes precedence over ``Expires``, if it is a number."""
         pair, *rest = text.split(";")
-        attributes = {key.strip().lower(): value.strip() for key, _, value in (part.partition("=") for part in rest)}
+        parts = ((key.strip().lower(), value.strip()) for key, _, value in (part.partition("=") for part in rest))
+        attributes = {key: value for key, value in parts if key != "max-age" or _AGE.fullmatch(value)}
         own_path = attributes.get("path", "")
         domain = attributes.get("domain", "").lstrip(".").lower()
         return cls(
@@ -337,8 +338,7 @@ def cookie_name(text: str) -> str:
 
 
 def _seconds(attributes: dict[str, str], now: float) -> float | None:
-    age = _AGE.fullmatch(attributes.get("max-age", ""))
-    if age is not None:
-        return float(age[0])
+    if "max-age" in attributes:
+        return float(attributes["max-age"])  # infinite, if it has hundreds of digits
     expires = parse_date(attributes.get("expires"))
     return expires.timestamp() - now if expires is not None else None

@@ -9,6 +9,7 @@ from flask_login import LoginManager, UserMixin, login_user
 from conftest import choose
 from flask_mixamo_privacy.errors import UndeclaredCookie
 from flask_mixamo_privacy.policy.parts import Cookie
+from flask_mixamo_privacy.web.cookies import SetCookie
 from support.service_site import with_services
 
 DECLARED = (
@@ -120,6 +121,16 @@ def test_promise_11_a_cookie_set_by_another_extension_is_checked(tiny):
     site = tiny(PRIVACY_UNDECLARED_COOKIES="strip")
     site.app.after_request(lambda response: response.set_cookie("_late", "1") or response)
     assert site.visitor().get("/").headers.getlist("Set-Cookie") == []
+
+
+@pytest.mark.parametrize(
+    ("ages", "deletes"),
+    [("9" * 22, False), ("9" * 400, False), ("60;Max-Age=x", False), ("x", True), ("+60", True), ("-" + "9" * 400, True)],
+)
+def test_a_max_age_of_any_length_takes_precedence_over_expires(ages, deletes):
+    """A Max-Age that is no number is ignored (RFC 6265, 5.2.2). A number of any length counts."""
+    header = f"_ga=1; Max-Age={ages}; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+    assert SetCookie.parse(header, 1_778_241_600).deletes is deletes
 
 
 @pytest.mark.parametrize("age", ["--5", "\u00b2", "-", "1e3"])
