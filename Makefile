@@ -19,7 +19,7 @@ demo: $(STAMP)
 	@$(BIN)/flask --app example_site privacy demo-data --if-empty
 	@echo "Sign in as staff, password demo, for the reports of invented visitors: http://127.0.0.1:$(PORT)/privacy/reports"
 	@echo "The shop is at http://127.0.0.1:$(PORT)/ until you press Ctrl+C."
-	@$(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
+	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
 test: $(STAMP) chromium caches
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -27,7 +27,10 @@ people.before_request(refuse_foreign_posts)
 
 _THANKS = {
     "feedback": ("Thank you", "Somebody reads it, usually the same week."),
-    "newsletter": ("You are on the list", "We write when something new moves, and stop as soon as you say so."),
+    "newsletter": (
+        "One more step",
+        "We have sent you a mail. Open its link, and you are on the list.",
+    ),
 }
 
 

@@ -159,6 +159,8 @@ class Settings:
     mail_from: str | None = _row("PRIVACY_MAIL_FROM", None,
         matching(r"[^@\s<>]+@[^@\s<>]+", "a mail address", "The default is the policy's contact."),
         "The sender of the extension's mails. None is the policy's contact.")
+    confirm_opt_ins: Any = _row("PRIVACY_CONFIRM_OPT_INS", "always", one_of("always", "visitors", "never"),
+        "Whether an opt-in by a form waits for a link in a mail: always, for visitors who are not logged in, or never.")
     mail_server: str | None = _row("PRIVACY_MAIL_SERVER", None,
         matching(r"[A-Za-z0-9._-]+", 'a name such as "mx.shop.example"',
                  "Copy it from the start of the Authentication-Results header of a received mail."),

@@ -85,6 +85,7 @@ def story(tiny: Any, folder: Path, clock: Any) -> dict[str, Any]:
         PRIVACY_KEYS=KEYS,
         PRIVACY_SEND=lambda mail: None,
         PRIVACY_BASE_URL="https://shop.example",
+        PRIVACY_CONFIRM_OPT_INS="never",
     )
     for point in ("newsletter", "feedback"):
         view = site.privacy.collects(point)(lambda point=point: site_page(point))

@@ -269,15 +269,18 @@ def _tracker(runtime: Runtime) -> Iterator[CheckFinding]:
 
 
 def _mail(runtime: Runtime) -> Iterator[CheckFinding]:
-    """Report requests that get no mail, and an inbox that cannot verify the sender of a mail."""
-    if runtime.policy.requests is not None:
-        hint = "Until then, /requests shows the contact instead of the form, and no request that came by mail is confirmed."
-        if problem := runtime.mailer.problem:
-            yield CheckFinding("error", "requests", problem, hint)
-        elif not (configured_base_url() or current_app.config.get("TRUSTED_HOSTS") or current_app.testing):
-            message = "The links in mails need the site's base URL, which is unknown."
-            next_step = 'Set PRIVACY_BASE_URL, such as "https://shop.example".'
-            yield CheckFinding("error", "PRIVACY_BASE_URL", message, next_step)
+    """Report requests and opt-ins that get no mail, and an inbox that cannot verify the sender of a mail."""
+    key, problem = "requests", runtime.mailer.problem
+    hint = "Until then, /requests shows the contact instead of the form, and no request that came by mail is confirmed."
+    if not (problem or configured_base_url() or current_app.config.get("TRUSTED_HOSTS") or current_app.testing):
+        key, problem = "PRIVACY_BASE_URL", "The links in mails need the site's base URL, which is unknown."
+        hint = 'Set PRIVACY_BASE_URL, such as "https://shop.example".'
+    if problem and runtime.policy.requests is not None:
+        yield CheckFinding("error", key, problem, hint)
+    if problem and runtime.settings.confirm_opt_ins != "never" and any(p.ask == "form" for p in runtime.policy.purposes):
+        message = "No link in a mail confirms an opt-in by a form, so a visitor can subscribe another person."
+        hint = f'{problem} Set PRIVACY_CONFIRM_OPT_INS to "never" if your site has confirmed the addresses itself.'
+        yield CheckFinding("warning", "PRIVACY_CONFIRM_OPT_INS", message, hint)
     if runtime.policy.marketing is not None and runtime.settings.mail_server is None:
         message = "PRIVACY_MAIL_SERVER is not set, so `flask privacy inbox` trusts the topmost Authentication-Results."
         hint = "Set it to the name that your mail server writes into this header."
@@ -307,18 +310,15 @@ def _models(runtime: Runtime) -> Iterator[CheckFinding]:
 
 def _enforcement(runtime: Runtime) -> Iterator[CheckFinding]:
     if runtime.policy.services and runtime.settings.csp != "enforce":
-        mode = runtime.settings.csp
-        message = f"The policy declares services, and PRIVACY_CSP is {mode!r}, so a hard-coded load is not refused."
+        message = f"The policy declares services, and PRIVACY_CSP is {runtime.settings.csp!r}, so a hard-coded load passes."
         hint = 'Set it to "report-only", check the reports with this command, then set it to "enforce".'
         yield CheckFinding("warning", "services", message, hint)
 
 
 def _keys(runtime: Runtime) -> Iterator[CheckFinding]:
     settings = runtime.settings
-    servers = [
-        url for url in (settings.ledger_url, settings.events_url, settings.rights_url) if url.startswith("postgresql")
-    ]
-    if servers and settings.keys is None:
+    urls = (settings.ledger_url, settings.events_url, settings.rights_url)
+    if settings.keys is None and any(url.startswith("postgresql") for url in urls):
         message = "A database is on a server and PRIVACY_KEYS is not set, so each host would generate keys of its own."
         hint = f"Copy the keys from {settings.keys_file} into PRIVACY_KEYS, and set it on every host."
         yield CheckFinding("warning", "PRIVACY_KEYS", message, hint)

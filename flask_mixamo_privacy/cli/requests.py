@@ -156,7 +156,7 @@ def due_command(within: int, as_json: bool) -> None:
     service = current_runtime().rights.requests
     due = service.due(within)
     numbers = {request.number for request in due}
-    unsendable = [replace(request, mail_error=problem) for request, problem in service.unsendable()]
+    unsendable = [replace(request, mail_error=problem) for request, problem in service.mail.unsendable()]
     listed = due + [request for request in unsendable if request.number not in numbers]
     if as_json:
         with_days = [(request.as_dict(), days_left(request)) for request in listed]

@@ -117,14 +117,23 @@ class SubmissionError(Exception):
         self.fields = tuple(fields)
 
 
+#: Records an opt-in: the data subject, the purpose, the text agreed to and the source.
+SignUp = Callable[[str, str, ShownText, str], object]
+
+
 @dataclass(frozen=True)
 class SubmissionServices:
-    """The parts of a site that a submission uses."""
+    """The parts of a site that a submission uses.
+
+    The defaults of ``sign_up`` and ``is_confirmed`` are for a caller that knows whose address it passes.
+    """
 
     ledger: Ledger
     marketing: MarketingPreferences
     minors: KnownMinors
     report_failure: Callable[[Exception], None]  # receives an error that the submission handles itself
+    sign_up: SignUp | None = None  # by default, an opt-in takes effect at once
+    is_confirmed: Callable[[str], bool] = bool  # whether the site knows that this data subject is the person at the browser
 
 
 class Submission:
@@ -179,10 +188,14 @@ class Submission:
         return normalise_subject(self._subject)
 
     def remember_minor(self) -> None:
-        """Add the sender to the known minors if the answer to the age question is no."""
-        if self.given.old_enough is False and self._normalised_subject:
+        """Add the sender to the known minors if the answer to the age question is no, and the site knows the sender.
+
+        Any visitor can enter any address, so the answer of another visitor is remembered only in the browser.
+        """
+        subject = self._normalised_subject if self.given.old_enough is False else ""
+        if subject and self._services.is_confirmed(subject):
             try:
-                self._services.minors.add(self._normalised_subject)
+                self._services.minors.add(subject)
             except RightsUnavailable as error:  # the cookie still marks this browser, and the form is refused
                 self._services.report_failure(error)
 
@@ -247,14 +260,16 @@ class Submission:
             raise SubmissionError("not-recorded") from error
 
     def apply_opt_ins(self) -> None:
-        """Record the opt-ins and apply them. Call this after the view has accepted the form.
+        """Record the opt-ins. Each is applied at once, or once the person confirms it by a link.
+
+        Call this after the view has accepted the form.
 
         If that fails, the sender is not signed up. Raises :class:`SubmissionError` only if the form has no other purpose.
         """
-        marketing = self._services.marketing
+        sign_up = self._services.sign_up or self._services.marketing.sign_up
         try:
             for purpose, (text, source) in self._opt_ins.items() if self._subject else ():
-                marketing.sign_up(self._subject, purpose, text, source)
+                sign_up(self._subject, purpose, text, source)
         except (LedgerUnavailable, RightsUnavailable, OSError) as error:
             self._services.report_failure(error)
             if notices.is_signup_only(self._policy, self.point):

@@ -216,13 +216,16 @@ def _fits(name: str, path: str, domain: str | None) -> bool:
     return not name.startswith("__Host-") or (path == "/" and domain is None)
 
 
+_ODD = frozenset(" \"#%&'()*+,/;<=>?@[\\]^`{|}")  # characters of no host name, except the brackets of an IP address
+
+
 def cookie_domains(host: str) -> list[str]:
     """Return the domains that a cookie of this host may have: the host and its parents, without a top-level domain.
 
-    Empty if the host is an IP address, a single label, or too long for a name.
+    Empty if the host is an IP address, a single label, too long for a name, or odd, such as ``shop.example@evil.example``.
     """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    if len(name) > _LONGEST_HOST:
+    if len(name) > _LONGEST_HOST or not (name.isascii() and name.isprintable()) or _ODD.intersection(name):
         return []
     try:
         ipaddress.ip_address(name.strip("[]"))

@@ -116,7 +116,7 @@ def classify(message: Message, config: InboxConfig = NO_INBOX) -> Verdict:
     """Classify a message. Changes nothing, and never raises."""
     report = report_of(message)
     if report is not None:
-        return _of_report(report, config)
+        return _of_report(report, config, is_authenticated(message, config.server))
     if is_bounce(message):
         return Ignore("a bounce, or a mail with an empty return path")
     token = _token_in_address(addresses(message, *_RECIPIENTS), config)
@@ -129,10 +129,14 @@ def classify(message: Message, config: InboxConfig = NO_INBOX) -> Verdict:
     return _of_person(_properties(message, config), wants_no_answer(message))
 
 
-def _of_report(report: FeedbackReport, config: InboxConfig) -> Verdict:
+def _of_report(report: FeedbackReport, config: InboxConfig, authenticated: bool | None) -> Verdict:
+    """Classify a feedback report. Only recipients of our mail have a token; anyone can write an address into a report."""
     if report.kind not in OPT_OUT_TYPES:
         return Ignore(f"a feedback report of the type {report.kind[:40] or 'none'}, which is not an opt-out")
     token = next(filter(None, map(config.read_token, report.candidates)), None)
+    if token is None and report.recipient and config.server is not None and not authenticated:
+        reason = f"a feedback report of the type {report.kind}, from a sender who is not authenticated"
+        return NeedsReview(reason, address=report.recipient)
     if token is not None or report.recipient:
         return OptOut(f"a feedback report of the type {report.kind}", token, report.recipient, source="feedback report")
     return NeedsReview("a feedback report that does not name the person")

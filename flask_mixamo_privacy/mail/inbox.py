@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from ..errors import PrivacyError, RightsUnavailable
 from ..policy.parts import Period
-from ..rights.requests import LONGEST_MESSAGE, NEVER, RequestService
+from ..rights.request_mail import NEVER
+from ..rights.requests import LONGEST_MESSAGE, RequestService
 from ..storage.clock import DAY, later, now, timestamp
 from ..storage.database import Database
 from ..storage.files import make_private_folder, replace_private

@@ -13,9 +13,10 @@ from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
 from ..storage.clock import timestamp
 from ..storage.database import KeyRegister
-from ..storage.keys import KeyRing, email_of, truncate
+from ..storage.keys import KeyRing, email_of, normalise_subject, truncate
 from .permission import PURPOSE, MailPermission
 from .preference_store import EVERYTHING, Preference, PreferenceStore
+from .unconfirmed import UnconfirmedOptIn, UnconfirmedOptIns
 from .unsubscribe import UnsubscribeToken, UnsubscribeTokens, list_name_of
 
 IsMinor = Callable[[str], bool]
@@ -29,6 +30,7 @@ class MarketingPreferences(BuiltInStore):
     def __init__(self, url: str, ledger: Ledger, keys: KeyRing, policy: Policy, is_minor: IsMinor) -> None:
         self.tokens = UnsubscribeTokens(keys)
         self.store = PreferenceStore(url, KeyRegister(keys, "rights"))
+        self.unconfirmed = UnconfirmedOptIns(url)
         self._ledger = ledger
         self._keys = keys
         self._version = policy.version
@@ -62,6 +64,25 @@ class MarketingPreferences(BuiltInStore):
         entry = self._ledger.record("opt-in", at=at, source=source, **proof, **self._entry_fields(subject_hashes, list_name))
         self.store.opt_in(subject_hashes, list_name, at, policy=self._version, text=entry.text, in_source=source)
 
+    def record_sign_up(self, subject: str, list_name: str, wording: ShownText, source: str) -> str:
+        """Record that an opt-in was asked for, and return when. Only :meth:`confirm` opts the person in."""
+        fields = self._entry_fields(self._keys.subject_hashes(subject), list_name)
+        return self._ledger.record("opt-in asked", source=source, policy=self._version, text=wording, **fields).at
+
+    def confirm(self, asked: UnconfirmedOptIn) -> None:
+        """Opt a person in who confirmed it by a link. The proof is that of the form. Raises as :meth:`sign_up` does."""
+        at, subject_hashes = timestamp(), self._keys.subject_hashes(asked.email)
+        fields = self._entry_fields(subject_hashes, asked.list, asked=asked.at)
+        proof = {"policy": asked.policy, "text": asked.text}
+        self._ledger.record("opt-in", at=at, source=asked.source, locale=asked.locale, **proof, **fields)
+        self.store.opt_in(subject_hashes, asked.list, at, **proof, in_source=asked.source)
+
+    def has_opted_out(self, subject: str, list_name: str) -> bool:
+        """Whether a person opted out of a list, or of all lists, and has not joined it since. Raises as :meth:`of` does."""
+        stored = [preference for preference in self.of(subject) if preference.list in (list_name, EVERYTHING)]
+        joined = max((preference.opted_in for preference in stored), default=("", 0))
+        return any(preference.opted_out[0] and preference.opted_out > joined for preference in stored)
+
     def opt_out(self, address: str, list_name: str, source: str) -> None:
         """Opt an address out of a list, or of all lists. Raises if the opt-out cannot be stored."""
         self._opt_out(self._keys.subject_hashes(_person(address)), list_name, source)
@@ -69,11 +90,12 @@ class MarketingPreferences(BuiltInStore):
     def erase(self, subject: str, before: datetime, request: int | None = None) -> int:
         """Opt a person out of all lists. The opt-out is kept, so that no marketing mail is sent to them again."""
         self._opt_out(self._keys.subject_hashes(subject), EVERYTHING, "erasure")
-        return 0
+        return self.unconfirmed.forget([normalise_subject(subject)])
 
     def record_objection(self, subject: str) -> None:
         """Opt a person out of all lists, because they object (GDPR art. 21(3))."""
         self._opt_out(self._keys.subject_hashes(subject), EVERYTHING, "objection")
+        self.unconfirmed.forget([normalise_subject(subject)])
 
     def of(self, subject: str) -> list[Preference]:
         """Return a person's preferences, one for each list. Raises :class:`KeyMissing` if a key of the rows is missing."""
@@ -81,7 +103,8 @@ class MarketingPreferences(BuiltInStore):
 
     def export(self, subject: str) -> list[dict[str, str]]:
         """Return a person's preferences for an export."""
-        return [preference.as_dict() for preference in self.of(subject)]
+        asked = [{"list": each.list, "asked": each.at} for each in self.unconfirmed.of(normalise_subject(subject))]
+        return [preference.as_dict() for preference in self.of(subject)] + asked
 
     def opt_out_by(self, token: UnsubscribeToken, source: str) -> str:
         """Opt a token's person out of its list, and return the list's name."""
@@ -128,6 +151,7 @@ class MarketingPreferences(BuiltInStore):
                 for pseudonym in hashes_of(row).values():
                     newest.pop((pseudonym, _list_of(row)), None)
                 newest[row["subject"], _list_of(row)] = row
+        self.unconfirmed.forget(a for a in self.unconfirmed.addresses() if set(self._keys.pseudonyms(a)) & erased.keys())
         return sum(self._replay_entry(row) for row in newest.values() if row["subject"])
 
     def _replay_entry(self, row: Mapping[str, str]) -> bool:
@@ -152,10 +176,10 @@ class MarketingPreferences(BuiltInStore):
         entry = self._ledger.record_or_spool("opt-out", source=source, **self._entry_fields(subject_hashes, list_name))
         self.store.opt_out(subject_hashes, list_name, entry.at, source)
 
-    def _entry_fields(self, subject_hashes: Mapping[str, str], list_name: str) -> dict[str, Any]:
+    def _entry_fields(self, subject_hashes: Mapping[str, str], list_name: str, **more: str) -> dict[str, Any]:
         """Return the list, the purpose and the subject as the fields of a ledger entry."""
         *older, newest = subject_hashes.items()
-        detail = {"list": list_name} | ({"older": dict(older)} if older else {})
+        detail = {"list": list_name, **more} | ({"older": dict(older)} if older else {})
         purpose = list_name if list_name in self._separate_lists else PURPOSE
         return {"purposes": (purpose,), "pseudonym": newest, "detail": detail, "escape": False}
 

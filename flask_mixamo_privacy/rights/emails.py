@@ -35,18 +35,28 @@ def kind_of(kind: str, t: Language) -> str:
     }[kind].text
 
 
-def confirmation_email(site: str, request: SubjectRequest, link: str, until: str) -> Email:
-    """Return the e-mail with the confirmation link, which shows that the address is the person's own."""
+def confirmation_email(site: str, request: SubjectRequest, link: str, until: str, new_address: str = "") -> Email:
+    """Return the e-mail with the confirmation link, which shows that the address is the person's own.
+
+    It names the new address if the request is to correct an address.
+    """
     t = language(request.locale)
+    kind = kind_of(request.kind, t) + (f": {new_address}" if new_address else "")
+    text = confirmation_text(t, site, kind, link, until, request.number)
+    return Email(request.email, t("Please confirm your request to %(site)s", site=site).text, text, t.code)
+
+
+def confirmation_text(t: Language, site: str, kind: str, link: str, until: str, number: int = 0) -> str:
+    """Return the text of an e-mail with a link that confirms a request, or an opt-in, which has no number."""
     lines = (
-        t("Somebody, probably you, asked %(site)s for this: %(kind)s", site=site, kind=kind_of(request.kind, t)),
-        t("Its number is %(number)s.", number=request.number),
+        t("Somebody, probably you, asked %(site)s for this: %(kind)s", site=site, kind=kind),
+        t("Its number is %(number)s.", number=number) if number else "",
         t("To confirm that it was you, open this page and press the button. It works once:"),
         link,
         t("It works until %(date)s.", date=t.date(until)),
         t("If it was not you, do nothing, and nothing will be done."),
     )
-    return _email(request, t("Please confirm your request to %(site)s", site=site).text, lines, t)
+    return _joined(lines)
 
 
 def extension_email(site: str, request: SubjectRequest) -> Email:
@@ -110,4 +120,8 @@ def _retained_field(field: Mapping[str, str], t: Language) -> Any:
 
 
 def _email(request: SubjectRequest, subject: str, lines: Any, t: Language) -> Email:
-    return Email(request.email, subject, "\n\n".join(str(line) for line in lines) + "\n", t.code)
+    return Email(request.email, subject, _joined(lines), t.code)
+
+
+def _joined(lines: Any) -> str:
+    return "\n\n".join(text for line in lines if (text := str(line))) + "\n"

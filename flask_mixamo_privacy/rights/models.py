@@ -16,7 +16,17 @@ from ..errors import StoreError
 from ..policy.model import Policy
 from ..storage.clock import days_after
 from ..storage.keys import normalise_subject
-from .rows import PersonalRow, columns_of, field_of, is_erased, is_placeholder, is_secret, placeholder_for, python_type
+from .rows import (
+    PersonalRow,
+    columns_of,
+    field_of,
+    is_erased,
+    is_placeholder,
+    is_protected,
+    is_secret,
+    placeholder_for,
+    python_type,
+)
 from .stores import PersonalStore, RetainedField, StoreResult
 
 _CREATED = ("created_at", "created_on", "created", "made_at", "registered_at", "date_created", "ordered_at", "sent_at")
@@ -40,9 +50,8 @@ class Models:
         """Return the store under this policy."""
         store = _ModelStore(self, policy)
         actions = (store.subjects, store.export, store.erase, store.correct, store.expire)
-        return PersonalStore(
-            self.name, *actions, tuple(self.subjects), self.names or {}, store.retains_subjects, store.unbounded_retention
-        )
+        about = (store.retains_subjects, store.unbounded_retention, store.special_fields)
+        return PersonalStore(self.name, *actions, tuple(self.subjects), self.names or {}, *about)
 
     def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
         """Return the column that names the data subject.
@@ -99,6 +108,18 @@ class _ModelStore:
                     hint = "Extend retention.decisions, or shorten kept_for of the field."
                     yield model.__name__, f"{str(retained)!r} is kept longer than the ledger keeps an erasure", hint
 
+    def special_fields(self) -> Mapping[str, str]:
+        """Return the declared fields that a correction treats specially; see :class:`PersonalStore`."""
+        special: dict[str, str] = {}
+        for model in self._models.subjects:
+            correctable = dict(self._correctable_columns(model))
+            for column, field in self._columns_and_fields(model):
+                if field is not None and column not in correctable:
+                    special[field.name] = "protected"
+                elif field is not None and column in self._subject_columns(model):
+                    special.setdefault(field.name, "subject")
+        return special
+
     def _outlives_the_ledger(self, column: sa.Column[Any], model: Any) -> bool:
         day, last = date(2000, 1, 1), days_after(date(2000, 1, 1), self._policy.retention.decisions)
         periods = [field.kept_for for each, field in self._columns_and_fields(model) if each is column and field is not None]
@@ -142,7 +163,9 @@ class _ModelStore:
         with self._connect(write=True) as connection:
             # Rows behind a foreign key come first: once the address is changed, the old one no longer finds them.
             for model in self._in_order:
-                columns = self._columns_and_fields(model)
+                columns = [
+                    (each, field) for each, field in self._columns_and_fields(model) if not is_protected(each.key, each)
+                ]
                 values = {column.name: changes[f.name] for column, f in columns if f is not None and f.name in changes}
                 if values:
                     table = _table(model)
@@ -219,6 +242,12 @@ class _ModelStore:
     def _columns_and_fields(self, model: Any) -> list[tuple[sa.Column[Any], Any]]:
         names = self._models.names or {}
         return [(column, field_of(name, column, self._policy, names)) for name, column in columns_of(model)]
+
+    def _correctable_columns(self, model: Any) -> list[tuple[sa.Column[Any], Any]]:
+        """Return the columns that may be corrected. An attribute may have another name than its column."""
+        names = {column: name for name, column in columns_of(model)}
+        columns = self._columns_and_fields(model)
+        return [(c, field) for c, field in columns if not (is_protected(names[c], c) or is_protected(c.name, c))]
 
     def _belongs_to(self, connection: sa.Connection, model: Any, subject: str) -> Any:
         column, key, target = self._models._subject(model, self._models.subjects[model])
@@ -301,10 +330,8 @@ def _sorted_tables(models: Iterable[Any]) -> list[sa.Table]:
 
 def _as_json(value: Any) -> Any:
     """Return a JSON-compatible value."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
     if isinstance(value, date):
-        return value.isoformat()
+        return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

@@ -120,10 +120,6 @@ class RequestStore(BuiltInStore):
         """Return the requests in these states, or every request if none is named."""
         return self.select(_requests.c.state.in_(states)) if states else self.select()
 
-    def by_subject(self, subject: str) -> list[SubjectRequest]:
-        """Return the requests stored under a keyed hash."""
-        return self.select(_requests.c.subject == subject)
-
     def subjects(self) -> set[str]:
         """Return every address that is still stored."""
         return {request.email for request in self.select(_requests.c.email != "")}
@@ -132,12 +128,14 @@ class RequestStore(BuiltInStore):
         """Return the open requests whose confirmation link is due to be sent."""
         return self.select(_requests.c.state == "open", _requests.c.mailed == "", _requests.c.mail_after <= now)
 
-    def count_opened_since(self, moment: str, source: str) -> int:
-        """Return the number of requests from one source since a timestamp."""
+    def links_sent_since(self, moment: str) -> list[tuple[str, str, str]]:
+        """Return each confirmation link sent since a timestamp: its subject's hash, the address and the time.
+
+        The address is empty once the request was closed.
+        """
+        query = sa.select(_requests.c.subject, _requests.c.email, _requests.c.mailed).where(_requests.c.mailed >= moment)
         with self._database.read() as connection:
-            condition = (_requests.c.opened >= moment) & (_requests.c.source == source)
-            query = sa.select(sa.func.count()).select_from(_requests).where(condition)
-            return connection.scalar(query) or 0 if connection else 0
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)] if connection else []
 
     def lease(self, request: SubjectRequest, until: str) -> bool:
         """Reserve a request's confirmation mail for this process, and return whether that succeeded.
@@ -194,9 +192,10 @@ class RequestStore(BuiltInStore):
         return self.anonymise(_requests.c.state.in_(CLOSED), _requests.c.number.not_in(readable))
 
     def create_link(self, number: int, page: str, expires: str) -> str:
-        """Return a new token for a request's page, ``"confirm"`` or ``"answer"``, and store only its hash.
+        """Return a new token for a request's page, and store only its hash.
 
-        An earlier token for the same page becomes invalid.
+        A page is ``"confirm"``, ``"answer"`` or ``"address …"``, which becomes ``"opened …"``. An earlier token for the
+        same page becomes invalid.
         """
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
@@ -205,11 +204,20 @@ class RequestStore(BuiltInStore):
             connection.execute(sa.insert(_links), row)
         return token
 
+    def delete_link(self, token: str) -> None:
+        """Delete a token, because its mail could not be sent."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(_links).where(_links.c.hash == _hash(token)))
+
     def numbers_with_link(self, page: str, now: str) -> set[int]:
         """Return the numbers of the requests with a valid token for a page."""
         query = sa.select(_links.c.number).where(_links.c.opens == page, _links.c.expires > now)
         with self._database.read() as connection:
             return set(connection.scalars(query)) if connection else set()
+
+    def has_link(self, number: int, page: str, now: str) -> bool:
+        """Return whether a request has a valid token for a page."""
+        return number in self.numbers_with_link(page, now)
 
     def find_by_token(self, token: str, page: str, now: str) -> SubjectRequest | None:
         """Return the request of a token, or None if the token is not valid for this page."""
@@ -231,6 +239,19 @@ class RequestStore(BuiltInStore):
             condition = (_requests.c.number == number) & (_requests.c.state == "open")
             changed = connection.execute(sa.update(_requests).where(condition).values(verified)).rowcount
         return self.find(number) if changed else None
+
+    def find_by_address_link(self, token: str, now: str) -> SubjectRequest | None:
+        """Return the request of a token by which the holder of an address agrees to a correction, or None."""
+        numbers = sa.select(_links.c.number).where(_agrees(token, now))
+        requests = self.select(_requests.c.number.in_(numbers), _requests.c.state.in_(OPEN))
+        return requests[0] if requests else None
+
+    def open_address_link(self, token: str, now: str, until: str) -> None:
+        """Use up such a token, and remember until a time that it was opened."""
+        opened = sa.func.replace(_links.c.opens, _ADDRESS, _OPENED)
+        values = {"opens": opened, "hash": _hash(secrets.token_urlsafe(32)), "expires": until}
+        with self._database.write() as connection:
+            connection.execute(sa.update(_links).where(_agrees(token, now)).values(values))
 
     def _update(self, number: int, condition: Any, **values: Any) -> bool:
         condition = (_requests.c.number == number) & condition
@@ -262,3 +283,10 @@ def _hash(token: str) -> str:
 
 def _is_valid(token: str, page: str, now: str) -> Any:
     return (_links.c.hash == _hash(token)) & (_links.c.opens == page) & (_links.c.expires > now)
+
+
+_ADDRESS, _OPENED = "address ", "opened "  # the beginnings of the pages of links about a new address
+
+
+def _agrees(token: str, now: str) -> Any:
+    return (_links.c.hash == _hash(token)) & _links.c.opens.startswith(_ADDRESS) & (_links.c.expires > now)

@@ -32,6 +32,15 @@ _JOINED = re.compile(
     "vatid|nationalid|idnumber|passportnumber|driverslicen[cs]e"
 )
 _SECRET = re.compile("password|passwd|hash(ed)?|secret|token|salt")
+_SECRET_WITHIN = re.compile("passw(or)?d|passphrase|(api|access|auth|client|refresh|reset|session)(key|secret|token)")
+#: Words of columns that decide what a person may do, or which row belongs to whom.
+_RIGHT = re.compile(
+    "pwd|otp|totp|mfa|keys?|id|uuid|admin|administrator|superadmin|superuser|staff|moderator|roles?|permissions?|perms|"
+    "privileges?|scopes?|groups|verified|confirmed|active|enabled|disabled|banned|blocked|locked|suspended"
+)
+_RIGHT_WITHIN = re.compile("isadmin|isstaff|superuser|userrole|permission|privilege")
+_PERSONAL_ID = re.compile("tax|vat|national|passport|insurance|health|identity|social")  # such as "vat_id"
+_ADDRESS = re.compile("e?mails?|e?mailaddress")
 _OTHER_NAMES = re.compile(r"(file|product|model|host|event|table|class|display_of|type|tag|path)_?name", re.IGNORECASE)
 
 Names = Mapping[str, str]
@@ -57,7 +66,28 @@ def field_of(name: str, column: sa.Column[Any], policy: Policy, names: Names) ->
 
 def is_secret(name: str) -> bool:
     """Whether a column holds a credential, such as a password. A credential is not exported."""
-    return any(map(_SECRET.fullmatch, name.lower().split("_")))
+    words = _words(name)
+    return any(map(_SECRET.fullmatch, words)) or _SECRET_WITHIN.search("".join(words)) is not None
+
+
+def is_protected(name: str, column: sa.Column[Any] | None = None) -> bool:
+    """Whether a field or column may not be corrected: a credential, a right of its owner, or a key.
+
+    ``mapped_column(info={"privacy_correct": False})`` protects a column of any name.
+    """
+    if column is not None and (column.primary_key or column.foreign_keys or column.info.get("privacy_correct") is False):
+        return True
+    words = _words(name)
+    rights = {word for word in words if _RIGHT.fullmatch(word)}
+    if rights == {"id"} and len(words) > 1:
+        rights = set() if any(map(_PERSONAL_ID.fullmatch, words)) else rights
+    return bool(rights) or is_secret(name) or _RIGHT_WITHIN.search("".join(words)) is not None
+
+
+def holds_address(name: str) -> bool:
+    """Whether a field holds a mail address, by its name."""
+    words = _words(name)
+    return any(map(_ADDRESS.fullmatch, [*words, "".join(words)]))
 
 
 def undeclared(model: Any, policy: Policy, names: Names) -> Iterator[str]:
@@ -75,12 +105,17 @@ def undeclared(model: Any, policy: Policy, names: Names) -> Iterator[str]:
 
 def _looks_personal(name: str) -> bool:
     """Check each word of a name, and each run of words joined. A number at the end of a word is ignored (``address1``)."""
-    parts = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", name).lower().split("_")
-    words = [word.rstrip("0123456789") for word in parts]
+    words = _words(name)
     runs = ("".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1))
     if words == ["login"]:  # "last_login" is a time, so only the whole name counts
         return True
     return any(map(_PERSONAL.fullmatch, words)) or any(map(_JOINED.fullmatch, runs))
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name in lower case, without a number at their end. ``passwordHash`` has two words."""
+    parts = re.split(r"[^a-z\d]+", re.sub(r"([a-z\d])([A-Z])", r"\1_\2", name).lower())
+    return [word.rstrip("0123456789") for word in parts]
 
 
 # The effect of an erasure on a row.

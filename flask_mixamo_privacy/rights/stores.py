@@ -77,6 +77,9 @@ class PersonalStore:
     retains_subjects: bool = False  # whether retained rows still identify their data subject for a time
     #: The models whose data would be retained forever: the model's name, the reason, and the next step.
     unbounded_retention: Callable[[], Iterable[tuple[str, str, str]]] | None = None
+    #: The declared fields that a correction treats specially. A column is "protected" if it is never corrected, and a
+    #: "subject" if it names the data subject.
+    special_fields: Callable[[], Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -158,6 +161,11 @@ class PersonalStores:
     def without(self, action: str) -> list[str]:
         """Return the names of the stores without a callable for an action."""
         return [store.name for store in self if getattr(store, action) is None]
+
+    def special_fields(self, kind: str) -> frozenset[str]:
+        """Return the declared fields that a store holds in a column of this kind, ``"protected"`` or ``"subject"``."""
+        special = [store.special_fields().items() for store in self if store.special_fields is not None]
+        return frozenset(name for fields in special for name, found in fields if found == kind)
 
     def export(self, subject: str) -> dict[str, Any]:
         """Return the data about a data subject by store name. Stores without data are omitted.

@@ -34,10 +34,12 @@ from ..collection.submission import (
     SubmittedForm,
 )
 from ..errors import UndeclaredCollection
+from ..ledger.entry import ShownText
 from ..policy.parts import CollectionPoint
+from ..storage.keys import normalise_subject
 from .access import current_subject
 from .context import privacy_context
-from .http import mark_own_page, no_store, problem_json, wants_json
+from .http import base_url, mark_own_page, no_store, problem_json, wants_json
 from .limits import json_body, limit_body
 from .rendering import render
 from .runtime import Runtime
@@ -320,5 +322,19 @@ def _services(runtime: Runtime) -> SubmissionServices:
         ledger=runtime.ledger,
         marketing=runtime.mail.marketing,
         minors=runtime.rights.minors,
+        sign_up=_sign_up,
+        is_confirmed=lambda subject: runtime.rights.confirmations.is_confirmed(subject, _user()),
         report_failure=partial(runtime.report_failure, raise_in_tests=False),
     )
+
+
+def _user() -> str:
+    return normalise_subject(current_subject())
+
+
+def _sign_up(subject: str, purpose: str, text: ShownText, source: str) -> None:
+    """Record an opt-in, which may wait until the person confirms it by a link."""
+    ctx = privacy_context()
+    origin = {"user": _user(), "locale": ctx.language.code, "base": base_url()}
+    if ctx.runtime.rights.confirmations.sign_up(normalise_subject(subject), purpose, text, source, **origin):
+        ctx.runtime.wake()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn, TypeVar
@@ -21,13 +20,13 @@ from ..errors import MailError
 from ..policy.parts import Cookie, own_cookie_name
 from .context import PrivacyContext, current_runtime, privacy_context
 from .csp import OWN_PAGE
+from .hosts import host_name
 from .other_extensions import extension_of
 from .rendering import render
 
 AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-_HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 def base_url() -> str:
@@ -35,7 +34,7 @@ def base_url() -> str:
 
     ``PRIVACY_BASE_URL`` comes first. A client can forge ``Host``. A link made of it would lead a mail's recipient, and
     the link's token, to another site. So ``Host`` counts only if it is checked by ``TRUSTED_HOSTS``, equals
-    ``SERVER_NAME`` or is a loopback address, and in tests.
+    ``SERVER_NAME``, is a loopback address in debug mode, and in tests.
     """
     if current_runtime().settings.base_url or not _is_known(request.host):
         return configured_base_url()
@@ -43,13 +42,14 @@ def base_url() -> str:
 
 
 def _is_known(host: str) -> bool:
-    config, shape = current_app.config, _HOST.fullmatch(host)
-    if shape is None:  # such as localhost:80@evil.example, which Werkzeug before 3.1.9 lets pass
+    config, name = current_app.config, host_name(host)
+    if name is None:
         return False
     trusted = config.get("TRUSTED_HOSTS")  # Flask before 3.1 does not check it
     if trusted and host_is_trusted(host, trusted):
         return True
-    return host == config.get("SERVER_NAME") or current_app.testing or shape[1] in _LOOPBACK
+    is_local = current_app.debug and name.lower() in _LOOPBACK
+    return host == config.get("SERVER_NAME") or current_app.testing or is_local
 
 
 def configured_base_url() -> str:
@@ -136,7 +136,8 @@ def is_same_origin(request: Request) -> bool:
         return fetch_site in ("same-origin", "none")
     origin = request.environ.get("HTTP_ORIGIN")
     try:
-        return origin is None or urlsplit(origin).netloc in (request.host, _configured_host())
+        own = request.host if host_name(request.host) is not None else None
+        return origin is None or urlsplit(origin).netloc in (own, _configured_host())
     except ValueError:  # an invalid URL
         return False
 

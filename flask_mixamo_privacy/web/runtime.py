@@ -36,6 +36,7 @@ from .page_names import PageNames
 
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
+    from ..mail.confirmations import OptInConfirmations
     from ..mail.inbox import Inbox
     from ..mail.outgoing import MailGate, MailTransport
     from ..policy.model import Policy
@@ -62,6 +63,7 @@ class Rights:
     replay: Replay
     minors: KnownMinors
     acceptances: Acceptances
+    confirmations: OptInConfirmations
 
 
 #: The keys in ``app.extensions`` of the public Privacy object and of the Runtime.
@@ -204,8 +206,11 @@ class Runtime:
 
     @part
     def rights(self) -> Rights:
+        from ..mail.confirmations import OptInConfirmations
         from ..policy.parts import Requests
         from ..rights.data_subjects import DataSubjects, Replay
+        from ..rights.limits import LinkLimit
+        from ..rights.request_mail import RequestMail
         from ..rights.request_store import RequestStore
         from ..rights.requests import RequestService
         from ..rights.stores import PersonalStores
@@ -219,20 +224,14 @@ class Runtime:
         request_store = RequestStore(settings.rights_url, (policy.requests or Requests()).days)
         built_in = (self.mail.marketing, acceptances, minors, request_store)  # in the order of an erasure
         data_subjects = DataSubjects(stores, self.ledger, self.keys, built_in)
-        send, problem = self.mailer.send, self.mailer.problem
-        requests = RequestService(
-            policy,
-            request_store,
-            data_subjects,
-            send,
-            self._send_signal,
-            settings.url_prefix,
-            problem,
-            settings.base_url or "",
-        )
+        mailer, base = self.mailer, settings.base_url or ""
+        limit = LinkLimit(request_store.links_sent_since, self.mail.marketing.unconfirmed.links_sent_since)
+        mail = RequestMail(policy.site, request_store, mailer.send, limit, settings.url_prefix, mailer.problem, base)
+        confirmations = OptInConfirmations(settings, self.mail.marketing, minors, mailer, limit)
+        requests = RequestService(policy, request_store, data_subjects, mail, self._send_signal, confirmations.send_links)
         archives = policy.retention.archives
         replay = Replay(self.ledger, self.keys, data_subjects, self.store, archives, lambda: self.load(WAIT))
-        return Rights(stores, request_store, data_subjects, requests, replay, minors, acceptances)
+        return Rights(stores, request_store, data_subjects, requests, replay, minors, acceptances, confirmations)
 
     @part
     def inbox(self) -> Inbox:

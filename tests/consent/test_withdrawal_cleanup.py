@@ -71,7 +71,7 @@ def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting_visitor):
 @pytest.mark.parametrize(
     ("host", "domains"),
     [("localhost", []), ("127.0.0.1:5000", []), ("[::1]:5000", []), ("shop.example:443", ["shop.example"]),
-     ("a.b.example", ["a.b.example", "b.example"])],
+     ("a.b.example", ["a.b.example", "b.example"]), ("shop.example@evil.example", []), ("shop.example;x.example", [])],
 )  # fmt: skip
 def test_only_a_host_name_has_parent_domains(host, domains):
     """An IP address and a name of one label have no parent domain."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from flask_mixamo_privacy.i18n.language import SHIPPED, language
-from flask_mixamo_privacy.mail.classifier import OptOut
+from flask_mixamo_privacy.mail.classifier import NeedsReview, OptOut
 from flask_mixamo_privacy.mail.phrases import words
 from support.messages import DECODED, FAILED, INBOX, PASSED, TOKEN, action, decided, letter, report
 
@@ -260,6 +260,22 @@ def test_promise_36_a_feedback_report_is_an_opt_out(kind):
     link = f"List-Unsubscribe: <https://shop.example/privacy/unsubscribe/{TOKEN}>\r\nTo: redacted@mail.example\r\n"
     assert decided(report(kind, original=link)).token == DECODED
     assert decided(report(kind, original=f"Message-ID: <{TOKEN}.0123456789abcdef@shop.example>\r\n")).token == DECODED
+
+
+def test_promise_36_a_report_of_a_sender_who_is_not_authenticated_needs_review():
+    """Any sender can write any address into a report. A token suffices, because only the recipient of our mail has it."""
+    own = replace(INBOX, server="mx.shop.example")
+    forged = b"Authentication-Results: " + FAILED.encode() + b"\r\n" + report("abuse", Original_Rcpt_To="ada@mail.example")
+    for raw in (forged, report("abuse", Original_Rcpt_To="ada@mail.example"), report(original="To: ada@mail.example\r\n")):
+        assert decided(raw, own) == NeedsReview(REVIEWED, address="ada@mail.example")
+    by_token = report(original=f"Message-ID: <{TOKEN}.0123456789abcdef@shop.example>\r\n")
+    assert decided(by_token, own).token == DECODED
+    passed = PASSED.replace("mail.example", "provider.example").encode()
+    genuine = b"Authentication-Results: " + passed + b"\r\n" + report("abuse", Original_Rcpt_To="ada@mail.example")
+    assert decided(genuine, own).address == "ada@mail.example" and decided(genuine, own).action == "act"
+
+
+REVIEWED = "a feedback report of the type abuse, from a sender who is not authenticated"
 
 
 def test_promise_36_a_report_without_a_recipient_needs_review():

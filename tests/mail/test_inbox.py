@@ -321,7 +321,7 @@ def test_no_mail_is_lost_while_the_database_is_away(shop, inbox, tmp_path):
 
 def test_mails_do_not_use_up_the_forms_rate_limit(shop, inbox, monkeypatch):
     """The request form stays open, however many mails arrive."""
-    monkeypatch.setattr("flask_mixamo_privacy.rights.requests.PER_HOUR", 3)
+    monkeypatch.setattr("flask_mixamo_privacy.rights.limits.PER_HOUR", 3)
     inbox(*(letter("How do I unsubscribe?", Message_ID=f"<{n}@x>") for n in range(4)))
     assert shop.site.visitor().post("/privacy/requests", data={"kind": "access", "email": ADA}).status_code == 303
 

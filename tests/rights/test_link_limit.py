@@ -1,10 +1,13 @@
-"""The limit of confirmation links to one address: three in 24 hours."""
+"""The limits of confirmation links: three in 24 hours to one mailbox, and a number of requests from one network."""
 
 import pytest
+
+from flask_mixamo_privacy.rights.limits import LimitExceeded, NetworkLimit, mailbox_of, network_prefix
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 HOUR = 3600
+ADA = "ada@shop.example"
 
 
 def test_promise_32_a_fourth_link_in_a_day_is_sent_on_the_next(people, clock):
@@ -20,34 +23,137 @@ def test_promise_32_a_fourth_link_in_a_day_is_sent_on_the_next(people, clock):
     assert site.site.visitor().post(site.link()).status_code == 200
 
 
-def test_a_copy_of_a_request_expires_beyond_the_limit(people):
-    """The links that were sent confirm the same."""
+def test_promise_32_no_request_ends_because_of_others_in_the_same_name(people, clock):
+    """Three copies by another visitor postpone a person's own request by a day, and do not close it."""
     site = people()
-    for message in ("", "", "", "", "Please hurry."):
-        site.ask(message=message)
+    for visitor in ("203.0.113.9", "203.0.113.9", "203.0.113.9", "198.51.100.7"):
+        site.ask(visitor=at(site, visitor))
     site.process()
-    assert [request.state for request in site.rights.request_store.all()] == ["open", "open", "open", "expired", "open"]
+    assert [request.state for request in site.rights.request_store.all()] == 4 * ["open"] and len(site.mails) == 3
+    clock.shift(24 * HOUR + 1)
+    site.process()
+    assert site.site.visitor().post(site.link()).status_code == 200
+    assert site.rights.request_store.find(4).state == "verified"
 
 
-def test_a_flood_of_requests_for_one_address_ends_after_a_week(people, clock):
+def test_thirty_spellings_of_one_mailbox_get_three_links_a_day(people, clock):
+    """A suffix after a plus leads to the same mailbox."""
+    site = people()
+    for number in range(10):
+        for network in ("203.0.113.9", "198.51.100.7", "192.0.2.1"):
+            site.ask(email=f"ada+{number}@shop.example", visitor=at(site, network))
+    site.process()
+    assert len(site.mails) == 3
+    clock.shift(24 * HOUR + 1)
+    site.process()
+    assert len(site.mails) == 6 and len(site.rights.request_store.all("open")) == 30
+
+
+@pytest.mark.parametrize(
+    ("address", "mailbox"),
+    [
+        ("Ada+Shop@Shop.example", "ada@shop.example"),
+        ('"ada"@shop.example', "ada@shop.example"),
+        ("a.d.a@shop.example", "a.d.a@shop.example"),
+        ("A.D.A+x+y@GoogleMail.com", "ada@gmail.com"),
+        ("+ada@shop.example", "+ada@shop.example"),
+    ],
+)
+def test_a_mailbox_has_one_spelling_for_limits(address, mailbox):
+    """Only hosts that ignore dots lose them."""
+    assert mailbox_of(address) == mailbox
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("203.0.113.77:4711", "203.0.113.0/24"),
+        ("2001:db8:1:2345::1", "2001:db8:1:2300::/56"),
+        ("[2001:db8:1:2345::1]:80", "2001:db8:1:2300::/56"),
+        ("fe80::1%eth0", "fe80::/56"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("", ""),
+        ("unix:", ""),
+    ],
+)
+def test_a_network_is_a_prefix_of_the_address(address, network):
+    """A household has an IPv6 prefix of 56 bits."""
+    assert network_prefix(address) == network
+
+
+def test_a_network_that_is_refused_refuses_no_other(people, clock):
+    """After a hundred requests from one network in an hour, only that network waits."""
+    site = people()
+    attacker, ada = at(site, "203.0.113.9"), at(site, "198.51.100.7")
+    answers = [site.ask(email=f"{number}@flood.example", visitor=attacker).status_code for number in range(101)]
+    assert answers == 100 * [303] + [429] and site.ask(visitor=ada).status_code == 303
+    clock.shift(HOUR + 1)
+    assert site.ask(visitor=attacker).status_code == 303
+
+
+def test_a_network_asks_ten_times_a_day_for_one_mailbox(people):
+    """The answer is the same for every address, and the person's own network is not affected."""
+    site = people()
+    attacker = at(site, "203.0.113.9")
+    answers = [site.ask(email=f"ada+{number}@shop.example", visitor=attacker).status_code for number in range(11)]
+    assert answers == 10 * [303] + [429] and site.ask(visitor=at(site, "198.51.100.7")).status_code == 303
+
+
+def test_visitors_behind_an_unknown_proxy_share_no_limit(people):
+    """Without ``ProxyFix``, the address of every visitor is the proxy's."""
+    site = people()
+    visitor = site.site.visitor(X_Forwarded_For="203.0.113.9")
+    assert {site.ask(email=f"{number}@flood.example", visitor=visitor).status_code for number in range(101)} == {303}
+    assert at(site, "").post("/privacy/requests", data={"kind": "access", "email": ADA}).status_code == 303
+
+
+def test_an_invalid_request_uses_up_nothing(people):
+    """A person may mistype as often as it takes."""
+    site = people()
+    assert {site.ask(kind="", email=ADA).status_code for _ in range(11)} == {400}
+    assert site.ask().status_code == 303
+
+
+def test_the_memory_for_networks_is_bounded(monkeypatch):
+    """The network that asked longest ago is forgotten first."""
+    monkeypatch.setattr("flask_mixamo_privacy.rights.limits._MOST", 6)
+    limit = NetworkLimit()
+    for number in range(200):
+        limit.require(f"10.0.{number}.1", ADA)
+    assert len(limit._buckets) == 6
+    for _ in range(9):
+        limit.require("10.0.199.1", ADA)
+    with pytest.raises(LimitExceeded):
+        limit.require("10.0.199.1", ADA)
+
+
+def test_a_flood_of_requests_for_one_address_ends(people, clock):
     """The address gets three mails a day, and no request of the flood stays open."""
     site = people()
     for number in range(60):
-        site.ask(message=f"Request {number}")
-    for _ in range(16 * 6):
+        site.ask(message=f"Request {number}", visitor=at(site, f"203.0.{number // 10}.1"))
+    for _ in range(29):
         site.process()
-        clock.shift(4 * HOUR)
-    assert len(site.mails) <= 3 * 8 and not site.rights.request_store.all("open")
+        clock.shift(24 * HOUR + 1)
+    assert len(site.mails) == 60 and not site.rights.request_store.all("open")
 
 
-def test_a_link_that_failed_for_a_week_is_postponed_and_not_expired(people, clock):
+def test_a_link_that_failed_for_months_is_postponed_and_not_expired(people, clock):
     """The site failed, and not the person."""
     down = [True]
     site = people(PRIVACY_SEND=lambda mail: 1 / 0 if down else site.mails.append(mail))
     for kind in ("access", "correct", "restrict", "delete"):
         site.ask(kind)
     site.process()
-    clock.shift(8 * 24 * HOUR)
+    clock.shift(91 * 24 * HOUR)
     down.clear()
     site.process()
     assert len(site.mails) == 3 and site.rights.request_store.find(4).state == "open"
+
+
+def at(site, address):
+    """Return a visitor with this IP address."""
+    visitor = site.site.visitor()
+    visitor.environ_base["REMOTE_ADDR"] = address
+    return visitor

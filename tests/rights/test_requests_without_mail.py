@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from flask_mixamo_privacy.policy.parts import Purpose
 from support.people_site import policy
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -71,7 +72,7 @@ def test_a_request_from_before_the_base_url_was_set_is_sent(people):
         "/privacy/requests", data={"kind": "delete", "email": "a@b.example"}, base_url="http://x.example"
     )
     assert site.site.cli("due").exit_code == 1
-    site.rights.requests._base = "https://shop.example"
+    site.rights.requests.mail._base = "https://shop.example"
     assert site.site.cli("due").exit_code == 0 and site.process().exit_code == 0
     assert "https://shop.example/privacy/requests/confirm/" in site.mails[-1].get_content()
 
@@ -107,3 +108,15 @@ def test_a_site_name_of_two_lines_is_one_line_of_a_mail(people):
     site = people(PRIVACY_POLICY=replace(policy(), site="The\nShop\n"))
     site.ask()
     assert site.process().exit_code == 0 and site.mails[-1]["From"].startswith("The Shop <")
+
+
+@pytest.mark.parametrize(
+    ("config", "warns"),
+    [({"PRIVACY_SEND": None}, True), ({}, False), ({"PRIVACY_SEND": None, "PRIVACY_CONFIRM_OPT_INS": "never"}, False)],
+)
+def test_check_warns_of_opt_ins_that_no_link_confirms(people, config, warns):
+    """Without mail, any visitor can subscribe another person."""
+    own = policy()
+    own = replace(own, purposes=(*own.purposes, Purpose("marketing", "Newsletter", "News.", ask="form")))
+    output = people(PRIVACY_POLICY=own, **config).site.cli("check").output
+    assert ("so a visitor can subscribe another person. No mail can be sent: set PRIVACY_SEND" in output) is warns

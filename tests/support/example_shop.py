@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ def post(page: Any, text: str = "It walks like nobody else.") -> None:
     page.get_by_label("The name to show with it").fill("Ada")
     page.get_by_label("I know that everybody can read").check()
     press(page, "Post it")
+
+
+def path_to_confirm(mail: Any) -> str:
+    """Return the path of the link in a mail that confirms an address."""
+    found = re.search(r"https?://[^/\s]+(/privacy/requests/confirm/\S+)", mail.get_content())
+    assert found is not None
+    return found[1]
 
 
 def opt_in(page: Any, email: str = ADA, **born: str) -> None:

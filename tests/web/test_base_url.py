@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flask_mixamo_privacy.web.hosts import host_name
 from flask_mixamo_privacy.web.http import base_url
 
 ODD = [
@@ -13,6 +14,23 @@ ODD = [
     "localhost#.evil.example",
     "local host",
     "[::1]evil.example",
+    "localhost:80:81",
+    "localhost:65536",
+    "localhost:99999",
+    "localhost\\evil.example",
+    "localhost\tx",
+    "localhost?x",
+    "user@localhost",
+    "lo\xe7alhost",
+    "localhost..",
+    ".localhost",
+    "-localhost",
+    "[::1",
+    "::1",
+    "[::1%25eth0]",
+    "[127.0.0.1]",
+    "a" * 64,
+    "a." * 130 + "a",
 ]
 
 
@@ -32,9 +50,26 @@ def test_an_odd_host_is_never_the_base_url(tiny, host, testing):
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:5000", "127.0.0.1:8000", "[::1]:8000", "[::1]"])
-def test_a_loopback_host_is_the_base_url(tiny, host):
-    """The development server needs no setting."""
-    assert base_of(tiny(TESTING=False), host) == f"http://{host}"
+def test_a_loopback_host_is_the_base_url_in_debug_mode(tiny, host):
+    """The development server needs no setting. In production a visitor can send such a host."""
+    assert base_of(tiny(TESTING=False, DEBUG=True), host) == f"http://{host}"
+    assert base_of(tiny(TESTING=False), host) == ""
+
+
+def test_an_odd_host_is_judged_quickly():
+    """The time does not grow with the number of ways to read a name."""
+    assert host_name("a" * 255 + "-") is None and host_name("a-" * 130) is None
+    assert host_name("[:::1]") is None and host_name("localhost:80:80") is None
+    assert host_name("xn--bcher-kva.example.:8000") == "xn--bcher-kva.example."
+
+
+def test_a_form_does_not_come_from_a_page_of_an_odd_host(tiny):
+    """An ``Origin`` that repeats the odd host proves nothing."""
+    odd = "localhost:80@evil.example"
+    answer = (
+        tiny().visitor().post("/privacy/requests", headers={"Origin": f"http://{odd}"}, environ_overrides={"HTTP_HOST": odd})
+    )
+    assert answer.status_code in (400, 403)
 
 
 @pytest.mark.parametrize(

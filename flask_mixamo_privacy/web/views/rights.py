@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 from flask import jsonify, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from ...errors import LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
+from ...errors import KeyMissing, LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
 from ...policy.parts import Requests
+from ...tracking.ingest import limited_network
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
-from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, problem_json, wants_json
+from ..forms import NOT_SIGNED_UP
+from ..http import FORM_NOT_FROM_HERE, SAVED, base_url, is_same_origin, no_store, problem_json, wants_json
 from ..limits import json_body
 from ..rendering import render
 from . import pages
 
 if TYPE_CHECKING:
+    from ...mail.unconfirmed import UnconfirmedOptIn
     from ...rights.request_store import SubjectRequest
     from ...rights.requests import RequestService
 
@@ -43,15 +46,18 @@ def form() -> Response:
 @pages.post("/requests", endpoint="ask")
 def ask() -> Response:
     """Store a request. The response, and the work done for it, are the same for every address."""
+    from ...rights.limits import LimitExceeded
+
     ctx, service = privacy_context(), _requests()
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
     fields = _fields()
     asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
     try:
-        if service.is_rate_limited():
-            return _form(PATIENCE, 429, asked)
-        service.open(**asked, locale=ctx.language.code, base=base_url(), source="form")
+        origin = {"locale": ctx.language.code, "base": base_url(), "source": "form"}
+        service.open(**asked, **origin, sent_from=_address())
+    except LimitExceeded:
+        return _form(PATIENCE, 429, asked)
     except RequestError as error:
         return _form(_WRONG[error.what], 400, asked)
     except RightsUnavailable as error:
@@ -63,8 +69,10 @@ def ask() -> Response:
 
 @pages.route("/requests/confirm/<token>", endpoint="confirm_request", methods=["GET", "POST"])
 def confirm(token: str) -> Response:
-    """Confirm a request, only by POST: mail scanners open every link in a mail, and must not confirm it."""
+    """Confirm a request or an opt-in, only by POST: mail scanners open every link in a mail, and must not confirm it."""
     service = _requests()
+    if opt_in := current_runtime().rights.confirmations.find(token):
+        return _confirm_opt_in(opt_in)
     if request.method != "POST":
         asked = service.find_unconfirmed(token)
         return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
@@ -72,6 +80,23 @@ def confirm(token: str) -> Response:
         return _form(FORM_NOT_FROM_HERE, 403)
     asked = service.confirm(token)
     return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=True)
+
+
+def _confirm_opt_in(asked: UnconfirmedOptIn) -> Response:
+    ctx = privacy_context()
+    confirmations = ctx.runtime.rights.confirmations
+    if request.method != "POST":
+        return _page("opt_in_confirm.html", asked=asked, title=confirmations.title(asked, ctx.language.code))
+    if not is_same_origin(request):
+        return _page("opt_in_confirm.html", 403, message=FORM_NOT_FROM_HERE, is_error=True)
+    try:
+        is_allowed = confirmations.confirm(asked, browser_is_minor=ctx.is_minor)
+    except (RightsUnavailable, LedgerUnavailable, KeyMissing, OSError) as error:
+        ctx.runtime.report_failure(error, raise_in_tests=False)
+        return _page("opt_in_confirm.html", 503, message=NOT_WRITTEN, is_error=True)
+    if not is_allowed:
+        return _page("opt_in_confirm.html", 403, message=NOT_SIGNED_UP, is_error=True)
+    return _page("opt_in_confirm.html", message=SAVED)
 
 
 @pages.route("/requests/answer/<token>", endpoint="read_answer", methods=["GET", "POST"])
@@ -91,6 +116,13 @@ def answer(token: str) -> Response:
         response.headers["Content-Disposition"] = f'attachment; filename="request-{asked.number}.json"'
         return response
     return _page("request_answer.html", good=True, found=found, asked=asked)
+
+
+def _address() -> str:
+    """Return the visitor's IP address. Empty for a proxy's, because then all visitors would share the limit of one."""
+    address = request.remote_addr or ""
+    is_forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP"))
+    return "" if is_forwarded and not limited_network(address) else address
 
 
 def _fields() -> Any:
@@ -212,9 +244,8 @@ def _show(number: int, message: str = "", status: int = 200) -> Response:
     if wants_json():
         fields = asked.as_dict()
         return problem_json(status, message, request=fields) if status >= 400 else no_store(jsonify(fields))
-    return _staff_page(
-        "staff_request.html", status, asked=asked, message=message, held=_held(asked), fields=runtime.policy.fields
-    )
+    shown = {"asked": asked, "message": message, "held": _held(asked)}
+    return _staff_page("staff_request.html", status, **shown, fields=runtime.rights.requests.corrections.fields)
 
 
 def _held(asked: SubjectRequest) -> list[str]:

@@ -1,0 +1,132 @@
+"""Double opt-in: an opt-in by a form takes effect once the holder of the address opens a link and presses its button.
+
+Any visitor can enter any address into a form. Without the link, a visitor could subscribe another person.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..config import Settings
+from ..errors import KeyMissing, MailError
+from ..i18n.language import language
+from ..ledger.entry import ShownText
+from ..rights.emails import Email, confirmation_text
+from ..rights.limits import LinkLimit
+from ..rights.request_mail import LINK_DAYS
+from ..rights.subject_flags import KnownMinors
+from ..storage.clock import later, timestamp
+from ..storage.keys import email_of
+from .outgoing import MailTransport
+from .preferences import MarketingPreferences
+from .unconfirmed import UnconfirmedOptIn
+
+logger = logging.getLogger("flask_mixamo_privacy")
+
+_RETRY = 300  # seconds until a failed mail is sent again
+
+
+class OptInConfirmations:
+    """Decides which opt-ins need a link, mails the links, and confirms them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        marketing: MarketingPreferences,
+        minors: KnownMinors,
+        mailer: MailTransport,
+        limit: LinkLimit,
+    ) -> None:
+        self._policy = settings.policy
+        self._marketing = marketing
+        self._minors = minors
+        self._send = mailer.send
+        self._limit = limit
+        self._pages = settings.url_prefix  # the URL prefix of the extension's pages, below the site's base URL
+        self._confirm = settings.confirm_opt_ins  # "always", for "visitors" who are not logged in, or "never"
+        self._mail_problem = mailer.problem  # why no mail can be sent; empty if mails can be sent
+
+    def is_confirmed(self, subject: str, user: str) -> bool:
+        """Whether the site knows that a data subject is the person at the browser. ``user`` is the logged-in user."""
+        if self._confirm == "never":
+            return True
+        is_own = bool(user) and subject == user
+        return is_own and (self._confirm == "visitors" or not email_of(subject))
+
+    def sign_up(
+        self, subject: str, list_name: str, wording: ShownText, source: str, *, user: str, locale: str, base: str
+    ) -> bool:
+        """Record an opt-in by a form, and return whether it waits for a link.
+
+        ``base`` is the site's base URL, or empty if it is unknown. Without mail, an opt-in takes effect at once. A person
+        who opted out is subscribed again only by a link. An id of the site's own has no mail, so its user needs none.
+
+        Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`, and then there is no opt-in.
+        """
+        address, can_ask = email_of(subject), bool(base) and not self._mail_problem
+        is_own_id = not address and bool(user) and subject == user
+        needs_link = can_ask and bool(address) and not self.is_confirmed(subject, user)
+        if is_own_id or not (needs_link or self._has_opted_out(subject, list_name)):
+            self._marketing.sign_up(subject, list_name, wording, source)
+            return False
+        at = self._marketing.record_sign_up(subject, list_name, wording, source)
+        if not (address and can_ask):
+            return False
+        values = {"at": at, "locale": locale, "base": base, "policy": self._policy.version, "text": wording.digest}
+        self._marketing.unconfirmed.add(email=address, list=list_name, source=source, **values)
+        return True
+
+    def _has_opted_out(self, subject: str, list_name: str) -> bool:
+        try:
+            return self._marketing.has_opted_out(subject, list_name)
+        except KeyMissing:  # the row of a missing key may be this person's opt-out
+            return True
+
+    def find(self, token: str) -> UnconfirmedOptIn | None:
+        """Return the opt-in that a link would confirm, or None if the link is used, expired or invented."""
+        return self._marketing.unconfirmed.find(token, later(days=-LINK_DAYS))
+
+    def confirm(self, opt_in: UnconfirmedOptIn, *, browser_is_minor: bool) -> bool:
+        """Opt the person in, and return whether that is allowed: false for a known child. Raises as :meth:`sign_up`.
+
+        A child's browser that confirms an address shows that the address is the child's.
+        """
+        if browser_is_minor:
+            self._minors.add(opt_in.email)
+        if browser_is_minor or self._minors.is_minor(opt_in.email):
+            self._marketing.unconfirmed.forget([opt_in.email])
+            return False
+        self._marketing.confirm(opt_in)
+        self._marketing.unconfirmed.forget([opt_in.email], opt_in.list)
+        return True
+
+    def send_links(self) -> int:
+        """Send the links that are due, and return their number. A failed mail is sent again later, within two weeks."""
+        self._marketing.unconfirmed.delete_before(later(days=-2 * LINK_DAYS))
+        return sum(self._send_link(opt_in) for opt_in in self._marketing.unconfirmed.awaiting_mail(timestamp()))
+
+    def _send_link(self, opt_in: UnconfirmedOptIn) -> bool:
+        unconfirmed = self._marketing.unconfirmed
+        if not unconfirmed.lease(opt_in, later(seconds=_RETRY)):
+            return False  # another process is sending it
+        if free := self._limit.free_again(opt_in.email):
+            unconfirmed.update(opt_in, mail_after=free)
+            return False
+        token = unconfirmed.create_link(opt_in)
+        try:
+            self._send(self._email(opt_in, f"{opt_in.base}{self._pages}/requests/confirm/{token}"))
+        except MailError as error:
+            logger.warning("A link to confirm an opt-in will be sent again: %s", error)
+            return False
+        unconfirmed.update(opt_in, mailed=timestamp())
+        return True
+
+    def title(self, opt_in: UnconfirmedOptIn, locale: str) -> str:
+        """Return the title of the purpose that a person opts in to."""
+        titles = {purpose.id: purpose.title for purpose in self._policy.purposes}
+        return language(locale).of(titles.get(opt_in.list, opt_in.list), self._policy.language).text
+
+    def _email(self, opt_in: UnconfirmedOptIn, link: str) -> Email:
+        t, site = language(opt_in.locale), self._policy.site
+        text = confirmation_text(t, site, self.title(opt_in, opt_in.locale), link, later(days=LINK_DAYS)[:10])
+        return Email(opt_in.email, t("Please confirm your request to %(site)s", site=site).text, text, t.code)

@@ -1,0 +1,84 @@
+"""Corrections: which fields staff may set, and the links without which no address is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import RequestError
+from ..policy.model import Policy
+from ..storage.clock import timestamp
+from ..storage.keys import is_email, normalise_subject
+from .data_subjects import DataSubjects
+from .request_mail import RequestMail
+from .request_store import RequestStore, SubjectRequest
+from .rows import holds_address, is_protected
+
+
+class Corrections:
+    """Checks the changes of a correction before any store is changed."""
+
+    def __init__(self, policy: Policy, request_store: RequestStore, data_subjects: DataSubjects, mail: RequestMail) -> None:
+        self._policy = policy
+        self._request_store = request_store
+        self._data_subjects = data_subjects
+        self._mail = mail
+
+    @property
+    def fields(self) -> list[str]:
+        """The declared fields that may be corrected, in the policy's order.
+
+        Credentials, rights and keys are not among them, because staff who set one could act as the person.
+        """
+        protected = self._data_subjects.stores.special_fields("protected")
+        return [field.name for field in self._policy.fields if not (is_protected(field.name) or field.name in protected)]
+
+    def check(self, request: SubjectRequest, changes: Mapping[str, str], base: str) -> dict[str, str]:
+        """Return the changes with addresses in their one spelling. Raises :class:`RequestError` if one is not allowed.
+
+        An address is allowed once a link to the old and one to the new address were opened. Missing links are sent.
+        """
+        allowed = self.fields
+        for name in changes:
+            if name not in allowed:
+                hint = (
+                    "Write it as the policy does, or declare it in [[fields]]. Passwords, tokens, roles and keys are never "
+                    "corrected."
+                )
+                raise RequestError("The field to correct", name, ", ".join(sorted(allowed)) or "none", hint)
+        addresses = {name: self._address(name, value) for name, value in changes.items() if self._is_address(name, value)}
+        for address in dict.fromkeys(addresses.values()):
+            self._require_links(request, address, base)
+        return {**changes, **addresses}
+
+    def _is_address(self, name: str, value: str) -> bool:
+        is_subject = name in self._data_subjects.stores.special_fields("subject")
+        return is_subject or holds_address(name) or is_email(normalise_subject(value))
+
+    def _address(self, name: str, value: str) -> str:
+        address = normalise_subject(value)
+        if not is_email(address):
+            raise RequestError(f"The new value of {name}", value, "a mail address", "Ask the person for it.")
+        return address
+
+    def _require_links(self, request: SubjectRequest, new: str, base: str) -> None:
+        """Raise unless the holders of both addresses agreed to the new one, and send the links that are missing.
+
+        The link that confirmed the request counts for the old address if the request itself names the new one.
+        """
+        agreed_to = request.identity == "link" and new in request.message.lower()
+        asked = [address for address in ((new,) if agreed_to else (request.email, new)) if address]
+        waiting = [address for address in asked if not self._was_opened(request, address, new)]
+        for address in waiting:
+            self._mail.send_address_link(request, address, new, self._page(address, new), base)
+        if waiting:
+            hint = "Links are mailed. Answer again once the person has opened them, or refuse the request."
+            raise RequestError(
+                f"The new address of request {request.number}", new, "one to which both addresses agreed", hint
+            )
+
+    def _was_opened(self, request: SubjectRequest, address: str, new: str) -> bool:
+        return self._request_store.has_link(request.number, f"opened {self._page(address, new)}", timestamp())
+
+    def _page(self, address: str, new: str) -> str:
+        """Return the name of the page by which the holder of one address agrees to the new one."""
+        return self._data_subjects.pseudonymise(f"{address} {new}")[1][:32]

@@ -1,0 +1,123 @@
+"""The mails of data subject requests: confirmation links, when each may be sent, and the links to answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import MailError, RequestError
+from ..storage.clock import later, timestamp
+from .emails import Email, SendEmail, confirmation_email
+from .limits import LinkLimit
+from .request_store import RequestStore, SubjectRequest
+
+LINK_DAYS = 7  # for a confirmation link; a link to an answer works twice as long
+NEVER = "9999"  # a timestamp later than any other
+NO_BASE = (
+    "The link could not be sent, because the site's base URL was unknown when the request came. Set PRIVACY_BASE_URL, such "
+    'as "https://shop.example".'
+)
+_RETRY = 300  # seconds until a failed mail is sent again
+_LONGEST_WAIT = 90  # days until a link that was postponed all the time is given up
+
+
+class RequestMail:
+    """Sends the mails of requests. Several processes may send links at the same time; each link is sent once."""
+
+    def __init__(
+        self,
+        site: str,
+        request_store: RequestStore,
+        send: SendEmail,
+        limit: LinkLimit,
+        pages: str,
+        problem: str = "",
+        base: str = "",
+    ) -> None:
+        self._site = site
+        self._request_store = request_store
+        self._send = send
+        self._limit = limit
+        self._pages = pages  # the URL prefix of the extension's pages, below the site's base URL
+        self._problem = problem  # why no mail can be sent at all; empty if mails can be sent
+        self._base = base  # PRIVACY_BASE_URL, for a request that came before it was set
+
+    def send(self, email: Email) -> str:
+        """Send an e-mail, and return the error message, which is empty on success."""
+        try:
+            self._send(email)
+        except MailError as error:
+            return str(error)
+        return ""
+
+    def send_links(self) -> int:
+        """Send the confirmation links that are due, and return their number. A failed mail is sent again later."""
+        return sum(self._send_link(request) for request in self._request_store.awaiting_mail(timestamp()))
+
+    def unsendable(self) -> list[tuple[SubjectRequest, str]]:
+        """Return the requests whose confirmation link can never be sent with these settings, each with the reason."""
+        waiting = (
+            request for request in self._request_store.all("open") if not request.mailed and request.mail_after != NEVER
+        )
+        problems = ((request, self._problem or ("" if self._base_of(request) else NO_BASE)) for request in waiting)
+        return [(request, problem) for request, problem in problems if problem]
+
+    def answer_link(self, request: SubjectRequest, base: str) -> str:
+        """Return a new link to a request's answer. Raises :class:`RequestError` if the site's base URL is unknown."""
+        base = self._required_base(request, base, "the answer is read by a link")
+        token = self._request_store.create_link(request.number, "answer", later(days=2 * LINK_DAYS))
+        return f"{base}{self._pages}/requests/answer/{token}"
+
+    def send_address_link(self, request: SubjectRequest, address: str, new: str, page: str, base: str) -> None:
+        """Mail a link by which the holder of an address agrees to a new one, unless a valid link was mailed already.
+
+        Raises :class:`MailError` if the mail cannot be sent.
+        """
+        if self._request_store.has_link(request.number, f"address {page}", timestamp()):
+            return
+        base = self._required_base(request, base, "an address is corrected by a link")
+        until = later(days=LINK_DAYS)
+        token = self._request_store.create_link(request.number, f"address {page}", until)
+        link = f"{base}{self._pages}/requests/confirm/{token}"
+        email = confirmation_email(self._site, replace(request, email=address), link, until[:10], new)
+        try:
+            self._send(email)
+        except MailError:
+            self._request_store.delete_link(token)
+            raise
+
+    def _required_base(self, request: SubjectRequest, base: str, purpose: str) -> str:
+        base = base or self._base_of(request)
+        if not base:
+            allowed = 'the site\'s base URL, such as "https://shop.example"'
+            raise RequestError("PRIVACY_BASE_URL", None, allowed, f"Set it, because {purpose}.")
+        return base
+
+    def _send_link(self, request: SubjectRequest) -> bool:
+        if not self._request_store.lease(request, later(seconds=_RETRY)):
+            return False  # another process is sending it
+        if free := self._limit.free_again(request.email, request.subject):
+            self._postpone(request, free)
+            return False
+        error = self._send_confirmation(request) if self._base_of(request) else NO_BASE
+        self._request_store.update(request.number, mailed="" if error else timestamp(), mail_error=error)
+        return not error
+
+    def _postpone(self, request: SubjectRequest, free: str) -> None:
+        """Send the link later, the oldest request first. No request ends because others were made for its address.
+
+        A flood from many networks ends after three months. A failed mail is the site's fault, and costs no time.
+        """
+        if request.opened < later(days=-_LONGEST_WAIT) and not request.mail_error:
+            answer = {"text": "Too many links went to this address in a day."}
+            self._request_store.close(request.number, "expired", timestamp(), answer)
+        else:
+            self._request_store.update(request.number, mail_after=free)
+
+    def _send_confirmation(self, request: SubjectRequest) -> str:
+        until = later(days=LINK_DAYS)
+        token = self._request_store.create_link(request.number, "confirm", until)
+        link = f"{self._base_of(request)}{self._pages}/requests/confirm/{token}"
+        return self.send(confirmation_email(self._site, request, link, until[:10]))
+
+    def _base_of(self, request: SubjectRequest) -> str:
+        return request.base or self._base
