@@ -13,6 +13,8 @@ from .ledger import Ledger, entries
 #: The most receipts to follow. A visitor changes a grant by hand, and a program must not make a withdrawal slow.
 MOST_RECEIPTS = 100
 
+_LATER = sa.select(entries.c.kind, entries.c.receipt).where(entries.c.replaces.in_(sa.bindparam("receipts", expanding=True)))
+
 
 def earlier_receipts(ledger: Ledger, receipt: str) -> list[str]:
     """Return the receipts of the grants that led to this one, the newest first, and at most :data:`MOST_RECEIPTS`.
@@ -29,14 +31,21 @@ def earlier_receipts(ledger: Ledger, receipt: str) -> list[str]:
     return list(filter(None, found))
 
 
-def is_replaced(ledger: Ledger, receipt: str) -> bool:
-    """Return whether a later decision replaced this grant. Its events are then erased, or a later receipt finds them.
+def is_withdrawn(ledger: Ledger, receipt: str) -> bool:
+    """Return whether the visitor has withdrawn this grant, or a grant that replaced it.
 
+    The answer to the later grant may never have arrived, so the replaced grant may still be the visitor's current one.
     Raises :class:`LedgerUnavailable`.
     """
-    query = sa.select(entries.c.position).where(entries.c.replaces == receipt).limit(1)
+    seen, waiting = {""}, [receipt]
     with ledger.read() as connection:
-        return connection is not None and bool(receipt) and connection.scalar(query) is not None
+        while connection is not None and waiting and len(seen) <= MOST_RECEIPTS:
+            later = list(connection.execute(_LATER, {"receipts": waiting}))
+            if any(row.kind == "withdrawal" for row in later):
+                return True
+            seen.update(waiting)
+            waiting = [row.receipt for row in later if row.receipt not in seen]
+    return False
 
 
 def _replaced_by(connection: sa.Connection, receipt: str) -> str:

@@ -26,13 +26,15 @@ class CookieHeader:
 
     def __init__(self, names: Iterable[str]) -> None:
         own = "|".join(map(re.escape, names))
-        self._pairs = re.compile(rf"(?:^|;)[ \t]*({own})[ \t]*=([^;]*)").findall
+        # Each match begins with a semicolon, which the regular expression finds fast.
+        self._pairs = re.compile(rf";[ \t]*({own})[ \t]*=[ \t]*([^;]*)").findall
 
     def read(self, header: str) -> dict[str, list[str]]:
         """Return the values by name, in the order of the header."""
         found: dict[str, list[str]] = {}
-        for name, value in self._pairs(header):
-            found.setdefault(name, []).append(_unquoted(value.strip(" \t")))
+        for name, value in self._pairs(";" + header):
+            value = value.rstrip(" \t")
+            found.setdefault(name, []).append(_unquoted(value) if value[:1] == '"' else value)
         return found
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from flask import current_app
+from werkzeug.wrappers import Response
 
 from ..consent.decision import Consent, Decision, choose, decide
 from ..consent.recording import (
@@ -117,6 +119,17 @@ def deletions_below(ctx: PrivacyContext) -> list[Deletion]:
     own = ctx.cookies.path, ctx.cookies.domain
     found = deletions_on_paths([name], [current_url(ctx)], _valid_and_domains(ctx, name)[1], own)
     return [deletion for deletion in found if len(deletion.path) > len(own[0])][:MOST_DELETIONS]
+
+
+def delete_copies(ctx: PrivacyContext, response: Response, name: str) -> None:
+    """Delete the copies of a cookie that this response sets, if the browser sent several valid ones."""
+    if len(ctx.sent(name)) < 2 or ctx.cookies.only_here:
+        return
+    number, domains = _valid_and_domains(ctx, name)
+    own = ctx.cookies.path, ctx.cookies.domain
+    copies = deletions_on_paths([name], [current_url(ctx)], domains, own) if number > 1 else ()
+    for _, path, domain in islice(copies, MOST_DELETIONS):
+        response.delete_cookie(name, path, domain, secure=ctx.cookies.secure)
 
 
 def _valid_and_domains(ctx: PrivacyContext, name: str) -> tuple[int, list[str | None]]:

@@ -56,10 +56,10 @@ def ids_of_earlier_grants(ctx: PrivacyContext, consent: Consent) -> list[str]:
 
 
 def has_ended(ctx: PrivacyContext, receipt: str) -> bool:
-    """Return whether a later decision replaced this grant. Raises :class:`LedgerUnavailable`."""
-    from ..ledger.receipts import is_replaced  # imports SQLAlchemy
+    """Return whether the visitor withdrew this grant, or one that replaced it. Raises :class:`LedgerUnavailable`."""
+    from ..ledger.receipts import is_withdrawn  # imports SQLAlchemy
 
-    return is_replaced(ctx.runtime.ledger, receipt)
+    return is_withdrawn(ctx.runtime.ledger, receipt)
 
 
 def keeps_visitor_cookie(ctx: PrivacyContext, visitor: Visitor) -> bool:

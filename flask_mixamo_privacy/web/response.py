@@ -15,7 +15,7 @@ from ..errors import BirthDateSeen, LogUnavailable
 from . import cookies
 from .context import PrivacyContext, privacy_context, privacy_context_or_none
 from .csp import HEADERS, OWN_PAGE, append_policy, forbid_framing
-from .decisions import deletions_below
+from .decisions import delete_copies, deletions_below
 from .page_views import is_counted_page, is_opened_page, write_events
 from .reach import keeps_visitor_cookie
 from .runtime import Runtime
@@ -73,6 +73,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     if ctx.choices_to_set is not None and not shared:
         _remember_choices(ctx, response)
     for name, text in ctx.form_cookies.items():
+        delete_copies(ctx, response, ctx.cookies.form_names[name])
         ctx.cookies.issue_form_cookie(response, name, text)
         _make_private(response)
     return response
@@ -209,6 +210,7 @@ def _forget_visitor(ctx: PrivacyContext, response: Response) -> None:
 
 def _remember_choices(ctx: PrivacyContext, response: Response) -> None:
     keep = "customisation" in ctx.consent.granted
+    delete_copies(ctx, response, ctx.cookies.names.choices)
     if ctx.choices_to_set:
         ctx.cookies.issue_choices(response, ctx.choices_to_set, keep)
     elif not (sent := ctx.sent(ctx.cookies.names.choices)) or ctx.cookies.choices(sent):  # not of another app on this host

@@ -122,6 +122,22 @@ def test_a_second_grant_is_as_good_as_the_first(site, end, loaded):
     assert site.events() == [] and number_shown(visitor) == 0
 
 
+@ENDS
+def test_a_lost_answer_to_a_second_grant_hides_nothing(site, end):
+    """The browser still has the cookies of the first grant, and they show and erase what they always did."""
+    visitor = site.visitor()
+    choose(visitor, "save", "statistics"), visitor.get("/"), choose(visitor, "save", "statistics", "customisation")
+    lose_visitor_cookie(visitor)
+    before = kept(visitor)
+    choose(visitor, "save", "statistics")
+    choose(visitor, "accept_all")  # its answer never arrives
+    visitor.set_cookie("privacy_consent", before["privacy_consent"]), lose_visitor_cookie(visitor)
+    visitor.get("/other")
+    assert number_shown(visitor) == 4
+    stop(visitor, end)
+    assert site.events() == [] and number_shown(visitor) == 0
+
+
 def test_many_grants_lead_to_the_first(site):
     """Each entry names the receipt that it replaces."""
     visitor = site.visitor()

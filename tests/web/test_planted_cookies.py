@@ -3,8 +3,6 @@
 import pytest
 from werkzeug.test import Client
 
-from conftest import choose, cookie
-
 HOST = "http://shop.example.com"
 SECURE = "https://shop.example.com"
 PLACES = pytest.mark.parametrize(
@@ -162,6 +160,17 @@ def test_two_different_sets_of_choices_count_as_none(site):
     assert visitor.get("/privacy/me.json").json["choices"] == {}
 
 
+@PLACES
+def test_the_next_choice_deletes_the_copies(site, domain, path):
+    """A choice is kept from then on, as without an attack."""
+    visitor, other = Browser(site), Browser(site)
+    visitor.get("/theme/dark"), other.get("/theme/light")
+    theme = other.get_cookie("privacy_choices", domain="shop.example.com").value
+    visitor.plant("privacy_choices", theme, domain, "/theme" if path == "/item/" else "/")
+    visitor.get("/theme/blue")
+    assert visitor.get("/privacy/me.json").json["choices"] == {"theme": "blue"}
+
+
 ODD = ["\x1c", "\x85", "\xa0", "\x0b", "\x0c", "\x1f", "%", "\u00ad".encode().decode("latin-1"), "x"]
 
 
@@ -231,8 +240,26 @@ def test_the_check_is_silent_about_the_domain_by_default(tiny):
     assert "PRIVACY_COOKIE_DOMAIN" not in tiny().cli("check").output
 
 
-def test_choose_and_cookie_of_one_host_still_work(site):
-    """An ordinary visitor on localhost decides as before."""
-    visitor = site.visitor()
-    choose(visitor, "accept_all")
-    assert cookie(visitor).startswith("g.")
+@pytest.mark.browser
+@pytest.mark.parametrize("path", ["/", "/item/"])
+def test_a_refusal_ends_a_planted_grant_in_a_real_browser(tiny, serve, open_browser, path):
+    """A page of another subdomain plants its pair; the refusal stands, and the browser keeps no copy."""
+    site = tiny()
+    attacker = Browser(site)
+    decide(attacker, "accept_all"), attacker.get("/")
+    port = serve(site.app).rpartition(":")[2]
+    page = open_browser()
+    page.goto(f"http://evil.site.localhost:{port}/privacy/")
+    for name, value in pair_of(attacker).items():
+        page.evaluate(f"document.cookie = '{name}={value}; Domain=site.localhost; Path={path}'")
+    shop = f"http://shop.site.localhost:{port}"
+    page.goto(f"{shop}/item/one")
+    assert page.locator(".mixamo-ask").count() == 0  # planted, and the visitor has not decided
+    page.goto(f"{shop}/privacy/consent")
+    page.click("[value=reject_all]")
+    page.goto(f"{shop}/item/one")
+    number = len(site.events())
+    page.goto(f"{shop}/item/one")
+    assert page.locator(".mixamo-ask").count() == 0 and len(site.events()) == number
+    left = [(cookie["name"], cookie["domain"]) for cookie in page.context.cookies(f"{shop}/item/one")]
+    assert ("privacy_consent", "shop.site.localhost") in left and ("privacy_consent", ".site.localhost") not in left

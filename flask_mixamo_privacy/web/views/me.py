@@ -31,7 +31,7 @@ from ..http import (
     wants_json,
     withdrawal_parameters,
 )
-from ..reach import ids_in_cookies, ids_of_earlier_grants
+from ..reach import has_ended, ids_in_cookies, ids_of_earlier_grants
 from ..rendering import render
 from . import pages
 
@@ -214,7 +214,7 @@ def _stored(ctx: PrivacyContext, read: Callable[[VisitorEvents], VisitorData]) -
     if not record.receipt:
         return _Stored(VisitorData(), ctx.choices, decided, None)
     entries = ctx.runtime.ledger.grant_history(record.receipt)
-    if entries is None:  # cookies of an ended grant open nothing, even if kept
+    if entries is None and has_ended(ctx, record.receipt):  # cookies of an ended grant open nothing, even if kept
         return _Stored(VisitorData(), {}, None, None)
     visitors = list(dict.fromkeys([*ids_in_cookies(ctx, ctx.consent), *ids_of_earlier_grants(ctx, ctx.consent)]))
     runtime, seen = ctx.runtime, VisitorData()
