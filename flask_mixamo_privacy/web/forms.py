@@ -40,7 +40,7 @@ from ..storage.keys import normalise_subject
 from .access import current_subject
 from .context import privacy_context
 from .http import base_url, mark_own_page, no_store, problem_json, wants_json
-from .limits import json_body, limit_body
+from .limits import json_body, limit_body, limit_fields
 from .rendering import render
 from .runtime import Runtime
 from .view_marks import decorate_view
@@ -61,9 +61,10 @@ def filter_request(request: Request, declared: Collection[str], controls: Collec
     collected. ``values`` keeps only the controls of the query string, because query parameters are not recorded in the
     ledger. ``args`` stays unchanged, because pages, logins and other extensions navigate by it.
 
-    Parses no more than the site itself would. A query that is too long for controls is left out. So is a large body that
-    is neither a form nor declared as JSON.
+    Parses no more than the site itself would, and no form of more than 1,000 fields. A query that is too long for controls
+    is left out. So is a large body that is neither a form nor declared as JSON.
     """
+    limit_fields(request)
     form, files, body = request.form, request.files, _body(request)
     query = request.args.items(multi=True) if len(request.query_string) <= _LONGEST_QUERY else ()
     submitted = [(name, value) for name, value in form.items(multi=True)]

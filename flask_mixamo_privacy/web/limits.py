@@ -6,6 +6,7 @@ only, and no version limits the fields of a URL-encoded form: 4 MB of them take 
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from typing import Any
 
@@ -24,6 +25,7 @@ _LIMIT_THEMSELVES = ("events", "csp_report")
 MOST_FIELDS = 1000  # of a form; Werkzeug has the same limit for multipart forms
 _LONGEST_URL = 16 * _KIB  # characters of path and query
 _LONGEST_CONTENT_TYPE = 1000  # characters
+_PART = 64 * _KIB  # bytes read at once
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -50,11 +52,22 @@ def limit_body(request: Request, most: int) -> None:
     if (request.content_length or 0) > most:
         raise RequestEntityTooLarge
     body, stream = bytearray(), request.stream
-    while len(body) <= most and (part := stream.read(most + 1 - len(body))):
+    while len(body) <= most and (part := stream.read(min(most + 1 - len(body), _PART))):
         body += part
     if len(body) > most or (request.mimetype == _FORM and body.count(b"&") >= MOST_FIELDS):
         raise RequestEntityTooLarge
     request.stream = BytesIO(body)
+
+
+def limit_fields(request: Request) -> None:
+    """Abort with 413 if the form of a page of the site has more than :data:`MOST_FIELDS` fields, before it is parsed.
+
+    Reads no more than the form parser would: a form that is longer than the site allows is left to the parser.
+    """
+    sizes = (request.max_content_length, getattr(request, "max_form_memory_size", None))
+    most = min((size for size in sizes if size is not None), default=sys.maxsize)
+    if request.mimetype == _FORM and "form" not in vars(request) and (request.content_length or 0) <= most:
+        limit_body(request, most)
 
 
 def json_body(request: Request, *, force: bool = False) -> Any:

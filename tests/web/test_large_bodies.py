@@ -22,13 +22,16 @@ MOST_FIELDS, LONGEST_URL = 1000, 16 * KIB
 FORM = "application/x-www-form-urlencoded"
 
 
-def send(site, path, size, declared, content_type=FORM):
-    """Post a form of this size, with its length declared or in chunks, and return the status."""
-    body = io.BytesIO(b"kind=access&message=".ljust(size, b"x"))
+def post(visitor, path, body, declared):
+    """Post a form with its length declared or in chunks."""
     chunked = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
-    length = {"CONTENT_LENGTH": str(size)} if declared else chunked
-    visitor = site.visitor()
-    return visitor.post(path, input_stream=body, content_type=content_type, environ_overrides=length).status_code
+    length = {"CONTENT_LENGTH": str(len(body))} if declared else chunked
+    return visitor.post(path, input_stream=io.BytesIO(body), content_type=FORM, environ_overrides=length)
+
+
+def send(site, path, size, declared):
+    """Post a form of this size and return the status."""
+    return post(site.visitor(), path, b"kind=access&message=".ljust(size, b"x"), declared).status_code
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
@@ -133,9 +136,9 @@ def test_our_limits_leave_the_pages_of_the_site_alone(tiny):
     assert site.visitor().post("/upload?" + "a&" * 20_000, data=b"x" * 500_000).text == "500000"
 
 
-def collecting(tiny):
+def collecting(tiny, **config):
     """A visitor of a site whose registration answers with what its view sees."""
-    site = tiny(PRIVACY_POLICY=policy())
+    site = tiny(PRIVACY_POLICY=policy(), **config)
 
     @site.app.post("/registration")
     @site.privacy.collects("registration", controls=("next",))
@@ -143,6 +146,22 @@ def collecting(tiny):
         return {"values": request.values.to_dict(), "data": len(request.get_data())}
 
     return site.visitor()
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+def test_a_collection_point_parses_no_form_with_too_many_fields(tiny, declared, monkeypatch):
+    """Four megabytes of short fields would take seconds. A long field is the site's own business."""
+    visitor = collecting(tiny, MAX_FORM_MEMORY_SIZE=8 * KIB * KIB)
+    assert post(visitor, "/registration", b"email=ada@shop.example&x=" + b"x" * KIB * KIB, declared).status_code == 200
+    monkeypatch.setattr("werkzeug.formparser.FormDataParser.parse", lambda *_: pytest.fail("the form was parsed"))
+    assert post(visitor, "/registration", b"a&" * 2 * KIB * KIB, declared).status_code == 413
+
+
+def test_a_collection_point_keeps_the_limits_of_the_site(tiny):
+    """Where the site allows less, the site's own limit answers."""
+    visitor = collecting(tiny, MAX_CONTENT_LENGTH=KIB)
+    assert post(visitor, "/registration", b"email=ada@shop.example&x=" + b"x" * KIB, True).status_code == 413
+    assert send_unread(visitor, "/registration").status_code == 413
 
 
 def test_a_collection_point_reads_no_large_body_that_the_site_would_not_parse(tiny):
