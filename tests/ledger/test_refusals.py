@@ -121,11 +121,20 @@ def test_a_refusal_waits_for_no_database(tiny, monkeypatch):
     site = tiny()
     ledger = site.privacy.runtime(site.app).ledger
     monkeypatch.setattr(ledger.database, "_connect", lambda _: pytest.fail("the ledger was opened"))
-    for _ in range(3):
-        assert choose(site.visitor(), "reject_all").status_code == 303
+    late = f"{site.privacy.runtime(site.app).policy.policy_fingerprint}.banner.en.{'0' * 64}"
+    for shown in ("", "another policy", late):
+        assert choose(site.visitor(), "reject_all", shown=shown).status_code == 303
     assert [count.number for count in ledger.refusals.counts()] == [3] and site.files() == [
         os.path.relpath(next(ledger.refusals.counts()).path, site.folder)
     ]
+
+
+def test_a_refusal_starts_the_thread_that_seals_it(tiny, monkeypatch):
+    """On a site without a grant, no event starts it."""
+    site, started = tiny(TESTING=False), []
+    monkeypatch.setattr(site.privacy.runtime(site.app)._background, "start", lambda: started.append("started"))
+    choose(site.visitor(), "reject_all")
+    assert started == ["started"]
 
 
 def test_the_counts_wait_while_the_ledger_is_unavailable(ledger, clock, tmp_path):

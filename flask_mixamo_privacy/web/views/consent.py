@@ -74,7 +74,7 @@ def post() -> AnyResponse:
         return problem(400, f"There is no purpose {error.purpose!r} here; there are: {', '.join(error.declared)}.")
     except UndeclaredService as error:
         return problem(400, f"There is no service {error.service!r} here; there are: {', '.join(error.declared) or 'none'}.")
-    shown, is_current = _shown_text(ctx)
+    shown, is_current = _shown_text(ctx, decision)
     if decision.kind == "grant" and not (proven or _has_form_token(ctx)):
         return _without_grant(ctx, decision, shown, 403, DECISION_NOT_FROM_HERE)
     if decision.kind == "grant" and not is_current:
@@ -103,18 +103,19 @@ def _decision(ctx: PrivacyContext, choice: Choice) -> Decision:
     return choose(policy, ctx.consent, *selection, listed=listed, keep=keep, gpc=ctx.gpc, today=ctx.today)
 
 
-def _shown_text(ctx: PrivacyContext) -> tuple[ShownText | None, bool]:
+def _shown_text(ctx: PrivacyContext, decision: Decision) -> tuple[ShownText | None, bool]:
     """Return the text that the form names, and whether a grant after it is valid under the current policy."""
     policy, token = ctx.runtime.policy, request.form.get("shown", "")
     if not token:
         return None, True  # a program saw no text of ours, so the ledger records none
-    shown = resolve_shown(
-        token,
-        partial(proof.current_text, policy),
-        policy.policy_fingerprint,
-        ctx.runtime.ledger.shown_text,
-    )
+    is_refusal = decision.kind == "refusal"  # it waits for no database
+    lookup = _no_text if is_refusal else ctx.runtime.ledger.shown_text
+    shown = resolve_shown(token, partial(proof.current_text, policy), policy.policy_fingerprint, lookup)
     return shown, shown is not None
+
+
+def _no_text(_digest: str, _fingerprint: str) -> None:
+    """Look up no text."""
 
 
 def _without_grant(
