@@ -279,6 +279,17 @@ class ForeignKeys(PrivacyError):
         )
 
 
+class NewerSchema(PrivacyError):
+    """A later release has migrated a database."""
+
+    def __init__(self, part: str, version: int, newest: int) -> None:
+        self.part, self.version, self.newest = part, version, newest
+        super().__init__(
+            f"The schema of the table {part!r} has version {version}; allowed: versions up to {newest}. Install the release "
+            "of Flask-Mixamo-Privacy that migrated this database, or a later one, on every host."
+        )
+
+
 class HeadAged(PrivacyError):
     """An expected head of the ledger is older than the oldest entry that the ledger still has."""
 

@@ -15,10 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ..errors import ForeignKeys, PrivacyError
+from ..errors import ForeignKeys, NewerSchema, PrivacyError
 from .failures import describe_driver_error
 from .files import make_private_folder, open_private
 from .keys import KeyRing
+from .migrations import Schema, Step
 
 _WAIT_MS = 2000  # a visitor's request may wait for the lock; a quick "try again" is better than a page that hangs
 _RETRY_MS = 5
@@ -103,7 +104,8 @@ class Database:
 
     ``name`` names the database in errors, and ``error`` is the class raised if the database is unavailable. ``lock`` is
     the statement with which a server excludes other writers. SQLite allows only one writer anyway. ``keys`` registers the
-    keys of a database with keyed hashes. A host with other keys then gets ``error`` instead of a mixture.
+    keys of a database with keyed hashes. A host with other keys then gets ``error`` instead of a mixture. ``steps`` migrate
+    the tables of earlier releases.
     """
 
     def __init__(
@@ -116,9 +118,10 @@ class Database:
         durable: bool = False,
         lock: str = "",
         keys: KeyRegister | None = None,
+        steps: Sequence[Step] = (),
     ) -> None:
         self.url = sa.make_url(url)
-        self._tables = tables
+        self._schema = Schema(tables, steps, [_register_tables] if keys is not None else [])
         self._name = name
         self._error = error
         self._lock = lock
@@ -143,8 +146,8 @@ class Database:
     def write(self, wait: int | None = None) -> Iterator[sa.Connection]:
         """Open a transaction that holds the write lock from its start. Commits at the end, or rolls back on an error.
 
-        Waits ``wait`` milliseconds for the lock, by default two seconds. Creates the database and missing tables. Raises
-        this database's error if opening or any statement fails.
+        Waits ``wait`` milliseconds for the lock, by default two seconds. Creates the database and missing tables, and
+        migrates older tables. Raises this database's error if a statement fails, or if a later release migrated it.
         """
         try:
             if self.is_sqlite:
@@ -152,7 +155,7 @@ class Database:
             with self._connect("BEGIN IMMEDIATE", wait) as connection, connection.begin():
                 if wait is not None and not self.is_sqlite:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {wait:d}"))
-                self._make_tables(connection)
+                self._schema.prepare(connection)
                 if self._lock and not self.is_sqlite:
                     connection.execute(sa.text(self._lock))
                 if self._keys is not None:
@@ -160,14 +163,14 @@ class Database:
                 yield connection
         except SQLAlchemyError as error:  # its text and its causes may quote a person's data
             raise self._error(f"{self._name} could not be written: {describe_driver_error(error)}") from None
-        except (OSError, ForeignKeys) as error:
+        except (OSError, ForeignKeys, NewerSchema) as error:
             raise self._error(f"{self._name} could not be written: {error}") from error
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection | None]:
         """Open a transaction with one consistent snapshot, or yield None if nothing was ever written.
 
-        Raises this database's error if opening or any statement fails.
+        Migrates older tables first. Raises this database's error as :meth:`write` does.
         """
         if not self.exists:
             yield None
@@ -176,14 +179,13 @@ class Database:
             with self._connect("BEGIN") as connection:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="REPEATABLE READ")
-                with connection.begin():
-                    is_written = self._has_tables(connection)
+                with self._begin_migrated(connection) as is_written:
                     if is_written and self._keys is not None:
                         self._keys.check(connection)
                     yield connection if is_written else None
         except SQLAlchemyError as error:
             raise self._error(f"{self._name} could not be read: {describe_driver_error(error)}") from None
-        except ForeignKeys as error:
+        except (ForeignKeys, NewerSchema) as error:
             raise self._error(f"{self._name} could not be read: {error}") from error
 
     def delete(self, *statements: sa.Delete) -> int:
@@ -214,7 +216,7 @@ class Database:
         """
         if self.is_sqlite:
             return self._maintain("VACUUM") is None and self.truncate_wal()
-        return all(self._maintain(f'VACUUM "{name}"') is None for name in self._tables.tables)
+        return all(self._maintain(f'VACUUM "{name}"') is None for name in self._schema.tables.tables)
 
     def truncate_wal(self, wait: int | None = None) -> bool:
         """Remove every copy of deleted rows from SQLite's write-ahead log, and return whether that succeeded.
@@ -262,18 +264,18 @@ class Database:
             make_private_folder(os.path.dirname(path))
             os.close(open_private(path, os.O_CREAT))
 
-    def _has_tables(self, connection: sa.Connection) -> bool:
-        """Whether the first table exists. The next write creates tables that a later version adds."""
-        return sa.inspect(connection).has_table(next(iter(self._tables.tables)))
-
-    def _make_tables(self, connection: sa.Connection) -> None:
-        # Two processes may create the tables of a server at once, so a lock excludes one. SQLite's write lock does already.
-        names = set(sa.inspect(connection).get_table_names())
-        for tables in (self._tables, *([_register_tables] if self._keys is not None else [])):
-            if not set(tables.tables) <= names:
-                if not self.is_sqlite:
-                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(7069697661637921)"))
-                tables.create_all(connection)
+    @contextmanager
+    def _begin_migrated(self, connection: sa.Connection) -> Iterator[bool]:
+        """Open a transaction in which no table is of an older version, and yield whether there are tables at all."""
+        with connection.begin():
+            version = self._schema.version(connection)
+            if version in (0, self._schema.newest):
+                yield version > 0
+                return
+        with self.write():  # migrates
+            pass
+        with connection.begin():
+            yield self._schema.version(connection) > 0
 
 
 def rewrite_rows(

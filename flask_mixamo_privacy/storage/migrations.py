@@ -1,0 +1,82 @@
+"""Schema versions: which version of its tables a database has, and the steps from each version to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from ..errors import NewerSchema
+
+#: A step changes the tables of one version into those of the next. It uses SQL of its own, and no table of this package:
+#: a later release changes those tables, but the step must stay as it is.
+Step = Callable[[sa.Connection], None]
+
+_tables = sa.MetaData()
+
+#: Parts of the data may share one database, so each part has its own version. A part is named after its first table.
+_versions = sa.Table(
+    "privacy_schema",
+    _tables,
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+# Two processes may migrate the tables of a server at once, so a lock excludes one. SQLite's write lock does already.
+_ONE_MIGRATION = "SELECT pg_advisory_xact_lock(7069697661637921)"
+
+
+class Schema:
+    """The tables of one part of the data, and the steps to them from the tables of every earlier release.
+
+    Version 1 is the schema before the first step, and also that of databases without a version. A change of a table adds a
+    step at the end of ``steps``. A new table needs no step, because missing tables are created. ``more`` are further
+    tables, which have no version.
+    """
+
+    def __init__(self, tables: sa.MetaData, steps: Sequence[Step] = (), more: Sequence[sa.MetaData] = ()) -> None:
+        self.tables = tables
+        self._steps = tuple(steps)
+        self._all = (_tables, tables, *more)
+        self._all_names = {name for each in self._all for name in each.tables}
+        self._part = next(iter(tables.tables))
+
+    @property
+    def newest(self) -> int:
+        """The version of the tables in this release."""
+        return 1 + len(self._steps)
+
+    def version(self, connection: sa.Connection) -> int:
+        """Return the version of a database's tables, or 0 if it has none. Raises :class:`NewerSchema`."""
+        return self._version(*self._state(connection))
+
+    def prepare(self, connection: sa.Connection) -> None:
+        """Create the missing tables, or migrate the existing ones, in a transaction that writes.
+
+        Raises :class:`NewerSchema`. The data and its version change together, so a killed process leaves it as it was.
+        """
+        names, stored = self._state(connection)
+        if self._version(names, stored) == stored == self.newest and self._all_names <= names:
+            return
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text(_ONE_MIGRATION))
+        version = self.version(connection)  # another process may have migrated meanwhile
+        for step in self._steps[version - 1 :] if version else ():
+            step(connection)
+        for tables in self._all:
+            tables.create_all(connection)
+        connection.execute(sa.delete(_versions).where(_versions.c.part == self._part))
+        connection.execute(sa.insert(_versions), {"part": self._part, "version": self.newest})
+
+    def _version(self, names: set[str], stored: int | None) -> int:
+        if self._part not in names:
+            return 0
+        if stored is not None and stored > self.newest:
+            raise NewerSchema(self._part, stored, self.newest)
+        return stored or 1
+
+    def _state(self, connection: sa.Connection) -> tuple[set[str], int | None]:
+        """Return the names of a database's tables, and the stored version of this part."""
+        names = set(sa.inspect(connection).get_table_names())
+        query = sa.select(_versions.c.version).where(_versions.c.part == self._part)
+        return names, connection.scalar(query) if _versions.name in names else None

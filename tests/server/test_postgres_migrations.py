@@ -1,0 +1,63 @@
+"""Schema versions on a real PostgreSQL: both ways, with data, and with several hosts at once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from flask_mixamo_privacy.errors import PrivacyError
+from support.numbers_database import add, first, query, remove_version, second
+from support.postgres import Server
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    running = Server()
+    try:
+        running.start()
+        yield running
+        running.stop()
+    finally:
+        shutil.rmtree(running.folder)
+
+
+@pytest.mark.parametrize("prepare", [lambda database: None, remove_version], ids=["with a version", "before versions"])
+def test_several_hosts_migrate_an_older_database_once(server, prepare):
+    """All of them write at once after an upgrade, and none runs the step a second time."""
+    url = server.database()
+    add(first(url), number=0)
+    prepare(first(url))
+    with ThreadPoolExecutor(4) as hosts:
+        list(hosts.map(lambda number: add(second(url), number=number, double=2 * number), range(1, 5)))
+    assert query(second(url)) == [(number, 2 * number) for number in range(5)]
+    assert query(second(url), "SELECT version FROM privacy_schema") == [(2,)]
+
+
+def test_a_newer_database_is_refused_by_an_older_host(server):
+    """A host that was not upgraded yet changes nothing."""
+    url = server.database()
+    add(second(url), number=5, double=10)
+    with pytest.raises(PrivacyError, match=r"has version 2; allowed: versions up to 1\. Install the release"):
+        add(first(url), number=6)
+    with pytest.raises(PrivacyError, match=r"has version 2; allowed: versions up to 1\. Install the release"):
+        query(first(url))
+    assert query(second(url)) == [(5, 10)]
+
+
+def test_a_failed_step_changes_nothing_on_a_server(server):
+    """PostgreSQL rolls the new column back together with the version."""
+
+    def fails(connection):
+        connection.exec_driver_sql("ALTER TABLE numbers ADD COLUMN double INTEGER")
+        connection.exec_driver_sql("UPDATE missing SET number = 1")
+
+    url = server.database()
+    add(first(url), number=4)
+    with pytest.raises(PrivacyError, match="UndefinedTable"):
+        query(second(url, step=fails))
+    assert query(first(url)) == [(4,)]

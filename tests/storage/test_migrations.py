@@ -1,0 +1,126 @@
+"""Schema versions: a later release opens what an earlier one wrote, and an earlier release never writes to a later schema."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from conftest import choose
+from flask_mixamo_privacy.errors import PrivacyError
+from support.numbers_database import add, first, query, remove_version, second
+
+#: The three databases as a release without versions wrote them: five visitors, an erased one, opt-ins and a request.
+FIRST = (Path(__file__).parents[1] / "support" / "first_schema.sql").read_text(encoding="utf-8")
+VERSION = "SELECT part, version FROM privacy_schema"
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/numbers.sqlite"
+
+
+@pytest.mark.parametrize("prepare", [lambda database: None, remove_version], ids=["with a version", "before versions"])
+def test_the_next_write_migrates_an_older_database(url, prepare):
+    """The rows are kept, and the step runs once."""
+    add(first(url), number=4)
+    prepare(first(url))
+    add(second(url), number=5, double=10)
+    add(second(url), number=6, double=12)
+    assert query(second(url)) == [(4, 8), (5, 10), (6, 12)]
+    assert query(second(url), VERSION) == [("numbers", 2)]
+
+
+def test_a_read_migrates_an_older_database_too(url):
+    """A report after an upgrade may come before the first write."""
+    add(first(url), number=4)
+    assert query(second(url)) == [(4, 8)]
+
+
+def test_a_new_database_runs_no_step(url):
+    """Its tables are made as they are today."""
+    add(second(url), number=5, double=10)
+    assert (query(second(url)), query(second(url), VERSION)) == ([(5, 10)], [("numbers", 2)])
+
+
+def test_a_newer_database_is_refused(url):
+    """An earlier release would damage it, so it neither reads nor writes, and the error has the next step."""
+    add(second(url), number=5, double=10)
+    sentence = (
+        "The schema of the table 'numbers' has version 2; allowed: versions up to 1. Install the release of "
+        "Flask-Mixamo-Privacy that migrated this database, or a later one, on every host."
+    )
+    for use, verb in ((lambda: add(first(url), number=6), "written"), (lambda: query(first(url)), "read")):
+        with pytest.raises(PrivacyError) as raised:
+            use()
+        assert str(raised.value) == f"The numbers could not be {verb}: {sentence}"
+    assert query(second(url)) == [(5, 10)]
+
+
+def test_a_failed_step_changes_nothing(url):
+    """The schema and its version change in one transaction."""
+
+    def fails(connection):
+        connection.exec_driver_sql("ALTER TABLE numbers ADD COLUMN double INTEGER")
+        connection.exec_driver_sql("UPDATE missing SET number = 1")
+
+    add(first(url), number=4)
+    with pytest.raises(PrivacyError, match="no such table: missing"):
+        add(second(url, step=fails), number=5, double=10)
+    assert (query(first(url)), query(first(url), VERSION)) == ([(4,)], [("numbers", 1)])
+
+
+def test_each_part_of_one_database_has_its_own_version(tiny, url):
+    """Events, ledger and rights may share one file."""
+    site = tiny(PRIVACY_EVENTS_URL=url, PRIVACY_LEDGER_URL=url, PRIVACY_DATABASE_URL=url)
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    assert site.cli("load").exit_code == 0
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        parts = dict(connection.execute(VERSION).fetchall())
+    assert {"events", "entries"} <= parts.keys() and set(parts.values()) == {1}
+
+
+@pytest.fixture
+def upgraded(tiny, clock):
+    """A site whose databases were written by a release without versions."""
+    site = tiny(PRIVACY_KEYS={"test": "sixteen characters or more"}, PRIVACY_SEND=print)
+    for name, script in re.findall(r"^-- (privacy-\w+)\n(.*?)(?=^-- |\Z)", FIRST, re.MULTILINE | re.DOTALL):
+        with closing(sqlite3.connect(site.folder / f"{name}.sqlite")) as connection:
+            connection.executescript(script)
+    return site
+
+
+def versions(site):
+    found = {}
+    for path in site.folder.glob("*.sqlite"):
+        with closing(sqlite3.connect(path)) as connection:
+            found |= dict(connection.execute(VERSION).fetchall())
+    return found
+
+
+def test_a_release_with_versions_reads_databases_without_them(upgraded):
+    """Events, ledger, requests and preferences are there before anything is written."""
+    runtime = upgraded.privacy.runtime(upgraded.app)
+    assert upgraded.cli("ledger", "verify").output == "Intact: 10 entries.\n"
+    assert len(runtime.store.visitors()) == 4
+    assert [request.email for request in runtime.rights.request_store.all()] == ["ada@shop.example"]
+    with upgraded.app.app_context():
+        assert upgraded.privacy.may_mail("ada@shop.example", "marketing")
+        assert not upgraded.privacy.may_mail("bob@shop.example", "marketing")
+
+
+def test_a_release_with_versions_writes_to_databases_without_them(upgraded):
+    """Each part gets its version at its first write, the old rows stay, and the chain stays intact."""
+    visitor = upgraded.visitor()
+    choose(visitor, "accept_all")
+    visitor.get("/")
+    visitor.post("/privacy/requests", data={"kind": "access", "email": "cleo@shop.example", "message": ""})
+    assert len(upgraded.events("page_view")) == 9
+    assert upgraded.cli("ledger", "verify").exit_code == 0
+    assert len(upgraded.privacy.runtime(upgraded.app).rights.request_store.all()) == 2
+    assert {"events", "entries", "requests"} <= versions(upgraded).keys() and set(versions(upgraded).values()) == {1}
