@@ -120,7 +120,7 @@ def elected(site):
     from flask_mixamo_privacy.errors import LoaderBusy
 
     visit(site)
-    with runtime_of(site).loader.elected(0):
+    with runtime_of(site).loader._elected(0):
         try:
             runtime_of(site).load(wait=0.1)
         except LoaderBusy:
