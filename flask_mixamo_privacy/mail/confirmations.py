@@ -6,6 +6,7 @@ Any visitor can enter any address into a form. Without the link, a visitor could
 from __future__ import annotations
 
 import logging
+import time
 
 from ..config import Settings
 from ..errors import KeyMissing, MailError
@@ -13,7 +14,7 @@ from ..i18n.language import language
 from ..ledger.entry import ShownText
 from ..rights.emails import Email, confirmation_text
 from ..rights.limits import LinkLimit
-from ..rights.request_mail import LINK_DAYS
+from ..rights.request_mail import LINK_DAYS, LONGEST_PASS, NEVER, RETRY, next_try
 from ..rights.subject_flags import KnownMinors
 from ..storage.clock import later, timestamp
 from ..storage.keys import email_of
@@ -22,8 +23,6 @@ from .preferences import MarketingPreferences
 from .unconfirmed import UnconfirmedOptIn
 
 logger = logging.getLogger("flask_mixamo_privacy")
-
-_RETRY = 300  # seconds until a failed mail is sent again
 
 
 class OptInConfirmations:
@@ -100,14 +99,22 @@ class OptInConfirmations:
         self._marketing.unconfirmed.forget([opt_in.email], opt_in.list)
         return True
 
-    def send_links(self) -> int:
-        """Send the links that are due, and return their number. A failed mail is sent again later, within two weeks."""
+    def send_links(self, most: int | None = None) -> int:
+        """Send the links that are due, and return their number. A failed mail is sent again later, for at most a week.
+
+        Sends ``most`` of them, the one that is due for longest first, and stops after :data:`.request_mail.LONGEST_PASS`.
+        """
         self._marketing.unconfirmed.delete_before(later(days=-2 * LINK_DAYS))
-        return sum(self._send_link(opt_in) for opt_in in self._marketing.unconfirmed.awaiting_mail(timestamp()))
+        end, sent = time.monotonic() + LONGEST_PASS, 0
+        for opt_in in self._marketing.unconfirmed.awaiting_mail(timestamp(), most):
+            sent += self._send_link(opt_in)
+            if time.monotonic() >= end:
+                break
+        return sent
 
     def _send_link(self, opt_in: UnconfirmedOptIn) -> bool:
         unconfirmed = self._marketing.unconfirmed
-        if not unconfirmed.lease(opt_in, later(seconds=_RETRY)):
+        if not unconfirmed.lease(opt_in, later(seconds=RETRY)):
             return False  # another process is sending it
         if free := self._limit.free_again(opt_in.email):
             unconfirmed.update(opt_in, mail_after=free)
@@ -116,7 +123,9 @@ class OptInConfirmations:
         try:
             self._send(self._email(opt_in, f"{opt_in.base}{self._pages}/requests/confirm/{token}"))
         except MailError as error:
-            logger.warning("A link to confirm an opt-in will be sent again: %s", error)
+            again = next_try(opt_in.at)
+            unconfirmed.update(opt_in, mail_after=again)
+            logger.warning("A link to confirm an opt-in will %sbe sent again: %s", "not " * (again == NEVER), error)
             return False
         unconfirmed.update(opt_in, mailed=timestamp())
         return True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import replace
+from datetime import datetime
 
 from ..errors import MailError, RequestError
-from ..storage.clock import later, timestamp
+from ..storage.clock import DAY, later, now, timestamp
 from .emails import Email, SendEmail, confirmation_email
 from .limits import LinkLimit
 from .request_store import RequestStore, SubjectRequest
@@ -16,8 +19,30 @@ NO_BASE = (
     "The link could not be sent, because the site's base URL was unknown when the request came. Set PRIVACY_BASE_URL, such "
     'as "https://shop.example".'
 )
-_RETRY = 300  # seconds until a failed mail is sent again
+RETRY = 300  # seconds until a failed mail is sent again; then twice as long, and so on
+LONGEST_PASS = 30.0  # seconds for mails; a server that does not answer must not keep the reminders of staff waiting
+_NO_FURTHER_TRY = (
+    "{error} It was tried for a week, and is not tried again. Verify the person in another way, then answer with --identity."
+)
 _LONGEST_WAIT = 90  # days until a link that was postponed all the time is given up
+
+
+logger = logging.getLogger("flask_mixamo_privacy")
+
+
+def next_try(since: str, *, is_first: bool = False) -> str:
+    """Return when to send a failed mail again, or :data:`NEVER` after the last try.
+
+    ``since`` is the time from which the mail should have been sent. The next try is after as long again, and after a day at
+    most. The last one is within a week, and a first failure is always tried again.
+    """
+    elapsed = (now() - datetime.fromisoformat(since)).total_seconds()
+    wait = min(max(elapsed, RETRY), DAY)
+    if is_first:
+        wait = RETRY
+    elif elapsed + wait > LINK_DAYS * DAY:
+        return NEVER
+    return later(seconds=wait)
 
 
 class RequestMail:
@@ -49,17 +74,40 @@ class RequestMail:
             return str(error)
         return ""
 
-    def send_links(self) -> int:
-        """Send the confirmation links that are due, and return their number. A failed mail is sent again later."""
-        return sum(self._send_link(request) for request in self._request_store.awaiting_mail(timestamp()))
+    def send_links(self, most: int | None = None) -> int:
+        """Send the confirmation links that are due, and return their number. A failed mail is sent again later.
+
+        Sends ``most`` of them, the one that is due for longest first, and stops after :data:`LONGEST_PASS`.
+        """
+        self._mark_unsendable()
+        if self._problem:
+            return 0
+        end, sent = time.monotonic() + LONGEST_PASS, 0
+        for request in self._request_store.awaiting_mail(timestamp(), most, with_base=not self._base):
+            sent += self._send_link(request)
+            if time.monotonic() >= end:
+                break
+        return sent
+
+    def _mark_unsendable(self) -> None:
+        """Store why links cannot be sent as long as a setting is missing. Without a mail there is no try to repeat."""
+        if self._problem:
+            self._request_store.mark_unsendable(self._problem, timestamp())
+        elif not self._base:
+            self._request_store.mark_unsendable(NO_BASE, timestamp(), without_base=True)
 
     def unsendable(self) -> list[tuple[SubjectRequest, str]]:
-        """Return the requests whose confirmation link can never be sent with these settings, each with the reason."""
-        waiting = (
-            request for request in self._request_store.all("open") if not request.mailed and request.mail_after != NEVER
-        )
-        problems = ((request, self._problem or ("" if self._base_of(request) else NO_BASE)) for request in waiting)
+        """Return the requests whose confirmation link will not be sent, each with the reason.
+
+        A setting is missing, or the last try failed.
+        """
+        problems = ((request, self._problem_of(request)) for request in self._request_store.unmailed())
         return [(request, problem) for request, problem in problems if problem]
+
+    def _problem_of(self, request: SubjectRequest) -> str:
+        if request.mail_after == NEVER:
+            return request.mail_error  # empty if no link was to be sent
+        return self._problem or ("" if self._base_of(request) else NO_BASE)
 
     def answer_link(self, request: SubjectRequest, base: str) -> str:
         """Return a new link to a request's answer. Raises :class:`RequestError` if the site's base URL is unknown."""
@@ -93,14 +141,25 @@ class RequestMail:
         return base
 
     def _send_link(self, request: SubjectRequest) -> bool:
-        if not self._request_store.lease(request, later(seconds=_RETRY)):
+        if not self._request_store.lease(request, later(seconds=RETRY)):
             return False  # another process is sending it
         if free := self._limit.free_again(request.email, request.subject):
             self._postpone(request, free)
             return False
-        error = self._send_confirmation(request) if self._base_of(request) else NO_BASE
-        self._request_store.update(request.number, mailed="" if error else timestamp(), mail_error=error)
+        error = self._send_confirmation(request)
+        if error:
+            self._retry(request, error)
+        else:
+            self._request_store.update(request.number, mailed=timestamp(), mail_error="")
         return not error
+
+    def _retry(self, request: SubjectRequest, error: str) -> None:
+        """Store when a failed mail is sent again. After the last try, the request stays open, for staff to answer."""
+        again = next_try(request.opened, is_first=not (request.mail_after and request.mail_error))
+        if again == NEVER:
+            error = _NO_FURTHER_TRY.format(error=error)
+            logger.error("The link of request %d could not be sent. %s", request.number, error)
+        self._request_store.update(request.number, mail_after=again, mail_error=error)
 
     def _postpone(self, request: SubjectRequest, free: str) -> None:
         """Send the link later, the oldest request first. No request ends because others were made for its address.

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -112,7 +112,9 @@ class RequestStore(BuiltInStore):
 
     def select(self, *conditions: Any) -> list[SubjectRequest]:
         """Return the requests that meet all conditions, oldest first."""
-        query = sa.select(_requests).where(*conditions).order_by(_requests.c.number)
+        return self._read(sa.select(_requests).where(*conditions).order_by(_requests.c.number))
+
+    def _read(self, query: sa.Select[Any]) -> list[SubjectRequest]:
         with self._database.read() as connection:
             return [self._request(row) for row in connection.execute(query).mappings()] if connection else []
 
@@ -124,9 +126,41 @@ class RequestStore(BuiltInStore):
         """Return every address that is still stored."""
         return {request.email for request in self.select(_requests.c.email != "")}
 
-    def awaiting_mail(self, now: str) -> list[SubjectRequest]:
-        """Return the open requests whose confirmation link is due to be sent."""
-        return self.select(_requests.c.state == "open", _requests.c.mailed == "", _requests.c.mail_after <= now)
+    def awaiting_mail(self, now: str, most: int | None = None, *, with_base: bool = False) -> list[SubjectRequest]:
+        """Return the open requests whose confirmation link is due to be sent, the one that is due for longest first.
+
+        ``most`` limits their number. ``with_base`` leaves out those that came while the site's base URL was unknown.
+        """
+        query = sa.select(_requests).where(_is_awaiting(now), *([_requests.c.base != ""] if with_base else []))
+        return self._read(query.order_by(_requests.c.mail_after, _requests.c.number).limit(most))
+
+    def mark_unsendable(self, problem: str, now: str, *, without_base: bool = False) -> None:
+        """Store why no link can be sent, of all requests that wait for one or of those without a base URL."""
+        condition = _is_awaiting(now) & (_requests.c.mail_error != problem)
+        condition &= _requests.c.base == "" if without_base else sa.true()
+        self._update_all(condition, mail_error=problem)
+
+    def unmailed(self) -> list[SubjectRequest]:
+        """Return the open requests whose confirmation link was not sent."""
+        return self.select(_requests.c.state == "open", _requests.c.mailed == "")
+
+    def due_by(self, last_day: str, *conditions: Any) -> list[SubjectRequest]:
+        """Return the open and verified requests that are due on a day or before it, the most urgent first."""
+        # No answer is due earlier than this after its opening. An extension makes it later, which the dates below include.
+        earliest = date.fromisoformat(last_day) - timedelta(days=min(self._days, 28) - 1)
+        found = self.select(_requests.c.state.in_(OPEN), _requests.c.opened < earliest.isoformat(), *conditions)
+        return sorted((request for request in found if request.due <= last_day), key=lambda request: request.due)
+
+    def not_reminded(self, last_day: str) -> list[SubjectRequest]:
+        """Return the requests of :meth:`due_by` without a reminder to staff."""
+        return self.due_by(last_day, _requests.c.reminded == "")
+
+    def expire_unconfirmed(self, before: str, now: str, answer: Mapping[str, Any]) -> None:
+        """Close the requests whose link was sent before a timestamp, and is no longer valid."""
+        confirmable = sa.select(_links.c.number).where(_links.c.opens == "confirm", _links.c.expires > now)
+        unconfirmed = (_requests.c.state == "open") & (_requests.c.mailed != "") & (_requests.c.mailed < before)
+        values = {"state": "expired", "closed": now, "answer": json.dumps(answer, ensure_ascii=False)}
+        self._update_all(unconfirmed & _requests.c.number.not_in(confirmable), **values)
 
     def links_sent_since(self, moment: str) -> list[tuple[str, str, str]]:
         """Return each confirmation link sent since a timestamp: its subject's hash, the address and the time.
@@ -258,6 +292,14 @@ class RequestStore(BuiltInStore):
         with self._database.write() as connection:
             return connection.execute(sa.update(_requests).where(condition).values(values)).rowcount == 1
 
+    def _update_all(self, condition: Any, **values: Any) -> None:
+        """Update the requests that meet a condition. Takes the write lock only if there are any."""
+        with self._database.read() as connection:
+            if connection is None or connection.scalar(sa.select(_requests.c.number).where(condition).limit(1)) is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(sa.update(_requests).where(condition).values(values))
+
     def _request(self, row: sa.RowMapping) -> SubjectRequest:
         values = {field.name: row[field.name] for field in dataclasses.fields(SubjectRequest) if field.name in row}
         opened = date.fromisoformat(row["opened"][:10])
@@ -274,6 +316,10 @@ def _anonymous_values(request: SubjectRequest) -> dict[str, str]:
         answer = dict(request.answer)
     values = {"identity": identity, "answer": json.dumps(answer, ensure_ascii=False)}
     return dict.fromkeys(("email", "message", "base", "reason"), "") | values
+
+
+def _is_awaiting(now: str) -> Any:
+    return (_requests.c.state == "open") & (_requests.c.mailed == "") & (_requests.c.mail_after <= now)
 
 
 def _hash(token: str) -> str:

@@ -35,7 +35,7 @@ class RequestService:
         data_subjects: DataSubjects,
         mail: RequestMail,
         notify: Notify,
-        send_other_links: Callable[[], int] = int,
+        send_other_links: Callable[[int | None], int] = lambda most: 0,
     ) -> None:
         self.policy = policy
         self.request_store = request_store
@@ -171,11 +171,7 @@ class RequestService:
 
     def due(self, within: int = SOON_DAYS) -> list[SubjectRequest]:
         """Return the requests that are overdue or due within this many days, the most urgent first."""
-        last_day = (now().date() + timedelta(days=within)).isoformat()
-        return sorted(
-            (request for request in self.request_store.all(*OPEN) if request.due <= last_day),
-            key=lambda request: request.due,
-        )
+        return self.request_store.due_by(_days_from_now(within))
 
     def may_read(self, token: str) -> bool:
         """Whether a link to an answer is still valid."""
@@ -194,31 +190,23 @@ class RequestService:
         data = self.data_subjects.export(request.email, "the person", f"the answer to request {request.number}")
         return request, data
 
-    def process(self) -> int:
+    def process(self, most: int | None = None) -> int:
         """Send the confirmation links that are due, expire requests, send reminders, and return the number of links sent.
 
-        Several processes may call it at the same time; each link is sent once. A failed mail is sent again later. Until
-        then `flask privacy requests list` shows the error.
+        Several processes may call it at the same time; each link is sent once. ``most`` limits the links of one kind. A
+        failed mail is sent again later. Until then `flask privacy requests list` shows the error.
         """
-        sent = self.mail.send_links() + self._send_other_links()
-        self._expire()
+        sent = self.mail.send_links(most) + self._send_other_links(most)
+        answer = {"text": "Nobody confirmed it in time."}
+        self.request_store.expire_unconfirmed(later(days=-LINK_DAYS), timestamp(), answer)
         self._remind()
         self.request_store.anonymise_closed(timestamp())
         return sent
 
-    def _expire(self) -> None:
-        """Close the requests that were not confirmed in time."""
-        confirmable = self.request_store.numbers_with_link("confirm", timestamp())
-        for request in self.request_store.all("open"):
-            if request.mailed and request.number not in confirmable and request.mailed < later(days=-LINK_DAYS):
-                answer = {"text": "Nobody confirmed it in time."}
-                self.request_store.close(request.number, "expired", timestamp(), answer)
-
     def _remind(self) -> None:
-        for request in self.due():
-            if not request.reminded:
-                self.request_store.update(request.number, reminded=timestamp())
-                self._notify("due_soon", request.number)
+        for request in self.request_store.not_reminded(_days_from_now(SOON_DAYS)):
+            self.request_store.update(request.number, reminded=timestamp())
+            self._notify("due_soon", request.number)
 
     def _verified(self, number: int, identity: str) -> SubjectRequest:
         request = self.request_store.find(number)
@@ -263,6 +251,10 @@ class RequestService:
         self.request_store.anonymise_closed(timestamp())
         self._notify("answered", request.number)
         return self.request_store.find(request.number)
+
+
+def _days_from_now(days: int) -> str:
+    return (now().date() + timedelta(days=days)).isoformat()
 
 
 def _count_rows(data: Any) -> int:

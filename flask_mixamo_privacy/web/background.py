@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 2.0  # seconds between two passes over the log
 _LONGEST_REST = 30.0  # seconds between two passes, because a data subject may be waiting for a link
+_MAILS_A_PASS = 50  # of each kind
 _DAILY_PAUSE = 60.0  # seconds until daily work looks whether a day has begun
 _RETRY = 3600.0  # seconds until daily work that failed is tried again
 
@@ -90,7 +91,7 @@ class RegularWork:
     def process_requests(self) -> None:
         """Send the e-mails of data subject requests."""
         with self._app.app_context():  # the site's own mailer may need one
-            self._runtime.rights.requests.process()
+            self._runtime.rights.requests.process(_MAILS_A_PASS)
 
     def prune(self) -> bool:
         """Delete the events, entries and mails whose retention ended. Returns False before the first event."""

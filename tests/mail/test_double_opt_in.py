@@ -142,6 +142,17 @@ def test_a_failed_mail_is_sent_again(shop, clock, caplog):
     assert may(site) == "opted-in"
 
 
+def test_a_mail_that_always_fails_is_tried_for_a_week(shop, clock, caplog):
+    """The intervals grow, and the log states the last try."""
+    tried = []
+    site = shop(PRIVACY_SEND=lambda mail: tried.append(mail) or 1 / 0)
+    sign_up(site)
+    for _ in range(10 * 24):
+        process(site)
+        clock.shift(3601)
+    assert 8 <= len(tried) < 20 and "A link to confirm an opt-in will not be sent again" in caplog.messages[-1]
+
+
 def test_an_opt_in_that_was_not_confirmed_leaves_no_address(shop, clock):
     """It is deleted after two weeks."""
     site = shop()
