@@ -13,7 +13,7 @@ LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: mutations machine faults demo test test-fast test-lowest check bench build chromium caches clean
+.PHONY: fuzz machine faults demo test test-fast test-lowest check bench build chromium caches clean
 
 demo: $(STAMP)
 	@$(BIN)/flask --app example_site privacy demo-data --if-empty
@@ -85,9 +85,9 @@ $(LOWEST)/.installed: $(STAMP) tests/lowest.txt
 	  > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/test-packages.pth
 	@touch $@
 
-# Fuzz the mail classifier with 100,000 mutated messages: it never raises, and never opts out without a request.
-mutations: $(STAMP)
-	$(BIN)/python tests/support/mail_fuzz.py 100000
+# Try FUZZ_INPUTS hostile cookies, forms, events, hosts, headers, mails, declarations, tokens and paths, and count the faults.
+fuzz: $(STAMP)
+	cd tests && ../$(BIN)/python -m support.fuzz $${FUZZ_INPUTS:-1000000} $${FUZZ_SEED:-20261130}
 
 # Run the state machine of data subject requests and failures: PRIVACY_STEPS steps on SQLite and on PostgreSQL.
 machine: $(STAMP)

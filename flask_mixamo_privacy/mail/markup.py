@@ -6,7 +6,7 @@ import re
 from html import unescape
 
 # Any sender can write hostile HTML, so each pattern is bounded and the conversion takes linear time.
-_tag = re.compile(r"<!--|<[!?][^<>]{0,2000}>|<(/?)([a-z][a-z0-9]*)([^<>]{0,2000})>", re.IGNORECASE)
+_tag = re.compile(r"<!--|<[!?][^<>]{0,2000}>|<(/?)([a-z][a-z0-9]*+)([^<>]{0,2000}+)>", re.IGNORECASE)
 _href = re.compile(r"\bhref\s{0,9}=\s{0,9}[\"']?(https?://[^\s\"'>]+)", re.IGNORECASE)
 _HIDDEN = ("style", "script", "title")
 _block = re.compile(

@@ -25,6 +25,7 @@ _MOST_PARTS = 100  # declared boundaries, and messages in messages
 _MOST_SEPARATORS = 2000  # lines that could separate parts
 _MOST_HEADERS = 1000  # of a message; one of a large provider has about 60
 _LONGEST_STRUCTURE = 4000  # characters of an unfolded header about the structure; RFC 5322, 2.1.1 allows 998 in a line
+_LONGEST_ENCODED = 4000  # characters of a header with encoded words that are decoded, in quadratic time
 _LONGEST_HEADER = 8192  # characters of any other header that are read
 _LONGEST_TEXT = 100_000
 _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
@@ -53,7 +54,6 @@ _part = re.compile(rb"boundary\s{0,9}=|^content-type:\s{0,9}message/", re.IGNORE
 #: A header with its folded lines. The parser ends a line at a lone carriage return too.
 _a_header = re.compile(rb"^[!-9;-~]+:[^\n]*\n?(?:[ \t][^\n]*\n?)*", re.MULTILINE)
 _structure = re.compile(rb"^(?:content-[!-9;-~]*|mime-version):[^\n]*\n?(?:[ \t][^\n]*\n?)*", re.IGNORECASE | re.MULTILINE)
-_comment = re.compile(r'"(?:\\.|[^"\\])*+"?|\((?:\\.|[^()\\])*+\)', re.DOTALL)
 
 
 class _MailPolicy(Compat32):
@@ -66,7 +66,20 @@ class _MailPolicy(Compat32):
         value = printable_header(str(value)[:_LONGEST_HEADER])
         if "(" not in value or not name.lower().startswith("content-"):
             return value
-        return _comment.sub(lambda found: found[0] if found[0][0] == '"' else " ", value).strip()
+        return _without_comments(value)
+
+
+def _without_comments(value: str) -> str:
+    """Return a header without its comments, which may be nested (RFC 5322, 3.2.2). Quoted strings stay."""
+    parts: list[str] = []
+    depth, is_quoted = 0, False
+    for symbol in _punctuation.findall(value):
+        is_quoted ^= symbol == '"' and not depth
+        depth += 0 if is_quoted else {"(": 1, ")": -1}.get(symbol, 0)
+        if depth <= 0 and (is_quoted or symbol != ")"):
+            parts.append(symbol)
+        depth = max(0, depth)
+    return "".join(parts).strip()
 
 
 _policy = _MailPolicy()
@@ -175,7 +188,7 @@ def _decoded(value: str) -> str:
     if "=?" not in value:
         return value
     try:
-        return _without_surrogates(str(make_header(_chunk(*chunk) for chunk in decode_header(value))))
+        return _without_surrogates(str(make_header(_chunk(*chunk) for chunk in decode_header(value[:_LONGEST_ENCODED]))))
     except Exception:  # broken Base64
         return value
 

@@ -1,14 +1,9 @@
-"""Mutated mail: run as a program with a number, it classifies that many messages and prints the result."""
+"""Mutated mail, and whether a message has a reason for an opt-out."""
 
 from __future__ import annotations
 
 import random
 import re
-import sys
-import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from flask_mixamo_privacy.mail.inbox import classify_parsed
 from flask_mixamo_privacy.mail.message import read
@@ -92,9 +87,3 @@ def run(number: int, seed: int = 8) -> dict[str, int]:
         counted[verdict.action] += 1
         assert verdict.action != "act" or has_a_reason(raw), raw
     return counted
-
-
-if __name__ == "__main__":
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    began = time.perf_counter()
-    sys.stdout.write(f"{wanted} messages: {run(wanted)}, {time.perf_counter() - began:.0f} s\n")
