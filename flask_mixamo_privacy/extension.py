@@ -299,7 +299,8 @@ class Privacy:
         source: str = "form",
         locale: str = "",
     ) -> MailPermission:
-        """Opt an address in to a list; false for a known child. Call this only after the person has ticked the box.
+        """Opt an address in to a list; false for a known child. Call this once the person has ticked the box, and
+        your site knows that the address is theirs: it counts as confirmed.
 
         The ledger records the time, the policy version and the digest of the text shown. ``wording`` is that text, which
         is stored in full; ``text`` is a digest that the caller computed. Without either, the ledger does not show to what

@@ -63,11 +63,9 @@ class Corrections:
     def _require_links(self, request: SubjectRequest, new: str, base: str) -> None:
         """Raise unless the holders of both addresses agreed to the new one, and send the links that are missing.
 
-        The link that confirmed the request counts for the old address if the request itself names the new one.
+        The link that confirmed the request does not count for the old address, because its mail names no new one.
         """
-        agreed_to = request.identity == "link" and new in request.message.lower()
-        asked = [address for address in ((new,) if agreed_to else (request.email, new)) if address]
-        waiting = [address for address in asked if not self._was_opened(request, address, new)]
+        waiting = [address for address in (request.email, new) if not self._was_opened(request, address, new)]
         for address in waiting:
             self._mail.send_address_link(request, address, new, self._page(address, new), base)
         if waiting:

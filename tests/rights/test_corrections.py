@@ -108,15 +108,14 @@ def test_links_about_a_new_address_are_mailed_once(people):
     assert len(site.mails) == 3 and emails(site) == {ADA}
 
 
-def test_a_request_that_names_the_new_address_needs_no_second_link_to_the_old_one(people):
-    """The holder of the old address agreed to it with the request."""
+def test_the_link_of_the_request_does_not_replace_the_one_about_the_new_address(people):
+    """Another visitor may have written the message, and the mail that confirmed it named no address."""
     site = people()
     site.add()
     number = site.confirmed("correct", message=f"Please write to {NEW} from now on.")
     answer(site, number, f"email={NEW}")
-    assert [mail["To"] for mail in site.mails[1:]] == [NEW]
     press(site, site.mails[-1])
-    assert answer(site, number, f"email={NEW}").exit_code == 0 and emails(site) == {NEW}
+    assert answer(site, number, f"email={NEW}").exit_code == 2 and emails(site) == {ADA}
 
 
 def test_links_to_one_new_address_permit_no_other(people):

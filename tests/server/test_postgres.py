@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from flask_mixamo_privacy.ledger.entry import LedgerEntry, ShownText
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.ledger import metadata as ledger_tables
 from flask_mixamo_privacy.ledger.verify import verify
+from flask_mixamo_privacy.policy.parts import Contact
 from flask_mixamo_privacy.reports.windows import ALL, Window
 from flask_mixamo_privacy.storage.database import Database
 from flask_mixamo_privacy.storage.files import Spool
@@ -30,6 +32,7 @@ from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore
 from support.event_factory import FIRST, Kept, at, traffic
+from support.form_site import policy, send, with_forms
 from support.postgres import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
@@ -419,6 +422,21 @@ def test_promise_26_opt_outs_hold_in_postgresql(tiny: Callable[..., Any], url: s
     (site.folder / "mail.eml").write_text("Subject: unsubscribe\nFrom: bob@mail.example\nMessage-ID: <1@x>\n\n")
     outputs = [site.cli("inbox", str(site.folder / "mail.eml")).output for _ in "12"]
     assert "Request 1." in outputs[0] and "already processed" in outputs[1]
+
+
+def test_promise_26_an_opt_in_waits_for_its_link_in_postgresql(tiny: Callable[..., Any], url: str) -> None:
+    """The link limit counts there as in SQLite, and the button opts the person in once."""
+    mails: list[Any] = []
+    own = policy(contact=Contact("Shop", "privacy@shop.example"))
+    site = with_forms(tiny, PRIVACY_POLICY=own, PRIVACY_DATABASE_URL=url, PRIVACY_SEND=mails.append)
+    for number in range(4):
+        assert send(site.visitor(), "/pictures", email=f"ada+{number}@mail.example").status_code == 200
+    assert site.cli("requests", "process").output == "3 links sent.\n"
+    path = re.search(r"http://localhost(/\S+)", mails[0].get_content())[1]  # type: ignore[index]
+    assert [site.visitor().post(path).status_code for _ in "12"] == [200, 410]
+    with site.app.app_context():
+        assert site.privacy.may_mail("ada+0@mail.example", "marketing", list="kids").reason == "opted-in"
+    assert site.cli("erase", "--subject", "ada+3@mail.example").exit_code == 0
 
 
 def changed(value: Any) -> list[Any]:

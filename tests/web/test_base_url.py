@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.test import create_environ, run_wsgi_app
 
 from flask_mixamo_privacy.web.hosts import host_name
 from flask_mixamo_privacy.web.http import base_url
@@ -37,9 +38,10 @@ ODD = [
 def base_of(site, host):
     """Return the base URL that a request with this Host header gets, or an empty text if the host is refused."""
     site.view("/base", base_url)
-    response = site.visitor().get("/base", environ_overrides={"HTTP_HOST": host})
-    assert response.status_code in (200, 400)
-    return response.text if response.status_code == 200 else ""
+    # An old test client makes a URL of the host itself, which raises for some of them.
+    body, status, _ = run_wsgi_app(site.app, create_environ("/base") | {"HTTP_HOST": host})
+    assert status.startswith(("200", "400"))
+    return b"".join(body).decode() if status.startswith("200") else ""
 
 
 @pytest.mark.parametrize("testing", [True, False])
@@ -67,7 +69,9 @@ def test_a_form_does_not_come_from_a_page_of_an_odd_host(tiny):
     """An ``Origin`` that repeats the odd host proves nothing."""
     odd = "localhost:80@evil.example"
     answer = (
-        tiny().visitor().post("/privacy/requests", headers={"Origin": f"http://{odd}"}, environ_overrides={"HTTP_HOST": odd})
+        tiny()
+        .app.test_client(use_cookies=False)
+        .post("/privacy/requests", headers={"Origin": f"http://{odd}"}, environ_overrides={"HTTP_HOST": odd})
     )
     assert answer.status_code in (400, 403)
 
