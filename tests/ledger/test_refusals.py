@@ -119,14 +119,13 @@ def test_no_refusal_is_lost_if_many_are_counted_at_once(tmp_path):
 def test_a_refusal_waits_for_no_database(tiny, monkeypatch):
     """A flood of refusals takes no lock that a grant needs, and no failure of the ledger concerns it."""
     site = tiny()
-    ledger = site.privacy.runtime(site.app).ledger
-    monkeypatch.setattr(ledger.database, "_connect", lambda _: pytest.fail("the ledger was opened"))
-    late = f"{site.privacy.runtime(site.app).policy.policy_fingerprint}.banner.en.{'0' * 64}"
+    choose(site.visitor(), "accept_all")
+    runtime = site.privacy.runtime(site.app)
+    monkeypatch.setattr(runtime.ledger.database, "_connect", lambda _: pytest.fail("the ledger was opened"))
+    late = f"{runtime.policy.policy_fingerprint}.banner.en.{'0' * 64}"
     for shown in ("", "another policy", late):
         assert choose(site.visitor(), "reject_all", shown=shown).status_code == 303
-    assert [count.number for count in ledger.refusals.counts()] == [3] and site.files() == [
-        os.path.relpath(next(ledger.refusals.counts()).path, site.folder)
-    ]
+    assert sum(count.number for count in runtime.ledger.refusals.counts()) == 3
 
 
 def test_a_refusal_starts_the_thread_that_seals_it(tiny, monkeypatch):
