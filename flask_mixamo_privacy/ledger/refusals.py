@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
+from ..errors import LedgerUnavailable
 from ..storage.clock import timestamp
 from ..storage.files import create_private, make_private_folder
 from ..storage.platform import BINARY, delete_file
@@ -100,14 +101,17 @@ class RefusalCounter:
 def seal_refusals(ledger: Ledger) -> int:
     """Write the counts of the days that are over to the ledger, delete their files, and return the number of refusals.
 
-    Each process and host may call this at any time. Raises :class:`LedgerUnavailable`; then the files stay.
+    Each process and host may call this at any time. Raises :class:`LedgerUnavailable`; the next call then continues.
     """
-    counts = list(ledger.refusals.counts(before=timestamp(time.time() - _GRACE)[:10]))
-    if counts:
-        ledger.append_new([_entry(count) for count in counts if count.number])
-    for count in counts:
-        with suppress(FileNotFoundError):
-            delete_file(count.path)
+    try:
+        counts = list(ledger.refusals.counts(before=timestamp(time.time() - _GRACE)[:10]))
+        if counts:
+            ledger.append_new([_entry(count) for count in counts if count.number])
+        for count in counts:
+            with suppress(FileNotFoundError):
+                delete_file(count.path)
+    except OSError as error:  # such as a disk that is read-only by now
+        raise LedgerUnavailable(f"The counts of refusals could not be moved to the ledger: {error}") from error
     return sum(count.number for count in counts)
 
 

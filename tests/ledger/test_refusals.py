@@ -147,6 +147,19 @@ def test_the_counts_wait_while_the_ledger_is_unavailable(ledger, clock, tmp_path
     assert seal_refusals(ledger) == 1
 
 
+def test_a_count_that_cannot_be_deleted_is_sealed_once(ledger, clock, monkeypatch):
+    """On a disk that has become read-only, each pass finds the file again."""
+    refuse(ledger, "de")
+    clock.shift(DAY)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "unlink", lambda _: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        for _ in range(2):
+            with pytest.raises(LedgerUnavailable, match="could not be moved to the ledger"):
+                seal_refusals(ledger)
+    seal_refusals(ledger)
+    assert sealed(ledger) == [("2026-05-08", "de", 1)] and list(ledger.refusals.counts()) == []
+
+
 def test_a_damaged_file_does_not_block_the_other_counts(ledger, clock, caplog):
     """A power loss may leave it empty. It is logged and deleted; a file of another name is left alone."""
     refuse(ledger, "de", "en")
