@@ -103,8 +103,8 @@ def deletions_of_copies(ctx: PrivacyContext, ends_grant: bool) -> list[Deletion]
     found: list[Deletion] = []
     for name in ctx.cookies.names:
         number, domains = _valid_and_domains(ctx, name)
-        if number == 1 and ends_grant:
-            domains = [domain for domain in domains if domain is not None]
+        if number == 1:  # nothing proves an attack, so a cookie of another app is left alone
+            domains = [domain for domain in domains if domain is not None] if len(ctx.sent(name)) == 1 else []
         if number > 1 or (number == 1 and ends_grant):
             found += deletions_on_paths([name], urls, domains, (ctx.cookies.path, ctx.cookies.domain))
     return found

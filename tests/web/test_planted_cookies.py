@@ -132,12 +132,15 @@ def test_no_copy_is_deleted_under_a_name_that_cannot_be_planted(site):
     assert all("Domain" not in header for header in decide(visitor, "reject_all").headers.getlist("Set-Cookie"))
 
 
-def test_the_cookie_of_another_app_on_the_host_is_no_copy(site):
+@pytest.mark.parametrize(
+    ("domain", "path"), [("shop.example.com", "/privacy"), ("example.com", "/"), ("example.com", "/privacy")]
+)
+def test_the_cookie_of_another_app_on_the_host_is_no_copy(site, domain, path):
     """It does not verify. It stays, and the visitor's decision counts."""
     visitor = Browser(site)
-    visitor.set_cookie("privacy_consent", "g.of.another.app", domain="shop.example.com", path="/privacy")
+    visitor.plant("privacy_consent", "g.of.another.app", domain, path)
     decide(visitor, "accept_all"), decide(visitor, "reject_all")
-    assert visitor.get_cookie("privacy_consent", domain="shop.example.com", path="/privacy").value == "g.of.another.app"
+    assert visitor.get_cookie("privacy_consent", domain=domain, path=path).value == "g.of.another.app"
     assert state(visitor) == "refused"
 
 
