@@ -23,6 +23,7 @@ _DATE = re.compile(
 _AREA_CODE = re.compile(r"0\d{2,}")  # no date begins like this
 _YEAR = re.compile(r"1[4-9]\d\d|20\d\d")
 _RECENT = re.compile(r"(?:19|20)\d\d")
+_CHECK_X = re.compile(r"[ -]?[Xx](?![A-Za-z0-9])")
 _NEAR = 10  # the difference between neighbours in a list, such as status codes
 _STEPS = frozenset({1, 2, 4, 5, 10, 20, 25, 50, 100, 250, 500, 1000})  # between the numbers of a list, such as sizes
 
@@ -74,11 +75,14 @@ def _is_long_enough(groups: list[str]) -> bool:
 
 def _is_harmless(run: re.Match[str], groups: list[str]) -> bool:
     """Return whether digits are those of an ISBN, a fraction, a version, years, a round number, or a list."""
+    if _is_isbn("".join(groups)) or _is_old_isbn(run, groups):
+        return True
     if len(groups) == 1:
-        return _is_isbn(groups[0])
-    is_round = all(group == "000" for group in groups[1:])
+        return False
+    has_thousands = set(_GROUP.sub("", run[0])) in ({","}, {"'"}) and all(len(group) == 3 for group in groups[1:])
+    is_round = has_thousands or all(group == "000" for group in groups[1:])
     are_years = all(map(_YEAR.fullmatch, groups))
-    return is_round or are_years or _is_isbn("".join(groups)) or _is_decimal(run, groups) or _is_list(groups)
+    return is_round or are_years or _is_decimal(run, groups) or _is_list(groups)
 
 
 def _is_list(groups: list[str]) -> bool:
@@ -98,6 +102,15 @@ def _is_isbn(digits: str) -> bool:
     if len(digits) != 13 or not digits.startswith(("978", "979")):
         return False
     return (sum(map(int, digits[::2])) + 3 * sum(map(int, digits[1::2]))) % 10 == 0
+
+
+def _is_old_isbn(run: re.Match[str], groups: list[str]) -> bool:
+    """Return whether digits are an ISBN-10 with separators. Its check digit has a group of its own, and may be an X."""
+    check = _CHECK_X.match(run.string, run.end())
+    digits = [*map(int, "".join(groups)), *([10] if check else [])]
+    if len(digits) != 10 or len(groups) != (3 if check else 4) or not (check or len(groups[-1]) == 1):
+        return False
+    return sum(digit * weight for digit, weight in zip(digits, range(10, 0, -1), strict=True)) % 11 == 0
 
 
 def _is_decimal(run: re.Match[str], groups: list[str]) -> bool:

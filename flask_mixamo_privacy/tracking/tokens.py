@@ -6,12 +6,12 @@ import re
 from itertools import pairwise
 
 _FEWEST, _FEWEST_SHORT = 8, 12  # letters and digits of a token; of one in short groups of one case
-_VIDEO_ID = 11  # characters
 _LONGEST_WORD, _LONGEST_UPPER = 24, 11  # letters of a word that is not examined
 _EXAMINED = 40  # characters of a chunk; more add no evidence
 _ENOUGH = 3.0  # evidence
 
 _CHUNK = re.compile(r"[A-Za-z0-9]+")
+_VIDEO_ID = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{11}(?![A-Za-z0-9_-])")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{16,}|[0-9A-F]{16,}")
 
 #: Names of sizes, versions, products and programs: 160x80x75, 0x8007, KB5034441, 1080p60fps, iOS17, CSS3Grid, v1alpha1.
@@ -61,7 +61,7 @@ def is_token(text: str) -> bool:
                 return True
     if evidence < _ENOUGH:
         return False
-    return length >= (_FEWEST_SHORT if is_short else _FEWEST) or (is_mixed and len(text) == _VIDEO_ID)
+    return length >= (_FEWEST_SHORT if is_short else _FEWEST) or (is_mixed and _VIDEO_ID.search(text) is not None)
 
 
 def _evidence(chunk: str) -> float:
