@@ -102,7 +102,7 @@ class OptInConfirmations:
     def send_links(self, most: int | None = None) -> int:
         """Send the links that are due, and return their number. A failed mail is sent again later, for at most a week.
 
-        Sends ``most`` of them, the one that is due for longest first, and stops after :data:`.request_mail.LONGEST_PASS`.
+        Sends ``most`` of them, oldest first, and stops after :data:`.request_mail.LONGEST_PASS`.
         """
         self._marketing.unconfirmed.delete_before(later(days=-2 * LINK_DAYS))
         end, sent = time.monotonic() + LONGEST_PASS, 0

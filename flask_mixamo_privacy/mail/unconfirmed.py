@@ -9,7 +9,6 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -64,8 +63,8 @@ class UnconfirmedOptIns:
                 connection.execute(sa.insert(_waiting).values(**values))
 
     def awaiting_mail(self, now: str, most: int | None = None) -> list[UnconfirmedOptIn]:
-        """Return the opt-ins whose link is due to be sent, the one that is due for longest first; ``most`` limits them."""
-        return self._select((_waiting.c.mailed == "") & (_waiting.c.mail_after <= now), _waiting.c.mail_after, most)
+        """Return the opt-ins whose link is due to be sent, oldest first; ``most`` limits them."""
+        return self._select((_waiting.c.mailed == "") & (_waiting.c.mail_after <= now), most)
 
     def of(self, email: str) -> list[UnconfirmedOptIn]:
         """Return the opt-ins of an address."""
@@ -113,11 +112,9 @@ class UnconfirmedOptIns:
         if self._select(_waiting.c.at < moment, most=1):
             self._database.delete(sa.delete(_waiting).where(_waiting.c.at < moment))
 
-    def _select(
-        self, condition: sa.ColumnElement[bool], order: sa.ColumnElement[Any] = _waiting.c.number, most: int | None = None
-    ) -> list[UnconfirmedOptIn]:
+    def _select(self, condition: sa.ColumnElement[bool], most: int | None = None) -> list[UnconfirmedOptIn]:
         columns = [_waiting.c[field.name] for field in fields(UnconfirmedOptIn)]
-        query = sa.select(*columns).where(condition).order_by(order, _waiting.c.number).limit(most)
+        query = sa.select(*columns).where(condition).order_by(_waiting.c.number).limit(most)
         with self._database.read() as connection:
             return [UnconfirmedOptIn(**row) for row in connection.execute(query).mappings()] if connection else []
 

@@ -77,7 +77,7 @@ class RequestMail:
     def send_links(self, most: int | None = None) -> int:
         """Send the confirmation links that are due, and return their number. A failed mail is sent again later.
 
-        Sends ``most`` of them, the one that is due for longest first, and stops after :data:`LONGEST_PASS`.
+        Sends ``most`` of them, oldest first, and stops after :data:`LONGEST_PASS`.
         """
         self._mark_unsendable()
         if self._problem:

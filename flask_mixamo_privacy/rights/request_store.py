@@ -127,12 +127,14 @@ class RequestStore(BuiltInStore):
         return {request.email for request in self.select(_requests.c.email != "")}
 
     def awaiting_mail(self, now: str, most: int | None = None, *, with_base: bool = False) -> list[SubjectRequest]:
-        """Return the open requests whose confirmation link is due to be sent, the one that is due for longest first.
+        """Return the open requests whose confirmation link is due to be sent, oldest first.
+
+        So no newer request takes the link of a mailbox for which an older one waits. A failed mail is not due at once.
 
         ``most`` limits their number. ``with_base`` leaves out those that came while the site's base URL was unknown.
         """
         query = sa.select(_requests).where(_is_awaiting(now), *([_requests.c.base != ""] if with_base else []))
-        return self._read(query.order_by(_requests.c.mail_after, _requests.c.number).limit(most))
+        return self._read(query.order_by(_requests.c.number).limit(most))
 
     def mark_unsendable(self, problem: str, now: str, *, without_base: bool = False) -> None:
         """Store why no link can be sent, of all requests that wait for one or of those without a base URL."""

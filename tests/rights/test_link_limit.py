@@ -36,6 +36,20 @@ def test_promise_32_no_request_ends_because_of_others_in_the_same_name(people, c
     assert site.rights.request_store.find(4).state == "verified"
 
 
+def test_a_newer_request_overtakes_none_that_waits_for_the_same_mailbox(people, clock):
+    """An attacker who asks again just before a link is free delays the person no further."""
+    site = people()
+    for _ in range(4):
+        site.ask()
+    site.process()
+    clock.shift(24 * HOUR)
+    for number in range(3):
+        site.ask(message=f"Request {number}", visitor=at(site, "203.0.113.9"))
+    clock.shift(1)
+    site.process()
+    assert site.rights.request_store.find(4).mailed
+
+
 def test_thirty_spellings_of_one_mailbox_get_three_links_a_day(people, clock):
     """A suffix after a plus leads to the same mailbox."""
     site = people()

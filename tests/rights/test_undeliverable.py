@@ -65,7 +65,7 @@ def test_a_request_after_its_last_try_can_be_answered(failing, clock):
 
 
 def test_an_undeliverable_address_delays_no_other(people, clock):
-    """The links that are due for longest come first, and a failed one is due later."""
+    """The oldest links come first, and a failed one is due later."""
     site = people(PRIVACY_SEND=lambda mail: 1 / 0 if "gone" in mail["To"] else site.mails.append(mail))
     for number in range(6):
         site.ask(email=f"gone{number}@shop.example")
