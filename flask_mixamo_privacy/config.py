@@ -83,6 +83,15 @@ def keys(setting: ConfigValue) -> Mapping[str, str] | None:
     return dict(value)
 
 
+def token(setting: ConfigValue) -> str | None:
+    value = setting.value
+    if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", value)):
+        return value
+    shown = f"a text of {len(value)} characters" if isinstance(value, str) else type(value).__name__  # never the secret
+    hint = "Generate one: python -c 'import secrets; print(secrets.token_urlsafe())'."
+    raise SettingError(setting.name, shown, "at least 16 letters, digits and characters of ._~+/-, or None", hint)
+
+
 def timezone(setting: ConfigValue) -> str:
     try:
         return ZoneInfo(setting.value).key
@@ -210,6 +219,8 @@ class Settings:
     staff: Callable[[Any, str], bool] | None = _row("PRIVACY_STAFF", None,
         function("It is called with the user and the need for each access.", "user and need"),
         'A callable (user, need) -> bool: whether this Flask-Login user has the need, such as "reports". None grants none.')
+    health_token: str | None = _row("PRIVACY_HEALTH_TOKEN", None, token,
+        "The token with which a monitor reads /privacy/health. None lets only staff with the need \"health\" read it.")
     audit_logins: Mapping[str, str | Callable[..., Any]] = _row("PRIVACY_AUDIT_LOGINS", {},
         by_name("an id of a user, or a callable with a page"),
         "For the audit: the logins, by a name. Each is a user's id in Flask-Login, or an async callable (page).")

@@ -83,7 +83,7 @@ class Ledger:
         self.chain = Chain(keys)
         self.refusals = RefusalCounter(os.path.join(os.path.dirname(spool.path), "refusals"))
         self._keys = keys
-        self._spool = spool
+        self.pending = spool
 
     def record(self, kind: str, *, text: ShownText | str | None = None, **columns: Any) -> LedgerEntry:
         """Commit a new entry and return it; raises :class:`LedgerUnavailable`. Arguments as for :meth:`new_entry`."""
@@ -140,8 +140,8 @@ class Ledger:
     def append(self, entry: LedgerEntry, text: ShownText | None = None) -> None:
         """Commit an entry, and the text shown unless it is stored already; raises :class:`LedgerUnavailable`."""
         try:
-            if os.path.exists(self._spool.path):  # most ledgers never spool an entry
-                self._spool.drain(self._write_spooled, wait=False)
+            if os.path.exists(self.pending.path):  # most ledgers never spool an entry
+                self.pending.drain(self._write_spooled, wait=False)
             with self._writing() as connection:
                 self._write(connection, [entry.row()], [text] if text else [])
         except (LedgerUnavailable, OSError) as error:
@@ -163,12 +163,12 @@ class Ledger:
 
         The next :meth:`drain_spool` writes it to the ledger, also after a crash.
         """
-        self._spool.append(entry.row() | {"wording": dataclasses.asdict(text) if text else None})
+        self.pending.append(entry.row() | {"wording": dataclasses.asdict(text) if text else None})
 
     def drain_spool(self) -> int:
         """Write all spooled entries to the ledger and return their number; raises :class:`LedgerUnavailable`."""
         try:
-            return self._spool.drain(self._write_spooled)
+            return self.pending.drain(self._write_spooled)
         except OSError as error:  # the spool file cannot be read or emptied
             raise LedgerUnavailable(f"The ledger could not be written: {error}") from error
 

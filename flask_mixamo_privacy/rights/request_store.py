@@ -164,6 +164,16 @@ class RequestStore(BuiltInStore):
         values = {"state": "expired", "closed": now, "answer": json.dumps(answer, ensure_ascii=False)}
         self._update_all(unconfirmed & _requests.c.number.not_in(confirmable), **values)
 
+    def count_mails(self, now: str) -> dict[str, int]:
+        """Return how many mails are due, are held back until later, and could not be sent at the last try."""
+        failed, is_due = (_requests.c.mail_error != "") & (_requests.c.email != ""), _requests.c.mail_after <= now
+        unsent = (_requests.c.state == "open") & (_requests.c.mailed == "") & ~failed
+        counted = {"waiting": unsent & is_due, "held_back": unsent & ~is_due, "undeliverable": failed}
+        query = sa.select(*(sa.func.count().filter(condition).label(name) for name, condition in counted.items()))
+        with self._database.read() as connection:
+            found = connection.execute(query.select_from(_requests)).mappings().one() if connection else {}
+        return {name: found.get(name, 0) for name in counted}
+
     def links_sent_since(self, moment: str) -> list[tuple[str, str, str]]:
         """Return each confirmation link sent since a timestamp: its subject's hash, the address and the time.
 

@@ -37,6 +37,10 @@ class KeyRing:
         """Where the keys come from, for errors: the setting, or the path of the file."""
         return "PRIVACY_KEYS" if self._configured else self._path
 
+    def existing(self) -> list[str]:
+        """Return the ids of all kept keys, the newest last, without creating one. Raises :class:`KeysUnreadable`."""
+        return list(self._configured or _read(self._path) or ())
+
     def check_file(self) -> None:
         """Raise :class:`KeysUnreadable` if the file of generated keys is damaged. A missing file is not created."""
         if not self._configured:

@@ -161,7 +161,7 @@ class Loader:
         Removes the cursors of existing segments from ``cursors``.
         """
         segments = [(path, cursors.pop(os.path.basename(path), 0)) for path in log.segments(self._folder)]
-        order = sorted(((_timestamp_at(path, offset) or "", path, offset) for path, offset in segments), key=itemgetter(0))
+        order = sorted(((timestamp_at(path, offset) or "", path, offset) for path, offset in segments), key=itemgetter(0))
         for number, (_, path, offset) in enumerate(order, start=1):
             yield from _parts_of(path, offset, order[number][0] if number < len(order) else None)
 
@@ -238,7 +238,8 @@ def _batches(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
         yield batch
 
 
-def _timestamp_at(path: str, offset: int) -> str | None:
+def timestamp_at(path: str, offset: int) -> str | None:
+    """Return the time of the first line at an offset, as :func:`_timestamp_in` does."""
     with open(path, "rb") as file:
         file.seek(offset)
         return _timestamp_in(file.read(_HEAD))

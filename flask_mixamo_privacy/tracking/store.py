@@ -40,7 +40,7 @@ class EventStore:
             url, metadata, "The database of events", StoreUnavailable, lock=_BLOCK_ERASURES, keys=register
         )
         self._keys = keys
-        self._pending = pending
+        self.pending = pending
 
     def store_malformed(self, connection: sa.Connection, segment: str, offset: int, line: bytes) -> None:
         """Store a line that is not an event, for an operator to inspect. A line is stored once."""
@@ -113,16 +113,16 @@ class EventStore:
         try:
             self.erase(visitor, day, _PATIENCE_MS)
         except (PrivacyError, OSError, ValueError):  # from the database, or from the key file
-            self._pending.append({"visitor": visitor, "day": day})
+            self.pending.append({"visitor": visitor, "day": day})
 
     @property
     def has_spooled(self) -> bool:
         """Whether an erasure is spooled."""
-        return bool(self._pending)
+        return bool(self.pending)
 
     def drain_spool(self) -> int:
         """Carry out the spooled erasures and return their number. Raises :class:`StoreUnavailable`."""
-        return self._pending.drain(self._erase_all)
+        return self.pending.drain(self._erase_all)
 
     def _erase_all(self, entries: list[dict[str, str]]) -> None:
         for entry in entries:

@@ -18,6 +18,7 @@ ENDPOINTS = {
     ("mixamo_privacy.decide", "/privacy/consent", ("POST",)),
     ("mixamo_privacy.erase", "/privacy/me/erase", ("POST",)),
     ("mixamo_privacy.events", "/privacy/events", ("POST",)),
+    ("mixamo_privacy.health", "/privacy/health", ("GET",)),
     ("mixamo_privacy.licence", "/privacy/licence/<point_id>", ("GET",)),
     ("mixamo_privacy.me", "/privacy/me", ("GET",)),
     ("mixamo_privacy.me_json", "/privacy/me.json", ("GET",)),

@@ -1,0 +1,127 @@
+"""The health of one app: counts and states for a monitor, as JSON and as Prometheus text. No figure is about a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from ..errors import ForeignKeys, KeysUnreadable, LedgerUnavailable, NewerSchema, RightsUnavailable, StoreUnavailable
+from ..storage.clock import now, timestamp, today
+from .runtime import Runtime
+
+T = TypeVar("T")
+
+_PREFIX = "mixamo_privacy_"
+
+
+def health_of(runtime: Runtime) -> dict[str, Any]:
+    """Return the figures. ``healthy`` is false if a database or the keys cannot be used, or if the log is full.
+
+    Creates no file. A database on a server that does not answer takes two seconds.
+    """
+    from ..tracking.backlog import LoadProgress, measure, read_progress
+    from ..tracking.log import size_of
+
+    settings, ledger, store = runtime.settings, runtime.ledger, runtime.store
+    progress, events = _try(lambda: read_progress(store), None)
+    _, ledger_state = _try(ledger.head, None)
+    mails, rights = _try(lambda: runtime.rights.request_store.count_mails(timestamp()), None)
+    keys, keys_state = _try(runtime.keys.existing, [])
+    backlog = measure(settings.log_dir, (progress or LoadProgress({}, 0)).cursors)
+    is_full = size_of(settings.log_dir) >= settings.log_most
+    return {
+        "healthy": not is_full and {events, ledger_state, rights, keys_state} == {"ok"},
+        "log": {
+            "waiting_bytes": backlog.size,
+            "oldest_seconds": _age(backlog.oldest),
+            "limit_bytes": settings.log_most,
+        },
+        "today": {"refused": runtime.refused.count(today()), "denied": runtime.denied.count(today())},
+        "malformed_lines": progress.malformed if progress else None,
+        "databases": {
+            "events": {"state": events, "waiting": store.pending.count()},
+            "ledger": {"state": ledger_state, "waiting": ledger.pending.count(), "unsealed_refusals": _unsealed(runtime)},
+            "rights": {"state": rights},
+        },
+        "mails": mails,
+        "keys": {"state": keys_state, "kept": keys, "newest": keys[-1] if keys else None},
+        "recording_failures": runtime.failures,
+    }
+
+
+def _try(read: Callable[[], T], otherwise: Any) -> tuple[Any, str]:
+    """Return a result and ``"ok"``, or else the second argument and the kind of the error, without its text."""
+    try:
+        return read(), "ok"
+    except (StoreUnavailable, LedgerUnavailable, RightsUnavailable, KeysUnreadable, OSError) as error:
+        cause = error.__cause__
+        if isinstance(cause, ForeignKeys):
+            return otherwise, "other keys"
+        if isinstance(cause, NewerSchema):
+            return otherwise, "newer schema"
+        return otherwise, "unavailable"
+
+
+def _age(moment: str | None) -> int | None:
+    return max(0, int((now() - datetime.fromisoformat(moment)).total_seconds())) if moment else None
+
+
+def _unsealed(runtime: Runtime) -> int:
+    """Return the number of refusals of past days that the ledger does not have yet."""
+    return sum(count.number for count in runtime.ledger.refusals.counts(before=today()))
+
+
+# Prometheus text format, version 0.0.4.
+
+
+def as_prometheus(health: Mapping[str, Any]) -> str:
+    """Return the figures as Prometheus text. A figure that is unknown is left out."""
+    lines: list[str] = []
+    for name, kind, help_text, samples in _metrics(health):
+        known = [(labels, value) for labels, value in samples if value is not None]
+        if known:
+            lines += [f"# HELP {_PREFIX}{name} {help_text}", f"# TYPE {_PREFIX}{name} {kind}"]
+            lines += [f"{_PREFIX}{name}{_labels(labels)} {int(value)}" for labels, value in known]
+    return "\n".join(lines) + "\n"
+
+
+def _metrics(health: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[tuple[dict[str, str], Any]]]]:
+    databases, log, keys = health["databases"], health["log"], health["keys"]
+    named = [({"database": name}, state) for name, state in databases.items()]
+    up = [(labels, each["state"] == "ok") for labels, each in named]
+    waiting = [(labels, each.get("waiting")) for labels, each in named]
+    mails = [({"state": state}, number) for state, number in (health["mails"] or {}).items()]
+    key_ids = [({"key": key, "newest": str(key == keys["newest"]).lower()}, 1) for key in keys["kept"]]
+    yield (
+        "healthy",
+        "gauge",
+        "Whether every database and the keys can be used, and the log is not full.",
+        [({}, health["healthy"])],
+    )
+    yield "log_waiting_bytes", "gauge", "Bytes of the log that are not loaded yet.", [({}, log["waiting_bytes"])]
+    yield "log_oldest_seconds", "gauge", "Age of the oldest line that is not loaded yet.", [({}, log["oldest_seconds"])]
+    yield "log_limit_bytes", "gauge", "PRIVACY_LOG_MOST.", [({}, log["limit_bytes"])]
+    yield "refused_today", "gauge", "Reports and page views that a limit refused today.", [({}, health["today"]["refused"])]
+    yield "denied_today", "gauge", "Accesses of anonymous users that were denied today.", [({}, health["today"]["denied"])]
+    yield "malformed_lines", "gauge", "Stored lines of the log that are not events.", [({}, health["malformed_lines"])]
+    yield "database_up", "gauge", "Whether a database can be used.", up
+    yield "database_waiting_entries", "gauge", "Entries in the spool beside a database.", waiting
+    yield (
+        "unsealed_refusals",
+        "gauge",
+        "Refusals of past days that are not in the ledger yet.",
+        [({}, databases["ledger"]["unsealed_refusals"])],
+    )
+    yield "mails", "gauge", "Mails of data subject requests that were not sent.", mails
+    yield "key_info", "gauge", "The ids of the kept keys.", key_ids
+    yield "recording_failures_total", "counter", "Recording failures of this process.", [({}, health["recording_failures"])]
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    escaped = (f'{name}="{_escape(value)}"' for name, value in labels.items())
+    return f"{{{','.join(escaped)}}}" if labels else ""
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
