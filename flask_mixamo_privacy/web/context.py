@@ -89,7 +89,8 @@ class PrivacyContext:
         Browsers order cookies by the length of their paths (RFC 6265, 5.4).
         """
         if self._sent is None:
-            self._sent = self.cookies.read(self.environ.get("HTTP_COOKIE", ""))
+            header = self.environ.get("HTTP_COOKIE")
+            self._sent = self.cookies.read(header) if header else {}
         return self._sent.get(name, ())
 
     def consents_sent(self) -> list[Consent]:

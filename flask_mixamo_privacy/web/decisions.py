@@ -35,7 +35,8 @@ def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, 
 
     Raises :class:`LedgerUnavailable`, only for a grant, and then applies nothing.
     """
-    runtime, before, consents = ctx.runtime, visitor_to_carry_over(ctx), ctx.consents_sent()
+    runtime, consents = ctx.runtime, ctx.consents_sent()
+    before = visitor_to_carry_over(ctx) if ctx.receipt else None
     _record(ctx, decision, ctx.consent, shown, source)
     if len(consents) > 1:
         _end_all(ctx, consents)
@@ -58,7 +59,7 @@ def _record(
 ) -> None:
     """Record a decision that changes a consent, and erase the events that the cookies of this consent find."""
     runtime = ctx.runtime
-    found = ids_in_cookies(ctx, before)
+    found = ids_in_cookies(ctx, before) if before.record is not None else []
     DecisionRecorder(runtime.policy, runtime.ledger, runtime.store.erase_or_spool, runtime.report_failure).record(
         decision,
         visitor=found[0] if found else None,
