@@ -14,7 +14,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CODE = ("flask_mixamo_privacy", "example_site", "benchmarks", "tests", "docs")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGES.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGES.md",
+    "SECURITY.md",
+    *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+)
 
 #: A word or phrase that has to be decoded, and what to write instead.
 WORDS = {
