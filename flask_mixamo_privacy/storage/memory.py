@@ -19,19 +19,22 @@ LONGEST_KEY = 512
 
 
 class BoundedCache(Generic[T]):
-    """A function of texts whose results are cached, unless its texts together have more than ``LONGEST_KEY`` characters."""
+    """A function of texts whose results are cached, unless its texts together have more than ``LONGEST_KEY`` characters.
+
+    A caller that has cut its texts to that length may call ``cached``, which is faster.
+    """
 
     def __init__(self, function: Callable[..., T], most: int) -> None:
         self._function = function
-        self._cached: Callable[..., T] = lru_cache(maxsize=most)(function)
-        self.cache_info = self._cached.cache_info
+        self.cached: Callable[..., T] = lru_cache(maxsize=most)(function)
+        self.cache_info = self.cached.cache_info
         update_wrapper(self, function)
 
     def __call__(self, text: str, *others: str | None) -> T:
         size = len(text)
         for other in others:
             size += len(other or "")
-        return (self._function if size > LONGEST_KEY else self._cached)(text, *others)
+        return (self._function if size > LONGEST_KEY else self.cached)(text, *others)
 
 
 def bounded_cache(most: int) -> Callable[[Callable[..., T]], BoundedCache[T]]:

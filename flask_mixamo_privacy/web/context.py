@@ -197,7 +197,7 @@ class PrivacyContext:
 
     @property
     def is_robot(self) -> bool:
-        return client_of(self.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT]).robot
+        return client_of.cached(self.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT]).robot
 
     @property
     def visitor(self) -> Visitor | None:

@@ -11,13 +11,11 @@ from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from ..storage.memory import BoundedCache
+from ..storage.memory import LONGEST_KEY, BoundedCache
 from ..tracking.scrub import scrub_path
 from .hosts import host_of_routes, routes_by_host
 from .other_extensions import login_manager
 from .view_marks import find_marks
-
-_LONGEST = 1000  # characters of a path; the rest is cut off
 
 Naming = Literal["path", "rule", "never"]
 
@@ -118,7 +116,7 @@ class PageNames:
             return root_path + rule.rule
         if not logged_in and request.endpoint and request.endpoint not in self._public:
             self._public.add(request.endpoint)
-        return scrub_path((root_path + request.path)[:_LONGEST])
+        return scrub_path.cached((root_path + request.path)[:LONGEST_KEY])
 
     def name_of_previous(self, path: str, root_path: str, logged_in: bool) -> str:
         """The name of this site's page that linked to the current page; empty for a page that is not counted.
@@ -194,7 +192,9 @@ class PageNames:
 
     def _match_here(self, path: str) -> tuple[str, str] | None:
         """Match a path to a rule of this request's host, if the routes depend on the host."""
-        return self._match_on(host_of_routes(self._app) if self._by_host else "", path)
+        if self._by_host or len(path) > LONGEST_KEY:
+            return self._match_on(host_of_routes(self._app), path)
+        return self._match_on.cached("", path)
 
     def _match(self, host: str, path: str) -> tuple[str, str] | None:
         adapter = self._app.create_url_adapter(current_request) if host else None

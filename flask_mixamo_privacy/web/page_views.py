@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import LogUnavailable
 from ..storage.clock import DAY
+from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
 from ..tracking.ingest import BrowserEvent
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of, network_of, origin_of, split_referrer
@@ -26,8 +27,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: The kind, the id, the time, the context fields and the data of one event.
 Line = tuple[str, str, float, str, str]
-
-_LONGEST_REFERRER = 2000  # characters; bounds what the cache of split referrers holds
 
 #: Headers that scripts, sockets and script libraries send, but no browser that opens a page.
 _SENT_BY_SCRIPTS = (
@@ -216,9 +215,9 @@ def _split_referrer(ctx: PrivacyContext, root: str, personal: bool) -> tuple[str
     site's own, and a referrer that may be a logged-in user's page is reduced to its origin.
     """
     environ = ctx.environ
-    text, fetch_site = environ["HTTP_REFERER"][:_LONGEST_REFERRER], environ.get("HTTP_SEC_FETCH_SITE")
-    host = None if fetch_site == "same-origin" else ctx.request.host
-    previous, referrer = split_referrer(text, host)
+    text, fetch_site = environ["HTTP_REFERER"][:LONGEST_KEY], environ.get("HTTP_SEC_FETCH_SITE")
+    host = None if fetch_site == "same-origin" else ctx.request.host[:LONGEST_KEY]
+    previous, referrer = split_referrer.cached(text, host)
     if referrer and (personal or (fetch_site in (None, "same-site") and _may_be_own(ctx, text, root))):
         referrer = origin_of(referrer)
     return previous, referrer
@@ -231,6 +230,6 @@ def _may_be_own(ctx: PrivacyContext, referrer: str, root: str) -> bool:
 
 def _client_fields(ctx: PrivacyContext) -> tuple[str, str, str, str]:
     """Return ``(browser, platform, provider, network)`` of the client."""
-    address = ctx.environ.get("REMOTE_ADDR", "")
-    client = client_of(ctx.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT])
-    return client.browser, client.platform, ctx.runtime.providers(address), network_of(address)
+    address = ctx.environ.get("REMOTE_ADDR", "")[:LONGEST_KEY]
+    client = client_of.cached(ctx.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT])
+    return client.browser, client.platform, ctx.runtime.providers(address), network_of.cached(address)
