@@ -206,7 +206,8 @@ class Ledger:
 
         No column identifies a visitor. Seals the refusals of the days that are over. Raises :class:`LedgerUnavailable`.
         """
-        seal_refusals(self)
+        if os.path.isdir(self.refusals.folder):  # a site without refusals has none
+            seal_refusals(self)
         names = ("at", "kind", "purposes", "policy", "locale", "detail")
         query = sa.select(*(entries.c[name] for name in names)).where(
             entries.c.kind.in_(DECISIONS), entries.c.at >= first, entries.c.at < end

@@ -60,24 +60,24 @@ class RefusalCounter:
     """
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def add(self, day: str, policy: str, fingerprint: str, locale: str) -> None:
         """Count one refusal; raises :class:`OSError`."""
-        path = os.path.join(self._folder, "~".join((day, *map(_encode, (fingerprint, locale, policy)))))
+        path = os.path.join(self.folder, "~".join((day, *map(_encode, (fingerprint, locale, policy)))))
         try:
             _append(path)
         except FileNotFoundError:
-            make_private_folder(self._folder)
+            make_private_folder(self.folder)
             create_private(path, secrets.token_urlsafe(12).encode())
             _append(path)
-            _hide_time(self._folder, day)
+            _hide_time(self.folder, day)
         _hide_time(path, day)
 
     def counts(self, before: str = "9999") -> Iterator[RefusalCount]:
         """Yield the counts of the days before this one. Deletes a file that is not a count."""
         for name in self._names():
-            path, match = os.path.join(self._folder, name), _NAME.fullmatch(name)
+            path, match = os.path.join(self.folder, name), _NAME.fullmatch(name)
             if match is None or match[1] >= before:
                 continue
             with suppress(FileNotFoundError):  # another process has just sealed it
@@ -93,7 +93,7 @@ class RefusalCounter:
 
     def _names(self) -> list[str]:
         try:
-            return sorted(os.listdir(self._folder))
+            return sorted(os.listdir(self.folder))
         except FileNotFoundError:
             return []
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
-from werkzeug.http import parse_date
 from werkzeug.wrappers import Response
 
 from ..config import Settings
 from ..consent.decision import Consent, ConsentRecord, decide
-from ..errors import EventError, UndeclaredCookie
-from ..policy.model import Policy
-from ..policy.parts import OWN_COOKIES, declared_name, own_cookie_name
+from ..errors import EventError
+from ..policy.parts import OWN_COOKIES, own_cookie_name
 from ..storage.clock import DAY
-from ..storage.memory import BoundedCache
 from ..tracking.events import Visitor
-from .cookie_header import CookieHeader
 
 _SALT = "flask-mixamo-privacy."
 _SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
@@ -101,6 +96,37 @@ def _without_day(signed: SignedValue[str], raw: str, _today: int) -> str | None:
 def percent_encode(path: str) -> str:
     """Return a path of the environ for a URL. WSGI decodes its bytes as latin-1 (PEP 3333)."""
     return quote(path, encoding="latin-1", errors="replace")
+
+
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
+
+
+class CookieHeader:
+    """Reads the cookies of these names from a ``Cookie`` header.
+
+    A name must be exact. Werkzeug before 3.1.9 strips odd bytes from names. So a name that only looks like ``__Host-…`` to
+    it, and that another subdomain can therefore plant, would count. Only spaces and tabs may surround a name.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        own = "|".join(map(re.escape, names))
+        # Each match begins with a semicolon, which the regular expression finds fast.
+        self._pairs = re.compile(rf";[ \t]*({own})[ \t]*=[ \t]*([^;]*)").findall
+
+    def read(self, header: str) -> dict[str, list[str]]:
+        """Return the values by name, in the order of the header."""
+        found: dict[str, list[str]] = {}
+        for name, value in self._pairs(";" + header):
+            value = value.rstrip(" \t")
+            found.setdefault(name, []).append(_unquoted(value) if value[:1] == '"' else value)
+        return found
+
+
+def _unquoted(value: str) -> str:
+    """Return the value of a cookie without the quotes and the escapes that Werkzeug writes."""
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
+        return value
+    return _ESCAPE.sub(lambda escape: chr(int(escape[1], 8)) if len(escape[1]) == 3 else escape[1], value[1:-1])
 
 
 class Cookies:
@@ -250,95 +276,3 @@ class Cookies:
     def _choices_serializer(self) -> URLSafeSerializer:
         keys = [*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"]]
         return URLSafeSerializer(keys, salt=self._salt + "choices", signer_kwargs=_SIGNING)
-
-
-# The guard over the cookies that the site sets.
-
-_AGE = re.compile(r"-?[0-9]+")
-
-
-class CookieGuard:
-    """Finds cookies that the site sets without a declaration or a grant.
-
-    Flask's session cookie and Flask-Login's cookie are always allowed, as necessary.
-    """
-
-    def __init__(self, policy: Policy, config: Mapping[str, Any], own_beginning: str = "privacy") -> None:
-        self._config = config
-        self._cookie = BoundedCache(lambda name: policy.cookie(declared_name(name, own_beginning)), 1024)
-
-    def violations(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
-        """Yield each ``Set-Cookie`` header that is not allowed, with its error. Deleting a cookie is always allowed."""
-        for header in response.headers.getlist("Set-Cookie"):
-            error = self._violation(cookie_name(header), consent)
-            if error is not None and not SetCookie.parse(header, now).deletes:
-                yield header, error
-
-    def _violation(self, name: str, consent: Consent) -> UndeclaredCookie | None:
-        if name in self._known():
-            return None
-        cookie = self._cookie(name)
-        if cookie is None:
-            return UndeclaredCookie(name, None)
-        if not consent.allows(cookie.purpose) or (cookie.service and cookie.service not in consent.services):
-            return UndeclaredCookie(name, cookie.purpose)
-        return None
-
-    def _known(self) -> set[str]:
-        session = self._config.get("SESSION_COOKIE_NAME", "session")
-        return {session, self._config.get("REMEMBER_COOKIE_NAME", "remember_token")}
-
-
-def strip(response: Response, header: str) -> None:
-    """Remove one ``Set-Cookie`` header from a response."""
-    other_headers = [other for other in response.headers.getlist("Set-Cookie") if other != header]
-    response.headers.remove("Set-Cookie")
-    for other in other_headers:
-        response.headers.add("Set-Cookie", other)
-
-
-@dataclass(frozen=True)
-class SetCookie:
-    """A ``Set-Cookie`` header, or a text assigned to ``document.cookie``, as a browser reads it (RFC 6265, 5.2).
-
-    The value is omitted, because no caller needs it.
-    """
-
-    name: str
-    seconds: float | None  # lifetime; None is until the browser closes, 0 or less deletes the cookie
-    path: str
-    domain: str
-    secure: bool
-
-    @classmethod
-    def parse(cls, text: str, now: float, path: str = "/") -> SetCookie:
-        """Parse a header. ``path`` is the default path. ``Max-Age`` takes precedence over ``Expires``, if it is a number."""
-        pair, *rest = text.split(";")
-        parts = ((key.strip().lower(), value.strip()) for key, _, value in (part.partition("=") for part in rest))
-        attributes = {key: value for key, value in parts if key != "max-age" or _AGE.fullmatch(value)}
-        own_path = attributes.get("path", "")
-        domain = attributes.get("domain", "").lstrip(".").lower()
-        return cls(
-            cookie_name(pair),
-            _seconds(attributes, now),
-            own_path if own_path.startswith("/") else path,
-            domain,
-            "secure" in attributes,
-        )
-
-    @property
-    def deletes(self) -> bool:
-        """Whether the header deletes the cookie."""
-        return self.seconds is not None and self.seconds <= 0
-
-
-def cookie_name(text: str) -> str:
-    """Return the name of the cookie that a ``Set-Cookie`` header sets."""
-    return text.partition("=")[0].partition(";")[0].strip()
-
-
-def _seconds(attributes: dict[str, str], now: float) -> float | None:
-    if "max-age" in attributes:
-        return float(attributes["max-age"])  # infinite, if it has hundreds of digits
-    expires = parse_date(attributes.get("expires"))
-    return expires.timestamp() - now if expires is not None else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from flask import current_app
 from werkzeug.wrappers import Response
 
-from ..consent.decision import Consent, Decision, choose, decide
+from ..consent.decision import Consent, ConsentRecord, Decision, choose, decide
 from ..consent.recording import (
     MOST_DELETIONS,
     DecisionRecorder,
@@ -22,12 +23,12 @@ from ..consent.recording import (
 )
 from ..errors import EventError, LedgerUnavailable
 from ..ledger.entry import ShownText
+from ..policy.model import Policy
 from ..signals import consent_granted, consent_refused, consent_withdrawn
 from ..storage.clock import timestamp
+from ..tracking.events import Visitor, visitor_id
 from .context import PrivacyContext, current_url
-from .cookie_header import deletions_on_paths
 from .http import local_path
-from .reach import has_ended, ids_in_cookies, ids_of_earlier_grants, visitor_to_carry_over
 
 
 def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, *, source: str = "api") -> None:
@@ -164,3 +165,105 @@ def _send_signals(ctx: PrivacyContext, decision: Decision) -> None:
             consent_withdrawn.send(app, withdrawn=decision.withdrawn, services=decision.withdrawn_services)
     except Exception as error:  # an error in a receiver must not undo the decision
         ctx.runtime.report_failure(error)
+
+
+# Copies of our cookies that another subdomain may have planted. A page of a subdomain can set a cookie for the common
+# domain, under any path. Browsers refuse this only for names that begin with ``__Host-``.
+
+_END_OF_PATH = re.compile(r"[?#]")
+_MOST_PATHS = 40
+
+
+def deletions_on_paths(
+    names: Collection[str], urls: Iterable[str], domains: Iterable[str | None], own: tuple[str, str | None]
+) -> Iterator[Deletion]:
+    """Yield what deletes the cookies of these names on every path and domain that they can have on these URLs.
+
+    ``own`` is the path and the domain of the app's own cookie, which is not deleted. None is the host without a domain.
+    """
+    places = [(path, domain) for path in paths_above(urls) for domain in domains]
+    own_place = own[0], (own[1] or "").lstrip(".")
+    for path, domain in places:
+        if (path, domain or "") != own_place:
+            yield from (Deletion(name, path, domain) for name in names)
+
+
+def paths_above(urls: Iterable[str]) -> list[str]:
+    """Return each path whose cookies a browser sends to these URLs, the shortest first (RFC 6265, 5.1.4)."""
+    found = {"/"}
+    for url in urls:
+        path = _END_OF_PATH.split(url, maxsplit=1)[0]
+        found.add(path)
+        for end in islice((slash.start() for slash in re.finditer("/", path)), _MOST_PATHS):
+            found.update((path[:end], path[: end + 1]))
+    return sorted((path for path in found if path.startswith("/")), key=lambda path: (len(path), path))[:_MOST_PATHS]
+
+
+# The visitor IDs that a visitor's cookies find. Showing, erasing and withdrawing use the same ones. The consent cookie alone
+# finds every ID: the ledger leads from its receipt to all earlier ones, and each receipt to the ID derived from it. The
+# visitor cookie finds an ID of an earlier release besides, which was random.
+
+
+def may_have_events(policy: Policy, record: ConsentRecord | None) -> bool:
+    """Return whether events may be stored under a grant: it grants statistics, or did so under an earlier policy.
+
+    The withdrawal of statistics erased the events, even if the rest of the grant is still valid.
+    """
+    if record is None or not record.receipt:
+        return False
+    fingerprint = policy.purpose_fingerprints.get("statistics", "")
+    return fingerprint in record.granted or fingerprint not in record.decided
+
+
+def visitor_to_carry_over(ctx: PrivacyContext) -> Visitor | None:
+    """Return the visitor whose ID a new grant keeps: that of the visitor cookie, or else that of the current grant."""
+    if not may_have_events(ctx.runtime.policy, ctx.consent.record):
+        return None
+    visitor = ctx.known_visitor()
+    if visitor is not None or "statistics" not in ctx.consent.held:
+        return visitor
+    return Visitor.before_first_visit(ctx.receipt, ctx.now)
+
+
+def ids_in_cookies(ctx: PrivacyContext, consent: Consent) -> list[str]:
+    """Return the visitor IDs that the cookies find without the ledger; empty if no event can be stored under the grant."""
+    record = consent.record
+    if record is None or not may_have_events(ctx.runtime.policy, record):
+        return []
+    in_cookies = [visitor.id for visitor in ctx.visitors_sent() if visitor.serves(record.receipt)]
+    return list(dict.fromkeys([*in_cookies, visitor_id(record.receipt)]))
+
+
+def ids_of_earlier_grants(ctx: PrivacyContext, consent: Consent) -> list[str]:
+    """Return the IDs that were derived from the earlier receipts of this visitor. Raises :class:`LedgerUnavailable`.
+
+    Empty after the grant has ended, so that a repeated withdrawal does no work again.
+    """
+    from ..ledger.receipts import earlier_receipts  # imports SQLAlchemy
+
+    record = consent.record
+    if record is None or not may_have_events(ctx.runtime.policy, record) or has_ended(ctx, record.receipt):
+        return []
+    return [visitor_id(receipt) for receipt in earlier_receipts(ctx.runtime.ledger, record.receipt)]
+
+
+def has_ended(ctx: PrivacyContext, receipt: str) -> bool:
+    """Return whether the visitor withdrew this grant, or one that replaced it. Raises :class:`LedgerUnavailable`."""
+    from ..ledger.receipts import is_withdrawn  # imports SQLAlchemy
+
+    return is_withdrawn(ctx.runtime.ledger, receipt)
+
+
+def keeps_visitor_cookie(ctx: PrivacyContext, visitor: Visitor) -> bool:
+    """Return whether a grant exists for the ID in a visitor cookie, suspended or not.
+
+    Global Privacy Control suspends it, and so does a policy that asks again. A known child keeps no ID; the receipt still
+    finds the events.
+    """
+    policy = ctx.runtime.policy
+    if "statistics" not in policy.purpose_fingerprints or ctx.is_minor:
+        return False
+    records = [ctx.record_to_set] if ctx.record_to_set is not None else [consent.record for consent in ctx.consents_sent()]
+    return any(
+        record is not None and may_have_events(policy, record) and visitor.serves(record.receipt) for record in records
+    )

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .http import abort_with
+from .http import abort_with, exempt_from_csrf_protect, mark_own_page
 
 _KIB = 1024
 
@@ -27,6 +27,13 @@ _LONGEST_URL = 16 * _KIB  # characters of path and query
 _LONGEST_CONTENT_TYPE = 1000  # characters
 _PART = 64 * _KIB  # bytes read at once
 _FORM = "application/x-www-form-urlencoded"
+
+
+def prepare_request(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Mark a page of ours, limit its request, and exempt it from ``CSRFProtect``."""
+    mark_own_page()
+    limit_request(endpoint)
+    exempt_from_csrf_protect(endpoint, values)
 
 
 def limit_request(endpoint: str | None) -> None:

@@ -12,12 +12,11 @@ from werkzeug.wrappers import Response
 
 from ..collection import notices
 from ..errors import BirthDateSeen, LogUnavailable
-from . import cookies
+from . import cookie_guard
 from .context import PrivacyContext, privacy_context, privacy_context_or_none
 from .csp import HEADERS, OWN_PAGE, append_policy, forbid_framing
-from .decisions import delete_copies, deletions_below
+from .decisions import delete_copies, deletions_below, keeps_visitor_cookie
 from .page_views import is_counted_page, is_opened_page, write_events
-from .reach import keeps_visitor_cookie
 from .runtime import Runtime
 
 #: The Vary header, by whether a response depends on the decision, and on the browser's language.
@@ -28,6 +27,7 @@ _VARY = {
 }
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
 _IN_MEMORY = (list, tuple)  # of bytes; isinstance() is slower with a union
+_REDIRECTS = (301, 302, 303, 307, 308)  # no browser shows their body
 _VALIDATORS = ("ETag", "Last-Modified")
 _WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
@@ -80,7 +80,9 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
 
 
 def _forbid_framing_of_own_page(environ: dict[str, Any], response: Response) -> None:
-    if OWN_PAGE in environ and (response.content_type or "").startswith(_DOCUMENTS):
+    if OWN_PAGE not in environ or response.status_code in _REDIRECTS:
+        return
+    if (response.content_type or "").startswith(_DOCUMENTS):
         forbid_framing(response.headers)
 
 
@@ -166,7 +168,7 @@ def _check_declared_cookies(ctx: PrivacyContext, response: Response) -> None:
     strip = ctx.runtime.settings.undeclared_cookies == "strip"
     for header, error in list(ctx.runtime.guard.violations(response, ctx.consent, ctx.now)):
         if strip:
-            cookies.strip(response, header)
+            cookie_guard.strip(response, header)
         ctx.runtime.report_failure(error, raise_in_tests=not strip)
 
 
@@ -183,7 +185,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
 
 def _count(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
-    if is_counted_page(ctx, response, names):
+    if ctx.environ["REQUEST_METHOD"] == "GET" and is_counted_page(ctx, response, names):
         ctx.pending.insert(0, ("page_view", "{}"))
     # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
     # visitor finds the events. So neither logs an event of a new visitor.

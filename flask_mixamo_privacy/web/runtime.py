@@ -29,7 +29,8 @@ from ..tracking.log import EventLog
 from ..tracking.scrub import Providers
 from .assets import TRACKER, Assets
 from .background import RegularWork
-from .cookies import CookieGuard, Cookies
+from .cookie_guard import CookieGuard
+from .cookies import Cookies
 from .csp import BlockedLoads, ContentSecurityPolicy
 from .other_extensions import extension_of
 from .page_names import PageNames
@@ -313,7 +314,8 @@ class Runtime:
         """Drain the ledger's spool, seal the refusals, and load the log, also while the ledger is unreachable."""
         try:
             self.ledger.drain_spool()
-            seal_refusals(self.ledger)
+            if os.path.isdir(self.ledger.refusals.folder):
+                seal_refusals(self.ledger)
         except LedgerUnavailable as error:
             log_failure("The ledger could not be written and will be tried again", error, level=logging.WARNING)
         return self.loader.load(wait, progress, most)

@@ -25,7 +25,7 @@ from flask_mixamo_privacy.audit.browser.rules import apply_rules
 from flask_mixamo_privacy.audit.browser.rules_interface import mask_addresses, personal_data_in, reject_obstacles
 from flask_mixamo_privacy.policy.model import Policy
 from flask_mixamo_privacy.policy.parts import Cookie, Notices, Purpose, Service
-from flask_mixamo_privacy.web.cookies import SetCookie
+from flask_mixamo_privacy.web.cookie_guard import SetCookie
 
 HOST, FILM = "shop.example", "video.example"
 POLICY = Policy(

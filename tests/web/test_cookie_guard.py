@@ -9,7 +9,7 @@ from flask_login import LoginManager, UserMixin, login_user
 from conftest import choose
 from flask_mixamo_privacy.errors import UndeclaredCookie
 from flask_mixamo_privacy.policy.parts import Cookie
-from flask_mixamo_privacy.web.cookies import SetCookie
+from flask_mixamo_privacy.web.cookie_guard import SetCookie
 from support.service_site import with_services
 
 DECLARED = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...policy.parts import host_of
-from ...web.cookies import SetCookie
+from ...web.cookie_guard import SetCookie
 from .evidence import Evidence, RemainingItem, RequestMade, StoredItem, Visited, is_third_party
 from .launch import playwright_api
 

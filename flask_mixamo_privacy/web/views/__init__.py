@@ -5,28 +5,20 @@ Each view parses its request, calls one of the packages below, and returns a res
 
 from __future__ import annotations
 
-from typing import Any
-
 from werkzeug.wrappers import Response
 
 from ...errors import LedgerUnavailable, PrivacyError, RightsUnavailable, StoreUnavailable
 from ..assets import folder
 from ..context import current_runtime
 from ..hosts import PagesBlueprint
-from ..http import exempt_from_csrf_protect, mark_own_page, problem
-from ..limits import limit_request
+from ..http import problem
+from ..limits import prepare_request
 
 #: The pages under ``PRIVACY_URL_PREFIX``. Importing a module of this package adds its views.
 pages = PagesBlueprint("mixamo_privacy", __name__, template_folder=str(folder("templates")))
 
-
 # It runs before every before_request function of the app, also before Flask-WTF's, which parses forms.
-@pages.url_value_preprocessor
-def prepare(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Mark a page of ours, limit its request, and exempt it from ``CSRFProtect``."""
-    mark_own_page()
-    limit_request(endpoint)
-    exempt_from_csrf_protect(endpoint, values)
+pages.url_value_preprocessor(prepare_request)
 
 
 def answer_unavailable(error: PrivacyError) -> Response:

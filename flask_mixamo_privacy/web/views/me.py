@@ -16,7 +16,7 @@ from ...consent.decision import choose
 from ...consent.recording import cookie_domains, names_by_storage
 from ...errors import PrivacyError
 from ..context import PrivacyContext, privacy_context
-from ..decisions import carry_out
+from ..decisions import carry_out, has_ended, ids_in_cookies, ids_of_earlier_grants
 from ..http import (
     DECISION_NOT_FROM_HERE,
     consent_state,
@@ -31,7 +31,6 @@ from ..http import (
     wants_json,
     withdrawal_parameters,
 )
-from ..reach import has_ended, ids_in_cookies, ids_of_earlier_grants
 from ..rendering import render
 from . import pages
 
