@@ -19,6 +19,7 @@ from ..rights.subject_flags import KnownMinors
 from ..storage.clock import later, timestamp
 from ..storage.keys import email_of
 from .outgoing import MailTransport
+from .permission import Browser
 from .preferences import MarketingPreferences
 from .unconfirmed import UnconfirmedOptIn
 
@@ -45,35 +46,46 @@ class OptInConfirmations:
         self._confirm = settings.confirm_opt_ins  # "always", for "visitors" who are not logged in, or "never"
         self._mail_problem = mailer.problem  # why no mail can be sent; empty if mails can be sent
 
-    def is_confirmed(self, subject: str, user: str) -> bool:
-        """Whether the site knows that a data subject is the person at the browser. ``user`` is the logged-in user."""
+    def is_confirmed(self, subject: str, browser: Browser) -> bool:
+        """Whether the site knows that a data subject is the person at the browser."""
         if self._confirm == "never":
             return True
-        is_own = bool(user) and subject == user
-        return is_own and (self._confirm == "visitors" or not email_of(subject))
+        return self._is_own(subject, browser) and (self._confirm == "visitors" or not email_of(subject))
 
-    def sign_up(
-        self, subject: str, list_name: str, wording: ShownText, source: str, *, user: str, locale: str, base: str
-    ) -> bool:
+    def sign_up(self, subject: str, list_name: str, wording: ShownText, source: str, browser: Browser) -> bool:
         """Record an opt-in by a form, and return whether it waits for a link.
 
-        ``base`` is the site's base URL, or empty if it is unknown. Without mail, an opt-in takes effect at once. A person
-        who opted out is subscribed again only by a link. An id of the site's own has no mail, so its user needs none.
+        Without mail or a base URL, an opt-in takes effect at once. A person who opted out is subscribed again only by a
+        link. An id of the site's own has no mail, so its user needs none.
 
         Raises :class:`LedgerUnavailable` or :class:`RightsUnavailable`, and then there is no opt-in.
         """
-        address, can_ask = email_of(subject), bool(base) and not self._mail_problem
-        is_own_id = not address and bool(user) and subject == user
-        needs_link = can_ask and bool(address) and not self.is_confirmed(subject, user)
+        address = email_of(subject)
+        needs_link = bool(address) and not self.is_confirmed(subject, browser) and self._can_ask(browser)
+        is_own_id = not address and self._is_own(subject, browser)
         if is_own_id or not (needs_link or self._has_opted_out(subject, list_name)):
             self._marketing.sign_up(subject, list_name, wording, source)
             return False
         at = self._marketing.record_sign_up(subject, list_name, wording, source)
-        if not (address and can_ask):
+        if not (address and self._can_ask(browser)):
             return False
-        values = {"at": at, "locale": locale, "base": base, "policy": self._policy.version, "text": wording.digest}
+        values = {
+            "at": at,
+            "locale": browser.locale(),
+            "base": browser.base(),
+            "policy": self._policy.version,
+            "text": wording.digest,
+        }
         self._marketing.unconfirmed.add(email=address, list=list_name, source=source, **values)
         return True
+
+    def _can_ask(self, browser: Browser) -> bool:
+        return not self._mail_problem and bool(browser.base())
+
+    @staticmethod
+    def _is_own(subject: str, browser: Browser) -> bool:
+        user = browser.user()
+        return bool(user) and subject == user
 
     def _has_opted_out(self, subject: str, list_name: str) -> bool:
         try:

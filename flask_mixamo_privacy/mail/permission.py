@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import MailClassError
@@ -60,3 +61,12 @@ def _is_text(reference: object) -> bool:
 def _is_number(reference: object) -> bool:
     text = str(reference).strip().lstrip("#")
     return not isinstance(reference, bool) and text.isascii() and text.isdigit() and int(text) > 0
+
+
+@dataclass(frozen=True)
+class Browser:
+    """What the request of an opt-in tells about its person. Each value is looked up only if it is needed."""
+
+    user: Callable[[], str]  # the logged-in user, an address or an id; empty without a login
+    locale: Callable[[], str]
+    base: Callable[[], str]  # the site's base URL, or empty if it is unknown

@@ -35,6 +35,7 @@ from ..collection.submission import (
 )
 from ..errors import UndeclaredCollection
 from ..ledger.entry import ShownText
+from ..mail.permission import Browser
 from ..policy.parts import CollectionPoint
 from ..storage.keys import normalise_subject
 from .access import current_subject
@@ -324,7 +325,7 @@ def _services(runtime: Runtime) -> SubmissionServices:
         marketing=runtime.mail.marketing,
         minors=runtime.rights.minors,
         sign_up=_sign_up,
-        is_confirmed=lambda subject: runtime.rights.confirmations.is_confirmed(subject, _user()),
+        is_confirmed=lambda subject: runtime.rights.confirmations.is_confirmed(subject, _BROWSER),
         report_failure=partial(runtime.report_failure, raise_in_tests=False),
     )
 
@@ -336,6 +337,9 @@ def _user() -> str:
 def _sign_up(subject: str, purpose: str, text: ShownText, source: str) -> None:
     """Record an opt-in, which may wait until the person confirms it by a link."""
     ctx = privacy_context()
-    origin = {"user": _user(), "locale": ctx.language.code, "base": base_url()}
-    if ctx.runtime.rights.confirmations.sign_up(normalise_subject(subject), purpose, text, source, **origin):
+    if ctx.runtime.rights.confirmations.sign_up(normalise_subject(subject), purpose, text, source, _BROWSER):
         ctx.runtime.wake()
+
+
+#: The browser of the current request.
+_BROWSER = Browser(_user, lambda: privacy_context().language.code, base_url)

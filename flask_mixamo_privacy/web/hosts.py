@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv6Address
 from typing import Any, cast
 
 from flask import Blueprint, Flask, current_app, has_request_context, request
@@ -16,11 +15,6 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter, MapAdapter, Rule
 
 HOST = "privacy_host"  # the name of the argument
-
-_LONGEST_HOST = 254  # characters of a name with its last dot; RFC 1035, 2.3.4
-_HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII | re.IGNORECASE)
-_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_LABELS = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?", re.ASCII | re.IGNORECASE)
 
 
 class AnyHost(BaseConverter):
@@ -121,22 +115,3 @@ def adapters_of_site(app: Flask, rules: Iterable[Rule]) -> Iterator[MapAdapter]:
 def host_of_routes(app: Flask) -> str:
     """Return the host of this request if the routes depend on it, otherwise an empty text."""
     return request.host if routes_by_host(app) and has_request_context() else ""
-
-
-def host_name(host: str) -> str | None:
-    """Return the name of a ``Host`` header without its port; None if it is odd.
-
-    Werkzeug before 3.1.9 lets pass ``localhost:80@evil.example``, which opens another site as part of a URL. A name has
-    ASCII letters (RFC 9110, 7.2; RFC 3986, 3.2.2), or is an IP address. A port is a number up to 65535.
-    """
-    shape = _HOST.fullmatch(host)
-    if shape is None or int(shape[2] or 0) > 65535 or len(shape[1]) > _LONGEST_HOST:
-        return None
-    name: str = shape[1]
-    if not name.startswith("["):
-        return name if _LABELS.fullmatch(name) else None
-    try:
-        IPv6Address(name[1:-1])
-    except ValueError:
-        return None
-    return name

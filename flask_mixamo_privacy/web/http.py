@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
+from ipaddress import IPv6Address
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urldefrag, urlsplit
 
@@ -20,13 +22,35 @@ from ..errors import MailError
 from ..policy.parts import Cookie, own_cookie_name
 from .context import PrivacyContext, current_runtime, privacy_context
 from .csp import OWN_PAGE
-from .hosts import host_name
 from .other_extensions import extension_of
 from .rendering import render
 
 AnyResponse = TypeVar("AnyResponse", bound=Response)
 
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII | re.IGNORECASE)
+_LABELS = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?", re.ASCII | re.IGNORECASE)
+_LONGEST_HOST = 254  # characters of a name with its last dot; RFC 1035, 2.3.4
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+def host_name(host: str) -> str | None:
+    """Return the name of a ``Host`` header without its port; None if it is odd.
+
+    Werkzeug before 3.1.9 lets pass ``localhost:80@evil.example``, which opens another site as part of a URL. A name has
+    ASCII letters (RFC 9110, 7.2; RFC 3986, 3.2.2), or is an IP address. A port is a number up to 65535.
+    """
+    shape = _HOST.fullmatch(host)
+    if shape is None or int(shape[2] or 0) > 65535 or len(shape[1]) > _LONGEST_HOST:
+        return None
+    name: str = shape[1]
+    if not name.startswith("["):
+        return name if _LABELS.fullmatch(name) else None
+    try:
+        IPv6Address(name[1:-1])
+    except ValueError:
+        return None
+    return name
 
 
 def base_url() -> str:

@@ -189,7 +189,7 @@ def _count(ctx: PrivacyContext, response: Response, names: list[str], shared: bo
         ctx.pending.insert(0, ("page_view", "{}"))
     # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
     # visitor finds the events. So neither logs an event of a new visitor.
-    if ctx.visitor is not None and ctx.pending and not ((shared or ctx.is_new_grant) and ctx.visitor_before is None):
+    if ctx.pending and ctx.visitor is not None and not ((shared or ctx.is_new_grant) and ctx.visitor_before is None):
         try:
             write_events(ctx)
         except LogUnavailable as error:

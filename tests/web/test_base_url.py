@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
-from flask_mixamo_privacy.web.hosts import host_name
-from flask_mixamo_privacy.web.http import base_url
+from flask_mixamo_privacy.web.http import base_url, host_name
 
 ODD = [
     "localhost:80@evil.example",
