@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import KeyMissing, RightsUnavailable
-from ..storage.database import Database, KeyRegister, rewrite_rows
+from ..rights.subject_flags import rewrite_rows
+from ..storage.database import Database, KeyRegister
 from .unsubscribe import list_hash
 
 EVERYTHING = ""  # the name that means all lists

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..errors import RightsUnavailable
 from ..policy.parts import Minors as Declared
 from ..storage.clock import later, timestamp
-from ..storage.database import Database, KeyRegister, rewrite_rows
+from ..storage.database import Database, KeyRegister
 from ..storage.keys import KeyRing, normalise_subject
 from .stores import BuiltInStore
 
@@ -200,3 +201,19 @@ class Acceptances(BuiltInStore):
 
 def _flag_of(licence: str) -> str:
     return f"licence {licence}"
+
+
+def rewrite_rows(
+    connection: sa.Connection,
+    table: sa.Table,
+    matching: sa.ColumnElement[bool],
+    rewrite: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+) -> None:
+    """Replace the matching rows with those that ``rewrite`` returns for them.
+
+    The rows are read in the caller's writing transaction, so rows that were deleted meanwhile do not come back.
+    """
+    rows = [dict(row) for row in connection.execute(sa.select(table).where(matching)).mappings()]
+    connection.execute(sa.delete(table).where(matching))
+    if rewritten := rewrite(rows):
+        connection.execute(sa.insert(table), rewritten)

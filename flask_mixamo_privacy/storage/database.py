@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -155,7 +155,8 @@ class Database:
             with self._connect("BEGIN IMMEDIATE", wait) as connection, connection.begin():
                 if wait is not None and not self.is_sqlite:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {wait:d}"))
-                self._schema.prepare(connection)
+                if not self._is_current(connection):
+                    self._schema.prepare(connection)
                 if self._lock and not self.is_sqlite:
                     connection.execute(sa.text(self._lock))
                 if self._keys is not None:
@@ -264,34 +265,24 @@ class Database:
             make_private_folder(os.path.dirname(path))
             os.close(open_private(path, os.O_CREAT))
 
+    def _is_current(self, connection: sa.Connection) -> bool:
+        """Return whether all tables exist in the version of this release."""
+        if not self._schema.names.issubset(sa.inspect(connection).get_table_names()):
+            return False
+        return bool(connection.scalar(self._schema.stored_version) == self._schema.newest)
+
     @contextmanager
     def _begin_migrated(self, connection: sa.Connection) -> Iterator[bool]:
         """Open a transaction in which no table is of an older version, and yield whether there are tables at all."""
         with connection.begin():
-            version = self._schema.version(connection)
-            if version in (0, self._schema.newest):
-                yield version > 0
+            is_current = self._is_current(connection)
+            if is_current or not self._schema.version(connection):
+                yield is_current
                 return
         with self.write():  # migrates
             pass
         with connection.begin():
             yield self._schema.version(connection) > 0
-
-
-def rewrite_rows(
-    connection: sa.Connection,
-    table: sa.Table,
-    matching: sa.ColumnElement[bool],
-    rewrite: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
-) -> None:
-    """Replace the matching rows with those that ``rewrite`` returns for them.
-
-    The rows are read in the caller's writing transaction, so rows that were deleted meanwhile do not come back.
-    """
-    rows = [dict(row) for row in connection.execute(sa.select(table).where(matching)).mappings()]
-    connection.execute(sa.delete(table).where(matching))
-    if rewritten := rewrite(rows):
-        connection.execute(sa.insert(table), rewritten)
 
 
 def _to_wal(connection: Any) -> None:

@@ -38,13 +38,10 @@ class Schema:
         self.tables = tables
         self._steps = tuple(steps)
         self._all = (_tables, tables, *more)
-        self._all_names = {name for each in self._all for name in each.tables}
-        self._part = next(iter(tables.tables))
-
-    @property
-    def newest(self) -> int:
-        """The version of the tables in this release."""
-        return 1 + len(self._steps)
+        self.names = {name for each in self._all for name in each.tables}
+        self.part = next(iter(tables.tables))
+        self.newest = 1 + len(self._steps)  # the version of the tables in this release
+        self.stored_version = sa.select(_versions.c.version).where(_versions.c.part == self.part)
 
     def version(self, connection: sa.Connection) -> int:
         """Return the version of a database's tables, or 0 if it has none. Raises :class:`NewerSchema`."""
@@ -56,7 +53,7 @@ class Schema:
         Raises :class:`NewerSchema`. The data and its version change together, so a killed process leaves it as it was.
         """
         names, stored = self._state(connection)
-        if self._version(names, stored) == stored == self.newest and self._all_names <= names:
+        if self._version(names, stored) == stored == self.newest and self.names <= names:
             return
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text(_ONE_MIGRATION))
@@ -65,18 +62,17 @@ class Schema:
             step(connection)
         for tables in self._all:
             tables.create_all(connection)
-        connection.execute(sa.delete(_versions).where(_versions.c.part == self._part))
-        connection.execute(sa.insert(_versions), {"part": self._part, "version": self.newest})
+        connection.execute(sa.delete(_versions).where(_versions.c.part == self.part))
+        connection.execute(sa.insert(_versions), {"part": self.part, "version": self.newest})
 
     def _version(self, names: set[str], stored: int | None) -> int:
-        if self._part not in names:
+        if self.part not in names:
             return 0
         if stored is not None and stored > self.newest:
-            raise NewerSchema(self._part, stored, self.newest)
+            raise NewerSchema(self.part, stored, self.newest)
         return stored or 1
 
     def _state(self, connection: sa.Connection) -> tuple[set[str], int | None]:
         """Return the names of a database's tables, and the stored version of this part."""
         names = set(sa.inspect(connection).get_table_names())
-        query = sa.select(_versions.c.version).where(_versions.c.part == self._part)
-        return names, connection.scalar(query) if _versions.name in names else None
+        return names, connection.scalar(self.stored_version) if _versions.name in names else None
