@@ -275,9 +275,9 @@ class Database:
     def _begin_migrated(self, connection: sa.Connection) -> Iterator[bool]:
         """Open a transaction in which no table is of an older version, and yield whether there are tables at all."""
         with connection.begin():
-            is_current = self._is_current(connection)
-            if is_current or not self._schema.version(connection):
-                yield is_current
+            is_written = self._schema.part in sa.inspect(connection).get_table_names()
+            if not is_written or self._is_current(connection):
+                yield is_written
                 return
         with self.write():  # migrates
             pass
