@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,6 +80,7 @@ class Ledger:
         self.database = Database(
             url, metadata, "The ledger", LedgerUnavailable, durable=True, lock=_ONE_WRITER, keys=register
         )
+        self.read = self.database.read  # opens a transaction, or yields None if nothing was ever written
         self.chain = Chain(keys)
         self.refusals = RefusalCounter(os.path.join(os.path.dirname(spool.path), "refusals"))
         self._keys = keys
@@ -234,10 +235,6 @@ class Ledger:
         query = sa.union(sa.select(entries.c.chain_key), sa.select(entries.c.subject_key))
         with self.read() as connection:
             return set(connection.scalars(query)) - {""} if connection is not None else set()
-
-    def read(self) -> AbstractContextManager[sa.Connection | None]:
-        """Open a read transaction, or yield None if nothing was ever written; raises :class:`LedgerUnavailable`."""
-        return self.database.read()
 
     def iter_rows(self, connection: sa.Connection) -> Iterator[dict[str, Any]]:
         """Yield every row exactly as it is stored, also an invalid one, in the order of positions."""
