@@ -65,7 +65,7 @@ def _is_number(reference: object) -> bool:
 
 @dataclass(frozen=True)
 class Browser:
-    """What the request of an opt-in tells about its person. Each value is looked up only if it is needed."""
+    """The visitor who opts in by a form. Each value is looked up only if it is needed."""
 
     user: Callable[[], str]  # the logged-in user, an address or an id; empty without a login
     locale: Callable[[], str]
