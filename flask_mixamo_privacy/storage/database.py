@@ -279,6 +279,7 @@ class Database:
             if not is_written or self._is_current(connection):
                 yield is_written
                 return
+            self._schema.version(connection)  # raises NewerSchema
         with self.write():  # migrates
             pass
         with connection.begin():
