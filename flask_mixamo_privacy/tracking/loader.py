@@ -160,7 +160,8 @@ class Loader:
 
         Removes the cursors of existing segments from ``cursors``.
         """
-        segments = [(path, cursors.pop(os.path.basename(path), 0)) for path in log.segments(self._folder)]
+        paths = log.segments(self._folder)
+        segments = [(path, _end_of_a_line(path, cursors.pop(os.path.basename(path), 0))) for path in paths]
         order = sorted(((timestamp_at(path, offset) or "", path, offset) for path, offset in segments), key=itemgetter(0))
         for number, (_, path, offset) in enumerate(order, start=1):
             yield from _parts_of(path, offset, order[number][0] if number < len(order) else None)
@@ -236,6 +237,22 @@ def _batches(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
             batch = []
     if batch:
         yield batch
+
+
+def _end_of_a_line(path: str, cursor: int) -> int:
+    """Return the cursor of a segment, or 0 if no line ends there, because the file was cut or exchanged with another.
+
+    Reading a segment again adds no event twice. Inside a line that is too long for one part, a cursor is right too.
+    """
+    if not cursor:
+        return 0
+    with open(path, "rb") as file:
+        file.seek(cursor - 1)
+        before = file.read(1)
+        if before and before != b"\n":
+            file.seek(max(cursor - _CHUNK, 0))
+            before = b"" if b"\n" in file.read(min(cursor, _CHUNK)) else b"\n"
+    return cursor if before else 0
 
 
 def timestamp_at(path: str, offset: int) -> str | None:

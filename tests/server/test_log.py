@@ -227,6 +227,33 @@ def test_more_events_than_one_statement_takes_are_each_counted_once(logged):
     assert site.load() == Loaded(events=700, lines=1400) and site.ids() == set(map(str, range(1300)))
 
 
+def test_exchanged_segments_lose_no_line(logged):
+    """Two partly loaded segments change their names, as in a restored copy. Each unloaded line is still loaded, once."""
+    site = logged()
+    first, second = site.segment(lines(1, 2, 3)), site.segment(lines(10) * 2 + line(id="a long one"), "host-2-b.events")
+    with living_writer(first), living_writer(second):
+        site.load()
+        site.segment(lines(4), first.name)
+        site.segment(lines(*range(20, 26)), second.name)
+    first.rename(site.log / "aside")
+    second.rename(first)
+    (site.log / "aside").rename(second)
+    assert site.load().events == 7
+    assert site.ids() == {*map(str, (1, 2, 3, 4, 10, *range(20, 26))), "a long one"}
+
+
+def test_a_cursor_may_be_inside_a_line_that_is_too_long(logged, monkeypatch):
+    """The pieces of such a line are set aside once each, while its writer is still at work."""
+    monkeypatch.setattr(loader, "_CHUNK", 1000)
+    site = logged()
+    path = site.segment(lines(1) + b"x" * 3500)
+    with living_writer(path):
+        assert [site.site.loader.load(most=1).malformed for _ in range(6)].count(1) == 3
+        site.segment(b"\n" + lines(2))
+    site.load()
+    assert site.ids() == {"1", "2"}
+
+
 def test_one_segment_that_cannot_be_read_does_not_hide_the_others(logged):
     """The segment may be a dangling link, or a file that was deleted while the folder was listed."""
     site = logged()
