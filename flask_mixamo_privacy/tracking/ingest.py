@@ -251,11 +251,16 @@ class _Buckets:
 
     def _tokens(self, key: str, now: float) -> float:
         tokens, since = self._by_key.get(key, (self._burst, now))
+        if now < since:  # the clock was set back; a bucket that waited for its old time would refuse for as long
+            self._by_key[key] = tokens, now
         return min(tokens + max(now - since, 0.0) * self._per_second, self._burst)
 
 
 class RateLimit:
-    """The limits of one process. Decisions have none. Networks are in memory only."""
+    """The limits of one process. Decisions have none. Networks are in memory only.
+
+    ``now`` is the time of the call, in seconds. The time at which a slow request began would refill the buckets.
+    """
 
     def __init__(self) -> None:
         self._buckets = _Buckets(BURST, PER_SECOND)

@@ -60,6 +60,32 @@ def test_alternating_decisions_have_one_allowance_for_their_network(tiny, clock)
     assert report(visitor_at(site, "198.51.100.1")).status_code == 204
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wrong_clock_refuses_no_report_once_it_is_right(tiny, clock, hours):
+    """A visitor who used up the allowance while the clock was wrong waits seconds afterwards, and not hours."""
+    visitor = visitor_at(tiny(), "127.0.0.1")
+    clock.shift(hours * 3600)
+    assert [report(visitor, 1).status_code for _ in range(BURST + 1)][-2:] == [204, 429]
+    clock.shift(-hours * 3600)
+    assert report(visitor, 1).status_code in (204, 429)  # after a jump forward, the allowance is full again
+    clock.shift(2)
+    assert report(visitor, 1).status_code == 204
+
+
+def test_a_slow_request_brings_no_allowance(tiny, clock):
+    """Events count at the time at which their body has arrived, although the request began long before."""
+    site = tiny(PRIVACY_KEYS=KEYS)
+    visitors = [visitor_at(site, f"203.0.113.{number}") for number in range(9)]
+    body = json.dumps([{"kind": "click", "page": "/"}] * 100)
+    slow = {"mixamo_privacy.now": time.time() - 30}
+    statuses = [
+        visitor.post("/privacy/events", data=body, environ_overrides=slow if number % 10 == 0 else {}).status_code
+        for visitor in visitors
+        for number in range(40)
+    ]
+    assert statuses.count(204) * 100 == NETWORK_BURST
+
+
 def test_a_refused_report_states_when_to_try_again(tiny, clock):
     """The network's next event is allowed after that time."""
     site = tiny()

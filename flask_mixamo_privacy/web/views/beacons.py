@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,7 +120,7 @@ def post() -> AnyResponse:
     if ctx.visitor is None:  # a robot or a prefetch
         return _accepted()
     network = limited_network(ctx.environ.get("REMOTE_ADDR", ""))
-    if wait := ctx.runtime.rate_limit.retry_after(ctx.visitor.id, ctx.now, network):
+    if wait := ctx.runtime.rate_limit.retry_after(ctx.visitor.id, time.time(), network):
         return _too_many(ctx, wait, _TOO_MANY)
     return _log_events(ctx, network)
 
@@ -143,7 +144,7 @@ def _log_events(ctx: PrivacyContext, network: str) -> AnyResponse:
         limit_body(ctx.request, MOST_BYTES)
         body = ctx.request.get_data(cache=False)
         events = ctx.runtime.event_parser(*_naming(ctx)).read(body, ctx.now)
-        ctx.runtime.rate_limit.count_events(len(events), ctx.now, network)
+        ctx.runtime.rate_limit.count_events(len(events), time.time(), network)
         log_browser_events(ctx, events)
     except RequestEntityTooLarge:
         return _refusal(413, _TOO_LARGE)
