@@ -16,7 +16,7 @@ from flask.cli import ScriptInfo
 from ..config import isolated
 from ..storage.clock import today
 from ..web.context import current_runtime
-from .common import exit_2_on_error, json_option, print_json, progress_bar
+from .common import echo, exit_2_on_error, json_option, print_json, progress_bar
 
 if TYPE_CHECKING:
     from ..audit.browser.report import AuditReport
@@ -115,4 +115,4 @@ def _print(report: AuditReport, as_json: bool) -> None:
         print_json(report.as_dict())
         return
     for line in terminal.lines(report):
-        click.echo(line)
+        echo(line, lines=True)

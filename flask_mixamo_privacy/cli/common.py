@@ -72,14 +72,34 @@ def accept_every_character(stream: TextIO) -> None:
         stream.reconfigure(errors="backslashreplace")
 
 
+#: What a terminal obeys, or shows where it does not stand: controls, line separators, overrides of direction, and what no
+#: encoding has. Spaces without a break and joiners stay, because texts in some languages need them.
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def for_terminal(text: str, keep: str = "") -> str:
+    """Return a text that a terminal only prints: a visitor's message must not move the cursor or add a line."""
+    text = text if "\n" in keep else text.replace("\r\n", " ").replace("\n", " ")
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in keep else "\ufffd", text)
+
+
+def echo(text: str, *, err: bool = False, lines: bool = False) -> None:
+    """Print one line, in which nothing controls the terminal. With ``lines``, the text may have several lines.
+
+    Commands print by this function and :func:`print_json` alone, because stored texts come from anyone.
+    """
+    click.echo(for_terminal(text, "\n" if lines else ""), err=err)
+
+
 def json_option(command: F) -> F:
     """Add the option ``--json``, as the argument ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 def print_json(value: Any, indent: int | None = None) -> None:
-    """Print a value as JSON. Values without a JSON type, such as dates, become text."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+    """Print a value as JSON. Values without a JSON type, such as dates, become text. Controls become escapes."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    click.echo(_CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def since_option(command: F) -> F:
@@ -110,7 +130,7 @@ def without_collecting() -> Iterator[None]:
 
 def fail(message: str) -> None:
     """Print an error, and exit with 2."""
-    click.echo(f"Error: {message}", err=True)
+    echo(f"Error: {message}", err=True, lines=True)
     sys.exit(2)
 
 

@@ -30,7 +30,7 @@ from ..tracking.log import SUFFIX, EventLog
 from ..web.context import NOW, current_runtime
 from ..web.hosts import first_host
 from ..web.runtime import Runtime
-from .common import exit_2_on_error, fail
+from .common import echo, exit_2_on_error, fail
 from .demo_people import Arrival, DemoVisitor, DemoVisitors, by_rank
 
 _SHOWN = re.compile(r'name="shown" value="([^"]*)"')  # the form field that identifies the banner's text
@@ -297,7 +297,7 @@ def demo_command(visitors: int, days: int, seed: int, yes: int, if_empty: bool) 
     found, needed = _found(runtime)
     if yes < needed:
         if if_empty:
-            click.echo(f"The site has {found} already. Nothing was sent.")
+            echo(f"The site has {found} already. Nothing was sent.")
             return
         fail(
             f"The site has {found} already, and those of invented visitors cannot be separated from them later. "
@@ -312,7 +312,7 @@ def demo_command(visitors: int, days: int, seed: int, yes: int, if_empty: bool) 
         for arrival in bar:
             empty.run(player.play, arrival)
     loaded = runtime.load(wait=WAIT)
-    click.echo(
+    echo(
         f"{counted(len(arrivals), 'visit')} of {counted(visitors, 'visitor or robot', 'visitors and robots')}: "
         f"{counted(player.requests, 'request')}, {counted(loaded.events, 'event')}."
     )

@@ -20,7 +20,7 @@ from ..reports.formatting import counted
 from ..storage.keys import normalise_subject
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import HelpGroup, exit_2_on_error, json_option, print_json, since_option
+from .common import HelpGroup, echo, exit_2_on_error, json_option, print_json, since_option
 
 ledger = HelpGroup("ledger", help="The record of decisions, chained so that tampering is found.")
 
@@ -39,7 +39,7 @@ class _Head(click.ParamType):  # type: ignore[type-arg]
 @exit_2_on_error
 def head_command() -> None:
     """Print the number of entries and the last hash, as COUNT:HASH. Keep it outside the server."""
-    click.echo(str(_complete_ledger().head()))
+    echo(str(_complete_ledger().head()))
 
 
 def _complete_ledger() -> Ledger:
@@ -48,7 +48,7 @@ def _complete_ledger() -> Ledger:
     try:
         seal_refusals(ledger)
     except LedgerUnavailable as error:
-        click.echo(f"Warning: the refusals of earlier days could not be added. {error}", err=True)
+        echo(f"Warning: the refusals of earlier days could not be added. {error}", err=True)
     return ledger
 
 
@@ -67,15 +67,15 @@ def ledger_verify_command(expect: Head | None, as_json: bool) -> None:
         print_json({"head": str(result.head), "findings": findings})
     else:
         for discrepancy in result.discrepancies:
-            click.echo(f"{discrepancy.kind}: {discrepancy.message}")
+            echo(f"{discrepancy.kind}: {discrepancy.message}")
         if not result.missing:
-            click.echo(
+            echo(
                 f"{counted(len(result.discrepancies), 'finding')}."
                 if result.discrepancies
                 else f"Intact: {counted(result.head.count, 'entry', 'entries')}."
             )
     for error in result.missing:
-        click.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
     sys.exit(_exit_code(result))
 
 
@@ -100,13 +100,13 @@ def receipt_verify_command(file: IO[bytes]) -> None:
         receipt_fields = read_receipt(file.read(_LARGEST_RECEIPT))
         changed = altered_fields(receipt_fields, current_runtime().keys)
     except NoReceipt as error:
-        click.echo(f"Error: {file.name} is not a receipt of this site: {error}.", err=True)
+        echo(f"Error: {file.name} is not a receipt of this site: {error}.", err=True)
         sys.exit(2)
     if changed:
-        click.echo(f"Altered: {', '.join(changed)}.".encode(errors="replace").decode())
+        echo(f"Altered: {', '.join(changed)}.")
         sys.exit(1)
     purposes = ", ".join(purpose["purpose"] for purpose in receipt_fields["purposes"])
-    click.echo(f"Intact: {receipt_fields['record_id']} of {receipt_fields['events'][0]['event_time']}, for {purposes}.")
+    echo(f"Intact: {receipt_fields['record_id']} of {receipt_fields['events'][0]['event_time']}, for {purposes}.")
 
 
 _LARGEST_RECEIPT = 2_000_000  # bytes; a larger file is not a receipt
@@ -137,8 +137,8 @@ def disclosures_command(since: str, recipient: str | None, subject: str | None, 
     for entry in entries:
         details = ", ".join(f"{name}: {entry[name]}" for name in ("basis", "reference", "actor") if entry[name])
         purpose = f" for {entry['purpose']}" if entry["purpose"] else ""
-        click.echo(f"{entry['at']} {entry['recipient']}{purpose}: {', '.join(entry['fields']) or 'nothing'} ({details})")
-    click.echo(f"{counted(len(entries), 'disclosure')}.")
+        echo(f"{entry['at']} {entry['recipient']}{purpose}: {', '.join(entry['fields']) or 'nothing'} ({details})")
+    echo(f"{counted(len(entries), 'disclosure')}.")
 
 
 def _disclosures(runtime: Runtime, since: str) -> Iterator[dict[str, Any]]:

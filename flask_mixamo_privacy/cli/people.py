@@ -18,7 +18,7 @@ from ..storage.keys import normalise_subject
 from ..tracking.loader import WAIT
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import HelpGroup, exit_2_on_error, json_option, os_username, print_json, since_option
+from .common import HelpGroup, echo, exit_2_on_error, json_option, os_username, print_json, since_option
 
 
 @click.command("export")
@@ -54,7 +54,7 @@ def erase_command(visitor: str | None, subject: str | None, as_json: bool) -> No
     deleted = runtime.store.erase(visitor, today())
     runtime.ledger.record_or_spool("erasure", subject=visitor, detail={"what": "events", "by": os_username()})
     runtime.load(wait=WAIT)
-    click.echo(f"{counted(deleted, 'event')} erased.")
+    echo(f"{counted(deleted, 'event')} erased.")
 
 
 def _erase_person(subject: str, as_json: bool) -> None:
@@ -67,17 +67,17 @@ def _erase_person(subject: str, as_json: bool) -> None:
     else:
         _print_outcomes(outcomes)
         for name in missing:
-            click.echo(f"{name}: not covered. Erase the person there by hand.")
+            echo(f"{name}: not covered. Erase the person there by hand.")
         has_failed = any(outcome.error for outcome in outcomes)
-        click.echo("A store failed. Fix the error, then run the command again." if has_failed else "Erased.")
+        echo("A store failed. Fix the error, then run the command again." if has_failed else "Erased.")
     sys.exit(1 if missing or any(outcome.error for outcome in outcomes) else 0)
 
 
 def _print_outcomes(outcomes: Iterable[StoreOutcome]) -> None:
     for outcome in outcomes:
-        click.echo(f"{outcome.store}: {outcome.error or in_words(outcome.as_dict())}")
+        echo(f"{outcome.store}: {outcome.error or in_words(outcome.as_dict())}")
         for field in outcome.result.retained:
-            click.echo(f"  kept: {field.name}{f' until {field.until}' if field.until else ''}. {field.reason}")
+            echo(f"  kept: {field.name}{f' until {field.until}' if field.until else ''}. {field.reason}")
 
 
 def in_words(store: dict[str, Any]) -> str:
@@ -103,20 +103,20 @@ def replay_command(as_json: bool) -> None:
 
 def _print_replayed(runtime: Runtime, replayed: Replayed) -> None:
     _print_outcomes(replayed.stores)
-    click.echo(f"{counted(replayed.visitors, 'visitor')} and {counted(replayed.requests, 'request')} erased again.")
+    echo(f"{counted(replayed.visitors, 'visitor')} and {counted(replayed.requests, 'request')} erased again.")
     if replayed.subject_flags:
-        click.echo(f"{counted(replayed.subject_flags, 'accepted licence')} deleted again.")
+        echo(f"{counted(replayed.subject_flags, 'accepted licence')} deleted again.")
     if replayed.preferences:
-        click.echo(
+        echo(
             f"{counted(replayed.preferences, 'opt-in or opt-out', 'opt-ins and opt-outs')} of marketing mail applied again."
         )
     for row in replayed.corrections:
-        click.echo(f"Repeat by hand: the {row['kind']} of {row['at'][:10]} for {row['subject']}.")
+        echo(f"Repeat by hand: the {row['kind']} of {row['at'][:10]} for {row['subject']}.")
     for name in replayed.not_covered:
-        click.echo(f"{name}: cannot list or erase its data subjects. Erase them there by hand.")
+        echo(f"{name}: cannot list or erase its data subjects. Erase them there by hand.")
     _print_unreadable(replayed.unreadable)
     if not replayed.changed:
-        click.echo(f"Nothing from the last {runtime.policy.retention.archives} had to be applied again.")
+        echo(f"Nothing from the last {runtime.policy.retention.archives} had to be applied again.")
 
 
 @click.command("access")
@@ -145,7 +145,7 @@ def access_command(since: str, subject: str | None, as_json: bool) -> None:
 
 def _print_unreadable(positions: Iterable[int]) -> None:
     for position in positions:
-        click.echo(f"The entry at position {position} cannot be read and was skipped. Run `flask privacy ledger verify`.")
+        echo(f"The entry at position {position} cannot be read and was skipped. Run `flask privacy ledger verify`.")
 
 
 def _print_accesses(accesses: Collection[dict[str, Any]], denied: int) -> None:
@@ -153,8 +153,8 @@ def _print_accesses(accesses: Collection[dict[str, Any]], denied: int) -> None:
         subject = f", subject: {entry['whose'][:12]}" if entry["whose"] else ""
         fields = f" ({', '.join(entry['fields'])})" if entry["fields"] else ""
         outcome = f"need: {entry['need'] or '–'}, {entry['outcome']}"
-        click.echo(f"{entry['at']} {_actor(entry)}: {entry['what']}{fields}, {outcome}{subject}")
-    click.echo(f"{counted(len(accesses), 'access', 'accesses')}, {counted(denied, 'anonymous attempt')} denied.")
+        echo(f"{entry['at']} {_actor(entry)}: {entry['what']}{fields}, {outcome}{subject}")
+    echo(f"{counted(len(accesses), 'access', 'accesses')}, {counted(denied, 'anonymous attempt')} denied.")
 
 
 def _actor(entry: dict[str, Any]) -> str:
@@ -184,7 +184,7 @@ def add_command(subject: str) -> None:
     runtime, person = current_runtime(), normalise_subject(subject)
     runtime.rights.minors.add(person)
     _record(runtime, "minor added", person)
-    click.echo("Recorded as a child. This person gets no marketing mail, and no form signs them up for it.")
+    echo("Recorded as a child. This person gets no marketing mail, and no form signs them up for it.")
 
 
 @minors.command("forget")
@@ -194,10 +194,10 @@ def forget_command(subject: str) -> None:
     """Remove the record that SUBJECT is a child, if it was a mistake. Exit with 1 if there is no such record."""
     runtime, person = current_runtime(), normalise_subject(subject)
     if not runtime.rights.minors.forget(person):
-        click.echo("There is no record of a child under this name.")
+        echo("There is no record of a child under this name.")
         sys.exit(1)
     _record(runtime, "minor forgotten", person)
-    click.echo("Removed. A browser in which a birth date was entered keeps its answer until it is closed.")
+    echo("Removed. A browser in which a birth date was entered keeps its answer until it is closed.")
 
 
 def _record(runtime: Runtime, kind: str, person: str) -> None:

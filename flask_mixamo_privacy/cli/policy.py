@@ -19,7 +19,7 @@ from ..reports.formatting import counted
 from ..storage.clock import today
 from ..web.context import current_runtime
 from ..web.other_extensions import extension_of
-from .common import HelpGroup, exit_2_on_error, json_option, print_json
+from .common import HelpGroup, echo, exit_2_on_error, json_option, print_json
 
 
 @click.command("init")
@@ -32,10 +32,10 @@ def init_command(path: Path | None) -> None:
     """Write a commented privacy.toml to start from."""
     target = path or Path(current_app.root_path) / toml.NAME
     if target.exists():
-        click.echo(f"Error: {target} exists already. It was not changed.", err=True)
+        echo(f"Error: {target} exists already. It was not changed.", err=True)
         sys.exit(2)
     target.write_text(_start_text(current_app), encoding="utf-8")
-    click.echo(f"{target} written. Edit it, then run `flask privacy check` and `flask privacy policy freeze`.")
+    echo(f"{target} written. Edit it, then run `flask privacy check` and `flask privacy policy freeze`.")
 
 
 def _start_text(app: Flask) -> str:
@@ -69,8 +69,8 @@ def check_command(context: click.Context, as_json: bool, templates: bool) -> Non
         print_json([finding.as_dict() for finding in findings])
     else:
         for finding in findings:
-            click.echo(str(finding))
-        click.echo(f"{counted(len(findings), 'finding')}." if findings else "No findings.")
+            echo(str(finding), lines=True)
+        echo(f"{counted(len(findings), 'finding')}." if findings else "No findings.")
     sys.exit(1 if any(finding.level == "error" for finding in findings) else 0)
 
 
@@ -99,9 +99,9 @@ def freeze_command(day: str | None) -> None:
     if not is_day(day):
         raise click.BadParameter(f"{day!r} is not a day; write it as 2026-05-08.", param_hint="--date")
     path = runtime.versions.freeze(runtime.policy, day)
-    click.echo(f"{path} written. Commit it: it is the policy that visitors read from now on.")
+    echo(f"{path} written. Commit it: it is the policy that visitors read from now on.")
     for finding in check_controller(runtime):
-        click.echo(str(finding), err=True)
+        echo(str(finding), err=True, lines=True)
 
 
 @policy.command("diff")
@@ -113,15 +113,15 @@ def diff_command(as_json: bool) -> None:
     try:
         changes = runtime.versions.drift(runtime.policy)
     except LookupError:
-        click.echo("Error: there is no frozen version yet. Write one by `flask privacy policy freeze`.", err=True)
+        echo("Error: there is no frozen version yet. Write one by `flask privacy policy freeze`.", err=True)
         sys.exit(2)
     if as_json:
         print_json(as_json_list(changes))
     else:
         for change in changes:
-            click.echo(f"{'+' if change.kind == 'added' else '-'} {change.section}: {change.text}")
+            echo(f"{'+' if change.kind == 'added' else '-'} {change.section}: {change.text}")
         if not changes:
-            click.echo(f"No differences from the version of {runtime.versions.dates()[-1]}.")
+            echo(f"No differences from the version of {runtime.versions.dates()[-1]}.")
     sys.exit(1 if changes else 0)
 
 

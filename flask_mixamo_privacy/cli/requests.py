@@ -17,7 +17,7 @@ from ..rights.request_store import CLOSED, KINDS, OPEN, SubjectRequest
 from ..rights.requests import SOON_DAYS, days_left
 from ..web.context import current_runtime
 from ..web.http import configured_base_url
-from .common import HelpGroup, exit_2_on_error, json_option, os_username, print_json
+from .common import HelpGroup, echo, exit_2_on_error, json_option, os_username, print_json
 from .people import in_words
 
 requests = HelpGroup("requests", help="Data subject requests: access, correction, deletion, restriction, objection.")
@@ -44,7 +44,7 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
         print_json([request.as_dict() for request in listed])
         return
     _print_lines(listed)
-    click.echo(f"{counted(len(listed), 'request')}.")
+    echo(f"{counted(len(listed), 'request')}.")
 
 
 @requests.command("show")
@@ -75,7 +75,7 @@ def open_command(kind: str, email: str, message: str, language: str, identity: s
         "identity": identity,
     }
     number = runtime.rights.requests.open(kind, email, message, **options)
-    click.echo(f"Request {number} opened.")
+    echo(f"Request {number} opened.")
 
 
 @requests.command("process")
@@ -89,9 +89,9 @@ def process_command() -> None:
     runtime = current_runtime()
     sent = runtime.rights.requests.process()
     unsent = [request for request in runtime.rights.request_store.all("open") if request.mail_error]
-    click.echo(f"{counted(sent, 'link')} sent.")
+    echo(f"{counted(sent, 'link')} sent.")
     for request in unsent:
-        click.echo(f"Request {request.number}: {request.mail_error}")
+        echo(f"Request {request.number}: {request.mail_error}")
     sys.exit(1 if unsent else 0)
 
 
@@ -163,13 +163,13 @@ def due_command(within: int, as_json: bool) -> None:
         print_json([request | {"days_left": days, "overdue": days < 0} for request, days in with_days])
     else:
         _print_lines(listed)
-        click.echo(
+        echo(
             f"{counted(len(due), 'request')} overdue or due within {counted(within, 'day')}."
             if due
             else f"No request is overdue or due within {counted(within, 'day')}."
         )
         if unsendable:
-            click.echo(f"Without a mail that can be sent: {counted(len(unsendable), 'request')}.")
+            echo(f"Without a mail that can be sent: {counted(len(unsendable), 'request')}.")
     sys.exit(1 if listed else 0)
 
 
@@ -187,7 +187,7 @@ def _print_lines(listed: Iterable[SubjectRequest]) -> None:
         due = "" if request.state in CLOSED else f", due {request.due} ({'overdue' if left < 0 else counted(left, 'day')})"
         mail = f". {request.mail_error}" if request.mail_error else ""
         person = f" for {request.email}" if request.email else ""
-        click.echo(f"{request.number}: {request.kind}{person}, {request.state}, opened {request.opened[:10]}{due}{mail}")
+        echo(f"{request.number}: {request.kind}{person}, {request.state}, opened {request.opened[:10]}{due}{mail}")
 
 
 def _show(request: SubjectRequest, as_json: bool) -> None:
@@ -196,16 +196,17 @@ def _show(request: SubjectRequest, as_json: bool) -> None:
         return
     _print_lines([request])
     if request.message:
-        click.echo(f"Message: {request.message}")
+        indented = request.message.replace("\r\n", "\n").replace("\n", "\n  ")
+        echo(f"Message: {indented}", lines=True)
     answer: dict[str, Any] = dict(request.answer)
     for store in answer.get("stores", ()):
-        click.echo(f"{store['store']}: {in_words(store)}")
+        echo(f"{store['store']}: {in_words(store)}")
         for kept in store.get("kept", ()):
-            click.echo(f"  kept: {kept['what']}{' until ' + kept['until'] if kept['until'] else ''}. {kept['why']}")
+            echo(f"  kept: {kept['what']}{' until ' + kept['until'] if kept['until'] else ''}. {kept['why']}")
     for name in answer.get("not_covered", ()):
-        click.echo(f"{name}: not covered. Do it there by hand.")
+        echo(f"{name}: not covered. Do it there by hand.")
     if until := answer.get("archives"):
-        click.echo(f"Archives may have copies until {until}. After a restore, run `flask privacy replay`.")
+        echo(f"Archives may have copies until {until}. After a restore, run `flask privacy replay`.")
 
 
 # ``flask privacy inbox``: incoming mail.
@@ -228,13 +229,11 @@ def inbox_command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     for message in _messages(paths):
         result = runtime.inbox.preview(message) if dry_run else runtime.inbox.process(message, configured_base_url())
         counts[result.action] += 1
-        print_json(result.as_dict()) if as_json else click.echo(_line(result))
+        print_json(result.as_dict()) if as_json else echo(_line(result))
     if not dry_run:
         runtime.inbox.prune()
     if not as_json:
-        click.echo(
-            f"{counted(counts.total(), 'message')}: {counts['act']} act, {counts['ask']} ask, {counts['ignore']} ignore."
-        )
+        echo(f"{counted(counts.total(), 'message')}: {counts['act']} act, {counts['ask']} ask, {counts['ignore']} ignore.")
 
 
 def _messages(paths: tuple[str, ...]) -> Iterator[InboxMessage]:

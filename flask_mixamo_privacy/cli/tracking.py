@@ -20,7 +20,16 @@ from ..tracking.loader import WAIT, Loaded
 from ..tracking.log import size_of
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import exit_2_on_error, json_option, os_username, print_json, progress_bar, without_collecting
+from .common import (
+    echo,
+    exit_2_on_error,
+    for_terminal,
+    json_option,
+    os_username,
+    print_json,
+    progress_bar,
+    without_collecting,
+)
 
 # ``flask privacy report``: reports as text, JSON and CSV.
 
@@ -44,7 +53,7 @@ def report_command(names: tuple[str, ...], period: str | None, window: str | Non
     runtime.load(wait=WAIT)
     if not (names or period or window is not None or in_csv):
         summary = runtime.reports.summary()
-        print_json(_summary(*summary)) if as_json else click.echo(_text(summary))
+        print_json(_summary(*summary)) if as_json else echo(_text(summary), lines=True)
         return
     chosen = _chosen(names)
     if in_csv and len(names) != 1:
@@ -54,7 +63,7 @@ def report_command(names: tuple[str, ...], period: str | None, window: str | Non
     if as_json:
         print_json([report.as_dict() for report in reports])
     else:
-        click.echo(as_csv(reports[0]) if in_csv else _text(reports), nl=not in_csv)
+        click.echo(for_terminal(as_csv(reports[0]), "\r\n\t"), nl=False) if in_csv else echo(_text(reports), lines=True)
 
 
 def _chosen(names: Sequence[str]) -> Sequence[str]:
@@ -102,7 +111,7 @@ def load_command(follow: bool) -> None:
         loaded = runtime.load(WAIT, bar.update)
     _print_loaded(loaded)
     if refused := runtime.refused.count(today()):
-        click.echo(f"{counted(refused, 'report or page view', 'reports and page views')} refused today, beyond a limit.")
+        echo(f"{counted(refused, 'report or page view', 'reports and page views')} refused today, beyond a limit.")
     while follow:
         time.sleep(1)
         _load_again(runtime)
@@ -118,7 +127,7 @@ def _load_again(runtime: Runtime) -> None:
     try:
         loaded = runtime.load(wait=WAIT)
     except (PrivacyError, OSError) as error:
-        click.echo(f"Trying again: {error}", err=True)
+        echo(f"Trying again: {error}", err=True)
         return
     if loaded.lines or loaded.torn:
         _print_loaded(loaded)
@@ -126,7 +135,7 @@ def _load_again(runtime: Runtime) -> None:
 
 def _print_loaded(loaded: Loaded) -> None:
     sizes = f"{counted(loaded.events, 'event')} loaded from {counted(loaded.lines, 'line')}"
-    click.echo(f"{sizes}, {loaded.malformed} malformed, {loaded.torn} torn.")
+    echo(f"{sizes}, {loaded.malformed} malformed, {loaded.torn} torn.")
 
 
 @click.command("events")
@@ -145,7 +154,7 @@ def events_command(form: str) -> None:
     for event in runtime.store.rows():
         print_json(event)
     if event is None:
-        click.echo("No events. An event is recorded once a visitor has consented to statistics.", err=True)
+        echo("No events. An event is recorded once a visitor has consented to statistics.", err=True)
 
 
 @click.command("prune")
@@ -161,17 +170,17 @@ def prune_command() -> None:
     retention = runtime.policy.retention
     with progress_bar("Pruning", runtime.store.count(before=runtime.first_kept()[0])) as bar:
         deleted = runtime.prune(lambda number: bar.update(number - bar.pos))
-    click.echo(f"{counted(deleted.events, 'event')} older than {retention.events} deleted.")
+    echo(f"{counted(deleted.events, 'event')} older than {retention.events} deleted.")
     if deleted.entries:
-        click.echo(f"{counted(deleted.entries, 'ledger entry', 'ledger entries')} older than {retention.decisions} deleted.")
+        echo(f"{counted(deleted.entries, 'ledger entry', 'ledger entries')} older than {retention.decisions} deleted.")
     if deleted.mails:
-        click.echo(f"{counted(deleted.mails, 'mail copy', 'mail copies')} older than {retention.mail} deleted.")
+        echo(f"{counted(deleted.mails, 'mail copy', 'mail copies')} older than {retention.mail} deleted.")
     expired = runtime.rights.replay.expire()
     if rows := sum(outcome.result.changed for outcome in expired):
-        click.echo(f"{counted(rows, 'expired row')} of erased people deleted.")
+        echo(f"{counted(rows, 'expired row')} of erased people deleted.")
     failed = [outcome for outcome in expired if outcome.error]
     for outcome in failed:
-        click.echo(f"{outcome.store}: {outcome.error}")
+        echo(f"{outcome.store}: {outcome.error}")
     sys.exit(1 if failed else 0)
 
 
@@ -188,9 +197,9 @@ def rebuild_command(as_json: bool) -> None:
     if as_json:
         print_json({"made": rebuilt.months, "skipped": rebuilt.skipped})
         return
-    click.echo(f"{counted(len(rebuilt.months), 'month')} rebuilt{': ' * bool(rebuilt.months)}{', '.join(rebuilt.months)}.")
+    echo(f"{counted(len(rebuilt.months), 'month')} rebuilt{': ' * bool(rebuilt.months)}{', '.join(rebuilt.months)}.")
     if rebuilt.skipped:
-        click.echo(f"Not changed, because some of their events were deleted: {', '.join(rebuilt.skipped)}.")
+        echo(f"Not changed, because some of their events were deleted: {', '.join(rebuilt.skipped)}.")
 
 
 def _record_access(runtime: Runtime, action: str) -> None:

@@ -218,9 +218,8 @@ def _clock(seconds: float) -> str:
 
 # Reports as CSV (RFC 4180).
 
-#: A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
-            "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+#: The place before a formula: a spreadsheet takes a cell that begins with one of these for one (OWASP, "CSV Injection").
+_FORMULA = re.compile('(^|;)(?=[ "]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])')
 
 #: The last columns of each row, so that a copied row still explains itself.
 ABOUT = ("window", "state", "counted", "consenting", "min_cell")
@@ -235,12 +234,14 @@ def as_csv(report: Report) -> str:
 
 def _csv(rows: Iterable[list[Cell]]) -> str:
     output = io.StringIO()
-    csv.writer(output).writerows(rows)
+    csv.writer(output, quoting=csv.QUOTE_ALL).writerows(rows)
     return output.getvalue()
 
 
 def _csv_cell(cell: Cell) -> Cell:
-    """Prefix a text that looks like a formula with an apostrophe. Negative numbers stay as they are."""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA):
-        return f"'{cell}"
-    return cell
+    """Return a cell that no spreadsheet takes for a formula. Negative numbers stay as they are.
+
+    In many countries a spreadsheet splits at semicolons, also within quotes. So each part of a text gets an apostrophe if it
+    looks like a formula, and not only the first.
+    """
+    return _FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell

@@ -1,9 +1,11 @@
 """Output in a file or a pipe whose encoding does not have every character."""
 
 import io
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,35 @@ def test_another_stream_stays_as_it_is():
     common.accept_every_character(stream)
     stream.write("\u65e5")
     assert stream.getvalue() == "\u65e5"
+
+
+ORDERS = "\x1b\x9b\u202e\x07\u2028"
+
+
+def test_a_stored_text_gives_the_terminal_no_order(people):
+    """The message of a request comes from anyone. It neither clears the screen nor adds a line of its own."""
+    site = people()
+    site.ask("delete", message=f"Hi{ORDERS}\n2: delete, verified")
+    shown = site.site.cli("requests", "show", "1").output
+    assert not any(order in shown for order in ORDERS) and "\n  2: delete" in shown and "\n2: delete" not in shown
+
+
+def test_json_for_a_terminal_has_escapes_and_the_same_value(people):
+    """A C1 control or an override of direction is an order too, and JSON need not escape it."""
+    site = people()
+    site.ask("delete", message=f"Hi{ORDERS}")
+    output = site.site.cli("requests", "show", "1", "--json").output
+    assert not any(order in output for order in ORDERS) and json.loads(output)["message"] == f"Hi{ORDERS}"
+
+
+def test_a_line_stays_one_line_and_languages_keep_their_spaces(capsys):
+    """Only texts of our own have several lines."""
+    common.echo("a\r\nb\nc\rd\u00a0\u200c\udc80")
+    assert capsys.readouterr().out == "a b c\ufffdd\u00a0\u200c\ufffd\n"
+
+
+def test_every_command_prints_by_the_functions_that_give_no_orders():
+    """A new command would otherwise print a stored text as it is."""
+    folder = Path(common.__file__).parent
+    found = [path.name for path in folder.glob("*.py") if "click.echo(" in path.read_text().replace("click.echo(for_", "")]
+    assert found == ["common.py"]

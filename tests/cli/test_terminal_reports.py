@@ -78,7 +78,7 @@ def test_reports_are_printed_as_json_and_csv(seen):
     assert (
         seen.cli("report", "entries", "--window", "2026-05", "--csv")
         .output.splitlines()[1]
-        .startswith("/,6,6,1.0,2026-05,closed,")
+        .startswith('"/","6","6","1.0","2026-05","closed",')
     )
 
 

@@ -166,6 +166,15 @@ def test_no_cell_of_a_csv_is_a_formula(start):
     assert (row["page"], row["trend"]) == ("'" + start, "-0.5")
 
 
+@pytest.mark.parametrize("name", ["/a;=1+1", '/a; "=1', "/a;-1;@b", "/a"])
+def test_no_part_of_a_csv_between_semicolons_is_a_formula(name):
+    """Where the comma is the decimal sign, a spreadsheet splits a line at semicolons, also within quotes."""
+    report = Report("pages", "Pages", (Column("page", "Page", "text"),), ((name,),), Window.parse("all"), "open", 1, None, 5)
+    head, line = as_csv(report).splitlines()
+    assert all(cell[0] == cell[-1] == '"' for cell in [*head.split(","), *line.split(",")])
+    assert not any(part.strip(' "').startswith(("=", "+", "-", "@")) for part in line.split(";"))
+
+
 def everything(site):
     """Return all outputs of every window: pages, CSV, JSON and terminal."""
     staff = entered(site)
