@@ -6,18 +6,22 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from ..errors import RequestError, RightsUnavailable
-from ..storage.clock import due, timestamp_of
+from ..storage.clock import due, later, timestamp, timestamp_of
 from ..storage.database import Database
 from ..storage.keys import normalise_subject
 from .stores import BuiltInStore
+
+_MOST = 2**63  # no database has a larger number
 
 KINDS = ("access", "correct", "delete", "restrict", "object")
 OPEN = ("open", "verified")
@@ -52,6 +56,15 @@ _links = sa.Table(
     sa.Column("opens", sa.Text, nullable=False),
     sa.Column("expires", sa.Text, nullable=False),
 )
+
+# Who acts on a request at the moment. A killed process leaves its row behind, so it counts only until a time.
+_claims = sa.Table(
+    "request_claims",
+    _tables,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("until", sa.Text, nullable=False),
+)
+_LONGEST_ACTION = 600  # seconds
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,7 @@ class RequestStore(BuiltInStore):
 
     def find(self, number: int) -> SubjectRequest:
         """Return the request with this number; raises :class:`RequestError` if there is none."""
-        for request in self.select(_requests.c.number == number):
+        for request in self.select(_requests.c.number == number) if 0 < number < _MOST else ():
             return request
         raise RequestError("The request's number", number, "a number that `flask privacy requests list` shows")
 
@@ -190,6 +203,25 @@ class RequestStore(BuiltInStore):
         """
         condition = (_requests.c.mail_after == request.mail_after) & (_requests.c.mailed == "")
         return self._update(request.number, condition, mail_after=until)
+
+    @contextmanager
+    def claimed(self, number: int) -> Iterator[None]:
+        """Reserve a request for one action. Raises :class:`RequestError` while another member of staff acts on it."""
+        if not self._claim(number):
+            hint = "Wait until that is done, then look at the request again."
+            raise RequestError(f"Request {number}", "being answered by someone else", "a request that nobody answers", hint)
+        try:
+            yield
+        finally:
+            with self._database.write() as connection:
+                connection.execute(sa.delete(_claims).where(_claims.c.number == number))
+
+    def _claim(self, number: int) -> bool:
+        self.find(number)
+        row = {"number": number, "until": later(seconds=_LONGEST_ACTION)}
+        with self._database.write() as connection:
+            connection.execute(sa.delete(_claims).where(_claims.c.number == number, _claims.c.until <= timestamp()))
+            return connection.execute(self._database.insert_new(_claims), row).rowcount == 1
 
     def update(self, number: int, **values: Any) -> None:
         self._update(number, sa.true(), **values)
@@ -318,6 +350,20 @@ class RequestStore(BuiltInStore):
         last_day = due(opened, self._days, row["extended"])
         decoded = {"answer": json.loads(row["answer"] or "{}"), "store_results": json.loads(row["done"] or "[]")}
         return SubjectRequest(**values | decoded | {"due": last_day.isoformat()})
+
+
+Action = TypeVar("Action", bound=Callable[..., SubjectRequest])
+
+
+def one_at_a_time(action: Action) -> Action:
+    """Claim a request before an action of a service, so that two members of staff never both answer it."""
+
+    @wraps(action)
+    def run(self: Any, number: int, *values: Any, **options: Any) -> SubjectRequest:
+        with self.request_store.claimed(number):
+            return action(self, number, *values, **options)
+
+    return run  # type: ignore[return-value]
 
 
 def _anonymous_values(request: SubjectRequest) -> dict[str, str]:

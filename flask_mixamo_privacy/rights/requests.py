@@ -16,7 +16,7 @@ from .data_subjects import DataSubjects
 from .emails import answer_email, extension_email
 from .limits import NetworkLimit
 from .request_mail import LINK_DAYS, RequestMail
-from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest
+from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest, one_at_a_time
 from .stores import StoreOutcome, merge_results
 
 SOON_DAYS = 7  # days before its deadline at which a request counts as due soon
@@ -108,6 +108,7 @@ class RequestService:
             self.request_store.update(number, state="verified", verified=timestamp(), identity=how)
             self._notify("verified", number)
 
+    @one_at_a_time
     def answer(
         self,
         number: int,
@@ -143,6 +144,7 @@ class RequestService:
             raise MailError(f"{mail_error} Request {number} stays open, because its answer is read by a link in that mail.")
         return self._close(request, "answered", answer, mail_error)
 
+    @one_at_a_time
     def refuse(self, number: int, reason: str, actor: str, *, identity: str = "") -> SubjectRequest:
         """Close a request without carrying it out, and mail the reason to the person (GDPR art. 12(4))."""
         if not reason.strip():
@@ -152,6 +154,7 @@ class RequestService:
         mail_error = self.mail.send(answer_email(self.policy.site, request, answer, "", ""))
         return self._close(request, "refused", answer, mail_error)
 
+    @one_at_a_time
     def extend(self, number: int, reason: str, months: int = 2) -> SubjectRequest:
         """Extend the deadline once, by up to two months, and mail the reason to the person (GDPR art. 12(3))."""
         request = self.request_store.find(number)
@@ -216,8 +219,7 @@ class RequestService:
             self.identify(number, identity)
         elif request.state == "open":
             hint = (
-                "Wait until the person opens the link in the mail. If you verified the person in another way, describe it "
-                "with --identity."
+                "Wait until the person opens the link in the mail, or describe with --identity how you verified the person."
             )
             raise RequestError(f"Request {number}", "open", "verified", hint)
         return self.request_store.find(number)

@@ -59,9 +59,9 @@ def test_a_stored_text_gives_the_terminal_no_order(people):
 def test_json_for_a_terminal_has_escapes_and_the_same_value(people):
     """A C1 control or an override of direction is an order too, and JSON need not escape it."""
     site = people()
-    site.ask("delete", message=f"Hi{ORDERS}")
+    site.ask("delete", message=f"Hi{ORDERS}!")
     output = site.site.cli("requests", "show", "1", "--json").output
-    assert not any(order in output for order in ORDERS) and json.loads(output)["message"] == f"Hi{ORDERS}"
+    assert not any(order in output for order in ORDERS) and json.loads(output)["message"] == f"Hi{ORDERS}!"
 
 
 def test_a_line_stays_one_line_and_languages_keep_their_spaces(capsys):
