@@ -85,7 +85,7 @@ class KeyRing:
         return hmac.digest(derived, message, "sha256").hex()
 
     def _digest(self, key_id: str, subject: str) -> str:
-        return hmac.digest(self._secrets[key_id].encode(), subject.encode(), "sha256").hex()
+        return hmac.digest(self._secrets[key_id].encode(), subject.encode(errors="surrogatepass"), "sha256").hex()
 
 
 def truncate(hashed: str) -> str:
