@@ -6,19 +6,18 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..errors import RequestError, RightsUnavailable
-from ..storage.clock import due, later, timestamp, timestamp_of
+from ..storage.clock import due, timestamp_of
 from ..storage.database import Database
 from ..storage.keys import normalise_subject
+from .claims import Claims, claims_table
 from .stores import BuiltInStore
 
 _MOST = 2**63  # no database has a larger number
@@ -57,14 +56,7 @@ _links = sa.Table(
     sa.Column("expires", sa.Text, nullable=False),
 )
 
-# Who acts on a request at the moment. A killed process leaves its row behind, so it counts only until a time.
-_claims = sa.Table(
-    "request_claims",
-    _tables,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("until", sa.Text, nullable=False),
-)
-_LONGEST_ACTION = 600  # seconds
+_claims = claims_table(_tables)
 
 
 @dataclass(frozen=True)
@@ -110,6 +102,7 @@ class RequestStore(BuiltInStore):
     def __init__(self, url: str, days: int) -> None:
         self._database = Database(url, _tables, "The database of requests", RightsUnavailable)
         self._days = days
+        self.claims = Claims(self._database, _claims)
 
     def open(self, now: str, **values: str) -> int:
         """Insert a request, and return its number. Known and unknown addresses cause the same single row."""
@@ -203,25 +196,6 @@ class RequestStore(BuiltInStore):
         """
         condition = (_requests.c.mail_after == request.mail_after) & (_requests.c.mailed == "")
         return self._update(request.number, condition, mail_after=until)
-
-    @contextmanager
-    def claimed(self, number: int) -> Iterator[None]:
-        """Reserve a request for one action. Raises :class:`RequestError` while another member of staff acts on it."""
-        if not self._claim(number):
-            hint = "Wait until that is done, then look at the request again."
-            raise RequestError(f"Request {number}", "being answered by someone else", "a request that nobody answers", hint)
-        try:
-            yield
-        finally:
-            with self._database.write() as connection:
-                connection.execute(sa.delete(_claims).where(_claims.c.number == number))
-
-    def _claim(self, number: int) -> bool:
-        self.find(number)
-        row = {"number": number, "until": later(seconds=_LONGEST_ACTION)}
-        with self._database.write() as connection:
-            connection.execute(sa.delete(_claims).where(_claims.c.number == number, _claims.c.until <= timestamp()))
-            return connection.execute(self._database.insert_new(_claims), row).rowcount == 1
 
     def update(self, number: int, **values: Any) -> None:
         self._update(number, sa.true(), **values)
@@ -350,20 +324,6 @@ class RequestStore(BuiltInStore):
         last_day = due(opened, self._days, row["extended"])
         decoded = {"answer": json.loads(row["answer"] or "{}"), "store_results": json.loads(row["done"] or "[]")}
         return SubjectRequest(**values | decoded | {"due": last_day.isoformat()})
-
-
-Action = TypeVar("Action", bound=Callable[..., SubjectRequest])
-
-
-def one_at_a_time(action: Action) -> Action:
-    """Claim a request before an action of a service, so that two members of staff never both answer it."""
-
-    @wraps(action)
-    def run(self: Any, number: int, *values: Any, **options: Any) -> SubjectRequest:
-        with self.request_store.claimed(number):
-            return action(self, number, *values, **options)
-
-    return run  # type: ignore[return-value]
 
 
 def _anonymous_values(request: SubjectRequest) -> dict[str, str]:

@@ -11,12 +11,13 @@ from ..errors import MailError, RequestError
 from ..policy.model import Policy
 from ..storage.clock import days_after, just_after, later, now, timestamp, today
 from ..storage.keys import is_email, normalise_subject
+from .claims import one_at_a_time
 from .corrections import Corrections
 from .data_subjects import DataSubjects
 from .emails import answer_email, extension_email
 from .limits import NetworkLimit
 from .request_mail import LINK_DAYS, RequestMail
-from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest, one_at_a_time
+from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest
 from .stores import StoreOutcome, merge_results
 
 SOON_DAYS = 7  # days before its deadline at which a request counts as due soon

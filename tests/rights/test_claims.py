@@ -50,7 +50,7 @@ def test_a_claim_ends_with_the_action_also_after_an_error(site):
 def test_the_claim_of_a_killed_process_ends(site, clock):
     """Its row stays behind, and counts for ten minutes."""
     number = site.confirmed("object")
-    (killed := site.rights.request_store.claimed(number)).__enter__()
+    (killed := site.rights.request_store.claims.claimed(number)).__enter__()
     with pytest.raises(RequestError, match="being answered"):
         site.rights.requests.answer(number, "ann")
     clock.shift(600)

@@ -102,3 +102,9 @@ def test_a_new_address_is_set_after_the_rows_of_the_old_are_found(tmp_path, tiny
             ["grace@example.de"],
             ["Grace"],
         )
+
+
+@pytest.mark.parametrize("args", [("export", "a\udc80@b.example"), ("erase", "\udc80"), ("access", "--subject", "\udc80")])
+def test_a_subject_with_a_lone_surrogate_matches_nobody(tiny, args):
+    """A terminal passes on bytes that are not UTF-8 as lone surrogates."""
+    assert tiny(PRIVACY_KEYS={"k": "sixteen characters or more"}).cli(*args).exit_code == 0

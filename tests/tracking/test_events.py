@@ -296,3 +296,13 @@ def test_the_provider_is_recorded_only_with_a_database(tiny, tmp_path):
     for address in ("203.0.113.9", "203.0.113.9:4711", "198.51.100.1", "[2001:db8::1]:4711"):
         visitor.get("/", environ_base={"REMOTE_ADDR": address})
     assert [event["provider"] for event in site.events("page_view")] == ["Example Net", "Example Net", None, None]
+
+
+def test_a_choice_with_a_lone_surrogate_is_remembered_without_it(tiny):
+    """A view may pass on JSON, which can encode one, and no cookie can."""
+    site = tiny()
+    site.view("/odd", lambda: site.privacy.customise("theme", "dark\ud800") or "ok")
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    assert visitor.get("/odd").status_code == 200
+    assert visitor.get("/privacy/me.json").json["choices"] == {"theme": "dark?"}
