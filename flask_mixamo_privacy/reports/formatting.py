@@ -17,6 +17,7 @@ from .tables import UNKNOWN
 from .windows import ALL, Unit, Window, as_unit
 
 _LEADS = " → "
+_LONGEST_NAME = 120  # characters of a page's name on the page of reports; a CSV has the whole name
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _MOST_BAR, _LEAST_BAR, _LEAST_NAME = 24, 6, 8  # columns of a terminal
 
@@ -85,7 +86,7 @@ def _text(cell: str, column: Column, t: Language) -> str:
         return t.day(window.first) if window.unit == "day" else name_of(window, t)
     if column.id == "locale" and cell in SHIPPED:
         return t.name_of(cell)
-    return printable(cell)
+    return _cut(printable(cell), _LONGEST_NAME)
 
 
 def row_label(report: Report, row: tuple[Cell, ...], t: Language) -> str:

@@ -115,8 +115,11 @@ class ReportQuery:
         total = self._table("visitors", window).get("")
         return f"{total.visitors}+" if total else self._empty_cell("visitors", window)
 
-    def rows(self, name: str, window: Window) -> list[Row]:
-        """Return the published rows, the largest first, and then "other", the suppressed rows."""
+    def rows(self, name: str, window: Window, most: int | None = None) -> list[Row]:
+        """Return the published rows, the largest first, and then "other", the suppressed rows.
+
+        Rows beyond the first ``most`` are added to "other", because a few visitors can make thousands of rows.
+        """
         table = self._table(name, window)
         if not table:
             return []
@@ -124,6 +127,7 @@ class ReportQuery:
         shown = {row: row_sum for row, row_sum in table.items() if row not in ("", OTHER) and row_sum.number}
         rows = [_row(row, row_sum, everything, name) for row, row_sum in shown.items()]
         rows.sort(key=lambda row: (-row.number, row.name))
+        rows = rows[:most]
         rest = everything - sum(row.number for row in rows)
         if rest:
             row_sum = other or _RowSum(0, 0, 0, 0, 0)

@@ -146,6 +146,7 @@ TOTALS = (
 NAMES = ("visits", *list(DEFINITIONS)[:-2], "decisions", *list(DEFINITIONS)[-2:])
 
 
+MOST_ROWS = 1000  # of a report; a page shows fewer, because it shows all reports
 _MOST_DAYS = 92  # of a series by day; a longer series is by month
 
 
@@ -171,10 +172,13 @@ class Reports:
         with self._query_of(window) as query:
             return self._report(query, name, window)
 
-    def every(self, window: Window) -> tuple[Report, ...]:
-        """Return all reports about a window, from one transaction. Raises :class:`StoreUnavailable`."""
+    def every(self, window: Window, most: int = MOST_ROWS) -> tuple[Report, ...]:
+        """Return all reports about a window, with ``most`` rows and "other", from one transaction.
+
+        Raises :class:`StoreUnavailable`.
+        """
         with self._query_of(window) as query:
-            return tuple(self._report(query, name, window) for name in NAMES)
+            return tuple(self._report(query, name, window, most) for name in NAMES)
 
     def distinct(self, window: Window) -> Cell:
         """Return the number of distinct visitors in a window. Raises :class:`StoreUnavailable`."""
@@ -207,11 +211,11 @@ class Reports:
     def _query(self) -> ReportQuery:
         return ReportQuery(self._store, self._calendar, self._min_cell)
 
-    def _report(self, query: ReportQuery, name: str, window: Window) -> Report:
+    def _report(self, query: ReportQuery, name: str, window: Window, most: int = MOST_ROWS) -> Report:
         if name in SERIES:
             return self._series(query, name, window)
         definition = DEFINITIONS[name]
-        rows = self._rows(query, name, window) if query.is_closed(window) or window == ALL else []
+        rows = self._rows(query, name, window, most) if query.is_closed(window) or window == ALL else []
         extra_cells = self._page_columns(query, window, rows) if name == "pages" else [()] * len(rows)
         cells = (
             (*(_two_names(row.name) if name in TWO_NAMES else (row.name,)), row.number, row.visitors, row.share, *more)
@@ -225,8 +229,8 @@ class Reports:
             query, name, definition.title, (*columns, *extra_columns), cells, window, query.total(name, window)
         )
 
-    def _rows(self, query: ReportQuery, name: str, window: Window) -> list[Row]:
-        rows, order = query.rows(name, window), DEFINITIONS[name].order
+    def _rows(self, query: ReportQuery, name: str, window: Window, most: int) -> list[Row]:
+        rows, order = query.rows(name, window, most), DEFINITIONS[name].order
         return sorted(rows, key=lambda row: order.index(row.name) if row.name in order else len(order)) if order else rows
 
     def _page_columns(self, query: ReportQuery, window: Window, rows: list[Row]) -> list[tuple[Cell, ...]]:

@@ -28,6 +28,7 @@ SECTIONS = (
     ("Browsers and choices", ("browsers", "platforms", "providers", "choices", "changes")),
     ("Decisions", ("decisions", "decisions_by_version", "decisions_by_locale")),
 )
+_MOST_ROWS = 100  # of each report; its CSV and JSON have more
 HOURS = tuple(f"{hour:02d}" for hour in range(24))
 
 
@@ -50,7 +51,7 @@ def page() -> AnyResponse:
     ctx = privacy_context()
     try:
         window = _window(ctx.runtime)
-        reports = {report.id: report for report in ctx.runtime.reports.every(window)}
+        reports = {report.id: report for report in ctx.runtime.reports.every(window, _MOST_ROWS)}
         windows = ctx.runtime.reports.windows(window.unit)
         totals = _totals(ctx.runtime, reports, window)
     except StoreUnavailable as error:
