@@ -107,8 +107,7 @@ class Privacy:
 
         If the visitor also consents to statistics, records an event. Raises as :meth:`track` does.
         """
-        ctx = privacy_context()
-        value = value.encode(errors="replace").decode() if isinstance(value, str) else value  # no lone surrogate
+        ctx, value = privacy_context(), value.encode(errors="replace").decode() if isinstance(value, str) else value
         try:
             data = properties({"name": check_name(name), "value": value})
             sealed = ctx.cookies.sign_choices(ctx.choices_check, {**ctx.choices, name: value})
