@@ -20,8 +20,6 @@ from ..storage.keys import normalise_subject
 from .claims import Claims, claims_table
 from .stores import BuiltInStore
 
-_MOST = 2**63  # no database has a larger number
-
 KINDS = ("access", "correct", "delete", "restrict", "object")
 OPEN = ("open", "verified")
 CLOSED = ("answered", "refused", "expired")
@@ -112,7 +110,7 @@ class RequestStore(BuiltInStore):
 
     def find(self, number: int) -> SubjectRequest:
         """Return the request with this number; raises :class:`RequestError` if there is none."""
-        for request in self.select(_requests.c.number == number) if 0 < number < _MOST else ():
+        for request in self.select(_requests.c.number == number) if 0 < number < 2**63 else ():
             return request
         raise RequestError("The request's number", number, "a number that `flask privacy requests list` shows")
 
@@ -204,9 +202,7 @@ class RequestStore(BuiltInStore):
         """Close a request permanently; raises :class:`RequestError` if it is closed already."""
         values |= {"state": state, "closed": now, "answer": json.dumps(answer, ensure_ascii=False)}
         if not self._update(number, _requests.c.state.in_(OPEN), **values):
-            raise RequestError(
-                f"Request {number}", self.find(number).state, "open or verified", "Open a new request instead."
-            )
+            raise RequestError(f"Request {number}", self.find(number).state, "open or verified", "Open a new one instead.")
 
     def anonymise(self, *conditions: Any) -> int:
         """Delete the address and every free text of these requests, and return how many had any.
@@ -274,8 +270,7 @@ class RequestStore(BuiltInStore):
     def find_by_token(self, token: str, page: str, now: str) -> SubjectRequest | None:
         """Return the request of a token, or None if the token is not valid for this page."""
         numbers = sa.select(_links.c.number).where(_is_valid(token, page, now))
-        requests = self.select(_requests.c.number.in_(numbers))
-        return requests[0] if requests else None
+        return next(iter(self.select(_requests.c.number.in_(numbers))), None)
 
     def verify(self, token: str, now: str) -> SubjectRequest | None:
         """Use up a token, set its request to verified and return it; None if the token is not valid.
@@ -295,8 +290,7 @@ class RequestStore(BuiltInStore):
     def find_by_address_link(self, token: str, now: str) -> SubjectRequest | None:
         """Return the request of a token by which the holder of an address agrees to a correction, or None."""
         numbers = sa.select(_links.c.number).where(_agrees(token, now))
-        requests = self.select(_requests.c.number.in_(numbers), _requests.c.state.in_(OPEN))
-        return requests[0] if requests else None
+        return next(iter(self.select(_requests.c.number.in_(numbers), _requests.c.state.in_(OPEN))), None)
 
     def open_address_link(self, token: str, now: str, until: str) -> None:
         """Use up such a token, and remember until a time that it was opened."""
