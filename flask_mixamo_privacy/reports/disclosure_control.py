@@ -51,12 +51,33 @@ def total(table: Table) -> Tally:
     return merge_tallies(table.values())
 
 
-def meets_threshold(tally: Tally, min_cell: int) -> bool:
-    """Return whether a tally has no visitor, or at least ``min_cell`` visitors."""
-    return not tally.visitors or len(tally.visitors) >= min_cell
+Networks = Mapping[str, str]  # the network of each visitor for whom one was recorded
+NO_NETWORKS: Networks = {}
 
 
-def suppress_small_cells(table: Table, min_cell: int, *, complete: bool = True) -> tuple[dict[str, Tally], Tally]:
+def are_enough(visitors: Collection[str], min_cell: int, networks: Networks) -> bool:
+    """Return whether visitors are at least ``min_cell``. The visitors of one network count once.
+
+    One person can invent any number of visitors, but has few networks. A visitor without a network counts as one.
+    """
+    if len(visitors) < min_cell or not networks:
+        return len(visitors) >= min_cell
+    found = set()
+    for visitor in visitors:  # most often the first ones are from different networks
+        found.add(networks.get(visitor, visitor))
+        if len(found) >= min_cell:
+            return True
+    return False
+
+
+def meets_threshold(tally: Tally, min_cell: int, networks: Networks = NO_NETWORKS) -> bool:
+    """Return whether a tally has no visitor, or enough of them."""
+    return not tally.visitors or are_enough(tally.visitors, min_cell, networks)
+
+
+def suppress_small_cells(
+    table: Table, min_cell: int, *, complete: bool = True, networks: Networks = NO_NETWORKS
+) -> tuple[dict[str, Tally], Tally]:
     """Return the rows that may be published, the largest first, and "other", into which the remaining rows are merged.
 
     Primary suppression merges the rows with fewer than ``min_cell`` visitors into "other". Complementary suppression then
@@ -64,12 +85,13 @@ def suppress_small_cells(table: Table, min_cell: int, *, complete: bool = True) 
     subtracting the rows from the total.
 
     ``complete`` is False if events were erased after the total was published. The erased events are then a part of "other",
-    so "other" must contain enough other visitors too.
+    so "other" must contain enough other visitors too. Visitors of one network count once.
     """
-    large = [row for row in table.items() if len(row[1].visitors) >= min_cell]
+    is_large = {row: are_enough(tally.visitors, min_cell, networks) for row, tally in table.items()}
+    large = [row for row in table.items() if is_large[row[0]]]
     shown = sorted(large, key=lambda row: (-row[1].number, row[0]))
-    other = merge_tallies([tally for tally in table.values() if len(tally.visitors) < min_cell])
-    while shown and not (meets_threshold(other, min_cell) and (complete or other.visitors)):
+    other = merge_tallies([tally for row, tally in table.items() if not is_large[row]])
+    while shown and not (meets_threshold(other, min_cell, networks) and (complete or other.visitors)):
         other = merge_tallies([other, shown.pop()[1]])
     return dict(shown), other
 

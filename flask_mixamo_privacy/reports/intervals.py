@@ -31,6 +31,7 @@ class LoadCache:
     def __init__(self) -> None:
         self.tables: dict[Interval, dict[str, Table]] = {}
         self.visitors: dict[Interval, frozenset[str]] = {}
+        self.networks: dict[str, str] = {}  # by visitor, of this month
         self._events: list[Event] = []  # in order of time
         self._erasures: int | None = None
 

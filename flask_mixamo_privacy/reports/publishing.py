@@ -15,6 +15,7 @@ from .disclosure_control import (
     OTHER,
     Table,
     Tally,
+    are_enough,
     meets_threshold,
     merge_tables,
     suppress_small_cells,
@@ -23,7 +24,7 @@ from .disclosure_control import (
 )
 from .distinct import DistinctVisitors
 from .intervals import CountedIntervals, LoadCache
-from .tables import WHOLE_DAY, tables_of, visitor_of
+from .tables import WHOLE_DAY, networks_of, tables_of, visitor_of
 from .windows import Calendar, Interval, Window, week_of
 
 #: Tables whose possible rows are known in advance. For them, a row with too few visitors is published as a suppressed cell.
@@ -80,7 +81,8 @@ class PublishingPass:
 
     def publish_part(self, interval: Interval) -> bool:
         """Publish a part of a day. Returns False, and changes nothing, if it has too few visitors."""
-        if len(set(map(visitor_of, self._intervals.events(interval, late="")))) < self._min_cell:
+        events = self._intervals.events(interval, late="")
+        if not are_enough(set(map(visitor_of, events)), self._min_cell, networks_of(events)):
             return False
         self._intervals.assign_late(interval)
         self._intervals.record(interval)
@@ -128,7 +130,7 @@ class PublishingPass:
             self._flush()
             self._distinct.close(month)
             self._distinct.forget_before(week.first)
-            self._publications, self._cache.tables = {}, {}
+            self._publications, self._cache.tables, self._cache.networks = {}, {}, {}
 
     def _publish_waiting(self, level: str, first: date, end: date) -> None:
         cell_key = (f"{first:%Y-%m}", week_of(first) if level == "week" else "", "", "")
@@ -145,16 +147,17 @@ class PublishingPass:
         publications = {interval: self._publications.get((name, interval), PublishedAt()) for interval in intervals}
         without_total = [interval for interval in intervals if not publications[interval].total]
         everything = total(merge_tables([tables[interval] for interval in without_total]))
-        if without_total and meets_threshold(everything, self._min_cell):
+        if without_total and meets_threshold(everything, self._min_cell, self._cache.networks):
             self._write(name, cell_key, {"": everything})
             publications |= {interval: PublishedAt(level) for interval in without_total}
         without_rows = [each for each in intervals if publications[each].total and not publications[each].rows]
         table = merge_tables([tables[interval] for interval in without_rows])
         complete = not without_rows or self._incomplete.isdisjoint(interval.start for interval in without_rows)
-        shown, other = suppress_small_cells(table, self._min_cell, complete=complete)
+        networks = self._cache.networks
+        shown, other = suppress_small_cells(table, self._min_cell, complete=complete, networks=networks)
         if table and (always or within_loss_limit(table, other)):
             hidden = table.keys() - shown.keys() if name in FIXED else ()
-            suppressed = {row: SUPPRESSED for row in hidden if len(table[row].visitors) < self._min_cell}
+            suppressed = {row: SUPPRESSED for row in hidden if not are_enough(table[row].visitors, self._min_cell, networks)}
             self._write(name, cell_key, shown | ({OTHER: other} if other.number else {}) | suppressed)
             publications |= {interval: PublishedAt(publications[interval].total, level) for interval in without_rows}
         for interval, publication in publications.items():
@@ -202,7 +205,9 @@ class PublishingPass:
 
     def _tables(self, interval: Interval) -> dict[str, Table]:
         """Count the tables of an interval. The last part of a day also has the tables that need the whole day."""
-        tables = tables_of(self._intervals.events(interval), self._calendar)
+        events = self._intervals.events(interval)
+        self._cache.networks |= networks_of(events)
+        tables = tables_of(events, self._calendar)
         starts_day = interval.start == self._calendar.start_of(interval.day)
         ends_day = self._intervals.ends_day(interval)
         if not (starts_day and ends_day):
@@ -210,6 +215,7 @@ class PublishingPass:
         if ends_day and not starts_day:
             parts = self._intervals.between(interval.day, interval.day + ONE_DAY)
             events = sorted((event for part in parts for event in self._intervals.events(part)), key=by_time)
+            self._cache.networks |= networks_of(events)
             tables |= {name: table for name, table in tables_of(events, self._calendar).items() if name in WHOLE_DAY}
         return tables | (self._decisions.get(interval.day, {}) if ends_day else {})
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..ledger.refusals import REFUSALS, number_of
+from ..tracking.ingest import limited_network
 from .disclosure_control import OTHER, Table, Tally
 from .windows import Calendar
 
@@ -56,6 +57,7 @@ class Columns(NamedTuple):
 
 _NONE = Columns()
 _kind_of, visitor_of = itemgetter(COUNTED.index("kind")), itemgetter(COUNTED.index("visitor"))
+_network_of = itemgetter(COUNTED.index("network"))
 _ENDS = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"))
 _GAPS = ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (29, "2–4 weeks"))
 
@@ -93,6 +95,14 @@ def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
         "hours": _table(_hours(views.at, calendar), views.visitor),
     }
     return {name: table for name, table in tables.items() if table}
+
+
+def networks_of(events: Sequence[Event]) -> dict[str, str]:
+    """Return the network of each visitor, where one was recorded and is not a proxy's, which many people share."""
+    networks = list(map(_network_of, events))
+    by_visitor = dict(compress(zip(map(visitor_of, events), networks, strict=True), networks))
+    known = {network: limited_network(network.partition("/")[0]) for network in set(by_visitor.values())}
+    return {visitor: known[network] for visitor, network in by_visitor.items() if known[network]}
 
 
 def key(*parts: str) -> str:
