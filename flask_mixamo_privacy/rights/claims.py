@@ -1,4 +1,4 @@
-"""Claims: which request somebody acts on at the moment, so that two members of staff never both answer it."""
+"""Claims: the requests that staff act on at the moment, so that two members of staff never both answer one."""
 
 from __future__ import annotations
 

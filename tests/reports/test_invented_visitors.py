@@ -56,7 +56,7 @@ def shown(kept, networks):
     ],
 )
 def test_the_visitors_of_one_network_count_once_towards_the_threshold(kept, networks, pages):
-    """Four invented visitors beside one person would show that person's row. Behind a proxy, nobody's network is known."""
+    """Four invented visitors beside one person would show that person's row. Behind a proxy, no network is known."""
     assert shown(kept, networks) == pages
 
 
