@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOWEST := .venv-lowest
+AUDIT := .venv-audit
 # What depends most on the versions of Flask, Werkzeug, Flask-Login, Click and SQLAlchemy.
 LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage consent/test_decisions.py \
   $(addprefix web/,test_base_url.py test_cookies.py test_large_bodies.py test_licences.py test_mount.py test_problems.py \
@@ -13,7 +14,7 @@ LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: fuzz machine faults torture demo test test-fast test-lowest check bench build chromium caches clean
+.PHONY: audit-packages fuzz machine faults torture demo test test-fast test-lowest check bench build chromium caches clean
 
 demo: $(STAMP)
 	@$(BIN)/flask --app example_site privacy demo-data --if-empty
@@ -85,6 +86,13 @@ $(LOWEST)/.installed: $(STAMP) tests/lowest.txt
 	  > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/test-packages.pth
 	@touch $@
 
+# Look for known vulnerabilities in the installed packages. Fails too if pypi.org has no answer about one of them.
+audit-packages: $(STAMP)
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip freeze --exclude-editable > $(AUDIT)/packages.txt
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement $(AUDIT)/packages.txt
+
 # Try FUZZ_INPUTS hostile cookies, forms, events, hosts, headers, mails, declarations, tokens and paths, and count the faults.
 fuzz: $(STAMP)
 	cd tests && ../$(BIN)/python -m support.fuzz $${FUZZ_INPUTS:-1000000} $${FUZZ_SEED:-20261130}
@@ -103,4 +111,4 @@ faults: $(STAMP)
 	$(BIN)/python tests/support/planted_faults.py
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) $(AUDIT) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache

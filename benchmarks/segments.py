@@ -19,7 +19,7 @@ _BROWSERS = (("Chrome", "Windows"), ("Mobile Safari", "iOS"), ("Firefox", "Linux
 
 def write(folder: Path, events: int, days: int = 365) -> int:
     """Write about this number of events, one segment for each day. Return the exact number."""
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 — invented data needs no secret
     templates = ["".join(_day(chance, events // days)) for _ in range(min(days, _TEMPLATES))]
     written = 0
     for number in range(days):

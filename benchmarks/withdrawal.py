@@ -68,7 +68,7 @@ def _take_lock(path: Path, waits: list[float], done: threading.Event) -> None:
 
 def _filled(folder: Path) -> EventStore:
     """Return a store in which each day was counted. One visitor has a third of the events."""
-    store, chance = store_in(folder), random.Random(7)
+    store, chance = store_in(folder), random.Random(7)  # noqa: S311 — invented data needs no secret
     visitors = ["large"] * _EVENTS + [f"visitor {number % 5000}" for number in range(_OTHERS)]
     rows = sorted(_row(chance, number, visitor) for number, visitor in enumerate(visitors))
     days = [_FIRST + timedelta(days=number) for number in range(_DAYS)]

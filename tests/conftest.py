@@ -41,7 +41,7 @@ PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.ban
 
 
 #: Temporary folders in memory are faster than on a disk, because every decision is synced. Containers may have a small one.
-MEMORY, ENOUGH = "/dev/shm", 4 << 30
+MEMORY, ENOUGH = "/dev/shm", 4 << 30  # noqa: S108 — a folder in memory, in which each run makes its own
 
 
 def pytest_configure() -> None:

@@ -68,7 +68,7 @@ heads = sa.Table(
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
-_SELECT_ROWS = f"SELECT {', '.join(column.name for column in entries.columns)} FROM entries ORDER BY position"  # noqa: S608
+_SELECT_ROWS = f"SELECT {', '.join(column.name for column in entries.columns)} FROM entries ORDER BY position"  # noqa: S608 — only names of our own columns
 _ONE_WRITER = "SELECT pg_advisory_xact_lock(7069697661637922)"
 
 

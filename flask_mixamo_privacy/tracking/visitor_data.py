@@ -37,7 +37,7 @@ _PAGES = "SELECT page, sum(number) AS n FROM counts WHERE page <> '' GROUP BY pa
 
 _FIRST = ["visit_start", "repeat_visit"]  # among events of the same millisecond
 _RANK = f"CASE kind WHEN '{_FIRST[0]}' THEN 0 WHEN '{_FIRST[1]}' THEN 1 ELSE 2 END"
-_WAITING = f"SELECT at, {_RANK} AS rank, id, line FROM waiting ORDER BY at, rank, id"  # noqa: S608
+_WAITING = f"SELECT at, {_RANK} AS rank, id, line FROM waiting ORDER BY at, rank, id"  # noqa: S608 — only names of our own columns
 _WAITING_IDS = "SELECT id FROM waiting WHERE id > ? ORDER BY id LIMIT ?"
 
 

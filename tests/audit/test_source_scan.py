@@ -31,9 +31,9 @@ def scripted(source):
 
 def gates(template):
     """Return the consent that each host of a template requires."""
-    traces = of_markup(
-        parts_of(template, Environment(extensions=["flask_mixamo_privacy.web.template_tags.ConsentTag"])), "x.html"
-    )
+    extensions = ["flask_mixamo_privacy.web.template_tags.ConsentTag"]
+    environment = Environment(extensions=extensions)  # noqa: S701 — nothing is rendered
+    traces = of_markup(parts_of(template, environment), "x.html")
     return {found.host: found.place.gate for found in traces if isinstance(found, LoadTrace)}
 
 
@@ -229,7 +229,7 @@ def test_a_template_is_scanned_around_its_jinja_code():
 def test_line_numbers_are_those_of_the_file():
     """Line numbers are right below Jinja tags that strip white space."""
     template = "{%- if a -%}\n\n<p>\n{%- endif %}\n{# a\ncomment #}\n<script>\nfetch('https://a.example/')</script>"
-    traces = of_markup(parts_of(template, Environment()), "x.html")
+    traces = of_markup(parts_of(template, Environment()), "x.html")  # noqa: S701 — nothing is rendered
     assert [found.place.line for found in traces if isinstance(found, LoadTrace)] == [8]
 
 

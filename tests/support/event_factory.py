@@ -84,7 +84,7 @@ def days(number: int) -> list[date]:
 
 def traffic(seed: int, number_of_days: int, visitors: int, visits: int) -> list[dict[str, Any]]:
     """Return visits of returning visitors, each with pages, times, clicks, choices and an exit."""
-    chance, seen, made = random.Random(seed), dict[int, tuple[int, date]](), list[dict[str, Any]]()
+    chance, seen, made = random.Random(seed), dict[int, tuple[int, date]](), list[dict[str, Any]]()  # noqa: S311 — invented data needs no secret
     for day in days(number_of_days):
         for visit in range(chance.randint(visits // 2, visits)):
             person = int(visitors * chance.random() ** 2)

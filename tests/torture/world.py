@@ -30,7 +30,7 @@ class World:
     """
 
     def __init__(self, folder: Path, postgres: Server | None, seed: str, clients: int = 4, *, short: bool = False) -> None:
-        self.folder, self.postgres, self._random = folder, postgres, random.Random(seed)
+        self.folder, self.postgres, self._random = folder, postgres, random.Random(seed)  # noqa: S311 — invented data needs no secret
         self._load = _SHORT_LOAD if short else _LOAD
         self.disks = Disks(self.folder, mounted=not short)
         database = postgres.database() if postgres is not None else None

@@ -102,7 +102,7 @@ def mutated_mail(chance: random.Random) -> bytes:
     return (extra + mail)[:LONGEST]
 
 
-_FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+_FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108 — a folder in memory, in which each run makes its own
 _KEYS = KeyRing({"k": "a secret of the fuzzer, which is long enough"}, str(_FOLDER / "keys"))
 _TOKENS = UnsubscribeTokens(_KEYS)
 
