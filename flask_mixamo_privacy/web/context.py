@@ -114,7 +114,8 @@ class PrivacyContext:
             has_ours = self.runtime.cookie_beginning in header
             raws = self.sent(self.cookies.names.consent) if has_ours else ()
             self._consent = self.cookies.consent(raws, self.today, self.gpc)
-            self.has_copies = len(raws) > 1 and len(self.consents_sent()) > 1
+            if len(raws) > 1:
+                self.has_copies = len(self.consents_sent()) > 1
             if (self.cookies.form_names["privacy_age"] in header or self.form_cookies) and self.is_minor:
                 self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
         return self._consent
@@ -155,12 +156,13 @@ class PrivacyContext:
     def language(self) -> Language:
         """The language of our texts in this response."""
         if self._language is None:
-            header = "" if self.is_cacheable else self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
             chosen, default = self.runtime.site_locale(), self.runtime.policy.language
-            self.varies_by_language = chosen is None and not self.is_cacheable
-            self._language = language(
-                (shipped(chosen) or default) if chosen is not None else _negotiate(header[:200], default)
-            )
+            if chosen is not None:
+                self._language = language(shipped(chosen) or default)
+            else:
+                self.varies_by_language = not self.is_cacheable
+                header = self.environ.get("HTTP_ACCEPT_LANGUAGE", "") if self.varies_by_language else ""
+                self._language = language(_negotiate(header[:200], default))
         return self._language
 
     @property

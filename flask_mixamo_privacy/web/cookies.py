@@ -184,6 +184,8 @@ class Cookies:
 
         Two valid cookies that differ are unasked too, because another subdomain may have planted one of them.
         """
+        if len(raws) == 1:
+            return self._consent.unsign(raws[0], today, gpc) or self._unasked[gpc]
         consents = self.consents(raws, today, gpc)
         return consents[0] if len(consents) == 1 else self._unasked[gpc]
 
