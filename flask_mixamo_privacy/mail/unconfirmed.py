@@ -66,6 +66,13 @@ class UnconfirmedOptIns:
         """Return the opt-ins whose link is due to be sent, oldest first; ``most`` limits them."""
         return self._select((_waiting.c.mailed == "") & (_waiting.c.mail_after <= now), most)
 
+    def count_waiting(self, now: str) -> int:
+        """Return the number of opt-ins whose link is due to be sent."""
+        due = (_waiting.c.mailed == "") & (_waiting.c.mail_after <= now)
+        with self._database.read() as connection:
+            query = sa.select(sa.func.count()).select_from(_waiting).where(due)
+            return connection.scalar(query) or 0 if connection else 0
+
     def of(self, email: str) -> list[UnconfirmedOptIn]:
         """Return the opt-ins of an address."""
         return self._select(_waiting.c.email == email)

@@ -26,7 +26,7 @@ def health_of(runtime: Runtime) -> dict[str, Any]:
     settings, ledger, store = runtime.settings, runtime.ledger, runtime.store
     progress, events = _try(lambda: read_progress(store), None)
     _, ledger_state = _try(ledger.head, None)
-    mails, rights = _try(lambda: runtime.rights.request_store.count_mails(timestamp()), None)
+    mails, rights = _try(lambda: _mails(runtime), None)
     keys, keys_state = _try(runtime.keys.existing, [])
     backlog = measure(settings.log_dir, (progress or LoadProgress({}, 0)).cursors)
     is_full = size_of(settings.log_dir) >= settings.log_most
@@ -65,6 +65,12 @@ def _try(read: Callable[[], T], otherwise: Any) -> tuple[Any, str]:
 
 def _age(moment: str | None) -> int | None:
     return max(0, int((now() - datetime.fromisoformat(moment)).total_seconds())) if moment else None
+
+
+def _mails(runtime: Runtime) -> dict[str, int]:
+    """Return the numbers of unsent mails by state; raises :class:`RightsUnavailable`."""
+    opt_ins = runtime.mail.marketing.unconfirmed.count_waiting(timestamp())
+    return {**runtime.rights.request_store.count_mails(timestamp()), "opt_in_links": opt_ins}
 
 
 def _unsealed(runtime: Runtime) -> int:
@@ -113,7 +119,7 @@ def _metrics(health: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[tu
         "Refusals of past days that are not in the ledger yet.",
         [({}, databases["ledger"]["unsealed_refusals"])],
     )
-    yield "mails", "gauge", "Mails of data subject requests that were not sent.", mails
+    yield "mails", "gauge", "Mails of data subject requests and of opt-ins that were not sent.", mails
     yield "key_info", "gauge", "The ids of the kept keys.", key_ids
     yield "recording_failures_total", "counter", "Recording failures of this process.", [({}, health["recording_failures"])]
 

@@ -44,7 +44,7 @@ def test_a_new_site_is_healthy_and_creates_no_file(site):
             "ledger": {"state": "ok", "waiting": 0, "unsealed_refusals": 0},
             "rights": {"state": "ok"},
         },
-        "mails": {"waiting": 0, "held_back": 0, "undeliverable": 0},
+        "mails": {"waiting": 0, "held_back": 0, "undeliverable": 0, "opt_in_links": 0},
         "keys": {"state": "ok", "kept": ["2025", "2026"], "newest": "2026"},
         "recording_failures": 0,
     }
@@ -144,8 +144,22 @@ def test_a_full_log_is_a_503(site):
     assert not health(site, 503)["healthy"]
 
 
-def test_other_keys_and_a_newer_schema_are_named(site, tmp_path):
-    """Each needs another next step than a database that is away."""
+def test_the_keys_of_another_host_are_named(site, tiny):
+    """The next step is another one than for a database that is away."""
+    granted(site)
+    other = tiny(PRIVACY_HEALTH_TOKEN=TOKEN, PRIVACY_KEYS={"2025": "sixteen characters or more", "2026": "another " * 3})
+    assert health(other, 503)["databases"]["ledger"]["state"] == "other keys"
+
+
+def test_a_damaged_key_file_is_named(tiny):
+    """The ids are unknown, and the file stays as it is."""
+    site = tiny(PRIVACY_HEALTH_TOKEN=TOKEN)
+    (site.folder / "privacy-keys.json").write_text("{")
+    assert health(site, 503)["keys"] == {"state": "unavailable", "kept": [], "newest": None}
+
+
+def test_a_newer_schema_is_named(site):
+    """This host was not upgraded yet."""
     granted(site).get("/")
     site.cli("load")
     with site.privacy.runtime(site.app).store.write() as connection:
@@ -159,7 +173,9 @@ def test_mails_of_requests_are_counted_by_state(tiny):
     store = site.privacy.runtime(site.app).rights.request_store
     for values in ({}, {"mail_after": "9999"}, {"mail_error": "refused"}, {"mail_error": "refused", "mail_after": "9999"}):
         store.open("2026-05-08T12:00:00.000Z", kind="access", email="ada@shop.example", **values)
-    assert health(site)["mails"] == {"waiting": 1, "held_back": 1, "undeliverable": 2}
+    unconfirmed = site.privacy.runtime(site.app).mail.marketing.unconfirmed
+    unconfirmed.add(email="ada@shop.example", list="newsletter", at="2026-05-08T12:00:00.000Z")
+    assert health(site)["mails"] == {"waiting": 1, "held_back": 1, "undeliverable": 2, "opt_in_links": 1}
 
 
 @pytest.mark.parametrize(("query", "accept"), [("?format=prometheus", "*/*"), ("", PROMETHEUS), ("", "text/plain")])
