@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from sqlalchemy import MetaData, inspect
 
 from conftest import choose
 from flask_mixamo_privacy.errors import PrivacyError
+from flask_mixamo_privacy.storage.database import Database
 from support.numbers_database import add, first, query, remove_version, second
 
 #: The three databases as a release without versions wrote them: five visitors, an erased one, opt-ins and a request.
@@ -124,3 +127,25 @@ def test_a_release_with_versions_writes_to_databases_without_them(upgraded):
     assert upgraded.cli("ledger", "verify").exit_code == 0
     assert len(upgraded.privacy.runtime(upgraded.app).rights.request_store.all()) == 2
     assert {"events", "entries", "requests"} <= versions(upgraded).keys() and set(versions(upgraded).values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("database", "module"),
+    [
+        ("events", "tracking.schema"),
+        ("ledger", "ledger.ledger"),
+        ("rights", "rights.request_store"),
+        ("rights", "rights.subject_flags"),
+        ("rights", "mail.preference_store"),
+    ],
+)
+def test_a_changed_table_has_a_step(upgraded, database, module):
+    """A table of the first version has the columns of today's release, or a step is missing."""
+    tables = next(
+        each for each in vars(import_module(f"flask_mixamo_privacy.{module}")).values() if isinstance(each, MetaData)
+    )
+    with Database(
+        f"sqlite:///{upgraded.folder}/privacy-{database}.sqlite", tables, "It", PrivacyError
+    ).write() as connection:
+        for name, table in tables.tables.items():
+            assert {column["name"] for column in inspect(connection).get_columns(name)} == set(table.columns.keys())
