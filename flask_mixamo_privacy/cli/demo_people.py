@@ -46,7 +46,6 @@ REFERRERS = {
 }  # fmt: skip
 #: The weight of each hour of the day, from midnight on.
 HOURS = (3, 2, 1, 1, 1, 2, 4, 8, 13, 18, 21, 20, 16, 17, 19, 18, 16, 15, 17, 21, 24, 20, 12, 6)
-_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # reserved for documentation; RFC 5737
 
 
 class DemoVisitor(NamedTuple):
@@ -121,7 +120,8 @@ class DemoVisitors:
 def person(number: int, chance: Random) -> DemoVisitor:
     """Return a random visitor."""
     persona: Persona = chance.choices(list(PERSONAS), list(PERSONAS.values()))[0]
-    address = f"{chance.choice(_NETWORKS)}.{chance.randrange(1, 255)}"
+    # Reports count the visitors of one network once. Each has a network of its own, reserved for documentation (RFC 3849).
+    address = f"2001:db8:{number % 0xFFFF:x}::{chance.randrange(1, 255):x}"
     agent = pick(ROBOTS if persona == "robot" else BROWSERS, chance)
     return DemoVisitor(number, persona, agent, pick(LANGUAGES, chance), address, chance.random() < 0.95)
 

@@ -129,8 +129,8 @@ def test_promise_18_every_page_links_to_the_settings(walk):
 
 
 def test_no_page_violates_the_shops_csp(walk):
-    """The shop's policy is ``default-src 'self'``, and no page of the shop violates it."""
-    assert walk.policies == {"default-src 'self'"} and walk.errors == []
+    """The shop's policy is ``default-src 'self'``, our pages also forbid framing, and no page violates it."""
+    assert walk.policies == {"default-src 'self'", "default-src 'self', frame-ancestors 'self'"} and walk.errors == []
 
 
 def test_no_page_makes_a_third_party_request(walk):

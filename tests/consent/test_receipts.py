@@ -217,4 +217,4 @@ def test_a_lone_surrogate_in_a_receipt_is_an_alteration(site_with_receipt, field
         data["signature"]["value"] = "\ud800"
     else:
         data["\ud800"] = 1
-    assert verified(site, data) == (1, "Altered: signature." if field == "value" else "Altered: ?.")
+    assert verified(site, data) == (1, "Altered: signature." if field == "value" else "Altered: \ufffd.")

@@ -107,7 +107,7 @@ def test_promise_32_a_forged_deletion_request_deletes_nothing(shop, inbox, clock
     shop.site.cli("requests", "process")
     assert requests(shop) == [("delete", PERSON, "open", "mail")] and not shop.mails and shop.site.cli("due").exit_code == 1
     refused = shop.site.cli("requests", "answer", "1")
-    assert refused.exit_code == 2 and "describe it with --identity" in refused.output
+    assert refused.exit_code == 2 and "describe with --identity" in refused.output
 
 
 def test_no_automatic_message_is_answered(shop, inbox):

@@ -63,6 +63,6 @@ def test_promise_16_no_key_links_traffic_to_people():
         column.name for table in (*Base.metadata.tables.values(), *requests.tables.values()) for column in table.columns
     }
     tracked = {column.name for table in traffic.tables.values() for column in table.columns}
-    # In a report's table, `name` and `number` are the table's own name and a count.
-    assert tracked & people <= {"id", "kind", "hash", "name", "number"}
+    # In a report's table, `name`, `number` and `until` are the table's own name, a count and an end.
+    assert tracked & people <= {"id", "kind", "hash", "name", "number", "until"}
     assert tracked.isdisjoint({"user", "user_id", "email", "account_id", "subject"})
