@@ -268,6 +268,8 @@ class Ledger:
         Stops at the first entry that is not what was written, so a change cannot be hidden by backdating entries. Also
         deletes the texts that no entry names. Raises :class:`LedgerUnavailable` and :class:`KeyMissing`.
         """
+        if os.path.isdir(self.refusals.folder):
+            seal_refusals(self)
         if not self.database.exists:
             return 0
         with self._writing() as connection:

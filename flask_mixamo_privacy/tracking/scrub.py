@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from html import unescape
 from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
 from ..policy.parts import host_of
 from ..storage.memory import bounded_cache
-from .numbers import without_accounts, without_numbers
-from .tokens import is_token
 
 _LONGEST = 200  # characters of a path or a text that are kept
 _EXAMINED = 2000  # characters that are examined; an encoded one takes several
@@ -62,6 +59,8 @@ def _scrub_segment(segment: str) -> str:
 
 def _scrub_split_number(found: re.Match[str]) -> str:
     """Return the segments of digits, or one in their place if they are parts of one number, as in ``/030/1234567``."""
+    from .numbers import without_numbers
+
     return ":number" if without_numbers(found[0].replace("/", "-")) == ":number" else found[0]
 
 
@@ -80,6 +79,9 @@ _KINDS = (":email", ":address", ":number", ":token")
 
 def _without_identifiers(text: str) -> str:
     """Replace each mail address, network address, account, token and number by its kind."""
+    from .numbers import without_accounts, without_numbers  # few paths need them, and no start of a process
+    from .tokens import is_token
+
     text = _EMAIL.sub(":email", text) if "@" in text else text
     text = without_accounts(_ADDRESS.sub(_scrub_address, text))
     text = _WORD.sub(lambda word: ":token" if is_token(word[0]) else word[0], text)
@@ -96,6 +98,8 @@ def _scrub_address(found: re.Match[str]) -> str:
 
 def _decode(text: str) -> str:
     """Return a text without percent-encodings and character references, however often it was encoded."""
+    from html import unescape
+
     for _ in range(_ROUNDS):
         decoded = unquote(_ENCODED_PERCENT.sub("%", text)) if "%" in text else text
         decoded = _ENTITY.sub(lambda entity: unescape(entity[0]), decoded) if "&" in decoded else decoded

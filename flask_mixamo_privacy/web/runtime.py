@@ -17,7 +17,6 @@ from flask import Flask, has_request_context
 
 from ..config import Settings
 from ..errors import LedgerUnavailable, LogFull
-from ..ledger.refusals import seal_refusals
 from ..policy.versions import Versions
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
 from ..storage.clock import days_ago, timestamp, today
@@ -315,6 +314,8 @@ class Runtime:
         try:
             self.ledger.drain_spool()
             if os.path.isdir(self.ledger.refusals.folder):
+                from ..ledger.refusals import seal_refusals
+
                 seal_refusals(self.ledger)
         except LedgerUnavailable as error:
             log_failure("The ledger could not be written and will be tried again", error, level=logging.WARNING)
@@ -332,7 +333,6 @@ class Runtime:
         self.denied.prune(oldest)
         self.refused.prune(oldest)
         events = self.store.prune(*self.first_kept(), progress, self.loader.keep_out)
-        seal_refusals(self.ledger)
         return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 
     def first_kept(self) -> tuple[str, str]:
