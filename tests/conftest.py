@@ -62,8 +62,9 @@ class Tiny:
         self.folder = folder
         self.app = Flask("tiny", instance_path=str(folder))
         self.app.config.update(
-            SECRET_KEY="not a secret, a test", TESTING=True, PRIVACY_ASSETS_DIR=str(folder.parent / "assets")
-        )
+            SECRET_KEY="not a secret, a test", TESTING=True, PRIVACY_ASSETS_DIR=str(folder.parent / "assets"),
+            PRIVACY_LOADER=False,  # a background thread would run beside all later tests
+        )  # fmt: skip
         self.app.config.update(config)
         self.privacy = Privacy(self.app)
         for path in ("/", "/other", "/item/<name>"):
