@@ -6,19 +6,19 @@ A visitor can enter any address. So no limit of an address refuses a request, be
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from ..storage.clock import DAY, later, now, timestamp_of
 from ..storage.keys import normalise_subject
+from ..storage.memory import TokenBuckets
 from ..tracking.scrub import without_port
 
 PER_HOUR = 100  # requests from one network by the form
 _PER_MAILBOX = 10  # requests from one network for one mailbox in a day
 _LINKS_A_DAY = 3  # confirmation links to one mailbox in 24 hours
-_MOST = 20_000  # buckets in memory
+_MOST = 20_000  # networks, and pairs of a network and a mailbox, in memory
 _V4_PREFIX, _V6_PREFIX = 24, 56  # bits; a household usually has one IPv6 prefix of 56 bits (RFC 6177)
 
 #: Hosts that ignore dots before the @, each with the host that it shares its mailboxes with.
@@ -73,10 +73,11 @@ class LimitExceeded(Exception):
 
 
 class NetworkLimit:
-    """Token buckets of this process, in memory. A bucket that was not used for the longest time is evicted."""
+    """The limits of requests by network, and by network and mailbox. They are of this process, in memory."""
 
     def __init__(self) -> None:
-        self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._networks = TokenBuckets(PER_HOUR, PER_HOUR / 3600, _MOST)
+        self._pairs = TokenBuckets(_PER_MAILBOX, _PER_MAILBOX / DAY, _MOST)
         self._lock = threading.Lock()
 
     def require(self, address: str, email: str) -> None:
@@ -84,17 +85,9 @@ class NetworkLimit:
         network = network_prefix(address)
         if not network:  # all visitors may share it
             return
-        pair = hash((network, mailbox_of(email)))
+        pair, moment = hash((network, mailbox_of(email))), now().timestamp()
         with self._lock:
-            if not (self._take(pair, _PER_MAILBOX, DAY) and self._take(network, PER_HOUR, 3600)):
+            if self._pairs.wait(pair, moment) or self._networks.wait(network, moment):
                 raise LimitExceeded
-
-    def _take(self, key: Hashable, most: int, seconds: int) -> bool:
-        moment = now().timestamp()
-        tokens, since = self._buckets.pop(key, (float(most), moment))
-        tokens = min(tokens + max(moment - since, 0.0) * most / seconds, float(most))
-        taken = tokens >= 1.0
-        self._buckets[key] = tokens - taken, moment
-        if len(self._buckets) > _MOST:
-            self._buckets.popitem(last=False)
-        return taken
+            self._pairs.take(pair, 1, moment)
+            self._networks.take(network, 1, moment)

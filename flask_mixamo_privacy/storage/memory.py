@@ -7,8 +7,8 @@ No client may use up what is meant for all.
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable
 from functools import lru_cache, update_wrapper
 from typing import Generic, TypeVar
 
@@ -40,6 +40,40 @@ class BoundedCache(Generic[T]):
 def bounded_cache(most: int) -> Callable[[Callable[..., T]], BoundedCache[T]]:
     """Cache the results of a function whose arguments come from outside, ``most`` at a time."""
     return lambda function: BoundedCache(function, most)
+
+
+class TokenBuckets:
+    """Token buckets by key, at most ``most``. The least recently used one is evicted, that is, refilled.
+
+    The caller holds a lock. ``now`` is in seconds.
+    """
+
+    def __init__(self, burst: float, per_second: float, most: int) -> None:
+        self._burst = float(burst)
+        self._per_second = per_second
+        self._most = most
+        self._by_key: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """Return the seconds until the bucket has a token, 0 if it has one."""
+        return max(1.0 - self._tokens(key, now), 0.0) / self._per_second
+
+    def take(self, key: Hashable, tokens: int, now: float) -> None:
+        """Take tokens, also more than there are."""
+        rest = self._tokens(key, now) - tokens
+        self._by_key[key] = rest, now
+        self._by_key.move_to_end(key)
+        if len(self._by_key) > self._most:
+            self._by_key.popitem(last=False)
+
+    def _tokens(self, key: Hashable, now: float) -> float:
+        tokens, since = self._by_key.get(key, (self._burst, now))
+        if now < since:  # the clock was set back; a bucket that waited for its old time would refuse for as long
+            self._by_key[key] = tokens, now
+        return min(tokens + max(now - since, 0.0) * self._per_second, self._burst)
 
 
 class NetworkAllowance:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +15,7 @@ import orjson
 
 from ..errors import EventError, ReportError
 from ..storage.clock import DAY
-from ..storage.memory import bounded_cache
+from ..storage.memory import TokenBuckets, bounded_cache
 from .events import check_name, new_id, properties
 from .scrub import network_of, origin_of, scrub_path, split_referrer
 
@@ -226,36 +225,6 @@ def limited_network(address: str) -> str:
     return network if is_limited else ""
 
 
-class _Buckets:
-    """Token buckets by key, in memory. The least recently used bucket is evicted, that is, refilled."""
-
-    def __init__(self, burst: float, per_second: float) -> None:
-        self._burst = float(burst)
-        self._per_second = per_second
-        self._by_key: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._by_key)
-
-    def wait(self, key: str, now: float) -> float:
-        """Return the seconds until the bucket has a token, 0 if it has one."""
-        return max(1.0 - self._tokens(key, now), 0.0) / self._per_second
-
-    def take(self, key: str, tokens: int, now: float) -> None:
-        """Take tokens, also more than there are."""
-        rest = self._tokens(key, now) - tokens
-        self._by_key[key] = rest, now
-        self._by_key.move_to_end(key)
-        if len(self._by_key) > _MOST_BUCKETS:
-            self._by_key.popitem(last=False)
-
-    def _tokens(self, key: str, now: float) -> float:
-        tokens, since = self._by_key.get(key, (self._burst, now))
-        if now < since:  # the clock was set back; a bucket that waited for its old time would refuse for as long
-            self._by_key[key] = tokens, now
-        return min(tokens + max(now - since, 0.0) * self._per_second, self._burst)
-
-
 class RateLimit:
     """The limits of one process. Decisions have none. Networks are in memory only.
 
@@ -263,9 +232,9 @@ class RateLimit:
     """
 
     def __init__(self) -> None:
-        self._buckets = _Buckets(BURST, PER_SECOND)
-        self._networks = _Buckets(NETWORK_BURST, NETWORK_PER_SECOND)
-        self._process = _Buckets(PROCESS_BURST, PROCESS_PER_SECOND)
+        self._buckets = TokenBuckets(BURST, PER_SECOND, _MOST_BUCKETS)
+        self._networks = TokenBuckets(NETWORK_BURST, NETWORK_PER_SECOND, _MOST_BUCKETS)
+        self._process = TokenBuckets(PROCESS_BURST, PROCESS_PER_SECOND, 1)
         self._lock = threading.Lock()
 
     def retry_after(self, visitor: str, now: float, network: str = "") -> int:

@@ -135,7 +135,7 @@ def test_the_memory_for_networks_is_bounded(monkeypatch):
     limit = NetworkLimit()
     for number in range(200):
         limit.require(f"10.0.{number}.1", ADA)
-    assert len(limit._buckets) == 6
+    assert len(limit._networks) == len(limit._pairs) == 6
     for _ in range(9):
         limit.require("10.0.199.1", ADA)
     with pytest.raises(LimitExceeded):
