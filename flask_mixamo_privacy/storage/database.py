@@ -25,7 +25,7 @@ _WAIT_MS = 2000  # a visitor's request may wait for the lock; a quick "try again
 _RETRY_MS = 5
 
 
-# The register of keys: which keys a database was written with, so that no host writes with others unnoticed.
+# The register of keys: it records which keys a database was written with, so that a host with other keys is detected.
 
 _register_tables = sa.MetaData()
 
@@ -273,7 +273,7 @@ class Database:
 
     @contextmanager
     def _begin_migrated(self, connection: sa.Connection) -> Iterator[bool]:
-        """Open a transaction in which no table is of an older version, and yield whether there are tables at all."""
+        """Migrate tables of an older version, then open a transaction, and yield whether there are any tables."""
         with connection.begin():
             is_written = self._schema.part in sa.inspect(connection).get_table_names()
             if not is_written or self._is_current(connection):

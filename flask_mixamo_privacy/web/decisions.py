@@ -135,7 +135,7 @@ def delete_copies(ctx: PrivacyContext, response: Response, name: str) -> None:
 
 
 def _valid_and_domains(ctx: PrivacyContext, name: str) -> tuple[int, list[str | None]]:
-    """Return how many values of a name are valid, and the domains, None for the host alone, on which copies are deleted.
+    """Return the number of valid values of a name, and the domains of the copies to delete. None is the host alone.
 
     Only an app on this host can set a cookie without a domain. If there is a value of another app, it is left alone.
     """
@@ -177,7 +177,7 @@ _MOST_PATHS = 40
 def deletions_on_paths(
     names: Collection[str], urls: Iterable[str], domains: Iterable[str | None], own: tuple[str, str | None]
 ) -> Iterator[Deletion]:
-    """Yield what deletes the cookies of these names on every path and domain that they can have on these URLs.
+    """Yield a deletion of each named cookie for every path and domain with which a browser sends it to these URLs.
 
     ``own`` is the path and the domain of the app's own cookie, which is not deleted. None is the host without a domain.
     """
@@ -216,7 +216,7 @@ def may_have_events(policy: Policy, record: ConsentRecord | None) -> bool:
 
 
 def visitor_to_carry_over(ctx: PrivacyContext) -> Visitor | None:
-    """Return the visitor whose ID a new grant keeps: that of the visitor cookie, or else that of the current grant."""
+    """Return the visitor to keep under a new grant: from the visitor cookie, or else from the current grant."""
     if not may_have_events(ctx.runtime.policy, ctx.consent.record):
         return None
     visitor = ctx.known_visitor()
@@ -257,8 +257,8 @@ def has_ended(ctx: PrivacyContext, receipt: str) -> bool:
 def keeps_visitor_cookie(ctx: PrivacyContext, visitor: Visitor) -> bool:
     """Return whether a grant exists for the ID in a visitor cookie, suspended or not.
 
-    Global Privacy Control suspends it, and so does a policy that asks again. A known child keeps no ID; the receipt still
-    finds the events.
+    Global Privacy Control suspends it, and so does a policy that asks again. The cookie of a known child is deleted; the
+    child's events can still be found by the receipt.
     """
     policy = ctx.runtime.policy
     if "statistics" not in policy.purpose_fingerprints or ctx.is_minor:

@@ -224,7 +224,7 @@ def _stored(ctx: PrivacyContext, read: Callable[[VisitorEvents], VisitorData]) -
 
 
 def _may_have_another_holder(ctx: PrivacyContext) -> bool:
-    """Return whether another person may hold the same cookies, and have planted them in the visitor's browser.
+    """Return whether another person may have planted these cookies in the visitor's browser, and so hold them too.
 
     Then pages and single events would show that person where the visitor was. A host without a parent domain, such as
     localhost, has no other subdomain. It counts only in tests and debug mode, because a client can forge ``Host``.
