@@ -130,7 +130,7 @@ def test_a_refusal_waits_for_no_database(tiny, monkeypatch):
 
 def test_a_refusal_starts_the_thread_that_seals_it(tiny, monkeypatch):
     """On a site without a grant, no event starts it."""
-    site, started = tiny(TESTING=False), []
+    site, started = tiny(TESTING=False, PRIVACY_LOADER=True), []
     monkeypatch.setattr(site.privacy.runtime(site.app)._background, "start", lambda: started.append("started"))
     choose(site.visitor(), "reject_all")
     assert started == ["started"]
