@@ -231,8 +231,8 @@ class Submission:
         return self._sent.has_text(name) if name == notices.AGE_FIELD else self._sent.has(name)
 
     def require_acceptance(self) -> None:
-        """Raise :class:`SubmissionError` if the sender declines the licence."""
-        if self._sent.declines(ACCEPTANCE):
+        """Raise :class:`SubmissionError` unless the sender accepts the licence, as the button of its form does."""
+        if not self._sent.agrees(ACCEPTANCE):
             raise SubmissionError("missing", [ACCEPTANCE])
 
     def record(self, kind: str = "collection", text: ShownText | None = None, **details: str) -> None:

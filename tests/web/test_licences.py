@@ -66,6 +66,14 @@ def test_promise_06_a_submission_with_a_no_is_no_acceptance(tiny, acceptance, de
     assert site.ledger() == [] and visitor.get("/file").status_code == 302
 
 
+def test_promise_06_a_submission_without_an_acceptance_is_none(tiny):
+    """A post without the button's field, as an empty one, is answered 400 and records nothing."""
+    site = licensed(tiny, text=FIRST)
+    visitor = site.visitor()
+    assert visitor.post(PAGE, data={}).status_code == visitor.post(PAGE, json={}).status_code == 400
+    assert site.ledger() == [] and visitor.get("/file").status_code == 302
+
+
 def test_promise_06_a_point_is_found_by_its_declared_id_alone(tiny):
     """``license`` is not ``licence``: a view under it raises, and serves no file."""
     site = licensed(tiny, "license", text=FIRST)
