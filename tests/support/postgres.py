@@ -153,8 +153,11 @@ def _signal(pid: int, how: signal.Signals) -> None:
 
 def is_running(pid: int) -> bool:
     """Return whether a thread of the process still runs. A zombie has closed its files, and so released its locks."""
-    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+    threads: list[Path] = []
+    with suppress(OSError):  # the process may end at any moment
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    for thread in threads:
         with suppress(OSError):
-            if thread.read_text().rpartition(")")[2].split()[0] not in "ZX":
+            if (thread / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
                 return True
     return False

@@ -31,6 +31,7 @@ class Verifier:
         self._app, self._people = app, people
         self.damaged: set[str] = set()
         self.found: Counter[str] = Counter()
+        self._must: set[str] = set()  # as of the last check: the clients continue after it
         self._reported: set[str] = set()  # each event is reported once, and not after each later failure
 
     def findings(self) -> list[str]:
@@ -40,6 +41,7 @@ class Verifier:
         if not events.exit_code:
             lines = map(json.loads, events.stdout.splitlines())
             self.found = Counter(key for line in lines if (key := key_of(line)))
+            self._must = set().union(*(person.acknowledged for person in self._people.in_state("granted"))) - self.damaged
             found += [*self._events(), *self._decisions()]
         found += self._people.broken
         self._people.broken.clear()
@@ -90,9 +92,8 @@ class Verifier:
             return str(privacy_context().receipt)
 
     def acknowledged(self) -> tuple[int, int]:
-        """Return the number of events that must exist, and how many of them do."""
-        keys = set().union(*(person.acknowledged for person in self._people.in_state("granted"))) - self.damaged
-        return len(keys), len(keys & self.found.keys())
+        """Return the number of events that had to exist at the last check, and how many of them did."""
+        return len(self._must), len(self._must & self.found.keys())
 
 
 def settled(people: list[Person]) -> int:
