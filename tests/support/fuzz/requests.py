@@ -76,26 +76,33 @@ class Site:
     def open(
         self, path: str, method: str = "GET", body: bytes = b"", **headers: str
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Send a request past every client library, and return status, headers and body. A 5xx is a fault."""
-        environ = create_environ(path, method=method)
-        environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "HTTP_USER_AGENT": CHROME}
-        for name, value in headers.items():
-            key = name.upper() if name in ("Content_Type",) else f"HTTP_{name.upper()}"
-            environ[key] = as_header(value)
-        answer: list[Any] = []
-        parts = self.site.app.wsgi_app(environ, lambda status, found, error=None: answer.extend((status, found)))
-        content = b"".join(parts)
-        if close := getattr(parts, "close", None):
-            close()
-        status = int(answer[0].split(" ")[0])
-        assert status < 500, (status, content[:200])
-        return status, answer[1], content
+        """Send a request to the site; see :func:`open_page`."""
+        return open_page(self.site.app, path, method, body, **headers)
 
     def check_lines(self, allowed: bool) -> None:
         """Raise if an event was logged without consent, or with personal data."""
         lines, self.lines[:] = "".join(self.lines), []
         assert allowed or not lines, f"an event without consent: {lines[:300]}"
         assert CANARY not in lines, f"personal data in the log: {lines[:600]}"
+
+
+def open_page(
+    app: Any, path: str, method: str = "GET", body: bytes = b"", **headers: str
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Send a request past every client library, and return status, headers and body. A 5xx is a fault."""
+    environ = create_environ(path, method=method)
+    environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "HTTP_USER_AGENT": CHROME}
+    for name, value in headers.items():
+        key = name.upper() if name in ("Content_Type",) else f"HTTP_{name.upper()}"
+        environ[key] = as_header(value)
+    answer: list[Any] = []
+    parts = app.wsgi_app(environ, lambda status, found, error=None: answer.extend((status, found)))
+    content = b"".join(parts)
+    if close := getattr(parts, "close", None):
+        close()
+    status = int(answer[0].split(" ")[0])
+    assert status < 500, (status, content[:200])
+    return status, answer[1], content
 
 
 def as_header(value: str) -> str:

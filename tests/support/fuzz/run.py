@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.fuzz.requests import targets
+from support.fuzz import requests, rights
 from support.fuzz.texts import TEXTS, Target, remove_files
 
 MOST_SECONDS = 0.05  # of the thread's CPU time, for an input of at most 8 KB; the best of three counts
@@ -38,7 +38,7 @@ def fuzz(inputs: int, seed: int, write: Callable[[str], object], most_faults: in
     logging.disable(logging.CRITICAL)
     faults = 0
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-        every = (*TEXTS, *targets(Path(folder)))
+        every = (*TEXTS, *requests.targets(Path(folder)), *rights.targets(Path(folder)))
         gc.freeze()  # a collection would count as the time of an input
         write(f"Seed {seed}, {inputs} inputs.\n")
         shares = sum(target.share for target in every)
