@@ -34,6 +34,7 @@ KINDS = (
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 _MOST_PROPERTIES = 16
+_LEAST_OF_A_PERSON = 10**8  # a number with fewer digits is no telephone, card or account
 
 Value = str | int | float | bool | None
 
@@ -103,8 +104,13 @@ def _property(name: str, value: object) -> Value:
         return scrub_text(value)
     # JSON parsers agree on integers up to 2 ** 53 only, and JSON has no NaN (RFC 8259, 6). Any comparison with NaN is false.
     if value is None or (isinstance(value, bool | int | float) and abs(value) <= 2**53):
-        return value
+        return value if abs(value or 0) < _LEAST_OF_A_PERSON else _number(str(value), value)
     raise EventError(f"The property {name!r}", value, "a string, a number of at most 2 ** 53, True, False or None")
+
+
+def _number(text: str, value: Value) -> Value:
+    """Return the value, or the kind of number that its text is: of a telephone, a card or an account."""
+    return value if (scrubbed := scrub_text(text)) == text else scrubbed
 
 
 def check_name(name: str) -> str:

@@ -27,9 +27,11 @@ _CHECK_X = re.compile(r"[ -]?[Xx](?![A-Za-z0-9])")
 _NEAR = 10  # the difference between neighbours in a list, such as status codes
 _STEPS = frozenset({1, 2, 4, 5, 10, 20, 25, 50, 100, 250, 500, 1000})  # between the numbers of a list, such as sizes
 
-#: An IBAN (ISO 13616), in groups or not.
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
-_NO_LETTER = re.compile(r"[ -]")
+#: The beginning of an IBAN (ISO 13616), in groups or not, and as many characters after it as the longest one has.
+_IBAN = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ ._-]?[A-Za-z0-9]){11,30}+))")
+_SEPARATORS = " ._-"
+_ALPHANUMERIC = re.compile("[A-Za-z0-9]")
+_SHORTEST_IBAN, _FEWEST_OF_AN_IBAN = 15, 8  # characters, digits
 
 
 def without_numbers(text: str, instead: str = ":number") -> str:
@@ -38,13 +40,33 @@ def without_numbers(text: str, instead: str = ":number") -> str:
 
 
 def without_accounts(text: str, instead: str = ":number") -> str:
-    """Replace the IBANs in a text."""
-    return _IBAN.sub(lambda found: instead if _is_iban(_NO_LETTER.sub("", found[0])) else found[0], text)
+    """Replace the IBANs in a text. Words may follow one."""
+    parts, kept = [], 0
+    for found in _IBAN.finditer(text):
+        end = _end_of_iban(text, *found.span(1)) if found.start() >= kept else 0
+        if end:
+            parts += [text[kept : found.start()], instead]
+            kept = end
+    return "".join(parts) + text[kept:]
 
 
-def _is_iban(text: str) -> bool:
-    """Return whether the check digits are right: modulo 97, with A as 10 (ISO 7064)."""
-    return int("".join(str(int(char, 36)) for char in text[4:] + text[:4])) % 97 == 1
+def _end_of_iban(text: str, start: int, limit: int) -> int:
+    """Return the end of the longest groups with the right check digits, or 0 if there are none.
+
+    The remainder by 97 is 1, with the first four characters at the end, and A as 10 (ISO 7064).
+    """
+    first = int("".join(str(int(char, 36)) for char in text[start : start + 4]))
+    end, remainder, length, digits = 0, 0, 4, 2
+    for position in range(start + 4, limit):
+        if text[position] in _SEPARATORS:
+            continue
+        value = int(text[position], 36)
+        remainder = (remainder * (10 if value < 10 else 100) + value) % 97
+        length, digits = length + 1, digits + (value < 10)
+        is_end = length >= _SHORTEST_IBAN and digits >= _FEWEST_OF_AN_IBAN and not _ALPHANUMERIC.match(text, position + 1)
+        if is_end and (remainder * 10**6 + first) % 97 == 1:
+            end = position + 1
+    return end
 
 
 def _is_of_a_person(run: re.Match[str]) -> bool:
@@ -94,7 +116,9 @@ def _is_list(groups: list[str]) -> bool:
     if any(group[0] == "0" for group in groups):
         return has_one_step
     is_range = len(groups) == 2 and all(group.endswith(("00", "99")) for group in groups)
-    return has_one_step or is_range or max(map(len, groups)) < 3 or (len(groups) > 2 and max(steps) <= _NEAR)
+    longest = max(map(len, groups))
+    is_short = longest < 3 or (longest == 3 and len(groups) > 4)  # no network address is longer than four
+    return has_one_step or is_range or is_short or (len(groups) > 2 and max(steps) <= _NEAR)
 
 
 def _is_isbn(digits: str) -> bool:
@@ -118,4 +142,4 @@ def _is_decimal(run: re.Match[str], groups: list[str]) -> bool:
     if set(_GROUP.sub("", run[0])) != {"."}:
         return False
     is_version = len(groups) > 2 and ("0" in groups[1:] or run.string[run.start() - 1 : run.start()] in ("v", "V"))
-    return is_version or (len(groups) == 2 and len(groups[0]) < 4 and (groups[0] == "0" or groups[0][0] != "0"))
+    return is_version or (len(groups) == 2 and len(groups[0]) < 5 and (groups[0] == "0" or groups[0][0] != "0"))

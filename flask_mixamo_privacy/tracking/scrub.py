@@ -6,7 +6,7 @@ import re
 import socket
 from dataclasses import dataclass
 from typing import Any
-from unicodedata import normalize
+from unicodedata import decimal, normalize
 from urllib.parse import unquote, urlsplit
 
 from ..policy.parts import host_of
@@ -14,25 +14,42 @@ from ..storage.memory import bounded_cache
 
 _LONGEST = 200  # characters of a path or a text that are kept
 _EXAMINED = 2000  # characters that are examined; an encoded one takes several
-_ROUNDS = 5  # of decoding
+_ROUNDS = 20  # of decoding; each makes the text shorter
 
 #: What needs a closer look: other characters than those of plain words, a change of case or kind, much of one kind, and two
 #: numbers. Most paths have none of it.
 _NOT_PLAIN = re.compile(
     r"[^A-Za-z0-9/_. -]|[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Z]{12}|[A-Za-z]{25}|[A-Za-z][0-9]+[A-Za-z]|[0-9]{9}|"
-    r"[0-9][^/0-9]+[0-9]|/0[0-9]+/[0-9]{3}|[0-9]{4}/[0-9]{4}"
+    r"[0-9][^/0-9]+[0-9]|/0[0-9]+/[0-9]{3}|[0-9]{4}/[0-9]{4}|[0-9]{3}/[0-9]{3}/[0-9]{4}"
 )
 _WITH_PORT = re.compile(r"""[\s"]*(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::(?:\d{0,5}|_[\w.-]*))?[\s"]*""")
 #: Each pattern takes linear time: it starts at the beginning of a word, or its length is bounded.
-_EMAIL = re.compile(r"(?<![^\s@/<>\"'])[^\s@/<>\"']++(?:(?:@[^\s@/<>\"']*+)++| ?@ ?\w[\w-]{0,62}(?:\.[\w-]{1,63}){1,4})")
-_ENCODED_PERCENT = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
-_ENTITY = re.compile(r"&#?\w{1,31};")
+_EMAIL = re.compile(
+    r"\"[^\"@/]{1,64}\"@[^\s@/<>\"']++|"
+    r"(?<![^\s@/<>\"'])[^\s@/<>\"']++(?:(?:@[^\s@/<>\"']*+)++| ?@ ?\w[\w-]{0,62}(?:\.[\w-]{1,63}){1,4})"
+)
+_WRITTEN_AT = re.compile(r"(?<=\w) ?[(\[{<] ?at ?[)\]}>] ?(?=\w)", re.IGNORECASE)  # "ada (at) mail.example"
+_ENCODED_PERCENT = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})")
+_ENCODED_AMPERSAND = re.compile("&(?:amp;)+")
+_ENTITY = re.compile(r"&(?:#\d{1,7};?|#[xX][0-9A-Fa-f]{1,6};?|\w{1,31};)")
+_ESCAPE = re.compile(r"[%\\]u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")  # of JavaScript and JSON
 _WORD = re.compile(r"[^\s/]+")
-_SPLIT_NUMBER = re.compile(r"(?<=/)(?:0\d{2,4}(?:/\d{2,8}){1,4}|\d{4}(?:/\d{4}){3})(?![^/])")
+#: Numbers whose parts are segments: of a telephone, of a card, and of an account.
+_SPLIT_NUMBER = re.compile(
+    r"(?<=/)(?:(?:\+[\d ().-]++|\(?0\d{2,4}\)?)(?:/(?=[ (.-]*+\d)[\d ().-]++(?![^/])){1,4}+|[2-9]\d\d/[2-9]\d\d/\d{4}|"
+    r"\d{4}(?:/\d{4}){3}|[A-Za-z]{2}\d\d(?:/[A-Za-z0-9]{1,4}){3,8})(?![^/])"
+)
+_JOINERS = "\u200c\u200d"  # which texts in some languages, and pictures, need
+_JOINER = re.compile(f"[{_JOINERS}]")
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
+#: What has no width, and may be within a number or a mail address: hyphens, spaces, marks and overrides of direction.
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 
 #: An IPv6 address (RFC 4291, 2.2), an IPv4 address also as in the host names of clouds, and a MAC address.
 _ADDRESS = re.compile(
-    r"(?<![0-9A-Za-z])(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-F]{2}-){5}[0-9A-F]{2})(?![0-9A-Za-z:])|"
+    r"(?<![0-9A-Za-z])(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-F]{2}-){5}[0-9A-F]{2}|"
+    r"(?=(?:..-){0,5}\d[a-f])(?:[0-9a-f]{2}-){5}[0-9a-f]{2}|(?=[0-9.]{0,13}[A-Fa-f])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})"
+    r"(?![0-9A-Za-z:])|"
     r"(?<![0-9A-Za-z])(?P<v6>(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}))(?![\w:])|"
     r"(?<![\dvV.])(?P<v4>\d{1,3}(?:\.\d{1,3}){3})(?!\d|\.\d)|(?<=ip-)(?P<host>\d{1,3}(?:-\d{1,3}){3})(?![\d-])"
 )
@@ -58,15 +75,15 @@ def _scrub_segment(segment: str) -> str:
 
 
 def _scrub_split_number(found: re.Match[str]) -> str:
-    """Return the segments of digits, or one in their place if they are parts of one number, as in ``/030/1234567``."""
-    from .numbers import without_numbers
+    """Return the segments, or one in their place if they are parts of one number, as in ``/030/1234567``."""
+    from .numbers import without_accounts, without_numbers
 
-    return ":number" if without_numbers(found[0].replace("/", "-")) == ":number" else found[0]
+    return ":number" if ":number" in without_numbers(without_accounts(found[0].replace("/", "-"))) else found[0]
 
 
 def scrub_text(text: str) -> str:
     """Return a text without personal data, cut to 200 characters. Only a text that contains some is decoded."""
-    text = printable(text[:_EXAMINED])
+    text = _visible(text[:_EXAMINED])
     if _NOT_PLAIN.search(text.replace("/", "-")):
         normal = _normalised(_decode(text))
         scrubbed = _without_identifiers(normal)
@@ -101,24 +118,37 @@ def _decode(text: str) -> str:
     from html import unescape
 
     for _ in range(_ROUNDS):
-        decoded = unquote(_ENCODED_PERCENT.sub("%", text)) if "%" in text else text
-        decoded = _ENTITY.sub(lambda entity: unescape(entity[0]), decoded) if "&" in decoded else decoded
+        decoded = _ESCAPE.sub(lambda escape: chr(int(escape[1] or escape[2], 16)), _ENCODED_PERCENT.sub("%", text))
+        decoded = unquote(decoded) if "%" in decoded else decoded
+        if "&" in decoded:
+            decoded = _ENTITY.sub(lambda entity: unescape(entity[0]), _ENCODED_AMPERSAND.sub("&", decoded))
         if decoded == text:
             break
         text = decoded
-    return printable(text)
+    return _visible(text)
 
 
 def _normalised(text: str) -> str:
-    """Return a text with full-width and other variants of a character as that character (Unicode, NFKC)."""
-    return text if text.isascii() else printable(normalize("NFKC", text))[:_EXAMINED]
+    """Return a text in which variants of a character, such as full-width ones, are that character (Unicode, NFKC).
+
+    The digits of all scripts are those of ASCII, and an "at" in brackets is an @.
+    """
+    if not text.isascii():
+        text = _JOINER.sub("", printable(normalize("NFKC", text)[:_EXAMINED]))
+        text = _OTHER_DIGIT.sub(lambda digit: str(decimal(digit[0])), text)
+    return _WRITTEN_AT.sub("@", text)
+
+
+def _visible(text: str) -> str:
+    """Return a text without invisible characters, and with a sign for each control character."""
+    return text if text.isascii() and text.isprintable() else printable(_INVISIBLE.sub("", text))
 
 
 def printable(text: str, instead: str = "\ufffd", keep: str = "") -> str:
     """Replace control characters and lone surrogates, which some databases and terminals reject."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in keep else instead for char in text)
+    return "".join(char if char.isprintable() or char in _JOINERS or char in keep else instead for char in text)
 
 
 @bounded_cache(4096)
@@ -136,7 +166,14 @@ def split_referrer(referrer: str, host: str | None) -> tuple[str, str]:
     referring_host = host_of(referrer)
     if host is None or referring_host == host.lower():
         return parts.path or "/", ""
-    return "", f"{parts.scheme}://{referring_host}{scrub_path(parts.path)}"
+    return "", f"{parts.scheme}://{_scrub_host(referring_host)}{scrub_path(parts.path)}"
+
+
+def _scrub_host(host: str) -> str:
+    """Return a host without the network address of a device, as in ``http://192.0.2.7:8080``."""
+    from .numbers import without_numbers
+
+    return without_numbers(_ADDRESS.sub(_scrub_address, host)) if _NOT_PLAIN.search(host) else host
 
 
 def origin_of(referrer: str) -> str:

@@ -14,11 +14,13 @@ _CHUNK = re.compile(r"[A-Za-z0-9]+")
 _VIDEO_ID = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{11}(?![A-Za-z0-9_-])")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{16,}|[0-9A-F]{16,}")
 
-#: Names of sizes, versions, products and programs: 160x80x75, 0x8007, KB5034441, 1080p60fps, iOS17, CSS3Grid, v1alpha1.
+#: Names of sizes, versions, products, programs and times: 160x80x75, 0x8007, KB5034441, 1080p60fps, iOS17, CSS3Grid,
+#: v1alpha1, a11y, 20260508T123000Z.
 _NAME = re.compile(
     r"\d+(?:x\d+)+[a-z]{0,2}|0x[0-9a-f]{1,8}|[A-Z]{1,5}\d{1,8}|\d{3,4}[pi]\d{0,3}(?:fps)?|"
     r"(?:[A-Z]?[a-z]{2,}|[a-z])[A-Z]{2,5}\d{0,4}(?:[A-Z][a-z]{2,})?|(?:[A-Z]{2,5}\d{0,2}|IPv[46])(?:[A-Z][a-z]{2,})+|"
-    r"v\d{1,3}(?:alpha|beta|rc)\d{0,2}|\d{1,4}[A-Za-z]{1,3}|[A-Za-z]{1,3}\d{1,4}|[A-Z]?[a-z]*TeX"
+    r"v\d{1,3}(?:alpha|beta|rc)\d{0,2}|\d{1,4}[A-Za-z]{1,3}|[A-Za-z]{1,3}\d{1,4}|[A-Z]?[a-z]*TeX|"
+    r"[a-z]\d{1,2}[a-z]|20\d{6}T\d{4,6}Z?"
 )
 _WORD_WITH_NUMBER = re.compile(r"\d{0,4}(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,4}")
 _HUMP = re.compile(r"[a-z](?=[A-Z][a-z]{2})")  # a new word in camel case

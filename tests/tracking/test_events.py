@@ -9,7 +9,7 @@ from flask import Response
 from conftest import choose, cookie
 from flask_mixamo_privacy.errors import EventError
 from flask_mixamo_privacy.storage.clock import timestamp
-from flask_mixamo_privacy.tracking.events import FIELDS, collect, needs
+from flask_mixamo_privacy.tracking.events import FIELDS, collect, needs, properties
 from flask_mixamo_privacy.web.current import current_visitor
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -236,6 +236,20 @@ def test_a_custom_event_is_recorded_with_its_values(tiny):
     events = site.events()
     assert [event["kind"] for event in events] == ["visit_start", "page_view", "video.played"]
     assert events[2]["data"] == {"seconds": 30, "title": "by :email"}
+
+
+def test_promise_16_a_number_of_a_person_is_scrubbed_as_its_text_is():
+    """A card is one also without quotes; prices, sizes and durations stay."""
+    values = {
+        "card": 4111111111111111,
+        "phone": 4.9301234567e10,
+        "size": 99_999_999,
+        "price": 1299.5,
+        "yes": True,
+        "no": None,
+    }
+    kept = {name: value for name, value in values.items() if name not in ("card", "phone")}
+    assert json.loads(properties(values)) == {"card": ":number", "phone": ":number", **kept}
 
 
 def test_an_event_from_a_streamed_body_is_recorded(tiny):

@@ -100,7 +100,13 @@ def test_referrers_follow_the_rules_of_paths():
         ("call 030 / 1234567, or 030-7654321", "call :number, or :number"),
         ("DE89 3704 0044 0532 0130 00", ":number"),
         ("GB82 WEST 1234 5698 7654 32", ":number"),
+        ("pay NL91 ABNA 0417 1643 00 or GB82_WEST_1234_5698_7654_32 today", "pay :number or :number today"),
         ("from 203.0.113.77 at 12:30:45", "from :address at 12:30:45"),
+        ('"ada lovelace"@mail.example wrote', ":email wrote"),
+        ("ada\u200d@\u200dmail.example", ":email"),
+        ("ada&#64mail.example", ":email"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("soft\u00adware", "software"),
         ("[2001:db8::1]:443", "[:address]:443"),
         ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP", "Bearer :token"),
         ("v=dQw4w9WgXcQ&t=10", ":token"),
@@ -186,10 +192,13 @@ def test_a_network_is_a_24_or_48_prefix(address, network):
         ("https://other.example/a?q=secret#x", ("", "https://other.example/a")),
         ("https://user:pass@other.example/", ("", "https://other.example/")),
         ("android-app://com.example", ("", "")),
+        ("http://203.0.113.77:8080/a", ("", "http://:address:8080/a")),
+        ("http://[2001:db8::1]/a", ("", "http://[:address]/a")),
+        ("https://host-203-0-113-77.isp.example/", ("", "https://host-:number.isp.example/")),
         ("http://[broken", ("", "")),
         ("", ("", "")),
     ],
 )
 def test_a_referrer_is_a_page_of_this_or_another_site(referrer, found):
-    """The referrer's query, credentials and fragment are never kept."""
+    """The referrer's query, credentials, fragment and network address are never kept."""
     assert split_referrer(referrer, "me.example") == found
