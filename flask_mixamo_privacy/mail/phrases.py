@@ -83,14 +83,30 @@ _tag = re.compile(r"\s*\[[^\[\]]{1,60}\]\s*")  # added by mailing lists and serv
 _absent = re.compile(rf"\s*(?:{_ABSENT})", re.IGNORECASE)
 _mentions = re.compile(rf"(?<!\w)(?:{_MENTIONS})(?!\w)")
 _IDEOGRAPHS = "⺀"
+_MOST_MARKS = 30  # above one letter
 _AROUND = " \t\r\n\"'`“”„«»‘’‚()<>[]{}.,;:!¡…*_~|/\\-–—+=#。、！：；「」『』،؛"
 
 
 def plain(text: str) -> str:
     """Normalise a text for comparison: no case, accents or invisible characters, and single spaces between words."""
-    text = unicodedata.normalize("NFKD", text.casefold())
+    text = unicodedata.normalize("NFKD", _with_few_marks(text.casefold()))
     visible = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Cf", "Cc") or c.isspace())
     return " ".join(unicodedata.normalize("NFC", visible).split())
+
+
+def _with_few_marks(text: str) -> str:
+    """Return a text without the marks above a letter that are too many for any language.
+
+    Sorting them takes quadratic time. The limit is that of the Stream-Safe Text Format (Unicode, UAX 15).
+    """
+    if text.isascii():
+        return text
+    kept, number = [], 0
+    for char in text:
+        number = number + 1 if unicodedata.combining(char) else 0
+        if number <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 @cache

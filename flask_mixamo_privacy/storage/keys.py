@@ -123,6 +123,7 @@ def _id_of(secret: str) -> str:
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LONGEST = 254  # characters in an address (RFC 5321 with erratum 1690)
+_LONGEST_TYPED = 1000  # characters of an address with a name; parsing and NFC take quadratic time
 
 
 def normalise_subject(text: str) -> str:
@@ -130,12 +131,13 @@ def normalise_subject(text: str) -> str:
 
     An address becomes lower case and NFC, without a display name, and its host becomes ASCII (IDNA 2008, UTS 46).
     ``Ada <ADA@Bücher.example>`` and ``ada@xn--bcher-kva.example`` are therefore one person. Dots and a suffix after a plus
-    stay, because only the mail server knows whether ``ada+shop@...`` and ``ada@...`` are one person. An id keeps its case.
+    stay, because only the mail server knows whether ``ada+shop@...`` and ``ada@...`` are one person. An id keeps its case,
+    and so does a text that is too long for an address.
 
     Mail goes to this spelling, never to the typed one, because a mail server may deliver the two to two people.
     """
     text = text.strip()
-    if "@" not in text:
+    if "@" not in text or len(text) > _LONGEST_TYPED:
         return text
     if "<" in text:
         text = parseaddr(text)[1].strip() or text

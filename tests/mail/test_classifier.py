@@ -1,13 +1,14 @@
 """Inbox classification, rule by rule: opt out, ask for review, or ignore."""
 
 import base64
+import unicodedata
 from dataclasses import replace
 
 import pytest
 
 from flask_mixamo_privacy.i18n.language import SHIPPED, language
 from flask_mixamo_privacy.mail.classifier import NeedsReview, OptOut
-from flask_mixamo_privacy.mail.phrases import words
+from flask_mixamo_privacy.mail.phrases import mentions_unsubscribe, words
 from support.messages import DECODED, FAILED, INBOX, PASSED, TOKEN, action, decided, letter, report
 
 APPLE = {"X_Apple_Unsubscribe": "true", "Auto_Submitted": "auto-replied", "Authentication_Results": None}
@@ -120,6 +121,28 @@ def test_promise_36_malformed_html_is_read_in_linear_time():
         assert [
             decided(letter("Hi", body, Content_Type="text/html", To="privacy@shop.example")).action for body in bodies
         ] == ["ignore"] * 3
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u302e\U0001d165"])
+def test_promise_36_marks_above_one_letter_are_bounded_before_they_are_sorted(marks, monkeypatch):
+    """Sorting fifty thousand of them would take seconds. A language needs a few, and the word is still found."""
+    sizes, normalize = [], unicodedata.normalize
+    monkeypatch.setattr("unicodedata.normalize", lambda form, text: sizes.append(len(text)) or normalize(form, text))
+    assert mentions_unsubscribe(f"se de\u0301sabonner a{marks * 50_000}") and max(sizes) < 100
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "0" * 90_000 + "65"])
+def test_promise_36_a_character_reference_of_thousands_of_digits_is_read(number):
+    """Python raises an error for such a number."""
+    assert of_html(f"unsubscribe<p>&#{number};</p>").action == "ask"
+
+
+def test_promise_36_thousands_of_recipients_are_not_parsed(monkeypatch):
+    """A message of eight megabytes has room for a thousand headers with addresses, each slow to parse."""
+    parsed = []
+    monkeypatch.setattr("flask_mixamo_privacy.mail.message.getaddresses", lambda values: parsed.append(len(values)) or [])
+    decided(b"To: a@b.example\r\n" * 900 + letter("Hi", "unsubscribe"))
+    assert max(parsed) == 50
 
 
 def test_promise_36_other_quoted_text_needs_review():

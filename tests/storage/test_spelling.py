@@ -93,3 +93,11 @@ def test_hashes_of_ascii_addresses_are_stable(address):
 def test_a_store_may_have_a_host_in_unicode(subject, spellings):
     """The store is searched for both spellings."""
     assert spellings_of(subject) == spellings
+
+
+@pytest.mark.parametrize("typed", ["a@" + "\0]" * 30_000, "Ada <@" * 10_000, "a@" + "\u0301\u0323" * 30_000])
+def test_a_text_too_long_for_an_address_is_not_parsed(typed, monkeypatch):
+    """Any visitor can send one, and parsing it, or sorting its marks, would take seconds."""
+    monkeypatch.setattr("flask_mixamo_privacy.storage.keys.parseaddr", lambda _: pytest.fail("the text was parsed"))
+    monkeypatch.setattr("flask_mixamo_privacy.storage.keys._lower", lambda _: pytest.fail("the text was normalised"))
+    assert normalise_subject(typed) == typed and not email_of(typed)

@@ -129,6 +129,15 @@ def test_deeply_nested_json_is_no_request(tiny, body):
     assert response.status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/privacy/", "/privacy/requests?sent=", "/privacy/unsubscribe/x"])
+def test_a_long_accept_header_is_cut_before_it_is_parsed(tiny, path, monkeypatch):
+    """Werkzeug takes seconds for a header of 64 KB of spaces."""
+    monkeypatch.setattr("werkzeug.wrappers.Request.accept_mimetypes", property(lambda _: pytest.fail("it was parsed")))
+    visitor = tiny().visitor(Accept="application/json," + " " * 60_000 + "]")
+    assert visitor.get(path).status_code < 500
+    assert visitor.post("/privacy/consent").content_type == "application/problem+json"
+
+
 def test_our_limits_leave_the_pages_of_the_site_alone(tiny):
     """A site's own page may take larger bodies and longer URLs."""
     site = tiny()

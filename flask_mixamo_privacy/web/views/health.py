@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..access import staff_only
 from ..context import current_runtime
 from ..health import as_prometheus, health_of
-from ..http import abort_with, no_store
+from ..http import abort_with, accepted_types, no_store
 from . import pages
 
 _FORMATS = {"application/json": "json", "text/plain": "prometheus"}
@@ -51,7 +51,7 @@ def _answer() -> Response:
 
 def _preferred() -> str:
     """Return the first known format of ``Accept``. Prometheus sends parameters, which Werkzeug would compare too."""
-    names = (name.partition(";")[0] for name, quality in request.accept_mimetypes if quality > 0)
+    names = (name.partition(";")[0] for name, quality in accepted_types() if quality > 0)
     return next((_FORMATS[name] for name in names if name in _FORMATS), "json")
 
 

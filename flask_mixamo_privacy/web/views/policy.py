@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import jsonify, make_response, request
+from flask import jsonify, make_response
 from werkzeug.wrappers import Response
 
 from ...policy.document import Document
 from ...policy.versions import Change, changes
 from ..context import current_runtime, privacy_context
-from ..http import abort_with
+from ..http import abort_with, accepted_types
 from ..rendering import render
 from ..runtime import Runtime
 from . import pages
@@ -19,7 +19,7 @@ _CONTENT_TYPES = ("text/html", "text/markdown", "application/json")
 @pages.get("/", endpoint="policy")
 def policy() -> Response:
     """Show the policy, derived from the same objects that the code enforces."""
-    content_type = request.accept_mimetypes.best_match(_CONTENT_TYPES, default="text/html")
+    content_type = accepted_types().best_match(_CONTENT_TYPES, default="text/html")
     response = _as(content_type or "text/html")
     response.vary.add("Accept")
     return response
