@@ -207,8 +207,8 @@ class Settings:
         "A callable () -> str that returns the nonce of the site's own policy. None uses that of Flask-Talisman.")
     undeclared_cookies: str = _row("PRIVACY_UNDECLARED_COOKIES", "log", one_of("log", "strip"),
         "What happens to an undeclared or ungranted cookie of the app, in addition to an error in tests.")
-    min_cell: int = _row("PRIVACY_MIN_CELL", 5, whole_number(2),
-        "The smallest number of visitors behind a value in a report.")
+    min_cell: int = _row("PRIVACY_MIN_CELL", 5, whole_number(1),
+        "The smallest number of visitors behind a value in a report. 1 suppresses nothing, and the policy page states it.")
     timezone: str = _row("PRIVACY_TIMEZONE", "UTC", timezone,
         'The time zone of the days in reports, as in the IANA database: "Europe/Berlin".')
     isp_database: str | None = _row("PRIVACY_ISP_DATABASE", None, isp_database,

@@ -72,8 +72,8 @@ def test_check_warns_of_a_cache_that_ignores_vary(tmp_path):
         ("PRIVACY_COOKIE_SECURE", "yes", "PRIVACY_COOKIE_SECURE is 'yes'; allowed: None, True, False. The default is None."),
         ("PRIVACY_COOKIE_DOMAIN", "https://example.com", "PRIVACY_COOKIE_DOMAIN is 'https://example.com'; allowed: a domain name in "
          'lower case, or None. Set, for example, "example.com" to share one decision among its subdomains.'),
-        ("PRIVACY_MIN_CELL", 1, "PRIVACY_MIN_CELL is 1; allowed: a whole number of at least 2. The default is 5."),
-        ("PRIVACY_MIN_CELL", True, "PRIVACY_MIN_CELL is True; allowed: a whole number of at least 2. The default is 5."),
+        ("PRIVACY_MIN_CELL", 0, "PRIVACY_MIN_CELL is 0; allowed: a whole number of at least 1. The default is 5."),
+        ("PRIVACY_MIN_CELL", True, "PRIVACY_MIN_CELL is True; allowed: a whole number of at least 1. The default is 5."),
         ("PRIVACY_TIMEZONE", "Berlin", "PRIVACY_TIMEZONE is 'Berlin'; allowed: a name of the IANA time zone database, such as \"UTC\" or "
          '"Europe/Berlin". If the system lacks that database, run pip install tzdata.'),
         ("PRIVACY_TIMEZONE", None, "PRIVACY_TIMEZONE is None; allowed: a name of the IANA time zone database, such as \"UTC\" or "

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy.orm import registry
 
 from ..collection import notices
 from ..config import DEFAULTS
@@ -19,14 +14,12 @@ from ..errors import ForeignKeys, LedgerUnavailable, UndeclaredCollection
 from ..policy.model import Policy
 from ..policy.toml import built_in
 from ..reports.formatting import counted
-from ..rights.rows import columns_of, field_of, undeclared
-from ..rights.stores import PersonalStores
 from ..storage.clock import days_ago
 from ..web.http import configured_base_url
-from ..web.other_extensions import extension_of
 from ..web.runtime import Runtime
 from ..web.startup import ROUTE_HINT, hidden_routes, route_message, unknown_settings
 from ..web.view_marks import find_marks
+from .model_checks import Finding, check_models
 
 # The result.
 
@@ -62,8 +55,6 @@ def run_checks(runtime: Runtime) -> list[CheckFinding]:
 
 
 # Forms: collection points without a declaration, and undeclared cookies that forms set.
-
-Finding = tuple[str, str, str, str]  # level, key, message, hint
 
 #: Lifetime and description, in a declaration, of each cookie that a form may set.
 _COOKIES = {
@@ -102,73 +93,11 @@ def _cookies(app: Flask, policy: Policy) -> Iterator[str]:
         yield "privacy_licence"
 
 
-# Models: personal columns without a declaration, models without a store, and incomplete stores.
-
-
-def check_models(app: Flask, policy: Policy, stores: PersonalStores) -> Iterator[Finding]:
-    """Yield the findings about the app's SQLAlchemy models and the stores of personal data."""
-    names = {model: store.names for store in stores for model in store.models}
-    for model in sorted({*_models_of(app), *names}, key=lambda model: model.__name__):
-        for column in undeclared(model, policy, names.get(model, {})):
-            message = (
-                f"The model {model.__name__} has the column {column!r}, which looks personal, and no field declares it."
-            )
-            hint = (
-                f'Add [[fields]] with name = "{column}". Or give the column info={{"privacy": "email"}} if it holds that '
-                'field, or info={"privacy": False} if it holds no personal data.'
-            )
-            yield "error", f"models.{model.__name__}.{column}", message, hint
-        if model not in names and any(field_of(name, column, policy, {}) for name, column in columns_of(model)):
-            message = f"The model {model.__name__} has declared fields and no store, so an erasure does not cover it."
-            yield "error", f"models.{model.__name__}", message, "Add it to privacy.register_models(…)."
-    for store in stores:
-        yield from _check_store(store)
-
-
-def _check_store(store: Any) -> Iterator[Finding]:
-    for model, reason, hint in store.unbounded_retention() if store.unbounded_retention is not None else ():
-        message = f"The model {model} keeps data for a period that never ends: {reason}."
-        yield "error", f"models.{model}.kept_for", message, hint
-    for action in ("subject", "export", "erase", "correct"):
-        if getattr(store, action) is None:
-            message = f"The store {store.name!r} has no {action}; answers will list it as not covered."
-            hint = "Pass it to privacy.register_store, or do it by hand for each request."
-            yield "warning", f"stores.{store.name}.{action}", message, hint
-    if store.erase is not None and not store.supports_before:
-        message = f"The erase of the store {store.name!r} has no parameter before, so a restore cannot replay erasures."
-        hint = "Add a parameter named before, a time; or erase by hand after each restore."
-        yield "warning", f"stores.{store.name}.erase", message, hint
-
-
-def _models_of(app: Flask) -> Iterator[Any]:
-    """Yield the models of Flask-SQLAlchemy, and every model in the app's package or in a module beside the app.
-
-    Every SQLAlchemy registry is searched, because each way to declare a model uses one.
-    """
-    flask_sqlalchemy = extension_of(app, "sqlalchemy", "flask_sqlalchemy")
-    if flask_sqlalchemy is not None:
-        yield from (mapper.class_ for mapper in flask_sqlalchemy.Model.registry.mappers)
-    for models in [one for one in gc.get_objects() if issubclass(type(one), registry)]:
-        yield from (mapper.class_ for mapper in models.mappers if _belongs_to(app, mapper.class_))
-
-
-def _belongs_to(app: Flask, model: type) -> bool:
-    """Return whether a model is in the app's package, or in its folder if the app is a single module."""
-    package, _, submodule = app.import_name.partition(".")
-    if model.__module__.partition(".")[0] == package:
-        return True
-    app_file = getattr(sys.modules.get(app.import_name), "__file__", None)
-    model_file = getattr(sys.modules.get(model.__module__), "__file__", None)
-    if submodule or app_file is None or model_file is None or Path(app_file).name == "__init__.py":
-        return False
-    return Path(app_file).resolve().parent in Path(model_file).resolve().parents and "site-packages" not in model_file
-
-
 # Settings, versions, and the rest of the declaration.
 
 
 def _settings(runtime: Runtime) -> Iterator[CheckFinding]:
-    """Report settings without effect: an unknown name, or a value that was set too late. Report a domain of cookies."""
+    """Report settings without effect: an unknown name, or a value that was set too late. Report settings that weaken."""
     for name, near in unknown_settings(current_app.config):
         hint = f"Did you mean {near}?" if near else "Remove it; docs/settings.md lists all settings."
         yield CheckFinding("error", name, f"There is no setting {name}.", hint)
@@ -180,6 +109,13 @@ def _settings(runtime: Runtime) -> Iterator[CheckFinding]:
         message = f"PRIVACY_COOKIE_DOMAIN is {domain!r}, so a page on any subdomain of it can plant a consent cookie."
         hint = "Leave it unset, unless subdomains share one decision and you trust every page on all of them."
         yield CheckFinding("warning", "PRIVACY_COOKIE_DOMAIN", message, hint)
+    if runtime.settings.min_cell == 1:
+        message = "PRIVACY_MIN_CELL is 1, so a report shows what a single visitor did, and rows of today at once."
+        hint = (
+            "Set 5, unless whoever reads the reports may read the events too. "
+            "If the setting was larger before, run `flask privacy rebuild` to show what was suppressed."
+        )
+        yield CheckFinding("warning", "PRIVACY_MIN_CELL", message, hint)
 
 
 def _routes(runtime: Runtime) -> Iterator[CheckFinding]:

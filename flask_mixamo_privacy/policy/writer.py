@@ -24,6 +24,7 @@ def derive(
 
     ``provider`` is true if the site looks up internet providers. ``enforced`` is true if a Content-Security-Policy blocks
     whatever the visitor has not granted. The names of the extension's own cookies begin with ``cookies_begin``.
+    ``min_cell`` is the setting of this name.
     """
     writer = PolicyWriter(policy, t, min_cell, provider, enforced, cookies_begin)
     sections = tuple(section for section in writer.sections() if section is not None)
@@ -215,13 +216,16 @@ class PolicyWriter:
         if "statistics" not in {purpose.id for purpose in policy.optional}:
             return None
         self._say(t("We look at totals of visitors as a whole, such as how interesting one page is beside another."), 23)
-        self._say(
-            t(
+        if self.min_cell > 1:
+            unlinked = t(
                 "No total is linked to a person: what fewer than %(number)s visitors stand behind is not shown.",
                 number=self.min_cell,
-            ),
-            24,
-        )
+            )
+        else:
+            unlinked = t(
+                "No total names a visitor, but even a total with a single visitor behind it is shown, and reveals what that visitor did."
+            )
+        self._say(unlinked, 24)
         self._say(t("Totals are kept for %(period)s.", period=self._period(policy.retention.aggregates)), 23)
         return self._done("aggregates", t("Statistics as a whole"))
 

@@ -12,7 +12,7 @@ from ..storage.clock import ONE_DAY
 from ..tracking.scrub import printable
 from .disclosure_control import OTHER
 from .query import Cell
-from .reports import Column, Report, Reports
+from .reports import AT_END_OF_DAY, Column, Report, Reports
 from .tables import UNKNOWN
 from .windows import ALL, Unit, Window, as_unit
 
@@ -130,6 +130,8 @@ def _notes(reports: Sequence[Report]) -> Iterator[str]:
     cells = {str(cell) for report in reports for row in report.rows for cell in row}
     if reports[0].until is None and not any(report.total for report in reports):
         yield "No visit has been counted yet. Visits are counted from a visitor's consent to statistics on."
+    elif not reports[0].suppresses:
+        yield from _notes_without_suppression(reports)
     elif window == ALL and not all(report.rows for report in reports):
         yield f"A report has rows once {least} visitors are behind one of them."
     elif reports[0].state == "open" and not all(report.rows for report in reports):
@@ -137,15 +139,24 @@ def _notes(reports: Sequence[Report]) -> Iterator[str]:
     if f"<{least}" in cells:
         yield f'"<{least}" means fewer than {least} visitors. Numbers appear once {least} visitors have been counted.'
     if partial := next((cell for cell in sorted(cells) if re.fullmatch(r"[0-9]+\+", cell)), None):
-        yield f'"{partial}" means {partial[:-1]} or more: the exact number could single out a visitor.'
+        reason = "the exact number could single out a visitor" if reports[0].suppresses else "the exact number is not known"
+        yield f'"{partial}" means {partial[:-1]} or more: {reason}.'
+
+
+def _notes_without_suppression(reports: Sequence[Report]) -> Iterator[str]:
+    """Yield why a report of an open window has no rows yet."""
+    waiting = [report.title for report in reports if report.id in AT_END_OF_DAY and not report.rows]
+    if waiting and reports[0].state == "open":
+        yield f"Counted at the end of each day: {', '.join(waiting)}."
 
 
 def _headline(report: Report) -> str:
     share = f", {report.consenting:.1%} of the decisions" if report.consenting is not None else ""
     window = "All time" if report.window == ALL else f"{report.window} ({report.state})"
-    return (
-        f'{window}. Counts {report.counted}{share}. Rows with fewer than {report.min_cell} visitors are merged into "other".'
-    )
+    rule = "Shows every row, even of a single visitor."
+    if report.suppresses:
+        rule = f'Rows with fewer than {report.min_cell} visitors are merged into "other".'
+    return f"{window}. Counts {report.counted}{share}. {rule}"
 
 
 def _table(report: Report, width: int) -> list[str]:

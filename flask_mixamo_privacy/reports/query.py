@@ -47,6 +47,7 @@ class ReportQuery:
     def __init__(self, events: EventStore, calendar: Calendar, min_cell: int) -> None:
         self._store = events
         self._calendar = calendar
+        self.suppresses = min_cell > 1
         self._min_cell = min_cell
         self._stack = ExitStack()
         self._connection: sa.Connection | None = None
@@ -104,7 +105,7 @@ class ReportQuery:
         if row_sum is None:
             return None if rest or unpublished else 0
         if not row_sum.number:
-            return f"<{self._min_cell}"
+            return self._few
         is_exact = not (unpublished or row_sum.suppressed) and (not rest or table[""].cells == 1)
         return row_sum.number if is_exact else f"{row_sum.number}+"
 
@@ -113,7 +114,11 @@ class ReportQuery:
         if stored := self._distinct.get(str(window)):
             return int(stored.visitors) if stored.exact else f"{stored.visitors}+"
         total = self._table("visitors", window).get("")
-        return f"{total.visitors}+" if total else self._empty_cell("visitors", window)
+        if total is None:
+            return self._empty_cell("visitors", window)
+        if self.suppresses or window == ALL or self.is_closed(window):
+            return f"{total.visitors}+"
+        return max(total.visitors, self._count_visitors(window))
 
     def rows(self, name: str, window: Window, most: int | None = None) -> list[Row]:
         """Return the published rows, the largest first, and then "other", the suppressed rows.
@@ -185,12 +190,24 @@ class ReportQuery:
     def _empty_cell(self, name: str, window: Window) -> Cell:
         """Return the cell of a table without published numbers: 0, "<5", or None if neither is known yet."""
         if self._has_unpublished_part(name, window):
-            return f"<{self._min_cell}"
+            return self._few
         if name.startswith("decisions"):
             return 0 if self.is_closed(window) or self._connection is None else None
         if not self._is_begun(window):
             return 0
-        return f"<{self._min_cell}" if len(self.unpublished()) < self._min_cell else None
+        return self._few if len(self.unpublished()) < self._min_cell else None
+
+    @property
+    def _few(self) -> Cell:
+        """The cell of a suppressed number. Without suppression, only an earlier setting can have suppressed it."""
+        return f"<{self._min_cell}" if self.suppresses else None
+
+    def _count_visitors(self, window: Window) -> int:
+        """Count the visitors of the counted events of an open window."""
+        at = schema.events.c.at
+        until = min(self.until or "", self._calendar.start_of(window.end))
+        visitors = sa.func.count(sa.distinct(schema.events.c.visitor))
+        return int(self._scalar(sa.select(visitors).where(at >= self._calendar.start_of(window.first), at < until)) or 0)
 
     def _is_begun(self, window: Window) -> bool:
         """Return whether an open window has events that are not counted yet."""

@@ -1,5 +1,7 @@
 """Reports: tables of what consenting visitors did in a window of time, in which no visitor can be distinguished.
 
+If ``PRIVACY_MIN_CELL`` is 1, every number is shown, so a visitor may be distinguished.
+
 :class:`Reports` returns :class:`Report` objects. Each is one table with its columns, so that one renderer per format serves
 all of them in HTML, CSV, JSON and the terminal::
 
@@ -22,7 +24,7 @@ from ..tracking.store import EventStore
 from .disclosure_control import OTHER
 from .publisher import Publisher
 from .query import Cell, ReportQuery, Row
-from .tables import parts_of
+from .tables import WHOLE_DAY, parts_of
 from .windows import ALL, Calendar, Unit, Window
 
 # Report definitions.
@@ -57,12 +59,17 @@ class Report:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     window: Window
-    state: Literal["open", "closed"]  # an open window has only totals; see rule 7 in ``docs/reports-method.md``
+    state: Literal["open", "closed"]  # an open window has rows only if ``min_cell`` is 1; see ``docs/reports-method.md``
     total: Cell  # of the first number column
     consenting: float | None  # the share of decisions that granted statistics, from 0 to 1; None if suppressed
     min_cell: int
     until: str | None = None  # the end (UTC) of the last counted interval
     counted: str = COUNTED
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether some numbers may be hidden: False if ``PRIVACY_MIN_CELL`` is 1."""
+        return self.min_cell > 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON. A row is an object with the columns' ids as keys."""
@@ -145,6 +152,9 @@ TOTALS = (
 #: The names of all reports, in the order of the page.
 NAMES = ("visits", *list(DEFINITIONS)[:-2], "decisions", *list(DEFINITIONS)[-2:])
 
+#: The reports that need the events or decisions of a whole day.
+AT_END_OF_DAY = (*WHOLE_DAY, "decisions", "decisions_by_version", "decisions_by_locale")
+
 
 MOST_ROWS = 1000  # of a report; a page shows fewer, because it shows all reports
 _MOST_DAYS = 92  # of a series by day; a longer series is by month
@@ -215,7 +225,8 @@ class Reports:
         if name in SERIES:
             return self._series(query, name, window)
         definition = DEFINITIONS[name]
-        rows = self._rows(query, name, window, most) if query.is_closed(window) or window == ALL else []
+        has_rows = query.is_closed(window) or window == ALL or not query.suppresses
+        rows = self._rows(query, name, window, most) if has_rows else []
         extra_cells = self._page_columns(query, window, rows) if name == "pages" else [()] * len(rows)
         cells = (
             (*(_two_names(row.name) if name in TWO_NAMES else (row.name,)), row.number, row.visitors, row.share, *more)
@@ -236,7 +247,8 @@ class Reports:
     def _page_columns(self, query: ReportQuery, window: Window, rows: list[Row]) -> list[tuple[Cell, ...]]:
         """Return for each page the mean seconds in view, and the change of its views from the window before."""
         times = {row.name: round(row.amount / row.number) for row in query.rows("time", window) if row.number}
-        before = {} if window == ALL else {row.name: row.number for row in query.rows("pages", window.previous)}
+        comparable = query.is_closed(window)  # part of a month is not compared with a whole one
+        before = {row.name: row.number for row in query.rows("pages", window.previous)} if comparable else {}
         return [
             (times.get(row.name), _change(before.get(row.name), row.number) if row.name != OTHER else None) for row in rows
         ]

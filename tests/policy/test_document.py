@@ -14,7 +14,7 @@ from markupsafe import escape
 from test_toml import FULL
 
 from flask_mixamo_privacy import Policy, Privacy
-from flask_mixamo_privacy.i18n.language import language
+from flask_mixamo_privacy.i18n.language import SHIPPED, language
 from flask_mixamo_privacy.policy.parts import (
     LOADS,
     LOG_FIELDS,
@@ -38,6 +38,10 @@ from flask_mixamo_privacy.policy.toml import read
 from flask_mixamo_privacy.policy.validation import FIELD_KINDS
 from flask_mixamo_privacy.policy.writer import derive
 
+THRESHOLD = "No total is linked to a person: what fewer than %(number)s visitors stand behind is not shown."
+UNSUPPRESSED = (
+    "No total names a visitor, but even a total with a single visitor behind it is shown, and reveals what that visitor did."
+)
 COUNTRIES = {"DE": "Germany", "FR": "France", "JP": "Japan", "US": "United States"}
 LOGGED = {
     "page": "the page",
@@ -386,6 +390,23 @@ def test_promise_14_the_provider_is_mentioned_only_if_it_is_looked_up(full, decl
 def test_promise_24_the_page_states_the_smallest_number_in_reports(tiny, full):
     """The number is the setting PRIVACY_MIN_CELL, which the reports apply."""
     assert "what fewer than 9 visitors" in tiny(PRIVACY_POLICY=full, PRIVACY_MIN_CELL=9).visitor().get("/privacy/").text
+
+
+@pytest.mark.parametrize("path", ["/privacy/", "/privacy/policy.md", "/privacy/policy.json"])
+def test_promise_24_without_suppression_the_page_states_no_threshold(tiny, full, path):
+    """With PRIVACY_MIN_CELL = 1 the page, the Markdown and the JSON state what a total can reveal."""
+    text = tiny(PRIVACY_POLICY=full, PRIVACY_MIN_CELL=1).visitor().get(path).text
+    assert UNSUPPRESSED in text and "fewer than" not in text and "No total is linked" not in text
+
+
+@pytest.mark.parametrize("code", SHIPPED)
+def test_promise_24_it_is_stated_in_every_language(full, code):
+    """No language falls back to English, or promises a threshold."""
+    t = language(code)
+    sentence = t(UNSUPPRESSED)
+    texts = {number: derive(full, t, min_cell=number).as_markdown() for number in (1, 2, 5)}
+    assert (sentence.lang, sentence.text in texts[1]) == (code, True) and sentence.text not in texts[2] + texts[5]
+    assert t(THRESHOLD, number=1).text not in texts[1] and t(THRESHOLD, number=5).text in texts[5]
 
 
 def test_markup_in_a_declaration_is_text(ask, full):

@@ -534,6 +534,18 @@ def test_a_refusal_stays_while_another_purpose_is_asked_again(declare):
     assert states(later) == {"necessary": "granted", "statistics": "unasked", "customisation": "refused"}
 
 
+def test_a_smaller_threshold_needs_a_new_version_and_asks_no_one_again(declare):
+    """PRIVACY_MIN_CELL changes a sentence of the page, and no fingerprint. The default changes nothing."""
+    visitor = declare().visitor()
+    choose(visitor, "accept_all")
+    frozen(declare())
+    later = declare(PRIVACY_MIN_CELL=1)
+    assert "unasked" not in states(revisit(visitor, later)).values()
+    diff = later.cli("policy", "diff")
+    assert (diff.exit_code, diff.output.count("\n- "), diff.output.count("\n+ ")) == (1, 0, 1), diff.output
+    assert declare(PRIVACY_MIN_CELL=5).cli("policy", "diff").exit_code == 0
+
+
 def test_a_new_version_alone_asks_no_one_again(declare):
     """Publishing a version is no material change."""
     visitor = declare().visitor()
