@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,8 +12,9 @@ from typing import NamedTuple
 from werkzeug.datastructures import Headers
 
 from ..policy.model import Policy
+from ..storage.clock import now
 from ..storage.files import append_private, replace_private
-from ..storage.memory import NetworkAllowance
+from ..storage.memory import NetworkAllowance, TokenBuckets
 
 # The header: the browser itself blocks the hosts of services that were not granted.
 
@@ -79,9 +81,11 @@ def forbid_framing(headers: Headers) -> None:
 
 # Reports of what the header blocked: host, directive, page and day. They contain nothing about the visitor.
 
-# Any client can send reports, so their number is bounded: by network, by process and day, and by the size of the file. The
-# first report of each kind is recorded beyond these limits. So a flood from one place silences no other.
-_MOST = 1000  # distinct entries a process records in a day
+# Any client can send reports, so their number is bounded: by network and day, by process, and by the size of the file. The
+# first report of each kind is recorded beyond these limits. So a flood from one place silences no other. A flood from an
+# address that all visitors share silences a process for minutes only.
+_MOST = 1000  # distinct entries that a process records at once
+_PER_SECOND = 1 / 60  # further ones
 _MOST_OF_NETWORK = 40
 _LARGEST = 256 * 1024  # bytes of the file
 
@@ -109,7 +113,7 @@ class BlockedLoad(NamedTuple):
 
 
 class BlockedLoads:
-    """A file of blocked loads. Each process records each of them once a day."""
+    """A file of blocked loads. Each process records each of them once a day. Safe to use from many threads."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -117,6 +121,8 @@ class BlockedLoads:
         self._recorded: set[BlockedLoad] = set()
         self._kinds: set[tuple[str, str]] = set()
         self._networks = NetworkAllowance(_MOST_OF_NETWORK)
+        self._process = TokenBuckets(_MOST, _PER_SECOND, 1)
+        self._lock = threading.Lock()
 
     def record(self, block: BlockedLoad, network: str = "") -> None:
         """Record a blocked load, unless it is recorded already or a limit is reached. Raises :class:`OSError`.
@@ -124,20 +130,25 @@ class BlockedLoads:
         ``network`` is the prefix of the client's address, which stays in memory for the day. It is empty for an address that
         many clients may share.
         """
-        if block.day != self._day:
-            self._day, self._recorded, self._kinds = block.day, set(), set()
-        if block in self._recorded or not self._may_record(block, network):
-            return
-        self._recorded.add(block)
-        self._kinds.add(block.kind)
-        append_private(self._path, _line(block))
-        if os.path.getsize(self._path) > _LARGEST:
-            self._compact()
+        with self._lock:
+            if block.day != self._day:
+                self._day, self._recorded, self._kinds = block.day, set(), set()
+            if block in self._recorded or not self._may_record(block, network):
+                return
+            self._recorded.add(block)
+            self._kinds.add(block.kind)
+            append_private(self._path, _line(block))
+            if os.path.getsize(self._path) > _LARGEST:
+                self._compact()
 
     def _may_record(self, block: BlockedLoad, network: str) -> bool:
         if block.kind not in self._kinds:
             return True
-        return len(self._recorded) < _MOST and (not network or self._networks.take(network, block.day))
+        moment = now().timestamp()
+        if self._process.wait("", moment) or (network and not self._networks.take(network, block.day)):
+            return False
+        self._process.take("", 1, moment)
+        return True
 
     def _compact(self) -> None:
         """Halve the file. Keep the first entry of each kind, and then the newest."""

@@ -252,9 +252,21 @@ def test_a_process_remembers_a_bounded_number_of_loads(tiny, monkeypatch):
     loads = site.privacy.runtime(site.app).blocked_loads
     for number in range(20):
         loads.record(BlockedLoad("2026-05-08", "img-src", f"a{number}.example", "/"), f"2001:db8:{number}::/48")
-    assert len(loads.entries()) == 5
+    assert len(loads.entries()) == 6  # with the first of its kind
     loads.record(BlockedLoad("2026-05-09", "img-src", "next.example", "/"), "")
-    assert len(loads.entries()) == 6
+    assert len(loads.entries()) == 7
+
+
+def test_a_flood_from_an_address_that_all_share_silences_a_process_for_a_minute(tiny, clock):
+    """Behind an unknown proxy, all visitors have its address. A real report gets through after the flood."""
+    site = strict(tiny)
+    for post in range(52):
+        flood = [{"type": "csp-violation", "body": violation(f"a{post}-{n}.example")["csp-report"]} for n in range(20)]
+        assert site.visitor().post("/privacy/csp-report", json=flood).status_code == 204
+    assert len(blocked(site)) == 1001  # with the first of its kind
+    clock.shift(60)
+    site.visitor().post("/privacy/csp-report", json=violation("evil.example"))
+    assert "evil.example" in {load.host for load in blocked(site)} and len(blocked(site)) == 1002
 
 
 @pytest.mark.parametrize("config", [{}, {"PRIVACY_CSP": "enforce"}], ids=["off", "another site"])
