@@ -215,7 +215,8 @@ def _mail(runtime: Runtime) -> Iterator[CheckFinding]:
         yield CheckFinding("error", key, problem, hint)
     if problem and runtime.settings.confirm_opt_ins != "never" and any(p.ask == "form" for p in runtime.policy.purposes):
         message = "No link in a mail confirms an opt-in by a form, so a visitor can subscribe another person."
-        hint = f'{problem} Set PRIVACY_CONFIRM_OPT_INS to "never" if your site has confirmed the addresses itself.'
+        hint = f'{problem} Set PRIVACY_CONFIRM_OPT_INS to "never" if your site has confirmed the addresses itself. '
+        hint += "The policy page then promises no link."
         yield CheckFinding("warning", "PRIVACY_CONFIRM_OPT_INS", message, hint)
     if runtime.policy.marketing is not None and runtime.settings.mail_server is None:
         message = "PRIVACY_MAIL_SERVER is not set, so `flask privacy inbox` trusts the topmost Authentication-Results."

@@ -19,14 +19,15 @@ def derive(
     provider: bool = False,
     enforced: bool = False,
     cookies_begin: str = "privacy",
+    confirm_opt_ins: str = "never",
 ) -> Document:
     """Return the policy page in a language.
 
     ``provider`` is true if the site looks up internet providers. ``enforced`` is true if a Content-Security-Policy blocks
     whatever the visitor has not granted. The names of the extension's own cookies begin with ``cookies_begin``.
-    ``min_cell`` is the setting of this name.
+    ``min_cell`` and ``confirm_opt_ins`` are the settings of these names.
     """
-    writer = PolicyWriter(policy, t, min_cell, provider, enforced, cookies_begin)
+    writer = PolicyWriter(policy, t, min_cell, provider, enforced, cookies_begin, confirm_opt_ins)
     sections = tuple(section for section in writer.sections() if section is not None)
     return Document(t.code, t("Privacy policy").text, policy.version, sections)
 
@@ -41,6 +42,7 @@ class PolicyWriter:
     provider: bool
     enforced: bool
     cookies_begin: str
+    confirm_opt_ins: str
     _sentences: list[Sentence] = field(default_factory=list)
 
     def sections(self) -> Iterator[Section | None]:
@@ -118,6 +120,7 @@ class PolicyWriter:
                 ),
                 10,
             )
+            self._say_confirmation()
             tables.append(self._points())
         self._say_notice(policy.notices.licence, t("Who does not agree to the licence does not download."), 6)
         posted = t("What you post where others read it is public; the notice at the form says so.")
@@ -127,6 +130,21 @@ class PolicyWriter:
             rows = tuple((self._literal(f.name), self._of(f.description), kinds[f.kind]) for f in policy.fields)
             tables.append(Table((t("Field"), t("What it is"), t("Kind")), rows, (4,)))
         return self._done("collection", t("Where we ask for data"), *tables)
+
+    def _say_confirmation(self) -> None:
+        """State double opt-in, if a form signs up to a mailing list and the site confirms addresses by a link."""
+        t, used = self.t, {purpose for point in self.policy.collection for purpose in point.purposes}
+        asked = any(p.id in used and p.basis == "consent" and p.ask == "form" for p in self.policy.purposes)
+        if not asked or self.confirm_opt_ins == "never":
+            return
+        self._say(
+            t(
+                "An address entered at a form gets marketing mail only once its holder confirms by a link that we mail there first."
+            ),
+            10,
+        )
+        if self.confirm_opt_ins == "visitors":
+            self._say(t("You need no link for the address under which you are logged in."), 10)
 
     def _points(self) -> Table:
         t = self.t

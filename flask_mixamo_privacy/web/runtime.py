@@ -126,11 +126,11 @@ class Runtime:
             "provider": settings.isp_database is not None,
             "enforced": settings.csp == "enforce",
             "cookies_begin": settings.cookie_name,
+            "confirm_opt_ins": settings.confirm_opt_ins,
         }
         self.versions = Versions(settings.versions_dir, **self.policy_facts)
         self.guard = CookieGuard(self.policy, app.config, settings.cookie_name)
-        report_to = f"{settings.url_prefix}/csp-report"
-        self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, report_to)
+        self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, f"{settings.url_prefix}/csp-report")
         self.denied = DailyCounter(settings.log_dir)
         self.refused = DailyCounter(settings.log_dir, "refused")  # reports and page views beyond a limit
         self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))

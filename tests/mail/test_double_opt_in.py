@@ -5,15 +5,22 @@ import re
 
 import pytest
 
+from conftest import choose
 from flask_mixamo_privacy.errors import LedgerUnavailable
+from flask_mixamo_privacy.i18n.language import SHIPPED, language
 from flask_mixamo_privacy.policy.parts import Contact
-from support.form_site import born, policy, send, with_forms
+from flask_mixamo_privacy.policy.writer import derive
+from support.form_site import POINTS, born, hidden, policy, send, with_forms
 from support.login_site import entered, with_logins
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 ADA = "ada@shop.example"
 DAY = 86400
+BY_LINK = (
+    "An address entered at a form gets marketing mail only once its holder confirms by a link that we mail there first."
+)
+OWN_ADDRESS = "You need no link for the address under which you are logged in."
 
 
 @pytest.fixture
@@ -69,6 +76,44 @@ def test_an_opt_in_without_a_link_ends_no_opt_out(shop, config):
     sign_up(site), sign_up(site, "bob@shop.example"), opt_out(site)
     sign_up(site)
     assert (may(site), may(site, "bob@shop.example")) == ("opted-out", "opted-in") and site.mails == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "stated"), [("always", (True, False)), ("visitors", (True, True)), ("never", (False, False))]
+)
+def test_promise_10_the_policy_page_states_what_the_setting_does(shop, setting, stated):
+    """The page, the Markdown and the JSON state that an address waits for a link, and for whom it does not."""
+    for path in ("/privacy/", "/privacy/policy.md", "/privacy/policy.json"):
+        text = shop(PRIVACY_CONFIRM_OPT_INS=setting).visitor().get(path).text
+        assert (BY_LINK in text, OWN_ADDRESS in text) == stated
+
+
+@pytest.mark.parametrize("points", [("registration", "posting"), ("pictures",), ("registration", "newsletter")])
+def test_promise_10_only_a_form_that_signs_up_is_stated(shop, points):
+    """A policy whose forms sign up to no mail does not mention the link."""
+    own = policy(*(point for point in POINTS if point.id in points), contact=Contact("Shop", "privacy@shop.example"))
+    text = shop(PRIVACY_POLICY=own).visitor().get("/privacy/").text
+    assert (BY_LINK in text) is (points != ("registration", "posting"))
+
+
+@pytest.mark.parametrize("code", SHIPPED)
+def test_promise_10_the_link_is_stated_in_every_language(code):
+    """No language falls back to English."""
+    t = language(code)
+    text = derive(policy(), t, confirm_opt_ins="visitors").as_markdown()
+    assert [t(sentence).lang for sentence in (BY_LINK, OWN_ADDRESS)] == [code, code]
+    assert t(BY_LINK).text in text and t(OWN_ADDRESS).text in text
+
+
+def test_a_new_sentence_of_the_policy_asks_no_one_again(shop):
+    """A decision stays valid, and a form that was open meanwhile is accepted, because neither depends on the page."""
+    before = shop(PRIVACY_CONFIRM_OPT_INS="never")
+    choose(visitor := before.visitor(), "accept_all")
+    fields = hidden(visitor, "/pictures")
+    later = shop().visitor()
+    later.set_cookie("privacy_consent", visitor.get_cookie("privacy_consent").value)
+    assert "mixamo-ask" not in later.get("/").text
+    assert later.post("/pictures", data=fields | {"email": ADA}).json["opt_ins"] == ["kids"]
 
 
 def test_a_logged_in_user_confirms_the_own_address_if_the_site_declares_it(shop):
