@@ -1,4 +1,4 @@
-"""The append-only ledger: its tables, writing, reading and pruning. Tampering shows in the hash chain."""
+"""The append-only ledger: writing, reading and pruning. Tampering shows in the hash chain."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,56 +20,13 @@ from ..storage.files import Spool
 from ..storage.keys import KeyRing, normalise_subject
 from .entry import BEGINNING, Chain, Head, LedgerEntry, ShownText, encode_detail, is_readable
 from .refusals import DECISIONS, RefusalCounter, seal_refusals
-
-metadata = sa.MetaData()
-
-entries = sa.Table(
-    "entries",
-    metadata,
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("entry", sa.Text, nullable=False, unique=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("receipt", sa.Text, nullable=False, index=True),
-    sa.Column("replaces", sa.Text, nullable=False, index=True),
-    sa.Column("policy", sa.Text, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("purposes", sa.Text, nullable=False),
-    sa.Column("services", sa.Text, nullable=False),
-    sa.Column("withdrawn", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("locale", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("gpc", sa.Boolean, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False, index=True),
-    sa.Column("subject_key", sa.Text, nullable=False),
-    sa.Column("chain_key", sa.Text, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-)
-
-texts = sa.Table(
-    "texts",
-    metadata,
-    sa.Column("digest", sa.Text, primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("locale", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-)
-
-# The end of the chain, in one sealed row. Verification finds entries cut off at the end without a copy kept elsewhere.
-heads = sa.Table(
-    "head",
-    metadata,
-    sa.Column("count", sa.BigInteger, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("seal", sa.Text, nullable=False),
-)
+from .schema import entries, heads, metadata, texts
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
 _SELECT_ROWS = f"SELECT {', '.join(column.name for column in entries.columns)} FROM entries ORDER BY position"  # noqa: S608 — only names of our own columns
+_PRUNED_AT_ONCE = 500  # entries in one transaction
+_PAUSE = 0.1  # seconds between two transactions; a writer that waits for SQLite tries again within that time
 _ONE_WRITER = "SELECT pg_advisory_xact_lock(7069697661637922)"
 
 
@@ -265,30 +223,60 @@ class Ledger:
     def prune(self, before: str, at: str) -> int:
         """Seal the entries before a day under a checkpoint, delete them, and return their number.
 
-        Stops at the first entry that is not what was written, so a change cannot be hidden by backdating entries. Also
-        deletes the texts that no entry names. Raises :class:`LedgerUnavailable` and :class:`KeyMissing`.
+        Each transaction seals and deletes a part of them, so that no grant waits long. Stops at the first entry that is not
+        what was written, so a change cannot be hidden by backdating entries. Also deletes the texts that no entry names.
+        Raises :class:`LedgerUnavailable` and :class:`KeyMissing`.
         """
         if os.path.isdir(self.refusals.folder):
             seal_refusals(self)
-        if not self.database.exists:
-            return 0
-        with self._writing() as connection:
-            pruned = self._prune(connection, before, at)
-        self.database.truncate_wal()
+        sealed, pruned = self._start_of_pruning(before), 0
+        while sealed is not None:
+            with self._writing() as connection:
+                number, sealed = self._prune(connection, sealed, before, at)
+            pruned += number
+            if number < _PRUNED_AT_ONCE:
+                break
+            time.sleep(_PAUSE)
+        if pruned:
+            self._delete_texts()
+            self.database.truncate_wal()
         return pruned
 
-    def _prune(self, connection: sa.Connection, before: str, at: str) -> int:
-        sealed, pruned = self.first_head(connection), 0
+    def _start_of_pruning(self, before: str) -> Head | None:
+        """Return the head before the oldest entry, or None if that entry is kept. Takes no lock: it may read every row."""
+        with self.read() as connection:
+            if connection is None:
+                return None
+            oldest = sa.select(sa.func.min(entries.c.position)).scalar_subquery()
+            is_old = sa.select(sa.true()).where(entries.c.position == oldest, entries.c.at < before)
+            return self.first_head(connection) if connection.scalar(is_old) else None
+
+    def _prune(self, connection: sa.Connection, start: Head, before: str, at: str) -> tuple[int, Head]:
+        """Prune a part of the entries after a head. Returns their number and the new head before the oldest entry."""
+        sealed, pruned = start, 0
         for row in self.iter_rows(connection):
             intact = row["position"] == sealed.count + 1 and self.chain.verifies(row, sealed.hash)
-            if not intact or row["at"] >= before:
+            if not intact or row["at"] >= before or pruned == _PRUNED_AT_ONCE:
                 break
             sealed, pruned = Head(row["position"], row["hash"]), pruned + (row["kind"] != "checkpoint")
         if pruned:
             self._write(connection, [self.new_entry("checkpoint", at=at, detail={"head": str(sealed)}).row()])
             connection.execute(sa.delete(entries).where(entries.c.position <= sealed.count))
-            connection.execute(sa.delete(texts).where(texts.c.digest.not_in(sa.select(entries.c.text))))
-        return pruned
+        return pruned, sealed
+
+    def _delete_texts(self) -> None:
+        """Delete the texts that no entry names. Only entries that were written meanwhile are read with the lock held."""
+        with self.read() as connection:
+            if connection is None:
+                return
+            last = connection.scalar(sa.select(sa.func.max(entries.c.position))) or 0
+            unnamed = sa.select(texts.c.digest).where(texts.c.digest.not_in(sa.select(entries.c.text)))
+            digests = connection.scalars(unnamed).all()
+        if digests:
+            named = sa.select(entries.c.text).where(entries.c.position > last)
+            with self._writing() as connection:
+                for digest in digests:
+                    connection.execute(sa.delete(texts).where(texts.c.digest == digest, texts.c.digest.not_in(named)))
 
     def _read_any_text(self, connection: sa.Connection) -> None:
         """Let SQLite return texts that are not UTF-8, which only tampering stores."""

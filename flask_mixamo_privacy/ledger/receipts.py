@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .ledger import Ledger, entries
+from .ledger import Ledger
+from .schema import entries
 
 #: The most receipts to follow. A visitor changes a grant by hand, and a program must not make a withdrawal slow.
 MOST_RECEIPTS = 100

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
@@ -354,6 +355,37 @@ def test_a_chain_can_be_pruned_repeatedly(five):
     five.write("2026-06-30")
     assert five.ledger.prune("2026-07-01", "2026-07-02T12:00:00.000Z") == 1
     assert [row["kind"] for row in five.ledger.entries()] == ["checkpoint"] and five.discrepancies() == []
+
+
+def test_other_writers_write_between_the_parts_of_a_pruning(five, monkeypatch):
+    """A grant never waits until all old entries are verified and deleted."""
+    monkeypatch.setattr("flask_mixamo_privacy.ledger.ledger._PRUNED_AT_ONCE", 2)
+    found = []
+    monkeypatch.setattr("time.sleep", lambda _: (found.append(five.discrepancies()), five.write("2026-05-09")))
+    assert five.ledger.prune("2026-05-05", "2031-05-05T12:00:00.000Z") == 4 and found == [[], []]
+    left = ["access", "checkpoint", "access", "checkpoint", "access"]
+    assert [row["kind"] for row in five.ledger.entries()] == left and five.discrepancies() == []
+
+
+def test_a_pruning_that_was_interrupted_continues(five, monkeypatch):
+    """Each part is complete: a killed process leaves a valid chain, and the next pruning deletes the rest."""
+    monkeypatch.setattr("flask_mixamo_privacy.ledger.ledger._PRUNED_AT_ONCE", 1)
+    monkeypatch.setattr("time.sleep", lambda _: sys.exit())
+    with pytest.raises(SystemExit):
+        five.ledger.prune("2026-05-05", "2031-05-05T12:00:00.000Z")
+    monkeypatch.undo()
+    assert five.discrepancies() == [] and five.ledger.prune("2026-05-05", "2031-05-06T12:00:00.000Z") == 3
+
+
+def test_a_text_that_is_shown_again_during_the_pruning_stays(decided, monkeypatch):
+    """The look for texts without an entry takes no lock, so a grant may name one of them meanwhile."""
+    shown = ShownText("banner", "en", '{"text":"May we?"}', "print")
+    again = LedgerEntry("grant", "2026-06-08T12:00:00.000Z", text=shown.digest)
+    write = decided.ledger.database.write
+    writes = iter((lambda: None, lambda: (monkeypatch.undo(), decided.ledger.append(again, shown))))
+    monkeypatch.setattr(decided.ledger.database, "write", lambda: (next(writes)(), write())[1])
+    decided.ledger.prune("2026-06-01", "2031-07-01T12:00:00.000Z")
+    assert len(decided.look("SELECT * FROM texts")) == 1 and decided.discrepancies() == []
 
 
 @pytest.mark.parametrize(
