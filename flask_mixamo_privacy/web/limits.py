@@ -58,21 +58,22 @@ def limit_body(request: Request, most: int) -> None:
     """
     if (request.content_length or 0) > most:
         raise RequestEntityTooLarge
-    body, stream = bytearray(), request.stream
-    while len(body) <= most and (part := stream.read(min(most + 1 - len(body), _PART))):
+    body, stream, fields, separator = bytearray(), request.stream, 0, b"&" if request.mimetype == _FORM else None
+    while part := stream.read(min(most + 1 - len(body), _PART)):
         body += part
-    if len(body) > most or (request.mimetype == _FORM and body.count(b"&") >= MOST_FIELDS):
-        raise RequestEntityTooLarge
+        fields += part.count(separator) if separator else 0
+        if len(body) > most or fields >= MOST_FIELDS:
+            raise RequestEntityTooLarge
     request.stream = BytesIO(body)
 
 
 def limit_fields(request: Request) -> None:
     """Abort with 413 if the form of a page of the site has more than :data:`MOST_FIELDS` fields, before it is parsed.
 
-    Reads no more than the form parser would: a form that is longer than the site allows is left to the parser.
+    A form that is longer than the site allows is left to the parser, which refuses it. ``MAX_FORM_MEMORY_SIZE`` is no such
+    limit: Werkzeug applies it to multipart forms only.
     """
-    sizes = (request.max_content_length, getattr(request, "max_form_memory_size", None))
-    most = min((size for size in sizes if size is not None), default=sys.maxsize)
+    most = sys.maxsize if request.max_content_length is None else request.max_content_length
     if request.mimetype == _FORM and "form" not in vars(request) and (request.content_length or 0) <= most:
         limit_body(request, most)
 

@@ -157,10 +157,11 @@ def collecting(tiny, **config):
     return site.visitor()
 
 
+@pytest.mark.parametrize("config", [{}, {"MAX_FORM_MEMORY_SIZE": 8 * KIB * KIB}, {"MAX_CONTENT_LENGTH": 8 * KIB * KIB}])
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
-def test_a_collection_point_parses_no_form_with_too_many_fields(tiny, declared, monkeypatch):
+def test_a_collection_point_parses_no_form_with_too_many_fields(tiny, declared, config, monkeypatch):
     """Four megabytes of short fields would take seconds. A long field is the site's own business."""
-    visitor = collecting(tiny, MAX_FORM_MEMORY_SIZE=8 * KIB * KIB)
+    visitor = collecting(tiny, **config)
     assert post(visitor, "/registration", b"email=ada@shop.example&x=" + b"x" * KIB * KIB, declared).status_code == 200
     monkeypatch.setattr("werkzeug.formparser.FormDataParser.parse", lambda *_: pytest.fail("the form was parsed"))
     assert post(visitor, "/registration", b"a&" * 2 * KIB * KIB, declared).status_code == 413
