@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from werkzeug.http import parse_date
 from werkzeug.wrappers import Response
 
 from ..consent.decision import Consent
@@ -17,6 +17,14 @@ from ..policy.parts import declared_name
 from ..storage.memory import BoundedCache
 
 _AGE = re.compile(r"-?[0-9]+")
+_SPACE = " \t"
+
+#: The parts of a date (RFC 6265, 5.1.1): what separates them, and how each begins.
+_DATE_PART = re.compile(r"[^\t -/;-@\[-`{-~]+")
+_TIME = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
+_DAY, _YEAR = re.compile("([0-9]{1,2})(?![0-9])"), re.compile("([0-9]{2,4})(?![0-9])")
+_PARTS = 6
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 class CookieGuard:
@@ -76,7 +84,8 @@ class SetCookie:
     def parse(cls, text: str, now: float, path: str = "/") -> SetCookie:
         """Parse a header. ``path`` is the default path. ``Max-Age`` takes precedence over ``Expires``, if it is a number."""
         pair, *rest = text.split(";")
-        parts = ((key.strip().lower(), value.strip()) for key, _, value in (part.partition("=") for part in rest))
+        pairs = (part.partition("=") for part in rest)
+        parts = ((key.strip(_SPACE).lower(), value.strip(_SPACE)) for key, _, value in pairs)
         attributes = {key: value for key, value in parts if key != "max-age" or _AGE.fullmatch(value)}
         own_path = attributes.get("path", "")
         domain = attributes.get("domain", "").lstrip(".").lower()
@@ -102,5 +111,30 @@ def cookie_name(text: str) -> str:
 def _seconds(attributes: dict[str, str], now: float) -> float | None:
     if "max-age" in attributes:
         return float(attributes["max-age"])  # infinite, if it has hundreds of digits
-    expires = parse_date(attributes.get("expires"))
-    return expires.timestamp() - now if expires is not None else None
+    expires = _seconds_of(attributes.get("expires", ""))
+    return expires - now if expires is not None else None
+
+
+def _seconds_of(text: str) -> float | None:
+    """Return a date in seconds since 1970, or None if a browser ignores it (RFC 6265, 5.1.1).
+
+    Python's parser differs: it observes a time zone, counts the year 69 as 1969, and raises OverflowError.
+    """
+    found: dict[str, int] = {}
+    for part in _DATE_PART.findall(text):
+        if "hour" not in found and (match := _TIME.match(part)):
+            found |= zip(("hour", "minute", "second"), map(int, match.groups()), strict=True)
+        elif "day" not in found and (match := _DAY.match(part)):
+            found["day"] = int(match[1])
+        elif "month" not in found and part[:3].lower() in _MONTHS:
+            found["month"] = _MONTHS.index(part[:3].lower()) + 1
+        elif "year" not in found and (match := _YEAR.match(part)):
+            found["year"] = _full_year(int(match[1]))
+    try:
+        return datetime(**found, tzinfo=UTC).timestamp() if len(found) == _PARTS else None
+    except ValueError:
+        return None
+
+
+def _full_year(year: int) -> int:
+    return year + (2000 if year < 70 else 1900 if year < 100 else 0)

@@ -84,6 +84,30 @@ def test_setting_a_cookie_is_not_mistaken_for_deleting_it(setting, life):
         setting("_ga", **life).get("/x")
 
 
+@pytest.mark.parametrize(
+    ("attributes", "deletes"),
+    [
+        ("Expires=Thu, 01 Jan 1970 00:00:00 GMT", True),
+        ("expires = Thu, 01-Jan-70 00:00:01 GMT", True),
+        ("Expires=Thu Jan 01 1970 00:00:00 GMT+0000 (Coordinated Universal Time)", True),
+        ("Expires=Fri, 31 Dec 2099 23:59:59 GMT; Expires=Thu, 01 Jan 1970 00:00:00 GMT", True),
+        ("Max-Age=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT", True),
+        ("Expires=Wed, 09-Jun-69 10:18:14 GMT", False),
+        ("Expires=Fri, 08 May 2026 18:30:00 +1200", False),
+        ("Expires=Thu, 01 Jan 99999999999999999999 00:00:00 GMT", False),
+        ("Expires=Thu, 01 Jan 1970 00:00:99999999999999999999 GMT", False),
+        ("Expires=Sun, 30 Feb 1970 00:00:00 GMT", False),
+        ("Expires=1970-01-01T00:00:00Z", False),
+        ("Expires=0", False),
+        ("Max-Age=\xa00", False),
+        ("Max-Age=" + "9" * 5000 + "; Expires=Thu, 01 Jan 1970 00:00:00 GMT", False),
+    ],
+)
+def test_a_date_is_read_as_a_browser_reads_it(attributes, deletes):
+    """A date that Python reads otherwise is no deletion, and one with many digits raises nothing."""
+    assert SetCookie.parse(f"_ga=1; {attributes}", 1_778_250_000).deletes is deletes
+
+
 def test_in_production_an_undeclared_cookie_is_logged_and_the_page_is_served(setting, caplog):
     """The page is served unchanged, and each undeclared cookie is logged."""
     visitor = setting("_ga", config={"TESTING": False})
