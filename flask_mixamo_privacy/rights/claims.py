@@ -34,17 +34,19 @@ class Claims:
     @contextmanager
     def claimed(self, number: int) -> Iterator[None]:
         """Reserve a request for one action. Raises :class:`RequestError` while another member of staff acts on it."""
-        if not self._claim(number):
+        until = later(seconds=_LONGEST_ACTION)
+        if not self._claim(number, until):
             hint = "Wait until that is done, then look at the request again."
             raise RequestError(f"Request {number}", "being answered by someone else", "a request that nobody answers", hint)
         try:
             yield
         finally:
             with self._database.write() as connection:
-                connection.execute(sa.delete(self._table).where(self._table.c.number == number))
+                mine = (self._table.c.number == number) & (self._table.c.until == until)  # another may have claimed since
+                connection.execute(sa.delete(self._table).where(mine))
 
-    def _claim(self, number: int) -> bool:
-        row = {"number": number, "until": later(seconds=_LONGEST_ACTION)}
+    def _claim(self, number: int, until: str) -> bool:
+        row = {"number": number, "until": until}
         with self._database.write() as connection:
             ended = (self._table.c.number == number) & (self._table.c.until <= timestamp())
             connection.execute(sa.delete(self._table).where(ended))

@@ -195,8 +195,9 @@ class RequestStore(BuiltInStore):
         condition = (_requests.c.mail_after == request.mail_after) & (_requests.c.mailed == "")
         return self._update(request.number, condition, mail_after=until)
 
-    def update(self, number: int, **values: Any) -> None:
-        self._update(number, sa.true(), **values)
+    def update(self, number: int, *, only: str = "", **values: Any) -> bool:
+        """Update a request, if ``only`` is a state only in that state, and return whether it was updated."""
+        return self._update(number, _requests.c.state == only if only else sa.true(), **values)
 
     def close(self, number: int, state: str, now: str, answer: Mapping[str, Any], **values: Any) -> None:
         """Close a request permanently; raises :class:`RequestError` if it is closed already."""
@@ -211,9 +212,8 @@ class RequestStore(BuiltInStore):
         """
         identifying = self.select((_requests.c.email != "") | (_requests.c.message != ""), *conditions)
         if identifying:
-            numbers = [request.number for request in identifying]
             with self._database.write() as connection:
-                connection.execute(sa.delete(_links).where(_links.c.number.in_(numbers)))
+                connection.execute(sa.delete(_links).where(_links.c.number.in_([each.number for each in identifying])))
                 for request in identifying:
                     condition = _requests.c.number == request.number
                     connection.execute(sa.update(_requests).where(condition).values(_anonymous_values(request)))

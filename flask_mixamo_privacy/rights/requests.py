@@ -105,8 +105,7 @@ class RequestService:
 
     def identify(self, number: int, how: str) -> None:
         """Set an open request to verified, and record how the operator verified the person."""
-        if self.request_store.find(number).state == "open":
-            self.request_store.update(number, state="verified", verified=timestamp(), identity=how)
+        if self.request_store.update(number, only="open", state="verified", verified=timestamp(), identity=how):
             self._notify("verified", number)
 
     @one_at_a_time

@@ -63,3 +63,23 @@ def test_a_number_that_no_database_stores_is_not_found(site, number):
     site.ask()
     with pytest.raises(RequestError, match="The request's number"):
         site.rights.request_store.find(number)
+
+
+def test_an_action_that_took_too_long_leaves_the_next_claim(site, clock):
+    """After ten minutes another member of staff may act, and the end of the first action does not end that claim."""
+    number, claims = site.confirmed("object"), site.rights.request_store.claims
+    with claims.claimed(number):
+        clock.shift(601)
+        (second := claims.claimed(number)).__enter__()
+    with pytest.raises(RequestError, match="being answered"):
+        site.rights.requests.answer(number, "cy")
+    assert second
+
+
+def test_a_closed_request_is_not_verified_again(site):
+    """A member of staff may describe the person while the request expires."""
+    number, store = site.confirmed("object"), site.rights.request_store
+    site.rights.requests.refuse(number, "No.", "ann")
+    assert not store.update(number, only="open", state="verified")
+    site.rights.requests.identify(number, "passport seen")
+    assert store.find(number).state == "refused"
