@@ -42,8 +42,10 @@ class Claims:
             yield
         finally:
             with self._database.write() as connection:
-                mine = (self._table.c.number == number) & (self._table.c.until == until)  # another may have claimed since
-                connection.execute(sa.delete(self._table).where(mine))
+                this_claim = (self._table.c.number == number) & (
+                    self._table.c.until == until
+                )  # another may have claimed since
+                connection.execute(sa.delete(self._table).where(this_claim))
 
     def _claim(self, number: int, until: str) -> bool:
         row = {"number": number, "until": until}

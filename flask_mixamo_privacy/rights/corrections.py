@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from unicodedata import normalize
 
 from ..errors import RequestError
 from ..policy.model import Policy
@@ -12,6 +14,9 @@ from .data_subjects import DataSubjects
 from .request_mail import RequestMail
 from .request_store import RequestStore, SubjectRequest
 from .rows import holds_address, is_protected
+
+#: What a mail server may read as an address, such as one with a name, or one of several.
+_AN_ADDRESS = re.compile(r"\S@\S")
 
 
 class Corrections:
@@ -52,12 +57,13 @@ class Corrections:
 
     def _is_address(self, name: str, value: str) -> bool:
         is_subject = name in self._data_subjects.stores.special_fields("subject")
-        return is_subject or holds_address(name) or is_email(normalise_subject(value))
+        return is_subject or holds_address(name) or _AN_ADDRESS.search(normalize("NFKC", value)) is not None
 
     def _address(self, name: str, value: str) -> str:
         address = normalise_subject(value)
         if not is_email(address):
-            raise RequestError(f"The new value of {name}", value, "a mail address", "Ask the person for it.")
+            allowed = "a mail address, or a text without one"
+            raise RequestError(f"The new value of {name}", value, allowed, "Ask the person for it.")
         return address
 
     def _require_links(self, request: SubjectRequest, new: str, base: str) -> None:

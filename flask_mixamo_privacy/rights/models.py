@@ -163,9 +163,7 @@ class _ModelStore:
         with self._connect(write=True) as connection:
             # Rows behind a foreign key come first: once the address is changed, the old one no longer finds them.
             for model in self._in_order:
-                columns = [
-                    (each, field) for each, field in self._columns_and_fields(model) if not is_protected(each.key, each)
-                ]
+                columns = self._correctable_columns(model)
                 values = {column.name: changes[f.name] for column, f in columns if f is not None and f.name in changes}
                 if values:
                     table = _table(model)

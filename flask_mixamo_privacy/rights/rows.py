@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
+from unicodedata import combining, normalize
 
 import sqlalchemy as sa
 
@@ -31,14 +32,27 @@ _JOINED = re.compile(
     "dateofbirth|placeofbirth|birthplace|remoteaddr|creditcard(number)?|cardnumber|socialsecurity(number|no)?|taxid|taxnumber|"
     "vatid|nationalid|idnumber|passportnumber|driverslicen[cs]e"
 )
-_SECRET = re.compile("password|passwd|hash(ed)?|secret|token|salt")
-_SECRET_WITHIN = re.compile("passw(or)?d|passphrase|(api|access|auth|client|refresh|reset|session)(key|secret|token)")
+_SECRET = re.compile("password|passwd|hash(ed)?|secret|token|salt|pepper|pw|pwd|pwhash|credentials?|cvv|cvc|jwt")
+_SECRET_WITHIN = re.compile(
+    "passw(or)?d|passphrase|passcode|(api|access|auth|client|refresh|reset|session)(key|secret|token)|^(user|login|account)?pass$|"
+    "^(user|login|account|card)?pin$|(security|secret)(answer|question)|"
+    "(activation|auth|backup|login|recovery|reset|verification|verify)codes?$|"
+    # "Password" in the shipped languages, without accents.
+    "passwort|kennwort|motdepasse|contrasen|^(palabra)?clave$|^senha|palavrapasse|wachtwoord|losenord|passord|adgangskode|kodeord|"
+    "salasana|hasło|^haslo|^heslo|jelszo|^parola|^sifre|lozinka|zaporka|^geslo|parool|slaptazod|^parole$|focalfaire|"
+    "парол|κωδικοσ|密码|密碼|口令|ハスワート|סיסמ|كلمةالمرور|كلمةالسر"
+)
 #: Words of columns that decide what a person may do, or which row belongs to whom.
 _RIGHT = re.compile(
     "pwd|otp|totp|mfa|keys?|id|uuid|admin|administrator|superadmin|superuser|staff|moderator|roles?|permissions?|perms|"
-    "privileges?|scopes?|groups|verified|confirmed|active|enabled|disabled|banned|blocked|locked|suspended"
+    "privileges?|scopes?|groups|verified|confirmed|active|enabled|disabled|banned|blocked|locked|suspended|approved|deleted|"
+    "trusted|tenant|uid|guid|pk|balance|wallet|oauth|webauthn|tfa|[2]fa"
 )
-_RIGHT_WITHIN = re.compile("isadmin|isstaff|superuser|userrole|permission|privilege")
+_RIGHT_WITHIN = re.compile(
+    "isadmin|isstaff|isowner|isroot|superuser|permission|privilege|twofactor|oidcsub|clearance|"
+    "(access|account|user)(group|level|plan|role|status|tier|type)"
+)
+_ALLOWS = frozenset({"can", "may"})  # the first words of a right, such as "can_edit"
 _PERSONAL_ID = re.compile("tax|vat|national|passport|insurance|health|identity|social")  # such as "vat_id"
 _ADDRESS = re.compile("e?mails?|e?mailaddress")
 _OTHER_NAMES = re.compile(r"(file|product|model|host|event|table|class|display_of|type|tag|path)_?name", re.IGNORECASE)
@@ -81,7 +95,8 @@ def is_protected(name: str, column: sa.Column[Any] | None = None) -> bool:
     rights = {word for word in words if _RIGHT.fullmatch(word)}
     if rights == {"id"} and len(words) > 1:
         rights = set() if any(map(_PERSONAL_ID.fullmatch, words)) else rights
-    return bool(rights) or is_secret(name) or _RIGHT_WITHIN.search("".join(words)) is not None
+    is_right = bool(rights) or (len(words) > 1 and words[0] in _ALLOWS)
+    return is_right or is_secret(name) or _RIGHT_WITHIN.search("".join(words)) is not None
 
 
 def holds_address(name: str) -> bool:
@@ -113,9 +128,16 @@ def _looks_personal(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name in lower case, without a number at their end. ``passwordHash`` has two words."""
-    parts = re.split(r"[^a-z\d]+", re.sub(r"([a-z\d])([A-Z])", r"\1_\2", name).lower())
-    return [word.rstrip("0123456789") for word in parts]
+    """Return the words of a name in lower case, without accents and a number at their end.
+
+    ``passwordHash`` has two words.
+    """
+    parts = re.split(r"[\W_]+", re.sub(r"([^\W\dA-Z_]|\d)([A-Z])", r"\1_\2", name).casefold())
+    return [_without_accents(word).rstrip("0123456789") for word in parts]
+
+
+def _without_accents(word: str) -> str:
+    return word if word.isascii() else "".join(char for char in normalize("NFKD", word) if not combining(char))
 
 
 # The effect of an erasure on a row.

@@ -20,6 +20,10 @@ ADA, NEW = "ada@shop.example", "augusta@new.example"
     [
         "password", "password_hash", "passwordHash", "passwd", "apikey", "api_key", "reset_token", "secret", "totp", "is_admin",
         "isAdmin", "role", "user_role", "userRoles", "permissions", "is_superuser", "email_verified", "id", "customer_id", "uuid",
+        "pw", "user_pass", "pwhash", "passcode", "pin", "loginPin", "security_answer", "recovery_codes", "backupCodes", "two_factor",
+        "2fa", "credentials", "passwort", "kennwort_2", "mot_de_passe", "contraseña", "lösenord", "hasło", "пароль", "パスワード",
+        "access_level", "user_type", "accountStatus", "is_owner", "can_edit", "mayPublish", "approved", "wallet_balance", "oidc_sub",
+        "guid", "tenant",
     ],
 )  # fmt: skip
 def test_a_credential_a_right_or_a_key_is_never_corrected(name):
@@ -28,7 +32,8 @@ def test_a_credential_a_right_or_a_key_is_never_corrected(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["name", "email", "address", "vat_id", "pin_code", "message", "secretary", "keyboard", "monkey", "birthday", "salutation"]
+    "name", ["name", "email", "address", "vat_id", "pin_code", "message", "secretary", "keyboard", "monkey", "birthday", "salutation",
+     "boarding_pass", "passport", "blood_group", "marital_status", "state", "candidate", "maybe", "is_student", "größe", "spin"]
 )  # fmt: skip
 def test_an_innocent_field_can_be_corrected(name):
     """A word within another word protects nothing."""
@@ -140,7 +145,13 @@ def test_how_staff_know_the_person_does_not_replace_the_links(people):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("email=augusta", "The new value of email is 'augusta'"), ("name=eve@evil.example", "both addresses agreed")],
+    [
+        ("email=augusta", "The new value of email is 'augusta'"),
+        ("name=eve@evil.example", "both addresses agreed"),
+        ("name=Eve <eve@evil.example>", "both addresses agreed"),
+        ("name=eve@evil.example, ada@shop.example", "allowed: a mail address, or a text without one."),
+        ("name=eve\uff20localhost", "allowed: a mail address, or a text without one."),
+    ],
 )
 def test_an_address_is_recognised_by_the_field_and_by_the_value(people, change, message):
     """A field of addresses takes nothing else, and another field takes an address only by links."""
