@@ -44,7 +44,10 @@ class Schema:
         self.stored_version = sa.select(_versions.c.version).where(_versions.c.part == self.part)
 
     def version(self, connection: sa.Connection) -> int:
-        """Return the version of a database's tables, or 0 if it has none. Raises :class:`NewerSchema`."""
+        """Return the version of a database's tables, or 0 if it has none. Raises :class:`NewerSchema`.
+
+        A version that no release has is damaged, and no step starts from it.
+        """
         return self._version(*self._state(connection))
 
     def prepare(self, connection: sa.Connection) -> None:
@@ -68,7 +71,7 @@ class Schema:
     def _version(self, names: set[str], stored: int | None) -> int:
         if self.part not in names:
             return 0
-        if stored is not None and stored > self.newest:
+        if stored is not None and stored not in range(1, self.newest + 1):
             raise NewerSchema(self.part, stored, self.newest)
         return stored or 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import ForeignKeys, KeysUnreadable, LedgerUnavailable, NewerSchema, RightsUnavailable, StoreUnavailable
@@ -16,9 +17,9 @@ _PREFIX = "mixamo_privacy_"
 
 
 def health_of(runtime: Runtime) -> dict[str, Any]:
-    """Return the figures. ``healthy`` is false if a database or the keys cannot be used, or if the log is full.
+    """Return the figures. ``healthy`` is false if a database, the keys or the log cannot be used, or if the log is full.
 
-    Creates no file. A database on a server that does not answer takes two seconds.
+    Creates no file. A database on a server that does not answer takes two seconds. A figure that cannot be read is None.
     """
     from ..tracking.backlog import LoadProgress, measure, read_progress
     from ..tracking.log import size_of
@@ -28,20 +29,26 @@ def health_of(runtime: Runtime) -> dict[str, Any]:
     _, ledger_state = _try(ledger.head, None)
     mails, rights = _try(lambda: _mails(runtime), None)
     keys, keys_state = _try(runtime.keys.existing, [])
-    backlog = measure(settings.log_dir, (progress or LoadProgress({}, 0)).cursors)
-    is_full = size_of(settings.log_dir) >= settings.log_most
+    cursors = (progress or LoadProgress({}, 0)).cursors
+    backlog, log = _try(lambda: measure(settings.log_dir, cursors), None)
+    is_full = (_read(lambda: size_of(settings.log_dir)) or 0) >= settings.log_most
+    refused, denied = (_read(partial(counter.count, today())) for counter in (runtime.refused, runtime.denied))
     return {
-        "healthy": not is_full and {events, ledger_state, rights, keys_state} == {"ok"},
+        "healthy": not is_full and {events, ledger_state, rights, keys_state, log} == {"ok"},
         "log": {
-            "waiting_bytes": backlog.size,
-            "oldest_seconds": _age(backlog.oldest),
+            "waiting_bytes": backlog.size if backlog else None,
+            "oldest_seconds": _age(backlog.oldest) if backlog else None,
             "limit_bytes": settings.log_most,
         },
-        "today": {"refused": runtime.refused.count(today()), "denied": runtime.denied.count(today())},
+        "today": {"refused": refused, "denied": denied},
         "malformed_lines": progress.malformed if progress else None,
         "databases": {
-            "events": {"state": events, "waiting": store.pending.count()},
-            "ledger": {"state": ledger_state, "waiting": ledger.pending.count(), "unsealed_refusals": _unsealed(runtime)},
+            "events": {"state": events, "waiting": _read(store.pending.count)},
+            "ledger": {
+                "state": ledger_state,
+                "waiting": _read(ledger.pending.count),
+                "unsealed_refusals": _read(lambda: _unsealed(runtime)),
+            },
             "rights": {"state": rights},
         },
         "mails": mails,
@@ -61,6 +68,12 @@ def _try(read: Callable[[], T], otherwise: Any) -> tuple[Any, str]:
         if isinstance(cause, NewerSchema):
             return otherwise, "newer schema"
         return otherwise, "unavailable"
+
+
+def _read(figure: Callable[[], int]) -> int | None:
+    """Return a figure, or None if its file cannot be read."""
+    found: int | None = _try(figure, None)[0]
+    return found
 
 
 def _age(moment: str | None) -> int | None:

@@ -63,6 +63,16 @@ def test_a_newer_database_is_refused(url):
     assert query(second(url)) == [(5, 10)]
 
 
+@pytest.mark.parametrize("version", ["'x'", "-1", "0", "2.5"])
+def test_a_damaged_version_is_refused(url, version):
+    """No step starts from it, and it is the error of the database, which every caller expects."""
+    add(second(url), number=5, double=10)
+    with second(url).write() as connection:
+        connection.exec_driver_sql(f"UPDATE privacy_schema SET version = {version}")
+    with pytest.raises(PrivacyError, match="The numbers could not be read: The schema of the table 'numbers' has version"):
+        query(second(url))
+
+
 def test_a_failed_step_changes_nothing(url):
     """The schema and its version change in one transaction."""
 

@@ -20,6 +20,12 @@ def site(tiny):
     return tiny(PRIVACY_HEALTH_TOKEN=TOKEN, PRIVACY_KEYS={"2025": "sixteen characters or more", "2026": "other " * 3})
 
 
+def make_file(path):
+    """Write a file where a folder should be."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("no folder")
+
+
 def health(site, status=200):
     response = site.visitor().get("/privacy/health", headers=BEARER)
     assert (response.status_code, response.headers["Cache-Control"]) == (status, "no-store")
@@ -118,6 +124,25 @@ def test_an_unavailable_database_is_a_503_with_its_name(site, name):
     (site.folder / f"privacy-{name}.sqlite").mkdir()
     databases = health(site, 503)["databases"]
     assert {each for each, figures in databases.items() if figures["state"] == "unavailable"} == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [
+        ("privacy-log", ("log", "waiting_bytes")),
+        ("privacy-log/ledger.pending", ("databases", "ledger", "waiting")),
+        ("privacy-log/erasures.pending", ("databases", "events", "waiting")),
+        ("privacy-log/refusals", ("databases", "ledger", "unsealed_refusals")),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_unknown_figure(site, name, figure):
+    """The monitor learns of the trouble, instead of an error page without figures."""
+    path = site.folder / name
+    path.mkdir(parents=True) if "pending" in name else make_file(path)
+    found = health(site, 503 if name == "privacy-log" else 200)
+    for key in figure:
+        found = found[key]
+    assert found is None and "500" not in site.visitor().get("/privacy/health?format=prometheus", headers=BEARER).status
 
 
 def test_what_waits_beside_the_ledger_is_counted(site):
