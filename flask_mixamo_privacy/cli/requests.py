@@ -143,7 +143,7 @@ def extend_command(number: int, reason: str, months: int, as_json: bool) -> None
 
 @click.command("due")
 @click.option(
-    "--within", type=click.IntRange(0), default=SOON_DAYS, show_default=True, help="The number of days that is soon."
+    "--within", type=click.IntRange(0, 3650), default=SOON_DAYS, show_default=True, help="The number of days that is soon."
 )
 @json_option
 @with_appcontext

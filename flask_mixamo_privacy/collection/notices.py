@@ -125,7 +125,7 @@ def is_old_enough(sent: Mapping[str, str], age: int, today: date) -> bool | None
     day, month, year = (sent.get(name, "").strip() for name in BIRTH_DATE_FIELDS)
     try:
         born = date(int(year), int(month or 12), int(day or 28))
-    except ValueError:
+    except (ValueError, OverflowError):  # a number with many digits
         return None
     if not today.year - _OLDEST <= born.year <= today.year:
         return None

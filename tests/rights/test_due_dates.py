@@ -69,6 +69,7 @@ def test_promise_33_due_requests_as_json(people, clock):
     assert site.site.cli("due", "--within", "29").exit_code == 0
     outcome = site.site.cli("due", "--within", "30", "--json")
     assert [(row["number"], row["days_left"], row["overdue"]) for row in json.loads(outcome.output)] == [(1, 30, False)]
+    assert site.site.cli("due", "--within", "9" * 20).exit_code == 2
 
 
 def test_promise_33_an_answered_request_is_not_due(people, clock):
