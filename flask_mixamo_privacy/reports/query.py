@@ -15,6 +15,7 @@ from ..storage.clock import ONE_DAY
 from ..tracking import schema
 from ..tracking.store import EventStore
 from .disclosure_control import OTHER
+from .tables import WHOLE_DAY
 from .windows import ALL, LEVELS, Calendar, Window
 
 Cell = int | float | str | None  # a number, a text, "<5", "12+", or None if suppressed or unknown
@@ -118,7 +119,8 @@ class ReportQuery:
             return self._empty_cell("visitors", window)
         if self.suppresses or window == ALL or self.is_closed(window):
             return f"{total.visitors}+"
-        return max(total.visitors, self._count_visitors(window))
+        number = max(total.visitors, self._count_visitors(window))
+        return f"{number}+" if self._lost_events(window) else number
 
     def rows(self, name: str, window: Window, most: int | None = None) -> list[Row]:
         """Return the published rows, the largest first, and then "other", the suppressed rows.
@@ -193,6 +195,8 @@ class ReportQuery:
             return self._few
         if name.startswith("decisions"):
             return 0 if self.is_closed(window) or self._connection is None else None
+        if name in WHOLE_DAY and self._is_partly_counted(window):
+            return None
         if not self._is_begun(window):
             return 0
         return self._few if len(self.unpublished()) < self._min_cell else None
@@ -203,11 +207,22 @@ class ReportQuery:
         return f"<{self._min_cell}" if self.suppresses else None
 
     def _count_visitors(self, window: Window) -> int:
-        """Count the visitors of the counted events of an open window."""
-        at = schema.events.c.at
-        until = min(self.until or "", self._calendar.start_of(window.end))
-        visitors = sa.func.count(sa.distinct(schema.events.c.visitor))
-        return int(self._scalar(sa.select(visitors).where(at >= self._calendar.start_of(window.first), at < until)) or 0)
+        """Count the visitors of an open window: those whose last counted day is in it, because no later day was counted."""
+        last = schema.people.c.last
+        return int(self._scalar(sa.select(sa.func.count()).where(last >= window.first.isoformat())) or 0)
+
+    def _lost_events(self, window: Window) -> bool:
+        """Return whether erasure or retention deleted events of a window after they were counted."""
+        day = schema.pieces.c.day
+        within = sa.and_(day >= window.first.isoformat(), day < window.end.isoformat())
+        return self._scalar(sa.select(day).where(within, ~schema.pieces.c.whole).limit(1)) is not None
+
+    def _is_partly_counted(self, window: Window) -> bool:
+        """Return whether the last counted day is in a window, and is not counted to its end."""
+        if self.until is None or self.is_closed(window):
+            return False
+        day = self._calendar.day_of(self.until)
+        return self._calendar.start_of(day) < self.until and (window == ALL or window.first <= day < window.end)
 
     def _is_begun(self, window: Window) -> bool:
         """Return whether an open window has events that are not counted yet."""

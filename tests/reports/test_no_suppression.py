@@ -106,6 +106,15 @@ def test_an_erasure_suppresses_nothing(site, clock):
     assert rows(site, "pages", "2026-05") == [("/", 1, 1, 0.5), ("/item/a", 1, 1, 0.5)]
 
 
+def test_the_visitors_of_a_day_that_lost_events_are_a_lower_bound(site):
+    """An exact number would be wrong, so the cell is "2+", and the note states why."""
+    visitor = walk(site, "/")
+    walk(site, "/"), rows(site), choose(visitor, "reject_all")
+    assert rows(site, "visits") == [("2026-05-08", 2, "2+", 2)]
+    note = '"2+" means 2 or more: the exact number is not known.'
+    assert note in site.cli("report", "visits", "--window", "2026-05-08").output
+
+
 def test_the_visitors_of_one_network_are_shown(site):
     """The rule that visitors of one network count once has no effect on a threshold of one."""
     for _ in range(2):

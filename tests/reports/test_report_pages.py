@@ -290,6 +290,18 @@ def test_an_open_window_shows_totals_and_is_marked_as_open(staff_site, clock):
     assert "/theme/dark" not in text
 
 
+def test_what_is_counted_at_the_end_of_the_day_is_unknown_until_then(staff_site, clock):
+    """Exit pages of today are neither 0 nor "Nothing recorded", because visits go on."""
+    site = staff_site()
+    for number in range(12):
+        walk(site, number)
+    site.cli("load")
+    staff = entered(site)
+    assert staff.get("/privacy/reports/exits.json?window=2026-06-09").json["total"] is None
+    assert "Exit pages –" in " ".join(staff.get("/privacy/reports?window=2026-06-09").text.split())
+    assert staff.get("/privacy/reports/exit_links.json?window=2026-06-09").json["total"] == 0
+
+
 def test_every_table_states_which_visitors_are_counted(staff_site):
     """The caption states the consenting visitors and their share of the decisions, 12 of 13."""
     text = entered(staff_site()).get("/privacy/reports").text
