@@ -42,13 +42,13 @@ def describe_driver_error(error: BaseException) -> str:
     """Return the class of a database error and, if it has no values of rows, the first line of its text.
 
     PostgreSQL quotes values: ``Key (email)=(…) already exists``. Only its operational errors, such as a refused
-    connection, quote none. SQLite never quotes values.
+    connection, quote none. SQLite quotes a value only if its bytes are no text: ``… with text '…'``.
     """
     original = getattr(error, "orig", None) or error
     driver = type(original).__module__.partition(".")[0]
     classes = {cls.__name__ for cls in type(original).__mro__}
     is_safe = driver == "sqlite3" or (driver != "sqlalchemy" and "OperationalError" in classes)
-    text = str(original).partition("\n")[0] if is_safe else ""
+    text = str(original).partition("\n")[0].partition(" with text ")[0] if is_safe else ""
     return f"({driver}.{type(original).__name__}) {text}".rstrip()
 
 

@@ -43,6 +43,15 @@ def test_a_failing_statement_shows_no_parameter_in_any_traceback(people):
     assert ADA not in "".join(traceback.format_exception(raised.value))
 
 
+def test_a_value_that_is_no_text_is_not_quoted(people):
+    """A damaged byte in an address makes SQLite quote the whole address."""
+    add(people, ADA)
+    damaged = sa.text(f"SELECT CAST(x'{ADA.encode().hex()}ff' AS TEXT)")
+    with pytest.raises(RightsUnavailable, match="Could not decode to UTF-8 column") as raised, people.read() as connection:
+        connection.execute(damaged).all()
+    assert ADA not in "".join(traceback.format_exception(raised.value))
+
+
 @pytest.mark.parametrize(
     "error",
     [ValueError(ADA), quoting(UniqueViolation), EventError("The length", ADA, "5"), OSError(2, "No file", ADA)],
