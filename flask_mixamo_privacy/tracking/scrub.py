@@ -209,6 +209,7 @@ def network_of(address: str) -> str:
 
 #: Characters of a User-Agent that are parsed. Callers cut the header, so that the cache of results has a bounded size.
 LONGEST_USER_AGENT = 512
+_LETTERS = re.compile("[A-Za-z ./-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,10 @@ class Client:
 
 @bounded_cache(4096)
 def client_of(user_agent: str) -> Client:
-    """Parse a User-Agent. ua-parser names the families, crawler-user-agents detects robots; unknown is ``"Other"``."""
+    """Parse a User-Agent. ua-parser names the families, crawler-user-agents detects robots; unknown is ``"Other"``.
+
+    Some families are what the client calls itself, as an app of iOS does. So one that is not only letters is scrubbed.
+    """
     import ua_parser
     from crawleruseragents import is_crawler
 
@@ -230,6 +234,7 @@ def client_of(user_agent: str) -> Client:
     browser = parsed.user_agent.family if parsed.user_agent else "Other"
     platform = parsed.os.family if parsed.os else "Other"
     # crawler-user-agents lists HeadlessChrome. A site's own browser tests use it and consent first, so it is no robot here.
+    browser, platform = (name if _LETTERS.fullmatch(name) else scrub_text(name) for name in (browser, platform))
     return Client(browser, platform, is_crawler(user_agent.replace("HeadlessChrome", "Chrome")))
 
 

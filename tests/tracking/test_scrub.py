@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_mixamo_privacy.tracking.scrub import network_of, scrub_path, scrub_text, split_referrer
+from flask_mixamo_privacy.tracking.scrub import client_of, network_of, scrub_path, scrub_text, split_referrer
 
 
 @pytest.mark.parametrize(
@@ -152,6 +152,20 @@ def test_random_tokens_are_removed(secret):
 def test_no_text_keeps_a_mail_address(text):
     """A text property loses every mail address, and everything after 200 characters."""
     assert "a@b.example" not in scrub_text(f"a@b.example {text} a@b.example") and len(scrub_text(text)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("app", "browser"),
+    [
+        ("ada@mail.example", ":email"),
+        ("App 030-1234567", "App :number"),
+        ("0d9f1c2a-77aa-4e1b", ":token"),
+        ("DuckDuckGo", "DuckDuckGo"),
+    ],
+)
+def test_promise_16_what_an_app_calls_itself_is_scrubbed(app, browser):
+    """The family of an app of iOS is whatever its User-Agent begins with."""
+    assert client_of(f"{app}/1.0 CFNetwork/978.0.7 Darwin/18.7.0").browser == browser
 
 
 @pytest.mark.parametrize(
