@@ -6,14 +6,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import sha256
+from itertools import product
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
+from werkzeug.http import dump_cookie
 from werkzeug.wrappers import Response
 
 from ..config import Settings
 from ..consent.decision import Consent, ConsentRecord, decide
+from ..consent.recording import Deletion
 from ..errors import EventError
 from ..policy.parts import OWN_COOKIES, own_cookie_name
 from ..storage.clock import DAY
@@ -96,6 +99,25 @@ def _without_day(signed: SignedValue[str], raw: str, _today: int) -> str | None:
 def percent_encode(path: str) -> str:
     """Return a path of the environ for a URL. WSGI decodes its bytes as latin-1 (PEP 3333)."""
     return quote(path, encoding="latin-1", errors="replace")
+
+
+_MOST_BYTES_OF_DELETIONS = 2400  # with the rest of a response; nginx refuses more than 4,096 bytes of all headers
+
+
+def add_deletions(response: Response, deletions: Iterable[Deletion], secure: bool) -> None:
+    """Add the headers that delete cookies, as many as fit into a response. The first and those with short paths come first.
+
+    Browsers keep cookies with the attribute ``Partitioned`` apart, so another header deletes those. A browser that does not
+    know the attribute deletes the same cookie twice. No header has ``Expires``, which no browser since 2013 needs.
+    """
+    found, size = sorted(deletions, key=lambda deletion: len(deletion.path)), 0
+    for partitioned, (name, path, domain) in product((False, True), found):
+        secure_too = secure or partitioned or name.startswith("__")  # browsers refuse the others
+        header = dump_cookie(name, "", 0, path=path, domain=domain, secure=secure_too, sync_expires=False)
+        header += "; Partitioned" * partitioned
+        if size + len(header) <= _MOST_BYTES_OF_DELETIONS:
+            size += len(header) + len("Set-Cookie: \r\n")
+            response.headers.add("Set-Cookie", header)
 
 
 _ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")

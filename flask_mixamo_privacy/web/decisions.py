@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -28,6 +28,7 @@ from ..signals import consent_granted, consent_refused, consent_withdrawn
 from ..storage.clock import timestamp
 from ..tracking.events import Visitor, visitor_id
 from .context import PrivacyContext, current_url
+from .cookies import add_deletions
 from .http import local_path
 
 
@@ -108,19 +109,22 @@ def deletions_of_copies(ctx: PrivacyContext, ends_grant: bool) -> list[Deletion]
         if number == 1:  # nothing proves an attack, so a cookie of another app is left alone
             domains = [domain for domain in domains if domain is not None] if len(ctx.sent(name)) == 1 else []
         if number > 1 or (number == 1 and ends_grant):
-            found += deletions_on_paths([name], urls, domains, (ctx.cookies.path, ctx.cookies.domain))
+            found += deletions_on_paths(name, urls, domains, _own_place(ctx, is_set_again=name == ctx.cookies.names.consent))
     return found
 
 
 def deletions_below(ctx: PrivacyContext) -> list[Deletion]:
-    """Return what deletes planted consent cookies whose path is longer than that of the app's own, from any page.
+    """Return what deletes planted consent cookies, from any page, whose path is longer than that of the app's own.
 
-    The settings page may have another path, so a decision there would not see them.
+    The settings page may have another path, so a decision there would not see them. Cookies of a parent domain are deleted
+    on every path. Some browsers take one of the host's own domain for the app's own cookie.
     """
-    name = ctx.cookies.names.consent
-    own = ctx.cookies.path, ctx.cookies.domain
-    found = deletions_on_paths([name], [current_url(ctx)], _valid_and_domains(ctx, name)[1], own)
-    return [deletion for deletion in found if len(deletion.path) > len(own[0])][:MOST_DELETIONS]
+    name, (own_path, own_domain) = ctx.cookies.names.consent, (ctx.cookies.path, ctx.cookies.domain)
+    domains = _valid_and_domains(ctx, name)[1]
+    parents = {domain for domain in cookie_domains(ctx.request.host)[1:] if domain != (own_domain or "").lstrip(".")}
+    found = deletions_on_paths(name, [current_url(ctx)], domains, _own_place(ctx))
+    below = (each for each in found if len(each.path) > len(own_path) or each.domain in parents)
+    return list(islice(below, MOST_DELETIONS))
 
 
 def delete_copies(ctx: PrivacyContext, response: Response, name: str) -> None:
@@ -128,10 +132,18 @@ def delete_copies(ctx: PrivacyContext, response: Response, name: str) -> None:
     if len(ctx.sent(name)) < 2 or ctx.cookies.only_here:
         return
     number, domains = _valid_and_domains(ctx, name)
-    own = ctx.cookies.path, ctx.cookies.domain
-    copies = deletions_on_paths([name], [current_url(ctx)], domains, own) if number > 1 else ()
-    for _, path, domain in islice(copies, MOST_DELETIONS):
-        response.delete_cookie(name, path, domain, secure=ctx.cookies.secure)
+    if number > 1:
+        copies = deletions_on_paths(name, [current_url(ctx)], domains, _own_place(ctx, is_set_again=True))
+        add_deletions(response, islice(copies, MOST_DELETIONS), ctx.cookies.secure)
+
+
+def _own_place(ctx: PrivacyContext, *, is_set_again: bool = False) -> tuple[str, str] | None:
+    """Return the path and the domain of the app's own cookie, which is no copy. An empty domain is the host alone.
+
+    None if there may be a planted one too, with the attribute ``Partitioned``, and this response sets the own one again.
+    """
+    domain = (ctx.cookies.domain or "").lstrip(".")
+    return None if domain and is_set_again else (ctx.cookies.path, domain)
 
 
 def _valid_and_domains(ctx: PrivacyContext, name: str) -> tuple[int, list[str | None]]:
@@ -175,17 +187,17 @@ _MOST_PATHS = 40
 
 
 def deletions_on_paths(
-    names: Collection[str], urls: Iterable[str], domains: Iterable[str | None], own: tuple[str, str | None]
+    name: str,
+    urls: Iterable[str],
+    domains: Iterable[str | None],
+    own: tuple[str, str] | None,
 ) -> Iterator[Deletion]:
-    """Yield a deletion of each named cookie for every path and domain with which a browser sends it to these URLs.
+    """Yield a deletion of a cookie for every path and domain with which a browser sends it to these URLs, but ``own``.
 
-    ``own`` is the path and the domain of the app's own cookie, which is not deleted. None is the host without a domain.
+    A domain of None is the host without a domain.
     """
-    places = [(path, domain) for path in paths_above(urls) for domain in domains]
-    own_place = own[0], (own[1] or "").lstrip(".")
-    for path, domain in places:
-        if (path, domain or "") != own_place:
-            yield from (Deletion(name, path, domain) for name in names)
+    places = ((path, domain) for path in paths_above(urls) for domain in domains)
+    yield from (Deletion(name, path, domain) for path, domain in places if (path, domain or "") != own)
 
 
 def paths_above(urls: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ from ..collection import notices
 from ..errors import BirthDateSeen, LogUnavailable
 from . import cookie_guard
 from .context import PrivacyContext, privacy_context, privacy_context_or_none
+from .cookies import add_deletions
 from .csp import HEADERS, OWN_PAGE, append_policy, forbid_framing
 from .decisions import delete_copies, deletions_below, keeps_visitor_cookie
 from .page_views import is_counted_page, is_opened_page, write_events
@@ -113,8 +114,8 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
     if ctx.has_copies and not shared and not ctx.cookie_deletions:
         ctx.cookie_deletions = deletions_below(ctx)
         _make_private(response)
-    for name, path, domain in ctx.cookie_deletions:
-        response.delete_cookie(name, path, domain, secure=ctx.cookies.secure or name.startswith("__"))
+    if ctx.cookie_deletions:
+        add_deletions(response, ctx.cookie_deletions, ctx.cookies.secure)
     if ctx.is_shared_page and response.status_code == 200:
         ctx.runtime.pages.remember_shared(ctx.request)
 

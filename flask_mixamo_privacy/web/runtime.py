@@ -209,7 +209,7 @@ class Runtime:
         from ..mail.confirmations import OptInConfirmations
         from ..policy.parts import Requests
         from ..rights.data_subjects import DataSubjects, Replay
-        from ..rights.limits import LinkLimit
+        from ..rights.link_limit import LinkLimit
         from ..rights.request_mail import RequestMail
         from ..rights.request_store import RequestStore
         from ..rights.requests import RequestService
@@ -225,7 +225,7 @@ class Runtime:
         built_in = (self.mail.marketing, acceptances, minors, request_store)  # in the order of an erasure
         data_subjects = DataSubjects(stores, self.ledger, self.keys, built_in)
         mailer, base = self.mailer, settings.base_url or ""
-        limit = LinkLimit(request_store.links_sent_since, self.mail.marketing.unconfirmed.links_sent_since)
+        limit = LinkLimit(settings.rights_url, self.keys)
         mail = RequestMail(policy.site, request_store, mailer.send, limit, settings.url_prefix, mailer.problem, base)
         confirmations = OptInConfirmations(settings, self.mail.marketing, minors, mailer, limit)
         requests = RequestService(policy, request_store, data_subjects, mail, self._send_signal, confirmations.send_links)
