@@ -13,7 +13,7 @@ from ..errors import KeyMissing, MailError
 from ..i18n.language import language
 from ..ledger.entry import ShownText
 from ..rights.emails import Email, confirmation_text
-from ..rights.limits import LinkLimit
+from ..rights.link_limit import LinkLimit
 from ..rights.request_mail import LINK_DAYS, LONGEST_PASS, NEVER, RETRY, next_try
 from ..rights.subject_flags import KnownMinors
 from ..storage.clock import later, timestamp
@@ -128,13 +128,14 @@ class OptInConfirmations:
         unconfirmed = self._marketing.unconfirmed
         if not unconfirmed.lease(opt_in, later(seconds=RETRY)):
             return False  # another process is sending it
-        if free := self._limit.free_again(opt_in.email):
+        if free := self._limit.reserve(opt_in.email):
             unconfirmed.update(opt_in, mail_after=free)
             return False
         token = unconfirmed.create_link(opt_in)
         try:
             self._send(self._email(opt_in, f"{opt_in.base}{self._pages}/requests/confirm/{token}"))
         except MailError as error:
+            self._limit.release(opt_in.email)
             again = next_try(opt_in.at)
             unconfirmed.update(opt_in, mail_after=again)
             logger.warning("A link to confirm an opt-in will %sbe sent again: %s", "not " * (again == NEVER), error)

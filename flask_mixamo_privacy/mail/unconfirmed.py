@@ -28,8 +28,16 @@ _waiting = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
     *map(_text, ("email", "list", "at", "locale", "base", "policy", "text", "source")),
     *map(_text, ("mailed", "mail_after", "link")),
+    sa.Index("mail_unconfirmed_of", "email"),
+    sa.Index("mail_unconfirmed_link", "link"),
+    sa.Index("mail_unconfirmed_waiting", "mailed", "mail_after"),
     sqlite_autoincrement=True,
 )
+
+
+def _add_indexes(connection: sa.Connection) -> None:
+    for name, columns in (("of", "email"), ("link", "link"), ("waiting", "mailed, mail_after")):
+        connection.exec_driver_sql(f"CREATE INDEX mail_unconfirmed_{name} ON mail_unconfirmed ({columns})")
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,9 @@ class UnconfirmedOptIns:
     """The table of unconfirmed opt-ins. Every method raises :class:`RightsUnavailable` if it cannot be reached."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url, _tables, "The database of opt-ins", RightsUnavailable, durable=True)
+        self._database = Database(
+            url, _tables, "The database of opt-ins", RightsUnavailable, durable=True, steps=[_add_indexes]
+        )
 
     def add(self, **values: str) -> None:
         """Store an opt-in, unless one of the same address and list still waits for its mail."""
@@ -80,10 +90,6 @@ class UnconfirmedOptIns:
     def addresses(self) -> set[str]:
         """Return every stored address."""
         return {opt_in.email for opt_in in self._select(sa.true())}
-
-    def links_sent_since(self, moment: str) -> list[tuple[str, str, str]]:
-        """Return each link sent since a timestamp, as :meth:`.request_store.RequestStore.links_sent_since` does."""
-        return [("", opt_in.email, opt_in.mailed) for opt_in in self._select(_waiting.c.mailed >= moment)]
 
     def lease(self, opt_in: UnconfirmedOptIn, until: str) -> bool:
         """Reserve the mail of an opt-in for this process, and return whether that succeeded."""

@@ -1,4 +1,4 @@
-"""Limits on what one visitor can cause: requests by network, and links by mailbox.
+"""Limits on the requests of one network, and the spelling of a mailbox for limits.
 
 A visitor can enter any address. So no limit of an address refuses a request, because it would refuse the person's own.
 """
@@ -6,18 +6,17 @@ A visitor can enter any address. So no limit of an address refuses a request, be
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from ..storage.clock import DAY, later, now, timestamp_of
+from ..storage.clock import DAY, now
 from ..storage.keys import normalise_subject
 from ..storage.memory import TokenBuckets
 from ..tracking.scrub import without_port
 
 PER_HOUR = 100  # requests from one network by the form
-_PER_MAILBOX = 10  # requests from one network for one mailbox in a day
-_LINKS_A_DAY = 3  # confirmation links to one mailbox in 24 hours
+LINKS_A_DAY = 3  # confirmation links to one mailbox in 24 hours
+PER_MAILBOX = 10  # requests from one network for one mailbox in a day
 _MOST = 20_000  # networks, and pairs of a network and a mailbox, in memory
 _V4_PREFIX, _V6_PREFIX = 24, 56  # bits; a household usually has one IPv6 prefix of 56 bits (RFC 6177)
 
@@ -37,27 +36,7 @@ def mailbox_of(address: str) -> str:
     return f"{name.partition('+')[0] or name}{at}{host}"
 
 
-#: Returns the links sent since a timestamp: the hash of each subject, the address (empty if erased) and the time.
-SentLinks = Callable[[str], Iterable[tuple[str, str, str]]]
-
-
-class LinkLimit:
-    """The limit of confirmation links to one mailbox, over all stores that send links."""
-
-    def __init__(self, *sent: SentLinks) -> None:
-        self._sent = sent
-
-    def free_again(self, email: str, subject: str = "") -> str:
-        """Return when a mailbox may get a further link, or an empty text if it may get one now."""
-        mailbox, since = mailbox_of(email), later(days=-1)
-        links = [link for sent in self._sent for link in sent(since)]
-        times = sorted(at for by, to, at in links if (subject and by == subject) or mailbox_of(to) == mailbox)
-        if len(times) < _LINKS_A_DAY:
-            return ""
-        return timestamp_of(datetime.fromisoformat(times[-_LINKS_A_DAY]) + timedelta(days=1, milliseconds=1))
-
-
-def network_prefix(address: str) -> str:
+def network_prefix(address: str, v6_prefix: int = _V6_PREFIX) -> str:
     """Return the network of an IP address, or an empty text if it is no address."""
     try:
         found = ip_address(without_port(address).partition("%")[0])
@@ -65,7 +44,16 @@ def network_prefix(address: str) -> str:
         return ""
     if isinstance(found, IPv6Address):
         found = found.ipv4_mapped or found
-    return str(ip_network((found, _V4_PREFIX if found.version == 4 else _V6_PREFIX), strict=False))
+    return str(ip_network((found, _V4_PREFIX if found.version == 4 else v6_prefix), strict=False))
+
+
+def group_of(address: str) -> str:
+    """Return one of 256 groups of networks, by which requests take turns; empty for an unknown network.
+
+    Each group has tens of thousands of networks, so it identifies none. An IPv6 customer may have a prefix of 48 bits.
+    """
+    network = network_prefix(address, 48)
+    return sha256(network.encode()).hexdigest()[:2] if network else ""
 
 
 class LimitExceeded(Exception):
@@ -77,7 +65,7 @@ class NetworkLimit:
 
     def __init__(self) -> None:
         self._networks = TokenBuckets(PER_HOUR, PER_HOUR / 3600, _MOST)
-        self._pairs = TokenBuckets(_PER_MAILBOX, _PER_MAILBOX / DAY, _MOST)
+        self._pairs = TokenBuckets(PER_MAILBOX, PER_MAILBOX / DAY, _MOST)
         self._lock = threading.Lock()
 
     def require(self, address: str, email: str) -> None:

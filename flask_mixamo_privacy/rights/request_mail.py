@@ -10,7 +10,7 @@ from datetime import datetime
 from ..errors import MailError, RequestError
 from ..storage.clock import DAY, later, now, timestamp
 from .emails import Email, SendEmail, confirmation_email
-from .limits import LinkLimit
+from .link_limit import LinkLimit
 from .request_store import RequestStore, SubjectRequest
 
 LINK_DAYS = 7  # for a confirmation link; a link to an answer works twice as long
@@ -77,8 +77,9 @@ class RequestMail:
     def send_links(self, most: int | None = None) -> int:
         """Send the confirmation links that are due, and return their number. A failed mail is sent again later.
 
-        Sends ``most`` of them, oldest first, and stops after :data:`LONGEST_PASS`.
+        Sends ``most`` of them, as :meth:`.RequestStore.awaiting_mail` orders them, and stops after :data:`LONGEST_PASS`.
         """
+        self._limit.prune()
         self._mark_unsendable()
         if self._problem:
             return 0
@@ -143,11 +144,12 @@ class RequestMail:
     def _send_link(self, request: SubjectRequest) -> bool:
         if not self._request_store.lease(request, later(seconds=RETRY)):
             return False  # another process is sending it
-        if free := self._limit.free_again(request.email, request.subject):
+        if free := self._limit.reserve(request.email):
             self._postpone(request, free)
             return False
         error = self._send_confirmation(request)
         if error:
+            self._limit.release(request.email)
             self._retry(request, error)
         else:
             self._request_store.update(request.number, mailed=timestamp(), mail_error="")

@@ -17,7 +17,12 @@ from ..errors import RequestError, RightsUnavailable
 from ..storage.clock import due, timestamp_of
 from ..storage.database import Database
 from ..storage.keys import normalise_subject
-from .claims import Claims, claims_table
+from .claims import Claims
+from .limits import PER_MAILBOX
+from .request_schema import NAMES_A_PERSON, STEPS, tables
+from .request_schema import claims as _claims
+from .request_schema import links as _links
+from .request_schema import requests as _requests
 from .stores import BuiltInStore
 
 KINDS = ("access", "correct", "delete", "restrict", "object")
@@ -26,35 +31,6 @@ CLOSED = ("answered", "refused", "expired")
 
 #: The answer to a request that was open when its data subject was erased.
 ERASED = "All that was stored about you was erased."
-
-_tables = sa.MetaData()
-
-
-def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, default="")
-
-
-_requests = sa.Table(
-    "requests",
-    _tables,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    *map(_text, ("kind", "state", "email", "message", "locale", "base", "source", "subject", "subject_key")),
-    *map(_text, ("opened", "verified", "identity", "mailed", "mail_after", "mail_error", "reminded")),
-    sa.Column("extended", sa.Integer, nullable=False, default=0),
-    *map(_text, ("extended_at", "reason", "closed", "done", "answer")),
-    sqlite_autoincrement=True,  # never reuse a number
-)
-
-_links = sa.Table(
-    "links",
-    _tables,
-    sa.Column("hash", sa.Text, primary_key=True),
-    sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("opens", sa.Text, nullable=False),
-    sa.Column("expires", sa.Text, nullable=False),
-)
-
-_claims = claims_table(_tables)
 
 
 @dataclass(frozen=True)
@@ -98,7 +74,7 @@ class RequestStore(BuiltInStore):
     name = "requests"
 
     def __init__(self, url: str, days: int) -> None:
-        self._database = Database(url, _tables, "The database of requests", RightsUnavailable)
+        self._database = Database(url, tables, "The database of requests", RightsUnavailable, steps=STEPS)
         self._days = days
         self.claims = Claims(self._database, _claims)
 
@@ -131,14 +107,21 @@ class RequestStore(BuiltInStore):
         return {request.email for request in self.select(_requests.c.email != "")}
 
     def awaiting_mail(self, now: str, most: int | None = None, *, with_base: bool = False) -> list[SubjectRequest]:
-        """Return the open requests whose confirmation link is due to be sent, oldest first.
+        """Return the open requests whose confirmation link is due to be sent.
 
-        So no newer request takes the link of a mailbox for which an older one waits. A failed mail is not due at once.
+        The first ten open requests of each group of networks come first, oldest first, then the next ten of each, and so
+        on. So a visitor who makes many requests for one mailbox delays another person's by days, and not by months. A newer
+        request overtakes no older one of its group. A failed mail is not due at once.
 
         ``most`` limits their number. ``with_base`` leaves out those that came while the site's base URL was unknown.
         """
-        query = sa.select(_requests).where(_is_awaiting(now), *([_requests.c.base != ""] if with_base else []))
-        return self._read(query.order_by(_requests.c.number).limit(most))
+        place = sa.func.row_number().over(partition_by=_requests.c.origin, order_by=_requests.c.number)
+        turn = ((place - 1) // PER_MAILBOX).label("turn")  # the links that were mailed and not opened count too
+        turns = sa.select(_requests.c.number, turn).where(_requests.c.state == "open").subquery()
+        query = sa.select(_requests).join(turns, turns.c.number == _requests.c.number).where(_is_awaiting(now))
+        if with_base:
+            query = query.where(_requests.c.base != "")
+        return self._read(query.order_by(turns.c.turn, _requests.c.number).limit(most))
 
     def mark_unsendable(self, problem: str, now: str, *, without_base: bool = False) -> None:
         """Store why no link can be sent, of all requests that wait for one or of those without a base URL."""
@@ -178,15 +161,6 @@ class RequestStore(BuiltInStore):
             found = connection.execute(query.select_from(_requests)).mappings().one() if connection else {}
         return {name: found.get(name, 0) for name in counted}
 
-    def links_sent_since(self, moment: str) -> list[tuple[str, str, str]]:
-        """Return each confirmation link sent since a timestamp: its subject's hash, the address and the time.
-
-        The address is empty once the request was closed.
-        """
-        query = sa.select(_requests.c.subject, _requests.c.email, _requests.c.mailed).where(_requests.c.mailed >= moment)
-        with self._database.read() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.execute(query)] if connection else []
-
     def lease(self, request: SubjectRequest, until: str) -> bool:
         """Reserve a request's confirmation mail for this process, and return whether that succeeded.
 
@@ -210,7 +184,7 @@ class RequestStore(BuiltInStore):
 
         The number, the dates and the counts of the answer stay.
         """
-        identifying = self.select((_requests.c.email != "") | (_requests.c.message != ""), *conditions)
+        identifying = self.select(NAMES_A_PERSON, *conditions)
         if identifying:
             with self._database.write() as connection:
                 connection.execute(sa.delete(_links).where(_links.c.number.in_([each.number for each in identifying])))
@@ -327,7 +301,7 @@ def _anonymous_values(request: SubjectRequest) -> dict[str, str]:
     if "by" not in request.answer:  # the extension wrote this answer, so its text names no person
         answer = dict(request.answer)
     values = {"identity": identity, "answer": json.dumps(answer, ensure_ascii=False)}
-    return dict.fromkeys(("email", "message", "base", "reason"), "") | values
+    return dict.fromkeys(("email", "message", "base", "reason", "origin"), "") | values
 
 
 def _is_awaiting(now: str) -> Any:

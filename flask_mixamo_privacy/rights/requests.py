@@ -15,7 +15,7 @@ from .claims import one_at_a_time
 from .corrections import Corrections
 from .data_subjects import DataSubjects
 from .emails import answer_email, extension_email
-from .limits import NetworkLimit
+from .limits import NetworkLimit, group_of
 from .request_mail import LINK_DAYS, RequestMail
 from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest
 from .stores import StoreOutcome, merge_results
@@ -79,6 +79,7 @@ class RequestService:
             self.network_limit.require(sent_from, email)
         key_id, hashed = self.data_subjects.pseudonymise(email)
         fields = {"kind": kind, "email": email, "message": message, "locale": locale, "base": base, "source": source}
+        fields["origin"] = group_of(sent_from or "")
         number = self.request_store.open(timestamp(), **fields, subject=hashed, subject_key=key_id, mail_after=mail_after)
         self._notify("opened", number)
         if identity:

@@ -1,8 +1,12 @@
 """The limits of confirmation links: three in 24 hours to one mailbox, and a number of requests from one network."""
 
+import re
+import sqlite3
+from contextlib import closing
+
 import pytest
 
-from flask_mixamo_privacy.rights.limits import LimitExceeded, NetworkLimit, mailbox_of, network_prefix
+from flask_mixamo_privacy.rights.limits import LimitExceeded, NetworkLimit, group_of, mailbox_of, network_prefix
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -48,6 +52,41 @@ def test_a_newer_request_overtakes_none_that_waits_for_the_same_mailbox(people, 
     clock.shift(1)
     site.process()
     assert site.rights.request_store.find(4).mailed
+
+
+@pytest.mark.parametrize("email", ["ada@shop.example", "ada+{}@shop.example"])
+def test_promise_32_a_backlog_of_others_delays_a_request_by_days(people, clock, email):
+    """Ten requests a day for a week, from one network, wait for a link. The person's own comes in between."""
+    site = people()
+    for day in range(7):
+        for number in range(10):
+            site.ask(email=email.format(f"{day}-{number}"), visitor=at(site, "203.0.113.9"))
+        site.process()
+        clock.shift(24 * HOUR + 1)
+    site.ask("access", visitor=at(site, "198.51.100.7"))
+    own = site.rights.request_store.all()[-1].number
+    for _ in range(16):
+        site.process()
+        clock.shift(6 * HOUR)
+    assert site.rights.request_store.find(own).mailed
+
+
+def test_the_group_of_a_network_identifies_none_and_is_forgotten(people):
+    """It has one of 256 values, until the request is closed."""
+    site = people()
+    groups = [group_of(f"203.0.{number}.1") for number in range(99)]
+    assert all(re.fullmatch("[0-9a-f]{2}", group) for group in groups) and len(set(groups)) > 50
+    assert group_of("2001:db8:1:2::1") == group_of("2001:db8:1:3::1") and group_of("unix:") == ""
+    site.ask(visitor=at(site, "203.0.113.9"))
+    assert origins(site) == [group_of("203.0.113.9")]
+    site.rights.request_store.close(1, "answered", "2026-05-09", {})
+    site.process()
+    assert origins(site) == [""]
+
+
+def origins(site):
+    with closing(sqlite3.connect(site.site.folder / "privacy-rights.sqlite")) as connection:
+        return [row[0] for row in connection.execute("SELECT origin FROM requests")]
 
 
 def test_thirty_spellings_of_one_mailbox_get_three_links_a_day(people, clock):
