@@ -92,9 +92,14 @@ class PreferenceStore:
         """Store an opt-out."""
         self._store(subject_hashes, list_name, {"out_at": at, "out_source": source}, "out_turn")
 
-    def is_out(self, subject_hashes: Mapping[str, str], list_name: str) -> bool:
-        """Return whether the person has an opt-out of exactly this list."""
-        return any(row["out_at"] for row in self._rows(subject_hashes) if row["list"] == list_name)
+    def is_out(self, subject_hashes: Mapping[str, str], list_name: str, *, source: str = "", since: str = "") -> bool:
+        """Return whether the person has an opt-out of exactly this list, and no later opt-in.
+
+        ``source`` counts only those that were made there, and ``since`` those after a timestamp.
+        """
+        rows = [row for row in self._rows(subject_hashes) if row["list"] == list_name and row["out_at"] > since]
+        rows = [row for row in rows if (row["out_at"], row["out_turn"]) > (row["in_at"], row["in_turn"])]
+        return any(source in ("", row["out_source"]) for row in rows)
 
     def undo(self, subject_hashes: Mapping[str, str], list_name: str) -> bool:
         """Delete an opt-out, and return whether there was one."""

@@ -11,13 +11,15 @@ from ..ledger.entry import ShownText, canonical_json, detail_of, hashes_of, is_p
 from ..ledger.ledger import Ledger
 from ..policy.model import Policy
 from ..rights.stores import BuiltInStore
-from ..storage.clock import timestamp
+from ..storage.clock import later, timestamp
 from ..storage.database import KeyRegister
 from ..storage.keys import KeyRing, email_of, normalise_subject, truncate
 from .permission import PURPOSE, MailPermission
 from .preference_store import EVERYTHING, Preference, PreferenceStore
 from .unconfirmed import UnconfirmedOptIn, UnconfirmedOptIns
 from .unsubscribe import UnsubscribeToken, UnsubscribeTokens, list_name_of
+
+BY_LINK = "link"  # the source of an opt-out by a link in a mail
 
 IsMinor = Callable[[str], bool]
 
@@ -107,16 +109,21 @@ class MarketingPreferences(BuiltInStore):
         return [preference.as_dict() for preference in self.of(subject)] + asked
 
     def opt_out_by(self, token: UnsubscribeToken, source: str) -> str:
-        """Opt a token's person out of its list, and return the list's name."""
-        list_name = list_name_of(token, self.store.lists())
-        self._opt_out(self.store.current_hashes(token.subject_hashes), list_name, source)
-        return list_name
-
-    def undo(self, token: UnsubscribeToken) -> bool:
-        """Undo an opt-out, and return whether there was one. Does not create an opt-in."""
+        """Opt a token's person out of its list, and return the list's name. An earlier opt-out stays, and so its source."""
         list_name = list_name_of(token, self.store.lists())
         subject_hashes = self.store.current_hashes(token.subject_hashes)
         if not self.store.is_out(subject_hashes, list_name):
+            self._opt_out(subject_hashes, list_name, source)
+        return list_name
+
+    def undo(self, token: UnsubscribeToken) -> bool:
+        """Undo an opt-out by a link of the last day, and return whether there was one. Does not create an opt-in.
+
+        Another person may have the mail with the link, so it ends no older opt-out, and none that was made elsewhere.
+        """
+        list_name = list_name_of(token, self.store.lists())
+        subject_hashes = self.store.current_hashes(token.subject_hashes)
+        if not self.store.is_out(subject_hashes, list_name, source=BY_LINK, since=later(days=-1)):
             return False
         self._ledger.record("opt-out undone", source="link", **self._entry_fields(subject_hashes, list_name))
         self.store.undo(subject_hashes, list_name)

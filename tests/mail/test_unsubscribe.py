@@ -148,6 +148,24 @@ def test_promise_26_it_can_be_undone(shop):
     assert [row["kind"] for row in shop.site.ledger()] == ["opt-in"] + 2 * ["opt-out", "opt-out undone"]
 
 
+@pytest.mark.parametrize("out", ["site", "erased", "link", "objection"])
+def test_promise_26_an_old_link_ends_no_opt_out_of_the_person(shop, clock, out):
+    """A mail may have been forwarded. Its reader unsubscribes the person again and presses Undo, which undoes nothing."""
+    path, rights = path_of(shop), shop.site.privacy.runtime(shop.site.app).rights
+    ways = {
+        "site": lambda: shop.privacy.opt_out(ADA, "marketing"),
+        "erased": lambda: rights.data_subjects.erase(ADA, "staff"),
+        "link": lambda: shop.site.visitor().post(path),
+        "objection": lambda: rights.data_subjects.record_manual_action("object", ADA, "staff", 1),
+    }
+    with shop.site.app.app_context():
+        ways[out]()
+    clock.shift(2 * 24 * 3600)
+    for data in ({}, {"undo": "1"}):
+        shop.site.visitor().post(path, data=data)
+    assert shop.may() == "opted-out"
+
+
 def shop_with_keys(tiny, number):
     """A shop with this many keys, the newest last."""
     return Shop(tiny, PRIVACY_KEYS={f"key{n}": str(n) * 20 for n in range(1, number + 1)})

@@ -290,6 +290,7 @@ def unsubscribe(token: str) -> Response:
     invalid token gets the same response, also while the database is unreachable. So a response reveals no valid token.
     A token of the wrong length is a damaged link, and its person learns that.
     """
+    from ...mail.preferences import BY_LINK
     from ...mail.unsubscribe import is_damaged
 
     runtime = current_runtime()
@@ -303,7 +304,7 @@ def unsubscribe(token: str) -> Response:
         elif undoes:
             marketing.undo(unsubscribe_token)
         else:
-            marketing.opt_out_by(unsubscribe_token, "link")
+            marketing.opt_out_by(unsubscribe_token, BY_LINK)
     except (RightsUnavailable, LedgerUnavailable, OSError) as error:
         runtime.report_failure(error, raise_in_tests=False)
         return _unsubscribe_answer("failed", 503)  # the mail provider tries again
