@@ -48,8 +48,8 @@ class CheckFinding:
 def run_checks(runtime: Runtime) -> list[CheckFinding]:
     """Return all findings. A declaration that cannot be read has raised an error when the app started."""
     checks = (
-        _settings, _routes, _versions, check_controller, _purposes, _tracker, _fields, _forms, _mail, _models, _enforcement,
-        _caches, _keys, _blocked,
+        _settings, _proxy, _routes, _versions, check_controller, _purposes, _tracker, _fields, _forms, _mail, _models,
+        _enforcement, _caches, _keys, _blocked,
     )  # fmt: skip
     return [finding for check in checks for finding in check(runtime)]
 
@@ -116,6 +116,17 @@ def _settings(runtime: Runtime) -> Iterator[CheckFinding]:
             "If the setting was larger before, run `flask privacy rebuild` to show what was suppressed."
         )
         yield CheckFinding("warning", "PRIVACY_MIN_CELL", message, hint)
+
+
+def _proxy(runtime: Runtime) -> Iterator[CheckFinding]:
+    """Report a proxy that the app does not know. A warning only, because a client can send its headers too."""
+    number = sum(count for day, count in runtime.forwarded.days().items() if day >= days_ago(30))
+    if number:
+        message = (
+            f"{counted(number, 'request')} in 30 days came by a proxy, and the app does not know the visitors' addresses."
+        )
+        hint = "Wrap app.wsgi_app in Werkzeug's ProxyFix; see docs/deployment.md. Until then, no limit by network applies."
+        yield CheckFinding("warning", "proxy", message, hint)
 
 
 def _routes(runtime: Runtime) -> Iterator[CheckFinding]:

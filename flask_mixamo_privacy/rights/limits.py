@@ -15,6 +15,7 @@ from ..storage.memory import TokenBuckets
 from ..tracking.scrub import without_port
 
 PER_HOUR = 100  # requests from one network by the form
+PER_HOUR_OF_UNKNOWN = 3000  # requests of all visitors whose network is unknown; bounds the size of the database
 LINKS_A_DAY = 3  # confirmation links to one mailbox in 24 hours
 PER_MAILBOX = 10  # requests from one network for one mailbox in a day
 _MOST = 20_000  # networks, and pairs of a network and a mailbox, in memory
@@ -66,16 +67,19 @@ class NetworkLimit:
     def __init__(self) -> None:
         self._networks = TokenBuckets(PER_HOUR, PER_HOUR / 3600, _MOST)
         self._pairs = TokenBuckets(PER_MAILBOX, PER_MAILBOX / DAY, _MOST)
+        self._unknown = TokenBuckets(PER_HOUR_OF_UNKNOWN, PER_HOUR_OF_UNKNOWN / 3600, 1)
         self._lock = threading.Lock()
 
     def require(self, address: str, email: str) -> None:
-        """Count a request from an IP address for an e-mail address. Raises :class:`LimitExceeded` if it is too many."""
-        network = network_prefix(address)
-        if not network:  # all visitors may share it
-            return
-        pair, moment = hash((network, mailbox_of(email))), now().timestamp()
+        """Count a request from an IP address for an e-mail address. Raises :class:`LimitExceeded` if it is too many.
+
+        Visitors without an address, such as those behind an unknown proxy, share one limit, which is high.
+        """
+        network, moment = network_prefix(address), now().timestamp()
+        limits = [(self._networks, network), (self._pairs, hash((network, mailbox_of(email))))]
         with self._lock:
-            if self._pairs.wait(pair, moment) or self._networks.wait(network, moment):
-                raise LimitExceeded
-            self._pairs.take(pair, 1, moment)
-            self._networks.take(network, 1, moment)
+            for buckets, key in limits if network else [(self._unknown, "")]:
+                if buckets.wait(key, moment):
+                    raise LimitExceeded
+            for buckets, key in limits if network else [(self._unknown, "")]:
+                buckets.take(key, 1, moment)

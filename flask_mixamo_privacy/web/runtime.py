@@ -75,6 +75,7 @@ logger = logging.getLogger("flask_mixamo_privacy")
 
 
 _LOG_REFUSALS_EVERY = 60.0  # seconds
+_COUNTED = ("denied", "refused", "forwarded")  # accesses, events beyond a limit, requests by a proxy that is not declared
 _PARSERS = 16  # at most are kept, because a client may send any Host header
 _MOUNTS = 16  # likewise for a proxy that does not check the mount
 
@@ -131,8 +132,7 @@ class Runtime:
         self.versions = Versions(settings.versions_dir, **self.policy_facts)
         self.guard = CookieGuard(self.policy, app.config, settings.cookie_name)
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, f"{settings.url_prefix}/csp-report")
-        self.denied = DailyCounter(settings.log_dir)
-        self.refused = DailyCounter(settings.log_dir, "refused")  # reports and page views beyond a limit
+        self.denied, self.refused, self.forwarded = (DailyCounter(settings.log_dir, name) for name in _COUNTED)
         self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
         self.helpers: Any = None  # the TemplateHelpers, the ``privacy`` object of templates
@@ -330,8 +330,8 @@ class Runtime:
         # A replay after a restore needs the erasures since the archive was written, so keep entries as long as archives.
         oldest = days_ago(max(retention.decisions.days, retention.archives.days))
         self.blocked_loads.prune(days_ago(30))
-        self.denied.prune(oldest)
-        self.refused.prune(oldest)
+        for counter in (self.denied, self.refused, self.forwarded):
+            counter.prune(oldest)
         events = self.store.prune(*self.first_kept(), progress, self.loader.keep_out)
         return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_mixamo_privacy.rights.limits import LimitExceeded, NetworkLimit, group_of, mailbox_of, network_prefix
 
@@ -159,6 +160,33 @@ def test_visitors_behind_an_unknown_proxy_share_no_limit(people):
     visitor = site.site.visitor(X_Forwarded_For="203.0.113.9")
     assert {site.ask(email=f"{number}@flood.example", visitor=visitor).status_code for number in range(101)} == {303}
     assert at(site, "").post("/privacy/requests", data={"kind": "access", "email": ADA}).status_code == 303
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.2", "fd00::1", "::1"])
+@pytest.mark.parametrize("headers", [{}, {"X-Real-IP": "203.0.113.9"}])
+def test_the_visitors_of_a_private_address_share_a_high_limit(people, monkeypatch, address, headers):
+    """It is a proxy's, also if the proxy sends no header. The limit bounds the size of the database."""
+    monkeypatch.setattr("flask_mixamo_privacy.rights.limits.PER_HOUR_OF_UNKNOWN", 104)
+    site, data = people(), {"kind": "access", "email": ADA}
+    answers = [at(site, address).post("/privacy/requests", data=data, headers=headers).status_code for _ in range(105)]
+    assert answers == 104 * [303] + [429] and site.ask(visitor=at(site, "198.51.100.7")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("x_for", "address", "expected"),
+    [(0, "127.0.0.1", True), (1, "127.0.0.1", False), (1, "198.51.100.1", False), (0, "198.51.100.1", False)],
+)
+def test_the_check_reports_a_proxy_that_the_app_does_not_know(people, x_for, address, expected):
+    """ProxyFix reads the visitor's address, and a proxy with a public address is limited as a network."""
+    site = people()
+    if x_for:
+        site.site.app.wsgi_app = ProxyFix(site.site.app.wsgi_app, x_for=x_for)
+    at(site, address).post("/privacy/requests", data={"kind": "access"}, headers={"X-Forwarded-For": "10.0.0.9"})
+    sentence = (
+        "warning: 1 request in 30 days came by a proxy, and the app does not know the visitors' addresses. Wrap app.wsgi_app "
+        "in Werkzeug's ProxyFix; see docs/deployment.md. Until then, no limit by network applies."
+    )
+    assert (sentence in site.site.cli("check").output) == expected
 
 
 def test_an_invalid_request_uses_up_nothing(people):

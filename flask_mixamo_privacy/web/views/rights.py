@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flask import jsonify, make_response, redirect, request, url_for
@@ -9,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from ...errors import KeyMissing, LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
 from ...policy.parts import Requests
+from ...storage.clock import today
 from ...tracking.ingest import limited_network
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
@@ -119,10 +121,18 @@ def answer(token: str) -> Response:
 
 
 def _address() -> str:
-    """Return the visitor's IP address. Empty for a proxy's, because then all visitors would share the limit of one."""
+    """Return the visitor's IP address. Empty for a proxy's, because then all visitors would share the limit of one.
+
+    Every address of a private network may be a proxy's. ``flask privacy check`` reports a proxy whose headers were ignored.
+    """
     address = request.remote_addr or ""
-    is_forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP"))
-    return "" if is_forwarded and not limited_network(address) else address
+    if limited_network(address):
+        return address
+    is_unread = request.environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR", address) == address
+    if is_unread and any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP")):
+        with suppress(OSError):
+            current_runtime().forwarded.add(today())
+    return ""
 
 
 def _fields() -> Any:
