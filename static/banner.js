@@ -10,6 +10,12 @@
   /** @type {HTMLElement} */
   let before; // the element that had the focus before the banner
   let busy = false;
+  let framed = false; // by another origin, which may cover the banner: the browser sends the form, and a grant is refused
+  try {
+    framed = !top?.location.href;
+  } catch {
+    framed = true;
+  }
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
   const listeners = new AbortController();
   const options = { capture: true, signal: listeners.signal };
@@ -56,7 +62,7 @@
 
   /** @param {SubmitEvent} event */
   const submit = async (event) => {
-    if (event.target !== banner) return;
+    if (event.target !== banner || framed) return;
     const body = new URLSearchParams(/** @type {any} */ (new FormData(banner)));
     body.set("choice", /** @type {HTMLButtonElement} */ (event.submitter).value);
     event.preventDefault();

@@ -40,7 +40,7 @@ from ..policy.parts import CollectionPoint
 from ..storage.keys import normalise_subject
 from .access import current_subject
 from .context import privacy_context
-from .http import base_url, mark_own_page, no_store, problem_json, wants_json
+from .http import base_url, is_cross_site, mark_own_page, no_store, problem_json, wants_json
 from .limits import json_body, limit_body, limit_fields
 from .rendering import render
 from .runtime import Runtime
@@ -311,7 +311,7 @@ def open_submission(point: CollectionPoint, subject: str, controls: Collection[s
         browser_is_minor=ctx.is_minor,
     )
     ctx.given = submission.given
-    if submission.declares_minor:
+    if submission.declares_minor and not is_cross_site(ctx.request):
         ctx.form_cookies["privacy_age"] = "no"  # so that a second try with another birth date is refused too
     if submission.age_answer is not None:
         override_field(ctx.request, notices.AGE_FIELD, submission.age_answer)

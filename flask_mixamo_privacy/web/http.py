@@ -173,6 +173,14 @@ def is_same_origin(request: Request) -> bool:
         return False
 
 
+def is_cross_site(request: Request) -> bool:
+    """Return whether a form comes from a page of another site, and certainly not from this site or a subdomain of it."""
+    fetch_site: str | None = request.environ.get("HTTP_SEC_FETCH_SITE")
+    if fetch_site is not None:
+        return fetch_site == "cross-site"
+    return not (is_same_origin(request) or hides_origin(request))
+
+
 def _configured_host() -> str | None:
     base = current_runtime().settings.base_url
     return urlsplit(base).netloc if base else None
@@ -186,6 +194,14 @@ def hides_origin(request: Request) -> bool:
     """
     environ = request.environ
     return "HTTP_SEC_FETCH_SITE" not in environ and environ.get("HTTP_ORIGIN") == "null"
+
+
+def is_in_frame(request: Request) -> bool:
+    """Return whether a browser sends a form from a frame. A page of another site may have placed it below the pointer.
+
+    ``banner.js`` sends no request of its own from a frame that another origin shows.
+    """
+    return request.environ.get("HTTP_SEC_FETCH_DEST") in ("iframe", "frame", "embed", "object", "fencedframe")
 
 
 def form_token(ctx: PrivacyContext) -> str:

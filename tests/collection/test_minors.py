@@ -150,6 +150,21 @@ def test_promise_20_an_older_date_in_the_same_browser_is_still_refused(tiny, clo
     assert send(site.visitor(), "/newsletter", **fresh, **OLD).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_bound"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, False), ({"Origin": "https://evil.example"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, True), ({"Sec-Fetch-Site": "same-origin"}, True), ({"Origin": "null"}, True), ({}, True),
+    ],
+)  # fmt: skip
+def test_another_site_cannot_mark_a_browser_as_a_childs(tiny, headers, is_bound):
+    """Its page can send the form with a child's birth date from any visitor's browser. The form is refused, and no more."""
+    site = with_forms(tiny)
+    visitor = site.visitor()
+    assert visitor.post("/newsletter", data={"email": CHILD, **YOUNG}, headers=headers).status_code == 403
+    assert (cookie(visitor, "privacy_age") is not None) == is_bound
+
+
 def test_promise_20_a_known_minors_address_is_refused_in_any_browser(tiny):
     """A known minor's address is refused with any birth date."""
     site = with_forms(tiny)

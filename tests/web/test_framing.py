@@ -1,6 +1,9 @@
 """Clickjacking: only pages of the same origin may frame the extension's own pages."""
 
+import re
+
 import pytest
+from flask import render_template_string
 
 from flask_mixamo_privacy import consent_required
 
@@ -75,3 +78,43 @@ def test_an_error_in_a_page_of_ours_is_protected_too(tiny, monkeypatch):
     monkeypatch.setattr("flask_mixamo_privacy.web.views.consent.settings_page", lambda *_, **__: 1 / 0)
     response = site.visitor().get("/privacy/consent")
     assert response.status_code == 500 and not may_be_framed(response)
+
+
+def in_frame(visitor, choice, page="/", **headers):
+    """Post a decision by the first form of a page, as a browser does from a frame."""
+    data = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', visitor.get(page).text.partition("</form>")[0]))
+    headers = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe", **headers}
+    return visitor.post("/privacy/consent", data=data | {"choice": choice}, headers=headers)
+
+
+@pytest.mark.parametrize("frame", ["iframe", "frame", "object", "embed", "fencedframe"])
+def test_the_banner_of_a_framed_page_grants_nothing(tiny, frame):
+    """Any site may frame a page of the site and cover the banner. The answer is a page that only this origin frames."""
+    site = tiny()
+    answer = in_frame(site.visitor(), "accept_all", **{"Sec-Fetch-Dest": frame})
+    assert answer.status_code == 403 and not may_be_framed(answer) and site.ledger() == []
+
+
+@pytest.mark.parametrize(("choice", "page"), [("reject_all", "/"), ("accept_all", "/privacy/consent")])
+def test_a_frame_refuses_and_shows_the_settings(tiny, choice, page):
+    """A refusal needs no proof, and another origin cannot frame the settings page."""
+    visitor = tiny().visitor()
+    assert in_frame(visitor, choice, page).status_code == 303
+    assert visitor.get("/privacy/state.json").json["purposes"]["statistics"] == ("refused" if page == "/" else "granted")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("framer", ["shop.site.localhost", "evil.site.localhost"])
+def test_only_this_origin_frames_a_banner_that_grants(tiny, serve, open_browser, script, framer):
+    """In a real browser, a page of another subdomain that frames the start page gets no grant from a click."""
+    site = tiny()
+    frame = "<iframe src='http://shop.site.localhost:{{ port }}/' width=600 height=400></iframe>"
+    port = serve(site.app).rpartition(":")[2]
+    site.view("/framer", lambda: render_template_string(frame, port=port))
+    page = open_browser(java_script_enabled=script)
+    page.goto(f"http://{framer}:{port}/framer")
+    banner = page.frame_locator("iframe").locator(".mixamo-ask")
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        banner.get_by_role("button", name="Accept all").click()
+    assert bool(site.ledger()) == (script and framer == "shop.site.localhost")

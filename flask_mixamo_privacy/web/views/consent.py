@@ -23,6 +23,7 @@ from ..http import (
     consent_state,
     form_token,
     hides_origin,
+    is_in_frame,
     is_same_origin,
     local_path,
     no_store,
@@ -75,7 +76,7 @@ def post() -> AnyResponse:
     except UndeclaredService as error:
         return problem(400, f"There is no service {error.service!r} here; there are: {', '.join(error.declared) or 'none'}.")
     shown, is_current = _shown_text(ctx, decision)
-    if decision.kind == "grant" and not (proven or _has_form_token(ctx)):
+    if decision.kind == "grant" and not ((proven and not _may_be_covered(shown)) or _has_form_token(ctx)):
         return _without_grant(ctx, decision, shown, 403, DECISION_NOT_FROM_HERE)
     if decision.kind == "grant" and not is_current:
         return _without_grant(ctx, decision, shown, 409, ASK_AGAIN)
@@ -86,6 +87,14 @@ def post() -> AnyResponse:
         log_failure("A grant could not be recorded", error, log=current_app.logger)
         return _without_grant(ctx, decision, shown, 503, NOT_SAVED)
     return _answer(ctx, decision, back)
+
+
+def _may_be_covered(shown: ShownText | None) -> bool:
+    """Return whether another site may have led the visitor to press a button that it covers with a page of its own.
+
+    That takes a frame. Only pages of this origin frame the settings page, but any site may frame a page with the banner.
+    """
+    return is_in_frame(request) and (shown is None or shown.source != "settings")
 
 
 def _has_form_token(ctx: PrivacyContext) -> bool:
