@@ -17,6 +17,7 @@ from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
 from ..consent.recording import Deletion
 from ..errors import NotInitialised
 from ..i18n.language import Language, language, shipped
+from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..tracking.events import Visitor
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of
@@ -181,6 +182,14 @@ class PrivacyContext:
         if self._is_prefetch is None:
             self._is_prefetch = not self.environ.keys().isdisjoint(_SENT_BY_PREFETCHES)
         return self._is_prefetch
+
+    def is_own_host(self, host: str) -> bool:
+        """Return whether a host is this site's: that of the request, or of ``PRIVACY_BASE_URL`` if a proxy changes ``Host``.
+
+        ``host`` is in the form of :func:`.policy.parts.host_of`.
+        """
+        base = self.runtime.settings.base_url
+        return host == self.request.host.lower() or (base is not None and host == host_of(base))
 
     @property
     def nonce(self) -> str | None:

@@ -14,6 +14,7 @@ from flask import current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
 from ..errors import LogUnavailable
+from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
@@ -211,12 +212,13 @@ def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
 def _split_referrer(ctx: PrivacyContext, root: str, personal: bool) -> tuple[str, str]:
     """Return ``(previous, referrer)``: a path of this site, or a page of another site.
 
-    Behind a proxy, ``Host`` may differ from the host in the browser. So ``Sec-Fetch-Site: same-origin`` makes the page this
-    site's own, and a referrer that may be a logged-in user's page is reduced to its origin.
+    Behind a proxy, ``Host`` may differ from the host in the browser. So ``Sec-Fetch-Site: same-origin`` and the host of
+    ``PRIVACY_BASE_URL`` make the page this site's own. A referrer that may be a user's page is reduced to its origin.
     """
     environ = ctx.environ
     text, fetch_site = environ["HTTP_REFERER"][:LONGEST_KEY], environ.get("HTTP_SEC_FETCH_SITE")
-    host = None if fetch_site == "same-origin" else ctx.request.host[:LONGEST_KEY]
+    is_own = fetch_site == "same-origin" or (ctx.runtime.settings.base_url is not None and ctx.is_own_host(host_of(text)))
+    host = None if is_own else ctx.request.host[:LONGEST_KEY]
     previous, referrer = split_referrer.cached(text, host)
     if referrer and (personal or (fetch_site in (None, "same-site") and _may_be_own(ctx, text, root))):
         referrer = origin_of(referrer)

@@ -80,7 +80,7 @@ def is_external(url: str) -> bool:
         host = checked_host(url, "external")
     except AddressError:
         return True
-    return bool(host) and host != privacy_context().request.host.lower()
+    return bool(host) and not privacy_context().is_own_host(host)
 
 
 def is_web_address(text: str) -> bool:
@@ -179,7 +179,7 @@ class GatedTags:
     def _allows(self, ctx: PrivacyContext, url: str, purpose: str, load: str) -> bool:
         allowed = ctx.allows(purpose)
         host = checked_host(url, f"privacy.{load}")
-        if not host or host == ctx.request.host.lower():
+        if not host or ctx.is_own_host(host):
             return allowed
         return self.service_of(host, purpose, load).id in ctx.consent.services
 

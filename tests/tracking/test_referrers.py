@@ -24,6 +24,12 @@ def test_a_page_of_the_same_origin_is_our_own(tiny):
     assert visits(site, site.visitor(), Referer=OWN, Sec_Fetch_Site="same-origin") == ("/item/<name>", None)
 
 
+def test_a_page_of_the_public_host_is_our_own(tiny):
+    """Browsers send no Sec-Fetch-Site on plain HTTP, and old ones never do. PRIVACY_BASE_URL has the host."""
+    site = tiny(PRIVACY_BASE_URL="https://shop.example")
+    assert visits(site, site.visitor(), Referer=OWN) == ("/item/<name>", None)
+
+
 def test_a_users_own_page_is_named_by_its_rule(tiny):
     """The path of a logged-in user's page is in no event, under any Host."""
     site = with_logins(tiny())

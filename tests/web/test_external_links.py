@@ -1,9 +1,12 @@
 """Links to other sites: marked for sighted visitors and for screen readers."""
 
+from contextlib import nullcontext
+
 import pytest
 from flask import render_template_string
 from markupsafe import escape
 
+from flask_mixamo_privacy.errors import UndeclaredHost
 from flask_mixamo_privacy.policy.parts import Cookie, Service, host_of
 from support.service_site import with_services
 
@@ -39,6 +42,17 @@ def test_promise_30_the_mark_is_in_the_visitors_language(render):
 def test_promise_30_the_template_test_finds_external_links(render, url, away):
     """A link is external by the host that a browser would open."""
     assert render("{{ url is external }}", url) == str(away)
+
+
+@pytest.mark.parametrize(("url", "away"), [("https://shop.example/a", False), ("https://www.shop.example/a", True)])
+def test_a_link_to_the_public_host_behind_a_proxy_is_internal(tiny, url, away):
+    """A proxy may change Host. The site's own host is then that of PRIVACY_BASE_URL, and its scripts need no service."""
+    site = tiny(PRIVACY_BASE_URL="https://shop.example")
+    with site.app.test_request_context("/", base_url="http://127.0.0.1:8000", headers={"Sec-GPC": "1"}):
+        assert render_template_string("{{ url is external }}", url=url) == str(away)
+        script = "{{ privacy.script(url, purpose='necessary') }}"
+        with nullcontext() if not away else pytest.raises(UndeclaredHost):
+            assert url in render_template_string(script, url=url)
 
 
 def test_an_internal_link_has_no_mark(render):

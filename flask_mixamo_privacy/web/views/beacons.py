@@ -166,8 +166,11 @@ def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
 
 
 def _browsers_host(ctx: PrivacyContext) -> str:
-    """Return the site's host in the browser's address bar, which ``Host`` behind a proxy may not be."""
-    is_ours = ctx.environ.get("HTTP_SEC_FETCH_SITE") == "same-origin"
+    """Return the site's host in the browser's address bar, which ``Host`` behind a proxy may not be.
+
+    The origin was checked, so it is this site's, unless a person sent the request without a page.
+    """
+    is_ours = ctx.environ.get("HTTP_SEC_FETCH_SITE") != "none"
     return (is_ours and host_of(ctx.environ.get("HTTP_ORIGIN", ""))) or ctx.request.host
 
 
