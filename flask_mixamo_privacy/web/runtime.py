@@ -327,8 +327,8 @@ class Runtime:
         Counts of denied accesses are kept as long as the entries of allowed ones, and reports of blocked loads for 30 days.
         """
         retention = self.policy.retention
-        # A replay after a restore needs the erasures since the archive was written, so keep entries as long as archives.
-        oldest = days_ago(max(retention.decisions.days, retention.archives.days))
+        # A replay after a restore needs the erasures since the archive, and a withdrawal the grants of all stored events.
+        oldest = days_ago(max(kept.days for kept in (retention.decisions, retention.archives, retention.events)))
         self.blocked_loads.prune(days_ago(30))
         for counter in (self.denied, self.refused, self.forwarded):
             counter.prune(oldest)

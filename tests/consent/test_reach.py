@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from conftest import choose, cookie
-from flask_mixamo_privacy.policy.parts import Period
+from flask_mixamo_privacy.policy.parts import Period, Retention
 from flask_mixamo_privacy.policy.toml import built_in
 
 GPC = {"Sec-GPC": "1"}
@@ -69,6 +69,20 @@ def test_an_erasure_finds_the_events_after_a_page_with_global_privacy_control(si
     assert number_shown(visitor) == 2
     stop(visitor, end, **({"headers": GPC} if end == "erase" else {}))
     assert site.events() == [] and number_shown(visitor) == 0
+
+
+@ENDS
+def test_an_erasure_finds_the_events_of_a_grant_that_is_older_than_its_entries(tiny, clock, end):
+    """The ledger leads to the earlier grant, so its entries are kept as long as events."""
+    site = tiny(PRIVACY_POLICY=replace(built_in(), retention=Retention(decisions=Period(1, "month"))))
+    visitor = site.visitor()
+    choose(visitor, "save", "statistics")
+    visitor.get("/"), lose_visitor_cookie(visitor)
+    choose(visitor, "accept_all"), lose_visitor_cookie(visitor)
+    site.cli("load"), clock.shift(100 * 24 * 3600), site.cli("prune")
+    assert number_shown(visitor) == 2
+    stop(visitor, end)
+    assert site.events() == []
 
 
 @ENDS
