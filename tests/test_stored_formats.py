@@ -32,7 +32,7 @@ FORM = "<form method=post>{{ privacy.notice(point) }}{{ privacy.opt_in('newslett
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each random draw a function of its length and its position among draws of that length; fix the operator."""
+    """Make each random draw a function of its length and its position among draws of that length; fix operator and machine."""
     draws: Counter[int] = Counter()
 
     def token_bytes(nbytes: int = 32) -> bytes:
@@ -42,6 +42,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("secrets.token_bytes", token_bytes)
     monkeypatch.setenv("LOGNAME", "operator")
+    monkeypatch.setattr("socket.gethostname", lambda: "machine")
 
 
 def hidden(html: str) -> dict[str, str]:

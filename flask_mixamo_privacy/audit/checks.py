@@ -15,6 +15,7 @@ from ..policy.model import Policy
 from ..policy.toml import built_in
 from ..reports.formatting import counted
 from ..storage.clock import days_ago
+from ..tracking.backlog import check_hosts
 from ..web.http import configured_base_url
 from ..web.runtime import Runtime
 from ..web.startup import ROUTE_HINT, hidden_routes, route_message, unknown_settings
@@ -48,8 +49,8 @@ class CheckFinding:
 def run_checks(runtime: Runtime) -> list[CheckFinding]:
     """Return all findings. A declaration that cannot be read has raised an error when the app started."""
     checks = (
-        _settings, _proxy, _routes, _versions, check_controller, _purposes, _tracker, _fields, _forms, _mail, _models,
-        _enforcement, _caches, _keys, _blocked,
+        _settings, _proxy, _routes, _versions, check_controller, _purposes, _tracker, _fields, _forms, _mail, _enforcement,
+        _caches, _keys, _blocked,
     )  # fmt: skip
     return [finding for check in checks for finding in check(runtime)]
 
@@ -245,14 +246,10 @@ def _fields(runtime: Runtime) -> Iterator[CheckFinding]:
 
 
 def _forms(runtime: Runtime) -> Iterator[CheckFinding]:
-    """Report findings about the app's forms."""
-    for finding in check_forms(current_app, runtime.policy):
-        yield CheckFinding(*finding)
-
-
-def _models(runtime: Runtime) -> Iterator[CheckFinding]:
-    """Report findings about the personal data in the site's own database."""
-    for finding in check_models(current_app, runtime.policy, runtime.rights.stores):
+    """Report findings about forms, personal data in the site's own database, and other hosts of the database of events."""
+    models = check_models(current_app, runtime.policy, runtime.rights.stores)
+    hosts = check_hosts(runtime.store, runtime.settings.log_dir)
+    for finding in (*check_forms(current_app, runtime.policy), *models, *hosts):
         yield CheckFinding(*finding)
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "erase": ("people", "erase_command"),
     "events": ("tracking", "events_command"),
     "export": ("people", "export_command"),
+    "hosts": ("tracking", "hosts_command"),
     "inbox": ("requests", "inbox_command"),
     "init": ("policy", "init_command"),
     "ledger": ("ledger", "ledger"),

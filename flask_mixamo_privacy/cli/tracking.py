@@ -1,4 +1,4 @@
-"""``flask privacy load | report | events | prune | rebuild``: events and reports."""
+"""``flask privacy load | hosts | report | events | prune | rebuild``: events and reports."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ..reports.formatting import as_csv, as_text, counted, newest, window_of
 from ..reports.reports import NAMES, Report
 from ..reports.windows import UNITS, Window
 from ..storage.clock import today
+from ..tracking.backlog import read_progress
 from ..tracking.loader import WAIT, Loaded
 from ..tracking.log import size_of
+from ..tracking.watermarks import forget, own_id
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
 from .common import (
@@ -102,16 +104,21 @@ def _summary(totals: Report, pages: Report, choices: Report) -> dict[str, Any]:
 
 @click.command("load")
 @click.option("--follow", is_flag=True, help="Continue until interrupted, and wait for a database that cannot be reached.")
+@click.option("--leave", is_flag=True, help="Then forget this host, so that no day waits for it; before it is removed.")
 @with_appcontext
 @exit_2_on_error
-def load_command(follow: bool) -> None:
+def load_command(follow: bool, leave: bool) -> None:
     """Load the log into the database of events."""
+    if follow and leave:
+        raise click.UsageError("--follow and --leave exclude each other: choose one.")
     runtime = current_runtime()
     with progress_bar("Loading", _log_size(runtime)) as bar, without_collecting():
         loaded = runtime.load(WAIT, bar.update)
     _print_loaded(loaded)
     if refused := runtime.refused.count(today()):
         echo(f"{counted(refused, 'report or page view', 'reports and page views')} refused today, beyond a limit.")
+    if leave and forget(runtime.store, own_id(runtime.settings.log_dir)):
+        echo("No day waits for this host, until it loads another line.")
     while follow:
         time.sleep(1)
         _load_again(runtime)
@@ -136,6 +143,35 @@ def _load_again(runtime: Runtime) -> None:
 def _print_loaded(loaded: Loaded) -> None:
     sizes = f"{counted(loaded.events, 'event')} loaded from {counted(loaded.lines, 'line')}"
     echo(f"{sizes}, {loaded.malformed} malformed, {loaded.torn} torn.")
+
+
+@click.command("hosts")
+@click.option("--forget", "forgotten", metavar="ID", help="Forget a host that was removed, so that no day waits for it.")
+@json_option
+@with_appcontext
+@exit_2_on_error
+def hosts_command(forgotten: str | None, as_json: bool) -> None:
+    """List the hosts that load events into this database, and up to when each has loaded its log.
+
+    Exit with 1 if the host to forget is not in the list.
+    """
+    store = current_runtime().store
+    if forgotten is not None:
+        if not forget(store, forgotten):
+            echo(f"There is no host {forgotten!r}. `flask privacy hosts` lists the ids.", err=True)
+            sys.exit(1)
+        echo(f"The host {forgotten} was forgotten. It is listed again once it loads a line.")
+        return
+    hosts = read_progress(store).hosts
+    if as_json:
+        names = ("id", "name", "state", "watermark", "reported")
+        print_json([{name: getattr(host, name) for name in names} for host in hosts])
+        return
+    for host in hosts:
+        up_to = host.watermark or "an unknown moment"
+        echo(f"{host.name} ({host.id}): {host.state}, loaded up to {up_to}, last report {host.reported}")
+    if not hosts:
+        echo("No host has loaded an event yet.")
 
 
 @click.command("events")

@@ -1,24 +1,27 @@
-"""The backlog: how many bytes of the log wait for the loader, and since when."""
+"""The backlog: how many bytes of the log wait for the loader, since when, and how far other hosts have loaded theirs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from ..errors import StoreUnavailable
 from . import log, schema
 from .loader import timestamp_at
 from .store import EventStore
+from .watermarks import LoadingHost, hosts_in, own_id
 
 
 class LoadProgress(NamedTuple):
-    """How far the log was loaded: the offset in each segment, and the number of lines that are not events."""
+    """How far the log was loaded: the offset in each segment, the number of lines that are not events, and all hosts."""
 
     cursors: Mapping[str, int]
     malformed: int
+    hosts: Sequence[LoadingHost] = ()
 
 
 class Backlog(NamedTuple):
@@ -35,7 +38,24 @@ def read_progress(store: EventStore) -> LoadProgress:
             return LoadProgress({}, 0)
         cursors = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
         malformed = connection.scalar(sa.select(sa.func.count()).select_from(schema.malformed))
-        return LoadProgress(cursors, malformed or 0)
+        return LoadProgress(cursors, malformed or 0, hosts_in(connection))
+
+
+def other_hosts(progress: LoadProgress, folder: str) -> list[LoadingHost]:
+    """Return the hosts other than that of a log folder."""
+    own = own_id(folder)
+    return [host for host in progress.hosts if host.id != own]
+
+
+def check_hosts(store: EventStore, folder: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a warning for each other host that no longer reports: level, key, message and hint.
+
+    Yields nothing if they cannot be read.
+    """
+    with suppress(StoreUnavailable, OSError):
+        for host in other_hosts(read_progress(store), folder):
+            if host.state != "reporting":
+                yield "warning", f"hosts.{host.id}", *host.describe()
 
 
 def measure(folder: str, cursors: Mapping[str, int]) -> Backlog:

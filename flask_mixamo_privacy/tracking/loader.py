@@ -15,12 +15,13 @@ import sqlalchemy as sa
 
 from ..errors import LoaderBusy
 from ..storage.clock import DAY
-from ..storage.files import lock_now, make_private_folder, open_private, try_lock
+from ..storage.files import lock_now, make_private_folder, try_lock
 from ..storage.platform import delete_file
 from . import log, schema
 from .parsing import first_timestamp, parse
 from .store import EventStore, Row, sort_events
 from .visitor_data import blank_erased_lines, visitors_in
+from .watermarks import Watermarks, open_lock
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _HEAD = 16 * 1024  # bytes in which the first complete line, and so its time, is looked for
@@ -105,42 +106,44 @@ class Loader:
                 blank_erased_lines(self._folder, self._store)
             return loaded
         aggregation = self._aggregator.begin() if self._aggregator else None
-        with self._elected(wait):
+        with self._elected(wait) as lock:
+            watermarks = Watermarks(lock)
             cursors = self._cursors()
             for number, batch in enumerate(_batches(self._parts(cursors))):
                 if number == most:
                     break
-                self._load(batch, loaded, aggregation, progress)
+                self._load(batch, loaded, aggregation, watermarks, progress)
             else:
                 self._drop_cursors(list(cursors))
                 if aggregation is not None:
-                    self._close(aggregation)
+                    self._close(aggregation, watermarks)
             if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and blank_erased_lines(self._folder, self._store):
                 self._scrubbed = time.monotonic()
         return loaded
 
-    def _close(self, aggregation: Aggregation) -> None:
+    def _close(self, aggregation: Aggregation, watermarks: Watermarks) -> None:
         """Publish days that closed without new lines, one month per transaction, so that erasures never wait long."""
         unfinished = self._store.database.exists
         while unfinished:
             with self._store.write() as connection:
-                unfinished = aggregation.close(connection, None) > 0
+                waiting = watermarks.first_waiting(connection, None, register=False)
+                unfinished = aggregation.close(connection, waiting) > 0
 
-    def keep_out(self) -> AbstractContextManager[None]:
+    def keep_out(self) -> AbstractContextManager[object]:
         """Return a context in which no loader of the folder works. Raises :class:`LoaderBusy` after :data:`WAIT`."""
         return self._elected(WAIT)
 
     @contextmanager
-    def _elected(self, wait: float) -> Iterator[None]:
+    def _elected(self, wait: float) -> Iterator[int]:
         make_private_folder(self._folder)
-        descriptor = open_private(os.path.join(self._folder, "loader.lock"), os.O_RDWR | os.O_CREAT)
+        descriptor = open_lock(self._folder)
         try:
             deadline = time.monotonic() + wait
             while not lock_now(descriptor):
                 if time.monotonic() >= deadline:
                     raise LoaderBusy(f"Another process is loading {self._folder}. Try again in a moment.")
                 time.sleep(0.05)
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -167,10 +170,15 @@ class Loader:
             yield from _parts_of(path, offset, order[number][0] if number < len(order) else None)
 
     def _load(
-        self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None, progress: Callable[[int], None]
+        self,
+        batch: list[_Part],
+        loaded: Loaded,
+        aggregation: Aggregation | None,
+        watermarks: Watermarks,
+        progress: Callable[[int], None],
     ) -> None:
         if any(part.chunk for part in batch):
-            self._commit(batch, loaded, aggregation)
+            self._commit(batch, loaded, aggregation, watermarks)
         for part in batch:
             if part.rest is not None:
                 self._finish(part.path, part.rest, loaded)
@@ -185,7 +193,7 @@ class Loader:
         if (expired or log.size_of(self._folder) > self._most_kept) and delete_file(path):
             loaded.torn += rest > 0
 
-    def _commit(self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None) -> None:
+    def _commit(self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None, watermarks: Watermarks) -> None:
         """Insert the events, move the cursors and publish the days that have closed, in one transaction."""
         rows, malformed = [], []
         for part in batch:
@@ -201,10 +209,11 @@ class Loader:
                 if erased.isdisjoint(visitors_in([line])):
                     self._store.store_malformed(connection, segment, offset, line)
             _move_cursors(connection, batch)
+            waiting = watermarks.first_waiting(connection, batch[-1].waiting, register=True)
             if aggregation is not None:
                 if new == len(rows):
                     aggregation.add(connection, rows)
-                aggregation.close(connection, batch[-1].waiting)
+                aggregation.close(connection, waiting)
         loaded.events += new
         loaded.lines += len(rows) + len(malformed)
         loaded.malformed += len(malformed)

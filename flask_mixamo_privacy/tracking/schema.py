@@ -45,6 +45,18 @@ malformed = sa.Table(
     sa.Column("line", sa.Text, nullable=False),
 )
 
+# How far each host has loaded its log. See ``watermarks``.
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("watermark", sa.Text, nullable=False),
+    sa.Column("reported", sa.Text, nullable=False),
+    sa.Column("empty", sa.Boolean, nullable=False),
+    sa.Column("noted", sa.Text, nullable=False),
+)
+
 # Reports. ``pieces`` holds the intervals that were counted. ``placed`` holds the publication of each interval and table: the
 # unit of time with which its total was published, and the unit with which its rows were published. ``cells`` holds the
 # published numbers: an empty row is a total, an empty day or week a longer unit. None of these tables names a visitor.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ForeignKeys, KeysUnreadable, LedgerUnavailable, NewerSchema, RightsUnavailable, StoreUnavailable
 from ..storage.clock import now, timestamp, today
 from .runtime import Runtime
+
+if TYPE_CHECKING:
+    from ..tracking.watermarks import LoadingHost
 
 T = TypeVar("T")
 
@@ -21,7 +24,7 @@ def health_of(runtime: Runtime) -> dict[str, Any]:
 
     Creates no file. A database on a server that does not answer takes two seconds. A figure that cannot be read is None.
     """
-    from ..tracking.backlog import LoadProgress, measure, read_progress
+    from ..tracking.backlog import LoadProgress, measure, other_hosts, read_progress
     from ..tracking.log import size_of
 
     settings, ledger, store = runtime.settings, runtime.ledger, runtime.store
@@ -29,8 +32,8 @@ def health_of(runtime: Runtime) -> dict[str, Any]:
     _, ledger_state = _try(ledger.head, None)
     mails, rights = _try(lambda: _mails(runtime), None)
     keys, keys_state = _try(runtime.keys.existing, [])
-    cursors = (progress or LoadProgress({}, 0)).cursors
-    backlog, log = _try(lambda: measure(settings.log_dir, cursors), None)
+    known = progress or LoadProgress({}, 0)
+    backlog, log = _try(lambda: measure(settings.log_dir, known.cursors), None)
     is_full = (_read(lambda: size_of(settings.log_dir)) or 0) >= settings.log_most
     refused, denied = (_read(partial(counter.count, today())) for counter in (runtime.refused, runtime.denied))
     return {
@@ -42,6 +45,7 @@ def health_of(runtime: Runtime) -> dict[str, Any]:
         },
         "today": {"refused": refused, "denied": denied},
         "malformed_lines": progress.malformed if progress else None,
+        "hosts": _read(lambda: [_host(host) for host in other_hosts(known, settings.log_dir)]) if progress else None,
         "databases": {
             "events": {"state": events, "waiting": _read(store.pending.count)},
             "ledger": {
@@ -70,14 +74,19 @@ def _try(read: Callable[[], T], otherwise: Any) -> tuple[Any, str]:
         return otherwise, "unavailable"
 
 
-def _read(figure: Callable[[], int]) -> int | None:
+def _read(figure: Callable[[], T]) -> T | None:
     """Return a figure, or None if its file cannot be read."""
-    found: int | None = _try(figure, None)[0]
+    found: T | None = _try(figure, None)[0]
     return found
 
 
 def _age(moment: str | None) -> int | None:
     return max(0, int((now() - datetime.fromisoformat(moment)).total_seconds())) if moment else None
+
+
+def _host(host: LoadingHost) -> dict[str, Any]:
+    ages = {"reported_seconds": _age(host.reported), "behind_seconds": _age(host.watermark)}
+    return {"host": host.name, "id": host.id, "state": host.state, **ages}
 
 
 def _mails(runtime: Runtime) -> dict[str, int]:
@@ -111,6 +120,7 @@ def _metrics(health: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[tu
     up = [(labels, each["state"] == "ok") for labels, each in named]
     waiting = [(labels, each.get("waiting")) for labels, each in named]
     mails = [({"state": state}, number) for state, number in (health["mails"] or {}).items()]
+    hosts = [({"host": each["host"], "id": each["id"]}, each) for each in health["hosts"] or ()]
     key_ids = [({"key": key, "newest": str(key == keys["newest"]).lower()}, 1) for key in keys["kept"]]
     yield (
         "healthy",
@@ -126,6 +136,11 @@ def _metrics(health: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[tu
     yield "malformed_lines", "gauge", "Stored lines of the log that are not events.", [({}, health["malformed_lines"])]
     yield "database_up", "gauge", "Whether a database can be used.", up
     yield "database_waiting_entries", "gauge", "Entries in the spool beside a database.", waiting
+    reporting = [(labels, host["state"] == "reporting") for labels, host in hosts]
+    yield "host_reporting", "gauge", "Whether another host of this database has reported within the hour.", reporting
+    for name, help_text in (("reported", "Age of a host's last report."), ("behind", "Age of what a host has loaded last.")):
+        ages = [(labels, host[f"{name}_seconds"]) for labels, host in hosts]
+        yield f"host_{name}_seconds", "gauge", help_text, ages
     yield (
         "unsealed_refusals",
         "gauge",

@@ -45,6 +45,7 @@ def test_a_new_site_is_healthy_and_creates_no_file(site):
         "log": {"waiting_bytes": 0, "oldest_seconds": None, "limit_bytes": 2 << 30},
         "today": {"refused": 0, "denied": 0},
         "malformed_lines": 0,
+        "hosts": [],
         "databases": {
             "events": {"state": "ok", "waiting": 0},
             "ledger": {"state": "ok", "waiting": 0, "unsealed_refusals": 0},
