@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from flask_mixamo_privacy.errors import PrivacyError
+from flask_mixamo_privacy.rights.link_limit import LinkLimit
+from flask_mixamo_privacy.rights.request_schema import requests
+from flask_mixamo_privacy.rights.request_store import RequestStore
+from flask_mixamo_privacy.storage.keys import KeyRing
 from support.numbers_database import add, first, query, remove_version, second
 from support.postgres import Server
 
@@ -61,3 +66,22 @@ def test_a_failed_step_changes_nothing_on_a_server(server):
     with pytest.raises(PrivacyError, match="UndefinedTable"):
         query(second(url, step=fails))
     assert query(first(url)) == [(4,)]
+
+
+def test_the_requests_of_the_first_release_are_migrated_on_a_server(server):
+    """The waiting links keep their order, and a mailbox its limit."""
+    url, columns = server.database(), "number SERIAL PRIMARY KEY, extended INTEGER NOT NULL DEFAULT 0"
+    names = [column.name for column in requests.columns if column.name not in ("number", "extended", "origin")]
+    columns = ", ".join([columns, *(f"{name} TEXT NOT NULL DEFAULT ''" for name in names)])
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE requests ({columns})")
+        connection.exec_driver_sql("CREATE TABLE links (hash TEXT PRIMARY KEY, number INTEGER, opens TEXT, expires TEXT)")
+        connection.exec_driver_sql(
+            "INSERT INTO requests (kind, state, email, opened) VALUES ('access', 'open', 'a@b.c', '2026-05-08')"
+        )
+    store, limit = RequestStore(url, 30), LinkLimit(url, KeyRing({"key": "sixteen characters or more"}, ""))
+    store.open("2026-05-08", kind="access", email="b@b.c", origin="7f")
+    assert [request.email for request in store.awaiting_mail("2027")] == ["a@b.c", "b@b.c"]
+    assert [bool(limit.reserve(email)) for email in ("a@b.c", "a+1@b.c", "A@b.c", "a+2@b.c")] == [False] * 3 + [True]
+    limit.release("a@b.c"), limit.prune()
+    assert limit.reserve("a@b.c") == "" and store.anonymise(requests.c.email == "a@b.c") == 1
