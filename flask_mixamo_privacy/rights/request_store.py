@@ -110,8 +110,9 @@ class RequestStore(BuiltInStore):
         """Return the open requests whose confirmation link is due to be sent.
 
         The first ten open requests of each group of networks come first, oldest first, then the next ten of each, and so
-        on. So a visitor who makes many requests for one mailbox delays another person's by days, and not by months. A newer
-        request overtakes no older one of its group. A failed mail is not due at once.
+        on. Mails and commands are groups too. So a visitor who makes many requests for one mailbox delays another
+        person's by days, and not by months. A newer request overtakes no older one of its group. A failed mail is not due
+        at once.
 
         ``most`` limits their number. ``with_base`` leaves out those that came while the site's base URL was unknown.
         """

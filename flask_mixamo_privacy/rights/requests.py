@@ -79,7 +79,7 @@ class RequestService:
             self.network_limit.require(sent_from, email)
         key_id, hashed = self.data_subjects.pseudonymise(email)
         fields = {"kind": kind, "email": email, "message": message, "locale": locale, "base": base, "source": source}
-        fields["origin"] = group_of(sent_from or "")
+        fields["origin"] = source if sent_from is None else group_of(sent_from)
         number = self.request_store.open(timestamp(), **fields, subject=hashed, subject_key=key_id, mail_after=mail_after)
         self._notify("opened", number)
         if identity:

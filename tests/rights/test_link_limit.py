@@ -72,6 +72,20 @@ def test_promise_32_a_backlog_of_others_delays_a_request_by_days(people, clock, 
     assert site.rights.request_store.find(own).mailed
 
 
+def test_a_flood_of_mails_delays_no_request_by_the_form(people, clock):
+    """Mails are a group of their own, also if the networks of the form's visitors are unknown."""
+    site = people()
+    for number in range(40):
+        site.rights.requests.open(
+            "access", f"ada+{number}@shop.example", "", locale="en", base="https://s.example", source="mail"
+        )
+    site.ask(visitor=at(site, "127.0.0.1"))
+    for _ in range(4):
+        site.process()
+        clock.shift(24 * HOUR + 1)
+    assert site.rights.request_store.find(41).mailed and not site.rights.request_store.find(40).mailed
+
+
 def test_the_group_of_a_network_identifies_none_and_is_forgotten(people):
     """It has one of 256 values, until the request is closed."""
     site = people()
