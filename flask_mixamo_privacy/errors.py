@@ -13,9 +13,16 @@ class PrivacyError(Exception):
 class NotAllowed(PrivacyError, ValueError):
     """A value is not allowed. The message has the key, the value, the allowed values and the next step."""
 
-    def __init__(self, what: str, value: object, allowed: str, hint: str = "") -> None:
+    def __init__(self, what: str, value: object, allowed: str, hint: str = "", *, public: object = None) -> None:
         self.what, self.value, self.allowed, self.hint = what, value, allowed, hint
+        self._public = public  # what to show in place of a value that may contain a person's data
         super().__init__(f"{what} is {self._value_text()}; allowed: {allowed}. {hint}".rstrip())
+
+    def to_staff(self) -> str:
+        """Return the message for staff, who may not see a row of another person."""
+        if self._public is None:
+            return str(self)
+        return f"{self.what} is {self._public!r}; allowed: {self.allowed}. {self.hint}".rstrip()
 
     def _value_text(self) -> str:
         try:

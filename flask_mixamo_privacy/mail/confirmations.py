@@ -17,13 +17,12 @@ from ..rights.link_limit import LinkLimit
 from ..rights.request_mail import LINK_DAYS, LONGEST_PASS, NEVER, RETRY, next_try
 from ..rights.subject_flags import KnownMinors
 from ..storage.clock import later, timestamp
+from ..storage.failures import log_failure
 from ..storage.keys import email_of
 from .outgoing import MailTransport
 from .permission import Browser
 from .preferences import MarketingPreferences
 from .unconfirmed import UnconfirmedOptIn
-
-logger = logging.getLogger("flask_mixamo_privacy")
 
 
 class OptInConfirmations:
@@ -138,7 +137,8 @@ class OptInConfirmations:
             self._limit.release(opt_in.email)
             again = next_try(opt_in.at)
             unconfirmed.update(opt_in, mail_after=again)
-            logger.warning("A link to confirm an opt-in will %sbe sent again: %s", "not " * (again == NEVER), error)
+            what = f"A link to confirm an opt-in will {'not ' * (again == NEVER)}be sent again"
+            log_failure(what, error, level=logging.WARNING)
             return False
         unconfirmed.update(opt_in, mailed=timestamp())
         return True

@@ -186,12 +186,13 @@ class RequestStore(BuiltInStore):
         The number, the dates and the counts of the answer stay.
         """
         identifying = self.select(NAMES_A_PERSON, *conditions)
-        if identifying:
+        update = sa.update(_requests).where(_requests.c.number == sa.bindparam("of"))
+        for start in range(0, len(identifying), 500):  # in short transactions, because visitors wait for them
+            values = [_anonymous_values(request) | {"of": request.number} for request in identifying[start : start + 500]]
             with self._database.write() as connection:
-                connection.execute(sa.delete(_links).where(_links.c.number.in_([each.number for each in identifying])))
-                for request in identifying:
-                    condition = _requests.c.number == request.number
-                    connection.execute(sa.update(_requests).where(condition).values(_anonymous_values(request)))
+                connection.execute(sa.delete(_links).where(_links.c.number.in_([row["of"] for row in values])))
+                connection.execute(update, values)
+        if identifying:
             self._database.truncate_wal()
         return len(identifying)
 
@@ -295,7 +296,7 @@ class RequestStore(BuiltInStore):
         return SubjectRequest(**values | decoded | {"due": last_day.isoformat()})
 
 
-def _anonymous_values(request: SubjectRequest) -> dict[str, str]:
+def _anonymous_values(request: SubjectRequest) -> dict[str, Any]:
     """Return the column values of an anonymised request: without free text, which may name the person."""
     identity = request.identity if request.identity in ("", "link") else "operator"
     answer = {name: "" if name in ("text", "refused") else value for name, value in request.answer.items()}

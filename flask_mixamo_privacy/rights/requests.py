@@ -135,8 +135,9 @@ class RequestService:
         failed = [outcome for outcome in outcomes if outcome.error]
         if failed:
             errors = "; ".join(f"{outcome.store}: {outcome.error}" for outcome in failed)
+            public = "; ".join(f"{outcome.store}: {outcome.public_error}" for outcome in failed)
             hint = "Fix the store and answer again. The request stays open."
-            raise RequestError(f"Request {number}", errors, "no error in any store", hint)
+            raise RequestError(f"Request {number}", errors, "no error in any store", hint, public=public)
         answer = self._answer(request, results, text, actor)
         link = self.mail.answer_link(request, base) if request.kind == "access" else ""
         until = later(days=2 * LINK_DAYS)[:10]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..errors import StoreError
 from ..policy.model import Policy
-from ..storage.failures import log_failure
+from ..storage.failures import describe_to_staff, log_failure
 from ..storage.keys import normalise_subject, spellings_of
 
 
@@ -48,6 +48,7 @@ class StoreOutcome:
     store: str
     result: StoreResult = StoreResult()
     error: str = ""
+    public_error: str = ""  # the same without a value of a row
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-compatible values, for an answer and for ``--json``."""
@@ -238,9 +239,10 @@ def _export(store: PersonalStore, subject: str) -> Any:
         exports = [data for spelling in _spellings(store, subject) if (data := store.export(spelling))]
         return exports[0] if len(exports) == 1 else exports
     except Exception as error:  # a registered callable may raise any exception
+        log_failure(f"The export of the store {store.name!r} failed", error)
         key, message = f"The export of the store {store.name!r}", f"{type(error).__name__}: {error}"
         hint = "Fix the store and try again. Nothing was exported, because an incomplete export would look complete."
-        raise StoreError(key, message, "JSON-compatible data", hint) from error
+        raise StoreError(key, message, "JSON-compatible data", hint, public=describe_to_staff(error)) from None
 
 
 def _expire(store: PersonalStore, now: datetime) -> StoreResult:
@@ -276,7 +278,8 @@ def _attempt(store: PersonalStore, action: Callable[[], StoreResult]) -> StoreOu
         return StoreOutcome(store.name, action())
     except Exception as error:  # a registered callable may raise any exception, and must not stop the other stores
         log_failure(f"The store {store.name!r} failed", error)
-        return StoreOutcome(store.name, error=f"{type(error).__name__}: {error}")
+        message = f"{type(error).__name__}: {error}"
+        return StoreOutcome(store.name, error=message, public_error=describe_to_staff(error))
 
 
 def as_result(value: object, counted: str) -> StoreResult:

@@ -1,31 +1,78 @@
 """Failures in the app's own log: one line with what failed, the class of the error and the next step, and no value.
 
-The text of an error of a driver, or of the site's own code, may contain a visitor's data. So it is never logged.
+The text of an error of a driver, or of the site's own code, may contain a visitor's data. So it is never logged. A failure
+that repeats, such as each grant on a full disk, is logged once a minute with a count.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 
 from ..errors import NotAllowed, PrivacyError
+from .memory import TokenBuckets
 
 logger = logging.getLogger("flask_mixamo_privacy")
 
 _LONGEST = 600  # characters of a line
+_AT_ONCE = 3  # lines about failures of one kind at the beginning
+EVERY = 60.0  # seconds between two of them after that
+_MOST_KINDS = 256  # that are remembered
+
+
+class Repetitions:
+    """Limits the lines about failures of one kind, and counts the failures without a line."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Log each kind again from the beginning."""
+        self._buckets = TokenBuckets(_AT_ONCE, 1 / EVERY, _MOST_KINDS)
+        self._without_line: Counter[Hashable] = Counter()
+
+    def count(self, kind: Hashable) -> int | None:
+        """Return how many failures of this kind had no line since the last one, or None if this one has none either."""
+        with self._lock:
+            now = time.monotonic()
+            if self._buckets.wait(kind, now):
+                self._without_line[kind] += 1
+                return None
+            self._buckets.take(kind, 1, now)
+            return self._without_line.pop(kind, 0)
+
+
+#: Those of this process. A new app forgets them, because its failures may have another cause.
+repetitions = Repetitions()
 
 
 def log_failure(message: str, error: BaseException, *, level: int = logging.ERROR, log: logging.Logger = logger) -> None:
-    """Log one line about an error. At the level DEBUG, also log the lines of code that led to it, without values."""
-    log.log(level, "%s: %s", message, describe(error))
+    """Log one line about an error, unless the same kind was logged within the last minute.
+
+    At the level DEBUG, also log the lines of code that led to it, without values.
+    """
+    without_line = repetitions.count((message, type(error)))
+    if without_line is None:
+        return
+    more = f" ({without_line} more times since the last such line)" if without_line else ""
+    log.log(level, "%s: %s%s", message, describe(error), more)
     if log.isEnabledFor(logging.DEBUG):
         log.debug("The lines of code that led to %s:\n%s", type(error).__name__, "".join(_frames(error)))
 
 
 def describe(error: BaseException) -> str:
-    """Return one line about an error: its class, and its text if that cannot contain a visitor's data."""
+    """Return one line about an error: its class, and its text if that cannot contain a visitor's data, or else its place."""
     return _one_line(f"{type(error).__name__}: {text}" if (text := _text(error)) else type(error).__name__ + _place(error))
+
+
+def describe_to_staff(error: BaseException) -> str:
+    """Return the same without the place in the code."""
+    return _one_line(f"{type(error).__name__}: {_text(error) or 'the log of the app names the line of code'}")
 
 
 def _text(error: BaseException) -> str:

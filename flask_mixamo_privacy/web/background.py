@@ -63,7 +63,7 @@ class RegularWork:
     """What a serving process does between requests, in one thread for each kind of work.
 
     A mail server that does not answer must not keep events waiting, and neither must the deletion of old ones. The first
-    event starts the threads.
+    event or decision starts the threads.
     """
 
     def __init__(self, app: Flask, runtime: Runtime) -> None:
@@ -93,24 +93,20 @@ class RegularWork:
         with self._app.app_context():  # the site's own mailer may need one
             self._runtime.rights.requests.process(_MAILS_A_PASS)
 
-    def prune(self) -> bool:
-        """Delete the events, entries and mails whose retention ended. Returns False before the first event."""
-        if self._runtime.store.database.exists:
-            self._runtime.prune()
-            return True
-        return False
+    def prune(self) -> None:
+        """Delete the events, entries, counts and mails whose retention ended, also on a site without events."""
+        self._runtime.prune()
 
-    def expire(self) -> bool:
-        """Delete the rows whose retention ended, in the site's own stores too. Returns True."""
+    def expire(self) -> None:
+        """Delete the rows whose retention ended, in the site's own stores too."""
         with self._app.app_context():  # the site's own stores may need one
             self._runtime.rights.replay.expire()
-        return True
 
 
 class _Daily:
-    """Work that is done once a day, and again after an hour if it fails. It returns False if there is nothing to do yet."""
+    """Work that is done once a day, and again after an hour if it fails."""
 
-    def __init__(self, work: Callable[[], bool]) -> None:
+    def __init__(self, work: Callable[[], object]) -> None:
         self._work = work
         self._done_on = ""
         self._next_try = 0.0
@@ -119,6 +115,6 @@ class _Daily:
         if self._done_on == today() or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + _RETRY
-        if self._work():
-            self._done_on = today()
+        self._work()
+        self._done_on = today()
         self._next_try = 0.0

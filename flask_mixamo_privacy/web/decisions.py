@@ -42,8 +42,7 @@ def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, 
     _record(ctx, decision, ctx.consent, shown, source)
     if len(consents) > 1:
         _end_all(ctx, consents)
-    if decision.kind == "refusal":
-        runtime.wake()  # the thread seals the day's refusals; on a site without grants, nothing else starts it
+    runtime.wake()  # the threads seal the day's refusals and delete old entries, also on a site without events
     choices = ctx.choices  # read before the new consent applies
     ctx.consent, ctx.record_to_set = decide(runtime.policy, decision.record, ctx.gpc), decision.record
     ctx.is_new_grant = decision.kind == "grant"

@@ -20,7 +20,7 @@ from ..errors import LedgerUnavailable, LogFull
 from ..policy.versions import Versions
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
 from ..storage.clock import days_ago, timestamp, today
-from ..storage.failures import log_failure
+from ..storage.failures import EVERY, log_failure, repetitions
 from ..storage.files import DailyCounter, Spool
 from ..storage.keys import KeyRing
 from ..tracking.ingest import EventParser, RateLimit
@@ -74,10 +74,8 @@ T = TypeVar("T")
 logger = logging.getLogger("flask_mixamo_privacy")
 
 
-_LOG_REFUSALS_EVERY = 60.0  # seconds
 _COUNTED = ("denied", "refused", "forwarded")  # accesses, events beyond a limit, requests by a proxy that is not declared
-_PARSERS = 16  # at most are kept, because a client may send any Host header
-_MOUNTS = 16  # likewise for a proxy that does not check the mount
+_PARSERS = _MOUNTS = 16  # at most are kept: a client may send any Host, and a proxy may pass on any mount
 
 
 class Pruned(NamedTuple):
@@ -137,7 +135,8 @@ class Runtime:
         self.log_fields = frozenset(self.policy.log.fields)
         self.helpers: Any = None  # the TemplateHelpers, the ``privacy`` object of templates
         self.failures = 0  # recording failures in this process
-        self._refusal_logged = -_LOG_REFUSALS_EVERY
+        repetitions.forget()
+        self._refusal_logged = -EVERY
         self._app = app
         self._registered = registered
         self._background = RegularWork(app, self)
@@ -303,7 +302,7 @@ class Runtime:
         """Count a report or a page view that a limit refused. Log the reason once a minute at most."""
         with suppress(OSError):
             self.refused.add(today())
-        if (now := time.monotonic()) - self._refusal_logged >= _LOG_REFUSALS_EVERY:
+        if (now := time.monotonic()) - self._refusal_logged >= EVERY:
             self._refusal_logged = now
             logger.warning("Events were refused; `flask privacy load` prints how many. %s", reason)
 
@@ -332,7 +331,8 @@ class Runtime:
         self.blocked_loads.prune(days_ago(30))
         for counter in (self.denied, self.refused, self.forwarded):
             counter.prune(oldest)
-        events = self.store.prune(*self.first_kept(), progress, self.loader.keep_out)
+        prune_events = partial(self.store.prune, *self.first_kept(), progress, self.loader.keep_out)
+        events = prune_events() if self.store.database.exists else 0
         return Pruned(events, self.ledger.prune(oldest, timestamp()), self.inbox.prune())
 
     def first_kept(self) -> tuple[str, str]:

@@ -241,3 +241,30 @@ def test_a_missing_request_returns_404(office):
     _, enter = office
     answer = enter("ann").get("/privacy/requests/staff/7")
     assert answer.status_code == 404 and "The request&#39;s number is 7" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["delete", "access"])
+def test_staff_see_no_value_in_the_error_of_a_store(office, kind, caplog):
+    """A database quotes rows of other people. The operator's command shows the whole text, and the log the line of code."""
+    site, enter = office
+
+    def fail(subject):
+        raise ValueError("Key (email)=(bob@mail.example) already exists.")
+
+    site.site.privacy.register_store("list", export=fail if kind == "access" else None, erase=fail)
+    number = site.confirmed(kind)
+    shown = enter("ann").post(f"/privacy/requests/staff/{number}", data={"act": "answer"})
+    assert shown.status_code == 409 and "ValueError: the log of the app names the line of code" in shown.text
+    assert "bob@" not in shown.text + caplog.text and "ValueError in " in caplog.text
+    assert "bob@" in site.site.cli("requests", "answer", str(number)).output
+
+
+def test_the_answer_to_access_is_not_shown_while_a_store_fails(office, caplog):
+    """The person can try again, and the log has one line in place of a traceback with a row."""
+    site, _ = office
+    number, broken = site.confirmed("access"), []
+    site.site.privacy.register_store("list", export=lambda subject: ["a song"] if not broken else int(subject))
+    assert site.site.cli("requests", "answer", str(number)).exit_code == 0
+    broken.append(1)
+    shown = site.site.visitor().post(site.link())
+    assert shown.status_code == 503 and "ada@" not in caplog.text and not any(record.exc_info for record in caplog.records)

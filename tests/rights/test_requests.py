@@ -548,3 +548,16 @@ def test_a_failing_export_names_the_store_and_exits_with_2(people):
     outcome = site.site.cli("export", ADA)
     assert outcome.exit_code == 2 and "1 Lane" not in outcome.output
     assert "The export of the store 'list' is 'ZeroDivisionError: division by zero'" in outcome.output
+
+
+def test_many_expired_requests_are_made_anonymous_in_short_transactions(people, clock, monkeypatch):
+    """A visitor can make thousands, and other visitors wait for the lock meanwhile."""
+    site, sizes = people(), []
+    store = site.rights.request_store
+    for number in range(501):
+        store.open("2026-05-01T12:00:00.000Z", kind="access", email=f"a{number}@mail.example", message="Hello")
+    store._update_all(sa.true(), state="expired")
+    write = store._database.write
+    monkeypatch.setattr(store._database, "write", lambda: (sizes.append(len(store.subjects())), write())[1])
+    assert store.anonymise_closed("2026-05-08T12:00:00.000Z") == 501 and sizes == [501, 1]
+    assert store.subjects() == set() and {request.message for request in store.all()} == {""}

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -80,6 +81,37 @@ def test_two_clicks_without_a_ledger_log_two_lines(tiny, caplog):
     assert [choose(site.visitor(), "accept_all").status_code for _ in range(2)] == [503, 503]
     assert [message.count("\n") for message in caplog.messages] == [0, 0]
     assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_failure_that_repeats_is_logged_once_a_minute_with_a_count(caplog, monkeypatch):
+    """Each grant on a full disk would add a line, to a log that may be on the same disk."""
+    seconds = [0.0]
+    monkeypatch.setattr("flask_mixamo_privacy.storage.failures.time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    for _ in range(1000):
+        log_failure("A thousand", OSError(28, "No space left on device"))
+    assert len(caplog.messages) == 3
+    seconds[0] = 60.0
+    log_failure("A thousand", OSError(28, "No space left on device"))
+    assert caplog.messages[-1].endswith("on device (997 more times since the last such line)")
+
+
+def test_a_failure_of_another_kind_is_logged_at_once(caplog):
+    """A flood of one failure hides no other."""
+    for _ in range(9):
+        log_failure("A flood", OSError(28, "No space left on device"))
+    log_failure("A flood", OSError(), level=logging.WARNING)
+    log_failure("Another", OSError())
+    log_failure("A flood", ValueError(ADA))
+    assert [message[:11] for message in caplog.messages[3:]] == ["Another: OS", "A flood: Va"]
+
+
+def test_a_new_app_logs_its_failures_from_the_beginning(tiny, caplog):
+    """The failures of an earlier app may have had another cause."""
+    for _ in range(9):
+        log_failure("Again", ValueError())
+    tiny()
+    log_failure("Again", ValueError())
+    assert len(caplog.messages) == 4
 
 
 @pytest.mark.parametrize("path", ["requests/confirm/a", "requests/answer/a"])

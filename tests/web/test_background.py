@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from flask import Flask
 
+from conftest import choose
 from flask_mixamo_privacy.errors import StoreUnavailable
 from flask_mixamo_privacy.web import background
 from flask_mixamo_privacy.web.background import Background, RegularWork, _Daily
@@ -63,15 +64,35 @@ def test_an_error_of_the_sites_own_code_ends_no_thread(caplog):
 
 
 def test_daily_work_is_done_once_a_day(clock):
-    """It begins with the first event, and then with each day in UTC."""
-    answers, calls = iter([False, True, True]), []
-    daily = _Daily(lambda: calls.append(1) or next(answers))
-    for _ in range(5):
-        daily()
-    assert len(calls) == 2
+    """It begins at once, and then with each day in UTC."""
+    calls = []
+    daily = _Daily(lambda: calls.append(1))
+    daily(), daily()
+    assert len(calls) == 1
     clock.shift(12 * 3600)
     daily(), daily()
-    assert len(calls) == 3
+    assert len(calls) == 2
+
+
+def test_a_site_without_events_deletes_its_old_entries_too(tiny, clock):
+    """A ledger, counts of denied accesses and blocked loads grow on a site that records no event."""
+    site = tiny()
+    runtime = site.privacy.runtime(site.app)
+    runtime.denied.add("2019-05-08")
+    choose(site.visitor(), "accept_all")
+    clock.shift(6 * 365 * 86400)
+    RegularWork(site.app, runtime).prune()
+    assert [row["kind"] for row in site.ledger()] == ["checkpoint"] and not runtime.denied.days()
+    assert not (site.folder / "privacy-events.sqlite").exists()
+
+
+@pytest.mark.parametrize("choice", ["save", "reject_all"])
+def test_every_decision_starts_the_threads(tiny, monkeypatch, choice):
+    """Nothing else does on a site without events, and its ledger would grow for ever."""
+    site, started = tiny(), []
+    monkeypatch.setattr(site.privacy.runtime(site.app), "wake", lambda: started.append(1))
+    choose(site.visitor(), choice, "customisation")
+    assert len(started) == 1
 
 
 def test_daily_work_that_fails_is_tried_again_after_an_hour(clock, monkeypatch):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
-from ...errors import LedgerUnavailable, PrivacyError, RightsUnavailable, StoreUnavailable
+from ...errors import LedgerUnavailable, PrivacyError, RightsUnavailable, StoreError, StoreUnavailable
 from ..assets import folder
 from ..context import current_runtime
 from ..hosts import PagesBlueprint
@@ -22,12 +22,12 @@ pages.url_value_preprocessor(prepare_request)
 
 
 def answer_unavailable(error: PrivacyError) -> Response:
-    """Answer 503 and log one line if a database cannot be reached. Flask would log a traceback for each request."""
+    """Answer 503 and log one line if a database or a store fails. Flask would log a traceback for each request."""
     current_runtime().report_failure(error, raise_in_tests=False)
     return problem(503, me.NOT_READ)
 
 
-for unavailable in (LedgerUnavailable, RightsUnavailable, StoreUnavailable):
+for unavailable in (LedgerUnavailable, RightsUnavailable, StoreUnavailable, StoreError):
     pages.register_error_handler(unavailable, answer_unavailable)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import jsonify, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from ...errors import KeyMissing, LedgerUnavailable, MailError, RequestError, RightsUnavailable, StoreError
+from ...errors import KeyMissing, LedgerUnavailable, MailError, NotAllowed, RequestError, RightsUnavailable, StoreError
 from ...policy.parts import Requests
 from ...storage.clock import today
 from ...tracking.ingest import limited_network
@@ -225,7 +225,7 @@ def act(number: int) -> Response:
     try:
         _act(number, request.form)
     except (RequestError, MailError, StoreError) as error:
-        return _show(number, str(error), 409)
+        return _show(number, error.to_staff() if isinstance(error, NotAllowed) else str(error), 409)
     return redirect(url_for("mixamo_privacy.staff_request", number=number), 303)
 
 
