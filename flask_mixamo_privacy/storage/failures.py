@@ -7,6 +7,7 @@ that repeats, such as each grant on a full disk, is logged once a minute with a 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 import traceback
@@ -22,6 +23,7 @@ _LONGEST = 600  # characters of a line
 _AT_ONCE = 3  # lines about failures of one kind at the beginning
 EVERY = 60.0  # seconds between two of them after that
 _MOST_KINDS = 256  # that are remembered
+_NUMBER = re.compile(r"\d+")  # such as the bytes that a full disk took; it makes no other kind
 
 
 class Repetitions:
@@ -56,11 +58,12 @@ def log_failure(message: str, error: BaseException, *, level: int = logging.ERRO
 
     At the level DEBUG, also log the lines of code that led to it, without values.
     """
-    without_line = repetitions.count((message, type(error)))
+    text = describe(error)
+    without_line = repetitions.count((message, _NUMBER.sub("", text)))
     if without_line is None:
         return
     more = f" ({without_line} more times since the last such line)" if without_line else ""
-    log.log(level, "%s: %s%s", message, describe(error), more)
+    log.log(level, "%s: %s%s", message, text, more)
     if log.isEnabledFor(logging.DEBUG):
         log.debug("The lines of code that led to %s:\n%s", type(error).__name__, "".join(_frames(error)))
 

@@ -120,7 +120,8 @@ def authorise(
     ``pseudonym`` are evaluated only for a user who has the need.
 
     A denied access is recorded too. It names the URL rule instead of the path, because the path is the user's own input,
-    and it contains no e-mail address. Raises :class:`OSError` if the access cannot be recorded; then it is denied.
+    and it contains no e-mail address. If the access cannot be recorded, it is denied: aborts with 500, or with 403 if the
+    user has no need.
     """
     runtime, user = current_runtime(), logged_in_user()
     allowed = user is not None and _is_allowed(runtime, user, need)
@@ -135,7 +136,11 @@ def authorise(
     if fields or hashed:
         detail["fields"] = sorted(fields)
     detail["outcome"] = "allowed" if allowed else "denied"
-    runtime.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
+    try:
+        runtime.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
+    except OSError as error:  # the disk is full or read-only; Flask would log a traceback for each request
+        runtime.report_failure(error, "Access was denied, because it could not be recorded", raise_in_tests=False)
+        abort_with(500 if allowed else 403)
     if not allowed:
         abort_with(403)
 

@@ -1,6 +1,7 @@
 """The app's own log: one line for a failure, without a value of a visitor or a row."""
 
 import logging
+import os
 import traceback
 from types import SimpleNamespace
 
@@ -9,8 +10,11 @@ import sqlalchemy as sa
 
 from conftest import choose
 from flask_mixamo_privacy.errors import EventError, RightsUnavailable
+from flask_mixamo_privacy.rights.requests import RequestService
 from flask_mixamo_privacy.storage.database import Database
 from flask_mixamo_privacy.storage.failures import describe, log_failure
+from flask_mixamo_privacy.storage.files import Spool
+from support.login_site import entered, with_logins
 
 ADA = "ada@mail.example"
 TABLES = sa.MetaData()
@@ -102,7 +106,31 @@ def test_a_failure_of_another_kind_is_logged_at_once(caplog):
     log_failure("A flood", OSError(), level=logging.WARNING)
     log_failure("Another", OSError())
     log_failure("A flood", ValueError(ADA))
-    assert [message[:11] for message in caplog.messages[3:]] == ["Another: OS", "A flood: Va"]
+    log_failure("A flood", OSError(30, "Read-only file system"))
+    assert [message[:11] for message in caplog.messages[3:]] == ["A flood: OS", "Another: OS", "A flood: Va", "A flood: OS"]
+
+
+@pytest.mark.parametrize("path", ["/privacy/requests/staff", "/private"])
+@pytest.mark.parametrize(("user", "status"), [("ann", 500), ("bob", 403)])
+def test_an_access_that_cannot_be_recorded_is_denied_in_one_line(tiny, caplog, monkeypatch, path, user, status):
+    """Any user could fill the log of a site whose disk is full with tracebacks."""
+    site = with_logins(tiny(TESTING=False, PRIVACY_STAFF=lambda user, need: user.id == "ann"))
+    site.view("/private", site.privacy.need("orders")(lambda: "secret"))
+    visitor = entered(site, user)
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(Spool, "append", lambda *_: (_ for _ in ()).throw(full))
+    (site.folder / "privacy-ledger.sqlite").mkdir()
+    assert visitor.get(path).status_code == status
+    [line] = caplog.messages
+    assert line.endswith("could not be recorded: OSError: [Errno 28] No space left on device")
+
+
+def test_a_page_whose_disk_is_full_is_answered_503(tiny, caplog, monkeypatch):
+    """The log has one line, and the visitor can try again."""
+    site = tiny(TESTING=False)
+    monkeypatch.setattr(RequestService, "open", lambda *_, **__: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
+    answer = site.visitor().post("/privacy/requests", data={"kind": "access", "email": ADA})
+    assert (answer.status_code, len(caplog.messages), caplog.messages[0].count("\n")) == (503, 1, 0)
 
 
 def test_a_new_app_logs_its_failures_from_the_beginning(tiny, caplog):

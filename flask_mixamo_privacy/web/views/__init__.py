@@ -21,13 +21,13 @@ pages = PagesBlueprint("mixamo_privacy", __name__, template_folder=str(folder("t
 pages.url_value_preprocessor(prepare_request)
 
 
-def answer_unavailable(error: PrivacyError) -> Response:
-    """Answer 503 and log one line if a database or a store fails. Flask would log a traceback for each request."""
+def answer_unavailable(error: PrivacyError | OSError) -> Response:
+    """Answer 503 and log one line if a database, a store or a disk fails. Flask would log a traceback for each request."""
     current_runtime().report_failure(error, raise_in_tests=False)
     return problem(503, me.NOT_READ)
 
 
-for unavailable in (LedgerUnavailable, RightsUnavailable, StoreUnavailable, StoreError):
+for unavailable in (LedgerUnavailable, RightsUnavailable, StoreUnavailable, StoreError, OSError):
     pages.register_error_handler(unavailable, answer_unavailable)
 
 
