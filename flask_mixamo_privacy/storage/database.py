@@ -23,6 +23,7 @@ from .migrations import Schema, Step
 
 _WAIT_MS = 2000  # a visitor's request may wait for the lock; a quick "try again" is better than a page that hangs
 _RETRY_MS = 5
+_CHECKPOINT_RETRY_MS = 50
 
 
 # The register of keys: it records which keys a database was written with, so that a host with other keys is detected.
@@ -224,8 +225,14 @@ class Database:
 
         Waits ``wait`` milliseconds for other connections, by default two seconds.
         """
-        # While another connection reads, this fails. The next deletion, or the last reader on closing, truncates the log.
-        return not self.is_sqlite or self._maintain("PRAGMA wal_checkpoint(TRUNCATE)", wait) == 0
+        # SQLite waits for readers, and not for another connection that moves the log. After a rewrite of a large file,
+        # that takes seconds. If both last longer, the next deletion truncates the log, or the last connection on closing.
+        deadline = time.monotonic() + (_WAIT_MS if wait is None else wait) / 1000
+        while self.is_sqlite and (busy := self._maintain("PRAGMA wal_checkpoint(TRUNCATE)", wait)):
+            if busy != 1 or time.monotonic() >= deadline:
+                return False
+            time.sleep(_CHECKPOINT_RETRY_MS / 1000)
+        return True
 
     def _maintain(self, statement: str, wait: int | None = None) -> int | None:
         """Execute a statement outside a transaction and return its number; None without a result, -1 if it failed."""

@@ -59,3 +59,12 @@ def test_many_first_requests_at_once_all_succeed(tmp_path):
             list(threads.map(lambda one, path=path: [note(path, one * 4 + turn) for turn in range(4)], range(8)))
         with opened(path).read() as connection:
             assert sorted(connection.scalars(sa.select(NUMBERS.c.number))) == list(range(32))
+
+
+def test_truncating_waits_while_another_connection_moves_the_log(tmp_path, monkeypatch):
+    """SQLite itself answers at once that the log is busy, as it does for seconds after a large file was rewritten."""
+    database, answers = opened(tmp_path / "numbers.sqlite"), [1, 1, 0]
+    monkeypatch.setattr(Database, "_maintain", lambda *_: answers.pop(0))
+    assert database.truncate_wal() and not answers
+    monkeypatch.setattr(Database, "_maintain", lambda *_: 1)
+    assert not database.truncate_wal(0)
