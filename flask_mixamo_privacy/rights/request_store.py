@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import RequestError, RightsUnavailable
-from ..storage.clock import due, timestamp_of
+from ..storage.clock import due, later, timestamp_of
 from ..storage.database import Database
 from ..storage.keys import normalise_subject
 from .claims import Claims
@@ -28,6 +28,7 @@ from .stores import BuiltInStore
 KINDS = ("access", "correct", "delete", "restrict", "object")
 OPEN = ("open", "verified")
 CLOSED = ("answered", "refused", "expired")
+_KEPT_EXPIRED = 400  # days
 
 #: The answer to a request that was open when its data subject was erased.
 ERASED = "All that was stored about you was erased."
@@ -101,6 +102,22 @@ class RequestStore(BuiltInStore):
     def all(self, *states: str) -> list[SubjectRequest]:
         """Return the requests in these states, or every request if none is named."""
         return self.select(_requests.c.state.in_(states)) if states else self.select()
+
+    def newest_closed(self, most: int) -> list[SubjectRequest]:
+        """Return the newest closed requests, at most ``most``."""
+        closed = sa.select(_requests).where(_requests.c.state.in_(CLOSED))
+        return self._read(closed.order_by(_requests.c.number.desc()).limit(most))
+
+    def count(self) -> int:
+        """Return the number of all requests."""
+        with self._database.read() as connection:
+            query = sa.select(sa.func.count()).select_from(_requests)
+            return connection.scalar(query) or 0 if connection else 0
+
+    def expire(self) -> int:
+        """Delete the expired requests that were closed long ago. No person has confirmed one, and anyone can make many."""
+        is_old = (_requests.c.state == "expired") & (_requests.c.closed < later(days=-_KEPT_EXPIRED))
+        return self._database.delete(sa.delete(_requests).where(is_old, _requests.c.email == ""))
 
     def subjects(self) -> set[str]:
         """Return every address that is still stored."""

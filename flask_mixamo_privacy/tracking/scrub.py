@@ -13,6 +13,7 @@ from ..policy.parts import host_of
 from ..storage.memory import bounded_cache
 
 _LONGEST = 200  # characters of a path or a text that are kept
+_LONGEST_HOST = 259  # characters of a host with its port; RFC 1035, 2.3.4
 _EXAMINED = 2000  # characters that are examined; an encoded one takes several
 _ROUNDS = 20  # of decoding; each makes the text shorter
 
@@ -166,6 +167,8 @@ def split_referrer(referrer: str, host: str | None) -> tuple[str, str]:
     referring_host = host_of(referrer)
     if host is None or referring_host == host.lower():
         return parts.path or "/", ""
+    if len(referring_host) > _LONGEST_HOST:  # invented, and large in the log, in reports and in caches
+        return "", ""
     return "", f"{parts.scheme}://{_scrub_host(referring_host)}{scrub_path(parts.path)}"
 
 

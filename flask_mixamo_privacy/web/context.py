@@ -19,6 +19,7 @@ from ..errors import NotInitialised
 from ..i18n.language import Language, language, shipped
 from ..policy.parts import host_of
 from ..storage.clock import DAY
+from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of
 from .cookies import percent_encode
@@ -74,7 +75,8 @@ class PrivacyContext:
         self.today = int(self.now) // DAY
         self.pending: list[tuple[str, str]] = []  # the kind and the data of the events to log
         self.form_cookies: dict[str, str] = {}  # the values of form cookies to set, by cookie name
-        self.cookies = runtime.cookies_at(self.environ.get("SCRIPT_NAME", ""), self.environ["wsgi.url_scheme"] == "https")
+        mount = self.environ.get("SCRIPT_NAME", "")[:LONGEST_KEY]  # caches have it as a key, and a proxy may pass on any
+        self.cookies = runtime.cookies_at(mount, self.environ["wsgi.url_scheme"] == "https")
 
     @property
     def mount(self) -> str:

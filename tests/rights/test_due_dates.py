@@ -1,6 +1,7 @@
 """Deadlines: the earlier of thirty days and a calendar month, extensions with a reason, and a command for cron."""
 
 import json
+import re
 from datetime import date
 
 import pytest
@@ -268,3 +269,30 @@ def test_the_answer_to_access_is_not_shown_while_a_store_fails(office, caplog):
     broken.append(1)
     shown = site.site.visitor().post(site.link())
     assert shown.status_code == 503 and "ada@" not in caplog.text and not any(record.exc_info for record in caplog.records)
+
+
+def test_the_page_of_staff_has_a_bounded_number_of_rows(office, monkeypatch):
+    """Any visitor can make thousands of requests, and the one that a person confirmed must not be lost among them."""
+    monkeypatch.setattr("flask_mixamo_privacy.web.views.rights._MOST_SHOWN", 2)
+    site, enter = office
+    for number in range(4):
+        site.ask(email=f"a{number}@mail.example")
+    confirmed, ann = site.confirmed(), enter("ann")
+    shown = re.findall(r'href="[^"]*/staff/(\d+)"', (page := ann.get("/privacy/requests/staff").text))
+    assert shown == [str(confirmed), "4"] and "3 more are not shown." in page
+    assert len(ann.get("/privacy/requests/staff", headers={"Accept": "application/json"}).json) == 5
+
+
+def test_an_expired_request_is_deleted_after_400_days(people, clock):
+    """Anyone can make many, and their table would grow for ever. An answered request stays as proof."""
+    site = people()
+    site.site.cli("requests", "answer", str(site.confirmed()))
+    site.ask(email="bob@mail.example")
+    for days in (0, 8, 399):
+        site.process()
+        site.site.cli("prune")
+        clock.shift(86400 * days)
+    assert [request.state for request in site.rights.request_store.all()] == ["answered", "expired"]
+    clock.shift(86400 * 2)
+    site.site.cli("prune")
+    assert [request.state for request in site.rights.request_store.all()] == ["answered"]

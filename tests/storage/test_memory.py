@@ -10,6 +10,7 @@ import pytest
 import flask_mixamo_privacy
 from flask_mixamo_privacy.storage.memory import LONGEST_KEY, BoundedCache, NetworkAllowance, bounded_cache
 from flask_mixamo_privacy.tracking import scrub
+from flask_mixamo_privacy.web.context import privacy_context
 
 PACKAGE = Path(flask_mixamo_privacy.__file__).parent
 
@@ -96,3 +97,12 @@ def test_a_client_with_many_networks_shares_one_allowance(monkeypatch):
     allowance = NetworkAllowance(1)
     taken = [allowance.take(f"2001:db8:{number}::/48", "2026-05-08") for number in range(10)]
     assert taken == [True] * 4 + [False] * 6
+
+
+def test_the_caches_of_mounts_hold_no_long_mount(tiny):
+    """A proxy may pass on any ``X-Forwarded-Prefix``, and a page has its mount a dozen times."""
+    site = tiny()
+    with site.app.test_request_context("/", environ_overrides={"SCRIPT_NAME": "/" + "x" * 8000}):
+        assert len(privacy_context().mount) == LONGEST_KEY
+    with site.app.test_request_context("/", environ_overrides={"SCRIPT_NAME": "/shop"}):
+        assert privacy_context().mount == "/shop"

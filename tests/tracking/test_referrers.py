@@ -5,6 +5,7 @@ import json
 import pytest
 
 from conftest import choose
+from flask_mixamo_privacy.tracking.scrub import split_referrer
 from support.login_site import entered, with_logins
 
 OWN, OTHER = "https://shop.example/item/alice", "https://search.example/of/alice?q=a"
@@ -89,3 +90,10 @@ def test_a_reported_page_of_a_user_has_no_path(tiny, previous, found):
     """What holds for a page view on the server holds for one that the tracker reports."""
     site = with_logins(tiny())
     assert report(site, entered(site), previous) == found
+
+
+@pytest.mark.parametrize(("size", "kept"), [(61, True), (62, False), (1900, False)])
+def test_a_host_that_is_too_long_for_a_name_is_no_referrer(size, kept):
+    """A client could fill the log, the reports and the memory of a process with invented ones."""
+    host = ".".join(["h" * size, *["a" * 63] * 3]) + ":65535"
+    assert split_referrer.__wrapped__(f"https://{host}/a", "shop.example") == ("", f"https://{host}/a" if kept else "")

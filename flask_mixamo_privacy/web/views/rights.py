@@ -187,6 +187,8 @@ def _requests() -> RequestService:
 
 # Data subject requests for staff.
 
+_MOST_SHOWN = 500  # any visitor can make many
+
 
 def _email_of(number: int) -> str | None:
     try:
@@ -198,15 +200,18 @@ def _email_of(number: int) -> str | None:
 @pages.get("/requests/staff", endpoint="staff_requests")
 @staff_only("requests", ("email", "message"))
 def everything() -> Response:
-    """List every request, open and urgent ones first."""
-    from ...rights.request_store import OPEN
+    """List the requests, open and urgent ones first. JSON has every request; the page has at most :data:`_MOST_SHOWN`."""
+    from ...rights.request_store import CLOSED, OPEN
 
-    found = sorted(
-        current_runtime().rights.request_store.all(), key=lambda asked: (asked.state not in OPEN, asked.due, -asked.number)
-    )
+    store = current_runtime().rights.request_store
+    found = sorted(store.all(*OPEN), key=lambda asked: (asked.due, -asked.number))
     if wants_json():
-        return no_store(jsonify([asked.as_dict() for asked in found]))
-    return _staff_page("staff_requests.html", requests=found)
+        closed = sorted(store.all(*CLOSED), key=lambda asked: (asked.due, -asked.number))
+        return no_store(jsonify([asked.as_dict() for asked in (*found, *closed)]))
+    if len(found) > _MOST_SHOWN:  # most of so many were made by a program, so those come first that a person confirmed
+        found.sort(key=lambda asked: asked.state != "verified")
+    found = [*found, *store.newest_closed(_MOST_SHOWN)][:_MOST_SHOWN]
+    return _staff_page("staff_requests.html", requests=found, others=store.count() - len(found))
 
 
 @pages.get("/requests/staff/<int:number>", endpoint="staff_request")
