@@ -44,7 +44,8 @@ def _day(chance: random.Random, events: int) -> Iterator[str]:
 
 def _visit(chance: random.Random, visitor: str, visit: str, seconds: float) -> Iterator[str]:
     browser, platform = _BROWSERS[hash(visitor) % len(_BROWSERS)]
-    common = {"visitor": visitor, "visit": visit, "browser": browser, "platform": platform, "network": "198.51.100.0/24"}
+    network = f"{10 + hash(visitor) % 90}.{hash(visitor) // 90 % 40}.0.0/24"  # several visitors share one
+    common = {"visitor": visitor, "visit": visit, "browser": browser, "platform": platform, "network": network}
     previous, count = None, 0
 
     def line(kind: str, page: str, data: dict[str, object]) -> str:

@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 import sqlalchemy as sa
 
 from flask_mixamo_privacy.tracking import schema
+from flask_mixamo_privacy.tracking.event_table import COLUMNS, Row
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.log import SUFFIX
-from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore, Row
+from flask_mixamo_privacy.tracking.store import EventStore
 
 from . import segment
 from .budget import Figure

@@ -18,7 +18,7 @@ class Tally:
 
     number: int = 0
     amount: int = 0
-    visitors: set[str] = field(default_factory=set)
+    visitors: set[int] = field(default_factory=set)
 
     def add(self, other: Tally) -> None:
         self.number += other.number
@@ -42,7 +42,7 @@ def merge_tables(tables: Sequence[Table]) -> Table:
 
 def merge_tallies(tallies: Collection[Tally]) -> Tally:
     """Merge tallies. A visitor who is in several of them counts once."""
-    visitors = set[str]().union(*(tally.visitors for tally in tallies))
+    visitors = set[int]().union(*(tally.visitors for tally in tallies))
     return Tally(sum(tally.number for tally in tallies), sum(tally.amount for tally in tallies), visitors)
 
 
@@ -51,18 +51,18 @@ def total(table: Table) -> Tally:
     return merge_tallies(table.values())
 
 
-Networks = Mapping[str, str]  # the network of each visitor for whom one was recorded
+Networks = Mapping[int, str]  # the network of each visitor for whom one was recorded
 NO_NETWORKS: Networks = {}
 
 
-def are_enough(visitors: Collection[str], min_cell: int, networks: Networks) -> bool:
+def are_enough(visitors: Collection[int], min_cell: int, networks: Networks) -> bool:
     """Return whether visitors are at least ``min_cell``. The visitors of one network count once.
 
     One person can invent any number of visitors, but has few networks. A visitor without a network counts as one.
     """
     if len(visitors) < min_cell or not networks:
         return len(visitors) >= min_cell
-    found = set()
+    found = set[int | str]()
     for visitor in visitors:  # most often the first ones are from different networks
         found.add(networks.get(visitor, visitor))
         if len(found) >= min_cell:

@@ -22,7 +22,7 @@ class DistinctVisitors:
         self._min_cell = min_cell
         self._cache = cache
 
-    def remember_visitors(self, interval: Interval, visitors: Collection[str]) -> None:
+    def remember_visitors(self, interval: Interval, visitors: Collection[int]) -> None:
         """Cache the visitors of an interval for the windows that contain it."""
         self._cache.visitors[interval] = frozenset(visitors)
 
@@ -58,7 +58,7 @@ class DistinctVisitors:
         if largest and self._connection.scalar(published) is None:
             self._publish(window, largest, exact=False)
 
-    def add(self, visitors: Collection[str], day: date) -> None:
+    def add(self, visitors: Collection[int], day: date) -> None:
         """Add the visitors of an interval to the number of all time.
 
         The number is updated once enough visitors are new and enough known visitors have returned since the last update.
@@ -79,14 +79,14 @@ class DistinctVisitors:
         elif before:
             self._publish(ALL, before, exact=not new)
 
-    def _upsert_visitors(self, visitors: Collection[str], day: date) -> None:
+    def _upsert_visitors(self, visitors: Collection[int], day: date) -> None:
         rows = [(visitor, day.isoformat(), False, True) for visitor in sorted(visitors)]
         placeholder = "?" if self._connection.dialect.name == "sqlite" else "%s"
         self._connection.exec_driver_sql(_UPSERT.replace("?", placeholder), rows)
 
-    def _parts(self, window: Window, levels: dict[str, str]) -> dict[str, set[str]]:
+    def _parts(self, window: Window, levels: dict[str, str]) -> dict[str, set[int]]:
         """Return the visitors of each part of a window, that is, of the intervals whose total was published together."""
-        parts: dict[str, set[str]] = {}
+        parts: dict[str, set[int]] = {}
         for interval in self._intervals.between(window.first, window.end):
             level = levels.get(interval.start)
             if level in LEVELS[window.unit]:
@@ -94,7 +94,7 @@ class DistinctVisitors:
                 parts.setdefault(part, set()).update(self._visitors(interval))
         return parts
 
-    def _visitors(self, interval: Interval) -> frozenset[str]:
+    def _visitors(self, interval: Interval) -> frozenset[int]:
         cached = self._cache.visitors
         if interval not in cached:
             cached[interval] = frozenset(map(visitor_of, self._intervals.events(interval)))

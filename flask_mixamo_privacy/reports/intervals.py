@@ -6,19 +6,18 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import date
 from operator import itemgetter
-from typing import Any
 
 import sqlalchemy as sa
 
-from ..storage.clock import ONE_DAY
+from ..storage.clock import ONE_DAY, milliseconds_of
 from ..tracking import schema
-from ..tracking.store import by_time, sort_events
+from ..tracking.event_table import STORED, Names, StoredRow
 from .disclosure_control import Table
-from .tables import COUNTED, Event
 from .windows import Calendar, Interval
 
 _MOST = 500_000  # cached events; older ones are read from the store
-_AT = itemgetter(0)
+_SLOT, _AT = STORED.index("slot"), STORED.index("at")
+_slot_of, _at_of = itemgetter(_SLOT), itemgetter(_AT)
 
 
 class LoadCache:
@@ -30,31 +29,33 @@ class LoadCache:
 
     def __init__(self) -> None:
         self.tables: dict[Interval, dict[str, Table]] = {}
-        self.visitors: dict[Interval, frozenset[str]] = {}
-        self.networks: dict[str, str] = {}  # by visitor, of this month
-        self._events: list[Event] = []  # in order of time
+        self.visitors: dict[Interval, frozenset[int]] = {}
+        self.networks: dict[int, str] = {}  # by visitor, of this month
+        self.names = Names()
+        self._events: list[StoredRow] = []  # in order of slots
         self._erasures: int | None = None
 
-    def add(self, connection: sa.Connection, events: Sequence[Event]) -> None:
-        """Cache events, in order of time, that this transaction inserted into the store."""
+    def add(self, connection: sa.Connection, events: Sequence[StoredRow]) -> None:
+        """Cache events that this transaction inserted into the store."""
         if self._erasures is None:
             self._erasures = _erasures(connection)
         self._events += events
-        sort_events(self._events)
+        self._events.sort(key=_slot_of)
         del self._events[:-_MOST]
 
-    def events(self, connection: sa.Connection, interval: Interval) -> list[Event] | None:
-        """Return the events of an interval in order of time, without late ones. Returns None unless all are cached."""
-        start, end = (bisect_left(self._events, moment, key=_AT) for moment in (interval.start, interval.until))
+    def events(self, connection: sa.Connection, interval: Interval) -> list[StoredRow] | None:
+        """Return the events of an interval in order of slots, or None unless all are cached."""
+        start, end = (
+            bisect_left(self._events, milliseconds_of(moment), key=_slot_of) for moment in (interval.start, interval.until)
+        )
         if start == end or self._erasures != _erasures(connection):
             return None
-        at = schema.events.c.at
-        number = sa.select(sa.func.count()).select_from(schema.events).where(at >= interval.start, at < interval.until)
+        number = sa.select(sa.func.count()).select_from(schema.events).where(_is_in(interval))
         return self._events[start:end] if connection.scalar(number) == end - start else None
 
     def forget_before(self, moment: str) -> None:
         """Drop the events before a moment."""
-        del self._events[: bisect_left(self._events, moment, key=_AT)]
+        del self._events[: bisect_left(self._events, milliseconds_of(moment), key=_slot_of)]
 
     def drop(self, starts: set[str]) -> None:
         """Drop the tables and visitors of the intervals with these starts."""
@@ -67,8 +68,16 @@ def _erasures(connection: sa.Connection) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(schema.tombstones)) or 0
 
 
-_EVENT = [schema.events.c[name] for name in COUNTED]
-_IS_LATE = sa.and_(schema.late.c.visitor == schema.events.c.visitor, schema.late.c.id == schema.events.c.id)
+def _is_in(interval: Interval) -> sa.ColumnElement[bool]:
+    slot = schema.events.c.slot
+    return sa.and_(slot >= milliseconds_of(interval.start), slot < milliseconds_of(interval.until))
+
+
+def in_order_of_time(events: list[StoredRow]) -> list[StoredRow]:
+    """Return events, given in order of slots, in order of time. Only late events differ."""
+    if any(at is not None for at in map(_at_of, events)):
+        events.sort(key=lambda event: (event[_SLOT] if event[_AT] is None else event[_AT], event[1:3]))
+    return events
 
 
 class CountedIntervals:
@@ -88,35 +97,16 @@ class CountedIntervals:
         first: str | None = self._connection.scalar(sa.select(sa.func.min(schema.pieces.c.day)))
         return first == day.isoformat()
 
-    def events(self, interval: Interval, late: str | None = None) -> Sequence[Event]:
-        """Return the events of an interval in order of time.
+    def events(self, interval: Interval) -> list[StoredRow]:
+        """Return the events of an interval in order of time, with the late events that it counts in place of their own."""
+        return in_order_of_time(self._cache.events(self._connection, interval) or self._stored(interval))
 
-        Includes the late events that this interval counts in place of their own. ``late`` is the start of the interval whose
-        late events to include, by default this one; the empty string means late events that no interval counts yet.
-        """
-        late_events = self._late(interval.start if late is None else late)
-        on_time = self._cache.events(self._connection, interval) or self._on_time(interval)
-        return sorted([*late_events, *on_time], key=by_time) if late_events else on_time
-
-    def _late(self, start: str) -> Sequence[Event]:
-        return self._read(sa.select(*_EVENT).join(schema.late, _IS_LATE).where(schema.late.c.piece == start))
-
-    def _on_time(self, interval: Interval) -> Sequence[Event]:
-        at = schema.events.c.at
-        query = sa.select(*_EVENT).where(at >= interval.start, at < interval.until)
-        if self._connection.scalar(sa.select(schema.late.c.id).limit(1)) is not None:
-            query = query.where(~sa.exists().where(_IS_LATE))
-        return self._read(query.order_by(at, schema.events.c.visitor, schema.events.c.id))
-
-    def _read(self, query: sa.Select[Any]) -> Sequence[Event]:
+    def _stored(self, interval: Interval) -> list[StoredRow]:
+        events = schema.events
+        query = sa.select(events).where(_is_in(interval)).order_by(events.c.slot, events.c.visitor, events.c.id)
         cursor = self._connection.execute(query).cursor
         assert cursor is not None
-        events: Sequence[Event] = cursor.fetchall()  # the driver's tuples: SQLAlchemy's rows would cost millions of objects
-        return events
-
-    def assign_late(self, interval: Interval) -> None:
-        """Assign the late events that no interval counts yet to this interval."""
-        self._connection.execute(sa.update(schema.late).where(schema.late.c.piece == "").values(piece=interval.start))
+        return list(cursor.fetchall())  # the driver's tuples: SQLAlchemy's rows would cost millions of objects
 
     def record(self, interval: Interval) -> None:
         """Record that an interval is counted."""

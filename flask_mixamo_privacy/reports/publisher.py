@@ -10,10 +10,11 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 
 from ..errors import LedgerUnavailable
-from ..storage.clock import ONE_DAY, just_after, timestamp, timestamp_of
+from ..storage.clock import ONE_DAY, milliseconds_of, timestamp, timestamp_of, timestamp_of_milliseconds
 from ..storage.failures import log_failure
 from ..tracking import schema
-from ..tracking.store import EventStore, Row
+from ..tracking.event_table import StoredRow
+from ..tracking.store import EventStore
 from .disclosure_control import Table
 from .intervals import LoadCache
 from .publishing import DecisionTables, PublishingPass
@@ -68,10 +69,10 @@ class Publisher:
         first = self._next(connection)
         if first is None:
             return False
-        day, at = self._calendar.day_of(first), schema.events.c.at
-        day_end = self._calendar.start_of(day + ONE_DAY)
-        newest = connection.scalar(sa.select(sa.func.max(at)).where(at >= first, at < day_end))
-        until = timestamp_of(just_after(newest or first))
+        day, slot = self._calendar.day_of(first), schema.events.c.slot
+        day_end, start = self._calendar.start_of(day + ONE_DAY), milliseconds_of(first)
+        of_day = sa.select(sa.func.max(slot)).where(slot >= start, slot < milliseconds_of(day_end))
+        until = timestamp_of_milliseconds((connection.scalar(of_day) or start) + 1)
         if until >= day_end:
             return False  # the day closes soon
         return self._pass(connection, LoadCache()).publish_part(Interval(first, until, day))
@@ -91,10 +92,10 @@ class Publisher:
         last = connection.scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         if last is not None:
             return str(last)
-        oldest = connection.scalar(sa.select(sa.func.min(schema.events.c.at)))
+        oldest = connection.scalar(sa.select(sa.func.min(schema.events.c.slot)))
         if oldest is None:
             return None
-        day = self._calendar.day_of(oldest)
+        day = self._calendar.day_of(timestamp_of_milliseconds(oldest))
         return self._calendar.start_of(min([day, *self._decisions(date.min, day)]))
 
 
@@ -105,7 +106,7 @@ class LoadPass:
         self._publisher = publisher
         self._cache = LoadCache()
 
-    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+    def add(self, connection: sa.Connection, rows: Sequence[StoredRow]) -> None:
         self._cache.add(connection, rows)
 
     def close(self, connection: sa.Connection, waiting: str | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY
 from ..tracking import schema
-from ..tracking.store import by_time
+from ..tracking.event_table import StoredRow
 from .disclosure_control import (
     OTHER,
     Table,
@@ -23,7 +23,7 @@ from .disclosure_control import (
     within_loss_limit,
 )
 from .distinct import DistinctVisitors
-from .intervals import CountedIntervals, LoadCache
+from .intervals import CountedIntervals, LoadCache, in_order_of_time
 from .tables import WHOLE_DAY, networks_of, tables_of, visitor_of
 from .windows import Calendar, Interval, Window, week_of
 
@@ -71,7 +71,6 @@ class PublishingPass:
         closed = 0
         while day < end:
             interval = Interval(first, self._calendar.start_of(day + ONE_DAY), day)
-            self._intervals.assign_late(interval)
             self._intervals.record(interval)
             self.count(interval)
             self.end_day(day)
@@ -81,10 +80,11 @@ class PublishingPass:
 
     def publish_part(self, interval: Interval) -> bool:
         """Publish a part of a day. Returns False, and changes nothing, if it has too few visitors."""
-        events = self._intervals.events(interval, late="")
-        if not are_enough(set(map(visitor_of, events)), self._min_cell, networks_of(events)):
+        events = self._intervals.events(interval)
+        self._cache.names.learn(self._connection, events)
+        networks = networks_of(events, self._cache.names)
+        if not are_enough(set(map(visitor_of, events)), self._min_cell, networks):
             return False
-        self._intervals.assign_late(interval)
         self._intervals.record(interval)
         self.count(interval)
         return True
@@ -205,19 +205,22 @@ class PublishingPass:
 
     def _tables(self, interval: Interval) -> dict[str, Table]:
         """Count the tables of an interval. The last part of a day also has the tables that need the whole day."""
-        events = self._intervals.events(interval)
-        self._cache.networks |= networks_of(events)
-        tables = tables_of(events, self._calendar)
+        tables = self._count(self._intervals.events(interval))
         starts_day = interval.start == self._calendar.start_of(interval.day)
         ends_day = self._intervals.ends_day(interval)
         if not (starts_day and ends_day):
             tables = {name: table for name, table in tables.items() if name not in WHOLE_DAY}
         if ends_day and not starts_day:
             parts = self._intervals.between(interval.day, interval.day + ONE_DAY)
-            events = sorted((event for part in parts for event in self._intervals.events(part)), key=by_time)
-            self._cache.networks |= networks_of(events)
-            tables |= {name: table for name, table in tables_of(events, self._calendar).items() if name in WHOLE_DAY}
+            events = in_order_of_time([event for part in parts for event in self._intervals.events(part)])
+            tables |= {name: table for name, table in self._count(events).items() if name in WHOLE_DAY}
         return tables | (self._decisions.get(interval.day, {}) if ends_day else {})
+
+    def _count(self, events: Sequence[StoredRow]) -> dict[str, Table]:
+        names = self._cache.names
+        names.learn(self._connection, events)
+        self._cache.networks |= networks_of(events, names)
+        return tables_of(events, names, self._calendar)
 
     def _restore(self, day: date, end: date) -> None:
         """Restore the state in which an earlier pass left the month of ``day``. Drop the cache of incomplete intervals."""

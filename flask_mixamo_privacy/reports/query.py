@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from ..storage.clock import ONE_DAY
+from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking import schema
 from ..tracking.store import EventStore
 from .disclosure_control import OTHER
@@ -70,21 +70,24 @@ class ReportQuery:
     @cached_property
     def days(self) -> list[date]:
         """The days from the first to the last that was counted or has events."""
-        at = schema.events.c.at
+        slot = schema.events.c.slot
         counted = self._rows(sa.select(sa.func.min(schema.pieces.c.day), sa.func.max(schema.pieces.c.day)))
-        moments = [self._scalar(sa.select(sa.func.max(at)))]
+        slots = [self._scalar(sa.select(sa.func.max(slot)))]
         if self.until is None:
-            moments.append(self._scalar(sa.select(sa.func.min(at))))
+            slots.append(self._scalar(sa.select(sa.func.min(slot))))
+        moments = [timestamp_of_milliseconds(each) for each in slots if each is not None]
         ends = [date.fromisoformat(day) for row in counted for day in row if day]
-        ends += [self._calendar.day_of(moment) for moment in moments if moment]
+        ends += map(self._calendar.day_of, moments)
         return [min(ends) + number * ONE_DAY for number in range((max(ends) - min(ends)).days + 1)] if ends else []
 
-    def unpublished(self) -> set[str]:
+    def unpublished(self) -> set[int]:
         """Return the visitors of events that are not counted yet. Compare their number with ``min_cell``; never show it."""
         # With DISTINCT, SQLite would scan all events by the index of visitors.
-        since = sa.select(schema.events.c.visitor).where(schema.events.c.at >= (self.until or ""))
-        late = sa.select(schema.late.c.visitor).where(schema.late.c.piece == "")
-        return {row.visitor for query in (since, late) for row in self._rows(query)}
+        return {row.visitor for row in self._rows(sa.select(schema.events.c.visitor).where(self._is_unpublished))}
+
+    @property
+    def _is_unpublished(self) -> sa.ColumnElement[bool]:
+        return schema.events.c.slot >= (milliseconds_of(self.until) if self.until else 0)
 
     def total(self, name: str, window: Window) -> Cell:
         """Return the events of a table: "12+" if a part had too few visitors to be published, "<5" if all parts had."""
@@ -226,17 +229,18 @@ class ReportQuery:
 
     def _is_begun(self, window: Window) -> bool:
         """Return whether an open window has events that are not counted yet."""
-        at = schema.events.c.at
-        query = sa.select(schema.events.c.id).where(at >= (self.until or "")).limit(1)
+        slot, start_of = schema.events.c.slot, self._calendar.start_of
+        query = sa.select(schema.events.c.id).where(self._is_unpublished).limit(1)
         if window != ALL:
-            query = query.where(at >= self._calendar.start_of(window.first), at < self._calendar.start_of(window.end))
+            first, end = milliseconds_of(start_of(window.first)), milliseconds_of(start_of(window.end))
+            query = query.where(slot >= first, slot < end)
         return not self.is_closed(window) and self._scalar(query) is not None
 
     @cached_property
     def _distinct(self) -> dict[str, Any]:
         return {row.window: row for row in self._rows(sa.select(schema.distinct))}
 
-    def _scalar(self, query: sa.Select[Any]) -> str | None:
+    def _scalar(self, query: sa.Select[Any]) -> Any:
         return None if self._connection is None else self._connection.scalar(query)
 
     def _rows(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:

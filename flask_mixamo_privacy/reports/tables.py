@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -13,15 +14,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..ledger.refusals import REFUSALS, number_of
+from ..storage.clock import timestamp_of_milliseconds
+from ..tracking.event_table import STORED, StoredRow
 from ..tracking.ingest import limited_network
 from .disclosure_control import OTHER, Table, Tally
 from .windows import Calendar
-
-#: The columns of a counted event, in the order of :class:`Columns` and of the store.
-COUNTED = (
-    "at", "visitor", "id", "kind", "visit", "page", "previous", "referrer",
-    "browser", "platform", "provider", "network", "data",
-)  # fmt: skip
 
 #: Tables that need the events of a whole day: the last page of a visit, the change of a choice.
 WHOLE_DAY = ("exits", "changes")
@@ -34,74 +31,76 @@ _LONGEST_NAME, _LONGEST_ROW = 250, 600  # characters
 _LONGEST_TIME = 86_400  # seconds counted per exit at most
 
 
-Event = Sequence[Any]  # with the columns of COUNTED
-
-
 class Columns(NamedTuple):
-    """Counted events by column. Whole columns are counted in C."""
+    """Stored events by column, coded as in the store. Whole columns are counted in C."""
 
-    at: Sequence[str] = ()
-    visitor: Sequence[str] = ()
+    slot: Sequence[int] = ()
+    visitor: Sequence[int] = ()
     id: Sequence[str] = ()
-    kind: Sequence[str] = ()
+    at: Sequence[int | None] = ()
+    kind: Sequence[int] = ()
     visit: Sequence[str] = ()
-    page: Sequence[str | None] = ()
-    previous: Sequence[str | None] = ()
-    referrer: Sequence[str | None] = ()
-    browser: Sequence[str | None] = ()
-    platform: Sequence[str | None] = ()
-    provider: Sequence[str | None] = ()
-    network: Sequence[str | None] = ()
-    data: Sequence[str] = ()
+    page: Sequence[int | None] = ()
+    previous: Sequence[int | None] = ()
+    referrer: Sequence[int | None] = ()
+    browser: Sequence[int | None] = ()
+    platform: Sequence[int | None] = ()
+    provider: Sequence[int | None] = ()
+    network: Sequence[int | None] = ()
+    data: Sequence[int] = ()
 
 
 _NONE = Columns()
-_kind_of, visitor_of = itemgetter(COUNTED.index("kind")), itemgetter(COUNTED.index("visitor"))
-_network_of = itemgetter(COUNTED.index("network"))
+_kind_of, visitor_of = itemgetter(STORED.index("kind")), itemgetter(STORED.index("visitor"))
+_network_of = itemgetter(STORED.index("network"))
 _ENDS = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"))
 _GAPS = ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (29, "2–4 weeks"))
 
 
-def tables_of(events: Sequence[Event], calendar: Calendar) -> dict[str, Table]:
-    """Return the non-empty tables of some events, which must be in order of time."""
+def tables_of(events: Sequence[StoredRow], names: Mapping[int, str], calendar: Calendar) -> dict[str, Table]:
+    """Return the non-empty tables of some events, which must be in order of time. ``names`` has the texts of their codes."""
     if not events:
         return {}
-    kinds = _by_kind(events)
+    kinds = _by_kind(events, names)
     views, starts, repeats, exit_links, clicks, choices = (
         kinds.get(kind, _NONE)
         for kind in ("page_view", "visit_start", "repeat_visit", "exit_link", "click", "customisation")
     )
-    texts = (_within(_ENDS, _read(data).get("visit_number"), "11 or more") for data in repeats.data)
-    numbers = dict(zip(repeats.visit, texts, strict=True))
+    properties = _Properties(names)
+    numbers_of = {data: _within(_ENDS, properties[data].get("visit_number"), "11 or more") for data in set(repeats.data)}
+    numbers = dict(zip(repeats.visit, map(numbers_of.__getitem__, repeats.data), strict=True))
     last = dict(zip(views.visit, zip(views.page, views.visitor, strict=True), strict=True)).values()
+    text = partial(_recorded, names)
     tables: dict[str, Table] = {
         "visitors": {"everybody": Tally(len(events), 0, set(map(visitor_of, events)))},
         "returning": _table(["repeat" if visit in numbers else "first" for visit in starts.visit], starts.visitor),
         "visit_numbers": _table([numbers.get(visit, "1") for visit in starts.visit], starts.visitor),
-        "days_between": _table(repeats.data, repeats.visitor, _gap),
-        "pages": _table(views.page, views.visitor),
-        "time": _times(kinds.get("page_exit", _NONE)),
-        "entries": _table(starts.page, starts.visitor),
-        "exits": _table([page for page, _ in last], [visitor for _, visitor in last]),
-        "movement": _table(_pairs(views.previous, views.page), views.visitor, _move),
-        "referrers": _table(starts.referrer, starts.visitor, _site),
-        "exit_links": _table(exit_links.data, exit_links.visitor, _target),
-        "clicks": _table(_pairs(clicks.page, clicks.data), clicks.visitor, _pressed),
-        "choices": _table(choices.data, choices.visitor, _choice),
-        "changes": _changes(choices),
-        "browsers": _table(starts.browser, starts.visitor),
-        "platforms": _table(starts.platform, starts.visitor),
-        "providers": _table(starts.provider, starts.visitor, _if_known),
-        "hours": _table(_hours(views.at, calendar), views.visitor),
+        "days_between": _table(repeats.data, repeats.visitor, lambda data: _gap(properties[data])),
+        "pages": _table(views.page, views.visitor, text),
+        "time": _times(kinds.get("page_exit", _NONE), text, properties),
+        "entries": _table(starts.page, starts.visitor, text),
+        "exits": _table([page for page, _ in last], [visitor for _, visitor in last], text),
+        "movement": _table(_pairs(views.previous, views.page), views.visitor, partial(_move, names)),
+        "referrers": _table(starts.referrer, starts.visitor, lambda code: _site(names.get(code))),
+        "exit_links": _table(exit_links.data, exit_links.visitor, lambda data: _target(properties[data])),
+        "clicks": _table(
+            _pairs(clicks.page, clicks.data), clicks.visitor, lambda click: _pressed(text(click[0]), properties[click[1]])
+        ),
+        "choices": _table(choices.data, choices.visitor, lambda data: _choice(properties[data])),
+        "changes": _changes(choices, properties),
+        "browsers": _table(starts.browser, starts.visitor, text),
+        "platforms": _table(starts.platform, starts.visitor, text),
+        "providers": _table(starts.provider, starts.visitor, lambda code: names.get(code) or None),
+        "hours": _table(_hours(views, calendar), views.visitor),
     }
     return {name: table for name, table in tables.items() if table}
 
 
-def networks_of(events: Sequence[Event]) -> dict[str, str]:
+def networks_of(events: Sequence[StoredRow], names: Mapping[int, str]) -> dict[int, str]:
     """Return the network of each visitor, where one was recorded and is not a proxy's, which many people share."""
     networks = list(map(_network_of, events))
     by_visitor = dict(compress(zip(map(visitor_of, events), networks, strict=True), networks))
-    known = {network: limited_network(network.partition("/")[0]) for network in set(by_visitor.values())}
+    known = {network: limited_network(names[network].partition("/")[0]) for network in set(by_visitor.values())}
     return {visitor: known[network] for visitor, network in by_visitor.items() if known[network]}
 
 
@@ -123,54 +122,60 @@ def site_of(referrer: str) -> str:
     return "/".join(referrer.split("/", 3)[:3])
 
 
-# Row names by key. None leaves the event out of the table.
+# Names of rows. None leaves the event out of the table.
 
 
-def _recorded(text: str | None) -> str:
-    return text or UNKNOWN
-
-
-def _if_known(text: str | None) -> str | None:
-    return text or None
+def _recorded(names: Mapping[int, str], code: int | None) -> str:
+    return (code is not None and names[code]) or UNKNOWN
 
 
 def _site(referrer: str | None) -> str | None:
     return site_of(referrer) if referrer else None
 
 
-def _move(pages: tuple[str | None, str | None]) -> str | None:
-    previous, page = pages
+def _move(names: Mapping[int, str], pages: tuple[int | None, int | None]) -> str | None:
+    previous, page = (names[code] if code is not None else None for code in pages)
     return key(previous, page) if previous and page else None
 
 
-def _gap(data: str) -> str:
-    return _within(_GAPS, _read(data).get("days_since_last"), "a month or more")
+def _gap(repeat: dict[str, Any]) -> str:
+    return _within(_GAPS, repeat.get("days_since_last"), "a month or more")
 
 
-def _target(data: str) -> str:
-    return str(_read(data).get("to") or UNKNOWN)
+def _target(link: dict[str, Any]) -> str:
+    return str(link.get("to") or UNKNOWN)
 
 
-def _pressed(click: tuple[str | None, str]) -> str:
-    page, data = click[0], _read(click[1])
-    return key(page or UNKNOWN, str(data.get("to") or data.get("on") or UNKNOWN))
+def _pressed(page: str, click: dict[str, Any]) -> str:
+    return key(page, str(click.get("to") or click.get("on") or UNKNOWN))
 
 
-def _choice(data: str) -> str:
-    choice = _read(data)
+def _choice(choice: dict[str, Any]) -> str:
     return key(str(choice.get("name", "")), str(choice.get("value", "")))
 
 
-def _by_kind(events: Sequence[Event]) -> dict[str, Columns]:
-    kinds: dict[str, list[Event]] = {}
+class _Properties(dict[int, dict[str, Any]]):
+    """The properties of events, by the code of their text. Each text is parsed once."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self._names = names
+
+    def __missing__(self, code: int) -> dict[str, Any]:
+        properties: dict[str, Any] = orjson.loads(self._names[code])
+        self[code] = properties
+        return properties
+
+
+def _by_kind(events: Sequence[StoredRow], names: Mapping[int, str]) -> dict[str, Columns]:
+    kinds: dict[int, list[StoredRow]] = {}
     for kind, event in zip(map(_kind_of, events), events, strict=True):
         kinds.setdefault(kind, []).append(event)
-    return {kind: Columns(*zip(*some, strict=True)) for kind, some in kinds.items()}
+    return {names[kind]: Columns(*zip(*some, strict=True)) for kind, some in kinds.items()}
 
 
-def _table(keys: Sequence[Any], visitors: Sequence[str], name: Callable[[Any], str | None] = _recorded) -> dict[str, Tally]:
+def _table(keys: Sequence[Any], visitors: Sequence[int], name: Callable[[Any], str | None] = str) -> dict[str, Tally]:
     """Count events by the name of their key. Calls ``name`` once per key, and skips the events of a key without a name."""
-    visitors_by_key: defaultdict[Any, set[str]] = defaultdict(set)
+    visitors_by_key: defaultdict[Any, set[int]] = defaultdict(set)
     for each, visitor in zip(keys, visitors, strict=True):
         visitors_by_key[each].add(visitor)
     table: dict[str, Tally] = {}
@@ -188,9 +193,9 @@ def _fit(row: str) -> str:
     return row
 
 
-def _hours(moments: Sequence[str], calendar: Calendar) -> list[str]:
-    minutes = [moment[:16] for moment in moments]
-    hours = {minute: calendar.hour_of(minute) for minute in set(minutes)}
+def _hours(views: Columns, calendar: Calendar) -> list[str]:
+    minutes = [(slot if at is None else at) // 60_000 for slot, at in zip(views.slot, views.at, strict=True)]
+    hours = {minute: calendar.hour_of(timestamp_of_milliseconds(minute * 60_000)) for minute in set(minutes)}
     return [hours[minute] for minute in minutes]
 
 
@@ -198,19 +203,14 @@ def _pairs(ones: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
     return list(zip(ones, others, strict=True))
 
 
-def _read(data: str) -> dict[str, Any]:
-    properties: dict[str, Any] = orjson.loads(data)
-    return properties
-
-
-def _times(exits: Columns) -> Table:
+def _times(exits: Columns, text: Callable[[int | None], str], properties: _Properties) -> Table:
     """Sum the whole seconds in view by page. Skips exits without a valid number of seconds."""
-    seconds = {data: _seconds(_read(data).get("seconds")) for data in set(exits.data)}
+    seconds = {data: _seconds(properties[data].get("seconds")) for data in set(exits.data)}
     valid = [seconds[data] is not None for data in exits.data]
     pages, visitors = list(compress(exits.page, valid)), list(compress(exits.visitor, valid))
-    table = _table(pages, visitors)
+    table = _table(pages, visitors, text)
     for (page, data), number in Counter(zip(pages, compress(exits.data, valid), strict=True)).items():
-        table[_fit(_recorded(page))].amount += number * (seconds[data] or 0)
+        table[_fit(text(page))].amount += number * (seconds[data] or 0)
     return table
 
 
@@ -218,11 +218,11 @@ def _seconds(value: object) -> int | None:
     return int(min(value, _LONGEST_TIME)) if isinstance(value, int | float) and value >= 0 else None
 
 
-def _changes(choices: Columns) -> Table:
+def _changes(choices: Columns, properties: _Properties) -> Table:
     """Count the choices that differ from the previous choice of the same visitor on the same day."""
-    before: dict[tuple[str, str], str] = {}
-    changed: list[tuple[str, str]] = []
-    for visitor, data in zip(choices.visitor, map(_read, choices.data), strict=True):
+    before: dict[tuple[int, str], str] = {}
+    changed: list[tuple[str, int]] = []
+    for visitor, data in zip(choices.visitor, map(properties.__getitem__, choices.data), strict=True):
         name, value = str(data.get("name", "")), str(data.get("value", ""))
         if before.get((visitor, name), value) != value:
             changed.append((name, visitor))
@@ -259,7 +259,7 @@ def decision_tables(rows: Rows) -> Callable[[date, date], dict[date, dict[str, T
                 "decisions_by_version": key(row.policy, outcome),
                 "decisions_by_locale": key(row.locale, outcome),
             }
-            decided = _decided(row, str(number))
+            decided = _decided(row, number)
             for name, row_key in keys.items():
                 tables.setdefault(name, {}).setdefault(row_key, Tally()).add(decided)
         return {day: dict(tables) for day, tables in by_day.items()}
@@ -267,13 +267,15 @@ def decision_tables(rows: Rows) -> Callable[[date, date], dict[date, dict[str, T
     return decisions
 
 
-def _decided(row: Any, name: str) -> Tally:
+def _decided(row: Any, place: int) -> Tally:
     """Return the number of decisions in a row, each as a person of its own: the ledger does not record who decides again.
 
-    The persons decide only whether a cell is too small, so at most :data:`_MOST_PERSONS` are distinguished.
+    The persons decide only whether a cell is too small, so at most :data:`_MOST_PERSONS` are distinguished. Their numbers
+    are negative, and so differ from the codes of visitors.
     """
     number = number_of(row.detail) if row.kind == REFUSALS else 1
-    return Tally(number, 0, {f"{name}.{person}" for person in range(min(number, _MOST_PERSONS))})
+    first = -1 - place * _MOST_PERSONS
+    return Tally(number, 0, set(range(first, first - min(number, _MOST_PERSONS), -1)))
 
 
 def _outcome(kind: str, purposes: str) -> str:

@@ -39,6 +39,26 @@ def timestamp_of(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def milliseconds_of(moment: str) -> int:
+    """Return a timestamp as milliseconds since 1970-01-01 UTC, the unit in which events are stored."""
+    return minute_in_milliseconds(moment[:16]) + int(moment[17:19] + moment[20:23])
+
+
+def minute_in_milliseconds(minute: str) -> int:
+    """Return the start of a minute, ``2026-05-08T12:00``, as milliseconds since 1970-01-01 UTC."""
+    return ((_days_since_1970(minute[:10]) * 24 + int(minute[11:13])) * 60 + int(minute[14:16])) * 60_000
+
+
+@lru_cache(maxsize=1024)
+def _days_since_1970(day: str) -> int:
+    return (date.fromisoformat(day) - date(1970, 1, 1)).days
+
+
+def timestamp_of_milliseconds(moment: int) -> str:
+    """Return the timestamp of milliseconds since 1970-01-01 UTC."""
+    return f"{_second(moment // 1000)}.{moment % 1000:03d}Z"
+
+
 def today() -> str:
     """Return the current day: ``2026-05-08``."""
     return timestamp()[:10]

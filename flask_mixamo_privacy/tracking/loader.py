@@ -18,8 +18,9 @@ from ..storage.clock import DAY
 from ..storage.files import lock_now, make_private_folder, try_lock
 from ..storage.platform import delete_file
 from . import log, schema
+from .event_table import StoredRow
 from .parsing import first_timestamp, parse
-from .store import EventStore, Row, sort_events
+from .store import EventStore, sort_events
 from .visitor_data import blank_erased_lines, visitors_in
 from .watermarks import Watermarks, open_lock
 
@@ -34,8 +35,8 @@ WAIT = 60.0
 class Aggregation(Protocol):
     """The state of an aggregator during one pass over the log."""
 
-    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Add the events of one batch, in order of time. Called only if this transaction inserted every one of them."""
+    def add(self, connection: sa.Connection, rows: Sequence[StoredRow]) -> None:
+        """Add the events that this transaction inserted."""
 
     def close(self, connection: sa.Connection, waiting: str | None) -> int:
         """Publish the days that have closed. Returns their number, or 0 if nothing is left to publish.
@@ -103,7 +104,7 @@ class Loader:
         loaded = Loaded()
         if not os.path.isdir(self._folder):
             if wait:
-                blank_erased_lines(self._folder, self._store)
+                self._scrub()
             return loaded
         aggregation = self._aggregator.begin() if self._aggregator else None
         with self._elected(wait) as lock:
@@ -117,9 +118,12 @@ class Loader:
                 self._drop_cursors(list(cursors))
                 if aggregation is not None:
                     self._close(aggregation, watermarks)
-            if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and blank_erased_lines(self._folder, self._store):
+            if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and self._scrub():
                 self._scrubbed = time.monotonic()
         return loaded
+
+    def _scrub(self) -> bool:
+        return bool(due := self._store.pending_scrub()) and blank_erased_lines(self._folder, self._store, due)
 
     def _close(self, aggregation: Aggregation, watermarks: Watermarks) -> None:
         """Publish days that closed without new lines, one month per transaction, so that erasures never wait long."""
@@ -202,21 +206,24 @@ class Loader:
             malformed += [(os.path.basename(part.path), part.offset + place, line) for line, place in part_malformed]
         sort_events(rows)
         with self._store.write() as connection:
-            new = self._store.add(connection, rows)
-            erased = self._store.erased(connection, visitors_in(line for _, _, line in malformed))
-            self._store.mark_unscrubbed(connection, erased)
-            for segment, offset, line in malformed:
-                if erased.isdisjoint(visitors_in([line])):
-                    self._store.store_malformed(connection, segment, offset, line)
+            stored = self._store.add(connection, rows)
+            if malformed:
+                self._store_malformed(connection, malformed)
             _move_cursors(connection, batch)
             waiting = watermarks.first_waiting(connection, batch[-1].waiting, register=True)
             if aggregation is not None:
-                if new == len(rows):
-                    aggregation.add(connection, rows)
+                aggregation.add(connection, stored)
                 aggregation.close(connection, waiting)
-        loaded.events += new
+        loaded.events += len(stored)
         loaded.lines += len(rows) + len(malformed)
         loaded.malformed += len(malformed)
+
+    def _store_malformed(self, connection: sa.Connection, malformed: list[tuple[str, int, bytes]]) -> None:
+        erased = self._store.erased(connection, visitors_in(line for _, _, line in malformed))
+        self._store.mark_unscrubbed(connection, erased)
+        for segment, offset, line in malformed:
+            if erased.isdisjoint(visitors_in([line])):
+                self._store.store_malformed(connection, segment, offset, line)
 
 
 def _parts_of(path: str, offset: int, later: str | None) -> Iterator[_Part]:

@@ -4,24 +4,55 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .events import FIELDS
-
 metadata = sa.MetaData()
 
-_KEY = ("at", "visitor", "id")
-_ALWAYS = ("visitor", "id", "at", "kind", "visit", "data")
+#: The columns of an event whose texts are stored once, in ``texts``.
+CODED = ("kind", "page", "previous", "referrer", "browser", "platform", "provider", "network", "data")
 
+# SQLite numbers rows by itself only if the type is exactly INTEGER, which has eight bytes there.
+_CODE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# Events are loaded, counted and deleted in order of ``slot``: the event's moment or, if the interval of that moment was
+# counted before the event was loaded, the end of the last counted interval. So each interval is a range of slots. ``at`` is
+# the moment if it differs. Both are milliseconds since 1970-01-01 UTC.
 events = sa.Table(
     "events",
     metadata,
-    *(
-        sa.Column(name, sa.Text, nullable=name not in _ALWAYS)
-        for name in (*_KEY, *(field for field in FIELDS if field not in _KEY))
-    ),
-    # Events are loaded, counted and deleted in order of time, so the table is in this order.
-    sa.PrimaryKeyConstraint(*_KEY),
-    sa.Index("events_key", "visitor", "id", unique=True),
+    sa.Column("slot", sa.BigInteger, nullable=False),
+    sa.Column("visitor", _CODE, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger),
+    sa.Column("kind", _CODE, nullable=False),
+    sa.Column("visit", sa.Text, nullable=False),
+    *(sa.Column(name, _CODE, nullable=name != "data") for name in CODED[1:]),
+    sa.PrimaryKeyConstraint("slot", "visitor", "id"),
+    sa.Index("events_by_visitor", "visitor", "id", unique=True),
+    sa.Index("events_late", "at", sqlite_where=sa.text("at IS NOT NULL"), postgresql_where=sa.text("at IS NOT NULL")),
     sqlite_with_rowid=False,
+)
+
+# Dictionaries. A code is never used twice, so a process may remember what it means.
+
+visitors = sa.Table(
+    "event_visitors",
+    metadata,
+    sa.Column("code", _CODE, primary_key=True),
+    sa.Column("visitor", sa.Text, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+#: The characters of a text that is stored once. A longer text fits into no index, so each use stores it.
+LONGEST_SHARED = 500
+_IS_SHARED = sa.text(f"length(text) <= {LONGEST_SHARED}")
+
+texts = sa.Table(
+    "event_texts",
+    metadata,
+    sa.Column("code", _CODE, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("uses", sa.BigInteger, nullable=False),  # by columns of events; a text without uses is deleted
+    sa.Index("event_texts_by_text", "text", unique=True, sqlite_where=_IS_SHARED, postgresql_where=_IS_SHARED),
+    sqlite_autoincrement=True,
 )
 
 cursors = sa.Table(
@@ -60,7 +91,7 @@ hosts = sa.Table(
 # Reports. ``pieces`` holds the intervals that were counted. ``placed`` holds the publication of each interval and table: the
 # unit of time with which its total was published, and the unit with which its rows were published. ``cells`` holds the
 # published numbers: an empty row is a total, an empty day or week a longer unit. None of these tables names a visitor.
-# ``people`` and ``late`` are working sets that name visitors, so erasure and retention delete from them.
+# ``people`` is a working set that names visitors by their codes, so erasure and retention delete from it.
 
 pieces = sa.Table(
     "pieces",
@@ -100,18 +131,10 @@ distinct = sa.Table(
 people = sa.Table(
     "people",
     metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
+    sa.Column("visitor", _CODE, primary_key=True, autoincrement=False),
     sa.Column("last", sa.Text, nullable=False),
     sa.Column("counted", sa.Boolean, nullable=False),
     sa.Column("seen", sa.Boolean, nullable=False),  # since the total number of visitors was last published
     sa.Index("people_seen", "counted", sqlite_where=sa.text("seen = 1"), postgresql_where=sa.text("seen")),
     sqlite_with_rowid=False,
-)
-
-late = sa.Table(
-    "late",
-    metadata,
-    sa.Column("visitor", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("piece", sa.Text, nullable=False),  # the start of the interval that counts it; empty until then
 )

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from ..errors import PrivacyError, StoreUnavailable
+from ..storage.clock import milliseconds_of, timestamp_of_milliseconds
 from ..storage.database import Database, KeyRegister
 from ..storage.files import Spool
 from ..storage.keys import KeyRing
-from .events import FIELDS
-from .schema import cells, distinct, events, late, malformed, metadata, people, pieces, placed, tombstones
+from . import event_table
+from .event_table import COLUMNS, STORED, Row, StoredRow
+from .schema import cells, distinct, events, malformed, metadata, people, pieces, placed, tombstones, visitors
+from .schema_steps import STEPS
 
-Row = tuple[Any, ...]
-
-_AT_ONCE = 500  # rows in one statement
+_AT_MOST = 25_000  # events that one transaction deletes
 _PATIENCE_MS = 100  # a visitor's request waits so long for the lock, which a batch or a rewrite of the file may hold
 _BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
-COLUMNS = tuple(column.name for column in events.columns)
-_AT, _VISITOR = itemgetter(COLUMNS.index("at")), itemgetter(COLUMNS.index("visitor"))
+_VISITOR, _SLOT = itemgetter(COLUMNS.index("visitor")), itemgetter(STORED.index("slot"))
 _KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
-by_time = itemgetter(0, 1, 2)  # the sort key of events: at, visitor, id
+by_time = itemgetter(0, 1, 2)  # the sort key of an event: its time, visitor and id
 
 
 class EventStore:
@@ -37,7 +35,7 @@ class EventStore:
     def __init__(self, url: str, keys: KeyRing, pending: Spool) -> None:
         register = KeyRegister(keys, "events", with_ids=False)
         self.database = Database(
-            url, metadata, "The database of events", StoreUnavailable, lock=_BLOCK_ERASURES, keys=register
+            url, metadata, "The database of events", StoreUnavailable, lock=_BLOCK_ERASURES, keys=register, steps=STEPS
         )
         self._keys = keys
         self.pending = pending
@@ -62,30 +60,26 @@ class EventStore:
         """Return a read transaction, or None if no event was ever loaded. Raises :class:`StoreUnavailable`."""
         return self.database.read()
 
-    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
-        """Insert the new events, except those of erased visitors. Returns the number inserted."""
+    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> list[StoredRow]:
+        """Insert the new events, except those of erased visitors. Returns the inserted rows.
+
+        ``rows`` are in order of time. If two have the same visitor and id, the first counts.
+        """
         erased = self.erased(connection, set(map(_VISITOR, rows)))
         if erased:
             self.mark_unscrubbed(connection, erased)
             rows = [row for row in rows if _VISITOR(row) not in erased]
+        if len(set(map(_KEY, rows))) < len(rows):
+            rows = list({_KEY(row): row for row in reversed(rows)}.values())[::-1]
         if not rows:
-            return 0
-        self._record_late(connection, rows)
-        return sum(self._insert(connection, part) for part in _parts(rows))
-
-    def _record_late(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Record new events whose interval was already counted, so that the next interval counts them."""
-        counted = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
-        if counted is None or min(map(_AT, rows)) >= counted:
-            return
-        came_late = {_KEY(row) for row in rows if _AT(row) < counted}
-        for part in _parts(sorted(came_late)):
-            visitors, ids = {visitor for visitor, _ in part}, {name for _, name in part}
-            chosen = sa.select(events.c.visitor, events.c.id).where(events.c.visitor.in_(visitors), events.c.id.in_(ids))
-            new = set(part) - {(row.visitor, row.id) for row in connection.execute(chosen)}
-            if new:
-                values = [{"visitor": visitor, "id": name, "piece": ""} for visitor, name in sorted(new)]
-                connection.execute(self.database.insert_new(late), values)
+            return []
+        counted: str | None = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
+        stored, new_texts = event_table.encode(connection, rows, milliseconds_of(counted) if counted else 0)
+        known = event_table.insert_new(connection, stored)
+        if known:
+            stored = [row for row in stored if (row[1], row[2]) not in known]
+        event_table.count_uses(connection, stored, new_texts)
+        return stored
 
     def erase(self, visitor: str, day: str, wait: int | None = None) -> int:
         """Insert a tombstone and delete the visitor's events in one transaction. Returns the number of events deleted.
@@ -97,12 +91,18 @@ class EventStore:
             values = {"hash": hashed, "key": key_id, "day": day, "clean": False}
             connection.execute(self.database.insert_new(tombstones), values)
             self.mark_unscrubbed(connection, [visitor])
-            _mark_incomplete(connection, _counted_with(visitor))
-            deleted = connection.execute(sa.delete(events).where(events.c.visitor == visitor)).rowcount
-            for table in (people, late):
-                connection.execute(sa.delete(table).where(table.c.visitor == visitor))
+            deleted = self._delete_visitor(connection, visitor)
             connection.execute(sa.delete(malformed).where(malformed.c.line.contains(visitor, autoescape=True)))
         self.database.truncate_wal(wait)
+        return deleted
+
+    def _delete_visitor(self, connection: sa.Connection, visitor: str) -> int:
+        code = connection.scalar(sa.select(visitors.c.code).where(visitors.c.visitor == visitor))
+        if code is None:
+            return 0
+        deleted = _delete_events(connection, events.c.visitor == code)
+        connection.execute(sa.delete(people).where(people.c.visitor == code))
+        connection.execute(sa.delete(visitors).where(visitors.c.code == code))
         return deleted
 
     def erase_or_spool(self, visitor: str, day: str) -> None:
@@ -129,9 +129,9 @@ class EventStore:
             self.erase(entry["visitor"], entry["day"])
 
     def visitors(self) -> list[str]:
-        """Return every visitor with an event. A replay searches them for erased visitors."""
+        """Return every visitor in the store. A replay searches them for erased visitors."""
         with self.read() as connection:
-            return list(connection.scalars(sa.select(events.c.visitor).distinct())) if connection is not None else []
+            return list(connection.scalars(sa.select(visitors.c.visitor))) if connection is not None else []
 
     def restore_tombstones(self, entries: Iterable[tuple[str, str, str]]) -> None:
         """Insert tombstones that a restored database does not have: keyed hash, key id and day.
@@ -158,20 +158,30 @@ class EventStore:
         rewritten in the context ``alone``, which keeps the loaders out.
         """
         deleted = 0
-        while oldest := self._oldest(before):
-            deleted += self._prune(min(before, oldest[:10] + "~"))
+        end = milliseconds_of(before + "T00:00:00.000Z")
+        while part := self._prune_part(end):
+            deleted += part
             progress(deleted)
-        self._prune(before)
+        with self.write() as connection:
+            forgotten = connection.scalars(sa.delete(people).where(people.c.last < before).returning(people.c.visitor))
+            event_table.release_visitors(connection, forgotten.all())
+            connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
         self._prune_aggregates(aggregates)
         if deleted:
             with alone():
                 self.database.rewrite()
         return deleted
 
-    def _oldest(self, before: str) -> str | None:
-        with self.read() as connection:
-            chosen = sa.select(sa.func.min(events.c.at)).where(events.c.at < before)
-            return None if connection is None else connection.scalar(chosen)
+    def _prune_part(self, end: int) -> int:
+        """Delete the oldest events before a moment, at most about 25,000. Returns their number."""
+        slot = events.c.slot
+        with self.write() as connection:
+            last = connection.scalar(sa.select(slot).where(slot < end).order_by(slot).offset(_AT_MOST).limit(1))
+            if deleted := _delete_events(connection, slot < end if last is None else slot <= last):
+                return deleted
+            late = sa.select(events.c.at).where(events.c.at < end).order_by(events.c.at)
+            last = connection.scalar(late.offset(_AT_MOST).limit(1))
+            return _delete_events(connection, events.c.at < end if last is None else events.c.at <= last)
 
     def _prune_aggregates(self, before: str) -> None:
         """Delete the months before the month of a day. Keep the newest interval, which marks the end of counting."""
@@ -185,30 +195,19 @@ class EventStore:
             )
             connection.execute(sa.delete(pieces).where(pieces.c.day < month, pieces.c.start != newest))
 
-    def _prune(self, before: str) -> int:
-        expired = events.c.at < before
-        with self.write() as connection:
-            _mark_incomplete(connection, _counted_before(before))
-            connection.execute(sa.delete(late).where(sa.exists().where(_is_late, expired)))
-            deleted = connection.execute(sa.delete(events).where(expired)).rowcount
-            connection.execute(sa.delete(people).where(people.c.last < before))
-            connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
-        return deleted
-
     def count(self, before: str) -> int:
         """Return the number of events before a day."""
+        end = milliseconds_of(before + "T00:00:00.000Z")
         with self.read() as connection:
-            chosen = sa.select(sa.func.count()).select_from(events).where(events.c.at < before)
+            chosen = sa.select(sa.func.count()).select_from(events).where(sa.or_(events.c.slot < end, events.c.at < end))
             return 0 if connection is None else connection.scalar(chosen) or 0
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield every event in the form of the log, in order of time."""
+        """Yield every event in the form of the log, in order of time. Events that came late follow those counted before."""
         with self.read() as connection:
             if connection is not None:
-                starts_first = sa.case({"visit_start": 0, "repeat_visit": 1}, value=events.c.kind, else_=2)
-                chosen = sa.select(*(events.c[name] for name in FIELDS)).order_by(events.c.at, starts_first, events.c.id)
-                for row in connection.execution_options(yield_per=1000).execute(chosen):
-                    yield dict(zip(FIELDS, row, strict=True)) | {"data": orjson.loads(row[-1])}
+                query = event_table.logged(events.c.slot).execution_options(yield_per=1000)
+                yield from map(event_table.as_logged, connection.execute(query))
 
     def pending_scrub(self) -> list[str]:
         """Return the tombstones of visitors whose lines may still be in a segment."""
@@ -245,51 +244,24 @@ class EventStore:
             erased.update(by_hash[hashed] for hashed in connection.scalars(part))
         return erased
 
-    def _insert(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
-        statement = _insert_of(len(rows), "?" if self.database.is_sqlite else "%s")
-        return connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows))).rowcount
+
+def _delete_events(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
+    """Delete events, and mark the intervals that counted them as incomplete: they cannot be counted again."""
+    rows = event_table.delete(connection, condition)
+    _mark_incomplete(connection, sorted(set(map(_SLOT, rows))))
+    return len(rows)
 
 
-@lru_cache(maxsize=2)
-def _insert_of(number: int, placeholder: str) -> str:
-    """Return a statement that inserts many rows. The driver releases the GIL once for all of them, so other threads run."""
-    names, row = ", ".join(f'"{name}"' for name in COLUMNS), f"({', '.join([placeholder] * len(COLUMNS))})"
-    return f"INSERT INTO events ({names}) VALUES {', '.join([row] * number)} ON CONFLICT DO NOTHING"  # noqa: S608 — only names of our own columns
-
-
-_is_late = sa.and_(late.c.visitor == events.c.visitor, late.c.id == events.c.id)
-
-
-def _mark_incomplete(connection: sa.Connection, counted: sa.ColumnElement[bool]) -> None:
-    """Mark the intervals that are about to lose events as incomplete: they cannot be counted again."""
-    connection.execute(sa.update(pieces).where(pieces.c.whole, counted).values(whole=False))
-
-
-def _counted_with(visitor: str) -> sa.ColumnElement[bool]:
-    """Return the condition for the intervals that counted an event of a visitor.
-
-    Each event looks its interval up in the key. A join of intervals and events would compare each with each, and a visitor
-    with 100,000 events would lock the store for minutes. Intervals have no gaps, so the last start is the event's.
-    """
-    other = pieces.alias()
-    start = sa.select(sa.func.max(other.c.start)).where(other.c.start <= events.c.at).correlate(events).scalar_subquery()
-    counted_until = sa.select(sa.func.max(other.c.until)).scalar_subquery()
-    on_time = sa.select(start).where(events.c.visitor == visitor, events.c.at < counted_until)
-    return sa.or_(pieces.c.start.in_(on_time), pieces.c.start.in_(sa.select(late.c.piece).where(late.c.visitor == visitor)))
-
-
-def _counted_before(before: str) -> sa.ColumnElement[bool]:
-    """Return the condition for the intervals that counted an event before a day. Each reads one event at most."""
-    at = events.c.at
-    on_time = sa.and_(pieces.c.start < before, sa.exists().where(at >= pieces.c.start, at < pieces.c.until, at < before))
-    counted_late = sa.select(late.c.piece).where(sa.exists().where(_is_late, at < before))
-    return sa.or_(on_time, pieces.c.start.in_(counted_late))
-
-
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Yield the rows in parts that fit into one statement. SQLite allows 32,766 values in it, PostgreSQL 65,535."""
-    for start in range(0, len(rows), _AT_ONCE):
-        yield rows[start : start + _AT_ONCE]
+def _mark_incomplete(connection: sa.Connection, slots: list[int]) -> None:
+    """Mark the intervals that counted an event with one of these slots, which are in order."""
+    if not slots:
+        return
+    start, until = pieces.c.start, pieces.c.until
+    first, last = map(timestamp_of_milliseconds, (slots[0], slots[-1]))
+    query = sa.select(start, until).where(pieces.c.whole, until > first, start <= last)
+    for row in connection.execute(query).all():
+        if bisect_left(slots, milliseconds_of(row.start)) < bisect_left(slots, milliseconds_of(row.until)):
+            connection.execute(sa.update(pieces).where(start == row.start).values(whole=False))
 
 
 def sort_events(events: list[Any]) -> None:

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from ..storage.files import try_lock
 from . import log, schema
-from .events import FIELDS, KINDS
+from .event_table import as_logged, count_kinds_and_pages, logged, moment, of_visitors
+from .events import KINDS
 from .store import EventStore
 
 _MOST_PAGES = 10
@@ -122,9 +123,8 @@ class VisitorEvents:
 
     def _drop_stored(self, waiting: sqlite3.Connection, connection: sa.Connection) -> None:
         """Delete the waiting events that the store has, because they were sent twice or loaded meanwhile."""
-        events, last = schema.events.c, ""
-        among = events.id.in_(sa.bindparam("ids", expanding=True))
-        query = sa.select(events.id).where(events.visitor.in_(self._visitors), among)
+        ids, last = schema.events.c.id, ""
+        query = sa.select(ids).where(of_visitors(self._visitors), ids.in_(sa.bindparam("ids", expanding=True)))
         while part := [name for (name,) in waiting.execute(_WAITING_IDS, (last, _AT_ONCE))]:
             stored = connection.scalars(query, {"ids": part})
             waiting.executemany("DELETE FROM waiting WHERE id = ?", [(name,) for name in stored])
@@ -133,12 +133,8 @@ class VisitorEvents:
     def _count(self, waiting: sqlite3.Connection, connection: sa.Connection | None) -> VisitorData:
         waiting.execute(_COUNT)
         if connection is not None:
-            events = schema.events.c
-            viewed = sa.case((events.kind == sa.literal_column("'page_view'"), events.page))
-            columns = (events.kind, viewed, sa.func.count(), sa.func.min(events.at), sa.func.max(events.at))
-            query = sa.select(*columns).where(events.visitor.in_(self._visitors)).group_by(events.kind, viewed)
-            rows = connection.execute(query.execution_options(yield_per=1000))
-            waiting.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", map(tuple, rows))
+            rows = count_kinds_and_pages(connection, self._visitors)
+            waiting.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", rows)
         total, first, last = waiting.execute("SELECT sum(number), min(first), max(last) FROM counts").fetchone()
         if not total:
             return VisitorData()
@@ -152,11 +148,10 @@ class VisitorEvents:
         """Yield the time, the rank, the id and the JSON of each event in the store, in order of time."""
         if connection is None:
             return
-        events, names = schema.events.c, [name for name in FIELDS if name != "visitor"]
-        rank: sa.Label[int] = sa.literal_column(_RANK, sa.Integer).label("rank")
-        query = sa.select(*(events[name] for name in names), rank).where(events.visitor.in_(self._visitors))
-        for row in connection.execute(query.order_by(events.at, rank, events.id).execution_options(yield_per=1000)):
-            event = dict(zip(names, row[:-1], strict=True)) | {"data": orjson.loads(row.data)}
+        query = logged(moment).where(of_visitors(self._visitors)).execution_options(yield_per=1000)
+        for row in connection.execute(query):
+            event = as_logged(row)
+            del event["visitor"]
             yield event["at"], row.rank, event["id"], orjson.dumps(event)
 
 
@@ -179,16 +174,14 @@ def visitors_in(lines: Iterable[bytes]) -> set[str]:
     return {visitor.decode() for line in lines for visitor in _VISITOR.findall(line)}
 
 
-def blank_erased_lines(folder: str, events: EventStore) -> bool:
+def blank_erased_lines(folder: str, events: EventStore, due: list[str]) -> bool:
     """Overwrite the loaded lines of erased visitors in every segment, then rewrite the database without deleted data.
 
-    Returns whether there was anything to do. Call it only with the loader's lock held. Lines are blanked in place, because
-    their writer may have the file open. The loader refuses lines that are not loaded yet, and marks their visitors for the
-    next run. If the process is killed, the next run repeats the work: visitors are marked as scrubbed in the last step.
+    ``due`` are the tombstones whose visitors may have such lines. Returns True. Call it only with the loader's lock
+    held. Lines are blanked in place, because their writer may have the file open. The loader refuses lines that are not
+    loaded yet, and marks their visitors for the next run. If the process is killed, the next run repeats the work: visitors
+    are marked as scrubbed in the last step.
     """
-    due = events.pending_scrub()
-    if not due:
-        return False
     with events.read() as connection:
         assert connection is not None
         loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}

@@ -103,7 +103,10 @@ class Server:
             return 0
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
             known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone()
-            return connection.execute("SELECT count(*) FROM events WHERE kind = ?", [kind]).fetchone()[0] if known else 0
+            return connection.execute(_COUNT, [kind]).fetchone()[0] if known else 0
+
+
+_COUNT = "SELECT count(*) FROM events JOIN event_texts ON code = kind WHERE text = ?"
 
 
 class Visitor:

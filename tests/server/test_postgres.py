@@ -28,9 +28,10 @@ from flask_mixamo_privacy.storage.database import Database
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import schema as tables
+from flask_mixamo_privacy.tracking.event_table import COLUMNS
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
-from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore
+from flask_mixamo_privacy.tracking.store import EventStore
 from support.event_factory import FIRST, Kept, at, traffic
 from support.form_site import policy, send, with_forms
 from support.postgres import Server
@@ -338,7 +339,9 @@ def test_promise_18_the_space_of_an_erased_visitors_rows_is_freed(site, url):
     assert site.cli("erase", name).exit_code == 0
     with sa.create_engine(url, poolclass=NullPool).connect() as connection:
         vacuumed = "SELECT relname FROM pg_stat_user_tables WHERE vacuum_count > 0"
-        assert {"events", "people", "late", "malformed"} <= set(connection.scalars(sa.text(vacuumed)))
+        assert {"events", "people", "event_visitors", "event_texts", "malformed"} <= set(
+            connection.scalars(sa.text(vacuumed))
+        )
 
 
 def make_tables(urls: list[str], barrier: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -9,11 +10,15 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import MetaData, inspect
 
 from conftest import choose
 from flask_mixamo_privacy.errors import PrivacyError
+from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.database import Database
+from flask_mixamo_privacy.tracking.events import FIELDS
+from flask_mixamo_privacy.tracking.schema import CODED, events, texts
 from support.numbers_database import add, first, query, remove_version, second
 
 #: The three databases as a release without versions wrote them: five visitors, an erased one, opt-ins and a request.
@@ -95,7 +100,7 @@ def test_each_part_of_one_database_has_its_own_version(tiny, url):
     assert site.cli("load").exit_code == 0
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         parts = dict(connection.execute(VERSION).fetchall())
-    assert {"events", "entries"} <= parts.keys() and set(parts.values()) == {1}
+    assert {"events", "entries"} <= parts.keys() and parts.pop("events") == 2 and set(parts.values()) == {1}
 
 
 @pytest.fixture
@@ -136,13 +141,14 @@ def test_a_release_with_versions_writes_to_databases_without_them(upgraded):
     assert len(upgraded.events("page_view")) == 9
     assert upgraded.cli("ledger", "verify").exit_code == 0
     assert len(upgraded.privacy.runtime(upgraded.app).rights.request_store.all()) == 2
-    assert {"events", "entries", "requests"} <= versions(upgraded).keys() and versions(upgraded)["requests"] == 2
+    found = versions(upgraded)
+    assert {"events", "entries"} <= found.keys() and (found["requests"], found["events"]) == (2, 2)
 
 
 @pytest.mark.parametrize(
     ("database", "module"),
     [
-        ("events", "tracking.schema"),
+        ("events", "tracking.store"),
         ("ledger", "ledger.ledger"),
         ("rights", "rights.request_store"),
         ("rights", "rights.subject_flags"),
@@ -172,3 +178,23 @@ def test_the_waiting_opt_ins_of_an_earlier_release_keep_their_links(upgraded):
     assert [opt_in.email for opt_in in unconfirmed.of("ada@shop.example")] == ["ada@shop.example"]
     with closing(sqlite3.connect(upgraded.folder / "privacy-rights.sqlite")) as connection:
         assert ("mail_unconfirmed", 2) in connection.execute(VERSION).fetchall()
+
+
+def test_events_are_the_same_after_the_step_to_codes(upgraded):
+    """Each text comes back, and an event that came late is counted when it would have been."""
+    with closing(sqlite3.connect(upgraded.folder / "privacy-events.sqlite")) as connection:
+        connection.row_factory = sqlite3.Row
+        before = [dict(row) | {"data": json.loads(row["data"])} for row in connection.execute("SELECT * FROM events")]
+        until = f"{before[-1]['at'][:10]}T23:00:00.000Z"
+        connection.execute("INSERT INTO pieces VALUES ('2000-01-01T00:00:00.000Z', ?, '2000-01-01', 1)", [until])
+        connection.execute("INSERT INTO late SELECT visitor, id, '' FROM events LIMIT 1")
+        connection.commit()
+    store = upgraded.privacy.runtime(upgraded.app).store
+    assert sorted(store.rows(), key=str) == sorted(({name: row[name] for name in FIELDS} for row in before), key=str)
+    with store.read() as connection:
+        assert connection.execute(sa.select(events.c.slot).where(events.c.at.is_not(None))).all() == [
+            (milliseconds_of(until),)
+        ]
+        assert connection.scalar(sa.select(sa.func.sum(texts.c.uses))) == sum(
+            row[name] is not None for row in before for name in CODED
+        )

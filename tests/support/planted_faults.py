@@ -52,7 +52,9 @@ def loader_ignores_tombstones(store: EventStore, connection: sa.Connection, rows
 
 def working_sets_keep_the_visitor(store: EventStore, visitor: str, day: str) -> int:
     with store.write() as connection:
-        kept = [(table, _of(connection, table, visitor)) for table in (schema.people, schema.late)]
+        names, people = schema.visitors, schema.people
+        code = connection.scalar(sa.select(names.c.code).where(names.c.visitor == visitor))
+        kept = [(names, _of(connection, names, visitor)), (people, _of(connection, people, code))]
     deleted = _erase(store, visitor, day)
     with store.write() as connection:
         for table, rows in kept:
@@ -61,7 +63,7 @@ def working_sets_keep_the_visitor(store: EventStore, visitor: str, day: str) -> 
     return deleted
 
 
-def _of(connection: sa.Connection, table: sa.Table, visitor: str) -> list[dict[str, Any]]:
+def _of(connection: sa.Connection, table: sa.Table, visitor: str | int | None) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(sa.select(table).where(table.c.visitor == visitor)).mappings()]
 
 

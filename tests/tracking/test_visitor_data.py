@@ -9,7 +9,8 @@ import pytest
 from conftest import choose, cookie
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
-from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore
+from flask_mixamo_privacy.tracking.event_table import COLUMNS
+from flask_mixamo_privacy.tracking.store import EventStore
 from flask_mixamo_privacy.tracking.visitor_data import VisitorData, VisitorEvents
 
 KEYS = {"test": "sixteen characters or more"}

@@ -7,10 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import choose
+from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import schema
-from flask_mixamo_privacy.tracking.store import COLUMNS, EventStore
+from flask_mixamo_privacy.tracking.event_table import COLUMNS
+from flask_mixamo_privacy.tracking.store import EventStore
 
 KEYS = {"test": "sixteen characters or more"}
 
@@ -68,11 +70,12 @@ def test_promise_18_a_withdrawal_works_in_proportion_to_the_events(filled):
 def test_an_erasure_marks_only_the_days_that_lost_an_event(filled):
     """Events before the first counted day and after the last mark none."""
     store = filled("events", 10, 2)
-    base = dict.fromkeys(COLUMNS) | {"visitor": "other", "kind": "page_view", "visit": "w", "data": "{}"}
     moments = ("2025-12-01T12:00:00.000Z", "2026-01-04T12:00:00.000Z", "2026-12-01T12:00:00.000Z")
-    events = [base | {"at": at, "id": at} for at in moments]
+    event = {"visitor": 2, "kind": 1, "visit": "w", "data": 1}
+    events = [event | {"slot": milliseconds_of(moment), "id": moment} for moment in moments]
     with store.write() as connection:
-        store._insert(connection, [tuple(event[column] for column in COLUMNS) for event in events])
+        connection.execute(sa.insert(schema.visitors), {"code": 2, "visitor": "other"})
+        connection.execute(sa.insert(schema.events), events)
     assert store.erase("other", "2026-12-02") == 3 and incomplete(store) == 1
 
 
