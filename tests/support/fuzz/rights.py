@@ -149,7 +149,11 @@ def targets(folder: Path) -> tuple[Target, ...]:
         assert status == 303
 
     cookies = ["privacy_consent=a.b.c; privacy_visitor=x", "privacy_licence=licence=0123.a.b; privacy_choices=e30.a", "a=b"]
-    return (_of("own_forms", 3, _FORMS, own_forms), _of("staff", 2, _ACTS, staff), _of("own_data", 3, cookies, own_data))
+    return (
+        _of("own_forms", 3, _FORMS, own_forms, requests=3),
+        _of("staff", 2, _ACTS, staff, requests=3),
+        _of("own_data", 3, cookies, own_data, requests=5),
+    )
 
 
 def _body(text: str) -> bytes:
@@ -166,8 +170,8 @@ def _check_location(found: list[tuple[str, str]]) -> None:
             assert urlsplit(urljoin("http://localhost/", value)).netloc == "localhost", f"leads to another site: {value}"
 
 
-def _of(name: str, share: int, seeds: Sequence[str], run: Any) -> Target:
+def _of(name: str, share: int, seeds: Sequence[str], run: Any, requests: int) -> Target:
     def make(chance: random.Random) -> str:
         return mutated(chance, seeds)
 
-    return Target(name, share, make, run)
+    return Target(name, share, make, run, requests)

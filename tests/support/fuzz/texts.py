@@ -36,6 +36,7 @@ class Target:
     share: int  # of all inputs
     make: Callable[[random.Random], str | bytes]
     run: Callable[..., None]
+    requests: int = 1  # that one input makes at most; each has the same time
 
 
 def of_texts(name: str, share: int, seeds: Sequence[str], run: Callable[[str], None]) -> Target:
