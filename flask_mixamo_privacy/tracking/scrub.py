@@ -27,7 +27,7 @@ _WITH_PORT = re.compile(r"""[\s"]*(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::(?:\
 #: Each pattern takes linear time: it starts at the beginning of a word, or its length is bounded.
 _EMAIL = re.compile(
     r"\"[^\"@/]{1,64}\"@[^\s@/<>\"']++|"
-    r"(?<![^\s@/<>\"'])[^\s@/<>\"']++(?:(?:@[^\s@/<>\"']*+)++| ?@ ?\w[\w-]{0,62}(?:\.[\w-]{1,63}){1,4})"
+    r"(?<![^\s@/<>\"',;])[^\s@/<>\"',;]++(?:(?:@[^\s@/<>\"',;]*+)++| ?@ ?\w[\w-]{0,62}(?:\.[\w-]{1,63}){1,4})"
 )
 _WRITTEN_AT = re.compile(r"(?<=\w) ?[(\[{<] ?at ?[)\]}>] ?(?=\w)", re.IGNORECASE)  # "ada (at) mail.example"
 _ENCODED_PERCENT = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})")

@@ -94,6 +94,8 @@ def test_referrers_follow_the_rules_of_paths():
         ("ada%40mail.example", ":email"),
         ("ada%2525252525252540mail.example", ":email"),
         ("write to ada @ mail.example", "write to :email"),
+        ("email=ada@mail.example;phone=+49 30 123456", ":email;phone=:number"),
+        ("ada@mail.example,eve@mail.example;cy@mail.example", ":email,:email;:email"),
         ("ada\uff20mail.example", ":email"),
         ("ada&#64;mail.example", ":email"),
         ("call +49 30 1234567 now", "call :number now"),
