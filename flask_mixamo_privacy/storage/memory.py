@@ -77,7 +77,7 @@ class TokenBuckets:
 
 
 class NetworkAllowance:
-    """How much each network may add in one day: counted in memory alone, by the prefix of its addresses.
+    """How much each network, or each user, may add in one day: counted in memory alone.
 
     A network is the /24 of an IPv4 address or the /48 of an IPv6 address. Beyond :data:`MOST_NETWORKS`, all others share
     one allowance, so a client with many addresses gains little.

@@ -122,9 +122,13 @@ def authorise(
     A denied access is recorded too. It names the URL rule instead of the path, because the path is the user's own input,
     and it contains no e-mail address. If the access cannot be recorded, it is denied: aborts with 500, or with 403 if the
     user has no need.
+
+    Of a user's denials, one process records a hundred in a day. Any visitor may become a user, and each entry is synced.
     """
     runtime, user = current_runtime(), logged_in_user()
     allowed = user is not None and _is_allowed(runtime, user, need)
+    if not allowed and not runtime.denials.take(current_user_id(), today()):
+        abort_with(403)
     key_id, hashed = pseudonym() if allowed else ("", "")
     detail: dict[str, Any]
     if allowed:

@@ -23,6 +23,7 @@ from ..storage.clock import days_ago, timestamp, today
 from ..storage.failures import EVERY, log_failure, repetitions
 from ..storage.files import DailyCounter, Spool
 from ..storage.keys import KeyRing
+from ..storage.memory import NetworkAllowance
 from ..tracking.ingest import EventParser, RateLimit
 from ..tracking.log import EventLog
 from ..tracking.scrub import Providers
@@ -68,13 +69,11 @@ class Rights:
 
 #: The keys in ``app.extensions`` of the public Privacy object and of the Runtime.
 EXTENSION, RUNTIME = "mixamo_privacy", "mixamo_privacy.runtime"
-
 T = TypeVar("T")
-
 logger = logging.getLogger("flask_mixamo_privacy")
 
-
 _COUNTED = ("denied", "refused", "forwarded")  # accesses, events beyond a limit, requests by a proxy that is not declared
+_MOST_DENIALS = 100  # entries about one user in a day
 _PARSERS = _MOUNTS = 16  # at most are kept: a client may send any Host, and a proxy may pass on any mount
 
 
@@ -131,6 +130,7 @@ class Runtime:
         self.guard = CookieGuard(self.policy, app.config, settings.cookie_name)
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, f"{settings.url_prefix}/csp-report")
         self.denied, self.refused, self.forwarded = (DailyCounter(settings.log_dir, name) for name in _COUNTED)
+        self.denials = NetworkAllowance(_MOST_DENIALS)
         self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))
         self.log_fields = frozenset(self.policy.log.fields)
         self.helpers: Any = None  # the TemplateHelpers, the ``privacy`` object of templates

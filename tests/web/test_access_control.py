@@ -61,6 +61,15 @@ def test_promise_41_an_access_without_the_need_is_denied(staff_site, config):
     assert [(access["who"], access["outcome"]) for access in accesses(site)] == [("bob", "denied")]
 
 
+def test_a_user_who_is_denied_often_fills_no_ledger(staff_site):
+    """Any visitor may register, and each entry is synced. A hundred entries of a day show enough; all of staff's stay."""
+    site = staff_site(PRIVACY_STAFF=only_ann_needs_support)
+    ann, bob = entered(site, "ann"), entered(site, "bob")
+    assert {bob.get("/orders/ada@shop.example").status_code for _ in range(103)} == {403}
+    assert ann.get("/orders/ada@shop.example").status_code == 200
+    assert [access["who"] for access in accesses(site)] == [*["bob"] * 100, "ann"]
+
+
 def test_promise_41_anonymous_denials_are_one_counter(staff_site):
     """An anonymous denial writes no entry, so no visitor can fill the ledger."""
     site = staff_site(PRIVACY_STAFF=only_ann_needs_support)
