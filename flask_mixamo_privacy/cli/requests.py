@@ -11,6 +11,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from ..i18n.language import SHIPPED
 from ..mail.inbox import STDIN, InboxMessage, InboxResult, messages
 from ..reports.formatting import counted
 from ..rights.request_store import CLOSED, KINDS, OPEN, SubjectRequest
@@ -62,10 +63,10 @@ def show_command(number: int, as_json: bool) -> None:
 @click.option("--kind", type=click.Choice(KINDS), required=True)
 @click.option("--email", required=True, help="The mail address under which the site knows the person.")
 @click.option("--message", default="", help="The text of the request.")
-@click.option("--language", default="", help="The language of the mails; by default the site's.")
+@click.option("--language", type=click.Choice(SHIPPED), help="The language of the mails; by default the site's.")
 @_identity
 @exit_2_on_error
-def open_command(kind: str, email: str, message: str, language: str, identity: str) -> None:
+def open_command(kind: str, email: str, message: str, language: str | None, identity: str) -> None:
     """Record a request that came by telephone, by letter or in person."""
     runtime = current_runtime()
     options = {

@@ -181,6 +181,11 @@ def language(code: str) -> Language:
     return Language(code)
 
 
+def stored_language(code: str) -> Language:
+    """Return the translator of a stored language. English if this release does not ship it, so that no mail fails."""
+    return language(code if code in SHIPPED else "en")
+
+
 def direction(code: str) -> str:
     """Return ``"rtl"`` for Arabic and Hebrew, or else ``"ltr"``."""
     return "rtl" if code.partition("-")[0] in ("ar", "he") else "ltr"

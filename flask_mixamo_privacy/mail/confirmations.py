@@ -10,7 +10,7 @@ import time
 
 from ..config import Settings
 from ..errors import KeyMissing, MailError
-from ..i18n.language import language
+from ..i18n.language import stored_language
 from ..ledger.entry import ShownText
 from ..rights.emails import Email, confirmation_text
 from ..rights.link_limit import LinkLimit
@@ -146,9 +146,9 @@ class OptInConfirmations:
     def title(self, opt_in: UnconfirmedOptIn, locale: str) -> str:
         """Return the title of the purpose that a person opts in to."""
         titles = {purpose.id: purpose.title for purpose in self._policy.purposes}
-        return language(locale).of(titles.get(opt_in.list, opt_in.list), self._policy.language).text
+        return stored_language(locale).of(titles.get(opt_in.list, opt_in.list), self._policy.language).text
 
     def _email(self, opt_in: UnconfirmedOptIn, link: str) -> Email:
-        t, site = language(opt_in.locale), self._policy.site
+        t, site = stored_language(opt_in.locale), self._policy.site
         text = confirmation_text(t, site, self.title(opt_in, opt_in.locale), link, later(days=LINK_DAYS)[:10])
         return Email(opt_in.email, t("Please confirm your request to %(site)s", site=site).text, text, t.code)

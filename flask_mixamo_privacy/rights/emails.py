@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..i18n.language import Language, language
+from ..i18n.language import Language, stored_language
 from .request_store import SubjectRequest
 
 
@@ -40,7 +40,7 @@ def confirmation_email(site: str, request: SubjectRequest, link: str, until: str
 
     It names the new address if the request is to correct an address.
     """
-    t = language(request.locale)
+    t = stored_language(request.locale)
     kind = kind_of(request.kind, t) + (f": {new_address}" if new_address else "")
     text = confirmation_text(t, site, kind, link, until, request.number)
     return Email(request.email, t("Please confirm your request to %(site)s", site=site).text, text, t.code)
@@ -61,7 +61,7 @@ def confirmation_text(t: Language, site: str, kind: str, link: str, until: str, 
 
 def extension_email(site: str, request: SubjectRequest) -> Email:
     """Return the e-mail with the new deadline and its reason (GDPR art. 12(3))."""
-    t = language(request.locale)
+    t = stored_language(request.locale)
     subject = t("Your request %(number)s to %(site)s takes longer", number=request.number, site=site).text
     until, reason = t.date(request.due), request.reason
     text = t("We need more time, and answer by %(date)s. The reason: %(reason)s", date=until, reason=reason)
@@ -70,7 +70,7 @@ def extension_email(site: str, request: SubjectRequest) -> Email:
 
 def answer_email(site: str, request: SubjectRequest, answer: Mapping[str, Any], link: str, until: str) -> Email:
     """Return the e-mail with the answer, and the link to the data if there is one."""
-    t = language(request.locale)
+    t = stored_language(request.locale)
     lines = [t("You asked for this on %(date)s: %(kind)s", date=t.date(request.opened[:10]), kind=kind_of(request.kind, t))]
     lines += answer_text(answer, t)
     if link:

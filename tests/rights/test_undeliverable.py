@@ -110,3 +110,22 @@ def test_a_pass_without_work_reads_no_request(people):
     store._request = lambda row: rows.append(row) or original(row)
     assert site.rights.requests.process() == 0 and rows == []
     assert fetched and not any(statement.startswith(("UPDATE", "INSERT", "DELETE")) for statement in fetched)
+
+
+def test_a_request_in_an_unknown_language_delays_no_other(people):
+    """A later release may ship fewer languages. The person gets a mail in English."""
+    site = people()
+    site.ask(email="ada@shop.example"), site.ask(email="eve@shop.example")
+    site.rights.request_store.update(1, locale="tlh")
+    site.process()
+    assert [(mail["To"], mail["Content-Language"]) for mail in site.mails] == [
+        ("ada@shop.example", "en"),
+        ("eve@shop.example", "en"),
+    ]
+
+
+def test_a_request_is_opened_in_a_language_that_is_shipped(people):
+    """A name instead of a code is an error at once, and not when the mail is sent."""
+    options = ("requests", "open", "--kind", "access", "--email", "ada@shop.example", "--language")
+    site = people().site
+    assert site.cli(*options, "german").exit_code == 2 and site.cli(*options, "de").exit_code == 0
