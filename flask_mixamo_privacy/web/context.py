@@ -14,7 +14,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
-from ..consent.recording import Deletion
+from ..consent.recording import Deletion, cookie_domains
 from ..errors import NotInitialised
 from ..i18n.language import Language, language, shipped
 from ..policy.parts import host_of
@@ -192,6 +192,12 @@ class PrivacyContext:
         """
         base = self.runtime.settings.base_url
         return host == self.request.host.lower() or (base is not None and host == host_of(base))
+
+    @property
+    def cookie_host(self) -> str:
+        """The host whose domains cookies may have. That of ``PRIVACY_BASE_URL`` if a proxy sends a host without a domain."""
+        base = self.runtime.settings.base_url
+        return self.request.host if base is None or cookie_domains(self.request.host) else host_of(base)
 
     @property
     def nonce(self) -> str | None:

@@ -50,7 +50,7 @@ def carry_out(ctx: PrivacyContext, decision: Decision, shown: ShownText | None, 
         ctx.carry_over(before)
     _keep_choices(ctx, decision, choices)
     withdrawn = stored_for(runtime.policy, decision.withdrawn, decision.withdrawn_services)
-    site_cookies = deletions(without_own_cookies(withdrawn), ctx.request.cookies, ctx.request.host)
+    site_cookies = deletions(without_own_cookies(withdrawn), ctx.request.cookies, ctx.cookie_host)
     ctx.cookie_deletions = [*deletions_of_copies(ctx, bool(decision.replaces)), *site_cookies][:MOST_DELETIONS]
     _send_signals(ctx, decision)
 
@@ -120,7 +120,7 @@ def deletions_below(ctx: PrivacyContext) -> list[Deletion]:
     """
     name, (own_path, own_domain) = ctx.cookies.names.consent, (ctx.cookies.path, ctx.cookies.domain)
     domains = _valid_and_domains(ctx, name)[1]
-    parents = {domain for domain in cookie_domains(ctx.request.host)[1:] if domain != (own_domain or "").lstrip(".")}
+    parents = {domain for domain in cookie_domains(ctx.cookie_host)[1:] if domain != (own_domain or "").lstrip(".")}
     found = deletions_on_paths(name, [current_url(ctx)], domains, _own_place(ctx))
     below = (each for each in found if len(each.path) > len(own_path) or each.domain in parents)
     return list(islice(below, MOST_DELETIONS))
@@ -150,7 +150,7 @@ def _valid_and_domains(ctx: PrivacyContext, name: str) -> tuple[int, list[str | 
 
     Only an app on this host can set a cookie without a domain. If there is a value of another app, it is left alone.
     """
-    sent, domains = ctx.sent(name), cookie_domains(ctx.request.host)
+    sent, domains = ctx.sent(name), cookie_domains(ctx.cookie_host)
     valid = sum(ctx.cookies.is_valid(name, raw, ctx.today) for raw in sent)
     return valid, [*domains, None] if valid == len(sent) else [*domains[1:]]
 

@@ -307,7 +307,7 @@ def removed_before(ctx: PrivacyContext) -> list[Cookie]:
     purposes = set(query.getlist("withdrawn")) & policy.purpose_fingerprints.keys() - consent.held
     services = set(query.getlist("without")) & policy.service_bits.keys() - consent.held_services
     items = stored_for(policy, purposes, services)
-    ctx.cookie_deletions = deletions(without_own_cookies(items), request.cookies, request.host)
+    ctx.cookie_deletions = deletions(without_own_cookies(items), request.cookies, ctx.cookie_host)
     return items
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import choose
+from conftest import choose, cookie
 from flask_mixamo_privacy.consent.recording import MOST_DELETIONS, cookie_domains, deletions
 from flask_mixamo_privacy.policy.parts import Cookie
 from support.service_site import with_services
@@ -65,6 +65,17 @@ def test_a_cookie_under_a_prefix_is_deleted_too(consenting_visitor):
 def test_a_cookie_of_the_parent_domain_is_deleted_too(consenting_visitor):
     """A script may have set the cookie for the parent domain, which the request does not show."""
     found = deleted(choose(consenting_visitor("www.shop.example"), "reject_all"))
+    assert {("_seen_run", "/", domain) for domain in (None, "www.shop.example", "shop.example")} <= found
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "app"])
+def test_a_cookie_of_the_public_domain_is_deleted_behind_a_proxy(tiny, host):
+    """By default, nginx sends the address of the app as Host. PRIVACY_BASE_URL has the public host."""
+    site = tiny(PRIVACY_POLICY=POLICY, PRIVACY_BASE_URL="https://www.shop.example")
+    visitor, proxy = site.visitor(), site.app.test_client(use_cookies=False)
+    choose(visitor, "accept_all")
+    headers = {"Host": host, "Cookie": f"privacy_consent={cookie(visitor)}; _seen_run=1"}
+    found = deleted(proxy.post("/privacy/consent", data={"choice": "reject_all"}, headers=headers))
     assert {("_seen_run", "/", domain) for domain in (None, "www.shop.example", "shop.example")} <= found
 
 
