@@ -40,8 +40,8 @@ from ..policy.parts import CollectionPoint
 from ..storage.keys import normalise_subject
 from .access import current_subject
 from .context import privacy_context
-from .http import base_url, is_cross_site, mark_own_page, no_store, problem_json, wants_json
-from .limits import json_body, limit_body, limit_fields
+from .http import abort_with, base_url, is_cross_site, mark_own_page, no_store, problem_json, wants_json
+from .limits import MOST_FIELDS, json_body, limit_body, limit_fields
 from .rendering import render
 from .runtime import Runtime
 from .view_marks import decorate_view
@@ -62,8 +62,8 @@ def filter_request(request: Request, declared: Collection[str], controls: Collec
     collected. ``values`` keeps only the controls of the query string, because query parameters are not recorded in the
     ledger. ``args`` stays unchanged, because pages, logins and other extensions navigate by it.
 
-    Parses no more than the site itself would, and no form of more than 1,000 fields. A query that is too long for controls
-    is left out. So is a large body that is neither a form nor declared as JSON.
+    Parses no more than the site itself would, and no form of more than 1,000 fields. JSON of more values is refused too. A
+    query that is too long for controls is left out. So is a large body that is neither a form nor declared as JSON.
     """
     limit_fields(request)
     form, files, body = request.form, request.files, _body(request)
@@ -129,7 +129,11 @@ def _body(request: Request) -> dict[str, Any]:
             request.stream = BytesIO()
             return {}
     body = json_body(request, force=True)
-    return body if isinstance(body, dict) else {}
+    if not isinstance(body, dict):
+        return {}
+    if sum(len(value) if isinstance(value, list) else 1 for value in body.values()) > MOST_FIELDS:
+        abort_with(413)
+    return body
 
 
 def _replace_body(request: Request, fields: dict[str, Any]) -> None:

@@ -167,6 +167,14 @@ def test_a_collection_point_parses_no_form_with_too_many_fields(tiny, declared, 
     assert post(visitor, "/registration", b"a&" * 2 * KIB * KIB, declared).status_code == 413
 
 
+@pytest.mark.parametrize("most", [{"email": [1] * MOST_FIELDS}, {f"x{number}": 1 for number in range(MOST_FIELDS)}])
+def test_a_collection_point_takes_no_json_with_too_many_values(tiny, most):
+    """Each value of a list is a field, as in a form."""
+    visitor = collecting(tiny)
+    statuses = [visitor.post("/registration", json=sent).status_code for sent in (most, most | {"name": "Ada"})]
+    assert statuses[0] != 413 and statuses[1] == 413
+
+
 def test_a_collection_point_keeps_the_limits_of_the_site(tiny):
     """Where the site allows less, the site's own limit answers."""
     visitor = collecting(tiny, MAX_CONTENT_LENGTH=KIB)
