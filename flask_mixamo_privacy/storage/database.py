@@ -41,6 +41,7 @@ _register = sa.Table(
 )
 
 _ONE_HOST = "SELECT pg_advisory_xact_lock(7069697661637923)"
+_ONE_TURN = "SELECT pg_advisory_xact_lock(7069697661637924)"
 
 
 class KeyRegister:
@@ -144,16 +145,21 @@ class Database:
         return not self.is_sqlite or os.path.exists(self.url.database or "")
 
     @contextmanager
-    def write(self, wait: int | None = None) -> Iterator[sa.Connection]:
+    def write(self, wait: int | None = None, turn: int = 0) -> Iterator[sa.Connection]:
         """Open a transaction that holds the write lock from its start. Commits at the end, or rolls back on an error.
 
-        Waits ``wait`` milliseconds for the lock, by default two seconds. Creates the database and missing tables, and
+        Waits ``wait`` milliseconds for the lock, by default two seconds. On a server, those with a ``turn`` first
+        wait that long for one another, so that others wait for one of them. Creates the database and missing tables, and
         migrates older tables. Raises this database's error if a statement fails, or if a later release migrated it.
         """
         try:
             if self.is_sqlite:
                 self._make_file()
             with self._connect("BEGIN IMMEDIATE", wait) as connection, connection.begin():
+                if turn and not self.is_sqlite:
+                    connection.execute(sa.text(f"SET LOCAL lock_timeout = {turn:d}"))
+                    connection.execute(sa.text(_ONE_TURN))
+                    connection.execute(sa.text(f"SET LOCAL lock_timeout = {_WAIT_MS:d}"))
                 if wait is not None and not self.is_sqlite:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {wait:d}"))
                 if not self._is_current(connection):

@@ -21,6 +21,7 @@ from .schema import cells, distinct, events, malformed, metadata, people, pieces
 from .schema_steps import STEPS
 
 _AT_MOST = 25_000  # events that one transaction deletes
+_TURN_MS = 60_000  # the loaders of several hosts take turns; a batch may take seconds
 _PATIENCE_MS = 100  # a visitor's request waits so long for the lock, which a batch or a rewrite of the file may hold
 _BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
@@ -50,7 +51,7 @@ class EventStore:
 
         No erasure can take place between a query of the tombstones and the commit.
         """
-        return self.database.write()
+        return self.database.write(turn=_TURN_MS)
 
     def write_soon(self) -> AbstractContextManager[sa.Connection]:
         """Return a write transaction for a request, which does not wait for a batch of the loader."""
@@ -87,7 +88,7 @@ class EventStore:
         Waits ``wait`` milliseconds for the lock, as :meth:`.Database.write` does.
         """
         key_id, hashed = self._keys.pseudonymise(visitor)
-        with self.database.write(wait) as connection:
+        with self.write() if wait is None else self.database.write(wait) as connection:
             values = {"hash": hashed, "key": key_id, "day": day, "clean": False}
             connection.execute(self.database.insert_new(tombstones), values)
             self.mark_unscrubbed(connection, [visitor])
