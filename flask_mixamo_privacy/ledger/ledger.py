@@ -27,6 +27,7 @@ logger = logging.getLogger("flask_mixamo_privacy")
 _SELECT_ROWS = f"SELECT {', '.join(column.name for column in entries.columns)} FROM entries ORDER BY position"  # noqa: S608 — only names of our own columns
 _PRUNED_AT_ONCE = 500  # entries in one transaction
 _PAUSE = 0.1  # seconds between two transactions; a writer that waits for SQLite tries again within that time
+_SHORT_SPOOL = 64 * 1024  # bytes, about a hundred entries
 _ONE_WRITER = "SELECT pg_advisory_xact_lock(7069697661637922)"
 
 
@@ -99,12 +100,20 @@ class Ledger:
     def append(self, entry: LedgerEntry, text: ShownText | None = None) -> None:
         """Commit an entry, and the text shown unless it is stored already; raises :class:`LedgerUnavailable`."""
         try:
-            if os.path.exists(self.pending.path):  # most ledgers never spool an entry
+            if self._has_short_spool:
                 self.pending.drain(self._write_spooled, wait=False)
             with self._writing() as connection:
                 self._write(connection, [entry.row()], [text] if text else [])
         except (LedgerUnavailable, OSError) as error:
             raise LedgerUnavailable(f"The ledger could not be written, so nothing was granted. {error}") from error
+
+    @property
+    def _has_short_spool(self) -> bool:
+        """Whether a visitor's request drains the spool. A long one waits for a command or the background thread."""
+        try:
+            return 0 < os.stat(self.pending.path).st_size <= _SHORT_SPOOL
+        except OSError:  # most ledgers never spool an entry
+            return False
 
     def append_new(self, new: Collection[LedgerEntry]) -> None:
         """Commit the entries that are not stored already; raises :class:`LedgerUnavailable`."""

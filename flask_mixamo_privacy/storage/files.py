@@ -193,27 +193,32 @@ class Spool:
         After a crash, the next call passes the same entries again, so ``apply`` must be idempotent. Other processes may
         append meanwhile, because ``apply`` may take long. Without ``wait``, returns 0 while another process drains.
         """
-        drained = 0
         if not self:
-            return drained
+            return 0
+        drained, end, is_complete = 0, 0, False
         descriptor = open_private(f"{self.path}.lock", os.O_RDWR | os.O_CREAT)
         try:
             lock(descriptor, wait=wait)
-            while self and (number := self._drain_part(apply)):
+            number = _MOST_ENTRIES
+            while number == _MOST_ENTRIES:
+                entries, next_end = _read_entries(self.path, end)
+                if entries:
+                    apply(entries)
+                end, number = next_end, len(entries)
                 drained += number
-                if number < _MOST_ENTRIES:
-                    break
+            is_complete = True
         except BlockingIOError:
             return 0
         finally:
-            os.close(descriptor)  # also releases the lock
+            try:
+                if end or is_complete:
+                    self._cut(end)
+            finally:
+                os.close(descriptor)  # also releases the lock
         return drained
 
-    def _drain_part(self, apply: Callable[[list[dict[str, Any]]], None]) -> int:
-        with self._locked() as descriptor:
-            entries, end = _read_entries(descriptor)
-        if entries:
-            apply(entries)
+    def _cut(self, end: int) -> None:
+        """Delete the lines before an offset, once for all parts: what remains is written again, and appends wait for it."""
         with self._locked() as descriptor:
             os.lseek(descriptor, end, os.SEEK_SET)
             rest = os.read(descriptor, os.fstat(descriptor).st_size - end)
@@ -223,7 +228,6 @@ class Spool:
                 os.fsync(descriptor)
             elif not IS_WINDOWS:  # which cannot replace an open file; there the next drain passes the entries again
                 replace_file(_write_beside(self.path, rest, sync=True), self.path)
-        return len(entries)
 
     def count(self) -> int:
         """Return the number of waiting entries, without a lock."""
@@ -276,11 +280,14 @@ def _cut_torn_line(descriptor: int) -> int:
     return os.lseek(descriptor, end, os.SEEK_SET)
 
 
-def _read_entries(descriptor: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the first entries, at most :data:`_MOST_ENTRIES`, and the offset of the line after them."""
-    entries, end = [], 0
-    with open(os.dup(descriptor), "rb") as file:
-        file.seek(0)
+def _read_entries(path: str, start: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the entries from an offset on, at most :data:`_MOST_ENTRIES`, and the offset of the line after them.
+
+    Takes no lock, so no append waits: only a drain deletes or changes a line that has its end.
+    """
+    entries, end = [], start
+    with open(path, "rb") as file:
+        file.seek(start)
         for line in islice(file, _MOST_ENTRIES):
             if not line.endswith(b"\n"):  # incomplete because of a crash, so ``append`` never returned
                 break

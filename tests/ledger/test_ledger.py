@@ -80,3 +80,13 @@ def test_half_a_character_keeps_no_entry_from_the_ledger(ledger):
     """An operator's name may hold bytes that are no UTF-8, which Python reads as lone surrogates."""
     ledger.record_or_spool("access", detail={"by": "j\udcfcrgen ü"}, escape=False)
     assert [row["detail"] for row in ledger.entries()] == ['{"by": "j\\udcfcrgen \\u00fc"}'] and ledger.drain_spool() == 0
+
+
+@pytest.mark.parametrize(("waiting", "drained"), [(3, True), (400, False)])
+def test_a_grant_does_not_write_thousands_of_spooled_entries(ledger, waiting, drained):
+    """Its visitor waits for the answer. The background thread, or a command, drains a long spool."""
+    for number in range(waiting):
+        ledger.spool(LedgerEntry("withdrawal", f"{DAYS[0]}T12:00:00.000Z", receipt=str(number)))
+    ledger.append(LedgerEntry("grant", f"{DAYS[1]}T12:00:00.000Z"))
+    assert [row["kind"] for row in ledger.entries()] == ["withdrawal"] * (waiting if drained else 0) + ["grant"]
+    assert ledger.drain_spool() == (0 if drained else waiting)

@@ -26,6 +26,10 @@ def drained(spool):
     return found
 
 
+def raise_away():
+    raise ConnectionError("away")
+
+
 def test_an_append_reads_only_the_end_of_the_file(spool, monkeypatch):
     """Thousands of withdrawals may wait, and each further one costs the same."""
     written(spool, *[json.dumps({"number": number, "text": "x" * 80}).encode() + b"\n" for number in range(20_000)])
@@ -103,6 +107,39 @@ def test_a_long_spool_is_drained_in_parts(spool, monkeypatch):
     parts = []
     assert spool.drain(parts.append) == 5 and not spool
     assert [len(part) for part in parts] == [2, 2, 1]
+
+
+def test_a_long_spool_is_written_again_once(spool, monkeypatch):
+    """Writing the rest after each part would take quadratic time, and appends would wait for it."""
+    monkeypatch.setattr(files, "_MOST_ENTRIES", 2)
+    written(spool, *[b'{"number":%d}\n' % number for number in range(9)])
+    cuts, cut = [], spool._cut
+    monkeypatch.setattr(spool, "_cut", lambda end: cuts.append(end) or cut(end))
+    assert spool.drain(lambda entries: None) == 9 and len(cuts) == 1 and not spool
+
+
+def test_the_parts_before_a_failure_are_not_drained_again(spool, monkeypatch):
+    """A database that fails from time to time still gets further with each drain."""
+    monkeypatch.setattr(files, "_MOST_ENTRIES", 2)
+    written(spool, *[b'{"number":%d}\n' % number for number in range(5)])
+    with pytest.raises(ConnectionError):
+        spool.drain(lambda entries: None if entries[0]["number"] < 2 else raise_away())
+    assert [entry["number"] for entry in drained(spool)] == [2, 3, 4]
+
+
+def test_an_append_does_not_wait_until_entries_are_parsed(spool, monkeypatch):
+    """Reading twenty thousand of them takes a while, and needs no lock."""
+    spool.append({"number": 1})
+    monkeypatch.setattr(files, "_MOST_ENTRIES", 1)
+    appends = iter([lambda: spool.append({"number": 2})])  # with the lock held, it would never return
+    monkeypatch.setattr(files.json, "loads", lambda line: next(appends, dict)() or {"line": line})
+    assert spool.drain(lambda entries: None) == 2 and not spool
+
+
+def test_a_torn_line_alone_does_not_count_as_an_entry(spool):
+    """A drain deletes it, so no page states that an erasure still waits."""
+    written(spool, b'{"torn"')
+    assert spool.drain(pytest.fail) == 0 and not spool
 
 
 def test_no_append_is_lost_beside_drains(spool):
