@@ -27,7 +27,8 @@ _MOST_HEADERS = 1000  # of a message; one of a large provider has about 60
 _LONGEST_STRUCTURE = 4000  # characters of an unfolded header about the structure; RFC 5322, 2.1.1 allows 998 in a line
 _LONGEST_ENCODED = 4000  # characters of a header with encoded words that are decoded, in quadratic time
 _LONGEST_HEADER = 8192  # characters of any other header that are read
-_MOST_ADDRESS_HEADERS = 50  # that are searched for addresses, in quadratic time for each
+_MOST_ADDRESS_HEADERS = 50  # that are searched for addresses
+_LONGEST_ADDRESSES = 4000  # characters of one of them; the search takes quadratic time
 _LONGEST_TEXT = 100_000
 _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 
@@ -233,7 +234,7 @@ def _without_surrogates(value: str) -> str:
 def addresses(message: Message, *names: str) -> list[str]:
     """Return the mail addresses in these headers, in lower case and without duplicates."""
     try:
-        values = [value for name in names for value in undecoded(message, name)]
+        values = [value[:_LONGEST_ADDRESSES] for name in names for value in undecoded(message, name)]
         pairs = getaddresses(values[:_MOST_ADDRESS_HEADERS])
     except Exception:
         return []
