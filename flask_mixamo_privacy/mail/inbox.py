@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import mailbox
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.message import Message
 from pathlib import Path
@@ -67,6 +69,7 @@ class ProcessedMessages:
 # Quarantine: copies of faulty messages, for staff to read.
 
 _SUFFIX = ".eml"
+_MOST_BYTES, _MOST_COPIES = 1 << 30, 2000  # of all copies; any sender can cause large ones, and many
 
 
 class Quarantine:
@@ -77,11 +80,21 @@ class Quarantine:
         self._kept = kept
 
     def keep(self, raw: bytes, name: str) -> str:
-        """Store a copy of a message, and return its path."""
+        """Store a copy of a message, and return its path. The oldest copies make room; the mailbox still has the mails."""
         make_private_folder(self._folder)
         path = str(self._folder / f"{name}{_SUFFIX}")
         replace_private(path, raw)
+        self._make_room()
         return path
+
+    def _make_room(self) -> None:
+        total = 0
+        with suppress(FileNotFoundError):  # another process has just deleted one
+            copies = sorted(((path.stat(), path) for path in self._folder.glob(f"*{_SUFFIX}")), key=_age)
+            for number, (stat, path) in enumerate(copies):
+                total += stat.st_size
+                if number and (total > _MOST_BYTES or number >= _MOST_COPIES):
+                    path.unlink(missing_ok=True)
 
     def prune(self) -> int:
         """Delete copies that are older than the retention period, and return their number."""
@@ -90,6 +103,10 @@ class Quarantine:
         for path in expired:
             path.unlink(missing_ok=True)  # another process may have deleted it
         return len(expired)
+
+
+def _age(copy: tuple[os.stat_result, Path]) -> int:
+    return -copy[0].st_mtime_ns
 
 
 # Sources of messages: a file, an mbox, a Maildir, a folder of files, or the standard input. None of them is changed.

@@ -305,6 +305,19 @@ def test_copies_are_deleted_after_the_declared_time(shop, inbox):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(("limit", "most"), [("_MOST_BYTES", 700), ("_MOST_COPIES", 2)])
+def test_copies_have_a_largest_number_and_size(shop, inbox, monkeypatch, limit, most):
+    """Any sender could fill the disk within the ninety days. The newest copies stay."""
+    folder = shop.site.folder / "privacy-mail-aside"
+    monkeypatch.setattr(f"flask_mixamo_privacy.mail.inbox.{limit}", most)
+    for age, size in ((3, 310), (2, 320), (1, 330)):
+        (result,) = inbox(b"\0" * size)
+        os.utime(folder / result["kept"].rpartition("/")[2], (time.time() - age,) * 2)
+    assert sorted(path.stat().st_size for path in folder.iterdir()) == [320, 330]
+    inbox(b"\0" * 2000)
+    assert 2000 in [path.stat().st_size for path in folder.iterdir()]
+
+
 def test_promise_36_a_mail_without_a_sender_is_not_lost(shop, inbox):
     """A mail without a sender becomes a request without an address."""
     inbox(letter("How do I unsubscribe?", From=None))
