@@ -40,7 +40,7 @@ class OptInConfirmations:
         self._marketing = marketing
         self._minors = minors
         self._send = mailer.send
-        self._limit = limit
+        self.limit = self._limit = limit
         self._pages = settings.url_prefix  # the URL prefix of the extension's pages, below the site's base URL
         self._confirm = settings.confirm_opt_ins  # "always", for "visitors" who are not logged in, or "never"
         self._mail_problem = mailer.problem  # why no mail can be sent; empty if mails can be sent

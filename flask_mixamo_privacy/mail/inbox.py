@@ -46,7 +46,7 @@ class ProcessedMessages:
     """The messages that were processed. Raises :class:`RightsUnavailable` if the database cannot be reached."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url, _tables, "The list of processed messages", RightsUnavailable)
+        self.database = self._database = Database(url, _tables, "The list of processed messages", RightsUnavailable)
 
     def find(self, message: str) -> tuple[str, str] | None:
         """Return the action and the reason for a message, or None if the message is new."""
@@ -204,7 +204,7 @@ class Inbox:
         self._config = config
         self._marketing = marketing
         self._requests = requests
-        self._processed = ProcessedMessages(url)
+        self.processed = self._processed = ProcessedMessages(url)
         self._quarantine = quarantine
         self._language = language
 

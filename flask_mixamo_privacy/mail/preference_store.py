@@ -82,7 +82,7 @@ class PreferenceStore:
 
     def __init__(self, url: str, register: KeyRegister) -> None:
         name = "The database of marketing preferences"
-        self._database = Database(url, _tables, name, RightsUnavailable, durable=True, keys=register)
+        self.database = self._database = Database(url, _tables, name, RightsUnavailable, durable=True, keys=register)
 
     def opt_in(self, subject_hashes: Mapping[str, str], list_name: str, at: str, **proof: str) -> None:
         """Store an opt-in. ``proof`` is the policy version, the digest of the text shown, and the source."""

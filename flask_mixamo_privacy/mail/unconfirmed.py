@@ -61,7 +61,7 @@ class UnconfirmedOptIns:
     """The table of unconfirmed opt-ins. Every method raises :class:`RightsUnavailable` if it cannot be reached."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(
+        self.database = self._database = Database(
             url, _tables, "The database of opt-ins", RightsUnavailable, durable=True, steps=[_add_indexes]
         )
 

@@ -36,7 +36,9 @@ class LinkLimit:
 
     def __init__(self, url: str, keys: KeyRing) -> None:
         register = KeyRegister(keys, "rights")
-        self._database = Database(url, _tables, "The database of mailed links", RightsUnavailable, keys=register)
+        self.database = self._database = Database(
+            url, _tables, "The database of mailed links", RightsUnavailable, keys=register
+        )
         self._keys = keys
 
     def reserve(self, email: str) -> str:

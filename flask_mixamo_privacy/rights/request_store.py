@@ -75,7 +75,7 @@ class RequestStore(BuiltInStore):
     name = "requests"
 
     def __init__(self, url: str, days: int) -> None:
-        self._database = Database(url, tables, "The database of requests", RightsUnavailable, steps=STEPS)
+        self.database = self._database = Database(url, tables, "The database of requests", RightsUnavailable, steps=STEPS)
         self._days = days
         self.claims = Claims(self._database, _claims)
 

@@ -49,7 +49,7 @@ class SubjectFlags:
     """
 
     def __init__(self, url: str, keys: KeyRing) -> None:
-        self._database = Database(
+        self.database = self._database = Database(
             url, _tables, "The database of rights", RightsUnavailable, keys=KeyRegister(keys, "rights")
         )
         self._keys = keys
@@ -141,7 +141,7 @@ class KnownMinors(BuiltInStore):
     name = "minors"
 
     def __init__(self, flags: SubjectFlags, declared: Declared | None) -> None:
-        self._flags = flags
+        self.flags = self._flags = flags
         self._days = (declared or Declared()).age * _DAYS_PER_YEAR
 
     def add(self, subject: str) -> None:
@@ -175,7 +175,7 @@ class Acceptances(BuiltInStore):
     name = "licences"
 
     def __init__(self, flags: SubjectFlags) -> None:
-        self._flags = flags
+        self.flags = self._flags = flags
 
     def add(self, subject: str, licence: str, *, policy: str, version: str) -> None:
         """Record that a user accepted a version of a licence. It replaces an earlier version."""
