@@ -297,6 +297,14 @@ class NewerSchema(PrivacyError):
         )
 
 
+class Moved(PrivacyError):
+    """A database was moved to another one, or a move into it is not finished. The message states the next step."""
+
+
+class MoveError(NotAllowed):
+    """Data cannot be moved from this database, or into that one."""
+
+
 class HeadAged(PrivacyError):
     """An expected head of the ledger is older than the oldest entry that the ledger still has."""
 

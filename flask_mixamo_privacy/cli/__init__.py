@@ -32,6 +32,7 @@ COMMANDS = {
     "ledger": ("ledger", "ledger"),
     "load": ("tracking", "load_command"),
     "minors": ("people", "minors"),
+    "move": ("move", "move_command"),
     "policy": ("policy", "policy"),
     "prune": ("tracking", "prune_command"),
     "rebuild": ("tracking", "rebuild_command"),

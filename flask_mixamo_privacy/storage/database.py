@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ..errors import ForeignKeys, NewerSchema, PrivacyError
+from ..errors import ForeignKeys, Moved, NewerSchema, PrivacyError
 from .failures import describe_driver_error
 from .files import make_private_folder, open_private
 from .keys import KeyRing
@@ -31,7 +31,7 @@ _CHECKPOINT_RETRY_MS = 50
 _register_tables = sa.MetaData()
 
 #: A fingerprint proves that a host has the secret, and does not reveal it. ``number`` is the order of the first uses.
-_register = sa.Table(
+register_table = sa.Table(
     "privacy_keys",
     _register_tables,
     sa.Column("part", sa.Text, primary_key=True),
@@ -53,7 +53,7 @@ class KeyRegister:
 
     def __init__(self, keys: KeyRing, part: str, *, with_ids: bool = True, needs_newest: bool = True) -> None:
         self._keys = keys
-        self._part = part
+        self.part = part
         self._with_ids = with_ids
         self._needs_newest = needs_newest
 
@@ -69,12 +69,12 @@ class KeyRegister:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text(_ONE_HOST))
         if fingerprint not in (known := self._check_newest(connection)):  # another host may have registered meanwhile
-            row = {"part": self._part, "fingerprint": fingerprint, "number": len(known) + 1}
-            connection.execute(sa.insert(_register), row | {"key": newest if self._with_ids else ""})
+            row = {"part": self.part, "fingerprint": fingerprint, "number": len(known) + 1}
+            connection.execute(sa.insert(register_table), row | {"key": newest if self._with_ids else ""})
 
     def check(self, connection: sa.Connection) -> None:
         """Raise :class:`ForeignKeys` if this host has another secret under a registered id."""
-        if sa.inspect(connection).has_table(_register.name):  # an earlier version has not created it
+        if sa.inspect(connection).has_table(register_table.name):  # an earlier version has not created it
             self._check_ids(self._rows(connection))
 
     def _check_newest(self, connection: sa.Connection) -> set[str]:
@@ -90,13 +90,13 @@ class KeyRegister:
                 raise ForeignKeys(row.key, self._keys, self._keys.origin, same_id=True)
 
     def _rows(self, connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-        query = sa.select(_register).where(_register.c.part == self._part).order_by(_register.c.number)
+        query = sa.select(register_table).where(register_table.c.part == self.part).order_by(register_table.c.number)
         return connection.execute(query).all()
 
     @cached_property
     def _fingerprints(self) -> dict[str, str]:
         """The fingerprint of each kept key, by key id, the newest last. The keys of a process never change."""
-        return {key_id: self._keys.mac(key_id, "register", self._part.encode()) for key_id in self._keys}
+        return {key_id: self._keys.mac(key_id, "register", self.part.encode()) for key_id in self._keys}
 
 
 class Database:
@@ -123,11 +123,11 @@ class Database:
         steps: Sequence[Step] = (),
     ) -> None:
         self.url = sa.make_url(url)
-        self._schema = Schema(tables, steps, [_register_tables] if keys is not None else [])
-        self._name = name
-        self._error = error
+        self.schema = Schema(tables, steps, [_register_tables] if keys is not None else [])
+        self.name = name
+        self.error = error
         self._lock = lock
-        self._keys = keys
+        self.keys = keys
         self._pragmas = (
             f"PRAGMA busy_timeout={_WAIT_MS}",
             f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
@@ -155,7 +155,7 @@ class Database:
         try:
             if self.is_sqlite:
                 self._make_file()
-            with self._connect("BEGIN IMMEDIATE", wait) as connection, connection.begin():
+            with self.connect("BEGIN IMMEDIATE", wait) as connection, connection.begin():
                 if turn and not self.is_sqlite:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {turn:d}"))
                     connection.execute(sa.text(_ONE_TURN))
@@ -163,16 +163,16 @@ class Database:
                 if wait is not None and not self.is_sqlite:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {wait:d}"))
                 if not self._is_current(connection):
-                    self._schema.prepare(connection)
+                    self.schema.prepare(connection)
                 if self._lock and not self.is_sqlite:
                     connection.execute(sa.text(self._lock))
-                if self._keys is not None:
-                    self._keys.register(connection)
+                if self.keys is not None:
+                    self.keys.register(connection)
                 yield connection
         except SQLAlchemyError as error:  # its text and its causes may quote a person's data
-            raise self._error(f"{self._name} could not be written: {describe_driver_error(error)}") from None
-        except (OSError, ForeignKeys, NewerSchema) as error:
-            raise self._error(f"{self._name} could not be written: {error}") from error
+            raise self.error(f"{self.name} could not be written: {describe_driver_error(error)}") from None
+        except (OSError, ForeignKeys, Moved, NewerSchema) as error:
+            raise self.error(f"{self.name} could not be written: {error}") from error
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection | None]:
@@ -184,17 +184,17 @@ class Database:
             yield None
             return
         try:
-            with self._connect("BEGIN") as connection:
+            with self.connect("BEGIN") as connection:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="REPEATABLE READ")
                 with self._begin_migrated(connection) as is_written:
-                    if is_written and self._keys is not None:
-                        self._keys.check(connection)
+                    if is_written and self.keys is not None:
+                        self.keys.check(connection)
                     yield connection if is_written else None
         except SQLAlchemyError as error:
-            raise self._error(f"{self._name} could not be read: {describe_driver_error(error)}") from None
-        except (ForeignKeys, NewerSchema) as error:
-            raise self._error(f"{self._name} could not be read: {error}") from error
+            raise self.error(f"{self.name} could not be read: {describe_driver_error(error)}") from None
+        except (ForeignKeys, Moved, NewerSchema) as error:
+            raise self.error(f"{self.name} could not be read: {error}") from error
 
     def delete(self, *statements: sa.Delete) -> int:
         """Execute deletions in one transaction and return the number of deleted rows.
@@ -224,7 +224,7 @@ class Database:
         """
         if self.is_sqlite:
             return self._maintain("VACUUM") is None and self.truncate_wal()
-        return all(self._maintain(f'VACUUM "{name}"') is None for name in self._schema.tables.tables)
+        return all(self._maintain(f'VACUUM "{name}"') is None for name in self.schema.tables.tables)
 
     def truncate_wal(self, wait: int | None = None) -> bool:
         """Remove every copy of deleted rows from SQLite's write-ahead log, and return whether that succeeded.
@@ -243,7 +243,7 @@ class Database:
     def _maintain(self, statement: str, wait: int | None = None) -> int | None:
         """Execute a statement outside a transaction and return its number; None without a result, -1 if it failed."""
         try:
-            with self._connect("", wait) as connection:
+            with self.connect("", wait) as connection:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="AUTOCOMMIT")
                 result = connection.exec_driver_sql(statement)
@@ -251,16 +251,16 @@ class Database:
         except SQLAlchemyError:
             return -1
 
-    def _connect(self, begin: str, wait: int | None = None) -> sa.Connection:
+    def connect(self, begin: str, wait: int | None = None) -> sa.Connection:
+        """Return a connection whose transactions begin with this statement, whatever state the tables are in."""
         return self._engine.connect().execution_options(privacy_begin=begin, privacy_wait=wait)
 
     @cached_property
     def _engine(self) -> sa.Engine:
-        if not self.is_sqlite:
-            waits = {"connect_timeout": _WAIT_MS // 1000, "options": f"-c lock_timeout={_WAIT_MS}"}
-            engine = sa.create_engine(self.url, poolclass=NullPool, connect_args=waits, hide_parameters=True)
-        else:
-            engine = sa.create_engine(self.url, poolclass=NullPool, hide_parameters=True)
+        server = {"connect_timeout": _WAIT_MS // 1000, "options": f"-c lock_timeout={_WAIT_MS}"}
+        arguments = {} if self.is_sqlite else server
+        engine = sa.create_engine(self.url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
+        if self.is_sqlite:
             sa.event.listen(engine, "connect", self._on_connect)
             sa.event.listen(engine, "begin", _on_begin)
         sa.event.listen(engine, "before_cursor_execute", _make_storable, retval=True)
@@ -280,23 +280,23 @@ class Database:
 
     def _is_current(self, connection: sa.Connection) -> bool:
         """Return whether all tables exist in the version of this release."""
-        if not self._schema.names.issubset(sa.inspect(connection).get_table_names()):
+        if not self.schema.names.issubset(sa.inspect(connection).get_table_names()):
             return False
-        return bool(connection.scalar(self._schema.stored_version) == self._schema.newest)
+        return bool(connection.scalar(self.schema.stored_version) == self.schema.newest)
 
     @contextmanager
     def _begin_migrated(self, connection: sa.Connection) -> Iterator[bool]:
         """Migrate tables of an older version, then open a transaction, and yield whether there are any tables."""
         with connection.begin():
-            is_written = self._schema.part in sa.inspect(connection).get_table_names()
+            is_written = self.schema.part in sa.inspect(connection).get_table_names()
             if not is_written or self._is_current(connection):
                 yield is_written
                 return
-            self._schema.version(connection)  # raises NewerSchema
+            self.schema.version(connection)  # raises NewerSchema
         with self.write():  # migrates
             pass
         with connection.begin():
-            yield self._schema.version(connection) > 0
+            yield self.schema.version(connection) > 0
 
 
 def _to_wal(connection: Any) -> None:

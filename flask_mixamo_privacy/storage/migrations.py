@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
-from ..errors import NewerSchema
+from ..errors import Moved, NewerSchema
 
 #: A step changes the tables of one version into those of the next. It uses SQL of its own, and no table of this package:
 #: a later release changes those tables, but the step must stay as it is.
@@ -21,6 +21,16 @@ _versions = sa.Table(
     sa.Column("part", sa.Text, primary_key=True),
     sa.Column("version", sa.Integer, nullable=False),
 )
+
+#: Versions that no release has. With them, a database is used neither by this release nor by an earlier one: it was moved
+#: away, or a move into it is not finished.
+MOVED, UNFINISHED = 2**31 - 1, 2**31 - 2
+_MOVED_TEXTS = {
+    MOVED: "The table {!r} was moved to another database. Set the URL that `flask privacy move` has printed, and restart "
+    "every process of the site.",
+    UNFINISHED: "The move of the table {!r} into this database is not finished. Set the URL of the database before, and run "
+    "`flask privacy move` with --finish.",
+}
 
 # Two processes may migrate the tables of a server at once, so a lock excludes one. SQLite's write lock does already.
 _ONE_MIGRATION = "SELECT pg_advisory_xact_lock(7069697661637921)"
@@ -44,7 +54,7 @@ class Schema:
         self.stored_version = sa.select(_versions.c.version).where(_versions.c.part == self.part)
 
     def version(self, connection: sa.Connection) -> int:
-        """Return the version of a database's tables, or 0 if it has none. Raises :class:`NewerSchema`.
+        """Return the version of a database's tables, or 0 if it has none. Raises :class:`NewerSchema` or :class:`Moved`.
 
         A version that no release has is damaged, and no step starts from it.
         """
@@ -53,7 +63,7 @@ class Schema:
     def prepare(self, connection: sa.Connection) -> None:
         """Create the missing tables, or migrate the existing ones, in a transaction that writes.
 
-        Raises :class:`NewerSchema`. The data and its version change together, so a killed process leaves it as it was.
+        Raises as :meth:`version` does. The data and its version change together, so a killed process leaves it as it was.
         """
         names, stored = self._state(connection)
         if self._version(names, stored) == stored == self.newest and self.names <= names:
@@ -65,12 +75,22 @@ class Schema:
             step(connection)
         for tables in self._all:
             tables.create_all(connection)
+        self.mark(connection, self.newest)
+
+    def mark(self, connection: sa.Connection, version: int) -> None:
+        """Store a version, or one of :data:`MOVED` and :data:`UNFINISHED`."""
         connection.execute(sa.delete(_versions).where(_versions.c.part == self.part))
-        connection.execute(sa.insert(_versions), {"part": self.part, "version": self.newest})
+        connection.execute(sa.insert(_versions), {"part": self.part, "version": version})
+
+    def marked(self, connection: sa.Connection) -> int | None:
+        """Return what :meth:`mark` has stored, or None."""
+        return self._state(connection)[1]
 
     def _version(self, names: set[str], stored: int | None) -> int:
         if self.part not in names:
             return 0
+        if stored in (MOVED, UNFINISHED):
+            raise Moved(_MOVED_TEXTS[stored].format(self.part))
         if stored is not None and stored not in range(1, self.newest + 1):
             raise NewerSchema(self.part, stored, self.newest)
         return stored or 1

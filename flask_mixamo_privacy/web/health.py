@@ -7,7 +7,15 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import ForeignKeys, KeysUnreadable, LedgerUnavailable, NewerSchema, RightsUnavailable, StoreUnavailable
+from ..errors import (
+    ForeignKeys,
+    KeysUnreadable,
+    LedgerUnavailable,
+    Moved,
+    NewerSchema,
+    RightsUnavailable,
+    StoreUnavailable,
+)
 from ..storage.clock import now, timestamp, today
 from .runtime import Runtime
 
@@ -71,6 +79,8 @@ def _try(read: Callable[[], T], otherwise: Any) -> tuple[Any, str]:
             return otherwise, "other keys"
         if isinstance(cause, NewerSchema):
             return otherwise, "newer schema"
+        if isinstance(cause, Moved):
+            return otherwise, "moved"
         return otherwise, "unavailable"
 
 

@@ -193,6 +193,12 @@ def test_a_newer_schema_is_named(site):
     assert health(site, 503)["databases"]["events"]["state"] == "newer schema"
 
 
+def test_a_moved_database_is_named(site):
+    """The settings of this host still name the old one."""
+    assert site.cli("move", "--events", f"sqlite:///{site.folder}/new.sqlite", "--finish").exit_code == 0
+    assert health(site, 503)["databases"]["events"]["state"] == "moved"
+
+
 def test_mails_of_requests_are_counted_by_state(tiny):
     """A mail is due, held back until later, or was refused by the mail server."""
     site = tiny(PRIVACY_HEALTH_TOKEN=TOKEN)
