@@ -21,21 +21,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import sqlalchemy as sa
 
 from flask_mixamo_privacy.ledger.entry import BEGINNING, Chain, Head
-from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.tracking import schema
 from flask_mixamo_privacy.tracking.store import EventStore
 from support.state_machine import Machine, run
 
 MOST = 6000  # steps
 
-_append_or_spool, _seal_rows = Ledger.append_or_spool, Chain.seal_rows
+_seal_rows = Chain.seal_rows
 _add, _erase, _restore_tombstones = EventStore.add, EventStore.erase, EventStore.restore_tombstones
 _chains_sealed: WeakSet[Chain] = WeakSet()
-
-
-def withdrawal_is_lost(ledger: Ledger, entry: Any, wording: Any = None) -> None:
-    if entry.kind != "withdrawal":
-        _append_or_spool(ledger, entry, wording)
 
 
 def link_is_skipped(chain: Chain, rows: Any, head: Head) -> Head:
@@ -50,12 +44,12 @@ def loader_ignores_tombstones(store: EventStore, connection: sa.Connection, rows
         return _add(store, connection, rows)
 
 
-def working_sets_keep_the_visitor(store: EventStore, visitor: str, day: str) -> int:
+def working_sets_keep_the_visitor(store: EventStore, visitor: str, day: str, wait: int | None = None) -> int:
     with store.write() as connection:
         names, people = schema.visitors, schema.people
         code = connection.scalar(sa.select(names.c.code).where(names.c.visitor == visitor))
         kept = [(names, _of(connection, names, visitor)), (people, _of(connection, people, code))]
-    deleted = _erase(store, visitor, day)
+    deleted = _erase(store, visitor, day, wait)
     with store.write() as connection:
         for table, rows in kept:
             for row in rows:
@@ -82,7 +76,7 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "a replay that marks no tombstone as unclean": ("tracking.store.EventStore.restore_tombstones", tombstones_stay_clean),
     "a replay that ignores age": ("rights.data_subjects.just_after", lambda at: datetime.max.replace(tzinfo=UTC)),
     "an erasure that leaves a kept segment": ("tracking.visitor_data._scrub_segment", _none),
-    "a withdrawal that is lost": ("ledger.ledger.Ledger.append_or_spool", withdrawal_is_lost),
+    "a withdrawal that is lost": ("consent.recording.DecisionRecorder._spool", lambda *_: True),
     "a link of the chain skipped when keys rotate": ("ledger.entry.Chain.seal_rows", link_is_skipped),
     "a loader that ignores tombstones": ("tracking.store.EventStore.add", loader_ignores_tombstones),
     "opt-outs that are not replayed": ("mail.preferences.MarketingPreferences.replay", _none),
