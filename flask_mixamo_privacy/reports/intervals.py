@@ -75,7 +75,7 @@ def _is_in(interval: Interval) -> sa.ColumnElement[bool]:
 
 def in_order_of_time(events: list[StoredRow]) -> list[StoredRow]:
     """Return events, given in order of slots, in order of time. Only late events differ."""
-    if any(at is not None for at in map(_at_of, events)):
+    if list(map(_at_of, events)).count(None) < len(events):
         events.sort(key=lambda event: (event[_SLOT] if event[_AT] is None else event[_AT], event[1:3]))
     return events
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY
 from ..tracking import schema
-from ..tracking.event_table import StoredRow
+from ..tracking.event_table import StoredRow, execute_many
 from .disclosure_control import (
     OTHER,
     Table,
@@ -42,6 +42,8 @@ class PublishedAt(NamedTuple):
     rows: str = ""
 
 
+_INSERT_CELLS = "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
 Location = tuple[str, Interval]  # the name of a table, and an interval
 
 
@@ -60,7 +62,7 @@ class PublishingPass:
         self._read_decisions = decisions
         self._decisions: dict[date, dict[str, Table]] = {}
         self._publications: dict[Location, PublishedAt] = {}  # of the intervals of this month
-        self._new_cells: list[dict[str, Any]] = []  # published, and not written yet
+        self._new_cells: list[tuple[Any, ...]] = []  # published, and not written yet
         self._changed: dict[Location, PublishedAt] = {}  # publications not written yet
         self._incomplete: set[str] = set()  # the starts of intervals that lost events after they were counted
 
@@ -172,16 +174,13 @@ class PublishingPass:
         return bool(self._publications[name, interval].rows)
 
     def _write(self, name: str, cell_key: tuple[str, ...], rows: dict[str, Tally]) -> None:
-        key = {"name": name} | dict(zip(("month", "week", "day", "start"), cell_key, strict=True))
         self._new_cells += (
-            key | {"row": row, "number": tally.number, "amount": tally.amount, "visitors": len(tally.visitors)}
-            for row, tally in rows.items()
+            (name, *cell_key, row, tally.number, tally.amount, len(tally.visitors)) for row, tally in rows.items()
         )
 
     def _flush(self) -> None:
         """Write the new cells and publications to the store."""
-        if self._new_cells:
-            self._connection.execute(sa.insert(schema.cells), self._new_cells)
+        execute_many(self._connection, _INSERT_CELLS, self._new_cells)
         if self._changed:
             placed = schema.placed
             rows = [

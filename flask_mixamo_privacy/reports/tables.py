@@ -29,6 +29,7 @@ UNKNOWN = "(not recorded)"
 _RESERVED = {"": UNKNOWN, OTHER: f"“{OTHER}”"}
 _LONGEST_NAME, _LONGEST_ROW = 250, 600  # characters
 _LONGEST_TIME = 86_400  # seconds counted per exit at most
+_QUARTER = 15 * 60_000  # milliseconds; since the year 2000, an hour begins at a quarter of a UTC hour in every time zone
 
 
 class Columns(NamedTuple):
@@ -167,10 +168,10 @@ class _Properties(dict[int, dict[str, Any]]):
 
 
 def _by_kind(events: Sequence[StoredRow], names: Mapping[int, str]) -> dict[str, Columns]:
-    kinds: dict[int, list[StoredRow]] = {}
-    for kind, event in zip(map(_kind_of, events), events, strict=True):
-        kinds.setdefault(kind, []).append(event)
-    return {names[kind]: Columns(*zip(*some, strict=True)) for kind, some in kinds.items()}
+    kinds = list(map(_kind_of, events))
+    return {
+        names[kind]: Columns(*zip(*compress(events, map(kind.__eq__, kinds)), strict=True)) for kind in dict.fromkeys(kinds)
+    }
 
 
 def _table(keys: Sequence[Any], visitors: Sequence[int], name: Callable[[Any], str | None] = str) -> dict[str, Tally]:
@@ -194,9 +195,10 @@ def _fit(row: str) -> str:
 
 
 def _hours(views: Columns, calendar: Calendar) -> list[str]:
-    minutes = [(slot if at is None else at) // 60_000 for slot, at in zip(views.slot, views.at, strict=True)]
-    hours = {minute: calendar.hour_of(timestamp_of_milliseconds(minute * 60_000)) for minute in set(minutes)}
-    return [hours[minute] for minute in minutes]
+    moments = [slot if at is None else at for slot, at in zip(views.slot, views.at, strict=True)]
+    quarters = [moment // _QUARTER for moment in moments]
+    hours = {quarter: calendar.hour_of(timestamp_of_milliseconds(quarter * _QUARTER)) for quarter in set(quarters)}
+    return [hours[quarter] for quarter in quarters]
 
 
 def _pairs(ones: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:

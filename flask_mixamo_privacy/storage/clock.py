@@ -41,12 +41,12 @@ def timestamp_of(moment: datetime) -> str:
 
 def milliseconds_of(moment: str) -> int:
     """Return a timestamp as milliseconds since 1970-01-01 UTC, the unit in which events are stored."""
-    return minute_in_milliseconds(moment[:16]) + int(moment[17:19] + moment[20:23])
+    return hour_in_milliseconds(moment[:13]) + int(moment[14:16]) * 60_000 + int(moment[17:19] + moment[20:23])
 
 
-def minute_in_milliseconds(minute: str) -> int:
-    """Return the start of a minute, ``2026-05-08T12:00``, as milliseconds since 1970-01-01 UTC."""
-    return ((_days_since_1970(minute[:10]) * 24 + int(minute[11:13])) * 60 + int(minute[14:16])) * 60_000
+def hour_in_milliseconds(hour: str) -> int:
+    """Return the start of an hour, ``2026-05-08T12``, as milliseconds since 1970-01-01 UTC."""
+    return (_days_since_1970(hour[:10]) * 24 + int(hour[11:13])) * 3_600_000
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from ..storage.clock import minute_in_milliseconds, timestamp_of_milliseconds
+from ..storage.clock import hour_in_milliseconds, timestamp_of_milliseconds
 from . import schema
 from .events import FIELDS
 from .schema import CODED, LONGEST_SHARED, events, texts, visitors
@@ -28,6 +28,7 @@ StoredRow = tuple[Any, ...]  # an event with the columns of STORED
 
 _AT_ONCE = 500  # rows or values in one statement: SQLite allows 32,766 values, PostgreSQL 65,535
 _MOST_NAMES = 200_000  # remembered texts
+_SECONDS = {f"{second // 60:02d}:{second % 60:02d}": second * 1000 for second in range(3600)}  # milliseconds of an hour
 
 _visitor_of = itemgetter(STORED.index("visitor"))
 _texts_of = itemgetter(*(STORED.index(name) for name in CODED))
@@ -53,8 +54,8 @@ def encode(connection: sa.Connection, rows: Sequence[Row], counted: int) -> tupl
     texts = {text for column in (kinds, *others) for text in set(column)} - {None}
     code_of, new = _codes(connection, _TEXTS, texts)
     visitor_code, _ = _codes(connection, _VISITORS, set(visitors))
-    minutes = {minute: minute_in_milliseconds(minute) for minute in {moment[:16] for moment in at}}
-    moments = [minutes[moment[:16]] + int(moment[17:19] + moment[20:23]) for moment in at]
+    hours = {hour: hour_in_milliseconds(hour) for hour in {moment[:13] for moment in at}}
+    moments = [hours[text[:13]] + _SECONDS[text[14:19]] + int(text[20:23]) for text in at]
     is_late = min(moments) < counted
     columns = (
         [max(moment, counted) for moment in moments] if is_late else moments,
