@@ -90,7 +90,8 @@ def suppress_small_cells(
     ``complete`` is False if events were erased after the total was published. The erased events are then a part of "other",
     so "other" must contain enough other visitors too. Visitors of one network count once.
     """
-    large, small = [], []
+    large: list[tuple[str, Tally]] = []
+    small: list[tuple[str, Tally]] = []
     for row in table.items():  # most rows are small, so look at their number of visitors first
         is_large = len(row[1].visitors) >= min_cell and are_enough(row[1].visitors, min_cell, networks)
         (large if is_large else small).append(row)
