@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 #: The row into which suppressed rows are merged.
 OTHER = "other"
@@ -65,12 +66,8 @@ def are_enough(visitors: Collection[int], min_cell: int, networks: Networks) -> 
     """
     if len(visitors) < min_cell or not networks:
         return len(visitors) >= min_cell
-    found = set[int | str]()
-    for visitor in visitors:  # most often the first ones are from different networks
-        found.add(networks.get(visitor, visitor))
-        if len(found) >= min_cell:
-            return True
-    return False
+    some = {networks.get(visitor, visitor) for visitor in islice(visitors, 2 * min_cell)}
+    return len(some) >= min_cell or len({networks.get(visitor, visitor) for visitor in visitors}) >= min_cell
 
 
 def meets_threshold(tally: Tally, min_cell: int, networks: Networks = NO_NETWORKS) -> bool:

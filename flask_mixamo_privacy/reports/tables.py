@@ -15,7 +15,7 @@ import orjson
 
 from ..ledger.refusals import REFUSALS, number_of
 from ..storage.clock import timestamp_of_milliseconds
-from ..tracking.event_table import STORED, StoredRow
+from ..tracking.event_table import STORED, Names, StoredRow
 from ..tracking.ingest import limited_network
 from .disclosure_control import OTHER, Table, Tally
 from .windows import Calendar
@@ -58,7 +58,7 @@ _ENDS = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"))
 _GAPS = ((0, "the same day"), (1, "1 day"), (6, "2–6 days"), (13, "1 week"), (29, "2–4 weeks"))
 
 
-def tables_of(events: Sequence[StoredRow], names: Mapping[int, str], calendar: Calendar) -> dict[str, Table]:
+def tables_of(events: Sequence[StoredRow], names: Names, calendar: Calendar) -> dict[str, Table]:
     """Return the non-empty tables of some events, which must be in order of time. ``names`` has the texts of their codes."""
     if not events:
         return {}
@@ -77,11 +77,11 @@ def tables_of(events: Sequence[StoredRow], names: Mapping[int, str], calendar: C
         "returning": _table(["repeat" if visit in numbers else "first" for visit in starts.visit], starts.visitor),
         "visit_numbers": _table([numbers.get(visit, "1") for visit in starts.visit], starts.visitor),
         "days_between": _table(repeats.data, repeats.visitor, lambda data: _gap(properties[data])),
-        "pages": _table(views.page, views.visitor, text),
+        "pages": _table(views.page, views.visitor, text, names.rows["pages"]),
         "time": _times(kinds.get("page_exit", _NONE), text, properties),
         "entries": _table(starts.page, starts.visitor, text),
         "exits": _table([page for page, _ in last], [visitor for _, visitor in last], text),
-        "movement": _table(_pairs(views.previous, views.page), views.visitor, partial(_move, names)),
+        "movement": _table(_pairs(views.previous, views.page), views.visitor, partial(_move, names), names.rows["movement"]),
         "referrers": _table(starts.referrer, starts.visitor, lambda code: _site(names.get(code))),
         "exit_links": _table(exit_links.data, exit_links.visitor, lambda data: _target(properties[data])),
         "clicks": _table(
@@ -174,22 +174,32 @@ def _by_kind(events: Sequence[StoredRow], names: Mapping[int, str]) -> dict[str,
     }
 
 
-def _table(keys: Sequence[Any], visitors: Sequence[int], name: Callable[[Any], str | None] = str) -> dict[str, Tally]:
-    """Count events by the name of their key. Calls ``name`` once per key, and skips the events of a key without a name."""
+def _table(
+    keys: Sequence[Any],
+    visitors: Sequence[int],
+    name: Callable[[Any], str | None] = str,
+    rows: dict[Any, str | None] | None = None,
+) -> dict[str, Tally]:
+    """Count events by the name of their key. Skips the events of a key without a name.
+
+    ``rows`` remembers the name of each key. Without it, ``name`` is called once for each key.
+    """
     visitors_by_key: defaultdict[Any, set[int]] = defaultdict(set)
     for each, visitor in zip(keys, visitors, strict=True):
         visitors_by_key[each].add(visitor)
+    rows = {} if rows is None else rows
+    rows.update((each, _fit(name(each))) for each in visitors_by_key.keys() - rows.keys())
     table: dict[str, Tally] = {}
     for each, number in Counter(keys).items():
-        if (row := name(each)) is not None:
+        if (row := rows[each]) is not None:
             tally = Tally(number, 0, visitors_by_key[each])
-            if (first := table.setdefault(_fit(row), tally)) is not tally:
+            if (first := table.setdefault(row, tally)) is not tally:
                 first.add(tally)  # another key has the same name
     return table
 
 
-def _fit(row: str) -> str:
-    if row in _RESERVED or len(row) > _LONGEST_ROW:
+def _fit(row: str | None) -> str | None:
+    if row is not None and (row in _RESERVED or len(row) > _LONGEST_ROW):
         return _RESERVED.get(row, row[:_LONGEST_ROW] if row[:1] != "[" else row)
     return row
 
@@ -212,7 +222,7 @@ def _times(exits: Columns, text: Callable[[int | None], str], properties: _Prope
     pages, visitors = list(compress(exits.page, valid)), list(compress(exits.visitor, valid))
     table = _table(pages, visitors, text)
     for (page, data), number in Counter(zip(pages, compress(exits.data, valid), strict=True)).items():
-        table[_fit(text(page))].amount += number * (seconds[data] or 0)
+        table[_fit(text(page)) or UNKNOWN].amount += number * (seconds[data] or 0)
     return table
 
 

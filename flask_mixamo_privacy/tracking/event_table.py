@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -37,11 +37,15 @@ _texts_of = itemgetter(*(STORED.index(name) for name in CODED))
 class Names(dict[int, str]):
     """The texts of codes, remembered. A code is never used for another text."""
 
+    def __init__(self) -> None:
+        self.rows: defaultdict[str, dict[Any, str | None]] = defaultdict(dict)  # by table: the row of each key made of codes
+
     def learn(self, connection: sa.Connection, events: Iterable[StoredRow]) -> None:
         """Look up the codes of events that are not known yet."""
         codes = set(chain.from_iterable(map(_texts_of, events))) - {None}
-        if len(self) > _MOST_NAMES:
+        if len(self) + sum(map(len, self.rows.values())) > _MOST_NAMES:
             self.clear()
+            self.rows.clear()
         self.update(_select_in(connection, "SELECT code, text FROM event_texts WHERE code", list(codes - self.keys())))
 
 
