@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import secrets
 import smtplib
 import ssl
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, message_from_string
 from email.headerregistry import Address
 from email.message import EmailMessage, Message
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, formataddr, make_msgid
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -224,6 +225,11 @@ def _as_list(addresses: str | Sequence[str] | None) -> list[str]:
 _TIMEOUT = 20  # seconds
 _NO_TRANSPORT = "No mail can be sent: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
 _NO_SENDER = "No mail can be sent: declare a [contact] with an email in privacy.toml, as the sender."
+_NO_UTF8 = (
+    "the name in the address has letters beyond ASCII, and the mail server does not accept them. "
+    "Set PRIVACY_SMTP_URL to a server with SMTPUTF8 (RFC 6531)."
+)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 Send = Callable[[EmailMessage], object]
 
@@ -259,9 +265,9 @@ class MailTransport:
             raise MailError(f"The mail could not be sent: {_without_address(error, email.to)}") from error
 
     def _message(self, email: Email) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
-        message["From"] = Address(self._name, addr_spec=self._sender)
-        message["To"] = Address(addr_spec=email.to)
+        message = EmailMessage(policy=SMTP if (self._sender + email.to).isascii() else SMTPUTF8)
+        message["From"] = _mailbox(self._sender, self._name)
+        message["To"] = _mailbox(email.to)
         message["Subject"] = " ".join(email.subject.split())
         message["Date"] = format_datetime(now())
         message["Message-ID"] = whole_header("Message-ID", make_msgid(domain=self._sender.rpartition("@")[2]))
@@ -271,12 +277,21 @@ class MailTransport:
         return message
 
 
+def _mailbox(address: str, display_name: str = "") -> Address:
+    """Return an address with quotes where RFC 5322 requires them. ``Address(addr_spec=…)`` refuses the names of RFC 6531."""
+    name, _, host = address.rpartition("@")
+    quoted = _QUOTED.fullmatch(name)
+    return Address(display_name, re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name, host)
+
+
 def _without_address(error: Exception, to: str) -> str:
     """Return an error's text without the recipient's address, because it is stored.
 
     A mail server's answer may repeat the address, so only its code is used.
     """
     kind = type(error).__name__
+    if isinstance(error, smtplib.SMTPNotSupportedError) and not to.isascii():
+        return _NO_UTF8
     if isinstance(error, smtplib.SMTPException):
         refused = getattr(error, "recipients", None)  # the code and the answer by address
         codes = {code for code, _ in refused.values()} if isinstance(refused, dict) else {getattr(error, "smtp_code", "")}

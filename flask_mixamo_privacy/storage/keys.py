@@ -121,7 +121,7 @@ def _id_of(secret: str) -> str:
 
 # The one spelling of a data subject: an e-mail address, or one of the site's own ids.
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_EMAIL = re.compile(r"[^@\s]+@(?:[^@\s.,:;()<>]+\.)+[^@\s.,:;()<>]+")
 _LONGEST = 254  # characters in an address (RFC 5321 with erratum 1690)
 _LONGEST_TYPED = 1000  # characters of an address with a name; parsing and NFC take quadratic time
 

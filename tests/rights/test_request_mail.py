@@ -84,3 +84,35 @@ def test_an_unreachable_mail_server_is_reported(people):
     outcome = site.process()
     assert outcome.exit_code == 1 and "The mail could not be sent: ConnectionRefusedError" in outcome.output
     assert site.rights.request_store.find(1).state == "open"
+
+
+def test_promise_32_the_link_arrives_at_a_name_beyond_ascii(people, mail_server):
+    """A server that accepts UTF-8 (RFC 6531) receives the address as it is, and no part of it encoded."""
+    inbox, port = mail_server(enable_SMTPUTF8=True)
+    site = people(PRIVACY_SMTP_URL=f"smtp://127.0.0.1:{port}", PRIVACY_SEND=None)
+    site.ask("access", "Jörg@Bücher.example")
+    assert site.process().output == "1 link sent.\n"
+    ((to, mail),) = inbox.mails
+    assert to == ["jörg@xn--bcher-kva.example"] and mail["To"] == to[0]
+
+
+def test_a_mail_server_without_utf8_is_named(people, mail_server):
+    """The error names the extension that is missing, and no address."""
+    _inbox, port = mail_server(enable_SMTPUTF8=False)
+    site = people(PRIVACY_SMTP_URL=f"smtp://127.0.0.1:{port}", PRIVACY_SEND=None)
+    site.ask("access", "jörg@shop.example")
+    assert site.process().output == (
+        "0 links sent.\nRequest 1: The mail could not be sent: the name in the address has letters beyond ASCII, and the mail "
+        "server does not accept them. Set PRIVACY_SMTP_URL to a server with SMTPUTF8 (RFC 6531).\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["a,b", 'a"b', "a..b", ".a", "a.", "a(b", "a;b", "a:b", "ä..b", '"a,b"', "a[b", "a\\b"])
+def test_promise_32_the_link_arrives_at_a_name_in_quotes(people, mail_server, name):
+    """A name that RFC 5322 allows only in quotes gets them, and stays one recipient."""
+    inbox, port = mail_server(enable_SMTPUTF8=True)
+    site = people(PRIVACY_SMTP_URL=f"smtp://127.0.0.1:{port}", PRIVACY_SEND=None)
+    site.ask("access", f"{name}@shop.example")
+    assert site.process().output == "1 link sent.\n"
+    ((to, mail),) = inbox.mails
+    assert len(to) == 1 and [address.domain for address in mail["To"].addresses] == ["shop.example"]

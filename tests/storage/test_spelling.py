@@ -101,3 +101,11 @@ def test_a_text_too_long_for_an_address_is_not_parsed(typed, monkeypatch):
     monkeypatch.setattr("flask_mixamo_privacy.storage.keys.parseaddr", lambda _: pytest.fail("the text was parsed"))
     monkeypatch.setattr("flask_mixamo_privacy.storage.keys._lower", lambda _: pytest.fail("the text was normalised"))
     assert normalise_subject(typed) == typed and not email_of(typed)
+
+
+@pytest.mark.parametrize(
+    "host", ["shop.example,b", "a,shop.example", "shop..example", ".shop.example", "shop.example;", "a:b.c"]
+)
+def test_a_host_with_other_signs_is_no_mail_address(host):
+    """A mail to such an address would not arrive, or reach another person too."""
+    assert email_of(f"ada@{host}") == "" and email_of("ada@shop.example")
