@@ -210,9 +210,8 @@ class Database:
 
     def insert_new(self, table: sa.Table) -> sa.Insert:
         """Return an insert that keeps an existing row with the same key."""
-        if self.is_sqlite:
-            return sqlite.insert(table).on_conflict_do_nothing()
-        return postgresql.insert(table).on_conflict_do_nothing()
+        insert: Any = sqlite.insert if self.is_sqlite else postgresql.insert
+        return insert(table).on_conflict_do_nothing()  # type: ignore[no-any-return]
 
     def rewrite(self) -> bool:
         """Remove every copy of deleted rows from SQLite's file, and return whether that succeeded.
@@ -257,9 +256,11 @@ class Database:
 
     @cached_property
     def _engine(self) -> sa.Engine:
-        server = {"connect_timeout": _WAIT_MS // 1000, "options": f"-c lock_timeout={_WAIT_MS}"}
+        waits = {"connect_timeout": _WAIT_MS // 1000, "options": f"-c lock_timeout={_WAIT_MS}"}
+        # A writer that waited must see what was committed meanwhile, whatever the server's default is.
+        server: dict[str, Any] = {"connect_args": waits, "isolation_level": "READ COMMITTED"}
         arguments = {} if self.is_sqlite else server
-        engine = sa.create_engine(self.url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
+        engine = sa.create_engine(self.url, poolclass=NullPool, hide_parameters=True, **arguments)
         if self.is_sqlite:
             sa.event.listen(engine, "connect", self._on_connect)
             sa.event.listen(engine, "begin", _on_begin)
@@ -280,9 +281,8 @@ class Database:
 
     def _is_current(self, connection: sa.Connection) -> bool:
         """Return whether all tables exist in the version of this release."""
-        if not self.schema.names.issubset(sa.inspect(connection).get_table_names()):
-            return False
-        return bool(connection.scalar(self.schema.stored_version) == self.schema.newest)
+        has_all = self.schema.names.issubset(sa.inspect(connection).get_table_names())
+        return has_all and connection.scalar(self.schema.stored_version) == self.schema.newest
 
     @contextmanager
     def _begin_migrated(self, connection: sa.Connection) -> Iterator[bool]:
@@ -320,6 +320,8 @@ def _on_begin(connection: sa.Connection) -> None:
     if (wait := options.get("privacy_wait")) is not None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={wait:d}")
     if statement := options.get("privacy_begin", "BEGIN"):
+        if statement != "BEGIN":  # a writer, whose rows must not be copied to temporary files
+            connection.exec_driver_sql("PRAGMA temp_store=MEMORY")
         connection.exec_driver_sql(statement)
 
 
@@ -332,9 +334,7 @@ def _make_storable(
     """
     if context is None or context.compiled is None:
         return statement, parameters
-    if is_many:
-        return statement, [_storable_values(each) for each in parameters]
-    return statement, _storable_values(parameters)
+    return statement, list(map(_storable_values, parameters)) if is_many else _storable_values(parameters)
 
 
 def _storable_values(values: Any) -> Any:

@@ -34,6 +34,8 @@ _MOVED_TEXTS = {
 
 # Two processes may migrate the tables of a server at once, so a lock excludes one. SQLite's write lock does already.
 _ONE_MIGRATION = "SELECT pg_advisory_xact_lock(7069697661637921)"
+# A step may sort more rows than fit into the memory, so its transaction begins again, with temporary files.
+_WITH_TEMPORARY_FILES = ("COMMIT", "PRAGMA temp_store=FILE", "BEGIN IMMEDIATE")
 
 
 class Schema:
@@ -66,10 +68,14 @@ class Schema:
         Raises as :meth:`version` does. The data and its version change together, so a killed process leaves it as it was.
         """
         names, stored = self._state(connection)
-        if self._version(names, stored) == stored == self.newest and self.names <= names:
+        version = self._version(names, stored)
+        if version == stored == self.newest and self.names <= names:
             return
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text(_ONE_MIGRATION))
+        elif 0 < version < self.newest:
+            for statement in _WITH_TEMPORARY_FILES:
+                connection.exec_driver_sql(statement)
         version = self.version(connection)  # another process may have migrated meanwhile
         for step in self._steps[version - 1 :] if version else ():
             step(connection)

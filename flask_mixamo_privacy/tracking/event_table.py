@@ -209,10 +209,13 @@ def insert_new(connection: sa.Connection, rows: Sequence[StoredRow]) -> set[tupl
 
 
 def _copy(connection: sa.Connection, rows: Sequence[StoredRow]) -> None:
-    driver = connection.connection.cursor()
-    with driver.copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    driver, statement = connection.connection.cursor(), f"COPY incoming ({_COLUMNS}) FROM STDIN"
+    try:
+        with driver.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:  # SQLAlchemy's own error, because its callers expect that
+        raise sa.exc.DBAPIError(statement, None, error, hide_parameters=True) from None
 
 
 def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[StoredRow]:

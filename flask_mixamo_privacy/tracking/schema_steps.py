@@ -38,7 +38,7 @@ def _to_codes(connection: sa.Connection) -> None:
     at, start, until = (
         _milliseconds(column, is_sqlite) for column in ("o.at", "l.piece", "(SELECT max(until) FROM pieces)")
     )
-    slot = f"CASE WHEN l.piece IS NULL THEN {at} WHEN l.piece = '' THEN {until} ELSE {start} END"
+    slot = f"CASE WHEN l.piece IS NULL THEN {at} WHEN l.piece = '' THEN coalesce({until}, {at}) ELSE {start} END"
     run(f"""INSERT INTO events SELECT {slot}, v.code, o.id, CASE WHEN l.piece IS NOT NULL THEN {at} END,
         (SELECT code FROM event_texts WHERE text = o.kind), o.visit, {codes}
         FROM old_events AS o JOIN event_visitors AS v ON v.visitor = o.visitor

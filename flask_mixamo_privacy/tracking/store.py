@@ -71,7 +71,8 @@ class EventStore:
             self.mark_unscrubbed(connection, erased)
             rows = [row for row in rows if _VISITOR(row) not in erased]
         if len(set(map(_KEY, rows))) < len(rows):
-            rows = list({_KEY(row): row for row in reversed(rows)}.values())[::-1]
+            first = {_KEY(row): row for row in reversed(rows)}
+            rows = [row for row in rows if first[_KEY(row)] is row]
         if not rows:
             return []
         counted: str | None = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
@@ -154,7 +155,7 @@ class EventStore:
     ) -> int:
         """Delete the events before a day (``2026-05-08``), and the tombstones before it, whose visitors have no lines left.
 
-        Each transaction deletes one day, so that other writers never wait long. Published cells are deleted by month, once
+        Each transaction deletes a part, so that other writers never wait long. Published cells are deleted by month, once
         the whole month is before the day ``aggregates``. The free pages of the database keep no copy: the file is
         rewritten in the context ``alone``, which keeps the loaders out.
         """
@@ -175,14 +176,14 @@ class EventStore:
 
     def _prune_part(self, end: int) -> int:
         """Delete the oldest events before a moment, at most about 25,000. Returns their number."""
-        slot = events.c.slot
         with self.write() as connection:
-            last = connection.scalar(sa.select(slot).where(slot < end).order_by(slot).offset(_AT_MOST).limit(1))
-            if deleted := _delete_events(connection, slot < end if last is None else slot <= last):
-                return deleted
-            late = sa.select(events.c.at).where(events.c.at < end).order_by(events.c.at)
-            last = connection.scalar(late.offset(_AT_MOST).limit(1))
-            return _delete_events(connection, events.c.at < end if last is None else events.c.at <= last)
+            # Late events first, by their own moments: thousands of them may have one slot. No other event has a moment.
+            for column in (events.c.at, events.c.slot):
+                oldest = sa.select(column).where(column < end).order_by(column)
+                last = connection.scalar(oldest.offset(_AT_MOST).limit(1))
+                if deleted := _delete_events(connection, column < end if last is None else column <= last):
+                    return deleted
+        return 0
 
     def _prune_aggregates(self, before: str) -> None:
         """Delete the months before the month of a day. Keep the newest interval, which marks the end of counting."""
