@@ -81,9 +81,9 @@ def count_uses(connection: sa.Connection, rows: Sequence[StoredRow], new: Collec
     _delete_unused(connection, [code for code in new if code not in uses])
 
 
-def release(connection: sa.Connection, rows: Sequence[StoredRow]) -> None:
+def _release(connection: sa.Connection, uses: Counter[int]) -> None:
     """Release the texts of events that were deleted. A text that no other event uses is deleted too."""
-    uses = _uses(rows)
+    del uses[None]
     statement = "UPDATE event_texts SET uses = uses - ? WHERE code = ?"
     execute_many(connection, statement, [(number, code) for code, number in uses.items()])
     _delete_unused(connection, list(uses))
@@ -218,14 +218,19 @@ def _copy(connection: sa.Connection, rows: Sequence[StoredRow]) -> None:
         raise sa.exc.DBAPIError(statement, None, error, hide_parameters=True) from None
 
 
-def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[StoredRow]:
-    """Delete events and return their rows. Texts and visitors that nothing else names are deleted too."""
-    result = connection.execute(sa.delete(events).where(condition).returning(*events.columns)).cursor
+def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[int]:
+    """Delete events and return their slots. Texts and visitors that nothing else names are deleted too."""
+    columns = events.c.slot, events.c.visitor, *(events.c[name] for name in CODED)
+    result = connection.execute(sa.delete(events).where(condition).returning(*columns)).cursor
     assert result is not None
-    rows: list[StoredRow] = list(result.fetchall())  # the driver's tuples: a visitor may have 100,000 events
-    release(connection, rows)
-    release_visitors(connection, set(map(_visitor_of, rows)))
-    return rows
+    rows = result.fetchall()  # the driver's tuples: a visitor may have 100,000 events
+    slots, of_visitors, *codes = zip(*rows, strict=True) if rows else ((), ())
+    uses: Counter[int] = Counter()
+    for column in codes:
+        uses.update(column)
+    _release(connection, uses)
+    release_visitors(connection, set(of_visitors))
+    return list(slots)
 
 
 # Events as the log has them.

@@ -16,7 +16,7 @@ from ..storage.database import Database, KeyRegister
 from ..storage.files import Spool
 from ..storage.keys import KeyRing
 from . import event_table
-from .event_table import COLUMNS, STORED, Row, StoredRow
+from .event_table import COLUMNS, Row, StoredRow
 from .schema import cells, distinct, events, malformed, metadata, people, pieces, placed, tombstones, visitors
 from .schema_steps import STEPS
 
@@ -25,7 +25,7 @@ _TURN_MS = 60_000  # the loaders of several hosts take turns; a batch may take s
 _PATIENCE_MS = 100  # a visitor's request waits so long for the lock, which a batch or a rewrite of the file may hold
 _BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
-_VISITOR, _SLOT = itemgetter(COLUMNS.index("visitor")), itemgetter(STORED.index("slot"))
+_VISITOR = itemgetter(COLUMNS.index("visitor"))
 _KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
 by_time = itemgetter(0, 1, 2)  # the sort key of an event: its time, visitor and id
 
@@ -249,9 +249,9 @@ class EventStore:
 
 def _delete_events(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
     """Delete events, and mark the intervals that counted them as incomplete: they cannot be counted again."""
-    rows = event_table.delete(connection, condition)
-    _mark_incomplete(connection, sorted(set(map(_SLOT, rows))))
-    return len(rows)
+    slots = event_table.delete(connection, condition)
+    _mark_incomplete(connection, sorted(set(slots)))
+    return len(slots)
 
 
 def _mark_incomplete(connection: sa.Connection, slots: list[int]) -> None:
@@ -261,9 +261,12 @@ def _mark_incomplete(connection: sa.Connection, slots: list[int]) -> None:
     start, until = pieces.c.start, pieces.c.until
     first, last = map(timestamp_of_milliseconds, (slots[0], slots[-1]))
     query = sa.select(start, until).where(pieces.c.whole, until > first, start <= last)
-    for row in connection.execute(query).all():
-        if bisect_left(slots, milliseconds_of(row.start)) < bisect_left(slots, milliseconds_of(row.until)):
-            connection.execute(sa.update(pieces).where(start == row.start).values(whole=False))
+    lost = [
+        (row.start,)
+        for row in connection.execute(query).all()
+        if bisect_left(slots, milliseconds_of(row.start)) < bisect_left(slots, milliseconds_of(row.until))
+    ]
+    event_table.execute_many(connection, "UPDATE pieces SET whole = FALSE WHERE start = ?", lost)
 
 
 def sort_events(events: list[Any]) -> None:
