@@ -32,7 +32,7 @@ class LoadCache:
         self.visitors: dict[Interval, frozenset[int]] = {}
         self.networks: dict[int, str] = {}  # by visitor, of this month
         self.names = Names()
-        self._events: list[StoredRow] = []  # in order of slots
+        self._events: list[StoredRow] = []  # in order of slot, visitor and id, as in the store
         self._erasures: int | None = None
 
     def add(self, connection: sa.Connection, events: Sequence[StoredRow]) -> None:
@@ -40,7 +40,7 @@ class LoadCache:
         if self._erasures is None:
             self._erasures = _erasures(connection)
         self._events += events
-        self._events.sort(key=_slot_of)
+        self._events.sort()
         del self._events[:-_MOST]
 
     def events(self, connection: sa.Connection, interval: Interval) -> list[StoredRow] | None:

@@ -15,7 +15,8 @@ from .event_table import COLUMNS, Row
 from .events import FIELDS
 
 _BLOCK = 128 * 1024  # bytes parsed at once; a block that does not fit into the processor's cache takes twice as long
-_NUL = b"\\u0000"  # the log never contains one, and PostgreSQL rejects it
+_NUL = b"\\u0000"  # the log never contains one, and PostgreSQL rejects it; after a backslash it is a text about NUL
+_IS_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NOT_AN_EVENT = (ValueError, KeyError, TypeError)
 _TIME = r"2\d\d\d-[01]\d-[0-3]\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d\d\dZ"
 _TIMES = re.compile(f"(?:{_TIME})+", re.ASCII)
@@ -107,7 +108,7 @@ def _parse_lines(block: bytes) -> tuple[list[Row], Malformed]:
             offset += len(line)
             continue
         try:
-            if _NUL in line:
+            if _NUL in line and _IS_NUL.search(line):
                 raise ValueError("a NUL character")
             rows += zip(*_columns([orjson.loads(line)]), strict=True)
         except _NOT_AN_EVENT:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
 from flask_mixamo_privacy.errors import StoreUnavailable
+from flask_mixamo_privacy.reports.intervals import CountedIntervals, LoadCache
+from flask_mixamo_privacy.reports.windows import Calendar, Interval
 from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import event_table, schema
 from flask_mixamo_privacy.tracking import store as store_module
+from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import EventStore
 from support.event_stores import DAY, KEYS, add, as_logged, count_until, row, start_server, store_at, uses
 
@@ -163,6 +168,16 @@ def test_events_come_in_order_of_time_and_visits_begin_first(store):
     assert ids(store) == ["3", "2", "1", "0"]
 
 
+@pytest.mark.parametrize("text", [r"C:\u0000", r"\u0000", r"\\u0000", "\\" * 7 + "u0000"])
+def test_a_text_about_nul_is_loaded_like_any_other(store, tmp_path, text):
+    """Only the character itself is malformed, after any number of backslashes."""
+    event = row(page=text, data=orjson.dumps({"text": text}).decode())
+    lines = [json.dumps(each) for each in (as_logged(event)[0], as_logged(row(id="2", page=text + "\0"))[0])]
+    (tmp_path / "a.events").write_text("".join(line.replace(": ", ":").replace(", ", ",") + "\n" for line in lines))
+    assert Loader(str(tmp_path), store).load() == Loaded(events=1, lines=2, malformed=1)
+    assert list(store.rows()) == as_logged(event)
+
+
 # Late events.
 
 
@@ -184,6 +199,18 @@ def test_an_event_that_comes_again_late_counts_once(store):
     assert add(store, row(at=at("11:00")), row(at=at("11:00"), id="2")) == 1
     slots = dict(query(store, sa.select(schema.events.c.id, schema.events.c.slot)))
     assert slots == {"1": milliseconds_of(at("11:00")), "2": milliseconds_of(at("13:00"))}
+
+
+def test_loaded_and_stored_events_of_one_millisecond_have_one_order(store):
+    """The last page of a visit is the same when its day is published again."""
+    interval, cache = Interval(at("00:00"), at("23:00"), date.fromisoformat(DAY)), LoadCache()
+    with store.write() as connection:
+        for name in ("2", "1", "3"):
+            cache.add(connection, store.add(connection, [row(id=name), row(id=name, visitor="u")]))
+        loaded, stored = (
+            CountedIntervals(connection, Calendar("UTC"), each).events(interval) for each in (cache, LoadCache())
+        )
+    assert len(loaded) == 6 and loaded == stored
 
 
 # Erasure.

@@ -114,7 +114,7 @@ LATE = [("a", 1, 0, 3), ("b", 1, 0, 7)]
 @example([("add", LATE), ("erase", "b"), ("add", LATE), ("prune", "2026-05-09"), ("add", LATE)])
 @given(st.lists(steps, min_size=1, max_size=12))
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,
