@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,8 +24,9 @@ from .loader import store_in
 
 #: Ten million take many minutes and 8 GB of disk. ``PRIVACY_BENCH_EVENTS=500000`` is quicker.
 EVENTS = int(os.environ.get("PRIVACY_BENCH_EVENTS", "10000000"))
-_NOW = "2026-06-01T12:00:00.000Z"
+_NOW = "2026-01-01T12:00:00.000Z"
 _MIN_CELL, _BUDGET = 5, 300.0
+_OPEN, _OPEN_BUDGET = 30_000, 100.0  # events of a day that has not closed
 
 _IN_DUCKDB = {
     "visits": """SELECT "at"[:10], count(*), count(DISTINCT visitor) FROM events WHERE kind = 'visit_start' GROUP BY 1""",
@@ -48,7 +50,8 @@ def measure() -> list[Figure]:
         number = segments.write(log, EVENTS)
         for path in log.glob(f"*{SUFFIX}"):
             os.link(path, copy / path.name)  # for DuckDB, because the loader deletes the file that it has loaded
-        return [*_load_figures(folder, log, number), *_report_figures(folder, number), *_duckdb_figures(copy, number)]
+        figures = [*_load_figures(folder, log, number), *_report_figures(folder, number), *_duckdb_figures(copy, number)]
+        return [*figures, *_open_day_figures(folder, log)]
 
 
 def _load_figures(folder: Path, log: Path, number: int) -> list[Figure]:
@@ -70,6 +73,21 @@ def _report_figures(folder: Path, number: int) -> list[Figure]:
         seconds, window = max((_seconds(partial(reports.report, name, window)), str(window)) for window in windows)
         figures.append(Figure(f"report {name} ({window})", 1000 * seconds, "ms", _BUDGET))
     return [*figures, Figure("what `flask privacy report` shows", 1000 * _seconds(reports.summary), "ms", _BUDGET)]
+
+
+def _open_day_figures(folder: Path, log: Path) -> list[Figure]:
+    """Load a part of the day after the published year, and read its reports without suppression."""
+    calendar, store = Calendar(), store_in(folder)
+    segments.write(log, _OPEN, days=1, after=365)
+    Loader(str(log), store).load()
+    reports = Reports(store, Publisher(calendar, 1), calendar, 1)
+    day = Window.of("day", segments.FIRST + timedelta(days=365))
+    works: dict[str, Callable[[], object]] = {
+        "every report": partial(reports.every, day, 100),
+        "report pages": partial(reports.report, "pages", day),
+    }
+    figures = {what: 1000 * min(_seconds(work) for _ in range(5)) for what, work in works.items()}
+    return [Figure(f"{what} of {_OPEN:,} open events", figure, "ms", _OPEN_BUDGET) for what, figure in figures.items()]
 
 
 def _duckdb_figures(copy: Path, number: int) -> list[Figure]:

@@ -17,12 +17,12 @@ _DAY, _TOKEN = "DDDD-DD-DD", "TTTTTT"
 _BROWSERS = (("Chrome", "Windows"), ("Mobile Safari", "iOS"), ("Firefox", "Linux"), ("Chrome Mobile", "Android"))
 
 
-def write(folder: Path, events: int, days: int = 365) -> int:
-    """Write about this number of events, one segment for each day. Return the exact number."""
+def write(folder: Path, events: int, days: int = 365, after: int = 0) -> int:
+    """Write about this number of events, one segment for each day, after some days. Return the exact number."""
     chance = random.Random(7)  # noqa: S311 — invented data needs no secret
     templates = ["".join(_day(chance, events // days)) for _ in range(min(days, _TEMPLATES))]
     written = 0
-    for number in range(days):
+    for number in range(after, after + days):
         day, lines = FIRST + timedelta(days=number), templates[number % len(templates)]
         text = lines.replace(_DAY, day.isoformat()).replace(_TOKEN, f"{number:06d}")
         (folder / f"{day}{SUFFIX}").write_text(text, encoding="ascii")

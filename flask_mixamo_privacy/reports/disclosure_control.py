@@ -85,7 +85,7 @@ def suppress_small_cells(
     subtracting the rows from the total.
 
     ``complete`` is False if events were erased after the total was published. The erased events are then a part of "other",
-    so "other" must contain enough other visitors too. Visitors of one network count once.
+    so "other" must contain enough other visitors too, unless ``min_cell`` is 1. Visitors of one network count once.
     """
     large: list[tuple[str, Tally]] = []
     small: list[tuple[str, Tally]] = []
@@ -94,7 +94,7 @@ def suppress_small_cells(
         (large if is_large else small).append(row)
     shown = sorted(large, key=lambda row: (-row[1].number, row[0]))
     other = merge_tallies([tally for _, tally in small])
-    while shown and not (meets_threshold(other, min_cell, networks) and (complete or other.visitors)):
+    while shown and not (meets_threshold(other, min_cell, networks) and (complete or other.visitors or min_cell == 1)):
         other = merge_tallies([other, shown.pop()[1]])
     return dict(shown), other
 

@@ -1,4 +1,7 @@
-"""Queries of published cells: one table, added up over the intervals of a window."""
+"""Queries of published cells: one table, added up over the intervals of a window.
+
+Without suppression, the events that are not counted yet are added.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ import sqlalchemy as sa
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking import schema
 from ..tracking.store import EventStore
-from .disclosure_control import OTHER
+from .disclosure_control import OTHER, Table, Tally
+from .open_days import OpenDays
 from .tables import WHOLE_DAY
 from .windows import ALL, LEVELS, Calendar, Window
 
@@ -53,11 +57,14 @@ class ReportQuery:
         self._stack = ExitStack()
         self._connection: sa.Connection | None = None
         self._tables: dict[tuple[str, Window], Mapping[str, _RowSum]] = {}
+        self._open_days: OpenDays | None = None  # if nothing is suppressed
         self.until: str | None = None  # the end of the last counted interval
 
     def __enter__(self) -> ReportQuery:
         self._connection = self._stack.enter_context(self._store.read())
         self.until = self._scalar(sa.select(sa.func.max(schema.pieces.c.until)))
+        if self._connection is not None and not self.suppresses:
+            self._open_days = OpenDays(self._connection, self._calendar, self._first_unpublished)
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -87,7 +94,18 @@ class ReportQuery:
 
     @property
     def _is_unpublished(self) -> sa.ColumnElement[bool]:
-        return schema.events.c.slot >= (milliseconds_of(self.until) if self.until else 0)
+        return schema.events.c.slot >= self._first_unpublished
+
+    @property
+    def _first_unpublished(self) -> int:
+        """The first moment that is not counted yet, in milliseconds."""
+        return milliseconds_of(self.until) if self.until else 0
+
+    @property
+    def shown_until(self) -> str | None:
+        """The end of what an answer shows: of the last counted interval or, without suppression, of the last event."""
+        last = None if self.suppresses else self._scalar(sa.select(sa.func.max(schema.events.c.slot)))
+        return self.until if last is None or last < self._first_unpublished else timestamp_of_milliseconds(last + 1)
 
     def total(self, name: str, window: Window) -> Cell:
         """Return the events of a table: "12+" if a part had too few visitors to be published, "<5" if all parts had."""
@@ -115,14 +133,24 @@ class ReportQuery:
 
     def distinct(self, window: Window) -> Cell:
         """Return the number of distinct visitors of a window."""
-        if stored := self._distinct.get(str(window)):
+        stored = self._distinct.get(str(window))
+        if not self.suppresses and not self.is_closed(window):
+            return self._distinct_of_open(window, stored)
+        if stored:
             return int(stored.visitors) if stored.exact else f"{stored.visitors}+"
         total = self._table("visitors", window).get("")
-        if total is None:
+        return f"{total.visitors}+" if total is not None else self._empty_cell("visitors", window)
+
+    def _distinct_of_open(self, window: Window, stored: Any) -> Cell:
+        """Return the number of distinct visitors of an open window. All are shown, so new ones can be added to it."""
+        if stored:  # all time
+            number = int(stored.visitors) + self._count_open_visitors(window, schema.people.c.counted)
+            return number if stored.exact else f"{number}+"
+        cells = schema.cells.c
+        published = sa.select(sa.func.max(cells.visitors)).where(cells.name == "visitors", cells.row == "", *_in(window))
+        number = max(self._scalar(published) or 0, self._count_visitors(window))
+        if not number:
             return self._empty_cell("visitors", window)
-        if self.suppresses or window == ALL or self.is_closed(window):
-            return f"{total.visitors}+"
-        number = max(total.visitors, self._count_visitors(window))
         return f"{number}+" if self._lost_events(window) else number
 
     def rows(self, name: str, window: Window, most: int | None = None) -> list[Row]:
@@ -134,10 +162,8 @@ class ReportQuery:
         if not table:
             return []
         everything, other = table[""].number, table.get(OTHER)
-        shown = {row: row_sum for row, row_sum in table.items() if row not in ("", OTHER) and row_sum.number}
-        rows = [_row(row, row_sum, everything, name) for row, row_sum in shown.items()]
-        rows.sort(key=lambda row: (-row.number, row.name))
-        rows = rows[:most]
+        shown = [(-row_sum.number, row) for row, row_sum in table.items() if row not in ("", OTHER) and row_sum.number]
+        rows = [_row(row, table[row], everything, name) for _, row in sorted(shown)[:most]]
         rest = everything - sum(row.number for row in rows)
         if rest:
             row_sum = other or _RowSum(0, 0, 0, 0, 0)
@@ -159,7 +185,8 @@ class ReportQuery:
             return table[""].number if table else None
         cells = schema.cells.c
         number = self._scalar(sa.select(sa.func.sum(cells.number)).where(cells.name == name, cells.row == "", *_in(window)))
-        return None if number is None else int(number)
+        of_open_days = [_sum(each).number for each in self._open(name, window)]
+        return None if number is None and not of_open_days else int(number or 0) + sum(of_open_days)
 
     def _table(self, name: str, window: Window) -> Mapping[str, _RowSum]:
         """Return all rows of a table in a window, with the total under the empty name. Empty if nothing was published."""
@@ -169,8 +196,15 @@ class ReportQuery:
             sums = (sum_of(cells.number), sum_of(cells.amount), sa.func.max(cells.visitors), sa.func.count(), suppressed)
             query = sa.select(cells.row, *sums).where(cells.name == name, *_in(window)).group_by(cells.row)
             table = {row[0]: _RowSum(*map(int, row[1:])) for row in self._rows(query)}
+            for each in self._open(name, window):
+                for row_name, tally in (("", _sum(each)), *each.items()):
+                    table[row_name] = _with(table.get(row_name), tally)
             self._tables[name, window] = table if "" in table else {}
         return self._tables[name, window]
+
+    def _open(self, name: str, window: Window) -> list[Table]:
+        """Return the tables of the open days in a window, or none if small numbers are suppressed."""
+        return [] if self._open_days is None or self.is_closed(window) else self._open_days.tables(name, window)
 
     @cached_property
     def _delayed_totals(self) -> dict[date, list[tuple[str, str]]]:
@@ -200,9 +234,9 @@ class ReportQuery:
             return 0 if self.is_closed(window) or self._connection is None else None
         if name in WHOLE_DAY and self._is_partly_counted(window):
             return None
-        if not self._is_begun(window):
+        if not self._is_begun(window) or not (self.suppresses or name in WHOLE_DAY):
             return 0
-        return self._few if len(self.unpublished()) < self._min_cell else None
+        return self._few if self.suppresses and len(self.unpublished()) < self._min_cell else None
 
     @property
     def _few(self) -> Cell:
@@ -210,9 +244,28 @@ class ReportQuery:
         return f"<{self._min_cell}" if self.suppresses else None
 
     def _count_visitors(self, window: Window) -> int:
-        """Count the visitors of an open window: those whose last counted day is in it, because no later day was counted."""
-        last = schema.people.c.last
-        return int(self._scalar(sa.select(sa.func.count()).where(last >= window.first.isoformat())) or 0)
+        """Count the visitors of an open window: those whose last counted day is in it, because no later day was counted.
+
+        The visitors of events that are not counted yet are added.
+        """
+        in_window = schema.people.c.last >= window.first.isoformat()
+        counted = int(self._scalar(sa.select(sa.func.count()).where(in_window)) or 0)
+        return counted + self._count_open_visitors(window, in_window)
+
+    def _count_open_visitors(self, window: Window, counted: sa.ColumnElement[bool]) -> int:
+        """Count the visitors of the events of a window that are not counted yet, except people whom a condition includes."""
+        # With the plain column, SQLite could scan all events by the index of visitors.
+        visitor = (schema.events.c.visitor + 0).label("visitor")
+        found = sa.select(visitor).where(self._is_unpublished, *self._slots_in(window)).distinct().subquery()
+        is_counted = sa.exists().where(schema.people.c.visitor == found.c.visitor, counted)
+        return int(self._scalar(sa.select(sa.func.count()).select_from(found).where(~is_counted)) or 0)
+
+    def _slots_in(self, window: Window) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions that an event is in a window."""
+        if window == ALL:
+            return []
+        first, end = (milliseconds_of(self._calendar.start_of(day)) for day in (window.first, window.end))
+        return [schema.events.c.slot >= first, schema.events.c.slot < end]
 
     def _lost_events(self, window: Window) -> bool:
         """Return whether erasure or retention deleted events of a window after they were counted."""
@@ -229,11 +282,7 @@ class ReportQuery:
 
     def _is_begun(self, window: Window) -> bool:
         """Return whether an open window has events that are not counted yet."""
-        slot, start_of = schema.events.c.slot, self._calendar.start_of
-        query = sa.select(schema.events.c.id).where(self._is_unpublished).limit(1)
-        if window != ALL:
-            first, end = milliseconds_of(start_of(window.first)), milliseconds_of(start_of(window.end))
-            query = query.where(slot >= first, slot < end)
+        query = sa.select(schema.events.c.id).where(self._is_unpublished, *self._slots_in(window)).limit(1)
         return not self.is_closed(window) and self._scalar(query) is not None
 
     @cached_property
@@ -249,6 +298,20 @@ class ReportQuery:
 
 def _row(row: str, row_sum: _RowSum, everything: int, name: str) -> Row:
     return Row(row, row_sum.number, row_sum.amount, _visitors(row_sum, name), round(row_sum.number / everything, 4))
+
+
+def _with(row_sum: _RowSum | None, tally: Tally) -> _RowSum:
+    """Return the sum of a row with one more cell."""
+    if row_sum is None:
+        return _RowSum(tally.number, tally.amount, len(tally.visitors), 1, 0)
+    number, amount, visitors, cells, suppressed = row_sum
+    most = max(visitors, len(tally.visitors))
+    return _RowSum(number + tally.number, amount + tally.amount, most, cells + 1, suppressed)
+
+
+def _sum(table: Table) -> Tally:
+    """Return the sum of a table's rows, without visitors."""
+    return Tally(sum(tally.number for tally in table.values()), sum(tally.amount for tally in table.values()))
 
 
 def _visitors(row_sum: _RowSum, name: str) -> int | None:

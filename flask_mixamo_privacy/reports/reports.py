@@ -63,7 +63,7 @@ class Report:
     total: Cell  # of the first number column
     consenting: float | None  # the share of decisions that granted statistics, from 0 to 1; None if suppressed
     min_cell: int
-    until: str | None = None  # the end (UTC) of the last counted interval
+    until: str | None = None  # the end (UTC) of the last counted interval or, if ``min_cell`` is 1, of the last event
     counted: str = COUNTED
 
     @property
@@ -161,7 +161,10 @@ _MOST_DAYS = 92  # of a series by day; a longer series is by month
 
 
 class Reports:
-    """The reports of an event store. A request for a window that includes today can publish the current part of today."""
+    """The reports of an event store. A request for a window that includes today can publish the current part of today.
+
+    If ``min_cell`` is 1, it publishes nothing: the events that are not counted yet are counted for the answer.
+    """
 
     def __init__(self, store: EventStore, publisher: Publisher, calendar: Calendar, min_cell: int) -> None:
         self._store = store
@@ -211,7 +214,9 @@ class Reports:
     def _query_of(self, window: Window) -> ReportQuery:
         """Return a query of a window. If the window is open and enough visitors are not counted yet, publish them first."""
         with self._query() as query:
-            publishable = not query.is_closed(window) and len(query.unpublished()) >= self._min_cell
+            # Without suppression, the query counts what is not published, and there is no need to publish it.
+            waits = query.suppresses and not query.is_closed(window)
+            publishable = waits and len(query.unpublished()) >= self._min_cell
         if publishable:
             # If the ledger is unavailable, or a loader holds the lock, leave today to a later request or load.
             with suppress(LedgerUnavailable, StoreUnavailable), self._store.write_soon() as connection:
@@ -273,7 +278,7 @@ class Reports:
     ) -> Report:  # fmt: skip
         state: Literal["open", "closed"] = "closed" if query.is_closed(window) else "open"
         share = query.consenting(window)
-        return Report(name, title, columns, tuple(cells), window, state, total, share, self._min_cell, query.until)
+        return Report(name, title, columns, tuple(cells), window, state, total, share, self._min_cell, query.shown_until)
 
 
 def _two_names(row: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -51,7 +51,17 @@ class Columns(NamedTuple):
     data: Sequence[int] = ()
 
 
-_NONE = Columns()
+#: The columns that the tables of an open day need, by kind of event.
+COLUMNS_OF = {
+    "page_view": ("slot", "visitor", "at", "page", "previous"),
+    "visit_start": ("visitor", "visit", "page", "referrer", "browser", "platform", "provider"),
+    "repeat_visit": ("visitor", "visit", "data"),
+    "page_exit": ("visitor", "page", "data"),
+    "exit_link": ("visitor", "data"),
+    "click": ("visitor", "page", "data"),
+    "customisation": ("visitor", "data"),
+}
+
 _kind_of, visitor_of = itemgetter(STORED.index("kind")), itemgetter(STORED.index("visitor"))
 _network_of = itemgetter(STORED.index("network"))
 _ENDS = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"))
@@ -62,39 +72,47 @@ def tables_of(events: Sequence[StoredRow], names: Names, calendar: Calendar) -> 
     """Return the non-empty tables of some events, which must be in order of time. ``names`` has the texts of their codes."""
     if not events:
         return {}
-    kinds = _by_kind(events, names)
-    views, starts, repeats, exit_links, clicks, choices = (
-        kinds.get(kind, _NONE)
-        for kind in ("page_view", "visit_start", "repeat_visit", "exit_link", "click", "customisation")
-    )
-    properties = _Properties(names)
-    numbers_of = {data: _within(_ENDS, properties[data].get("visit_number"), "11 or more") for data in set(repeats.data)}
-    numbers = dict(zip(repeats.visit, map(numbers_of.__getitem__, repeats.data), strict=True))
-    last = dict(zip(views.visit, zip(views.page, views.visitor, strict=True), strict=True)).values()
-    text = partial(_recorded, names)
-    tables: dict[str, Table] = {
-        "visitors": {"everybody": Tally(len(events), 0, set(map(visitor_of, events)))},
-        "returning": _table(["repeat" if visit in numbers else "first" for visit in starts.visit], starts.visitor),
-        "visit_numbers": _table([numbers.get(visit, "1") for visit in starts.visit], starts.visitor),
-        "days_between": _table(repeats.data, repeats.visitor, lambda data: _gap(properties[data])),
-        "pages": _table(views.page, views.visitor, text, names.rows["pages"]),
-        "time": _times(kinds.get("page_exit", _NONE), text, properties),
-        "entries": _table(starts.page, starts.visitor, text),
-        "exits": _table([page for page, _ in last], [visitor for _, visitor in last], text),
-        "movement": _table(_pairs(views.previous, views.page), views.visitor, partial(_move, names), names.rows["movement"]),
-        "referrers": _table(starts.referrer, starts.visitor, lambda code: _site(names.get(code))),
-        "exit_links": _table(exit_links.data, exit_links.visitor, lambda data: _target(properties[data])),
-        "clicks": _table(
-            _pairs(clicks.page, clicks.data), clicks.visitor, lambda click: _pressed(text(click[0]), properties[click[1]])
-        ),
-        "choices": _table(choices.data, choices.visitor, lambda data: _choice(properties[data])),
-        "changes": _changes(choices, properties),
-        "browsers": _table(starts.browser, starts.visitor, text),
-        "platforms": _table(starts.platform, starts.visitor, text),
-        "providers": _table(starts.provider, starts.visitor, lambda code: names.get(code) or None),
-        "hours": _table(_hours(views, calendar), views.visitor),
-    }
+    kinds = defaultdict(Columns, _by_kind(events, names))
+    tables: dict[str, Table] = {"visitors": {"everybody": Tally(len(events), 0, set(map(visitor_of, events)))}}
+    tables |= {name: count() for name, count in counters_of(kinds, names, calendar).items()}
     return {name: table for name, table in tables.items() if table}
+
+
+def counters_of(kinds: Mapping[str, Columns], names: Names, calendar: Calendar) -> dict[str, Callable[[], Table]]:
+    """Return for each table, except that of all visitors, the function that counts it from the events of each kind."""
+    properties = _Properties(names)
+    text = partial(_recorded, names)
+
+    @cache
+    def numbers() -> list[str | None]:
+        return list(map(_numbers(kinds["repeat_visit"], properties).get, kinds["visit_start"].visit))
+
+    def of_numbers(name: Callable[[str | None], str]) -> Table:
+        return _table(list(map(name, numbers())), kinds["visit_start"].visitor)
+
+    def of_starts(column: str, name: Callable[[Any], str | None] = text) -> Table:
+        starts = kinds["visit_start"]
+        return _table(getattr(starts, column), starts.visitor, name)
+
+    return {
+        "returning": lambda: of_numbers(lambda number: "first" if number is None else "repeat"),
+        "visit_numbers": lambda: of_numbers(lambda number: number or "1"),
+        "days_between": lambda: _of_data(kinds["repeat_visit"], properties, _gap),
+        "pages": lambda: _table(kinds["page_view"].page, kinds["page_view"].visitor, text, names.rows["pages"]),
+        "time": lambda: _times(kinds["page_exit"], text, properties),
+        "entries": lambda: of_starts("page"),
+        "exits": lambda: _exits(kinds["page_view"], text),
+        "movement": lambda: _movement(kinds["page_view"], names),
+        "referrers": lambda: of_starts("referrer", lambda code: _site(names.get(code))),
+        "exit_links": lambda: _of_data(kinds["exit_link"], properties, _target),
+        "clicks": lambda: _clicks(kinds["click"], text, properties),
+        "choices": lambda: _of_data(kinds["customisation"], properties, _choice),
+        "changes": lambda: _changes(kinds["customisation"], properties),
+        "browsers": lambda: of_starts("browser"),
+        "platforms": lambda: of_starts("platform"),
+        "providers": lambda: of_starts("provider", lambda code: names.get(code) or None),
+        "hours": lambda: _table(_hours(kinds["page_view"], calendar), kinds["page_view"].visitor),
+    }
 
 
 def networks_of(events: Sequence[StoredRow], names: Mapping[int, str]) -> dict[int, str]:
@@ -228,6 +246,32 @@ def _times(exits: Columns, text: Callable[[int | None], str], properties: _Prope
 
 def _seconds(value: object) -> int | None:
     return int(min(value, _LONGEST_TIME)) if isinstance(value, int | float) and value >= 0 else None
+
+
+def _of_data(columns: Columns, properties: _Properties, name: Callable[[dict[str, Any]], str]) -> Table:
+    """Count events by a name that their properties have."""
+    return _table(columns.data, columns.visitor, lambda data: name(properties[data]))
+
+
+def _numbers(repeats: Columns, properties: _Properties) -> dict[str, str]:
+    """Return the number of each repeat visit, as a row has it."""
+    numbers_of = {data: _within(_ENDS, properties[data].get("visit_number"), "11 or more") for data in set(repeats.data)}
+    return dict(zip(repeats.visit, map(numbers_of.__getitem__, repeats.data), strict=True))
+
+
+def _movement(views: Columns, names: Names) -> Table:
+    return _table(_pairs(views.previous, views.page), views.visitor, partial(_move, names), names.rows["movement"])
+
+
+def _clicks(clicks: Columns, text: Callable[[int | None], str], properties: _Properties) -> Table:
+    clicked = _pairs(clicks.page, clicks.data)
+    return _table(clicked, clicks.visitor, lambda click: _pressed(text(click[0]), properties[click[1]]))
+
+
+def _exits(views: Columns, text: Callable[[int | None], str]) -> Table:
+    """Count the last page that each visit viewed."""
+    last = dict(zip(views.visit, zip(views.page, views.visitor, strict=True), strict=True)).values()
+    return _table([page for page, _ in last], [visitor for _, visitor in last], text)
 
 
 def _changes(choices: Columns, properties: _Properties) -> Table:

@@ -41,12 +41,23 @@ class Names(dict[int, str]):
         self.rows: defaultdict[str, dict[Any, str | None]] = defaultdict(dict)  # by table: the row of each key made of codes
 
     def learn(self, connection: sa.Connection, events: Iterable[StoredRow]) -> None:
-        """Look up the codes of events that are not known yet."""
-        codes = set(chain.from_iterable(map(_texts_of, events))) - {None}
+        """Look up the codes of events that are not known yet. Forgets the others if they are many."""
         if len(self) + sum(map(len, self.rows.values())) > _MOST_NAMES:
             self.clear()
             self.rows.clear()
-        self.update(_select_in(connection, "SELECT code, text FROM event_texts WHERE code", list(codes - self.keys())))
+        self.learn_codes(connection, chain.from_iterable(map(_texts_of, events)))
+
+    def learn_codes(self, connection: sa.Connection, some: Iterable[int | None]) -> None:
+        """Look up codes that are not known yet."""
+        codes = set(some) - {None} - self.keys()
+        self.update(_select_in(connection, "SELECT code, text FROM event_texts WHERE code", list(codes)))
+
+
+def shared_code(text: str) -> sa.ScalarSelect[int]:
+    """Return the query of the code of a short text."""
+    return (
+        sa.select(texts.c.code).where(sa.func.length(texts.c.text) <= LONGEST_SHARED, texts.c.text == text).scalar_subquery()
+    )
 
 
 def encode(connection: sa.Connection, rows: Sequence[Row], counted: int) -> tuple[list[StoredRow], set[int]]:

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import choose
 from flask_mixamo_privacy.i18n.language import FULLY_TRANSLATED, language
+from flask_mixamo_privacy.reports.disclosure_control import Tally, suppress_small_cells
 from support.login_site import entered, with_logins
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -94,20 +95,29 @@ def test_a_visitor_who_returns_is_counted_once(site, clock):
 
 
 def test_an_erasure_suppresses_nothing(site, clock):
-    """After a visitor has withdrawn, the others still have rows of their own, in the day and in its month."""
+    """After a visitor of a published day has withdrawn, all rows of the day and of its month stay."""
     visitor = walk(site, "/item/a")
+    clock.shift(2 * DAY), walk(site, "/"), choose(visitor, "reject_all")
     assert rows(site) == [("/item/a", 1, 1, 1.0)]
-    choose(visitor, "reject_all")
-    walk(site, "/"), clock.shift(32 * DAY), walk(site)
+    clock.shift(32 * DAY), walk(site)
     assert rows(site, "pages", "2026-05") == [("/", 1, 1, 0.5), ("/item/a", 1, 1, 0.5)]
 
 
-def test_the_visitors_of_a_day_that_lost_events_are_a_lower_bound(site):
-    """An exact number would be wrong, so the cell is "2+", and the note states why."""
-    visitor = walk(site, "/")
-    walk(site, "/"), rows(site), choose(visitor, "reject_all")
-    assert rows(site, "visits") == [("2026-05-08", 2, "2+", 2)]
-    note = '"2+" means 2 or more: the exact number is not known.'
+@pytest.mark.parametrize(("least", "shown"), [(1, ["a", "b"]), (2, ["a"]), (6, ["a"])])
+def test_a_table_that_lost_events_has_every_row_if_nothing_is_suppressed(least, shown):
+    """A larger threshold hides the erased events behind a row. With 1, they alone are "other"."""
+    table = {name: Tally(6, 0, {f"{name}{each}" for each in range(6)}) for name in "ab"}
+    assert list(suppress_small_cells(table, least, complete=False)[0]) == shown
+
+
+def test_the_visitors_of_an_open_day_that_lost_published_events_are_a_lower_bound(tiny):
+    """A larger setting published a part of the day. An exact number would be wrong, so it is "6+", and the note states why."""
+    before = tiny()
+    visitors = [walk(before, "/") for _ in range(6)]
+    before.cli("report"), choose(visitors[0], "reject_all")
+    site = tiny(PRIVACY_MIN_CELL=1)
+    assert rows(site, "visits") == [("2026-05-08", 6, "6+", 6)]
+    note = '"6+" means 6 or more: the exact number is not known.'
     assert note in site.cli("report", "visits", "--window", "2026-05-08").output
 
 

@@ -298,6 +298,20 @@ def test_promise_23_reports_on_postgresql_equal_those_on_sqlite(url, tmp_path):
         assert sqlite.reports.every(window) == postgresql.reports.every(window)
 
 
+def test_open_days_on_postgresql_are_those_on_sqlite(url, tmp_path):
+    """Without suppression, reports of open days are equal: before any day was counted, and with late events of one that was."""
+    sqlite, postgresql = Kept(tmp_path / "sqlite", least=1), Kept(tmp_path / "postgresql", url, least=1)
+    events, third = traffic(4, 3, 60, 20), Window.parse("2026-04-22")
+    noon = at(third.first, 43_200)
+    for some, now in ((events[:50], at(FIRST, 80_000)), (events[::2], noon), (events, noon)):
+        for kept in (sqlite, postgresql):
+            kept.load(some, now)
+        for window in (ALL, Window.of("week", FIRST), Window.of("day", FIRST), third):
+            assert sqlite.reports.every(window) == postgresql.reports.every(window)
+            assert sqlite.reports.distinct(window) == postgresql.reports.distinct(window)
+    assert sqlite.reports.report("pages", third).rows
+
+
 def _as_sqlite(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(int(cell) if isinstance(cell, bool) else cell for cell in row)
 

@@ -1,0 +1,71 @@
+"""Open days without suppression: events that are not counted yet, counted for one answer. Nothing of it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import cache, cached_property
+from itertools import chain
+
+import sqlalchemy as sa
+
+from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
+from ..tracking.event_table import Names, shared_code
+from ..tracking.schema import CODED, events
+from .disclosure_control import Table
+from .tables import COLUMNS_OF, WHOLE_DAY, Columns, counters_of
+from .windows import ALL, Calendar, Window
+
+
+class OpenDays:
+    """The tables of each day that has not closed. A day has the events that would be published if it closed now."""
+
+    def __init__(self, connection: sa.Connection, calendar: Calendar, first: int) -> None:
+        """``first`` is the end of the last counted interval in milliseconds, or 0."""
+        self._connection = connection
+        self._calendar = calendar
+        self._first = first
+
+    def tables(self, name: str, window: Window) -> list[Table]:
+        """Return one non-empty table of each open day in a window. Those that need a whole day have to wait for its end."""
+        if name in WHOLE_DAY:
+            return []
+        days = [day for day in self._counters if window == ALL or window.first <= day < window.end]
+        found = (self._counters[day][name]() for day in days if name in self._counters[day])
+        return [table for table in found if table]
+
+    @cached_property
+    def _counters(self) -> dict[date, dict[str, Callable[[], Table]]]:
+        """By day, the functions that count its tables, because most answers show few of them."""
+        counters: dict[date, dict[str, Callable[[], Table]]] = {}
+        names, slot = Names(), self._next(self._first)
+        while slot is not None:
+            day = self._calendar.day_of(timestamp_of_milliseconds(slot))
+            end = milliseconds_of(self._calendar.start_of(day + ONE_DAY))
+            kinds = _Kinds(self._connection, names, slot, end)
+            counters[day] = {name: cache(count) for name, count in counters_of(kinds, names, self._calendar).items()}
+            slot = self._next(end)
+        return counters
+
+    def _next(self, slot: int) -> int | None:
+        found: int | None = self._connection.scalar(sa.select(sa.func.min(events.c.slot)).where(events.c.slot >= slot))
+        return found
+
+
+class _Kinds(dict[str, Columns]):
+    """The events of each kind in a range of slots. A kind is read once it is needed, and only the columns that are."""
+
+    def __init__(self, connection: sa.Connection, names: Names, first: int, end: int) -> None:
+        self._connection = connection
+        self._names = names
+        self._range = (events.c.slot >= first, events.c.slot < end)
+
+    def __missing__(self, kind: str) -> Columns:
+        needed = COLUMNS_OF[kind]
+        query = sa.select(*(events.c[name] for name in needed)).where(*self._range, events.c.kind == shared_code(kind))
+        cursor = self._connection.execute(query.order_by(events.c.slot, events.c.visitor, events.c.id)).cursor
+        assert cursor is not None
+        columns = zip(*cursor.fetchall(), strict=True)  # the driver's tuples: SQLAlchemy's rows would cost as much again
+        self[kind] = found = Columns(**dict(zip(needed, columns, strict=False)))
+        self._names.learn_codes(self._connection, chain.from_iterable(getattr(found, name) for name in CODED))
+        return found
