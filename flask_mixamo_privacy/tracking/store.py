@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,10 +18,11 @@ from ..storage.files import Spool
 from ..storage.keys import KeyRing
 from . import event_table
 from .event_table import COLUMNS, Row, StoredRow
-from .schema import cells, distinct, events, malformed, metadata, people, pieces, placed, tombstones, visitors
+from .schema import cells, cursors, distinct, events, malformed, metadata, people, pieces, placed, tombstones, visitors
 from .schema_steps import STEPS
 
-_AT_MOST = 25_000  # events that one transaction deletes
+_AT_MOST = 2_500  # rows that one transaction deletes, in about 0.1 s
+_PAUSE = 0.1  # seconds between two such transactions; a writer that waits for SQLite tries again within that time
 _TURN_MS = 60_000  # the loaders of several hosts take turns; a batch may take seconds
 _PATIENCE_MS = 100  # a visitor's request waits so long for the lock, which a batch or a rewrite of the file may hold
 _BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
@@ -156,34 +158,36 @@ class EventStore:
         """Delete the events before a day (``2026-05-08``), and the tombstones before it, whose visitors have no lines left.
 
         Each transaction deletes a part, so that other writers never wait long. Published cells are deleted by month, once
-        the whole month is before the day ``aggregates``. The free pages of the database keep no copy: the file is
-        rewritten in the context ``alone``, which keeps the loaders out.
+        the whole month is before the day ``aggregates``. Malformed lines have no time, and are deleted once their segment
+        no longer exists. The free pages of the database keep no copy: the file is rewritten in the context ``alone``, which
+        keeps the loaders out.
         """
         deleted = 0
         end = milliseconds_of(before + "T00:00:00.000Z")
-        while part := self._prune_part(end):
+        for part in self._in_parts(lambda connection: _prune_events(connection, end)):
             deleted += part
             progress(deleted)
-        with self.write() as connection:
-            forgotten = connection.scalars(sa.delete(people).where(people.c.last < before).returning(people.c.visitor))
-            event_table.release_visitors(connection, forgotten.all())
-            connection.execute(sa.delete(tombstones).where(tombstones.c.day < before))
+        old_lines = _delete_some(malformed, malformed.c.segment.not_in(sa.select(cursors.c.segment)))
+        lines = sum(self._in_parts(lambda connection: connection.execute(old_lines).rowcount))
+        sum(self._in_parts(lambda connection: _prune_people(connection, before)))
+        old_tombstones = _delete_some(tombstones, tombstones.c.day < before)
+        sum(self._in_parts(lambda connection: connection.execute(old_tombstones).rowcount))
         self._prune_aggregates(aggregates)
-        if deleted:
+        if deleted or lines:
             with alone():
                 self.database.rewrite()
         return deleted
 
-    def _prune_part(self, end: int) -> int:
-        """Delete the oldest events before a moment, at most about 25,000. Returns their number."""
-        with self.write() as connection:
-            # Late events first, by their own moments: thousands of them may have one slot. No other event has a moment.
-            for column in (events.c.at, events.c.slot):
-                oldest = sa.select(column).where(column < end).order_by(column)
-                last = connection.scalar(oldest.offset(_AT_MOST).limit(1))
-                if deleted := _delete_events(connection, column < end if last is None else column <= last):
-                    return deleted
-        return 0
+    def _in_parts(self, delete: Callable[[sa.Connection], int]) -> Iterator[int]:
+        """Delete in one transaction after another, until nothing is left. Yields the number of rows that each deleted."""
+        while True:
+            with self.write() as connection:
+                part = delete(connection)
+            if not part:
+                return
+            yield part
+            if part >= _AT_MOST and self.database.is_sqlite:  # the writers of a server queue for its lock
+                time.sleep(_PAUSE)
 
     def _prune_aggregates(self, before: str) -> None:
         """Delete the months before the month of a day. Keep the newest interval, which marks the end of counting."""
@@ -245,6 +249,30 @@ class EventStore:
             part = sa.select(tombstones.c.hash).where(tombstones.c.hash.in_(hashes[start : start + 500]))
             erased.update(by_hash[hashed] for hashed in connection.scalars(part))
         return erased
+
+
+def _prune_events(connection: sa.Connection, end: int) -> int:
+    """Delete the oldest events before a moment, at most about :data:`_AT_MOST`. Returns their number."""
+    # Late events first, by their own moments: thousands of them may have one slot. No other event has a moment.
+    for column in (events.c.at, events.c.slot):
+        oldest = sa.select(column).where(column < end).order_by(column)
+        last = connection.scalar(oldest.offset(_AT_MOST - 1).limit(1))
+        if deleted := _delete_events(connection, column < end if last is None else column <= last):
+            return deleted
+    return 0
+
+
+def _prune_people(connection: sa.Connection, before: str) -> int:
+    """Delete the oldest rows of visitors who have no event since a day, at most :data:`_AT_MOST`. Returns their number."""
+    forgotten = connection.scalars(_delete_some(people, people.c.last < before).returning(people.c.visitor)).all()
+    event_table.release_visitors(connection, forgotten)
+    return len(forgotten)
+
+
+def _delete_some(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Delete:
+    """Return a statement that deletes at most :data:`_AT_MOST` of the rows."""
+    key = table.primary_key.columns
+    return sa.delete(table).where(sa.tuple_(*key).in_(sa.select(*key).where(condition).limit(_AT_MOST)))
 
 
 def _delete_events(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:

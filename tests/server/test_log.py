@@ -19,7 +19,7 @@ import pytest
 
 from conftest import Tiny, choose
 from flask_mixamo_privacy.errors import LoaderBusy, StoreUnavailable
-from flask_mixamo_privacy.tracking import loader
+from flask_mixamo_privacy.tracking import loader, store
 from flask_mixamo_privacy.tracking.events import FIELDS, new_id
 from flask_mixamo_privacy.tracking.loader import Loaded
 from flask_mixamo_privacy.tracking.log import EventLog, segments
@@ -216,6 +216,22 @@ def test_a_second_load_of_the_same_segment_adds_nothing(logged):
     site.query("DELETE FROM cursors")
     assert (site.load().events, site.ids()) == (0, {"1", "2"})
     assert site.query("SELECT count(*) FROM malformed") == [(1,)]
+
+
+def test_malformed_lines_are_pruned_once_their_segment_is_gone(logged, monkeypatch):
+    """They may name a visitor, so no line is kept for ever. An operator can read them as long as the segment exists."""
+    monkeypatch.setattr(store, "_AT_MOST", 2)
+    site = logged()
+    living = site.segment(b"of a living writer\n" + lines(1))
+    site.segment(b"old\n" * 5 + lines(2), "host-2-b.events")
+    with living_writer(living):
+        for _ in range(2):
+            site.load()
+        site.site.prune()
+        assert site.query("SELECT line FROM malformed") == [("of a living writer\n",)]
+    site.load(), site.load()
+    site.site.prune()
+    assert site.query("SELECT line FROM malformed") == [] and "of a living" not in (site.database).read_text("latin-1")
 
 
 def test_more_events_than_one_statement_takes_are_each_counted_once(logged):

@@ -10,7 +10,7 @@ from conftest import choose
 from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
-from flask_mixamo_privacy.tracking import schema
+from flask_mixamo_privacy.tracking import schema, store
 from flask_mixamo_privacy.tracking.event_table import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 
@@ -83,6 +83,29 @@ def test_pruning_marks_only_the_days_before_its_day(filled):
     """A day that lost an event to retention cannot be counted again."""
     store = filled("events", 10, 2)
     assert store.prune("2026-01-04") == 6 and incomplete(store) == 3
+
+
+def test_promise_18_a_withdrawal_does_not_wait_for_the_end_of_pruning(filled, monkeypatch):
+    """Between two parts, another writer gets the lock at once. After the last part there is no pause."""
+    built, pauses = filled("events", 10, 2), []
+
+    def pause(seconds):
+        with built.database.write(wait=0):
+            pauses.append(seconds)
+
+    monkeypatch.setattr(store, "_AT_MOST", 6)
+    monkeypatch.setattr(store.time, "sleep", pause)
+    assert built.prune("2026-01-11") == 20 and pauses == [store._PAUSE] * 3
+    with built.write() as connection:
+        rows = [{"visitor": code, "last": "2026-01-10", "counted": True, "seen": False} for code in range(10, 24)]
+        connection.execute(sa.insert(schema.people), rows)
+        tombstones = [{"hash": str(code), "key": "test", "day": "2026-01-10"} for code in range(14)]
+        connection.execute(sa.insert(schema.tombstones), tombstones)
+    assert built.prune("2026-01-11") == 0 and len(pauses) == 3 + 2 + 2
+    with built.read() as connection:
+        assert (
+            not connection.execute(sa.select(schema.people)).all() + connection.execute(sa.select(schema.tombstones)).all()
+        )
 
 
 def test_promise_18_a_withdrawal_does_not_wait_behind_a_loader(tiny, monkeypatch):
