@@ -9,6 +9,7 @@ import pytest
 from conftest import choose, cookie
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
+from flask_mixamo_privacy.tracking import visitor_data
 from flask_mixamo_privacy.tracking.event_table import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 from flask_mixamo_privacy.tracking.visitor_data import VisitorData, VisitorEvents
@@ -109,3 +110,28 @@ def test_promise_18_large_json_is_streamed(tiny, clock, monkeypatch):
         body = answer.get_data()
         assert len(body) == int(answer.headers["Content-Length"])
     assert [each["kind"] for each in json.loads(body)["events"]["all"]] == ["visit_start", "page_view"]
+
+
+# The lines of one visitor in the log.
+
+
+@pytest.mark.parametrize("block", [1, 7, 300, 1_000_000])
+def test_every_line_of_a_visitor_is_found(tmp_path, monkeypatch, block):
+    """Wherever a block ends, in a torn last line, beyond the cursor, and once each, in the order of the log."""
+    monkeypatch.setattr(visitor_data, "_BLOCK", block)
+    lines = [json.dumps(event(each, "vwx"[each % 3]), separators=(",", ":")).encode() for each in range(30)]
+    lines[4] = lines[4][:-30]  # torn: a later line follows
+    lines[7] += lines[6]  # two events on one line
+    content = b"\n".join([b"", *lines])
+    (tmp_path / "a.events").write_bytes(content)
+    (tmp_path / "b.events").write_bytes(content + b"\n")
+    chosen = [line for line in lines if b'"visitor":"v"' in line or b'"visitor":"w"' in line]
+    loaded = {"a.events": content.index(lines[3]) - 1}
+    found = [line.strip() for line in visitor_data._lines_of({"v", "w"}, str(tmp_path), loaded)]
+    assert sorted(found) == sorted([*chosen, *(line for line in chosen if line not in lines[:3])])
+
+
+def test_an_id_in_the_data_of_another_event_is_no_event_of_that_visitor(stored):
+    """Only the field of the event itself names its visitor."""
+    events = stored((), [event(1, "other", data={"visitor": "v"}), event(2, data={"visitor": "other"})])
+    assert [each["id"] for each in as_json(events)["all"]] == ["e2"]
