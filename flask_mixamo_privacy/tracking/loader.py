@@ -22,7 +22,7 @@ from .event_table import StoredRow
 from .parsing import first_timestamp, parse
 from .store import EventStore, sort_events
 from .visitor_data import blank_erased_lines, visitors_in
-from .watermarks import Watermarks, open_lock
+from .watermarks import Watermarks, hosts_in, open_lock, own_id
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _HEAD = 16 * 1024  # bytes in which the first complete line, and so its time, is looked for
@@ -157,10 +157,18 @@ class Loader:
                 return {}
             return {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
 
-    def _drop_cursors(self, deleted: list[str]) -> None:
-        if deleted:
+    def _drop_cursors(self, missing: list[str]) -> None:
+        """Delete the cursors of segments that no longer exist. A segment that is not here may be another host's."""
+        if missing and self._has_other_hosts():
+            missing = [name for name in missing if log.is_of_this_host(name)]
+        if missing:
             with self._store.write() as connection:
-                connection.execute(sa.delete(schema.cursors).where(schema.cursors.c.segment.in_(deleted)))
+                connection.execute(sa.delete(schema.cursors).where(schema.cursors.c.segment.in_(missing)))
+
+    def _has_other_hosts(self) -> bool:
+        own = own_id(self._folder)
+        with self._store.read() as connection:
+            return connection is not None and any(host.id != own for host in hosts_in(connection))
 
     def _parts(self, cursors: dict[str, int]) -> Iterator[_Part]:
         """Yield the parts that are not loaded yet. Segments are sorted by their first new line, as in continuous loading.

@@ -92,8 +92,7 @@ class EventLog:
 
     def _open(self) -> int:
         make_private_folder(self.folder)
-        host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
-        self._path = os.path.join(self.folder, f"{host}-{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}")
+        self._path = os.path.join(self.folder, f"{_host()}-{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}")
         self._descriptor = create_locked(self._path)  # a loader deletes a segment that it can lock
         self._size = 0
         self._opened = time.monotonic()
@@ -180,6 +179,15 @@ with contextlib.suppress(TypeError, OSError, AttributeError):
     _write = _write_with_gil
 
 _datasync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+
+
+def is_of_this_host(segment: str) -> bool:
+    """Whether a process of this host named a segment."""
+    return segment.rsplit("-", 2)[0] == _host()
 
 
 def segments(folder: str) -> list[str]:

@@ -296,3 +296,13 @@ def test_a_segment_of_unknown_time_keeps_every_day_open(start):
     closed = first.closed()
     second.load()
     assert (closed, second.closed()) == ([], ALL_DAYS)
+
+
+def test_a_host_keeps_the_cursors_of_another(start, monkeypatch):
+    """Each host loads its own segments once, and drops the cursors of those that it deleted."""
+    first, second = start("first"), start("second")
+    monkeypatch.setattr(loader, "delete_file", lambda path: False)  # a process still writes to them
+    for host in (first, second):
+        host.write(DAYS[0])
+        host.load()
+    assert [host.load().lines for host in (first, second, first)] == [0, 0, 0]
