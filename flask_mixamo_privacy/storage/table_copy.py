@@ -119,9 +119,10 @@ def _copy(connection: sa.Connection, each: TableCopy, rows: list[Row], into: str
 
 def raise_sequence(source: sa.Connection, target: sa.Connection, table: sa.Table) -> None:
     """Let a table continue after the highest number that the source has used, also if its row was deleted."""
-    column = table.autoincrement_column
-    if column is None:
+    key = list(table.primary_key)
+    if len(key) != 1 or not key[0].autoincrement or not isinstance(key[0].type, sa.Integer):
         return
+    column = key[0]
     highest = source.scalar(sa.select(sa.func.max(column))) or 0
     keeps_numbers = table.dialect_options["sqlite"]["autoincrement"]
     if keeps_numbers:
