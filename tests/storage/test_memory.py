@@ -20,6 +20,8 @@ OF_OUR_OWN = {
     "i18n/language.py": {"language": "shipped languages; any other raises"},
     "mail/phrases.py": dict.fromkeys(("words", "_more", "_words_as_whole_text", "_anywhere"), "no argument"),
     "policy/toml.py": {"built_in": "no argument"},
+    "reports/open_days.py": {"OpenDays": "tables of one answer"},
+    "reports/tables.py": {"counters_of": "no argument, and only during one count"},
     "reports/windows.py": {"_local": "minutes, from the server's clock"},
     "storage/clock.py": {"_days_since_1970": "days", "_second": "seconds"},
     "storage/memory.py": {"BoundedCache": "the bound itself"},
