@@ -108,9 +108,14 @@ class MailGate:
 
     def default_headers(self) -> dict[str, str]:
         """Return the headers of every mail: From, Date and Message-ID."""
-        sender = formataddr((self._name, self.sender)) if self.sender else ""
         message_id = make_msgid(domain=self.sender.rpartition("@")[2] or None)
-        return {"From": sender, "Date": format_datetime(now()), "Message-ID": message_id}
+        return {"From": self._from(), "Date": format_datetime(now()), "Message-ID": message_id}
+
+    def _from(self) -> str:
+        sender = _mailbox(self.sender, self._name)
+        if self.sender.isascii():
+            return formataddr((self._name, sender.addr_spec)) if self.sender else ""
+        return str(sender)  # formataddr() refuses it
 
 
 logger = logging.getLogger("flask_mixamo_privacy")

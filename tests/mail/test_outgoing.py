@@ -130,3 +130,14 @@ def test_without_a_transport_sending_raises(tiny):
         pytest.raises(MailError, match="set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL"),
     ):
         shop.privacy.send(shop.mail("service", reference="order 1"))
+
+
+@pytest.mark.parametrize("sender", ["jörg@shop.example", "a,b@shop.example"])
+def test_the_sender_may_have_any_name(tiny, sender):
+    """An address beyond ASCII (RFC 6531), or one that needs quotes, is the sender of a site's mail without a From."""
+    with Shop(tiny, PRIVACY_MAIL_FROM=sender) as shop:
+        mail = shop.mail("service", reference="order 1")
+        del mail["From"]
+        shop.privacy.send(mail)
+        (address,) = shop.mails[0]["From"].addresses
+        assert f"{address.username}@{address.domain}" == sender
