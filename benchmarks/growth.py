@@ -1,7 +1,7 @@
 """Growth on paper: disk, processor and set-up for ten thousand to ten billion events a month, from measured points.
 
 Writes the tables and the picture of ``docs/growth.md``. ``--measure SQLite`` or ``--measure PostgreSQL`` first measures the
-points of that database again, which takes about four minutes.
+points of that database again, which takes about two minutes.
 """
 
 from __future__ import annotations
