@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..errors import LedgerUnavailable
+from ..ledger.refusals import REFUSALS, number_of
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp, timestamp_of, timestamp_of_milliseconds
 from ..storage.failures import log_failure
 from ..tracking import schema
 from ..tracking.event_table import StoredRow
 from ..tracking.store import EventStore
-from .disclosure_control import Table
+from .disclosure_control import Table, Tally
 from .intervals import LoadCache
 from .publishing import DecisionTables, PublishingPass
+from .tables import key
 from .windows import Calendar, Interval, Window
 
 #: How long a day waits for late lines after midnight. No segment of the log is written for longer than this.
@@ -157,3 +161,52 @@ class Rebuilder:
     def _rebuild(self, month: Window) -> bool:
         with self._store.write() as connection:
             return self._publisher.republish(connection, month)
+
+
+# Tables of decisions.
+
+_MOST_PERSONS = 1000  # of one day's refusals in one language; a flood of refusals must not fill the memory
+
+Rows = Callable[[str, str], Iterable[Any]]  # the decisions of the ledger from one day to before another
+
+
+def decision_tables(rows: Rows) -> DecisionTables:
+    """Return a function that returns the tables of decisions by UTC day. A refusal is dated only by its UTC day.
+
+    A row is one decision, or the refusals of one day in one language.
+    """
+
+    def decisions(first: date, end: date) -> dict[date, dict[str, Table]]:
+        by_day: dict[date, dict[str, dict[str, Tally]]] = {}
+        for number, row in enumerate(rows(first.isoformat(), end.isoformat())):
+            outcome = _outcome(row.kind, row.purposes)
+            tables = by_day.setdefault(date.fromisoformat(row.at[:10]), {})
+            keys = {
+                "decisions": outcome,
+                "decisions_by_version": key(row.policy, outcome),
+                "decisions_by_locale": key(row.locale, outcome),
+            }
+            decided = _decided(row, number)
+            for name, row_key in keys.items():
+                tables.setdefault(name, {}).setdefault(row_key, Tally()).add(decided)
+        return {day: dict(tables) for day, tables in by_day.items()}
+
+    return decisions
+
+
+def _decided(row: Any, place: int) -> Tally:
+    """Return the number of decisions in a row, each as a person of its own: the ledger does not record who decides again.
+
+    The persons decide only whether a cell is too small, so at most :data:`_MOST_PERSONS` are distinguished. Their numbers
+    are negative, and so differ from the codes of visitors.
+    """
+    number = number_of(row.detail) if row.kind == REFUSALS else 1
+    first = -1 - place * _MOST_PERSONS
+    return Tally(number, 0, set(range(first, first - min(number, _MOST_PERSONS), -1)))
+
+
+def _outcome(kind: str, purposes: str) -> str:
+    """Return the outcome of a decision for statistics: granted, withdrawn or refused."""
+    if kind not in ("refusal", REFUSALS) and "statistics" in json.loads(purposes):
+        return "granted"
+    return "withdrawn" if kind == "withdrawal" else "refused"

@@ -165,8 +165,7 @@ class Runtime:
 
     @part
     def publisher(self) -> Publisher:
-        from ..reports.publisher import Publisher
-        from ..reports.tables import decision_tables
+        from ..reports.publisher import Publisher, decision_tables
 
         return Publisher(self.calendar, self.settings.min_cell, decision_tables(self.ledger.decisions))
 

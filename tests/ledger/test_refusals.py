@@ -18,7 +18,7 @@ from flask_mixamo_privacy.errors import LedgerUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.refusals import RefusalCounter, number_of, seal_refusals
 from flask_mixamo_privacy.ledger.verify import verify
-from flask_mixamo_privacy.reports.tables import decision_tables
+from flask_mixamo_privacy.reports.publisher import decision_tables
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 
