@@ -121,7 +121,7 @@ def test_a_refusal_waits_for_no_database(tiny, monkeypatch):
     site = tiny()
     choose(site.visitor(), "accept_all")
     runtime = site.privacy.runtime(site.app)
-    monkeypatch.setattr(runtime.ledger.database, "_connect", lambda _: pytest.fail("the ledger was opened"))
+    monkeypatch.setattr(runtime.ledger.database, "connect", lambda _: pytest.fail("the ledger was opened"))
     late = f"{runtime.policy.policy_fingerprint}.banner.en.{'0' * 64}"
     for shown in ("", "another policy", late):
         assert choose(site.visitor(), "reject_all", shown=shown).status_code == 303
