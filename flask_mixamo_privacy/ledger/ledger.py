@@ -6,9 +6,9 @@ import dataclasses
 import json
 import logging
 import os
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from time import sleep
 from typing import Any
 
 import sqlalchemy as sa
@@ -245,7 +245,7 @@ class Ledger:
             pruned += number
             if number < _PRUNED_AT_ONCE:
                 break
-            time.sleep(_PAUSE)
+            sleep(_PAUSE)
         if pruned:
             self._delete_texts()
             self.database.truncate_wal()

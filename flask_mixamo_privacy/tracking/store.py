@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from operator import itemgetter
+from time import sleep
 from typing import Any
 
 import sqlalchemy as sa
@@ -187,7 +187,7 @@ class EventStore:
                 return
             yield part
             if part >= _AT_MOST and self.database.is_sqlite:  # the writers of a server queue for its lock
-                time.sleep(_PAUSE)
+                sleep(_PAUSE)
 
     def _prune_aggregates(self, before: str) -> None:
         """Delete the months before the month of a day. Keep the newest interval, which marks the end of counting."""

@@ -361,7 +361,9 @@ def test_other_writers_write_between_the_parts_of_a_pruning(five, monkeypatch):
     """A grant never waits until all old entries are verified and deleted."""
     monkeypatch.setattr("flask_mixamo_privacy.ledger.ledger._PRUNED_AT_ONCE", 2)
     found = []
-    monkeypatch.setattr("time.sleep", lambda _: (found.append(five.discrepancies()), five.write("2026-05-09")))
+    monkeypatch.setattr(
+        "flask_mixamo_privacy.ledger.ledger.sleep", lambda _: (found.append(five.discrepancies()), five.write("2026-05-09"))
+    )
     assert five.ledger.prune("2026-05-05", "2031-05-05T12:00:00.000Z") == 4 and found == [[], []]
     left = ["access", "checkpoint", "access", "checkpoint", "access"]
     assert [row["kind"] for row in five.ledger.entries()] == left and five.discrepancies() == []
@@ -370,7 +372,7 @@ def test_other_writers_write_between_the_parts_of_a_pruning(five, monkeypatch):
 def test_a_pruning_that_was_interrupted_continues(five, monkeypatch):
     """Each part is complete: a killed process leaves a valid chain, and the next pruning deletes the rest."""
     monkeypatch.setattr("flask_mixamo_privacy.ledger.ledger._PRUNED_AT_ONCE", 1)
-    monkeypatch.setattr("time.sleep", lambda _: sys.exit())
+    monkeypatch.setattr("flask_mixamo_privacy.ledger.ledger.sleep", lambda _: sys.exit())
     with pytest.raises(SystemExit):
         five.ledger.prune("2026-05-05", "2031-05-05T12:00:00.000Z")
     monkeypatch.undo()

@@ -105,7 +105,10 @@ class Tables(Disk):
         with self._engines[part].begin() as connection:
             tables.reflect(connection)
             for table in reversed(tables.sorted_tables):
-                connection.execute(sa.delete(table))
+                if table.name in copy[part]:
+                    connection.execute(sa.delete(table))
+                else:
+                    table.drop(connection)  # it was not created yet
             for table in tables.sorted_tables:
                 if rows := copy[part].get(table.name):
                     connection.execute(sa.insert(table), rows)

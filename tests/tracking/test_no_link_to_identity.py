@@ -6,7 +6,7 @@ from contextlib import closing
 from flask import request
 
 from conftest import choose
-from flask_mixamo_privacy.rights.request_store import _tables as requests
+from flask_mixamo_privacy.rights.request_schema import tables as requests
 from flask_mixamo_privacy.tracking.store import metadata as traffic
 from support.people_site import Base
 

@@ -94,7 +94,7 @@ def test_promise_18_a_withdrawal_does_not_wait_for_the_end_of_pruning(filled, mo
             pauses.append(seconds)
 
     monkeypatch.setattr(store, "_AT_MOST", 6)
-    monkeypatch.setattr(store.time, "sleep", pause)
+    monkeypatch.setattr(store, "sleep", pause)
     assert built.prune("2026-01-11") == 20 and pauses == [store._PAUSE] * 3
     with built.write() as connection:
         rows = [{"visitor": code, "last": "2026-01-10", "counted": True, "seen": False} for code in range(10, 24)]
