@@ -96,8 +96,8 @@ def _find(name: str) -> Account | None:
 
 
 def may_access(user: Account, need: str) -> bool:
-    """Return whether this user may access pages with this need: staff see reports, requests and orders."""
-    return user.staff and need in ("reports", "requests", "support")
+    """Return whether this user may access pages with this need: staff see reports, requests, health and orders."""
+    return user.staff and need in ("reports", "requests", "health", "support")
 
 
 @accounts.get("/login")
