@@ -219,6 +219,20 @@ def office() -> Iterator[Any]:
     office.controller.stop()
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    """A real PostgreSQL on a socket in a temporary folder."""
+    from support.postgres import Server
+
+    running = Server()
+    try:
+        running.start()
+        yield running
+        running.stop()
+    finally:
+        shutil.rmtree(running.folder)
+
+
 @pytest.fixture
 def mails() -> list[Any]:
     """The mails that the example shop has sent."""

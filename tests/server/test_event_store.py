@@ -22,11 +22,10 @@ from flask_mixamo_privacy.tracking import event_table, schema
 from flask_mixamo_privacy.tracking import store as store_module
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import EventStore
-from support.event_stores import DAY, KEYS, add, as_logged, count_until, row, start_server, store_at, uses
+from support.event_stores import DAY, KEYS, add, as_logged, count_until, row, store_at, uses
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
 
-server = pytest.fixture(scope="module")(start_server)
 LONG = "/" + "long" * 200  # longer than a text that is stored once
 
 

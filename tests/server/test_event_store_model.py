@@ -16,11 +16,10 @@ from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.tracking.event_table import Row
 from flask_mixamo_privacy.tracking.schema import events, metadata
 from flask_mixamo_privacy.tracking.store import EventStore
-from support.event_stores import add, as_logged, count_until, row, start_server, store_at, uses
+from support.event_stores import add, as_logged, count_until, row, store_at, uses
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
 
-server = pytest.fixture(scope="module")(start_server)
 HOURS = [f"2026-05-{day:02d}T{hour:02d}:00:00.000Z" for day in (6, 7, 8, 9) for hour in (0, 12)]
 TEXTS = [None, "", "/", "/a", "/A", "🦊" * 500, "🦊" * 501, "long" * 300]
 

@@ -6,9 +6,8 @@ import json
 import multiprocessing
 import os
 import re
-import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +42,6 @@ DAY = "2026-05-08"
 EVENT: dict[str, Any] = dict.fromkeys(FIELDS) | {
     "id": "1", "at": f"{DAY}T12:00:00.000Z", "kind": "page_view", "visitor": "v", "visit": "w", "page": "/", "data": {},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server()
-    try:
-        running.start()
-        yield running
-        running.stop()
-    finally:
-        shutil.rmtree(running.folder)
 
 
 @pytest.fixture

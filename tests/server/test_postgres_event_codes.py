@@ -13,11 +13,10 @@ from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.tracking import schema
 from flask_mixamo_privacy.tracking.event_table import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
-from support.event_stores import add, as_logged, row, start_server, store_at, uses
+from support.event_stores import add, as_logged, row, store_at, uses
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
 
-server = pytest.fixture(scope="module")(start_server)
 
 #: The tables that the step changes or reads, as the first version created them on PostgreSQL.
 VERSION_1 = """

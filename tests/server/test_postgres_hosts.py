@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import shutil
 import signal
 import sys
 import threading
@@ -36,17 +35,6 @@ SHARED = """
 app.config.update(PRIVACY_EVENTS_URL={url!r}, PRIVACY_LEDGER_URL={url!r}, PRIVACY_RIGHTS_URL={url!r})
 app.config.update(PRIVACY_KEYS={{"2026": "sixteen characters or more"}})
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server()
-    try:
-        running.start()
-        yield running
-        running.stop()
-    finally:
-        shutil.rmtree(running.folder)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,20 +13,8 @@ from flask_mixamo_privacy.rights.request_schema import requests
 from flask_mixamo_privacy.rights.request_store import RequestStore
 from flask_mixamo_privacy.storage.keys import KeyRing
 from support.numbers_database import add, first, query, remove_version, second
-from support.postgres import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server()
-    try:
-        running.start()
-        yield running
-        running.stop()
-    finally:
-        shutil.rmtree(running.folder)
 
 
 @pytest.mark.parametrize("prepare", [lambda database: None, remove_version], ids=["with a version", "before versions"])

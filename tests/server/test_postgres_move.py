@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,17 +26,6 @@ from support.postgres import Server
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("postgres")]
 
 AFTER = "2026-06-20T00:00:00.000Z"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server()
-    try:
-        running.start()
-        yield running
-        running.stop()
-    finally:
-        shutil.rmtree(running.folder)
 
 
 @pytest.fixture

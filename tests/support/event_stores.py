@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +15,12 @@ from flask_mixamo_privacy.tracking.event_table import COLUMNS, Row
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.schema import CODED, events, people, pieces, texts, visitors
 from flask_mixamo_privacy.tracking.store import EventStore
-from support.postgres import Server
 
 KEYS = {"test": "sixteen characters or more"}
 DAY = "2026-05-08"
 EVENT: dict[str, Any] = dict.fromkeys(COLUMNS) | {
     "at": f"{DAY}T12:00:00.000Z", "visitor": "v", "id": "1", "kind": "page_view", "visit": "w", "page": "/", "data": "{}",
 }  # fmt: skip
-
-
-def start_server() -> Iterator[Server]:
-    """Yield a running PostgreSQL. The body of a fixture."""
-    running = Server()
-    try:
-        running.start()
-        yield running
-        running.stop()
-    finally:
-        shutil.rmtree(running.folder)
 
 
 def store_at(url: str, folder: Path) -> EventStore:
