@@ -197,8 +197,8 @@ def decision_tables(rows: Rows) -> DecisionTables:
 def _decided(row: Any, place: int) -> Tally:
     """Return the number of decisions in a row, each as a person of its own: the ledger does not record who decides again.
 
-    The persons decide only whether a cell is too small, so at most :data:`_MOST_PERSONS` are distinguished. Their numbers
-    are negative, and so differ from the codes of visitors.
+    Persons are counted only to find cells that are too small. So a row has at most :data:`_MOST_PERSONS` of them, however
+    many refusals it counts. Their numbers are negative, and so differ from the codes of visitors.
     """
     number = number_of(row.detail) if row.kind == REFUSALS else 1
     first = -1 - place * _MOST_PERSONS

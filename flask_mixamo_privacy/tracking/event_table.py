@@ -188,8 +188,8 @@ def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 _COLUMNS = ", ".join(f'"{name}"' for name in STORED)
 
-# The new rows are staged, so that the database itself finds those that it has, and copies the others in one statement. The
-# driver releases the GIL meanwhile, and other threads serve visitors.
+# All rows first go to a temporary table. One statement then removes those that are stored already, and another one inserts
+# the rest. The driver releases the GIL meanwhile, so other threads serve visitors.
 _STAGE = {
     "sqlite": "CREATE TEMP TABLE incoming AS SELECT * FROM events WHERE 0",
     "postgresql": "CREATE TEMP TABLE incoming (LIKE events) ON COMMIT DROP",

@@ -12,9 +12,9 @@ CODED = ("kind", "page", "previous", "referrer", "browser", "platform", "provide
 # SQLite numbers rows by itself only if the type is exactly INTEGER, which has eight bytes there.
 _CODE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-# Events are loaded, counted and deleted in order of ``slot``: the event's moment or, if the interval of that moment was
-# counted before the event was loaded, the end of the last counted interval. So each interval is a range of slots. ``at`` is
-# the moment if it differs. Both are milliseconds since 1970-01-01 UTC.
+# ``slot`` is when the event happened. An event is late if it is loaded after the interval in which it happened was counted.
+# The slot of a late event is the end of the last interval that was counted then, and ``at`` is when it happened. Otherwise
+# ``at`` is null. So each interval is a range of slots. Both columns are milliseconds since 1970-01-01 UTC.
 events = sa.Table(
     "events",
     metadata,
@@ -41,7 +41,8 @@ visitors = sa.Table(
     sqlite_autoincrement=True,
 )
 
-#: The characters of a text that is stored once. A longer text fits into no index, so each use stores it.
+#: The most characters of a text that is stored only once. Longer texts are not in the index, which PostgreSQL limits to
+#: 2,704 bytes an entry. So each batch that has such a text stores it again.
 LONGEST_SHARED = 500
 _IS_SHARED = sa.text(f"length(text) <= {LONGEST_SHARED}")
 

@@ -253,7 +253,8 @@ class EventStore:
 
 def _prune_events(connection: sa.Connection, end: int) -> int:
     """Delete the oldest events before a moment, at most about :data:`_AT_MOST`. Returns their number."""
-    # Late events first, by their own moments: thousands of them may have one slot. No other event has a moment.
+    # Delete late events first, in order of ``at``, which only they have: thousands of late events may share one slot, and
+    # one transaction would then delete them all.
     for column in (events.c.at, events.c.slot):
         oldest = sa.select(column).where(column < end).order_by(column)
         last = connection.scalar(oldest.offset(_AT_MOST - 1).limit(1))

@@ -193,10 +193,10 @@ def visitors_in(lines: Iterable[bytes]) -> set[str]:
 def blank_erased_lines(folder: str, events: EventStore, due: list[str]) -> bool:
     """Overwrite the loaded lines of erased visitors in every segment, then rewrite the database without deleted data.
 
-    ``due`` are the tombstones whose visitors may have such lines. Returns True. Call it only with the loader's lock
-    held. Lines are blanked in place, because their writer may have the file open. The loader refuses lines that are not
-    loaded yet, and marks their visitors for the next run. If the process is killed, the next run repeats the work: visitors
-    are marked as scrubbed in the last step.
+    ``due`` are the tombstones whose visitors may have such lines. Returns True. The caller must hold the loader's lock. Each
+    line is overwritten with spaces in the same file, to which its writer may still append. The loader refuses lines that are
+    not loaded yet, and marks their visitors for the next run. If the process is killed, the next run repeats the work:
+    visitors are marked as scrubbed in the last step.
     """
     with events.read() as connection:
         assert connection is not None
