@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 
 from example_site import create_app, privacy
 from flask_mixamo_privacy.audit.browser.crawl import audit
+from flask_mixamo_privacy.audit.browser.launch import SYSTEMS, chromium_arguments
 from flask_mixamo_privacy.audit.browser.report import as_html
 from tests import bad_site
 
@@ -154,7 +155,7 @@ def take_audit_report(browser: Browser, folder: Path) -> None:
 
 
 @contextmanager
-def served() -> Iterator[tuple[Flask, str]]:
+def served(**config: Any) -> Iterator[tuple[Flask, str]]:
     """Serve the example site on a free loopback port. All its files are in a temporary folder."""
     with tempfile.TemporaryDirectory() as temporary:
         databases = {
@@ -163,21 +164,28 @@ def served() -> Iterator[tuple[Flask, str]]:
         databases["SHOP_DATABASE_URL"] = f"sqlite:///{temporary}/shop.sqlite"
         places = {"PRIVACY_LOG_DIR": f"{temporary}/log", "PRIVACY_ASSETS_DIR": f"{temporary}/assets"}
         places |= {"PRIVACY_BASE_URL": "https://pacework.example"}
-        app = create_app({"SECRET_KEY": "not a secret, a picture", "PRIVACY_LOADER": False, **databases, **places})
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield app, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        server.server_close()
+        app = create_app({"SECRET_KEY": "not a secret, a picture", "PRIVACY_LOADER": False, **databases, **places, **config})
+        with served_app(app) as url:
+            yield app, url
 
 
 @contextmanager
-def launched_browser() -> Iterator[Browser]:
+def served_app(app: Flask) -> Iterator[str]:
+    """Serve an app on a free loopback port."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def launched_browser(*switches: str) -> Iterator[Browser]:
     """Launch the system's Chromium, or Playwright's own."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = next(filter(None, map(shutil.which, SYSTEMS)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=path, args=[*chromium_arguments(), *switches])
         yield browser
         browser.close()
 
