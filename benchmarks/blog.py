@@ -91,13 +91,13 @@ _RULES = {
 sqlite3.register_converter("timestamp", lambda text: datetime.fromisoformat(text.decode()))  # as in the tutorial
 
 
-def blog(folder: Path, with_privacy: bool) -> Flask:
-    """Return the blog, bare or with the extension. All its files are in the folder."""
+def blog(folder: Path, with_privacy: bool, used: bool = True) -> Flask:
+    """Return the blog, bare or with the extension, used by its page or only installed. All its files are in the folder."""
     app = Flask("blog", instance_path=str(folder))
     app.config.update(
         SECRET_KEY="not a secret, a benchmark", PRIVACY_LOADER=False, PRIVACY_ASSETS_DIR=str(folder / "assets")
     )
-    app.jinja_loader = DictLoader({"base.html": _base(with_privacy), "index.html": _INDEX})
+    app.jinja_loader = DictLoader({"base.html": _base(with_privacy and used), "index.html": _INDEX})
     app.before_request(_load_logged_in_user)
     app.teardown_appcontext(_close_database)
     app.add_url_rule("/", "index", _index)

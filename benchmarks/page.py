@@ -1,16 +1,21 @@
-"""The blog's page with the extension, compared with the same page and the same cookies without it."""
+"""The blog's page with the extension, compared with the same page and the same cookies without it.
+
+Both sides take turns of a few requests, so that a slow moment of the machine slows both. The time of the CPU, user and
+system, leaves out other processes. Two copies of the bare page show how far equal pages differ.
+"""
 
 from __future__ import annotations
 
 import gc
+import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 from werkzeug.test import create_environ
@@ -44,6 +49,7 @@ class Case:
     budget: float | None
     banner: bool = False
     logged: bool = False
+    used: bool = True  # whether the page calls the template helpers
 
 
 def _unseen(app: Flask, number: int) -> list[str]:
@@ -51,43 +57,48 @@ def _unseen(app: Flask, number: int) -> list[str]:
 
 
 CASES = (
-    Case("page, consent refused", lambda app, number: [visitors.refused(app)] * number, 1.05),
-    Case("page with the banner", lambda app, number: [""] * number, 1.10, banner=True),
-    Case("page, consented and logged", lambda app, number: [visitors.consented(app)] * number, 1.15, logged=True),
-    Case("the same, cookies not seen before", _unseen, 1.35, logged=True),
-    Case("page, forged cookie", lambda app, number: [visitors.FORGED] * number, None, banner=True),
+    Case("page, consent refused", lambda app, number: [visitors.refused(app)] * number, 1.03),
+    Case("page with the banner", lambda app, number: [""] * number, 1.05, banner=True),
+    Case("page, consented and logged", lambda app, number: [visitors.consented(app)] * number, 1.10, logged=True),
+    Case("the same, cookies not seen before", _unseen, 1.25, logged=True),
+    Case("page, forged cookie", lambda app, number: [visitors.FORGED] * number, 1.10, banner=True),
+    Case("page that uses nothing, no cookie", lambda app, number: [""] * number, 1.005, used=False),
 )
+_NOISE = Case("page, bare against bare (noise)", lambda app, number: [""] * number, None)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The blog without and with the extension."""
+    """The blog without the extension, twice, and with it: used by the page, and only installed."""
 
     bare: Flask
+    copy: Flask
     extended: Flask
+    unused: Flask
 
     @classmethod
     def in_folder(cls, folder: Path) -> Pair:
-        """Return both blogs, each with its own database."""
-        for name in ("bare", "extended"):
+        """Return the blogs, each with its own database."""
+        sides = {"bare": (False, False), "copy": (False, False), "extended": (True, True), "unused": (True, False)}
+        for name in sides:
             (folder / name).mkdir()
-        return cls(blog(folder / "bare", False), blog(folder / "extended", True))
+        return cls(*(blog(folder / name, *side) for name, side in sides.items()))
 
 
 def measure() -> list[Figure]:
-    """Return ratios of the page's time as medians over interleaved rounds, and the bare page's time."""
+    """Return ratios of the page's CPU time with their quartiles, those of the wall time, and the bare page's time."""
     with TemporaryDirectory() as folder:
         pair = Pair.in_folder(Path(folder))
         for case in CASES:
             check(pair, case)
         with undisturbed():
             rounds = [_round(pair) for _ in range(_ROUNDS)]
-    return [_figure(name, budget, rounds) for name, budget in _budgets()] + [_bare_time(rounds)]
+    return [*_figures("cpu", rounds), *_figures("wall", rounds), _bare_time(rounds)]
 
 
 def check(pair: Pair, case: Case) -> None:
     """Assert that each side serves its page, and that only a consenting visitor is logged."""
-    for app in (pair.bare, pair.extended):
+    for app in (pair.bare, pair.extended if case.used else pair.unused):
         extended = app is pair.extended
         cookies = case.cookies(pair.extended, 3)
         before = _page_views(app)
@@ -107,15 +118,26 @@ def environs(cookies: Iterable[str]) -> list[Environ]:
     return [plain | ({"HTTP_COOKIE": cookie} if cookie else {}) for cookie in cookies]
 
 
-def serve(app: Flask, requests: list[Environ]) -> float:
+class Seconds(NamedTuple):
+    """What requests take: time on the clock, and the user and system time of the CPU."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def plus(self, other: Seconds) -> Seconds:
+        """Return the sum of both."""
+        return Seconds(self.wall + other.wall, self.cpu + other.cpu)
+
+
+def serve(app: Flask, requests: list[Environ]) -> Seconds:
     """Return the seconds that the requests take, including reading their bodies."""
     requests = [environ.copy() for environ in requests]  # a request changes its environ
-    call, start = app.wsgi_app, time.perf_counter()
+    call, start, start_cpu = app.wsgi_app, time.perf_counter(), time.process_time()
     for environ in requests:
         body = call(environ, _ignore)
         b"".join(body)
         body.close()  # type: ignore[attr-defined]
-    return time.perf_counter() - start
+    return Seconds(time.perf_counter() - start, time.process_time() - start_cpu)
 
 
 @contextmanager
@@ -131,41 +153,40 @@ def undisturbed() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _round(pair: Pair) -> dict[str, tuple[float, float]]:
-    """Return the seconds of both pages in each case. For "noise", both pages are bare."""
-    seconds = {"noise": _compare(pair.bare, pair.bare, environs([""] * _REQUESTS))}
+def _round(pair: Pair) -> dict[str, tuple[Seconds, Seconds]]:
+    """Return what both pages take in each case. For the noise, both pages are bare."""
+    seconds = {_NOISE.what: _compare(pair.bare, pair.copy, environs([""] * _REQUESTS))}
     for case in CASES:
-        seconds[case.what] = _compare(pair.bare, pair.extended, environs(case.cookies(pair.extended, _REQUESTS)))
+        other = pair.extended if case.used else pair.unused
+        seconds[case.what] = _compare(pair.bare, other, environs(case.cookies(pair.extended, _REQUESTS)))
         gc.collect()
     return seconds
 
 
-def _compare(bare: Flask, other: Flask, requests: list[Environ]) -> tuple[float, float]:
+def _compare(bare: Flask, other: Flask, requests: list[Environ]) -> tuple[Seconds, Seconds]:
     warm, turns = requests[:5], range(0, len(requests), _TURN)
     if requests[0].get("HTTP_COOKIE") == requests[-1].get("HTTP_COOKIE"):
         for app in (bare, other):
             serve(app, warm)
-    seconds = [0.0, 0.0]
+    seconds = [Seconds(), Seconds()]
     for number, start in enumerate(turns):
         for side in (0, 1) if number % 2 else (1, 0):
-            seconds[side] += serve((bare, other)[side], requests[start : start + _TURN])
+            seconds[side] = seconds[side].plus(serve((bare, other)[side], requests[start : start + _TURN]))
     return seconds[0], seconds[1]
 
 
-def _budgets() -> Iterator[tuple[str, float | None]]:
-    yield "noise", None
-    for case in CASES:
-        yield case.what, case.budget
+def _figures(clock: str, rounds: list[dict[str, tuple[Seconds, Seconds]]]) -> Iterator[Figure]:
+    """Yield the ratios by one clock. Only that of the CPU has a budget, because other processes do not change it."""
+    for case in (_NOISE, *CASES):
+        ratios = [getattr(other, clock) / getattr(bare, clock) for bare, other in (one[case.what] for one in rounds)]
+        low, middle, high = quantiles(ratios, n=4)
+        what = f"{case.what} ({clock}, quartiles {low:.3f} and {high:.3f})"
+        yield Figure(what, middle, "×", case.budget if clock == "cpu" else None)
 
 
-def _figure(name: str, budget: float | None, rounds: list[dict[str, tuple[float, float]]]) -> Figure:
-    what = "page, bare against bare (noise)" if name == "noise" else name
-    return Figure(what, median(other / bare for bare, other in (one[name] for one in rounds)), "×", budget)
-
-
-def _bare_time(rounds: list[dict[str, tuple[float, float]]]) -> Figure:
-    seconds = median(bare for one in rounds for bare, _ in one.values())
-    return Figure("page, bare", seconds / _REQUESTS * 1e6, "µs")
+def _bare_time(rounds: list[dict[str, tuple[Seconds, Seconds]]]) -> Figure:
+    seconds = median(bare.cpu for one in rounds for bare, _ in one.values())
+    return Figure(f"page, bare (cpu, Python {platform.python_version()})", seconds / _REQUESTS * 1e6, "µs")
 
 
 def _get(app: Flask, environ: Environ) -> tuple[str, dict[str, str], str]:
