@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-#: The row into which suppressed rows are merged.
-OTHER = "other"
+from ..tracking.row_names import OTHER as OTHER
 
 #: The largest share of a table's events that "other" may hold if the table is published before its month has ended.
 MOST_LOST = 0.1

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..i18n.language import SHIPPED, Language
 from ..storage.clock import ONE_DAY
+from ..tracking.row_names import UNKNOWN
 from ..tracking.scrub import printable
 from .disclosure_control import OTHER
 from .query import Cell
 from .reports import AT_END_OF_DAY, Column, Report, Reports
-from .tables import UNKNOWN
 from .windows import ALL, Unit, Window, as_unit
 
 _LEADS = " → "

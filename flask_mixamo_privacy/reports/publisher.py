@@ -17,11 +17,11 @@ from ..storage.clock import ONE_DAY, milliseconds_of, timestamp, timestamp_of, t
 from ..storage.failures import log_failure
 from ..tracking import schema
 from ..tracking.event_table import StoredRow
+from ..tracking.row_names import key
 from ..tracking.store import EventStore
 from .disclosure_control import Table, Tally
 from .intervals import LoadCache
 from .publishing import DecisionTables, PublishingPass
-from .tables import key
 from .windows import Calendar, Interval, Window
 
 #: How long a day waits for late lines after midnight. No segment of the log is written for longer than this.

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import LedgerUnavailable, StoreUnavailable
+from ..tracking.row_names import parts_of
 from ..tracking.store import EventStore
 from .disclosure_control import OTHER
 from .publisher import Publisher
 from .query import Cell, ReportQuery, Row
-from .tables import WHOLE_DAY, parts_of
+from .tables import WHOLE_DAY
 from .windows import ALL, Calendar, Unit, Window
 
 # Report definitions.

@@ -38,7 +38,7 @@ class Names(dict[int, str]):
     """The texts of codes, remembered. A code is never used for another text."""
 
     def __init__(self) -> None:
-        self.rows: defaultdict[str, dict[Any, str | None]] = defaultdict(dict)  # by table: the row of each key made of codes
+        self.rows: defaultdict[str, dict[Any, str]] = defaultdict(dict)  # by table: the row of each key made of codes
 
     def learn(self, connection: sa.Connection, events: Iterable[StoredRow]) -> None:
         """Look up the codes of events that are not known yet. Forgets the others if they are many."""

@@ -8,9 +8,9 @@ import pytest
 
 from flask_mixamo_privacy.reports.disclosure_control import Tally, suppress_small_cells
 from flask_mixamo_privacy.reports.reports import NAMES
-from flask_mixamo_privacy.reports.tables import UNKNOWN
 from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window, as_unit
 from flask_mixamo_privacy.tracking import store
+from flask_mixamo_privacy.tracking.row_names import UNKNOWN
 from support.event_factory import FIRST, Kept, at, traffic
 
 END = "2026-07-01T12:00:00.000Z"
