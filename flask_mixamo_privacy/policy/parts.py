@@ -84,6 +84,8 @@ _PORTS = {"http": "80", "ws": "80", "https": "443", "wss": "443", "ftp": "21"}
 
 _PREFIXES = ("__Host-", "__Secure-")
 
+_USUAL_WORDS = {"email": "E-mail address", "e_mail": "E-mail address", "e-mail": "E-mail address"}
+
 #: One text for all languages, or one for each: ``{"en": "Statistics", "de": "Statistik"}``.
 Text = str | Mapping[str, str]
 
@@ -171,6 +173,18 @@ class Field:
     on_erase: str = "delete"
     reason: Text = ""  # why an erasure keeps it
     kept_for: Period | None = None  # from the creation of the row
+    label: Text = ""  # what people call it; by default its name in words
+
+    @property
+    def title(self) -> Text:
+        """The label, or else the name in words: "Old enough" for ``old_enough``."""
+        return self.label or in_words(self.name)
+
+
+def in_words(name: str) -> str:
+    """Return the name of a field as people write it: "Old enough" for ``old_enough``."""
+    words = " ".join(re.split(r"[_-]+", name)).strip()
+    return _USUAL_WORDS.get(name) or words[:1].upper() + words[1:] or name
 
 
 @dataclass(frozen=True)

@@ -175,10 +175,10 @@ def test_promise_28_the_policy_page_names_every_recipient(tiny):
     for words in (
         "Pay",
         "takes payments",
-        "name, email",
+        "Name, E-mail address",
         "Ireland",
         "Post",
-        "email, address",
+        "E-mail address, Address",
         "Germany",
         "https://mail.example/privacy",
     ):

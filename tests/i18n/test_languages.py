@@ -222,7 +222,7 @@ def test_an_untranslated_sentence_is_english_and_marked_as_english(tiny):
     text = tiny().visitor(Accept_Language="pl").get("/privacy/").text
     assert language("pl")("Privacy policy").text != "Privacy policy"
     assert '<html lang="pl" dir="ltr">' in text and f"<h1>{language('pl')('Privacy policy')}</h1>" in text
-    assert '<span lang="en" dir="ltr">Using the site is not taken as consent' in text
+    assert '<span lang="en" dir="ltr">Browsing this site does not count as consent' in text
     assert text.count("Using the site is not taken") == 1
 
 

@@ -17,10 +17,8 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 ADA = "ada@shop.example"
 DAY = 86400
-BY_LINK = (
-    "An address entered at a form gets marketing mail only once its holder confirms by a link that we mail there first."
-)
-OWN_ADDRESS = "You need no link for the address under which you are logged in."
+BY_LINK = "An address receives marketing e-mail only after its owner has confirmed it with a link that we send there."
+OWN_ADDRESS = "The address of the account that you are logged in to needs no confirmation."
 
 
 @pytest.fixture

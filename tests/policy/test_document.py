@@ -38,11 +38,28 @@ from flask_mixamo_privacy.policy.toml import read
 from flask_mixamo_privacy.policy.validation import FIELD_KINDS
 from flask_mixamo_privacy.policy.writer import derive
 
-THRESHOLD = "No total is linked to a person: what fewer than %(number)s visitors stand behind is not shown."
+THRESHOLD = "No total is linked to a person: figures based on fewer than %(number)s visitors are not shown."
 UNSUPPRESSED = (
-    "No total names a visitor, but even a total with a single visitor behind it is shown, and reveals what that visitor did."
+    "No total names a visitor, but a total based on a single visitor is shown too, and reveals what that visitor did."
 )
 COUNTRIES = {"DE": "Germany", "FR": "France", "JP": "Japan", "US": "United States"}
+LOADED = {
+    "script": "scripts",
+    "style": "style sheets",
+    "image": "images",
+    "font": "fonts",
+    "frame": "embedded pages",
+    "connect": "data requests",
+    "media": "sound and video",
+}
+STORAGE = {
+    "js": "JavaScript",
+    "local": "localStorage",
+    "session": "sessionStorage",
+    "idb": "IndexedDB",
+    "cache": "Cache Storage",
+    "worker": "Service Worker",
+}
 LOGGED = {
     "page": "the page",
     "previous": "before it",
@@ -50,7 +67,7 @@ LOGGED = {
     "browser": "your browser",
     "platform": "your operating system",
     "provider": "your internet provider",
-    "network": "the neighbourhood of your network address",
+    "network": "your network address, shortened",
     "data": "what you clicked",
 }
 
@@ -185,13 +202,20 @@ def listed_in(policy):
     for cookie in policy.cookies:
         yield from (cookie.name, cookie.description, lifetime_of(cookie))
     for service in policy.services:
-        yield from (service.title, *service.hosts, *service.loads, service.link)
+        yield from (service.title, *service.hosts, *(LOADED[kind] for kind in service.loads), service.link)
     for point in policy.collection:
-        yield from (point.title, *point.required, *point.optional)
+        yield from (point.title, *labels(policy, point.required), *labels(policy, point.optional))
     for recipient in policy.recipients:
-        yield from (recipient.name, recipient.role, *recipient.fields, COUNTRIES[recipient.country], recipient.link)
+        yield from (recipient.name, recipient.role, *labels(policy, recipient.fields))
+        yield from (COUNTRIES[recipient.country], recipient.link)
     for field in policy.fields if policy.collection else ():
-        yield from (field.name, field.description, field.kind)
+        yield from (field.title, field.description, field.kind)
+
+
+def labels(policy, names):
+    """Return the words for each field: its label, or the log's words."""
+    titles = {field.name: field.title for field in policy.fields}
+    return [titles.get(name) or LOGGED[name] for name in names]
 
 
 def lifetime_of(cookie):
@@ -210,7 +234,7 @@ def texts_of_tables(policy):
     if policy.minors is not None:
         yield f"children under {policy.minors.age}."
     if policy.requests is not None:
-        yield from (f"not later than {policy.requests.days} days", str(kept.archives))
+        yield from (f"within {policy.requests.days} days", str(kept.archives))
     if policy.marketing is not None:
         yield policy.marketing.unsubscribe
     notice_texts = (notices.security, notices.changes, notices.links, notices.law, notices.transfer)
@@ -219,11 +243,11 @@ def texts_of_tables(policy):
 
 def rows_of(policy):
     """Return the first cell of every expected row, by section."""
-    fields = [field.name for field in policy.fields]
+    fields = [field.title for field in policy.fields]
     cells_by_section = {
         "purposes": [purpose.title for purpose in policy.purposes],
         "collection": [point.title for point in policy.collection] + fields,
-        "cookies": [c.name if c.kind == "http" else f"{c.name} ({c.kind})" for c in policy.cookies],
+        "cookies": [c.name if c.kind == "http" else f"{c.name} ({STORAGE[c.kind]})" for c in policy.cookies],
         "recipients": [recipient.name for recipient in policy.recipients],
         "services": [service.title for service in policy.services],
     }
@@ -234,6 +258,7 @@ def sections_of(policy):
     """Return the policy's sections in order."""
     notices, log = policy.notices, "statistics" in policy.purpose_fingerprints
     sections = {
+        "summary": True,
         "scope": True,
         "purposes": True,
         "collection": policy.collection or policy.fields or notices.licence or notices.postings,
@@ -330,7 +355,7 @@ def without(policy, section, name):
 @pytest.mark.parametrize(
     ("section", "name", "removed"),
     [
-        ("cookies", "basket", "basket (local)"),
+        ("cookies", "basket", "basket (localStorage)"),
         ("services", "films", "*.films.example"),
         ("collection", "feedback", "Feedback"),
         ("collection", "posting", "Gallery"),
@@ -353,11 +378,11 @@ def test_promise_2_a_removed_item_disappears_from_the_text(ask, full, section, n
         ({"retention": Retention(aggregates=Period(3, "year"))}, "Totals are kept for 24 months", "Totals are kept for 3 years"),
         ({"retention": Retention(archives=Period(5, "day"))}, "for up to 60 days", "for up to 5 days"),
         ({"retention": Retention(decisions=Period(4, "year"))}, "5 years", "4 years"),
-        ({"requests": Requests(9)}, "not later than 20 days", "not later than 9 days"),
+        ({"requests": Requests(9)}, "within 20 days", "within 9 days"),
         ({"minors": Minors(16)}, "children under 14", "children under 16"),
         ({"contact": Contact("Eve", "eve@figures.example")}, "privacy@figures.example", "eve@figures.example"),
         ({"log": Log(("page",))}, "your browser (without its version)", "the page."),
-        ({"notices": Notices(law="The law first.")}, "where the law demands it", "The law first."),
+        ({"notices": Notices(law="The law first.")}, "if the law requires it", "The law first."),
     ],
 )  # fmt: skip
 def test_promise_2_a_changed_item_changes_in_the_text(ask, full, change, was, now):
@@ -377,7 +402,7 @@ def test_without_recipients_and_services_the_page_mentions_none(ask, full):
     """The page has no empty table and no sentence that refers to one. The page still states that no data is sold."""
     page = Page(ask(replace(full, promises=(), recipients=(), services=())).text)
     assert "services" not in page.sections and "recipients" not in page.rows
-    assert "These help us" not in page.text and "not sold, traded or rented" in page.text
+    assert "The following companies" not in page.text and "do not sell, trade or rent" in page.text
 
 
 @pytest.mark.parametrize(("declares", "looked_up", "mentioned"), [(1, 1, True), (1, 0, False), (0, 1, False), (0, 0, False)])
@@ -389,7 +414,7 @@ def test_promise_14_the_provider_is_mentioned_only_if_it_is_looked_up(full, decl
 
 def test_promise_24_the_page_states_the_smallest_number_in_reports(tiny, full):
     """The number is the setting PRIVACY_MIN_CELL, which the reports apply."""
-    assert "what fewer than 9 visitors" in tiny(PRIVACY_POLICY=full, PRIVACY_MIN_CELL=9).visitor().get("/privacy/").text
+    assert "based on fewer than 9 visitors" in tiny(PRIVACY_POLICY=full, PRIVACY_MIN_CELL=9).visitor().get("/privacy/").text
 
 
 @pytest.mark.parametrize("path", ["/privacy/", "/privacy/policy.md", "/privacy/policy.json"])
@@ -416,7 +441,7 @@ def test_markup_in_a_declaration_is_text(ask, full):
     text = ask(policy).text
     assert "<b>" not in text and "alert(1)</script>" not in text and str(escape(title)) in text
     assert Page(text).rows["purposes"][-1] == title
-    assert ask(policy, "/privacy/policy.json").json["sections"][1]["tables"][0]["rows"][-1][0] == title
+    assert ask(policy, "/privacy/policy.json").json["sections"][2]["tables"][0]["rows"][-1][0] == title
     assert (
         r"\<b\>Us & " in ask(policy, "/privacy/policy.md").text
         and r"\| 'x' \<script\>" in ask(policy, "/privacy/policy.md").text

@@ -395,7 +395,7 @@ BROKEN = [
     ("a field kept for a while", [('"What you think of us."', '"What you think of us."\non_erase = "keep"\nreason = "Tax."\nkept_for = "a while"')],
      [("kept_for", 'fields.opinion.kept_for is \'a while\'; allowed: a period such as "30 days", "13 months" or "2 years". Change the value.')]),
     ("a field with an unknown key", [('"What you think of us."', '"What you think of us."\nburns = true')],
-     [("burns", f"fields.opinion.burns is True; allowed: description, kept_for, kind, name, on_erase, reason. {NO_KEY}")]),
+     [("burns", f"fields.opinion.burns is True; allowed: description, kept_for, kind, label, name, on_erase, reason. {NO_KEY}")]),
     ("promise 14: a field the log never has", [('"network", "data"]', '"address", "data"]')],
      [('"address"', "log.fields is 'address'; allowed: page, previous, referrer, browser, platform, provider, network, data. Remove it: other fields are never recorded.")]),
     ("promise 9: a collection point without a notice", [('notice = "Notice three."\n', "")],

@@ -107,7 +107,7 @@ def test_promise_43_freeze_writes_a_dated_version_beside_the_declaration(declare
         FULLY_TRANSLATED,
         FULLY_TRANSLATED,
     )
-    assert found["documents"]["en"]["sections"][0]["id"] == "scope"
+    assert found["documents"]["en"]["sections"][0]["id"] == "summary"
     assert [purpose["id"] for purpose in found["declaration"]["purposes"]] == ["necessary", "statistics", "customisation"]
 
 
@@ -163,8 +163,8 @@ def test_diff_shows_changes_as_text(declare):
     outcome = declare(("We count visits, repeat visits", "We count clicks, repeat visits")).cli("policy", "diff")
     assert outcome.exit_code == 1
     removed, added = outcome.output.splitlines()
-    assert removed.startswith("- What data is used for: Statistics · We count visits, repeat visits and")
-    assert added.startswith("+ What data is used for: Statistics · We count clicks, repeat visits and")
+    assert removed.startswith("- What we use data for: Statistics · We count visits, repeat visits and")
+    assert added.startswith("+ What we use data for: Statistics · We count clicks, repeat visits and")
 
 
 def test_diff_shows_changes_as_json(declare):
@@ -174,8 +174,8 @@ def test_diff_shows_changes_as_json(declare):
     assert (outcome.exit_code, json.loads(outcome.output)) == (
         1,
         [
-            {"section": "Statistics as a whole", "kind": "removed", "text": "Totals are kept for 25 months."},
-            {"section": "Statistics as a whole", "kind": "added", "text": "Totals are kept for 3 months."},
+            {"section": "Statistics about visitors as a whole", "kind": "removed", "text": "Totals are kept for 25 months."},
+            {"section": "Statistics about visitors as a whole", "kind": "added", "text": "Totals are kept for 3 months."},
         ],
     )
 
