@@ -1,4 +1,4 @@
-# Main targets, for developers and CI: demo, test, test-lowest, check, bench, build.
+# Main targets, for developers and CI: demo, test, test-cluster, test-lowest, check, bench, build.
 PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
@@ -14,7 +14,7 @@ LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: audit-packages fuzz machine faults torture demo test test-fast test-lowest check bench build chromium caches clean
+.PHONY: audit-packages fuzz machine faults torture demo test test-cluster test-fast test-lowest check bench build chromium caches clean
 
 demo: $(STAMP)
 	@$(BIN)/flask --app example_site privacy demo-data --if-empty
@@ -23,10 +23,18 @@ demo: $(STAMP)
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
 test: $(STAMP) chromium caches
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster"
+
+# Tests with ClickHouse: in process, and a cluster of two shards from Debian's packages, which are unpacked and not installed.
+test-cluster: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --editable '.[cluster]'
+	@command -v java >/dev/null 2>&1 || $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
+	  'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends default-jre-headless'
+	cd tests && ../$(BIN)/python -m support.clickhouse
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server and not cluster"
 
 # Quick tests with the oldest supported versions. What only tests need is imported from .venv.
 test-lowest: $(LOWEST)/.installed

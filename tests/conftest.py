@@ -245,3 +245,14 @@ def shop(tmp_path: Path, mails: list[Any]) -> Any:
     from support.example_shop import open_shop
 
     return open_shop(tmp_path, PRIVACY_SEND=mails.append)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a ClickHouse cluster of two shards with two replicas each, with which the official client can talk."""
+    from support.clickhouse import Cluster, install, speak_old_dialect
+
+    install()
+    with pytest.MonkeyPatch.context() as patch, Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        speak_old_dialect(patch)
+        yield cluster
