@@ -26,6 +26,7 @@ from .web.http import base_of_mails
 from .web.licences import acceptance_required
 from .web.page_names import Naming
 from .web.page_views import mark_page, queue_event
+from .web.problems import reject
 from .web.rendering import OwnSyntax
 from .web.response import after_request
 from .web.runtime import EXTENSION, RUNTIME, Runtime
@@ -46,6 +47,7 @@ class Privacy:
     """Makes a Flask app obey its privacy policy: ``Privacy(app)``, or ``init_app`` in a factory."""
 
     acceptance_required = staticmethod(acceptance_required)
+    reject = staticmethod(reject)
 
     def __init__(self, app: Flask | None = None) -> None:
         self._stores: StoreRegistry = []
@@ -214,23 +216,23 @@ class Privacy:
         """
         return Need(need, whose, fields)
 
-    def collects(self, point: str, *, subject: str = "email", controls: Collection[str] = ()) -> CollectionGuard:
+    def collects(
+        self, point: str, *, subject: str = "email", controls: Iterable[str] = (), form: str = ""
+    ) -> CollectionGuard:
         """Collect a form at a declared point: ``@privacy.collects("registration")`` on a view, or
         ``with privacy.collects("registration") as given:`` around the code that stores the data.
 
         Only declared fields pass. From then on ``request.form``, ``request.files`` and ``request.get_json()`` contain
-        nothing else, besides ``controls`` without personal data, such as ``("next",)``. An empty required field raises
-        :class:`NotCollected`, which answers 400.
+        nothing else, besides ``controls`` without personal data, such as ``("next",)``. An empty required field is
+        answered 400. ``form`` is the endpoint of the view that then shows the form again; without it, the extension does.
 
         The ledger records the time, the policy version, the text shown and the names of the fields, but no values. The
-        data subject is recorded as a keyed hash of the field named ``subject``, or else of the logged-in user. If the
-        ledger cannot be written, the form is answered 503 and nothing is collected. Opt-ins take effect once the view
-        returns a status below 400, or the block ends.
+        field ``subject``, or else the logged-in user, is recorded as a keyed hash. If that fails, the answer is 503. Opt-ins
+        take effect once the view returns a status below 400, or the block ends.
 
-        An undeclared point raises :class:`UndeclaredCollection` in tests and in debug mode. In production the error is
-        logged and the page is served, but a submitted form is answered 503 and never reaches the view.
+        An undeclared point raises :class:`UndeclaredCollection` in tests and debug mode. Otherwise it collects nothing: 503.
         """
-        return CollectionGuard(point, subject, controls)
+        return CollectionGuard(point, subject, controls, form)
 
     @property
     def given(self) -> CollectedData:
@@ -337,14 +339,12 @@ class Privacy:
 
     def send(self, message: Message) -> dict[str, tuple[int, bytes]]:
         """Send a mail that states its class, by ``PRIVACY_SEND`` or ``PRIVACY_SMTP_URL``; return the refused recipients.
-
         Adds sender, date and Message-ID if they are missing.
         """
         from .mail.outgoing import CallableServer, FilteringSMTP
 
         runtime = current_runtime()
-        server = CallableServer(runtime.mailer.transport)
         for name, value in runtime.mail.default_headers().items():
             if name not in message:
                 message[name] = value
-        return FilteringSMTP(server, runtime.mail, base_of_mails()).send_message(message)
+        return FilteringSMTP(CallableServer(runtime.mailer.transport), runtime.mail, base_of_mails()).send_message(message)

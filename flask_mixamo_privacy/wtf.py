@@ -9,8 +9,9 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from .collection.submission import CollectedData, Submission
-from .web.context import current_runtime
-from .web.forms import NotCollected, declared_point, discard_form, http_error, open_submission, raise_http_errors
+from .web.context import current_runtime, privacy_context
+from .web.forms import declared_point, discard_form, open_submission, raise_http_errors
+from .web.problems import NotCollected, http_error, own_page, problem_of_errors
 
 try:
     from flask_wtf import FlaskForm
@@ -59,18 +60,30 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         return Markup(current_runtime().helpers.notice(self.collects))  # noqa: S704 — it is Markup
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Return whether all validators pass, no required field is missing, and the collection is recorded."""
+        """Return whether all validators pass, no required field is missing, and the collection is recorded.
+
+        Otherwise ``privacy.problem`` has the errors of all fields, and each invalid field has ``aria-invalid``.
+        """
+        valid = self._validate(extra_validators)
+        if not valid and self._submission is not None:
+            privacy_context().problem = problem_of_errors(self.errors)
+            for field in self:
+                if field.errors:
+                    field.render_kw = {"aria-invalid": "true"} | (field.render_kw or {})
+        return valid
+
+    def _validate(self, extra_validators: Any) -> bool:
         valid = super().validate(extra_validators)
         problem = self._submission.first_problem() if self._submission is not None else None
         if self._submission is not None and problem is not None:
-            self._add_error(http_error(problem, self._submission.point))
+            self._add_error(http_error(problem, self._submission))
         if not valid or problem is not None or self._submission is None:
             return False
         return self._is_recorded or self._record(self._submission)
 
     def _record(self, submission: Submission) -> bool:
         try:
-            with raise_http_errors(submission.point):
+            with raise_http_errors(submission):
                 submission.validate()
                 submission.record()
         except NotCollected as error:
@@ -84,16 +97,16 @@ class CollectionForm(FlaskForm):  # type: ignore[misc]
         """Apply the opt-ins if the view's status is below 400."""
         try:
             if self._submission is not None and response.status_code < 400:
-                with raise_http_errors(self._submission.point):
+                with raise_http_errors(self._submission):
                     self._submission.apply_opt_ins()
         except NotCollected as error:
-            return error.get_response()
+            return own_page(error, self._submission)
         return response
 
     def _add_error(self, problem: NotCollected) -> None:
         fields = [self[name] for name in problem.fields if name in self]
         for field in fields:
             if not field.errors:
-                field.errors = [problem.message]
+                field.errors = [problem.problem.by_field.get(field.name, problem.message)]
         if not fields:
             self.form_errors.append(problem.message)

@@ -45,6 +45,10 @@ class SubmittedForm:
         """Whether a text that is not blank was sent under this name."""
         return any(str(value).strip() for value in self.fields.get(name, ()) if value is not None)
 
+    def was_offered(self, name: str) -> bool:
+        """Whether the form had a field of this name, also if it was left blank."""
+        return name in self.fields or name in self.files
+
     def control(self, name: str) -> str:
         """Return the first value of a control; empty if the control was not sent."""
         return next(iter(self.own_controls.get(name, ())), "")
@@ -160,7 +164,7 @@ class Submission:
         self.point = point
         self._services = services
         self._declared = (*point.required, *point.optional)
-        self._sent = sent
+        self.sent = sent
         self.given = CollectedData(sent)
         self._subject_field = subject_field
         self._current_subject = current_subject
@@ -175,7 +179,7 @@ class Submission:
         if notices.AGE_FIELD in self._declared and self.given.old_enough is not None:
             self.age_answer = "yes" if self.given.old_enough else "no"
             self.given.fields[notices.AGE_FIELD] = self.age_answer
-            self._sent.fields[notices.AGE_FIELD] = [self.age_answer]
+            self.sent.fields[notices.AGE_FIELD] = [self.age_answer]
 
     @cached_property
     def _subject(self) -> str:
@@ -228,11 +232,11 @@ class Submission:
 
     def _has(self, name: str) -> bool:
         """Whether a field was sent. A file does not answer the age question."""
-        return self._sent.has_text(name) if name == notices.AGE_FIELD else self._sent.has(name)
+        return self.sent.has_text(name) if name == notices.AGE_FIELD else self.sent.has(name)
 
     def require_acceptance(self) -> None:
         """Raise :class:`SubmissionError` unless the sender accepts the licence, as the button of its form does."""
-        if not self._sent.agrees(ACCEPTANCE):
+        if not self.sent.agrees(ACCEPTANCE):
             raise SubmissionError("missing", [ACCEPTANCE])
 
     def record(self, kind: str = "collection", text: ShownText | None = None, **details: str) -> None:
@@ -241,7 +245,7 @@ class Submission:
         The entry has the names of the fields and no values. It is spooled while the ledger is unavailable, unless the form
         has an opt-in: that opt-in could not be recorded after the view either.
         """
-        text = text or self._text_shown("notice", self._sent.control("privacy_notice"))
+        text = text or self._text_shown("notice", self.sent.control("privacy_notice"))
         ledger = self._services.ledger
         record = ledger.record if self._opt_ins else ledger.record_or_spool
         try:
@@ -278,14 +282,14 @@ class Submission:
     @property
     def _typed_birth_date(self) -> dict[str, str]:
         """The typed date of birth by field; empty if all fields are blank."""
-        typed = {name: self._sent.control(name) for name in notices.BIRTH_DATE_FIELDS}
+        typed = {name: self.sent.control(name) for name in notices.BIRTH_DATE_FIELDS}
         return typed if notices.was_age_answered(typed) else {}
 
     def _age_answer(self) -> bool | None:
         """Return whether the sender is old enough; None if there is no valid answer. Discards the date itself."""
         if typed := self._typed_birth_date:
             return notices.is_old_enough(typed, (self._policy.minors or AgeLimit()).age, now().date())
-        if notices.AGE_FIELD in self._declared and self._sent.has_text(notices.AGE_FIELD):
+        if notices.AGE_FIELD in self._declared and self.sent.has_text(notices.AGE_FIELD):
             return not is_refusal(self.given[notices.AGE_FIELD])
         return None
 
@@ -299,7 +303,7 @@ class Submission:
 
     def _submitted_opt_ins(self) -> dict[str, OptIn]:
         """Return the purposes opted in to, each with the text agreed to."""
-        sent, policy = self._sent, self._policy
+        sent, policy = self.sent, self._policy
         opt_ins: dict[str, OptIn] = {}
         tokens = [token for token in sent.controls("privacy_asked") if "." in token]
         shown = {token.split(".")[1].removeprefix("opt-in:"): token for token in tokens}
@@ -331,6 +335,6 @@ class Submission:
 
     def _detail(self, **details: str) -> dict[str, object]:
         """Return the detail of the ledger entry: the names of the fields that were sent, and no values."""
-        names = [name for name in self._declared if self._sent.has(name)]
+        names = [name for name in self._declared if self.sent.has(name)]
         detail: dict[str, object] = {"point": self.point.id, "fields": names, "dropped": self.given.dropped}
         return detail | details | ({"acknowledged": True} if notices.is_public(self.point) else {})

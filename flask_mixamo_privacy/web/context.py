@@ -57,6 +57,9 @@ class PrivacyContext:
     visitor_to_set: Visitor | None = None  # for the visitor cookie
     cookie_deletions: Sequence[Deletion] = ()  # the site's own cookies to delete
     given: Any = None  # the CollectedData of a collection point
+    submission: Any = None  # the Submission that the view handles
+    problem: Any = None  # the FormProblem of a rejected form
+    is_problem_shown = False  # whether the page shows it
     naming: str | None = ""  # of the page, as in PageNames.naming_of; empty until it is looked up
     visitor_before: Visitor | None = None  # the visitor in the cookie
     _consent: Consent | None = None

@@ -1,4 +1,4 @@
-"""Collection points in Flask: the request filter, ``@collects``, and the HTTP answers to rejected forms.
+"""Collection points in Flask: the request filter, and ``@collects``.
 
 The view sees only the declared fields, and only after the ledger has recorded the submission.
 """
@@ -12,37 +12,30 @@ from functools import partial, wraps
 from io import BytesIO
 from typing import Any, TypeVar
 
-from flask import Request, current_app, make_response, request
+from flask import Request, current_app, request
 from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, MultiDict
-from werkzeug.exceptions import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    HTTPException,
-    RequestEntityTooLarge,
-    ServiceUnavailable,
-)
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response
 
 from ..collection import notices
 from ..collection.submission import (
     ACCEPTANCE,
     CollectedData,
-    Kind,
     Submission,
     SubmissionError,
     SubmissionServices,
     SubmittedForm,
 )
-from ..errors import UndeclaredCollection
+from ..errors import NotAllowed, UndeclaredCollection
 from ..ledger.entry import ShownText
 from ..mail.permission import Browser
 from ..policy.parts import CollectionPoint
 from ..storage.keys import normalise_subject
 from .access import current_subject
 from .context import privacy_context
-from .http import abort_with, base_url, is_cross_site, mark_own_page, no_store, problem_json, wants_json
+from .http import abort_with, base_url, is_cross_site, wants_json
 from .limits import MOST_FIELDS, json_body, limit_body, limit_fields
-from .rendering import render
+from .problems import NotCollected, NotRecorded, http_error, own_page, show_again
 from .runtime import Runtime
 from .view_marks import decorate_view
 
@@ -149,86 +142,13 @@ def _of(items: Iterable[tuple[str, Any]], names: Collection[str]) -> list[tuple[
     return [(name, value) for name, value in items if name in names]
 
 
-# HTTP answers to rejected forms.
-
-# These sentences are msgids of the catalogues.
-MISSING = "Please fill in: %(names)s."
-NOT_ACKNOWLEDGED = "Please say that you know who can read it, and send it again."
-INVALID_BIRTH_DATE = "Please give the day, the month and the year of your birth, and send it again."
-NOT_SIGNED_UP = "We cannot sign you up."
-CHANGED = "What this form says has changed since you opened it, so nothing was taken. Please open it again."
-NOT_TAKEN = "This could not be recorded just now, so nothing was taken. Please try again in a moment."
-
-
-class NotCollected(HTTPException):
-    """The answer to a rejected form: a page or JSON, unless the site has an error handler for this exception.
-
-    ``message`` is the reason in the visitor's language. ``fields`` are the names of the fields concerned.
-    """
-
-    def __init__(self, message: str, fields: Iterable[str] = (), **values: object) -> None:
-        ctx = privacy_context()
-        localized = ctx.language(message, **values)
-        self.message, self.fields = localized.text, tuple(fields)
-        if wants_json():
-            response = problem_json(self.code or 400, localized.text, fields=self.fields)
-        else:
-            mark_own_page()
-            page = render("not_collected.html", t=ctx.language, message=localized)
-            response = no_store(make_response(page, self.code or 400))
-        super().__init__(localized.text, response)
-
-
-class MissingFields(NotCollected, BadRequest):
-    """A required field or confirmation is missing."""
-
-
-class SignupRefused(NotCollected, Forbidden):
-    """The visitor is not allowed to sign up."""
-
-
-class NoticeChanged(NotCollected, Conflict):
-    """The form showed a notice that has changed since."""
-
-
-class NotRecorded(NotCollected, ServiceUnavailable):
-    """The submission could not be recorded in the ledger, so it was rejected."""
-
-    def __init__(self, message: str = NOT_TAKEN, fields: Iterable[str] = (), **values: object) -> None:
-        super().__init__(message, fields, **values)
-
-
-_ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
-    "missing": (MissingFields, MISSING),
-    "no-opt-in": (MissingFields, MISSING),
-    "no-birth-date": (MissingFields, INVALID_BIRTH_DATE),
-    "not-acknowledged": (MissingFields, NOT_ACKNOWLEDGED),
-    "signup-refused": (SignupRefused, NOT_SIGNED_UP),
-    "notice-changed": (NoticeChanged, CHANGED),
-    "not-recorded": (NotRecorded, NOT_TAKEN),
-}
-
-
-def http_error(problem: SubmissionError, point: CollectionPoint) -> NotCollected:
-    """Return the HTTP answer to a problem with a form submitted at a collection point."""
-    ctx = privacy_context()
-    policy, t = ctx.runtime.policy, ctx.language
-    values: dict[str, object] = {}
-    if problem.kind == "missing":
-        values = {"names": t.names(notices.field_descriptions(policy, problem.fields, t))}
-    elif problem.kind == "no-opt-in":
-        values = {"names": notices.opt_in_label(policy, point, t)}
-    answer, message = _ANSWERS[problem.kind]
-    return answer(message, problem.fields, **values)
-
-
 @contextmanager
-def raise_http_errors(point: CollectionPoint) -> Iterator[None]:
+def raise_http_errors(submission: Submission) -> Iterator[None]:
     """Raise :class:`NotCollected` for a :class:`SubmissionError` in the block."""
     try:
         yield
     except SubmissionError as problem:
-        raise http_error(problem, point) from problem
+        raise http_error(problem, submission) from problem
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -239,10 +159,11 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 class CollectionGuard:
     """A collection point around a view (as a decorator) or a ``with`` block; see :meth:`Privacy.collects`."""
 
-    def __init__(self, point: str, subject: str, controls: Collection[str]) -> None:
+    def __init__(self, point: str, subject: str, controls: Iterable[str], form: str = "") -> None:
         self._point = point
         self._subject = subject
         self._controls = frozenset(controls)
+        self._form = form  # the endpoint of the view that shows the form
         self._submission: Submission | None = None  # set only by a with statement, which has its own guard
 
     def __call__(self, view: F) -> F:
@@ -251,40 +172,77 @@ class CollectionGuard:
     def _decorate(self, view: F) -> F:
         @wraps(view)
         def guarded(*args: Any, **values: Any) -> Any:
-            submission = self._submit()
-            response = current_app.make_response(current_app.ensure_sync(view)(*args, **values))
-            if submission is not None and response.status_code < 400:
-                self._apply_opt_ins(submission)
+            try:
+                submission = self._submit()
+                response = current_app.make_response(current_app.ensure_sync(view)(*args, **values))
+                if submission is not None and response.status_code < 400:
+                    self._apply_opt_ins(submission)
+            except NotCollected as rejected:
+                return self._answer(rejected)
             return response
 
         guarded.privacy_collects = (*getattr(view, "privacy_collects", ()), self._point)  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     def __enter__(self) -> CollectedData:
-        self._submission = self._submit()
+        try:
+            self._submission = self._submit()
+        except NotCollected as rejected:
+            rejected.response = self._answer(rejected)
+            raise
         return self._submission.given if self._submission is not None else CollectedData()
 
-    def __exit__(self, raised: object, *details: object) -> None:
-        if self._submission is not None and raised is None:
-            self._apply_opt_ins(self._submission)
+    def __exit__(self, raised: object, error: object, traceback: object) -> None:
+        if isinstance(error, NotCollected) and error.response is None:
+            error.response = self._answer(error)
+        elif raised is None and self._submission is not None:
+            try:
+                self._apply_opt_ins(self._submission)
+            except NotCollected as rejected:
+                rejected.response = self._answer(rejected)
+                raise
 
     def _submit(self) -> Submission | None:
         """Validate and record the submitted form. None if the request's method submits nothing."""
         point = declared_point(self._point)
+        self._check_form()
         if request.method in _SAFE:
             return None
         if point is None:
             discard_form(request)
             raise NotRecorded
         submission = open_submission(point, self._subject, self._controls)
-        with raise_http_errors(point):
+        with raise_http_errors(submission):
             submission.validate()
             submission.record()
         return submission
 
     def _apply_opt_ins(self, submission: Submission) -> None:
-        with raise_http_errors(submission.point):
+        with raise_http_errors(submission):
             submission.apply_opt_ins()
+
+    def _check_form(self) -> None:
+        """Report an endpoint that does not exist, before a visitor makes the first mistake."""
+        if self._form and self._endpoint not in current_app.view_functions:
+            hint = "Name the view that shows the form, as for url_for()."
+            error = NotAllowed("form of @privacy.collects", self._form, "an endpoint of this app", hint)
+            privacy_context().runtime.report_failure(error)
+
+    @property
+    def _endpoint(self) -> str:
+        blueprint = f"{request.blueprint}." if request.blueprint else ""
+        return blueprint + self._form[1:] if self._form.startswith(".") else self._form
+
+    def _answer(self, rejected: NotCollected) -> Response:
+        """Return the site's form with its problem. Raises ``rejected`` with the extension's page if the site has none."""
+        submission, response = privacy_context().submission, None
+        if self._form and self._endpoint in current_app.view_functions and not wants_json():
+            filter_request(request, (), {*self._controls, _csrf_field()})
+            response = show_again(rejected.problem, rejected.code or 400, self._endpoint, request.view_args or {})
+        if response is not None:
+            return response
+        rejected.response = own_page(rejected, submission)
+        raise rejected
 
 
 def declared_point(point_id: str) -> CollectionPoint | None:
@@ -304,9 +262,8 @@ def declared_point(point_id: str) -> CollectionPoint | None:
 def open_submission(point: CollectionPoint, subject: str, controls: Collection[str]) -> Submission:
     """Filter the current request and return its form as a submission to this collection point."""
     ctx = privacy_context()
-    token = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
     submission = Submission(
-        filter_request(ctx.request, (*point.required, *point.optional), {*controls, token}),
+        filter_request(ctx.request, (*point.required, *point.optional), {*controls, _csrf_field()}),
         point,
         ctx.runtime.policy,
         _services(ctx.runtime),
@@ -314,13 +271,17 @@ def open_submission(point: CollectionPoint, subject: str, controls: Collection[s
         current_subject=current_subject,
         browser_is_minor=ctx.is_minor,
     )
-    ctx.given = submission.given
+    ctx.submission, ctx.given = submission, submission.given
     if submission.declares_minor and not is_cross_site(ctx.request):
         ctx.form_cookies["privacy_age"] = "no"  # so that a second try with another birth date is refused too
     if submission.age_answer is not None:
         override_field(ctx.request, notices.AGE_FIELD, submission.age_answer)
     submission.remember_minor()
     return submission
+
+
+def _csrf_field() -> str:
+    return str(current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token"))
 
 
 def _services(runtime: Runtime) -> SubmissionServices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..policy.parts import CollectionPoint
 from .context import PrivacyContext, current_url, privacy_context
 from .forms import declared_point
 from .licences import licence_of
+from .problems import FormField, FormProblem, current_problem, form_field
 from .rendering import FOLDER, is_built_in, own_environment, render
 from .runtime import Runtime
 from .template_tags import GatedTags, add_filters
@@ -148,6 +150,29 @@ class TemplateHelpers:
             return _EMPTY
         return _form_fragment("notice", declared, words=notices.notice, public=notices.public_sentences)
 
+    @property
+    def problem(self) -> FormProblem:
+        """Why the form of this request was rejected; false if it was not."""
+        return current_problem(privacy_context(self._runtime))
+
+    def problems(self, point: str = "", *, ids: Mapping[str, str] | None = None) -> Markup:
+        """Return what is wrong with the rejected form, with a link to each field concerned. Empty if it was not rejected.
+
+        Place it above the form. On a page with several forms, ``point`` is the collection point of this one. ``ids`` has
+        the id of each field whose element's id is not the field's name.
+        """
+        ctx = privacy_context(self._runtime)
+        problem = current_problem(ctx, point)
+        if not problem:
+            return _EMPTY
+        ctx.is_problem_shown = True
+        page = render("_problems.html", t=ctx.language, problem=problem, links=problem.with_ids(ids or {}), **_style(ctx))
+        return Markup(page)  # noqa: S704 — a rendered template
+
+    def field(self, name: str, point: str = "", *, id: str = "") -> FormField:
+        """Return what was typed into a field, and its error, for a form that is shown again; see :class:`FormField`."""
+        return form_field(privacy_context(self._runtime), name, point, id)
+
     def opt_in(self, point: str) -> Markup:
         """Return an unticked checkbox that opts in to a point, such as ``"newsletter"``, in another point's form."""
         declared = declared_point(point)
@@ -158,7 +183,8 @@ class TemplateHelpers:
     def age_question(self) -> Markup:
         """Return the question for a birth date. It does not mention the age limit; only a yes or no is stored."""
         ctx = privacy_context()
-        page = render("age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, **_style(ctx))
+        error = self.field(notices.AGE_FIELD, id="privacy_birth")
+        page = render("age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, error=error, **_style(ctx))
         return Markup(page)  # noqa: S704 — a rendered template
 
     def acceptance(self, point: str = "licence") -> Markup:
@@ -172,8 +198,9 @@ class TemplateHelpers:
             for name in _typed_fields(declared)
         ]
         version, next_url = licence.version(ctx.runtime.policy), ctx.request.values.get("next")
+        ids = {name: f"mixamo-{name}" for name in (*declared.required, *declared.optional, "acceptance")}
         return _form_fragment(
-            "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point)
+            "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point), ids=ids
         )
 
     def _link_to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:

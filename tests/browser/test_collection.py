@@ -152,7 +152,7 @@ def test_promise_31_without_the_required_box_nothing_is_collected(page):
     press(page, "Post it")
     expect(page).to_have_url("/animations/walk")
     posted = page.request.post("/animations/walk/reviews", form={"name": "Eve", "message": "It hops."})
-    assert posted.status == 400 and "Please say that you know who can read it" in posted.text()
+    assert posted.status == 400 and "Please confirm that you know who can read it" in posted.text()
     page.reload()
     expect(page.get_by_text("Nobody has said anything about it yet.")).to_be_visible()
 

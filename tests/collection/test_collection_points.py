@@ -424,7 +424,9 @@ def test_promise_31_a_posting_without_the_acknowledgement_is_refused(tiny):
     visitor = site.visitor()
     assert "I know that everybody can read what I post here." in visitor.get("/posting").text
     refused = send(visitor, "/posting", name="Ada", message="Hello")
-    assert refused.status_code == 400 and "Please say that you know who can read it" in refused.text and site.ledger() == []
+    assert (
+        refused.status_code == 400 and "Please confirm that you know who can read it" in refused.text and site.ledger() == []
+    )
     assert send(visitor, "/posting", name="Ada", message="Hello", privacy_acknowledged="1").status_code == 200
     [row] = site.ledger("collection")
     assert json.loads(row["detail"]) == {
@@ -448,7 +450,9 @@ def test_promise_31_a_negative_acknowledgement_counts_as_missing(tiny, sent):
     [(kind, value)] = sent.items()
     post = {"name": "Ada", "message": "Hello", "privacy_acknowledged": value}
     answer = site.visitor().post("/posting", **{kind: post})
-    assert answer.status_code == 400 and "Please say that you know who can read it" in answer.text and site.ledger() == []
+    assert (
+        answer.status_code == 400 and "Please confirm that you know who can read it" in answer.text and site.ledger() == []
+    )
 
 
 def test_promise_31_a_ticked_box_overrides_a_hidden_default(tiny):

@@ -227,7 +227,7 @@ def test_an_unanswered_question_is_asked_again(tiny, typed):
     """The form is answered 400 with a message and sets no cookie."""
     visitor = with_forms(tiny).visitor()
     answer = send(visitor, "/newsletter", email=ADULT, **typed)
-    assert answer.status_code == 400 and "Please give the day, the month and the year" in answer.text
+    assert answer.status_code == 400 and "Please enter the day, month and year" in answer.text
     assert cookie(visitor, "privacy_age") is None
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import sys
 
 import pytest
@@ -123,3 +124,37 @@ def test_without_flask_wtf_the_first_use_names_the_missing_package(tiny, monkeyp
     form = type("Registration", (bare,), {"collects": "registration"})
     with tiny(PRIVACY_POLICY=policy()).app.test_request_context(), pytest.raises(ImportError, match="pip install Flask-WTF"):
         form()
+
+
+SHOWN = """{{ privacy.problem.prefix }}{{ privacy.problems() }}{{ form.name }}
+{{ form.email(**privacy.field('email').aria) }}{{ privacy.field('email').error }}"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [({"email": "a" * 40}, "Field cannot be longer than 30 characters."), ({}, "Please fill in: your email.")],
+)
+def test_every_error_of_the_form_is_in_the_summary(tiny, monkeypatch, sent, message):
+    """The errors of validators and of missing fields link to their field, which is marked as invalid."""
+    monkeypatch.setattr("test_wtf.PAGE", SHOWN)
+    text = with_form(tiny, WTF_CSRF_ENABLED=False).visitor().post("/form", data=sent).text
+    assert text.startswith("Error: ") and f'<a href="#email">{message}</a>' in text
+    assert (
+        'aria-describedby="email-error" aria-invalid="true"' in text
+        and f'id="email-error" lang="en" dir="ltr">{message}' in text
+    )
+
+
+def test_a_field_is_marked_without_a_change_of_the_template(tiny):
+    """A field with an error has ``aria-invalid``, and another field has not."""
+    page = "{{ form.email }}{{ form.name }}"
+    site = with_form(tiny, WTF_CSRF_ENABLED=False)
+
+    def view():
+        form = Registration()
+        form.validate_on_submit()
+        return render_template_string(page, form=form)
+
+    site.app.view_functions["form"] = view
+    text = site.visitor().post("/form", data={"name": "Ada"}).text
+    assert re.findall(r'<input aria-invalid="true" id="(\w+)"', text) == ["email"] and text.count("aria-invalid") == 1

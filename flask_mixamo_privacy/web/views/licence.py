@@ -9,9 +9,10 @@ from ...collection import notices
 from ...errors import RightsUnavailable, UndeclaredCollection
 from ...ledger.entry import ShownText
 from ..context import current_runtime, privacy_context
-from ..forms import CHANGED, NOT_TAKEN, NotCollected, open_submission, raise_http_errors
+from ..forms import open_submission, raise_http_errors
 from ..http import FORM_NOT_FROM_HERE, abort_with, is_same_origin, local_path, no_store, problem_json, wants_json
 from ..licences import Licence, accept, is_accepted, licence_of
+from ..problems import CHANGED, NOT_TAKEN, FormProblem, NotCollected, make_problem, show_again
 from ..rendering import render
 from . import pages
 
@@ -27,25 +28,25 @@ def take(point_id: str) -> Response:
     """Accept the version that was shown. The ledger entry comes first; the acceptance takes effect after it."""
     ctx, licence = privacy_context(), _licence(point_id)
     if not is_same_origin(request):
-        return _page(licence, _translate(FORM_NOT_FROM_HERE), 403)
+        return _rejected(licence, _problem(FORM_NOT_FROM_HERE), 403)
     version = licence.version(ctx.runtime.policy)
     if request.form.get("version", version) != version:
-        return _page(licence, _translate(CHANGED), 409)
+        return _rejected(licence, _problem(CHANGED), 409)
     target = local_path(request.form.get("next"))
     try:
         submission = open_submission(licence.point, "email", ("next", "version"))
-        with raise_http_errors(licence.point):
+        with raise_http_errors(submission):
             submission.validate()
             submission.require_acceptance()
             submission.record("acceptance", _licence_text(licence), version=version)
         accept(ctx, licence)
+        with raise_http_errors(submission):
+            submission.apply_opt_ins()
     except NotCollected as error:
-        return _page(licence, error.message, error.code or 400)
+        return _rejected(licence, error.problem, error.code or 400)
     except RightsUnavailable as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
-        return _page(licence, _translate(NOT_TAKEN), 503)
-    with raise_http_errors(licence.point):
-        submission.apply_opt_ins()
+        return _rejected(licence, _problem(NOT_TAKEN), 503)
     return no_store(redirect(target or url_for("mixamo_privacy.licence", point_id=licence.point.id), 303))
 
 
@@ -62,8 +63,18 @@ def _licence(point_id: str) -> Licence:
     return licence
 
 
-def _translate(message: str) -> str:
-    return privacy_context().language(message).text
+def _problem(message: str) -> FormProblem:
+    t = privacy_context().language
+    return make_problem(t, t(message), {})
+
+
+def _rejected(licence: Licence, problem: FormProblem, status: int) -> Response:
+    """Return the page with the form again: the site's own page if it has one that shows the problem."""
+    if wants_json():
+        return problem_json(status, problem.message)
+    response = show_again(problem, status, licence.endpoint, {}) if licence.endpoint is not None else None
+    privacy_context().problem = problem
+    return response or _page(licence, status)
 
 
 def _licence_text(licence: Licence) -> ShownText:
@@ -73,11 +84,9 @@ def _licence_text(licence: Licence) -> ShownText:
     )
 
 
-def _page(licence: Licence, message: str | None = None, status: int = 200) -> Response:
+def _page(licence: Licence, status: int = 200) -> Response:
     ctx = privacy_context()
     t, policy = ctx.language, ctx.runtime.policy
-    if message is not None and status >= 400 and wants_json():
-        return problem_json(status, message)
     text = licence.localized_text(policy, t)
     page = render(
         "licence.html",
@@ -86,7 +95,6 @@ def _page(licence: Licence, message: str | None = None, status: int = 200) -> Re
         point=licence.point,
         words=text,
         paragraphs=[part.strip() for part in text.text.split("\n\n") if part.strip()],
-        accepted=message is None and is_accepted(ctx, licence),
-        message=message,
+        accepted=status < 400 and is_accepted(ctx, licence),
     )
     return no_store(make_response(page, status))

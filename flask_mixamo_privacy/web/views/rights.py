@@ -14,9 +14,9 @@ from ...storage.clock import today
 from ...tracking.ingest import limited_network
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
-from ..forms import NOT_SIGNED_UP
 from ..http import FORM_NOT_FROM_HERE, SAVED, base_url, is_same_origin, no_store, problem_json, wants_json
 from ..limits import json_body
+from ..problems import NOT_SIGNED_UP
 from ..rendering import render
 from . import pages
 
