@@ -361,5 +361,5 @@ def test_a_purpose_declared_for_minors_can_be_granted_by_them(tiny):
 def test_promise_21_the_policy_addresses_parents(tiny):
     """The sentence for parents is on the page if the policy mentions minors."""
     text = with_forms(tiny).visitor().get("/privacy/").text
-    assert re.search(r'data-promise="21"[^>]*>We ask parents to go with their children', text)
+    assert re.search(r'data-promise="21"[^>]*>We encourage parents to supervise their children', text)
     assert 'data-promise="21"' not in tiny(PRIVACY_POLICY=built_in()).visitor().get("/privacy/").text
