@@ -180,7 +180,7 @@ def test_a_refused_sign_up_offers_no_form(tiny):
 
 
 def test_a_form_that_shows_no_problem_is_an_error_of_the_site(tiny, caplog):
-    """It raises in tests. In production it is logged, and the extension's page says what is wrong."""
+    """It raises in tests. In production it is logged, and the extension's page has the reason."""
     with pytest.raises(NotAllowed, match=r"register.*\{\{ privacy.problems\(\) \}\}"):
         with_own_form(tiny, "a form").visitor().post("/register", data={})
     answer = with_own_form(tiny, "a form", TESTING=False).visitor().post("/register", data={})
