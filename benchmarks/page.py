@@ -91,7 +91,7 @@ def measure() -> list[Figure]:
         pair = Pair.in_folder(Path(folder))
         for case in CASES:
             check(pair, case)
-        with undisturbed():
+        with only_garbage_of_requests():
             rounds = [_round(pair) for _ in range(_ROUNDS)]
     return [*_figures("cpu", rounds), *_figures("wall", rounds), _bare_time(rounds)]
 
@@ -141,15 +141,13 @@ def serve(app: Flask, requests: list[Environ]) -> Seconds:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Disable garbage collection inside the block."""
+def only_garbage_of_requests() -> Iterator[None]:
+    """Leave what exists now out of garbage collection. Garbage of requests is collected inside the block, as on a server."""
     gc.collect()
     gc.freeze()
-    gc.disable()
     try:
         yield
     finally:
-        gc.enable()
         gc.unfreeze()
 
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
 from typing import Any
 
-from .page import CASES, Case, Environ, Pair, check, environs, serve, undisturbed
+from .page import CASES, Case, Environ, Pair, check, environs, only_garbage_of_requests, serve
 
 _COUNTED, _SAMPLED, _WARM = 5, 4000, 20  # requests
 _INTERVAL = 0.0005  # seconds between two samples
@@ -31,7 +31,7 @@ def report(names: Sequence[str] = (), rows: int = _ROWS) -> str:
         pair = Pair.in_folder(Path(folder))
         for case in cases:
             check(pair, case)
-        with undisturbed():
+        with only_garbage_of_requests():
             return "\n\n".join(_table(pair, case, rows) for case in cases)
 
 

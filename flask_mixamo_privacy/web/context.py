@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
+from weakref import ref
 
 from flask import Request, current_app, has_request_context, request
 from markupsafe import Markup
-from werkzeug.datastructures import LanguageAccept
-from werkzeug.http import parse_accept_header
 
 from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
 from ..consent.recording import Deletion, cookie_domains
@@ -23,9 +21,10 @@ from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of
 from .cookies import percent_encode
+from .locale import LONGEST_HEADER, negotiate
 from .runtime import RUNTIME, Runtime
 
-_KEY = "mixamo_privacy.context"
+_KEY = "mixamo_privacy_context"
 _NO_NONCE = Markup()
 
 #: The end of a visitor tag on a page that was rendered for a logged-in user.
@@ -72,7 +71,7 @@ class PrivacyContext:
 
     def __init__(self, runtime: Runtime, request: Request) -> None:
         self.runtime = runtime
-        self.request = request
+        self._request = ref(request)  # the request has this object, and a cycle would keep both in memory for long
         self.environ: dict[str, Any] = request.environ
         self.now: float = self.environ.get(NOW) or time.time()
         self.today = int(self.now) // DAY
@@ -80,6 +79,13 @@ class PrivacyContext:
         self.form_cookies: dict[str, str] = {}  # the values of form cookies to set, by cookie name
         mount = self.environ.get("SCRIPT_NAME", "")[:LONGEST_KEY]  # caches have it as a key, and a proxy may pass on any
         self.cookies = runtime.cookies_at(mount, self.environ["wsgi.url_scheme"] == "https")
+
+    @property
+    def request(self) -> Request:
+        """The request, which exists for as long as any code of the site runs in it."""
+        request = self._request()
+        assert request is not None
+        return request
 
     @property
     def mount(self) -> str:
@@ -162,13 +168,15 @@ class PrivacyContext:
     def language(self) -> Language:
         """The language of our texts in this response."""
         if self._language is None:
-            chosen, default = self.runtime.site_locale(), self.runtime.policy.language
+            runtime = self.runtime
+            may_choose = runtime.settings.locale is not None or "babel" in runtime.extensions  # few sites choose
+            chosen, default = runtime.site_locale() if may_choose else None, runtime.policy.language
             if chosen is not None:
                 self._language = language(shipped(chosen) or default)
             else:
                 self.varies_by_language = not self.is_cacheable
                 header = self.environ.get("HTTP_ACCEPT_LANGUAGE", "") if self.varies_by_language else ""
-                self._language = language(_negotiate(header[:200], default))
+                self._language = negotiate(header[:LONGEST_HEADER], default)
         return self._language
 
     @property
@@ -305,9 +313,9 @@ def privacy_context(runtime: Runtime | None = None) -> PrivacyContext:
         current: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
     except RuntimeError:
         return _context_without_visitor(runtime or current_runtime())
-    ctx: PrivacyContext | None = current.environ.get(_KEY)
-    if ctx is None or ctx.request is not current:
-        ctx = current.environ[_KEY] = PrivacyContext(runtime or current_runtime(), current)
+    ctx: PrivacyContext | None = vars(current).get(_KEY)
+    if ctx is None:
+        ctx = vars(current)[_KEY] = PrivacyContext(runtime or current_runtime(), current)
     return ctx
 
 
@@ -322,11 +330,10 @@ def _context_without_visitor(runtime: Runtime) -> PrivacyContext:
 def privacy_context_or_none(request: Request) -> PrivacyContext | None:
     """Return the context of a request, or None if none was created.
 
-    The context is in the request's environ, not on ``g``. Requests share ``g`` inside an app context that was pushed by
-    hand, and one visitor's decision would reach another. A second request may reuse an environ, so compare the request.
+    The context is an attribute of the request. Requests share ``g`` inside an app context that was pushed by hand, and one
+    visitor's decision would reach another. A second request may reuse an environ.
     """
-    ctx: PrivacyContext | None = request.environ.get(_KEY)
-    return ctx if ctx is not None and ctx.request is request else None
+    return vars(request).get(_KEY)
 
 
 def current_url(ctx: PrivacyContext) -> str:
@@ -334,13 +341,3 @@ def current_url(ctx: PrivacyContext) -> str:
     query = ctx.environ.get("QUERY_STRING", "")
     path = ctx.mount + "/" + percent_encode(ctx.environ.get("PATH_INFO", "").lstrip("/"))
     return f"{path}?{query}" if query else path
-
-
-@lru_cache(maxsize=1024)
-def _negotiate(accept_language: str, default: str) -> str:
-    """Return the first language of the header that is shipped, by quality, or else the policy's language."""
-    # Werkzeug's best_match() prefers an exact match, such as English, to "fr-CA" for French. So we go by quality alone.
-    for tag, quality in parse_accept_header(accept_language, LanguageAccept):
-        if quality and (code := default if tag == "*" else shipped(tag)):
-            return code
-    return default

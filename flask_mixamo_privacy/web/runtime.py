@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from flask import Flask, has_request_context
+from flask import Flask
 
 from ..config import Settings
 from ..errors import LedgerUnavailable, LogFull
@@ -32,7 +32,7 @@ from .background import RegularWork
 from .cookie_guard import CookieGuard
 from .cookies import Cookies
 from .csp import BlockedLoads, ContentSecurityPolicy
-from .other_extensions import extension_of
+from .locale import SiteLocale
 from .page_names import PageNames
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ class Runtime:
         self.failures = 0  # recording failures in this process
         repetitions.forget()
         self._refusal_logged = -EVERY
+        self.extensions = app.extensions
+        self.site_locale = SiteLocale(app, settings.locale, self.report_failure)
         self._app = app
         self._registered = registered
         self._background = RegularWork(app, self)
@@ -253,25 +255,6 @@ class Runtime:
         host = f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME'] or 'localhost'}"
         root = quote(config["APPLICATION_ROOT"].strip("/"), safe="/%")
         return self.settings.base_url or (f"{host}/{root}" if root else host)
-
-    def site_locale(self) -> str | None:
-        """Return the locale that the site chose, which may be a language that we do not ship. Empty without a choice.
-
-        ``PRIVACY_LOCALE`` takes precedence over Flask-Babel. None if the site has neither.
-        """
-        locale: Any = self.settings.locale
-        if locale is None:
-            if "babel" not in self._app.extensions or extension_of(self._app, "babel", "flask_babel") is None:
-                return None
-            from flask_babel import get_locale
-
-            locale = get_locale
-        try:
-            return str((locale() if callable(locale) else locale) or "")
-        except Exception as error:  # an error in the site's own callable must not break its pages
-            if has_request_context():  # the callable may need a request
-                self.report_failure(error)
-            return ""
 
     def wake(self) -> None:
         """Start the background threads, if the settings allow it and this is not a test."""

@@ -1,0 +1,58 @@
+"""The language of our texts in a response: what the site chose, or else what the browser prefers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from flask import Flask, has_request_context
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+from ..i18n.language import Language, language, shipped
+from .other_extensions import extension_of
+
+#: Characters of an ``Accept-Language`` header that are read.
+LONGEST_HEADER = 200
+
+
+class SiteLocale:
+    """The locale that a site chose, by ``PRIVACY_LOCALE`` or else by Flask-Babel."""
+
+    def __init__(self, app: Flask, setting: Any, report_failure: Callable[[Exception], None]) -> None:
+        self._app = app
+        self._setting = setting
+        self._report_failure = report_failure
+
+    def __call__(self) -> str | None:
+        """Return the locale, which may be a language that we do not ship. Empty without a choice.
+
+        None if the site has neither the setting nor Flask-Babel.
+        """
+        locale = self._setting
+        if locale is None:
+            if "babel" not in self._app.extensions or extension_of(self._app, "babel", "flask_babel") is None:
+                return None
+            from flask_babel import get_locale
+
+            locale = get_locale
+        try:
+            return str((locale() if callable(locale) else locale) or "")
+        except Exception as error:  # an error in the site's own callable must not break its pages
+            if has_request_context():  # the callable may need a request
+                self._report_failure(error)
+            return ""
+
+
+@lru_cache(maxsize=1024)
+def negotiate(accept_language: str, default: str) -> Language:
+    """Return the first language of the header that is shipped, by quality, or else the policy's language.
+
+    The caller has cut the header to :data:`LONGEST_HEADER`.
+    """
+    # Werkzeug's best_match() prefers an exact match, such as English, to "fr-CA" for French. So we go by quality alone.
+    for tag, quality in parse_accept_header(accept_language, LanguageAccept):
+        if quality and (code := default if tag == "*" else shipped(tag)):
+            return language(code)
+    return language(default)
