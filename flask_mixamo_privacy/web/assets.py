@@ -36,6 +36,8 @@ PUBLIC_FILES = (
     "clear-storage.js",
     "new-document.js",
     "reports.css",
+    "policy.css",
+    "staff.css",
 )
 
 #: Files served by a view only to some visitors. They are not in the cache folder, which is served to every visitor.

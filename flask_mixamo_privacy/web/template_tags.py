@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..consent import proof
 from ..errors import AddressError, UndeclaredHost
@@ -109,9 +110,26 @@ def external_link(url: str, text: str | None = None) -> Markup:
     return _LINK.format(url, label, lang, note.text)
 
 
+# A mail address or a web address within escaped HTML, without the punctuation that ends a sentence.
+_CONTACT = re.compile(r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)|https?://[^\s<>&“”]+[^\s<>&“”.,;:!?)]")
+
+
+def with_links(text: Any) -> Markup:
+    """Return a text in which every mail address and web address is a link. A Jinja filter."""
+
+    def link(match: re.Match[str]) -> str:
+        found = match[0]
+        if match["mail"]:
+            return Markup('<a href="mailto:{}">{}</a>').format(quote(found, safe="@"), found)
+        return external_link(found, found) if is_web_address(found) else found
+
+    return Markup(_CONTACT.sub(link, str(escape(text))))  # noqa: S704 — escaped before the links are added
+
+
 def add_filters(environment: Environment) -> None:
     """Add the extension's filters and tests to an environment."""
     environment.filters["external_link"] = external_link
+    environment.filters["with_links"] = with_links
     environment.tests["external"] = is_external
     environment.tests["web_address"] = is_web_address
 

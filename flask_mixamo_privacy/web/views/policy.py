@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import jsonify, make_response
 from werkzeug.wrappers import Response
 
+from ...policy.comparison import ChangedSection, describe
 from ...policy.document import Document
-from ...policy.versions import Change, changes
 from ..context import current_runtime, privacy_context
 from ..http import abort_with, accepted_types
 from ..rendering import render
@@ -83,6 +83,6 @@ def _page(document: Document, day: str, before: str | None) -> str:
     )
 
 
-def _changes(runtime: Runtime, before: str, day: str) -> list[Change]:
+def _changes(runtime: Runtime, before: str, day: str) -> list[ChangedSection]:
     earlier, later = runtime.versions.load(before), runtime.versions.load(day)
-    return changes(earlier, later) if earlier and later else []
+    return describe(earlier, later, privacy_context().language) if earlier and later else []
