@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import date
+from itertools import chain
 
 import sqlalchemy as sa
 
 from ..tracking import schema
-from .intervals import CountedIntervals, LoadCache
-from .tables import visitor_of
+from .counts import EventCounts
+from .intervals import CountedIntervals
 from .windows import ALL, LEVELS, Interval, Window, week_of
 
 
 class DistinctVisitors:
     """The number of distinct visitors of each closed window, and of all time so far."""
 
-    def __init__(self, connection: sa.Connection, intervals: CountedIntervals, min_cell: int, cache: LoadCache) -> None:
+    def __init__(self, connection: sa.Connection, intervals: CountedIntervals, min_cell: int, counts: EventCounts) -> None:
         self._connection = connection
         self._intervals = intervals
         self._min_cell = min_cell
-        self._cache = cache
-
-    def remember_visitors(self, interval: Interval, visitors: Collection[int]) -> None:
-        """Cache the visitors of an interval for the windows that contain it."""
-        self._cache.visitors[interval] = frozenset(visitors)
-
-    def forget_before(self, day: date) -> None:
-        """Drop the cached visitors of the intervals before a day."""
-        cached = self._cache.visitors.items()
-        self._cache.visitors = {interval: visitors for interval, visitors in cached if interval.day >= day}
+        self._counts = counts
 
     def close(self, window: Window) -> None:
         """Publish the number of distinct visitors of a window that has several parts.
@@ -45,11 +37,11 @@ class DistinctVisitors:
         parts = list(self._parts(window, levels).values())
         if not parts:
             return
-        distinct = frozenset().union(*parts)
-        in_several = sum(map(len, parts)) - len(distinct)
-        safe = all(self._meets_threshold(number) for number in (in_several, *(len(distinct - part) for part in parts)))
+        distinct, *of_parts = self._counts.distinct([list(chain.from_iterable(parts)), *parts])
+        in_several = sum(of_parts) - distinct
+        safe = all(self._meets_threshold(number) for number in (in_several, *(distinct - number for number in of_parts)))
         complete = all(level in LEVELS[window.unit] for level in levels.values())
-        self._publish(window, len(distinct) if safe else max(map(len, parts)), exact=safe and complete)
+        self._publish(window, distinct if safe else max(of_parts), exact=safe and complete)
 
     def _close_incomplete(self, window: Window) -> None:
         cells, published = schema.cells.c, sa.select(schema.distinct.c.window).where(schema.distinct.c.window == str(window))
@@ -84,21 +76,14 @@ class DistinctVisitors:
         placeholder = "?" if self._connection.dialect.name == "sqlite" else "%s"
         self._connection.exec_driver_sql(_UPSERT.replace("?", placeholder), rows)
 
-    def _parts(self, window: Window, levels: dict[str, str]) -> dict[str, set[int]]:
-        """Return the visitors of each part of a window, that is, of the intervals whose total was published together."""
-        parts: dict[str, set[int]] = {}
+    def _parts(self, window: Window, levels: dict[str, str]) -> dict[str, list[Interval]]:
+        """Return the intervals of each part of a window, whose total was published together."""
+        parts: dict[str, list[Interval]] = {}
         for interval in self._intervals.between(window.first, window.end):
             level = levels.get(interval.start)
             if level in LEVELS[window.unit]:
-                part = _PART[window.unit, level](interval)
-                parts.setdefault(part, set()).update(self._visitors(interval))
+                parts.setdefault(_PART[window.unit, level](interval), []).append(interval)
         return parts
-
-    def _visitors(self, interval: Interval) -> frozenset[int]:
-        cached = self._cache.visitors
-        if interval not in cached:
-            cached[interval] = frozenset(map(visitor_of, self._intervals.events(interval)))
-        return cached[interval]
 
     def _meets_threshold(self, number: int) -> bool:
         return not number or number >= self._min_cell

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking.event_table import Names, shared_code
 from ..tracking.schema import CODED, events
-from .disclosure_control import Table
-from .tables import COLUMNS_OF, WHOLE_DAY, Columns, counters_of
+from .counts import WHOLE_DAY
+from .tables import COLUMNS_OF, Columns, Table, counters_of
 from .windows import ALL, Calendar, Window
 
 

@@ -19,16 +19,17 @@ from ..tracking import schema
 from ..tracking.event_table import StoredRow
 from ..tracking.row_names import key
 from ..tracking.store import EventStore
-from .disclosure_control import Table, Tally
-from .intervals import LoadCache
-from .publishing import DecisionTables, PublishingPass
+from .counts import DecisionTables, EventCounts, add_tallies
+from .disclosure_control import Tally
+from .publishing import PublishingPass
+from .visitor_sets import VisitorSets
 from .windows import Calendar, Interval, Window
 
 #: How long a day waits for late lines after midnight. No segment of the log is written for longer than this.
 GRACE = timedelta(hours=1)
 
 
-def no_decisions(_first: date, _end: date) -> dict[date, dict[str, Table]]:
+def no_decisions(_first: date, _end: date) -> dict[date, dict[str, dict[str, Tally]]]:
     """Return no decisions, for a store without a ledger."""
     return {}
 
@@ -45,6 +46,10 @@ class Publisher:
         """Start to aggregate what one pass of the loader loads."""
         return LoadPass(self)
 
+    def new_counts(self) -> EventCounts:
+        """Return what counts the events of one pass."""
+        return VisitorSets(self._calendar)
+
     def complete_until(self, waiting: str | None) -> str:
         """Return the moment before which no line can be missing, or the empty string if that is unknown.
 
@@ -55,7 +60,7 @@ class Publisher:
         now = timestamp()
         return timestamp_of(datetime.fromisoformat(min(waiting or now, now)) - GRACE)
 
-    def close(self, connection: sa.Connection, now: str, cache: LoadCache) -> int:
+    def close(self, connection: sa.Connection, now: str, counts: EventCounts) -> int:
         """Publish the unpublished days that ended before ``now``, and the weeks and the month that end with them.
 
         Stops at the end of a month. Returns the number of days published; 0 means that none is left. A day ends when it is
@@ -66,7 +71,7 @@ class Publisher:
             return 0
         day = self._calendar.day_of(first)
         end = min(self._calendar.day_of(now), date.fromisoformat(now[:10]), Window.of("month", day).end)
-        return self._pass(connection, cache).close(first, end) if day < end else 0
+        return self._pass(connection, counts).close(first, end) if day < end else 0
 
     def publish_today(self, connection: sa.Connection) -> bool:
         """Publish the events since the last interval as a part of the current day. Returns False if they are too few."""
@@ -79,14 +84,14 @@ class Publisher:
         until = timestamp_of_milliseconds((connection.scalar(of_day) or start) + 1)
         if until >= day_end:
             return False  # the day closes soon
-        return self._pass(connection, LoadCache()).publish_part(Interval(first, until, day))
+        return self._pass(connection, self.new_counts()).publish_part(Interval(first, until, day))
 
     def republish(self, connection: sa.Connection, month: Window) -> bool:
         """Publish a month again. Returns False, and changes nothing, if the month lost events."""
-        return self._pass(connection, LoadCache()).republish(month)
+        return self._pass(connection, self.new_counts()).republish(month)
 
-    def _pass(self, connection: sa.Connection, cache: LoadCache) -> PublishingPass:
-        return PublishingPass(connection, self._calendar, self._min_cell, self._decisions, cache)
+    def _pass(self, connection: sa.Connection, counts: EventCounts) -> PublishingPass:
+        return PublishingPass(connection, self._calendar, self._min_cell, self._decisions, counts)
 
     def _next(self, connection: sa.Connection) -> str | None:
         """Return the start of the next interval, or None if there is no event.
@@ -108,16 +113,16 @@ class LoadPass:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._cache = LoadCache()
+        self._counts = publisher.new_counts()
 
     def add(self, connection: sa.Connection, rows: Sequence[StoredRow]) -> None:
-        self._cache.add(connection, rows)
+        self._counts.add(connection, rows)
 
     def close(self, connection: sa.Connection, waiting: str | None) -> int:
         """Publish the days, weeks and months that have closed. If the ledger is unavailable, leave them to a later pass."""
         now = self._publisher.complete_until(waiting)
         try:
-            return self._publisher.close(connection, now, self._cache) if now else 0
+            return self._publisher.close(connection, now, self._counts) if now else 0
         except LedgerUnavailable as error:
             log_failure("The days that have closed will be published later, by another load", error, level=logging.WARNING)
             return 0
@@ -165,8 +170,6 @@ class Rebuilder:
 
 # Tables of decisions.
 
-_MOST_PERSONS = 1000  # of one day's refusals in one language; a flood of refusals must not fill the memory
-
 Rows = Callable[[str, str], Iterable[Any]]  # the decisions of the ledger from one day to before another
 
 
@@ -176,33 +179,28 @@ def decision_tables(rows: Rows) -> DecisionTables:
     A row is one decision, or the refusals of one day in one language.
     """
 
-    def decisions(first: date, end: date) -> dict[date, dict[str, Table]]:
+    def decisions(first: date, end: date) -> dict[date, dict[str, dict[str, Tally]]]:
         by_day: dict[date, dict[str, dict[str, Tally]]] = {}
-        for number, row in enumerate(rows(first.isoformat(), end.isoformat())):
-            outcome = _outcome(row.kind, row.purposes)
+        for row in rows(first.isoformat(), end.isoformat()):
             tables = by_day.setdefault(date.fromisoformat(row.at[:10]), {})
+            decided, outcome = _decided(row), _outcome(row.kind, row.purposes)
             keys = {
                 "decisions": outcome,
                 "decisions_by_version": key(row.policy, outcome),
                 "decisions_by_locale": key(row.locale, outcome),
             }
-            decided = _decided(row, number)
             for name, row_key in keys.items():
-                tables.setdefault(name, {}).setdefault(row_key, Tally()).add(decided)
-        return {day: dict(tables) for day, tables in by_day.items()}
+                table = tables.setdefault(name, {})
+                table[row_key] = add_tallies((table.get(row_key, Tally()), decided))
+        return by_day
 
     return decisions
 
 
-def _decided(row: Any, place: int) -> Tally:
-    """Return the number of decisions in a row, each as a person of its own: the ledger does not record who decides again.
-
-    Persons are counted only to find cells that are too small. So a row has at most :data:`_MOST_PERSONS` of them, however
-    many refusals it counts. Their numbers are negative, and so differ from the codes of visitors.
-    """
+def _decided(row: Any) -> Tally:
+    """Return the number of decisions in a row, each as a person of its own: the ledger does not record who decides again."""
     number = number_of(row.detail) if row.kind == REFUSALS else 1
-    first = -1 - place * _MOST_PERSONS
-    return Tally(number, 0, set(range(first, first - min(number, _MOST_PERSONS), -1)))
+    return Tally(number, 0, number, number)
 
 
 def _outcome(kind: str, purposes: str) -> str:

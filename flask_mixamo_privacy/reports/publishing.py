@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY
 from ..tracking import schema
-from ..tracking.event_table import StoredRow, execute_many
-from .disclosure_control import (
-    OTHER,
-    Table,
-    Tally,
-    are_enough,
-    meets_threshold,
-    merge_tables,
-    suppress_small_cells,
-    total,
-    within_loss_limit,
-)
+from ..tracking.event_table import execute_many
+from .counts import EVENT_TABLES, WHOLE_DAY, AddedCounts, Counts, DecisionTables, EventCounts, Question
+from .disclosure_control import OTHER, CountedTable, Tally, suppress_small_cells, within_loss_limit
 from .distinct import DistinctVisitors
-from .intervals import CountedIntervals, LoadCache, in_order_of_time
-from .tables import WHOLE_DAY, networks_of, tables_of, visitor_of
+from .intervals import CountedIntervals
 from .windows import Calendar, Interval, Window, week_of
 
 #: Tables whose possible rows are known in advance. For them, a row with too few visitors is published as a suppressed cell.
 FIXED = ("returning", "decisions")
 SUPPRESSED = Tally(0, -1)  # the published cell of a row with too few visitors
-
-#: Returns the tables of decisions by day, from the first date to before the second.
-DecisionTables = Callable[[date, date], dict[date, dict[str, Table]]]
 
 
 class PublishedAt(NamedTuple):
@@ -48,19 +37,19 @@ Location = tuple[str, Interval]  # the name of a table, and an interval
 
 
 class PublishingPass:
-    """Publishes intervals in order of time. Keeps the tables that wait for the end of their week or month."""
+    """Publishes intervals in order of time. Tables may wait for the end of their week or month."""
 
     def __init__(
-        self, connection: sa.Connection, calendar: Calendar, min_cell: int, decisions: DecisionTables, cache: LoadCache
+        self, connection: sa.Connection, calendar: Calendar, min_cell: int, decisions: DecisionTables, counts: EventCounts
     ) -> None:
         self._connection = connection
-        self._cache = cache
-        self._intervals = CountedIntervals(connection, calendar, cache)
-        self._distinct = DistinctVisitors(connection, self._intervals, min_cell, cache)
+        self._counts = counts
+        self._intervals = CountedIntervals(connection, calendar)
+        self._distinct = DistinctVisitors(connection, self._intervals, min_cell, counts)
         self._calendar = calendar
         self._min_cell = min_cell
         self._read_decisions = decisions
-        self._decisions: dict[date, dict[str, Table]] = {}
+        self._decisions = AddedCounts({})
         self._publications: dict[Location, PublishedAt] = {}  # of the intervals of this month
         self._new_cells: list[tuple[Any, ...]] = []  # published, and not written yet
         self._changed: dict[Location, PublishedAt] = {}  # publications not written yet
@@ -69,23 +58,23 @@ class PublishingPass:
     def close(self, first: str, end: date) -> int:
         """Close the days from the moment ``first`` to before the day ``end``. Returns their number."""
         day = self._calendar.day_of(first)
-        self._restore(day, end)
-        closed = 0
+        starts = [first]
         while day < end:
-            interval = Interval(first, self._calendar.start_of(day + ONE_DAY), day)
+            day += ONE_DAY
+            starts.append(self._calendar.start_of(day))
+        intervals = [Interval(start, until, self._calendar.day_of(start)) for start, until in pairwise(starts)]
+        self._restore(intervals, end)
+        for interval in intervals:
             self._intervals.record(interval)
             self.count(interval)
-            self.end_day(day)
-            self._cache.forget_before(interval.until)
-            first, day, closed = interval.until, day + ONE_DAY, closed + 1
-        return closed
+            self.end_day(interval.day)
+        return len(intervals)
 
     def publish_part(self, interval: Interval) -> bool:
         """Publish a part of a day. Returns False, and changes nothing, if it has too few visitors."""
-        events = self._intervals.events(interval)
-        self._cache.names.learn(self._connection, events)
-        networks = networks_of(events, self._cache.names)
-        if not are_enough(set(map(visitor_of, events)), self._min_cell, networks):
+        self._counts.begin(self._connection, [interval], ())
+        (everybody,) = self._counts.totals([Question("visitors", (interval,))], self._min_cell)
+        if everybody.persons < self._min_cell:
             return False
         self._intervals.record(interval)
         self.count(interval)
@@ -97,7 +86,8 @@ class PublishingPass:
             return False
         intervals = self._intervals.between(month.first, month.end)
         self._unpublish(month, intervals)
-        self._decisions = self._read_decisions(intervals[0].day, month.end)
+        self._decisions = AddedCounts(self._read_decisions(intervals[0].day, month.end))
+        self._counts.begin(self._connection, intervals, ())
         for interval in intervals:
             self.count(interval, new=False)
             if self._intervals.ends_day(interval):
@@ -106,17 +96,10 @@ class PublishingPass:
 
     def count(self, interval: Interval, *, new: bool = True) -> None:
         """Publish the tables of an interval that can be published without a longer unit of time."""
-        tables = self._tables(interval)
-        self._cache.tables[interval] = tables
-        visitors = total(tables.get("visitors", {})).visitors
-        self._distinct.remember_visitors(interval, visitors)
         always = not self._intervals.ends_day(interval) and self._intervals.is_first_day(interval.day)
-        for name in tables:
-            self._publish(name, [interval], interval.cell_key, "piece", always=always)
-        self._cache.tables[interval] = {name: table for name, table in tables.items() if not self._is_done(name, interval)}
-        self._flush()
+        self._publish({name: [interval] for name in self._names(interval)}, interval.cell_key, "piece", always=always)
         if new:
-            self._distinct.add(visitors, interval.day)
+            self._distinct.add(self._counts.visitors(interval), interval.day)
 
     def end_day(self, day: date) -> None:
         """Publish the tables that wait for the longer units of time that end with this day."""
@@ -124,58 +107,92 @@ class PublishingPass:
         self._distinct.close(Window.of("day", day))
         if after.weekday() == 0 or after.day == 1:
             self._publish_waiting("week", max(week.first, month.first), after)
-            self._flush()
         if after.weekday() == 0:
             self._distinct.close(week)
         if after.day == 1:
             self._publish_waiting("month", month.first, after)
-            self._flush()
             self._distinct.close(month)
-            self._distinct.forget_before(week.first)
-            self._publications, self._cache.tables, self._cache.networks = {}, {}, {}
+            self._publications = {}
+            self._counts.forget_before(week.first)
+
+    def _names(self, interval: Interval) -> list[str]:
+        """Return the names of the tables of an interval. Some tables, and decisions, belong to the last part of a day."""
+        if not self._intervals.ends_day(interval):
+            return [name for name in EVENT_TABLES if name not in WHOLE_DAY]
+        return [*EVENT_TABLES, *self._decisions.names(interval.day)]
 
     def _publish_waiting(self, level: str, first: date, end: date) -> None:
         cell_key = (f"{first:%Y-%m}", week_of(first) if level == "week" else "", "", "")
         waiting: dict[str, list[Interval]] = {}
-        for name, interval in sorted(self._publications):
-            if first <= interval.day < end and not self._is_done(name, interval):
+        for (name, interval), publication in sorted(self._publications.items()):
+            if first <= interval.day < end and not publication.rows:
                 waiting.setdefault(name, []).append(interval)
-        for name, intervals in waiting.items():
-            self._publish(name, intervals, cell_key, level, always=level == "month")
+        self._publish(waiting, cell_key, level, always=level == "month")
 
-    def _publish(self, name: str, intervals: list[Interval], cell_key: tuple[str, ...], level: str, *, always: bool) -> None:
+    def _publish(self, tables: Mapping[str, list[Interval]], cell_key: tuple[str, ...], level: str, *, always: bool) -> None:
         """Publish one total of the intervals that have none yet, then the rows of the intervals that have only a total."""
-        tables = {interval: self._table(name, interval) for interval in intervals}
-        publications = {interval: self._publications.get((name, interval), PublishedAt()) for interval in intervals}
-        without_total = [interval for interval in intervals if not publications[interval].total]
-        everything = total(merge_tables([tables[interval] for interval in without_total]))
-        if without_total and meets_threshold(everything, self._min_cell, self._cache.networks):
-            self._write(name, cell_key, {"": everything})
-            publications |= {interval: PublishedAt(level) for interval in without_total}
-        without_rows = [each for each in intervals if publications[each].total and not publications[each].rows]
-        table = merge_tables([tables[interval] for interval in without_rows])
-        complete = not without_rows or self._incomplete.isdisjoint(interval.start for interval in without_rows)
-        networks = self._cache.networks
-        shown, other = suppress_small_cells(table, self._min_cell, complete=complete, networks=networks)
-        if table and (always or within_loss_limit(table, other)):
-            hidden = table.keys() - shown.keys() if name in FIXED else ()
-            suppressed = {row: SUPPRESSED for row in hidden if not are_enough(table[row].visitors, self._min_cell, networks)}
-            self._write(name, cell_key, shown | ({OTHER: other} if other.number else {}) | suppressed)
-            publications |= {interval: PublishedAt(publications[interval].total, level) for interval in without_rows}
-        for interval, publication in publications.items():
-            self._set_publication(name, interval, publication)
+        for counts in (self._counts, self._decisions):
+            some = {name: each for name, each in tables.items() if (name in EVENT_TABLES) == (counts is self._counts)}
+            self._publish_totals(counts, some, cell_key, level)
+            self._publish_rows(counts, some, cell_key, level, always)
+        self._flush()
+
+    def _publish_totals(
+        self, counts: Counts, tables: Mapping[str, list[Interval]], cell_key: tuple[str, ...], level: str
+    ) -> None:
+        asked = self._questions(tables, lambda published: not published.total)
+        totals = counts.totals([question for question, _ in asked], self._min_cell)
+        for (question, intervals), total in zip(asked, totals, strict=True):
+            if not total.number:
+                continue  # a table without events is not published
+            is_safe = total.is_publishable(self._min_cell)
+            if is_safe:
+                self._write(question.table, cell_key, {"": total})
+            for interval in intervals:
+                self._set_publication(question.table, interval, PublishedAt(level if is_safe else ""))
+
+    def _publish_rows(
+        self, counts: Counts, tables: Mapping[str, list[Interval]], cell_key: tuple[str, ...], level: str, always: bool
+    ) -> None:
+        asked = self._questions(tables, lambda published: bool(published.total) and not published.rows)
+        questions = [question for question, _ in asked]
+        for (question, intervals), table in zip(asked, counts.tables(questions, self._min_cell), strict=True):
+            complete = self._incomplete.isdisjoint(interval.start for interval in intervals)
+            merge = partial(counts.merged, question, self._min_cell)
+            shown, other = suppress_small_cells(table, self._min_cell, merge, complete=complete)
+            if always or within_loss_limit(table, other):
+                suppressed = self._small_rows(counts, question, table) if question.table in FIXED else {}
+                self._write(question.table, cell_key, shown | ({OTHER: other} if other.number else {}) | suppressed)
+                for interval in intervals:
+                    published = self._publications[question.table, interval]
+                    self._set_publication(question.table, interval, published._replace(rows=level))
+                self._counts.release([question])
+
+    def _questions(
+        self, tables: Mapping[str, list[Interval]], is_due: Callable[[PublishedAt], bool]
+    ) -> list[tuple[Question, list[Interval]]]:
+        """Return a question for each table that is due in some of its intervals, and these intervals."""
+        asked = []
+        for name, some in tables.items():
+            if due := [each for each in some if is_due(self._publications.get((name, each), PublishedAt()))]:
+                counted = map(self._intervals.day_until, due) if name in WHOLE_DAY else due
+                asked.append((Question(name, tuple(counted)), due))
+        return asked
+
+    def _small_rows(self, counts: Counts, question: Question, table: CountedTable) -> dict[str, Tally]:
+        if not table.rest.number:
+            return {}
+        (every,) = counts.tables([question], 1)
+        return dict.fromkeys(every.rows.keys() - table.rows.keys(), SUPPRESSED)
 
     def _set_publication(self, name: str, interval: Interval, publication: PublishedAt) -> None:
         if self._publications.get((name, interval)) != publication:
             self._publications[name, interval] = publication
             self._changed[name, interval] = publication
 
-    def _is_done(self, name: str, interval: Interval) -> bool:
-        return bool(self._publications[name, interval].rows)
-
     def _write(self, name: str, cell_key: tuple[str, ...], rows: dict[str, Tally]) -> None:
         self._new_cells += (
-            (name, *cell_key, row, tally.number, tally.amount, len(tally.visitors)) for row, tally in rows.items()
+            (name, *cell_key, row, tally.number, tally.amount, tally.visitors) for row, tally in rows.items()
         )
 
     def _flush(self) -> None:
@@ -197,36 +214,13 @@ class PublishingPass:
         starts = [interval.start for interval in intervals]
         self._connection.execute(sa.delete(schema.placed).where(schema.placed.c.start.in_(starts)))
 
-    def _table(self, name: str, interval: Interval) -> Table:
-        if interval not in self._cache.tables:
-            self._cache.tables[interval] = self._tables(interval)
-        return self._cache.tables[interval].get(name, {})
-
-    def _tables(self, interval: Interval) -> dict[str, Table]:
-        """Count the tables of an interval. The last part of a day also has the tables that need the whole day."""
-        tables = self._count(self._intervals.events(interval))
-        starts_day = interval.start == self._calendar.start_of(interval.day)
-        ends_day = self._intervals.ends_day(interval)
-        if not (starts_day and ends_day):
-            tables = {name: table for name, table in tables.items() if name not in WHOLE_DAY}
-        if ends_day and not starts_day:
-            parts = self._intervals.between(interval.day, interval.day + ONE_DAY)
-            events = in_order_of_time([event for part in parts for event in self._intervals.events(part)])
-            tables |= {name: table for name, table in self._count(events).items() if name in WHOLE_DAY}
-        return tables | (self._decisions.get(interval.day, {}) if ends_day else {})
-
-    def _count(self, events: Sequence[StoredRow]) -> dict[str, Table]:
-        names = self._cache.names
-        names.learn(self._connection, events)
-        self._cache.networks |= networks_of(events, names)
-        return tables_of(events, names, self._calendar)
-
-    def _restore(self, day: date, end: date) -> None:
-        """Restore the state in which an earlier pass left the month of ``day``. Drop the cache of incomplete intervals."""
-        first = day.replace(day=1)
-        self._decisions = self._read_decisions(first, end)
-        self._incomplete = self._intervals.incomplete(first, Window.of("month", day).end)
-        self._cache.drop(self._intervals.incomplete(min(first, Window.of("week", day).first), end))
-        by_start = {interval.start: interval for interval in self._intervals.between(first, Window.of("month", day).end)}
+    def _restore(self, intervals: Sequence[Interval], end: date) -> None:
+        """Restore the state in which an earlier pass left the month. Count again the intervals that lost events since."""
+        month = Window.of("month", intervals[0].day)
+        first = min(month.first, Window.of("week", intervals[0].day).first)
+        self._decisions = AddedCounts(self._read_decisions(month.first, end))
+        self._incomplete = self._intervals.incomplete(month.first, month.end)
+        self._counts.begin(self._connection, intervals, self._intervals.incomplete(first, end))
+        by_start = {interval.start: interval for interval in self._intervals.between(month.first, month.end)}
         for row in self._connection.execute(sa.select(schema.placed).where(schema.placed.c.start.in_(by_start))):
             self._publications[row.name, by_start[row.start]] = PublishedAt(row.total, row.rows)

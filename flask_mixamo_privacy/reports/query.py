@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking import schema
 from ..tracking.store import EventStore
-from .disclosure_control import OTHER, Table, Tally
+from .counts import WHOLE_DAY
+from .disclosure_control import OTHER
 from .open_days import OpenDays
-from .tables import WHOLE_DAY
+from .tables import Group, Table
 from .windows import ALL, LEVELS, Calendar, Window
 
 Cell = int | float | str | None  # a number, a text, "<5", "12+", or None if suppressed or unknown
@@ -197,8 +198,8 @@ class ReportQuery:
             query = sa.select(cells.row, *sums).where(cells.name == name, *_in(window)).group_by(cells.row)
             table = {row[0]: _RowSum(*map(int, row[1:])) for row in self._rows(query)}
             for each in self._open(name, window):
-                for row_name, tally in (("", _sum(each)), *each.items()):
-                    table[row_name] = _with(table.get(row_name), tally)
+                for row_name, group in (("", _sum(each)), *each.items()):
+                    table[row_name] = _with(table.get(row_name), group)
             self._tables[name, window] = table if "" in table else {}
         return self._tables[name, window]
 
@@ -300,18 +301,18 @@ def _row(row: str, row_sum: _RowSum, everything: int, name: str) -> Row:
     return Row(row, row_sum.number, row_sum.amount, _visitors(row_sum, name), round(row_sum.number / everything, 4))
 
 
-def _with(row_sum: _RowSum | None, tally: Tally) -> _RowSum:
+def _with(row_sum: _RowSum | None, group: Group) -> _RowSum:
     """Return the sum of a row with one more cell."""
     if row_sum is None:
-        return _RowSum(tally.number, tally.amount, len(tally.visitors), 1, 0)
+        return _RowSum(group.number, group.amount, len(group.visitors), 1, 0)
     number, amount, visitors, cells, suppressed = row_sum
-    most = max(visitors, len(tally.visitors))
-    return _RowSum(number + tally.number, amount + tally.amount, most, cells + 1, suppressed)
+    most = max(visitors, len(group.visitors))
+    return _RowSum(number + group.number, amount + group.amount, most, cells + 1, suppressed)
 
 
-def _sum(table: Table) -> Tally:
+def _sum(table: Table) -> Group:
     """Return the sum of a table's rows, without visitors."""
-    return Tally(sum(tally.number for tally in table.values()), sum(tally.amount for tally in table.values()))
+    return Group(sum(group.number for group in table.values()), sum(group.amount for group in table.values()))
 
 
 def _visitors(row_sum: _RowSum, name: str) -> int | None:

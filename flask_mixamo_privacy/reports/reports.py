@@ -22,10 +22,10 @@ from typing import Any, Literal
 from ..errors import LedgerUnavailable, StoreUnavailable
 from ..tracking.row_names import parts_of
 from ..tracking.store import EventStore
+from .counts import WHOLE_DAY
 from .disclosure_control import OTHER
 from .publisher import Publisher
 from .query import Cell, ReportQuery, Row
-from .tables import WHOLE_DAY
 from .windows import ALL, Calendar, Unit, Window
 
 # Report definitions.

@@ -1,9 +1,10 @@
-"""Tables counted from events and decisions. A table has a tally of events and visitors per row."""
+"""Tables of events, counted in Python. A table has a group of events for each row."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import compress
 from operator import itemgetter
@@ -13,11 +14,44 @@ import orjson
 
 from ..tracking import row_names
 from ..tracking.event_table import STORED, Names, StoredRow
-from .disclosure_control import Table, Tally
 from .windows import Calendar
 
-#: Tables that need the events of a whole day: the last page of a visit, the change of a choice.
-WHOLE_DAY = ("exits", "changes")
+
+@dataclass(slots=True)
+class Group:
+    """The events of one row: their number, the sum of what they measure, and their distinct visitors."""
+
+    number: int = 0
+    amount: int = 0
+    visitors: set[int] = field(default_factory=set)
+
+    def add(self, other: Group) -> None:
+        self.number += other.number
+        self.amount += other.amount
+        self.visitors |= other.visitors
+
+
+Table = Mapping[str, Group]  # by row
+
+
+def merge_tables(tables: Sequence[Table]) -> Table:
+    """Merge tables row by row."""
+    if len(tables) == 1:
+        return tables[0]
+    by_row: dict[str, list[Group]] = {}
+    for table in tables:
+        for row, group in table.items():
+            by_row.setdefault(row, []).append(group)
+    return {row: groups[0] if len(groups) == 1 else merge_groups(groups) for row, groups in by_row.items()}
+
+
+def merge_groups(groups: Collection[Group]) -> Group:
+    """Merge groups. A visitor who is in several of them counts once."""
+    number = amount = 0
+    for group in groups:  # a generator for each sum would take twice as long, and a month merges thousands of rows
+        number += group.number
+        amount += group.amount
+    return Group(number, amount, set[int]().union(*[group.visitors for group in groups]))
 
 
 class Columns(NamedTuple):
@@ -59,7 +93,7 @@ def tables_of(events: Sequence[StoredRow], names: Names, calendar: Calendar) -> 
     if not events:
         return {}
     kinds = defaultdict(Columns, _by_kind(events, names))
-    tables: dict[str, Table] = {"visitors": {"everybody": Tally(len(events), 0, set(map(visitor_of, events)))}}
+    tables: dict[str, Table] = {"visitors": {"everybody": Group(len(events), 0, set(map(visitor_of, events)))}}
     tables |= {name: count() for name, count in counters_of(kinds, names, calendar).items()}
     return {name: table for name, table in tables.items() if table}
 
@@ -137,7 +171,7 @@ def _table(
     visitors: Sequence[int],
     name: Callable[[Any], str] = str,
     rows: dict[Any, str] | None = None,
-) -> dict[str, Tally]:
+) -> dict[str, Group]:
     """Count events by the name of their key. Skips the events of a key without a name.
 
     ``rows`` remembers the name of each key. Without it, ``name`` is called once for each key.
@@ -147,12 +181,12 @@ def _table(
         visitors_by_key[each].add(visitor)
     rows = {} if rows is None else rows
     rows.update((each, name(each)) for each in visitors_by_key.keys() - rows.keys())
-    table: dict[str, Tally] = {}
+    table: dict[str, Group] = {}
     for each, number in Counter(keys).items():
         if row := rows[each]:
-            tally = Tally(number, 0, visitors_by_key[each])
-            if (first := table.setdefault(row, tally)) is not tally:
-                first.add(tally)  # another key has the same name
+            group = Group(number, 0, visitors_by_key[each])
+            if (first := table.setdefault(row, group)) is not group:
+                first.add(group)  # another key has the same name
     return table
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ..storage.clock import ONE_DAY
+from ..storage.clock import ONE_DAY, milliseconds_of
 
 Unit = Literal["day", "week", "month", "all"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month", "all")
@@ -126,6 +126,11 @@ class Interval(NamedTuple):
     start: str
     until: str
     day: date
+
+    @property
+    def slots(self) -> tuple[int, int]:
+        """The first slot of the interval, and the first one after it."""
+        return milliseconds_of(self.start), milliseconds_of(self.until)
 
     @property
     def cell_key(self) -> tuple[str, str, str, str]:

@@ -18,6 +18,7 @@ from flask_mixamo_privacy.errors import LedgerUnavailable
 from flask_mixamo_privacy.ledger.ledger import Ledger
 from flask_mixamo_privacy.ledger.refusals import RefusalCounter, number_of, seal_refusals
 from flask_mixamo_privacy.ledger.verify import verify
+from flask_mixamo_privacy.reports.disclosure_control import Tally
 from flask_mixamo_privacy.reports.publisher import decision_tables
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
@@ -216,17 +217,17 @@ def test_refusals_of_an_earlier_version_are_verified_and_reported(ledger, tmp_pa
     refuse(ledger, "de", "de"), clock.shift(DAY)
     tables = decision_tables(ledger.decisions)(date(2026, 5, 8), date(2026, 5, 9))[date(2026, 5, 8)]
     assert {row: tally.number for row, tally in tables["decisions"].items()} == {"refused": 8, "granted": 1}
-    assert len(tables["decisions"]["refused"].visitors) == 8 and verify(ledger).discrepancies == []
+    assert tables["decisions"]["refused"].persons == 8 and verify(ledger).discrepancies == []
 
 
 def test_a_flood_of_refusals_is_reported_without_filling_the_memory(ledger, clock):
-    """The number is exact; only a thousand persons are distinguished."""
+    """The number is exact, and each refusal is a person of its own."""
     refuse(ledger, "de")
     with open(next(ledger.refusals.counts()).path, "ab") as file:
         file.truncate(16 + 5_000_000)
     clock.shift(DAY)
     day = decision_tables(ledger.decisions)(date(2026, 5, 8), date(2026, 5, 9))[date(2026, 5, 8)]
-    assert (day["decisions"]["refused"].number, len(day["decisions"]["refused"].visitors)) == (5_000_000, 1000)
+    assert day["decisions"]["refused"] == Tally(5_000_000, 0, 5_000_000, 5_000_000)
 
 
 @pytest.mark.parametrize("detail", ["", "[", "7", "{}", '{"count": "9"}', '{"count": -1}', '{"count": true}', "[" * 100_000])

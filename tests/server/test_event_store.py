@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from flask_mixamo_privacy.errors import StoreUnavailable
-from flask_mixamo_privacy.reports.intervals import CountedIntervals, LoadCache
-from flask_mixamo_privacy.reports.windows import Calendar, Interval
+from flask_mixamo_privacy.reports.visitor_sets import LoadedEvents
+from flask_mixamo_privacy.reports.windows import Interval
 from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import event_table, schema
@@ -202,13 +202,11 @@ def test_an_event_that_comes_again_late_counts_once(store):
 
 def test_loaded_and_stored_events_of_one_millisecond_have_one_order(store):
     """The last page of a visit is the same when its day is published again."""
-    interval, cache = Interval(at("00:00"), at("23:00"), date.fromisoformat(DAY)), LoadCache()
+    interval, cache = Interval(at("00:00"), at("23:00"), date.fromisoformat(DAY)), LoadedEvents()
     with store.write() as connection:
         for name in ("2", "1", "3"):
             cache.add(connection, store.add(connection, [row(id=name), row(id=name, visitor="u")]))
-        loaded, stored = (
-            CountedIntervals(connection, Calendar("UTC"), each).events(interval) for each in (cache, LoadCache())
-        )
+        loaded, stored = (each.of(connection, interval) for each in (cache, LoadedEvents()))
     assert len(loaded) == 6 and loaded == stored
 
 
