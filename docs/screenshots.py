@@ -105,8 +105,8 @@ def main() -> None:
 def take_staff_pages(browser: Browser, url: str, folder: Path) -> None:
     """Photograph the staff pages, after a visitor has sent a request."""
     with visit(browser, f"{url}/privacy/requests", False, viewport=WIDE) as page:
-        page.get_by_label("See what is stored about me").check()
-        page.get_by_label("Your mail address").fill("ada@people.example")
+        page.get_by_label("Get a copy of my data").check()
+        page.get_by_label("E-mail address").fill("ada@people.example")
         page.get_by_role("button", name="Send the request").click()
     for look, options in LOOKS.items():
         with visit(browser, f"{url}/login", False, **options) as page:

@@ -12,7 +12,7 @@ from ..config import Settings
 from ..errors import KeyMissing, MailError
 from ..i18n.language import stored_language
 from ..ledger.entry import ShownText
-from ..rights.emails import Email, confirmation_text
+from ..rights.emails import Email, sign_up_email
 from ..rights.link_limit import LinkLimit
 from ..rights.request_mail import LINK_DAYS, LONGEST_PASS, NEVER, RETRY, next_try
 from ..rights.subject_flags import KnownMinors
@@ -149,6 +149,5 @@ class OptInConfirmations:
         return stored_language(locale).of(titles.get(opt_in.list, opt_in.list), self._policy.language).text
 
     def _email(self, opt_in: UnconfirmedOptIn, link: str) -> Email:
-        t, site = stored_language(opt_in.locale), self._policy.site
-        text = confirmation_text(t, site, self.title(opt_in, opt_in.locale), link, later(days=LINK_DAYS)[:10])
-        return Email(opt_in.email, t("Please confirm your request to %(site)s", site=site).text, text, t.code)
+        title, until = self.title(opt_in, opt_in.locale), later(days=LINK_DAYS)[:10]
+        return sign_up_email(self._policy.site, opt_in.email, title, link, until, stored_language(opt_in.locale))

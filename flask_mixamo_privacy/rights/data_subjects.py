@@ -44,6 +44,10 @@ class DataSubjects:
         self._record("access", subject, who=actor, what=action, fields=sorted(data), outcome="allowed")
         return data
 
+    def is_known(self, subject: str) -> bool:
+        """Whether any store has data about a data subject. Raises :class:`StoreError` if a store fails."""
+        return bool(self.stores.export(normalise_subject(subject))) or any(store.export(subject) for store in self.built_in)
+
     def erase(self, subject: str, actor: str, request: int | None = None) -> list[StoreOutcome]:
         """Erase a data subject from every store. The entry is written first, so a replay can complete a crashed erasure."""
         detail: dict[str, Any] = {"request": request} if request is not None else {}

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..i18n.language import Language, stored_language
+from ..policy.model import Policy
+from ..policy.parts import in_words
 from .request_store import SubjectRequest
+
+# A sentence of the catalogues.
+NOTHING_FOUND = "Nothing found under this address."
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,11 @@ SendEmail = Callable[[Email], None]
 def kind_of(kind: str, t: Language) -> str:
     """Return the kind of a request in a few words."""
     return {
-        "access": t("See what is stored about me"),
-        "correct": t("Have something corrected"),
-        "delete": t("Have it deleted"),
-        "restrict": t("Have its use restricted"),
-        "object": t("Object to its use"),
+        "access": t("Get a copy of my data"),
+        "correct": t("Correct my data"),
+        "delete": t("Delete my data"),
+        "restrict": t("Restrict the use of my data"),
+        "object": t("Object to the use of my data"),
     }[kind].text
 
 
@@ -42,64 +47,73 @@ def confirmation_email(site: str, request: SubjectRequest, link: str, until: str
     """
     t = stored_language(request.locale)
     kind = kind_of(request.kind, t) + (f": {new_address}" if new_address else "")
-    text = confirmation_text(t, site, kind, link, until, request.number)
+    first = t("%(site)s received this request with your e-mail address: %(kind)s", site=site, kind=kind)
+    lines = [first, t("The request number is %(number)s.", number=request.number)]
+    text = _joined([*lines, *_link_lines(t, link, until)])
     return Email(request.email, t("Please confirm your request to %(site)s", site=site).text, text, t.code)
 
 
-def confirmation_text(t: Language, site: str, kind: str, link: str, until: str, number: int = 0) -> str:
-    """Return the text of an e-mail with a link that confirms a request, or an opt-in, which has no number."""
-    lines = (
-        t("Somebody, probably you, asked %(site)s for this: %(kind)s", site=site, kind=kind),
-        t("Its number is %(number)s.", number=number) if number else "",
-        t("To confirm that it was you, open this page and press the button. It works once:"),
+def sign_up_email(site: str, to: str, title: str, link: str, until: str, t: Language) -> Email:
+    """Return the e-mail with the link that confirms an opt-in."""
+    first = t("Your e-mail address was used to sign up at %(site)s: %(title)s", site=site, title=title)
+    text = _joined([first, *_link_lines(t, link, until)])
+    return Email(to, t("Please confirm your sign-up at %(site)s", site=site).text, text, t.code)
+
+
+def _link_lines(t: Language, link: str, until: str) -> list[Any]:
+    return [
+        t("If this was you, open the link and press the button to confirm it. The link works once:"),
         link,
         t("It works until %(date)s.", date=t.date(until)),
-        t("If it was not you, do nothing, and nothing will be done."),
-    )
-    return _joined(lines)
+        t("If this was not you, ignore this e-mail. Nothing will happen."),
+    ]
 
 
 def extension_email(site: str, request: SubjectRequest) -> Email:
     """Return the e-mail with the new deadline and its reason (GDPR art. 12(3))."""
     t = stored_language(request.locale)
-    subject = t("Your request %(number)s to %(site)s takes longer", number=request.number, site=site).text
+    subject = t("Your request %(number)s to %(site)s will take longer", number=request.number, site=site).text
     until, reason = t.date(request.due), request.reason
-    text = t("We need more time, and answer by %(date)s. The reason: %(reason)s", date=until, reason=reason)
+    text = t("We need more time, and will answer by %(date)s. The reason: %(reason)s", date=until, reason=reason)
     return _email(request, subject, [text], t)
 
 
-def answer_email(site: str, request: SubjectRequest, answer: Mapping[str, Any], link: str, until: str) -> Email:
-    """Return the e-mail with the answer, and the link to the data if there is one."""
+def answer_email(
+    policy: Policy, request: SubjectRequest, answer: Mapping[str, Any], link: str, until: str, *, is_empty: bool = False
+) -> Email:
+    """Return the e-mail with the answer, and the link to the data if there is one. ``is_empty`` is an access to no data."""
     t = stored_language(request.locale)
-    lines = [t("You asked for this on %(date)s: %(kind)s", date=t.date(request.opened[:10]), kind=kind_of(request.kind, t))]
-    lines += answer_text(answer, t)
+    date, kind = t.date(request.opened[:10]), kind_of(request.kind, t)
+    lines: list[Any] = [t("Your request of %(date)s: %(kind)s", date=date, kind=kind), *answer_text(policy, answer, t)]
+    if is_empty:
+        lines.append(t(NOTHING_FOUND))
     if link:
-        lines += [t("You can read it here until %(date)s:", date=t.date(until)), link]  # type: ignore[list-item]
-    subject = t("Your request %(number)s to %(site)s is answered", number=request.number, site=site).text
+        lines += [t("You can read the answer here until %(date)s:", date=t.date(until)), link]
+    subject = t("The answer to your request %(number)s to %(site)s", number=request.number, site=policy.site).text
     return _email(request, subject, lines, t)
 
 
-def answer_text(answer: Mapping[str, Any], t: Language) -> list[Any]:
+def answer_text(policy: Policy, answer: Mapping[str, Any], t: Language) -> list[Any]:
     """Return an answer as sentences.
 
     They list each store's result, the retained fields with their reasons, the uncovered stores, and the archives' expiry.
     """
-    return [sentence for sentence in _sentences(answer, t) if sentence]
+    return [sentence for sentence in _sentences(policy, answer, t) if sentence]
 
 
-def _sentences(answer: Mapping[str, Any], t: Language) -> Iterator[Any]:
+def _sentences(policy: Policy, answer: Mapping[str, Any], t: Language) -> Iterator[Any]:
     if answer.get("refused"):
-        yield t("We cannot do what you asked for. The reason: %(reason)s", reason=answer["refused"])
-        yield t("You may complain to a data protection authority, or go to court.")
+        yield t("We cannot do this. The reason: %(reason)s", reason=answer["refused"])
+        yield t("You can complain to a data protection authority, or go to court.")
     yield answer.get("text", "")
     for store in answer.get("stores", ()):
-        yield _store_result(store, t)
+        yield "" if "found" in store else _store_result(store, t)
         for field in store.get("kept", ()):
-            yield _retained_field(field, t)
+            yield _retained_field(policy, field, t)
     if names := answer.get("not_covered"):
-        yield t("Not done by this answer: %(names)s.", names=t.names(names))
+        yield t("This answer does not cover: %(names)s.", names=t.names([in_words(name) for name in names]))
     if until := answer.get("archives"):
-        yield t("Archives may hold copies until %(date)s. If one is restored, this is done again.", date=t.date(until))
+        yield t("Backups may contain copies until %(date)s. If we restore one, we delete them again.", date=t.date(until))
 
 
 def _store_result(store: Mapping[str, Any], t: Language) -> str:
@@ -107,16 +121,19 @@ def _store_result(store: Mapping[str, Any], t: Language) -> str:
         t("%(number)s deleted", number=store["deleted"]) if store.get("deleted") else "",
         t("%(number)s made anonymous", number=store["anonymised"]) if store.get("anonymised") else "",
         t("%(number)s corrected", number=store["corrected"]) if store.get("corrected") else "",
-        t("%(number)s found", number=store["found"]) if store.get("found") else "",
     )
-    return f"{store['store']}: " + (", ".join(str(count) for count in counts if count) or t("nothing to do").text)
+    result = t.names([count for count in counts if count]) or t("nothing found").text
+    return f"{in_words(store['store'])}: {result}"
 
 
-def _retained_field(field: Mapping[str, str], t: Language) -> Any:
-    name, reason = field["what"], field["why"]
+def _retained_field(policy: Policy, field: Mapping[str, str], t: Language) -> Any:
+    table, _, name = field["what"].rpartition(".")
+    titles = (t.of(each.title, policy.language).text for each in policy.fields if each.name == name)
+    what = next(titles, in_words(name)) + (f" ({in_words(table)})" if table else "")
     if not field["until"]:
-        return t("Kept: %(what)s. The reason: %(reason)s", what=name, reason=reason)
-    return t("Kept: %(what)s, until %(date)s. The reason: %(reason)s", what=name, date=t.date(field["until"]), reason=reason)
+        return t("Kept: %(what)s. The reason: %(reason)s", what=what, reason=field["why"])
+    until = t.date(field["until"])
+    return t("Kept until %(date)s: %(what)s. The reason: %(reason)s", what=what, date=until, reason=field["why"])
 
 
 def _email(request: SubjectRequest, subject: str, lines: Any, t: Language) -> Email:

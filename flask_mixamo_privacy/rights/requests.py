@@ -141,7 +141,8 @@ class RequestService:
         answer = self._answer(request, results, text, actor)
         link = self.mail.answer_link(request, base) if request.kind == "access" else ""
         until = later(days=2 * LINK_DAYS)[:10]
-        mail_error = self.mail.send(answer_email(self.policy.site, request, answer, link, until))
+        is_empty = request.kind == "access" and not self.data_subjects.is_known(request.email)
+        mail_error = self.mail.send(answer_email(self.policy, request, answer, link, until, is_empty=is_empty))
         if mail_error and link:
             raise MailError(f"{mail_error} Request {number} stays open, because its answer is read by a link in that mail.")
         return self._close(request, "answered", answer, mail_error)
@@ -153,7 +154,7 @@ class RequestService:
             raise RequestError("The reason", reason, "a text", "Enter a reason. The person receives it by mail.")
         request = self._verified(number, identity)
         answer = {"refused": reason.strip(), "by": actor, "stores": list(request.store_results)}
-        mail_error = self.mail.send(answer_email(self.policy.site, request, answer, "", ""))
+        mail_error = self.mail.send(answer_email(self.policy, request, answer, "", ""))
         return self._close(request, "refused", answer, mail_error)
 
     @one_at_a_time

@@ -107,7 +107,7 @@ def test_promise_37_the_newsletter_ends_and_the_receipt_still_comes(shop, page, 
     assert newsletter(shop, "April") == "no-opt-in: 1\n"
     command(shop, "privacy", "requests", "process")
     page.goto(path_to_confirm(office.mails[-1][1]))
-    press(page, "Yes, it was me")
+    press(page, "Yes, sign me up")
     expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
     assert newsletter(shop, "May") == "sent: 1\n"
     mail = office.mails[-1][1]

@@ -46,12 +46,12 @@ def ask(page, shop, mails, kind, email=ADA):
     """Submit a request and confirm it by the mail's link, in a browser that is not signed in."""
     page.goto("/privacy/requests")
     page.get_by_label(kind).check()
-    page.get_by_label("Your mail address").fill(email)
+    page.get_by_label("E-mail address").fill(email)
     press(page, "Send the request")
-    expect(page.get_by_role("status")).to_contain_text("A mail with a link is on its way")
+    expect(page.get_by_role("status")).to_contain_text("We have sent an e-mail to the address you gave")
     command(shop, "privacy", "requests", "process")
     page.goto(link(mails))
-    press(page, "Yes, it was me")
+    press(page, "Yes, this was me")
     expect(page.get_by_role("status")).to_contain_text("is confirmed, and you get an answer by")
 
 
@@ -92,7 +92,7 @@ def test_promise_32_a_person_sees_all_that_the_shop_stores(shop, enter, mails, t
     page = enter()
     live(page)
     assert tables(tmp_path, ADA) == EVERYWHERE
-    ask(page, shop, mails, "See what is stored about me")
+    ask(page, shop, mails, "Get a copy of my data")
     answer(as_staff(enter()), 1, "Send what is stored")
     page.goto(link(mails))
     press(page, "Show it")
@@ -112,7 +112,7 @@ def test_promise_34_a_deletion_holds_after_a_restore(shop, enter, mails, tmp_pat
     shutil.copy(tmp_path / "shop.sqlite", tmp_path / "old.sqlite")
     clock.shift(60)
     other = enter()
-    ask(other, shop, mails, "Have it deleted")
+    ask(other, shop, mails, "Delete my data")
     staff = as_staff(enter())
     answer(staff, 1, "Delete and answer")
     expect(staff.get_by_text("kept: orders.address until 2036-05-08. The law asks us to keep invoices.")).to_be_visible()
@@ -184,7 +184,7 @@ def test_axe_finds_no_violation_in_the_request_pages(shop, base, open_browser, m
 
     page.goto("/privacy/requests")
     look()
-    ask(page, shop, mails, "See what is stored about me")
+    ask(page, shop, mails, "Get a copy of my data")
     look()
     page.goto("/account")
     look()

@@ -41,7 +41,7 @@ def test_promise_26_an_opt_in_waits_for_its_link(shop):
     assert sign_up(site).status_code == 200 and may(site) == "no-opt-in"
     visitor = site.visitor()
     assert "Colouring pages" in visitor.get(link(site)).text and may(site) == "no-opt-in"
-    assert "Your choice is saved." in visitor.post(link(site)).text and may(site) == "opted-in"
+    assert "Thank you. You are signed up: Colouring pages." in visitor.post(link(site)).text and may(site) == "opted-in"
 
 
 def test_promise_10_the_ledger_has_the_sign_up_and_its_confirmation(shop, clock):

@@ -65,7 +65,7 @@ def test_promise_26_opening_the_page_changes_nothing(shop):
     visitor, path = shop.site.visitor(), path_of(shop)
     pages = {visitor.get(path).data for _ in range(20)} | {visitor.get(path, headers={"Sec-Purpose": "prefetch"}).data}
     assert visitor.head(path).status_code == visitor.options(path).status_code == 200
-    assert len(pages) == 1 and b"Do you want no more of these mails?" in pages.pop()
+    assert len(pages) == 1 and b"Press the button to stop these e-mails." in pages.pop()
     assert shop.may() == "opted-in" and not shop.site.ledger("opt-out")
 
 
@@ -125,7 +125,9 @@ def test_promise_26_a_damaged_link_is_never_answered_as_a_success(shop, damage, 
     """The page states it, and offers the address to unsubscribe and the contact."""
     visitor, path = shop.site.visitor(), f"/privacy/unsubscribe/{damage(shop.token())}"
     answer = visitor.get(path) if data is None else visitor.post(path, data=data)
-    assert answer.status_code == 400 and "no longer valid" in answer.text and "You are unsubscribed." not in answer.text
+    assert (
+        answer.status_code == 400 and "This link is incomplete" in answer.text and "You are unsubscribed." not in answer.text
+    )
     assert "mailto:unsubscribe@shop.example" in answer.text and "privacy@shop.example" in answer.text
     assert shop.may() == "opted-in"
 
@@ -250,7 +252,7 @@ def test_promise_26_a_failed_opt_out_is_answered_503(shop):
     path = path_of(shop)
     (shop.site.folder / "privacy-rights.sqlite").write_text("no database at all, and long enough to be taken for one")
     answer = shop.site.visitor().post(path, data=ONE_CLICK)
-    assert answer.status_code == 503 and "could not be written down just now" in answer.text
+    assert answer.status_code == 503 and "could not be saved just now" in answer.text
 
 
 @pytest.mark.parametrize("data", [ONE_CLICK, {"undo": "1"}])

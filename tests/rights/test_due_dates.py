@@ -100,8 +100,8 @@ def test_promise_33_an_extension_has_a_reason_and_the_requester_is_informed(peop
     number = str(site.confirmed())
     outcome = site.site.cli("requests", "extend", number, "--reason", "There are many orders.")
     assert "due 2026-08-08" in outcome.output
-    message = "We need more time, and answer by August 8, 2026. The reason: There are many orders."
-    assert message in site.mails[-1].get_content() and site.mails[-1]["Subject"] == "Your request 1 to Shop takes longer"
+    message = "We need more time, and will answer by August 8, 2026. The reason: There are many orders."
+    assert message in site.mails[-1].get_content() and site.mails[-1]["Subject"] == "Your request 1 to Shop will take longer"
 
 
 @pytest.mark.parametrize(

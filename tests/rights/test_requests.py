@@ -32,7 +32,7 @@ def test_promise_32_each_request_has_a_number(people, kind):
     answer = site.ask(kind, message="Please.")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/privacy/requests?sent=")
     site.process()
-    assert site.mails[0]["To"] == ADA and "Its number is 1." in site.mails[0].get_content()
+    assert site.mails[0]["To"] == ADA and "The request number is 1." in site.mails[0].get_content()
     assert [(r.number, r.kind, r.message, r.state) for r in site.rights.request_store.all()] == [
         (1, kind, "Please.", "open")
     ]
@@ -55,7 +55,9 @@ def test_promise_32_a_program_may_send_a_request(people):
     answer = visitor.post("/privacy/requests", json={"kind": "access", "email": ADA}, headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json) == (
         202,
-        {"message": "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."},
+        {
+            "message": "We have sent an e-mail to the address you gave. Open the link in it to confirm that the request is yours."
+        },
     )
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -77,7 +79,7 @@ def test_promise_32_known_and_unknown_addresses_get_the_same_answer(people):
 
     known, unknown = work(ADA), work("nobody@shop.example")
     assert known == unknown and {where for where, _ in known[3]} == {"rights"}
-    assert site.site.visitor().get(known[1] and "/privacy/requests?sent=").text.count("on its way") == 1
+    assert site.site.visitor().get(known[1] and "/privacy/requests?sent=").text.count("We have sent an e-mail") == 1
 
 
 def test_promise_32_a_known_and_an_unknown_address_get_the_same_mail(people):
@@ -94,13 +96,13 @@ def test_promise_32_a_known_and_an_unknown_address_get_the_same_mail(people):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kind": "delete", "email": "ada"}, "Please give a mail address"),
-        ({"kind": "delete"}, "Please give a mail address"),
-        ({"kind": "delete", "email": "ada@shop.example\r\nBcc: eve@evil.example"}, "Please give a mail address"),
-        ({"kind": "delete", "email": f"{'a' * 250}@b.example"}, "Please give a mail address"),
-        ({"kind": "burn", "email": ADA}, "Please choose what you ask for"),
-        ({"email": ADA}, "Please choose what you ask for"),
-        ({"kind": "delete", "email": ADA, "message": "a" * 5001}, "Please be shorter"),
+        ({"kind": "delete", "email": "ada"}, "Please enter your e-mail address"),
+        ({"kind": "delete"}, "Please enter your e-mail address"),
+        ({"kind": "delete", "email": "ada@shop.example\r\nBcc: eve@evil.example"}, "Please enter your e-mail address"),
+        ({"kind": "delete", "email": f"{'a' * 250}@b.example"}, "Please enter your e-mail address"),
+        ({"kind": "burn", "email": ADA}, "Please choose what you would like us to do"),
+        ({"email": ADA}, "Please choose what you would like us to do"),
+        ({"kind": "delete", "email": ADA, "message": "a" * 5001}, "Please shorten your message"),
     ],
 )
 def test_an_invalid_request_is_answered_400(people, fields, message):
@@ -145,7 +147,7 @@ def test_an_unavailable_database_is_answered_503(people, tmp_path):
     (tmp_path / "file").touch()
     site = people(PRIVACY_DATABASE_URL=f"sqlite:///{tmp_path}/file/rights.sqlite")
     answer = site.ask()
-    assert answer.status_code == 503 and "could not be written down just now" in answer.text
+    assert answer.status_code == 503 and "could not be saved just now" in answer.text
 
 
 def test_promise_40_no_token_is_in_plain_in_the_database(people, tmp_path):
@@ -172,10 +174,10 @@ def test_opening_a_link_confirms_nothing(people):
     for method in (visitor.get, visitor.head, visitor.get):
         page = method(site.link())
         assert page.status_code == 200 and site.rights.request_store.find(1).state == "open"
-    assert "<button>Yes, it was me</button>" in page.text and "See what is stored about me" in page.text
+    assert "<button>Yes, this was me</button>" in page.text and "Get a copy of my data" in page.text
     assert (page.headers["Referrer-Policy"], page.headers["Cache-Control"]) == ("no-referrer", "no-store")
     done = visitor.post(site.link())
-    assert "Request 1 is confirmed, and you get an answer by June 7, 2026." in done.text
+    assert "We will answer request 1 by e-mail, by June 7, 2026 at the latest." in done.text
     assert site.rights.request_store.find(1).state == "verified"
 
 
@@ -190,7 +192,7 @@ def test_a_link_works_once_and_for_a_week(people, clock, days):
     clock.shift(days * 86400)
     for method in (site.site.visitor().get, site.site.visitor().post):
         answer = method(site.link())
-        assert answer.status_code == 410 and "has been used, or is no longer valid" in answer.text
+        assert answer.status_code == 410 and "has already been used, or it has expired" in answer.text
 
 
 def test_another_site_cannot_confirm(people):
@@ -276,7 +278,7 @@ def test_promise_32_a_person_sees_what_is_stored(people):
     site.add()
     site.site.cli("requests", "answer", str(site.confirmed("access")))
     text = site.mails[-1].get_content()
-    assert "shop: 4 found" in text and "You can read it here until May 22, 2026:" in text
+    assert "shop" not in text and "You can read the answer here until May 22, 2026:" in text
     visitor, path = site.site.visitor(), site.link()
     assert "1 Lane" not in visitor.get(path).text
     page = visitor.post(path)
@@ -306,12 +308,12 @@ def test_promise_32_an_answer_reports_each_store(people):
     outcome = site.site.cli("requests", "answer", str(site.confirmed()))
     assert outcome.exit_code == 0
     text, output = site.mails[-1].get_content(), outcome.output
-    assert "shop: 2 deleted, 2 anonymised" in output and "shop: 2 deleted, 2 made anonymous" in text
+    assert "shop: 2 deleted, 2 anonymised" in output and "Shop: 2 deleted and 2 made anonymous" in text
     assert "kept: orders.address until 2036-05-08. The tax office asks for invoices." in output
-    assert "Kept: orders.address, until May 8, 2036. The reason: The tax office asks for invoices." in text
-    assert "paper files: not covered. Do it there by hand." in output and "Not done by this answer: paper files." in text
+    assert "Kept until May 8, 2036: Address (Orders). The reason: The tax office asks for invoices." in text
+    assert "paper files: not covered. Do it there by hand." in output and "This answer does not cover: Paper files." in text
     assert "Archives may have copies until 2026-08-06. After a restore, run `flask privacy replay`." in output
-    assert "Archives may hold copies until August 6, 2026. If one is restored, this is done again." in text
+    assert "Backups may contain copies until August 6, 2026. If we restore one, we delete them again." in text
     assert site.mentions("ada") == [] and site.rows(Account) == []
 
 
@@ -365,8 +367,8 @@ def test_promise_32_a_refusal_states_the_reason_and_where_to_complain(people):
     site.add()
     site.site.cli("requests", "answer", str(site.confirmed()), "--refuse", "A court asked us to keep it.")
     text = site.mails[-1].get_content()
-    assert "We cannot do what you asked for. The reason: A court asked us to keep it." in text
-    assert "You may complain to a data protection authority, or go to court." in text
+    assert "We cannot do this. The reason: A court asked us to keep it." in text
+    assert "You can complain to a data protection authority, or go to court." in text
     assert site.rights.request_store.find(1).state == "refused" and len(site.mentions("ada")) == 3
 
 
@@ -490,7 +492,7 @@ def test_promise_33_an_answer_includes_what_a_failed_attempt_did(people, kind):
     [shop, other] = site.rights.request_store.find(number).answer["stores"]
     if kind == "delete":
         assert (shop["deleted"], shop["anonymised"], len(shop["kept"])) == (2, 2, 1)
-        assert "Kept: " in site.mails[-1].get_content()
+        assert "Kept until " in site.mails[-1].get_content()
     assert (shop["corrected"], other["deleted"] + other["corrected"]) == (2 * (kind == "correct"), 1)
 
 

@@ -1,4 +1,4 @@
-"""Data subject requests on a site that cannot send mail."""
+"""Data subject requests on a site that cannot send e-mail."""
 
 import json
 from dataclasses import replace
@@ -11,8 +11,8 @@ from support.people_site import policy
 pytestmark = pytest.mark.usefixtures("clock")
 
 FORM = '<form class="mixamo-request"'
-PROMISE = "A mail with a link is on its way"
-NO_MAIL = "This form does not work at the moment, because this site cannot send mail."
+PROMISE = "We have sent an e-mail"
+NO_MAIL = "This form does not work at the moment, because this site cannot send e-mail."
 NO_TRANSPORT = "No mail can be sent: set PRIVACY_SEND to a callable, or PRIVACY_SMTP_URL to a mail server."
 
 

@@ -234,3 +234,13 @@ def test_the_problem_is_in_the_visitors_language(tiny):
     """Summary, field and title are translated."""
     text = with_own_form(tiny).visitor(Accept_Language="de").post("/register", data={}).text
     assert 'class="mixamo-problems" lang="de"' in text and "Bitte ausfüllen" in text
+
+
+def test_the_form_of_requests_lists_every_mistake_at_once(people):
+    """Each links to its field, what was typed is kept, and the title begins with "Error:"."""
+    typed = {"kind": "", "email": "ada", "message": "Hello\n"}
+    text = people().site.visitor().post("/privacy/requests", data=typed).text
+    assert re.findall(r'<li><a href="#([\w-]+)">', text) == ["mixamo-kind", "mixamo-email"]
+    assert "<title>Error: Your data rights</title>" in text and 'value="ada"' in text and ">\nHello\n</textarea>" in text
+    described = re.search(r'id="mixamo-email"[^>]*aria-describedby="([^"]+)"', text)[1].split()
+    assert described == ["mixamo-email-about", "mixamo-email-error"] and all(f'id="{each}"' in text for each in described)

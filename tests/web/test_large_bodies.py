@@ -56,7 +56,7 @@ def test_a_form_that_the_site_has_read_is_still_used(tiny):
     site = tiny()
     site.app.before_request(lambda: request.form.get("missing"))
     response = site.visitor().post("/privacy/requests", data={"kind": "access", "email": "no address"})
-    assert response.status_code == 400 and "Please give a mail address" in response.text
+    assert response.status_code == 400 and "Please enter your e-mail address" in response.text
 
 
 class Unread(io.BytesIO):

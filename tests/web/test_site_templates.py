@@ -82,7 +82,7 @@ def test_a_site_overrides_a_template_in_its_own_syntax(jinja_site, undefined):
     site = jinja_site({"layout.html": layout, "mixamo_privacy/base.html": base}, **BRACKETS, **undefined)
     site.app.jinja_env.globals["name"] = "shop"
     text = site.visitor().get("/privacy/requests").text
-    assert "<i>SHOP {{ }}</i>" in text and "<h1>What you may ask for</h1>" in text and "mixamo-ask" in text
+    assert "<i>SHOP {{ }}</i>" in text and "<h1>Your data rights</h1>" in text and "mixamo-ask" in text
 
 
 @pytest.mark.parametrize("settings", [BRACKETS, ERB, LINES])

@@ -1,4 +1,4 @@
-"""Data subject requests, their handling by staff, and unsubscribing."""
+"""Data subject requests, and their handling by staff."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from werkzeug.wrappers import Response
 from ...errors import KeyMissing, LedgerUnavailable, MailError, NotAllowed, RequestError, RightsUnavailable, StoreError
 from ...policy.parts import Requests
 from ...storage.clock import today
+from ...storage.keys import is_email, normalise_subject
 from ...tracking.ingest import limited_network
 from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
-from ..http import FORM_NOT_FROM_HERE, SAVED, base_url, is_same_origin, no_store, problem_json, wants_json
+from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, problem_json, wants_json
 from ..limits import json_body
-from ..problems import NOT_SIGNED_UP
+from ..problems import NOT_SIGNED_UP, make_problem
 from ..rendering import render
 from . import pages
 
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
 
 
 # Sentences of the catalogues. SENT is the response to every address, so that it does not reveal which ones are known.
-SENT = "A mail with a link is on its way to the address you gave. Open it to confirm that it was you."
-NO_KIND = "Please choose what you ask for."
-NO_ADDRESS = "Please give a mail address, so that we can answer."
-TOO_LONG = "Please be shorter: up to 5000 characters."
-PATIENCE = "Many requests are coming in just now. Please try again in an hour, or write to us."
-NOT_WRITTEN = "Your request could not be written down just now. Please try again in a moment."
-NO_MAIL = "This form does not work at the moment, because this site cannot send mail."
-OVER = "This link has been used, or is no longer valid."
+SENT = "We have sent an e-mail to the address you gave. Open the link in it to confirm that the request is yours."
+NO_KIND = "Please choose what you would like us to do."
+NO_ADDRESS = "Please enter your e-mail address, so that we can answer."
+TOO_LONG = "Please shorten your message to 5,000 characters."
+PATIENCE = "We are receiving many requests at the moment. Please try again in an hour, or write to us."
+NOT_WRITTEN = "Your request could not be saved just now. Please try again in a moment."
+NO_MAIL = "This form does not work at the moment, because this site cannot send e-mail."
+OVER = "This link has already been used, or it has expired."
+SIGNED_UP = "Thank you. You are signed up: %(title)s."
 
-_WRONG = {"kind": NO_KIND, "email": NO_ADDRESS, "message": TOO_LONG}
+#: The ids of the form's elements.
+_IDS = {"kind": "mixamo-kind", "email": "mixamo-email", "message": "mixamo-text"}
 
 
 @pages.get("/requests", endpoint="requests")
@@ -55,18 +58,31 @@ def ask() -> Response:
         return _form(FORM_NOT_FROM_HERE, 403)
     fields = _fields()
     asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
+    if wrong := _wrong_fields(**asked):
+        return _form(next(iter(wrong.values())), 400, asked, wrong)
     try:
         origin = {"locale": ctx.language.code, "base": base_url(), "source": "form"}
         service.open(**asked, **origin, sent_from=_address())
     except LimitExceeded:
         return _form(PATIENCE, 429, asked)
-    except RequestError as error:
-        return _form(_WRONG[error.what], 400, asked)
     except RightsUnavailable as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
         return _form(NOT_WRITTEN, 503, asked)
     ctx.runtime.wake()
     return _form(SENT, 202) if wants_json() else redirect(url_for("mixamo_privacy.requests", sent=""), 303)
+
+
+def _wrong_fields(kind: str, email: str, message: str) -> dict[str, str]:
+    """Return what is wrong with each field, so that the visitor can correct all of them at once."""
+    from ...rights.request_store import KINDS
+    from ...rights.requests import LONGEST_MESSAGE
+
+    wrong = {
+        "kind": "" if kind in KINDS else NO_KIND,
+        "email": "" if is_email(normalise_subject(email)) else NO_ADDRESS,
+        "message": TOO_LONG if len(message.strip()) > LONGEST_MESSAGE else "",
+    }
+    return {name: reason for name, reason in wrong.items() if reason}
 
 
 @pages.route("/requests/confirm/<token>", endpoint="confirm_request", methods=["GET", "POST"])
@@ -75,30 +91,29 @@ def confirm(token: str) -> Response:
     service = _requests()
     if opt_in := current_runtime().rights.confirmations.find(token):
         return _confirm_opt_in(opt_in)
-    if request.method != "POST":
-        asked = service.find_unconfirmed(token)
-        return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=False)
-    if not is_same_origin(request):
+    if request.method == "POST" and not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
-    asked = service.confirm(token)
-    return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=True)
+    is_confirmed = request.method == "POST"
+    asked = service.confirm(token) if is_confirmed else service.find_unconfirmed(token)
+    return _page("request_confirm.html", 200 if asked else 410, asked=asked, confirmed=is_confirmed)
 
 
 def _confirm_opt_in(asked: UnconfirmedOptIn) -> Response:
     ctx = privacy_context()
-    confirmations = ctx.runtime.rights.confirmations
+    confirmations, t = ctx.runtime.rights.confirmations, ctx.language
+    shown: dict[str, Any] = {"asked": asked, "title": confirmations.title(asked, t.code)}
     if request.method != "POST":
-        return _page("opt_in_confirm.html", asked=asked, title=confirmations.title(asked, ctx.language.code))
+        return _page("opt_in_confirm.html", **shown)
     if not is_same_origin(request):
-        return _page("opt_in_confirm.html", 403, message=FORM_NOT_FROM_HERE, is_error=True)
+        return _page("opt_in_confirm.html", 403, message=t(FORM_NOT_FROM_HERE), **shown)
     try:
         is_allowed = confirmations.confirm(asked, browser_is_minor=ctx.is_minor)
     except (RightsUnavailable, LedgerUnavailable, KeyMissing, OSError) as error:
         ctx.runtime.report_failure(error, raise_in_tests=False)
-        return _page("opt_in_confirm.html", 503, message=NOT_WRITTEN, is_error=True)
+        return _page("opt_in_confirm.html", 503, message=t(NOT_WRITTEN), **shown)
     if not is_allowed:
-        return _page("opt_in_confirm.html", 403, message=NOT_SIGNED_UP, is_error=True)
-    return _page("opt_in_confirm.html", message=SAVED)
+        return _page("opt_in_confirm.html", 403, message=t(NOT_SIGNED_UP), asked=None)
+    return _page("opt_in_confirm.html", message=t(SIGNED_UP, title=shown["title"]), asked=None)
 
 
 @pages.route("/requests/answer/<token>", endpoint="read_answer", methods=["GET", "POST"])
@@ -146,13 +161,19 @@ def _text(value: object) -> str:
     return str(value or "").encode(errors="replace").decode()
 
 
-def _form(message: str | None, status: int = 200, asked: dict[str, str] | None = None) -> Response:
-    t, can_send = privacy_context().language, _can_send_links()
+def _form(
+    message: str | None, status: int = 200, asked: dict[str, str] | None = None, wrong: dict[str, str] | None = None
+) -> Response:
+    ctx, can_send = privacy_context(), _can_send_links()
+    t = ctx.language
     if not can_send and (message is None or message == SENT):
         message = NO_MAIL
     if message is not None and wants_json():
         text = t(message).text
         return problem_json(status, text) if status >= 400 else no_store(make_response(jsonify(message=text), status))
+    if message is not None and status >= 400:
+        by_field = {name: t(reason) for name, reason in (wrong or {}).items()}
+        ctx.problem = make_problem(t, t(message), by_field, typed=asked or {})
     from ...rights.emails import kind_of
     from ...rights.request_store import KINDS
 
@@ -160,9 +181,9 @@ def _form(message: str | None, status: int = 200, asked: dict[str, str] | None =
         "kinds": [(kind, kind_of(kind, t)) for kind in KINDS],
         "days": (current_runtime().policy.requests or Requests()).days,
         "can_send": can_send,
-        "is_error": status >= 400 or not can_send,
+        "ids": _IDS,
     }
-    return _page("request_form.html", status, message=message, asked=asked or {}, **shown)
+    return _page("request_form.html", status, message=message if status < 400 else None, **shown)
 
 
 def _can_send_links() -> bool:
@@ -174,7 +195,7 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
     from ...rights.emails import kind_of
 
     t = privacy_context().language
-    page = render(template, t=t, policy=current_runtime().policy, kind_of=kind_of, **values)
+    page = render(template, t=t, policy=current_runtime().policy, kind_of=kind_of, status=status, **values)
     response = no_store(make_response(page, status))
     # The URL may contain a token. The pages with a form relax this to the origin, without which no form can be checked.
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -281,58 +302,3 @@ def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
 
     shown = {"t": privacy_context().language, "message": "", "days_left": days_left, "open": OPEN} | values
     return no_store(make_response(render(template, **shown), status))
-
-
-# Unsubscribing by a link, or with one click in a mail program (RFC 8058).
-
-
-@pages.get("/unsubscribe/<token>", endpoint="unsubscribe", strict_slashes=False)
-def unsubscribe_page(token: str) -> Response:
-    """Show a page with a button, or another way to unsubscribe if the link is damaged.
-
-    It changes nothing, because mail scanners open every link.
-    """
-    from ...mail.unsubscribe import is_damaged
-
-    return _unsubscribe_answer("damaged", 400) if is_damaged(token) else _unsubscribe_answer("asked")
-
-
-@pages.post("/unsubscribe/<token>", endpoint="stop", strict_slashes=False)
-def unsubscribe(token: str) -> Response:
-    """Unsubscribe, or undo that. The token suffices, without a cookie and without an origin check.
-
-    A mail provider posts ``List-Unsubscribe=One-Click`` with neither session nor ``Origin``, and follows no redirect. An
-    invalid token gets the same response, also while the database is unreachable. So a response reveals no valid token.
-    A token of the wrong length is a damaged link, and its person learns that.
-    """
-    from ...mail.preferences import BY_LINK
-    from ...mail.unsubscribe import is_damaged
-
-    runtime = current_runtime()
-    try:
-        marketing, undoes = runtime.mail.marketing, "undo" in request.form
-        unsubscribe_token = marketing.tokens.read(token)
-        if unsubscribe_token is None and is_damaged(token):
-            return _unsubscribe_answer("damaged", 400)
-        if unsubscribe_token is None:
-            marketing.touch()
-        elif undoes:
-            marketing.undo(unsubscribe_token)
-        else:
-            marketing.opt_out_by(unsubscribe_token, BY_LINK)
-    except (RightsUnavailable, LedgerUnavailable, OSError) as error:
-        runtime.report_failure(error, raise_in_tests=False)
-        return _unsubscribe_answer("failed", 503)  # the mail provider tries again
-    return _unsubscribe_answer("undone" if undoes else "stopped")
-
-
-def _unsubscribe_answer(state: str, status: int = 200) -> Response:
-    t = privacy_context().language
-    policy, shown = current_runtime().policy, {"state": state, "failed": NOT_WRITTEN, "over": OVER}
-    if status >= 400 and wants_json():
-        return problem_json(status, t(NOT_WRITTEN if state == "failed" else OVER).text)
-    page = render("unsubscribe.html", t=t, policy=policy, **shown)
-    response = no_store(make_response(page, status))
-    response.headers["Referrer-Policy"] = "no-referrer"  # the URL contains a token
-    response.headers["X-Robots-Tag"] = "noindex"
-    return response
