@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -105,6 +105,15 @@ class Language:
         from babel.dates import format_date
 
         return format_date(date.fromisoformat(iso), format="long", locale=self._locale)
+
+    def moment(self, iso: str) -> str:
+        """Return a day and a time of day: ``8. Mai 2009 um 14:05 UTC``. A time without a zone stays without one."""
+        from babel.dates import format_datetime
+
+        moment = datetime.fromisoformat(iso)
+        if moment.tzinfo is None:
+            return f"{self.date(iso[:10])}, {moment:%H:%M}"
+        return format_datetime(moment.astimezone(UTC), "long", locale=self._locale)
 
     def day(self, day: _Day) -> str:
         """Return a day in a short format, without its year: ``8. Mai``."""

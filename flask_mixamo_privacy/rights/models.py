@@ -50,7 +50,7 @@ class Models:
         """Return the store under this policy."""
         store = _ModelStore(self, policy)
         actions = (store.subjects, store.export, store.erase, store.correct, store.expire)
-        about = (store.retains_subjects, store.unbounded_retention, store.special_fields)
+        about = (store.retains_subjects, store.unbounded_retention, store.special_fields, store.declared_fields)
         return PersonalStore(self.name, *actions, tuple(self.subjects), self.names or {}, *about)
 
     def _subject(self, model: Any, path: str) -> tuple[sa.Column[Any], Any, Any]:
@@ -120,6 +120,11 @@ class _ModelStore:
                     special.setdefault(field.name, "subject")
         return special
 
+    def declared_fields(self) -> Mapping[str, str]:
+        own, names = self._models.subjects, self._models.names or {}
+        fields = [(_table(m), name, field_of(name, c, self._policy, names)) for m in own for name, c in columns_of(m)]
+        return {f"{table.name}.{name}": field.name for table, name, field in fields if field}
+
     def _outlives_the_ledger(self, column: sa.Column[Any], model: Any) -> bool:
         day, last = date(2000, 1, 1), days_after(date(2000, 1, 1), self._policy.retention.decisions)
         periods = [field.kept_for for each, field in self._columns_and_fields(model) if each is column and field is not None]
@@ -181,8 +186,9 @@ class _ModelStore:
         with self._connect(write=True) as connection:
             for model in self._in_order:
                 column, key, target = self._models._subject(model, self._models.subjects[model])
-                erased = is_placeholder(column)
-                condition = erased if key is None else key.in_(sa.select(target).where(erased))
+                condition = is_placeholder(column)
+                if key is not None:
+                    condition = key.in_(sa.select(target).where(condition))
                 result = self._erase(connection, model, condition, result)
         self._truncate_wal()
         return result.deleted

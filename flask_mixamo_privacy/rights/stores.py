@@ -81,6 +81,8 @@ class PersonalStore:
     #: The declared fields that a correction treats specially. A column is "protected" if it is never corrected, and a
     #: "subject" if it names the data subject.
     special_fields: Callable[[], Mapping[str, str]] | None = None
+    #: The declared field of each column, by ``table.column``.
+    declared_fields: Callable[[], Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -167,6 +169,14 @@ class PersonalStores:
         """Return the declared fields that a store holds in a column of this kind, ``"protected"`` or ``"subject"``."""
         special = [store.special_fields().items() for store in self if store.special_fields is not None]
         return frozenset(name for fields in special for name, found in fields if found == kind)
+
+    def declared_fields(self) -> dict[str, str]:
+        """Return the declared field that a column holds, by ``table.column`` or by the column's name."""
+        fields: dict[str, str] = {}
+        for store in self:
+            fields |= store.names
+            fields |= store.declared_fields() if store.declared_fields is not None else {}
+        return fields
 
     def export(self, subject: str) -> dict[str, Any]:
         """Return the data about a data subject by store name. Stores without data are omitted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import jsonify, make_response, redirect, request, url_for
@@ -23,6 +24,7 @@ from . import pages
 
 if TYPE_CHECKING:
     from ...mail.unconfirmed import UnconfirmedOptIn
+    from ...rights.letters import Described
     from ...rights.request_store import SubjectRequest
     from ...rights.requests import RequestService
 
@@ -132,7 +134,16 @@ def answer(token: str) -> Response:
         response = no_store(jsonify(found))
         response.headers["Content-Disposition"] = f'attachment; filename="request-{asked.number}.json"'
         return response
-    return _page("request_answer.html", good=True, found=found, asked=asked)
+    return _page("request_answer.html", good=True, found=_described(found), asked=asked)
+
+
+def _described(found: dict[str, Any]) -> list[Described]:
+    """Return the data for the page, in the reader's words."""
+    from ...rights.letters import describe
+
+    runtime = current_runtime()
+    stores, find = runtime.rights.stores, partial(runtime.ledger.shown_text, fingerprint="")
+    return describe(found, runtime.policy, stores, find, privacy_context().language)
 
 
 def _address() -> str:
