@@ -186,6 +186,8 @@ class Settings:
         "Whether a serving process may load the log in the background. Set False if `flask privacy load --follow` runs.")
     keys: Mapping[str, str] | None = _row("PRIVACY_KEYS", None, keys,
         "The secrets for keyed hashes, by id, the newest last. None is a file beside the ledger, created on first use.")
+    banner: str = _row("PRIVACY_BANNER", "bar", one_of("bar", "card", "sheet"),
+        "The banner's layout: a bar at the bottom, a card in a corner, or a sheet in the middle of the bottom.")
     cacheable: bool = _row("PRIVACY_CACHEABLE", False, one_of(False, True),
         "Whether shared caches may store pages with the banner. An uncached script then adds each visitor's own part.")
     cookie_secure: bool | None = _row("PRIVACY_COOKIE_SECURE", None, one_of(None, True, False),

@@ -1,22 +1,19 @@
-// Submits the banner's form without a reload, and closes the banner after the server's answer.
-// Without this script, the browser submits the form.
+// Submits the banner's form without a reload, and closes the banner after the server's answer. Opens the settings as a dialog.
+// Without this script, the browser submits the form, and opens the settings as a page.
 (() => {
   const banner = /** @type {HTMLFormElement | null} */ (document.querySelector(".mixamo-ask"));
   if (!banner) return;
-  const root = document.documentElement;
-  const nonce = /** @type {HTMLScriptElement | null} */ (document.currentScript)?.nonce || "";
-  const note = /** @type {HTMLElement} */ (banner.querySelector(".mixamo-error"));
-  const observer = new ResizeObserver(() => root.style.setProperty("--privacy-height", banner.offsetHeight + "px"));
+  const { style } = document.documentElement;
+  const { nonce = "", defer = false } = /** @type {Partial<HTMLScriptElement>} */ (document.currentScript || {});
+  /** @type {any} */
+  const [opener, status] = [banner.nextElementSibling, banner.parentElement?.lastElementChild];
   /** @type {HTMLElement} */
   let before; // the element that had the focus before the banner
   let busy = false;
-  let framed = false; // by another origin, which may cover the banner: the browser sends the form, and a grant is refused
+  let framed = true; // by another origin, which may cover the banner: the browser sends the form, and a grant is refused
   try {
     framed = !top?.location.href;
-  } catch {
-    framed = true;
-  }
-  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+  } catch {}
   const listeners = new AbortController();
   const options = { capture: true, signal: listeners.signal };
 
@@ -24,31 +21,39 @@
   const remember = (event) => {
     /** @type {any} */
     const [target] = event.composedPath();
-    if (!banner.contains(target)) before = target;
+    if (!target.closest(".mixamo-ask, .mixamo-dialog")) before = target;
     if (!banner.isConnected) listeners.abort(); // a library replaced the page
+  };
+
+  /** @param {string} src */
+  const load = (src) => {
+    // A strict page demands its nonce, and under Trusted Types an address from a policy that it allows. A document may
+    // create a policy once, so this script, page.js and settings-dialog.js share it.
+    /** @type {any} */
+    const page = window;
+    const types = Symbol.for("mixamo-privacy"); // no name that a script of the site may use
+    try {
+      page[types] ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
+      src = page[types]?.createScriptURL(src) ?? src;
+    } catch {} // the page allows no such policy; it may have a default one
+    const tag = Object.assign(document.createElement("script"), { nonce, src });
+    tag.dataset.pageView = ""; // the tracker reports this view only now: if the answer never arrives, nothing is logged
+    document.head.append(tag);
+    return tag;
   };
 
   /** @param {string} message */
   const close = (message) => {
+    /** @type {HTMLDialogElement | null} */ (document.querySelector(".mixamo-dialog"))?.close(); // returns the focus to the banner
     const focused = banner.contains(document.activeElement);
-    const p = document.createElement("p");
-    p.className = "mixamo-said";
-    p.setAttribute("role", "status");
-    banner.replaceWith(p);
-    observer.disconnect();
-    listeners.abort();
-    root.style.removeProperty("--privacy-height");
+    banner.remove(); // the observer then sets the height to 0
     if (focused) {
       // Return the focus to the earlier element, or move it to the start of the content.
-      /** @type {any} */
-      const target = before?.isConnected ? before : document.querySelector("main, h1") || document.body;
-      target.focus({ preventScroll: true });
-      if (document.activeElement !== target) {
-        target.tabIndex = -1;
-        target.focus({ preventScroll: true });
-      }
+      const start = document.querySelector("main, h1") || document.body;
+      const target = before?.isConnected ? before : Object.assign(start, { tabIndex: -1 });
+      /** @type {HTMLElement} */ (target).focus({ preventScroll: true });
     }
-    setTimeout(() => (p.textContent = message), 100); // screen readers announce a change of an existing status only
+    status.textContent = message;
   };
 
   // A page that is shown again shows the banner again, although the visitor may have decided on another page since.
@@ -62,16 +67,22 @@
 
   /** @param {SubmitEvent} event */
   const submit = async (event) => {
-    if (event.target !== banner || framed) return;
-    const body = new URLSearchParams(/** @type {any} */ (new FormData(banner)));
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    const opens = form === opener;
+    if (framed || !(opens || form === banner || form.closest(".mixamo-dialog"))) return;
+    const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
     body.set("choice", /** @type {HTMLButtonElement} */ (event.submitter).value);
     event.preventDefault();
     event.stopImmediatePropagation(); // the site's other listeners, such as those of hx-boost, would send the form again
     if (busy) return;
-    busy = true;
+    busy = !opens;
     /** @type {any} */
     let answer = {};
     try {
+      if (opens) {
+        load(String(form.dataset.dialog)).onerror = () => form.submit();
+        return;
+      }
       // The visitor may leave before the answer arrives; keepalive lets the browser still store its cookie.
       const headers = { Accept: "application/json" };
       const response = await fetch(banner.action, { method: "POST", body, headers, keepalive: true });
@@ -82,36 +93,22 @@
         // does this itself calls preventDefault().
         const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
         if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
-        else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) {
-          // A strict page demands its nonce, and under Trusted Types an address from a policy that it allows. A document may
-          // create a policy once, so this script and page.js share it.
-          /** @type {any} */
-          const page = window;
-          const types = Symbol.for("mixamo-privacy"); // no name that a script of the site may use
-          let src = answer.tracker;
-          try {
-            page[types] ||= page.trustedTypes?.createPolicy("mixamo-privacy", { createHTML: String, createScriptURL: String });
-            src = page[types]?.createScriptURL(src) ?? src;
-          } catch {} // the page allows no such policy; it may have a default one
-          const tracker = Object.assign(document.createElement("script"), { nonce, src });
-          tracker.dataset.pageView = ""; // reported only now: if the answer never arrives, nothing is logged
-          document.head.append(tracker);
-        }
+        else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) load(answer.tracker);
         return;
       }
-      // The banner's text has changed since, so load the settings page with the current text.
-      if (response.status === 409) location.assign(banner.action + "?next=" + encodeURIComponent(String(body.get("next"))));
+      if (response.status === 409) opener.submit(); // the banner's text has changed since; the settings have the current text
     } catch {
+      if (opens) return form.submit();
       if (!banner.isConnected) return location.reload(); // the page lets no script in, but the server adds the tracker's tag
     }
     busy = false;
-    note.textContent = answer.message || note.dataset.offline;
+    /** @type {HTMLElement} */ (form.querySelector("[role=alert]")).textContent = answer.message || status.dataset.offline;
   };
 
   addEventListener("submit", submit, options);
   addEventListener("focusin", remember, options);
   addEventListener("pageshow", ({ persisted }) => persisted && check(), options);
   // A library that replaces the body of a complete document may have taken it from its own cache.
-  if (script?.defer && document.readyState === "complete") check();
-  observer.observe(banner);
+  if (defer && document.readyState === "complete") check();
+  new ResizeObserver(() => style.setProperty("--privacy-height", banner.offsetHeight + "px")).observe(banner);
 })();

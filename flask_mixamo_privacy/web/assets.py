@@ -30,6 +30,7 @@ _FILTERS = {".js": "rjsmin", ".css": "rcssmin"}
 PUBLIC_FILES = (
     "banner.css",
     "banner.js",
+    "settings-dialog.js",
     "pages.css",
     "widgets.css",
     "google-consent-mode.js",

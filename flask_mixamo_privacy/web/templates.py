@@ -263,6 +263,8 @@ class TemplateHelpers:
             text=t.of(policy.banner.text, policy.language),
             stylesheet=self._asset(root, "banner.css") if assets else None,
             javascript=self._asset(root, "banner.js") if assets else None,
+            dialog=self._asset(root, "settings-dialog.js"),
+            layout=self._runtime.settings.banner,
         )
         return tuple(rendered.split(_CURRENT_PATH))
 
