@@ -100,6 +100,18 @@ def timezone(setting: ConfigValue) -> str:
         raise setting.error(allowed, "If the system lacks that database, run pip install tzdata.") from None
 
 
+def staff_pages(setting: ConfigValue) -> dict[str, tuple[str, Any]]:
+    """Return the need and the title of each page, by its endpoint."""
+    value = setting.value
+    if not isinstance(value, Mapping) or not all(
+        isinstance(page, tuple | list) and len(page) == 2 and isinstance(page[0], str) and isinstance(page[1], str | Mapping)
+        for page in value.values()
+    ):
+        hint = 'Set, for example, {"orders.everything": ("support", "Orders")}, or leave it out.'
+        raise setting.error("a mapping of endpoints, each to a need and a title", hint)
+    return {str(endpoint): (need, title) for endpoint, (need, title) in value.items()}
+
+
 def isp_database(setting: ConfigValue) -> str | None:
     path: str | None = folder()(setting)
     if path is not None and find_spec("maxminddb") is None:
@@ -221,6 +233,8 @@ class Settings:
     staff: Callable[[Any, str], bool] | None = _row("PRIVACY_STAFF", None,
         function("It is called with the user and the need for each access.", "user and need"),
         'A callable (user, need) -> bool: whether this Flask-Login user has the need, such as "reports". None grants none.')
+    staff_pages: Mapping[str, tuple[str, Any]] = _row("PRIVACY_STAFF_PAGES", {}, staff_pages,
+        'The site\'s own pages for staff, for their navigation: {"orders.everything": ("support", "Orders")}.')
     health_token: str | None = _row("PRIVACY_HEALTH_TOKEN", None, token,
         "The token with which a monitor reads /privacy/health. None lets only staff with the need \"health\" read it.")
     audit_logins: Mapping[str, str | Callable[..., Any]] = _row("PRIVACY_AUDIT_LOGINS", {},

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import PrivacyError
 from .common import HelpGroup, accept_every_character, fail
+
+if TYPE_CHECKING:
+    from ..audit.checks import CheckFinding
+    from ..web.runtime import Runtime
 
 #: The module in this package and the function of each command.
 COMMANDS = {
@@ -58,6 +62,13 @@ class LazyGroup(HelpGroup):
             module, name = COMMANDS[cmd_name]
             command = getattr(import_module(f"{__package__}.{module}"), name)
         return command
+
+    @staticmethod
+    def findings(runtime: Runtime) -> list[CheckFinding]:
+        """Return the findings of ``flask privacy check``, for the front page of staff."""
+        from ..audit.checks import run_checks
+
+        return run_checks(runtime)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. If the app cannot start because of its policy or a setting, print the error and exit with 2."""

@@ -100,6 +100,13 @@ class Language:
         length = timedelta(days=period.count * _DAYS[period.unit])
         return format_timedelta(length, granularity=period.unit, threshold=10**9, locale=self._locale)
 
+    def in_days(self, days: int) -> str:
+        """Return a number of days from today: ``in 3 Tagen``."""
+        from babel.dates import format_timedelta
+
+        length = timedelta(days=days)
+        return format_timedelta(length, granularity="day", threshold=10**9, add_direction=True, locale=self._locale)
+
     def date(self, iso: str) -> str:
         """Return a day in the long format: ``8. Mai 2009``."""
         from babel.dates import format_date

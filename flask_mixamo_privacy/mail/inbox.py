@@ -96,6 +96,10 @@ class Quarantine:
                 if number and (total > _MOST_BYTES or number >= _MOST_COPIES):
                     path.unlink(missing_ok=True)
 
+    def count(self) -> int:
+        """Return the number of copies."""
+        return sum(1 for _ in self._folder.glob(f"*{_SUFFIX}"))
+
     def prune(self) -> int:
         """Delete copies that are older than the retention period, and return their number."""
         oldest = now().timestamp() - self._kept.days * DAY

@@ -103,6 +103,13 @@ class RequestStore(BuiltInStore):
         """Return the requests in these states, or every request if none is named."""
         return self.select(_requests.c.state.in_(states)) if states else self.select()
 
+    def count_open(self) -> dict[str, int]:
+        """Return the number of requests in each of the states that wait for an answer."""
+        query = sa.select(*(sa.func.count().filter(_requests.c.state == state).label(state) for state in OPEN))
+        with self._database.read() as connection:
+            found = connection.execute(query.where(_requests.c.state.in_(OPEN))).mappings().one() if connection else {}
+        return {state: found.get(state, 0) for state in OPEN}
+
     def newest_closed(self, most: int) -> list[SubjectRequest]:
         """Return the newest closed requests, at most ``most``."""
         closed = sa.select(_requests).where(_requests.c.state.in_(CLOSED))

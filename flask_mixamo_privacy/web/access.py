@@ -44,7 +44,7 @@ def staff_only(need: str, fields: Collection[str] = ()) -> Callable[[F], F]:
             login_response = require_login(current_runtime())
             if login_response is not None:
                 return login_response
-            authorise(need, _current_page, fields=fields)
+            authorise(need, current_page, fields=fields)
             return current_app.ensure_sync(view)(*args, **values)
 
         return guarded  # type: ignore[return-value]
@@ -154,7 +154,7 @@ def current_rule() -> str:
     return request.url_rule.rule if request.url_rule is not None else "no page"
 
 
-def _current_page() -> str:
+def current_page() -> str:
     """The request's path, with the report window as its only query parameter: the rest is the user's own input."""
     window = request.args.get("window", "")
     return request.path + (f"?window={window}" if _WINDOW.fullmatch(window) else "")
@@ -188,6 +188,12 @@ def current_subject() -> str:
     """
     address = str(getattr(logged_in_user(), "email", None) or "").strip()
     return address if is_email(address) else current_user_id()
+
+
+def may_access(need: str) -> bool:
+    """Whether the current user has a need. Records nothing, because it only decides which links a page shows."""
+    user = logged_in_user()
+    return user is not None and _is_allowed(current_runtime(), user, need)
 
 
 def _is_allowed(runtime: Runtime, user: Any, need: str) -> bool:

@@ -21,6 +21,7 @@ from .licences import licence_of
 from .problems import FormField, FormProblem, current_problem, form_field
 from .rendering import FOLDER, is_built_in, own_environment, render
 from .runtime import Runtime
+from .staff_pages import staff_pages
 from .template_tags import GatedTags, add_filters
 
 _EMPTY = Markup()
@@ -133,6 +134,18 @@ class TemplateHelpers:
     def policy_link(self, text: str | None = None) -> Markup:
         """Return a link to the privacy policy."""
         return self._link_to("/", "mixamo-policy-link", "Privacy policy", text)
+
+    def staff_pages(self) -> Markup:
+        """Return the navigation between the pages for staff that this user may open. Empty for all other visitors.
+
+        Place it on the site's own pages for staff too, and name them in ``PRIVACY_STAFF_PAGES``.
+        """
+        ctx = privacy_context(self._runtime)
+        if not (pages := staff_pages(ctx)):
+            return _EMPTY
+        navigation = render("_staff_pages.html", t=ctx.language, staff_pages=pages)
+        sheet = Markup() if ctx.is_own_page else Markup('<link rel="stylesheet" href="{}">').format(self.asset("staff.css"))
+        return sheet + Markup(navigation)  # noqa: S704 — a rendered template
 
     def asset(self, name: str) -> str:
         """Return the URL of one of the extension's style sheets or scripts. It contains the content's hash."""

@@ -273,13 +273,13 @@ def test_the_answer_to_access_is_not_shown_while_a_store_fails(office, caplog):
 
 def test_the_page_of_staff_has_a_bounded_number_of_rows(office, monkeypatch):
     """Any visitor can make thousands of requests, and the one that a person confirmed must not be lost among them."""
-    monkeypatch.setattr("flask_mixamo_privacy.web.views.rights._MOST_SHOWN", 2)
+    monkeypatch.setattr("flask_mixamo_privacy.web.views.staff._MOST_SHOWN", 2)
     site, enter = office
     for number in range(4):
         site.ask(email=f"a{number}@mail.example")
     confirmed, ann = site.confirmed(), enter("ann")
     shown = re.findall(r'href="[^"]*/staff/(\d+)"', (page := ann.get("/privacy/requests/staff").text))
-    assert shown == [str(confirmed), "4"] and "3 more are not shown." in page
+    assert shown == [str(confirmed), "4"] and "Not shown: 3 older requests." in page
     assert len(ann.get("/privacy/requests/staff", headers={"Accept": "application/json"}).json) == 5
 
 

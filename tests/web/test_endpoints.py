@@ -33,6 +33,7 @@ ENDPOINTS = {
     ("mixamo_privacy.reports", "/privacy/reports", ("GET",)),
     ("mixamo_privacy.requests", "/privacy/requests", ("GET",)),
     ("mixamo_privacy.settings", "/privacy/consent", ("GET",)),
+    ("mixamo_privacy.staff", "/privacy/staff", ("GET",)),
     ("mixamo_privacy.staff_request", "/privacy/requests/staff/<int:number>", ("GET",)),
     ("mixamo_privacy.staff_requests", "/privacy/requests/staff", ("GET",)),
     ("mixamo_privacy.state", "/privacy/state.json", ("GET",)),

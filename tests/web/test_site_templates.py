@@ -13,6 +13,7 @@ from conftest import in_a_thread
 from flask_mixamo_privacy.web.access import consent_required
 from flask_mixamo_privacy.web.assets import folder
 from flask_mixamo_privacy.web.rendering import _translated
+from flask_mixamo_privacy.web.template_tags import add_filters
 from support.form_site import policy
 from support.login_site import entered, with_logins
 
@@ -102,6 +103,7 @@ def test_a_sites_template_may_extend_one_of_the_extensions(jinja_site, settings)
 def test_every_template_can_be_read_with_other_delimiters(path, settings):
     """The translated template has the same code, in the same order."""
     site = Environment(autoescape=True, **settings)
+    add_filters(site)
     translated, source = "".join(_translated(path.read_text(), site)), path.read_text()
     names = [[text for _, kind, text in tokens if kind in ("name", "string")]
              for tokens in (site.lex(translated), Environment(autoescape=True).lex(source))]  # fmt: skip

@@ -31,4 +31,4 @@ for unavailable in (LedgerUnavailable, RightsUnavailable, StoreUnavailable, Stor
     pages.register_error_handler(unavailable, answer_unavailable)
 
 
-from . import assets, beacons, consent, health, licence, me, policy, reports, rights, unsubscribe
+from . import assets, beacons, consent, health, licence, me, policy, reports, rights, staff, staff_overview, unsubscribe

@@ -1,4 +1,4 @@
-"""Data subject requests, and their handling by staff."""
+"""Data subject requests: the form, its confirmation and the answer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from flask import jsonify, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from ...errors import KeyMissing, LedgerUnavailable, MailError, NotAllowed, RequestError, RightsUnavailable, StoreError
+from ...errors import KeyMissing, LedgerUnavailable, RightsUnavailable
 from ...policy.parts import Requests
 from ...storage.clock import today
 from ...storage.keys import is_email, normalise_subject
 from ...tracking.ingest import limited_network
-from ..access import Need, current_user_id, staff_only
 from ..context import current_runtime, privacy_context
 from ..http import FORM_NOT_FROM_HERE, base_url, is_same_origin, no_store, problem_json, wants_json
 from ..limits import json_body
@@ -25,7 +24,6 @@ from . import pages
 if TYPE_CHECKING:
     from ...mail.unconfirmed import UnconfirmedOptIn
     from ...rights.letters import Described
-    from ...rights.request_store import SubjectRequest
     from ...rights.requests import RequestService
 
 
@@ -215,101 +213,3 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
 
 def _requests() -> RequestService:
     return current_runtime().rights.requests
-
-
-# Data subject requests for staff.
-
-_MOST_SHOWN = 500  # any visitor can make many
-
-
-def _email_of(number: int) -> str | None:
-    try:
-        return current_runtime().rights.request_store.find(number).email
-    except RequestError:
-        return None
-
-
-@pages.get("/requests/staff", endpoint="staff_requests")
-@staff_only("requests", ("email", "message"))
-def everything() -> Response:
-    """List the requests, open and urgent ones first. JSON has every request; the page has at most :data:`_MOST_SHOWN`."""
-    from ...rights.request_store import CLOSED, OPEN
-
-    store = current_runtime().rights.request_store
-    found = sorted(store.all(*OPEN), key=lambda asked: (asked.due, -asked.number))
-    if wants_json():
-        closed = sorted(store.all(*CLOSED), key=lambda asked: (asked.due, -asked.number))
-        return no_store(jsonify([asked.as_dict() for asked in (*found, *closed)]))
-    if len(found) > _MOST_SHOWN:  # most of so many were made by a program, so those come first that a person confirmed
-        found.sort(key=lambda asked: asked.state != "verified")
-    found = [*found, *store.newest_closed(_MOST_SHOWN)][:_MOST_SHOWN]
-    return _staff_page("staff_requests.html", requests=found, others=store.count() - len(found))
-
-
-@pages.get("/requests/staff/<int:number>", endpoint="staff_request")
-@Need("requests", _email_of, ("email", "message"))
-def one(number: int) -> Response:
-    """Show one request, and which stores have data of its data subject."""
-    return _show(number)
-
-
-@pages.post("/requests/staff/<int:number>", endpoint="act_on_request")
-@Need("requests", _email_of, ("email", "message"))
-def act(number: int) -> Response:
-    """Answer, refuse or extend a request, then show it again; 409 with a message if that is not possible."""
-    if not is_same_origin(request):
-        return _show(number, "This form did not come from a page of this site, so nothing was done.", 403)
-    try:
-        _act(number, request.form)
-    except (RequestError, MailError, StoreError) as error:
-        return _show(number, error.to_staff() if isinstance(error, NotAllowed) else str(error), 409)
-    return redirect(url_for("mixamo_privacy.staff_request", number=number), 303)
-
-
-def _act(number: int, form: Any) -> None:
-    service, actor, text = current_runtime().rights.requests, current_user_id(), form.get("text", "")
-    if form.get("act") == "answer":
-        changes = {form["field"]: form.get("value", "")} if form.get("field") else {}
-        identity, base = form.get("identity", ""), base_url()
-        service.answer(number, actor, text=text, identity=identity, base=base, changes=changes)
-    elif form.get("act") == "refuse":
-        service.refuse(number, text, actor, identity=form.get("identity", ""))
-    elif form.get("act") == "extend":
-        service.extend(number, text)
-    else:
-        raise RequestError("act", form.get("act"), "answer, refuse, extend")
-
-
-def _show(number: int, message: str = "", status: int = 200) -> Response:
-    runtime = current_runtime()
-    try:
-        asked = runtime.rights.request_store.find(number)
-    except RequestError as error:
-        if wants_json():
-            return problem_json(404, str(error))
-        return _staff_page("staff_requests.html", 404, requests=[], message=str(error))
-    if wants_json():
-        fields = asked.as_dict()
-        return problem_json(status, message, request=fields) if status >= 400 else no_store(jsonify(fields))
-    shown = {"asked": asked, "message": message, "held": _held(asked)}
-    return _staff_page("staff_request.html", status, **shown, fields=runtime.rights.requests.corrections.fields)
-
-
-def _held(asked: SubjectRequest) -> list[str]:
-    """Return the names of the stores with data of the data subject. Answering the request reports a failing store."""
-    from ...rights.request_store import OPEN
-
-    rights = current_runtime().rights
-    try:
-        return list(rights.stores.export(asked.email)) if asked.email and asked.state in OPEN else []
-    except Exception as error:  # raised by the site's own callable
-        current_runtime().report_failure(error, raise_in_tests=False)
-        return []
-
-
-def _staff_page(template: str, status: int = 200, **values: Any) -> Response:
-    from ...rights.request_store import OPEN
-    from ...rights.requests import days_left
-
-    shown = {"t": privacy_context().language, "message": "", "days_left": days_left, "open": OPEN} | values
-    return no_store(make_response(render(template, **shown), status))
