@@ -152,17 +152,21 @@ class _Writer:
         text = self._find_text(digest)
         if text is None:
             return digest
-        return LocalizedText(" ".join(_sentences(json.loads(text.body))), text.locale, text.locale != self._t.code)
+        return LocalizedText(" ".join(sentences(json.loads(text.body))), text.locale, text.locale != self._t.code)
 
 
-def _sentences(body: Any) -> Iterable[str]:
+#: The parts of a text that was shown, in the order in which a person reads them. Buttons are left out.
+_READ = ("label", "text", "service", "title", "notice", "public", "purposes", "description")
+
+
+def sentences(body: Any) -> Iterable[str]:
     """Yield the sentences of a text that was shown, without empty ones."""
     if isinstance(body, Mapping):
-        for name in ("label", "title", "notice", "public", "text"):
-            yield from _sentences(body.get(name))
+        for name in _READ:
+            yield from sentences(body.get(name))
     elif isinstance(body, list):
         for value in body:
-            yield from _sentences(value)
+            yield from sentences(value)
     elif body:
         sentence = str(body)
         yield sentence if sentence[-1] in ".!?:。" else f"{sentence}."

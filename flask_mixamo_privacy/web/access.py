@@ -9,10 +9,11 @@ import inspect
 import re
 from collections.abc import Callable, Collection
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from flask import current_app, has_request_context, make_response, request
 from flask.views import View
+from werkzeug.exceptions import default_exceptions
 from werkzeug.wrappers import Response
 
 from ..consent import proof
@@ -103,7 +104,7 @@ def require_login(runtime: Runtime) -> Response | None:
         runtime.report_failure(error, "Access was denied to an anonymous user, but not counted", raise_in_tests=False)
     manager = login_manager(current_app)
     if manager is None or not has_request_context():
-        abort_with(401)
+        _deny(401)
     return current_app.make_response(manager.unauthorized())
 
 
@@ -128,7 +129,7 @@ def authorise(
     runtime, user = current_runtime(), logged_in_user()
     allowed = user is not None and _is_allowed(runtime, user, need)
     if not allowed and not runtime.denials.take(current_user_id(), today()):
-        abort_with(403)
+        _deny(403, need)
     key_id, hashed = pseudonym() if allowed else ("", "")
     detail: dict[str, Any]
     if allowed:
@@ -144,9 +145,31 @@ def authorise(
         runtime.ledger.record_or_spool("access", pseudonym=(key_id, hashed), detail=detail)
     except OSError as error:  # the disk is full or read-only; Flask would log a traceback for each request
         runtime.report_failure(error, "Access was denied, because it could not be recorded", raise_in_tests=False)
-        abort_with(500 if allowed else 403)
+        if allowed:
+            abort_with(500)
     if not allowed:
-        abort_with(403)
+        _deny(403, need)
+
+
+# Sentences of the catalogues.
+SIGN_IN = "Please sign in"
+FOR_STAFF = "Only staff can open this page. Sign in with a staff account, then open it again."
+NO_ACCESS = "You do not have access to this page"
+NEEDS = "Your account does not have the permission “%(need)s”. Ask the person who runs this site to give it to you."
+
+
+def _deny(status: int, need: str = "") -> NoReturn:
+    """Abort with a page that states what a member of staff needs. An error handler of the site comes first."""
+    t = privacy_context().language
+    title, message = (NO_ACCESS, t(NEEDS, need=need)) if need else (SIGN_IN, t(FOR_STAFF))
+    error = default_exceptions[status](message.text)
+    if has_request_context() and wants_json():
+        error.response = problem_json(status, message.text)
+    elif has_request_context():
+        mark_own_page()
+        page = render("message.html", t=t, title=title, message=message, is_error=True)
+        error.response = no_store(make_response(page, status))
+    raise error
 
 
 def current_rule() -> str:

@@ -170,3 +170,13 @@ def test_promise_41_the_commands_about_requests_record_accesses(people):
         (entry["need"], entry["fields"], entry["who"]) == ("requests", ["email", "message"], os_username())
         for entry in entries
     )
+
+
+@pytest.mark.parametrize("path", ["/privacy/reports", "/privacy/requests/staff"])
+def test_a_denied_member_of_staff_reads_what_is_missing(tiny, path):
+    """The page names the permission and who can give it, and not the reason of another 403."""
+    site = with_logins(tiny(PRIVACY_STAFF=lambda user, need: False))
+    answer = entered(site).get(path)
+    need = "reports" if "reports" in path else "requests"
+    assert answer.status_code == 403 and f"does not have the permission “{need}”" in answer.text
+    assert "<title>Error: You do not have access to this page</title>" in answer.text and 'role="alert"' in answer.text

@@ -66,7 +66,7 @@ def test_promise_18_a_visitor_sees_what_is_stored(site, visitor, load):
     assert data["decision"] == {"day": "2026-05-08", "until": "2026-11-05"}
     assert data["receipt"]["record_id"] == site.ledger("grant")[0]["receipt"] and data["purposes"]["statistics"] == "granted"
     text = page_text(visitor)
-    for sentence in ("Page views 4", "Visits 1", "/other 2", "theme dark", "Your decision holds until November 5, 2026."):
+    for sentence in ("Page views 4", "Visits 1", "/other 2", "Theme dark", "Your decision is valid until November 5, 2026."):
         assert sentence in text
 
 
@@ -109,8 +109,35 @@ def test_a_refusal_is_shown_and_nothing_else_is_stored(site, clock):
     """The page shows the refusal's day and the day when it expires."""
     visitor = site.visitor()
     choose(visitor, "reject_all")
-    assert "Nothing is stored about you." in page_text(visitor) and "You decided on May 8, 2026." in page_text(visitor)
+    text = page_text(visitor)
+    assert "Apart from your decision, nothing is stored about you." in text and "You decided on May 8, 2026." in text
     assert "Erase everything" not in page_text(visitor)
+
+
+def test_the_erasure_asks_for_a_confirmation(site, visitor):
+    """The dangerous button leads to a page with one more button and a way back. Opening that page erases nothing."""
+    page = visitor.get("/privacy/me").text
+    assert re.search(r'<form action="/privacy/me" method="get">\s+<input type="hidden" name="erase" value="1">', page)
+    confirmation = visitor.get("/privacy/me?erase=1").text
+    assert "<title>Erase everything?</title>" in confirmation and '<button class="mixamo-dangerous">Erase' in confirmation
+    assert 'action="/privacy/me/erase" method="post"' in confirmation and ">Keep everything</a>" in confirmation
+    assert stored(visitor)["stored"] and "Erase everything?" not in site.visitor().get("/privacy/me?erase=1").text
+
+
+def test_a_visitor_without_a_decision_reads_no_contradiction(site):
+    """Nothing is stored, nothing is decided, and so everything optional is off."""
+    text = page_text(site.visitor())
+    assert "Nothing is stored about you." in text and "You have not decided yet" in text and "You decided" not in text
+
+
+def test_the_page_has_the_words_that_were_decided_on(site, visitor):
+    """The receipt's number has its name, and the text is that of the banner or the settings."""
+    text = page_text(visitor)
+    assert "The text you decided on" in text or not site.ledger("grant")[0]["text"]
+    shown = site.visitor()
+    token = re.search(r'name="shown" value="([^"]+)"', shown.get("/").text)[1]
+    choose(shown, "accept_all", shown=token)
+    assert "May we count your visits" in page_text(shown) and "Number of the receipt:" in page_text(shown)
 
 
 def test_promise_18_erasing_withdraws_everything_at_once(site, visitor):
@@ -132,7 +159,7 @@ def test_after_an_erasure_the_page_lists_what_stays_and_why(visitor):
     """The proof of the decision and the refusal cookie stay."""
     page = visitor.get(erase(visitor).headers["Location"])
     text = re.sub(r"<[^>]+>", " ", page.text)
-    assert "Everything that was recorded about you here is erased." in text
+    assert "Everything that was recorded about you here has been erased." in text
     assert (
         "the proof of your decision, under the number of your receipt" in text and "a cookie that says you refused" in text
     )
@@ -141,7 +168,7 @@ def test_after_an_erasure_the_page_lists_what_stays_and_why(visitor):
 
 def test_the_page_claims_no_erasure_while_something_is_stored(visitor):
     """Opening the URL of the result does not show a false statement."""
-    assert "Everything that was recorded about you here is erased." not in visitor.get("/privacy/me?erased=1").text
+    assert "Everything that was recorded about you here has been erased." not in visitor.get("/privacy/me?erased=1").text
 
 
 @pytest.mark.parametrize(
@@ -245,13 +272,13 @@ def test_a_pending_erasure_is_not_reported_as_done(tiny, tmp_path):
     assert "is being erased." in erase(other, Accept="application/json").json["message"]
     (site.folder / "privacy-events.sqlite").rmdir()
     site.cli("load")
-    assert "recorded about you here is erased." in visitor.get(page).text and site.events() == []
+    assert "recorded about you here has been erased." in visitor.get(page).text and site.events() == []
 
 
 def test_erasing_returns_json_to_a_script(visitor):
     """The JSON answer has the granted purposes and a message."""
     answer = erase(visitor, Accept="application/json").json
-    assert answer["purposes"]["statistics"] == "refused" and "is erased" in answer["message"]
+    assert answer["purposes"]["statistics"] == "refused" and "has been erased" in answer["message"]
 
 
 @pytest.mark.parametrize("path", ["/privacy/", "/privacy/consent"])

@@ -37,15 +37,19 @@ from ..http import (
 from . import pages
 
 # A sentence of the catalogues.
-STAYS_OFF = "Some of what is optional stays off in this browser."
+STAYS_OFF = "Some optional features stay off in this browser."
+NOT_KEPT = "No choice is saved in this browser. If you have just chosen, your browser blocks the cookie that keeps it."
 
 
 @pages.get("/consent", endpoint="settings")
 def settings() -> AnyResponse:
     """Show one switch for each purpose, in its current state. None is preselected."""
     ctx = privacy_context()
-    message = STAYS_OFF if ctx.is_minor else SAVED if "saved" in request.args else None
-    return settings_page(message, removed=removed_before(ctx))
+    is_saved = ctx.use_consent().record is not None
+    message = (SAVED if is_saved else NOT_KEPT) if "saved" in request.args else None
+    if ctx.is_minor:
+        message = STAYS_OFF
+    return settings_page(message, is_error=message == NOT_KEPT, removed=removed_before(ctx))
 
 
 @pages.get("/state.json", endpoint="state")
@@ -142,9 +146,9 @@ def _needs_new_page(decision: Decision) -> bool:
 
 
 def _answer(ctx: PrivacyContext, decision: Decision, back: str | None) -> AnyResponse:
-    target = _removal_page(decision, back) if decision.withdraws_something else back
+    target = _saved_page(decision, back) if decision.withdraws_something else back
     if not wants_json():
-        return to_new_document(target or url_for("mixamo_privacy.settings", saved=1))
+        return to_new_document(_saved_page(decision, back) if _is_from_settings() or not target else target)
     removed = stored_for(ctx.runtime.policy, decision.withdrawn, decision.withdrawn_services)
     answer = consent_state(ctx) | {"message": ctx.language(SAVED).text, "removed": names_by_storage(removed)} | _tracker(ctx)
     if target and (decision.withdraws_something or _needs_new_page(decision)):
@@ -158,7 +162,15 @@ def _tracker(ctx: PrivacyContext) -> dict[str, str]:
     return {"tracker": ctx.runtime.tracker_url(ctx.mount, ctx.visitor_tag)} if granted else {}
 
 
-def _removal_page(decision: Decision, back: str | None) -> str:
-    """Return the URL of the page that deletes what a header cannot delete, and lists what was deleted."""
+def _is_from_settings() -> bool:
+    """Return whether the settings page sent the form. It then shows that the choice is saved."""
+    return request.form.get("services") == "listed"
+
+
+def _saved_page(decision: Decision, back: str | None) -> str:
+    """Return the URL of the page that states that the choice is saved, with a link back.
+
+    It also deletes what a header cannot delete, and lists what was deleted.
+    """
     values: dict[str, Any] = {"saved": 1, "next": back, **withdrawal_parameters(decision)}
     return url_for("mixamo_privacy.settings", **values)

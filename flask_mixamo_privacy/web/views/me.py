@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from ...consent.decision import choose
 from ...consent.recording import cookie_domains, names_by_storage
 from ...errors import PrivacyError
+from ...policy.parts import in_words
 from ..context import PrivacyContext, privacy_context
 from ..decisions import carry_out, has_ended, ids_in_cookies, ids_of_earlier_grants
 from ..http import (
@@ -79,14 +80,14 @@ def plain_page(title: str, message: str, status: int) -> Response:
     t = privacy_context().language
     if wants_json():
         return problem_json(status, t(message).text, consent_url=consent_url())
-    page = render("message.html", t=t, title=title, message=message)
+    page = render("message.html", t=t, title=title, message=t(message), is_error=status >= 500)
     response = no_store(make_response(page))
     response.status_code = status
     return response
 
 
 ABOUT_YOU = "What is stored about you"  # the title of the page, in the catalogues
-ERASED = "Everything that was recorded about you here is erased."
+ERASED = "Everything that was recorded about you here has been erased."
 BEING_ERASED = "Everything that was recorded about you here is being erased."
 
 _BEGINNING = b'{"events":'
@@ -108,7 +109,7 @@ class _Stored:
 
 @pages.get("/me", endpoint="me")
 def me() -> Response:
-    """Show the visitor's data, with links to settings and receipt, and the button for erasure."""
+    """Show the visitor's data, with links to settings and receipt. ``?erase`` asks for confirmation of the erasure."""
     ctx = privacy_context()
     stored = _stored_if_readable(ctx, lambda events: events.summary())
     if stored is None:
@@ -120,6 +121,9 @@ def me() -> Response:
         title=ABOUT_YOU,
         message=_erased(ctx) if "erased" in request.args and not stored else None,
         stored=stored,
+        asks="erase" in request.args and bool(stored),
+        words=_words_shown(stored.receipt),
+        in_words=in_words,
         policy=ctx.runtime.policy,
         consent=ctx.consent,
         removed=removed,
@@ -127,6 +131,13 @@ def me() -> Response:
         nonce=ctx.nonce_attribute,
     )
     return no_store(make_response(page))
+
+
+def _words_shown(receipt: dict[str, Any] | None) -> str:
+    """Return the words that the visitor read before the decision; empty if the ledger no longer has them."""
+    from ...rights.letters import sentences
+
+    return " ".join(sentences(receipt["notice_shown"]["text"])) if receipt is not None else ""
 
 
 @pages.get("/me.json", endpoint="me_json")
