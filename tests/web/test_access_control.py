@@ -174,7 +174,7 @@ def test_promise_41_the_commands_about_requests_record_accesses(people):
 
 @pytest.mark.parametrize("path", ["/privacy/reports", "/privacy/requests/staff"])
 def test_a_denied_member_of_staff_reads_what_is_missing(tiny, path):
-    """The page names the permission and who can give it, and not the reason of another 403."""
+    """The page names the permission, and whom to ask for it."""
     site = with_logins(tiny(PRIVACY_STAFF=lambda user, need: False))
     answer = entered(site).get(path)
     need = "reports" if "reports" in path else "requests"
