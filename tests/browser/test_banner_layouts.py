@@ -3,8 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from conftest import executable
-from flask_mixamo_privacy.audit.browser.launch import chromium_arguments
+from support.browsers import with_text_size
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 
@@ -31,8 +30,7 @@ def browsers(chromium):
 
     def browser(text):
         if text not in launched:
-            switches = [*chromium_arguments(), f"--blink-settings=defaultFontSize={16 * text // 100}"]
-            launched[text] = chromium.browser_type.launch(executable_path=executable(), args=switches)
+            launched[text] = with_text_size(chromium, text)
         return launched[text]
 
     yield browser
