@@ -117,6 +117,14 @@ class Consent:
         """Whether the purpose is necessary or granted; raises :class:`UndeclaredPurpose`."""
         return self.state(purpose) == "granted"
 
+    def under(self, receipt: str) -> Consent:
+        """Return the consent of a grant that has another receipt, and is the same in all else."""
+        record = self.record
+        assert record is not None
+        left_out = record.services_left_out
+        record = ConsentRecord(record.day, record.decided, record.granted, receipt, record.gpc, left_out)
+        return Consent(self.states, self.granted, self.held, self.must_ask, record, self.services, self.held_services)
+
 
 def decide(policy: Policy, record: ConsentRecord | None, gpc: bool) -> Consent:
     """Evaluate a visitor's record under the policy and ``Sec-GPC``.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 from weakref import ref
 
@@ -20,11 +20,18 @@ from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor
 from ..tracking.scrub import LONGEST_USER_AGENT, client_of
+from .cookie_header import Stated
 from .cookies import percent_encode
 from .locale import LONGEST_HEADER, negotiate
+from .page_names import Naming
 from .runtime import RUNTIME, Runtime
 
-_KEY = "mixamo_privacy_context"
+T = TypeVar("T")
+current_request = request._get_current_object  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
+
+#: The attribute of a request with its context. Requests share ``g`` inside an app context that was pushed by hand, and one
+#: visitor's decision would reach another. A second request may reuse an environ.
+KEY = "mixamo_privacy_context"
 _NO_NONCE = Markup()
 
 #: The end of a visitor tag on a page that was rendered for a logged-in user.
@@ -35,6 +42,19 @@ _SENT_BY_PREFETCHES = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HT
 
 #: The environ key with the time of a demo request, in seconds. A header cannot set it, because its key has no ``HTTP_``.
 NOW = "mixamo_privacy.now"
+
+
+class lazy(Generic[T]):  # noqa: N801 - a decorator
+    """A ``cached_property`` without the lock of Python 3.11, because one thread serves a request."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, ctx: Any, _owner: type) -> T:
+        value = ctx.__dict__[self._name] = self._compute(ctx)
+        return value
 
 
 class PrivacyContext:
@@ -59,14 +79,8 @@ class PrivacyContext:
     submission: Any = None  # the Submission that the view handles
     problem: Any = None  # the FormProblem of a rejected form
     is_problem_shown = False  # whether the page shows it
-    naming: str | None = ""  # of the page, as in PageNames.naming_of; empty until it is looked up
     visitor_before: Visitor | None = None  # the visitor in the cookie
-    _consent: Consent | None = None
-    _choices: dict[str, Any] | None = None
-    _language: Language | None = None
-    _is_prefetch: bool | None = None
-    _visitor_read = False
-    _visitor: Visitor | None = None
+    _stated: Stated | None = None
     _sent: Mapping[str, Sequence[str]] | None = None
 
     def __init__(self, runtime: Runtime, request: Request) -> None:
@@ -83,9 +97,7 @@ class PrivacyContext:
     @property
     def request(self) -> Request:
         """The request, which exists for as long as any code of the site runs in it."""
-        request = self._request()
-        assert request is not None
-        return request
+        return self._request()  # type: ignore[return-value]
 
     @property
     def mount(self) -> str:
@@ -118,28 +130,27 @@ class PrivacyContext:
         """Whether the browser sends Global Privacy Control. Only "1" is valid (GPC specification)."""
         return self.environ.get("HTTP_SEC_GPC") == "1"
 
-    @property
+    @lazy
     def consent(self) -> Consent:
         """The visitor's consent, for data that does not appear in the response, such as the log."""
-        if self._consent is None:
-            header = self.environ.get("HTTP_COOKIE", "")
-            has_ours = self.runtime.cookie_beginning in header
-            raws = self.sent(self.cookies.names.consent) if has_ours else ()
-            self._consent = self.cookies.consent(raws, self.today, self.gpc)
-            if len(raws) > 1:
-                self.has_copies = len(self.consents_sent()) > 1
-            if (self.cookies.form_names["privacy_age"] in header or self.form_cookies) and self.is_minor:
-                self._consent = limit_consent_for_minor(self.runtime.policy, self._consent)
-        return self._consent
-
-    @consent.setter
-    def consent(self, consent: Consent) -> None:
-        self._consent = consent
+        environ, cookies = self.environ, self.cookies
+        header, gpc = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_SEC_GPC") == "1"
+        if self.runtime.cookie_beginning in header:
+            stated = cookies.stated(header, self.today, gpc)
+            self.has_copies = stated.has_copies
+        else:
+            stated = cookies.unasked[gpc]
+        self._stated = stated
+        if self.form_cookies and self.is_minor:
+            return limit_consent_for_minor(self.runtime.policy, stated.consent)
+        return stated.consent
 
     @property
     def is_minor(self) -> bool:
         """Whether a birth date typed into this browser was a child's."""
-        return self.form_cookie("privacy_age") == "no"
+        if "privacy_age" in self.form_cookies:
+            return self.form_cookies["privacy_age"] == "no"
+        return self.cookies.stated(self.environ.get("HTTP_COOKIE", ""), self.today, self.gpc).is_minor
 
     def form_cookie(self, name: str) -> str:
         """Return the value of a form cookie, or the value that this response will set; empty if there is none."""
@@ -164,20 +175,24 @@ class PrivacyContext:
             self.has_services = any(service_of(name).purpose == purpose for name in self.consent.held_services)
         return allowed
 
-    @property
+    @lazy
     def language(self) -> Language:
         """The language of our texts in this response."""
-        if self._language is None:
-            runtime = self.runtime
-            may_choose = runtime.settings.locale is not None or "babel" in runtime.extensions  # few sites choose
-            chosen, default = runtime.site_locale() if may_choose else None, runtime.policy.language
+        runtime = self.runtime
+        default = runtime.policy.language
+        if runtime.settings.locale is not None or "babel" in runtime.extensions:  # few sites choose
+            chosen = runtime.site_locale()
             if chosen is not None:
-                self._language = language(shipped(chosen) or default)
-            else:
-                self.varies_by_language = not self.is_cacheable
-                header = self.environ.get("HTTP_ACCEPT_LANGUAGE", "") if self.varies_by_language else ""
-                self._language = negotiate(header[:LONGEST_HEADER], default)
-        return self._language
+                return language(shipped(chosen) or default)
+        if runtime.settings.cacheable and not self.is_own_page:
+            return language(default)
+        self.varies_by_language = True
+        return negotiate(self.environ.get("HTTP_ACCEPT_LANGUAGE", "")[:LONGEST_HEADER], default)
+
+    @lazy
+    def naming(self) -> Naming | None:
+        """The naming of the page in the log; see :meth:`.PageNames.naming_of`."""
+        return self.runtime.pages.naming_of(self.request)
 
     @property
     def is_own_page(self) -> bool:
@@ -189,12 +204,10 @@ class PrivacyContext:
         """Whether our template helpers must render the same HTML for every visitor."""
         return self.runtime.settings.cacheable and not self.is_own_page
 
-    @property
+    @lazy
     def is_prefetch(self) -> bool:
         """Whether the browser prefetches the page, which the visitor may never open."""
-        if self._is_prefetch is None:
-            self._is_prefetch = not self.environ.keys().isdisjoint(_SENT_BY_PREFETCHES)
-        return self._is_prefetch
+        return not self.environ.keys().isdisjoint(_SENT_BY_PREFETCHES)
 
     def is_own_host(self, host: str) -> bool:
         """Return whether a host is this site's: that of the request, or of ``PRIVACY_BASE_URL`` if a proxy changes ``Host``.
@@ -214,9 +227,10 @@ class PrivacyContext:
     def nonce(self) -> str | None:
         """The script nonce of the site's own Content-Security-Policy for this response, if it has one."""
         setting = self.runtime.settings.csp_nonce
-        if not has_request_context():
-            return None
-        value = setting() if setting is not None else getattr(self.request, "csp_nonce", None)  # set by Flask-Talisman
+        if setting is not None:
+            value = setting() if has_request_context() else None
+            return str(value) if value else None
+        value = getattr(self.request, "csp_nonce", None)  # set by Flask-Talisman
         return str(value) if value else None
 
     @property
@@ -229,14 +243,13 @@ class PrivacyContext:
     def is_robot(self) -> bool:
         return client_of.cached(self.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT]).robot
 
-    @property
+    @lazy
     def visitor(self) -> Visitor | None:
         """The visitor as of now. None without a grant of statistics, for a robot and for a prefetch."""
-        if not self._visitor_read:
-            self._visitor_read = True
-            if "statistics" in self.consent.granted and not self.is_prefetch and not self.is_robot:
-                self._visitor = self._current_visitor()
-        return self._visitor
+        if "statistics" not in self.consent.granted or self.is_prefetch or self.is_robot:
+            return None
+        self.visitor_before = self.visitor_carried_over or self.known_visitor()
+        return self.visitor_before.seen_at(self.now) if self.visitor_before else Visitor.new(self.receipt, self.now)
 
     @property
     def visitor_tag(self) -> str:
@@ -262,15 +275,13 @@ class PrivacyContext:
 
     def known_visitor(self) -> Visitor | None:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""
+        if self._stated is not None and self._stated.consent is self.consent:
+            return self._stated.visitor
         return next((visitor for visitor in self.visitors_sent() if visitor.serves(self.receipt)), None)
 
     def carry_over(self, before: Visitor) -> None:
         """Keep an earlier visitor's ID under the new grant."""
         self.visitor_carried_over = self.visitor_to_set = before.under(self.receipt)
-
-    def _current_visitor(self) -> Visitor:
-        self.visitor_before = self.visitor_carried_over or self.known_visitor()
-        return self.visitor_before.seen_at(self.now) if self.visitor_before else Visitor.new(self.receipt, self.now)
 
     @property
     def receipt(self) -> str:
@@ -278,17 +289,16 @@ class PrivacyContext:
         record = self.consent.record
         return record.receipt if record is not None else ""
 
-    @property
+    @lazy
     def choices(self) -> dict[str, Any]:
         """The remembered choices, also those of this request. Choices kept under an earlier grant are left out."""
-        if self._choices is None:
-            valid = self.cookies.choices(self.sent(self.cookies.names.choices))
-            check, self._choices = valid[0] if valid and valid.count(valid[0]) == len(valid) else ("", {})
-            if check and check != self.choices_check:
-                self._choices = {}
-                if not ("customisation" in self.consent.held and self.receipt.startswith(check)):
-                    self.choices_to_set = ""  # keep them while GPC merely suspends the grant
-        return self._choices
+        valid = self.cookies.choices(self.sent(self.cookies.names.choices))
+        check, choices = valid[0] if valid and valid.count(valid[0]) == len(valid) else ("", {})
+        if not check or check == self.choices_check:
+            return choices
+        if not ("customisation" in self.consent.held and self.receipt.startswith(check)):
+            self.choices_to_set = ""  # keep them while GPC merely suspends the grant
+        return {}
 
     @property
     def choices_check(self) -> str:
@@ -310,12 +320,12 @@ def privacy_context(runtime: Runtime | None = None) -> PrivacyContext:
     Outside a request, such as in a task queue, return the context of a page without a visitor: nothing is granted.
     """
     try:
-        current: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
+        current: Request = current_request()
     except RuntimeError:
         return _context_without_visitor(runtime or current_runtime())
-    ctx: PrivacyContext | None = vars(current).get(_KEY)
+    ctx: PrivacyContext | None = current.__dict__.get(KEY)
     if ctx is None:
-        ctx = vars(current)[_KEY] = PrivacyContext(runtime or current_runtime(), current)
+        ctx = current.__dict__[KEY] = PrivacyContext(runtime or current_runtime(), current)
     return ctx
 
 
@@ -327,17 +337,12 @@ def _context_without_visitor(runtime: Runtime) -> PrivacyContext:
     return PrivacyContext(runtime, Request(environ))
 
 
-def privacy_context_or_none(request: Request) -> PrivacyContext | None:
-    """Return the context of a request, or None if none was created.
-
-    The context is an attribute of the request. Requests share ``g`` inside an app context that was pushed by hand, and one
-    visitor's decision would reach another. A second request may reuse an environ.
-    """
-    return vars(request).get(_KEY)
-
-
 def current_url(ctx: PrivacyContext) -> str:
     """Return the URL of the current page without its host, to return to after a decision."""
-    query = ctx.environ.get("QUERY_STRING", "")
-    path = ctx.mount + "/" + percent_encode(ctx.environ.get("PATH_INFO", "").lstrip("/"))
+    return url_of(ctx.mount, ctx.environ.get("PATH_INFO", ""), ctx.environ.get("QUERY_STRING", ""))
+
+
+def url_of(mount: str, path: str, query: str) -> str:
+    """Return the URL of a path below the mount. The mount is percent-encoded, and the path is as in the environ."""
+    path = mount + "/" + percent_encode(path.lstrip("/"))
     return f"{path}?{query}" if query else path

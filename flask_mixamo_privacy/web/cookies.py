@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import sha256
-from itertools import product
+from hmac import digest
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
-from werkzeug.http import dump_cookie
+from itsdangerous.signer import SigningAlgorithm
 from werkzeug.wrappers import Response
 
 from ..config import Settings
-from ..consent.decision import Consent, ConsentRecord, decide
-from ..consent.recording import Deletion
+from ..consent.decision import Consent, ConsentRecord, decide, limit_consent_for_minor
 from ..errors import EventError
 from ..policy.parts import OWN_COOKIES, own_cookie_name
 from ..storage.clock import DAY
+from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor
+from .cookie_header import CookieHeader, NotCached, Stated, unquoted
 
 _SALT = "flask-mixamo-privacy."
 _SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
@@ -50,6 +50,27 @@ class PerCookie(NamedTuple, Generic[T]):
     consent: T
     visitor: T
     choices: T
+
+
+class _HmacSha256(SigningAlgorithm):
+    """Signs in one call of OpenSSL, in a third of the time of an HMAC object."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return digest(key, value, "sha256")
+
+
+class _Signer(Signer):
+    """A signer that derives each key once. Its signatures are those of :class:`itsdangerous.Signer`."""
+
+    def __init__(self, keys: Iterable[Any], salt: str) -> None:
+        super().__init__(keys, salt=salt, algorithm=_HmacSha256(), **_SIGNING)
+        self._derived: dict[Any, bytes] = {}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        derived = self._derived.get(secret_key)
+        if derived is None:
+            derived = self._derived[secret_key] = super().derive_key(secret_key)
+        return derived
 
 
 class SignedValue(Generic[T]):
@@ -84,7 +105,7 @@ class SignedValue(Generic[T]):
         """Start a new signer and cache if the app's keys have changed, which may happen while it runs."""
         keys = (*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"])
         if keys != self._keys:
-            self._signer = Signer(keys, salt=self._salt, **_SIGNING)
+            self._signer = _Signer(keys, self._salt)
             self._verified = lru_cache(maxsize=4096)(self._verify)
             self._keys = keys
 
@@ -101,54 +122,48 @@ def percent_encode(path: str) -> str:
     return quote(path, encoding="latin-1", errors="replace")
 
 
-_MOST_BYTES_OF_DELETIONS = 2400  # with the rest of a response; nginx refuses more than 4,096 bytes of all headers
+Pairs = tuple[tuple[str, str], ...]
 
 
-def add_deletions(response: Response, deletions: Iterable[Deletion], secure: bool) -> None:
-    """Add the headers that delete cookies, as many as fit into a response. The first and those with short paths come first.
-
-    Browsers keep cookies with the attribute ``Partitioned`` apart, so another header deletes those. A browser that does not
-    know the attribute deletes the same cookie twice. No header has ``Expires``, which no browser since 2013 needs.
-    """
-    found, size = sorted(deletions, key=lambda deletion: len(deletion.path)), 0
-    for partitioned, (name, path, domain) in product((False, True), found):
-        secure_too = secure or partitioned or name.startswith("__")  # browsers refuse the others
-        header = dump_cookie(name, "", 0, path=path, domain=domain, secure=secure_too, sync_expires=False)
-        header += "; Partitioned" * partitioned
-        if size + len(header) <= _MOST_BYTES_OF_DELETIONS:
-            size += len(header) + len("Set-Cookie: \r\n")
-            response.headers.add("Set-Cookie", header)
+_MOST_COOKIES = 4  # of a header that is remembered; a browser sends two, unless another app or another subdomain set more
 
 
-_ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
+class StatedCookies:
+    """Reads what the cookies of one app at one mount state. A header whose cookies are all valid is verified once.
 
-
-class CookieHeader:
-    """Reads the cookies of these names from a ``Cookie`` header.
-
-    A name must be exact. Werkzeug before 3.1.9 strips odd bytes from names. So a name that only looks like ``__Host-…`` to
-    it, and that another subdomain can therefore plant, would count. Only spaces and tabs may surround a name.
+    ``read`` returns what pairs state on a day, with GPC or without, and how many of them are valid.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        own = "|".join(map(re.escape, names))
-        # Each match begins with a semicolon, which the regular expression finds fast.
-        self._pairs = re.compile(rf";[ \t]*({own})[ \t]*=[ \t]*([^;]*)").findall
+    def __init__(
+        self, config: Mapping[str, Any], names: Iterable[str], read: Callable[[Pairs, int, bool], tuple[Stated, int]]
+    ) -> None:
+        self._config = config
+        self._pairs = CookieHeader(names).pairs
+        self._read = read
+        self._keys: tuple[Any, ...] | None = None
 
-    def read(self, header: str) -> dict[str, list[str]]:
-        """Return the values by name, in the order of the header."""
-        found: dict[str, list[str]] = {}
-        for name, value in self._pairs(";" + header):
-            value = value.rstrip(" \t")
-            found.setdefault(name, []).append(_unquoted(value) if value[:1] == '"' else value)
-        return found
+    def read(self, header: str, today: int, gpc: bool) -> Stated:
+        """Return what the cookies in a header state on this day."""
+        keys = (*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"])
+        if keys != self._keys:  # they may change while the app runs
+            self._by_header = lru_cache(maxsize=4096)(self._of_header)
+            self._by_pairs = lru_cache(maxsize=4096)(self._of_pairs)  # a header has cookies of the site too
+            self._keys = keys
+        try:
+            return (self._by_header if len(header) <= LONGEST_KEY else self._of_header)(header, today, gpc)
+        except NotCached as error:
+            return error.stated
 
+    def _of_header(self, header: str, today: int, gpc: bool) -> Stated:
+        pairs = tuple(self._pairs(";" + header))
+        return (self._by_pairs if len(pairs) <= _MOST_COOKIES else self._of_pairs)(pairs, today, gpc)
 
-def _unquoted(value: str) -> str:
-    """Return the value of a cookie without the quotes and the escapes that Werkzeug writes."""
-    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
-        return value
-    return _ESCAPE.sub(lambda escape: chr(int(escape[1], 8)) if len(escape[1]) == 3 else escape[1], value[1:-1])
+    def _of_pairs(self, pairs: Pairs, today: int, gpc: bool) -> Stated:
+        """Return what the cookies state. Raises :class:`NotCached` if one of them is invalid."""
+        stated, valid = self._read(pairs, today, gpc)
+        if valid < len(pairs):
+            raise NotCached(stated)
+        return stated
 
 
 class Cookies:
@@ -168,14 +183,12 @@ class Cookies:
         self.domain = settings.cookie_domain
         self.path = settings.cookie_path or self.mount or "/"
         self._salt = _SALT if self.path == "/" else f"{_SALT}{self.path}."
-        policy = settings.policy
+        self._policy = policy = settings.policy
         self._days = PerCookie(*map(policy.days_of, OWN_COOKIES))
-        self._consent: SignedValue[Consent] = SignedValue(
-            config,
-            self._salt + "consent",
-            lambda text, today, gpc: decide(policy, ConsentRecord.decode(text, today, self._days.consent), gpc),
-        )
+        self._consent: SignedValue[Consent] = SignedValue(config, self._salt + "consent", self._decode_consent)
+        self._terms = lru_cache(maxsize=1024)(self._decide_terms)
         self._unasked = {gpc: decide(policy, None, gpc) for gpc in (False, True)}
+        self.unasked = {gpc: Stated(consent) for gpc, consent in self._unasked.items()}
         self._visitor: SignedValue[Visitor] = SignedValue(
             config, self._salt + "visitor", lambda text, today: Visitor.decode(text, today, self._days.visitor)
         )
@@ -189,6 +202,8 @@ class Cookies:
         self.names = PerCookie(*map(names.__getitem__, OWN_COOKIES))
         self.form_names = {name: names[name] for name in FORM_COOKIES}
         self.read = CookieHeader(names.values()).read
+        self._stating = (self.names.consent, self.names.visitor, self.form_names["privacy_age"])
+        self.stated = StatedCookies(config, self._stating, self._state).read
         self._valid: dict[str, Callable[[str, int], object]] = {
             self.names.consent: lambda raw, today: self._consent.unsign(raw, today, False),
             self.names.visitor: self._visitor.unsign,
@@ -200,6 +215,36 @@ class Cookies:
     def only_here(self) -> bool:
         """Whether a browser accepts these cookies from this host alone, so that no other subdomain can plant one."""
         return self.names.consent.startswith("__Host-")
+
+    def _state(self, pairs: Iterable[tuple[str, str]], today: int, gpc: bool) -> tuple[Stated, int]:
+        """Return what the cookies state, and how many of them are valid."""
+        values: dict[str, list[str]] = {name: [] for name in self._stating}
+        for name, value in pairs:
+            value = value.rstrip(" \t")
+            values[name].append(unquoted(value) if value[:1] == '"' else value)
+        raws, visitor_raws, ages = values.values()
+        valid = [found for raw in raws if (found := self._consent.unsign(raw, today, gpc)) is not None]
+        consents = self.consents(raws, today, gpc) if len(raws) > 1 else valid
+        consent = consents[0] if len(consents) == 1 else self._unasked[gpc]
+        texts = [text for raw in ages if (text := self._form_values["privacy_age"].unsign(raw)) is not None]
+        is_minor = {*texts} == {"no"}
+        if is_minor:
+            consent = limit_consent_for_minor(self._policy, consent)
+        visitors = self.visitors(visitor_raws, today)
+        receipt = consent.record.receipt if consent.record is not None else ""
+        visitor = next((visitor for visitor in visitors if visitor.serves(receipt)), None)
+        valid_cookies = len(valid) + len(texts) + len(visitors)
+        return Stated(consent, visitor, len(consents) > 1, is_minor), valid_cookies
+
+    def _decode_consent(self, text: str, today: int, gpc: bool) -> Consent:
+        """Return the consent in a signed text. What does not depend on the receipt is the same for many visitors."""
+        if not text.startswith("g."):
+            return self._terms(text, today, gpc)
+        terms, receipt, sent_with_gpc = text.rsplit(".", 2)
+        return self._terms(f"{terms}..{sent_with_gpc}", today, gpc).under(receipt)
+
+    def _decide_terms(self, text: str, today: int, gpc: bool) -> Consent:
+        return decide(self._policy, ConsentRecord.decode(text, today, self._days.consent), gpc)
 
     def consent(self, raws: Sequence[str], today: int, gpc: bool) -> Consent:
         """Return the consent that the valid cookie states under the current policy; unasked if none is valid.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 from flask import current_app
+from werkzeug.http import dump_cookie
 from werkzeug.wrappers import Response
 
 from ..consent.decision import Consent, ConsentRecord, Decision, choose, decide
@@ -28,7 +29,6 @@ from ..signals import consent_granted, consent_refused, consent_withdrawn
 from ..storage.clock import timestamp
 from ..tracking.events import Visitor, visitor_id
 from .context import PrivacyContext, current_url
-from .cookies import add_deletions
 from .http import local_path
 
 
@@ -134,6 +134,25 @@ def delete_copies(ctx: PrivacyContext, response: Response, name: str) -> None:
     if number > 1:
         copies = deletions_on_paths(name, [current_url(ctx)], domains, _own_place(ctx, is_set_again=True))
         add_deletions(response, islice(copies, MOST_DELETIONS), ctx.cookies.secure)
+
+
+_MOST_BYTES_OF_DELETIONS = 2400  # with the rest of a response; nginx refuses more than 4,096 bytes of all headers
+
+
+def add_deletions(response: Response, deletions: Iterable[Deletion], secure: bool) -> None:
+    """Add the headers that delete cookies, as many as fit into a response. The first and those with short paths come first.
+
+    Browsers keep cookies with the attribute ``Partitioned`` apart, so another header deletes those. A browser that does not
+    know the attribute deletes the same cookie twice. No header has ``Expires``, which no browser since 2013 needs.
+    """
+    found, size = sorted(deletions, key=lambda deletion: len(deletion.path)), 0
+    for partitioned, (name, path, domain) in product((False, True), found):
+        secure_too = secure or partitioned or name.startswith("__")  # browsers refuse the others
+        header = dump_cookie(name, "", 0, path=path, domain=domain, secure=secure_too, sync_expires=False)
+        header += "; Partitioned" * partitioned
+        if size + len(header) <= _MOST_BYTES_OF_DELETIONS:
+            size += len(header) + len("Set-Cookie: \r\n")
+            response.headers.add("Set-Cookie", header)
 
 
 def _own_place(ctx: PrivacyContext, *, is_set_again: bool = False) -> tuple[str, str] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Request, g, session
 from flask import request as current_request
@@ -12,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from ..storage.memory import LONGEST_KEY, BoundedCache
-from ..tracking.scrub import scrub_path
+from ..tracking.scrub import origin_of, scrub_path, split_referrer
 from .hosts import host_of_routes, routes_by_host
 from .other_extensions import login_manager
 from .view_marks import find_marks
@@ -38,6 +39,7 @@ class PageNames:
         self._shared: set[str] = set()
         self._by_host = routes_by_host(app)
         self._match_on = BoundedCache(self._match, 4096)
+        self._cached_sources = lru_cache(maxsize=4096)(self._sources)
 
     def is_logged_in(self, request: Request) -> bool:
         """Whether a user is logged in, by ``PRIVACY_LOGGED_IN`` or else Flask-Login. False if the site has neither."""
@@ -88,7 +90,7 @@ class PageNames:
 
     def naming_of(self, request: Request) -> Naming | None:
         """The naming for this request: that of the view that was called, or else that of its endpoint."""
-        return vars(request).get(_CALLED) or self.naming(request.endpoint, request.method)
+        return request.__dict__.get(_CALLED) or self.naming(request.endpoint, request.method)
 
     def remember_naming(self, request: Request, naming: Naming) -> None:
         """Remember that a view with this mark was called: any decorator may hide the view from :meth:`naming`."""
@@ -134,6 +136,26 @@ class PageNames:
         if naming == "path" or (naming is None and not logged_in and self._is_anonymous(endpoint, rule)):
             return scrub_path(path)
         return root_path + rule
+
+    def sources(self, referrer: str, host: str | None, may_be_own: bool, root_path: str, logged_in: bool) -> tuple[str, str]:
+        """Return ``(previous, referrer)``: the name of a page of this site, or a page of another site, or neither.
+
+        ``host`` is this site's, or None if the referrer is a page of this site. With ``may_be_own``, a referrer of another
+        host may be one too. A referrer that may be a user's page is reduced to its origin. The caller has cut the texts to
+        :data:`LONGEST_KEY`.
+        """
+        if self._by_host or len(root_path) > LONGEST_KEY:
+            return self._sources(referrer, host, may_be_own, root_path, logged_in)
+        known = (self.revision, getattr(self._app, "login_manager", None) is None)
+        return self._cached_sources(referrer, host, may_be_own, root_path, logged_in, *known)
+
+    def _sources(
+        self, referrer: str, host: str | None, may_be_own: bool, root_path: str, logged_in: bool, *_: object
+    ) -> tuple[str, str]:
+        previous, other_site = split_referrer.cached(referrer, host)
+        if other_site and (logged_in or (may_be_own and self.may_be_personal(urlsplit(referrer).path, root_path))):
+            other_site = origin_of(other_site)
+        return previous and self.name_of_previous(previous, root_path, logged_in), other_site
 
     def may_be_personal(self, path: str, root_path: str) -> bool:
         """Return whether the path is that of a page of this site which a logged-in user may have opened."""

@@ -8,7 +8,6 @@ from contextlib import suppress
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from flask import current_app, has_request_context, request
 from werkzeug.wrappers import Response
@@ -19,7 +18,7 @@ from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
 from ..tracking.ingest import BrowserEvent
-from ..tracking.scrub import LONGEST_USER_AGENT, client_of, network_of, origin_of, split_referrer
+from ..tracking.scrub import LONGEST_USER_AGENT
 from .context import PrivacyContext, current_runtime
 from .page_names import Naming
 from .runtime import RUNTIME
@@ -109,22 +108,16 @@ def is_counted_page(ctx: PrivacyContext, response: Response, names: Container[st
     """
     endpoint = ctx.request.endpoint
     return (
-        is_opened_page(ctx.environ, response)
+        endpoint is not None
+        and is_opened_page(ctx.environ, response)
         and not ctx.is_shared_page
-        and endpoint is not None
         and not endpoint.startswith("mixamo_privacy.")
         and endpoint != "static"
         and not endpoint.endswith(".static")
         and not ctx.is_prefetch
-        and _naming(ctx) != "never"
+        and ctx.naming != "never"
         and not ("content-disposition" in names and _is_attachment(response))
     )
-
-
-def _naming(ctx: PrivacyContext) -> Any:
-    if ctx.naming == "":
-        ctx.naming = ctx.runtime.pages.naming_of(ctx.request)
-    return ctx.naming
 
 
 def _is_attachment(response: Response) -> bool:
@@ -196,42 +189,23 @@ def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str
 
 def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
     """Return ``(page, previous, referrer)`` of the page being served."""
-    environ, pages = ctx.environ, ctx.runtime.pages
-    personal = pages.is_logged_in(ctx.request)
-    root = ctx.request.root_path
-    page = pages.name(ctx.request, root, personal, _naming(ctx))
-    previous, referrer = "", ""
-    if "HTTP_REFERER" in environ:
-        previous, referrer = _split_referrer(ctx, root, personal)
-        previous = previous and pages.name_of_previous(previous, root, personal)
-        if previous and environ["REQUEST_METHOD"] != "GET":  # a form was sent from a page; its own URL is none
-            page, previous = previous, ""
-    return page, previous, referrer
-
-
-def _split_referrer(ctx: PrivacyContext, root: str, personal: bool) -> tuple[str, str]:
-    """Return ``(previous, referrer)``: a path of this site, or a page of another site.
-
-    Behind a proxy, ``Host`` may differ from the host in the browser. So ``Sec-Fetch-Site: same-origin`` and the host of
-    ``PRIVACY_BASE_URL`` make the page this site's own. A referrer that may be a user's page is reduced to its origin.
-    """
-    environ = ctx.environ
+    environ, pages, request = ctx.environ, ctx.runtime.pages, ctx.request
+    personal, root = pages.is_logged_in(request), request.root_path
+    page = pages.name(request, root, personal, ctx.naming)
+    if "HTTP_REFERER" not in environ:
+        return page, "", ""
     text, fetch_site = environ["HTTP_REFERER"][:LONGEST_KEY], environ.get("HTTP_SEC_FETCH_SITE")
+    # Behind a proxy, Host may differ from the host in the browser.
     is_own = fetch_site == "same-origin" or (ctx.runtime.settings.base_url is not None and ctx.is_own_host(host_of(text)))
-    host = None if is_own else ctx.request.host[:LONGEST_KEY]
-    previous, referrer = split_referrer.cached(text, host)
-    if referrer and (personal or (fetch_site in (None, "same-site") and _may_be_own(ctx, text, root))):
-        referrer = origin_of(referrer)
-    return previous, referrer
-
-
-def _may_be_own(ctx: PrivacyContext, referrer: str, root: str) -> bool:
-    """Return whether a URL with another host may be a page of this site that a user opened before a logout."""
-    return ctx.runtime.pages.may_be_personal(urlsplit(referrer).path, root)
+    host = None if is_own else request.host[:LONGEST_KEY]
+    previous, referrer = pages.sources(text, host, fetch_site in (None, "same-site"), root, personal)
+    if previous and environ["REQUEST_METHOD"] != "GET":  # a form was sent from a page; its own URL is none
+        page, previous = previous, ""
+    return page, previous, referrer
 
 
 def _client_fields(ctx: PrivacyContext) -> tuple[str, str, str, str]:
     """Return ``(browser, platform, provider, network)`` of the client."""
-    address = ctx.environ.get("REMOTE_ADDR", "")[:LONGEST_KEY]
-    client = client_of.cached(ctx.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT])
-    return client.browser, client.platform, ctx.runtime.providers(address), network_of.cached(address)
+    environ = ctx.environ
+    user_agent, address = environ.get("HTTP_USER_AGENT", ""), environ.get("REMOTE_ADDR", "")
+    return ctx.runtime.client_fields(user_agent[:LONGEST_USER_AGENT], address[:LONGEST_KEY])

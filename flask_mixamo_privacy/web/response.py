@@ -6,17 +6,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from flask import Request, request
+from flask import Request
 from werkzeug.http import parse_set_header
 from werkzeug.wrappers import Response
 
 from ..collection import notices
 from ..errors import BirthDateSeen, LogUnavailable
 from . import cookie_guard
-from .context import PrivacyContext, privacy_context, privacy_context_or_none
-from .cookies import add_deletions
+from .context import KEY, PrivacyContext, current_request, privacy_context
 from .csp import HEADERS, OWN_PAGE, append_policy, forbid_framing
-from .decisions import delete_copies, deletions_below, keeps_visitor_cookie
+from .decisions import add_deletions, delete_copies, deletions_below, keeps_visitor_cookie
 from .page_views import is_counted_page, is_opened_page, write_events
 from .runtime import Runtime
 
@@ -29,9 +28,10 @@ _VARY = {
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
 _IN_MEMORY = (list, tuple)  # of bytes; isinstance() is slower with a union
 _REDIRECTS = (301, 302, 303, 307, 308)  # no browser shows their body
-_VALIDATORS = ("ETag", "Last-Modified")
+_VALIDATORS = frozenset({"etag", "last-modified"})
 _WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
+_OF_CACHES = _FOR_SHARED_CACHES | {"cache-control"}
 
 
 def after_request(runtime: Runtime) -> Callable[[Response], Response]:
@@ -49,27 +49,37 @@ def after_request(runtime: Runtime) -> Callable[[Response], Response]:
 
 def finish_response(runtime: Runtime, response: Response) -> Response:
     """Set cookies, headers and CSP, and log events. Cheap if the request used nothing of ours and has no cookie of ours."""
-    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy costs 1.5 µs
-    _forbid_framing_of_own_page(current.environ, response)
-    _check_birth_date_was_filtered(runtime, current)
-    ctx, streamed = privacy_context_or_none(current), _is_streamed_page(response)
+    current = current_request()
+    environ, attributes = current.environ, current.__dict__
+    if OWN_PAGE in environ:
+        _forbid_framing_of_own_page(response)
+    elif "form" in attributes:
+        _check_birth_date_was_filtered(runtime, current)
+    ctx: PrivacyContext | None = attributes.get(KEY)
+    names = [name.lower() for name, _ in response.headers]  # one pass for every check below
+    streamed = not isinstance(response.response, _IN_MEMORY) and _is_streamed_page(response)
     if ctx is None:
-        if not streamed and not _needs_context(runtime, current.environ, response):
+        if not streamed and not _needs_context(runtime, environ, response, names):
             return response
         ctx = privacy_context(runtime)
+    _finish(ctx, response, names, streamed)
+    return response
+
+
+def _finish(ctx: PrivacyContext, response: Response, names: list[str], streamed: bool) -> None:
     ctx.headers_sent = True
     if streamed:
         ctx.is_private = ctx.use_consent().must_ask or ctx.is_private
         ctx.has_services = ctx.has_services or bool(ctx.consent.held_services)
-    ctx.is_shared_page = ctx.is_shared_page or (runtime.settings.cacheable and _is_cached_shared_page(ctx, response))
-    names = [name.lower() for name, _ in response.headers]  # one pass for every check below
-    shared = ctx.is_shared_page or _is_shared(response, names)
+    if ctx.runtime.settings.cacheable and not ctx.is_shared_page:
+        ctx.is_shared_page = _is_cached_shared_page(ctx, response)
+    shared = ctx.is_shared_page or (not _OF_CACHES.isdisjoint(names) and _is_shared(response, names))
     _set_headers(ctx, response, names, shared)
     if ctx.record_to_set is not None:
         ctx.cookies.issue_consent(response, ctx.record_to_set)
     if "statistics" in ctx.consent.granted:
         _count(ctx, response, names, shared)
-    elif not shared:
+    elif not shared and ctx.cookies.names.visitor in ctx.environ.get("HTTP_COOKIE", ""):
         _forget_visitor(ctx, response)
     if ctx.choices_to_set is not None and not shared:
         _remember_choices(ctx, response)
@@ -77,13 +87,10 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
         delete_copies(ctx, response, ctx.cookies.form_names[name])
         ctx.cookies.issue_form_cookie(response, name, text)
         _make_private(response)
-    return response
 
 
-def _forbid_framing_of_own_page(environ: dict[str, Any], response: Response) -> None:
-    if OWN_PAGE not in environ or response.status_code in _REDIRECTS:
-        return
-    if (response.content_type or "").startswith(_DOCUMENTS):
+def _forbid_framing_of_own_page(response: Response) -> None:
+    if response.status_code not in _REDIRECTS and (response.content_type or "").startswith(_DOCUMENTS):
         forbid_framing(response.headers)
 
 
@@ -102,9 +109,8 @@ def _drop_validators(response: Response) -> None:
 
 def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
     """Check the app's cookies, set CSP and Vary, and delete the cookies of a withdrawn purpose."""
-    has_validator = "etag" in names or "last-modified" in names
-    if has_validator and ctx.depends_on_consent and not ctx.is_own_page:  # before the CSP, which a 304 brings up to date
-        _drop_validators(response)
+    if ctx.depends_on_consent and not _VALIDATORS.isdisjoint(names) and not ctx.is_own_page:
+        _drop_validators(response)  # before the CSP, which a 304 brings up to date
     if "set-cookie" in names:
         _check_declared_cookies(ctx, response)
     if ctx.runtime.csp is not None and _has_csp(ctx, response):
@@ -121,12 +127,12 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
 
 
 def _check_birth_date_was_filtered(runtime: Runtime, request: Request) -> None:
-    """Report an error if the view could read a raw birth date, that is, if no collection point filtered the form.
+    """Report an error if the view read a form with a raw birth date, that is, if no collection point filtered the form.
 
-    Never parses the body itself. The extension's own views read no birth date, whatever a visitor sends them.
+    The caller has checked that the site's own code parsed the body. The extension's views read no birth date.
     """
-    was_read = "form" in request.__dict__ and request.environ["REQUEST_METHOD"] == "POST"
-    if was_read and OWN_PAGE not in request.environ and not request.form.keys().isdisjoint(notices.BIRTH_DATE_FIELDS):
+    was_sent = request.environ["REQUEST_METHOD"] == "POST"
+    if was_sent and not request.form.keys().isdisjoint(notices.BIRTH_DATE_FIELDS):
         runtime.report_failure(BirthDateSeen(request.endpoint))
 
 
@@ -157,11 +163,11 @@ def _has_csp(ctx: PrivacyContext, response: Response) -> bool:
     return ctx.environ.get("HTTP_SEC_FETCH_DEST") in _WORKERS
 
 
-def _needs_context(runtime: Runtime, environ: dict[str, Any], response: Response) -> bool:
+def _needs_context(runtime: Runtime, environ: dict[str, Any], response: Response, names: list[str]) -> bool:
     """Return whether there is work for a response whose view did not use consent."""
-    if runtime.cookie_beginning in environ.get("HTTP_COOKIE", "") and is_opened_page(environ, response):
+    if "set-cookie" in names or runtime.csp is not None:
         return True
-    return runtime.csp is not None or bool(response.headers.getlist("Set-Cookie"))
+    return runtime.cookie_beginning in environ.get("HTTP_COOKIE", "") and is_opened_page(environ, response)
 
 
 def _check_declared_cookies(ctx: PrivacyContext, response: Response) -> None:
@@ -203,11 +209,9 @@ def _count(ctx: PrivacyContext, response: Response, names: list[str], shared: bo
 
 def _forget_visitor(ctx: PrivacyContext, response: Response) -> None:
     """Delete the visitor cookie if its grant does not exist. A cookie of another app on this host is left alone."""
-    name = ctx.cookies.names.visitor
-    if name not in ctx.environ.get("HTTP_COOKIE", "") or not (visitors := ctx.visitors_sent()):
-        return
-    if not any(keeps_visitor_cookie(ctx, visitor) for visitor in visitors):
-        ctx.cookies.clear(response, name)
+    visitors = ctx.visitors_sent()
+    if visitors and not any(keeps_visitor_cookie(ctx, visitor) for visitor in visitors):
+        ctx.cookies.clear(response, ctx.cookies.names.visitor)
         _make_private(response)
 
 
@@ -229,7 +233,10 @@ def _set_vary(ctx: PrivacyContext, response: Response, names: list[str]) -> None
     else:
         response.headers.add("Vary", vary)
     if ctx.is_private or (ctx.depends_on_consent and ctx.consent.held):
-        _make_private(response)
+        if _OF_CACHES.isdisjoint(names):
+            response.headers.add("Cache-Control", "private")
+        else:
+            _make_private(response)
     if ctx.has_services and (response.content_type or "").startswith(_DOCUMENTS):
         # After a withdrawal, Back would show this page from the browser's memory, and a service in it would run on. Browsers
         # keep no page with no-store there, or drop it once a cookie has changed.

@@ -26,7 +26,7 @@ from ..storage.keys import KeyRing
 from ..storage.memory import NetworkAllowance
 from ..tracking.ingest import EventParser, RateLimit
 from ..tracking.log import EventLog
-from ..tracking.scrub import Providers
+from ..tracking.scrub import Providers, client_of, network_of
 from .assets import TRACKER, Assets
 from .background import RegularWork
 from .cookie_guard import CookieGuard
@@ -115,6 +115,7 @@ class Runtime:
         self.keys = KeyRing(settings.keys, settings.keys_file)
         self.log = EventLog(settings.log_dir, most=settings.log_most)
         self.providers = Providers(settings.isp_database)
+        self.client_fields = lru_cache(maxsize=4096)(self._client_fields)
         self.pages = PageNames(app, settings.logged_in)
         self.rate_limit = RateLimit()
         self.event_parser = lru_cache(maxsize=_PARSERS)(self._event_parser)
@@ -321,6 +322,11 @@ class Runtime:
         """Return the first day whose events are kept, and the first day whose aggregates are kept."""
         retention = self.policy.retention
         return days_ago(retention.events.days), days_ago(retention.aggregates.days)
+
+    def _client_fields(self, user_agent: str, address: str) -> tuple[str, str, str, str]:
+        """Return ``(browser, platform, provider, network)``. They are the same for all pages of a visit."""
+        client = client_of.cached(user_agent)
+        return client.browser, client.platform, self.providers(address), network_of.cached(address)
 
     def _event_parser(self, host: str, root: str, personal: bool, *_: object) -> EventParser:
         return EventParser(host, lambda path: self.pages.name_of_reported(path, root, personal), personal)

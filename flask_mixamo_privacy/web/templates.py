@@ -15,7 +15,7 @@ from ..consent import proof
 from ..consent.decision import Consent
 from ..i18n.language import Language, direction
 from ..policy.parts import CollectionPoint
-from .context import PrivacyContext, current_url, privacy_context
+from .context import PrivacyContext, current_url, privacy_context, url_of
 from .forms import declared_point
 from .licences import licence_of
 from .problems import FormField, FormProblem, current_problem, form_field
@@ -30,8 +30,11 @@ _WITHOUT_BANNER = (
     *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask for a decision themselves
     *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # their address has a secret token; no form may contain it
 )
+_SETTINGS = ("/consent", "mixamo-settings-link")  # the path and the class of a link
+_POLICY = ("/", "mixamo-policy-link")
 _CURRENT_PATH = "\N{OBJECT REPLACEMENT CHARACTER}"  # placeholder for the page's path in the rendered banner
 _TAG = "\N{INTERLINEAR ANNOTATION SEPARATOR}"  # placeholder for the visitor tag in the tracker's address
+_LONGEST_KNOWN = 200  # characters of a page's path and query whose banner is remembered
 _NONCE = "\N{INTERLINEAR ANNOTATION ANCHOR}"  # placeholder for the nonce of its tags
 
 
@@ -44,8 +47,10 @@ class TemplateHelpers:
         self._cacheable = runtime.settings.cacheable
         self._is_built_in: bool | None = None  # whether the banner's template is the extension's own; None is unknown
         self._cached_banner_parts = lru_cache(maxsize=64)(self._banner_parts)
+        self._known_banner = lru_cache(maxsize=256)(self._make_banner)
         self._gated_tags = GatedTags(runtime.policy)
         self._link = lru_cache(maxsize=64)(self._make_link)
+        self._own_links = lru_cache(maxsize=64)(self._make_own_links)
         self._tracker = lru_cache(maxsize=4096)(self._make_tracker)  # as many visitor tags as two characters can be
         self._tracker_parts = lru_cache(maxsize=64)(self._make_tracker_parts)
         self._fragment_loader = lru_cache(maxsize=64)(self._make_fragment_loader)
@@ -67,18 +72,23 @@ class TemplateHelpers:
         if self._cacheable and not ctx.is_own_page:
             ctx.is_shared_page = True
             return self._fragment_loader(ctx.mount, ctx.language).replace(_NONCE, ctx.nonce_attribute)
-        consent = ctx.use_consent()
+        ctx.depends_on_consent = True
+        consent = ctx.consent
         tracker = self._tracking(ctx, consent) if consent.granted and not ctx.is_own_page else _EMPTY
         if not consent.must_ask or ctx.request.endpoint in _WITHOUT_BANNER:
             return tracker
-        banner = self._banner(ctx, assets, current_url(ctx))
+        banner = self._banner(ctx, assets)
         return banner + tracker if tracker else banner
 
     def visitor_fragment(self) -> Markup:
         """Return this visitor's banner and tracker, for a page that is the same for all visitors."""
         ctx = privacy_context(self._runtime)
         consent = ctx.use_consent()
-        banner = self._banner(ctx, True, "") if consent.must_ask else _EMPTY
+        if not consent.must_ask:
+            return self._tracking(ctx, consent)
+        ctx.is_private = True
+        parts = self._cached_banner_parts if self._uses_built_in_template() else self._banner_parts
+        banner = _filled(parts(ctx.mount, True, ctx.language), "", ctx.nonce_attribute)  # its script knows the page
         return banner + self._tracking(ctx, consent)
 
     def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
@@ -86,12 +96,19 @@ class TemplateHelpers:
             return _EMPTY
         return self._tracker(ctx.mount, ctx.visitor_tag, ctx.nonce_attribute, ctx.is_prefetch)
 
-    def _banner(self, ctx: PrivacyContext, assets: bool, back_to: str) -> Markup:
+    def _banner(self, ctx: PrivacyContext, assets: bool) -> Markup:
+        """Return the banner, whose decision leads back to this page. A site's own template is rendered each time."""
         ctx.is_private = True
-        get_parts = self._cached_banner_parts if self._uses_built_in_template() else self._banner_parts
-        parts = get_parts(ctx.mount, assets, ctx.language)
-        text = str(escape(back_to)).join(parts).replace(_NONCE, ctx.nonce_attribute)
-        return Markup(text)  # noqa: S704 — the parts are a rendered template
+        root, t, nonce, environ = ctx.cookies.mount, ctx.language, ctx.nonce_attribute, ctx.environ
+        path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+        if not self._uses_built_in_template():
+            return _filled(self._banner_parts(root, assets, t), url_of(root, path, query), nonce)
+        if nonce or len(path) + len(query) > _LONGEST_KNOWN:
+            return _filled(self._cached_banner_parts(root, assets, t), url_of(root, path, query), nonce)
+        return self._known_banner(root, assets, t, path, query)
+
+    def _make_banner(self, root: str, assets: bool, t: Language, path: str, query: str) -> Markup:
+        return _filled(self._cached_banner_parts(root, assets, t), url_of(root, path, query), _EMPTY)
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
         """Return a script's tag if its purpose, and the service that declares its host, are granted. Otherwise empty.
@@ -129,11 +146,17 @@ class TemplateHelpers:
 
     def settings_link(self, text: str | None = None) -> Markup:
         """Return a link to the privacy settings; place it on every page."""
-        return self._link_to("/consent", "mixamo-settings-link", "Privacy settings", text)
+        if text is None:
+            ctx = privacy_context(self._runtime)
+            return self._own_links(ctx.cookies.mount, ctx.language)[0]
+        return self._link_to(*_SETTINGS, text)
 
     def policy_link(self, text: str | None = None) -> Markup:
         """Return a link to the privacy policy."""
-        return self._link_to("/", "mixamo-policy-link", "Privacy policy", text)
+        if text is None:
+            ctx = privacy_context(self._runtime)
+            return self._own_links(ctx.cookies.mount, ctx.language)[1]
+        return self._link_to(*_POLICY, text)
 
     def staff_pages(self) -> Markup:
         """Return the navigation between the pages for staff that this user may open. Empty for all other visitors.
@@ -216,12 +239,15 @@ class TemplateHelpers:
             "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point), ids=ids
         )
 
-    def _link_to(self, path: str, css_class: str, msgid: str, text: str | None) -> Markup:
-        ctx = privacy_context(self._runtime)
-        root = ctx.mount
-        if text is not None:
-            return self._link(root, path, css_class, text, None)
-        return self._link(root, path, css_class, msgid, ctx.language)
+    def _link_to(self, path: str, css_class: str, text: str) -> Markup:
+        return self._link(privacy_context(self._runtime).mount, path, css_class, text, None)
+
+    def _make_own_links(self, root: str, t: Language) -> tuple[Markup, Markup]:
+        """Return the links to the settings and to the policy with the standard texts."""
+        return (
+            self._make_link(root, *_SETTINGS, "Privacy settings", t),
+            self._make_link(root, *_POLICY, "Privacy policy", t),
+        )
 
     def _make_link(self, root: str, path: str, css_class: str, text: str, t: Language | None) -> Markup:
         address, lang = f"{root}{self._prefix}{path}", Markup()
@@ -250,7 +276,7 @@ class TemplateHelpers:
 
     def _make_fragment_loader(self, root: str, t: Language) -> Markup:
         """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""
-        link = self._make_link(root, "/consent", "mixamo-settings-link", "Privacy settings", t)
+        link, _ = self._own_links(root, t)
         tags = Markup('<script src="{}{}/page.js" defer{}></script><noscript>{}</noscript>')
         return tags.format(root, self._prefix, _NONCE, link)
 
@@ -280,6 +306,11 @@ class TemplateHelpers:
             layout=self._runtime.settings.banner,
         )
         return tuple(rendered.split(_CURRENT_PATH))
+
+
+def _filled(parts: tuple[str, ...], back_to: str, nonce: Markup) -> Markup:
+    text = str(escape(back_to)).join(parts).replace(_NONCE, nonce)
+    return Markup(text)  # noqa: S704 — the parts are a rendered template
 
 
 def _typed_fields(point: CollectionPoint) -> list[str]:

@@ -29,13 +29,18 @@ OF_OUR_OWN = {
     "tracking/ingest.py": {"EventParser": "events of at most 400 bytes"},
     "tracking/row_names.py": {"row_columns": "events of one batch", "_column": "events of one batch"},
     "web/assets.py": {"folder": "folders of the package", "_built_once": "files of the package"},
-    "web/cookies.py": {"SignedValue": "verified values of a limited length"},
+    "web/cookies.py": {
+        "Cookies": "texts of verified values",
+        "SignedValue": "verified values of a limited length",
+        "StatedCookies": "headers of at most 512, and valid cookies",
+    },
     "web/csp.py": {"ContentSecurityPolicy": "services of the policy"},
     "web/locale.py": {"negotiate": "a header cut to 200"},
     "web/other_extensions.py": {"_packages": "classes"},
+    "web/page_names.py": {"PageNames": "texts cut to 512"},
     "web/response.py": {"_merged": "headers of the site's own code"},
-    "web/runtime.py": {"Runtime": "sixteen hosts and mounts"},
-    "web/templates.py": {"TemplateHelpers": "mounts, languages and tags of signed cookies"},
+    "web/runtime.py": {"Runtime": "sixteen hosts and mounts, and headers cut to 512"},
+    "web/templates.py": {"TemplateHelpers": "mounts, languages, paths of at most 200, and tags of signed cookies"},
 }
 
 
