@@ -1,0 +1,199 @@
+"""The statements that count tables of events, for any engine with SQL. Names of rows are columns, so a table is a GROUP BY.
+
+The table of events has the columns ``slot``, ``visitor``, ``id``, ``kind``, ``visit`` and those of ``ROW_COLUMNS``, and each
+event once. The statements have neither common table expressions nor parameters, which ClickHouse 18.16 does not know.
+"""
+
+# ruff: noqa: S608 — statements have only numbers, our own names, and names of rows that a dialect quotes
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .counts import Question
+from .windows import Interval
+
+
+class Dialect(NamedTuple):
+    """What the dialects of SQL write differently."""
+
+    last: str  # the {value} of the event with the largest {key}
+    changes: str  # settings and visitors with their number of changes
+    quote: Callable[[str], str]
+
+
+_CHANGES = """SELECT setting_row, visitor, count(*) AS changed FROM (SELECT setting_row, visitor, setting_value,
+    lag(setting_value) OVER (PARTITION BY {span}, visitor, setting_row ORDER BY happened, id) AS earlier
+    FROM {events} WHERE {condition}) AS choices WHERE setting_value <> earlier GROUP BY setting_row, visitor"""
+
+# ClickHouse 18.16 has no window functions, so each visitor's choices are sorted in an array.
+_CHANGES_IN_ARRAYS = """SELECT setting_row, visitor, arrayCount(i -> i > 1 AND tupleElement(choices[i], 3) <>
+    tupleElement(choices[i - 1], 3), arrayEnumerate(choices)) AS changed FROM (SELECT setting_row, visitor,
+    arraySort(groupArray((happened, id, setting_value))) AS choices FROM {events} WHERE {condition}
+    GROUP BY {span}, setting_row, visitor) AS sorted"""
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quote_with_backslashes(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+CLICKHOUSE = Dialect("argMax({value}, ({key}))", _CHANGES_IN_ARRAYS, _quote_with_backslashes)
+DUCKDB = Dialect("arg_max({value}, ({key}))", _CHANGES, _quote)
+POSTGRESQL = Dialect("(array_agg({value} ORDER BY ({key}) DESC))[1]", _CHANGES, _quote)
+
+
+class _Source(NamedTuple):
+    """The events of a table that is a plain GROUP BY: of one kind, by a column, with the sum of another one."""
+
+    row: str
+    kind: str
+    amount: str = "0"
+    chosen: str = ""  # which of them; by default, those that have a name of a row
+
+
+_PLAIN = {
+    "pages": _Source("page_row", "page_view"),
+    "movement": _Source("move_row", "page_view"),
+    "hours": _Source("hour_row", "page_view"),
+    "time": _Source("page_row", "page_exit", "sum(seconds)", "seconds >= 0"),
+    "entries": _Source("page_row", "visit_start"),
+    "referrers": _Source("site_row", "visit_start"),
+    "browsers": _Source("browser_row", "visit_start"),
+    "platforms": _Source("platform_row", "visit_start"),
+    "providers": _Source("provider_row", "visit_start"),
+    "days_between": _Source("gap_row", "repeat_visit"),
+    "exit_links": _Source("link_row", "exit_link"),
+    "clicks": _Source("click_row", "click"),
+    "choices": _Source("choice_row", "customisation"),
+}
+_NUMBERED = {
+    "returning": "CASE WHEN visit_number = '' THEN 'first' ELSE 'repeat' END",
+    "visit_numbers": "CASE WHEN visit_number = '' THEN '1' ELSE visit_number END",
+}
+
+# Each visitor is in one row of what they are aggregated from. Visitors of one network are one person.
+_NETWORK = "coalesce(network, '')"
+_OWN = f"CASE WHEN {_NETWORK} = '' THEN 1 ELSE 0 END"
+_PERSONS = f"count(DISTINCT {_NETWORK}) - max({_OWN}) + sum({_OWN})"
+
+
+class Statements:
+    """The statements for one table of events in one dialect."""
+
+    def __init__(self, events: str, dialect: Dialect) -> None:
+        self._events = events
+        self._dialect = dialect
+
+    def total(self, question: Question) -> str:
+        """Return number, amount, visitors and persons of a table. Without events, they are 0 or null."""
+        return self._sum(question, "")
+
+    def rows(self, question: Question, least: int) -> str:
+        """Return the rows with at least ``least`` persons, each with its number, amount, visitors and persons."""
+        counted = self._with_networks(self._groups(question), question)
+        columns = f"row_name, sum(n), sum(a), count(*), {_PERSONS}"
+        return f"SELECT {columns} FROM {counted} GROUP BY row_name HAVING {_PERSONS} >= {least:d}"
+
+    def rest(self, question: Question, least: int, row: str | None = None) -> str:
+        """Return number, amount, visitors and persons of all rows with fewer than ``least`` persons, and of one more row."""
+        counted = self._with_networks(self._groups(question), question)
+        small = f"SELECT row_name FROM {counted} GROUP BY row_name HAVING {_PERSONS} < {least:d}"
+        one = f" OR row_name = {self._dialect.quote(row)}" if row is not None else ""
+        return self._sum(question, f" WHERE row_name IN ({small}){one}")
+
+    def visitors(self, intervals: Sequence[Interval]) -> str:
+        """Return the distinct visitors of intervals."""
+        return f"SELECT DISTINCT visitor FROM {self._events} WHERE {_within(intervals)}"
+
+    def distinct(self, intervals: Sequence[Interval]) -> str:
+        """Return the number of distinct visitors of intervals."""
+        return f"SELECT count(DISTINCT visitor) FROM {self._events} WHERE {_within(intervals)}"
+
+    def _sum(self, question: Question, condition: str) -> str:
+        by_visitor = (
+            f"SELECT visitor, sum(n) AS m, sum(a) AS b FROM ({self._groups(question)}) AS g{condition} GROUP BY visitor"
+        )
+        return f"SELECT sum(m), sum(b), count(*), {_PERSONS} FROM {self._with_networks(by_visitor, question)}"
+
+    def _with_networks(self, groups: str, question: Question) -> str:
+        network = self._last("limited", "happened, id")
+        networks = (
+            f"SELECT visitor, {network} AS network FROM {self._events} "
+            f"WHERE {_within(question.intervals)} AND limited <> '' GROUP BY visitor"
+        )
+        return f"({groups}) AS counted LEFT JOIN ({networks}) AS networks USING (visitor)"
+
+    def _groups(self, question: Question) -> str:
+        """Return the statement of a table's rows and the visitors behind each, with number ``n`` and amount ``a``."""
+        name, intervals = question
+        within, span = _within(intervals), _span(intervals)
+        if name in _PLAIN:
+            return self._plain(_PLAIN[name], within)
+        if name in _NUMBERED:
+            return self._numbered(_NUMBERED[name], within, span)
+        return {"visitors": self._everybody, "exits": self._exits, "changes": self._changes}[name](within, span)
+
+    def _everybody(self, within: str, _span: str) -> str:
+        columns = "'everybody' AS row_name, visitor, count(*) AS n, 0 AS a"
+        return f"SELECT {columns} FROM {self._events} WHERE {within} GROUP BY visitor"
+
+    def _plain(self, source: _Source, within: str) -> str:
+        columns = f"{source.row} AS row_name, visitor, count(*) AS n, {source.amount} AS a"
+        chosen = f"kind = '{source.kind}' AND {source.chosen or _named(source.row)} AND {within}"
+        return f"SELECT {columns} FROM {self._events} WHERE {chosen} GROUP BY {source.row}, visitor"
+
+    def _numbered(self, row: str, within: str, span: str) -> str:
+        """Count the visits that began, by the number that their repeat visit has in the same interval."""
+        number = self._last("number_row", "number_row <> '', happened, id")
+        starts = "sum(CASE WHEN kind = 'visit_start' THEN 1 ELSE 0 END)"
+        visits = (
+            f"SELECT visitor, {starts} AS starts, {number} AS visit_number FROM {self._events} "
+            f"WHERE kind IN ('visit_start', 'repeat_visit') AND {within} GROUP BY {span}, visitor, visit"
+        )
+        columns = f"{row} AS row_name, visitor, sum(starts) AS n, 0 AS a"
+        return f"SELECT {columns} FROM ({visits}) AS visits WHERE starts > 0 GROUP BY {row}, visitor"
+
+    def _exits(self, within: str, span: str) -> str:
+        """Count the last page that each visit viewed."""
+        last = (
+            f"SELECT visitor, {self._last('page_row', 'happened, id')} AS row_name FROM {self._events} "
+            f"WHERE kind = 'page_view' AND {within} GROUP BY {span}, visitor, visit"
+        )
+        return f"SELECT row_name, visitor, count(*) AS n, 0 AS a FROM ({last}) AS visits GROUP BY row_name, visitor"
+
+    def _changes(self, within: str, span: str) -> str:
+        """Count the choices that differ from the previous choice of the same visitor in the same interval."""
+        condition = f"kind = 'customisation' AND {within}"
+        changes = self._dialect.changes.format(events=self._events, condition=condition, span=span)
+        columns = "setting_row AS row_name, visitor, sum(changed) AS n, 0 AS a"
+        return f"SELECT {columns} FROM ({changes}) AS changes WHERE changed > 0 GROUP BY setting_row, visitor"
+
+    def _last(self, value: str, key: str) -> str:
+        return self._dialect.last.format(value=value, key=key)
+
+
+def _named(row: str) -> str:
+    return f"{row} <> ''"
+
+
+def _within(intervals: Sequence[Interval]) -> str:
+    """Return the condition that an event is in one of some intervals."""
+    ranges: list[list[int]] = []
+    for first, end in sorted(interval.slots for interval in intervals):
+        if ranges and ranges[-1][1] >= first:
+            ranges[-1][1] = max(end, ranges[-1][1])
+        else:
+            ranges.append([first, end])
+    return "(" + " OR ".join(f"(slot >= {first} AND slot < {end})" for first, end in ranges) + ")"
+
+
+def _span(intervals: Sequence[Interval]) -> str:
+    """Return an expression that differs between the intervals, because each is counted by itself."""
+    ends = sorted(interval.slots[1] for interval in intervals)
+    cases = " ".join(f"WHEN slot < {end} THEN {number}" for number, end in enumerate(ends))
+    return f"CASE {cases} END"
