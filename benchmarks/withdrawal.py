@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 import sqlalchemy as sa
 
 from flask_mixamo_privacy.tracking import schema
-from flask_mixamo_privacy.tracking.event_table import COLUMNS, Row
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.log import SUFFIX
+from flask_mixamo_privacy.tracking.parsing import COLUMNS, Row
 from flask_mixamo_privacy.tracking.store import EventStore
 
 from . import segment

@@ -5,32 +5,31 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain
-from operator import itemgetter
+from contextlib import contextmanager
+from itertools import chain, compress, islice, repeat
+from operator import itemgetter, le
 from typing import Any, NamedTuple
 
-import orjson
 import sqlalchemy as sa
 
-from ..storage.clock import hour_in_milliseconds, timestamp_of_milliseconds
 from . import schema
-from .events import FIELDS
-from .schema import CODED, LONGEST_SHARED, events, texts, visitors
-
-#: The fields of an event in the order of its row in the log's form, which the parser returns.
-COLUMNS = ("at", "visitor", "id", "kind", "visit", *CODED[1:])
+from .parsing import Batch
+from .schema import CODED, LONGEST_SHARED, events, texts
 
 #: The columns of an event's row in the store.
 STORED = tuple(column.name for column in schema.events.columns)
 
-Row = tuple[Any, ...]  # an event with the columns of COLUMNS
 StoredRow = tuple[Any, ...]  # an event with the columns of STORED
+Columns = list[Sequence[Any]]  # events by column, with the columns of STORED
 
-_AT_ONCE = 500  # rows or values in one statement: SQLite allows 32,766 values, PostgreSQL 65,535
+_ROWS_AT_ONCE = 100  # in one statement; 500 take as long
+_AT_ONCE = 500  # values in one statement: SQLite allows 32,766 values, PostgreSQL 65,535
+_ROWS_AT_ONCE = 100  # in one statement; 500 take as long
 _MOST_NAMES = 200_000  # remembered texts
-_SECONDS = {f"{second // 60:02d}:{second % 60:02d}": second * 1000 for second in range(3600)}  # milliseconds of an hour
 
-_visitor_of = itemgetter(STORED.index("visitor"))
+_SLOT, _AT = STORED.index("slot"), STORED.index("at")
+_IDENTITY = STORED.index("visitor"), STORED.index("id")  # each event is stored once
+_key_of = itemgetter(_SLOT, *_IDENTITY)
 _texts_of = itemgetter(*(STORED.index(name) for name in CODED))
 
 
@@ -60,33 +59,53 @@ def shared_code(text: str) -> sa.ScalarSelect[int]:
     )
 
 
-def encode(connection: sa.Connection, rows: Sequence[Row], counted: int) -> tuple[list[StoredRow], set[int]]:
-    """Return rows as they are stored, and the codes of texts that are new in the dictionary, whose uses are not counted.
+def encode(connection: sa.Connection, batch: Batch, counted: int) -> tuple[Columns, set[int]]:
+    """Return events as they are stored, and the codes of texts that are new in the dictionary, whose uses are not counted.
 
-    ``counted`` is the end of the last counted interval.
+    The events are in order of time. ``counted`` is the end of the last counted interval.
     """
-    at, visitors, ids, kinds, visits, *others = zip(*rows, strict=True)
-    texts = {text for column in (kinds, *others) for text in set(column)} - {None}
-    code_of, new = _codes(connection, _TEXTS, texts)
-    visitor_code, _ = _codes(connection, _VISITORS, set(visitors))
-    hours = {hour: hour_in_milliseconds(hour) for hour in {moment[:13] for moment in at}}
-    moments = [hours[text[:13]] + _SECONDS[text[14:19]] + int(text[20:23]) for text in at]
-    is_late = min(moments) < counted
-    columns = (
-        [max(moment, counted) for moment in moments] if is_late else moments,
-        map(visitor_code.__getitem__, visitors),
-        ids,
-        [moment if moment < counted else None for moment in moments] if is_late else [None] * len(moments),
-        map(code_of.__getitem__, kinds),
-        visits,
-        *(map(code_of.get, column) for column in others),
-    )
-    return list(zip(*columns, strict=True)), new
+    texts = {text for text in chain.from_iterable(batch.texts.values()) if text is not None}
+    code_of, new = _codes(connection, _TEXTS, texts.union(batch.kinds))
+    visitor_code, _ = _codes(connection, _VISITORS, set(batch.visitors))
+    codes = {key: [None if text is None else code_of[text] for text in values] for key, values in batch.texts.items()}
+    repeated = (zip(*map(codes.__getitem__, keys), strict=True) for keys in (batch.places, batch.clients, batch.data))
+    columns: Columns = [
+        batch.moments,
+        list(map(visitor_code.__getitem__, batch.visitors)),
+        batch.ids,
+        [None] * len(batch),
+        list(map(code_of.__getitem__, batch.kinds)),
+        batch.visits,
+        *chain.from_iterable(repeated),
+    ]
+    if not _are_ordered(batch.moments):
+        columns = _in_order(columns)
+    if (moments := columns[0])[0] < counted:
+        columns[_SLOT] = [max(moment, counted) for moment in moments]
+        columns[_AT] = [moment if moment < counted else None for moment in moments]
+    return columns, new
 
 
-def count_uses(connection: sa.Connection, rows: Sequence[StoredRow], new: Collection[int]) -> None:
+def _are_ordered(moments: Sequence[int]) -> bool:
+    return all(map(le, moments, islice(moments, 1, None)))
+
+
+def _in_order(columns: Columns) -> Columns:
+    """Return events in order of slot, visitor and id, which is the order of their table."""
+    rows = list(zip(*columns, strict=True))
+    try:
+        rows.sort()
+    except TypeError:  # two rows have equal keys, and one has None where the other has a code
+        rows.sort(key=_key_of)
+    return list(zip(*rows, strict=True))
+
+
+def count_uses(connection: sa.Connection, columns: Columns, new: Collection[int]) -> None:
     """Count the texts of events that were inserted. Delete the texts among ``new`` that none of them uses."""
-    uses = _uses(rows)
+    uses: Counter[int] = Counter()
+    for name in CODED:
+        uses.update(columns[STORED.index(name)])
+    del uses[None]
     statement = "UPDATE event_texts SET uses = uses + ? WHERE code = ?"
     execute_many(connection, statement, [(number, code) for code, number in uses.items()])
     _delete_unused(connection, [code for code in new if code not in uses])
@@ -113,12 +132,6 @@ def execute_many(connection: sa.Connection, statement: str, rows: Sequence[tuple
     if rows:
         is_sqlite = connection.dialect.name == "sqlite"
         connection.exec_driver_sql(statement if is_sqlite else statement.replace("?", "%s"), list(rows))
-
-
-def _uses(rows: Sequence[StoredRow]) -> Counter[int]:
-    uses = Counter(chain.from_iterable(map(_texts_of, rows)))
-    del uses[None]
-    return uses
 
 
 def _delete_unused(connection: sa.Connection, codes: Sequence[int]) -> None:
@@ -178,54 +191,124 @@ def _execute(connection: sa.Connection, statement: str, values: Sequence[Any]) -
     return connection.exec_driver_sql(statement, tuple(values))
 
 
-def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def _parts(values: Sequence[Any], size: int = _AT_ONCE) -> Iterator[Sequence[Any]]:
     """Yield values in parts that fit into one statement."""
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 # Events, inserted once each and deleted with all that is stored about them.
 
 _COLUMNS = ", ".join(f'"{name}"' for name in STORED)
 
-# All rows first go to a temporary table. One statement then removes those that are stored already, and another one inserts
-# the rest. The driver releases the GIL meanwhile, so other threads serve visitors.
-_STAGE = {
-    "sqlite": "CREATE TEMP TABLE incoming AS SELECT * FROM events WHERE 0",
-    "postgresql": "CREATE TEMP TABLE incoming (LIKE events) ON COMMIT DROP",
-}
+
+def insert_new(connection: sa.Connection, columns: Columns) -> Columns:
+    """Insert the events whose visitor and id are not stored yet, and return them. Of two such events the first counts."""
+    insert = _insert_in_parts if connection.dialect.name == "sqlite" else _insert_at_once
+    is_new = insert(connection, columns)
+    return columns if all(is_new) else [list(compress(column, is_new)) for column in columns]
+
+
+# On SQLite each statement inserts a few rows, and fails as a whole if one of them is stored already. The driver releases the
+# GIL meanwhile, so other threads serve visitors. A column without values is left out, because each value takes time.
+
+
+def _insert_in_parts(connection: sa.Connection, columns: Columns) -> list[bool]:
+    """Insert the new ones among some events. Return for each event whether it was inserted."""
+    size = len(columns[0])
+    places = [place for place, column in enumerate(columns) if column.count(None) < size]
+    width = len(places)
+    values: list[Any] = [None] * (size * width)
+    for number, place in enumerate(places):
+        values[number::width] = columns[place]
+    insert = _Insert(connection, [STORED[place] for place in places])
+    is_new: list[bool] = []
+    for start in range(0, size, _ROWS_AT_ONCE):
+        part = values[start * width : (start + _ROWS_AT_ONCE) * width]
+        try:
+            insert(part)
+            is_new += repeat(True, len(part) // width)
+        except sa.exc.IntegrityError:
+            is_new += _insert_some(connection, [column[start : start + _ROWS_AT_ONCE] for column in columns])
+    return is_new
+
+
+def _insert_some(connection: sa.Connection, columns: Columns) -> list[bool]:
+    """Insert the new ones among a few events."""
+    keys = list(zip(*map(columns.__getitem__, _IDENTITY), strict=True))
+    query = f"SELECT visitor, id FROM events WHERE (visitor, id) IN (VALUES {', '.join(['(?, ?)'] * len(keys))})"  # noqa: S608
+    is_new = _are_first(keys, map(tuple, _execute(connection, query, list(chain.from_iterable(keys)))))
+    if any(is_new):
+        rows = compress(zip(*columns, strict=True), is_new)
+        _Insert(connection, STORED)(list(chain.from_iterable(rows)))
+    return is_new
+
+
+class _Insert:
+    """A statement that inserts a few rows. It inserts none, and raises, if one of them is stored already."""
+
+    def __init__(self, connection: sa.Connection, names: Sequence[str]) -> None:
+        self._connection = connection
+        self._cursor = connection.connection.cursor()
+        self._width = len(names)
+        self._start = f"INSERT INTO events ({', '.join(names)}) VALUES "  # noqa: S608 — only names of our own columns
+        self._statements: dict[int, str] = {}  # by number of rows
+
+    def __call__(self, values: list[Any]) -> None:
+        number = len(values) // self._width
+        if number not in self._statements:
+            row = f"({', '.join('?' * self._width)})"
+            self._statements[number] = self._start + ", ".join([row] * number)
+        with _driver_errors(self._connection, self._start):
+            self._cursor.execute(self._statements[number], values)
+
+
+def _are_first(keys: Sequence[Any], known: Iterable[Any]) -> list[bool]:
+    """Return for each key whether it is the first of its kind, and not known."""
+    seen = set(known)
+    is_first = []
+    for key in keys:
+        is_first.append(key not in seen)
+        seen.add(key)
+    return is_first
+
+
+# On PostgreSQL all rows first go to a temporary table. One statement then removes those that are stored already, and another
+# one inserts the rest.
+_STAGE = "CREATE TEMP TABLE incoming (LIKE events) ON COMMIT DROP"
 _TAKE_KNOWN = """DELETE FROM incoming WHERE EXISTS
     (SELECT 1 FROM events AS e WHERE e.visitor = incoming.visitor AND e.id = incoming.id) RETURNING visitor, id"""
-_INSERT = f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming"  # noqa: S608 — only names of our own columns
+_TAKE = f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming"  # noqa: S608 — only names of our own columns
 
 
-def insert_new(connection: sa.Connection, rows: Sequence[StoredRow]) -> set[tuple[int, str]]:
-    """Insert the events whose visitor and id are not stored yet. Return the visitor and id of the others.
-
-    No two rows have the same visitor and id.
-    """
+def _insert_at_once(connection: sa.Connection, columns: Columns) -> list[bool]:
     run = connection.exec_driver_sql
-    run(_STAGE[connection.dialect.name])
-    if connection.dialect.name == "postgresql":
-        _copy(connection, rows)
-    else:
-        for start in range(0, len(rows), _AT_ONCE):
-            part = rows[start : start + _AT_ONCE]
-            values = ", ".join([f"({', '.join('?' * len(STORED))})"] * len(part))
-            run(f"INSERT INTO incoming VALUES {values}", tuple(chain.from_iterable(part)))  # noqa: S608 — only question marks
-    known = {(visitor, name) for visitor, name in run(_TAKE_KNOWN)}
-    run(_INSERT)
+    keys = list(zip(*map(columns.__getitem__, _IDENTITY), strict=True))
+    is_first = _are_first(keys, ())
+    run(_STAGE)
+    _copy(connection, compress(zip(*columns, strict=True), is_first))
+    known = set(map(tuple, run(_TAKE_KNOWN)))
+    run(_TAKE)
     run("DROP TABLE incoming")
-    return known
+    return _are_first(keys, known) if known else is_first
 
 
-def _copy(connection: sa.Connection, rows: Sequence[StoredRow]) -> None:
-    driver, statement = connection.connection.cursor(), f"COPY incoming ({_COLUMNS}) FROM STDIN"
+def _copy(connection: sa.Connection, rows: Iterable[StoredRow]) -> None:
+    statement = f"COPY incoming ({_COLUMNS}) FROM STDIN"
+    with _driver_errors(connection, statement), connection.connection.cursor().copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextmanager
+def _driver_errors(connection: sa.Connection, statement: str) -> Iterator[None]:
+    """Raise SQLAlchemy's own errors in place of the driver's, because callers expect those. They quote no values."""
+    driver = connection.dialect.loaded_dbapi
     try:
-        with driver.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except connection.dialect.loaded_dbapi.Error as error:  # SQLAlchemy's own error, because its callers expect that
+        yield
+    except driver.IntegrityError as error:
+        raise sa.exc.IntegrityError(statement, None, error, hide_parameters=True) from None
+    except driver.Error as error:
         raise sa.exc.DBAPIError(statement, None, error, hide_parameters=True) from None
 
 
@@ -242,50 +325,3 @@ def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list
     _release(connection, uses)
     release_visitors(connection, set(of_visitors))
     return list(slots)
-
-
-# Events as the log has them.
-
-_dictionaries = {name: texts.alias(f"{name}_text") for name in CODED}
-_name = visitors.alias("visitor_name")
-_kind = _dictionaries["kind"].c.text
-
-#: When an event happened, in milliseconds since 1970-01-01 UTC.
-moment = sa.func.coalesce(events.c.at, events.c.slot)
-#: The place of an event among those of the same millisecond: visits begin first.
-rank = sa.case({"visit_start": 0, "repeat_visit": 1}, value=_kind, else_=2)
-
-
-def logged(*order: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Return a query of all events, whose rows :func:`as_logged` reads. The order is by ``order``, rank and id."""
-    tables: sa.FromClause = events.join(_name, _name.c.code == events.c.visitor)
-    for name, each in _dictionaries.items():
-        tables = tables.outerjoin(each, each.c.code == events.c[name])
-    columns: dict[str, sa.ColumnElement[Any]] = {name: each.c.text for name, each in _dictionaries.items()}
-    columns |= {"at": moment, "visitor": _name.c.visitor, "id": events.c.id, "visit": events.c.visit}
-    query = sa.select(*(columns[name].label(f"of_{name}") for name in FIELDS), rank.label("rank"))
-    return query.select_from(tables).order_by(*order, rank, events.c.id)
-
-
-def as_logged(row: sa.Row[Any]) -> dict[str, Any]:
-    """Return an event in the form of the log from a row of :func:`logged`."""
-    event = dict(zip(FIELDS, row, strict=False))
-    return event | {"at": timestamp_of_milliseconds(event["at"]), "data": orjson.loads(event["data"])}
-
-
-def count_kinds_and_pages(connection: sa.Connection, of: Sequence[str]) -> Iterator[tuple[str, str | None, int, str, str]]:
-    """Yield kind, page (of page views), number, first and last moment of the events of some visitors."""
-    page, kind = _dictionaries["page"], _dictionaries["kind"]
-    viewed = sa.case((kind.c.text == "page_view", page.c.text))
-    tables = events.join(kind, kind.c.code == events.c.kind).outerjoin(page, page.c.code == events.c.page)
-    query = sa.select(kind.c.text, viewed, sa.func.count(), sa.func.min(moment), sa.func.max(moment)).select_from(tables)
-    rows = connection.execute(
-        query.where(of_visitors(of)).group_by(kind.c.text, viewed), execution_options={"yield_per": 1000}
-    )
-    for name, path, number, first, last in rows:
-        yield name, path, number, timestamp_of_milliseconds(first), timestamp_of_milliseconds(last)
-
-
-def of_visitors(of: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Return the condition for the events of some visitors."""
-    return events.c.visitor.in_(sa.select(visitors.c.code).where(visitors.c.visitor.in_(of)))

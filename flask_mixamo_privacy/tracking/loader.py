@@ -19,8 +19,8 @@ from ..storage.files import lock_now, make_private_folder, try_lock
 from ..storage.platform import delete_file
 from . import log, schema
 from .event_table import StoredRow
-from .parsing import first_timestamp, parse
-from .store import EventStore, sort_events
+from .parsing import Batch, first_timestamp, parse
+from .store import EventStore
 from .visitor_data import blank_erased_lines, visitors_in
 from .watermarks import Watermarks, hosts_in, open_lock, own_id
 
@@ -207,14 +207,12 @@ class Loader:
 
     def _commit(self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None, watermarks: Watermarks) -> None:
         """Insert the events, move the cursors and publish the days that have closed, in one transaction."""
-        rows, malformed = [], []
+        events, malformed = Batch(), []
         for part in batch:
-            part_rows, part_malformed = parse(part.chunk)
-            rows += part_rows
-            malformed += [(os.path.basename(part.path), part.offset + place, line) for line, place in part_malformed]
-        sort_events(rows)
+            for line, place in parse(part.chunk, events):
+                malformed.append((os.path.basename(part.path), part.offset + place, line))
         with self._store.write() as connection:
-            stored = self._store.add(connection, rows)
+            stored = self._store.add_batch(connection, events)
             if malformed:
                 self._store_malformed(connection, malformed)
             _move_cursors(connection, batch)
@@ -223,7 +221,7 @@ class Loader:
                 aggregation.add(connection, stored)
                 aggregation.close(connection, waiting)
         loaded.events += len(stored)
-        loaded.lines += len(rows) + len(malformed)
+        loaded.lines += len(events) + len(malformed)
         loaded.malformed += len(malformed)
 
     def _store_malformed(self, connection: sa.Connection, malformed: list[tuple[str, int, bytes]]) -> None:

@@ -1,20 +1,36 @@
-"""Log lines parsed into rows of the event store. Whole columns are checked at once, so that the work is done in C."""
+"""Log lines parsed into columns of events. Whole columns are checked at once, so that the work is done in C."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date
+from itertools import compress
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from .event_table import COLUMNS, Row
+from ..storage.clock import hour_in_milliseconds, timestamp_of_milliseconds
 from .events import FIELDS
+from .schema import CODED
 
-_BLOCK = 128 * 1024  # bytes parsed at once; a block that does not fit into the processor's cache takes twice as long
+#: The fields of an event in the order of its row in the form of the log.
+COLUMNS = ("at", "visitor", "id", "kind", "visit", *CODED[1:])
+
+Row = tuple[Any, ...]  # an event with the columns of COLUMNS
+Texts = tuple[str | None, ...]
+
+#: The fields of an event that are one text: the page and how it was reached, and the client.
+PLACE = ("page", "previous", "referrer")
+CLIENT = ("browser", "platform", "provider", "network")
+
+_SECONDS = {f"{second // 60:02d}:{second % 60:02d}": second * 1000 for second in range(3600)}  # milliseconds of an hour
+_FRACTIONS = {f"{fraction:03d}": fraction for fraction in range(1000)}
+
+_BLOCK = 48 * 1024  # bytes parsed at once; a block that does not fit into the processor's cache takes twice as long
 _NUL = b"\\u0000"  # the log never contains one, and PostgreSQL rejects it; after a backslash it is a text about NUL
 _IS_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NOT_AN_EVENT = (ValueError, KeyError, TypeError)
@@ -25,34 +41,103 @@ _REQUIRED = dict.fromkeys(("at", "visitor", "id", "kind", "visit"), frozenset({s
 _TYPES = [_REQUIRED.get(name, frozenset({str, type(None)})) for name in COLUMNS]
 _pick = itemgetter(*COLUMNS)
 
-# A line as the log writes it. One expression reads a whole block in a third of the time of a JSON parser, and it checks the
-# types too. A JSON parser then reads each different text once. Any other line of JSON is read as such.
-_PLAIN = r'"([^"\\\x00-\x1f]*+)"'
-_TEXT = r'(null|"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+")'
+# A line as the log writes it. One expression reads a whole block faster than a JSON parser, and it checks the types too. The
+# fields of a place are one text, and those of a client: most have come before, and a JSON parser reads each only once. Any
+# other line of JSON is read as such.
+_CHARACTERS = r"[ !#-\[\]-\x7f]*+"  # those allowed, because a set of characters is faster than the set of all others
+_PLAIN = f'"({_CHARACTERS})"'
+_TEXT = rf'(?:"{_CHARACTERS}"|null|"{_CHARACTERS}(?:\\.{_CHARACTERS})+")'
 _PATTERNS = dict.fromkeys(("id", "kind", "visitor", "visit"), _PLAIN) | {"at": f'"({_TIME})"', "data": r"(\{.*\})"}
+_MEMBERS = {name: f'"{name}":{_PATTERNS.get(name, _TEXT)}' for name in FIELDS}
+_GROUPS = ["(" + ",".join(_MEMBERS.pop(name) for name in names) + ")" for names in (PLACE, CLIENT)]
 _LINE = re.compile(
-    r"^\{" + ",".join(f'"{name}":{_PATTERNS.get(name, _TEXT)}' for name in FIELDS) + r"\}\n", re.ASCII | re.MULTILINE
+    r"^\{" + ",".join([*_MEMBERS.values()][:-1] + _GROUPS + [_MEMBERS["data"]]) + r"\}\n", re.ASCII | re.MULTILINE
 )
-_order = itemgetter(*map(FIELDS.index, COLUMNS))
-_IS_TEXT = [name not in _PATTERNS for name in COLUMNS]
 
 Malformed = list[tuple[bytes, int]]  # lines that are not events, each with its offset in bytes
 
 
-def parse(chunk: bytes) -> tuple[list[Row], Malformed]:
-    """Return the rows of the events in a chunk of the log, and the malformed lines with their offsets."""
-    rows: list[Row] = []
+@dataclass(slots=True)
+class Batch:
+    """Events by column. All lists have the same length."""
+
+    moments: list[int] = field(default_factory=list)  # when each happened, in milliseconds since 1970-01-01 UTC
+    visitors: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    visits: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)  # a key of ``texts``
+    clients: list[str] = field(default_factory=list)  # a key of ``texts``
+    data: list[str] = field(default_factory=list)  # a key of ``texts``
+    texts: dict[str, Texts] = field(default_factory=dict)  # the values of the fields of a place, of a client, and of data
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Batch:
+        """Return the events of rows in the form of the log."""
+        batch = cls()
+        for at, visitor, name, kind, visit, *others in rows:
+            batch.append(at, visitor, name, kind, visit, tuple(others))
+        return batch
+
+    def append(self, at: str, visitor: str, name: str, kind: str, visit: str, others: Texts) -> None:
+        """Add one event. ``others`` are the values of :data:`PLACE`, of :data:`CLIENT` and of ``data``."""
+        place, client, data = others[: len(PLACE)], others[len(PLACE) : -1], others[-1:]
+        values = (moments_of([at])[0], visitor, name, kind, visit, *map(self._key, (place, client, data)))
+        for column, value in zip(self._columns(), values, strict=True):
+            column.append(value)
+
+    def _key(self, values: Texts) -> str:
+        key = orjson.dumps(values).decode()  # begins with a bracket, so it differs from every part of a line
+        self.texts[key] = values
+        return key
+
+    def extend(self, *columns: Iterable[Any]) -> None:
+        """Add events by column, in the order of the attributes. ``texts`` has their values already."""
+        for column, values in zip(self._columns(), columns, strict=True):
+            column += values
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the events as rows in the form of the log."""
+        texts = self.texts.__getitem__
+        for moment, visitor, name, kind, visit, *keys in zip(*self._columns(), strict=True):
+            place, client, data = map(texts, keys)
+            yield timestamp_of_milliseconds(moment), visitor, name, kind, visit, *place, *client, *data
+
+    def without(self, visitors: Collection[str]) -> Batch:
+        """Return the events of all other visitors."""
+        kept = [visitor not in visitors for visitor in self.visitors]
+        rest = Batch()
+        rest.extend(*(compress(column, kept) for column in self._columns()))
+        rest.texts = {key: self.texts[key] for key in {*rest.places, *rest.clients, *rest.data}}
+        return rest
+
+    def _columns(self) -> list[list[Any]]:
+        return [getattr(self, name) for name in _COLUMNS]
+
+
+_COLUMNS = [each.name for each in fields(Batch)][:-1]
+
+
+def moments_of(timestamps: Sequence[str]) -> list[int]:
+    """Return timestamps as milliseconds since 1970-01-01 UTC. Raises :class:`ValueError` for 30 February."""
+    hours = {hour: hour_in_milliseconds(hour) for hour in {text[:13] for text in timestamps}}
+    return [hours[text[:13]] + _SECONDS[text[14:19]] + _FRACTIONS[text[20:23]] for text in timestamps]
+
+
+def parse(chunk: bytes, batch: Batch) -> Malformed:
+    """Add the events in a chunk of the log to a batch. Return the malformed lines with their offsets."""
     malformed: Malformed = []
-    texts: dict[str, str | None] = {}
-    data: dict[str, str] = {}
     for start, block in _blocks(chunk):
         time.sleep(0)  # releases the GIL, so that a thread that serves a visitor waits for one block at most
-        block_rows = _parse_block(block, texts, data)
-        if block_rows is None:
-            block_rows, block_malformed = _parse_lines(block)
+        if not _parse_block(block, batch):
+            rows, block_malformed = _parse_lines(block)
+            for at, visitor, name, kind, visit, *others in rows:
+                batch.append(at, visitor, name, kind, visit, tuple(others))
             malformed += [(line, start + offset) for line, offset in block_malformed]
-        rows += block_rows
-    return rows, malformed
+    return malformed
 
 
 def first_timestamp(lines: bytes) -> str:
@@ -72,31 +157,27 @@ def _blocks(chunk: bytes) -> Iterator[tuple[int, bytes]]:
         start = end
 
 
-def _parse_block(block: bytes, texts: dict[str, str | None], data: dict[str, str]) -> list[Row] | None:
-    """Return every line as a row, or None if at least one line is not an event in the form of the log.
-
-    ``texts`` and ``data`` have the value of each JSON text that was read already. Equal values are one object, so hashing
-    and comparing them later is faster.
-    """
-    if _NUL in block or not block.isascii():
-        return None
+def _parse_block(block: bytes, batch: Batch) -> bool:
+    """Add every line to a batch. Return False, and add none, if at least one line is not an event in the form of the log."""
+    if not block.isascii() or (b"\\" in block and _NUL in block):
+        return False
     lines = _LINE.findall(block.decode("ascii"))
     if len(lines) != block.count(b"\n") or not block.endswith(b"\n"):
-        return None
-    columns: list[Sequence[Any]] = list(_order(list(zip(*lines, strict=True))))
+        return False
+    ids, at, kinds, visitors, visits, places, clients, data = zip(*lines, strict=True)
     try:
-        for day in {text[:10] for text in columns[_AT]}:
-            date.fromisoformat(day)  # raises ValueError for 30 February
-        for number, is_text in enumerate(_IS_TEXT):
-            if is_text:
-                column = columns[number]
-                texts.update((token, orjson.loads(token)) for token in set(column) - texts.keys())
-                columns[number] = list(map(texts.__getitem__, column))
-        data.update((token, _data(orjson.loads(token))) for token in set(columns[_DATA]) - data.keys())
+        moments = moments_of(at)
+        batch.texts.update((text, _members(text)) for text in {*places, *clients}.difference(batch.texts))
+        batch.texts.update((text, (_data(orjson.loads(text)),)) for text in set(data).difference(batch.texts))
     except _NOT_AN_EVENT:
-        return None
-    columns[_DATA] = list(map(data.__getitem__, columns[_DATA]))
-    return list(zip(*columns, strict=True))
+        return False
+    batch.extend(moments, visitors, ids, kinds, visits, places, clients, data)
+    return True
+
+
+def _members(text: str) -> tuple[str | None, ...]:
+    """Return the values of members of an object, in the order in which they are written."""
+    return tuple(orjson.loads(f"{{{text}}}").values())
 
 
 def _parse_lines(block: bytes) -> tuple[list[Row], Malformed]:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..storage.clock import milliseconds_of, timestamp_of_milliseconds
-from .event_table import COLUMNS, Row
 from .ingest import limited_network
+from .parsing import COLUMNS, Row
 
 #: The row into which suppressed rows are merged.
 OTHER = "other"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from operator import itemgetter
 from time import sleep
 from typing import Any
 
@@ -17,7 +16,9 @@ from ..storage.database import Database, KeyRegister
 from ..storage.files import Spool
 from ..storage.keys import KeyRing
 from . import event_table
-from .event_table import COLUMNS, Row, StoredRow
+from .event_table import StoredRow
+from .logged_events import as_logged, logged
+from .parsing import Batch, Row
 from .schema import cells, cursors, distinct, events, malformed, metadata, people, pieces, placed, tombstones, visitors
 from .schema_steps import STEPS
 
@@ -26,10 +27,6 @@ _PAUSE = 0.1  # seconds between two such transactions; a writer that waits for S
 _TURN_MS = 60_000  # the loaders of several hosts take turns; a batch may take seconds
 _PATIENCE_MS = 100  # a visitor's request waits so long for the lock, which a batch or a rewrite of the file may hold
 _BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
-
-_VISITOR = itemgetter(COLUMNS.index("visitor"))
-_KEY = itemgetter(COLUMNS.index("visitor"), COLUMNS.index("id"))
-by_time = itemgetter(0, 1, 2)  # the sort key of an event: its time, visitor and id
 
 
 class EventStore:
@@ -64,26 +61,25 @@ class EventStore:
         return self.database.read()
 
     def add(self, connection: sa.Connection, rows: Sequence[Row]) -> list[StoredRow]:
-        """Insert the new events, except those of erased visitors. Returns the inserted rows.
+        """Insert the new events, as :meth:`add_batch` does."""
+        return self.add_batch(connection, Batch.of(rows))
 
-        ``rows`` are in order of time. If two have the same visitor and id, the first counts.
+    def add_batch(self, connection: sa.Connection, batch: Batch) -> list[StoredRow]:
+        """Insert the new events, except those of erased visitors. Returns the inserted rows, in order of time.
+
+        If two events have the same visitor and id, the earlier one counts.
         """
-        erased = self.erased(connection, set(map(_VISITOR, rows)))
+        erased = self.erased(connection, set(batch.visitors))
         if erased:
             self.mark_unscrubbed(connection, erased)
-            rows = [row for row in rows if _VISITOR(row) not in erased]
-        if len(set(map(_KEY, rows))) < len(rows):
-            first = {_KEY(row): row for row in reversed(rows)}
-            rows = [row for row in rows if first[_KEY(row)] is row]
-        if not rows:
+            batch = batch.without(erased)
+        if not batch:
             return []
         counted: str | None = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
-        stored, new_texts = event_table.encode(connection, rows, milliseconds_of(counted) if counted else 0)
-        known = event_table.insert_new(connection, stored)
-        if known:
-            stored = [row for row in stored if (row[1], row[2]) not in known]
-        event_table.count_uses(connection, stored, new_texts)
-        return stored
+        columns, new_texts = event_table.encode(connection, batch, milliseconds_of(counted) if counted else 0)
+        columns = event_table.insert_new(connection, columns)
+        event_table.count_uses(connection, columns, new_texts)
+        return list(zip(*columns, strict=True))
 
     def erase(self, visitor: str, day: str, wait: int | None = None) -> int:
         """Insert a tombstone and delete the visitor's events in one transaction. Returns the number of events deleted.
@@ -212,8 +208,8 @@ class EventStore:
         """Yield every event in the form of the log, in order of time. Events that came late follow those counted before."""
         with self.read() as connection:
             if connection is not None:
-                query = event_table.logged(events.c.slot).execution_options(yield_per=1000)
-                yield from map(event_table.as_logged, connection.execute(query))
+                query = logged(events.c.slot).execution_options(yield_per=1000)
+                yield from map(as_logged, connection.execute(query))
 
     def pending_scrub(self) -> list[str]:
         """Return the tombstones of visitors whose lines may still be in a segment."""
@@ -296,11 +292,3 @@ def _mark_incomplete(connection: sa.Connection, slots: list[int]) -> None:
         if bisect_left(slots, milliseconds_of(row.start)) < bisect_left(slots, milliseconds_of(row.until))
     ]
     event_table.execute_many(connection, "UPDATE pieces SET whole = FALSE WHERE start = ?", lost)
-
-
-def sort_events(events: list[Any]) -> None:
-    """Sort events in place by time, visitor and id, which is the order of their table."""
-    try:
-        events.sort()
-    except TypeError:  # two rows have equal keys, and one has None where the other has a string
-        events.sort(key=by_time)

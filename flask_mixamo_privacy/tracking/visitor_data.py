@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from ..storage.files import try_lock
 from . import log, schema
-from .event_table import as_logged, count_kinds_and_pages, logged, moment, of_visitors
 from .events import KINDS
+from .logged_events import as_logged, count_kinds_and_pages, logged, moment, of_visitors
 from .store import EventStore
 
 _MOST_PAGES = 10

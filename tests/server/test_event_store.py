@@ -94,6 +94,15 @@ def test_an_event_counts_once_in_two_stores_at_once(url, store, tmp_path):
     assert uses(store)["/7"] == 8
 
 
+def test_few_duplicates_among_many_events_are_left_out_and_the_earlier_one_counts(store):
+    """A statement inserts a hundred events, and fails if it has a duplicate."""
+    add(store, *(row(id=str(number), page="/first") for number in range(0, 350, 60)))
+    later = row(id="349", page="/twice", at=f"{DAY}T23:00:00.000Z")
+    assert add(store, *(row(id=str(number)) for number in range(350)), later) == 344
+    assert sorted(ids(store), key=int) == [str(number) for number in range(350)]
+    assert uses(store)["/first"] == 6 and uses(store)["/"] == 344 and "/twice" not in uses(store)
+
+
 def test_a_batch_of_duplicates_changes_no_dictionary(store):
     """It releases no text that is still used, and leaves no text of its own, also no long one."""
     batch = [row(id="1", page=LONG), row(id="2", page="/kept", data='{"a":1}')]
@@ -316,7 +325,7 @@ def test_an_error_while_rows_are_sent_is_the_stores_and_quotes_nothing(store):
     """The driver's own error may quote a visitor's data, and callers expect this one."""
     add(store, row())
     with pytest.raises(StoreUnavailable) as raised, store.write() as connection:
-        event_table.insert_new(connection, [(1, "no code: secret", *range(12))])
+        event_table.insert_new(connection, [[value] for value in (1, "no code: secret", *range(12))])
         raise StoreUnavailable("SQLite stores it") if store.database.is_sqlite else AssertionError
     assert "secret" not in str(raised.value) and ids(store) == ["1"]
 

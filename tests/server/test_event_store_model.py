@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from flask_mixamo_privacy.storage.clock import milliseconds_of
-from flask_mixamo_privacy.tracking.event_table import Row
+from flask_mixamo_privacy.tracking.parsing import Row
 from flask_mixamo_privacy.tracking.schema import events, metadata
 from flask_mixamo_privacy.tracking.store import EventStore
 from support.event_stores import add, as_logged, count_until, row, store_at, uses

@@ -27,9 +27,9 @@ from flask_mixamo_privacy.storage.database import Database
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import schema as tables
-from flask_mixamo_privacy.tracking.event_table import COLUMNS
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
+from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 from support.event_factory import FIRST, Kept, at, traffic
 from support.form_site import policy, send, with_forms

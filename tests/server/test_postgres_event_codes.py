@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask_mixamo_privacy.errors import StoreUnavailable
 from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.tracking import schema
-from flask_mixamo_privacy.tracking.event_table import COLUMNS
+from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 from support.event_stores import add, as_logged, row, store_at, uses
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
-from flask_mixamo_privacy.tracking.event_table import COLUMNS, Row
 from flask_mixamo_privacy.tracking.events import FIELDS
+from flask_mixamo_privacy.tracking.parsing import COLUMNS, Row
 from flask_mixamo_privacy.tracking.schema import CODED, events, people, pieces, texts, visitors
 from flask_mixamo_privacy.tracking.store import EventStore
 

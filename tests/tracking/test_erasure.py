@@ -15,8 +15,8 @@ import pytest
 from conftest import Tiny, choose, cookie
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
-from flask_mixamo_privacy.tracking.event_table import COLUMNS
 from flask_mixamo_privacy.tracking.log import EventLog
+from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 
 KEYS = {"test": "sixteen characters or more"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_mixamo_privacy.reports.windows import Calendar
-from flask_mixamo_privacy.tracking.event_table import COLUMNS
+from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.row_names import ROW_COLUMNS, row_columns
 
 EVENT = dict.fromkeys(COLUMNS) | {"at": "2026-07-01T22:30:00.000Z", "visitor": "v", "id": "1", "visit": "s", "data": "{}"}

@@ -10,7 +10,7 @@ from conftest import choose, cookie
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import visitor_data
-from flask_mixamo_privacy.tracking.event_table import COLUMNS
+from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 from flask_mixamo_privacy.tracking.visitor_data import VisitorData, VisitorEvents
 

@@ -11,7 +11,7 @@ from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking import schema, store
-from flask_mixamo_privacy.tracking.event_table import COLUMNS
+from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 
 KEYS = {"test": "sixteen characters or more"}
