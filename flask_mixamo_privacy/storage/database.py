@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ _WAIT_MS = 2000  # a visitor's request may wait for the lock; a quick "try again
 _RETRY_MS = 5
 _CHECKPOINT_RETRY_MS = 50
 
+Connect = Callable[[str, int | None], AbstractContextManager[sa.Connection]]
 
 # The register of keys: it records which keys a database was written with, so that a host with other keys is detected.
 
@@ -100,14 +101,12 @@ class KeyRegister:
 
 
 class Database:
-    """Connections to one database. Each transaction opens a new connection.
+    """Connections to one database. Each transaction opens a new connection, but no page view opens one.
 
-    A pooled connection would keep writing to a file that was moved or deleted. No page view opens a connection.
-
-    ``name`` names the database in errors, and ``error`` is the class raised if the database is unavailable. ``lock`` is
-    the statement with which a server excludes other writers. SQLite allows only one writer anyway. ``keys`` registers the
-    keys of a database with keyed hashes. A host with other keys then gets ``error`` instead of a mixture. ``steps`` migrate
-    the tables of earlier releases.
+    A pooled connection would keep writing to a file that was moved or deleted. ``name`` names the database in errors, and
+    ``error`` is the class raised if the database is unavailable. ``lock`` is the statement with which a server excludes
+    other writers. SQLite allows only one writer anyway. ``keys`` registers the keys of a database with keyed hashes. A host
+    with other keys then gets ``error`` instead of a mixture. ``steps`` migrate the tables of earlier releases.
     """
 
     def __init__(
@@ -145,17 +144,18 @@ class Database:
         return not self.is_sqlite or os.path.exists(self.url.database or "")
 
     @contextmanager
-    def write(self, wait: int | None = None, turn: int = 0) -> Iterator[sa.Connection]:
+    def write(self, wait: int | None = None, turn: int = 0, connect: Connect | None = None) -> Iterator[sa.Connection]:
         """Open a transaction that holds the write lock from its start. Commits at the end, or rolls back on an error.
 
-        Waits ``wait`` milliseconds for the lock, by default two seconds. On a server, those with a ``turn`` first
-        wait that long for one another, so that others wait for one of them. Creates the database and missing tables, and
-        migrates older tables. Raises this database's error if a statement fails, or if a later release migrated it.
+        Waits ``wait`` milliseconds for the lock, by default two seconds. On a server, those with a ``turn`` first wait that
+        long for one another, so that others wait for one of them. Creates the database and missing tables, and migrates
+        older tables. Raises this database's error if a statement fails, or if a later release migrated it.
+        ``connect`` replaces :meth:`connect`.
         """
         try:
             if self.is_sqlite:
                 self._make_file()
-            with self.connect("BEGIN IMMEDIATE", wait) as connection, connection.begin():
+            with (connect or self.connect)("BEGIN IMMEDIATE", wait) as connection, connection.begin():
                 if turn and not self.is_sqlite:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {turn:d}"))
                     connection.execute(sa.text(_ONE_TURN))

@@ -6,6 +6,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import chain, compress, islice, repeat
 from operator import itemgetter, le
 from typing import Any, NamedTuple
@@ -13,8 +14,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import schema
-from .parsing import Batch
-from .schema import CODED, LONGEST_SHARED, events, texts
+from .parsing import Batch, Words
+from .schema import CODED, LONGEST_SHARED, texts
 
 #: The columns of an event's row in the store.
 STORED = tuple(column.name for column in schema.events.columns)
@@ -26,6 +27,7 @@ _ROWS_AT_ONCE = 100  # in one statement; 500 take as long
 _AT_ONCE = 500  # values in one statement: SQLite allows 32,766 values, PostgreSQL 65,535
 _ROWS_AT_ONCE = 100  # in one statement; 500 take as long
 _MOST_NAMES = 200_000  # remembered texts
+_CODES = "privacy_codes"  # where a connection has those that it remembers
 
 _SLOT, _AT = STORED.index("slot"), STORED.index("at")
 _IDENTITY = STORED.index("visitor"), STORED.index("id")  # each event is stored once
@@ -59,24 +61,62 @@ def shared_code(text: str) -> sa.ScalarSelect[int]:
     )
 
 
+@dataclass
+class _Codes:
+    """Codes that a connection remembers, until another one writes."""
+
+    version: int | None = None  # of the database
+    texts: dict[str, int] = field(default_factory=dict)
+    visitors: dict[str, int] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
+    numbers: dict[int, Sequence[Any]] = field(default_factory=dict)  # what is stored of each number of ``words``
+
+
+def _remembered(connection: sa.Connection, words: Words) -> _Codes:
+    """Return the codes that are still valid. PostgreSQL does not tell whether others have written, so there are none."""
+    codes: _Codes = connection.info.get(_CODES, _Codes())
+    is_sqlite = connection.dialect.name == "sqlite"
+    version = connection.exec_driver_sql("PRAGMA data_version").scalar() if is_sqlite else None
+    if version is None or version != codes.version or len(codes.texts) + len(codes.visitors) > _MOST_NAMES:
+        codes = _Codes(version)
+    if codes.words is not words:
+        codes.words, codes.numbers = words, {}
+    connection.info[_CODES] = codes
+    return codes
+
+
+def forget(connection: sa.Connection) -> None:
+    """Forget all codes, because this connection deletes some."""
+    connection.info.pop(_CODES, None)
+
+
 def encode(connection: sa.Connection, batch: Batch, counted: int) -> tuple[Columns, set[int]]:
     """Return events as they are stored, and the codes of texts that are new in the dictionary, whose uses are not counted.
 
     The events are in order of time. ``counted`` is the end of the last counted interval.
     """
-    texts = {text for text in chain.from_iterable(batch.texts.values()) if text is not None}
-    code_of, new = _codes(connection, _TEXTS, texts.union(batch.kinds))
-    visitor_code, _ = _codes(connection, _VISITORS, set(batch.visitors))
-    codes = {key: [None if text is None else code_of[text] for text in values] for key, values in batch.texts.items()}
-    repeated = (zip(*map(codes.__getitem__, keys), strict=True) for keys in (batch.places, batch.clients, batch.data))
+    known = _remembered(connection, batch.words)
+    numbers = set(chain.from_iterable(batch.groups)).difference(known.numbers)
+    visits = numbers.intersection(batch.visits)
+    values = batch.words.values_of
+    texts = {text for number in numbers - visits for text in values[number] if text is not None}
+    new = _learn(connection, _TEXTS, known.texts, texts)
+    _learn(connection, _VISITORS, known.visitors, {str(values[number][0]) for number in visits})
+    for number in numbers - visits:
+        known.numbers[number] = [None if text is None else known.texts[text] for text in values[number]]
+    for number in visits:
+        visitor, visit = values[number]
+        known.numbers[number] = known.visitors[str(visitor)], visit
+    groups = [list(zip(*map(known.numbers.__getitem__, column), strict=True)) for column in batch.groups]
+    kinds, (of_visitors, of_visits), *others = groups
     columns: Columns = [
         batch.moments,
-        list(map(visitor_code.__getitem__, batch.visitors)),
+        of_visitors,
         batch.ids,
         [None] * len(batch),
-        list(map(code_of.__getitem__, batch.kinds)),
-        batch.visits,
-        *chain.from_iterable(repeated),
+        *kinds,
+        of_visits,
+        *chain.from_iterable(others),
     ]
     if not _are_ordered(batch.moments):
         columns = _in_order(columns)
@@ -108,23 +148,7 @@ def count_uses(connection: sa.Connection, columns: Columns, new: Collection[int]
     del uses[None]
     statement = "UPDATE event_texts SET uses = uses + ? WHERE code = ?"
     execute_many(connection, statement, [(number, code) for code, number in uses.items()])
-    _delete_unused(connection, [code for code in new if code not in uses])
-
-
-def _release(connection: sa.Connection, uses: Counter[int]) -> None:
-    """Release the texts of events that were deleted. A text that no other event uses is deleted too."""
-    del uses[None]
-    statement = "UPDATE event_texts SET uses = uses - ? WHERE code = ?"
-    execute_many(connection, statement, [(number, code) for code, number in uses.items()])
-    _delete_unused(connection, list(uses))
-
-
-def release_visitors(connection: sa.Connection, codes: Collection[int]) -> None:
-    """Delete the visitors among ``codes`` whom no other table names."""
-    code, events, people = schema.visitors.c.code, schema.events, schema.people
-    for part in _parts(list(codes)):
-        named = sa.or_(sa.exists().where(events.c.visitor == code), sa.exists().where(people.c.visitor == code))
-        connection.execute(sa.delete(schema.visitors).where(code.in_(part), ~named))
+    delete_unused(connection, [code for code in new if code not in uses])
 
 
 def execute_many(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -134,9 +158,11 @@ def execute_many(connection: sa.Connection, statement: str, rows: Sequence[tuple
         connection.exec_driver_sql(statement if is_sqlite else statement.replace("?", "%s"), list(rows))
 
 
-def _delete_unused(connection: sa.Connection, codes: Sequence[int]) -> None:
+def delete_unused(connection: sa.Connection, codes: Sequence[int]) -> None:
     texts = schema.texts.c
-    for part in _parts(codes):
+    if codes:
+        forget(connection)
+    for part in parts_of(codes):
         connection.execute(sa.delete(schema.texts).where(texts.code.in_(part), texts.uses <= 0))
 
 
@@ -166,20 +192,22 @@ _VISITORS = _Dictionary(
 )
 
 
-def _codes(connection: sa.Connection, dictionary: _Dictionary, texts: set[str]) -> tuple[dict[str, int], set[int]]:
-    """Return the codes of texts, and which of them are new. New texts are added to the dictionary."""
-    shared = [text for text in texts if len(text) <= dictionary.longest]
-    codes: dict[str, int] = dict(_select_in(connection, dictionary.known, shared))
-    added: dict[str, int] = {}
-    for part in _parts(sorted(texts - codes.keys())):
+def _learn(connection: sa.Connection, dictionary: _Dictionary, codes: dict[str, int], texts: set[str]) -> set[int]:
+    """Look up the codes of texts that are not among ``codes``. Return those of texts that are new in the dictionary."""
+    unknown = texts.difference(codes)
+    codes.update(_select_in(connection, dictionary.known, [text for text in unknown if len(text) <= dictionary.longest]))
+    added: set[int] = set()
+    for part in parts_of(sorted(unknown.difference(codes))):
         insert = dictionary.add + ", ".join([dictionary.row] * len(part)) + dictionary.added
-        added.update((row[0], row[1]) for row in _execute(connection, insert, part))
-    return codes | added, set(added.values())
+        for text, code in _execute(connection, insert, part):
+            codes[text] = code
+            added.add(code)
+    return added
 
 
 def _select_in(connection: sa.Connection, query: str, values: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     """Yield the rows of a query of two columns whose last column, at its end, is one of many values."""
-    for part in _parts(values):
+    for part in parts_of(values):
         for row in _execute(connection, f"{query} IN ({', '.join('?' * len(part))})", part):
             yield row[0], row[1]
 
@@ -191,13 +219,13 @@ def _execute(connection: sa.Connection, statement: str, values: Sequence[Any]) -
     return connection.exec_driver_sql(statement, tuple(values))
 
 
-def _parts(values: Sequence[Any], size: int = _AT_ONCE) -> Iterator[Sequence[Any]]:
+def parts_of(values: Sequence[Any], size: int = _AT_ONCE) -> Iterator[Sequence[Any]]:
     """Yield values in parts that fit into one statement."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
 
 
-# Events, inserted once each and deleted with all that is stored about them.
+# Events, inserted once each.
 
 _COLUMNS = ", ".join(f'"{name}"' for name in STORED)
 
@@ -310,18 +338,3 @@ def _driver_errors(connection: sa.Connection, statement: str) -> Iterator[None]:
         raise sa.exc.IntegrityError(statement, None, error, hide_parameters=True) from None
     except driver.Error as error:
         raise sa.exc.DBAPIError(statement, None, error, hide_parameters=True) from None
-
-
-def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[int]:
-    """Delete events and return their slots. Texts and visitors that nothing else names are deleted too."""
-    columns = events.c.slot, events.c.visitor, *(events.c[name] for name in CODED)
-    result = connection.execute(sa.delete(events).where(condition).returning(*columns)).cursor
-    assert result is not None
-    rows = result.fetchall()  # the driver's tuples: a visitor may have 100,000 events
-    slots, of_visitors, *codes = zip(*rows, strict=True) if rows else ((), ())
-    uses: Counter[int] = Counter()
-    for column in codes:
-        uses.update(column)
-    _release(connection, uses)
-    release_visitors(connection, set(of_visitors))
-    return list(slots)

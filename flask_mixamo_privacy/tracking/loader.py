@@ -6,8 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
@@ -15,17 +15,19 @@ import sqlalchemy as sa
 
 from ..errors import LoaderBusy
 from ..storage.clock import DAY
+from ..storage.database import Database
 from ..storage.files import lock_now, make_private_folder, try_lock
 from ..storage.platform import delete_file
 from . import log, schema
 from .event_table import StoredRow
-from .parsing import Batch, first_timestamp, parse
+from .parsing import Batch, Words, first_timestamp, parse
 from .store import EventStore
 from .visitor_data import blank_erased_lines, visitors_in
 from .watermarks import Watermarks, hosts_in, open_lock, own_id
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _HEAD = 16 * 1024  # bytes in which the first complete line, and so its time, is looked for
+_MOST_WORDS = 200_000  # remembered during one pass
 _SCRUB_EVERY = 3600.0  # seconds between background runs of blank_erased_lines(), which may take long
 
 #: Seconds for which a command waits until another loader has finished.
@@ -73,6 +75,47 @@ class _Part(NamedTuple):
     rest: int | None = None  # bytes of a torn last line, if the writer has exited and this part is the last one
 
 
+class _Connection:
+    """The connection of one pass, which stays open between its transactions.
+
+    A new one would read the tables and their pages again, and the last one to close moves SQLite's whole log.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: sa.Connection | None = None
+        self._file: os.stat_result | None = None
+
+    def open(self, begin: str, wait: int | None) -> AbstractContextManager[sa.Connection]:
+        """Return the connection in a context that does not close it. Opens another one if the file was exchanged."""
+        file = os.stat(self._database.url.database or "") if self._database.is_sqlite else None
+        if self._connection is None or (file and self._file and not os.path.samestat(file, self._file)):
+            self.close()
+            self._connection, self._file = self._database.connect(begin, wait), file
+        return nullcontext(self._connection)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+@dataclass
+class _Pass:
+    """The state of one pass over the log."""
+
+    loaded: Loaded
+    aggregation: Aggregation | None
+    watermarks: Watermarks
+    connection: _Connection
+    words: Words = field(default_factory=Words)  # known to the parser
+
+    def known_words(self) -> Words:
+        """Return the texts that were parsed before. Forgets them if they are many."""
+        if len(self.words) > _MOST_WORDS:
+            self.words = Words()
+        return self.words
+
+
 class Loader:
     """Loads the segments of one folder into one store. Only one loader of a folder works at a time."""
 
@@ -107,17 +150,17 @@ class Loader:
                 self._scrub()
             return loaded
         aggregation = self._aggregator.begin() if self._aggregator else None
-        with self._elected(wait) as lock:
-            watermarks = Watermarks(lock)
+        with self._elected(wait) as lock, closing(_Connection(self._store.database)) as connection:
+            work = _Pass(loaded, aggregation, Watermarks(lock), connection)
             cursors = self._cursors()
             for number, batch in enumerate(_batches(self._parts(cursors))):
                 if number == most:
                     break
-                self._load(batch, loaded, aggregation, watermarks, progress)
+                self._load(batch, work, progress)
             else:
                 self._drop_cursors(list(cursors))
                 if aggregation is not None:
-                    self._close(aggregation, watermarks)
+                    self._close(aggregation, work)
             if (wait or time.monotonic() - self._scrubbed >= _SCRUB_EVERY) and self._scrub():
                 self._scrubbed = time.monotonic()
         return loaded
@@ -125,12 +168,12 @@ class Loader:
     def _scrub(self) -> bool:
         return bool(due := self._store.pending_scrub()) and blank_erased_lines(self._folder, self._store, due)
 
-    def _close(self, aggregation: Aggregation, watermarks: Watermarks) -> None:
+    def _close(self, aggregation: Aggregation, work: _Pass) -> None:
         """Publish days that closed without new lines, one month per transaction, so that erasures never wait long."""
         unfinished = self._store.database.exists
         while unfinished:
-            with self._store.write() as connection:
-                waiting = watermarks.first_waiting(connection, None, register=False)
+            with self._store.write(work.connection.open) as connection:
+                waiting = work.watermarks.first_waiting(connection, None, register=False)
                 unfinished = aggregation.close(connection, waiting) > 0
 
     def keep_out(self) -> AbstractContextManager[object]:
@@ -181,19 +224,12 @@ class Loader:
         for number, (_, path, offset) in enumerate(order, start=1):
             yield from _parts_of(path, offset, order[number][0] if number < len(order) else None)
 
-    def _load(
-        self,
-        batch: list[_Part],
-        loaded: Loaded,
-        aggregation: Aggregation | None,
-        watermarks: Watermarks,
-        progress: Callable[[int], None],
-    ) -> None:
+    def _load(self, batch: list[_Part], work: _Pass, progress: Callable[[int], None]) -> None:
         if any(part.chunk for part in batch):
-            self._commit(batch, loaded, aggregation, watermarks)
+            self._commit(batch, work)
         for part in batch:
             if part.rest is not None:
-                self._finish(part.path, part.rest, loaded)
+                self._finish(part.path, part.rest, work.loaded)
             progress(len(part.chunk))
 
     def _finish(self, path: str, rest: int, loaded: Loaded) -> None:
@@ -205,24 +241,24 @@ class Loader:
         if (expired or log.size_of(self._folder) > self._most_kept) and delete_file(path):
             loaded.torn += rest > 0
 
-    def _commit(self, batch: list[_Part], loaded: Loaded, aggregation: Aggregation | None, watermarks: Watermarks) -> None:
+    def _commit(self, batch: list[_Part], work: _Pass) -> None:
         """Insert the events, move the cursors and publish the days that have closed, in one transaction."""
-        events, malformed = Batch(), []
+        events, malformed = Batch(work.known_words()), []
         for part in batch:
             for line, place in parse(part.chunk, events):
                 malformed.append((os.path.basename(part.path), part.offset + place, line))
-        with self._store.write() as connection:
+        with self._store.write(work.connection.open) as connection:
             stored = self._store.add_batch(connection, events)
             if malformed:
                 self._store_malformed(connection, malformed)
             _move_cursors(connection, batch)
-            waiting = watermarks.first_waiting(connection, batch[-1].waiting, register=True)
-            if aggregation is not None:
-                aggregation.add(connection, stored)
-                aggregation.close(connection, waiting)
-        loaded.events += len(stored)
-        loaded.lines += len(events) + len(malformed)
-        loaded.malformed += len(malformed)
+            waiting = work.watermarks.first_waiting(connection, batch[-1].waiting, register=True)
+            if work.aggregation is not None:
+                work.aggregation.add(connection, stored)
+                work.aggregation.close(connection, waiting)
+        work.loaded.events += len(stored)
+        work.loaded.lines += len(events) + len(malformed)
+        work.loaded.malformed += len(malformed)
 
     def _store_malformed(self, connection: sa.Connection, malformed: list[tuple[str, int, bytes]]) -> None:
         erased = self._store.erased(connection, visitors_in(line for _, _, line in malformed))

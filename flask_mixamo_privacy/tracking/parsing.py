@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
-from itertools import compress
+from itertools import chain, compress
 from operator import itemgetter
 from typing import Any
 
@@ -23,9 +23,8 @@ COLUMNS = ("at", "visitor", "id", "kind", "visit", *CODED[1:])
 Row = tuple[Any, ...]  # an event with the columns of COLUMNS
 Texts = tuple[str | None, ...]
 
-#: The fields of an event that are one text: the page and how it was reached, and the client.
-PLACE = ("page", "previous", "referrer")
-CLIENT = ("browser", "platform", "provider", "network")
+#: The fields of an event whose values come again and again, in groups that come together.
+GROUPS = (("kind",), ("visitor", "visit"), ("page", "previous", "referrer"), ("browser", "platform", "provider", "network"))
 
 _SECONDS = {f"{second // 60:02d}:{second % 60:02d}": second * 1000 for second in range(3600)}  # milliseconds of an hour
 _FRACTIONS = {f"{fraction:03d}": fraction for fraction in range(1000)}
@@ -41,84 +40,105 @@ _REQUIRED = dict.fromkeys(("at", "visitor", "id", "kind", "visit"), frozenset({s
 _TYPES = [_REQUIRED.get(name, frozenset({str, type(None)})) for name in COLUMNS]
 _pick = itemgetter(*COLUMNS)
 
-# A line as the log writes it. One expression reads a whole block faster than a JSON parser, and it checks the types too. The
-# fields of a place are one text, and those of a client: most have come before, and a JSON parser reads each only once. Any
-# other line of JSON is read as such.
+# A line as the log writes it. One expression reads a whole block faster than a JSON parser, and it checks the types too. A
+# group of fields is one text: most such texts have come before, and a JSON parser reads each only once. Any other line of
+# JSON is read as such.
 _CHARACTERS = r"[ !#-\[\]-\x7f]*+"  # those allowed, because a set of characters is faster than the set of all others
-_PLAIN = f'"({_CHARACTERS})"'
-_TEXT = rf'(?:"{_CHARACTERS}"|null|"{_CHARACTERS}(?:\\.{_CHARACTERS})+")'
-_PATTERNS = dict.fromkeys(("id", "kind", "visitor", "visit"), _PLAIN) | {"at": f'"({_TIME})"', "data": r"(\{.*\})"}
-_MEMBERS = {name: f'"{name}":{_PATTERNS.get(name, _TEXT)}' for name in FIELDS}
-_GROUPS = ["(" + ",".join(_MEMBERS.pop(name) for name in names) + ")" for names in (PLACE, CLIENT)]
-_LINE = re.compile(
-    r"^\{" + ",".join([*_MEMBERS.values()][:-1] + _GROUPS + [_MEMBERS["data"]]) + r"\}\n", re.ASCII | re.MULTILINE
-)
+_PLAIN = f'"{_CHARACTERS}"'
+_TEXT = rf'(?:{_PLAIN}|null|"{_CHARACTERS}(?:\\.{_CHARACTERS})+")'
+_MEMBERS = {name: f'"{name}":{_PLAIN if name in _REQUIRED else _TEXT}' for name in FIELDS}
+_STARTS = [
+    f'"id":"({_CHARACTERS})"',
+    f'"at":"({_TIME})"',
+    *(f"({','.join(map(_MEMBERS.__getitem__, names))})" for names in GROUPS),
+]
+_LINE = re.compile(r"^\{" + ",".join(_STARTS) + r',"data":(\{.*\})\}\n', re.ASCII | re.MULTILINE)
 
 Malformed = list[tuple[bytes, int]]  # lines that are not events, each with its offset in bytes
 
 
+class Words(dict[str, int]):
+    """A number for each text of a group of fields, or of data. Each text is read once, and ``values`` has what it says."""
+
+    def __init__(self) -> None:
+        self.values_of: list[Texts] = []  # by number
+
+    def __missing__(self, text: str) -> int:
+        return self.add(text, (_data(orjson.loads(text)),) if text.startswith("{") else _members(text))
+
+    def add(self, text: str, values: Texts) -> int:
+        """Return the number of a text with these values."""
+        number = self.setdefault(text, len(self.values_of))
+        if number == len(self.values_of):
+            self.values_of.append(values)
+        return number
+
+    def number_of(self, values: Texts) -> int:
+        """Return the number of values that were read elsewhere."""
+        return self.add(orjson.dumps(values).decode(), values)  # begins with a bracket, unlike each text of a line
+
+
 @dataclass(slots=True)
 class Batch:
-    """Events by column. All lists have the same length."""
+    """Events by column. All lists have the same length. Those of groups have numbers of ``words``."""
 
+    words: Words = field(default_factory=Words)
     moments: list[int] = field(default_factory=list)  # when each happened, in milliseconds since 1970-01-01 UTC
-    visitors: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    visits: list[str] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)  # a key of ``texts``
-    clients: list[str] = field(default_factory=list)  # a key of ``texts``
-    data: list[str] = field(default_factory=list)  # a key of ``texts``
-    texts: dict[str, Texts] = field(default_factory=dict)  # the values of the fields of a place, of a client, and of data
+    kinds: list[int] = field(default_factory=list)
+    visits: list[int] = field(default_factory=list)  # visitor and visit
+    places: list[int] = field(default_factory=list)
+    clients: list[int] = field(default_factory=list)
+    data: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> Batch:
         """Return the events of rows in the form of the log."""
         batch = cls()
-        for at, visitor, name, kind, visit, *others in rows:
-            batch.append(at, visitor, name, kind, visit, tuple(others))
+        for row in rows:
+            batch.append(row)
         return batch
 
-    def append(self, at: str, visitor: str, name: str, kind: str, visit: str, others: Texts) -> None:
-        """Add one event. ``others`` are the values of :data:`PLACE`, of :data:`CLIENT` and of ``data``."""
-        place, client, data = others[: len(PLACE)], others[len(PLACE) : -1], others[-1:]
-        values = (moments_of([at])[0], visitor, name, kind, visit, *map(self._key, (place, client, data)))
-        for column, value in zip(self._columns(), values, strict=True):
-            column.append(value)
+    def append(self, row: Row) -> None:
+        """Add one event in the form of the log."""
+        at, visitor, name, kind, visit, *others = row
+        number_of = self.words.number_of
+        groups = ((kind,), (visitor, visit), tuple(others[:3]), tuple(others[3:-1]), tuple(others[-1:]))
+        self.extend(moments_of([at]), [name], *([number_of(values)] for values in groups))
 
-    def _key(self, values: Texts) -> str:
-        key = orjson.dumps(values).decode()  # begins with a bracket, so it differs from every part of a line
-        self.texts[key] = values
-        return key
-
-    def extend(self, *columns: Iterable[Any]) -> None:
-        """Add events by column, in the order of the attributes. ``texts`` has their values already."""
-        for column, values in zip(self._columns(), columns, strict=True):
+    def extend(self, moments: Iterable[int], ids: Iterable[str], *groups: Iterable[int]) -> None:
+        """Add events by column."""
+        self.moments += moments
+        self.ids += ids
+        for column, values in zip(self.groups, groups, strict=True):
             column += values
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def groups(self) -> tuple[list[int], ...]:
+        """The columns of numbers."""
+        return self.kinds, self.visits, self.places, self.clients, self.data
+
     def rows(self) -> Iterator[Row]:
         """Yield the events as rows in the form of the log."""
-        texts = self.texts.__getitem__
-        for moment, visitor, name, kind, visit, *keys in zip(*self._columns(), strict=True):
-            place, client, data = map(texts, keys)
-            yield timestamp_of_milliseconds(moment), visitor, name, kind, visit, *place, *client, *data
+        for moment, name, *numbers in zip(self.moments, self.ids, *self.groups, strict=True):
+            kind, (visitor, visit), *others = map(self.words.values_of.__getitem__, numbers)
+            yield timestamp_of_milliseconds(moment), visitor, name, *kind, visit, *chain.from_iterable(others)
+
+    @property
+    def visitors(self) -> set[str]:
+        """The visitors of the events."""
+        return {self.words.values_of[number][0] or "" for number in set(self.visits)}
 
     def without(self, visitors: Collection[str]) -> Batch:
         """Return the events of all other visitors."""
-        kept = [visitor not in visitors for visitor in self.visitors]
-        rest = Batch()
-        rest.extend(*(compress(column, kept) for column in self._columns()))
-        rest.texts = {key: self.texts[key] for key in {*rest.places, *rest.clients, *rest.data}}
+        kept = [self.words.values_of[number][0] not in visitors for number in self.visits]
+        rest = Batch(self.words)
+        groups = [list(compress(column, kept)) for column in self.groups]
+        rest.extend(compress(self.moments, kept), compress(self.ids, kept), *groups)
         return rest
-
-    def _columns(self) -> list[list[Any]]:
-        return [getattr(self, name) for name in _COLUMNS]
-
-
-_COLUMNS = [each.name for each in fields(Batch)][:-1]
 
 
 def moments_of(timestamps: Sequence[str]) -> list[int]:
@@ -134,8 +154,8 @@ def parse(chunk: bytes, batch: Batch) -> Malformed:
         time.sleep(0)  # releases the GIL, so that a thread that serves a visitor waits for one block at most
         if not _parse_block(block, batch):
             rows, block_malformed = _parse_lines(block)
-            for at, visitor, name, kind, visit, *others in rows:
-                batch.append(at, visitor, name, kind, visit, tuple(others))
+            for row in rows:
+                batch.append(row)
             malformed += [(line, start + offset) for line, offset in block_malformed]
     return malformed
 
@@ -164,14 +184,13 @@ def _parse_block(block: bytes, batch: Batch) -> bool:
     lines = _LINE.findall(block.decode("ascii"))
     if len(lines) != block.count(b"\n") or not block.endswith(b"\n"):
         return False
-    ids, at, kinds, visitors, visits, places, clients, data = zip(*lines, strict=True)
+    ids, at, *groups = zip(*lines, strict=True)
     try:
         moments = moments_of(at)
-        batch.texts.update((text, _members(text)) for text in {*places, *clients}.difference(batch.texts))
-        batch.texts.update((text, (_data(orjson.loads(text)),)) for text in set(data).difference(batch.texts))
+        numbers = [list(map(batch.words.__getitem__, texts)) for texts in groups]
     except _NOT_AN_EVENT:
         return False
-    batch.extend(moments, visitors, ids, kinds, visits, places, clients, data)
+    batch.extend(moments, ids, *numbers)
     return True
 
 

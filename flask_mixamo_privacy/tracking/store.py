@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from ..errors import PrivacyError, StoreUnavailable
 from ..storage.clock import milliseconds_of, timestamp_of_milliseconds
-from ..storage.database import Database, KeyRegister
+from ..storage.database import Connect, Database, KeyRegister
 from ..storage.files import Spool
 from ..storage.keys import KeyRing
 from . import event_table
+from .event_deletion import delete, release_visitors
 from .event_table import StoredRow
 from .logged_events import as_logged, logged
 from .parsing import Batch, Row
@@ -45,12 +46,12 @@ class EventStore:
         text = line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")
         connection.execute(self.database.insert_new(malformed), {"segment": segment, "offset": offset, "line": text})
 
-    def write(self) -> AbstractContextManager[sa.Connection]:
+    def write(self, connect: Connect | None = None) -> AbstractContextManager[sa.Connection]:
         """Return a write transaction. Raises :class:`StoreUnavailable`.
 
-        No erasure can take place between a query of the tombstones and the commit.
+        No erasure can take place between a query of the tombstones and the commit. ``connect`` opens the connection.
         """
-        return self.database.write(turn=_TURN_MS)
+        return self.database.write(turn=_TURN_MS, connect=connect)
 
     def write_soon(self) -> AbstractContextManager[sa.Connection]:
         """Return a write transaction for a request, which does not wait for a batch of the loader."""
@@ -69,7 +70,7 @@ class EventStore:
 
         If two events have the same visitor and id, the earlier one counts.
         """
-        erased = self.erased(connection, set(batch.visitors))
+        erased = self.erased(connection, batch.visitors)
         if erased:
             self.mark_unscrubbed(connection, erased)
             batch = batch.without(erased)
@@ -262,7 +263,7 @@ def _prune_events(connection: sa.Connection, end: int) -> int:
 def _prune_people(connection: sa.Connection, before: str) -> int:
     """Delete the oldest rows of visitors who have no event since a day, at most :data:`_AT_MOST`. Returns their number."""
     forgotten = connection.scalars(_delete_some(people, people.c.last < before).returning(people.c.visitor)).all()
-    event_table.release_visitors(connection, forgotten)
+    release_visitors(connection, forgotten)
     return len(forgotten)
 
 
@@ -274,7 +275,7 @@ def _delete_some(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Delet
 
 def _delete_events(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
     """Delete events, and mark the intervals that counted them as incomplete: they cannot be counted again."""
-    slots = event_table.delete(connection, condition)
+    slots = delete(connection, condition)
     _mark_incomplete(connection, sorted(set(slots)))
     return len(slots)
 
