@@ -73,7 +73,7 @@ class _Codes:
 
 
 def _remembered(connection: sa.Connection, words: Words) -> _Codes:
-    """Return the codes that are still valid. PostgreSQL does not tell whether others have written, so there are none."""
+    """Return the codes that are still valid. PostgreSQL has no such number, so there are none."""
     codes: _Codes = connection.info.get(_CODES, _Codes())
     is_sqlite = connection.dialect.name == "sqlite"
     version = connection.exec_driver_sql("PRAGMA data_version").scalar() if is_sqlite else None

@@ -58,7 +58,7 @@ Malformed = list[tuple[bytes, int]]  # lines that are not events, each with its 
 
 
 class Words(dict[str, int]):
-    """A number for each text of a group of fields, or of data. Each text is read once, and ``values`` has what it says."""
+    """A number for each text of a group of fields, or of data. Each text is read once, and ``values_of`` has its values."""
 
     def __init__(self) -> None:
         self.values_of: list[Texts] = []  # by number
