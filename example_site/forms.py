@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import render_template, request
-from werkzeug.wrappers import Response
+from flask import request
 
 from .database import session
+from .extensions import privacy
 
 NO_ADDRESS = "Please give a whole e-mail address."
 
@@ -36,7 +36,7 @@ def keep(row: Any) -> None:
         open_session.add(row)
 
 
-def page(template: str, failed: str = "", **values: Any) -> Response | tuple[str, int]:
-    """Render a page with a form, its submitted values and its error. The status is 422 if there is an error."""
-    shown = render_template(template, failed=failed, form=request.form, **values)
-    return shown, 422 if failed else 200
+def require_address() -> None:
+    """Show the form again unless it has a whole e-mail address."""
+    if not is_address(email()):
+        privacy.reject(NO_ADDRESS, "email")

@@ -15,7 +15,7 @@ from flask_mixamo_privacy import acceptance_required
 from . import catalogue, newsletter
 from .database import session
 from .extensions import privacy
-from .forms import NO_ADDRESS, email, form_value, is_address, page
+from .forms import email, form_value, require_address
 from .models import Order
 from .origin import refuse_foreign_posts
 from .poses import MOTIONS
@@ -27,14 +27,13 @@ orders.before_request(refuse_foreign_posts)
 
 
 @orders.route("/animations/<slug>/order", methods=["GET", "POST"])
-@privacy.collects("purchase")
+@privacy.collects("purchase", form=".order")
 def order(slug: str) -> Any:
     """Order an animation. Nothing is charged: this is a demonstration."""
     animation = catalogue.find(slug) or abort(404)
     if request.method == "GET":
-        return page("order.html", animation=animation)
-    if not is_address(email()):
-        return page("order.html", NO_ADDRESS, animation=animation)
+        return render_template("order.html", animation=animation)
+    require_address()
     bought = Order(
         clip=slug, price=animation.price, email=email(), name=form_value("name"), address=form_value("address", 500)
     )

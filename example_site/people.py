@@ -1,7 +1,7 @@
 """Forms that collect personal data: registration, account, newsletter, feedback.
 
 Each view is a collection point that privacy.toml declares. ``@privacy.collects`` removes undeclared fields, requires the
-required ones, and records the submission before the view begins. ``privacy.notice`` shows the notice in the form.
+required ones, and records the submission before the view begins. ``form=`` is the view that shows a rejected form again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from .accounts import of_customer
 from .database import session
 from .extensions import privacy
-from .forms import NO_ADDRESS, email, form_value, is_address, keep, page
+from .forms import email, form_value, keep, require_address
 from .models import Customer, Feedback, Subscriber
 from .origin import refuse_foreign_posts
 
@@ -35,31 +35,32 @@ _THANKS = {
 
 
 @people.route("/register", methods=["GET", "POST"])
-@privacy.collects("registration")
+@privacy.collects("registration", form=".register")
 def register() -> Any:
     """Create a login, and redirect to the account's form."""
     if request.method == "GET":
-        return page("register.html")
+        return render_template("register.html")
+    require_address()
     password = request.form["password"]
-    if not is_address(email()) or len(password) < 8:
-        return page("register.html", "Please give an e-mail address, and a password of eight characters or more.")
+    if len(password) < 8:
+        privacy.reject("Please choose a password of eight characters or more.", "password")
     customer = Customer(email=email(), name="", password_hash=generate_password_hash(password))
     try:
         keep(customer)
     except IntegrityError:
-        return page("register.html", "There is an account with this address already. Please sign in.")
+        privacy.reject("There is an account with this address already. Please sign in.", "email")
     login_user(of_customer(customer))
     return redirect(url_for("people.profile"), 303)
 
 
-@privacy.collects("account")
+@privacy.collects("account", form=".profile")
 def profile() -> Any:
     """Show or change the account's details."""
     number = current_user.customer or abort(404)  # demo accounts have no row
     with session() as open_session, open_session.begin():
         customer = open_session.get(Customer, number) or abort(404)
         if request.method == "GET":
-            return page("profile.html", customer=customer)
+            return render_template("profile.html", customer=customer)
         customer.name, customer.software = form_value("name"), form_value("software")
     return redirect(url_for("accounts.account"), 303)
 
@@ -69,13 +70,12 @@ people.add_url_rule("/account/profile", view_func=login_required(profile), metho
 
 
 @people.route("/newsletter", methods=["GET", "POST"])
-@privacy.collects("newsletter")
+@privacy.collects("newsletter", form=".newsletter")
 def newsletter() -> Any:
     """Subscribe to the newsletter. A child's submission never reaches this view."""
     if request.method == "GET":
-        return page("newsletter.html")
-    if not is_address(email()):
-        return page("newsletter.html", NO_ADDRESS)
+        return render_template("newsletter.html")
+    require_address()
     with session() as open_session, open_session.begin():
         if not open_session.scalar(sa.select(Subscriber.id).where(Subscriber.email == email())):
             open_session.add(Subscriber(email=email(), old_enough=True))
@@ -83,13 +83,13 @@ def newsletter() -> Any:
 
 
 @people.route("/feedback", methods=["GET", "POST"])
-@privacy.collects("feedback")
+@privacy.collects("feedback", form=".feedback")
 def feedback() -> Any:
     """Send feedback to the shop."""
     if request.method == "GET":
-        return page("feedback.html")
-    if email() and not is_address(email()):
-        return page("feedback.html", NO_ADDRESS)
+        return render_template("feedback.html")
+    if email():
+        require_address()
     keep(Feedback(message=form_value("message", 5000), email=email() or None))
     return _thank("feedback")
 

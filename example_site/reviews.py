@@ -23,7 +23,7 @@ reviews.before_request(refuse_foreign_posts)
 
 
 @reviews.post("/animations/<slug>/reviews")
-@privacy.collects("posting")
+@privacy.collects("posting", form="shop.animation")
 def review(slug: str) -> Response:
     """Post a review. Without the tick that acknowledges its publicity, a submission never reaches this view."""
     if catalogue.find(slug) is None:

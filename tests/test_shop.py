@@ -110,7 +110,7 @@ def test_promise_10_required_fields_are_checked(shop, visitor, point):
 @pytest.mark.parametrize(
     ("point", "typed", "message"),
     [
-        ("registration", {"password": "short"}, "a password of eight characters or more"),
+        ("registration", {"password": "short"}, "Please choose a password of eight characters or more."),
         ("purchase", {"email": "ada"}, "Please give a whole e-mail address."),
         ("feedback", {"email": "ada"}, "Please give a whole e-mail address."),
         ("newsletter", {"email": "ada"}, "Please give a whole e-mail address."),

@@ -147,7 +147,7 @@ def _accepted_in_browser(ctx: PrivacyContext) -> dict[str, str]:
 
 
 # A sentence of the catalogues.
-NOT_ACCEPTED = "Who does not agree to the licence does not download."
+NOT_ACCEPTED = "Accept the licence to download this file."
 
 
 def _ask_for_acceptance(ctx: PrivacyContext, licence: Licence) -> Response:

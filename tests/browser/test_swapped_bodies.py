@@ -275,6 +275,7 @@ def by_settings(page):
 def by_erasure(page):
     page.get_by_role("link", name="Privacy settings").click()
     page.get_by_role("link", name="What is stored about you").click()
+    press(page, "Erase everything")
     page.locator("form[action$=erase] button").click()
 
 
