@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 CONFIG = """<meta name="htmx-config" content='{"responseHandling": [{"code": "204", "swap": false},
 {"code": "[2345]..", "swap": true}]}'>"""
 FRAME = """<!doctype html><html lang="en"><head><meta name="viewport" content="width=device-width"><meta name="color-scheme"
-content="light dark"><title>{% block title %}{% endblock %}</title>{% block head %}{% endblock %}</head><body><main>
+content="light dark"><title>{% block title %}{% endblock %}</title>{% block head %}{% endblock %}</head><body style="background: Canvas"><main>
 {% block content %}{% endblock %}</main></body></html>"""
 PAGE = """{% extends frame %}{% block title %}{{ privacy.problem.prefix }}Register{% endblock %}
 {% block head %}HEAD{% endblock %}{% block content %}<h1>Register</h1>{{ privacy.problems() }}<form method="post" novalidate>
