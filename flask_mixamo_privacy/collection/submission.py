@@ -221,14 +221,18 @@ class Submission:
 
     def first_problem(self) -> SubmissionError | None:
         """Return the first problem with the fields, or None. Ignores opt-ins."""
+        return next(self.problems(), None)
+
+    def problems(self) -> Iterator[SubmissionError]:
+        """Yield every problem with the fields, so that the sender can correct all of them at once. Ignores opt-ins."""
         missing = [name for name in self.point.required if not self._has(name)]
         if (self._typed_birth_date and self.given.old_enough is None) or missing == [notices.AGE_FIELD]:
-            return SubmissionError("no-birth-date", [notices.AGE_FIELD])
+            yield SubmissionError("no-birth-date", [notices.AGE_FIELD])
+            missing = [name for name in missing if name != notices.AGE_FIELD]
         if missing:
-            return SubmissionError("missing", missing)
+            yield SubmissionError("missing", missing)
         if notices.is_public(self.point) and not self.given.acknowledged:
-            return SubmissionError("not-acknowledged", ["privacy_acknowledged"])
-        return None
+            yield SubmissionError("not-acknowledged", ["privacy_acknowledged"])
 
     def _has(self, name: str) -> bool:
         """Whether a field was sent. A file does not answer the age question."""

@@ -114,13 +114,13 @@ class Language:
         return format_date(date.fromisoformat(iso), format="long", locale=self._locale)
 
     def moment(self, iso: str) -> str:
-        """Return a day and a time of day: ``8. Mai 2009 um 14:05 UTC``. A time without a zone stays without one."""
-        from babel.dates import format_datetime
+        """Return a day and a time of day: ``8. Mai 2009, 14:05 UTC``. A time without a zone stays without one."""
+        from babel.dates import format_time
 
         moment = datetime.fromisoformat(iso)
-        if moment.tzinfo is None:
-            return f"{self.date(iso[:10])}, {moment:%H:%M}"
-        return format_datetime(moment.astimezone(UTC), "long", locale=self._locale)
+        zone = "" if moment.tzinfo is None else " UTC"
+        moment = moment.astimezone(UTC) if zone else moment
+        return f"{self.date(moment.date().isoformat())}, {format_time(moment.time(), 'short', locale=self._locale)}{zone}"
 
     def day(self, day: _Day) -> str:
         """Return a day in a short format, without its year: ``8. Mai``."""

@@ -109,7 +109,7 @@ class _Writer:
             return self._t.of(declared.title, self._policy.language)
         if column in _LABELS:
             return self._t(_LABELS[column])
-        return LocalizedText(in_words(column), "en", self._t.code != "en")
+        return LocalizedText(in_words(re.sub(r"_id$", "_number", column)), "en", self._t.code != "en")
 
     def _text(self, value: Any, table: str, column: str) -> LocalizedText | str:
         if value is None or value in ("", [], ()):
@@ -163,7 +163,9 @@ def sentences(body: Any) -> Iterable[str]:
     """Yield the sentences of a text that was shown, without empty ones."""
     if isinstance(body, Mapping):
         for name in _READ:
-            yield from sentences(body.get(name))
+            value = body.get(name)
+            is_titles = name == "purposes" and value and isinstance(value[0], str)  # the notice states them in its own words
+            yield from sentences(None if is_titles else value)
     elif isinstance(body, list):
         for value in body:
             yield from sentences(value)

@@ -19,6 +19,7 @@ from ..collection import notices
 from ..collection.submission import ACCEPTANCE, Kind, SubmissionError
 from ..errors import NotAllowed
 from ..i18n.language import Language, LocalizedText
+from ..policy.model import Policy
 from .context import PrivacyContext, current_runtime, current_url, privacy_context
 from .http import mark_own_page, no_store, problem_json, wants_json
 from .rendering import render
@@ -156,19 +157,35 @@ _ANSWERS: dict[Kind, tuple[type[NotCollected], str]] = {
     "notice-changed": (NoticeChanged, CHANGED),
     "not-recorded": (NotRecorded, NOT_TAKEN),
 }
+#: The problems that one form may have together.
+_OF_FIELDS = ("missing", "no-birth-date", "not-acknowledged")
 
 
 def http_error(error: SubmissionError, submission: Submission) -> NotCollected:
-    """Return the HTTP answer to a problem with a submitted form, without a page."""
-    ctx, point = privacy_context(), submission.point
+    """Return the HTTP answer to a problem with a submitted form, without a page. It has the further problems too."""
+    ctx = privacy_context()
+    further = [each for each in submission.problems() if each.kind != error.kind] if error.kind in _OF_FIELDS else []
+    found = [_messages(each, submission) for each in (error, *further)]
+    message = LocalizedText(" ".join(text for text, _ in found), ctx.language.code)
+    by_field = {name: text for _, fields in found for name, text in fields.items()}
+    return _ANSWERS[error.kind][0](make_problem(ctx.language, message, by_field, **_sent_values(ctx)))
+
+
+def _messages(error: SubmissionError, submission: Submission) -> tuple[str, dict[str, LocalizedText]]:
+    """Return the message of a problem, and that of each field."""
+    ctx, point, sentence = privacy_context(), submission.point, _ANSWERS[error.kind][1]
     policy, t = ctx.runtime.policy, ctx.language
-    kind, sentence = _ANSWERS[error.kind]
-    descriptions = dict(zip(error.fields, notices.field_descriptions(policy, error.fields, t), strict=True))
+    names = {name: field_name(policy, name, t) for name in error.fields}
     if error.kind == "no-opt-in":
-        descriptions = {name: notices.opt_in_label(policy, point, t).text for name in error.fields}
-    message = t(sentence, names=t.names(list(descriptions.values())))
-    by_field = {name: t(sentence, names=text) for name, text in descriptions.items()}
-    return kind(make_problem(t, message, by_field, **_sent_values(ctx)))
+        names = {name: notices.opt_in_label(policy, point, t).text for name in error.fields}
+    message = t(sentence, names=t.names(list(names.values()))).text
+    return message, {name: t(sentence, names=text) for name, text in names.items()}
+
+
+def field_name(policy: Policy, name: str, t: Language) -> str:
+    """Return the declared label of a field, or else its description: a label made of its name is English."""
+    label = next((field.label for field in policy.fields if field.name == name), "")
+    return t.of(label, policy.language).text if label else notices.field_descriptions(policy, [name], t)[0]
 
 
 def _ids(submission: Submission) -> dict[str, str]:
@@ -262,7 +279,7 @@ def _input(name: str, submission: Submission) -> dict[str, Any]:
     from ..rights.rows import holds_address, is_secret
 
     ctx, sent = privacy_context(), submission.sent
-    [label] = notices.field_descriptions(ctx.runtime.policy, [name], ctx.language)
+    label = field_name(ctx.runtime.policy, name, ctx.language)
     text = "".join(map(str, sent.fields.get(name, [])[:1]))
     kind = "textarea" if "\n" in text or len(text) > 60 else "text"
     if name == ACCEPTANCE:

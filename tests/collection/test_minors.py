@@ -342,7 +342,7 @@ def test_promise_20_a_known_minor_cannot_grant_optional_purposes(tiny, choice):
     choose(visitor, *choice)
     assert visitor.get("/privacy/state.json").json["purposes"]["statistics"] == "refused"
     assert len(site.ledger("grant")) == 1 and len(site.ledger("withdrawal")) == 1
-    assert "Some of what is optional stays off in this browser." in visitor.get("/privacy/consent").text
+    assert "Some optional features stay off in this browser." in visitor.get("/privacy/consent").text
 
 
 def test_a_purpose_declared_for_minors_can_be_granted_by_them(tiny):

@@ -244,3 +244,20 @@ def test_the_form_of_requests_lists_every_mistake_at_once(people):
     assert "<title>Error: Your data rights</title>" in text and 'value="ada"' in text and ">\nHello\n</textarea>" in text
     described = re.search(r'id="mixamo-email"[^>]*aria-describedby="([^"]+)"', text)[1].split()
     assert described == ["mixamo-email-about", "mixamo-email-error"] and all(f'id="{each}"' in text for each in described)
+
+
+def test_every_mistake_of_a_form_is_listed_at_once(tiny):
+    """A missing field, an invalid birth date and a missing tick each have an entry, so the form is sent once more only."""
+    point = replace(POINTS[2], public=True, required=("email", "name", "old_enough"))
+    visitor = with_forms(tiny, PRIVACY_POLICY=policy(point)).visitor()
+    answer = send(visitor, "/newsletter", name="Ada", **born("", 5, 5))
+    targets = re.findall(r'<li><a href="#([\w-]+)">', answer.text)
+    assert answer.status_code == 400 and targets == ["privacy_birth_day", "email", "mixamo-acknowledged-newsletter"]
+
+
+def test_a_message_uses_the_label_of_a_field(tiny):
+    """A declared label is what people call the field; a description is a sentence of the policy."""
+    field = Field("password", "pseudonymous", "a password, of which only a hash is kept", label="Password")
+    config = {"PRIVACY_POLICY": policy(replace(POINTS[0], required=("password",)), fields=(*FIELDS, field))}
+    text = with_forms(tiny, **config).visitor().post("/registration", data={}).text
+    assert "Please fill in: Password." in text and '<label for="password">Password</label>' in text
