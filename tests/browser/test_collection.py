@@ -108,7 +108,7 @@ def test_promise_37_the_newsletter_ends_and_the_receipt_still_comes(shop, page, 
     command(shop, "privacy", "requests", "process")
     page.goto(path_to_confirm(office.mails[-1][1]))
     press(page, "Yes, sign me up")
-    expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
+    expect(page.get_by_role("status")).to_have_text("Thank you. You are signed up: Newsletter.")
     assert newsletter(shop, "May") == "sent: 1\n"
     mail = office.mails[-1][1]
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click" and path_of_link(mail) in mail["List-Unsubscribe"]
