@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from unicodedata import decimal, normalize
 from urllib.parse import unquote, urlsplit
 
 from ..policy.parts import host_of
 from ..storage.memory import bounded_cache
+
+if TYPE_CHECKING:
+    from ua_parser import Parser
 
 _LONGEST = 200  # characters of a path or a text that are kept
 _LONGEST_HOST = 259  # characters of a host with its port; RFC 1035, 2.3.4
@@ -224,18 +228,27 @@ class Client:
     robot: bool
 
 
+@cache
+def _parser() -> Parser:
+    """Return a parser without the patterns of devices, which take half of the memory and are not needed."""
+    from ua_parser import Parser
+    from ua_parser.loaders import load_lazy_builtins
+
+    browsers, systems, _ = load_lazy_builtins()
+    return Parser.from_matchers((browsers, systems, []))
+
+
 @bounded_cache(4096)
 def client_of(user_agent: str) -> Client:
     """Parse a User-Agent. ua-parser names the families, crawler-user-agents detects robots; unknown is ``"Other"``.
 
     Some families are what the client calls itself, as an app of iOS does. So one that is not only letters is scrubbed.
     """
-    import ua_parser
     from crawleruseragents import is_crawler
 
-    parsed = ua_parser.parse(user_agent)
-    browser = parsed.user_agent.family if parsed.user_agent else "Other"
-    platform = parsed.os.family if parsed.os else "Other"
+    parser = _parser()
+    found, system = parser.parse_user_agent(user_agent), parser.parse_os(user_agent)
+    browser, platform = found.family if found else "Other", system.family if system else "Other"
     # crawler-user-agents lists HeadlessChrome. A site's own browser tests use it and consent first, so it is no robot here.
     browser, platform = (name if _LETTERS.fullmatch(name) else scrub_text(name) for name in (browser, platform))
     return Client(browser, platform, is_crawler(user_agent.replace("HeadlessChrome", "Chrome")))

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
+import ua_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -218,3 +219,22 @@ def test_a_network_is_a_24_or_48_prefix(address, network):
 def test_a_referrer_is_a_page_of_this_or_another_site(referrer, found):
     """The referrer's query, credentials, fragment and network address are never kept."""
     assert split_referrer(referrer, "me.example") == found
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 "
+        "Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:144.0) Gecko/20100101 Firefox/144.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Edg/141.0.0.0",
+        "curl/8.9.1",
+        "",
+    ],
+)
+def test_families_are_those_of_the_complete_parser(user_agent):
+    """The patterns of devices, which are not loaded, change neither the browser nor the platform."""
+    parsed, found = ua_parser.parse(user_agent), client_of(user_agent)
+    assert found.browser == (parsed.user_agent.family if parsed.user_agent else "Other")
+    assert found.platform == (parsed.os.family if parsed.os else "Other")
