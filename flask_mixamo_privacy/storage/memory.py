@@ -61,19 +61,34 @@ class TokenBuckets:
         """Return the seconds until the bucket has a token, 0 if it has one."""
         return max(1.0 - self._tokens(key, now), 0.0) / self._per_second
 
+    def take_one(self, key: Hashable, now: float) -> float:
+        """Take a token and return 0, or return the seconds until there is one."""
+        tokens = self._tokens(key, now)
+        if tokens < 1.0:
+            return (1.0 - tokens) / self._per_second
+        self._keep(key, tokens - 1, now)
+        return 0.0
+
     def take(self, key: Hashable, tokens: int, now: float) -> None:
         """Take tokens, also more than there are."""
-        rest = self._tokens(key, now) - tokens
+        self._keep(key, self._tokens(key, now) - tokens, now)
+
+    def _keep(self, key: Hashable, rest: float, now: float) -> None:
         self._by_key[key] = rest, now
         self._by_key.move_to_end(key)
         if len(self._by_key) > self._most:
             self._by_key.popitem(last=False)
 
     def _tokens(self, key: Hashable, now: float) -> float:
-        tokens, since = self._by_key.get(key, (self._burst, now))
+        known = self._by_key.get(key)
+        if known is None:
+            return self._burst
+        tokens, since = known
         if now < since:  # the clock was set back; a bucket that waited for its old time would refuse for as long
             self._by_key[key] = tokens, now
-        return min(tokens + max(now - since, 0.0) * self._per_second, self._burst)
+            return tokens
+        tokens += (now - since) * self._per_second
+        return tokens if tokens < self._burst else self._burst
 
 
 class NetworkAllowance:

@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
@@ -37,6 +37,9 @@ _MOST_PROPERTIES = 16
 _LEAST_OF_A_PERSON = 10**8  # a number with fewer digits is no telephone, card or account
 
 Value = str | int | float | bool | None
+
+#: The kind, the id, the time, the context fields and the data of one event.
+Event = tuple[str, str, float, str, str]
 
 
 class _Ids:
@@ -73,12 +76,21 @@ def collect(
 
     ``context`` is the result of :func:`context_fields`, and ``data`` is the result of :func:`properties`.
     """
-    if not needs(kind).issubset(granted):
+    return collect_all(granted, [(kind, event_id, now, context, data)], visitor, visit)
+
+
+def collect_all(granted: Collection[str], events: Iterable[Event], visitor: str, visit: str) -> str:
+    """Return events of one visit as JSON lines, without those that need a purpose which is not granted."""
+    if not _STATISTICS.issubset(granted):
         return ""
-    return (
-        f'{{"id":{quote(event_id)},"at":"{timestamp(now)}","kind":{quote(kind)},'
+    if not _CUSTOMISATION.issubset(granted):
+        events = [event for event in events if event[0] != "customisation"]
+    lines = [
+        f'{{"id":{quote(event_id)},"at":"{timestamp(at)}","kind":{quote(kind)},'
         f'"visitor":"{visitor}","visit":"{visit}",{context},"data":{data}}}\n'
-    )
+        for kind, event_id, at, context, data in events
+    ]
+    return "".join(lines)
 
 
 @lru_cache(maxsize=1024)

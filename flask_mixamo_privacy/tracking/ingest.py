@@ -26,6 +26,7 @@ MOST_BYTES, MOST_EVENTS = 64 * 1024, 100
 RESERVED = frozenset({"visit_start", "repeat_visit", "customisation"})
 
 _LONGEST = 2000  # characters of an address
+_LONGEST_AGE = DAY * 1000  # milliseconds of an event that a browser reports
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}:")
 _AN_ID = "1 to 64 letters, digits and _.:-"
@@ -56,7 +57,7 @@ class EventParser:
         self._host, self._name, self._origins_only = host, name, origins_only
         self._cached_content = lru_cache(maxsize=_MOST_CACHED)(self._content)
 
-    def read(self, body: bytes, now: float) -> list[BrowserEvent]:
+    def read(self, body: bytes | bytearray, now: float) -> list[BrowserEvent]:
         """Return the events in a JSON body, without those of pages that are not counted. Raises :class:`ReportError`.
 
         Other fields of an event are dropped: the server itself adds the visitor and the client.
@@ -66,7 +67,11 @@ class EventParser:
             for number, event in enumerate(_objects(body), 1):  # noqa: B007 — the error names the number
                 content = self._parse(event)
                 if content is not None:
-                    events.append((_event_id(event.get("id")), _time(event, now), content))
+                    event_id, age = event.get("id"), event.get("age")
+                    if type(event_id) is not str or not _ID.fullmatch(event_id):
+                        event_id = _event_id(event_id)
+                    recent = type(age) is int and 0 <= age <= _LONGEST_AGE  # as the tracker sends it
+                    events.append((event_id, now - age / 1000 if recent else _time(event, now), content))
         except ReportError as error:
             if not number:
                 raise
@@ -77,14 +82,16 @@ class EventParser:
         """Return the content of an event, or None if its page is not counted."""
         if type(event) is not dict:
             raise ReportError("Event", event, "an object")
-        kind, page, previous, data = map(event.get, ("kind", "page", "previous", "data"))
+        get = event.get
+        kind, page, previous, data = get("kind"), get("page"), get("previous"), get("data")
         try:
             packed = orjson.dumps(data) if data else b""
         except TypeError:  # nested too deep for orjson
             raise ReportError("The data of event", data, _FLAT) from None
         try:
-            small = len(packed) + len(page or "") + len(previous or "") < _MOST_CACHED_BYTES
-            return (self._cached_content if small else self._content)(kind, page, previous, packed)
+            if len(packed) + len(page or "") + len(previous or "") < _MOST_CACHED_BYTES:
+                return self._cached_content(kind, page, previous, packed)
+            return self._content(kind, page, previous, packed)
         except TypeError:  # a field is not a string; the call below raises the error that names it
             return self._content(kind, page, previous, packed)
 
@@ -142,7 +149,7 @@ class EventParser:
         return other_site or (path and self._name(path)) or None
 
 
-def _objects(body: bytes) -> list[Any]:
+def _objects(body: bytes | bytearray) -> list[Any]:
     if len(body) > MOST_BYTES:
         raise ReportError("The size of the body", len(body), f"at most {MOST_BYTES} bytes", 413)
     try:
@@ -240,10 +247,8 @@ class RateLimit:
     def retry_after(self, visitor: str, now: float, network: str = "") -> int:
         """Allow a visitor's report and return 0, or return the whole seconds to wait. An empty network has no limit."""
         with self._lock:
-            waits = (self._buckets.wait(visitor, now), self._process.wait("", now))
-            wait = max(*waits, self._networks.wait(network, now) if network else 0.0)
-            if not wait:
-                self._buckets.take(visitor, 1, now)
+            wait = max(self._process.wait("", now), self._networks.wait(network, now) if network else 0.0)
+            wait = max(wait, self._buckets.take_one(visitor, now) if not wait else self._buckets.wait(visitor, now))
         return math.ceil(wait)
 
     def count_events(self, number: int, now: float, network: str = "") -> None:

@@ -21,7 +21,7 @@ from ..consent.decision import Decision
 from ..consent.recording import deletions, names_by_storage, stored_for, without_own_cookies
 from ..errors import MailError
 from ..policy.parts import Cookie, own_cookie_name
-from .context import PrivacyContext, current_runtime, privacy_context
+from .context import PrivacyContext, current_request, current_runtime, privacy_context
 from .csp import OWN_PAGE
 from .other_extensions import extension_of
 from .rendering import render
@@ -228,7 +228,7 @@ def exempt_from_csrf_protect(endpoint: str | None, values: object) -> None:
 
 def mark_own_page() -> None:
     """Mark the response to this request as a page of the extension's own, which no other site may frame."""
-    request.environ[OWN_PAGE] = True
+    current_request().environ[OWN_PAGE] = True
 
 
 def local_path(target: str | None) -> str | None:

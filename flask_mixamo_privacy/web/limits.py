@@ -13,6 +13,7 @@ from typing import Any
 from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from .context import current_request
 from .http import abort_with, exempt_from_csrf_protect, mark_own_page
 
 _KIB = 1024
@@ -38,7 +39,7 @@ def prepare_request(endpoint: str | None, values: dict[str, Any] | None) -> None
 
 def limit_request(endpoint: str | None) -> None:
     """Refuse a request to a page of ours with 413, 414 or 431 if it is too large."""
-    environ, name = request.environ, (endpoint or "").rpartition(".")[2]
+    environ, name = current_request().environ, (endpoint or "").rpartition(".")[2]
     if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > _LONGEST_URL:
         abort_with(414)
     if len(environ.get("CONTENT_TYPE", "")) > _LONGEST_CONTENT_TYPE:
@@ -50,21 +51,26 @@ def limit_request(endpoint: str | None) -> None:
             abort_with(413)
 
 
-def limit_body(request: Request, most: int) -> None:
-    """Bound the body of a request to this many bytes and to :data:`MOST_FIELDS`.
+def limit_body(request: Request, most: int) -> bytearray:
+    """Bound the body of a request to this many bytes and to :data:`MOST_FIELDS`, and return it. It can be read again.
 
     Aborts with 413 if it is longer, with a declared length or in chunks. Werkzeug cuts off a longer body in chunks without
     an error.
     """
-    if (request.content_length or 0) > most:
+    length = request.content_length or 0
+    if length > most:
         raise RequestEntityTooLarge
-    body, stream, fields, separator = bytearray(), request.stream, 0, b"&" if request.mimetype == _FORM else None
+    is_form = _FORM in request.environ.get("CONTENT_TYPE", "").lower() and request.mimetype == _FORM
+    body, stream, fields = bytearray(), request.stream, 0
     while part := stream.read(min(most + 1 - len(body), _PART)):
         body += part
-        fields += part.count(separator) if separator else 0
+        fields += part.count(b"&") if is_form else 0
         if len(body) > most or fields >= MOST_FIELDS:
             raise RequestEntityTooLarge
+        if len(body) == length:
+            break
     request.stream = BytesIO(body)
+    return body
 
 
 def limit_fields(request: Request) -> None:

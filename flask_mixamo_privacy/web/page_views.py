@@ -16,7 +16,7 @@ from ..errors import LogUnavailable
 from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
-from ..tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
+from ..tracking.events import Event, Visitor, collect_all, context_fields, new_id, properties, start_id
 from ..tracking.ingest import BrowserEvent
 from ..tracking.scrub import LONGEST_USER_AGENT
 from .context import PrivacyContext, current_runtime
@@ -24,9 +24,6 @@ from .page_names import Naming
 from .runtime import RUNTIME
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: The kind, the id, the time, the context fields and the data of one event.
-Line = tuple[str, str, float, str, str]
 
 #: Headers that scripts, sockets and script libraries send, but no browser that opens a page.
 _SENT_BY_SCRIPTS = (
@@ -155,7 +152,7 @@ def log_browser_events(ctx: PrivacyContext, events: Sequence[BrowserEvent]) -> N
         _write(ctx, _at_time_of(lines, visitor, ctx.visitor_before), lines[0][3], lines)
 
 
-def _at_time_of(lines: list[Line], visitor: Visitor, before: Visitor | None) -> Visitor:
+def _at_time_of(lines: list[Event], visitor: Visitor, before: Visitor | None) -> Visitor:
     """Return the visitor as of the events, which may be older than the request. Closing a page starts no visit."""
     if before is None:
         return visitor
@@ -163,18 +160,15 @@ def _at_time_of(lines: list[Line], visitor: Visitor, before: Visitor | None) -> 
     return before.seen_at(max(times)) if times else before
 
 
-def _write(ctx: PrivacyContext, visitor: Visitor, context: str, lines: list[Line]) -> None:
+def _write(ctx: PrivacyContext, visitor: Visitor, context: str, lines: list[Event]) -> None:
     """Log all lines in one write. The visitor cookie is set only after that."""
-    granted, name, visit, before = ctx.consent.granted, visitor.id, visitor.visit, ctx.visitor_before
+    visit, before = visitor.visit, ctx.visitor_before
     if before is None or before.number != visitor.number:
         began = min(line[2] for line in lines)
         lines = [(kind, start_id(visit, kind), began, context, data) for kind, data in _starts(visitor, before)] + lines
     if "data" not in ctx.runtime.log_fields:
         lines = [(*line[:4], "{}") for line in lines]
-    collected = [
-        collect(granted, kind, event_id, at, name, visit, fields, data) for kind, event_id, at, fields, data in lines
-    ]
-    if text := "".join(collected):
+    if text := collect_all(ctx.consent.granted, lines, visitor.id, visit):
         ctx.runtime.append(text)
         if visitor is not before:
             ctx.visitor_to_set = ctx.visitor_before = visitor  # a later event of this request starts no visit

@@ -27,7 +27,7 @@ _VARY = {
 }
 _DOCUMENTS = ("text/html", "application/xhtml+xml", "image/svg+xml")
 _IN_MEMORY = (list, tuple)  # of bytes; isinstance() is slower with a union
-_REDIRECTS = (301, 302, 303, 307, 308)  # no browser shows their body
+_WITHOUT_PAGE = (204, 301, 302, 303, 307, 308)  # no browser shows their body
 _VALIDATORS = frozenset({"etag", "last-modified"})
 _WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
 _FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
@@ -90,7 +90,7 @@ def _finish(ctx: PrivacyContext, response: Response, names: list[str], streamed:
 
 
 def _forbid_framing_of_own_page(response: Response) -> None:
-    if response.status_code not in _REDIRECTS and (response.content_type or "").startswith(_DOCUMENTS):
+    if response.status_code not in _WITHOUT_PAGE and (response.content_type or "").startswith(_DOCUMENTS):
         forbid_framing(response.headers)
 
 

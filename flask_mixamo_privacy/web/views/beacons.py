@@ -16,6 +16,7 @@ from ...errors import LogFull, LogUnavailable, ReportError
 from ...policy.parts import host_of
 from ...storage.clock import timestamp
 from ...storage.failures import log_failure
+from ...storage.memory import BoundedCache
 from ...tracking.ingest import MOST_BYTES, limited_network
 from ..context import USER, PrivacyContext, privacy_context
 from ..csp import DIRECTIVES, BlockedLoad
@@ -127,8 +128,13 @@ def post() -> AnyResponse:
 
 def _is_of_earlier_visitor(ctx: PrivacyContext) -> bool:
     """Return whether an open tab sends events of an earlier ID of this visitor, who has withdrawn and granted again."""
-    known, tag = ctx.known_visitor(), ctx.request.args.get("for", "").removesuffix(USER)
+    known, tag = ctx.known_visitor(), _tag(ctx).removesuffix(USER)
     return known is not None and bool(tag) and tag != known.tag
+
+
+def _tag(ctx: PrivacyContext) -> str:
+    """Return the visitor tag of the page that reports; empty if there is none."""
+    return ctx.request.args.get("for", "") if ctx.environ.get("QUERY_STRING") else ""
 
 
 def _too_many(ctx: PrivacyContext, wait: int, message: str) -> AnyResponse:
@@ -141,8 +147,7 @@ def _too_many(ctx: PrivacyContext, wait: int, message: str) -> AnyResponse:
 
 def _log_events(ctx: PrivacyContext, network: str) -> AnyResponse:
     try:
-        limit_body(ctx.request, MOST_BYTES)
-        body = ctx.request.get_data(cache=False)
+        body = limit_body(ctx.request, MOST_BYTES)
         events = ctx.runtime.event_parser(*_naming(ctx)).read(body, ctx.now)
         ctx.runtime.rate_limit.count_events(len(events), time.time(), network)
         log_browser_events(ctx, events)
@@ -161,7 +166,7 @@ def _log_events(ctx: PrivacyContext, network: str) -> AnyResponse:
 def _naming(ctx: PrivacyContext) -> tuple[str, str, bool, bool, int]:
     """Return what decides how the pages of events are named."""
     page_names = ctx.runtime.pages
-    personal = ctx.request.args.get("for", "").endswith(USER) or ctx.is_logged_in
+    personal = _tag(ctx).endswith(USER) or ctx.is_logged_in
     return _browsers_host(ctx), ctx.request.root_path, personal, page_names.has_login, page_names.revision
 
 
@@ -171,11 +176,16 @@ def _browsers_host(ctx: PrivacyContext) -> str:
     The origin was checked, so it is this site's, unless a person sent the request without a page.
     """
     is_ours = ctx.environ.get("HTTP_SEC_FETCH_SITE") != "none"
-    return (is_ours and host_of(ctx.environ.get("HTTP_ORIGIN", ""))) or ctx.request.host
+    return (is_ours and _host_of(ctx.environ.get("HTTP_ORIGIN", ""))) or ctx.request.host
+
+
+_host_of = BoundedCache(host_of, 64)
 
 
 def _accepted() -> Response:
-    return no_store(Response(status=204))
+    response = Response(status=204)
+    response.headers.add("Cache-Control", "no-store")
+    return response
 
 
 def _refusal(status: int, message: str) -> AnyResponse:
