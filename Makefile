@@ -4,6 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := .venv-demo
 LOWEST := .venv-lowest
 AUDIT := .venv-audit
 # What depends most on the versions of Flask, Werkzeug, Flask-Login, Click and SQLAlchemy.
@@ -14,13 +15,15 @@ LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
+NEEDS_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+
 .PHONY: audit-packages fuzz machine faults torture demo test test-cluster test-fast test-lowest check bench build chromium caches clean
 
-demo: $(STAMP)
-	@$(BIN)/flask --app example_site privacy demo-data --if-empty
-	@echo "Sign in as staff, password demo, for the reports of invented visitors: http://127.0.0.1:$(PORT)/privacy/reports"
+demo: $(DEMO)/.installed
+	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/flask --app example_site privacy demo-data --if-empty
+	@echo "Sign in as staff, password demo, to see the reports of invented visitors: http://127.0.0.1:$(PORT)/privacy/staff"
 	@echo "The shop is at http://127.0.0.1:$(PORT)/ until you press Ctrl+C."
-	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(BIN)/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
+	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
 test: $(STAMP) chromium caches
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster"
@@ -80,11 +83,18 @@ $(TSC): $(STAMP)
 	@touch $@
 
 $(STAMP): setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	|| { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(NEEDS_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	@touch $@
+
+# What the example shop needs, and no more.
+$(DEMO)/.installed: setup.cfg pyproject.toml
+	@$(NEEDS_PYTHON)
+	@echo "Installing the shop into $(DEMO), which takes less than a minute."
+	@$(PYTHON) -m venv --clear $(DEMO)
+	@$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
 $(LOWEST)/.installed: $(STAMP) tests/lowest.txt
@@ -119,4 +129,4 @@ faults: $(STAMP)
 	$(BIN)/python tests/support/planted_faults.py
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(AUDIT) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(LOWEST) $(AUDIT) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache

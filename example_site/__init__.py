@@ -10,6 +10,7 @@ from flask import Flask
 from . import database, errors, figures, headers, newsletter, outbox, secret_key, visits
 from .accounts import accounts, may_access
 from .extensions import login_manager, privacy
+from .films import films
 from .orders import orders
 from .passwords import passwords
 from .people import people
@@ -23,7 +24,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Return the shop's app. ``config`` takes precedence over ``FLASK_*`` in the environment."""
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
-    app.config.update(PRIVACY_STAFF=may_access, PRIVACY_MAIL_SERVER="mx.pacework.example")
+    app.config.update(PRIVACY_STAFF=may_access, PRIVACY_MAIL_SERVER="mx.pacework.example", PRIVACY_CSP="enforce")
     app.config.update(PRIVACY_STAFF_PAGES={"orders.staff_list": ("support", {"en": "Orders", "de": "Bestellungen"})})
     app.config.update(PRIVACY_AUDIT_LOGINS=visits.LOGINS, PRIVACY_AUDIT_STEPS=visits.STEPS)
     app.config.from_prefixed_env()
@@ -32,7 +33,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         app.config.setdefault("PRIVACY_SEND", outbox.show)
     app.secret_key = app.secret_key or secret_key.load(app.instance_path)
     app.jinja_env.globals["figures"] = figures
-    for blueprint in (shop, reviews, accounts, people, passwords, orders):
+    for blueprint in (shop, films, reviews, accounts, people, passwords, orders):
         app.register_blueprint(blueprint)
     database.init_app(app)
     newsletter.init_app(app)

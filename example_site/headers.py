@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'",
+    "Content-Security-Policy": "default-src 'self'; frame-src 'self' http://player.localhost:*",
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "X-Content-Type-Options": "nosniff",
 }

@@ -1,4 +1,4 @@
-"""Orders: buying an animation, downloading it under its licence, and the list for support staff."""
+"""Orders: the basket, buying animations, downloading them under their licence, and the list for support staff."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import session as visit
 from flask_login import current_user, login_required
 
 from flask_mixamo_privacy import acceptance_required
 
 from . import catalogue, newsletter
+from .catalogue import Animation
 from .database import session
 from .extensions import privacy
 from .forms import email, form_value, require_address
@@ -26,14 +28,65 @@ orders = Blueprint("orders", __name__)
 orders.before_request(refuse_foreign_posts)
 
 
+@orders.app_context_processor
+def for_every_page() -> dict[str, Any]:
+    """Return what is in the basket, for the layout of every page."""
+    return {"basket": _basket()}
+
+
+def _basket() -> list[Animation]:
+    """Return the animations in the basket. It is in Flask's session, so it ends with the browser's."""
+    return catalogue.find_all(slug for slug in visit.get("basket", ()) if catalogue.find(slug))
+
+
+@orders.get("/basket")
+def basket() -> str:
+    """Show the basket."""
+    return render_template("basket.html")
+
+
+@orders.post("/basket")
+def change_basket() -> Any:
+    """Put an animation into the basket, or take it out."""
+    animation = catalogue.find(request.form.get("animation", "")) or abort(400)
+    slugs = [each.slug for each in _basket() if each is not animation]
+    is_added = "remove" not in request.form
+    visit["basket"] = [*slugs, animation.slug] if is_added else slugs
+    if is_added:
+        privacy.track("basket.filled", animation=animation.slug)
+    return redirect(url_for("orders.basket"), 303)
+
+
+@orders.route("/order", methods=["GET", "POST"])
+@privacy.collects("purchase", form=".order_basket")
+def order_basket() -> Any:
+    """Order everything in the basket. Nothing is charged: this is a demonstration."""
+    if not (clips := _basket()):
+        return redirect(url_for("orders.basket"), 303)
+    if request.method == "GET":
+        return render_template("order.html", clips=clips)
+    require_address()
+    for animation in clips:
+        _buy(animation)
+    del visit["basket"]
+    return redirect(url_for("orders.ordered", slug=clips[0].slug), 303)
+
+
 @orders.route("/animations/<slug>/order", methods=["GET", "POST"])
 @privacy.collects("purchase", form=".order")
 def order(slug: str) -> Any:
-    """Order an animation. Nothing is charged: this is a demonstration."""
+    """Order one animation without the basket."""
     animation = catalogue.find(slug) or abort(404)
     if request.method == "GET":
-        return render_template("order.html", animation=animation)
+        return render_template("order.html", clips=[animation])
     require_address()
+    _buy(animation)
+    return redirect(url_for("orders.ordered", slug=slug), 303)
+
+
+def _buy(animation: Animation) -> None:
+    """Store an order, pass it to the payment provider, and send its receipt."""
+    slug = animation.slug
     bought = Order(
         clip=slug, price=animation.price, email=email(), name=form_value("name"), address=form_value("address", 500)
     )
@@ -43,7 +96,7 @@ def order(slug: str) -> Any:
         open_session.flush()
         privacy.disclose("payment", bought, "purchase")  # only declared fields are sent, so not the invoice address
     newsletter.send_receipt(bought, animation.name)
-    return redirect(url_for("orders.ordered", slug=slug), 303)
+    privacy.track("order.placed", animation=slug, price=animation.price)
 
 
 @orders.get("/animations/<slug>/ordered")

@@ -1,4 +1,4 @@
-"""The shop: its pages, and the choice of a theme."""
+"""The shop: its pages, and the choices that it remembers: a theme and a favourite."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from flask_mixamo_privacy import consent_required
 from flask_mixamo_privacy.web.current import current_visitor
 
 from . import catalogue
@@ -26,6 +27,7 @@ def for_every_page() -> dict[str, Any]:
     return {
         "theme": privacy.customisation("theme", "auto"),
         "themes": THEMES,
+        "favourite": privacy.customisation("favourite"),
         "current_path": current_path(),
         "kinds": catalogue.KINDS,
         "moods": catalogue.MOODS,
@@ -60,6 +62,23 @@ def animation(slug: str) -> str:
         privacy.track("preview.played", animation=clip.slug, seconds=clip.seconds)
     about = {"reviews": reviews_of(slug), "related": catalogue.related(clip)}
     return render_template("animation.html", animation=clip, playing=playing, **about)
+
+
+@shop.get("/for-you")
+@consent_required("customisation")
+def for_you() -> str:
+    """Show what goes well with the favourite. The page needs the remembered choice, so it asks for consent to it."""
+    favourite = catalogue.find(privacy.customisation("favourite") or "")
+    picked = catalogue.related(favourite) if favourite else catalogue.find_all(catalogue.ON_FRONT[:3])
+    return render_template("for_you.html", liked=favourite, picked=picked)
+
+
+@shop.post("/favourite")
+def choose_favourite() -> Response:
+    """Remember the visitor's favourite animation."""
+    animation = catalogue.find(request.form.get("animation", "")) or abort(400)
+    privacy.customise("favourite", animation.slug)
+    return redirect(url_for("shop.animation", slug=animation.slug), 303)
 
 
 @shop.get("/studio")

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
-from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -31,61 +31,13 @@ from ..web.context import NOW, current_runtime
 from ..web.hosts import first_host
 from ..web.runtime import Runtime
 from .common import echo, exit_2_on_error, fail
+from .demo_pages import Form, ParsedPage
 from .demo_people import Arrival, DemoVisitor, DemoVisitors, by_rank
 
 _SHOWN = re.compile(r'name="shown" value="([^"]*)"')  # the form field that identifies the banner's text
-_MOST_PAGES = 400  # parsed pages that are kept
+_VERSIONS = 3  # of the policy that the demo shows
+_MOST_PAGES = 2000  # parsed pages that are kept
 _CHOICES = {"accepts": ("accept_all",), "counts": ("save", "statistics"), "refuses": ("reject_all",)}
-
-
-class Form(NamedTuple):
-    """A form that the demo may submit: ``<form data-privacy-demo>``."""
-
-    action: str
-    fields: list[tuple[str, str]]
-    buttons: list[tuple[str, str]]
-
-
-class ParsedPage(HTMLParser):
-    """The links within the site, the links to other sites, and the forms of a page."""
-
-    def __init__(self, html: str, address: str, prefix: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.exits: list[str] = []
-        self.forms: list[Form] = []
-        self._address, self._prefix = address, prefix
-        self._form: Form | None = None
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        if tag == "a" and "href" in values:
-            self._link(urljoin(self._address, values["href"]))
-        elif tag == "form":
-            self._form = Form(values.get("action", ""), [], []) if "data-privacy-demo" in values else None
-        elif tag in ("input", "button") and values.get("name"):
-            self._field(tag, values)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "form" and self._form is not None:
-            self.forms.append(self._form)
-            self._form = None
-
-    def _field(self, tag: str, values: dict[str, str]) -> None:
-        if self._form is not None:
-            fields = self._form.buttons if tag == "button" else self._form.fields
-            fields.append((values["name"], values.get("value", "")))
-
-    def _link(self, address: str) -> None:
-        target, current = urlsplit(address), urlsplit(self._address)
-        if target.netloc != current.netloc:
-            if target.scheme in ("http", "https"):
-                self.exits.append(f"{target.scheme}://{target.netloc}{target.path}")
-        elif not f"{target.path}/".startswith(f"{self._prefix}/"):
-            path = f"{target.path}?{target.query}" if target.query else target.path
-            if path not in self.links:
-                self.links.append(path)
 
 
 class Player:
@@ -97,7 +49,7 @@ class Player:
         self._base = f"{'https' if secure else 'http'}://{first_host(app)}"
         self._chance = Random(seed)  # noqa: S311 — invented visitors need no secrets
         self._clients: dict[int, FlaskClient] = {}
-        self._pages: dict[str, ParsedPage | None] = {}
+        self._pages: dict[tuple[str, int | None], ParsedPage | None] = {}
         self.requests = 0
 
     def play(self, arrival: Arrival) -> None:
@@ -123,8 +75,8 @@ class Player:
         elif arrival.nth > 2 and chance.random() < 0.03:
             visit.decide("reject_all")
         while visit.page is not None and chance.random() < 0.74:
-            if visit.page.forms and chance.random() < 0.06:
-                visit.choose(chance)
+            if visit.take_up(chance):
+                continue
             if not (links := visit.other_links()):
                 break
             visit.follow(by_rank(sorted(links, key=self._popularity), chance), chance)
@@ -160,10 +112,13 @@ class Player:
         return self._base + path
 
     def parse(self, path: str, response: Any) -> ParsedPage | None:
-        """Return the parsed page. Each path is parsed once, because pages hardly differ between visitors."""
-        if path not in self._pages and len(self._pages) < _MOST_PAGES:
-            self._pages[path] = self._parse(path, response)
-        return self._pages.get(path)
+        """Return the parsed page. Pages hardly differ between visitors, so each is parsed once for its length."""
+        key = path, response.calculate_content_length()
+        if key not in self._pages:
+            if len(self._pages) >= _MOST_PAGES:
+                return self._parse(path, response)
+            self._pages[key] = self._parse(path, response)
+        return self._pages[key]
 
     def _parse(self, path: str, response: Any) -> ParsedPage | None:
         if response.status_code != 200 or response.mimetype != "text/html":
@@ -200,14 +155,27 @@ class DemoVisit:
         if not self._visitor.has_script:
             self.open(self._path, self._player.address(self._path))
 
-    def choose(self, chance: Random) -> None:
-        """Submit a form of the page by a random button."""
+    def take_up(self, chance: Random) -> bool:
+        """Submit a form of the page, or follow a link that it offers, if the visitor wants that. Return whether they did."""
         assert self.page is not None
-        action, fields, buttons = chance.choice(self.page.forms)
+        for form in self.page.forms:
+            if chance.random() < form.chance:
+                self._submit(form, chance)
+                return True
+        for offer in self.page.offers:
+            if chance.random() < offer.chance:
+                self.follow(offer.path, chance)
+                return True
+        return False
+
+    def _submit(self, form: Form, chance: Random) -> None:
+        """Submit a form by a random button, and open the page to which the answer leads."""
         self._at += 5
-        data = dict([*fields, chance.choice(buttons)] if buttons else fields)
-        self._send("POST", action, data=data, headers={"Referer": self._player.address(self._path)})
-        self.open(self._path, self._player.address(self._path))
+        fields = [*form.fields, chance.choice(form.buttons)] if form.buttons else form.fields
+        data = {name: value.replace("{number}", str(self._visitor.number)) for name, value in fields}
+        response = self._send("POST", form.action, data=data, headers={"Referer": self._player.address(self._path)})
+        self._exit()
+        self.open(response.location if response.location else self._path, self._player.address(self._path))
 
     def other_links(self) -> list[str]:
         """Return the links of the page, except to itself."""
@@ -269,6 +237,31 @@ def separate_log(runtime: Runtime) -> Iterator[None]:
             os.rename(segment, folder / segment.name)
 
 
+class VersionsInForce:
+    """Plays earlier visits under the earlier versions of the policy: the newest three, each for a third of the time.
+
+    No version is in force before its own date.
+    """
+
+    def __init__(self, runtime: Runtime, start: float, end: float) -> None:
+        self._runtime, self._policy = runtime, runtime.policy
+        dates = runtime.versions.dates()[-_VERSIONS:]
+        third = (end - start) / max(len(dates), 1)
+        self._starts = [(start + third * number, date) for number, date in enumerate(dates)]
+
+    def at(self, moment: float) -> None:
+        """Let the app record decisions under the version of this moment."""
+        day = datetime.fromtimestamp(moment, UTC).date().isoformat()
+        current = [date for start, date in self._starts if moment >= start and day >= date]
+        version = current[-1] if current else self._policy.version
+        if self._runtime.policy.version != version:
+            self._runtime.policy = replace(self._policy, version=version)
+
+    def end(self) -> None:
+        """Restore the declared policy."""
+        self._runtime.policy = self._policy
+
+
 def _found(runtime: Runtime) -> tuple[str, int]:
     """Return what a site has recorded already, and how often the operator must insist on adding to it.
 
@@ -280,8 +273,8 @@ def _found(runtime: Runtime) -> tuple[str, int]:
 
 
 @click.command("demo-data")
-@click.option("--visitors", type=click.IntRange(1), default=450, show_default=True, help="The number of visitors.")
-@click.option("--days", type=click.IntRange(1, 390), default=62, show_default=True, help="The number of days until now.")
+@click.option("--visitors", type=click.IntRange(1), default=1500, show_default=True, help="The number of visitors.")
+@click.option("--days", type=click.IntRange(1, 390), default=77, show_default=True, help="The number of days until now.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed invents the same visitors.")
 @click.option("--yes", count=True, help="Add to a site that has events already; twice, to one that has decisions.")
 @click.option("--if-empty", is_flag=True, help="Do nothing if the site has events or decisions already.")
@@ -308,9 +301,12 @@ def demo_command(visitors: int, days: int, seed: int, yes: int, if_empty: bool) 
     # The requests would share this command's app context, so run them in an empty context.
     empty = Context()
     player = Player(current_app._get_current_object(), runtime, seed)  # type: ignore[attr-defined]
+    versions = VersionsInForce(runtime, arrivals[0].at if arrivals else 0, time.time())
     with separate_log(runtime), click.progressbar(arrivals, label="Sending visits", update_min_steps=20) as bar:
         for arrival in bar:
+            versions.at(arrival.at)
             empty.run(player.play, arrival)
+    versions.end()
     loaded = runtime.load(wait=WAIT)
     echo(
         f"{counted(len(arrivals), 'visit')} of {counted(visitors, 'visitor or robot', 'visitors and robots')}: "

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 Persona = Literal["accepts", "counts", "refuses", "silent", "robot"]
 
 #: The weight of each persona. Visitors accept everything, accept statistics alone, refuse, or do not answer the banner.
-PERSONAS: dict[Persona, int] = {"accepts": 56, "counts": 9, "refuses": 19, "silent": 10, "robot": 6}
+PERSONAS: dict[Persona, int] = {"accepts": 46, "counts": 8, "refuses": 33, "silent": 7, "robot": 6}
 
 _MOZILLA = "Mozilla/5.0 "
 _WEBKIT = " AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -107,7 +107,7 @@ class DemoVisitors:
         """The weight of each day: growing traffic, quiet weekends, and one busy day."""
         busiest = len(self._dates) * 3 // 5
         return [
-            (1 + number / len(self._dates)) * (0.6 if day.weekday() > 4 else 1) * (2.2 if number == busiest else 1)
+            (1 + 0.6 * number / len(self._dates)) * (0.75 if day.weekday() > 4 else 1) * (2.2 if number == busiest else 1)
             for number, day in enumerate(self._dates)
         ]
 

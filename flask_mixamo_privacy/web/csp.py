@@ -52,10 +52,16 @@ class ContentSecurityPolicy:
         loaded = [service for service in self._policy.services if service.id in services]
         parts = [f"default-src {_OWN}"]
         for load, directive in _DIRECTIVES.items():
-            hosts = [host for service in loaded if load in service.loads for host in service.hosts]
+            hosts = [_source(host) for service in loaded if load in service.loads for host in service.hosts]
             if hosts:
                 parts.append(f"{directive} {' '.join([_OWN, *dict.fromkeys(hosts)])}")
         return "; ".join([*parts, f"report-uri {root}{self._report_to}"])
+
+
+def _source(host: str) -> str:
+    """Return a declared host as a source. This computer's own names have any port, as the servers of developers do."""
+    is_own = host in ("localhost", "127.0.0.1", "[::1]") or host.endswith(".localhost")
+    return f"{host}:*" if is_own and "*" not in host else host
 
 
 def append_policy(site_policies: Iterable[str], policy: str) -> str:

@@ -117,7 +117,7 @@ def test_no_request_header_sets_the_clock(tiny, clock, header):
 def test_the_shop_shows_every_kind_of_report(tmp_path, clock):
     """The data include movement, clicks and choices. The shop's staff can open the page, its customer cannot."""
     app = create_app({"TESTING": True, "SECRET_KEY": "not a secret, a test", **places(tmp_path)})
-    assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "120"]).exit_code == 0
+    assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "300"]).exit_code == 0
     found = Counter(re.findall(r'id="report-([a-z-]+)"', enter(app, "staff").get("/privacy/reports?window=all").text))
     assert {"visits", "pages", "movement", "clicks", "choices", "browsers", "hours", "decisions"} <= set(found)
     assert enter(app, "customer").get("/privacy/reports").status_code == 403

@@ -295,3 +295,20 @@ def test_findings_expire_after_a_month(tiny, clock):
     site.visitor().post("/privacy/csp-report", json=REPORT)
     clock.shift(31 * 86400)
     assert "evil.example" not in site.cli("check").output
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("localhost", "localhost:*"),
+        ("127.0.0.1", "127.0.0.1:*"),
+        ("film.localhost", "film.localhost:*"),
+        ("film.example", "film.example"),
+    ],
+)
+def test_a_loopback_host_is_allowed_at_every_port(tiny, host, source):
+    """A developer's server has any port; another host without a port has only its scheme's own."""
+    site = tiny(
+        PRIVACY_POLICY=with_services(Service("demo", "Demo", "necessary", (host,), ("frame",))), PRIVACY_CSP="enforce"
+    )
+    assert source in directives(site.visitor().get("/").headers[CSP])["frame-src"]
