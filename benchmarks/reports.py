@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from flask_mixamo_privacy.cli.common import without_collecting
+from flask_mixamo_privacy.reports.definitions import NAMES
 from flask_mixamo_privacy.reports.publisher import Publisher
-from flask_mixamo_privacy.reports.reports import NAMES, Reports
+from flask_mixamo_privacy.reports.reports import Reports
 from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.log import SUFFIX

@@ -12,9 +12,10 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import PrivacyError
+from ..reports.definitions import NAMES
 from ..reports.formatting import as_csv, as_text, counted, newest, window_of
-from ..reports.reports import NAMES, Report
-from ..reports.windows import UNITS, Window
+from ..reports.reports import Report
+from ..reports.windows import PERIODS, Window
 from ..storage.clock import today
 from ..tracking.backlog import read_progress
 from ..tracking.loader import WAIT, Loaded
@@ -38,8 +39,10 @@ from .common import (
 
 @click.command("report")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--period", type=click.Choice(UNITS), help="The newest closed day, week or month, or all.")
-@click.option("--window", help="One window: 2026-05-08, 2026-W19, 2026-05 or all.")
+@click.option(
+    "--period", type=click.Choice(list(PERIODS)), help="The newest closed one, such as month or 28 (days), or all."
+)
+@click.option("--window", help="One window: 2026-05-08, 2026-W19, 2026-05, 2026-03..2026-05 or all.")
 @json_option
 @click.option("--csv", "in_csv", is_flag=True, help="Print one report as CSV.")
 @with_appcontext
@@ -82,7 +85,7 @@ def _window(runtime: Runtime, period: str | None, window: str | None) -> Window:
         selected = window_of(runtime.reports, window)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--window") from None
-    if period not in (None, selected.unit):
+    if period is not None and PERIODS[period] != (selected.unit, selected.count):
         raise click.UsageError(f"--window {window} is not a {period}; leave out --period.")
     return selected
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -62,8 +64,9 @@ class Length(Protocol):
 class Language:
     """The translator of one language. It falls back to English. Create it with :func:`language`."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, region: str = "") -> None:
         self.code = code
+        self.region = region  # whose formats of dates and numbers are used; empty for those of the language
 
     def __repr__(self) -> str:
         return f"Language({self.code!r})"
@@ -146,13 +149,25 @@ class Language:
 
         return format_decimal(number, locale=self._locale)
 
-    def percent(self, share: float, pattern: str | None = None) -> str:
-        """Return a share of 1 as a percentage: ``47,1 %``, or with a number pattern of CLDR."""
+    def percent(self, share: float, digits: str = "#,##0.0", *, signed: bool = False) -> str:
+        """Return a share of 1 as a percentage: ``47,1 %``, or ``+47 %`` with its sign and other digits."""
         from babel.numbers import format_percent
 
-        digits = "#,##0.0" if pattern is None else pattern
-        sign = self._locale.percent_formats[None].pattern.replace("#,##0", digits)
-        return format_percent(share, sign, locale=self._locale)
+        pattern = self._locale.percent_formats[None].pattern.replace("#,##0", digits)
+        return format_percent(share, f"+{pattern};-{pattern}" if signed else pattern, locale=self._locale)
+
+    def signed(self, number: float) -> str:
+        """Return a number with its sign and one decimal: ``+2,1``."""
+        from babel.numbers import format_decimal
+
+        return str(format_decimal(number, "+#,##0.0;-#,##0.0", locale=self._locale))
+
+    def percents(self, least: float, most: float) -> str:
+        """Return the bounds of a share of 1 as whole percentages: ``76–83 %``. They are rounded outwards."""
+        upper = min(-(-round(most * 100, 2) // 1) / 100, 1.0)
+        lower = self.number(int(least * 100))
+        number = self.number(round(upper * 100))
+        return self.percent(upper, "#,##0").replace(number, f"{lower}–{number}")
 
     def name_of(self, code: str) -> str:
         """Return the name of another language in this one."""
@@ -172,8 +187,10 @@ class Language:
 
     @cached_property
     def _locale(self) -> Locale:
-        from babel import Locale
+        from babel import Locale, UnknownLocaleError
 
+        with suppress(UnknownLocaleError, ValueError):  # a region that CLDR does not know
+            return Locale.parse(f"{self.code}-{self.region}" if self.region else self.code, sep="-")
         return Locale.parse(self.code, sep="-")
 
     @cached_property
@@ -195,6 +212,22 @@ def language(code: str) -> Language:
     if code not in SHIPPED:
         raise LookupError(f"The language is {code!r}; allowed: {', '.join(SHIPPED)}.")
     return Language(code)
+
+
+def regional_language(code: str, tags: Sequence[str]) -> Language:
+    """Return the translator of a shipped language, with the formats of dates and numbers of a region.
+
+    The first tag of the language decides, such as ``en-GB``. Use it only for texts without a digest, which a visitor's
+    decision does not depend on.
+    """
+    parts = (tag.replace("_", "-").split("-") for tag in tags)
+    region = next((part[-1] for part in parts if part[0].lower() == code), "")
+    return _with_region(code, region.upper()) if re.fullmatch("[A-Za-z]{2}", region) and region != code else language(code)
+
+
+@lru_cache(maxsize=64)
+def _with_region(code: str, region: str) -> Language:
+    return Language(language(code).code, region)
 
 
 def stored_language(code: str) -> Language:

@@ -7,16 +7,20 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..i18n.language import SHIPPED, Language
+from ..i18n.language import SHIPPED, Language, language
+from ..policy.parts import is_day
 from ..storage.clock import ONE_DAY
 from ..tracking.row_names import UNKNOWN
 from ..tracking.scrub import printable
+from .cells import Cell, Share
+from .dashboard import Headline, Slot, Week
+from .definitions import AT_END_OF_DAY, Column
 from .disclosure_control import OTHER
-from .query import Cell
-from .reports import AT_END_OF_DAY, Column, Report, Reports
-from .windows import ALL, Unit, Window, as_unit
+from .reports import Report, Reports
+from .windows import ALL, Unit, Window, as_period
 
 _LEADS = " → "
+_DAYS_OF_A_WEEK = 7
 _LONGEST_NAME = 120  # characters of a page's name on the page of reports; a CSV has the whole name
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _MOST_BAR, _LEAST_BAR, _LEAST_NAME = 24, 6, 8  # columns of a terminal
@@ -37,9 +41,10 @@ def newest(reports: Reports, period: str | None) -> Window:
     :class:`ValueError` for an unknown period, and :class:`StoreUnavailable`.
     """
     if period is not None:
-        unit = as_unit(period)
+        unit, count = as_period(period)
         windows = reports.windows(unit)
-        return _newest_closed(reports, unit) or (windows[0] if windows else ALL)
+        window = _newest_closed(reports, unit) or (windows[0] if windows else ALL)
+        return window if window == ALL else Window.of(unit, window.first, count)
     longest: tuple[Unit, ...] = ("month", "week", "day")
     return next(filter(None, (_newest_closed(reports, unit) for unit in longest)), ALL)
 
@@ -48,10 +53,24 @@ def _newest_closed(reports: Reports, unit: Unit) -> Window | None:
     return next((each for each in reports.windows(unit) if reports.report("visits", each).state == "closed"), None)
 
 
+def current(reports: Reports, period: str | None) -> Window:
+    """Return the window of a period that ends with the newest day that is shown, or all time if there is none.
+
+    If ``period`` is None, return the month, or 28 days if the month has begun less than a week ago. Raises
+    :class:`ValueError` for an unknown period, and :class:`StoreUnavailable`.
+    """
+    unit, count = as_period(period or "month")
+    day = reports.newest_day()
+    if day is None:
+        return ALL
+    unit, count = ("week", 4) if period is None and day.day < _DAYS_OF_A_WEEK else (unit, count)
+    return Window.of(unit, day, count)
+
+
 def window_of(reports: Reports, text: str) -> Window:
     """Return the window with this name. Raises :class:`ValueError` if it is malformed or nothing was recorded in it."""
     window = Window.parse(text)
-    if window not in reports.windows(window.unit):
+    if window != ALL and {window.parts[0], window.parts[-1]}.isdisjoint(reports.windows(window.unit)):
         raise ValueError(f"Nothing was recorded in {text}.")
     return window
 
@@ -60,9 +79,10 @@ def name_of(window: Window, t: Language) -> str:
     """Return the window in a language: ``8 May 2026``, ``4 – 10 May 2026``, ``May 2026``."""
     if window == ALL:
         return t("All time").text
-    if window.unit == "month":
+    if window.unit == "month" and window.count == 1:
         return t.month(window.first)
-    return t.date(window.first.isoformat()) if window.unit == "day" else t.days(window.first, window.end - ONE_DAY)
+    is_day = window.end - window.first == ONE_DAY
+    return t.date(window.first.isoformat()) if is_day else t.days(window.first, window.end - ONE_DAY)
 
 
 def format_cell(cell: Cell, column: Column, t: Language) -> str:
@@ -74,8 +94,54 @@ def format_cell(cell: Cell, column: Column, t: Language) -> str:
     if column.kind == "share":
         return t.percent(cell)
     if column.kind == "change":
-        return t.percent(cell, "+#,##0;-#,##0") if cell else t.percent(0, "#,##0")
+        return t.percent(cell, "#,##0", signed=bool(cell))
     return f"{int(cell) // 60}:{int(cell) % 60:02d}" if column.kind == "seconds" else t.number(cell)
+
+
+def format_share(share: Share | None, t: Language) -> str:
+    """Return a share, or its bounds: ``83.1%``, ``76–83%``. A dash without one."""
+    if share is None:
+        return "–"
+    return t.percent(share.least) if share.exact is not None else t.percents(share.least, share.most)
+
+
+def format_change(headline: Headline, t: Language) -> str:
+    """Return the change of a headline against the period before: ``+12%``, or ``+2.1`` percentage points of a share."""
+    if headline.share is not None:
+        return t("%(number)s points", number=t.signed((headline.change or 0) * 100)).text
+    return t.percent(headline.change or 0, "#,##0", signed=bool(headline.change))
+
+
+def slot_label(slot: Slot, t: Language) -> str:
+    """Return the days and the number of a part of a chart: ``8 May: 12``."""
+    names = [_short_name(part, t) for part in (slot.parts[0], slot.parts[-1])]
+    days = " – ".join(dict.fromkeys(names))
+    if slot.shown == "hidden":
+        return f"{days}: {t('too few visitors')}"
+    number = slot.cell if isinstance(slot.cell, str) else t.number(slot.cell or 0)
+    return f"{days}: {number} {t('together')}" if slot.shown == "together" else f"{days}: {number}"
+
+
+def axis_labels(slots: Sequence[Slot], t: Language) -> list[str]:
+    """Return the first, the middle and the last name of the axis of time."""
+    parts = [part for slot in slots for part in slot.parts]
+    chosen = [parts[0], parts[(len(parts) - 1) // 2], parts[-1]] if len(parts) > 4 else parts
+    return [_short_name(part, t) for part in chosen]
+
+
+def week_labels(weeks: Sequence[Week], t: Language) -> list[str]:
+    """Return the first day of the first week, that of the middle week, and the last day of the last week."""
+    days = [weeks[0].window.first, weeks[(len(weeks) - 1) // 2].window.first, weeks[-1].window.end - ONE_DAY]
+    return [t.day(day) for day in days]
+
+
+def tick_labels(ticks: Sequence[float], t: Language) -> list[str]:
+    """Return the labels of a scale, from the top to the bottom."""
+    return [t.number(int(tick) if tick == int(tick) else tick) for tick in reversed(ticks)]
+
+
+def _short_name(part: Window, t: Language) -> str:
+    return t.day(part.first) if part.unit == "day" else name_of(part, t)
 
 
 def _text(cell: str, column: Column, t: Language) -> str:
@@ -84,6 +150,8 @@ def _text(cell: str, column: Column, t: Language) -> str:
     if column.id == "when":
         window = Window.parse(cell)
         return t.day(window.first) if window.unit == "day" else name_of(window, t)
+    if column.id == "version" and is_day(cell):
+        return t.date(cell)
     if column.id == "locale" and cell in SHIPPED:
         return t.name_of(cell)
     return _cut(printable(cell), _LONGEST_NAME)
@@ -107,7 +175,7 @@ def shorten(text: str, most: int) -> str:
 
 def is_page_or_name(column: Column) -> bool:
     """Return whether the texts of a column come from the log, and so are not translated."""
-    return column.kind == "text" and column.id not in (*_WORDS, "when", "locale")
+    return column.kind == "text" and column.id not in (*_WORDS, "when", "locale", "version")
 
 
 # Tables for a terminal.
@@ -135,7 +203,7 @@ def _notes(reports: Sequence[Report]) -> Iterator[str]:
     elif window == ALL and not all(report.rows for report in reports):
         yield f"A report has rows once {least} visitors are behind one of them."
     elif reports[0].state == "open" and not all(report.rows for report in reports):
-        yield f"The {window.unit} is not over. The other reports have rows once it has closed, an hour after its last day."
+        yield f"The {window.unit} is not over. Its rows are those of the days that have closed, an hour after their end."
     if f"<{least}" in cells:
         yield f'"<{least}" means fewer than {least} visitors. Numbers appear once {least} visitors have been counted.'
     if partial := next((cell for cell in sorted(cells) if re.fullmatch(r"[0-9]+\+", cell)), None):
@@ -151,7 +219,7 @@ def _notes_without_suppression(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def _headline(report: Report) -> str:
-    share = f", {report.consenting:.1%} of the decisions" if report.consenting is not None else ""
+    share = f", {format_share(report.share, language('en'))} of the decisions" if report.share is not None else ""
     window = "All time" if report.window == ALL else f"{report.window} ({report.state})"
     rule = "Shows every row, even of a single visitor."
     if report.suppresses:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import date
 from functools import cache, cached_property
 from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking.event_table import Names, shared_code
-from ..tracking.schema import CODED, events
+from ..tracking.schema import CODED, cells, events, people, pieces
+from .cells import Cell
 from .counts import WHOLE_DAY
 from .tables import COLUMNS_OF, Columns, Table, counters_of
 from .windows import ALL, Calendar, Window
@@ -33,6 +35,44 @@ class OpenDays:
         days = [day for day in self._counters if window == ALL or window.first <= day < window.end]
         found = (self._counters[day][name]() for day in days if name in self._counters[day])
         return [table for table in found if table]
+
+    def visitors(self, window: Window, stored: Any) -> Cell:
+        """Return the distinct visitors of an open window, or None without one. All are shown, so new ones can be added.
+
+        ``stored`` is the published number of all time, if the window is all time.
+        """
+        if stored:
+            number = int(stored.visitors) + self._count_open(window, people.c.counted)
+            return number if stored.exact else f"{number}+"
+        of_window = (cells.c.name == "visitors", cells.c.row == "", cells.c.day >= str(window.first))
+        published = self._connection.scalar(sa.select(sa.func.max(cells.c.visitors)).where(*of_window))
+        # The visitors whose last counted day is in the window, because no later day was counted.
+        in_window = people.c.last >= window.first.isoformat()
+        counted = self._connection.scalar(sa.select(sa.func.count()).where(in_window)) or 0
+        number = max(published or 0, counted + self._count_open(window, in_window))
+        return f"{number}+" if number and self._lost_events(window) else number or None
+
+    def _count_open(self, window: Window, counted: sa.ColumnElement[bool]) -> int:
+        """Count the visitors of the events of a window that are not counted yet, except people whom a condition includes."""
+        # With the plain column, SQLite could scan all events by the index of visitors.
+        visitor = (events.c.visitor + 0).label("visitor")
+        slots = events.c.slot >= self._first, *self._slots_in(window)
+        found = sa.select(visitor).where(*slots).distinct().subquery()
+        is_counted = sa.exists().where(people.c.visitor == found.c.visitor, counted)
+        return int(self._connection.scalar(sa.select(sa.func.count()).select_from(found).where(~is_counted)) or 0)
+
+    def _slots_in(self, window: Window) -> list[sa.ColumnElement[bool]]:
+        if window == ALL:
+            return []
+        return [events.c.slot >= self._slot_of(window.first), events.c.slot < self._slot_of(window.end)]
+
+    def _slot_of(self, day: date) -> int:
+        return milliseconds_of(self._calendar.start_of(day))
+
+    def _lost_events(self, window: Window) -> bool:
+        """Return whether erasure or retention deleted events of a window after they were counted."""
+        within = sa.and_(pieces.c.day >= window.first.isoformat(), pieces.c.day < window.end.isoformat())
+        return self._connection.scalar(sa.select(pieces.c.day).where(within, ~pieces.c.whole).limit(1)) is not None
 
     @cached_property
     def _counters(self) -> dict[date, dict[str, Callable[[], Table]]]:

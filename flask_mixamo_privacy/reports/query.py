@@ -7,44 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking import schema
 from ..tracking.store import EventStore
+from .cells import Cell, Row, RowSum, Share, bound_of, sum_of_rows, with_group
 from .counts import WHOLE_DAY
 from .disclosure_control import OTHER
 from .open_days import OpenDays
-from .tables import Group, Table
-from .windows import ALL, LEVELS, Calendar, Window
-
-Cell = int | float | str | None  # a number, a text, "<5", "12+", or None if suppressed or unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A publishable row. ``visitors`` is None if several tables were added up, since visitors cannot be added."""
-
-    name: str
-    number: int
-    amount: int
-    visitors: int | None
-    share: float
-
-
-class _RowSum(NamedTuple):
-    """The sum of one row's cells in a window."""
-
-    number: int
-    amount: int
-    visitors: int  # of the cell with the most visitors
-    cells: int
-    suppressed: int  # cells
+from .tables import Table
+from .windows import ALL, LEVELS, Calendar, Unit, Window, week_of
 
 
 class ReportQuery:
@@ -57,7 +34,8 @@ class ReportQuery:
         self._min_cell = min_cell
         self._stack = ExitStack()
         self._connection: sa.Connection | None = None
-        self._tables: dict[tuple[str, Window], Mapping[str, _RowSum]] = {}
+        self._tables: dict[tuple[str, Window], Mapping[str, RowSum]] = {}
+        self._totals: dict[tuple[str, Window], int | None] = {}
         self._open_days: OpenDays | None = None  # if nothing is suppressed
         self.until: str | None = None  # the end of the last counted interval
 
@@ -113,7 +91,7 @@ class ReportQuery:
         number = self._total(name, window)
         if number is None:
             return self._empty_cell(name, window)
-        return f"{number}+" if self._has_unpublished_part(name, window) else number
+        return f"{number}+" if self.has_unpublished_part(name, window) else number
 
     def fixed(self, name: str, row: str, window: Window) -> Cell:
         """Return the events of a row of a table with fixed rows, or None if complementary suppression hides the row.
@@ -124,7 +102,7 @@ class ReportQuery:
         if not table:
             return self._empty_cell(name, window)
         rest = table[""].number - sum(row_sum.number for each, row_sum in table.items() if each not in ("", OTHER))
-        unpublished, row_sum = self._has_unpublished_part(name, window), table.get(row)
+        unpublished, row_sum = self.has_unpublished_part(name, window), table.get(row)
         if row_sum is None:
             return None if rest or unpublished else 0
         if not row_sum.number:
@@ -134,25 +112,21 @@ class ReportQuery:
 
     def distinct(self, window: Window) -> Cell:
         """Return the number of distinct visitors of a window."""
+        if window.count > 1:
+            return self._largest_part(window)
         stored = self._distinct.get(str(window))
-        if not self.suppresses and not self.is_closed(window):
-            return self._distinct_of_open(window, stored)
+        if self._open_days is not None and not self.is_closed(window):
+            return self._open_days.visitors(window, stored) or self._empty_cell("visitors", window)
         if stored:
-            return int(stored.visitors) if stored.exact else f"{stored.visitors}+"
+            most = max(row.visitors for row in self._distinct.values()) if window == ALL else stored.visitors
+            return int(stored.visitors) if stored.exact else f"{most}+"
         total = self._table("visitors", window).get("")
         return f"{total.visitors}+" if total is not None else self._empty_cell("visitors", window)
 
-    def _distinct_of_open(self, window: Window, stored: Any) -> Cell:
-        """Return the number of distinct visitors of an open window. All are shown, so new ones can be added to it."""
-        if stored:  # all time
-            number = int(stored.visitors) + self._count_open_visitors(window, schema.people.c.counted)
-            return number if stored.exact else f"{number}+"
-        cells = schema.cells.c
-        published = sa.select(sa.func.max(cells.visitors)).where(cells.name == "visitors", cells.row == "", *_in(window))
-        number = max(self._scalar(published) or 0, self._count_visitors(window))
-        if not number:
-            return self._empty_cell("visitors", window)
-        return f"{number}+" if self._lost_events(window) else number
+    def _largest_part(self, window: Window) -> Cell:
+        """Return the visitors of several units as a lower bound, because a visitor may have come in more than one."""
+        numbers = [bound_of(self.distinct(part)) for part in window.parts]
+        return f"{max(numbers)}+" if any(numbers) else self._empty_cell("visitors", window)
 
     def rows(self, name: str, window: Window, most: int | None = None) -> list[Row]:
         """Return the published rows, the largest first, and then "other", the suppressed rows.
@@ -164,44 +138,93 @@ class ReportQuery:
             return []
         everything, other = table[""].number, table.get(OTHER)
         shown = [(-row_sum.number, row) for row, row_sum in table.items() if row not in ("", OTHER) and row_sum.number]
-        rows = [_row(row, table[row], everything, name) for _, row in sorted(shown)[:most]]
+        rows = [_row_of(row, table[row], everything, name) for _, row in sorted(shown)[:most]]
         rest = everything - sum(row.number for row in rows)
         if rest:
-            row_sum = other or _RowSum(0, 0, 0, 0, 0)
-            visitors = _visitors(row_sum, name) if row_sum.number == rest else None
+            row_sum = other or RowSum(0, 0, 0, 0, 0)
+            visitors = _visitors_of(row_sum, name) if row_sum.number == rest else None
             rows.append(Row(OTHER, rest, row_sum.amount, visitors, round(rest / everything, 4)))
         return rows
 
-    def consenting(self, window: Window) -> float | None:
-        """Return the share of a window's decisions that granted statistics, or None unless both numbers are exact."""
-        granted, refused = (self.fixed("decisions", row, window) for row in ("granted", "refused"))
-        if isinstance(granted, int) and isinstance(refused, int) and granted + refused:
-            return round(granted / (granted + refused), 4)
-        return None
+    def consenting(self, window: Window) -> Share | None:
+        """Return the bounds of the share of a window's decisions that granted statistics, or None without such decisions.
+
+        A decision whose outcome is suppressed may be either. So may those of a day that is too small for a total: it has
+        fewer than ``min_cell`` decisions.
+        """
+        table = self._table("decisions", window)
+        granted, refused, withdrawn = (_number_of(table.get(row)) for row in ("granted", "refused", "withdrawn"))
+        hidden = _number_of(table.get("")) - granted - refused - withdrawn
+        hidden += (self._min_cell - 1) * self.unpublished_parts("decisions", window)
+        if not granted + refused:
+            return None
+        everything = granted + refused + hidden
+        return Share(round(granted / everything, 4), round((granted + hidden) / everything, 4))
+
+    def units_in(self, window: Window, unit: Unit) -> list[Window]:
+        """Return the units of a window with data, in order of time."""
+        return sorted({Window.of(unit, day) for day in self.days if window.contains(day)}, key=str)
+
+    def read_totals(self, name: str, window: Window, unit: Unit) -> None:
+        """Read the totals of all units of a window at once, for :meth:`total`."""
+        cells, key = schema.cells.c, schema.cells.c[unit]
+        query = sa.select(key, sa.func.sum(cells.number)).where(key != "", *_totals_of(name, window))
+        numbers: dict[str, int] = dict(map(tuple, self._rows(query.group_by(key))))
+        for part in self.units_in(window, unit):
+            of_open_days = [sum_of_rows(each).number for each in self._open(name, part)]
+            found = str(part) in numbers or of_open_days
+            self._totals[name, part] = int(numbers.get(str(part), 0)) + sum(of_open_days) if found else None
+
+    def read_tables(self, name: str, window: Window, unit: Unit) -> None:
+        """Read the tables of all units of a window at once. Use it for tables with few rows."""
+        key = schema.cells.c[unit]
+        found: dict[str, dict[str, RowSum]] = {}
+        for row in self._rows(_sums_by_row(name, window).add_columns(key.label("unit")).where(key != "").group_by(key)):
+            found.setdefault(row.unit, {})[row.row] = RowSum(*map(int, row[1:6]))
+        for each in self.units_in(window, unit):
+            self._tables[name, each] = self._with_open_days(name, each, found.get(str(each), {}))
+
+    def together(self, name: str, window: Window) -> list[tuple[frozenset[date], int]]:
+        """Return the days of a window that were published together, each group with its total."""
+        groups: dict[tuple[str, str], set[date]] = {}
+        for day, tables in self._delayed_totals.items():
+            for level in {level for table, level in tables if table == name and level in LEVELS[window.unit]}:
+                if window.contains(day):
+                    groups.setdefault((f"{day:%Y-%m}", week_of(day) if level == "week" else ""), set()).add(day)
+        cells = schema.cells.c
+        query = sa.select(cells.month, cells.week, cells.number).where(cells.day == "", *_totals_of(name, window))
+        numbers = {(row.month, row.week): row.number for row in self._rows(query)}
+        return [(frozenset(days), int(numbers[key])) for key, days in groups.items() if key in numbers]
+
+    def counted_days(self, window: Window) -> list[date]:
+        """Return the days of a window that were counted to their end."""
+        # The end is the first day that was not counted, or counted only in part.
+        end = self._calendar.day_of(self.until) if self.until else date.min
+        return [day for day in self.days if window.contains(day) and day < end]
 
     def _total(self, name: str, window: Window) -> int | None:
         """Return the events of a table from its total alone, because it may have many rows. Returns None without cells."""
+        if (name, window) in self._totals:
+            return self._totals[name, window]
         if (name, window) in self._tables:
             table = self._tables[name, window]
             return table[""].number if table else None
-        cells = schema.cells.c
-        number = self._scalar(sa.select(sa.func.sum(cells.number)).where(cells.name == name, cells.row == "", *_in(window)))
-        of_open_days = [_sum(each).number for each in self._open(name, window)]
+        number = self._scalar(sa.select(sa.func.sum(schema.cells.c.number)).where(*_totals_of(name, window)))
+        of_open_days = [sum_of_rows(each).number for each in self._open(name, window)]
         return None if number is None and not of_open_days else int(number or 0) + sum(of_open_days)
 
-    def _table(self, name: str, window: Window) -> Mapping[str, _RowSum]:
+    def _table(self, name: str, window: Window) -> Mapping[str, RowSum]:
         """Return all rows of a table in a window, with the total under the empty name. Empty if nothing was published."""
         if (name, window) not in self._tables:
-            cells, sum_of = schema.cells.c, sa.func.sum
-            suppressed = sum_of(sa.case((cells.amount < 0, 1), else_=0))
-            sums = (sum_of(cells.number), sum_of(cells.amount), sa.func.max(cells.visitors), sa.func.count(), suppressed)
-            query = sa.select(cells.row, *sums).where(cells.name == name, *_in(window)).group_by(cells.row)
-            table = {row[0]: _RowSum(*map(int, row[1:])) for row in self._rows(query)}
-            for each in self._open(name, window):
-                for row_name, group in (("", _sum(each)), *each.items()):
-                    table[row_name] = _with(table.get(row_name), group)
-            self._tables[name, window] = table if "" in table else {}
+            found = {row[0]: RowSum(*map(int, row[1:])) for row in self._rows(_sums_by_row(name, window))}
+            self._tables[name, window] = self._with_open_days(name, window, found)
         return self._tables[name, window]
+
+    def _with_open_days(self, name: str, window: Window, table: dict[str, RowSum]) -> Mapping[str, RowSum]:
+        for each in self._open(name, window):
+            for row_name, group in (("", sum_of_rows(each)), *each.items()):
+                table[row_name] = with_group(table.get(row_name), group)
+        return table if "" in table else {}
 
     def _open(self, name: str, window: Window) -> list[Table]:
         """Return the tables of the open days in a window, or none if small numbers are suppressed."""
@@ -220,20 +243,24 @@ class ReportQuery:
             by_day.setdefault(date.fromisoformat(row.day), []).append((row.name, row.total))
         return by_day
 
-    def _has_unpublished_part(self, name: str, window: Window) -> bool:
+    def has_unpublished_part(self, name: str, window: Window) -> bool:
         """Return whether the total of a window leaves out a part of it."""
-        levels = LEVELS[window.unit]
-        days = self._delayed_totals.items()
-        within = (tables for day, tables in days if window == ALL or window.first <= day < window.end)
-        return any(table == name and level not in levels for tables in within for table, level in tables)
+        return self.unpublished_parts(name, window) > 0
+
+    def unpublished_parts(self, name: str, window: Window) -> int:
+        """Return the number of counted parts of days that a window's total leaves out."""
+        levels, delayed = LEVELS[window.unit], self._delayed_totals
+        days = delayed if window.unit != "day" or window.count > 1 else delayed.keys() & {window.first}
+        tables = [table for day in days if window.contains(day) for table in delayed[day]]
+        return sum(table == name and level not in levels for table, level in tables)
 
     def _empty_cell(self, name: str, window: Window) -> Cell:
         """Return the cell of a table without published numbers: 0, "<5", or None if neither is known yet."""
-        if self._has_unpublished_part(name, window):
+        if self.has_unpublished_part(name, window):
             return self._few
         if name.startswith("decisions"):
             return 0 if self.is_closed(window) or self._connection is None else None
-        if name in WHOLE_DAY and self._is_partly_counted(window):
+        if name in WHOLE_DAY and self.is_partly_counted(window):
             return None
         if not self._is_begun(window) or not (self.suppresses or name in WHOLE_DAY):
             return 0
@@ -244,47 +271,22 @@ class ReportQuery:
         """The cell of a suppressed number. Without suppression, only an earlier setting can have suppressed it."""
         return f"<{self._min_cell}" if self.suppresses else None
 
-    def _count_visitors(self, window: Window) -> int:
-        """Count the visitors of an open window: those whose last counted day is in it, because no later day was counted.
-
-        The visitors of events that are not counted yet are added.
-        """
-        in_window = schema.people.c.last >= window.first.isoformat()
-        counted = int(self._scalar(sa.select(sa.func.count()).where(in_window)) or 0)
-        return counted + self._count_open_visitors(window, in_window)
-
-    def _count_open_visitors(self, window: Window, counted: sa.ColumnElement[bool]) -> int:
-        """Count the visitors of the events of a window that are not counted yet, except people whom a condition includes."""
-        # With the plain column, SQLite could scan all events by the index of visitors.
-        visitor = (schema.events.c.visitor + 0).label("visitor")
-        found = sa.select(visitor).where(self._is_unpublished, *self._slots_in(window)).distinct().subquery()
-        is_counted = sa.exists().where(schema.people.c.visitor == found.c.visitor, counted)
-        return int(self._scalar(sa.select(sa.func.count()).select_from(found).where(~is_counted)) or 0)
-
-    def _slots_in(self, window: Window) -> list[sa.ColumnElement[bool]]:
-        """Return the conditions that an event is in a window."""
-        if window == ALL:
-            return []
-        first, end = (milliseconds_of(self._calendar.start_of(day)) for day in (window.first, window.end))
-        return [schema.events.c.slot >= first, schema.events.c.slot < end]
-
-    def _lost_events(self, window: Window) -> bool:
-        """Return whether erasure or retention deleted events of a window after they were counted."""
-        day = schema.pieces.c.day
-        within = sa.and_(day >= window.first.isoformat(), day < window.end.isoformat())
-        return self._scalar(sa.select(day).where(within, ~schema.pieces.c.whole).limit(1)) is not None
-
-    def _is_partly_counted(self, window: Window) -> bool:
+    def is_partly_counted(self, window: Window) -> bool:
         """Return whether the last counted day is in a window, and is not counted to its end."""
         if self.until is None or self.is_closed(window):
             return False
         day = self._calendar.day_of(self.until)
-        return self._calendar.start_of(day) < self.until and (window == ALL or window.first <= day < window.end)
+        return self._calendar.start_of(day) < self.until and window.contains(day)
 
     def _is_begun(self, window: Window) -> bool:
         """Return whether an open window has events that are not counted yet."""
-        query = sa.select(schema.events.c.id).where(self._is_unpublished, *self._slots_in(window)).limit(1)
-        return not self.is_closed(window) and self._scalar(query) is not None
+        if self.is_closed(window):
+            return False
+        slot, conditions = schema.events.c.slot, [self._is_unpublished]
+        if window != ALL:
+            first, end = (milliseconds_of(self._calendar.start_of(day)) for day in (window.first, window.end))
+            conditions += [slot >= first, slot < end]
+        return self._scalar(sa.select(schema.events.c.id).where(*conditions).limit(1)) is not None
 
     @cached_property
     def _distinct(self) -> dict[str, Any]:
@@ -297,32 +299,39 @@ class ReportQuery:
         return [] if self._connection is None else list(self._connection.execute(query))
 
 
-def _row(row: str, row_sum: _RowSum, everything: int, name: str) -> Row:
-    return Row(row, row_sum.number, row_sum.amount, _visitors(row_sum, name), round(row_sum.number / everything, 4))
+def _number_of(row_sum: RowSum | None) -> int:
+    return row_sum.number if row_sum is not None else 0
 
 
-def _with(row_sum: _RowSum | None, group: Group) -> _RowSum:
-    """Return the sum of a row with one more cell."""
-    if row_sum is None:
-        return _RowSum(group.number, group.amount, len(group.visitors), 1, 0)
-    number, amount, visitors, cells, suppressed = row_sum
-    most = max(visitors, len(group.visitors))
-    return _RowSum(number + group.number, amount + group.amount, most, cells + 1, suppressed)
-
-
-def _sum(table: Table) -> Group:
-    """Return the sum of a table's rows, without visitors."""
-    return Group(sum(group.number for group in table.values()), sum(group.amount for group in table.values()))
-
-
-def _visitors(row_sum: _RowSum, name: str) -> int | None:
+def _visitors_of(row_sum: RowSum, name: str) -> int | None:
     """Return the visitors of a row if it is one cell. The number of people behind decisions is unknown."""
     return row_sum.visitors if row_sum.cells == 1 and not name.startswith("decisions") else None
 
 
-def _in(window: Window) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that a cell is in a window. The month is one of them, because the primary key begins with it."""
+def _row_of(row: str, row_sum: RowSum, everything: int, name: str) -> Row:
+    return Row(row, row_sum.number, row_sum.amount, _visitors_of(row_sum, name), round(row_sum.number / everything, 4))
+
+
+def _sums_by_row(name: str, window: Window) -> sa.Select[Any]:
+    """Return the query of a table's rows in a window: the name of each row, and its fields of :class:`RowSum`."""
+    cells, sum_of = schema.cells.c, sa.func.sum
+    suppressed = sum_of(sa.case((cells.amount < 0, 1), else_=0))
+    sums = (sum_of(cells.number), sum_of(cells.amount), sa.func.max(cells.visitors), sa.func.count(), suppressed)
+    return sa.select(cells.row, *sums).where(cells.name == name, *_in_window(window)).group_by(cells.row)
+
+
+def _totals_of(name: str, window: Window) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that a cell is a total of a table in a window."""
+    return [schema.cells.c.name == name, schema.cells.c.row == "", *_in_window(window)]
+
+
+def _in_window(window: Window) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that a cell is in a window. The month is one of them, because the primary key begins with it.
+
+    A cell of a longer unit has no day. So a window of days leaves it out, and a window of weeks those of a whole month.
+    """
     if window == ALL:
         return []
-    months = {f"{day:%Y-%m}" for day in (window.first, window.end - ONE_DAY)}
-    return [schema.cells.c.month.in_(sorted(months)), schema.cells.c[window.unit] == str(window)]
+    cells, parts = schema.cells.c, window.parts
+    months = {f"{day:%Y-%m}" for part in parts for day in (part.first, part.end - ONE_DAY)}
+    return [cells.month.in_(sorted(months)), cells[window.unit].in_(map(str, parts))]

@@ -17,34 +17,19 @@ import dataclasses
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from ..errors import LedgerUnavailable, StoreUnavailable
 from ..tracking.row_names import parts_of
 from ..tracking.store import EventStore
-from .counts import WHOLE_DAY
+from .cells import Cell, Row, Share
+from .dashboard import MOST_DAYS, Overview, overview
+from .definitions import COUNTED, DEFINITIONS, NAMES, SERIES, TOTALS, TWO_NAMES, Column
 from .disclosure_control import OTHER
 from .publisher import Publisher
-from .query import Cell, ReportQuery, Row
+from .query import ReportQuery
 from .windows import ALL, Calendar, Unit, Window
-
-# Report definitions.
-
-COUNTED = "visitors who consented to statistics"
-
-Kind = Literal["text", "number", "share", "seconds", "change"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its key in JSON and CSV, its English heading, and the kind of its cells.
-
-    A ``share`` is from 0 to 1. A ``change`` is relative to the window before: 0.5 is 50 % more.
-    """
-
-    id: str
-    title: str
-    kind: Kind = "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +45,22 @@ class Report:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     window: Window
-    state: Literal["open", "closed"]  # an open window has rows only if ``min_cell`` is 1; see ``docs/reports-method.md``
+    state: Literal["open", "closed"]  # an open window has what was published of it so far
     total: Cell  # of the first number column
-    consenting: float | None  # the share of decisions that granted statistics, from 0 to 1; None if suppressed
+    share: Share | None  # the bounds of the share of decisions that granted statistics; None without decisions
     min_cell: int
     until: str | None = None  # the end (UTC) of the last counted interval or, if ``min_cell`` is 1, of the last event
     counted: str = COUNTED
+
+    @property
+    def consenting(self) -> float | None:
+        """The share of decisions that granted statistics, from 0 to 1. None if only its bounds are known."""
+        return self.share.least if self.share is not None and self.share.least == self.share.most else None
+
+    @property
+    def has_named_row(self) -> bool:
+        """Whether a row is not "other"."""
+        return any(row[0] != OTHER for row in self.rows)
 
     @property
     def suppresses(self) -> bool:
@@ -80,85 +75,28 @@ class Report:
         fields = {
             name: getattr(self, name) for name in ("id", "title", "state", "total", "consenting", "min_cell", "counted")
         }
-        return fields | {"window": str(self.window), "columns": columns, "rows": rows}
-
-
-@dataclass(frozen=True, slots=True)
-class ReportDefinition:
-    """How a published table becomes a report: its title, the columns that name a row, and the column of the count."""
-
-    title: str
-    names: tuple[Column, ...]
-    counts: Column
-    order: tuple[str, ...] = ()  # the order of the rows, if it is not by size
-
-
-def _names(*columns: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name, title, "text") for name, title in columns)
-
-
-_VISITS, _VIEWS, _TIMES = Column("visits", "Visits"), Column("views", "Views"), Column("times", "Times")
-_PAGE = ("page", "Page")
-_HOURS = tuple(f"{hour:02d}" for hour in range(24))
-_NUMBERS = ("1", "2", "3", "4–5", "6–10", "11 or more")
-_GAPS = ("the same day", "1 day", "2–6 days", "1 week", "2–4 weeks", "a month or more")
-
-DEFINITIONS = {
-    "returning": ReportDefinition("New and repeat visits", _names(("visit", "Visit")), _VISITS, ("first", "repeat")),
-    "visit_numbers": ReportDefinition("Visits by number", _names(("number", "Number of the visit")), _VISITS, _NUMBERS),
-    "days_between": ReportDefinition("Days between visits", _names(("gap", "Since the visit before")), _VISITS, _GAPS),
-    "pages": ReportDefinition("Pages", _names(_PAGE), _VIEWS),
-    "entries": ReportDefinition("Entry pages", _names(_PAGE), _VISITS),
-    "exits": ReportDefinition("Exit pages", _names(_PAGE), _VISITS),
-    "movement": ReportDefinition("Movement", _names(("from", "From"), ("to", "To")), _VIEWS),
-    "referrers": ReportDefinition("Referring sites", _names(("site", "Site")), _VISITS),
-    "exit_links": ReportDefinition("Exit links", _names(("to", "To")), _TIMES),
-    "clicks": ReportDefinition("Clicks", _names(_PAGE, ("on", "On")), _TIMES),
-    "choices": ReportDefinition("Customisation", _names(("name", "Name"), ("value", "Value")), Column("choices", "Choices")),
-    "changes": ReportDefinition("Changed choices", _names(("name", "Name")), Column("changes", "Changes")),
-    "browsers": ReportDefinition("Browsers", _names(("browser", "Browser")), _VISITS),
-    "platforms": ReportDefinition("Platforms", _names(("platform", "Platform")), _VISITS),
-    "providers": ReportDefinition("Internet providers", _names(("provider", "Provider")), _VISITS),
-    "hours": ReportDefinition("Busiest hours", _names(("hour", "Hour")), _VIEWS, _HOURS),
-    "decisions_by_version": ReportDefinition(
-        "Decisions by policy version",
-        _names(("version", "Version"), ("decision", "Decision")),
-        Column("decisions", "Decisions"),
-    ),
-    "decisions_by_locale": ReportDefinition(
-        "Decisions by language", _names(("locale", "Language"), ("decision", "Decision")), Column("decisions", "Decisions")
-    ),
-}
-TWO_NAMES = tuple(name for name, definition in DEFINITIONS.items() if len(definition.names) == 2)
-SERIES = {
-    "visits": (
-        "Visits over time",
-        (Column("visits", "Visits"), Column("visitors", "Visitors"), Column("views", "Page views")),
-    ),
-    "decisions": (
-        "Decisions over time",
-        (Column("granted", "Granted"), Column("refused", "Refused"), Column("withdrawn", "Withdrawn")),
-    ),
-}
-
-#: The columns of the totals, the first table of ``Reports.summary()``.
-TOTALS = (
-    Column("visitors", "Visitors"),
-    Column("visits", "Visits"),
-    Column("repeat_visits", "Repeat visits"),
-    Column("repeat_visit_rate", "Repeat-visit rate", "share"),
-    Column("page_views", "Page views"),
-)
-
-#: The names of all reports, in the order of the page.
-NAMES = ("visits", *list(DEFINITIONS)[:-2], "decisions", *list(DEFINITIONS)[-2:])
-
-#: The reports that need the events or decisions of a whole day.
-AT_END_OF_DAY = (*WHOLE_DAY, "decisions", "decisions_by_version", "decisions_by_locale")
+        bounds = {"consenting_between": list(self.share) if self.share is not None else None}
+        return fields | bounds | {"window": str(self.window), "columns": columns, "rows": rows}
 
 
 MOST_ROWS = 1000  # of a report; a page shows fewer, because it shows all reports
-_MOST_DAYS = 92  # of a series by day; a longer series is by month
+
+
+@dataclass(frozen=True, slots=True)
+class PageReport:
+    """The numbers of one page, and the pages from which and to which its visitors went."""
+
+    numbers: tuple[tuple[Column, Cell], ...]
+    sources: Report
+    targets: Report
+
+
+def _moves(movement: Report, name: str, page: str) -> Report:
+    """Return the rows of a movement report that lead to a page (``sources``) or away from it (``targets``)."""
+    title, own, place = ("Where visitors came from", 1, 0) if name == "sources" else ("Where visitors went", 0, 1)
+    rows = tuple((row[place], *row[2:4]) for row in movement.rows if row[own] == page)
+    columns = (Column("page", "Page", "text"), *movement.columns[2:4])
+    return dataclasses.replace(movement, id=name, title=title, columns=columns, rows=rows)
 
 
 class Reports:
@@ -181,6 +119,15 @@ class Reports:
             days = query.days
         return tuple(sorted({Window.of(unit, day) for day in days}, key=str, reverse=True))
 
+    def newest_day(self) -> date | None:
+        """Return the last day that was counted to its end, or the last with an event if nothing is suppressed or counted.
+
+        None without an event. Raises :class:`StoreUnavailable`.
+        """
+        with self._query() as query:
+            counted = query.counted_days(ALL) if query.suppresses else []
+            return next(iter([*counted[-1:], *query.days[-1:]]), None)
+
     def report(self, name: str, window: Window) -> Report:
         """Return one of the :data:`NAMES` about a window. Raises :class:`KeyError` and :class:`StoreUnavailable`."""
         with self._query_of(window) as query:
@@ -193,6 +140,34 @@ class Reports:
         """
         with self._query_of(window) as query:
             return tuple(self._report(query, name, window, most) for name in NAMES)
+
+    def dashboard(self, window: Window, most: int = MOST_ROWS) -> tuple[Overview, tuple[Report, ...]]:
+        """Return the first screen about a window and all reports, from one transaction.
+
+        It publishes no part of today, except on the first day of a site. A part has fewer visitors than its day, so a page
+        that is read often would merge more rows into "other". Raises :class:`StoreUnavailable`.
+        """
+        with self._query() as query:
+            has_days = query.until is not None
+        with self._query() if has_days else self._query_of(window) as query:
+            return overview(query, window), tuple(self._report(query, name, window, most) for name in NAMES)
+
+    def about_page(self, page: str, window: Window) -> PageReport | None:
+        """Return what the reports on a window show about one page, or None if it has no row of its own.
+
+        It only selects rows of other reports, so it shows nothing that they do not. Raises :class:`StoreUnavailable`.
+        """
+        with self._query() as query:
+            pages, movement, entries, exits = (
+                self._report(query, name, window) for name in ("pages", "movement", "entries", "exits")
+            )
+        sources, targets = _moves(movement, "sources", page), _moves(movement, "targets", page)
+        row = next((row for row in pages.rows if row[0] == page), (page,))
+        numbers = [*zip(pages.columns[1:], row[1:], strict=False)]
+        for report, title in ((entries, "Visits that began here"), (exits, "Visits that ended here")):
+            numbers += [(Column(report.id, title), each[1]) for each in report.rows if each[0] == page]
+        shown = tuple(number for number in numbers if number[1] is not None)
+        return PageReport(shown, sources, targets) if page != OTHER and (shown or sources.rows or targets.rows) else None
 
     def distinct(self, window: Window) -> Cell:
         """Return the number of distinct visitors in a window. Raises :class:`StoreUnavailable`."""
@@ -231,7 +206,7 @@ class Reports:
         if name in SERIES:
             return self._series(query, name, window)
         definition = DEFINITIONS[name]
-        has_rows = query.is_closed(window) or window == ALL or not query.suppresses
+        has_rows = window == ALL or not query.suppresses or query.counted_days(window)  # not of a part of today alone
         rows = self._rows(query, name, window, most) if has_rows else []
         extra_cells = self._page_columns(query, window, rows) if name == "pages" else [()] * len(rows)
         cells = (
@@ -261,9 +236,13 @@ class Reports:
 
     def _series(self, query: ReportQuery, name: str, window: Window) -> Report:
         title, columns = SERIES[name]
-        days = [day for day in query.days if window == ALL or window.first <= day < window.end]
-        unit: Unit = "month" if len(days) > _MOST_DAYS else "day"
-        parts = sorted({Window.of(unit, day) for day in days}, key=str)
+        days = [day for day in query.days if window.contains(day)]
+        unit: Unit = "month" if len(days) > MOST_DAYS else "day"
+        parts = query.units_in(window, unit)
+        for table in ("returning", "visitors") if name == "visits" else ("decisions",):
+            query.read_tables(table, window, unit)
+        if name == "visits":
+            query.read_totals("pages", window, unit)
         cells = ((str(part), *self._point(query, name, part)) for part in parts)
         total = query.total("returning" if name == "visits" else name, window)
         return self._build(query, name, title, (Column("when", "When", "text"), *columns), cells, window, total)

@@ -1,4 +1,4 @@
-"""Windows of time that reports cover: a day, an ISO week, a month, or all time, in the time zone of the site."""
+"""Windows of time that reports cover: days, ISO weeks, months, or all time, in the time zone of the site."""
 
 from __future__ import annotations
 
@@ -24,37 +24,56 @@ LEVELS: dict[Unit, tuple[str, ...]] = {
 }
 
 
+#: By the name of a period: the unit of its window, and the number of units. Days that are published together with a week or
+#: a month are in the same window, because a window begins and ends with a unit.
+PERIODS: dict[str, tuple[Unit, int]] = {
+    "day": ("day", 1), "week": ("week", 1), "month": ("month", 1), "all": ("all", 1),
+    "7": ("week", 1), "28": ("week", 4), "90": ("month", 3), "year": ("month", 12),
+}  # fmt: skip
+
+MOST_UNITS = 60  # in one window
+_UNIT_TEXTS: tuple[tuple[Unit, str, str], ...] = (
+    ("week", r"\d{4}-W\d\d", "-1"), ("month", r"\d{4}-\d\d", "-01"), ("day", r"\d{4}-\d\d-\d\d", ""),
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One day, ISO week or month, or all time. :meth:`parse` reads the text that ``str()`` returns."""
+    """Some consecutive days, ISO weeks or months, or all time. :meth:`parse` reads the text that ``str()`` returns."""
 
     unit: Unit
     first: date = date.min  # the window's first day
+    count: int = 1  # of units
 
     @classmethod
-    def of(cls, unit: Unit, day: date) -> Window:
-        """Return the window of this unit that contains a day."""
+    def of(cls, unit: Unit, day: date, count: int = 1) -> Window:
+        """Return the window of ``count`` units that ends with the unit of a day."""
         if unit == "week":
             day -= timedelta(days=day.weekday())
-        return cls(unit, date.min if unit == "all" else day.replace(day=1) if unit == "month" else day)
+        window = cls(unit, date.min if unit == "all" else day.replace(day=1) if unit == "month" else day)
+        return window if count == 1 else cls(unit, window.shifted(1 - count).first, count)
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Parse ``2026-05-08``, ``2026-W19``, ``2026-05`` or ``all``. Raises :class:`ValueError` for any other text."""
+        """Parse ``2026-05-08``, ``2026-W19``, ``2026-05`` or ``all``, or two days, weeks or months: ``2026-03..2026-05``.
+
+        Raises :class:`ValueError` for any other text.
+        """
         if text == "all":
             return ALL
-        with suppress(ValueError):  # such as 30 February
-            if re.fullmatch(r"\d{4}-W\d\d", text):
-                return cls("week", date.fromisoformat(text + "-1"))
-            if re.fullmatch(r"\d{4}-\d\d", text):
-                return cls("month", date.fromisoformat(text + "-01"))
-            if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-                return cls("day", date.fromisoformat(text))
+        first, last = (_parse_unit(part) for part in (text.partition("..")[0], text.rpartition("..")[2]))
+        if first is not None and last is not None and first.unit == last.unit and first.first <= last.first:
+            count = first.units_to(last)
+            if count <= MOST_UNITS and str(window := cls(first.unit, first.first, count)) == text:
+                return window
         raise ValueError(
-            f"The window is {text!r}; allowed: a day (2026-05-08), an ISO week (2026-W19), a month (2026-05) or all."
+            f"The window is {text!r}; allowed: a day (2026-05-08), an ISO week (2026-W19), a month (2026-05) or all. "
+            f"Up to {MOST_UNITS} of one kind are written as 2026-03..2026-05."
         )
 
     def __str__(self) -> str:
+        if self.count > 1:
+            return f"{self.parts[0]}..{self.parts[-1]}"
         if self.unit == "week":
             return week_of(self.first)
         return "all" if self.unit == "all" else self.first.isoformat()[: 7 if self.unit == "month" else 10]
@@ -62,21 +81,50 @@ class Window:
     @property
     def end(self) -> date:
         """The first day after the window."""
-        if self.unit == "all":
-            return date.max
-        if self.unit == "month":
-            return (self.first.replace(day=28) + 4 * ONE_DAY).replace(day=1)
-        return self.first + (7 if self.unit == "week" else 1) * ONE_DAY
+        return date.max if self.unit == "all" else self.shifted(self.count).first
 
     @property
     def previous(self) -> Window:
-        """The window before this one. For ``all``, the window itself."""
-        return self if self.unit == "all" else Window.of(self.unit, self.first - ONE_DAY)
+        """The window of the same number of units before this one. For ``all``, the window itself."""
+        return self.shifted(-self.count)
 
     @property
     def next(self) -> Window:
-        """The window after this one. For ``all``, the window itself."""
-        return self if self.unit == "all" else Window.of(self.unit, self.end)
+        """The window of the same number of units after this one. For ``all``, the window itself."""
+        return self.shifted(self.count)
+
+    @property
+    def parts(self) -> list[Window]:
+        """The window's units, in order of time."""
+        first = Window(self.unit, self.first)
+        return [first.shifted(number) for number in range(self.count)]
+
+    def shifted(self, units: int) -> Window:
+        """Return the window that begins this number of units later."""
+        if self.unit == "all":
+            return self
+        if self.unit == "month":
+            year, month = divmod(self.first.year * 12 + self.first.month - 1 + units, 12)
+            return Window(self.unit, date(year, month + 1, 1), self.count)
+        return Window(self.unit, self.first + units * (7 if self.unit == "week" else 1) * ONE_DAY, self.count)
+
+    def units_to(self, last: Window) -> int:
+        """Return the number of units from the first of this window to the first of a later one of the same unit."""
+        if self.unit == "month":
+            return (last.first.year - self.first.year) * 12 + last.first.month - self.first.month + 1
+        return (last.first - self.first).days // (7 if self.unit == "week" else 1) + 1
+
+    def contains(self, day: date) -> bool:
+        """Return whether a day is in the window."""
+        return self.unit == "all" or self.first <= day < self.end
+
+
+def _parse_unit(text: str) -> Window | None:
+    for unit, pattern, rest in _UNIT_TEXTS:
+        if re.fullmatch(pattern, text, re.ASCII):
+            with suppress(ValueError):  # such as 30 February
+                return Window(unit, date.fromisoformat(text + rest))
+    return None
 
 
 ALL = Window("all")
@@ -113,11 +161,11 @@ def _local(zone: ZoneInfo, minute: str) -> datetime:
     return datetime.fromisoformat(minute + "+00:00").astimezone(zone)
 
 
-def as_unit(text: str) -> Unit:
-    """Return the text as a unit. Raises :class:`ValueError` for any other text."""
-    if text not in UNITS:
-        raise ValueError(f"The period is {text!r}; allowed: day, week, month or all.")
-    return text
+def as_period(text: str) -> tuple[Unit, int]:
+    """Return the unit of a period, and the number of units. Raises :class:`ValueError` for an unknown period."""
+    if text not in PERIODS:
+        raise ValueError(f"The period is {text!r}; allowed: {', '.join(PERIODS)}.")
+    return PERIODS[text]
 
 
 class Interval(NamedTuple):

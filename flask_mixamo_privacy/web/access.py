@@ -27,7 +27,8 @@ from .rendering import render
 from .runtime import Runtime
 from .view_marks import decorate_view
 
-_WINDOW = re.compile(r"\d{4}(-W?\d\d(-\d\d)?)?|all", re.ASCII)
+_UNIT = r"\d{4}(-W?\d\d(-\d\d)?)?"
+_WINDOW = re.compile(rf"{_UNIT}(\.\.{_UNIT})?|all", re.ASCII)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

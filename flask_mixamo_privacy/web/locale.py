@@ -10,7 +10,7 @@ from flask import Flask, has_request_context
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from ..i18n.language import Language, language, shipped
+from ..i18n.language import Language, language, regional_language, shipped
 from .other_extensions import extension_of
 
 #: Characters of an ``Accept-Language`` header that are read.
@@ -56,3 +56,10 @@ def negotiate(accept_language: str, default: str) -> Language:
         if quality and (code := default if tag == "*" else shipped(tag)):
             return language(code)
     return language(default)
+
+
+def regional(chosen: Language, site_locale: str | None, accept_language: str) -> Language:
+    """Return a language with the formats of the region, such as ``en-GB``, that the site or else the header names."""
+    header = accept_language[:LONGEST_HEADER]
+    tags = [tag for tag, _ in parse_accept_header(header, LanguageAccept)] if site_locale is None else [site_locale]
+    return regional_language(chosen.code, tags)

@@ -81,7 +81,7 @@ def test_the_report_of_a_new_site_says_that_nothing_was_counted(tiny, arguments)
     [
         (1, [], '"<5" means fewer than 5 visitors. Numbers appear once 5 visitors have been counted.'),
         (6, [], "A report has rows once 5 visitors are behind one of them."),
-        (6, ["--period", "month"], "The month is not over. The other reports have rows once it has closed,"),
+        (6, ["--period", "month"], "The month is not over. Its rows are those of the days that have closed,"),
         (6, ["visits", "--period", "month"], '"6+" means 6 or more: the exact number could single out a visitor.'),
     ],
 )

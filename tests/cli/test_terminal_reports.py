@@ -5,8 +5,8 @@ import json
 import pytest
 
 from conftest import choose
+from flask_mixamo_privacy.reports.definitions import NAMES
 from flask_mixamo_privacy.reports.formatting import bar
-from flask_mixamo_privacy.reports.reports import NAMES
 
 DAY = 86400
 
@@ -98,7 +98,8 @@ def test_reports_are_printed_as_json_and_csv(seen):
         (["pages", "--json", "--csv"], "--json and --csv exclude each other: choose one."),
         (["--window", "2031-01"], "Nothing was recorded in 2031-01."),
         (["--window", "2026-05", "--period", "week"], "--window 2026-05 is not a week; leave out --period."),
-        (["--period", "year"], "'year' is not one of"),
+        (["--window", "2026-05", "--period", "28"], "--window 2026-05 is not a 28; leave out --period."),
+        (["--period", "decade"], "'decade' is not one of"),
     ],
 )
 def test_an_invalid_argument_is_explained(seen, arguments, sentence):

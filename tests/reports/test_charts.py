@@ -1,20 +1,24 @@
 """Charts of reports: coordinates that represent the numbers, and nothing drawn for suppressed numbers."""
 
 import re
+from datetime import date
 from itertools import pairwise
 
 import pytest
 
 from flask_mixamo_privacy.reports import charts
+from flask_mixamo_privacy.reports.cells import Share
+from flask_mixamo_privacy.reports.dashboard import Slot, Week
+from flask_mixamo_privacy.reports.definitions import Column
 from flask_mixamo_privacy.reports.disclosure_control import OTHER
-from flask_mixamo_privacy.reports.reports import Column, Report
+from flask_mixamo_privacy.reports.reports import Report
 from flask_mixamo_privacy.reports.windows import Window
 
 TEXT, VIEWS = Column("page", "Page", "text"), Column("views", "Views")
 
 
 def report(rows, *columns):
-    return Report("any", "Any", columns, tuple(rows), Window.parse("2026-05"), "closed", 1, 0.5, 5)
+    return Report("any", "Any", columns, tuple(rows), Window.parse("2026-05"), "closed", 1, Share(0.5, 0.5), 5)
 
 
 def test_bars_are_proportional_to_their_numbers():
@@ -29,35 +33,76 @@ def test_bars_show_only_the_largest_rows():
     assert (len(chart.bars), chart.left_out) == (charts.MOST_BARS, 20 - charts.MOST_BARS)
 
 
-def series(*cells, rtl=False):
-    return charts.panels(report(((f"2026-05-{day:02d}", cell) for day, cell in enumerate(cells, 1)), TEXT, VIEWS), rtl=rtl)
+def plot(*cells, rtl=False):
+    days = [Window("day", date(2026, 5, day)) for day in range(1, len(cells) + 1)]
+    slots = [
+        Slot((day,), cell, "hidden" if cell == "<5" else "number", cell if cell != "<5" else 0)
+        for day, cell in zip(days, cells, strict=True)
+    ]
+    return charts.plot(slots, 5, rtl=rtl)
 
 
-def test_a_line_has_a_gap_at_a_suppressed_number():
-    """No line crosses a day with "<5", because that would suggest a value."""
-    (panel,) = series(5, 10, "<5", 10, 5)
-    assert [len(line.split()) for line in panel.lines] == [2, 2]
-    assert [mark.hidden for mark in panel.marks] == [False, False, True, False, False]
+def test_a_columns_height_is_proportional_to_its_number():
+    """Half the number has half the height, and zero has none."""
+    full, half, none = (column.height for column in plot(20, 10, 0).columns)
+    assert (half, none) == (pytest.approx(full / 2), 0)
 
 
-def test_a_lines_height_is_proportional_to_its_number():
-    """Half the number has half the height, and zero is on the baseline."""
-    (panel,) = series(20, 10, 0)
-    full, half, none = (panel.base - mark.y for mark in panel.marks)
-    assert (half, none) == (pytest.approx(full / 2, abs=0.1), 0)
+def test_a_hidden_number_has_a_band_up_to_the_threshold():
+    """A suppressed day is not drawn as zero: its band ends at the threshold, which no legend has to explain twice."""
+    chart = plot(20, "<5", 10)
+    assert [column.slot.shown for column in chart.columns] == ["number", "hidden", "number"]
+    assert chart.columns[1].height == pytest.approx(chart.columns[0].height / 4) and "hidden" in chart.shown
 
 
-@pytest.mark.parametrize("cells", [(), (7,), (0, 0), ("<5", None, 7), ("<5", "<5")])
-def test_a_series_with_too_few_numbers_is_not_drawn(cells):
-    """One day makes no line, and neither does a series with less than half of its days published."""
-    assert series(*cells) == ()
+def test_days_published_together_are_one_block_at_their_mean():
+    """Three days with twelve visits together are one column of three days, as tall as a day with four."""
+    days = [Window("day", date(2026, 5, day)) for day in range(1, 5)]
+    block, day = charts.plot([Slot(tuple(days[:3]), 12, "together", 4), Slot((days[3],), 4, "number", 4)], 5).columns
+    assert block.height == day.height and block.width > 2.9 * day.width
+
+
+@pytest.mark.parametrize("cells", [(), (0, 0), ("<5", "<5")])
+def test_a_chart_without_a_number_is_not_drawn(cells):
+    """Zeros and suppressed days alone make no chart."""
+    assert plot(*cells) is None
 
 
 def test_charts_are_mirrored_for_right_to_left_languages():
     """The time axis is reversed, and the numbers stay the same."""
-    (left,), (right,) = series(5, 10, 15), series(5, 10, 15, rtl=True)
-    assert [mark.x for mark in right.marks] == [100 - mark.x for mark in left.marks]
-    assert [mark.y for mark in right.marks] == [mark.y for mark in left.marks]
+    left, right = plot(5, 10, 15).columns, plot(5, 10, 15, rtl=True).columns
+    assert [column.x for column in right] == [pytest.approx(100 - column.x - column.width, abs=0.02) for column in left]
+    assert [column.height for column in right] == [column.height for column in left]
+
+
+def test_a_sparkline_has_a_gap_at_a_hidden_number():
+    """No line crosses a hidden number, because that would suggest its value. Half of the numbers are the least to draw."""
+    assert [len(line.split()) for line in charts.sparkline((5, 10, None, 10, 5))] == [2, 2]
+    assert charts.sparkline((5, 10, None, None, None)) == () == charts.sparkline(())
+
+
+WEEKS = [Window("week", date(2026, 5, 4)).shifted(number) for number in range(3)]
+
+
+def test_the_trend_draws_bounds_as_a_column_and_close_ones_also_as_a_line():
+    """An exact week and one within ten points are joined by a line. A week with wide bounds is a column alone."""
+    shares = (Share(0.8, 0.8), Share(0.7, 0.75), Share(0.2, 0.9))
+    chart = charts.trend([Week(*week) for week in zip(WEEKS, shares, strict=True)], ())
+    assert [(each.y, each.height) for each in chart.ranges[1:]] == [(25, 5), (10, 70)]
+    assert [each.middle for each in chart.ranges] == [20, 27.5, None] and len(chart.lines) == 1 and not chart.is_exact
+
+
+def test_the_trend_marks_the_policy_versions_of_its_weeks():
+    """A version of an earlier day has no mark. Each mark has a letter for the legend."""
+    weeks = [Week(week, Share(0.8, 0.8)) for week in WEEKS]
+    marks = charts.trend(weeks, ["2026-05-22", "2009-05-08", "2026-05-11"]).marks
+    assert [(mark.letter, mark.day) for mark in marks] == [("A", "2026-05-11"), ("B", "2026-05-22")]
+    assert marks[0].x == pytest.approx(100 / 3, abs=0.01)
+
+
+def test_the_trend_needs_two_weeks():
+    """One week is no trend."""
+    assert charts.trend([Week(WEEKS[0], Share(0.8, 0.8)), Week(WEEKS[1], None)], ()) is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +141,7 @@ def test_no_two_names_of_a_flow_overlap():
     """Names do not overlap even if the pages have very thin nodes."""
     chart = flow([(f"/{number}", "/", 1000 if number == 0 else 1) for number in range(8)])
     tops = [node.y for node in chart.sources]
-    assert min(after - before for before, after in pairwise(tops)) >= 19
+    assert min(after - before for before, after in pairwise(tops)) >= 1.39  # em
 
 
 def test_a_flow_is_mirrored_with_its_ribbons():
@@ -112,6 +157,16 @@ def test_an_empty_flow_is_not_drawn():
 
 
 def test_columns_have_fixed_positions():
-    """An hour without a published number stays empty, and "other" has no column."""
-    chart = charts.columns(report([("01", 10), ("03", 5), (OTHER, 99)], TEXT, VIEWS), ("00", "01", "02", "03"), 100)
-    assert [(column.name, column.height) for column in chart] == [("00", 0), ("01", 100), ("02", 0), ("03", 50)]
+    """An hour that "other" may contain is hidden, and has no number. "other" has no column."""
+    chart = charts.columns(report([("01", 10), ("03", 5), (OTHER, 99)], TEXT, VIEWS), ("00", "01", "02", "03"))
+    assert [(column.name, column.height, column.hidden) for column in chart if not column.hidden] == [
+        ("01", 100, False),
+        ("03", 50, False),
+    ]
+    assert [column.name for column in chart if column.hidden] == ["00", "02"]
+
+
+def test_an_hour_without_a_visit_is_zero():
+    """If no row is merged into "other", an hour without a row had no views."""
+    chart = charts.columns(report([("01", 10)], TEXT, VIEWS), ("00", "01"))
+    assert [(column.height, column.hidden) for column in chart] == [(0, False), (100, False)]

@@ -2,8 +2,9 @@
 
 import pytest
 
+from flask_mixamo_privacy.reports.definitions import Column
 from flask_mixamo_privacy.reports.formatting import as_csv, format_cell
-from flask_mixamo_privacy.reports.reports import MOST_ROWS, Column
+from flask_mixamo_privacy.reports.reports import MOST_ROWS
 from flask_mixamo_privacy.reports.windows import Window
 from support.event_factory import FIRST, Kept, at
 

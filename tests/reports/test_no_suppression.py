@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 TODAY = ("2026-05-08", "2026-W19", "2026-05", "all")
 DAY = 86400
-EVERY_NUMBER = "Every number is shown, even if a single visitor is behind it. 12+ means 12 or more; a dash says nothing."
+EVERY_NUMBER = "Every figure is shown, even if a single visitor is behind it."
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_one_visitor_has_rows_at_once(site, window):
     assert rows(site, window=window) == [("/", 1, 1, 0.5), ("/other", 1, 1, 0.5)]
     page = entered(site).get(f"/privacy/reports?window={window}").text
     assert '<dt>Visits</dt><dd><data value="1">' in page and '<dt>Visitors</dt><dd><data value="1">' in page
-    assert "/other" in page and "This time is not over, and its numbers may still grow." in page
+    assert "/other" in page and "So far, including today. The figures may still grow." in page
 
 
 SIGNS = r"\bother\b(?!\.)|“other”|(?:<|&lt;)\d+|\b\d+\+|[Ff]ewer than|single out|1 visitors"
@@ -159,7 +159,7 @@ def test_the_page_of_staff_states_it_in_five_languages(site, code):
     article = entered(site, Accept_Language=code).get("/privacy/reports?window=2026-05-08").text.partition("<article")[2]
     assert set(re.findall(r' lang="([\w-]+)"', article)) == {code}
     t = language(code)
-    assert str(t(EVERY_NUMBER)) in article and str(t("This time is not over, and its numbers may still grow.")) in article
+    assert str(t(EVERY_NUMBER)) in article and str(t("So far, including today. The figures may still grow.")) in article
 
 
 def test_check_reminds_of_the_setting(site, tiny):

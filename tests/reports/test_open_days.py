@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from conftest import choose
-from flask_mixamo_privacy.reports.reports import AT_END_OF_DAY, NAMES
+from flask_mixamo_privacy.reports.definitions import AT_END_OF_DAY, NAMES
 from flask_mixamo_privacy.reports.windows import ALL, Window
 from support.event_factory import FIRST, Kept, at, traffic
 

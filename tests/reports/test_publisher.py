@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from flask_mixamo_privacy.reports.disclosure_control import CountedTable, Tally, suppress_small_cells
-from flask_mixamo_privacy.reports.reports import NAMES
-from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window, as_unit
+from flask_mixamo_privacy.reports.definitions import NAMES
+from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window, as_period
 from flask_mixamo_privacy.tracking import store
 from flask_mixamo_privacy.tracking.row_names import UNKNOWN
 from support.event_factory import FIRST, Kept, at, traffic
@@ -219,22 +218,25 @@ def test_an_invalid_window_raises_with_the_allowed_forms(text):
     assert text in str(raised.value) or "week" in str(raised.value) or "month" in str(raised.value)
 
 
+@pytest.mark.parametrize("text", ["2026-W10..2026-W13", "2025-12..2026-02", "2026-12-28..2027-01-03", "2026-W53..2027-W02"])
+def test_several_units_are_one_window(text):
+    """Weeks, months or days in a row are written as the first and the last one, and their neighbours are adjacent."""
+    window = Window.parse(text)
+    assert str(window) == text and window.next.previous == window and window.previous.end == window.first
+    assert [window.parts[0].first, window.parts[-1].end] == [window.first, window.end] and len(window.parts) == window.count
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-05..2026-04", "2026-05..2026-05", "2026-05..2026-W30", "2026-01..2033-01", "..", "all..all"]
+)
+def test_several_units_have_one_kind_and_order(text):
+    """Another kind, a reversed order, or a number beyond the limit is refused."""
+    with pytest.raises(ValueError, match="Up to 60 of one kind"):
+        Window.parse(text)
+
+
 def test_an_unknown_period_raises_with_the_known_ones():
-    """The known periods are day, week, month and all."""
-    with pytest.raises(ValueError, match=r"The period is 'year'; allowed: day, week, month or all\."):
-        as_unit("year")
-
-
-def test_promise_23_complementary_suppression_hides_the_smallest_rows():
-    """Rows are hidden until five visitors are behind the hidden ones, and no more than that."""
-    large = {name: Tally(number, 0, number, number) for name, number in (("a", 9), ("b", 6), ("c", 5))}
-    merged = {"c": Tally(6, 0, 6, 6)}
-    shown, other = suppress_small_cells(CountedTable(large, Tally(1, 0, 1, 1)), 5, merged.__getitem__)
-    assert (list(shown), other) == (["a", "b"], merged["c"])
-
-
-def test_erased_events_are_hidden_among_others():
-    """If a total includes erased events, "other" has the events of at least five more visitors."""
-    table = CountedTable(dict.fromkeys("ab", Tally(6, 0, 6, 6)))
-    assert list(suppress_small_cells(table, 5, table.rows.get)[0]) == ["a", "b"]
-    assert list(suppress_small_cells(table, 5, table.rows.get, complete=False)[0]) == ["a"]
+    """The known periods are units, and the presets of the page."""
+    with pytest.raises(ValueError, match=r"The period is 'decade'; allowed: day, week, month, all, 7, 28, 90, year\."):
+        as_period("decade")
+    assert as_period("28") == ("week", 4)

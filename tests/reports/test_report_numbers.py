@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from flask_mixamo_privacy.reports.definitions import NAMES
 from flask_mixamo_privacy.reports.disclosure_control import OTHER
-from flask_mixamo_privacy.reports.reports import NAMES
 from flask_mixamo_privacy.reports.windows import ALL, UNITS, Window, week_of
 from flask_mixamo_privacy.tracking.row_names import UNKNOWN
 from support.event_factory import FIRST, Kept, traffic

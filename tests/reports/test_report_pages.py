@@ -10,8 +10,9 @@ import pytest
 
 from conftest import choose
 from flask_mixamo_privacy.i18n.language import FULLY_TRANSLATED, language
+from flask_mixamo_privacy.reports.definitions import DEFINITIONS, NAMES, SERIES, Column
 from flask_mixamo_privacy.reports.formatting import as_csv
-from flask_mixamo_privacy.reports.reports import DEFINITIONS, NAMES, SERIES, Column, Report
+from flask_mixamo_privacy.reports.reports import Report
 from flask_mixamo_privacy.reports.windows import Window
 from flask_mixamo_privacy.web.assets import build
 from flask_mixamo_privacy.web.views.reports import SECTIONS
@@ -109,7 +110,7 @@ def test_promise_23_every_number_of_the_page_is_the_reports(staff_site):
     shown = Tables(entered(site).get("/privacy/reports?window=2026-05").text).tables
     with site.app.app_context():
         reports = site.privacy.runtime(site.app).reports.every(Window.parse("2026-05"))
-    nonempty = [report for report in reports if report.rows]
+    nonempty = [report for report in reports if report.has_named_row]
     assert set(shown) == {report.id for report in nonempty} and len(nonempty) > 10
     for report in nonempty:
         head, *rows = shown[report.id]
@@ -123,7 +124,7 @@ def plain(cell):
 
 def as_shown(report, row):
     """Return a row as English displays it: a dash for nothing, short days, languages by name."""
-    texts = {None: "–", "": "–", "en": "English"}
+    texts = {None: "–", "": "–", "en": "English", "2026-05-08": "May 8, 2026"}
     for cell, column in zip(row, report.columns, strict=True):
         day = column.id == "when" and re.fullmatch(r"2026-05-(\d\d)", cell)
         yield f"May {int(day[1])}" if day else texts.get(cell, cell)
@@ -210,10 +211,10 @@ def test_promise_15_no_output_shows_the_path_of_one_visitor(staff_site, clock):
     clock.shift(64 * DAY)
     site.cli("load")
     staff = entered(site)
-    windows = re.findall(
-        r'<option value="([^"]+)"', "".join(staff.get(f"/privacy/reports?period={unit}").text for unit in ("month", "day"))
-    )
-    texts = [staff.get(f"/privacy/reports?window={window}").text for window in [*windows[-3:], windows[0], "all"]]
+    with site.app.app_context():
+        reports = site.privacy.runtime(site.app).reports
+        windows = [*reports.windows("month"), *reports.windows("day")]
+    texts = [staff.get(f"/privacy/reports?window={window}").text for window in [*windows[-3:], *windows[:3], "all"]]
     assert any("/theme/dark" in text for text in texts)
     assert not [word for word in ("lonely", "purple", "diary") if any(word in text for text in texts)]
 
@@ -222,12 +223,12 @@ def test_promise_15_no_output_shows_the_path_of_one_visitor(staff_site, clock):
 def test_promise_23_a_small_total_is_shown_as_small(staff_site, people, shown):
     """The total shows only that it is small."""
     text = entered(staff_site(people=people)).get("/privacy/reports?window=2026-05").text
-    assert f"<dt>Visits</dt><dd>{shown}</dd>" in text
+    assert f"<dt>Visits</dt><dd>{shown}</dd>" in re.sub(r"\s+(?=</?d[td])", "", text)
 
 
 def test_page_names_are_escaped(staff_site):
     """A page's name is never markup, and the report has nothing inline."""
-    text = entered(staff_site()).get("/privacy/reports").text
+    text = entered(staff_site()).get("/privacy/reports?window=2026-05").text
     assert "/item/&lt;b&gt;bold" in text and "<b>" not in text
     article = text.partition("<article")[2]
     assert not re.findall(r"<script|<style| style=| on\w+=", article)
@@ -249,14 +250,15 @@ def test_reading_reports_is_no_page_view(staff_site):
 
 
 HEADINGS = {
-    "": "May 2026", "period=month": "May 2026", "period=week": "Jun 1 – 7, 2026", "period=day": "June 8, 2026",
+    "": "June 2026", "period=month": "June 2026", "period=week": "Jun 8 – 14, 2026", "period=day": "June 8, 2026",
+    "period=28": "May 18 – Jun 14, 2026", "period=90": "Apr 1 – Jun 30, 2026", "period=year": "Jul 1, 2025 – Jun 30, 2026",
     "period=all": "All time", "window=2026-W19": "May 4 – 10, 2026", "window=2026-05-08": "May 8, 2026",
-    "window=2026-06": "June 2026", "window=all&period=day": "All time",
+    "window=2026-06": "June 2026", "window=all&period=day": "All time", "window=2026-W18..2026-W21": "Apr 27 – May 24, 2026",
 }  # fmt: skip
 
 
 def test_the_window_is_chosen_by_the_query(staff_site):
-    """The window is the named one, or the newest closed one of a period."""
+    """The window is the named one, or that of a period which ends with the last closed day."""
     site = staff_site(people=1)
     walk(site, 0)
     site.cli("load")
@@ -269,7 +271,7 @@ def test_the_window_is_chosen_by_the_query(staff_site):
 def test_an_invalid_window_is_not_found(staff_site, path):
     """Any invalid window is answered 404, and never raises."""
     staff = entered(staff_site(people=1))
-    queries = ["window=2026-13", "window=2031-01", "window=0001-01-01", "window=9999-12", "window=<b>", "period=year"]
+    queries = ["window=2026-13", "window=2031-01", "window=0001-01-01", "window=9999-12", "window=<b>", "period=decade"]
     assert [staff.get(f"{path}?{query}").status_code for query in queries] == [404] * len(queries)
 
 
@@ -279,15 +281,19 @@ def test_an_unknown_report_is_not_found(staff_site):
     assert response.status_code == 404 and "movement" in response.text
 
 
-def test_an_open_window_shows_totals_and_is_marked_as_open(staff_site, clock):
-    """The rows of June are published after its end."""
+def test_an_open_window_shows_its_closed_days_and_states_until_when(staff_site, clock):
+    """The rows of a day follow once it is over. The page never publishes a part of today."""
     site = staff_site()
     for number in range(12):
         walk(site, number)
     site.cli("load")
-    text = entered(site).get("/privacy/reports?window=2026-06").text
-    assert "This time is not over: until then there are totals only." in text
-    assert "/theme/dark" not in text
+    staff = entered(site)
+    today = staff.get("/privacy/reports?window=2026-06").text
+    assert "So far, through June 8, 2026." in today and "/theme/dark" not in today
+    clock.shift(DAY)
+    site.cli("load")
+    tomorrow = staff.get("/privacy/reports?window=2026-06").text
+    assert "So far, through June 9, 2026." in tomorrow and "/theme/dark" in tomorrow
 
 
 def test_what_is_counted_at_the_end_of_the_day_is_unknown_until_then(staff_site, clock):
@@ -303,10 +309,12 @@ def test_what_is_counted_at_the_end_of_the_day_is_unknown_until_then(staff_site,
 
 
 def test_every_table_states_which_visitors_are_counted(staff_site):
-    """The caption states the consenting visitors and their share of the decisions, 12 of 13."""
-    text = entered(staff_site()).get("/privacy/reports").text
+    """The caption states the consenting visitors. Their share of the decisions, 12 of 13, would reveal the one refusal."""
+    text = entered(staff_site()).get("/privacy/reports?window=2026-05").text
     captions = re.findall(r"<caption>.*?</caption>", text, re.DOTALL)
-    assert len(captions) > 10 and all("only visitors who consented to statistics" in caption for caption in captions)
+    assert len(captions) > 10 and all(
+        "Only visitors who agreed to statistics are counted." in caption for caption in captions
+    )
 
 
 def test_an_unavailable_store_is_answered_503(staff_site):
@@ -334,12 +342,47 @@ def test_every_text_of_a_report_is_in_five_languages(code):
 def test_the_page_is_in_the_languages_of_its_staff(staff_site):
     """The page is complete in German, and right to left in Arabic with unchanged numbers and URLs."""
     site = staff_site()
-    german = entered(site, Accept_Language="de").get("/privacy/reports").text.partition("<article")[2]
+    german = entered(site, Accept_Language="de").get("/privacy/reports?window=2026-05").text.partition("<article")[2]
     assert "Mai 2026" in german and "Wege" in german and set(re.findall(r' lang="([\w-]+)"', german)) == {"de"}
-    arabic = entered(site, Accept_Language="ar").get("/privacy/reports").text
+    arabic = entered(site, Accept_Language="ar").get("/privacy/reports?window=2026-05").text
     assert 'dir="rtl"' in arabic and '<bdi dir="ltr">/theme/dark</bdi>' in arabic
 
 
 def test_the_style_sheet_is_small():
     """The style sheet of the reports has a size limit."""
     assert len(build("reports.css")) < 8000
+
+
+def test_dates_follow_the_region_of_the_browser(staff_site):
+    """An English reader in Britain reads 8 May, and one in America May 8."""
+    site = staff_site()
+    query = "/privacy/reports?window=2026-05-08"
+    assert "8 May 2026" in entered(site, Accept_Language="en-GB,en;q=0.9").get(query).text
+    assert "May 8, 2026" in entered(site, Accept_Language="en-US,en;q=0.9").get(query).text
+    assert "May 8, 2026" in entered(site, Accept_Language="en-XX").get(query).text  # an unknown region
+
+
+def test_a_page_has_its_own_view(staff_site):
+    """The view selects the published rows of one page. A page without any is not found, and "other" is no page."""
+    staff = entered(staff_site())
+    text = staff.get("/privacy/reports/page?page=/other&window=2026-05").text
+    assert "Where visitors came from" in text and "Where visitors went" in text
+    assert re.search(r'"mixamo-name"><a href="[^"]+"><bdi dir="ltr">/</bdi>.*?"mixamo-number">12<', text, re.DOTALL)
+    queries = ("page=/lonely&window=2026-05", "page=other&window=2026-05", "window=2026-05", "page=/other&window=2026-06")
+    assert [staff.get(f"/privacy/reports/page?{query}").status_code for query in queries] == [404] * 4
+
+
+def test_the_view_of_a_page_is_for_staff_and_its_name_is_not_recorded(staff_site):
+    """The ledger records the window of an access, and not the page, which is the user's own input."""
+    site = staff_site()
+    path = "/privacy/reports/page?window=2026-05&page=/other"
+    assert [site.visitor().get(path).status_code, entered(site, "bob").get(path).status_code] == [401, 403]
+    entered(site).get(path)
+    assert accesses(site)[-1]["what"] == "/privacy/reports/page?window=2026-05"
+
+
+def test_the_access_entry_names_a_window_of_several_units(staff_site):
+    """The ledger records which weeks or months a member of staff looked at."""
+    site = staff_site()
+    entered(site).get("/privacy/reports?window=2026-W18..2026-W21")
+    assert accesses(site)[-1]["what"] == "/privacy/reports?window=2026-W18..2026-W21"

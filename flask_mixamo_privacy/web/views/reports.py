@@ -1,8 +1,8 @@
-"""Reports for staff: a page with charts and tables, and every report as CSV and JSON."""
+"""Reports for staff: a page with charts and tables, a page about one page, and every report as CSV and JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Response, jsonify, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,68 +11,63 @@ from ...errors import StoreUnavailable
 from ..access import staff_only
 from ..context import current_runtime, privacy_context
 from ..http import abort_with, no_store
+from ..locale import regional
 from ..rendering import render
 from ..runtime import Runtime
 from . import pages
 
 if TYPE_CHECKING:
-    from ...reports.query import Cell
     from ...reports.reports import Report
     from ...reports.windows import Window
 
-#: The page's sections: heading and report ids.
+#: The page's sections: heading and report ids. The first two reports are below the charts of the first screen.
+FIRST_SCREEN = ("visits", "decisions")
 SECTIONS = (
-    ("Visits", ("visits", "returning", "visit_numbers", "days_between", "hours")),
-    ("Interest", ("pages", "entries", "exits")),
+    ("Content", ("pages", "entries", "exits")),
     ("Coming and going", ("movement", "referrers", "exit_links", "clicks")),
+    ("Visits", ("returning", "visit_numbers", "days_between", "hours")),
     ("Browsers and choices", ("browsers", "platforms", "providers", "choices", "changes")),
-    ("Decisions", ("decisions", "decisions_by_version", "decisions_by_locale")),
+    ("Decisions", ("decisions_by_version", "decisions_by_locale")),
 )
+#: The periods of the page, with their names. A window of the page begins and ends with a week or a month.
+PRESETS = (
+    ("7", "7 days"), ("28", "28 days"), ("month", "Month"), ("90", "3 months"), ("year", "Year"), ("all", "All time"),
+)  # fmt: skip
 _MOST_ROWS = 100  # of each report; its CSV and JSON have more
 HOURS = tuple(f"{hour:02d}" for hour in range(24))
-
-
-class Totals(NamedTuple):
-    """The four numbers at the top of the page."""
-
-    visits: Cell
-    visitors: Cell
-    views: Cell
-    consenting: float | None
 
 
 @pages.get("/reports", endpoint="reports")
 @staff_only("reports")
 def page() -> AnyResponse:
-    """Show every report on one window: the one named by ``window``, or the newest one of ``period``."""
-    from ...reports import charts, formatting
-    from ...reports.windows import UNITS
-
+    """Show the first screen and every report on one window: that of ``window``, or the current one of ``period``."""
     ctx = privacy_context()
     try:
-        window = _window(ctx.runtime)
-        reports = {report.id: report for report in ctx.runtime.reports.every(window, _MOST_ROWS)}
-        windows = ctx.runtime.reports.windows(window.unit)
-        totals = _totals(ctx.runtime, reports, window)
+        window = _window(ctx.runtime, current=True)
+        overview, reports = ctx.runtime.reports.dashboard(window, _MOST_ROWS)
+        steps = _steps(ctx.runtime, window)
     except StoreUnavailable as error:
-        ctx.runtime.report_failure(error, raise_in_tests=False)
-        abort_with(503, "The database of events could not be reached. Try again in a moment.")
-    rendered = render(
-        "reports.html",
-        t=ctx.language,
-        window=window,
-        windows=windows,
-        units=UNITS,
-        totals=totals,
-        sections=[(title, [reports[name] for name in names]) for title, names in SECTIONS],
-        closed=reports["visits"].state == "closed",
-        min_cell=ctx.runtime.settings.min_cell,
-        rtl=ctx.language.dir == "rtl",
-        charts=charts,
-        formatting=formatting,
-        hours=HOURS,
-    )
-    return no_store(make_response(rendered))
+        _abort_without_store(ctx.runtime, error)
+    by_name = {report.id: report for report in reports}
+    sections = [(title, [by_name[name] for name in names]) for title, names in SECTIONS]
+    return _rendered("reports.html", window, steps, overview=overview, reports=by_name, sections=sections)
+
+
+@pages.get("/reports/page", endpoint="report_page")
+@staff_only("reports")
+def one_page() -> AnyResponse:
+    """Show what the reports on one window have about one page: its numbers, and where its visitors came from and went."""
+    ctx = privacy_context()
+    name = request.args.get("page", "")
+    try:
+        window = _window(ctx.runtime, current=True)
+        about = ctx.runtime.reports.about_page(name, window)
+        steps = _steps(ctx.runtime, window)
+    except StoreUnavailable as error:
+        _abort_without_store(ctx.runtime, error)
+    if about is None:
+        abort_with(404, "The reports show no such page in this period, or too few visitors saw it.")
+    return _rendered("report_page.html", window, steps, page=name, about=about)
 
 
 @pages.get("/reports/<name>.csv", endpoint="report_csv")
@@ -96,7 +91,7 @@ def json(name: str) -> AnyResponse:
 
 
 def _report(name: str) -> Report:
-    from ...reports.reports import NAMES
+    from ...reports.definitions import NAMES
 
     runtime = current_runtime()
     if name not in NAMES:
@@ -104,21 +99,58 @@ def _report(name: str) -> Report:
     try:
         return runtime.reports.report(name, _window(runtime))
     except StoreUnavailable as error:
-        runtime.report_failure(error, raise_in_tests=False)
-        abort_with(503, "The database of events could not be reached. Try again in a moment.")
+        _abort_without_store(runtime, error)
 
 
-def _window(runtime: Runtime) -> Window:
+def _window(runtime: Runtime, *, current: bool = False) -> Window:
+    """Return the window of the query: named by ``window``, or the current or the newest closed one of ``period``."""
     from ...reports import formatting
 
     try:
         if text := request.args.get("window"):
             return formatting.window_of(runtime.reports, text)
-        return formatting.newest(runtime.reports, request.args.get("period") or None)
+        period = request.args.get("period") or None
+        return formatting.current(runtime.reports, period) if current else formatting.newest(runtime.reports, period)
     except ValueError as error:
         abort_with(404, str(error))
 
 
-def _totals(runtime: Runtime, reports: dict[str, Report], window: Window) -> Totals:
-    visits = reports["visits"]
-    return Totals(visits.total, runtime.reports.distinct(window), reports["pages"].total, visits.consenting)
+def _steps(runtime: Runtime, window: Window) -> dict[str, Window | None]:
+    """Return the windows before and after a window, or None where nothing was recorded."""
+    from ...reports.windows import ALL
+
+    days = runtime.reports.windows("day")  # the newest first
+    if window == ALL or not days:
+        return {"earlier": None, "later": None}
+    earlier = window.previous if window.first > days[-1].first else None
+    return {"earlier": earlier, "later": window.next if window.end <= days[0].first else None}
+
+
+def _rendered(template: str, window: Window, steps: dict[str, Window | None], **values: Any) -> AnyResponse:
+    from ...reports import charts, formatting
+    from ...reports.windows import PERIODS
+
+    ctx = privacy_context()
+    t = regional(ctx.language, ctx.runtime.site_locale(), ctx.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+    size = (window.unit, window.count)
+    rendered = render(
+        template,
+        t=t,
+        window=window,
+        **steps,
+        presets=PRESETS,
+        preset=next((name for name, _ in PRESETS if PERIODS[name] == size), ""),
+        min_cell=ctx.runtime.settings.min_cell,
+        versions=ctx.runtime.versions.dates(),
+        rtl=t.dir == "rtl",
+        charts=charts,
+        formatting=formatting,
+        hours=HOURS,
+        **values,
+    )
+    return no_store(make_response(rendered))
+
+
+def _abort_without_store(runtime: Runtime, error: StoreUnavailable) -> NoReturn:
+    runtime.report_failure(error, raise_in_tests=False)
+    abort_with(503, "The database of events could not be reached. Try again in a moment.")
