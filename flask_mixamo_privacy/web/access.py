@@ -168,7 +168,7 @@ def _deny(status: int, need: str = "") -> NoReturn:
         error.response = problem_json(status, message.text)
     elif has_request_context():
         mark_own_page()
-        page = render("message.html", t=t, title=title, message=message, is_error=True)
+        page = render("message.html", t=t, title=title, message=message, is_error=True, home=f"{privacy_context().mount}/")
         error.response = no_store(make_response(page, status))
     raise error
 

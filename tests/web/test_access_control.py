@@ -180,3 +180,4 @@ def test_a_denied_member_of_staff_reads_what_is_missing(tiny, path):
     need = "reports" if "reports" in path else "requests"
     assert answer.status_code == 403 and f"does not have the permission “{need}”" in answer.text
     assert "<title>Error: You do not have access to this page</title>" in answer.text and 'role="alert"' in answer.text
+    assert '<a href="/">Go to the home page</a>' in answer.text
