@@ -11,7 +11,7 @@ from . import database, errors, figures, headers, newsletter, outbox, secret_key
 from .accounts import accounts, may_access
 from .extensions import login_manager, privacy
 from .films import films
-from .orders import orders
+from .orders import TITLE, orders
 from .passwords import passwords
 from .people import people
 from .reviews import reviews
@@ -25,7 +25,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
     app.config.update(PRIVACY_STAFF=may_access, PRIVACY_MAIL_SERVER="mx.pacework.example", PRIVACY_CSP="enforce")
-    app.config.update(PRIVACY_STAFF_PAGES={"orders.staff_list": ("support", {"en": "Orders", "de": "Bestellungen"})})
+    app.config.update(PRIVACY_STAFF_PAGES={"orders.staff_list": ("support", TITLE)})
     app.config.update(PRIVACY_AUDIT_LOGINS=visits.LOGINS, PRIVACY_AUDIT_STEPS=visits.STEPS)
     app.config.from_prefixed_env()
     app.config.from_mapping(config or {})

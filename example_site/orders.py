@@ -24,6 +24,9 @@ from .poses import MOTIONS
 
 LICENCE = (Path(__file__).parent / "licence.txt").read_text(encoding="utf-8")
 
+#: What the staff's navigation calls the list of orders.
+TITLE = {"en": "Orders", "de": "Bestellungen", "fr": "Commandes", "es": "Pedidos", "ar": "الطلبات"}
+
 orders = Blueprint("orders", __name__)
 orders.before_request(refuse_foreign_posts)
 

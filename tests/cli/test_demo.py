@@ -2,13 +2,17 @@
 
 import re
 from collections import Counter
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from conftest import choose
 from example_site import create_app
+from flask_mixamo_privacy.cli.demo import VersionsInForce
+from flask_mixamo_privacy.cli.demo_pages import Form, Offer, ParsedPage
 from flask_mixamo_privacy.cli.demo_people import ROBOTS, DemoVisitors
+from flask_mixamo_privacy.policy.toml import built_in
 from flask_mixamo_privacy.web.context import NOW
 
 END = 1778241600.0  # 2026-05-08T12:00:00Z
@@ -27,6 +31,16 @@ def play(site, *options):
 def test_a_seed_invents_the_same_visitors():
     """Another seed invents other visitors."""
     assert crowd() == crowd() != crowd(seed=2)
+
+
+def test_refusals_are_shown_on_most_days():
+    """With the defaults, five visitors or more refuse on most days, so that the reports show their number."""
+    refusals = Counter(
+        int((END - arrival.at) // DAY)
+        for arrival in crowd(visitors=1500, days=77)
+        if arrival.person.persona == "refuses" and arrival.nth == 1
+    )
+    assert sum(1 for number in refusals.values() if number >= 5) > 77 / 2
 
 
 def test_demo_visits_are_in_the_past():
@@ -99,6 +113,37 @@ def test_no_loader_sees_incomplete_demo_data(tiny, clock, monkeypatch):
     play(site)
     assert seen and not [folder for folder in seen if folder == runtime.settings.log_dir]
     assert runtime.log.folder == runtime.settings.log_dir and not [name for name in site.files() if "demo-" in name]
+
+
+@pytest.mark.parametrize(
+    ("dates", "seen"),
+    [
+        (["2009-05-08", "2010-01-01", "2011-01-01"], ["2009-05-08", "2010-01-01", "2011-01-01"]),
+        (["2008-01-01", "2009-05-08", "2010-01-01", "2026-05-08"], ["2009-05-08", "2010-01-01", "2026-05-08"]),
+        (["2009-05-08"], ["2009-05-08"]),
+        ([], [built_in().version]),
+    ],
+)
+def test_decisions_fall_under_three_versions_of_the_policy(dates, seen):
+    """The newest three are in force for a third of the time each, and none before its own date."""
+    runtime = SimpleNamespace(policy=built_in(), versions=SimpleNamespace(dates=lambda: dates))
+    versions, found = VersionsInForce(runtime, END - 90 * DAY, END), []
+    for day in range(90, -1, -1):
+        versions.at(END - day * DAY)
+        found.append(runtime.policy.version)
+    assert list(dict.fromkeys(found)) == seen
+    versions.end()
+    assert runtime.policy == built_in()
+
+
+def test_a_page_states_what_demo_visitors_do_there():
+    """A form and a link have a chance, and an input what is entered. A form without the attribute is left alone."""
+    html = """<form action="/a" data-privacy-demo="0.5"><input name="n" data-privacy-demo="Visitor {number}">
+    <textarea name="t" data-privacy-demo="1 Lane"></textarea><button name="b" value="c"></button></form>
+    <form action="/delete"><input name="all"></form><a href="/b" data-privacy-demo="0.4">b</a>"""
+    page = ParsedPage(html, "http://a.example/", "/privacy")
+    assert page.forms == [Form(0.5, "/a", [("n", "Visitor {number}"), ("t", "1 Lane")], [("b", "c")])]
+    assert page.offers == [Offer(0.4, "/b")] and page.links == ["/b"]
 
 
 @pytest.mark.parametrize("header", ["mixamo_privacy.now", "Mixamo-Privacy-Now", "X-Mixamo_Privacy.Now"])
