@@ -18,11 +18,11 @@ Run = Callable[[str], Iterable[Sequence[Any]]]  # returns the rows of a statemen
 
 
 class SqlCounts:
-    """Implements :class:`.EventCounts` for a table of events that has the columns of ``statements``."""
+    """Implements :class:`.EventCounts` for events that have the columns of ``statements``, given as there."""
 
-    def __init__(self, run: Run, events: str, dialect: Dialect) -> None:
+    def __init__(self, run: Run, events: str, dialect: Dialect, condition: str = "") -> None:
         self._run = run
-        self._statements = Statements(events, dialect)
+        self._statements = Statements(events, dialect, condition)
 
     def totals(self, questions: Sequence[Question], least: int) -> Iterator[Tally]:
         for question in questions:

@@ -85,9 +85,11 @@ _PERSONS = f"count(DISTINCT {_NETWORK}) - max({_OWN}) + sum({_OWN})"
 class Statements:
     """The statements for one table of events in one dialect."""
 
-    def __init__(self, events: str, dialect: Dialect) -> None:
+    def __init__(self, events: str, dialect: Dialect, condition: str = "") -> None:
+        """``events`` is the expression of the table, and ``condition`` an expression that is true for events that count."""
         self._events = events
         self._dialect = dialect
+        self._condition = f" AND {condition}" if condition else ""
 
     def total(self, question: Question) -> str:
         """Return number, amount, visitors and persons of a table. Without events, they are 0 or null."""
@@ -108,11 +110,11 @@ class Statements:
 
     def visitors(self, intervals: Sequence[Interval]) -> str:
         """Return the distinct visitors of intervals."""
-        return f"SELECT DISTINCT visitor FROM {self._events} WHERE {_within(intervals)}"
+        return f"SELECT DISTINCT visitor FROM {self._events} WHERE {self._within(intervals)}"
 
     def distinct(self, intervals: Sequence[Interval]) -> str:
         """Return the number of distinct visitors of intervals."""
-        return f"SELECT count(DISTINCT visitor) FROM {self._events} WHERE {_within(intervals)}"
+        return f"SELECT count(DISTINCT visitor) FROM {self._events} WHERE {self._within(intervals)}"
 
     def _sum(self, question: Question, condition: str) -> str:
         by_visitor = (
@@ -124,14 +126,14 @@ class Statements:
         network = self._last("limited", "happened, id")
         networks = (
             f"SELECT visitor, {network} AS network FROM {self._events} "
-            f"WHERE {_within(question.intervals)} AND limited <> '' GROUP BY visitor"
+            f"WHERE {self._within(question.intervals)} AND limited <> '' GROUP BY visitor"
         )
         return f"({groups}) AS counted LEFT JOIN ({networks}) AS networks USING (visitor)"
 
     def _groups(self, question: Question) -> str:
         """Return the statement of a table's rows and the visitors behind each, with number ``n`` and amount ``a``."""
         name, intervals = question
-        within, span = _within(intervals), _span(intervals)
+        within, span = self._within(intervals), _span(intervals)
         if name in _PLAIN:
             return self._plain(_PLAIN[name], within)
         if name in _NUMBERED:
@@ -173,6 +175,9 @@ class Statements:
         columns = "setting_row AS row_name, visitor, sum(changed) AS n, 0 AS a"
         return f"SELECT {columns} FROM ({changes}) AS changes WHERE changed > 0 GROUP BY setting_row, visitor"
 
+    def _within(self, intervals: Sequence[Interval]) -> str:
+        return _ranges(intervals) + self._condition
+
     def _last(self, value: str, key: str) -> str:
         return self._dialect.last.format(value=value, key=key)
 
@@ -181,7 +186,7 @@ def _named(row: str) -> str:
     return f"{row} <> ''"
 
 
-def _within(intervals: Sequence[Interval]) -> str:
+def _ranges(intervals: Sequence[Interval]) -> str:
     """Return the condition that an event is in one of some intervals."""
     ranges: list[list[int]] = []
     for first, end in sorted(interval.slots for interval in intervals):

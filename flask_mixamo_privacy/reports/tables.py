@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import compress
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
 
 from ..tracking import row_names
-from ..tracking.event_table import STORED, Names, StoredRow
+from ..tracking.event_table import Names
 from .windows import Calendar
 
 
@@ -83,17 +82,15 @@ COLUMNS_OF = {
     "click": ("visitor", "page", "data"),
     "customisation": ("visitor", "data"),
 }
-
-_kind_of, visitor_of = itemgetter(STORED.index("kind")), itemgetter(STORED.index("visitor"))
-_network_of = itemgetter(STORED.index("network"))
+_COLUMNS_OF_DAY = COLUMNS_OF | {"page_view": (*COLUMNS_OF["page_view"], "visit")}
 
 
-def tables_of(events: Sequence[StoredRow], names: Names, calendar: Calendar) -> dict[str, Table]:
+def tables_of(events: Columns, names: Names, calendar: Calendar) -> dict[str, Table]:
     """Return the non-empty tables of some events, which must be in order of time. ``names`` has the texts of their codes."""
-    if not events:
+    if not events.slot:
         return {}
     kinds = defaultdict(Columns, _by_kind(events, names))
-    tables: dict[str, Table] = {"visitors": {"everybody": Group(len(events), 0, set(map(visitor_of, events)))}}
+    tables: dict[str, Table] = {"visitors": {"everybody": Group(len(events.slot), 0, set(events.visitor))}}
     tables |= {name: count() for name, count in counters_of(kinds, names, calendar).items()}
     return {name: table for name, table in tables.items() if table}
 
@@ -135,12 +132,11 @@ def counters_of(kinds: Mapping[str, Columns], names: Names, calendar: Calendar) 
     }
 
 
-def networks_of(events: Sequence[StoredRow], names: Mapping[int, str]) -> dict[int, str]:
+def networks_of(events: Columns, names: Mapping[int, str]) -> dict[int, str]:
     """Return the last network of each visitor that was recorded and is not a proxy's, which many people share."""
-    codes = list(map(_network_of, events))
-    known = {code: row_names.limited(names[code]) for code in set(codes) - {None}}
-    networks = list(map(known.get, codes))
-    return dict(compress(zip(map(visitor_of, events), networks, strict=True), networks))
+    known = {code: "" if code is None else row_names.limited(names[code]) for code in set(events.network)}
+    networks = list(map(known.__getitem__, events.network))
+    return dict(compress(zip(events.visitor, networks, strict=True), networks))
 
 
 def _text(names: Mapping[int, str], row: Callable[[str | None], str], code: int | None) -> str:
@@ -159,10 +155,15 @@ class _Properties(dict[int, dict[str, Any]]):
         return properties
 
 
-def _by_kind(events: Sequence[StoredRow], names: Mapping[int, str]) -> dict[str, Columns]:
-    kinds = list(map(_kind_of, events))
+def _by_kind(events: Columns, names: Names) -> dict[str, Columns]:
+    """Return the events of each built-in kind, with the columns that tables need."""
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, code in enumerate(events.kind):
+        places[code].append(place)
     return {
-        names[kind]: Columns(*zip(*compress(events, map(kind.__eq__, kinds)), strict=True)) for kind in dict.fromkeys(kinds)
+        kind: Columns(**{name: list(map(getattr(events, name).__getitem__, places[code])) for name in _COLUMNS_OF_DAY[kind]})
+        for code in list(places)
+        if (kind := names[code]) in _COLUMNS_OF_DAY
     }
 
 
@@ -177,8 +178,7 @@ def _table(
     ``rows`` remembers the name of each key. Without it, ``name`` is called once for each key.
     """
     visitors_by_key: defaultdict[Any, set[int]] = defaultdict(set)
-    for each, visitor in zip(keys, visitors, strict=True):
-        visitors_by_key[each].add(visitor)
+    deque(map(set.add, map(visitors_by_key.__getitem__, keys), visitors), maxlen=0)  # a loop in C, at half of the time
     rows = {} if rows is None else rows
     rows.update((each, name(each)) for each in visitors_by_key.keys() - rows.keys())
     table: dict[str, Group] = {}
@@ -191,7 +191,8 @@ def _table(
 
 
 def _hours(views: Columns, calendar: Calendar) -> list[str]:
-    moments = [slot if at is None else at for slot, at in zip(views.slot, views.at, strict=True)]
+    is_late = views.at.count(None) < len(views.at)
+    moments = [slot if at is None else at for slot, at in zip(views.slot, views.at, strict=True)] if is_late else views.slot
     return row_names.hour_rows(moments, calendar.hour_of)
 
 
@@ -201,12 +202,16 @@ def _pairs(ones: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 def _times(exits: Columns, text: Callable[[int | None], str], properties: _Properties) -> Table:
     """Sum the whole seconds in view by page. Skips exits without a valid number of seconds."""
-    seconds = {data: row_names.seconds(properties[data]) for data in set(exits.data)}
-    valid = [seconds[data] >= 0 for data in exits.data]
-    pages, visitors = list(compress(exits.page, valid)), list(compress(exits.visitor, valid))
-    table = _table(pages, visitors, text)
-    for (page, data), number in Counter(zip(pages, compress(exits.data, valid), strict=True)).items():
-        table[text(page)].amount += number * seconds[data]
+    seconds_of = {data: row_names.seconds(properties[data]) for data in set(exits.data)}
+    seconds = list(map(seconds_of.__getitem__, exits.data))
+    valid = [each >= 0 for each in seconds]
+    table = _table(list(compress(exits.page, valid)), list(compress(exits.visitor, valid)), text)
+    amounts: dict[int | None, int] = dict.fromkeys(exits.page, 0)
+    for page, each in zip(exits.page, seconds, strict=True):
+        amounts[page] += max(each, 0)
+    for page, amount in amounts.items():
+        if (row := text(page)) in table:
+            table[row].amount += amount
     return table
 
 

@@ -6,21 +6,19 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
-from operator import itemgetter
+from itertools import chain, islice, pairwise
 
 import sqlalchemy as sa
 
 from ..tracking import schema
-from ..tracking.event_table import STORED, Names, StoredRow
+from ..tracking.event_table import Names, StoredRow
+from ..tracking.schema import CODED
 from .counts import Question
 from .disclosure_control import CountedTable, Tally
-from .tables import Group, Table, merge_groups, merge_tables, networks_of, tables_of, visitor_of
+from .tables import Columns, Group, Table, merge_groups, merge_tables, networks_of, tables_of
 from .windows import Calendar, Interval
 
 _MOST = 500_000  # cached events; older ones are read from the store
-_SLOT, _AT = STORED.index("slot"), STORED.index("at")
-_slot_of, _at_of = itemgetter(_SLOT), itemgetter(_AT)
 
 Networks = Mapping[int, str]  # the network of each visitor for whom one was recorded
 
@@ -41,32 +39,32 @@ class LoadedEvents:
     """
 
     def __init__(self) -> None:
-        self._events: list[StoredRow] = []  # in order of slot, visitor and id, as in the store
+        self._batches: list[Columns] = []  # each in order of slot, visitor and id, as in the store
         self._erasures: int | None = None
 
     def add(self, connection: sa.Connection, events: Sequence[StoredRow]) -> None:
         """Cache events that this transaction inserted into the store."""
         if self._erasures is None:
             self._erasures = _erasures(connection)
-        self._events += events
-        self._events.sort()
-        del self._events[:-_MOST]
+        self._batches.append(_columns(sorted(events)))
+        while sum(len(batch.slot) for batch in self._batches) > _MOST:
+            del self._batches[0]
 
-    def of(self, connection: sa.Connection, interval: Interval) -> list[StoredRow]:
+    def of(self, connection: sa.Connection, interval: Interval) -> Columns:
         """Return the events of an interval in order of time, with the late events that it counts in place of their own."""
         return _in_order_of_time(self._cached(connection, interval) or _stored(connection, interval))
 
-    def _cached(self, connection: sa.Connection, interval: Interval) -> list[StoredRow] | None:
+    def _cached(self, connection: sa.Connection, interval: Interval) -> Columns | None:
         """Return the events of an interval in order of slots, or None unless all are cached."""
-        start, end = (bisect_left(self._events, slot, key=_slot_of) for slot in interval.slots)
-        if start == end or self._erasures != _erasures(connection):
+        parts = [part for batch in self._batches if (part := _part(batch, *interval.slots)).slot]
+        if not parts or self._erasures != _erasures(connection):
             return None
         number = sa.select(sa.func.count()).select_from(schema.events).where(_is_in(interval))
-        return self._events[start:end] if connection.scalar(number) == end - start else None
+        return _joined(parts) if connection.scalar(number) == sum(len(part.slot) for part in parts) else None
 
     def forget_before(self, slot: int) -> None:
-        """Drop the cached events before a slot."""
-        del self._events[: bisect_left(self._events, slot, key=_slot_of)]
+        """Drop the batches that have only events before a slot."""
+        self._batches = [batch for batch in self._batches if batch.slot and batch.slot[-1] >= slot]
 
 
 def _erasures(connection: sa.Connection) -> int:
@@ -78,19 +76,37 @@ def _is_in(interval: Interval) -> sa.ColumnElement[bool]:
     return sa.and_(slot >= first, slot < end)
 
 
-def _stored(connection: sa.Connection, interval: Interval) -> list[StoredRow]:
+def _stored(connection: sa.Connection, interval: Interval) -> Columns:
     events = schema.events
     query = sa.select(events).where(_is_in(interval)).order_by(events.c.slot, events.c.visitor, events.c.id)
     cursor = connection.execute(query).cursor
     assert cursor is not None
-    return list(cursor.fetchall())  # the driver's tuples: SQLAlchemy's rows would cost millions of objects
+    return _columns(cursor.fetchall())  # the driver's tuples: SQLAlchemy's rows would cost millions of objects
 
 
-def _in_order_of_time(events: list[StoredRow]) -> list[StoredRow]:
+def _columns(rows: Sequence[StoredRow]) -> Columns:
+    return Columns(*zip(*rows, strict=True))
+
+
+def _part(batch: Columns, first: int, end: int) -> Columns:
+    start, stop = bisect_left(batch.slot, first), bisect_left(batch.slot, end)
+    return batch if stop - start == len(batch.slot) else Columns._make(column[start:stop] for column in batch)
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    """Return parts in order of slot, visitor and id. Most do not overlap, because batches follow each other in time."""
+    if all(earlier.slot[-1] < later.slot[0] for earlier, later in pairwise(parts)):
+        return parts[0] if len(parts) == 1 else Columns._make(list(chain(*columns)) for columns in zip(*parts, strict=True))
+    return _columns(sorted(chain.from_iterable(zip(*part, strict=True) for part in parts)))
+
+
+def _in_order_of_time(events: Columns) -> Columns:
     """Return events, given in order of slots, in order of time. Only late events differ."""
-    if list(map(_at_of, events)).count(None) < len(events):
-        events.sort(key=lambda event: (event[_SLOT] if event[_AT] is None else event[_AT], event[1:3]))
-    return events
+    if events.at.count(None) == len(events.at):
+        return events
+    happened = [slot if at is None else at for slot, at in zip(events.slot, events.at, strict=True)]
+    order = sorted(range(len(happened)), key=lambda place: (happened[place], events.visitor[place], events.id[place]))
+    return Columns._make(list(map(column.__getitem__, order)) for column in events)
 
 
 class VisitorSets:
@@ -178,8 +194,8 @@ class VisitorSets:
 
     def _count(self, interval: Interval, *, with_tables: bool = False) -> _Counted:
         events = self._events.of(self._connection, interval)
-        self._names.learn(self._connection, events)
-        counted = _Counted(frozenset(map(visitor_of, events)), networks_of(events, self._names))
+        self._names.learn(self._connection, chain.from_iterable(set(getattr(events, name)) for name in CODED))
+        counted = _Counted(frozenset(events.visitor), networks_of(events, self._names))
         if with_tables:
             counted.tables = tables_of(events, self._names, self._calendar)
             self._events.forget_before(interval.slots[1])

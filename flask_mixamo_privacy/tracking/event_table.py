@@ -41,12 +41,12 @@ class Names(dict[int, str]):
     def __init__(self) -> None:
         self.rows: defaultdict[str, dict[Any, str]] = defaultdict(dict)  # by table: the row of each key made of codes
 
-    def learn(self, connection: sa.Connection, events: Iterable[StoredRow]) -> None:
-        """Look up the codes of events that are not known yet. Forgets the others if they are many."""
+    def learn(self, connection: sa.Connection, some: Iterable[int | None]) -> None:
+        """Look up codes that are not known yet. Forgets the others if they are many."""
         if len(self) + sum(map(len, self.rows.values())) > _MOST_NAMES:
             self.clear()
             self.rows.clear()
-        self.learn_codes(connection, chain.from_iterable(map(_texts_of, events)))
+        self.learn_codes(connection, some)
 
     def learn_codes(self, connection: sa.Connection, some: Iterable[int | None]) -> None:
         """Look up codes that are not known yet."""

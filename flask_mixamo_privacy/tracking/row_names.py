@@ -56,9 +56,11 @@ Properties = Mapping[str, Any]
 
 def key(*parts: str) -> str:
     """Return the row key of two names as JSON. It never equals the key of "other"."""
-    if set(parts) == {OTHER}:
+    if parts[0] == OTHER and set(parts) == {OTHER}:
         parts = (_RESERVED[OTHER], *parts[1:])
-    return orjson.dumps([part[:_LONGEST_NAME] for part in parts]).decode()
+    if max(map(len, parts)) > _LONGEST_NAME:
+        parts = tuple(part[:_LONGEST_NAME] for part in parts)
+    return orjson.dumps(parts).decode()
 
 
 def parts_of(row: str) -> tuple[str, str]:
