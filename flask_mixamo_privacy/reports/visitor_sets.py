@@ -165,15 +165,12 @@ class VisitorSets:
 
     def _rows(self, question: Question, least: int) -> tuple[dict[str, Group], list[Group]]:
         """Return the rows with at least ``least`` persons, and the groups of all other rows."""
-        large: dict[str, Group] = {}
-        small: list[Group] = []
         networks = self._networks_of(question)
-        for row, group in merge_tables([self._table(question.table, each) for each in question.intervals]).items():
-            # Most rows are small, so look at their number of visitors first.
-            if len(group.visitors) >= least and persons(group.visitors, least, networks) >= least:
-                large[row] = group
-            else:
-                small.append(group)
+        table = merge_tables([self._table(question.table, each) for each in question.intervals])
+        # Most rows are small, so look at their number of visitors first.
+        several = [(row, group) for row, group in table.items() if len(group.visitors) >= least]
+        large = {row: group for row, group in several if persons(group.visitors, least, networks) >= least}
+        small = [group for row, group in table.items() if row not in large]
         self._split = (question, large, small)
         return large, small
 

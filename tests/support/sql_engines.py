@@ -12,8 +12,9 @@ from flask_mixamo_privacy.reports.disclosure_control import Tally
 from flask_mixamo_privacy.reports.sql_counts import SqlCounts
 from flask_mixamo_privacy.reports.statements import Dialect
 from flask_mixamo_privacy.reports.windows import Calendar, Interval
-from flask_mixamo_privacy.tracking import event_table, schema
-from flask_mixamo_privacy.tracking.event_table import COLUMNS
+from flask_mixamo_privacy.tracking import schema
+from flask_mixamo_privacy.tracking.logged_events import as_logged, logged
+from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.row_names import ROW_COLUMNS, row_columns
 
 EVENT = {"slot": int, "visitor": int, "id": str, "kind": str, "visit": str}
@@ -26,8 +27,8 @@ def stored(connection: sa.Connection, calendar: Calendar) -> list[tuple[Any, ...
     events = {(row.visitor, row.id): row for row in connection.execute(sa.select(schema.events))}
     codes = {row.visitor: row.code for row in connection.execute(sa.select(schema.visitors))}
     rows, own = [], []
-    for found in connection.execute(event_table.logged(schema.events.c.slot)):
-        event = event_table.as_logged(found)
+    for found in connection.execute(logged(schema.events.c.slot)):
+        event = as_logged(found)
         row = events[codes[event["visitor"]], event["id"]]
         rows.append(tuple(found._asdict()[f"of_{name}"] if name != "at" else event["at"] for name in COLUMNS))
         own.append((row.slot, row.visitor, row.id, event["kind"], row.visit))
