@@ -215,8 +215,8 @@ def test_loaded_and_stored_events_of_one_millisecond_have_one_order(store):
     with store.write() as connection:
         for name in ("2", "1", "3"):
             cache.add(connection, store.add(connection, [row(id=name), row(id=name, visitor="u")]))
-        loaded, stored = (each.of(connection, interval) for each in (cache, LoadedEvents()))
-    assert len(loaded) == 6 and loaded == stored
+        loaded, stored = ([list(column) for column in each.of(connection, interval)] for each in (cache, LoadedEvents()))
+    assert len(loaded[0]) == 6 and loaded == stored
 
 
 # Erasure.
