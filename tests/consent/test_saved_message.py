@@ -9,8 +9,9 @@ FORM = {"services": "listed"}  # a field of the settings page
 
 @pytest.mark.parametrize("choice", ["save", "accept_all", "reject_all"])
 def test_the_settings_page_states_that_the_choice_is_saved(tiny, choice):
-    """The redirect leads to the settings, with a link back to the page from which the visitor came."""
+    """A change leads to the settings, with a link back to the page from which the visitor came."""
     visitor = tiny().visitor()
+    choose(visitor, "save", "customisation")
     answer = choose(visitor, choice, next="/other?a=1", **FORM)
     assert answer.status_code == 303 and answer.location.startswith("/privacy/consent?saved=1&next=/other")
     text = visitor.get(answer.location).text
@@ -19,14 +20,16 @@ def test_the_settings_page_states_that_the_choice_is_saved(tiny, choice):
 
 
 def test_the_banner_leads_back_at_once(tiny):
-    """A visitor who answers the banner stays on the page."""
+    """A visitor who answers the banner, or the settings that it opened, is back on the page, which asks no more."""
     assert choose(tiny().visitor(), "accept_all", next="/other").location == "/other"
+    assert choose(tiny().visitor(), "save", "customisation", next="/other", **FORM).location == "/other"
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil.example"])
 def test_the_message_links_to_no_other_site(tiny, target):
     """Neither the redirect nor a link that someone else made contains the address."""
     visitor = tiny().visitor()
+    choose(visitor, "reject_all")
     location = choose(visitor, "accept_all", next=target, **FORM).location
     page = visitor.get("/privacy/consent", query_string={"saved": 1, "next": target})
     assert "evil" not in location and "evil" not in page.text
