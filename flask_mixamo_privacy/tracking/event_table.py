@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, compress, islice, repeat
-from operator import itemgetter, le
+from itertools import chain, compress, repeat
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -93,7 +93,8 @@ def forget(connection: sa.Connection) -> None:
 def encode(connection: sa.Connection, batch: Batch, counted: int) -> tuple[Columns, set[int]]:
     """Return events as they are stored, and the codes of texts that are new in the dictionary, whose uses are not counted.
 
-    The events are in order of time. ``counted`` is the end of the last counted interval.
+    ``counted`` is the end of the last counted interval. If two events have the same id, the events are in order of time, so
+    that the earlier one counts. Otherwise they are as they came, which is faster.
     """
     known = _remembered(connection, batch.words)
     numbers = set(chain.from_iterable(batch.groups)).difference(known.numbers)
@@ -118,16 +119,13 @@ def encode(connection: sa.Connection, batch: Batch, counted: int) -> tuple[Colum
         of_visits,
         *chain.from_iterable(others),
     ]
-    if not _are_ordered(batch.moments):
+    if len(set(batch.ids)) < len(batch):
         columns = _in_order(columns)
-    if (moments := columns[0])[0] < counted:
+    if min(batch.moments) < counted:
+        moments = columns[_SLOT]
         columns[_SLOT] = [max(moment, counted) for moment in moments]
         columns[_AT] = [moment if moment < counted else None for moment in moments]
     return columns, new
-
-
-def _are_ordered(moments: Sequence[int]) -> bool:
-    return all(map(le, moments, islice(moments, 1, None)))
 
 
 def _in_order(columns: Columns) -> Columns:

@@ -66,7 +66,7 @@ class EventStore:
         return self.add_batch(connection, Batch.of(rows))
 
     def add_batch(self, connection: sa.Connection, batch: Batch) -> list[StoredRow]:
-        """Insert the new events, except those of erased visitors. Returns the inserted rows, in order of time.
+        """Insert the new events, except those of erased visitors. Returns the inserted rows, in no order.
 
         If two events have the same visitor and id, the earlier one counts.
         """
