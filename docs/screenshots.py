@@ -19,10 +19,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from example_site import create_app, privacy
+from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.crawl import audit
 from flask_mixamo_privacy.audit.browser.launch import SYSTEMS, chromium_arguments
 from flask_mixamo_privacy.audit.browser.report import as_html
 from tests import bad_site
+from tests.support.styled_site import SHEETS, style
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -73,6 +75,8 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=IMAGES, help="folder for the PNG files")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
+    with launched_browser() as browser:
+        take_themes(browser, folder)
     with served() as (app, url), launched_browser() as browser:
         for name, (path, asking) in PAGES.items():
             for look, options in LOOKS.items():
@@ -100,6 +104,27 @@ def main() -> None:
         take_audit_report(browser, folder)
         take_licence(browser, url, folder)
         take_unsubscribing(app, browser, url, folder)
+
+
+def take_themes(browser: Browser, folder: Path) -> None:
+    """Photograph the banner's layouts, the settings dialog, and the settings in sites with well-known style sheets."""
+    for layout in ("bar", "card", "sheet"):
+        with served(PRIVACY_BANNER=layout) as (_, url):
+            for look, options in LOOKS.items():
+                with visit(browser, url, True, **options) as page:
+                    take(page, folder / f"theming-{layout}-{look}.png")
+                    if layout == "bar":
+                        page.locator(".mixamo-ask").get_by_role("button", name="Settings").click()
+                        page.get_by_role("dialog").wait_for()
+                        take(page, folder / f"theming-dialog-{look}.png")
+    for name in SHEETS:
+        with tempfile.TemporaryDirectory() as temporary:
+            app = Flask(name, instance_path=temporary)
+            app.config.update({"SECRET_KEY": "not a secret, a picture", "PRIVACY_LOADER": False})
+            Privacy(app)
+            style(app, Path(temporary), name)
+            with served_app(app) as url, visit(browser, f"{url}/privacy/consent", True, viewport=WIDE) as page:
+                take(page, folder / f"theming-{name.lower()}-wide.png")
 
 
 def take_staff_pages(browser: Browser, url: str, folder: Path) -> None:
