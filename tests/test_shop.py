@@ -287,3 +287,14 @@ def test_the_declaration_and_the_shop_agree(shop):
     assert command(shop, "privacy", "check") == "No findings.\n"
     declared = {cookie.name for cookie in site(shop).policy.cookies if cookie.name.startswith("privacy_")}
     assert declared == {"privacy_age", "privacy_licence", "privacy_events", *OWN_COOKIES}
+
+
+@pytest.mark.parametrize(("code", "dir"), [("de", "ltr"), ("ar", "rtl")])
+def test_the_shops_frame_stays_english_around_a_page_in_another_language(shop, code, dir):
+    """The document has the language and the direction of the page, and the shop's header and footer their own."""
+    page = shop.test_client().get("/privacy/consent", headers={"Accept-Language": code}).text
+    assert f'<html lang="{code}" dir="{dir}"' in page
+    assert all(
+        f'<{tag} class="{name}" lang="en" dir="ltr">' in page for tag, name in (("header", "top"), ("footer", "bottom"))
+    )
+    assert '<html lang="en" dir="ltr"' in shop.test_client().get("/", headers={"Accept-Language": code}).text

@@ -29,6 +29,9 @@ _Day = date  # the name of a method in Language
 
 _FOLDER = Path(__file__).parent / "translations"
 
+#: The regions whose English has the month before the day; from CLDR.
+_MONTH_FIRST = ("US", "CA", "PH", "PR", "GU", "VI", "AS", "MP", "UM", "MH", "BI", "JP")
+
 _DAYS = {"day": 1, "month": 30, "year": 365}
 
 
@@ -183,7 +186,8 @@ class Language:
         """Return a list of words: ``a, b and c``."""
         from babel.lists import format_list
 
-        return format_list([str(word) for word in words], locale=self._locale)
+        # Texts with a digest contain such lists, so they are the same in each region.
+        return format_list([str(word) for word in words], locale=self.code.replace("-", "_"))
 
     @cached_property
     def _locale(self) -> Locale:
@@ -228,6 +232,18 @@ def regional_language(code: str, tags: Sequence[str]) -> Language:
 @lru_cache(maxsize=64)
 def _with_region(code: str, region: str) -> Language:
     return Language(language(code).code, region)
+
+
+def of_locale(locale: str | None) -> Language | None:
+    """Return the translator of a locale such as ``de_AT``, or None for a language that is not shipped.
+
+    English has the dates of the United Kingdom, 3 June 2026, except in the regions where the month comes first.
+    """
+    code = shipped(locale)
+    region = re.search(r"[-_]([A-Za-z]{2})\b", locale or "")
+    if code == "en" and region and region[1].upper() not in _MONTH_FIRST:
+        return _with_region("en", "GB")
+    return language(code) if code else None
 
 
 def stored_language(code: str) -> Language:

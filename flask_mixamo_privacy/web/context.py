@@ -14,7 +14,7 @@ from markupsafe import Markup
 from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
 from ..consent.recording import Deletion, cookie_domains
 from ..errors import NotInitialised
-from ..i18n.language import Language, language, shipped
+from ..i18n.language import Language, language, of_locale
 from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
@@ -183,7 +183,7 @@ class PrivacyContext:
         if runtime.settings.locale is not None or "babel" in runtime.extensions:  # few sites choose
             chosen = runtime.site_locale()
             if chosen is not None:
-                return language(shipped(chosen) or default)
+                return of_locale(chosen) or language(default)
         if runtime.settings.cacheable and not self.is_own_page:
             return language(default)
         self.varies_by_language = True

@@ -10,7 +10,7 @@ from flask import Flask, has_request_context
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from ..i18n.language import Language, language, regional_language, shipped
+from ..i18n.language import Language, language, of_locale, regional_language
 from .other_extensions import extension_of
 
 #: Characters of an ``Accept-Language`` header that are read.
@@ -53,8 +53,8 @@ def negotiate(accept_language: str, default: str) -> Language:
     """
     # Werkzeug's best_match() prefers an exact match, such as English, to "fr-CA" for French. So we go by quality alone.
     for tag, quality in parse_accept_header(accept_language, LanguageAccept):
-        if quality and (code := default if tag == "*" else shipped(tag)):
-            return language(code)
+        if quality and (chosen := of_locale(default if tag == "*" else tag)):
+            return chosen
     return language(default)
 
 

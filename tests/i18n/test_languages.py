@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from flask_babel import Babel
 
 import flask_mixamo_privacy
+from conftest import choose
 from flask_mixamo_privacy.i18n.language import FULLY_TRANSLATED, SHIPPED, direction, language
 from flask_mixamo_privacy.policy.parts import Banner
 from flask_mixamo_privacy.policy.toml import START
@@ -164,6 +165,19 @@ def test_the_browser_chooses_among_the_shipped_languages(tiny, accept, code):
     assert heading(visitor) == expected(code)
     for path in ("/", "/privacy/", "/privacy/consent"):
         assert "Accept-Language" in visitor.get(path).headers["Vary"].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("accept", "date"),
+    [("en-GB", "8 May 2026"), ("en-AU,en;q=0.5", "8 May 2026"), ("en-US", "May 8, 2026"), ("en", "May 8, 2026"),
+     ("en-CA", "May 8, 2026"), ("de-CH", "8. Mai 2026")],
+)  # fmt: skip
+def test_english_has_the_dates_of_the_readers_region(tiny, clock, accept, date):
+    """British and Australian visitors read 8 May 2026, American and Canadian ones May 8, 2026. The page's language is one."""
+    visitor = tiny().visitor(Accept_Language=accept)
+    choose(visitor, "accept_all")
+    page = visitor.get("/privacy/me").text
+    assert date in page and f'<html lang="{accept[:2]}"' in page
 
 
 @pytest.mark.parametrize(
