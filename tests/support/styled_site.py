@@ -27,7 +27,7 @@ def preset(name: str) -> str:
 
 
 def style(app: Flask, folder: Path, name: str, scheme: str = "light") -> None:
-    """Give an app a layout with this style sheet and its preset, for the extension's pages and for ``/page``."""
+    """Add a layout with this style sheet and its preset to an app, for the extension's pages and for ``/page``."""
     templates = folder / "templates" / "mixamo_privacy"
     templates.mkdir(parents=True)
     (templates / "base.html").write_text(BASE, encoding="utf-8")
