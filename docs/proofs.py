@@ -181,7 +181,9 @@ def prepare(page: Page, url: str, proof: Proof) -> None:
 def demo_site(**config: Any) -> Iterator[str]:
     """Serve the example site with invented visitors and one data subject request."""
     with served(**config) as (app, url):
-        assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "300", "--yes", "--yes"]).exit_code == 0
+        assert (
+            app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "300", "--yes", "--yes"]).exit_code == 0
+        )
         form = {"kind": "access", "email": "ada@people.example", "message": "What do you store about my downloads?"}
         app.test_client().post("/privacy/requests", data=form, headers={"Sec-Fetch-Site": "same-origin"})
         yield url
