@@ -376,9 +376,9 @@ def test_an_incomplete_store_is_reported(tiny):
 def test_a_policy_states_what_a_deletion_retains(people):
     """The page has the field, the period and the reason."""
     text = people().site.visitor().get("/privacy/").text
-    assert "This is only made anonymous: message." in text
+    assert "We make this anonymous instead of deleting it: Message." in text
     for words in (
-        "When you ask for deletion, this stays for a while, and why:",
+        "If you ask us to delete your data, we still keep the following for a while.",
         "10 years",
         "The tax office asks for invoices.",
     ):
