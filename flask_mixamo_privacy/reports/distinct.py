@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from itertools import chain
 
 import sqlalchemy as sa
 
 from ..tracking import schema
+from ..tracking.event_table import execute_many
 from .counts import EventCounts
 from .intervals import CountedIntervals
 from .windows import ALL, LEVELS, Interval, Window, week_of
@@ -23,17 +24,17 @@ class DistinctVisitors:
         self._min_cell = min_cell
         self._counts = counts
 
-    def close(self, window: Window) -> None:
+    def close(self, window: Window, levels: Mapping[str, str]) -> None:
         """Publish the number of distinct visitors of a window that has several parts.
 
         The number is exact if subtracting the published parts from it cannot reveal a group smaller than ``min_cell``: the
         visitors missing from one part, or those in more than one part. Otherwise it is a lower bound, the largest part. It
-        is also a lower bound if a part was published before one of its visitors was erased.
+        is also a lower bound if a part was published before one of its visitors was erased. ``levels`` has the unit of time
+        with which the total of each interval in the window was published, by the interval's start.
         """
         if self._intervals.incomplete(window.first, window.end):
             self._close_incomplete(window)
             return
-        levels = {row.start: row.total for row in self._connection.execute(_totals_of(window))}
         parts = list(self._parts(window, levels).values())
         if not parts:
             return
@@ -73,10 +74,9 @@ class DistinctVisitors:
 
     def _upsert_visitors(self, visitors: Collection[int], day: date) -> None:
         rows = [(visitor, day.isoformat(), False, True) for visitor in sorted(visitors)]
-        placeholder = "?" if self._connection.dialect.name == "sqlite" else "%s"
-        self._connection.exec_driver_sql(_UPSERT.replace("?", placeholder), rows)
+        execute_many(self._connection, _UPSERT, rows)
 
-    def _parts(self, window: Window, levels: dict[str, str]) -> dict[str, list[Interval]]:
+    def _parts(self, window: Window, levels: Mapping[str, str]) -> dict[str, list[Interval]]:
         """Return the intervals of each part of a window, whose total was published together."""
         parts: dict[str, list[Interval]] = {}
         for interval in self._intervals.between(window.first, window.end):
@@ -89,22 +89,15 @@ class DistinctVisitors:
         return not number or number >= self._min_cell
 
     def _publish(self, window: Window, visitors: int, *, exact: bool) -> None:
-        self._connection.execute(sa.delete(schema.distinct).where(schema.distinct.c.window == str(window)))
-        self._connection.execute(
-            sa.insert(schema.distinct),
-            {"window": str(window), "visitors": visitors, "exact": exact, "day": str(window.first)},
-        )
+        row = (str(window), visitors, exact, str(window.first))
+        execute_many(self._connection, _PUBLISH, [row])
 
 
 # Plain SQL for SQLite and PostgreSQL. It runs for thousands of visitors a day, and SQLAlchemy's compiler would cost more.
 _UPSERT = """INSERT INTO people (visitor, last, counted, seen) VALUES (?, ?, ?, ?)
     ON CONFLICT (visitor) DO UPDATE SET last = excluded.last, seen = excluded.seen"""
-
-
-def _totals_of(window: Window) -> sa.Select[tuple[str, str]]:
-    placed, pieces = schema.placed.c, schema.pieces.c
-    query = sa.select(placed.start, placed.total).join(schema.pieces, pieces.start == placed.start)
-    return query.where(placed.name == "visitors", pieces.day >= str(window.first), pieces.day < str(window.end))
+_PUBLISH = """INSERT INTO distinct_visitors ("window", visitors, exact, day) VALUES (?, ?, ?, ?)
+    ON CONFLICT ("window") DO UPDATE SET visitors = excluded.visitors, exact = excluded.exact"""
 
 
 def _small_days_of_week(interval: Interval) -> str:

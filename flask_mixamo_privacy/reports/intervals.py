@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -12,11 +13,13 @@ from .windows import Calendar, Interval
 
 
 class CountedIntervals:
-    """The intervals that were counted."""
+    """The intervals that were counted. They are read once in a transaction, which keeps out all others who count."""
 
     def __init__(self, connection: sa.Connection, calendar: Calendar) -> None:
         self._connection = connection
         self._calendar = calendar
+        self._since = date.max  # the first day whose intervals were read
+        self._read: list[tuple[Interval, bool]] = []  # in order of time, each with whether it is complete
 
     def ends_day(self, interval: Interval) -> bool:
         """Return whether the interval is its whole day, or the last part of it."""
@@ -34,21 +37,24 @@ class CountedIntervals:
         first: str | None = self._connection.scalar(sa.select(sa.func.min(schema.pieces.c.day)))
         return first == day.isoformat()
 
-    def record(self, interval: Interval) -> None:
-        """Record that an interval is counted."""
-        values = {"start": interval.start, "until": interval.until, "day": interval.day.isoformat(), "whole": True}
-        self._connection.execute(sa.insert(schema.pieces), values)
+    def record(self, intervals: Sequence[Interval]) -> None:
+        """Record that intervals are counted."""
+        rows = [{"start": each.start, "until": each.until, "day": each.day.isoformat(), "whole": True} for each in intervals]
+        self._connection.execute(sa.insert(schema.pieces), rows)
+        self._read += [(interval, True) for interval in intervals]
 
     def incomplete(self, first: date, end: date) -> set[str]:
         """Return the starts of the intervals in these days that lost events to erasure or retention after their count."""
-        day = schema.pieces.c.day
-        query = sa.select(schema.pieces.c.start).where(day >= first.isoformat(), day < end.isoformat())
-        return set(self._connection.scalars(query.where(~schema.pieces.c.whole)))
+        return {interval.start for interval, is_complete in self._of(first, end) if not is_complete}
 
     def between(self, first: date, end: date) -> list[Interval]:
         """Return the counted intervals from the day ``first`` to before the day ``end``."""
-        day = schema.pieces.c.day
-        query = (
-            sa.select(schema.pieces).where(day >= first.isoformat(), day < end.isoformat()).order_by(schema.pieces.c.start)
-        )
-        return [Interval(row.start, row.until, date.fromisoformat(row.day)) for row in self._connection.execute(query)]
+        return [interval for interval, _ in self._of(first, end)]
+
+    def _of(self, first: date, end: date) -> list[tuple[Interval, bool]]:
+        if first < self._since:
+            query = sa.select(schema.pieces).where(schema.pieces.c.day >= first.isoformat()).order_by(schema.pieces.c.start)
+            rows = self._connection.execute(query)
+            self._read = [(Interval(row.start, row.until, date.fromisoformat(row.day)), row.whole) for row in rows]
+            self._since = first
+        return [each for each in self._read if first <= each[0].day < end]

@@ -64,8 +64,8 @@ class PublishingPass:
             starts.append(self._calendar.start_of(day))
         intervals = [Interval(start, until, self._calendar.day_of(start)) for start, until in pairwise(starts)]
         self._restore(intervals, end)
+        self._intervals.record(intervals)
         for interval in intervals:
-            self._intervals.record(interval)
             self.count(interval)
             self.end_day(interval.day)
         return len(intervals)
@@ -76,7 +76,7 @@ class PublishingPass:
         (everybody,) = self._counts.totals([Question("visitors", (interval,))], self._min_cell)
         if everybody.persons < self._min_cell:
             return False
-        self._intervals.record(interval)
+        self._intervals.record([interval])
         self.count(interval)
         return True
 
@@ -88,6 +88,7 @@ class PublishingPass:
         self._unpublish(month, intervals)
         self._decisions = AddedCounts(self._read_decisions(intervals[0].day, month.end))
         self._counts.begin(self._connection, intervals, ())
+        self._read_publications(Window.of("week", month.first).first, month.first)
         for interval in intervals:
             self.count(interval, new=False)
             if self._intervals.ends_day(interval):
@@ -104,16 +105,23 @@ class PublishingPass:
     def end_day(self, day: date) -> None:
         """Publish the tables that wait for the longer units of time that end with this day."""
         after, week, month = day + ONE_DAY, Window.of("week", day), Window.of("month", day)
-        self._distinct.close(Window.of("day", day))
+        self._close_window(Window.of("day", day))
         if after.weekday() == 0 or after.day == 1:
             self._publish_waiting("week", max(week.first, month.first), after)
         if after.weekday() == 0:
-            self._distinct.close(week)
+            self._close_window(week)
         if after.day == 1:
             self._publish_waiting("month", month.first, after)
-            self._distinct.close(month)
-            self._publications = {}
+            self._close_window(month)
+            # The week may end in the next month. Its number of visitors needs to know how its days were published.
+            of_week = [location for location in self._publications if location[1].day >= week.first]
+            self._publications = {location: self._publications[location] for location in of_week}
             self._counts.forget_before(week.first)
+
+    def _close_window(self, window: Window) -> None:
+        intervals = self._intervals.between(window.first, window.end)
+        published = {each.start: self._publications.get(("visitors", each)) for each in intervals}
+        self._distinct.close(window, {start: each.total for start, each in published.items() if each is not None})
 
     def _names(self, interval: Interval) -> list[str]:
         """Return the names of the tables of an interval. Some tables, and decisions, belong to the last part of a day."""
@@ -221,6 +229,9 @@ class PublishingPass:
         self._decisions = AddedCounts(self._read_decisions(month.first, end))
         self._incomplete = self._intervals.incomplete(month.first, month.end)
         self._counts.begin(self._connection, intervals, self._intervals.incomplete(first, end))
-        by_start = {interval.start: interval for interval in self._intervals.between(month.first, month.end)}
+        self._read_publications(first, month.end)
+
+    def _read_publications(self, first: date, end: date) -> None:
+        by_start = {interval.start: interval for interval in self._intervals.between(first, end)}
         for row in self._connection.execute(sa.select(schema.placed).where(schema.placed.c.start.in_(by_start))):
             self._publications[row.name, by_start[row.start]] = PublishedAt(row.total, row.rows)
