@@ -27,7 +27,7 @@ from .watermarks import Watermarks, hosts_in, open_lock, own_id
 
 _CHUNK = 16 * 1024 * 1024  # bytes of log in one transaction, about 50,000 events
 _HEAD = 16 * 1024  # bytes in which the first complete line, and so its time, is looked for
-_MOST_WORDS = 200_000  # remembered during one pass
+_MOST_WORDS = 60_000  # remembered during one pass
 _SCRUB_EVERY = 3600.0  # seconds between background runs of blank_erased_lines(), which may take long
 
 #: Seconds for which a command waits until another loader has finished.
