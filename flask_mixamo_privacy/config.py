@@ -235,6 +235,8 @@ class Settings:
         'A callable (user, need) -> bool: whether this Flask-Login user has the need, such as "reports". None grants none.')
     staff_pages: Mapping[str, tuple[str, Any]] = _row("PRIVACY_STAFF_PAGES", {}, staff_pages,
         'The site\'s own pages for staff, for their navigation: {"orders.everything": ("support", "Orders")}.')
+    public_reports: bool = _row("PRIVACY_PUBLIC_REPORTS", False, one_of(False, True),
+        "Whether every visitor may read the reports of closed months, at /privacy/reports/public.")
     health_token: str | None = _row("PRIVACY_HEALTH_TOKEN", None, token,
         "The token with which a monitor reads /privacy/health. None lets only staff with the need \"health\" read it.")
     audit_logins: Mapping[str, str | Callable[..., Any]] = _row("PRIVACY_AUDIT_LOGINS", {},

@@ -21,6 +21,7 @@ from datetime import date
 from typing import Any, Literal
 
 from ..errors import LedgerUnavailable, StoreUnavailable
+from ..storage.clock import today
 from ..tracking.row_names import parts_of
 from ..tracking.store import EventStore
 from .cells import Cell, Row, Share
@@ -79,6 +80,7 @@ class Report:
         return fields | bounds | {"window": str(self.window), "columns": columns, "rows": rows}
 
 
+_MOST_PUBLIC_ROWS = 20
 MOST_ROWS = 1000  # of a report; a page shows fewer, because it shows all reports
 
 
@@ -110,6 +112,7 @@ class Reports:
         self._publisher = publisher
         self._calendar = calendar
         self._min_cell = min_cell
+        self._public: dict[tuple[Window, str], tuple[Overview, tuple[Report, ...]]] = {}  # by month and today
 
     def windows(self, unit: Unit) -> tuple[Window, ...]:
         """Return the windows of this unit since the first event, the newest first. Raises :class:`StoreUnavailable`."""
@@ -151,6 +154,22 @@ class Reports:
             has_days = query.until is not None
         with self._query() if has_days else self._query_of(window) as query:
             return overview(query, window), tuple(self._report(query, name, window, most) for name in NAMES)
+
+    def closed_months(self) -> list[Window]:
+        """Return the months that have closed, the newest first. Raises :class:`StoreUnavailable`."""
+        with self._query() as query:
+            return [month for month in reversed(query.units_in(ALL, "month")) if query.is_closed(month)]
+
+    def of_closed_month(self, month: Window) -> tuple[Overview, tuple[Report, ...]]:
+        """Return the first screen about a closed month and its reports, calculated once a day: any visitor may ask for them.
+
+        Raises :class:`StoreUnavailable`.
+        """
+        key = month, today()
+        self._public = {each: found for each, found in self._public.items() if each[1] == key[1]}
+        if key not in self._public:
+            self._public[key] = self.dashboard(month, _MOST_PUBLIC_ROWS)
+        return self._public[key]
 
     def about_page(self, page: str, window: Window) -> PageReport | None:
         """Return what the reports on a window show about one page, or None if it has no row of its own.

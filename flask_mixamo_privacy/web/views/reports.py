@@ -29,6 +29,12 @@ SECTIONS = (
     ("Browsers and choices", ("browsers", "platforms", "providers", "choices", "changes")),
     ("Decisions", ("decisions_by_version", "decisions_by_locale")),
 )
+#: The sections of the public page. It leaves out the reports that follow visitors from one page to the next.
+PUBLIC_SECTIONS = (
+    ("Content", ("pages", "entries", "referrers")),
+    ("Visits", ("returning", "visit_numbers", "hours")),
+    ("Browsers and decisions", ("browsers", "platforms", "decisions_by_version")),
+)
 #: The periods of the page, with their names. A window of the page begins and ends with a week or a month.
 PRESETS = (
     ("7", "7 days"), ("28", "28 days"), ("month", "Month"), ("90", "3 months"), ("year", "Year"), ("all", "All time"),
@@ -68,6 +74,32 @@ def one_page() -> AnyResponse:
     if about is None:
         abort_with(404, "The reports show no such page in this period, or too few visitors saw it.")
     return _rendered("report_page.html", window, steps, page=name, about=about)
+
+
+@pages.get("/reports/public", endpoint="public_reports")
+def public() -> AnyResponse:
+    """Show the reports of a closed month to every visitor, if the site chose to: of ``window``, or of the newest month."""
+    runtime = current_runtime()
+    if not runtime.settings.public_reports:
+        abort_with(404)
+    try:
+        months = runtime.reports.closed_months()
+        window = next((month for month in months if str(month) == request.args.get("window", str(month))), None)
+        if window is None:
+            abort_with(404, "There is no closed month with this name, or none has closed yet.")
+        overview, reports = runtime.reports.of_closed_month(window)
+    except StoreUnavailable as error:
+        _abort_without_store(runtime, error)
+    place = months.index(window)
+    steps = {
+        "earlier": months[place + 1] if place + 1 < len(months) else None,
+        "later": months[place - 1] if place else None,
+    }
+    by_name = {report.id: report for report in reports}
+    sections = [(title, [by_name[name] for name in names]) for title, names in PUBLIC_SECTIONS]
+    return _rendered(
+        "public_reports.html", window, steps, overview=overview, reports=by_name, sections=sections, public=True
+    )
 
 
 @pages.get("/reports/<name>.csv", endpoint="report_csv")
@@ -138,6 +170,7 @@ def _rendered(template: str, window: Window, steps: dict[str, Window | None], **
         t=t,
         window=window,
         **steps,
+        site=ctx.runtime.policy.site,
         presets=PRESETS,
         preset=next((name for name, _ in PRESETS if PERIODS[name] == size), ""),
         min_cell=ctx.runtime.settings.min_cell,
