@@ -15,7 +15,7 @@ from .windows import Interval
 #: The tables of events, in the order in which they are asked for.
 EVENT_TABLES = (
     "visitors", "returning", "visit_numbers", "days_between", "pages", "time", "entries", "exits", "movement", "referrers",
-    "exit_links", "clicks", "choices", "changes", "browsers", "platforms", "providers", "hours",
+    "exit_links", "clicks", "events", "choices", "changes", "browsers", "platforms", "providers", "hours",
 )  # fmt: skip
 
 #: Tables that need the events of a whole day: the last page of a visit, the change of a choice.

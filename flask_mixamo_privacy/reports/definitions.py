@@ -55,6 +55,7 @@ DEFINITIONS = {
     "referrers": ReportDefinition("Referring sites", _names(("site", "Site")), _VISITS),
     "exit_links": ReportDefinition("Exit links", _names(("to", "To")), _TIMES),
     "clicks": ReportDefinition("Clicks", _names(_PAGE, ("on", "On")), _TIMES),
+    "events": ReportDefinition("Own events", _names(("event", "Event")), _TIMES),
     "choices": ReportDefinition("Customisation", _names(("name", "Name"), ("value", "Value")), Column("choices", "Choices")),
     "changes": ReportDefinition("Changed choices", _names(("name", "Name")), Column("changes", "Changes")),
     "browsers": ReportDefinition("Browsers", _names(("browser", "Browser")), _VISITS),

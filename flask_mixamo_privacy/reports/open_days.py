@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking.event_table import Names, shared_code
+from ..tracking.events import KINDS
 from ..tracking.schema import CODED, cells, events, people, pieces
 from .cells import Cell
 from .counts import WHOLE_DAY
-from .tables import COLUMNS_OF, Columns, Table, counters_of
+from .tables import COLUMNS_OF, OWN, Columns, Table, counters_of
 from .windows import ALL, Calendar, Window
 
 
@@ -102,7 +103,9 @@ class _Kinds(dict[str, Columns]):
 
     def __missing__(self, kind: str) -> Columns:
         needed = COLUMNS_OF[kind]
-        query = sa.select(*(events.c[name] for name in needed)).where(*self._range, events.c.kind == shared_code(kind))
+        is_own = events.c.kind.not_in([shared_code(each) for each in KINDS])
+        of_kind = is_own if kind == OWN else events.c.kind == shared_code(kind)
+        query = sa.select(*(events.c[name] for name in needed)).where(*self._range, of_kind)
         cursor = self._connection.execute(query.order_by(events.c.slot, events.c.visitor, events.c.id)).cursor
         assert cursor is not None
         columns = zip(*cursor.fetchall(), strict=True)  # the driver's tuples: SQLAlchemy's rows would cost as much again

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ..tracking.events import KINDS
+from ..tracking.row_names import OTHER, recorded
 from .counts import Question
 from .windows import Interval
 
@@ -71,6 +73,8 @@ _PLAIN = {
     "clicks": _Source("click_row", "click"),
     "choices": _Source("choice_row", "customisation"),
 }
+_OWN_EVENTS = "kind NOT IN (" + ", ".join(f"'{kind}'" for kind in KINDS) + ")"
+_OWN_NAME = f"CASE WHEN kind = '{OTHER}' THEN '{recorded(OTHER)}' ELSE kind END"
 _NUMBERED = {
     "returning": "CASE WHEN visit_number = '' THEN 'first' ELSE 'repeat' END",
     "visit_numbers": "CASE WHEN visit_number = '' THEN '1' ELSE visit_number END",
@@ -138,11 +142,17 @@ class Statements:
             return self._plain(_PLAIN[name], within)
         if name in _NUMBERED:
             return self._numbered(_NUMBERED[name], within, span)
-        return {"visitors": self._everybody, "exits": self._exits, "changes": self._changes}[name](within, span)
+        return {"visitors": self._everybody, "events": self._own, "exits": self._exits, "changes": self._changes}[name](
+            within, span
+        )
 
     def _everybody(self, within: str, _span: str) -> str:
         columns = "'everybody' AS row_name, visitor, count(*) AS n, 0 AS a"
         return f"SELECT {columns} FROM {self._events} WHERE {within} GROUP BY visitor"
+
+    def _own(self, within: str, _span: str) -> str:
+        columns = f"{_OWN_NAME} AS row_name, visitor, count(*) AS n, 0 AS a"
+        return f"SELECT {columns} FROM {self._events} WHERE {_OWN_EVENTS} AND {within} GROUP BY {_OWN_NAME}, visitor"
 
     def _plain(self, source: _Source, within: str) -> str:
         columns = f"{source.row} AS row_name, visitor, count(*) AS n, {source.amount} AS a"

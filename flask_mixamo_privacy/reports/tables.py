@@ -13,6 +13,7 @@ import orjson
 
 from ..tracking import row_names
 from ..tracking.event_table import Names
+from ..tracking.events import KINDS
 from .windows import Calendar
 
 
@@ -71,6 +72,9 @@ class Columns(NamedTuple):
     data: Sequence[int] = ()
 
 
+#: The kind under which the events of the site's own are counted. It is no name that such an event can have.
+OWN = ""
+
 #: The columns that the tables of an open day need, by kind of event.
 COLUMNS_OF = {
     "page_view": ("slot", "visitor", "at", "page", "previous"),
@@ -80,6 +84,7 @@ COLUMNS_OF = {
     "exit_link": ("visitor", "data"),
     "click": ("visitor", "page", "data"),
     "customisation": ("visitor", "data"),
+    OWN: ("visitor", "kind"),
 }
 _COLUMNS_OF_DAY = COLUMNS_OF | {"page_view": (*COLUMNS_OF["page_view"], "visit")}
 
@@ -122,6 +127,7 @@ def counters_of(kinds: Mapping[str, Columns], names: Names, calendar: Calendar) 
         "referrers": lambda: of_starts("referrer", partial(_text, names, row_names.site_row)),
         "exit_links": lambda: _of_data(kinds["exit_link"], properties, row_names.link_row),
         "clicks": lambda: _clicks(kinds["click"], names, properties),
+        "events": lambda: _table(kinds[OWN].kind, kinds[OWN].visitor, text),
         "choices": lambda: _of_data(kinds["customisation"], properties, row_names.choice_row),
         "changes": lambda: _changes(kinds["customisation"], properties),
         "browsers": lambda: of_starts("browser"),
@@ -157,14 +163,16 @@ class _Properties(dict[int, dict[str, Any]]):
 
 
 def _by_kind(events: Columns, names: Names) -> dict[str, Columns]:
-    """Return the events of each built-in kind, with the columns that tables need."""
+    """Return the events of each built-in kind, and those of the site's own kinds, with the columns that tables need."""
     places: defaultdict[int, list[int]] = defaultdict(list)
     _call(list.append, map(places.__getitem__, events.kind), count())
-    return {
-        kind: Columns(**{name: list(map(getattr(events, name).__getitem__, places[code])) for name in _COLUMNS_OF_DAY[kind]})
-        for code in list(places)
-        if (kind := names[code]) in _COLUMNS_OF_DAY
-    }
+    of_kinds = {names[code]: places[code] for code in list(places) if names[code] in KINDS}
+    own = [place for code in places if names[code] not in KINDS for place in places[code]]
+    return {kind: _picked(events, some, _COLUMNS_OF_DAY[kind]) for kind, some in (of_kinds | {OWN: own}).items() if some}
+
+
+def _picked(events: Columns, places: Sequence[int], needed: Sequence[str]) -> Columns:
+    return Columns(**{name: list(map(getattr(events, name).__getitem__, places)) for name in needed})
 
 
 def _call(function: Callable[..., object], *arguments: Iterable[Any]) -> None:

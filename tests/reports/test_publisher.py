@@ -240,3 +240,17 @@ def test_an_unknown_period_raises_with_the_known_ones():
     with pytest.raises(ValueError, match=r"The period is 'decade'; allowed: day, week, month, all, 7, 28, 90, year\."):
         as_period("decade")
     assert as_period("28") == ("week", 4)
+
+
+def test_events_of_the_sites_own_are_counted_by_name(tmp_path):
+    """Each name is a row under the threshold, also the name "other". The automatic kinds are not among them."""
+    kept = Kept(tmp_path)
+    names = {"video.played": 7, "other": 6, "rare": 2}
+    own = [
+        event | {"kind": name, "id": f"{name}-{event['visitor']}", "data": {}}
+        for name, number in names.items()
+        for event in views(*(f"v{each}" for each in range(number)))
+    ]
+    kept.load([*own, *views(*SIX)], END)
+    report = kept.reports.report("events", Window.of("month", FIRST))
+    assert [row[:3] for row in report.rows] == [("video.played", 7, 7), ("other", 8, 6)]

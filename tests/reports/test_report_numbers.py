@@ -63,7 +63,9 @@ def rows_of(e: dict[str, Any], number: int, zone: str) -> dict[str, Any]:
         return {"clicks": (page, data.get("to") or data.get("on") or UNKNOWN)}
     if kind == "exit_link":
         return {"exit_links": data["to"]}
-    return {"choices": (data["name"], data["value"])} if kind == "customisation" else {}
+    if kind == "customisation":
+        return {"choices": (data["name"], data["value"])}
+    return {"events": kind} if kind != "page_exit" else {}
 
 
 def publishable(rows: Counted, least: int) -> dict[Any, int]:

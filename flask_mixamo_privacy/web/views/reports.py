@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FIRST_SCREEN = ("visits", "decisions")
 SECTIONS = (
     ("Content", ("pages", "entries", "exits")),
-    ("Coming and going", ("movement", "referrers", "exit_links", "clicks")),
+    ("Coming and going", ("movement", "referrers", "exit_links", "clicks", "events")),
     ("Visits", ("returning", "visit_numbers", "days_between", "hours")),
     ("Browsers and choices", ("browsers", "platforms", "providers", "choices", "changes")),
     ("Decisions", ("decisions_by_version", "decisions_by_locale")),
