@@ -34,6 +34,10 @@ locale = valid(
 )
 
 
+def is_address(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", value) is not None
+
+
 def database_url(filename: str) -> Check:
     """Return a check for the URL of a database. None is this file in the instance folder."""
 
@@ -237,6 +241,10 @@ class Settings:
         'The site\'s own pages for staff, for their navigation: {"orders.everything": ("support", "Orders")}.')
     public_reports: bool = _row("PRIVACY_PUBLIC_REPORTS", False, one_of(False, True),
         "Whether every visitor may read the reports of closed months, at /privacy/reports/public.")
+    weekly_report: tuple[str, ...] = _row("PRIVACY_WEEKLY_REPORT", (),
+        valid(lambda value: isinstance(value, list | tuple) and all(map(is_address, value)), "a list of mail addresses",
+              "Name the staff who asked for it. A serving process mails them each week once it has closed.", convert=tuple),
+        "The mail addresses of staff who asked for the numbers of each closed week. Set it on one host.")
     health_token: str | None = _row("PRIVACY_HEALTH_TOKEN", None, token,
         "The token with which a monitor reads /privacy/health. None lets only staff with the need \"health\" read it.")
     audit_logins: Mapping[str, str | Callable[..., Any]] = _row("PRIVACY_AUDIT_LOGINS", {},

@@ -22,6 +22,7 @@ _PAUSE = 2.0  # seconds between two passes over the log
 _LONGEST_REST = 30.0  # seconds between two passes, because a data subject may be waiting for a link
 _MAILS_A_PASS = 50  # of each kind
 _DAILY_PAUSE = 60.0  # seconds until daily work looks whether a day has begun
+_HOURLY_PAUSE = 3600.0  # seconds until the weekly mail looks whether a week has closed
 _RETRY = 3600.0  # seconds until daily work that failed is tried again
 
 
@@ -74,6 +75,7 @@ class RegularWork:
             Background(self.process_requests, name="requests"),
             Background(_Daily(self.prune), _DAILY_PAUSE, "pruning"),
             Background(_Daily(self.expire), _DAILY_PAUSE, "expiry"),
+            *([Background(self.send_weekly_report, _HOURLY_PAUSE, "reports")] if runtime.settings.weekly_report else []),
         )
         self._process = 0
 
@@ -101,6 +103,13 @@ class RegularWork:
         """Delete the rows whose retention ended, in the site's own stores too."""
         with self._app.app_context():  # the site's own stores may need one
             self._runtime.rights.replay.expire()
+
+    def send_weekly_report(self) -> None:
+        """Mail the last closed week to the staff who asked for it."""
+        from .weekly_report import send_weekly_report
+
+        with self._app.app_context():  # the site's own mailer may need one
+            send_weekly_report(self._runtime)
 
 
 class _Daily:
