@@ -103,8 +103,8 @@ def scale(most: float, steps: int) -> tuple[float, ...]:
 
 
 def sparkline(points: Sequence[float | None], *, rtl: bool = False) -> tuple[str, ...]:
-    """Return the lines of a sparkline, as in SVG's ``points``, with gaps at hidden numbers. No lines if most are hidden."""
-    if points.count(None) > len(points) / 2:
+    """Return the lines of a sparkline, as in SVG's ``points``, with gaps at hidden numbers. No lines if many are hidden."""
+    if points.count(None) > len(points) / 3:
         return ()
     most = max((point for point in points if point is not None), default=0) or 1
     last = max(len(points) - 1, 1)

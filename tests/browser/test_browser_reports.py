@@ -27,7 +27,8 @@ def shop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
     databases = {f"PRIVACY_{name}_URL": f"sqlite:///{folder}/{name}.sqlite" for name in ("EVENTS", "LEDGER")}
     places = {f"PRIVACY_{name}_DIR": str(folder / name) for name in ("LOG", "ASSETS")}
-    app = create_app({"SECRET_KEY": "not a secret, a test", "TESTING": True, **databases, **places})
+    public = {"PRIVACY_PUBLIC_REPORTS": True}
+    app = create_app({"SECRET_KEY": "not a secret, a test", "TESTING": True, **public, **databases, **places})
     assert app.test_cli_runner().invoke(args=["privacy", "demo-data", "--visitors", "150"]).exit_code == 0
     return app
 
@@ -69,6 +70,15 @@ def test_the_reports_are_accessible(look, name):
     assert refused == []
     if options.get("java_script_enabled", True):
         assert faults(page) == []
+
+
+@pytest.mark.parametrize("path", ["/privacy/reports/page?page=/&window=all", "/privacy/reports/public"])
+def test_the_other_pages_of_reports_are_accessible(look, path):
+    """The view of one page and the public page have no violation, and scroll in one direction, on a phone in the dark."""
+    page = look(viewport=PHONE, color_scheme="dark")
+    assert page.goto(path).status == 200
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert faults(page) == []
 
 
 def test_the_window_is_chosen_without_a_script(look):

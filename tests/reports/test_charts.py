@@ -76,7 +76,7 @@ def test_charts_are_mirrored_for_right_to_left_languages():
 
 
 def test_a_sparkline_has_a_gap_at_a_hidden_number():
-    """No line crosses a hidden number, because that would suggest its value. Half of the numbers are the least to draw."""
+    """No line crosses a hidden number, because that would suggest its value. If more than a third is hidden, nothing is drawn."""
     assert [len(line.split()) for line in charts.sparkline((5, 10, None, 10, 5))] == [2, 2]
     assert charts.sparkline((5, 10, None, None, None)) == () == charts.sparkline(())
 
