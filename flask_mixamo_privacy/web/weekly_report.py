@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ..i18n.language import Language, language
 from ..rights.emails import Email
 from ..storage.files import make_private_folder
-from .http import configured_base_url
 
 if TYPE_CHECKING:
     from ..reports.dashboard import Headline, Overview
@@ -82,7 +81,7 @@ def weekly_text(runtime: Runtime, overview: Overview, reports: dict[str, Report]
             place = report.columns.index(count)
             numbers = [(formatting.row_label(report, row, t), formatting.format_cell(row[place], count, t)) for row in rows]
             lines += ["", t(report.title).text, *(f"  {label}: {number}" for label, number in numbers)]
-    if base := configured_base_url():
+    if base := runtime.settings.base_url:
         lines += ["", f"{base}{runtime.settings.url_prefix}/reports?window={overview.window}"]
     lines += ["", t("Only visitors who agreed to statistics are counted.").text]
     return f"{t('Visits to %(site)s', site=runtime.policy.site)}: {name}", "\n".join(lines) + "\n"
