@@ -17,7 +17,10 @@ PACKAGE = Path(flask_mixamo_privacy.__file__).parent
 #: Caches whose keys no client chooses freely, and why not. Any other cache must be a bounded_cache.
 OF_OUR_OWN = {
     "collection/notices.py": {"_text": "points and languages of the policy"},
-    "i18n/language.py": {"language": "shipped languages; any other raises"},
+    "i18n/language.py": {
+        "language": "shipped languages; any other raises",
+        "_with_region": "regions of two letters, and 64 at most",
+    },
     "mail/phrases.py": dict.fromkeys(("words", "_more", "_words_as_whole_text", "_anywhere"), "no argument"),
     "policy/toml.py": {"built_in": "no argument"},
     "reports/open_days.py": {"OpenDays": "tables of one answer"},

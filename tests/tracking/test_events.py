@@ -9,7 +9,7 @@ from flask import Response
 from conftest import choose, cookie
 from flask_mixamo_privacy.errors import EventError
 from flask_mixamo_privacy.storage.clock import timestamp
-from flask_mixamo_privacy.tracking.events import FIELDS, collect, needs, properties
+from flask_mixamo_privacy.tracking.events import FIELDS, collect, collect_all, needs, properties
 from flask_mixamo_privacy.web.current import current_visitor
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -58,6 +58,21 @@ def test_the_gate_drops_events_that_are_not_granted():
     assert collect(set(), "page_view", *values) == collect({"customisation"}, "click", *values) == ""
     assert collect({"statistics"}, "page_view", *values)
     assert needs("customisation") == {"statistics", "customisation"}
+
+
+@pytest.mark.parametrize(
+    ("granted", "kinds"),
+    [
+        ((), []),
+        (("statistics",), ["click", "page_exit"]),
+        (("customisation",), []),
+        (("statistics", "customisation"), ["click", "customisation", "page_exit"]),
+    ],
+)
+def test_the_gate_checks_each_event_of_one_write(granted, kinds):
+    """Of several events of one request, the log gets those whose purposes are granted, in their order."""
+    events = [(kind, "1", 0.0, '"page":"/"', "{}") for kind in ("click", "customisation", "page_exit")]
+    assert [json.loads(line)["kind"] for line in collect_all(set(granted), events, "v", "w").splitlines()] == kinds
 
 
 def test_promise_13_the_second_visit_is_a_repeat(tiny, clock):
