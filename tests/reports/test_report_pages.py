@@ -15,7 +15,7 @@ from flask_mixamo_privacy.reports.formatting import as_csv
 from flask_mixamo_privacy.reports.reports import Report
 from flask_mixamo_privacy.reports.windows import Window
 from flask_mixamo_privacy.web.assets import build
-from flask_mixamo_privacy.web.views.reports import SECTIONS
+from flask_mixamo_privacy.web.views.reports import PRESETS, PUBLIC_SECTIONS, SECTIONS
 from support.login_site import entered, with_logins
 
 DAY = 86400
@@ -329,7 +329,10 @@ def test_an_unavailable_store_is_answered_503(staff_site):
 @pytest.mark.parametrize("code", FULLY_TRANSLATED)
 def test_every_text_of_a_report_is_in_five_languages(code):
     """Titles, column headings, named rows and sections are translated."""
-    words = {title for title, _ in SECTIONS} | {"Day", "Week", "Month", "All time", "other", "(not recorded)"}
+    words = (
+        {title for title, _ in (*SECTIONS, *PUBLIC_SECTIONS)} | {title for _, title in PRESETS} | {"other", "(not recorded)"}
+    )
+    words |= {"Visitors a week", "Visitors a month", "Where visitors came from", "Where visitors went"}
     words |= {definition.title for definition in DEFINITIONS.values()} | {title for title, _ in SERIES.values()}
     columns = [column for definition in DEFINITIONS.values() for column in (*definition.names, definition.counts)]
     words |= {column.title for column in (*columns, *(column for _, columns in SERIES.values() for column in columns))}
