@@ -16,8 +16,19 @@ from zoneinfo import ZoneInfo
 from .errors import SettingError
 from .i18n.language import SHIPPED
 from .policy import toml
+from .policy.clickhouse_url import books_of, clickhouse_or, or_none
 from .policy.model import Policy
-from .policy.setting_checks import Check, ConfigValue, by_name, function, matching, one_of, url, valid, whole_number
+from .policy.setting_checks import (
+    Check,
+    ConfigValue,
+    by_name,
+    function,
+    matching,
+    one_of,
+    url,
+    valid,
+    whole_number,
+)
 from .policy.versions import declared_policy
 
 _SQLITE = "sqlite:///"  # an absolute path follows: /srv/file, or C:/file on Windows
@@ -168,8 +179,10 @@ class Settings:
         "The language for visitors: a code, or a callable that returns one. None uses Flask-Babel, or else the browser.")
     url_prefix: str = _row("PRIVACY_URL_PREFIX", "/privacy", url_prefix,
         "The URL prefix of the extension's pages.")
-    events_url: str = _row("PRIVACY_EVENTS_URL", None, database_url("privacy-events.sqlite"),
+    events_url: str = _row("PRIVACY_EVENTS_URL", None, clickhouse_or(database_url("privacy-events.sqlite")),
         "The database of events. None is privacy-events.sqlite in the instance folder.")
+    books_url: str = _row("PRIVACY_BOOKS_URL", None, or_none(database_url("")),
+        "The database of cursors, erasures and published reports if events are in ClickHouse. None is PRIVACY_EVENTS_URL.")
     ledger_url: str = _row("PRIVACY_LEDGER_URL", None, database_url("privacy-ledger.sqlite"),
         "The database of the ledger. None is privacy-ledger.sqlite in the instance folder. Never restore an older copy.")
     rights_url: str = _row("PRIVACY_DATABASE_URL", None, database_url("privacy-rights.sqlite"),
@@ -269,8 +282,9 @@ DEFAULTS = {row.name: row.default for row in ROWS.values()}
 
 #: The settings of an isolated app: it uses none of the site's databases, log files and mail servers.
 ISOLATED_SETTINGS: dict[str, Any] = {
-    "PRIVACY_EVENTS_URL": None, "PRIVACY_LEDGER_URL": None, "PRIVACY_DATABASE_URL": None, "PRIVACY_LOG_DIR": None,
-    "PRIVACY_MAIL_ASIDE": None, "PRIVACY_SMTP_URL": None, "PRIVACY_SEND": lambda mail: None, "PRIVACY_LOADER": False,
+    "PRIVACY_EVENTS_URL": None, "PRIVACY_BOOKS_URL": None, "PRIVACY_LEDGER_URL": None, "PRIVACY_DATABASE_URL": None,
+    "PRIVACY_LOG_DIR": None, "PRIVACY_MAIL_ASIDE": None, "PRIVACY_SMTP_URL": None, "PRIVACY_SEND": lambda mail: None,
+    "PRIVACY_LOADER": False,
 }  # fmt: skip
 _isolated_folder: ContextVar[str | None] = ContextVar("isolated_folder", default=None)
 
@@ -310,6 +324,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
         toml.watch(path)
     values["versions_dir"] = values["versions_dir"] or (path and os.path.join(os.path.dirname(path), "privacy-versions"))
     values["policy"] = declared_policy(values["policy"], values["versions_dir"])
+    values["books_url"] = books_of(values["events_url"], values["books_url"])
     ledger_file = values["ledger_url"].removeprefix(_SQLITE) if values["ledger_url"].startswith(_SQLITE) else ""
     keys_file = os.path.join(os.path.dirname(ledger_file) or instance_path, "privacy-keys.json")
     return Settings(policy_file=path, keys_file=keys_file, **values)

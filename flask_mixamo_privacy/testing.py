@@ -37,8 +37,8 @@ _LINK = re.compile(r"<([^>]*)>[^,]*\brel=\"?(?:preload|modulepreload|preconnect|
 
 #: The settings that name a folder or a database.
 _PLACES = (
-    "PRIVACY_EVENTS_URL", "PRIVACY_LEDGER_URL", "PRIVACY_DATABASE_URL", "PRIVACY_LOG_DIR", "PRIVACY_MAIL_ASIDE",
-    "PRIVACY_ASSETS_DIR",
+    "PRIVACY_EVENTS_URL", "PRIVACY_BOOKS_URL", "PRIVACY_LEDGER_URL", "PRIVACY_DATABASE_URL", "PRIVACY_LOG_DIR",
+    "PRIVACY_MAIL_ASIDE", "PRIVACY_ASSETS_DIR",
 )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ class OwnFiles:
 
     def _is_kept(self, value: Any) -> bool:
         """Whether a place stays. An invalid value stays too, so that it is reported."""
-        if isinstance(value, str) and value.startswith("postgresql"):
+        if isinstance(value, str) and value.startswith(("postgresql", "clickhouse")):
             return self._own_databases
         path = value.removeprefix("sqlite:///") if isinstance(value, str) else value
         return not (isinstance(path, str | os.PathLike) and os.path.isabs(path)) or self._is_inside(path)
@@ -85,7 +85,7 @@ _own_files = pytest.StashKey[OwnFiles]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    help_text = "Let apps use the PostgreSQL URLs of their PRIVACY_* settings, because these databases are for tests only."
+    help_text = "Let apps use the server URLs of their PRIVACY_* settings, because these databases are for tests only."
     parser.addini("privacy_own_databases", help_text, type="bool", default=False)
 
 

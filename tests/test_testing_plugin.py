@@ -175,7 +175,8 @@ from flask_mixamo_privacy import Privacy
 def create_app(real):
     app = Flask("shop", instance_path=real)
     app.config.update(SECRET_KEY="not a secret, a test", PRIVACY_LEDGER_URL=f"sqlite:///{real}/own/ledger.sqlite")
-    app.config.update(PRIVACY_EVENTS_URL="postgresql://nobody@real.invalid/shop", PRIVACY_LOG_DIR=real + "/log")
+    app.config.update(PRIVACY_EVENTS_URL="clickhouse://nobody@real.invalid/shop", PRIVACY_LOG_DIR=real + "/log")
+    app.config.update(PRIVACY_BOOKS_URL="postgresql://nobody@real.invalid/shop")
     app.config.update(PRIVACY_ASSETS_DIR=real + "/assets", PRIVACY_LOADER=False)
     Privacy(app)
     app.add_url_rule("/", "home", lambda: "<body>")

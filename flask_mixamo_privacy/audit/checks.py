@@ -15,7 +15,7 @@ from ..policy.model import Policy
 from ..policy.toml import built_in
 from ..reports.formatting import counted
 from ..storage.clock import days_ago
-from ..tracking.backlog import check_hosts
+from ..tracking.backlog import check_hosts, check_servers
 from ..web.http import configured_base_url
 from ..web.runtime import Runtime
 from ..web.startup import ROUTE_HINT, hidden_routes, route_message, unknown_settings
@@ -246,9 +246,9 @@ def _fields(runtime: Runtime) -> Iterator[CheckFinding]:
 
 
 def _forms(runtime: Runtime) -> Iterator[CheckFinding]:
-    """Report findings about forms, personal data in the site's own database, and other hosts of the database of events."""
+    """Report findings about forms, personal data in the site's own database, and hosts and servers of events."""
     models = check_models(current_app, runtime.policy, runtime.rights.stores)
-    hosts = check_hosts(runtime.store, runtime.settings.log_dir)
+    hosts = (*check_hosts(runtime.store, runtime.settings.log_dir), *check_servers(runtime.store))
     for finding in (*check_forms(current_app, runtime.policy), *models, *hosts):
         yield CheckFinding(*finding)
 
@@ -262,7 +262,7 @@ def _enforcement(runtime: Runtime) -> Iterator[CheckFinding]:
 
 def _keys(runtime: Runtime) -> Iterator[CheckFinding]:
     settings = runtime.settings
-    urls = (settings.ledger_url, settings.events_url, settings.rights_url)
+    urls = (settings.ledger_url, settings.books_url, settings.rights_url)
     if settings.keys is None and any(url.startswith("postgresql") for url in urls):
         message = "A database is on a server and PRIVACY_KEYS is not set, so each host would generate keys of its own."
         hint = f"Copy the keys from {settings.keys_file} into PRIVACY_KEYS, and set it on every host."

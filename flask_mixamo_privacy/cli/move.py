@@ -1,4 +1,4 @@
-"""``flask privacy move``: events, ledger and requests from SQLite files into other databases, such as PostgreSQL."""
+"""``flask privacy move``: events, ledger and requests into PostgreSQL or other files, and events into ClickHouse."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from ..config import ROWS, database_url
 from ..errors import MissingExtra, MoveError, PrivacyError
 from ..ledger.ledger import Ledger
 from ..ledger.verify import Discrepancy, verify
-from ..policy.setting_checks import ConfigValue
+from ..policy.clickhouse_url import clickhouse_or, is_clickhouse, parse_clickhouse_url
+from ..policy.setting_checks import ConfigValue, without_password
 from ..reports.formatting import counted
 from ..storage.database import Database
 from ..storage.transfer import Transfer
 from ..storage.transfer import undo as undo_moves
+from ..tracking.clickhouse_events import ClickHouseEvents
+from ..tracking.event_transfer import EventTransfer
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
 from .common import echo, exit_2_on_error, progress_bar, without_collecting
 
 #: The field of the settings with the URL that an option replaces. The ledger is last, because grants need it.
 FIELDS = {"events": "events_url", "rights": "rights_url", "ledger": "ledger_url"}
+
+AnyTransfer = Transfer | EventTransfer
 
 _HALF_WAY = "Only a part of the databases has taken over. Run the command again with --finish, or with --undo."
 
@@ -38,6 +43,8 @@ _HALF_WAY = "Only a part of the databases has taken over. Run the command again 
 @exit_2_on_error
 def move_command(finish: bool, undo: bool, **urls: str | None) -> None:
     """Copy databases from SQLite to PostgreSQL while the site is served, and compare every row.
+
+    Events may also move to ClickHouse, from SQLite or from PostgreSQL, where the other tables of that database stay.
 
     Run it again to copy what is new, also after it was interrupted. With --finish, the new databases take over. Visitors
     can grant nothing from then on until you have changed the settings and restarted the site. A URL needs no password if
@@ -69,7 +76,10 @@ def move_command(finish: bool, undo: bool, **urls: str | None) -> None:
 
 def _target(part: str, url: str) -> str:
     """Return the validated URL of a target. Raises :class:`SettingError` and :class:`MissingExtra`."""
-    target: str = database_url("")(ConfigValue(f"--{part}", url, None, "", ""))
+    check = clickhouse_or(database_url("")) if part == "events" else database_url("")
+    target: str = check(ConfigValue(f"--{part}", url, None, "", ""))
+    if is_clickhouse(target):
+        return target
     if not target.startswith("sqlite") and find_spec("psycopg") is None:
         raise MissingExtra("PostgreSQL", "postgres")
     return target
@@ -77,7 +87,15 @@ def _target(part: str, url: str) -> str:
 
 def _is_to_move(runtime: Runtime, part: str, target: str) -> bool:
     """Return whether a setting names another database than the target. Raises :class:`MoveError` if it is on a server."""
-    current = sa.make_url(getattr(runtime.settings, FIELDS[part]))
+    setting: str = getattr(runtime.settings, FIELDS[part])
+    if setting == target:
+        return False
+    if is_clickhouse(target) and not is_clickhouse(setting):
+        return True  # from SQLite or from a server: the books stay there
+    if is_clickhouse(setting):
+        hint = f"Leave --{part} out: the events were moved before."
+        raise MoveError(_setting(part), without_password(setting), "the URL of a SQLite file or of PostgreSQL", hint)
+    current = sa.make_url(setting)
     if current == sa.make_url(target):
         return False
     if current.get_backend_name() != "sqlite":
@@ -90,15 +108,24 @@ def _setting(part: str) -> str:
     return ROWS[FIELDS[part]].name
 
 
+def _for_people(url: str) -> str:
+    return str(without_password(url)) if is_clickhouse(url) else hide_passwords(sa.make_url(url))
+
+
 def hide_passwords(url: sa.URL) -> str:
     """Return a URL for people, without a password, also of its query."""
     hidden = {name: "***" for name in url.query if "password" in name}
     return url.update_query_dict(hidden).render_as_string().replace("%2A%2A%2A", "***")
 
 
-def _transfers(runtime: Runtime, targets: dict[str, str]) -> list[Transfer]:
-    databases = databases_of(runtime)
-    return [Transfer(database, targets[part]) for part in FIELDS if part in targets for database in databases[part]]
+def _transfers(runtime: Runtime, targets: dict[str, str]) -> list[AnyTransfer]:
+    databases, transfers = databases_of(runtime), list[AnyTransfer]()
+    for part in FIELDS:
+        if part in targets and (url := parse_clickhouse_url(targets[part])) is not None:
+            transfers.append(EventTransfer(runtime.store, ClickHouseEvents.at(url)))
+        elif part in targets:
+            transfers += [Transfer(database, targets[part]) for database in databases[part]]
+    return transfers
 
 
 def databases_of(runtime: Runtime) -> dict[str, list[Database]]:
@@ -119,7 +146,7 @@ def databases_of(runtime: Runtime) -> dict[str, list[Database]]:
     }
 
 
-def _move(transfers: list[Transfer], finish: bool) -> bool:
+def _move(transfers: list[AnyTransfer], finish: bool) -> bool:
     """Copy and compare, and return whether the targets have taken over."""
     to_do = []
     for transfer in transfers:
@@ -142,14 +169,17 @@ def _move(transfers: list[Transfer], finish: bool) -> bool:
     return finish or not to_do
 
 
-def _undo(transfers: list[Transfer]) -> None:
-    moved = [transfer for transfer in transfers if transfer.is_moved]
+def _undo(transfers: list[AnyTransfer]) -> None:
+    for transfer in transfers:
+        if isinstance(transfer, EventTransfer):
+            transfer.undo()
+    moved = [transfer for transfer in transfers if isinstance(transfer, Transfer) and transfer.is_moved]
     with progress_bar("Comparing", sum(transfer.count() for transfer in moved)) as bar:
         undo_moves(moved, bar.update)
     echo("The old databases are in use again. Next: keep their settings, or set them again and restart the site.")
 
 
-def _print_result(transfers: list[Transfer], to_do: list[Transfer], rows: int) -> None:
+def _print_result(transfers: list[AnyTransfer], to_do: list[AnyTransfer], rows: int) -> None:
     if not to_do:
         reason = (
             "an earlier run has finished" if any(transfer.has_data for transfer in transfers) else "there is no data yet"
@@ -176,19 +206,25 @@ def _verify_ledger(runtime: Runtime, url: str) -> list[Discrepancy]:
 def _print_next_step(runtime: Runtime, targets: dict[str, str]) -> None:
     settings = runtime.settings
     echo("Next: change these settings, and restart every process of the site. Until then no visitor can grant anything.")
-    for part, url in targets.items():
-        echo(f'    {_setting(part)} = "{hide_passwords(sa.make_url(url))}"')
-    if "***" in "".join(hide_passwords(sa.make_url(url)) for url in targets.values()):
+    urls = {_setting(part): _for_people(url) for part, url in targets.items()}
+    if is_clickhouse(targets.get("events", "")):
+        urls["PRIVACY_BOOKS_URL"] = _for_people(settings.books_url)
+    for name, url in urls.items():
+        echo(f'    {name} = "{url}"')
+    if "***" in "".join(urls.values()):
         echo("Replace *** by the password.")
     if settings.keys is None:
         echo(f"    PRIVACY_KEYS = the JSON object in {settings.keys_file}")
-    echo("Delete the old files once the site works, because they contain personal data:")
-    for path in _files(runtime, targets):
+    if files := _files(runtime, targets):
+        echo("Delete the old files once the site works, because they contain personal data:")
+    for path in files:
         echo(f"    {path}")
 
 
 def _files(runtime: Runtime, targets: dict[str, str]) -> list[str]:
-    """Return the files from which everything was moved."""
-    paths = {part: sa.make_url(getattr(runtime.settings, FIELDS[part])).database or "" for part in FIELDS}
-    kept = {path for part, path in paths.items() if part not in targets}
-    return sorted({path for part, path in paths.items() if part in targets} - kept)
+    """Return the files from which everything was moved. The books of events in ClickHouse stay where they are."""
+    urls = {part: getattr(runtime.settings, FIELDS[part]) for part in FIELDS} | {"events": runtime.settings.books_url}
+    paths = {part: sa.make_url(url).database or "" for part, url in urls.items() if url.startswith("sqlite")}
+    moved = {part for part, url in targets.items() if not is_clickhouse(url)}
+    kept = {path for part, path in paths.items() if part not in moved}
+    return sorted({path for part, path in paths.items() if part in moved} - kept)

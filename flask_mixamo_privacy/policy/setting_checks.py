@@ -22,8 +22,12 @@ class ConfigValue:
 
     def error(self, allowed: str, hint: str) -> SettingError:
         """Return the error to raise, without the password of a URL."""
-        value = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.value) if isinstance(self.value, str) else self.value
-        return SettingError(self.name, value, allowed, hint)
+        return SettingError(self.name, without_password(self.value), allowed, hint)
+
+
+def without_password(value: Any) -> Any:
+    """Return the value of a setting without the password of a URL."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value) if isinstance(value, str) else value
 
 
 #: A check returns the validated value of a setting, or raises :class:`SettingError`.

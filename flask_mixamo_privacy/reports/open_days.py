@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
-from ..tracking.event_table import Names, shared_code
-from ..tracking.events import KINDS
-from ..tracking.schema import CODED, cells, events, people, pieces
+from ..tracking.engine import Events
+from ..tracking.event_table import Names
+from ..tracking.schema import CODED, cells, people, pieces
 from .cells import Cell
 from .counts import WHOLE_DAY
 from .tables import COLUMNS_OF, OWN, Columns, Table, counters_of
@@ -23,9 +23,10 @@ from .windows import ALL, Calendar, Window
 class OpenDays:
     """The tables of each day that has not closed. A day has the events that would be published if it closed now."""
 
-    def __init__(self, connection: sa.Connection, calendar: Calendar, first: int) -> None:
+    def __init__(self, connection: sa.Connection, events: Events, calendar: Calendar, first: int) -> None:
         """``first`` is the end of the last counted interval in milliseconds, or 0."""
         self._connection = connection
+        self._events = events
         self._calendar = calendar
         self._first = first
 
@@ -55,17 +56,8 @@ class OpenDays:
 
     def _count_open(self, window: Window, counted: sa.ColumnElement[bool]) -> int:
         """Count the visitors of the events of a window that are not counted yet, except people whom a condition includes."""
-        # With the plain column, SQLite could scan all events by the index of visitors.
-        visitor = (events.c.visitor + 0).label("visitor")
-        slots = events.c.slot >= self._first, *self._slots_in(window)
-        found = sa.select(visitor).where(*slots).distinct().subquery()
-        is_counted = sa.exists().where(people.c.visitor == found.c.visitor, counted)
-        return int(self._connection.scalar(sa.select(sa.func.count()).select_from(found).where(~is_counted)) or 0)
-
-    def _slots_in(self, window: Window) -> list[sa.ColumnElement[bool]]:
-        if window == ALL:
-            return []
-        return [events.c.slot >= self._slot_of(window.first), events.c.slot < self._slot_of(window.end)]
+        start, end = (0, None) if window == ALL else (self._slot_of(window.first), self._slot_of(window.end))
+        return self._events.count_visitors(self._connection, max(start, self._first), end, counted)
 
     def _slot_of(self, day: date) -> int:
         return milliseconds_of(self._calendar.start_of(day))
@@ -79,36 +71,29 @@ class OpenDays:
     def _counters(self) -> dict[date, dict[str, Callable[[], Table]]]:
         """By day, the functions that count its tables, because most answers show few of them."""
         counters: dict[date, dict[str, Callable[[], Table]]] = {}
-        names, slot = Names(), self._next(self._first)
+        names, slot = self._events.names(), self._events.first_slot(self._connection, self._first)
         while slot is not None:
             day = self._calendar.day_of(timestamp_of_milliseconds(slot))
             end = milliseconds_of(self._calendar.start_of(day + ONE_DAY))
-            kinds = _Kinds(self._connection, names, slot, end)
+            kinds = _Kinds(self._connection, self._events, names, slot, end)
             counters[day] = {name: cache(count) for name, count in counters_of(kinds, names, self._calendar).items()}
-            slot = self._next(end)
+            slot = self._events.first_slot(self._connection, end)
         return counters
-
-    def _next(self, slot: int) -> int | None:
-        found: int | None = self._connection.scalar(sa.select(sa.func.min(events.c.slot)).where(events.c.slot >= slot))
-        return found
 
 
 class _Kinds(dict[str, Columns]):
     """The events of each kind in a range of slots. A kind is read once it is needed, and only the columns that are."""
 
-    def __init__(self, connection: sa.Connection, names: Names, first: int, end: int) -> None:
+    def __init__(self, connection: sa.Connection, events: Events, names: Names, first: int, end: int) -> None:
         self._connection = connection
+        self._events = events
         self._names = names
-        self._range = (events.c.slot >= first, events.c.slot < end)
+        self._range = first, end
 
     def __missing__(self, kind: str) -> Columns:
         needed = COLUMNS_OF[kind]
-        is_own = events.c.kind.not_in([shared_code(each) for each in KINDS])
-        of_kind = is_own if kind == OWN else events.c.kind == shared_code(kind)
-        query = sa.select(*(events.c[name] for name in needed)).where(*self._range, of_kind)
-        cursor = self._connection.execute(query.order_by(events.c.slot, events.c.visitor, events.c.id)).cursor
-        assert cursor is not None
-        columns = zip(*cursor.fetchall(), strict=True)  # the driver's tuples: SQLAlchemy's rows would cost as much again
-        self[kind] = found = Columns(**dict(zip(needed, columns, strict=False)))
+        own = None if kind == OWN else kind
+        rows = self._events.of_kind(self._connection, own, needed, *self._range, self._names)
+        self[kind] = found = Columns(**dict(zip(needed, zip(*rows, strict=True), strict=False)))
         self._names.learn_codes(self._connection, chain.from_iterable(getattr(found, name) for name in CODED))
         return found

@@ -16,8 +16,10 @@ from ..ledger.refusals import REFUSALS, number_of
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp, timestamp_of, timestamp_of_milliseconds
 from ..storage.failures import log_failure
 from ..tracking import schema
+from ..tracking.engine import Events
 from ..tracking.event_table import StoredRow
 from ..tracking.row_names import key
+from ..tracking.sql_events import SQL
 from ..tracking.store import EventStore
 from .counts import DecisionTables, EventCounts, add_tallies
 from .disclosure_control import Tally
@@ -37,8 +39,11 @@ def no_decisions(_first: date, _end: date) -> dict[date, dict[str, dict[str, Tal
 class Publisher:
     """Publishes what has closed, in a transaction that holds the write lock of the event store."""
 
-    def __init__(self, calendar: Calendar, min_cell: int, decisions: DecisionTables = no_decisions) -> None:
+    def __init__(
+        self, calendar: Calendar, min_cell: int, decisions: DecisionTables = no_decisions, events: Events = SQL
+    ) -> None:
         self._calendar = calendar
+        self._events = events
         self._min_cell = min_cell
         self._decisions = decisions
 
@@ -48,7 +53,7 @@ class Publisher:
 
     def new_counts(self) -> EventCounts:
         """Return what counts the events of one pass."""
-        return VisitorSets(self._calendar)
+        return VisitorSets(self._calendar, self._events)
 
     def complete_until(self, waiting: str | None) -> str:
         """Return the moment before which no line can be missing, or the empty string if that is unknown.
@@ -71,23 +76,28 @@ class Publisher:
             return 0
         day = self._calendar.day_of(first)
         end = min(self._calendar.day_of(now), date.fromisoformat(now[:10]), Window.of("month", day).end)
-        return self._pass(connection, counts).close(first, end) if day < end else 0
+        if day >= end:
+            return 0
+        self._events.settle(connection)
+        return self._pass(connection, counts).close(first, end)
 
     def publish_today(self, connection: sa.Connection) -> bool:
         """Publish the events since the last interval as a part of the current day. Returns False if they are too few."""
         first = self._next(connection)
         if first is None:
             return False
-        day, slot = self._calendar.day_of(first), schema.events.c.slot
-        day_end, start = self._calendar.start_of(day + ONE_DAY), milliseconds_of(first)
-        of_day = sa.select(sa.func.max(slot)).where(slot >= start, slot < milliseconds_of(day_end))
-        until = timestamp_of_milliseconds((connection.scalar(of_day) or start) + 1)
+        self._events.settle(connection)
+        day, start = self._calendar.day_of(first), milliseconds_of(first)
+        day_end = self._calendar.start_of(day + ONE_DAY)
+        last = self._events.last_slot(connection, start, milliseconds_of(day_end))
+        until = timestamp_of_milliseconds((last or start) + 1)
         if until >= day_end:
             return False  # the day closes soon
         return self._pass(connection, self.new_counts()).publish_part(Interval(first, until, day))
 
     def republish(self, connection: sa.Connection, month: Window) -> bool:
         """Publish a month again. Returns False, and changes nothing, if the month lost events."""
+        self._events.settle(connection)
         return self._pass(connection, self.new_counts()).republish(month)
 
     def _pass(self, connection: sa.Connection, counts: EventCounts) -> PublishingPass:
@@ -101,7 +111,7 @@ class Publisher:
         last = connection.scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         if last is not None:
             return str(last)
-        oldest = connection.scalar(sa.select(sa.func.min(schema.events.c.slot)))
+        oldest = self._events.first_slot(connection)
         if oldest is None:
             return None
         day = self._calendar.day_of(timestamp_of_milliseconds(oldest))

@@ -31,6 +31,7 @@ class ReportQuery:
         self._store = events
         self._calendar = calendar
         self.suppresses = min_cell > 1
+        self.can_count = not events.events.is_remote  # another database is asked once per closed window, not by a page
         self._min_cell = min_cell
         self._stack = ExitStack()
         self._connection: sa.Connection | None = None
@@ -43,7 +44,7 @@ class ReportQuery:
         self._connection = self._stack.enter_context(self._store.read())
         self.until = self._scalar(sa.select(sa.func.max(schema.pieces.c.until)))
         if self._connection is not None and not self.suppresses:
-            self._open_days = OpenDays(self._connection, self._calendar, self._first_unpublished)
+            self._open_days = OpenDays(self._connection, self._store.events, self._calendar, self._first_unpublished)
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -56,11 +57,10 @@ class ReportQuery:
     @cached_property
     def days(self) -> list[date]:
         """The days from the first to the last that was counted or has events."""
-        slot = schema.events.c.slot
         counted = self._rows(sa.select(sa.func.min(schema.pieces.c.day), sa.func.max(schema.pieces.c.day)))
-        slots = [self._scalar(sa.select(sa.func.max(slot)))]
-        if self.until is None:
-            slots.append(self._scalar(sa.select(sa.func.min(slot))))
+        slots = [self._last_slot]
+        if self.until is None and self._connection is not None:
+            slots.append(self._store.events.first_slot(self._connection))
         moments = [timestamp_of_milliseconds(each) for each in slots if each is not None]
         ends = [date.fromisoformat(day) for row in counted for day in row if day]
         ends += map(self._calendar.day_of, moments)
@@ -68,12 +68,13 @@ class ReportQuery:
 
     def unpublished(self) -> set[int]:
         """Return the visitors of events that are not counted yet. Compare their number with ``min_cell``; never show it."""
-        # With DISTINCT, SQLite would scan all events by the index of visitors.
-        return {row.visitor for row in self._rows(sa.select(schema.events.c.visitor).where(self._is_unpublished))}
+        if self._connection is None:
+            return set()
+        return self._store.events.visitors_between(self._connection, self._first_unpublished)
 
-    @property
-    def _is_unpublished(self) -> sa.ColumnElement[bool]:
-        return schema.events.c.slot >= self._first_unpublished
+    @cached_property
+    def _last_slot(self) -> int | None:
+        return None if self._connection is None else self._store.events.last_slot(self._connection)
 
     @property
     def _first_unpublished(self) -> int:
@@ -83,7 +84,7 @@ class ReportQuery:
     @property
     def shown_until(self) -> str | None:
         """The end of what an answer shows: of the last counted interval or, without suppression, of the last event."""
-        last = None if self.suppresses else self._scalar(sa.select(sa.func.max(schema.events.c.slot)))
+        last = None if self.suppresses else self._last_slot
         return self.until if last is None or last < self._first_unpublished else timestamp_of_milliseconds(last + 1)
 
     def total(self, name: str, window: Window) -> Cell:
@@ -264,7 +265,7 @@ class ReportQuery:
             return None
         if not self._is_begun(window) or not (self.suppresses or name in WHOLE_DAY):
             return 0
-        return self._few if self.suppresses and len(self.unpublished()) < self._min_cell else None
+        return self._few if self.suppresses and self.can_count and len(self.unpublished()) < self._min_cell else None
 
     @property
     def _few(self) -> Cell:
@@ -280,13 +281,12 @@ class ReportQuery:
 
     def _is_begun(self, window: Window) -> bool:
         """Return whether an open window has events that are not counted yet."""
-        if self.is_closed(window):
+        if self._connection is None or self.is_closed(window):
             return False
-        slot, conditions = schema.events.c.slot, [self._is_unpublished]
+        start, end = 0, None
         if window != ALL:
-            first, end = (milliseconds_of(self._calendar.start_of(day)) for day in (window.first, window.end))
-            conditions += [slot >= first, slot < end]
-        return self._scalar(sa.select(schema.events.c.id).where(*conditions).limit(1)) is not None
+            start, end = (milliseconds_of(self._calendar.start_of(day)) for day in (window.first, window.end))
+        return self._store.events.last_slot(self._connection, max(start, self._first_unpublished), end) is not None
 
     @cached_property
     def _distinct(self) -> dict[str, Any]:

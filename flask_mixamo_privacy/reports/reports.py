@@ -210,7 +210,7 @@ class Reports:
         """Return a query of a window. If the window is open and enough visitors are not counted yet, publish them first."""
         with self._query() as query:
             # Without suppression, the query counts what is not published, and there is no need to publish it.
-            waits = query.suppresses and not query.is_closed(window)
+            waits = query.suppresses and query.can_count and not query.is_closed(window)
             publishable = waits and len(query.unpublished()) >= self._min_cell
         if publishable:
             # If the ledger is unavailable, or a loader holds the lock, leave today to a later request or load.

@@ -11,8 +11,10 @@ from itertools import chain, islice, pairwise
 import sqlalchemy as sa
 
 from ..tracking import schema
-from ..tracking.event_table import Names, StoredRow
+from ..tracking.engine import Events
+from ..tracking.event_table import StoredRow
 from ..tracking.schema import CODED
+from ..tracking.sql_events import SQL
 from .counts import Question
 from .disclosure_control import CountedTable, Tally
 from .tables import Columns, Group, Table, merge_groups, merge_tables, networks_of, tables_of
@@ -38,12 +40,16 @@ class LoadedEvents:
     The cache names visitors, so it lives only for one pass. Before it is used, it checks for erasures and for other loaders.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Events = SQL) -> None:
+        self._engine = engine
+        self.names = engine.names()
         self._batches: list[Columns] = []  # each in order of slot, visitor and id, as in the store
         self._erasures: int | None = None
 
     def add(self, connection: sa.Connection, events: Sequence[StoredRow]) -> None:
-        """Cache events that this transaction inserted into the store."""
+        """Cache events that this transaction inserted into the store, unless other transactions may insert them too."""
+        if self._engine.is_remote:
+            return
         if self._erasures is None:
             self._erasures = _erasures(connection)
         self._batches.append(_columns(sorted(events)))
@@ -52,7 +58,7 @@ class LoadedEvents:
 
     def of(self, connection: sa.Connection, interval: Interval) -> Columns:
         """Return the events of an interval in order of time, with the late events that it counts in place of their own."""
-        return _in_order_of_time(self._cached(connection, interval) or _stored(connection, interval))
+        return _in_order_of_time(self._cached(connection, interval) or self._stored(connection, interval))
 
     def _cached(self, connection: sa.Connection, interval: Interval) -> Columns | None:
         """Return the events of an interval in order of slots, or None unless all are cached."""
@@ -61,6 +67,9 @@ class LoadedEvents:
             return None
         number = sa.select(sa.func.count()).select_from(schema.events).where(_is_in(interval))
         return _joined(parts) if connection.scalar(number) == sum(len(part.slot) for part in parts) else None
+
+    def _stored(self, connection: sa.Connection, interval: Interval) -> Columns:
+        return _columns(self._engine.between(connection, *interval.slots, self.names))
 
     def forget_before(self, slot: int) -> None:
         """Drop the batches that have only events before a slot."""
@@ -74,14 +83,6 @@ def _erasures(connection: sa.Connection) -> int:
 def _is_in(interval: Interval) -> sa.ColumnElement[bool]:
     slot, (first, end) = schema.events.c.slot, interval.slots
     return sa.and_(slot >= first, slot < end)
-
-
-def _stored(connection: sa.Connection, interval: Interval) -> Columns:
-    events = schema.events
-    query = sa.select(events).where(_is_in(interval)).order_by(events.c.slot, events.c.visitor, events.c.id)
-    cursor = connection.execute(query).cursor
-    assert cursor is not None
-    return _columns(cursor.fetchall())  # the driver's tuples: SQLAlchemy's rows would cost millions of objects
 
 
 def _columns(rows: Sequence[StoredRow]) -> Columns:
@@ -115,10 +116,10 @@ class VisitorSets:
     They name visitors, so an object lives only for one pass of the loader.
     """
 
-    def __init__(self, calendar: Calendar) -> None:
+    def __init__(self, calendar: Calendar, engine: Events = SQL) -> None:
         self._calendar = calendar
-        self._events = LoadedEvents()
-        self._names = Names()
+        self._events = LoadedEvents(engine)
+        self._names = self._events.names
         self._counted: dict[Interval, _Counted] = {}
         # The last networks that were merged, and the last table that was asked for.
         self._networks: tuple[tuple[Interval, ...], Networks] = ((), {})

@@ -87,12 +87,12 @@ class Transfer:
 
     def _begin(self, row: dict[str, Any]) -> None:
         with self._source.write(_LOCK_MS) as connection:
-            _note(connection, row)
+            note_move(connection, row)
         with self._target.write() as connection:
             counts = {name: _count(connection, name) for name in self._target.schema.tables.tables}
             if any(counts.values()):
                 self._refuse(f"rows: {_listed(counts)}")
-            _note(connection, row)
+            note_move(connection, row)
             self._target.schema.mark(connection, UNFINISHED)
 
     def _refuse(self, found: str) -> None:
@@ -221,11 +221,7 @@ class Transfer:
         if not database.exists:
             return None
         with self._open(database) as connection:
-            if not sa.inspect(connection).has_table(_moves.name):
-                return None
-            query = sa.select(_moves.c.move, _moves.c.version).where(_moves.c.part == self._source.schema.part)
-            row = connection.execute(query).first()
-            return (row.move, row.version) if row else None
+            return find_move(connection, self._source.schema.part)
 
     @contextmanager
     def _open(self, database: Database, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -267,7 +263,16 @@ def _ignore(_number: int) -> None:
     pass
 
 
-def _note(connection: sa.Connection, row: dict[str, Any]) -> None:
+def find_move(connection: sa.Connection, part: str) -> tuple[str, int] | None:
+    """Return the move that a part of a database takes part in, and the version of its tables."""
+    if not sa.inspect(connection).has_table(_moves.name):
+        return None
+    row = connection.execute(sa.select(_moves.c.move, _moves.c.version).where(_moves.c.part == part)).first()
+    return (row.move, row.version) if row else None
+
+
+def note_move(connection: sa.Connection, row: dict[str, Any]) -> None:
+    """Record the move that a part of a database takes part in."""
     _tables.create_all(connection)
     connection.execute(sa.delete(_moves).where(_moves.c.part == row["part"]))
     connection.execute(sa.insert(_moves), row)

@@ -58,6 +58,13 @@ def check_hosts(store: EventStore, folder: str) -> Iterator[tuple[str, str, str,
                 yield "warning", f"hosts.{host.id}", *host.describe()
 
 
+def check_servers(store: EventStore) -> Iterator[tuple[str, str, str, str]]:
+    """Yield an error for each server of the events' own database that does not answer: level, key, message and hint."""
+    for name, problem in store.events.servers().items():
+        if problem:
+            yield "error", f"events.{name}", problem, "Start the server, or correct PRIVACY_EVENTS_URL."
+
+
 def measure(folder: str, cursors: Mapping[str, int]) -> Backlog:
     """Return the lines beyond the cursors. Without cursors, every line of the log counts as waiting."""
     size, times = 0, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import schema
-from .parsing import Batch, Words
-from .schema import CODED, LONGEST_SHARED, texts
+from .parsing import Batch, Words, are_first, in_order
+from .schema import CODED, LONGEST_SHARED
 
 #: The columns of an event's row in the store.
 STORED = tuple(column.name for column in schema.events.columns)
@@ -23,7 +23,6 @@ STORED = tuple(column.name for column in schema.events.columns)
 StoredRow = tuple[Any, ...]  # an event with the columns of STORED
 Columns = list[Sequence[Any]]  # events by column, with the columns of STORED
 
-_ROWS_AT_ONCE = 100  # in one statement; 500 take as long
 _AT_ONCE = 500  # values in one statement: SQLite allows 32,766 values, PostgreSQL 65,535
 _ROWS_AT_ONCE = 100  # in one statement; 500 take as long
 _MOST_NAMES = 200_000  # remembered texts
@@ -31,7 +30,6 @@ _CODES = "privacy_codes"  # where a connection has those that it remembers
 
 _SLOT, _AT = STORED.index("slot"), STORED.index("at")
 _IDENTITY = STORED.index("visitor"), STORED.index("id")  # each event is stored once
-_key_of = itemgetter(_SLOT, *_IDENTITY)
 _texts_of = itemgetter(*(STORED.index(name) for name in CODED))
 
 
@@ -51,14 +49,7 @@ class Names(dict[int, str]):
     def learn_codes(self, connection: sa.Connection, some: Iterable[int | None]) -> None:
         """Look up codes that are not known yet."""
         codes = set(some) - {None} - self.keys()
-        self.update(_select_in(connection, "SELECT code, text FROM event_texts WHERE code", list(codes)))
-
-
-def shared_code(text: str) -> sa.ScalarSelect[int]:
-    """Return the query of the code of a short text."""
-    return (
-        sa.select(texts.c.code).where(sa.func.length(texts.c.text) <= LONGEST_SHARED, texts.c.text == text).scalar_subquery()
-    )
+        self.update(select_in(connection, "SELECT code, text FROM event_texts WHERE code", list(codes)))
 
 
 @dataclass
@@ -108,7 +99,12 @@ def encode(connection: sa.Connection, batch: Batch, counted: int) -> tuple[Colum
     for number in visits:
         visitor, visit = values[number]
         known.numbers[number] = known.visitors[str(visitor)], visit
-    groups = [list(zip(*map(known.numbers.__getitem__, column), strict=True)) for column in batch.groups]
+    return columns_of(batch, known.numbers, counted), new
+
+
+def columns_of(batch: Batch, stored: Mapping[int, Sequence[Any]], counted: int) -> Columns:
+    """Return events as they are stored, in order of time. ``stored`` has what is stored of each number of a word."""
+    groups = [list(zip(*map(stored.__getitem__, column), strict=True)) for column in batch.groups]
     kinds, (of_visitors, of_visits), *others = groups
     columns: Columns = [
         batch.moments,
@@ -120,22 +116,12 @@ def encode(connection: sa.Connection, batch: Batch, counted: int) -> tuple[Colum
         *chain.from_iterable(others),
     ]
     if len(set(batch.ids)) < len(batch):
-        columns = _in_order(columns)
+        columns = in_order(columns)
     if min(batch.moments) < counted:
         moments = columns[_SLOT]
         columns[_SLOT] = [max(moment, counted) for moment in moments]
         columns[_AT] = [moment if moment < counted else None for moment in moments]
-    return columns, new
-
-
-def _in_order(columns: Columns) -> Columns:
-    """Return events in order of slot, visitor and id, which is the order of their table."""
-    rows = list(zip(*columns, strict=True))
-    try:
-        rows.sort()
-    except TypeError:  # two rows have equal keys, and one has None where the other has a code
-        rows.sort(key=_key_of)
-    return list(zip(*rows, strict=True))
+    return columns
 
 
 def count_uses(connection: sa.Connection, columns: Columns, new: Collection[int]) -> None:
@@ -193,7 +179,7 @@ _VISITORS = _Dictionary(
 def _learn(connection: sa.Connection, dictionary: _Dictionary, codes: dict[str, int], texts: set[str]) -> set[int]:
     """Look up the codes of texts that are not among ``codes``. Return those of texts that are new in the dictionary."""
     unknown = texts.difference(codes)
-    codes.update(_select_in(connection, dictionary.known, [text for text in unknown if len(text) <= dictionary.longest]))
+    codes.update(select_in(connection, dictionary.known, [text for text in unknown if len(text) <= dictionary.longest]))
     added: set[int] = set()
     for part in parts_of(sorted(unknown.difference(codes))):
         insert = dictionary.add + ", ".join([dictionary.row] * len(part)) + dictionary.added
@@ -203,7 +189,7 @@ def _learn(connection: sa.Connection, dictionary: _Dictionary, codes: dict[str, 
     return added
 
 
-def _select_in(connection: sa.Connection, query: str, values: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+def select_in(connection: sa.Connection, query: str, values: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     """Yield the rows of a query of two columns whose last column, at its end, is one of many values."""
     for part in parts_of(values):
         for row in _execute(connection, f"{query} IN ({', '.join('?' * len(part))})", part):
@@ -235,6 +221,14 @@ def insert_new(connection: sa.Connection, columns: Columns) -> Columns:
     return columns if all(is_new) else [list(compress(column, is_new)) for column in columns]
 
 
+def put(connection: sa.Connection, batch: Batch, counted: int) -> list[StoredRow]:
+    """Insert the events that are not stored yet, and return them in order of time."""
+    columns, new_texts = encode(connection, batch, counted)
+    columns = insert_new(connection, columns)
+    count_uses(connection, columns, new_texts)
+    return list(zip(*columns, strict=True))
+
+
 # On SQLite each statement inserts a few rows, and fails as a whole if one of them is stored already. The driver releases the
 # GIL meanwhile, so other threads serve visitors. A column without values is left out, because each value takes time.
 
@@ -263,7 +257,7 @@ def _insert_some(connection: sa.Connection, columns: Columns) -> list[bool]:
     """Insert the new ones among a few events."""
     keys = list(zip(*map(columns.__getitem__, _IDENTITY), strict=True))
     query = f"SELECT visitor, id FROM events WHERE (visitor, id) IN (VALUES {', '.join(['(?, ?)'] * len(keys))})"  # noqa: S608
-    is_new = _are_first(keys, map(tuple, _execute(connection, query, list(chain.from_iterable(keys)))))
+    is_new = are_first(keys, map(tuple, _execute(connection, query, list(chain.from_iterable(keys)))))
     if any(is_new):
         rows = compress(zip(*columns, strict=True), is_new)
         _Insert(connection, STORED)(list(chain.from_iterable(rows)))
@@ -289,16 +283,6 @@ class _Insert:
             self._cursor.execute(self._statements[number], values)
 
 
-def _are_first(keys: Sequence[Any], known: Iterable[Any]) -> list[bool]:
-    """Return for each key whether it is the first of its kind, and not known."""
-    seen = set(known)
-    is_first = []
-    for key in keys:
-        is_first.append(key not in seen)
-        seen.add(key)
-    return is_first
-
-
 # On PostgreSQL all rows first go to a temporary table. One statement then removes those that are stored already, and another
 # one inserts the rest.
 _STAGE = "CREATE TEMP TABLE incoming (LIKE events) ON COMMIT DROP"
@@ -310,13 +294,13 @@ _TAKE = f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming"  # no
 def _insert_at_once(connection: sa.Connection, columns: Columns) -> list[bool]:
     run = connection.exec_driver_sql
     keys = list(zip(*map(columns.__getitem__, _IDENTITY), strict=True))
-    is_first = _are_first(keys, ())
+    is_first = are_first(keys, ())
     run(_STAGE)
     _copy(connection, compress(zip(*columns, strict=True), is_first))
     known = set(map(tuple, run(_TAKE_KNOWN)))
     run(_TAKE)
     run("DROP TABLE incoming")
-    return _are_first(keys, known) if known else is_first
+    return are_first(keys, known) if known else is_first
 
 
 def _copy(connection: sa.Connection, rows: Iterable[StoredRow]) -> None:
@@ -336,3 +320,28 @@ def _driver_errors(connection: sa.Connection, statement: str) -> Iterator[None]:
         raise sa.exc.IntegrityError(statement, None, error, hide_parameters=True) from None
     except driver.Error as error:
         raise sa.exc.DBAPIError(statement, None, error, hide_parameters=True) from None
+
+
+# Queries by slot. A range is from ``start`` to before ``end``, in milliseconds.
+
+_slot = schema.events.c.slot
+
+
+def slots_in(start: int, end: int | None) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for the events of a range."""
+    return [_slot >= start] if end is None else [_slot >= start, _slot < end]
+
+
+def first_slot(connection: sa.Connection, start: int = 0) -> int | None:
+    found: int | None = connection.scalar(sa.select(sa.func.min(_slot)).where(_slot >= start))
+    return found
+
+
+def last_slot(connection: sa.Connection, start: int = 0, end: int | None = None) -> int | None:
+    found: int | None = connection.scalar(sa.select(sa.func.max(_slot)).where(*slots_in(start, end)))
+    return found
+
+
+def visitors_between(connection: sa.Connection, start: int, end: int | None = None) -> set[int]:
+    # With DISTINCT, SQLite would scan all events by the index of visitors.
+    return set(connection.scalars(sa.select(schema.events.c.visitor).where(*slots_in(start, end))))

@@ -151,6 +151,7 @@ class Loader:
             return loaded
         aggregation = self._aggregator.begin() if self._aggregator else None
         with self._elected(wait) as lock, closing(_Connection(self._store.database)) as connection:
+            self._store.scrub_events()
             work = _Pass(loaded, aggregation, Watermarks(lock), connection)
             cursors = self._cursors()
             for number, batch in enumerate(_batches(self._parts(cursors))):
@@ -247,6 +248,7 @@ class Loader:
         for part in batch:
             for line, place in parse(part.chunk, events):
                 malformed.append((os.path.basename(part.path), part.offset + place, line))
+        self._store.prepare(events)
         with self._store.write(work.connection.open) as connection:
             stored = self._store.add_batch(connection, events)
             if malformed:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain, compress
-from operator import itemgetter
+from itertools import chain, compress, islice
+from operator import itemgetter, le
 from typing import Any
 
 import orjson
@@ -241,3 +241,26 @@ def _are_timestamps(texts: Sequence[str]) -> bool:
     for day in {text[:10] for text in texts}:
         date.fromisoformat(day)  # raises ValueError for 30 February
     return set(map(len, texts)) == {24} and _TIMES.fullmatch("".join(texts)) is not None
+
+
+def in_order(columns: list[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Return events in order of their first three columns: slot, visitor and id, which is the order of their table."""
+    moments = columns[0]
+    if all(map(le, moments, islice(moments, 1, None))):
+        return columns
+    rows = list(zip(*columns, strict=True))
+    try:
+        rows.sort()
+    except TypeError:  # two rows have equal keys, and one has None where the other has a code
+        rows.sort(key=itemgetter(0, 1, 2))
+    return list(zip(*rows, strict=True))
+
+
+def are_first(keys: Sequence[Any], known: Iterable[Any]) -> list[bool]:
+    """Return for each key whether it is the first of its kind, and not known."""
+    seen = set(known)
+    is_first = []
+    for key in keys:
+        is_first.append(key not in seen)
+        seen.add(key)
+    return is_first

@@ -139,3 +139,17 @@ people = sa.Table(
     sa.Index("people_seen", "counted", sqlite_where=sa.text("seen = 1"), postgresql_where=sa.text("seen")),
     sqlite_with_rowid=False,
 )
+
+# Events in a database of their own, such as ClickHouse. ``remote_erasures`` has the codes of erased visitors until no byte
+# of their events is left there: no read finds their rows meanwhile. ``none_since`` is a moment of the servers' clocks, in
+# seconds, since which no row is left. ``remote_range`` has one row: the last slot of all events.
+
+remote_erasures = sa.Table(
+    "remote_erasures",
+    metadata,
+    sa.Column("code", _CODE, primary_key=True, autoincrement=False),
+    sa.Column("tombstone", sa.Text, primary_key=True),
+    sa.Column("none_since", sa.BigInteger),
+)
+
+remote_range = sa.Table("remote_range", metadata, sa.Column("last", sa.BigInteger, nullable=False))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from time import sleep
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,33 +13,49 @@ import sqlalchemy as sa
 from ..errors import PrivacyError, StoreUnavailable
 from ..storage.clock import milliseconds_of, timestamp_of_milliseconds
 from ..storage.database import Connect, Database, KeyRegister
+from ..storage.failures import log_failure
 from ..storage.files import Spool
 from ..storage.keys import KeyRing
-from . import event_table
-from .event_deletion import delete, release_visitors
+from . import event_table, sql_events
+from .engine import Events
 from .event_table import StoredRow
-from .logged_events import as_logged, logged
 from .parsing import Batch, Row
-from .schema import cells, cursors, distinct, events, malformed, metadata, people, pieces, placed, tombstones, visitors
+from .schema import (
+    cells,
+    cursors,
+    distinct,
+    events,
+    malformed,
+    metadata,
+    people,
+    pieces,
+    placed,
+    remote_range,
+    tombstones,
+    visitors,
+)  # fmt: skip
 from .schema_steps import STEPS
+from .sql_events import SQL
 
-_AT_MOST = 2_500  # rows that one transaction deletes, in about 0.1 s
-_PAUSE = 0.1  # seconds between two such transactions; a writer that waits for SQLite tries again within that time
 _TURN_MS = 60_000  # the loaders of several hosts take turns; a batch may take seconds
 _PATIENCE_MS = 100  # a visitor's request waits so long for the lock, which a batch or a rewrite of the file may hold
 _BLOCK_ERASURES = "LOCK TABLE tombstones IN SHARE ROW EXCLUSIVE MODE"
 
 
 class EventStore:
-    """Events, one per (visitor, id), and the tombstones of erased visitors."""
+    """Events, one per (visitor, id), and the tombstones of erased visitors.
 
-    def __init__(self, url: str, keys: KeyRing, pending: Spool) -> None:
+    ``database`` has the books, and ``events`` the events. Without ``events``, they are in the books too.
+    """
+
+    def __init__(self, url: str, keys: KeyRing, pending: Spool, events: Events | None = None) -> None:
         register = KeyRegister(keys, "events", with_ids=False)
         self.database = Database(
             url, metadata, "The database of events", StoreUnavailable, lock=_BLOCK_ERASURES, keys=register, steps=STEPS
         )
         self._keys = keys
         self.pending = pending
+        self.events: Events = events or SQL
 
     def store_malformed(self, connection: sa.Connection, segment: str, offset: int, line: bytes) -> None:
         """Store a line that is not an event, for an operator to inspect. A line is stored once."""
@@ -51,21 +67,44 @@ class EventStore:
 
         No erasure can take place between a query of the tombstones and the commit. ``connect`` opens the connection.
         """
-        return self.database.write(turn=_TURN_MS, connect=connect)
+        return self._in_place(self.database.write(turn=_TURN_MS, connect=connect))
 
     def write_soon(self) -> AbstractContextManager[sa.Connection]:
         """Return a write transaction for a request, which does not wait for a batch of the loader."""
-        return self.database.write(_PATIENCE_MS)
+        return self._in_place(self.database.write(_PATIENCE_MS))
 
     def read(self) -> AbstractContextManager[sa.Connection | None]:
         """Return a read transaction, or None if no event was ever loaded. Raises :class:`StoreUnavailable`."""
-        return self.database.read()
+        return self._in_place(self.database.read())
 
-    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> list[StoredRow]:
+    @contextmanager
+    def _in_place(self, transaction: AbstractContextManager[Any]) -> Iterator[Any]:
+        """Refuse a transaction if the settings name another place for the events than the one that has them."""
+        with transaction as connection:
+            if connection is not None:
+                self._require_place(connection)
+            yield connection
+
+    def _require_place(self, connection: sa.Connection) -> None:
+        is_moved = connection.scalar(sa.select(remote_range.c.last)) is not None
+        if is_moved and not self.events.is_remote:
+            raise StoreUnavailable(
+                "The events are in ClickHouse. Set PRIVACY_EVENTS_URL to it, and PRIVACY_BOOKS_URL to this."
+            )
+        if self.events.is_remote and not is_moved and connection.scalar(sa.select(events.c.slot).limit(1)) is not None:
+            raise StoreUnavailable("The books have events too. Move them: flask privacy move --events URL --finish.")
+
+    def prepare(self, batch: Batch) -> None:
+        """Prepare to add events. Call this before the transaction of :meth:`add_batch`."""
+        if self.events.is_remote and (visitors := batch.visitors):
+            with self.write() as connection:
+                self.events.prepare(connection, visitors - self.erased(connection, visitors))
+
+    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> Sequence[StoredRow]:
         """Insert the new events, as :meth:`add_batch` does."""
         return self.add_batch(connection, Batch.of(rows))
 
-    def add_batch(self, connection: sa.Connection, batch: Batch) -> list[StoredRow]:
+    def add_batch(self, connection: sa.Connection, batch: Batch) -> Sequence[StoredRow]:
         """Insert the new events, except those of erased visitors. Returns the inserted rows, in no order.
 
         If two events have the same visitor and id, the earlier one counts.
@@ -77,10 +116,7 @@ class EventStore:
         if not batch:
             return []
         counted: str | None = connection.scalar(sa.select(sa.func.max(pieces.c.until)))
-        columns, new_texts = event_table.encode(connection, batch, milliseconds_of(counted) if counted else 0)
-        columns = event_table.insert_new(connection, columns)
-        event_table.count_uses(connection, columns, new_texts)
-        return list(zip(*columns, strict=True))
+        return self.events.put(connection, batch, milliseconds_of(counted) if counted else 0)
 
     def erase(self, visitor: str, day: str, wait: int | None = None) -> int:
         """Insert a tombstone and delete the visitor's events in one transaction. Returns the number of events deleted.
@@ -88,7 +124,7 @@ class EventStore:
         Waits ``wait`` milliseconds for the lock, as :meth:`.Database.write` does.
         """
         key_id, hashed = self._keys.pseudonymise(visitor)
-        with self.write() if wait is None else self.database.write(wait) as connection:
+        with self.write() if wait is None else self._in_place(self.database.write(wait)) as connection:
             values = {"hash": hashed, "key": key_id, "day": day, "clean": False}
             connection.execute(self.database.insert_new(tombstones), values)
             self.mark_unscrubbed(connection, [visitor])
@@ -99,12 +135,10 @@ class EventStore:
 
     def _delete_visitor(self, connection: sa.Connection, visitor: str) -> int:
         code = connection.scalar(sa.select(visitors.c.code).where(visitors.c.visitor == visitor))
-        if code is None:
-            return 0
-        deleted = _delete_events(connection, events.c.visitor == code)
+        slots = self.events.erase(connection, visitor, self._keys.pseudonyms(visitor))
+        _mark_incomplete(connection, sorted(set(slots)))
         connection.execute(sa.delete(people).where(people.c.visitor == code))
-        connection.execute(sa.delete(visitors).where(visitors.c.code == code))
-        return deleted
+        return len(slots)
 
     def erase_or_spool(self, visitor: str, day: str) -> None:
         """Erase a visitor, or spool the erasure if that fails. Raises :class:`OSError` if the spool cannot be written.
@@ -134,6 +168,22 @@ class EventStore:
         with self.read() as connection:
             return list(connection.scalars(sa.select(visitors.c.visitor))) if connection is not None else []
 
+    @property
+    def is_erasing(self) -> bool:
+        """Whether an erasure is spooled, or bytes of an erased visitor may be left in the events' own database."""
+        if self.pending or not self.events.is_remote:
+            return bool(self.pending)
+        with self.read() as connection:
+            return connection is not None and bool(self.events.unscrubbed(connection))
+
+    def scrub_events(self) -> None:
+        """Go on with the deletion of erased visitors in the events' own database. If that fails, a later pass does."""
+        if self.events.is_remote and self.is_erasing:
+            try:
+                self.events.scrub(self.write)
+            except StoreUnavailable as error:
+                log_failure("An erasure is not complete yet, and goes on later", error, level=logging.WARNING)
+
     def restore_tombstones(self, entries: Iterable[tuple[str, str, str]]) -> None:
         """Insert tombstones that a restored database does not have: keyed hash, key id and day.
 
@@ -161,12 +211,12 @@ class EventStore:
         """
         deleted = 0
         end = milliseconds_of(before + "T00:00:00.000Z")
-        for part in self._in_parts(lambda connection: _prune_events(connection, end)):
+        for part in self.events.prune(self.write, end, _mark_incomplete):
             deleted += part
             progress(deleted)
         old_lines = _delete_some(malformed, malformed.c.segment.not_in(sa.select(cursors.c.segment)))
         lines = sum(self._in_parts(lambda connection: connection.execute(old_lines).rowcount))
-        sum(self._in_parts(lambda connection: _prune_people(connection, before)))
+        sum(self._in_parts(lambda connection: self._prune_people(connection, before)))
         old_tombstones = _delete_some(tombstones, tombstones.c.day < before)
         sum(self._in_parts(lambda connection: connection.execute(old_tombstones).rowcount))
         self._prune_aggregates(aggregates)
@@ -183,8 +233,14 @@ class EventStore:
             if not part:
                 return
             yield part
-            if part >= _AT_MOST and self.database.is_sqlite:  # the writers of a server queue for its lock
-                sleep(_PAUSE)
+            sql_events.pause_after(part, connection)
+
+    def _prune_people(self, connection: sa.Connection, before: str) -> int:
+        """Delete the oldest rows of visitors who have no event since a day. Returns their number."""
+        old = _delete_some(people, people.c.last < before).returning(people.c.visitor)
+        forgotten = connection.scalars(old).all()
+        self.events.release_visitors(connection, forgotten)
+        return len(forgotten)
 
     def _prune_aggregates(self, before: str) -> None:
         """Delete the months before the month of a day. Keep the newest interval, which marks the end of counting."""
@@ -202,15 +258,20 @@ class EventStore:
         """Return the number of events before a day."""
         end = milliseconds_of(before + "T00:00:00.000Z")
         with self.read() as connection:
-            chosen = sa.select(sa.func.count()).select_from(events).where(sa.or_(events.c.slot < end, events.c.at < end))
-            return 0 if connection is None else connection.scalar(chosen) or 0
+            return 0 if connection is None else self.events.count(connection, end)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield every event in the form of the log, in order of time. Events that came late follow those counted before."""
         with self.read() as connection:
             if connection is not None:
-                query = logged(events.c.slot).execution_options(yield_per=1000)
-                yield from map(as_logged, connection.execute(query))
+                for _, event in self.events.logged(connection):
+                    yield event
+
+    def scrubbed(self, due: Iterable[str]) -> list[str]:
+        """Return those tombstones of whose visitors the events' database has no byte left."""
+        with self.read() as connection:
+            left = set() if connection is None else self.events.unscrubbed(connection)
+        return [each for each in due if each not in left]
 
     def pending_scrub(self) -> list[str]:
         """Return the tombstones of visitors whose lines may still be in a segment."""
@@ -248,40 +309,14 @@ class EventStore:
         return erased
 
 
-def _prune_events(connection: sa.Connection, end: int) -> int:
-    """Delete the oldest events before a moment, at most about :data:`_AT_MOST`. Returns their number."""
-    # Delete late events first, in order of ``at``, which only they have: thousands of late events may share one slot, and
-    # one transaction would then delete them all.
-    for column in (events.c.at, events.c.slot):
-        oldest = sa.select(column).where(column < end).order_by(column)
-        last = connection.scalar(oldest.offset(_AT_MOST - 1).limit(1))
-        if deleted := _delete_events(connection, column < end if last is None else column <= last):
-            return deleted
-    return 0
-
-
-def _prune_people(connection: sa.Connection, before: str) -> int:
-    """Delete the oldest rows of visitors who have no event since a day, at most :data:`_AT_MOST`. Returns their number."""
-    forgotten = connection.scalars(_delete_some(people, people.c.last < before).returning(people.c.visitor)).all()
-    release_visitors(connection, forgotten)
-    return len(forgotten)
-
-
 def _delete_some(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Delete:
-    """Return a statement that deletes at most :data:`_AT_MOST` of the rows."""
+    """Return a statement that deletes at most :data:`.sql_events.AT_MOST` of the rows."""
     key = table.primary_key.columns
-    return sa.delete(table).where(sa.tuple_(*key).in_(sa.select(*key).where(condition).limit(_AT_MOST)))
-
-
-def _delete_events(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
-    """Delete events, and mark the intervals that counted them as incomplete: they cannot be counted again."""
-    slots = delete(connection, condition)
-    _mark_incomplete(connection, sorted(set(slots)))
-    return len(slots)
+    return sa.delete(table).where(sa.tuple_(*key).in_(sa.select(*key).where(condition).limit(sql_events.AT_MOST)))
 
 
 def _mark_incomplete(connection: sa.Connection, slots: list[int]) -> None:
-    """Mark the intervals that counted an event with one of these slots, which are in order."""
+    """Mark the intervals that counted an event with one of these slots, which are in order: they cannot be counted again."""
     if not slots:
         return
     start, until = pieces.c.start, pieces.c.until

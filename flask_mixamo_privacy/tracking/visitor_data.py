@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from ..storage.files import try_lock
 from . import log, schema
 from .events import KINDS
-from .logged_events import as_logged, count_kinds_and_pages, logged, moment, of_visitors
 from .store import EventStore
 
 _MOST_PAGES = 10
@@ -124,17 +123,16 @@ class VisitorEvents:
 
     def _drop_stored(self, waiting: sqlite3.Connection, connection: sa.Connection) -> None:
         """Delete the waiting events that the store has, because they were sent twice or loaded meanwhile."""
-        ids, last = schema.events.c.id, ""
-        query = sa.select(ids).where(of_visitors(self._visitors), ids.in_(sa.bindparam("ids", expanding=True)))
+        last = ""
         while part := [name for (name,) in waiting.execute(_WAITING_IDS, (last, _AT_ONCE))]:
-            stored = connection.scalars(query, {"ids": part})
+            stored = self._store.events.known_ids(connection, self._visitors, part)
             waiting.executemany("DELETE FROM waiting WHERE id = ?", [(name,) for name in stored])
             last = part[-1]
 
     def _count(self, waiting: sqlite3.Connection, connection: sa.Connection | None) -> VisitorData:
         waiting.execute(_COUNT)
         if connection is not None:
-            rows = count_kinds_and_pages(connection, self._visitors)
+            rows = self._store.events.count_kinds_and_pages(connection, self._visitors)
             waiting.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", rows)
         total, first, last = waiting.execute("SELECT sum(number), min(first), max(last) FROM counts").fetchone()
         if not total:
@@ -149,11 +147,9 @@ class VisitorEvents:
         """Yield the time, the rank, the id and the JSON of each event in the store, in order of time."""
         if connection is None:
             return
-        query = logged(moment).where(of_visitors(self._visitors)).execution_options(yield_per=1000)
-        for row in connection.execute(query):
-            event = as_logged(row)
+        for rank, event in self._store.events.logged(connection, self._visitors):
             del event["visitor"]
-            yield event["at"], row.rank, event["id"], orjson.dumps(event)
+            yield event["at"], rank, event["id"], orjson.dumps(event)
 
 
 def _lines_of(visitors: Set[str], folder: str, loaded: dict[str, int]) -> Iterator[bytes]:
@@ -203,8 +199,9 @@ def blank_erased_lines(folder: str, events: EventStore, due: list[str]) -> bool:
         loaded = {row.segment: row.offset for row in connection.execute(sa.select(schema.cursors))}
         for path in log.segments(folder):
             _scrub_segment(path, loaded.get(os.path.basename(path), 0), events, connection)
+    events.scrub_events()
     if events.database.rewrite():
-        events.mark_scrubbed(due)
+        events.mark_scrubbed(events.scrubbed(due))
     return True
 
 

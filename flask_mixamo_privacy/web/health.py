@@ -41,6 +41,11 @@ def health_of(runtime: Runtime) -> dict[str, Any]:
     mails, rights = _try(lambda: _mails(runtime), None)
     keys, keys_state = _try(runtime.keys.existing, [])
     known = progress or LoadProgress({}, 0)
+    servers = [
+        {"server": name, "state": "unavailable" if problem else "ok"} for name, problem in store.events.servers().items()
+    ]
+    if any(server["state"] != "ok" for server in servers):
+        events = "unavailable" if events == "ok" else events
     backlog, log = _try(lambda: measure(settings.log_dir, known.cursors), None)
     is_full = (_read(lambda: size_of(settings.log_dir)) or 0) >= settings.log_most
     refused, denied = (_read(partial(counter.count, today())) for counter in (runtime.refused, runtime.denied))
@@ -55,7 +60,7 @@ def health_of(runtime: Runtime) -> dict[str, Any]:
         "malformed_lines": progress.malformed if progress else None,
         "hosts": _read(lambda: [_host(host) for host in other_hosts(known, settings.log_dir)]) if progress else None,
         "databases": {
-            "events": {"state": events, "waiting": _read(store.pending.count)},
+            "events": {"state": events, "waiting": _read(store.pending.count)} | ({"servers": servers} if servers else {}),
             "ledger": {
                 "state": ledger_state,
                 "waiting": _read(ledger.pending.count),
@@ -145,6 +150,8 @@ def _metrics(health: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[tu
     yield "denied_today", "gauge", "Accesses of anonymous users that were denied today.", [({}, health["today"]["denied"])]
     yield "malformed_lines", "gauge", "Stored lines of the log that are not events.", [({}, health["malformed_lines"])]
     yield "database_up", "gauge", "Whether a database can be used.", up
+    servers = [({"server": each["server"]}, each["state"] == "ok") for each in databases["events"].get("servers", ())]
+    yield "events_server_up", "gauge", "Whether a server of the database of events answers.", servers
     yield "database_waiting_entries", "gauge", "Entries in the spool beside a database.", waiting
     reporting = [(labels, host["state"] == "reporting") for labels, host in hosts]
     yield "host_reporting", "gauge", "Whether another host of this database has reported within the hour.", reporting

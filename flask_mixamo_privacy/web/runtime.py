@@ -17,6 +17,7 @@ from flask import Flask
 
 from ..config import Settings
 from ..errors import LedgerUnavailable, LogFull
+from ..policy.clickhouse_url import parse_clickhouse_url
 from ..policy.versions import Versions
 from ..signals import SIGNALS_OF_REQUESTS, recording_failed
 from ..storage.clock import days_ago, timestamp, today
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ..rights.requests import RequestService
     from ..rights.stores import PersonalStores, StoreRegistry
     from ..rights.subject_flags import Acceptances, KnownMinors
+    from ..tracking.engine import Events
     from ..tracking.loader import Loaded, Loader
     from ..tracking.store import EventStore
 
@@ -100,6 +102,15 @@ class part(Generic[T]):  # noqa: N801 - a decorator
             if self._name not in vars(runtime):
                 vars(runtime)[self._name] = self._build(runtime)
             return vars(runtime)[self._name]  # type: ignore[no-any-return]
+
+
+def _remote_events(url: str) -> Events | None:
+    """Return the events of a site that has them in a database of their own."""
+    if (parsed := parse_clickhouse_url(url)) is None:
+        return None
+    from ..tracking.clickhouse_events import ClickHouseEvents
+
+    return ClickHouseEvents.at(parsed)
 
 
 class Runtime:
@@ -156,9 +167,9 @@ class Runtime:
     def store(self) -> EventStore:
         from ..tracking.store import EventStore
 
-        return EventStore(
-            self.settings.events_url, self.keys, Spool(os.path.join(self.settings.log_dir, "erasures.pending"))
-        )
+        settings = self.settings
+        pending = Spool(os.path.join(settings.log_dir, "erasures.pending"))
+        return EventStore(settings.books_url, self.keys, pending, _remote_events(settings.events_url))
 
     @part
     def calendar(self) -> Calendar:
@@ -170,7 +181,8 @@ class Runtime:
     def publisher(self) -> Publisher:
         from ..reports.publisher import Publisher, decision_tables
 
-        return Publisher(self.calendar, self.settings.min_cell, decision_tables(self.ledger.decisions))
+        decisions = decision_tables(self.ledger.decisions)
+        return Publisher(self.calendar, self.settings.min_cell, decisions, self.store.events)
 
     @part
     def rebuilder(self) -> Rebuilder:

@@ -8,7 +8,7 @@ import pytest
 
 from flask_mixamo_privacy.reports.definitions import NAMES
 from flask_mixamo_privacy.reports.windows import ALL, Calendar, Window, as_period
-from flask_mixamo_privacy.tracking import store
+from flask_mixamo_privacy.tracking import sql_events
 from flask_mixamo_privacy.tracking.row_names import UNKNOWN
 from support.event_factory import FIRST, Kept, at, traffic
 
@@ -161,7 +161,7 @@ def test_aggregates_have_a_retention_of_their_own(tmp_path, monkeypatch):
     kept = Kept(tmp_path)
     kept.load(traffic(9, 60, 200, 60), END)
     progress = []
-    monkeypatch.setattr(store, "_AT_MOST", 1000)
+    monkeypatch.setattr(sql_events, "AT_MOST", 1000)
     kept.store.prune("2026-06-01", "2026-05-20", progress.append)
     assert {row[1] for row in kept.table("cells")} == {"2026-05", "2026-06"}
     assert len(progress) == 18 and progress == sorted(progress)

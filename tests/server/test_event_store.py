@@ -18,8 +18,7 @@ from flask_mixamo_privacy.reports.visitor_sets import LoadedEvents
 from flask_mixamo_privacy.reports.windows import Interval
 from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.keys import KeyRing
-from flask_mixamo_privacy.tracking import event_table, schema
-from flask_mixamo_privacy.tracking import store as store_module
+from flask_mixamo_privacy.tracking import event_table, schema, sql_events
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import EventStore
 from support.event_stores import DAY, KEYS, add, as_logged, count_until, row, store_at, uses
@@ -309,7 +308,7 @@ def test_promise_34_retention_takes_visitors_without_other_data(store):
 
 def test_retention_deletes_late_events_in_parts_too(store, monkeypatch):
     """All late events may have one slot, and other writers must not wait for a deletion of all."""
-    monkeypatch.setattr(store_module, "_AT_MOST", 10)
+    monkeypatch.setattr(sql_events, "AT_MOST", 10)
     count_until(store, at("00:00"))
     add(store, *(row(id=str(number), at=f"2026-05-07T12:00:00.{number:03d}Z") for number in range(55)))
     count_until(store, at("13:00"))

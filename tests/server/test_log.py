@@ -19,7 +19,7 @@ import pytest
 
 from conftest import Tiny, choose
 from flask_mixamo_privacy.errors import LoaderBusy, StoreUnavailable
-from flask_mixamo_privacy.tracking import loader, store
+from flask_mixamo_privacy.tracking import loader, sql_events
 from flask_mixamo_privacy.tracking.events import FIELDS, new_id
 from flask_mixamo_privacy.tracking.loader import Loaded
 from flask_mixamo_privacy.tracking.log import EventLog, segments
@@ -220,7 +220,7 @@ def test_a_second_load_of_the_same_segment_adds_nothing(logged):
 
 def test_malformed_lines_are_pruned_once_their_segment_is_gone(logged, monkeypatch):
     """They may name a visitor, so no line is kept for ever. An operator can read them as long as the segment exists."""
-    monkeypatch.setattr(store, "_AT_MOST", 2)
+    monkeypatch.setattr(sql_events, "AT_MOST", 2)
     site = logged()
     living = site.segment(b"of a living writer\n" + lines(1))
     site.segment(b"old\n" * 5 + lines(2), "host-2-b.events")

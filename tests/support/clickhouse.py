@@ -34,6 +34,7 @@ _JARS = """zookeeper zookeeper-jute slf4j-api slf4j-nop netty-all netty-buffer n
     netty-resolver netty-transport metrics-core snappy-java commons-cli commons-io jackson-core jackson-databind
     jackson-annotations"""
 _START = 60.0  # seconds
+_SESSION = 1.5  # seconds after which ZooKeeper forgets a killed server
 
 
 def install() -> None:
@@ -83,6 +84,11 @@ class Process:
             self._process.kill()
             self._process.wait(30)
             self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def pause(self, *, end: bool = False) -> None:
         """Let the server hang, or end that."""
@@ -170,6 +176,7 @@ class Cluster:
 
     def restart(self, *servers: Server) -> None:
         """Start servers that were stopped, and wait until they are ready."""
+        time.sleep(_SESSION + 0.5)  # a replica that returns while its old session lasts would be read-only for a minute
         for server in servers:
             server.start()
         for server in servers:
@@ -196,7 +203,7 @@ class Cluster:
             shards += f"<shard><internal_replication>true</internal_replication>{replicas}</shard>"
         values = {"folder": server.folder, "shards": shards, "keeper": self.keeper_port, "user": USER, "password": PASSWORD}
         values |= {"http": server.http, "tcp": server.tcp, "interserver": server.interserver, "name": NAME}
-        values |= {"shard": server.shard, "replica": server.replica}
+        values |= {"shard": server.shard, "replica": server.replica, "session": int(_SESSION * 1000)}
         (server.folder / "config.xml").write_text(_CONFIG.format(**values))
         (server.folder / "users.xml").write_text(_USERS.format(**values))
 
@@ -232,7 +239,7 @@ _CONFIG = """<?xml version="1.0"?>
  <users_config>users.xml</users_config><default_profile>default</default_profile>
  <default_database>default</default_database><timezone>UTC</timezone>
  <remote_servers><{name}>{shards}</{name}></remote_servers>
- <zookeeper><node><host>127.0.0.1</host><port>{keeper}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
+ <zookeeper><node><host>127.0.0.1</host><port>{keeper}</port></node><session_timeout_ms>{session}</session_timeout_ms></zookeeper>
  <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
  <distributed_ddl><path>/clickhouse/ddl</path></distributed_ddl>
  <merge_tree><old_parts_lifetime>1</old_parts_lifetime><cleanup_delay_period>1</cleanup_delay_period>
@@ -256,10 +263,12 @@ _USERS = """<?xml version="1.0"?>
 
 
 def speak_old_dialect(patch: Any) -> None:
-    """Let the official client connect to version 18.16.1, which has no column ``readonly`` in the table of settings.
+    """Let the official client talk to version 18.16.1.
 
-    ``patch`` is pytest's ``monkeypatch``.
+    That version has no column ``readonly`` in the table of settings, and does not know the compression ``lz4``. ``patch`` is
+    pytest's ``monkeypatch``.
     """
+    import clickhouse_connect
     from clickhouse_connect import common
     from clickhouse_connect.driver import client
     from clickhouse_connect.driver._backend import orchestration
@@ -280,6 +289,8 @@ def speak_old_dialect(patch: Any) -> None:
         except StopIteration as end:
             return end.value
 
+    connect = clickhouse_connect.get_client
+    patch.setattr(clickhouse_connect, "get_client", lambda **options: connect(compress=False, **options))
     patch.setattr(client, "init_sequence", begin_old)
     common.set_setting("use_protocol_version", False)
 

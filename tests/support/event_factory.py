@@ -13,6 +13,7 @@ from flask_mixamo_privacy.reports.reports import Reports
 from flask_mixamo_privacy.reports.windows import Calendar
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
+from flask_mixamo_privacy.tracking.engine import Events
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loaded, Loader
 from flask_mixamo_privacy.tracking.store import EventStore
@@ -26,7 +27,7 @@ class _PublisherAt(Publisher):
     """Publish what was closed at the moment that a test sets, and nothing before it is set."""
 
     def __init__(self, kept: Kept, calendar: Calendar, least: int, decided: Any) -> None:
-        super().__init__(calendar, least, decided)
+        super().__init__(calendar, least, decided, kept.store.events)
         self._kept = kept
 
     def complete_until(self, waiting: str | None) -> str:
@@ -36,11 +37,19 @@ class _PublisherAt(Publisher):
 class Kept:
     """A store with its log in a folder, and its reports."""
 
-    def __init__(self, folder: Path, url: str = "", least: int = 5, zone: str = "UTC", decided: Any = no_decisions) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str = "",
+        least: int = 5,
+        zone: str = "UTC",
+        decided: Any = no_decisions,
+        events: Events | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.least, self.calendar, self.now = folder, least, Calendar(zone), ""
         self.store = EventStore(
-            url or f"sqlite:///{folder}/events.sqlite", KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending"))
+            url or f"sqlite:///{folder}/events.sqlite", KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending")), events
         )
         self.publisher = _PublisherAt(self, self.calendar, least, decided)
         self.reports = Reports(self.store, self.publisher, self.calendar, least)

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
+from flask_mixamo_privacy.tracking.engine import Events
 from flask_mixamo_privacy.tracking.events import FIELDS
-from flask_mixamo_privacy.tracking.parsing import COLUMNS, Row
+from flask_mixamo_privacy.tracking.parsing import COLUMNS, Batch, Row
 from flask_mixamo_privacy.tracking.schema import CODED, events, people, pieces, texts, visitors
 from flask_mixamo_privacy.tracking.store import EventStore
 
@@ -23,8 +24,8 @@ EVENT: dict[str, Any] = dict.fromkeys(COLUMNS) | {
 }  # fmt: skip
 
 
-def store_at(url: str, folder: Path) -> EventStore:
-    return EventStore(url, KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending")))
+def store_at(url: str, folder: Path, events: Events | None = None) -> EventStore:
+    return EventStore(url, KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending")), events)
 
 
 def row(**values: Any) -> Row:
@@ -34,6 +35,7 @@ def row(**values: Any) -> Row:
 
 def add(store: EventStore, *rows: Row) -> int:
     """Add one batch, and return how many of its events were new."""
+    store.prepare(Batch.of(rows))
     with store.write() as connection:
         return len(store.add(connection, sorted(rows, key=lambda each: each[:3])))
 

@@ -11,6 +11,7 @@ from flask_mixamo_privacy.reports.windows import Calendar
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking.backlog import read_progress
+from flask_mixamo_privacy.tracking.engine import Events
 from flask_mixamo_privacy.tracking.events import FIELDS
 from flask_mixamo_privacy.tracking.loader import Loader
 from flask_mixamo_privacy.tracking.store import EventStore
@@ -23,11 +24,12 @@ PUBLISHED = ("cells", "placed", "pieces", "distinct_visitors")
 class Host:
     """One host: its log folder, and its loader into the shared database."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, events: Events | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.store = EventStore(url, KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending")))
-        self.loader = Loader(str(folder), self.store, aggregator=Publisher(Calendar(), 5))
+        self.store = EventStore(url, KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending")), events)
+        publisher = Publisher(Calendar(), 5, events=self.store.events)
+        self.loader = Loader(str(folder), self.store, aggregator=publisher)
         self.load = self.loader.load
         self._segments = 0
 

@@ -10,7 +10,7 @@ from conftest import choose
 from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
-from flask_mixamo_privacy.tracking import schema, store
+from flask_mixamo_privacy.tracking import schema, sql_events
 from flask_mixamo_privacy.tracking.parsing import COLUMNS
 from flask_mixamo_privacy.tracking.store import EventStore
 
@@ -93,9 +93,9 @@ def test_promise_18_a_withdrawal_does_not_wait_for_the_end_of_pruning(filled, mo
         with built.database.write(wait=0):
             pauses.append(seconds)
 
-    monkeypatch.setattr(store, "_AT_MOST", 6)
-    monkeypatch.setattr(store, "sleep", pause)
-    assert built.prune("2026-01-11") == 20 and pauses == [store._PAUSE] * 3
+    monkeypatch.setattr(sql_events, "AT_MOST", 6)
+    monkeypatch.setattr(sql_events, "sleep", pause)
+    assert built.prune("2026-01-11") == 20 and pauses == [sql_events.PAUSE] * 3
     with built.write() as connection:
         rows = [{"visitor": code, "last": "2026-01-10", "counted": True, "seen": False} for code in range(10, 24)]
         connection.execute(sa.insert(schema.people), rows)

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from ...consent.decision import choose
 from ...consent.recording import cookie_domains, names_by_storage
-from ...errors import PrivacyError
+from ...errors import PrivacyError, StoreUnavailable
 from ...policy.parts import in_words
 from ..context import PrivacyContext, privacy_context
 from ..decisions import carry_out, has_ended, ids_in_cookies, ids_of_earlier_grants
@@ -200,8 +200,11 @@ def erase() -> Response:
 
 
 def _erased(ctx: PrivacyContext) -> str:
-    """Return the message: an erasure is spooled while a database is unreachable."""
-    return BEING_ERASED if ctx.runtime.store.has_spooled else ERASED
+    """Return the message: an erasure waits while a database is unreachable, and takes time in a cluster."""
+    try:
+        return BEING_ERASED if ctx.runtime.store.is_erasing else ERASED
+    except StoreUnavailable:
+        return BEING_ERASED
 
 
 def _stored_if_readable(ctx: PrivacyContext, read: Callable[[VisitorEvents], VisitorData]) -> _Stored | None:
