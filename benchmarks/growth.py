@@ -59,7 +59,7 @@ class Estimate(NamedTuple):
         if self.rewrite <= LONG_REWRITE:
             return "SQLite with a loader of its own, or PostgreSQL"
         if self.peak > self.postgres_rate or not months:
-            return "**none in this release**"
+            return "[ClickHouse](clickhouse.md)"
         return "PostgreSQL" if months >= MONTHS else f"PostgreSQL, retention of {months} months at most"
 
 

@@ -18,7 +18,7 @@ _CODE = re.compile(r"\bCode: (\d+)")
 _TTL_SINCE, _TOKENS_SINCE = (19, 6), (22, 2)  # the versions that know tables with a TTL, and tokens of blocks
 
 # A profile of the server must not let an answer leave out a shard, or an insertion return before the shards have the rows.
-_SETTINGS = {"skip_unavailable_shards": 0, "insert_distributed_sync": 1}
+_SETTINGS = {"skip_unavailable_shards": 0, "insert_distributed_sync": 1, "max_read_buffer_size": 65536}
 
 Client = Any  # of clickhouse-connect, which has no stubs for what is used here
 

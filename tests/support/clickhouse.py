@@ -75,7 +75,11 @@ class Process:
         """Start the server, which is not ready yet."""
         with open(self.folder / "output", "ab") as output:
             self._process = subprocess.Popen(
-                self._command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=os.environ | self._environment
+                ["/usr/bin/setpriv", "--pdeathsig", "KILL", *self._command],
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | self._environment,
             )
 
     def stop(self) -> None:
