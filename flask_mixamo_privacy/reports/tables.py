@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from itertools import compress, count
 from typing import Any, NamedTuple
 
@@ -102,7 +102,18 @@ def tables_of(events: Columns, names: Names, calendar: Calendar) -> dict[str, Ta
 def counters_of(kinds: Mapping[str, Columns], names: Names, calendar: Calendar) -> dict[str, Callable[[], Table]]:
     """Return for each table, except that of all visitors, the function that counts it from the events of each kind."""
     properties = _Properties(names)
-    text = partial(_text, names, row_names.recorded)
+
+    def remembered(what: str, name: Callable[[Any], str]) -> dict[Any, str]:
+        return names.rows.setdefault(what, _Rows(name))
+
+    def rows_of_text(row: Callable[[str | None], str]) -> dict[Any, str]:
+        return remembered(row.__name__, lambda code: row(None if code is None else names[code]))
+
+    def of_data(kind: str, row: Callable[[dict[str, Any]], str]) -> Table:
+        some = kinds[kind]
+        return _table(some.data, some.visitor, remembered(row.__name__, lambda data: row(properties[data])))
+
+    text = rows_of_text(row_names.recorded)
 
     @cache
     def numbers() -> list[str | None]:
@@ -111,28 +122,28 @@ def counters_of(kinds: Mapping[str, Columns], names: Names, calendar: Calendar) 
     def of_numbers(name: Callable[[str | None], str]) -> Table:
         return _table(list(map(name, numbers())), kinds["visit_start"].visitor)
 
-    def of_starts(column: str, name: Callable[[Any], str] = text) -> Table:
+    def of_starts(column: str, rows: dict[Any, str] = text) -> Table:
         starts = kinds["visit_start"]
-        return _table(getattr(starts, column), starts.visitor, name)
+        return _table(getattr(starts, column), starts.visitor, rows)
 
     return {
         "returning": lambda: of_numbers(lambda number: "first" if number is None else "repeat"),
         "visit_numbers": lambda: of_numbers(lambda number: number or "1"),
-        "days_between": lambda: _of_data(kinds["repeat_visit"], properties, row_names.gap_row),
-        "pages": lambda: _table(kinds["page_view"].page, kinds["page_view"].visitor, text, names.rows["pages"]),
+        "days_between": lambda: of_data("repeat_visit", row_names.gap_row),
+        "pages": lambda: _table(kinds["page_view"].page, kinds["page_view"].visitor, text),
         "time": lambda: _times(kinds["page_exit"], text, properties),
         "entries": lambda: of_starts("page"),
         "exits": lambda: _exits(kinds["page_view"], text),
         "movement": lambda: _movement(kinds["page_view"], names),
-        "referrers": lambda: of_starts("referrer", partial(_text, names, row_names.site_row)),
-        "exit_links": lambda: _of_data(kinds["exit_link"], properties, row_names.link_row),
+        "referrers": lambda: of_starts("referrer", rows_of_text(row_names.site_row)),
+        "exit_links": lambda: of_data("exit_link", row_names.link_row),
         "clicks": lambda: _clicks(kinds["click"], names, properties),
         "events": lambda: _table(kinds[OWN].kind, kinds[OWN].visitor, text),
-        "choices": lambda: _of_data(kinds["customisation"], properties, row_names.choice_row),
+        "choices": lambda: of_data("customisation", row_names.choice_row),
         "changes": lambda: _changes(kinds["customisation"], properties),
         "browsers": lambda: of_starts("browser"),
         "platforms": lambda: of_starts("platform"),
-        "providers": lambda: of_starts("provider", partial(_text, names, row_names.provider_row)),
+        "providers": lambda: of_starts("provider", rows_of_text(row_names.provider_row)),
         "hours": lambda: _table(_hours(kinds["page_view"], calendar), kinds["page_view"].visitor),
     }
 
@@ -146,8 +157,15 @@ def networks_of(events: Columns, names: Names) -> dict[int, str]:
     return dict(compress(zip(events.visitor, networks, strict=True), networks))
 
 
-def _text(names: Mapping[int, str], row: Callable[[str | None], str], code: int | None) -> str:
-    return row(None if code is None else names[code])
+class _Rows(dict[Any, str]):
+    """The rows of keys. Each is found once."""
+
+    def __init__(self, name: Callable[[Any], str]) -> None:
+        self._name = name
+
+    def __missing__(self, key: Any) -> str:
+        self[key] = row = self._name(key)
+        return row
 
 
 class _Properties(dict[int, dict[str, Any]]):
@@ -180,23 +198,13 @@ def _call(function: Callable[..., object], *arguments: Iterable[Any]) -> None:
     deque(map(function, *arguments), maxlen=0)
 
 
-def _table(
-    keys: Sequence[Any],
-    visitors: Sequence[int],
-    name: Callable[[Any], str] = str,
-    rows: dict[Any, str] | None = None,
-) -> dict[str, Group]:
-    """Count events by the name of their key. Skips the events of a key without a name.
-
-    ``rows`` remembers the name of each key. Without it, ``name`` is called once for each key.
-    """
+def _table(keys: Sequence[Any], visitors: Sequence[int], rows: dict[Any, str] | None = None) -> dict[str, Group]:
+    """Count events by the row of their key, which is the key itself without ``rows``. Skips those with an empty row."""
     visitors_by_key: defaultdict[Any, set[int]] = defaultdict(set)
     _call(set.add, map(visitors_by_key.__getitem__, keys), visitors)
-    rows = {} if rows is None else rows
-    rows.update((each, name(each)) for each in visitors_by_key.keys() - rows.keys())
     table: dict[str, Group] = {}
     for each, number in Counter(keys).items():
-        if row := rows[each]:
+        if row := each if rows is None else rows[each]:
             group = Group(number, 0, visitors_by_key[each])
             if (first := table.setdefault(row, group)) is not group:
                 first.add(group)  # another key has the same name
@@ -213,7 +221,7 @@ def _pairs(ones: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
     return list(zip(ones, others, strict=True))
 
 
-def _times(exits: Columns, text: Callable[[int | None], str], properties: _Properties) -> Table:
+def _times(exits: Columns, text: dict[Any, str], properties: _Properties) -> Table:
     """Sum the whole seconds in view by page. Skips exits without a valid number of seconds."""
     seconds_of = {data: row_names.seconds(properties[data]) for data in set(exits.data)}
     seconds = list(map(seconds_of.__getitem__, exits.data))
@@ -224,13 +232,8 @@ def _times(exits: Columns, text: Callable[[int | None], str], properties: _Prope
         amounts[page] += each
     table = _table(pages, list(compress(exits.visitor, valid)), text)
     for page, amount in amounts.items():
-        table[text(page)].amount += amount
+        table[text[page]].amount += amount
     return table
-
-
-def _of_data(columns: Columns, properties: _Properties, name: Callable[[dict[str, Any]], str]) -> Table:
-    """Count events by a name that their properties have."""
-    return _table(columns.data, columns.visitor, lambda data: name(properties[data]))
 
 
 def _numbers(repeats: Columns, properties: _Properties) -> dict[str, str]:
@@ -244,7 +247,7 @@ def _movement(views: Columns, names: Names) -> Table:
         previous, page = (None if code is None else names[code] for code in pages)
         return row_names.move_row(previous, page)
 
-    return _table(_pairs(views.previous, views.page), views.visitor, move, names.rows["movement"])
+    return _table(_pairs(views.previous, views.page), views.visitor, names.rows.setdefault("movement", _Rows(move)))
 
 
 def _clicks(clicks: Columns, names: Names, properties: _Properties) -> Table:
@@ -252,10 +255,10 @@ def _clicks(clicks: Columns, names: Names, properties: _Properties) -> Table:
         page, data = clicked
         return row_names.click_row(None if page is None else names[page], properties[data])
 
-    return _table(_pairs(clicks.page, clicks.data), clicks.visitor, click)
+    return _table(_pairs(clicks.page, clicks.data), clicks.visitor, names.rows.setdefault("clicks", _Rows(click)))
 
 
-def _exits(views: Columns, text: Callable[[int | None], str]) -> Table:
+def _exits(views: Columns, text: dict[Any, str]) -> Table:
     """Count the last page that each visit viewed."""
     last = dict(zip(views.visit, zip(views.page, views.visitor, strict=True), strict=True)).values()
     return _table([page for page, _ in last], [visitor for _, visitor in last], text)
