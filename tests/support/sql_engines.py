@@ -39,20 +39,28 @@ def stored(connection: sa.Connection, calendar: Calendar) -> list[tuple[Any, ...
 class CopiedCounts(SqlCounts):
     """Counts a copy of the events, which is made when counting begins."""
 
-    def __init__(self, run: Run, dialect: Dialect, calendar: Calendar, types: dict[type, str], engine: str = "") -> None:
-        super().__init__(run, "counted_events", dialect)
-        self._engine, self._calendar, self._dialect = engine, calendar, dialect
+    def __init__(
+        self,
+        run: Run,
+        dialect: Dialect,
+        calendar: Calendar,
+        types: dict[type, str],
+        engine: str = "",
+        name: str = "counted_events",
+    ) -> None:
+        super().__init__(run, name, dialect)
+        self._name, self._engine, self._calendar, self._dialect = name, engine, calendar, dialect
         self._columns = ", ".join(f"{name} {types[kind]}" for name, kind in TYPES.items())
 
     def begin(self, connection: sa.Connection, intervals: Sequence[Interval], lost: Collection[str]) -> None:
         self.copy(stored(connection, self._calendar))
 
     def copy(self, rows: list[tuple[Any, ...]]) -> None:
-        self._run("DROP TABLE IF EXISTS counted_events")
-        self._run(f"CREATE TABLE counted_events ({self._columns}){self._engine}")
+        self._run(f"DROP TABLE IF EXISTS {self._name}")
+        self._run(f"CREATE TABLE {self._name} ({self._columns}){self._engine}")
         for start in range(0, len(rows), 500):
             part = [", ".join(map(self._literal, row)) for row in rows[start : start + 500]]
-            self._run(f"INSERT INTO counted_events VALUES {', '.join(f'({each})' for each in part)}")
+            self._run(f"INSERT INTO {self._name} VALUES {', '.join(f'({each})' for each in part)}")
 
     def _literal(self, value: Any) -> str:
         return self._dialect.quote(value) if isinstance(value, str) else str(value)
