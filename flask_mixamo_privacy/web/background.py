@@ -75,7 +75,7 @@ class RegularWork:
             Background(self.process_requests, name="requests"),
             Background(_Daily(self.prune), _DAILY_PAUSE, "pruning"),
             Background(_Daily(self.expire), _DAILY_PAUSE, "expiry"),
-            *([Background(self.send_weekly_report, _HOURLY_PAUSE, "reports")] if runtime.settings.weekly_report else []),
+            Background(self.send_weekly_report, _HOURLY_PAUSE, "reports"),
         )
         self._process = 0
 
@@ -106,6 +106,8 @@ class RegularWork:
 
     def send_weekly_report(self) -> None:
         """Mail the last closed week to the staff who asked for it."""
+        if not self._runtime.settings.weekly_report:
+            return
         from .weekly_report import send_weekly_report
 
         with self._app.app_context():  # the site's own mailer may need one
