@@ -221,9 +221,20 @@ class ClickHouseEvents:
         assert isinstance(names, LocalNames)
         names.forget()
         condition = f"{_in(start, end)}{_but_erased(connection)}"
-        query = f"SELECT {_STORED} FROM {LOCAL} FINAL WHERE {condition} ORDER BY slot, visitor, id"
-        streams = [chain.from_iterable(server.stream(query)) for server in self.tables.current()]
+        streams = [self._first_rows(server, condition, start) for server in self.tables.current()]
         return names.coded(merge(*streams, key=_KEYS), STORED)
+
+    def _first_rows(self, server: ClickHouseServer, condition: str, start: int) -> Iterator[StoredRow]:
+        """Yield the events of a range on one server, except those with an earlier row. FINAL would merge the whole table."""
+        keys = f"SELECT visitor, id FROM {LOCAL} WHERE {condition}"
+        known = set(
+            server.query(f"SELECT DISTINCT visitor, id FROM {LOCAL} WHERE slot < {start:d} AND (visitor, id) IN ({keys})")
+        )
+        query = f"SELECT {_STORED} FROM {LOCAL} WHERE {condition} ORDER BY slot, visitor, id"
+        for row in chain.from_iterable(server.stream(query)):
+            if (key := row[1:3]) not in known:
+                known.add(key)
+                yield row
 
     def of_kind(
         self, connection: sa.Connection, kind: str | None, columns: Sequence[str], start: int, end: int, names: Names
