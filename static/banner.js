@@ -21,7 +21,7 @@
   const remember = (event) => {
     /** @type {any} */
     const [target] = event.composedPath();
-    if (!target.closest(".mixamo-ask, .mixamo-dialog")) before = target;
+    if (!target.closest(".mixamo-ask, .mixamo-panel")) before = target;
     if (!banner.isConnected) listeners.abort(); // a library replaced the page
   };
 
@@ -44,7 +44,7 @@
 
   /** @param {string} message */
   const close = (message) => {
-    /** @type {HTMLDialogElement | null} */ (document.querySelector(".mixamo-dialog"))?.close(); // returns the focus to the banner
+    /** @type {HTMLDialogElement | null} */ (document.querySelector(".mixamo-panel"))?.close(); // returns the focus to the banner
     const focused = banner.contains(document.activeElement);
     banner.remove(); // the observer then sets the height to 0
     if (focused) {
@@ -69,7 +69,7 @@
   const submit = async (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
     const opens = form === opener;
-    if (framed || !(opens || form === banner || form.closest(".mixamo-dialog"))) return;
+    if (framed || !(opens || form === banner || form.closest(".mixamo-panel"))) return;
     const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
     body.set("choice", /** @type {HTMLButtonElement} */ (event.submitter).value);
     event.preventDefault();

@@ -2,10 +2,10 @@
 // settings, and sends the dialog's form. Without this script, or if anything fails here, the browser opens the page itself.
 (async () => {
   const opener = /** @type {HTMLFormElement} */ (document.querySelector("#mixamo-to-settings"));
-  if (document.querySelector(".mixamo-dialog")) return;
+  if (document.querySelector(".mixamo-panel")) return;
   const { nonce } = /** @type {HTMLScriptElement} */ (document.currentScript);
   const dialog = document.createElement("dialog");
-  dialog.className = "mixamo-dialog";
+  dialog.className = "mixamo-panel";
   document.body.append(dialog); // before the answer, so that a second press opens no second dialog
   try {
     const address = new URL(opener.action);
@@ -39,7 +39,7 @@
     content.querySelector("[name=choice]")?.before(error);
     title.tabIndex = -1;
     title.autofocus = true;
-    title.id ||= "mixamo-dialog-title";
+    title.id ||= "mixamo-panel-title";
     dialog.setAttribute("aria-labelledby", title.id);
     dialog.lang = content.lang;
     dialog.dir = content.dir;

@@ -61,7 +61,7 @@ def test_closing_the_settings_decides_nothing(tiny, enter, way):
         dialog.get_by_role("button", name="Close").click()
     else:
         page.mouse.click(5, 5)
-    expect(page.locator(".mixamo-dialog")).to_have_count(0)
+    expect(page.locator(".mixamo-panel")).to_have_count(0)
     expect(page.get_by_role("button", name="Settings")).to_be_focused()
     assert page.context.cookies() == []
 
@@ -83,7 +83,7 @@ def test_a_choice_in_the_dialog_closes_it_and_the_banner(tiny, enter):
     dialog.get_by_role("switch", name="Customisation").check()
     dialog.get_by_role("button", name="Save my choice").click()
     expect(page.get_by_role("status")).to_have_text("Your choice is saved.")
-    expect(page.locator(".mixamo-ask, .mixamo-dialog")).to_have_count(0)
+    expect(page.locator(".mixamo-ask, .mixamo-panel")).to_have_count(0)
     expect(page.locator("main")).to_be_focused()
     assert [row["source"] for row in site.ledger_texts()] == ["settings"]
 
@@ -92,7 +92,7 @@ def test_the_settings_can_be_opened_again(tiny, enter):
     page = enter(tiny())
     open_settings(page)
     page.keyboard.press("Escape")
-    expect(page.locator(".mixamo-dialog")).to_have_count(0)
+    expect(page.locator(".mixamo-panel")).to_have_count(0)
     open_settings(page).get_by_role("button", name="Reject all").click()
     expect(page.locator(".mixamo-ask")).to_have_count(0)
 
@@ -113,7 +113,7 @@ def test_a_failed_grant_is_reported_in_the_dialog(tiny, enter):
     dialog.get_by_role("button", name="Accept all").click()
     expect(dialog.get_by_role("alert")).to_have_text("Not now.")
     dialog.get_by_role("button", name="Accept all").click()
-    expect(page.locator(".mixamo-ask, .mixamo-dialog")).to_have_count(0)
+    expect(page.locator(".mixamo-ask, .mixamo-panel")).to_have_count(0)
 
 
 @pytest.mark.parametrize("address", ["**/settings-dialog.*", "**/privacy/consent?*"], ids=["script", "settings"])
@@ -194,4 +194,4 @@ def test_the_dialog_changes_a_decision_made_elsewhere(tiny, enter):
     dialog = open_settings(page)
     expect(dialog.get_by_role("switch", name="Statistics")).to_be_checked()
     dialog.get_by_role("button", name="Reject all").click()
-    expect(page.locator(".mixamo-dialog")).to_have_count(0)
+    expect(page.locator(".mixamo-panel")).to_have_count(0)
