@@ -56,13 +56,13 @@ def ask() -> Response:
     ctx, service = privacy_context(), _requests()
     if not is_same_origin(request):
         return _form(FORM_NOT_FROM_HERE, 403)
-    fields = _fields()
+    fields, address = _fields(), _address()
     asked = {name: _text(fields.get(name)) for name in ("kind", "email", "message")}
     if wrong := _wrong_fields(**asked):
         return _form(next(iter(wrong.values())), 400, asked, wrong)
     try:
         origin = {"locale": ctx.language.code, "base": base_url(), "source": "form"}
-        service.open(**asked, **origin, sent_from=_address())
+        service.open(**asked, **origin, sent_from=address)
     except LimitExceeded:
         return _form(PATIENCE, 429, asked)
     except RightsUnavailable as error:
