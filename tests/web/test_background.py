@@ -18,13 +18,17 @@ def at_once(monkeypatch):
     """No thread rests between two passes, so that the test need not wait."""
     monkeypatch.setattr(background, "_PAUSE", 0.001)
     monkeypatch.setattr(background, "_DAILY_PAUSE", 0.001)
+    monkeypatch.setattr(background, "_HOURLY_PAUSE", 0.001)
     monkeypatch.setattr(Background.__init__, "__defaults__", (0.001, "loader"))
 
 
-@pytest.mark.parametrize("stuck", ["load", "process", "prune", "expire"])
-def test_one_kind_of_work_waits_for_no_other(at_once, stuck):
+KINDS = ("load", "process", "prune", "expire", "report")
+
+
+@pytest.mark.parametrize("stuck", KINDS)
+def test_one_kind_of_work_waits_for_no_other(at_once, monkeypatch, stuck):
     """A mail server that does not answer delays no event, and neither do a backlog or the deletion of a large store."""
-    done = {name: threading.Event() for name in ("load", "process", "prune", "expire")}
+    done = {name: threading.Event() for name in KINDS}
 
     def work(name):
         def run(*_, **__):
@@ -34,11 +38,12 @@ def test_one_kind_of_work_waits_for_no_other(at_once, stuck):
 
         return run
 
-    runtime = SimpleNamespace(load=work("load"), prune=work("prune"))
+    runtime = SimpleNamespace(load=work("load"), prune=work("prune"), settings=SimpleNamespace(weekly_report=True))
     runtime.store = SimpleNamespace(database=SimpleNamespace(exists=True))
     runtime.rights = SimpleNamespace(
         requests=SimpleNamespace(process=work("process")), replay=SimpleNamespace(expire=work("expire"))
     )
+    monkeypatch.setattr("flask_mixamo_privacy.web.weekly_report.send_weekly_report", work("report"))
     regular = RegularWork(Flask("site"), runtime)
     regular.start()
     assert all(event.wait(30) for name, event in done.items() if name != stuck)
