@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from conftest import serving
 from support.axe import faults
+from support.browsers import with_text_size
 from support.example_shop import open_shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
@@ -152,6 +153,26 @@ def test_axe_finds_no_violation_in_the_shop(shop, serve, open_browser):
             page.set_viewport_size({"width": width, "height": 568})
             assert page.evaluate("document.documentElement.scrollWidth") == width
         assert faults(page) == []
+
+
+def test_no_page_of_the_shop_scrolls_sideways_with_large_text(chromium, shop, serve):
+    """On the smallest phone, with a text of 200 %, each page is as wide as the window."""
+    browser = with_text_size(chromium, 200)
+    page = browser.new_page(base_url=serve(shop), viewport={"width": 320, "height": 568})
+    widths = {path: page.goto(path) and page.evaluate("document.documentElement.scrollWidth") for path in PAGES}
+    browser.close()
+    assert set(widths.values()) == {320}, widths
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_chosen_is_visible_in_forced_colours(shop, serve, open_browser, scheme):
+    """The button of the current theme and the current filter differ from the others, and axe-core finds no violation."""
+    page = open_browser(base_url=serve(shop), forced_colors="active", color_scheme=scheme)
+    page.goto("/animations?kind=travel")
+    for others in (".themes button", ".filters div:first-child a"):
+        found = page.locator(others).evaluate_all("all => all.map(one => getComputedStyle(one).backgroundColor)")
+        assert len(found) > len(set(found)) == 2, others
+    assert faults(page) == []
 
 
 def test_axe_waits_for_the_style_sheets(shop, serve, open_browser):

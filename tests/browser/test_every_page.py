@@ -93,6 +93,15 @@ def test_a_switch_that_is_off_is_visible_in_forced_colours(visit, scheme):
     assert page.url.endswith("/privacy/reports")
 
 
+def test_the_current_staff_page_is_marked_in_forced_colours(visit):
+    """Its line differs from the lines of the other pages, which have the colour of the surface."""
+    for page in visit(forced_colors="active"):
+        links = page.locator(".mixamo-staff-pages a")
+        colours = links.evaluate_all("all => all.map(one => [one.ariaCurrent, getComputedStyle(one).borderBlockEndColor])")
+        assert len({colour for _, colour in colours}) == len({current for current, _ in colours}), page.url
+    assert len(colours) > 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_controls_have_visible_borders(visit, scheme):
     """The border of each field, switch and quiet button has a contrast of at least 3 : 1 with its surface."""
