@@ -16,10 +16,10 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from babel import Locale
 
-#: The languages of the banner and the settings page: the official ones of the European Union, and six more.
+#: The languages of the banner and the settings page: the official ones of the European Union, and seven more.
 SHIPPED = (
     "en", "bg", "cs", "da", "de", "el", "es", "et", "fi", "fr", "ga", "hr", "hu", "it", "lt", "lv", "mt", "nl", "pl", "pt",
-    "ro", "sk", "sl", "sv", "ar", "he", "uk", "tr", "zh", "ja",
+    "pt-BR", "ro", "sk", "sl", "sv", "ar", "he", "uk", "tr", "zh", "ja",
 )  # fmt: skip
 
 #: The languages of all other texts. The others fall back to English, sentence by sentence.
@@ -94,7 +94,7 @@ class Language:
             if translation:
                 return LocalizedText(translation, self.code)
             return LocalizedText(text, default, default != self.code)
-        for code in (self.code, default, *text):
+        for code in (self.code, self.code.partition("-")[0], default, *text):
             if code in text:
                 return LocalizedText(text[code], code, code != self.code)
         return LocalizedText("", self.code)
@@ -257,6 +257,8 @@ def direction(code: str) -> str:
 
 
 def shipped(code: str | None) -> str | None:
-    """Return the shipped language of a locale such as ``de_AT`` or ``zh-Hans-CN``, or None."""
-    base = (code or "").replace("_", "-").partition("-")[0].lower()
-    return base if base in SHIPPED else None
+    """Return the shipped language of a locale such as ``de_AT``, ``pt_BR`` or ``zh-Hans-CN``, or None."""
+    parts = (code or "").replace("_", "-").split("-")
+    base = parts[0].lower()
+    regional = (f"{base}-{part.upper()}" for part in parts[1:])
+    return next((each for each in (*regional, base) if each in SHIPPED), None)

@@ -156,7 +156,8 @@ def expected(code):
     [
         ("de", "de"), ("de-AT", "de"), ("fr-CA, en;q=0.5", "fr"), ("tlh, pl;q=0.8, en;q=0.5", "pl"), ("zh-CN,zh;q=0.9", "zh"),
         ("en-GB", "en"), ("tlh", "en"), ("*", "en"), ("", "en"), ("de;q=x", "en"), (";;;,,,", "en"), ("x" * 5000, "en"),
-        ("en;q=0.1, ja;q=0.9", "ja"), ("he-IL", "he"), ("DE", "de"),
+        ("en;q=0.1, ja;q=0.9", "ja"), ("he-IL", "he"), ("DE", "de"), ("pt-br", "pt-BR"),
+        ("pt-PT, pt-BR;q=0.9", "pt"), ("pt;q=0.9, pt-BR", "pt-BR"),
     ],
 )  # fmt: skip
 def test_the_browser_chooses_among_the_shipped_languages(tiny, accept, code):
@@ -183,7 +184,8 @@ def test_english_has_the_dates_of_the_readers_region(tiny, clock, accept, date):
 @pytest.mark.parametrize(
     ("locale", "code"),
     [
-        ("de", "de"), (lambda: "de", "de"), (lambda: "de_AT", "de"), (lambda: "zh_Hans_CN", "zh"), (lambda: "pt-BR", "pt"),
+        ("de", "de"), (lambda: "de", "de"), (lambda: "de_AT", "de"), (lambda: "zh_Hans_CN", "zh"), (lambda: "pt_BR", "pt-BR"),
+        (lambda: "pt-PT", "pt"),
         (lambda: None, "en"), (lambda: "tlh", "en"), (lambda: Locale("fr"), "fr"), (lambda: Locale("es", "MX"), "es"),
     ],
 )  # fmt: skip
