@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 import flask_mixamo_privacy
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.launch import SYSTEMS, chromium_arguments, close_responses
+from support.catalogues import refuse_unknown_sentences
 from support.old_click import separate_errors
 from support.warm import build_urls_lazily, share_compiled_templates
 
@@ -33,6 +34,7 @@ for module in walk_packages(flask_mixamo_privacy.__path__, "flask_mixamo_privacy
         import_module(module.name)
 
 separate_errors()
+refuse_unknown_sentences()
 share_compiled_templates()
 build_urls_lazily()
 

@@ -92,7 +92,7 @@ def test_check_warns_of_a_cache_that_ignores_vary(tmp_path):
         ("PRIVACY_SMTP_URL", "smtp://ada:secret@mail example", "PRIVACY_SMTP_URL is 'smtp://ada:***@mail example'; allowed: a URL such as "
          "smtp://user:password@mail.example:587, or None. Change the URL, or leave the setting out."),
         ("PRIVACY_LOCALE", "xx", "PRIVACY_LOCALE is 'xx'; allowed: a callable, or one of: en, bg, cs, da, de, el, es, et, fi, fr, ga, hr, "
-         "hu, it, lt, lv, mt, nl, pl, pt, ro, sk, sl, sv, ar, he, uk, tr, zh, ja. Leave it out to use the locale of Flask-Babel, if it is "
+         "hu, it, lt, lv, mt, nl, pl, pt, pt-BR, ro, sk, sl, sv, ar, he, uk, tr, zh, ja. Leave it out to use the locale of Flask-Babel, if it is "
          "installed, or else the browser's languages."),
     ],
 )  # fmt: skip

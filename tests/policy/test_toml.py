@@ -225,9 +225,7 @@ TEXT = 'a text in quotes, or one for each language: { en = "…", de = "…" }'
 NO_KEY = "Correct the key's name, or remove it."
 ON_DEVICE = "stores or reads data on the visitor's device (ePrivacy directive, art. 5(3))."
 ID = "up to 32 of a-z, 0-9, _ and -, a letter first. Change the id; code, templates and cookies use it."
-LANGUAGES = (
-    "en, bg, cs, da, de, el, es, et, fi, fr, ga, hr, hu, it, lt, lv, mt, nl, pl, pt, ro, sk, sl, sv, ar, he, uk, tr, zh, ja"
-)
+LANGUAGES = "en, bg, cs, da, de, el, es, et, fi, fr, ga, hr, hu, it, lt, lv, mt, nl, pl, pt, pt-BR, ro, sk, sl, sv, ar, he, uk, tr, zh, ja"
 PURPOSES = "customisation, marketing, media, necessary, purchase, statistics, support, use"
 FIELDS = "browser, data, email, network, opinion, page, platform, previous, provider, referrer, street"
 KEYS = "banner, collection, contact, cookies, fields, log, marketing, minors, notices, promises, purposes, recipients, requests, retention, schema, services, site"
