@@ -3,26 +3,25 @@
 (() => {
   const banner = /** @type {HTMLFormElement | null} */ (document.querySelector(".mixamo-ask"));
   if (!banner) return;
-  const { style } = document.documentElement;
   const { nonce = "", defer = false } = /** @type {Partial<HTMLScriptElement>} */ (document.currentScript || {});
   /** @type {any} */
-  const [opener, status] = [banner.nextElementSibling, banner.parentElement?.lastElementChild];
-  /** @type {HTMLElement} */
+  const [opener, status, text] = [banner.nextElementSibling, banner.parentElement?.lastElementChild, banner.querySelector("p")];
+  /** @type {any} */
   let before; // the element that had the focus before the banner
   let busy = false;
   let framed = true; // by another origin, which may cover the banner: the browser sends the form, and a grant is refused
   try {
     framed = !top?.location.href;
   } catch {}
-  const listeners = new AbortController();
-  const options = { capture: true, signal: listeners.signal };
+  const ended = new AbortController();
+  const options = { capture: true, signal: ended.signal };
 
   /** @param {Event} event The path leads into open shadow roots, for which the target is only their host. */
   const remember = (event) => {
     /** @type {any} */
     const [target] = event.composedPath();
     if (!target.closest(".mixamo-ask, .mixamo-panel")) before = target;
-    if (!banner.isConnected) listeners.abort(); // a library replaced the page
+    if (!banner.isConnected) ended.abort(); // a library replaced the page
   };
 
   /** @param {string} src */
@@ -45,13 +44,15 @@
   /** @param {string} message */
   const close = (message) => {
     /** @type {HTMLDialogElement | null} */ (document.querySelector(".mixamo-panel"))?.close(); // returns the focus to the banner
-    const focused = banner.contains(document.activeElement);
+    const inside = banner.contains(document.activeElement);
     banner.remove(); // the observer then sets the height to 0
-    if (focused) {
+    if (inside) {
       // Return the focus to the earlier element, or move it to the start of the content.
-      const start = document.querySelector("main, h1") || document.body;
-      const target = before?.isConnected ? before : Object.assign(start, { tabIndex: -1 });
-      /** @type {HTMLElement} */ (target).focus({ preventScroll: true });
+      if (!before?.isConnected) {
+        before = document.querySelector("main, h1") || document.body;
+        before.tabIndex = -1;
+      }
+      before.focus({ preventScroll: true });
     }
     status.textContent = message;
   };
@@ -69,7 +70,7 @@
   const submit = async (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
     const opens = form === opener;
-    if (framed || !(opens || form === banner || form.closest(".mixamo-panel"))) return;
+    if (framed || !(opens || form.closest(".mixamo-ask, .mixamo-panel"))) return;
     const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
     body.set("choice", /** @type {HTMLButtonElement} */ (event.submitter).value);
     event.preventDefault();
@@ -110,5 +111,9 @@
   addEventListener("pageshow", ({ persisted }) => persisted && check(), options);
   // A library that replaces the body of a complete document may have taken it from its own cache.
   if (defer && document.readyState === "complete") check();
-  new ResizeObserver(() => style.setProperty("--privacy-height", banner.offsetHeight + "px")).observe(banner);
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--privacy-height", banner.offsetHeight + "px");
+    // A text that scrolls takes the focus, because the arrow keys scroll what has it. A site's template may have no text.
+    if (text) text.tabIndex = -(text.scrollHeight <= text.clientHeight);
+  }).observe(banner);
 })();

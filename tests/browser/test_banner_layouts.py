@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from support.axe import faults
 from support.browsers import with_text_size
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
@@ -66,6 +67,28 @@ def test_both_answers_are_in_view_at_every_size_of_text(looks, layout, text):
         assert accept == reject and accept["inside"] and accept["seen"] and not accept["overflows"], look
         assert settings["inside"] and settings["seen"] and settings["height"] >= 24, look
         assert page.locator(".mixamo-ask").evaluate("e => e.scrollHeight <= e.clientHeight"), look
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("text", [100, 200])
+def test_the_tab_key_reaches_the_sentence_only_if_it_scrolls(looks, layout, text):
+    """The arrow keys then scroll it. A sentence that is in view completely is no stop of the Tab key."""
+    for look, page in looks(text, [(320, 568), (1280, 800)], ["en", "de"], layout):
+        sentence = page.locator(".mixamo-ask p").first
+        scrolls = sentence.evaluate("e => e.scrollHeight > e.clientHeight")
+        expect(sentence).to_have_attribute("tabindex", "0" if scrolls else "-1")
+        assert [fault for fault in faults(page) if "mixamo" in fault] == [], look
+
+
+def test_the_sentence_is_scrolled_by_the_keyboard(looks):
+    """At twice the size of text on a small phone, the first stop of the Tab key is the sentence, with a visible outline."""
+    for _, page in looks(200, [(320, 568)], ["de"]):
+        page.keyboard.press("Tab")
+        sentence = page.locator(".mixamo-ask p").first
+        expect(sentence).to_be_focused()
+        assert sentence.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+        page.keyboard.press("End")
+        page.wait_for_function("document.activeElement.scrollTop > 0")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
