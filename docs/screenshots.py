@@ -47,10 +47,12 @@ PAGES = {
     "requests": ("/privacy/requests", False),
     "order": ("/animations/walk/order", False),
     "newsletter": ("/newsletter", False),
+    "film": ("/animations/walk/film", False),
+    "for-you": ("/for-you", False),
 }
 
-#: The pages on which staff see requests.
-STAFF = {"staff-requests": "/privacy/requests/staff", "staff-request": "/privacy/requests/staff/1"}
+#: The front page for staff, and the pages on which they see requests.
+STAFF = {"staff-front": "/privacy/staff", "staff-requests": "/privacy/requests/staff", "staff-request": "/privacy/requests/staff/1"}
 
 
 #: The extension's pages with screenshots in several languages.
