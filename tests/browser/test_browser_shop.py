@@ -159,7 +159,10 @@ def test_no_page_of_the_shop_scrolls_sideways_with_large_text(chromium, shop, se
     """On the smallest phone, with a text of 200 %, each page is as wide as the window."""
     browser = with_text_size(chromium, 200)
     page = browser.new_page(base_url=serve(shop), viewport={"width": 320, "height": 568})
-    widths = {path: page.goto(path) and page.evaluate("document.documentElement.scrollWidth") for path in PAGES}
+    page.goto("/animations/walk")
+    page.get_by_role("button", name="Add to the basket").click()
+    paths = (*PAGES, "/basket")
+    widths = {path: page.goto(path) and page.evaluate("document.documentElement.scrollWidth") for path in paths}
     browser.close()
     assert set(widths.values()) == {320}, widths
 
