@@ -52,7 +52,11 @@ PAGES = {
 }
 
 #: The front page for staff, and the pages on which they see requests.
-STAFF = {"staff-front": "/privacy/staff", "staff-requests": "/privacy/requests/staff", "staff-request": "/privacy/requests/staff/1"}
+STAFF = {
+    "staff-front": "/privacy/staff",
+    "staff-requests": "/privacy/requests/staff",
+    "staff-request": "/privacy/requests/staff/1",
+}
 
 
 #: The extension's pages with screenshots in several languages.
