@@ -17,7 +17,7 @@ import click
 from flask import Flask, render_template_string
 from playwright.sync_api import Browser, Page
 
-from docs.screenshots import PHONE, WIDE, launched_browser, served, served_app, sign_in
+from docs.screenshots import PHONE, WIDE, decide, launched_browser, served, served_app, sign_in
 from flask_mixamo_privacy import Privacy
 
 #: Widths of the window by the first part of a look's name.
@@ -169,8 +169,7 @@ def prepare(page: Page, url: str, proof: Proof) -> None:
         if not answer.count():  # these pages have no banner
             page.goto(url, wait_until="networkidle")
         if answer.count():
-            answer.click()
-            page.locator(".mixamo-ask").wait_for(state="detached")
+            decide(page, proof.answer)
         page.goto(url + proof.path, wait_until="networkidle")
     if proof.press:
         page.locator(proof.press).first.click()

@@ -228,10 +228,17 @@ def visit(browser: Browser, url: str, asking: bool, answer: str = "reject_all", 
     page = context.new_page()
     page.goto(url, wait_until="networkidle")
     if not asking and page.locator(".mixamo-ask").count():
-        page.locator(f".mixamo-ask button[value={answer}]").click()
-        page.locator(".mixamo-ask").wait_for(state="detached")
+        decide(page, answer)
     yield page
     context.close()
+
+
+def decide(page: Page, answer: str) -> None:
+    """Answer the banner, and wait for the page that may follow."""
+    page.locator(f".mixamo-ask button[value={answer}]").click()
+    page.locator(".mixamo-ask").wait_for(state="detached")
+    page.wait_for_timeout(200)
+    page.wait_for_load_state("networkidle")
 
 
 def sign_in(page: Page, name: str) -> None:
