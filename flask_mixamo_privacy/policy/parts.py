@@ -291,6 +291,36 @@ class Banner:
 
 
 @dataclass(frozen=True)
+class OwnEvent:
+    """An event of the site's own, and the properties whose values are counted in a table each."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A page that visitors should view, or an event of the site's own."""
+
+    name: str
+    page: str = ""  # may end with *
+    event: str = ""
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The steps on the way to a goal: pages, which may end with ``*``, and events of the site's own."""
+
+    name: str
+    steps: tuple[str, ...]
+
+
+def is_page(step: str) -> bool:
+    """Return whether a step of a funnel is a page. Any other step is an event."""
+    return step.startswith("/")
+
+
+@dataclass(frozen=True)
 class Declaration:
     """The whole declaration of a site. :class:`~flask_mixamo_privacy.Policy` adds validation and look-ups."""
 
@@ -312,6 +342,9 @@ class Declaration:
     notices: Notices = Notices()
     promises: tuple[int, ...] = ()  # the numbers of the promises that the policy must make
     version: str = ""  # the date of the newest frozen version
+    events: tuple[OwnEvent, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    funnels: tuple[Funnel, ...] = ()
 
 
 def host_of(url: str) -> str:

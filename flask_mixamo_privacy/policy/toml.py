@@ -37,6 +37,9 @@ _LISTS = {
     "fields": declared.Field,
     "collection": declared.CollectionPoint,
     "recipients": declared.Recipient,
+    "events": declared.OwnEvent,
+    "goals": declared.Goal,
+    "funnels": declared.Funnel,
 }
 _TABLES = {
     "contact": declared.Contact,

@@ -11,6 +11,7 @@ from ..errors import Problem
 from . import parts as declared
 from .parts import Declaration, Field, Period
 from .promises import PROMISES
+from .report_checks import check_reports
 
 Problems = Iterator[Problem]
 
@@ -323,5 +324,5 @@ def is_declared(policy: Declaration, key: str) -> bool:
 
 _CHECKS: tuple[Callable[[Declaration], Problems], ...] = (
     _site, _ids, _names, _purposes, _device, _references, _cookies, _own_cookies, _services, _fields, _collection,
-    _recipients, _limits, _promises,
+    _recipients, _limits, _promises, check_reports,
 )  # fmt: skip

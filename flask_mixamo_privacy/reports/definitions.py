@@ -39,6 +39,7 @@ def _names(*columns: tuple[str, str]) -> tuple[Column, ...]:
 
 
 _VISITS, _VIEWS, _TIMES = Column("visits", "Visits"), Column("views", "Views"), Column("times", "Times")
+_VISITORS = Column("visitors", "Daily visitors")  # each visitor counts once a day
 _PAGE = ("page", "Page")
 _HOURS = tuple(f"{hour:02d}" for hour in range(24))
 _NUMBERS = ("1", "2", "3", "4–5", "6–10", "11 or more")
@@ -56,6 +57,9 @@ DEFINITIONS = {
     "exit_links": ReportDefinition("Exit links", _names(("to", "To")), _TIMES),
     "clicks": ReportDefinition("Clicks", _names(_PAGE, ("on", "On")), _TIMES),
     "events": ReportDefinition("Own events", _names(("event", "Event")), _TIMES),
+    "event_values": ReportDefinition("Values of own events", _names(("event", "Event"), ("value", "Value")), _VISITORS),
+    "goals": ReportDefinition("Goals", _names(("goal", "Goal")), _VISITORS),
+    "funnels": ReportDefinition("Funnels", _names(("funnel", "Funnel"), ("step", "Step")), _VISITORS),
     "choices": ReportDefinition("Customisation", _names(("name", "Name"), ("value", "Value")), Column("choices", "Choices")),
     "changes": ReportDefinition("Changed choices", _names(("name", "Name")), Column("changes", "Changes")),
     "browsers": ReportDefinition("Browsers", _names(("browser", "Browser")), _VISITS),
@@ -71,6 +75,9 @@ DEFINITIONS = {
         "Decisions by language", _names(("locale", "Language"), ("decision", "Decision")), Column("decisions", "Decisions")
     ),
 }
+#: The reports of tables that the site declares.
+OWN = ("event_values", "goals", "funnels")
+
 TWO_NAMES = tuple(name for name, definition in DEFINITIONS.items() if len(definition.names) == 2)
 SERIES = {
     "visits": (
@@ -96,4 +103,4 @@ TOTALS = (
 NAMES = ("visits", *list(DEFINITIONS)[:-2], "decisions", *list(DEFINITIONS)[-2:])
 
 #: The reports that need the events or decisions of a whole day.
-AT_END_OF_DAY = (*WHOLE_DAY, "decisions", "decisions_by_version", "decisions_by_locale")
+AT_END_OF_DAY = (*WHOLE_DAY, *OWN, "decisions", "decisions_by_version", "decisions_by_locale")

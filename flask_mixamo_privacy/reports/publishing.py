@@ -13,7 +13,16 @@ import sqlalchemy as sa
 from ..storage.clock import ONE_DAY
 from ..tracking import schema
 from ..tracking.event_table import execute_many
-from .counts import EVENT_TABLES, WHOLE_DAY, AddedCounts, Counts, DecisionTables, EventCounts, Question
+from .counts import (
+    EVENT_TABLES,
+    AddedCounts,
+    Counts,
+    DecisionTables,
+    EventCounts,
+    Question,
+    is_own,
+    is_whole_day,
+)
 from .disclosure_control import OTHER, CountedTable, Tally, suppress_small_cells, within_loss_limit
 from .distinct import DistinctVisitors
 from .intervals import CountedIntervals
@@ -126,21 +135,23 @@ class PublishingPass:
     def _names(self, interval: Interval) -> list[str]:
         """Return the names of the tables of an interval. Some tables, and decisions, belong to the last part of a day."""
         if not self._intervals.ends_day(interval):
-            return [name for name in EVENT_TABLES if name not in WHOLE_DAY]
-        return [*EVENT_TABLES, *self._decisions.names(interval.day)]
+            return [name for name in EVENT_TABLES if not is_whole_day(name)]
+        return [*EVENT_TABLES, *self._calendar.own, *self._decisions.names(interval.day)]
 
     def _publish_waiting(self, level: str, first: date, end: date) -> None:
         cell_key = (f"{first:%Y-%m}", week_of(first) if level == "week" else "", "", "")
         waiting: dict[str, list[Interval]] = {}
         for (name, interval), publication in sorted(self._publications.items()):
-            if first <= interval.day < end and not publication.rows:
+            is_known = not is_own(name) or name in self._calendar.own  # no table that was declared only earlier
+            if first <= interval.day < end and not publication.rows and is_known:
                 waiting.setdefault(name, []).append(interval)
         self._publish(waiting, cell_key, level, always=level == "month")
 
     def _publish(self, tables: Mapping[str, list[Interval]], cell_key: tuple[str, ...], level: str, *, always: bool) -> None:
         """Publish one total of the intervals that have none yet, then the rows of the intervals that have only a total."""
         for counts in (self._counts, self._decisions):
-            some = {name: each for name, each in tables.items() if (name in EVENT_TABLES) == (counts is self._counts)}
+            of_events = counts is self._counts
+            some = {name: each for name, each in tables.items() if (name in EVENT_TABLES or is_own(name)) == of_events}
             self._publish_totals(counts, some, cell_key, level)
             self._publish_rows(counts, some, cell_key, level, always)
         self._flush()
@@ -183,7 +194,7 @@ class PublishingPass:
         asked = []
         for name, some in tables.items():
             if due := [each for each in some if is_due(self._publications.get((name, each), PublishedAt()))]:
-                counted = map(self._intervals.day_until, due) if name in WHOLE_DAY else due
+                counted = map(self._intervals.day_until, due) if is_whole_day(name) else due
                 asked.append((Question(name, tuple(counted)), due))
         return asked
 

@@ -17,7 +17,7 @@ from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking import schema
 from ..tracking.store import EventStore
 from .cells import Cell, Row, RowSum, Share, bound_of, sum_of_rows, with_group
-from .counts import WHOLE_DAY
+from .counts import is_whole_day
 from .disclosure_control import OTHER
 from .open_days import OpenDays
 from .tables import Table
@@ -261,9 +261,9 @@ class ReportQuery:
             return self._few
         if name.startswith("decisions"):
             return 0 if self.is_closed(window) or self._connection is None else None
-        if name in WHOLE_DAY and self.is_partly_counted(window):
+        if is_whole_day(name) and self.is_partly_counted(window):
             return None
-        if not self._is_begun(window) or not (self.suppresses or name in WHOLE_DAY):
+        if not self._is_begun(window) or not (self.suppresses or is_whole_day(name)):
             return 0
         return self._few if self.suppresses and self.can_count and len(self.unpublished()) < self._min_cell else None
 

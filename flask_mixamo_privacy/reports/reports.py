@@ -26,8 +26,9 @@ from ..tracking.row_names import parts_of
 from ..tracking.store import EventStore
 from .cells import Cell, Row, Share
 from .dashboard import MOST_DAYS, Overview, overview
-from .definitions import COUNTED, DEFINITIONS, NAMES, SERIES, TOTALS, TWO_NAMES, Column
+from .definitions import COUNTED, DEFINITIONS, NAMES, OWN, SERIES, TOTALS, TWO_NAMES, Column
 from .disclosure_control import OTHER
+from .own_rows import own_rows, sum_of
 from .publisher import Publisher
 from .query import ReportQuery
 from .windows import ALL, Calendar, Unit, Window
@@ -142,7 +143,7 @@ class Reports:
         Raises :class:`StoreUnavailable`.
         """
         with self._query_of(window) as query:
-            return tuple(self._report(query, name, window, most) for name in NAMES)
+            return tuple(self._report(query, name, window, most) for name in self._names())
 
     def dashboard(self, window: Window, most: int = MOST_ROWS) -> tuple[Overview, tuple[Report, ...]]:
         """Return the first screen about a window and all reports, from one transaction.
@@ -153,7 +154,7 @@ class Reports:
         with self._query() as query:
             has_days = query.until is not None
         with self._query() if has_days else self._query_of(window) as query:
-            return overview(query, window), tuple(self._report(query, name, window, most) for name in NAMES)
+            return overview(query, window), tuple(self._report(query, name, window, most) for name in self._names())
 
     def closed_months(self) -> list[Window]:
         """Return the months that have closed, the newest first. Raises :class:`StoreUnavailable`."""
@@ -206,6 +207,11 @@ class Reports:
         row = (query.distinct(ALL), visits, repeats, _rate(repeats, visits), query.total("pages", ALL))
         return self._build(query, "totals", "Totals", TOTALS, [row], ALL, row[0])
 
+    def _names(self) -> list[str]:
+        """Return the names of the reports, except those of tables of which the site declares none."""
+        declared = {table.report for table in self._calendar.own.values()}
+        return [name for name in NAMES if name not in OWN or name in declared]
+
     def _query_of(self, window: Window) -> ReportQuery:
         """Return a query of a window. If the window is open and enough visitors are not counted yet, publish them first."""
         with self._query() as query:
@@ -224,6 +230,8 @@ class Reports:
     def _report(self, query: ReportQuery, name: str, window: Window, most: int = MOST_ROWS) -> Report:
         if name in SERIES:
             return self._series(query, name, window)
+        if name in OWN:
+            return self._own(query, name, window, most)
         definition = DEFINITIONS[name]
         has_rows = window == ALL or not query.suppresses or query.counted_days(window)  # not of a part of today alone
         rows = self._rows(query, name, window, most) if has_rows else []
@@ -239,6 +247,13 @@ class Reports:
         return self._build(
             query, name, definition.title, (*columns, *extra_columns), cells, window, query.total(name, window)
         )
+
+    def _own(self, query: ReportQuery, name: str, window: Window, most: int) -> Report:
+        definition = DEFINITIONS[name]
+        share = () if name == "goals" else (Column("share", "Share", "share"),)
+        rows = own_rows(query, self._calendar, name, window, most)
+        columns = (*definition.names, definition.counts, *share)
+        return self._build(query, name, definition.title, columns, rows, window, sum_of(rows, len(definition.names)))
 
     def _rows(self, query: ReportQuery, name: str, window: Window, most: int) -> list[Row]:
         rows, order = query.rows(name, window, most), DEFINITIONS[name].order

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from ..tracking.event_table import StoredRow
 from .counts import Question
 from .disclosure_control import CountedTable, Tally
+from .own_tables import OwnTables
 from .statements import Dialect, Statements
 from .windows import Interval
 
@@ -20,9 +21,9 @@ Run = Callable[[str], Iterable[Sequence[Any]]]  # returns the rows of a statemen
 class SqlCounts:
     """Implements :class:`.EventCounts` for events that have the columns of ``statements``, given as there."""
 
-    def __init__(self, run: Run, events: str, dialect: Dialect, condition: str = "") -> None:
+    def __init__(self, run: Run, events: str, dialect: Dialect, condition: str = "", own: OwnTables | None = None) -> None:
         self._run = run
-        self._statements = Statements(events, dialect, condition)
+        self._statements = Statements(events, dialect, condition, own)
 
     def totals(self, questions: Sequence[Question], least: int) -> Iterator[Tally]:
         for question in questions:

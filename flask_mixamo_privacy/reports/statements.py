@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..tracking.events import KINDS
 from ..tracking.row_names import OTHER, recorded
 from .counts import Question
+from .own_statements import OWN_EVENTS, OwnStatements
+from .own_tables import OwnTables
 from .windows import Interval
 
 
@@ -23,6 +24,8 @@ class Dialect(NamedTuple):
     last: str  # the {value} of the event with the largest {key}
     changes: str  # settings and visitors with their number of changes
     quote: Callable[[str], str]
+    starts: str  # whether {text} starts with {beginning}
+    part: str  # the part {number} of {text}, split at {separator}; empty if there are fewer parts
 
 
 _CHANGES = """SELECT setting_row, visitor, count(*) AS changed FROM (SELECT setting_row, visitor, setting_value,
@@ -44,9 +47,16 @@ def _quote_with_backslashes(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-CLICKHOUSE = Dialect("argMax({value}, ({key}))", _CHANGES_IN_ARRAYS, _quote_with_backslashes)
-DUCKDB = Dialect("arg_max({value}, ({key}))", _CHANGES, _quote)
-POSTGRESQL = Dialect("(array_agg({value} ORDER BY ({key}) DESC))[1]", _CHANGES, _quote)
+CLICKHOUSE = Dialect(
+    "argMax({value}, ({key}))",
+    _CHANGES_IN_ARRAYS,
+    _quote_with_backslashes,
+    "position({text}, {beginning}) = 1",
+    "splitByString({separator}, {text})[{number}]",
+)
+_STRINGS = ("strpos({text}, {beginning}) = 1", "split_part({text}, {separator}, {number})")
+DUCKDB = Dialect("arg_max({value}, ({key}))", _CHANGES, _quote, *_STRINGS)
+POSTGRESQL = Dialect("(array_agg({value} ORDER BY ({key}) DESC))[1]", _CHANGES, _quote, *_STRINGS)
 
 
 class _Source(NamedTuple):
@@ -73,7 +83,6 @@ _PLAIN = {
     "clicks": _Source("click_row", "click"),
     "choices": _Source("choice_row", "customisation"),
 }
-_OWN_EVENTS = "kind NOT IN (" + ", ".join(f"'{kind}'" for kind in KINDS) + ")"
 _OWN_NAME = f"CASE WHEN kind = '{OTHER}' THEN '{recorded(OTHER)}' ELSE kind END"
 _NUMBERED = {
     "returning": "CASE WHEN visit_number = '' THEN 'first' ELSE 'repeat' END",
@@ -89,10 +98,11 @@ _PERSONS = f"count(DISTINCT {_NETWORK}) - max({_OWN}) + sum({_OWN})"
 class Statements:
     """The statements for one table of events in one dialect."""
 
-    def __init__(self, events: str, dialect: Dialect, condition: str = "") -> None:
+    def __init__(self, events: str, dialect: Dialect, condition: str = "", own: OwnTables | None = None) -> None:
         """``events`` is the expression of the table, and ``condition`` an expression that is true for events that count."""
         self._events = events
         self._dialect = dialect
+        self._own_tables = own or {}
         self._condition = f" AND {condition}" if condition else ""
 
     def total(self, question: Question) -> str:
@@ -138,6 +148,8 @@ class Statements:
         """Return the statement of a table's rows and the visitors behind each, with number ``n`` and amount ``a``."""
         name, intervals = question
         within, span = self._within(intervals), _span(intervals)
+        if name in self._own_tables:
+            return OwnStatements(self._events, self._dialect, within, span).groups(self._own_tables[name])
         if name in _PLAIN:
             return self._plain(_PLAIN[name], within)
         if name in _NUMBERED:
@@ -152,7 +164,7 @@ class Statements:
 
     def _own(self, within: str, _span: str) -> str:
         columns = f"{_OWN_NAME} AS row_name, visitor, count(*) AS n, 0 AS a"
-        return f"SELECT {columns} FROM {self._events} WHERE {_OWN_EVENTS} AND {within} GROUP BY {_OWN_NAME}, visitor"
+        return f"SELECT {columns} FROM {self._events} WHERE {OWN_EVENTS} AND {within} GROUP BY {_OWN_NAME}, visitor"
 
     def _plain(self, source: _Source, within: str) -> str:
         columns = f"{source.row} AS row_name, visitor, count(*) AS n, {source.amount} AS a"

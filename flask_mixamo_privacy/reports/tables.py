@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import compress, count
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ import orjson
 from ..tracking import row_names
 from ..tracking.event_table import Names
 from ..tracking.events import KINDS
+from .own_tables import OwnTable, Step
 from .windows import Calendar
 
 
@@ -84,7 +85,7 @@ COLUMNS_OF = {
     "exit_link": ("visitor", "data"),
     "click": ("visitor", "page", "data"),
     "customisation": ("visitor", "data"),
-    OWN: ("visitor", "kind"),
+    OWN: ("slot", "visitor", "at", "kind", "data"),
 }
 _COLUMNS_OF_DAY = COLUMNS_OF | {"page_view": (*COLUMNS_OF["page_view"], "visit")}
 
@@ -126,7 +127,8 @@ def counters_of(kinds: Mapping[str, Columns], names: Names, calendar: Calendar) 
         starts = kinds["visit_start"]
         return _table(getattr(starts, column), starts.visitor, rows)
 
-    return {
+    declared = {name: partial(count_own, table, kinds, names, properties) for name, table in calendar.own.items()}
+    return declared | {
         "returning": lambda: of_numbers(lambda number: "first" if number is None else "repeat"),
         "visit_numbers": lambda: of_numbers(lambda number: number or "1"),
         "days_between": lambda: of_data("repeat_visit", row_names.gap_row),
@@ -278,3 +280,33 @@ def _changes(choices: Columns, properties: _Properties) -> Table:
 
 def _setting(choice: Mapping[str, Any]) -> tuple[str, str]:
     return row_names.setting_row(choice), row_names.setting_value(choice)
+
+
+def count_own(table: OwnTable, kinds: Mapping[str, Columns], names: Names, properties: Mapping[int, Any]) -> Table:
+    """Count the visitors of a declared table: of each value, or of each step that was the furthest one."""
+    own = kinds[OWN]
+    if table.event:
+        of_event = [names[code] == table.event for code in own.kind]
+        rows = [row_names.value_row(properties[data], table.value) for data in compress(own.data, of_event)]
+        pairs = dict.fromkeys(zip(rows, compress(own.visitor, of_event), strict=True))
+        return _table([row for row, _ in pairs], [visitor for _, visitor in pairs])
+    furthest: dict[int, str] = {}
+    before: dict[int, int] | None = None
+    for number, text in enumerate(table.steps, 1):
+        before = _reached(Step.parse(text), kinds, names, before)
+        furthest |= dict.fromkeys(before, str(number))
+    return _table(list(furthest.values()), list(furthest))
+
+
+def _reached(step: Step, kinds: Mapping[str, Columns], names: Names, before: dict[int, int] | None) -> dict[int, int]:
+    """Return when each visitor first reached a step, not before the moment at which they reached the step before it."""
+    events = kinds["page_view" if step.is_page else OWN]
+    codes: Sequence[int | None] = events.page if step.is_page else events.kind
+    texts = {code: "" if code is None else names[code] for code in set(codes)}
+    matching = {code for code, text in texts.items() if step.matches(row_names.recorded(text) if step.is_page else text)}
+    reached: dict[int, int] = {}
+    for code, visitor, slot, at in zip(codes, events.visitor, events.slot, events.at, strict=True):
+        moment = slot if at is None else at
+        if code in matching and (before is None or before.get(visitor, moment + 1) <= moment):
+            reached[visitor] = min(moment, reached.get(visitor, moment))
+    return reached

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ..storage.clock import ONE_DAY, milliseconds_of
+from .own_tables import OwnTables
 
 Unit = Literal["day", "week", "month", "all"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month", "all")
@@ -137,10 +138,11 @@ def week_of(day: date) -> str:
 
 
 class Calendar:
-    """The start of days and hours in the time zone of the site."""
+    """The start of days and hours in the time zone of the site, and the tables that the site declares."""
 
-    def __init__(self, zone: str = "UTC") -> None:
+    def __init__(self, zone: str = "UTC", own: OwnTables | None = None) -> None:
         self.zone = ZoneInfo(zone)
+        self.own: OwnTables = own or {}
 
     def start_of(self, day: date) -> str:
         """Return the moment at which a day begins, in the format of events: UTC, ISO 8601 with milliseconds."""

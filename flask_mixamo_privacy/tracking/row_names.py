@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..storage.clock import milliseconds_of, timestamp_of_milliseconds
+from .events import KINDS
 from .ingest import limited_network
 from .parsing import COLUMNS, Row
 
@@ -41,10 +42,12 @@ ROW_COLUMNS: dict[str, type] = {
     "setting_row": str,
     "setting_value": str,
     "seconds": int,  # of page exits
+    "properties": str,  # of the site's own events: all in one text, from which statements cut values
 }
 
 # A browser may send any text. It must not become the row of the total or "other", and it must fit into a database index.
 _RESERVED = {"": UNKNOWN, OTHER: f"“{OTHER}”"}
+BEGIN, _MIDDLE = "\x1f", "\x1e"  # unit and record separator, which no property needs
 _LONGEST_NAME, _LONGEST_ROW = 250, 600  # characters
 _LONGEST_TIME = 86_400  # seconds counted per exit at most
 _QUARTER = 15 * 60_000  # milliseconds; since the year 2000, an hour begins at a quarter of a UTC hour in every time zone
@@ -119,6 +122,26 @@ def setting_value(choice: Properties) -> str:
     return str(choice.get("value", ""))
 
 
+def value_row(event: Properties, name: str) -> str:
+    """Return the row of one property of an event of the site's own."""
+    value = event.get(name)
+    return recorded(None if value is None else _without_marks(str(value)))
+
+
+def marked(event: Properties) -> str:
+    """Return the properties of an event as one text. Each begins with what :func:`mark` returns for its name."""
+    return "".join(f"{mark(_without_marks(name))}{value_row(event, name)}" for name in event)
+
+
+def mark(name: str) -> str:
+    """Return what begins a property in the text of :func:`marked`."""
+    return f"{BEGIN}{name}{_MIDDLE}"
+
+
+def _without_marks(text: str) -> str:
+    return text.replace(BEGIN, " ").replace(_MIDDLE, " ")
+
+
 def seconds(page_exit: Properties) -> int:
     """Return the whole seconds in view, or -1 if no valid number was reported."""
     value = page_exit.get("seconds")
@@ -189,6 +212,10 @@ def row_columns(rows: Sequence[Row], hour_of: Callable[[str], str]) -> dict[str,
         "limited": list(map(cache(limited), fields["network"])),
         "hour_row": [hour if kind == "page_view" else "" for hour, kind in hours],
     }
+    columns["properties"] = [
+        "" if kind in KINDS else marked(orjson.loads(data or "{}"))
+        for kind, data in zip(fields["kind"], fields["data"], strict=True)
+    ]
     columns |= {name: _column(rule, fields, ROW_COLUMNS[name]) for name, rule in _RULES.items()}
     return {name: columns[name] for name in ROW_COLUMNS}
 

@@ -173,9 +173,10 @@ class Runtime:
 
     @part
     def calendar(self) -> Calendar:
+        from ..reports.own_tables import own_tables
         from ..reports.windows import Calendar
 
-        return Calendar(self.settings.timezone)
+        return Calendar(self.settings.timezone, own_tables(self.policy))
 
     @part
     def publisher(self) -> Publisher:

@@ -228,7 +228,7 @@ ID = "up to 32 of a-z, 0-9, _ and -, a letter first. Change the id; code, templa
 LANGUAGES = "en, bg, cs, da, de, el, es, et, fi, fr, ga, hr, hu, it, lt, lv, mt, nl, pl, pt, pt-BR, ro, sk, sl, sv, ar, he, uk, tr, zh, ja"
 PURPOSES = "customisation, marketing, media, necessary, purchase, statistics, support, use"
 FIELDS = "browser, data, email, network, opinion, page, platform, previous, provider, referrer, street"
-KEYS = "banner, collection, contact, cookies, fields, log, marketing, minors, notices, promises, purposes, recipients, requests, retention, schema, services, site"
+KEYS = "banner, collection, contact, cookies, events, fields, funnels, goals, log, marketing, minors, notices, promises, purposes, recipients, requests, retention, schema, services, site"
 
 
 def table(header, name=""):

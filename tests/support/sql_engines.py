@@ -48,7 +48,7 @@ class CopiedCounts(SqlCounts):
         engine: str = "",
         name: str = "counted_events",
     ) -> None:
-        super().__init__(run, name, dialect)
+        super().__init__(run, name, dialect, own=calendar.own)
         self._name, self._engine, self._calendar, self._dialect = name, engine, calendar, dialect
         self._columns = ", ".join(f"{name} {types[kind]}" for name, kind in TYPES.items())
 

@@ -25,6 +25,7 @@ FIRST_SCREEN = ("visits", "decisions")
 SECTIONS = (
     ("Content", ("pages", "entries", "exits")),
     ("Coming and going", ("movement", "referrers", "exit_links", "clicks", "events")),
+    ("Goals", ("goals", "funnels", "event_values")),
     ("Visits", ("returning", "visit_numbers", "days_between", "hours")),
     ("Browsers and choices", ("browsers", "platforms", "providers", "choices", "changes")),
     ("Decisions", ("decisions_by_version", "decisions_by_locale")),
@@ -55,7 +56,9 @@ def page() -> AnyResponse:
     except StoreUnavailable as error:
         _abort_without_store(ctx.runtime, error)
     by_name = {report.id: report for report in reports}
-    sections = [(title, [by_name[name] for name in names]) for title, names in SECTIONS]
+    # A site that declares no goal, funnel or value has no such report.
+    named = [(title, [by_name[name] for name in names if name in by_name]) for title, names in SECTIONS]
+    sections = [(title, some) for title, some in named if some]
     return _rendered("reports.html", window, steps, overview=overview, reports=by_name, sections=sections)
 
 
