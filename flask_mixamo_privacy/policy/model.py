@@ -115,8 +115,12 @@ class Policy(Declaration):
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the declaration as plain values: a machine-readable record of processing activities."""
-        return json.loads(json.dumps(asdict(self), default=str, ensure_ascii=False))  # type: ignore[no-any-return]
+        """Return the declaration as plain values: a machine-readable record of processing activities.
+
+        What only adds to reports is left out if nothing is declared, so that earlier frozen versions stay equal.
+        """
+        values = {name: value for name, value in asdict(self).items() if value or name not in ("events", "goals", "funnels")}
+        return json.loads(json.dumps(values, default=str, ensure_ascii=False))  # type: ignore[no-any-return]
 
 
 def _fingerprint(material: dict[str, Any]) -> str:

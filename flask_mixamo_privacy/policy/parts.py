@@ -9,6 +9,8 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Literal, cast
 
+from .report_parts import Funnel, Goal, OwnEvent
+
 _PERIOD = re.compile(r"(\d{1,4}) (day|month|year)s?")
 _DAYS = {"day": 1, "month": 30.44, "year": 365.25}
 
@@ -288,36 +290,6 @@ class Banner:
         "May we count your visits and remember what you customise? We use our own cookies for that, "
         "and nothing is recorded unless you accept."
     )
-
-
-@dataclass(frozen=True)
-class OwnEvent:
-    """An event of the site's own, and the properties whose values are counted in a table each."""
-
-    name: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A page that visitors should view, or an event of the site's own."""
-
-    name: str
-    page: str = ""  # may end with *
-    event: str = ""
-
-
-@dataclass(frozen=True)
-class Funnel:
-    """The steps on the way to a goal: pages, which may end with ``*``, and events of the site's own."""
-
-    name: str
-    steps: tuple[str, ...]
-
-
-def is_page(step: str) -> bool:
-    """Return whether a step of a funnel is a page. Any other step is an event."""
-    return step.startswith("/")
 
 
 @dataclass(frozen=True)

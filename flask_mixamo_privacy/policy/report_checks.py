@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from ..errors import Problem
-from .parts import Declaration, Funnel, Goal, is_page
+from .parts import Declaration
+from .report_parts import Funnel, Goal, is_page, overlap
 
 Problems = Iterator[Problem]
 
@@ -66,7 +67,7 @@ def _check_funnel(funnel: Funnel) -> Problems:
     for step in funnel.steps:
         yield from _check_step(key, step, f"{_PAGES}, or {_EVENTS}", is_event=not is_page(step))
     for one, other in combinations(funnel.steps, 2):
-        if _overlap(one, other):
+        if overlap(one, other):
             hint = f"Change it, or {one!r}: one event must not be two steps."
             yield Problem(key, other, "steps that have no page or event in common", hint)
 
@@ -74,7 +75,7 @@ def _check_funnel(funnel: Funnel) -> Problems:
 def _check_beginnings(policy: Declaration) -> Problems:
     """Refuse funnels that begin alike: a step that is suppressed in one could be calculated from the other."""
     for one, other in combinations(policy.funnels, 2):
-        if len(one.steps) > 1 and len(other.steps) > 1 and all(map(_overlap, one.steps[:2], other.steps[:2])):
+        if len(one.steps) > 1 and len(other.steps) > 1 and all(map(overlap, one.steps[:2], other.steps[:2])):
             hint = f"Join it with {one.name!r}: together, the two would reveal steps with too few visitors."
             yield Problem(f"funnels.{other.name}.steps", list(other.steps), "two first steps of its own", hint)
 
@@ -83,9 +84,3 @@ def _check_step(key: str, step: str, allowed: str, *, is_event: bool) -> Problem
     pattern = _EVENT if is_event else _PAGE
     if not pattern.fullmatch(step) or (is_event and step in _RECORDED):
         yield Problem(key, step, allowed, "Change it.")
-
-
-def _overlap(one: str, other: str) -> bool:
-    if one.endswith("*") and other.startswith(one[:-1]):
-        return True
-    return one == other or (other.endswith("*") and one.startswith(other[:-1]))

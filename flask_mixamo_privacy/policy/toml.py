@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 from ..errors import PolicyError, Problem
 from ..i18n.language import SHIPPED
 from . import parts as declared
+from . import report_parts
 from .model import Policy
 from .parts import Period
 from .promises import PROMISES
@@ -37,9 +38,9 @@ _LISTS = {
     "fields": declared.Field,
     "collection": declared.CollectionPoint,
     "recipients": declared.Recipient,
-    "events": declared.OwnEvent,
-    "goals": declared.Goal,
-    "funnels": declared.Funnel,
+    "events": report_parts.OwnEvent,
+    "goals": report_parts.Goal,
+    "funnels": report_parts.Funnel,
 }
 _TABLES = {
     "contact": declared.Contact,

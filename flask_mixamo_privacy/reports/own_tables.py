@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..policy.parts import Declaration, is_page
+from ..policy.parts import Declaration
+from ..policy.report_parts import is_page
 
 
 class OwnTable(NamedTuple):

@@ -208,7 +208,7 @@ class Reports:
         return self._build(query, "totals", "Totals", TOTALS, [row], ALL, row[0])
 
     def _names(self) -> list[str]:
-        """Return the names of the reports, except those of tables of which the site declares none."""
+        """Return the names of the reports, except those that the site would have to declare."""
         declared = {table.report for table in self._calendar.own.values()}
         return [name for name in NAMES if name not in OWN or name in declared]
 

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from ..policy.parts import Declaration
 from ..storage.clock import ONE_DAY, milliseconds_of
-from .own_tables import OwnTables
+from .own_tables import OwnTables, own_tables
 
 Unit = Literal["day", "week", "month", "all"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month", "all")
@@ -140,9 +141,9 @@ def week_of(day: date) -> str:
 class Calendar:
     """The start of days and hours in the time zone of the site, and the tables that the site declares."""
 
-    def __init__(self, zone: str = "UTC", own: OwnTables | None = None) -> None:
+    def __init__(self, zone: str = "UTC", policy: Declaration | None = None) -> None:
         self.zone = ZoneInfo(zone)
-        self.own: OwnTables = own or {}
+        self.own: OwnTables = own_tables(policy) if policy is not None else {}
 
     def start_of(self, day: date) -> str:
         """Return the moment at which a day begins, in the format of events: UTC, ISO 8601 with milliseconds."""

@@ -173,10 +173,9 @@ class Runtime:
 
     @part
     def calendar(self) -> Calendar:
-        from ..reports.own_tables import own_tables
         from ..reports.windows import Calendar
 
-        return Calendar(self.settings.timezone, own_tables(self.policy))
+        return Calendar(self.settings.timezone, self.policy)
 
     @part
     def publisher(self) -> Publisher:

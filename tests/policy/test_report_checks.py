@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from flask_mixamo_privacy.errors import PolicyError
-from flask_mixamo_privacy.policy.parts import Funnel, Goal, OwnEvent
+from flask_mixamo_privacy.policy.report_parts import Funnel, Goal, OwnEvent
 from flask_mixamo_privacy.policy.toml import START, built_in, read
 
 TABLES = """
@@ -66,6 +66,6 @@ WRONG = {
 
 @pytest.mark.parametrize(("message", "sections"), WRONG.items(), ids=WRONG)
 def test_an_invalid_declaration_names_key_value_and_what_is_allowed(message, sections):
-    with pytest.raises(PolicyError, match=".*") as raised:
+    with pytest.raises(PolicyError) as raised:
         declared(**sections)
     assert message in str(raised.value)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
-from flask_mixamo_privacy.policy.parts import Declaration, Funnel, Goal, OwnEvent
-from flask_mixamo_privacy.reports.own_tables import own_tables
+from flask_mixamo_privacy.policy.parts import Declaration
+from flask_mixamo_privacy.policy.report_parts import Funnel, Goal, OwnEvent
 from flask_mixamo_privacy.reports.windows import Window
 from support.event_factory import FIRST, Kept, at
 
-OWN = own_tables(
-    Declaration(
-        site="Shop",
-        purposes=(),
-        events=(OwnEvent("played", ("quality",)),),
-        goals=(Goal("Bought", event="placed"), Goal("Looked", page="/clips/*")),
-        funnels=(Funnel("Buying", ("/clips/*", "played", "placed")),),
-    )
+POLICY = Declaration(
+    site="Shop",
+    purposes=(),
+    events=(OwnEvent("played", ("quality",)),),
+    goals=(Goal("Bought", event="placed"), Goal("Looked", page="/clips/*")),
+    funnels=(Funnel("Buying", ("/clips/*", "played", "placed")),),
 )
 DAY, MONTH = Window.of("day", FIRST), Window.of("month", FIRST)
 
@@ -40,7 +39,7 @@ def walks(numbers):
 @pytest.fixture
 def shown(tmp_path):
     def shown(events, name, window=DAY, least=5):
-        kept = Kept(tmp_path, own=OWN, least=least)
+        kept = Kept(tmp_path, policy=POLICY, least=least)
         kept.load(sorted(events, key=lambda each: each["at"]), "2026-05-03T00:00:00.000Z")
         return kept.reports.report(name, window).rows
 
@@ -58,7 +57,9 @@ def test_a_goal_shows_its_visitors_or_that_they_are_too_few(shown):
 
 def test_values_of_an_event_are_counted_by_visitor(shown):
     again = [event(visitor, 50, "played", quality="hd") for visitor in range(1, 20, 2)]
-    rows = shown([*walks((0, 20)), *again, event(50, 1, "played"), event(51, 1, "played", quality=None)], "event_values", MONTH)
+    rows = shown(
+        [*walks((0, 20)), *again, event(50, 1, "played"), event(51, 1, "played", quality=None)], "event_values", MONTH
+    )
     assert rows[0] == ("played · quality", "hd", 10, 0.4545) and rows[1][:2] == ("played · quality", "other")
 
 
@@ -74,13 +75,13 @@ def test_no_step_with_too_few_visitors_can_be_calculated(shown, numbers, window)
     """A difference between two exact steps is one furthest step, and so is the last exact step."""
     rows = [row[2] for row in shown(walks(numbers), "funnels", window)]
     exact = [number if isinstance(number, int) else None for number in [*rows, 0]]
-    differences = [one - other for one, other in zip(exact, exact[1:], strict=False) if None not in (one, other)]
+    differences = [one - other for one, other in pairwise(exact) if None not in (one, other)]
     assert all(each == 0 or each >= 5 for each in differences), rows
 
 
 def test_a_goal_that_is_no_longer_declared_stops(tmp_path):
     """Its waiting tables are left as they are, and the reports leave it out."""
-    kept = Kept(tmp_path, own=OWN)
+    kept = Kept(tmp_path, policy=POLICY)
     kept.load(list(walks((3, 3, 3))), at(FIRST + timedelta(days=1), 7200))
     kept.calendar.own = {}
     kept.load([], "2026-05-03T00:00:00.000Z")

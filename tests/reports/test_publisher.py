@@ -199,7 +199,9 @@ def test_a_summary_of_nothing_is_empty(tmp_path):
     kept = Kept(tmp_path)
     _, pages, _ = kept.reports.summary()
     assert set(kept.totals().values()) == {0} and pages.rows == kept.reports.windows("day") == ()
-    assert [report.rows for report in kept.reports.every(ALL)] == [()] * len({*NAMES} - {*OWN}) and not kept.store.database.exists
+    assert [report.rows for report in kept.reports.every(ALL)] == [()] * len(
+        {*NAMES} - {*OWN}
+    ) and not kept.store.database.exists
 
 
 @pytest.mark.parametrize("text", ["2026-05-08", "2026-W19", "2026-05", "all"])

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_mixamo_privacy.policy.parts import Declaration, Funnel, Goal, OwnEvent
+from flask_mixamo_privacy.policy.parts import Declaration
+from flask_mixamo_privacy.policy.report_parts import Funnel, Goal, OwnEvent
 from flask_mixamo_privacy.reports.counts import EVENT_TABLES, Question
-from flask_mixamo_privacy.reports.own_tables import own_tables
 from flask_mixamo_privacy.reports.statements import CLICKHOUSE, DUCKDB, POSTGRESQL
 from flask_mixamo_privacy.reports.visitor_sets import VisitorSets
 from flask_mixamo_privacy.reports.windows import Calendar, Interval
@@ -23,16 +23,14 @@ from support.event_factory import FIRST, Kept, at, traffic
 from support.sql_engines import CopiedCounts, answers
 
 DAYS = [FIRST + timedelta(days=number) for number in range(4)]
-OWN = own_tables(
-    Declaration(
-        site="Shop",
-        purposes=(),
-        events=(OwnEvent("own", ("any", "none")), OwnEvent("other", ("any",))),
-        goals=(Goal("A", page="/a"), Goal("Own", event="own")),
-        funnels=(Funnel("Two", ("/a", "own")), Funnel("Four", ("own", "/*", "other", "unknown"))),
-    )
+POLICY = Declaration(
+    site="Shop",
+    purposes=(),
+    events=(OwnEvent("own", ("any", "none")), OwnEvent("other", ("any",))),
+    goals=(Goal("A", page="/a"), Goal("Own", event="own")),
+    funnels=(Funnel("Two", ("/a", "own")), Funnel("Four", ("own", "/*", "other", "unknown"))),
 )
-CALENDAR = Calendar(own=OWN)
+CALENDAR = Calendar(policy=POLICY)
 INTERVALS = [Interval(CALENDAR.start_of(day), CALENDAR.start_of(day + timedelta(days=1)), day) for day in DAYS]
 NOON = INTERVALS[3].start.replace("T00", "T12")
 PARTS = [INTERVALS[3]._replace(until=NOON), INTERVALS[3]._replace(start=NOON)]
@@ -91,7 +89,7 @@ def stored(loads: list[list[dict[str, Any]]], erased: list[str]) -> Kept:
 )
 def test_every_answer_of_sql_is_that_of_sets_of_visitors(duck, loads, erased, intervals):
     """Late, repeated and erased events, several networks, whole days, parts of days and several days."""
-    questions, sets = [Question(name, intervals) for name in (*EVENT_TABLES, *OWN)], VisitorSets(CALENDAR)
+    questions, sets = [Question(name, intervals) for name in (*EVENT_TABLES, *CALENDAR.own)], VisitorSets(CALENDAR)
     with stored(loads, erased).store.read() as connection:
         if connection is not None:
             sets.begin(connection, INTERVALS, ()), duck.begin(connection, INTERVALS, ())

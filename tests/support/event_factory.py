@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from flask_mixamo_privacy.reports.own_tables import OwnTables
+from flask_mixamo_privacy.policy.parts import Declaration
 from flask_mixamo_privacy.reports.publisher import Publisher, Rebuilder, no_decisions
 from flask_mixamo_privacy.reports.reports import Reports
 from flask_mixamo_privacy.reports.windows import Calendar
@@ -46,10 +46,10 @@ class Kept:
         zone: str = "UTC",
         decided: Any = no_decisions,
         events: Events | None = None,
-        own: OwnTables | None = None,
+        policy: Declaration | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.least, self.calendar, self.now = folder, least, Calendar(zone, own), ""
+        self.folder, self.least, self.calendar, self.now = folder, least, Calendar(zone, policy), ""
         self.store = EventStore(
             url or f"sqlite:///{folder}/events.sqlite", KeyRing(KEYS, ""), Spool(str(folder / "erasures.pending")), events
         )

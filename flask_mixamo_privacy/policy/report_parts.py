@@ -1,0 +1,42 @@
+"""The parts of a declaration that add to the reports: values of own events, goals and funnels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OwnEvent:
+    """An event of the site's own, and the properties whose values are counted in a table each."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A page that visitors should view, or an event of the site's own."""
+
+    name: str
+    page: str = ""  # may end with *
+    event: str = ""
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The steps on the way to a goal: pages, which may end with ``*``, and events of the site's own."""
+
+    name: str
+    steps: tuple[str, ...]
+
+
+def is_page(step: str) -> bool:
+    """Return whether a step of a funnel is a page. Any other step is an event."""
+    return step.startswith("/")
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether one page or event may be both steps."""
+    if one.endswith("*") and other.startswith(one[:-1]):
+        return True
+    return one == other or (other.endswith("*") and one.startswith(other[:-1]))
