@@ -17,7 +17,7 @@ from ..storage.clock import ONE_DAY, milliseconds_of, timestamp_of_milliseconds
 from ..tracking import schema
 from ..tracking.store import EventStore
 from .cells import Cell, Row, RowSum, Share, bound_of, sum_of_rows, with_group
-from .counts import is_whole_day
+from .counts import WHOLE_DAY
 from .disclosure_control import OTHER
 from .open_days import OpenDays
 from .tables import Table
@@ -261,11 +261,14 @@ class ReportQuery:
             return self._few
         if name.startswith("decisions"):
             return 0 if self.is_closed(window) or self._connection is None else None
-        if is_whole_day(name) and self.is_partly_counted(window):
+        if self._is_whole_day(name) and self.is_partly_counted(window):
             return None
-        if not self._is_begun(window) or not (self.suppresses or is_whole_day(name)):
+        if not self._is_begun(window) or not (self.suppresses or self._is_whole_day(name)):
             return 0
         return self._few if self.suppresses and self.can_count and len(self.unpublished()) < self._min_cell else None
+
+    def _is_whole_day(self, name: str) -> bool:
+        return name in WHOLE_DAY or name in self._calendar.own
 
     @property
     def _few(self) -> Cell:
