@@ -12,12 +12,12 @@ from flask_mixamo_privacy.reports.counts import EVENT_TABLES, Question
 from flask_mixamo_privacy.reports.statements import CLICKHOUSE
 from flask_mixamo_privacy.reports.visitor_sets import VisitorSets
 from flask_mixamo_privacy.reports.windows import Calendar, Interval
-from support.event_factory import FIRST, Kept, traffic
-from support.sql_engines import TYPES, CopiedCounts, answers
+from support.event_factory import FIRST, Kept, traffic, with_own_events
+from support.sql_engines import DECLARED, TYPES, CopiedCounts, answers
 
 pytestmark = pytest.mark.cluster
 
-CALENDAR = Calendar()
+CALENDAR = Calendar(policy=DECLARED)
 DAYS = [FIRST + timedelta(days=number) for number in range(4)]
 INTERVALS = tuple(Interval(*(CALENDAR.start_of(day + timedelta(days=each)) for each in (0, 1)), day) for day in DAYS)
 
@@ -50,8 +50,14 @@ def run_on(server: Any) -> Any:
 def test_two_shards_count_what_sets_of_visitors_count(cluster, tmp_path):
     """Every table of a day, and of several days, of visitors who share networks across shards."""
     kept, sets, sharded = Kept(tmp_path), VisitorSets(CALENDAR), ShardedCounts(cluster)
-    kept.load([event | {"network": f"198.51.{int(event['visitor'][1:]) % 9}.0/24"} for event in traffic(5, 5, 60, 20)], "")
-    questions = [Question(name, some) for name in EVENT_TABLES for some in (INTERVALS[:1], INTERVALS)]
+    kept.load(
+        [
+            event | {"network": f"198.51.{int(event['visitor'][1:]) % 9}.0/24"}
+            for event in with_own_events(traffic(5, 5, 60, 20))
+        ],
+        "",
+    )
+    questions = [Question(name, some) for name in (*EVENT_TABLES, *CALENDAR.own) for some in (INTERVALS[:1], INTERVALS)]
     with kept.store.read() as connection:
         sets.begin(connection, INTERVALS, ()), sharded.begin(connection, INTERVALS, ())
         assert answers(sharded, questions, 5) == answers(sets, questions, 5)

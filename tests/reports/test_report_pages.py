@@ -1,6 +1,7 @@
 """Report pages: numbers only, for staff with the need, as tables, CSV and JSON."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -10,6 +11,8 @@ import pytest
 
 from conftest import choose
 from flask_mixamo_privacy.i18n.language import FULLY_TRANSLATED, language
+from flask_mixamo_privacy.policy.report_parts import Funnel, Goal
+from flask_mixamo_privacy.policy.toml import built_in
 from flask_mixamo_privacy.reports.definitions import DEFINITIONS, NAMES, SERIES, Column
 from flask_mixamo_privacy.reports.formatting import as_csv
 from flask_mixamo_privacy.reports.reports import Report
@@ -352,6 +355,19 @@ def test_the_page_is_in_the_languages_of_its_staff(staff_site):
     assert "Mai 2026" in german and "Wege" in german and set(re.findall(r' lang="([\w-]+)"', german)) == {"de"}
     arabic = entered(site, Accept_Language="ar").get("/privacy/reports?window=2026-05").text
     assert 'dir="rtl"' in arabic and '<bdi dir="ltr">/theme/dark</bdi>' in arabic
+
+
+def test_the_page_shows_declared_goals_and_the_steps_of_funnels(staff_site):
+    """Each step has its bar, number and rate, and CSV has the same rows. Without a declaration there is no such section."""
+    goals, funnels = (Goal("Elsewhere", page="/other"),), (Funnel("Browsing", ("/", "/other", "/item/*")),)
+    staff = entered(staff_site(PRIVACY_POLICY=dataclasses.replace(built_in(), goals=goals, funnels=funnels)))
+    text = " ".join(re.sub(r"<[^>]+>", " ", staff.get("/privacy/reports?window=2026-05").text).split())
+    assert "Goals Goals Elsewhere 12" in text and "Browsing · 2. /other 12 100.0%" in text
+    assert '"Browsing","3. /item/*","6","0.5"' in staff.get("/privacy/reports/funnels.csv?window=2026-05").text
+
+
+def test_a_page_without_goals_has_no_section_for_them(staff_site):
+    assert "Funnels" not in entered(staff_site()).get("/privacy/reports?window=2026-05").text
 
 
 def test_the_style_sheet_is_small():

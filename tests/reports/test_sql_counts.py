@@ -13,24 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_mixamo_privacy.policy.parts import Declaration
-from flask_mixamo_privacy.policy.report_parts import Funnel, Goal, OwnEvent
 from flask_mixamo_privacy.reports.counts import EVENT_TABLES, Question
 from flask_mixamo_privacy.reports.statements import CLICKHOUSE, DUCKDB, POSTGRESQL
 from flask_mixamo_privacy.reports.visitor_sets import VisitorSets
 from flask_mixamo_privacy.reports.windows import Calendar, Interval
 from support.event_factory import FIRST, Kept, at, traffic
-from support.sql_engines import CopiedCounts, answers
+from support.sql_engines import DECLARED, CopiedCounts, answers
 
 DAYS = [FIRST + timedelta(days=number) for number in range(4)]
-POLICY = Declaration(
-    site="Shop",
-    purposes=(),
-    events=(OwnEvent("own", ("any", "none")), OwnEvent("other", ("any",))),
-    goals=(Goal("A", page="/a"), Goal("Own", event="own")),
-    funnels=(Funnel("Two", ("/a", "own")), Funnel("Four", ("own", "/*", "other", "unknown"))),
-)
-CALENDAR = Calendar(policy=POLICY)
+CALENDAR = Calendar(policy=DECLARED)
 INTERVALS = [Interval(CALENDAR.start_of(day), CALENDAR.start_of(day + timedelta(days=1)), day) for day in DAYS]
 NOON = INTERVALS[3].start.replace("T00", "T12")
 PARTS = [INTERVALS[3]._replace(until=NOON), INTERVALS[3]._replace(start=NOON)]

@@ -143,3 +143,14 @@ def _visit(chance: random.Random, day: date, visitor: str, visit: str, number: i
     if chance.random() < 0.2:
         add("exit_link", previous or "/", {"to": chance.choice(("https://a.example/x", "https://b.example/"))})
     return made
+
+
+def with_own_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return events, and one of the site's own at the moment of every third page view."""
+    views = [event for event in events if event["kind"] == "page_view"][::3]
+    values = ("hd", "sd", None, 1.5, "it's \\ \u00fc")
+    own = [
+        view | {"id": f"own-{view['id']}", "kind": "own", "data": {"any": values[number % 5], "b": number}}
+        for number, view in enumerate(views)
+    ]
+    return sorted([*events, *own], key=lambda event: event["at"])

@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from flask_mixamo_privacy.policy.parts import Declaration
+from flask_mixamo_privacy.policy.report_parts import Funnel, Goal, OwnEvent
 from flask_mixamo_privacy.reports.counts import EventCounts, Question
 from flask_mixamo_privacy.reports.disclosure_control import Tally
 from flask_mixamo_privacy.reports.sql_counts import SqlCounts
@@ -19,6 +21,18 @@ from flask_mixamo_privacy.tracking.row_names import ROW_COLUMNS, row_columns
 
 EVENT = {"slot": int, "visitor": int, "id": str, "kind": str, "visit": str}
 TYPES: dict[str, type] = EVENT | ROW_COLUMNS
+#: Declares tables of events, pages and steps that the engines must count alike.
+DECLARED = Declaration(
+    site="Shop",
+    purposes=(),
+    events=(OwnEvent("own", ("any", "none")), OwnEvent("other", ("any",))),
+    goals=(Goal("A", page="/a"), Goal("Own", event="own"), Goal("Shop", page="/shop*")),
+    funnels=(
+        Funnel("Two", ("/a", "own")),
+        Funnel("Four", ("own", "/*", "other", "unknown")),
+        Funnel("Shop", ("/", "/shop*", "own")),
+    ),
+)
 Run = Callable[[str], Iterable[Sequence[Any]]]
 
 
