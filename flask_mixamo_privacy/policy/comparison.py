@@ -32,7 +32,7 @@ def describe(old: Version, new: Version, t: Language) -> list[ChangedSection]:
     sections = list(_sections(old.documents[shared[0]], new.documents[shared[0]], t)) if shared else []
     before, after = old.banner.get(t.code), new.banner.get(t.code)
     if before and after and before != after:
-        text = t("It used to say “%(old)s”. It now says “%(new)s”.", old=before, new=after)
+        text = _quoting(t, "It used to say “%(old)s”. It now says “%(new)s”.", old=before, new=after)
         sections.append(ChangedSection("", t("Banner").text, t.code, (text,)))
     return sections
 
@@ -71,12 +71,12 @@ def _sentence_changes(old: list[str], new: list[str], t: Language) -> Iterator[L
     for text in added:
         former = _nearest(text, removed)
         if former is None:
-            yield t("New: “%(text)s”", text=text)
+            yield _quoting(t, "New: “%(text)s”", text=text)
         else:
             removed.remove(former)
-            yield t("“%(old)s” has become “%(new)s”", old=former, new=text)
+            yield _quoting(t, "“%(old)s” has become “%(new)s”", old=former, new=text)
     for text in removed:
-        yield t("No longer there: “%(text)s”", text=text)
+        yield _quoting(t, "No longer there: “%(text)s”", text=text)
 
 
 def _nearest(text: str, others: list[str]) -> str | None:
@@ -90,17 +90,22 @@ def _row_changes(old: Table, new: Table, t: Language) -> Iterator[LocalizedText]
     before, after = ({row[0].text: [cell.text for cell in row] for row in table.rows} for table in (old, new))
     for name, cells in after.items():
         if name not in before:
-            yield t("New: “%(name)s” (%(details)s)", name=name, details="; ".join(filter(None, cells[1:])))
+            yield _quoting(t, "New: “%(name)s” (%(details)s)", name=name, details="; ".join(filter(None, cells[1:])))
         elif len(cells) == len(before[name]):
             yield from _cell_changes(name, [cell.text for cell in new.head], before[name], cells, t)
     for name in before:
         if name not in after:
-            yield t("No longer there: “%(text)s”", text=name)
+            yield _quoting(t, "No longer there: “%(text)s”", text=name)
 
 
 def _cell_changes(name: str, head: list[str], old: list[str], new: list[str], t: Language) -> Iterator[LocalizedText]:
     for title, former, current in zip(head, old, new, strict=False):
         if former != current:
-            yield t(
-                "“%(name)s”, %(column)s: “%(old)s” has become “%(new)s”", name=name, column=title, old=former, new=current
+            yield _quoting(
+                t, "“%(name)s”, %(column)s: “%(old)s” has become “%(new)s”", name=name, column=title, old=former, new=current
             )
+
+
+def _quoting(t: Language, sentence: str, **texts: str) -> LocalizedText:
+    """Return a sentence that quotes texts of any language. From right to left, each is isolated (Unicode TR 9)."""
+    return t(sentence, **({name: f"\u2068{text}\u2069" for name, text in texts.items()} if t.dir == "rtl" else texts))

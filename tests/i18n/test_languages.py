@@ -55,7 +55,13 @@ def texts_in_python():
     """Yield every text that the package passes to a translator. Those in constants are found when a test shows them."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("t", "self.t", "ctx.language", "_buttons"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "t",
+                "self.t",
+                "ctx.language",
+                "_buttons",
+                "_quoting",
+            ):
                 yield from _texts(node.args)
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "self._to":
                 yield from _texts(node.args[2:3])

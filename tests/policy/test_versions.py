@@ -354,6 +354,14 @@ def test_what_changed_is_told_in_sentences(declare):
     assert "what-changed" not in visitor.get("/privacy/versions/2026-05-08").text
 
 
+def test_a_quoted_text_is_isolated_from_right_to_left(declare):
+    """The full stop of an English text stays at its end on an Arabic page."""
+    frozen(declare())
+    frozen(declare((TITLE, 'title = "Numbers"')), "2026-06-01")
+    text = declare().visitor(Accept_Language="ar").get("/privacy/versions/2026-06-01").text
+    assert "\u2068Numbers\u2069" in text.partition('id="what-changed"')[2]
+
+
 def test_the_policy_page_links_to_its_earlier_versions(declare):
     """The newest is first, without the current one; a site with one version lists none."""
     for day in ("2009-05-08", "2012-01-01", "2026-06-01"):
