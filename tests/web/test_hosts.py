@@ -76,7 +76,8 @@ def test_a_visitor_accepts_is_counted_and_withdraws_on_each_host(site):
         assert visitor.get(tracker).status_code == 200
         event = {"id": "1", "kind": "click", "page": "/", "data": {}}
         assert visitor.post("/privacy/events", data=json.dumps([event])).status_code == 204
-        assert site.events() == [("visit_start", "/"), ("page_view", "/"), ("click", "/")]
+        # Two events of one millisecond are in the order of their random ids.
+        assert sorted(site.events()) == [("click", "/"), ("page_view", "/"), ("visit_start", "/")]
         assert choose(visitor, "reject_all").headers["Location"].startswith("/privacy/consent?")
         assert site.events() == []
 
