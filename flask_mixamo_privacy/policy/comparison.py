@@ -107,5 +107,5 @@ def _cell_changes(name: str, head: list[str], old: list[str], new: list[str], t:
 
 
 def _quoting(t: Language, sentence: str, **texts: str) -> LocalizedText:
-    """Return a sentence that quotes texts of any language. From right to left, each is isolated (Unicode TR 9)."""
+    """Return a sentence with quoted texts. If its language runs from right to left, each is isolated (Unicode TR 9)."""
     return t(sentence, **({name: f"\u2068{text}\u2069" for name, text in texts.items()} if t.dir == "rtl" else texts))

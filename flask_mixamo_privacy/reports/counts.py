@@ -44,7 +44,7 @@ class Question(NamedTuple):
 
 
 class Counts(Protocol):
-    """Counts tables. The network of a visitor is the last one recorded in the intervals of a question."""
+    """Answers questions about tables. A visitor counts under the network recorded last in the intervals of a question."""
 
     def totals(self, questions: Sequence[Question], least: int) -> Iterable[Tally]:
         """Return the tally of all rows of each table together. Persons may be counted up to ``least``."""
@@ -53,7 +53,7 @@ class Counts(Protocol):
         """Return each table. Its rows have at least ``least`` persons."""
 
     def merged(self, question: Question, least: int, row: str) -> Tally:
-        """Return the tally of one row and of all rows with fewer than ``least`` persons together."""
+        """Merge one row with every row that has fewer than ``least`` persons, and return the tally of the merged row."""
 
 
 class EventCounts(Counts, Protocol):
@@ -72,14 +72,14 @@ class EventCounts(Counts, Protocol):
         """Prepare to count intervals in one transaction. Those with the starts ``lost`` lost events after their count."""
 
     def release(self, published: Iterable[Question]) -> None:
-        """Forget tables that are published, and will not be asked for again."""
+        """Drop from memory the tables that are published and will not be asked for again."""
 
     def forget_before(self, day: date) -> None:
         """Forget what is kept of the intervals before a day."""
 
 
 class AddedCounts:
-    """Counts tables of tallies that have no visitor in common, such as those of decisions, by adding them."""
+    """Answers by adding tallies. This is right only for tallies that share no visitor, such as those of decisions."""
 
     def __init__(self, tables: Mapping[date, Mapping[str, Mapping[str, Tally]]]) -> None:
         """``tables`` has the tables of each day by name, which belong to the interval that ends the day."""

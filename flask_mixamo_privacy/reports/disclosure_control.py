@@ -46,10 +46,10 @@ def suppress_small_cells(
 ) -> tuple[dict[str, Tally], Tally]:
     """Return the rows that may be published, the largest first, and "other", into which the remaining rows are merged.
 
-    Primary suppression has merged the rows with fewer than ``min_cell`` persons. Complementary suppression then merges the
-    smallest remaining row too, unless "other" meets the threshold by itself. Otherwise "other" could be calculated by
-    subtracting the rows from the total. One row is enough, because each has enough persons. ``merge`` returns "other" with
-    one more row.
+    Primary suppression has merged the rows with fewer than ``min_cell`` persons into "other". If "other" itself is still
+    too small, subtracting the rows from the total would reveal it. Complementary suppression then adds the smallest
+    remaining row. One row is enough, because every remaining row has at least ``min_cell`` persons. ``merge`` returns
+    "other" with one more row.
 
     ``complete`` is False if events were erased after the total was published. The erased events are then a part of "other",
     so "other" must contain enough other visitors too, unless ``min_cell`` is 1.
