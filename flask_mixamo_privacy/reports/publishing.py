@@ -176,7 +176,7 @@ class PublishingPass:
         asked = self._questions(tables, lambda published: bool(published.total) and not published.rows)
         questions = [question for question, _ in asked]
         for (question, intervals), table in zip(asked, counts.tables(questions, self._min_cell), strict=True):
-            complete = self._incomplete.isdisjoint(interval.start for interval in intervals)
+            complete = not self._lost_events(question)
             merge = partial(counts.merged, question, self._min_cell)
             shown, other = suppress_small_cells(table, self._min_cell, merge, complete=complete)
             if always or within_loss_limit(table, other):
@@ -186,6 +186,10 @@ class PublishingPass:
                     published = self._publications[question.table, interval]
                     self._set_publication(question.table, interval, published._replace(rows=level))
                 self._counts.release([question])
+
+    def _lost_events(self, question: Question) -> bool:
+        """Return whether a counted interval lost events. It may be the whole day of the interval that is published."""
+        return any(each.start <= start < each.until for start in self._incomplete for each in question.intervals)
 
     def _questions(
         self, tables: Mapping[str, list[Interval]], is_due: Callable[[PublishedAt], bool]

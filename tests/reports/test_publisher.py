@@ -82,6 +82,19 @@ def test_promise_24_an_erasure_changes_no_report(tmp_path):
     assert [kept.reports.summary(), *(kept.reports.every(window) for window in windows)] == before
 
 
+def test_promise_24_an_erasure_in_the_first_part_of_a_day_does_not_stand_alone(tmp_path):
+    """Exit pages are counted at the end of the day, whose first part lost the visitor. "other" has others too."""
+    kept = Kept(tmp_path)
+    kept.load([*views(*SIX, page="/a"), *views("gone", page="/rare")], "")
+    with kept.store.write() as connection:
+        assert kept.publisher.publish_today(connection)
+    kept.load(views("v7", "v8", page="/a", hour=20), f"{FIRST + timedelta(days=1)}T02:00:00.000Z")
+    kept.store.erase("gone", str(FIRST + timedelta(days=1)))
+    kept.load(views(*SIX, page="/a", day=FIRST + timedelta(days=2)), END)
+    rows = [row[:2] for row in kept.reports.report("exits", Window.parse("2026-W17")).rows]
+    assert rows == [("/a", 6), ("other", 9)]
+
+
 def test_promise_18_an_erasure_reaches_the_working_tables(tmp_path):
     """No table has the visitor, and a late line of the visitor is rejected."""
     kept = Kept(tmp_path)
