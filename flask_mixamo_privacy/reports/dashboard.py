@@ -91,7 +91,7 @@ def overview(query: ReportQuery, window: Window) -> Overview:
         compared and compared[1],
         headlines,
         slots,
-        _weeks(query, window),
+        _weeks(query, window, closed=closed),
     )
 
 
@@ -193,8 +193,11 @@ def _slots(query: ReportQuery, name: str, window: Window, parts: Sequence[Window
     return tuple(slots)
 
 
-def _weeks(query: ReportQuery, window: Window) -> tuple[Week, ...]:
-    """Return the weeks of the trend: those of the window, and at least a quarter of a year, up to its end."""
+def _weeks(query: ReportQuery, window: Window, *, closed: bool) -> tuple[Week, ...]:
+    """Return the weeks of the trend: those of the window, and at least a quarter of a year, up to its end.
+
+    A week that ends after a closed window is left out: it has days of the next one, which may be open.
+    """
     days = [day for day in query.days if window == ALL or day < window.end]
     if not days:
         return ()
@@ -202,4 +205,5 @@ def _weeks(query: ReportQuery, window: Window) -> tuple[Week, ...]:
     number = min(max(_LEAST_WEEKS, (days[-1] - first).days // 7 + 1), _MOST_WEEKS)
     weeks = Window.of("week", days[-1], number)
     query.read_tables("decisions", weeks, "week")
-    return tuple(Week(week, query.consenting(week)) for week in query.units_in(weeks, "week"))
+    shown = [week for week in query.units_in(weeks, "week") if not closed or week.end <= window.end]
+    return tuple(Week(week, query.consenting(week)) for week in shown)
