@@ -17,7 +17,7 @@ TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
 NEEDS_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 
-.PHONY: audit-packages fuzz machine faults torture demo test test-cluster test-fast test-lowest check docs bench build chromium caches clean
+.PHONY: audit-packages fuzz machine faults torture demo test test-cluster test-recipes test-fast test-lowest check docs bench build chromium caches clean
 
 demo: $(DEMO)/.installed
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/flask --app example_site privacy demo-data --if-empty
@@ -26,7 +26,7 @@ demo: $(DEMO)/.installed
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
 test: $(STAMP) chromium caches
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster and not recipes"
 
 # Tests with ClickHouse: in process, and a cluster of two shards from Debian's packages, which are unpacked and not installed.
 test-cluster: $(STAMP)
@@ -36,8 +36,14 @@ test-cluster: $(STAMP)
 	cd tests && ../$(BIN)/python -m support.clickhouse
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
+# The pages of docs/recipes, with the real libraries, packages of npm, nginx and PostgreSQL.
+test-recipes: $(STAMP) chromium caches
+	@$(BIN)/python -m pip install --quiet --editable '.[recipes]'
+	cd tests && ../$(BIN)/python -m support.recipes
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m recipes tests/recipes
+
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server and not cluster"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server and not cluster and not recipes"
 
 # Quick tests with the oldest supported versions. What only tests need is imported from .venv.
 test-lowest: $(LOWEST)/.installed

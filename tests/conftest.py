@@ -221,6 +221,19 @@ def office() -> Iterator[Any]:
     office.controller.stop()
 
 
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Return a function that writes the files of a page of docs/recipes into a folder, from which they are imported."""
+    from support.recipes import Recipe, forget_modules
+
+    folder = tmp_path / "recipe"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    yield lambda page, section="": Recipe(page, folder, section)
+    forget_modules(folder)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Any]:
     """A real PostgreSQL on a socket in a temporary folder."""

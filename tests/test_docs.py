@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent
 while not (ROOT / "README.md").exists():
     ROOT = ROOT.parent
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CHANGES.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CHANGES.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: The sdist has one image, the README's.
 IS_SDIST = not (ROOT / "docs" / "screenshots.py").exists()

@@ -19,7 +19,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "CHANGES.md",
     "SECURITY.md",
-    *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")),
 )
 
 #: A word or phrase that has to be decoded, and what to write instead.

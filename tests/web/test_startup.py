@@ -1,18 +1,12 @@
 """The messages at the start of a site, and the files that a developer edits meanwhile."""
 
-import os
-import re
 import sys
-from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
-from flask import Flask, render_template_string
-from flask_assets import Bundle, Environment
+from flask import Flask
 
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.policy import toml
-from flask_mixamo_privacy.web.assets import bundle
 
 
 @pytest.mark.parametrize(
@@ -101,32 +95,3 @@ def test_the_start_file_declares_a_session_only_if_the_app_uses_one(tiny, tmp_pa
     site.cli("init", "--path", str(paths[1]))
     assert [toml.read(path).cookie("session", "http") is not None for path in paths] == [False, True]
     assert '# [[cookies]]\n# name = "session"' in paths[0].read_text()
-
-
-@pytest.mark.parametrize("debug", [False, True])
-def test_the_recipe_for_flask_assets_works(tiny, tmp_path, debug):
-    """Every file of the page is there, and the banner loads none of its own with the page."""
-    site = tiny(ASSETS_DEBUG=debug)
-    site.app.static_folder = str(tmp_path)
-    for name in ("site.css", "site.js"):
-        Path(tmp_path, name).write_text("")
-    recipe = (Path(__file__).parents[2] / "docs/recipes.md").read_text().partition("## Bundles of Flask-Assets")[2]
-    python, html = re.findall(r"```(?:python|html)\n(.*?)```", recipe, re.DOTALL)[:2]
-    exec(python, {"app": site.app, "Bundle": Bundle, "Environment": Environment, "bundle": bundle})  # noqa: S102 — code of this repository
-    site.view("/page", lambda: render_template_string(html))
-    page = site.visitor().get("/page").text
-    files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
-    contents = "".join(site.visitor().get(file, buffered=True).text for file in files)
-    assert ".mixamo-ask" in contents and "privacy:change" in contents
-    assert re.findall(r'(?:href|src)="/privacy/static/', page) == []
-
-
-def test_the_recipe_for_mails_works(tiny):
-    """A mail is written to a folder."""
-    site = tiny()
-    recipe = (Path(__file__).parents[2] / "docs/recipes.md").read_text().partition("## Mail without")[2]
-    exec(re.findall(r"```python\n(.*?)```", recipe, re.DOTALL)[0], {"app": site.app})  # noqa: S102 — code of this repository
-    mail = EmailMessage()
-    mail["Message-ID"] = "<1@tiny.example>"
-    site.app.config["PRIVACY_SEND"](mail)
-    assert os.listdir(site.folder / "mails") == ["1@tiny.example.eml"]
