@@ -15,8 +15,8 @@ _ROOT = Path(__file__).parents[1]
 #: The order of the pages, by caption. A page that matches no pattern is added to the guides.
 CAPTIONS = {
     "Tutorial": ["tutorial*"],
-    "How-to": ["policy", "theming", "recipes/index", "recipes/*", "services*", "forms", "collection", "mail", "rights", "web",
-               "i18n", "testing", "audit", "deployment", "growth", "clickhouse"],
+    "How-to": ["policy", "theming", "recipes/index", "recipes/*", "services*", "forms", "collection", "mail", "rights",
+               "web", "i18n", "testing", "audit", "deployment", "growth", "clickhouse"],
     "Reference": ["settings", "cli", "reference-*"],
     "Explanation": ["why*", "consent", "tracking", "reports", "reports-method", "results*", "ledger", "storage", "security",
                     "architecture*"],
