@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -308,7 +309,7 @@ def read(config: dict[str, Any], instance_path: str, root_path: str) -> Settings
     Raises :class:`SettingError` for the first invalid setting, and :class:`PolicyError` with every problem of the policy.
     """
     for name, default in DEFAULTS.items():
-        config.setdefault(name, default)
+        config.setdefault(name, copy(default))  # an app may add to a mapping
     if (folder := _isolated_folder.get()) is not None:
         config, instance_path = {**config, **ISOLATED_SETTINGS}, folder
     elif in_tests is not None:
