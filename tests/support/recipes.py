@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "recipes"
+DECLARATION = ROOT / "flask_mixamo_privacy" / "policy" / "default.toml"
 #: What recipes download once: packages of npm, and the tutorial's blog.
 DOWNLOADS = Path(sys.prefix) / "recipes"
 #: The file's name stands in a line of its own before its block.
@@ -48,6 +49,8 @@ class Recipe:
         """Write these files below the folder."""
         for name, content in files.items():
             path = self.folder / name
+            if path.name == "privacy.toml":  # the page shows what is added to the file that `flask privacy init` writes
+                content = f"{DECLARATION.read_text(encoding='utf-8')}\n{content}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
 
