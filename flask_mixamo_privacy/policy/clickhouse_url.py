@@ -36,7 +36,10 @@ def parse_clickhouse_url(url: str) -> ClickHouseURL | None:
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES:
         return None
-    parts = urlsplit("//" + rest)
+    try:
+        parts = urlsplit("//" + rest)
+    except ValueError:  # its text may quote the password
+        return None
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     query = parse_qs(parts.query, keep_blank_values=True)

@@ -26,8 +26,10 @@ class ConfigValue:
 
 
 def without_password(value: Any) -> Any:
-    """Return the value of a setting without the password of a URL."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value) if isinstance(value, str) else value
+    """Return the value of a setting without the password of a URL, which may have an @, or be in the query."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"(password=)[^&#]*", r"\1***", re.sub(r"(://[^:/@]*):.*@", r"\1:***@", value, flags=re.DOTALL))
 
 
 #: A check returns the validated value of a setting, or raises :class:`SettingError`.
