@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ..errors import MailError
 from ..i18n.language import Language, language
 from ..rights.emails import Email
 from ..storage.files import make_private_folder
@@ -25,24 +26,37 @@ def send_weekly_report(runtime: Runtime) -> int:
     """Send the last closed week to each address that has not got it yet. Returns the number of mails.
 
     A file in the folder of the log records each mail before it is sent, so no address gets a week twice. If sending fails,
-    the file is removed, and the next call tries again. Raises :class:`MailError` and :class:`StoreUnavailable`.
+    the file is removed, and the next call tries again. Every other address gets its mail first. Raises :class:`MailError`
+    and :class:`StoreUnavailable`.
     """
     from ..reports import formatting
 
     if not runtime.settings.weekly_report:
         return 0
     week = formatting.newest(runtime.reports, "week")
-    overview, reports = runtime.reports.dashboard(week, _MOST_ROWS)
-    if not overview.closed:
+    due = [to for to in dict.fromkeys(runtime.settings.weekly_report) if not os.path.exists(_marker(runtime, to, str(week)))]
+    overview, reports = runtime.reports.dashboard(week, _MOST_ROWS) if due else (None, ())
+    if overview is None or not overview.closed:
         return 0
     subject, text = weekly_text(runtime, overview, {report.id: report for report in reports})
-    addresses = dict.fromkeys(runtime.settings.weekly_report)
-    return sum(_send(runtime, Email(to, subject, text, runtime.policy.language), str(week)) for to in addresses)
+    sent, errors = 0, list[MailError]()
+    for to in due:
+        try:
+            sent += _send(runtime, Email(to, subject, text, runtime.policy.language), str(week))
+        except MailError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return sent
+
+
+def _marker(runtime: Runtime, to: str, week: str) -> str:
+    """Return the path of the file that records the mail of a week to an address."""
+    return os.path.join(runtime.settings.log_dir, f"{_PREFIX}{hashlib.sha256(to.lower().encode()).hexdigest()[:16]}-{week}")
 
 
 def _send(runtime: Runtime, email: Email, week: str) -> bool:
-    marker = f"{_PREFIX}{hashlib.sha256(email.to.lower().encode()).hexdigest()[:16]}-{week}"
-    path = os.path.join(runtime.settings.log_dir, marker)
+    path = _marker(runtime, email.to, week)
     make_private_folder(runtime.settings.log_dir)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -53,7 +67,7 @@ def _send(runtime: Runtime, email: Email, week: str) -> bool:
     except Exception:
         os.remove(path)
         raise
-    _forget_earlier(runtime.settings.log_dir, marker)
+    _forget_earlier(runtime.settings.log_dir, os.path.basename(path))
     runtime.ledger.record_or_spool("access", detail={"who": "weekly report", "need": "reports", "what": f"reports {week}"})
     return True
 
