@@ -17,6 +17,7 @@ from ..reports.formatting import counted
 from ..storage.clock import days_ago
 from ..tracking.backlog import check_hosts, check_servers
 from ..web.http import configured_base_url
+from ..web.other_extensions import is_cached
 from ..web.runtime import Runtime
 from ..web.startup import ROUTE_HINT, hidden_routes, route_message, unknown_settings
 from ..web.view_marks import find_marks
@@ -139,7 +140,7 @@ def _routes(runtime: Runtime) -> Iterator[CheckFinding]:
 def _caches(runtime: Runtime) -> Iterator[CheckFinding]:
     """Report views that Flask-Caching caches. It ignores Vary, so one visitor's page is served to others."""
     for endpoint, view in current_app.view_functions.items():
-        if hasattr(view, "uncached") and hasattr(view, "make_cache_key"):
+        if is_cached(view):
             message = f"Flask-Caching caches the view {endpoint!r}, and serves one visitor's response to others."
             banner = "" if runtime.settings.cacheable else "from views with a banner, unless PRIVACY_CACHEABLE is set, and "
             yield CheckFinding("warning", "caches", message, f"Remove @cache.cached {banner}from views that use consent.")

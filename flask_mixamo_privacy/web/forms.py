@@ -35,6 +35,7 @@ from .access import current_subject
 from .context import privacy_context
 from .http import abort_with, base_url, is_cross_site, wants_json
 from .limits import MOST_FIELDS, json_body, limit_body, limit_fields
+from .other_extensions import is_cached
 from .problems import NotCollected, NotRecorded, http_error, own_page, show_again
 from .runtime import Runtime
 from .view_marks import decorate_view
@@ -222,11 +223,20 @@ class CollectionGuard:
             submission.apply_opt_ins()
 
     def _check_form(self) -> None:
-        """Report an endpoint that does not exist, before a visitor makes the first mistake."""
-        if self._form and self._endpoint not in current_app.view_functions:
-            hint = "Name the view that shows the form, as for url_for()."
-            error = NotAllowed("form of @privacy.collects", self._form, "an endpoint of this app", hint)
-            privacy_context().runtime.report_failure(error)
+        """Report a form that cannot be shown again, before a visitor makes the first mistake."""
+        if not self._form or self._shows_form:
+            return
+        allowed, hint = "an endpoint of this app", "Name the view that shows the form, as for url_for()."
+        if self._endpoint in current_app.view_functions:
+            allowed = "a view without @cache.cached, which would serve what one visitor typed to all others"
+            hint = "Remove @cache.cached from the view that shows the form."
+        privacy_context().runtime.report_failure(NotAllowed("form of @privacy.collects", self._form, allowed, hint))
+
+    @property
+    def _shows_form(self) -> bool:
+        """Whether the named view exists, and no cache inside the app keeps its page."""
+        view = current_app.view_functions.get(self._endpoint)
+        return view is not None and not is_cached(view)
 
     @property
     def _endpoint(self) -> str:
@@ -236,7 +246,7 @@ class CollectionGuard:
     def _answer(self, rejected: NotCollected) -> Response:
         """Return the site's form with its problem. Raises ``rejected`` with the extension's page if the site has none."""
         submission, response = privacy_context().submission, None
-        if self._form and self._endpoint in current_app.view_functions and not wants_json():
+        if self._form and self._shows_form and not wants_json():
             filter_request(request, (), {*self._controls, _csrf_field()})
             response = show_again(rejected.problem, rejected.code or 400, self._endpoint, request.view_args or {})
         if response is not None:

@@ -34,6 +34,11 @@ def logged_in_user() -> Any:
     return current_user._get_current_object() if current_user.is_authenticated else None
 
 
+def is_cached(view: Any) -> bool:
+    """Return whether Flask-Caching keeps what a view returns. It serves one visitor's response to others."""
+    return hasattr(view, "uncached") and hasattr(view, "make_cache_key")
+
+
 def _of_package(found: Any, package: str) -> Any:
     return found if package in _packages(found.__class__) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from flask import render_template_string
 from flask_caching import Cache
 
 from flask_mixamo_privacy import Privacy
+from flask_mixamo_privacy.errors import NotAllowed
 from support.applications import LAYOUT, Application, Browser, accept_browse_withdraw, new_app
+from support.form_site import policy
+
+FORM = """{{ privacy.problems() }}<input name="name" value="{{ privacy.field('name').value }}">"""
 
 
 class Site(Application):
@@ -78,3 +83,19 @@ def test_a_cached_page_is_the_same_for_all_visitors(tmp_path):
         browser.request("/privacy/consent", "POST", data={"choice": choice})
     assert len({browser.open("/").text for browser in (*browsers, Browser(site.app))}) == 1
     assert site.computed.count("page") == 1 and not site.pages_viewed()
+
+
+@pytest.mark.parametrize("is_test", [True, False], ids=["tests", "production"])
+def test_what_a_visitor_typed_is_never_cached(tiny, is_test):
+    """A cached view would keep the typed name for all visitors, so the extension's own page is shown instead."""
+    site = tiny(PRIVACY_POLICY=policy(), PRIVACY_CACHEABLE=True, CACHE_TYPE="SimpleCache")
+    show = Cache(site.app).cached(600)(lambda: render_template_string(FORM))
+    site.app.add_url_rule("/register", "form", show, methods=["GET"])
+    site.app.add_url_rule(
+        "/register", "take", site.privacy.collects("registration", form="form")(lambda: "taken"), methods=["POST"]
+    )
+    site.app.testing = is_test
+    with pytest.raises(NotAllowed, match=r"@cache\.cached") if is_test else nullcontext():
+        answer = site.visitor().post("/register", data={"name": "Ada"})
+        assert answer.status_code == 400 and "Please fill in: your email." in answer.text
+    assert "Ada" not in site.visitor().get("/register").text
