@@ -59,7 +59,7 @@ check: $(STAMP) $(TSC)
 
 # The docs site, in docs/_build/html. A warning is an error.
 docs: $(STAMP)
-	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build/html
+	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
 bench: $(STAMP)

@@ -10,6 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from docs.generated import expand
+from docs.references import resolve
+
 _ROOT = Path(__file__).parents[1]
 
 #: The order of the pages, by caption. A page that matches no pattern is added to the guides.
@@ -17,7 +20,7 @@ CAPTIONS = {
     "Tutorial": ["tutorial*"],
     "How-to": ["policy", "theming", "recipes/index", "recipes/*", "services*", "forms", "collection", "mail", "rights",
                "web", "i18n", "testing", "audit", "deployment", "growth", "clickhouse"],
-    "Reference": ["settings", "cli", "reference-*"],
+    "Reference": ["api", "template-verbs", "javascript", "signals", "settings", "privacy-toml", "cli", "urls", "findings"],
     "Explanation": ["why*", "consent", "tracking", "reports", "reports-method", "results*", "ledger", "storage", "security",
                     "architecture*"],
     "Project": ["pictures", "changes", "upgrading*", "releasing*", "reporting-vulnerabilities", "contributing"],
@@ -65,10 +68,11 @@ def prepare(app: Any, name: str, source: list[str]) -> None:
             text = root_file(file)
     if name == "index":
         text = f"{text}\n{contents(set(app.env.found_docs))}"
-    source[0] = text
+    source[0] = expand(text)
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Register the extension."""
     app.connect("source-read", prepare)
+    app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}

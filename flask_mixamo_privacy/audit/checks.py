@@ -66,7 +66,7 @@ _COOKIES = {
 
 
 def check_forms(app: Flask, policy: Policy) -> Iterator[Finding]:
-    """Yield the findings about the app's collection points."""
+    """Yield the collection points that are not declared, and the undeclared cookies that forms set."""
     used = {name for view in app.view_functions.values() for name in _points(view)}
     for name in sorted(used):
         try:
@@ -262,6 +262,7 @@ def _enforcement(runtime: Runtime) -> Iterator[CheckFinding]:
 
 
 def _keys(runtime: Runtime) -> Iterator[CheckFinding]:
+    """Report keys that are missing, unreadable or not shared by all hosts."""
     settings = runtime.settings
     urls = (settings.ledger_url, settings.books_url, settings.rights_url)
     if settings.keys is None and any(url.startswith("postgresql") for url in urls):

@@ -16,7 +16,7 @@ from flask.cli import ScriptInfo
 from ..config import isolated
 from ..storage.clock import today
 from ..web.context import current_runtime
-from .common import echo, exit_2_on_error, json_option, print_json, progress_bar
+from .common import echo, exit_2_on_error, exit_codes, json_option, print_json, progress_bar
 
 if TYPE_CHECKING:
     from ..audit.browser.report import AuditReport
@@ -30,6 +30,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     return {name: value if equals else name for name, equals, value in (text.partition("=") for text in values)}
 
 
+@exit_codes("no findings", "findings", error="the site could not be audited")
 @click.command("audit")
 @click.argument("url", required=False)
 @click.option(

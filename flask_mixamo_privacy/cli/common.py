@@ -21,6 +21,7 @@ from ..policy.parts import is_day
 from ..storage.platform import IS_WINDOWS
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=click.Command)
 
 
 class HelpGroup(AppGroup):
@@ -41,6 +42,18 @@ def _summary(command: click.Command) -> str:
 
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+
+
+def exit_codes(clean: str, findings: str = "", *, error: str = "failed") -> Callable[[C], C]:
+    """State at the end of a command's help what the exit codes 0, 1 and 2 mean. Without findings, it never exits with 1."""
+    meanings = (("0", clean), ("1", findings), ("2", error))
+    lines = [f"  {code}  {meaning}" for code, meaning in meanings if meaning]
+
+    def add(command: C) -> C:
+        command.epilog = "\n".join(["\b", "Exit codes:", *lines])
+        return command
+
+    return add
 
 
 def exit_2_on_error(command: F) -> F:

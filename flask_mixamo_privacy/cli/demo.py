@@ -30,7 +30,7 @@ from ..tracking.log import SUFFIX, EventLog
 from ..web.context import NOW, current_runtime
 from ..web.hosts import first_host
 from ..web.runtime import Runtime
-from .common import echo, exit_2_on_error, fail
+from .common import echo, exit_2_on_error, exit_codes, fail
 from .demo_pages import Form, ParsedPage
 from .demo_people import Arrival, DemoVisitor, DemoVisitors, by_rank
 
@@ -272,6 +272,7 @@ def _found(runtime: Runtime) -> tuple[str, int]:
     return ("events", 1) if runtime.reports.windows("day") else ("", 0)
 
 
+@exit_codes("done", error="the site has events or decisions already")
 @click.command("demo-data")
 @click.option("--visitors", type=click.IntRange(1), default=1500, show_default=True, help="The number of visitors.")
 @click.option("--days", type=click.IntRange(1, 390), default=77, show_default=True, help="The number of days until now.")

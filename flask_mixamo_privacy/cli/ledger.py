@@ -20,7 +20,7 @@ from ..reports.formatting import counted
 from ..storage.keys import normalise_subject
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import HelpGroup, echo, exit_2_on_error, json_option, print_json, since_option
+from .common import HelpGroup, echo, exit_2_on_error, exit_codes, json_option, print_json, since_option
 
 ledger = HelpGroup("ledger", help="The record of decisions, chained so that tampering is found.")
 
@@ -35,6 +35,7 @@ class _Head(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not a head; write it as `flask privacy ledger head` prints it.", param, context)
 
 
+@exit_codes("printed")
 @ledger.command("head")
 @exit_2_on_error
 def head_command() -> None:
@@ -52,6 +53,7 @@ def _complete_ledger() -> Ledger:
     return ledger
 
 
+@exit_codes("intact", "findings", error="a key is missing, or the ledger cannot be read")
 @ledger.command("verify")
 @click.option("--expect", type=_Head(), help="A head that was printed earlier. The chain must contain it.")
 @json_option
@@ -88,6 +90,7 @@ def _exit_code(result: Verified) -> int:
 receipt = HelpGroup("receipt", help="Receipts: signed copies of decisions, which visitors can download.")
 
 
+@exit_codes("intact", "altered", error="not a receipt of this site")
 @receipt.command("verify")
 @click.argument("file", type=click.File("rb"))
 @exit_2_on_error
@@ -115,6 +118,7 @@ _LARGEST_RECEIPT = 2_000_000  # bytes; a larger file is not a receipt
 # ``flask privacy disclosures``: lists disclosures to recipients.
 
 
+@exit_codes("listed")
 @click.command("disclosures")
 @since_option
 @click.option("--recipient", help="Only disclosures to this recipient.")

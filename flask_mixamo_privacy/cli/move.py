@@ -23,7 +23,7 @@ from ..tracking.clickhouse_events import ClickHouseEvents
 from ..tracking.event_transfer import EventTransfer
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import echo, exit_2_on_error, progress_bar, without_collecting
+from .common import echo, exit_2_on_error, exit_codes, progress_bar, without_collecting
 
 #: The field of the settings with the URL that an option replaces. The ledger is last, because grants need it.
 FIELDS = {"events": "events_url", "rights": "rights_url", "ledger": "ledger_url"}
@@ -33,6 +33,7 @@ AnyTransfer = Transfer | EventTransfer
 _HALF_WAY = "Only a part of the databases has taken over. Run the command again with --finish, or with --undo."
 
 
+@exit_codes("moved, and every row is equal", "the moved ledger was tampered with", error="not moved")
 @click.command("move")
 @click.option("--events", metavar="URL", help="The new database of events and reports.")
 @click.option("--rights", metavar="URL", help="The new database of requests and marketing preferences.")

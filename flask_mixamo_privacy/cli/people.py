@@ -18,9 +18,10 @@ from ..storage.keys import normalise_subject
 from ..tracking.loader import WAIT
 from ..web.context import current_runtime
 from ..web.runtime import Runtime
-from .common import HelpGroup, echo, exit_2_on_error, json_option, os_username, print_json, since_option
+from .common import HelpGroup, echo, exit_2_on_error, exit_codes, json_option, os_username, print_json, since_option
 
 
+@exit_codes("printed", error="a store failed")
 @click.command("export")
 @click.argument("subject")
 @with_appcontext
@@ -32,6 +33,7 @@ def export_command(subject: str) -> None:
     print_json({"subject": subject, "stores": stores, "not_covered": rights.stores.without("export")}, indent=1)
 
 
+@exit_codes("erased", "a store of the person's data failed or cannot erase")
 @click.command("erase", context_settings={"ignore_unknown_options": True})  # an ID may begin with a dash
 @click.argument("visitor", required=False)
 @click.option("--subject", help="Erase a person instead: a mail address, or an id of the site's own.")
@@ -86,6 +88,7 @@ def in_words(store: dict[str, Any]) -> str:
     return ", ".join(counts) or "nothing to do"
 
 
+@exit_codes("nothing is left to do by hand", "something is left to do by hand")
 @click.command("replay")
 @json_option
 @with_appcontext
@@ -119,6 +122,7 @@ def _print_replayed(runtime: Runtime, replayed: Replayed) -> None:
         echo(f"Nothing from the last {runtime.policy.retention.archives} had to be applied again.")
 
 
+@exit_codes("listed", "an entry was tampered with and cannot be read")
 @click.command("access")
 @since_option
 @click.option("--subject", help="Only accesses to this person's data.")
@@ -173,6 +177,7 @@ def _accesses(runtime: Runtime, since: str) -> Iterable[dict[str, Any]]:
 minors = HelpGroup("minors", help="Known children: a keyed hash of each, and no birth date.")
 
 
+@exit_codes("recorded")
 @minors.command("add")
 @click.argument("subject")
 @exit_2_on_error
@@ -187,6 +192,7 @@ def add_command(subject: str) -> None:
     echo("Recorded as a child. This person gets no marketing mail, and no form signs them up for it.")
 
 
+@exit_codes("removed", "there is no such record")
 @minors.command("forget")
 @click.argument("subject")
 @exit_2_on_error

@@ -19,9 +19,10 @@ from ..reports.formatting import counted
 from ..storage.clock import today
 from ..web.context import current_runtime
 from ..web.other_extensions import extension_of
-from .common import HelpGroup, echo, exit_2_on_error, json_option, print_json
+from .common import HelpGroup, echo, exit_2_on_error, exit_codes, json_option, print_json
 
 
+@exit_codes("written", error="the file exists; it is left alone")
 @click.command("init")
 @click.option(
     "--path", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; by default beside the app."
@@ -29,7 +30,10 @@ from .common import HelpGroup, echo, exit_2_on_error, json_option, print_json
 @with_appcontext
 @exit_2_on_error
 def init_command(path: Path | None) -> None:
-    """Write a commented privacy.toml to start from."""
+    """Write a commented privacy.toml to start from.
+
+    Flask's session cookie is a comment in it, unless the app uses Flask-Login or Flask-WTF's CSRFProtect.
+    """
     target = path or Path(current_app.root_path) / toml.NAME
     if target.exists():
         echo(f"Error: {target} exists already. It was not changed.", err=True)
@@ -57,13 +61,17 @@ def _start_text(app: Flask) -> str:
     return text[:start] + "\n".join(f"# {line}" for line in lines) + blank + rest
 
 
+@exit_codes("no errors; there may be warnings", "errors", error="could not check")
 @click.command("check")
 @json_option
 @click.option("--templates", is_flag=True, help="Check the site's templates, JavaScript and CSS too.")
 @click.pass_context
 @exit_2_on_error
 def check_command(context: click.Context, as_json: bool, templates: bool) -> None:
-    """Check the declaration, its frozen versions and the app. Exit with 1 if there are errors."""
+    """Check the declaration, its frozen versions and the app. Exit with 1 if there are errors.
+
+    Also works if the app does not start because of its policy or a setting.
+    """
     findings = _findings(context.ensure_object(ScriptInfo), templates)
     if as_json:
         print_json([finding.as_dict() for finding in findings])
@@ -89,6 +97,7 @@ def _findings(script: ScriptInfo, templates: bool) -> list[CheckFinding]:
 policy = HelpGroup("policy", help="The frozen versions of the policy.")
 
 
+@exit_codes("written", error="a published version of this or a later day exists")
 @policy.command("freeze")
 @click.option("--date", "day", help="The day of the version; by default today.")
 @exit_2_on_error
@@ -104,6 +113,7 @@ def freeze_command(day: str | None) -> None:
         echo(str(finding), err=True, lines=True)
 
 
+@exit_codes("no differences", "differences", error="there is no version")
 @policy.command("diff")
 @json_option
 @exit_2_on_error
@@ -125,6 +135,7 @@ def diff_command(as_json: bool) -> None:
     sys.exit(1 if changes else 0)
 
 
+@exit_codes("printed")
 @policy.command("record")
 @exit_2_on_error
 def record_command() -> None:

@@ -18,7 +18,7 @@ from ..rights.request_store import CLOSED, KINDS, OPEN, SubjectRequest
 from ..rights.requests import SOON_DAYS, days_left
 from ..web.context import current_runtime
 from ..web.http import configured_base_url
-from .common import HelpGroup, echo, exit_2_on_error, json_option, os_username, print_json
+from .common import HelpGroup, echo, exit_2_on_error, exit_codes, json_option, os_username, print_json
 from .people import in_words
 
 requests = HelpGroup("requests", help="Data subject requests: access, correction, deletion, restriction, objection.")
@@ -28,6 +28,7 @@ _identity = click.option(
 )
 
 
+@exit_codes("listed")
 @requests.command("list")
 @click.option(
     "--state",
@@ -48,6 +49,7 @@ def list_command(state: tuple[str, ...], as_json: bool) -> None:
     echo(f"{counted(len(listed), 'request')}.")
 
 
+@exit_codes("shown")
 @requests.command("show")
 @click.argument("number", type=int)
 @json_option
@@ -59,6 +61,7 @@ def show_command(number: int, as_json: bool) -> None:
     _show(request, as_json)
 
 
+@exit_codes("opened")
 @requests.command("open")
 @click.option("--kind", type=click.Choice(KINDS), required=True)
 @click.option("--email", required=True, help="The mail address under which the site knows the person.")
@@ -79,6 +82,7 @@ def open_command(kind: str, email: str, message: str, language: str | None, iden
     echo(f"Request {number} opened.")
 
 
+@exit_codes("done", "a link could not be sent")
 @requests.command("process")
 @exit_2_on_error
 def process_command() -> None:
@@ -96,6 +100,7 @@ def process_command() -> None:
     sys.exit(1 if unsent else 0)
 
 
+@exit_codes("answered, and the mail was sent", "answered, but the mail could not be sent", error="not answered")
 @requests.command("answer")
 @click.argument("number", type=int)
 @click.option("--text", default="", help="A text for the person, added to the answer.")
@@ -126,6 +131,7 @@ def _change(text: str) -> tuple[str, str]:
     return field, value
 
 
+@exit_codes("extended", "extended, but the mail was not sent")
 @requests.command("extend")
 @click.argument("number", type=int)
 @click.option("--reason", required=True, help="The reason, which the mail to the person contains.")
@@ -142,6 +148,7 @@ def extend_command(number: int, reason: str, months: int, as_json: bool) -> None
     sys.exit(1 if extended.mail_error else 0)
 
 
+@exit_codes("none", "at least one request")
 @click.command("due")
 @click.option(
     "--within", type=click.IntRange(0, 3650), default=SOON_DAYS, show_default=True, help="The number of days that is soon."
@@ -213,6 +220,7 @@ def _show(request: SubjectRequest, as_json: bool) -> None:
 # ``flask privacy inbox``: incoming mail.
 
 
+@exit_codes("read", error="could not read, or could not record")
 @click.command("inbox")
 @click.argument("paths", nargs=-1, metavar="PATH…")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")

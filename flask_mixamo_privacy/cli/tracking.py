@@ -26,6 +26,7 @@ from ..web.runtime import Runtime
 from .common import (
     echo,
     exit_2_on_error,
+    exit_codes,
     for_terminal,
     json_option,
     os_username,
@@ -37,6 +38,7 @@ from .common import (
 # ``flask privacy report``: reports as text, JSON and CSV.
 
 
+@exit_codes("printed")
 @click.command("report")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
@@ -105,6 +107,7 @@ def _summary(totals: Report, pages: Report, choices: Report) -> dict[str, Any]:
     }
 
 
+@exit_codes("loaded", error="could not load")
 @click.command("load")
 @click.option("--follow", is_flag=True, help="Continue until interrupted, and wait for a database that cannot be reached.")
 @click.option("--leave", is_flag=True, help="Then forget this host, so that no day waits for it; before it is removed.")
@@ -148,6 +151,7 @@ def _print_loaded(loaded: Loaded) -> None:
     echo(f"{sizes}, {loaded.malformed} malformed, {loaded.torn} torn.")
 
 
+@exit_codes("done", "there is no such host")
 @click.command("hosts")
 @click.option("--forget", "forgotten", metavar="ID", help="Forget a host that was removed, so that no day waits for it.")
 @json_option
@@ -177,6 +181,7 @@ def hosts_command(forgotten: str | None, as_json: bool) -> None:
         echo("No host has loaded an event yet.")
 
 
+@exit_codes("printed")
 @click.command("events")
 @click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True, help="The format.")
 @with_appcontext
@@ -196,6 +201,7 @@ def events_command(form: str) -> None:
         echo("No events. An event is recorded once a visitor has consented to statistics.", err=True)
 
 
+@exit_codes("deleted", "a store failed")
 @click.command("prune")
 @with_appcontext
 @exit_2_on_error
@@ -223,6 +229,7 @@ def prune_command() -> None:
     sys.exit(1 if failed else 0)
 
 
+@exit_codes("rebuilt")
 @click.command("rebuild")
 @json_option
 @with_appcontext

@@ -96,12 +96,12 @@ Text = str | Mapping[str, str]
 class Purpose:
     """A purpose of processing, with its legal basis (GDPR art. 6, and ePrivacy directive art. 5(3) for the device)."""
 
-    id: str
-    title: Text
-    description: Text
-    basis: str = "consent"
+    id: str  # up to 32 of a-z, 0-9, _ and -, a letter first; code and templates use it
+    title: Text  # its name, for visitors
+    description: Text  # what visitors read before they decide
+    basis: str = "consent"  # the legal basis, one of BASES
     reason: Text = ""  # why the site cannot work without it, for the basis "necessary"
-    retention: Period = Period(13, "month")
+    retention: Period = Period(13, "month")  # how long data is kept for this purpose
     minors: bool = False  # whether data of known minors may be used
     ask: str = "banner"  # where consent is asked: "banner" (and the settings page), or "form"
 
@@ -115,12 +115,12 @@ class Purpose:
 class Cookie:
     """A cookie, or another item that is stored on the visitor's device."""
 
-    name: str  # or a pattern with *
-    purpose: str
+    name: str  # the name, or a pattern with *
+    purpose: str  # the id of the purpose that it serves
     lifetime: str  # a period, or "session"
-    description: Text
-    kind: str = "http"
-    party: str = "first"
+    description: Text  # what it contains and why, for the policy page
+    kind: str = "http"  # how it is stored, one of COOKIE_KINDS
+    party: str = "first"  # who sets it: "first" or "third"
     path: str = "/"  # the Path of the cookie, needed to delete it after a withdrawal
     service: str = ""  # the service that sets it, if a visitor can refuse that service alone
 
@@ -144,12 +144,12 @@ def _without_prefix(name: str) -> str:
 class Service:
     """A third party's hosts, from which a page may load once the purpose is granted."""
 
-    id: str
-    title: Text
-    purpose: str
-    hosts: tuple[str, ...]
-    loads: tuple[str, ...]
-    link: str = ""
+    id: str  # up to 32 of a-z, 0-9, _ and -, a letter first
+    title: Text  # its name, for visitors
+    purpose: str  # the id of the purpose that it serves
+    hosts: tuple[str, ...]  # such as "video.example" or "*.video.example", without scheme and path
+    loads: tuple[str, ...]  # what pages load from the hosts, of LOADS
+    link: str = ""  # the URL of its privacy policy
 
     def covers(self, host: str, load: str = "") -> bool:
         """Return whether the service declares a host, as :func:`host_of` returns it, and the kind of load, if not empty.
@@ -169,12 +169,12 @@ class Service:
 class Field:
     """A field of personal data that a form collects, and what an erasure does with it."""
 
-    name: str
-    kind: str
-    description: Text
-    on_erase: str = "delete"
-    reason: Text = ""  # why an erasure keeps it
-    kept_for: Period | None = None  # from the creation of the row
+    name: str  # as the form and the database call it
+    kind: str  # whether it identifies a person, one of FIELD_KINDS
+    description: Text  # what it is and what it is for
+    on_erase: str = "delete"  # what an erasure does with it, one of ON_ERASE
+    reason: Text = ""  # why an erasure keeps it; only for "keep"
+    kept_for: Period | None = None  # for how long after its row was created it is kept; only for "keep"
     label: Text = ""  # what people call it; by default its name in words
 
     @property
@@ -193,37 +193,37 @@ def in_words(name: str) -> str:
 class CollectionPoint:
     """A form that collects personal data, with its notice."""
 
-    id: str
-    title: Text
-    purposes: tuple[str, ...]
-    notice: Text
-    required: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    public: bool = False  # whether the data is published, as at the point "posting"
+    id: str  # up to 32 of a-z, 0-9, _ and -, a letter first; code and templates use it
+    title: Text  # its name, for visitors
+    purposes: tuple[str, ...]  # the ids of the purposes that the data serves
+    notice: Text  # the sentence that is shown at the form
+    required: tuple[str, ...] = ()  # the names of the fields that must be filled in
+    optional: tuple[str, ...] = ()  # the names of the other fields
+    public: bool = False  # whether other people can read the data, as always at the point "posting"
 
 
 @dataclass(frozen=True)
 class Recipient:
     """A third party that receives personal data: its role, purposes, fields and country. Never a buyer."""
 
-    id: str
-    name: str
-    role: Text
-    purposes: tuple[str, ...]
-    fields: tuple[str, ...]
-    country: str  # ISO 3166-1, two letters
-    link: str
-    sells: bool = False
+    id: str  # up to 32 of a-z, 0-9, _ and -, a letter first; code uses it
+    name: str  # the company's name
+    role: Text  # its task
+    purposes: tuple[str, ...]  # the ids of the purposes for which it gets data
+    fields: tuple[str, ...]  # the names of the fields that it may get; it gets no other
+    country: str  # two letters such as DE (ISO 3166-1)
+    link: str  # the URL of its privacy policy
+    sells: bool = False  # true is an error: data is never sold, traded or rented
 
 
 @dataclass(frozen=True)
 class Retention:
     """The retention periods, which ``flask privacy prune`` enforces."""
 
-    events: Period = Period(13, "month")
-    aggregates: Period = Period(25, "month")
-    decisions: Period = Period(5, "year")
-    archives: Period = Period(90, "day")
+    events: Period = Period(13, "month")  # events: at most 39 months, and no longer than the purpose statistics
+    aggregates: Period = Period(25, "month")  # totals of reports
+    decisions: Period = Period(5, "year")  # entries of the ledger
+    archives: Period = Period(90, "day")  # your backups: `flask privacy replay` goes back this far
     mail: Period = Period(90, "day")  # received messages that could not be read
 
 
@@ -231,9 +231,9 @@ class Retention:
 class Contact:
     """The contact for questions about privacy."""
 
-    name: str
-    email: str
-    address: str = ""
+    name: str  # the person or company that is responsible for the data
+    email: str  # where people send questions and requests; mails of the extension come from it
+    address: str = ""  # the postal address
 
     @property
     def about(self) -> str:
@@ -245,14 +245,14 @@ class Contact:
 class Minors:
     """The rules for children."""
 
-    age: int = 13  # the age from which a person is no child
+    age: int = 13  # the age from which a person is no child, 13 to 18
 
 
 @dataclass(frozen=True)
 class Requests:
     """The deadline of data subject requests."""
 
-    days: int = 30
+    days: int = 30  # the days within which a request is answered, 1 to 30
 
 
 @dataclass(frozen=True)
@@ -266,27 +266,27 @@ class Marketing:
 class Log:
     """The fields of an event, in addition to id, time, kind, visitor and visit."""
 
-    fields: tuple[str, ...] = LOG_FIELDS
+    fields: tuple[str, ...] = LOG_FIELDS  # the fields that are recorded; a field that is left out never is
 
 
 @dataclass(frozen=True)
 class Notices:
     """The optional sentences of the policy page: True for the standard sentence, or the site's own text."""
 
-    security: bool | Text = True
-    changes: bool | Text = True
-    links: bool | Text = False
-    postings: bool | Text = False
-    licence: bool | Text = False
-    law: bool | Text = False
-    transfer: bool | Text = False
+    security: bool | Text = True  # the sentence on security and access: true, false, or your own text
+    changes: bool | Text = True  # the sentence on changes of the policy
+    links: bool | Text = False  # the sentence on links to other sites, and a notice at each link
+    postings: bool | Text = False  # the sentence that posts are public
+    licence: bool | Text = False  # the sentence on the licence that must be accepted
+    law: bool | Text = False  # the sentence on disclosures that the law requires
+    transfer: bool | Text = False  # the sentence on a merger or sale of the site
 
 
 @dataclass(frozen=True)
 class Banner:
     """The text of the banner."""
 
-    text: Text = (
+    text: Text = (  # what the banner asks; left out, the standard text in every language
         "May we count your visits and remember what you customise? We use our own cookies for that, "
         "and nothing is recorded unless you accept."
     )
@@ -296,9 +296,9 @@ class Banner:
 class Declaration:
     """The whole declaration of a site. :class:`~flask_mixamo_privacy.Policy` adds validation and look-ups."""
 
-    site: str  # its name
+    site: str  # the site's name, which the policy page states
     purposes: tuple[Purpose, ...]
-    language: str = "en"  # of texts without a language
+    language: str = "en"  # the language of texts without a language
     contact: Contact | None = None
     banner: Banner = Banner()
     cookies: tuple[Cookie, ...] = ()
@@ -312,7 +312,7 @@ class Declaration:
     requests: Requests | None = None
     marketing: Marketing | None = None
     notices: Notices = Notices()
-    promises: tuple[int, ...] = ()  # the numbers of the promises that the policy must make
+    promises: tuple[int, ...] = ()  # the numbers of the promises that the policy must make, or "all"
     version: str = ""  # the date of the newest frozen version
     events: tuple[OwnEvent, ...] = ()
     goals: tuple[Goal, ...] = ()

@@ -9,25 +9,25 @@ from dataclasses import dataclass
 class OwnEvent:
     """An event of the site's own, and the properties whose values are counted in a table each."""
 
-    name: str
-    values: tuple[str, ...]
+    name: str  # the name that is passed to privacy.track
+    values: tuple[str, ...]  # the properties whose values are counted in a table each
 
 
 @dataclass(frozen=True)
 class Goal:
     """A page that visitors should view, or an event of the site's own."""
 
-    name: str
-    page: str = ""  # may end with *
-    event: str = ""
+    name: str  # what reports call it
+    page: str = ""  # the path of a page, such as "/thanks" or "/animations/*"; or an event instead
+    event: str = ""  # the name of an event; or a page instead
 
 
 @dataclass(frozen=True)
 class Funnel:
     """The steps on the way to a goal: pages, which may end with ``*``, and events of the site's own."""
 
-    name: str
-    steps: tuple[str, ...]
+    name: str  # what reports call it
+    steps: tuple[str, ...]  # two to four pages or events, in order
 
 
 def is_page(step: str) -> bool:

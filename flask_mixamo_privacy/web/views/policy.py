@@ -27,11 +27,13 @@ def policy() -> Response:
 
 @pages.get("/policy.md", endpoint="policy_markdown")
 def markdown() -> Response:
+    """Return the policy as Markdown."""
     return _as("text/markdown")
 
 
 @pages.get("/policy.json", endpoint="policy_json")
 def json() -> Response:
+    """Return the policy as JSON, with the whole declaration."""
     return _as("application/json")
 
 

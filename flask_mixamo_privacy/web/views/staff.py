@@ -36,7 +36,7 @@ def _email_of(number: int) -> str | None:
 @pages.get("/requests/staff", endpoint="staff_requests")
 @staff_only("requests", ("email", "message"))
 def everything() -> Response:
-    """List the requests, open and urgent ones first. JSON has every request; the page has at most :data:`_MOST_SHOWN`."""
+    """List the requests, open and urgent ones first. JSON has every request; the page has at most 500."""
     from ...rights.request_store import CLOSED, OPEN
 
     store = current_runtime().rights.request_store
