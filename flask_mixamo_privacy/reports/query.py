@@ -66,8 +66,9 @@ class ReportQuery:
         ends += map(self._calendar.day_of, moments)
         return [min(ends) + number * ONE_DAY for number in range((max(ends) - min(ends)).days + 1)] if ends else []
 
+    @cached_property
     def unpublished(self) -> set[int]:
-        """Return the visitors of events that are not counted yet. Compare their number with ``min_cell``; never show it."""
+        """The visitors of events that are not counted yet. Compare their number with ``min_cell``; never show it."""
         if self._connection is None:
             return set()
         return self._store.events.visitors_between(self._connection, self._first_unpublished)
@@ -265,7 +266,7 @@ class ReportQuery:
             return None
         if not self._is_begun(window) or not (self.suppresses or self._is_whole_day(name)):
             return 0
-        return self._few if self.suppresses and self.can_count and len(self.unpublished()) < self._min_cell else None
+        return self._few if self.suppresses and self.can_count and len(self.unpublished) < self._min_cell else None
 
     def _is_whole_day(self, name: str) -> bool:
         return name in WHOLE_DAY or name in self._calendar.own

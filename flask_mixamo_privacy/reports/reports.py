@@ -217,7 +217,7 @@ class Reports:
         with self._query() as query:
             # Without suppression, the query counts what is not published, and there is no need to publish it.
             waits = query.suppresses and query.can_count and not query.is_closed(window)
-            publishable = waits and len(query.unpublished()) >= self._min_cell
+            publishable = waits and len(query.unpublished) >= self._min_cell
         if publishable:
             # If the ledger is unavailable, or a loader holds the lock, leave today to a later request or load.
             with suppress(LedgerUnavailable, StoreUnavailable), self._store.write_soon() as connection:

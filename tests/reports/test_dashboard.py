@@ -115,3 +115,16 @@ def test_the_trend_has_the_weeks_before_a_short_window(kept):
     """A trend needs more than the week that is looked at."""
     overview, _ = headlines(kept, Window.parse("2026-W20"))
     assert [week.window for week in overview.weeks] == [Window.parse(week_of(FIRST)).shifted(number) for number in range(4)]
+
+
+def test_the_visitors_of_an_open_day_are_read_once(tmp_path, monkeypatch):
+    """However many cells depend on whether they are few, a page reads them once, because a large site has many."""
+    kept, read = Kept(tmp_path), []
+    events = traffic(3, 2, 60, 30)
+    kept.load(events, f"{FIRST + timedelta(days=1)}T12:00:00.000Z")
+    found = kept.store.events.visitors_between
+    monkeypatch.setattr(
+        type(kept.store.events), "visitors_between", lambda _, *range_: read.append(range_) or found(*range_)
+    )
+    kept.reports.dashboard(Window.of("day", FIRST + timedelta(days=1)))
+    assert len(read) == 1
