@@ -6,11 +6,14 @@
   const { nonce } = /** @type {HTMLScriptElement} */ (document.currentScript);
   const dialog = document.createElement("dialog");
   dialog.className = "mixamo-panel";
+  // Libraries keep a copy of the page for Back, in which the dialog would neither close nor let another one open.
+  dialog.dataset.turboTemporary = "";
+  for (const leaving of ["htmx:beforeHistorySave", "popstate"]) addEventListener(leaving, () => dialog.remove(), { once: true });
   document.body.append(dialog); // before the answer, so that a second press opens no second dialog
   try {
     const address = new URL(opener.action);
     address.search = new URLSearchParams(/** @type {any} */ (new FormData(opener))).toString();
-    const response = await fetch(address, { headers: { Accept: "text/html" } });
+    const response = await fetch(address, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(8000) });
     const text = await response.text();
     /** @type {any} */
     const page = window;
@@ -46,7 +49,7 @@
     dialog.append(content);
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // without a padding: the backdrop
     dialog.onclose = () => dialog.remove();
-    if (!opener.isConnected) return dialog.remove(); // a library replaced the page, or the visitor has answered
+    if (!(opener.isConnected && dialog.isConnected)) return dialog.remove(); // a library replaced the page, or the visitor has answered
     dialog.showModal();
   } catch {
     dialog.remove();

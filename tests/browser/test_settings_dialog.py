@@ -5,6 +5,7 @@ from flask import render_template_string
 from playwright.sync_api import expect
 
 from support.axe import faults
+from support.swapping_site import swap
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 
@@ -195,3 +196,19 @@ def test_the_dialog_changes_a_decision_made_elsewhere(tiny, enter):
     expect(dialog.get_by_role("switch", name="Statistics")).to_be_checked()
     dialog.get_by_role("button", name="Reject all").click()
     expect(page.locator(".mixamo-panel")).to_have_count(0)
+
+
+@pytest.mark.parametrize("library", ["", "htmx", "turbo"])
+def test_back_leaves_no_dead_dialog(tiny, enter, library):
+    """A library restores a copy of the page, without scripts in it. The settings open again on each page."""
+    page = enter(swap(tiny(), library), "/p1")
+    page.get_by_role("link", name="/p2", exact=True).first.click()
+    page.wait_for_url("**/p2")
+    open_settings(page)
+    page.go_back()
+    page.wait_for_url("**/p1")
+    page.go_forward()
+    page.wait_for_url("**/p2")
+    expect(page.locator(".mixamo-panel")).to_have_count(0)
+    open_settings(page)
+    expect(page.locator(".mixamo-panel:modal")).to_have_count(1)
