@@ -44,6 +44,7 @@ COMMANDS = {
     "replay": ("people", "replay_command"),
     "report": ("tracking", "report_command"),
     "requests": ("requests", "requests"),
+    "types": ("policy", "types_command"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ..policy.parts import is_day
 from ..policy.versions import as_json as as_json_list
 from ..reports.formatting import counted
 from ..storage.clock import today
+from ..web.assets import folder
 from ..web.context import current_runtime
 from ..web.other_extensions import extension_of
 from .common import HelpGroup, echo, exit_2_on_error, exit_codes, json_option, print_json
@@ -59,6 +61,28 @@ def _start_text(app: Flask) -> str:
         *table.splitlines(),
     ]
     return text[:start] + "\n".join(f"# {line}" for line in lines) + blank + rest
+
+
+@exit_codes("printed, or written", error="failed")
+@click.command("types")
+@click.option(
+    "--path", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; by default standard output."
+)
+@with_appcontext
+@exit_2_on_error
+def types_command(path: Path | None) -> None:
+    """Print TypeScript types of the browser's events and JSON, with the site's own purposes and services."""
+    policy = current_runtime().policy
+    text = (folder("static") / "privacy.d.ts").read_text(encoding="utf-8")
+    names = {"PurposeId": policy.purposes, "ServiceId": policy.services}
+    for name, declared in names.items():
+        union = " | ".join(json.dumps(each.id) for each in declared) or "never"
+        text = text.replace(f"type {name} = string;", f"type {name} = {union};")
+    if path is None:
+        echo(text.rstrip("\n"), lines=True)
+    else:
+        path.write_text(text, encoding="utf-8")
+        echo(f"{path} written. Write it again after each change of the purposes and services.")
 
 
 @exit_codes("no errors; there may be warnings", "errors", error="could not check")

@@ -75,3 +75,10 @@ def test_every_command_prints_by_the_functions_that_give_no_orders():
     folder = Path(common.__file__).parent
     found = [path.name for path in folder.glob("*.py") if "click.echo(" in path.read_text().replace("click.echo(for_", "")]
     assert found == ["common.py"]
+
+
+def test_types_name_the_purposes_of_the_site(tiny):
+    """TypeScript then refuses a purpose that the policy does not declare. Without services there is no service."""
+    outcome = tiny().cli("types")
+    assert 'export type PurposeId = "necessary" | "statistics" | "customisation";' in outcome.stdout
+    assert "export type ServiceId = never;" in outcome.stdout and outcome.exit_code == 0

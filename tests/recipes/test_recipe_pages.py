@@ -11,8 +11,8 @@ from support.recipes import PAGES, ROOT
 pytestmark = pytest.mark.recipes
 
 NAMES = sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "index")
-#: Pages whose examples are tested against a second host.
-ELSEWHERE = {"third-party": "tests/browser/test_enforced.py", "spa": "tests/browser/test_enforced.py"}
+#: The page whose examples are tested against a second host.
+ELSEWHERE = {"third-party": "tests/browser/test_enforced.py"}
 
 
 @pytest.mark.parametrize("name", NAMES)
