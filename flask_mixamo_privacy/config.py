@@ -237,6 +237,8 @@ class Settings:
     csp_nonce: Callable[[], str | None] | None = _row("PRIVACY_CSP_NONCE", None,
         function("It is called for each tag that this extension writes."),
         "A callable () -> str that returns the nonce of the site's own policy. None uses that of Flask-Talisman.")
+    inline_style: bool = _row("PRIVACY_INLINE_STYLE", True, one_of(True, False),
+        "Whether pages contain the banner's style, if their policy allows it. False always links it; see docs/theming.md.")
     undeclared_cookies: str = _row("PRIVACY_UNDECLARED_COOKIES", "log", one_of("log", "strip"),
         "What happens to an undeclared or ungranted cookie of the app, in addition to an error in tests.")
     min_cell: int = _row("PRIVACY_MIN_CELL", 5, whole_number(1),

@@ -3,9 +3,12 @@
 (() => {
   const banner = /** @type {HTMLFormElement | null} */ (document.querySelector(".mixamo-ask"));
   if (!banner) return;
-  const { nonce = "", defer = false } = /** @type {Partial<HTMLScriptElement>} */ (document.currentScript || {});
-  /** @type {any} */
-  const [opener, status, text] = [banner.nextElementSibling, banner.parentElement?.lastElementChild, banner.querySelector("p")];
+  const { nonce = "", defer } = /** @type {Partial<HTMLScriptElement>} */ (document.currentScript || {});
+  const text = banner.querySelector("p");
+  const {
+    nextElementSibling: opener,
+    parentElement: { lastElementChild: status, previousElementSibling: sheet },
+  } = /** @type {any} */ (banner);
   /** @type {any} */
   let before; // the element that had the focus before the banner
   let busy = false;
@@ -48,10 +51,7 @@
     banner.remove(); // the observer then sets the height to 0
     if (inside) {
       // Return the focus to the earlier element, or move it to the start of the content.
-      if (!before?.isConnected) {
-        before = document.querySelector("main, h1") || document.body;
-        before.tabIndex = -1;
-      }
+      if (!before?.isConnected) (before = document.querySelector("main, h1") || document.body).tabIndex = -1;
       before.focus({ preventScroll: true });
     }
     status.textContent = message;
@@ -60,9 +60,8 @@
   // A page that is shown again shows the banner again, although the visitor may have decided on another page since.
   const check = async () => {
     try {
-      const state = await (await fetch(new URL("state.json", banner.action))).json();
-      if (busy || !banner.isConnected || Object.values(state.purposes).includes("unasked")) return;
-      close("");
+      const { purposes } = await (await fetch(new URL("state.json", banner.action))).json();
+      if (!busy && banner.isConnected && !Object.values(purposes).includes("unasked")) close("");
     } catch {}
   };
 
@@ -71,8 +70,7 @@
     const form = /** @type {HTMLFormElement} */ (event.target);
     const opens = form === opener;
     if (framed || !(opens || form.closest(".mixamo-ask, .mixamo-panel"))) return;
-    const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
-    body.set("choice", /** @type {HTMLButtonElement} */ (event.submitter).value);
+    const body = new URLSearchParams(/** @type {any} */ (new FormData(form, event.submitter)));
     event.preventDefault();
     event.stopImmediatePropagation(); // the site's other listeners, such as those of hx-boost, would send the form again
     if (busy) return;
@@ -81,19 +79,23 @@
     let answer = {};
     try {
       if (opens) {
-        load(String(form.dataset.dialog)).onerror = () => form.submit();
+        load(/** @type {string} */ (form.dataset.dialog)).onerror = () => form.submit();
         return;
       }
       // The visitor may leave before the answer arrives; keepalive lets the browser still store its cookie.
-      const headers = { Accept: "application/json" };
-      const response = await fetch(banner.action, { method: "POST", body, headers, keepalive: true });
+      const response = await fetch(banner.action, {
+        method: "POST",
+        body,
+        headers: { Accept: "application/json" },
+        keepalive: true,
+      });
       answer = await response.json();
       if (response.ok) {
         close(answer.message);
         // Load another page that contains the granted content or removes the withdrawn storage. A site's script that
         // does this itself calls preventDefault().
-        const change = new CustomEvent("privacy:change", { detail: answer, cancelable: true });
-        if (document.dispatchEvent(change) && answer.go) location.assign(answer.go);
+        const change = { detail: answer, cancelable: true };
+        if (document.dispatchEvent(new CustomEvent("privacy:change", change)) && answer.go) location.href = answer.go;
         else if (answer.tracker && !document.querySelector(`[src="${answer.tracker}"]`)) load(answer.tracker);
         return;
       }
@@ -106,6 +108,8 @@
     /** @type {HTMLElement} */ (form.querySelector("[role=alert]")).textContent = answer.message || status.dataset.offline;
   };
 
+  // If the banner is hidden, a policy that the site does not send itself has blocked the style in the page.
+  if (sheet) sheet.disabled &&= banner.offsetHeight;
   addEventListener("submit", submit, options);
   addEventListener("focusin", remember, options);
   addEventListener("pageshow", ({ persisted }) => persisted && check(), options);

@@ -66,6 +66,7 @@ class PrivacyContext:
     has_services = False  # whether the response may contain services that the visitor granted
     is_shared_page = False  # whether the page is the same for every visitor, and browsers report the page view
     varies_by_language = False  # whether Accept-Language chose the language
+    has_banner = False  # whether the page asks the visitor, with the extension's own style sheet
     has_embed = False  # whether the page already has the style sheet of placeholders
     headers_sent = False  # whether the headers are final
     has_copies = False  # whether two valid consent cookies differ, so that one may be planted

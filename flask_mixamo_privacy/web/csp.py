@@ -64,6 +64,31 @@ def _source(host: str) -> str:
     return f"{host}:*" if is_own and "*" not in host else host
 
 
+def allows_style(policies: str, source: str) -> bool:
+    """Return whether every one of the policies allows a style element with this hash and, as ``'nonce'``, the page's nonce.
+
+    ``policies`` is the value of a header, with the page's nonce replaced. CSP Level 3, 6.7.3.2: a nonce or a hash in a list
+    switches ``'unsafe-inline'`` off.
+    """
+    return all(_allows_style(policy, source) for policy in policies.split(","))
+
+
+def _allows_style(policy: str, source: str) -> bool:
+    lists: dict[str, list[str]] = {}
+    for directive in policy.split(";"):
+        name, *sources = directive.split() or [""]
+        lists.setdefault(name.lower(), sources)  # browsers ignore a repeated directive
+    for name in ("style-src-elem", "style-src", "default-src"):
+        if name in lists:
+            break
+    else:
+        return True
+    if source in lists[name] or "'nonce'" in lists[name]:
+        return True
+    keywords = [keyword.lower() for keyword in lists[name]]
+    return "'unsafe-inline'" in keywords and not any(one.startswith(("'nonce-", "'sha")) for one in keywords)
+
+
 def append_policy(site_policies: Iterable[str], policy: str) -> str:
     """Append a policy to those of the site. A browser enforces all of them, so the appended one can only restrict."""
     return ", ".join([*filter(None, (other.strip() for other in site_policies)), policy])

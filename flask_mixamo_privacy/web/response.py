@@ -113,6 +113,8 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
         _drop_validators(response)  # before the CSP, which a 304 brings up to date
     if "set-cookie" in names:
         _check_declared_cookies(ctx, response)
+    if ctx.has_banner:
+        ctx.runtime.helpers.banner_style.learn(ctx, response.headers, names)
     if ctx.runtime.csp is not None and _has_csp(ctx, response):
         _set_csp(ctx, response, shared)
     if ctx.depends_on_consent or ctx.varies_by_language:

@@ -15,6 +15,7 @@ from ..consent import proof
 from ..consent.decision import Consent
 from ..i18n.language import Language, direction
 from ..policy.parts import CollectionPoint
+from .banner_style import BannerStyle
 from .context import PrivacyContext, current_url, privacy_context, url_of
 from .forms import declared_point
 from .licences import licence_of
@@ -45,6 +46,7 @@ class TemplateHelpers:
         self._runtime = runtime
         self._prefix = prefix
         self._cacheable = runtime.settings.cacheable
+        self.banner_style = BannerStyle(runtime.assets, runtime.settings.inline_style)
         self._is_built_in: bool | None = None  # whether the banner's template is the extension's own; None is unknown
         self._cached_banner_parts = lru_cache(maxsize=64)(self._banner_parts)
         self._known_banner = lru_cache(maxsize=256)(self._make_banner)
@@ -88,7 +90,7 @@ class TemplateHelpers:
             return self._tracking(ctx, consent)
         ctx.is_private = True
         parts = self._cached_banner_parts if self._uses_built_in_template() else self._banner_parts
-        banner = _filled(parts(ctx.mount, True, ctx.language), "", ctx.nonce_attribute)  # its script knows the page
+        banner = _filled(parts(ctx.mount, True, False, ctx.language), "", ctx.nonce_attribute)  # its script knows the page
         return banner + self._tracking(ctx, consent)
 
     def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
@@ -98,17 +100,18 @@ class TemplateHelpers:
 
     def _banner(self, ctx: PrivacyContext, assets: bool) -> Markup:
         """Return the banner, whose decision leads back to this page. A site's own template is rendered each time."""
-        ctx.is_private = True
+        ctx.is_private, ctx.has_banner = True, assets
+        inline = assets and self.banner_style.is_inline(ctx.request.endpoint)
         root, t, nonce, environ = ctx.cookies.mount, ctx.language, ctx.nonce_attribute, ctx.environ
         path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
         if not self._uses_built_in_template():
-            return _filled(self._banner_parts(root, assets, t), url_of(root, path, query), nonce)
+            return _filled(self._banner_parts(root, assets, inline, t), url_of(root, path, query), nonce)
         if nonce or len(path) + len(query) > _LONGEST_KNOWN:
-            return _filled(self._cached_banner_parts(root, assets, t), url_of(root, path, query), nonce)
-        return self._known_banner(root, assets, t, path, query)
+            return _filled(self._cached_banner_parts(root, assets, inline, t), url_of(root, path, query), nonce)
+        return self._known_banner(root, assets, inline, t, path, query)
 
-    def _make_banner(self, root: str, assets: bool, t: Language, path: str, query: str) -> Markup:
-        return _filled(self._cached_banner_parts(root, assets, t), url_of(root, path, query), _EMPTY)
+    def _make_banner(self, root: str, assets: bool, inline: bool, t: Language, path: str, query: str) -> Markup:
+        return _filled(self._cached_banner_parts(root, assets, inline, t), url_of(root, path, query), _EMPTY)
 
     def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
         """Return a script's tag if its purpose, and the service that declares its host, are granted. Otherwise empty.
@@ -289,7 +292,7 @@ class TemplateHelpers:
             self._is_built_in = is_built_in(self.templates.get_template(FOLDER + _BANNER).filename)
         return self._is_built_in
 
-    def _banner_parts(self, root: str, assets: bool, t: Language) -> tuple[str, ...]:
+    def _banner_parts(self, root: str, assets: bool, inline: bool, t: Language) -> tuple[str, ...]:
         """Render the banner, and split it at each place of the page's path."""
         policy = self._runtime.policy
         rendered = render(
@@ -300,6 +303,7 @@ class TemplateHelpers:
             t=t,
             shown=proof.banner(policy, t).form_token,
             text=t.of(policy.banner.text, policy.language),
+            style=self.banner_style.text if inline else None,
             stylesheet=self._asset(root, "banner.css") if assets else None,
             javascript=self._asset(root, "banner.js") if assets else None,
             dialog=self._asset(root, "settings-dialog.js"),
