@@ -45,6 +45,7 @@ COMMANDS = {
     "report": ("tracking", "report_command"),
     "requests": ("requests", "requests"),
     "types": ("policy", "types_command"),
+    "upgrade": ("upgrade", "upgrade_command"),
 }
 
 

@@ -162,7 +162,7 @@ class Database:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {_WAIT_MS:d}"))
                 if wait is not None and not self.is_sqlite:
                     connection.execute(sa.text(f"SET LOCAL lock_timeout = {wait:d}"))
-                if not self._is_current(connection):
+                if not self.is_current(connection):
                     self.schema.prepare(connection)
                 if self._lock and not self.is_sqlite:
                     connection.execute(sa.text(self._lock))
@@ -279,7 +279,7 @@ class Database:
             make_private_folder(os.path.dirname(path))
             os.close(open_private(path, os.O_CREAT))
 
-    def _is_current(self, connection: sa.Connection) -> bool:
+    def is_current(self, connection: sa.Connection) -> bool:
         """Return whether all tables exist in the version of this release."""
         has_all = self.schema.names.issubset(sa.inspect(connection).get_table_names())
         return has_all and connection.scalar(self.schema.stored_version) == self.schema.newest
@@ -289,7 +289,7 @@ class Database:
         """Migrate tables of an older version, then open a transaction, and yield whether there are any tables."""
         with connection.begin():
             is_written = self.schema.part in sa.inspect(connection).get_table_names()
-            if not is_written or self._is_current(connection):
+            if not is_written or self.is_current(connection):
                 yield is_written
                 return
             self.schema.version(connection)  # raises NewerSchema

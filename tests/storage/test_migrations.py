@@ -198,3 +198,86 @@ def test_events_are_the_same_after_the_step_to_codes(upgraded):
         assert connection.scalar(sa.select(sa.func.sum(texts.c.uses))) == sum(
             row[name] is not None for row in before for name in CODED
         )
+
+
+def test_the_check_before_an_upgrade_changes_nothing(upgraded):
+    """An operator sees which databases will be migrated, and a script gets 1."""
+    outcome = upgraded.cli("upgrade", "--check")
+    assert (
+        outcome.exit_code,
+        "The database of events: has to be migrated from version 1 to version 2." in outcome.output,
+    ) == (1, True)
+    assert outcome.output.endswith("Next: back them up, then run `flask privacy upgrade`.\n")
+    assert tables_of(upgraded, "privacy-events") == tables_in_script("privacy-events")
+
+
+def tables_of(site, name):
+    with closing(sqlite3.connect(site.folder / f"{name}.sqlite")) as connection:
+        return {table for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def tables_in_script(name):
+    script = FIRST.partition(f"-- {name}\n")[2].partition("\n-- privacy-")[0]
+    return set(re.findall(r'CREATE TABLE "?(\w+)', script))
+
+
+def test_the_upgrade_migrates_every_database(upgraded):
+    """Afterwards nothing is left to do, and every row is there."""
+    outcome = upgraded.cli("upgrade")
+    assert (outcome.exit_code, "The database of events: migrated from version 1 to version 2." in outcome.output) == (
+        0,
+        True,
+    )
+    assert (upgraded.cli("upgrade", "--check").exit_code, versions(upgraded)["events"]) == (0, 2)
+    assert upgraded.cli("ledger", "verify").output == "Intact: 10 entries.\n"
+
+
+def test_a_lacking_table_is_pending_too(tiny):
+    """A release may add a table without a step."""
+    site = tiny()
+    choose(site.visitor(), "accept_all")
+    with closing(sqlite3.connect(site.folder / "privacy-ledger.sqlite")) as connection:
+        connection.execute("DROP TABLE texts")
+        connection.commit()
+    assert "The ledger: version 1, lacks a table of this release." in site.cli("upgrade", "--check").output
+    assert "The ledger: version 1, completed." in site.cli("upgrade").output
+    assert site.cli("upgrade", "--check").exit_code == 0
+
+
+def test_an_upgrade_of_a_new_site_creates_nothing(tiny):
+    """A container may run it at every start, before there is any data."""
+    site = tiny()
+    outcome = site.cli("upgrade")
+    assert (outcome.exit_code, {line.partition(": ")[2] for line in outcome.output.splitlines()}) == (0, {"no data yet."})
+    assert not list(site.folder.glob("*.sqlite"))
+
+
+def test_an_upgrade_refuses_a_newer_database(upgraded):
+    """The error names the database and the next step, and no other database is migrated."""
+    upgraded.cli("upgrade")
+    with closing(sqlite3.connect(upgraded.folder / "privacy-ledger.sqlite")) as connection:
+        connection.execute("UPDATE privacy_schema SET version = 99")
+        connection.commit()
+    outcome = upgraded.cli("upgrade", "--check")
+    assert (outcome.exit_code, "The ledger could not be read: The schema of the table" in outcome.stderr) == (2, True)
+
+
+def test_an_upgrade_names_a_file_that_is_no_database(upgraded):
+    """A damaged file is an error of that database, and not a traceback."""
+    (upgraded.folder / "privacy-ledger.sqlite").write_bytes(b"no database" * 100)
+    outcome = upgraded.cli("upgrade", "--check")
+    assert (outcome.exit_code, "The ledger could not be read: (sqlite3.DatabaseError)" in outcome.stderr) == (2, True)
+
+
+def test_the_upgrade_prints_json_for_a_script(upgraded):
+    """Each database has its version, the release's version, and whether it is behind."""
+    before = {row["table"]: row for row in json.loads(upgraded.cli("upgrade", "--check", "--json").output)}
+    after = {row["table"]: row for row in json.loads(upgraded.cli("upgrade", "--json").output)}
+    assert before["events"] == {
+        "database": "The database of events",
+        "table": "events",
+        "version": 1,
+        "newest": 2,
+        "pending": True,
+    }
+    assert {row["pending"] for row in after.values()} == {False} and after["events"]["version"] == 2
