@@ -1,4 +1,4 @@
-# Main targets, for developers and CI: demo, test, test-cluster, test-lowest, check, docs, bench, build.
+# Five commands are enough for most changes: make install, check, test, docs, build. The others are for CI and for releases.
 PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 DEMO := .venv-demo
 LOWEST := .venv-lowest
 AUDIT := .venv-audit
+MATRIX := .venv-matrix
+MUTANTS := .mutants
 # What depends most on the versions of Flask, Werkzeug, Flask-Login, Click and SQLAlchemy.
 LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage consent/test_decisions.py \
   $(addprefix web/,test_base_url.py test_cookies.py test_large_bodies.py test_licences.py test_mount.py test_problems.py \
@@ -15,9 +17,11 @@ LOWEST_TESTS := $(addprefix tests/,test_import.py test_stored_formats.py storage
 TYPESCRIPT := $(VENV)/typescript-5.9.3
 TSC := $(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
+SUITE := -n 2 --dist loadfile --no-loadscope-reorder
+
 NEEDS_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 
-.PHONY: audit-packages fuzz machine faults torture demo test test-cluster test-recipes test-fast test-lowest check docs bench build chromium caches clean
+.PHONY: install release-check coverage mutants test-matrix audit-packages fuzz machine faults torture demo test test-cluster test-recipes test-fast test-lowest check docs bench build chromium caches clean
 
 demo: $(DEMO)/.installed
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/flask --app example_site privacy demo-data --if-empty
@@ -25,8 +29,43 @@ demo: $(DEMO)/.installed
 	@echo "The shop is at http://127.0.0.1:$(PORT)/ until you press Ctrl+C."
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/gunicorn --workers 2 --threads 4 --bind 127.0.0.1:$(PORT) --log-level warning "example_site:create_app()"
 
+# The environment of developers, and the hook that runs `make check` before each commit.
+install: $(STAMP)
+	@$(BIN)/python -m pip install --quiet pre-commit
+	@$(BIN)/pre-commit install
+
 test: $(STAMP) chromium caches
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster and not recipes"
+	$(BIN)/python -m pytest $(SUITE) -m "not cluster and not recipes and not release"
+
+# The archives as an index and a site get them: contents, metadata, README, types, requirements, and that two builds are equal.
+release-check: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --editable '.[release]'
+	$(BIN)/python -m pytest -m release tests/test_package.py
+
+# Lines and branches that `make test` runs, also in servers and commands. COVER="tests/web" restricts it to some tests.
+coverage: $(STAMP) chromium caches
+	@$(BIN)/python -m pip install --quiet --editable '.[coverage]'
+	@mkdir -p .coverage && rm -f .coverage/data*
+	$(BIN)/python -m coverage run --data-file=$(CURDIR)/.coverage/data -m pytest $(SUITE) \
+	  -m "not cluster and not recipes and not release" $(COVER)
+	@$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+# Change one expression after the other where a fault would harm most, and look for a test that fails. It takes hours.
+# MUTANTS_ONLY="flask_mixamo_privacy.tracking.scrub.*" restricts it; `mutmut show NAME` in the folder prints a survivor.
+mutants: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	cd tests && ../$(BIN)/python -m support.mutants ../$(MUTANTS)
+	cd $(MUTANTS) && ../$(BIN)/mutmut run --max-children 2 $(MUTANTS_ONLY); ../$(BIN)/mutmut results
+
+# A quick part of the tests with each Python that is installed and the newest versions. `make test-lowest` has the oldest.
+test-matrix: $(STAMP)
+	@for version in 3.11 3.12 3.13 3.14; do \
+	  python=$$(command -v python$$version || ls $(HOME)/.pyenv/versions/$$version.*/bin/python$$version 2>/dev/null | tail -n 1); \
+	  if test -z "$$python"; then echo "Python $$version is not installed, and was not tested."; continue; fi; \
+	  $$python -m venv $(MATRIX)-$$version && $(MATRIX)-$$version/bin/python -m pip install --quiet --editable '.[test]' \
+	  && $(MATRIX)-$$version/bin/python -m pytest $(SUITE) -m "not browser and not server" $(LOWEST_TESTS) || exit 1; \
+	done
 
 # Tests with ClickHouse: in process, and a cluster of two shards from Debian's packages, which are unpacked and not installed.
 test-cluster: $(STAMP)
@@ -40,10 +79,10 @@ test-cluster: $(STAMP)
 test-recipes: $(STAMP) chromium caches
 	@$(BIN)/python -m pip install --quiet --editable '.[recipes]'
 	cd tests && ../$(BIN)/python -m support.recipes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m recipes tests/recipes
+	$(BIN)/python -m pytest $(SUITE) -m recipes tests/recipes
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not server and not cluster and not recipes"
+	$(BIN)/python -m pytest $(SUITE) -m "not browser and not server and not cluster and not recipes and not release"
 
 # Quick tests with the oldest supported versions. What only tests need is imported from .venv.
 test-lowest: $(LOWEST)/.installed
@@ -66,8 +105,9 @@ bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@$(BIN)/python -m benchmarks
 
+# The archives have the time of the commit, so that anyone can build the same wheel from the same commit.
 build: $(STAMP)
-	$(BIN)/python -m build
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1767225600) $(BIN)/python -m build
 
 # Use an installed Chromium, else install Debian's package, else Playwright's own.
 chromium: $(STAMP)
@@ -140,4 +180,4 @@ faults: $(STAMP)
 	$(BIN)/python tests/support/planted_faults.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(LOWEST) $(AUDIT) build docs/_build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(LOWEST) $(AUDIT) $(MATRIX)-* $(MUTANTS) .coverage build docs/_build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache

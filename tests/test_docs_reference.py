@@ -93,7 +93,11 @@ def test_every_public_name_appears() -> None:
     """The page of the Python API has each name that a site imports."""
     text = page("api")
     assert [name for name in flask_mixamo_privacy.__all__ if name not in text] == []
-    assert [name for name, thing in vars(errors).items() if isinstance(thing, type) and issubclass(thing, Exception) and not thing.__doc__] == []
+    assert [
+        name
+        for name, thing in vars(errors).items()
+        if isinstance(thing, type) and issubclass(thing, Exception) and not thing.__doc__
+    ] == []
 
 
 def test_every_event_of_the_scripts_appears() -> None:

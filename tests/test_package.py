@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
-import os
+import json
+import re
 import shutil
-import subprocess
 import sys
-import sysconfig
-import tarfile
-import venv
-import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from readme_renderer import markdown
+from trove_classifiers import classifiers
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("package"), pytest.mark.timeout(900)]
+from support.packages import PIP, ROOT, UNSHIPPED, Built, contents, environment, matches, members, run, share_packages
+from support.readme_links import PICTURES, absolute, source_url
 
-ROOT = Path(__file__).parent.parent
-UNSHIPPED = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "dist", "instance", "node_modules")
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+pytestmark = [pytest.mark.release, pytest.mark.xdist_group("package"), pytest.mark.timeout(900)]
+
 STATIC = ("banner.css", "banner.js", "pages.css")
 #: Tests that read files which only a complete package has: catalogues, templates, assets, the audit's page.
 SMOKE = (
     "test_shop.py", "test_stored_formats.py", "test_import.py", "cli", "audit/test_audit_report.py",
     "i18n", "policy/test_versions.py", "reports/test_report_pages.py", "web/test_wtf.py", "web/test_endpoints.py",
 )  # fmt: skip
+TRANSLATIONS = ROOT / "flask_mixamo_privacy" / "i18n" / "translations"
 TEMPLATES = ("banner.html", "base.html", "consent_required.html", "policy.html", "settings.html")
+
+#: What an installation without extras brings besides the extension, and why; docs/releasing.md has the same list.
+INSTALLED = {
+    "Flask", "Werkzeug", "Jinja2", "MarkupSafe", "itsdangerous", "click", "blinker",  # Flask and its requirements
+    "Flask-Login", "webassets", "rjsmin", "rcssmin", "brotli", "SQLAlchemy", "typing-extensions", "PyYAML", "zope.dottedname",
+    "ua-parser", "ua-parser-builtins", "ua-parser-rs", "crawler-user-agents", "orjson", "Babel", "idna",
+}  # fmt: skip
+
+#: A site whose types a strict checker knows only if the installed package has them.
+TYPED = """
+from flask import Flask
+from flask_mixamo_privacy import Policy, Privacy, Purpose, consent_required, current_consent, current_visitor
+
+privacy = Privacy()
+
+def create_app() -> Flask:
+    app = Flask(__name__)
+    privacy.init_app(app)
+    app.add_url_rule("/", view_func=home)
+    return app
+
+@consent_required("customisation")
+def home() -> str:
+    privacy.track("video.played", seconds=30)
+    allowed: bool = current_consent.allows("statistics")
+    return f"{allowed} {current_visitor.visit_number}"
+
+reveal_type(privacy)
+reveal_type(privacy.opt_out)
+privacy.customise(1, "dark")
+"""
 
 SITE = """
 import re, sys, warnings
@@ -57,59 +86,12 @@ print(app.test_cli_runner().invoke(args=["privacy", "report"]).output)
 """
 
 
-def run(*command: object, cwd: Path, **environment: str) -> str:
-    """Return the output of a command, with its errors if it failed."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "FLASK"))}
-    done = subprocess.run(
-        [*map(str, command)], cwd=cwd, env=clean | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=880,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
-
-
 def site_works(python: Path | str, package: Path, folder: Path, **environment: str) -> None:
     """Check a small site far from the repository, with the package from the expected place."""
     folder.mkdir()
     (folder / "site_outside.py").write_text(SITE)
     report = run(python, "site_outside.py", package, folder, cwd=folder, **environment)
     assert "Page views         <5" in report
-
-
-def environment(folder: Path, *requirements: object) -> Path:
-    """Return the Python of a new virtual environment with only these packages."""
-    venv.create(folder, symlinks=True)
-    python = folder / "bin" / "python"
-    run(*PIP, "--python", python, "install", "--quiet", *requirements, cwd=folder)
-    return python
-
-
-def share_packages(python: Path) -> None:
-    """Let an environment import this environment's packages after its own."""
-    (packages,) = python.parent.parent.glob("lib/python*/site-packages")
-    (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-
-def members(archive: Path) -> set[str]:
-    if archive.suffix == ".whl":
-        return set(zipfile.ZipFile(archive).namelist())
-    with tarfile.open(archive) as opened:
-        return {name.partition("/")[2] for name in opened.getnames()}
-
-
-class Built:
-    """A copy of the repository, an sdist and a wheel built from it, and a wheel built from the copy itself."""
-
-    def __init__(self, folder: Path) -> None:
-        for copy in ("source", "other"):
-            shutil.copytree(ROOT, folder / copy, ignore=UNSHIPPED)
-        with ThreadPoolExecutor() as pool:
-            build = (run, sys.executable, "-m", "build", "--outdir")
-            both = pool.submit(*build, folder / "by-sdist", cwd=folder / "source")
-            direct = pool.submit(*build, folder / "direct", "--wheel", cwd=folder / "other")
-            both.result(), direct.result()
-        (self.sdist,), (self.wheel,) = (folder / "by-sdist").glob("*.tar.gz"), (folder / "by-sdist").glob("*.whl")
-        (self.direct,) = (folder / "direct").glob("*.whl")
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +132,28 @@ def test_every_static_file_and_template_is_shipped(built):
         }
 
 
+def test_the_wheel_is_described_by_the_list(built):
+    """A file of a kind that the list does not name is shipped only once someone has added it there."""
+    patterns = [line for line in (ROOT / "tests" / "wheel_contents.txt").read_text().splitlines() if line and line[0] != "#"]
+    found = {name for name in members(built.wheel) if not name.endswith("/")}
+    assert sorted(name for name in found if not any(matches(name, pattern) for pattern in patterns)) == []
+    assert [pattern for pattern in patterns if not any(matches(name, pattern) for name in found)] == []
+
+
+def test_every_catalogue_is_shipped(built):
+    """A language without its catalogue would be English without an error."""
+    catalogues = {f"flask_mixamo_privacy/i18n/translations/{path.name}" for path in TRANSLATIONS.iterdir() if path.is_file()}
+    assert len(catalogues) > 30 and catalogues <= members(built.wheel)
+
+
 def test_a_wheel_from_the_sdist_is_the_same(built):
-    """A wheel built from the sdist is equal to one built from the repository."""
-    assert members(built.wheel) == members(built.direct)
-    shipped = {name for name in members(built.wheel) if not name.endswith("RECORD")}
-    assert all(zipfile.ZipFile(built.wheel).read(name) == zipfile.ZipFile(built.direct).read(name) for name in shipped)
+    """The wheel of the sdist equals that of the repository byte for byte, so two builds are equal too."""
+    assert built.wheel.read_bytes() == built.direct.read_bytes()
+
+
+def test_two_sdists_have_the_same_files(built):
+    """The files of two source archives are equal; setuptools writes the time of the build into the archive's header."""
+    assert contents(built.sdist) == contents(built.direct_sdist)
 
 
 def test_the_sdist_can_be_tested(built):
@@ -166,6 +165,47 @@ def test_the_sdist_can_be_tested(built):
 def test_the_wheel_works_alone(installed, tmp_path):
     """In an empty environment banner, style sheet, script, consent, log and report work."""
     site_works(installed, installed.parent.parent, tmp_path / "outside")
+
+
+def test_three_lines_pass_the_check(installed, tmp_path):
+    """A new app in an empty environment starts, and `flask privacy check` finds no error in it."""
+    (tmp_path / "app.py").write_text(
+        "from flask import Flask\nfrom flask_mixamo_privacy import Privacy\n\napp = Flask(__name__)\n"
+        'app.config["SECRET_KEY"] = "a long random text"\nprivacy = Privacy(app)\n'
+    )
+    output = run(installed, "-m", "flask", "privacy", "check", cwd=tmp_path)
+    assert "Error" not in output and "Traceback" not in output
+
+
+def test_an_installation_brings_no_other_packages(installed, tmp_path):
+    """Each package that a site must trust and update is one that someone has decided to need."""
+    found = json.loads(run(*PIP, "--python", installed, "list", "--format", "json", cwd=tmp_path))
+    names = {normal(package["name"]) for package in found} - {"pip", "setuptools", "flask-mixamo-privacy"}
+    assert names == set(map(normal, INSTALLED))
+    page = (ROOT / "docs" / "releasing.md").read_text(encoding="utf-8").partition("## What an installation brings")[2]
+    assert sorted(name for name in INSTALLED if name not in page.partition("`tzdata`")[0]) == []
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def test_a_site_is_checked_with_the_packages_types(installed, tmp_path):
+    """A strict type checker reads the installed package, and finds the one fault of a small site."""
+    (tmp_path / "typed_site.py").write_text(TYPED)
+    mypy = (sys.executable, "-m", "mypy", "--strict", "--python-executable", installed, "--cache-dir", tmp_path / "cache")
+    found = run(*mypy, "typed_site.py", cwd=tmp_path, expect=1)
+    assert 'Revealed type is "flask_mixamo_privacy.extension.Privacy"' in found
+    assert 'Revealed type is "def (address:' in found and "Any" not in found
+    errors = [line for line in found.splitlines() if ": error:" in line]
+    assert len(errors) == 1 and 'Argument 1 to "customise" of "Privacy"' in errors[0], found
+
+
+def test_an_sdist_can_be_installed(built, tmp_path):
+    """Where no wheel may be used, the source archive builds and works."""
+    python = environment(tmp_path / "env", "--no-deps", built.sdist)
+    share_packages(python)
+    site_works(python, python.parent.parent, tmp_path / "outside")
 
 
 def test_what_is_imported_is_required(installed, tmp_path):
@@ -214,6 +254,40 @@ def test_the_metadata_has_the_licence_and_python_versions():
     assert (setup["metadata"]["license"], setup["options"]["python_requires"]) == ("BSD-3-Clause", ">=3.11")
     assert "BSD" in (ROOT / "LICENSE").read_text()
     assert len((ROOT / "pyproject.toml").read_text().splitlines()) == 3
+
+
+def test_the_metadata_is_complete(built, tmp_path):
+    """An index accepts both archives, knows each classifier, and shows an author."""
+    run(sys.executable, "-m", "twine", "check", "--strict", built.sdist, built.wheel, cwd=tmp_path)
+    (folder,) = (name for name in members(built.wheel) if name.endswith("/METADATA"))
+    described = metadata.Distribution.at(unpacked(built.wheel, tmp_path) / folder.partition("/")[0]).metadata
+    assert (
+        described["Author"] == "Flask-Mixamo-Privacy maintainers" and described["Author"] in (ROOT / "LICENSE").read_text()
+    )
+    assert set(described.get_all("Classifier")) <= classifiers
+    assert {"Source"} <= {url.partition(",")[0] for url in described.get_all("Project-URL", ())} or not source_url()
+
+
+def unpacked(wheel: Path, folder: Path) -> Path:
+    shutil.unpack_archive(wheel, folder, "zip")
+    return folder
+
+
+@pytest.mark.parametrize("source", ["", "https://repository.example/privacy"])
+def test_the_readme_works_on_an_index(source):
+    """An index renders it. Below the repository's address, each link and the picture lead to a file that exists.
+
+    Without a public repository, a relative picture cannot be shown: `Source` in setup.cfg is all that the owner adds.
+    """
+    source = source_url() or source
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = markdown.render(absolute(text, source) if source else text)
+    assert page is not None and "<h1" in page and "<table>" in page and "<pre" in page
+    targets = [target for target in re.findall(r'(?:src|href)="([^"]+)"', page) if target[0] != "#"]
+    assert len(targets) > 20
+    for target in targets if source else ():
+        kind = "raw" if target.endswith(PICTURES) else "blob"
+        assert (ROOT / target.removeprefix(f"{source}/{kind}/HEAD/").partition("#")[0]).is_file(), target
 
 
 def extras_of(name: str) -> set[str]:
