@@ -10,6 +10,7 @@ import ast
 import re
 import shutil
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +28,8 @@ def undecorated(source: str) -> str:
             first, last = node.decorator_list[0].lineno - 1, node.decorator_list[-1].end_lineno or 0
             lines[first:last] = [""] * (last - first)
             call = node.name
-            for decorator in reversed(node.decorator_list):
-                call = f"{_CACHE.sub('bounded_cache(0)', ast.unparse(decorator))}({call})"
+            for decorator in map(ast.unparse, reversed(node.decorator_list)):
+                call = f"{_CACHE.sub('bounded_cache(0)', decorator)}({call})" if decorator != "cache" else call
             inserted.setdefault(node.end_lineno or 0, []).append(f"{' ' * node.col_offset}{node.name} = {call}")
     for line in sorted(inserted, reverse=True):
         lines[line:line] = inserted[line]
@@ -49,4 +50,6 @@ def copy_for_mutmut(target: Path, changed: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    copy_for_mutmut(Path(sys.argv[1]), sys.argv[2:])
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    copy_for_mutmut(Path(sys.argv[1]), setup["mutmut"]["only_mutate"].split())

@@ -238,3 +238,35 @@ def test_families_are_those_of_the_complete_parser(user_agent):
     parsed, found = ua_parser.parse(user_agent), client_of(user_agent)
     assert found.browser == (parsed.user_agent.family if parsed.user_agent else "Other")
     assert found.platform == (parsed.os.family if parsed.os else "Other")
+
+
+@pytest.mark.parametrize(
+    ("path", "scrubbed"),
+    [
+        ("/call/030/1234567", "/call/:number"),
+        ("/kit/DE12/a/b/c", "/kit/DE12/a/b/c"),
+        ("/call +49 30 1234567 from 192.0.2.7", "/:number"),
+        ("/from 192.0.2.7 call +49 30 1234567", "/:address"),
+        ("/a/0176\u200d1234567", "/a/:number"),
+    ],
+)
+def test_an_identifier_becomes_the_first_kind(path, scrubbed):
+    """A segment is the kind of its first identifier, segments of one number become one, and others stay."""
+    assert scrub_path(path) == scrubbed
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("seen at 255.1.2.3", "seen at :address"),
+        ("build 256.1.2.3", "build 256.1.2.3"),
+        ("build 257.1.2.3", "build 257.1.2.3"),
+        ("host ip-192-0-2-7", "host ip-:address"),
+        ("host ip-192-0-2-256", "host ip-192-0-2-256"),
+        ("call a::b there", "call a::b there"),
+        ("seen at 2001:db8::7", "seen at :address"),
+    ],
+)
+def test_only_what_can_be_a_network_address_is_removed(text, scrubbed):
+    """A part above 255 is no address, and neither is a name of a program with two colons."""
+    assert scrub_text(text) == scrubbed
