@@ -111,15 +111,18 @@ class UndeclaredService(PrivacyError, LookupError):
 
 
 class UndeclaredHost(PrivacyError, LookupError):
-    """A template loads from a third-party host that no service of the purpose declares."""
+    """A template loads from a third-party host that no service declares. ``use`` is a ready-made service that does."""
 
-    def __init__(self, host: str, purpose: str, load: str) -> None:
-        self.host, self.purpose, self.load = host, purpose, load
-        name = host.partition(":")[0].replace(".", "-")
+    def __init__(self, host: str, purpose: str | None, load: str, use: str = "") -> None:
+        self.host, self.purpose, self.load, self.use = host, purpose, load, use
+        name, of_purpose = host.partition(":")[0].replace(".", "-"), f" of the purpose {purpose!r}" if purpose else ""
+        chosen = f'purpose = "{purpose or "…"}"\n'
+        table = f'id = "{name}"\ntitle = "…"\n{chosen}hosts = ["{host}"]\nloads = ["{load}"]\nlink = "https://…"\n'
+        if use:
+            table = f'use = "{use}"\n{chosen if purpose else ""}'
         super().__init__(
-            f"The host {host!r} is not declared for a {load}; allowed: the hosts of services of the purpose {purpose!r}. "
-            f'Load it from one of these, or add to privacy.toml:\n\n[[services]]\nid = "{name}"\ntitle = "…"\n'
-            f'purpose = "{purpose}"\nhosts = ["{host}"]\nloads = ["{load}"]\nlink = "https://…"\n'
+            f"The host {host!r} is not declared for a {load}; allowed: the hosts of services{of_purpose}. "
+            f"Load it from one of these, or add to privacy.toml:\n\n[[services]]\n{table}"
         )
 
 

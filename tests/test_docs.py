@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from flask_mixamo_privacy import Privacy
+from flask_mixamo_privacy.policy.ready_made import ready_made
 
 ROOT = Path(__file__).parent
 while not (ROOT / "README.md").exists():
@@ -137,3 +138,19 @@ def test_the_docs_contain_no_idioms(path):
     """No page contains an idiom that a non-native reader must decode."""
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert IDIOMS.findall(text) == []
+
+
+def test_the_docs_list_every_ready_made_service():
+    """The table has each service with its company, hosts, cookies, source and date, and no other row."""
+    expected = set()
+    for entry in ready_made().values():
+        service = entry.service
+        company = ", ".join(filter(None, (service.get("company"), service.get("country")))) or "–"
+        hosts = ", ".join(f"`{host}`" for host in service["hosts"])
+        cookies = ", ".join(f"`{cookie['name']}` {cookie['lifetime']}" for cookie in entry.cookies) or "–"
+        checked = f"[{entry.checked}]({entry.source})"
+        expected.add(f"| `{entry.id}` | {service['purpose']} | {company} | {hosts} | {cookies} | {checked} |")
+    assert set(page("services.md").partition("## The list")[2].splitlines()) >= expected
+    assert sum(line.startswith("| `") for line in page("services.md").partition("## The list")[2].splitlines()) == len(
+        expected
+    )

@@ -28,6 +28,8 @@ def all_commands() -> Iterator[tuple[str, click.Command]]:
     for name in privacy.list_commands(context):
         command = privacy.get_command(context, name)
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield name, command
             yield from ((f"{name}.{each}", command.commands[each]) for each in sorted(command.commands))
         elif command is not None:
             yield name, command

@@ -44,6 +44,7 @@ COMMANDS = {
     "replay": ("people", "replay_command"),
     "report": ("tracking", "report_command"),
     "requests": ("requests", "requests"),
+    "services": ("services", "services"),
     "types": ("policy", "types_command"),
     "upgrade": ("upgrade", "upgrade_command"),
 }

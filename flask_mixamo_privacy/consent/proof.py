@@ -16,13 +16,14 @@ from ..i18n.language import Language, LocalizedText
 from ..ledger.entry import ShownText, canonical, canonical_json
 from ..policy.model import Policy
 from ..policy.parts import Service
+from ..policy.ready_made import banner_text
 from ..storage.keys import KeyRing
 
 
 def banner(policy: Policy, t: Language) -> ShownText:
     """Return the text of the banner."""
     text = {
-        "text": t.of(policy.banner.text, policy.language).text,
+        "text": banner_text(policy, t).text,
         "buttons": _buttons(t, "Accept all", "Reject all", "Settings"),
     }
     return ShownText("banner", t.code, canonical_json(text), policy.policy_fingerprint)
@@ -35,13 +36,19 @@ def settings(policy: Policy, t: Language) -> ShownText:
             "title": t.of(purpose.title, policy.language).text,
             "description": t.of(purpose.description, policy.language).text,
             "optional": purpose.optional,
-            "services": [t.of(service.title, policy.language).text for service in policy.services_of(purpose.id)],
+            "services": [_service(policy, service, t) for service in policy.services_of(purpose.id)],
             "recipients": [recipient.name for recipient in policy.recipients_of(purpose.id)],
         }
         for purpose in policy.on_settings
     ]
     text = {"purposes": purposes, "buttons": _buttons(t, "Save my choice", "Accept all", "Reject all")}
     return ShownText("settings", t.code, canonical_json(text), policy.policy_fingerprint)
+
+
+def _service(policy: Policy, service: Service, t: Language) -> str:
+    """Return a service's title, with its company and country if they are declared."""
+    recipient = ", ".join(filter(None, (service.company, service.country)))
+    return t.of(service.title, policy.language).text + (f" ({recipient})" if recipient else "")
 
 
 def embed(policy: Policy, service: Service, t: Language) -> ShownText:

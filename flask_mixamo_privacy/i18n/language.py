@@ -88,7 +88,12 @@ class Language:
         return LocalizedText(filled, lang, lang != self.code)
 
     def of(self, text: str | Mapping[str, str], default: str) -> LocalizedText:
-        """Return a site's own text in this language, or else in the site's language. Translate standard texts."""
+        """Return a site's own text in this language, or else in the site's language. Translate standard texts.
+
+        A text that is English alone is a standard text in the declaration of a site in another language.
+        """
+        if not isinstance(text, str) and text.keys() == {"en"}:
+            text, default = text["en"], "en"
         if isinstance(text, str):
             translation = self._catalogue.get(text) if default == "en" else None
             if translation:

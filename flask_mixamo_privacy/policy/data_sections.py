@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..i18n.language import LocalizedText
+from ..i18n.language import Language, LocalizedText
 from .document import Section, Table
 from .draft import Draft
 from .parts import LOG_FIELDS, Cookie, Period, Text, own_cookie_name
@@ -164,14 +164,28 @@ def _cookie(draft: Draft, cookie: Cookie) -> tuple[LocalizedText, ...]:
     name = own_cookie_name(cookie.name, draft.facts.cookies_begin)
     if cookie.kind != "http":
         name += f" ({_STORAGE[cookie.kind]})"
-    is_session = cookie.lifetime == "session"
     return (
         draft.literal(name),
         draft.of(draft.policy.purpose(cookie.purpose).title),
-        t("us") if cookie.party == "first" else t("another company"),
-        t("Until you close the browser") if is_session else draft.period(Period.parse(cookie.lifetime)),
+        _setter(draft, cookie),
+        lifetime_of(t, cookie),
         draft.of(cookie.description),
     )
+
+
+def lifetime_of(t: Language, cookie: Cookie) -> LocalizedText:
+    """Return how long a cookie is kept, in words."""
+    if cookie.lifetime == "session":
+        return t("Until you close the browser")
+    return LocalizedText(t.period(Period.parse(cookie.lifetime)), t.code)
+
+
+def _setter(draft: Draft, cookie: Cookie) -> LocalizedText:
+    """Return who sets a cookie: this site, the company of its service, or another company."""
+    if cookie.party == "first":
+        return draft.t("us")
+    company = next((service.company for service in draft.policy.services if service.id == cookie.service), "")
+    return draft.literal(company) if company else draft.t("another company")
 
 
 def log(draft: Draft) -> Section | None:

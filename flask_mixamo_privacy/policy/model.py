@@ -105,21 +105,28 @@ class Policy(Declaration):
         """Return what a decision depends on: recipients, storage and retention, but no texts.
 
         A change of these values asks the visitor again. The keys are hashed, so a new name would ask everyone again.
+        Companies are left out if no service of the purpose declares one, so that earlier fingerprints stay equal.
         """
+        services = self.services_of(purpose.id)
+        companies = sorted((s.id, s.company, s.country) for s in services if s.company or s.country)
         return {
             "id": purpose.id,
             "retention": str(purpose.retention),
             "cookies": sorted((c.name, c.kind, c.lifetime, c.party) for c in self.cookies_of(purpose.id)),
-            "services": sorted((s.id, sorted(s.hosts), sorted(s.loads)) for s in self.services_of(purpose.id)),
+            "services": sorted((s.id, sorted(s.hosts), sorted(s.loads)) for s in services),
             "recipients": sorted((r.id, sorted(r.fields), r.country) for r in self.recipients_of(purpose.id)),
+            **({"companies": companies} if companies else {}),
         }
 
     def as_dict(self) -> dict[str, Any]:
         """Return the declaration as plain values: a machine-readable record of processing activities.
 
-        What only adds to reports is left out if nothing is declared, so that earlier frozen versions stay equal.
+        What was added to the format later is left out if nothing is declared, so that earlier frozen versions stay equal.
         """
         values = {name: value for name, value in asdict(self).items() if value or name not in ("events", "goals", "funnels")}
+        for service in values["services"]:
+            for name in [name for name in ("company", "country", "use") if not service[name]]:
+                del service[name]
         return json.loads(json.dumps(values, default=str, ensure_ascii=False))  # type: ignore[no-any-return]
 
 

@@ -150,6 +150,9 @@ class Service:
     hosts: tuple[str, ...]  # such as "video.example" or "*.video.example", without scheme and path
     loads: tuple[str, ...]  # what pages load from the hosts, of LOADS
     link: str = ""  # the URL of its privacy policy
+    company: str = ""  # who receives what pages load; the policy and the settings page name it
+    country: str = ""  # of the company, two letters such as DE (ISO 3166-1)
+    use: str = ""  # a ready-made service such as "youtube", which sets all other keys and declares its cookies
 
     def covers(self, host: str, load: str = "") -> bool:
         """Return whether the service declares a host, as :func:`host_of` returns it, and the kind of load, if not empty.

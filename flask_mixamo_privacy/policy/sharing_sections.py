@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..i18n.language import LocalizedText
+from ..i18n.language import Language, LocalizedText
 from .document import Section, Table
 from .draft import Draft
+from .parts import Service
 
 
 def recipients(draft: Draft) -> Section | None:
@@ -45,13 +46,16 @@ def services(draft: Draft) -> Section | None:
     draft.say(t("Pages may load content from the following companies once you allow it."), 1)
     if draft.facts.enforced:
         draft.say(t("We tell your browser to block all other companies, and these until you allow them."), 1)
-    head = (t("Service"), t("Purpose"), t("Servers"), t("What is loaded"), t("Privacy policy"))
+    names_companies = any(service.company or service.country for service in policy.services)
+    recipient = (t("Company"), t("Country")) if names_companies else ()
+    head = (t("Service"), *recipient, t("Purpose"), t("Servers"), t("What is loaded"), t("Privacy policy"))
     rows = tuple(
         (
             draft.of(service.title),
+            *(_recipient(draft, service) if names_companies else ()),
             draft.of(policy.purpose(service.purpose).title),
             draft.literal(", ".join(service.hosts)),
-            draft.literal(", ".join(_loaded(draft, kind).text for kind in service.loads)),
+            draft.literal(", ".join(loaded(t, service))),
             draft.literal(service.link or "–"),
         )
         for service in policy.services
@@ -59,9 +63,14 @@ def services(draft: Draft) -> Section | None:
     return draft.done("services", t("Content from other companies"), Table(head, rows, (1,)))
 
 
-def _loaded(draft: Draft, kind: str) -> LocalizedText:
-    t = draft.t
-    return {
+def _recipient(draft: Draft, service: Service) -> tuple[LocalizedText, LocalizedText]:
+    country = draft.t.country(service.country) if service.country else "–"
+    return draft.literal(service.company or "–"), draft.literal(country)
+
+
+def loaded(t: Language, service: Service) -> list[str]:
+    """Return what pages load from a service, in words."""
+    words = {
         "script": t("scripts"),
         "style": t("style sheets"),
         "image": t("images"),
@@ -69,7 +78,8 @@ def _loaded(draft: Draft, kind: str) -> LocalizedText:
         "frame": t("embedded pages"),
         "connect": t("data requests"),
         "media": t("sound and video"),
-    }[kind]
+    }
+    return [words[kind].text for kind in service.loads]
 
 
 def disclosure(draft: Draft) -> Section | None:

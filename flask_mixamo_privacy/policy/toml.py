@@ -21,6 +21,7 @@ from . import report_parts
 from .model import Policy
 from .parts import Period
 from .promises import PROMISES
+from .ready_made import expand
 from .validation import is_period
 
 NAME = "privacy.toml"
@@ -137,10 +138,10 @@ class _DeclarationReader:
     """Builds a :class:`Policy` from parsed TOML, and collects the problems."""
 
     def __init__(self, tables: dict[str, Any], name: str, lines: Mapping[str, int]) -> None:
-        self._tables = tables
+        self._tables, problems = expand(tables)
         self._name = name
         self._lines = lines
-        self._problems: list[Problem] = []
+        self._problems: list[Problem] = problems
         self._unnamed = itertools.count()
 
     def policy(self) -> Policy:
@@ -278,7 +279,7 @@ _KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*(?:[\"']([^\"']*)[\"'])?")
 
 
 def _lines(text: str) -> dict[str, int]:
-    """Return the line of each key by its path. A table of a list has its id or name in the path."""
+    """Return the line of each key by its path. A table of a list has its id, name or use in the path."""
     lines: dict[str, int] = {}
     counts: dict[str, int] = {}
     table, start = "", 0
@@ -300,6 +301,6 @@ def _table_lines(table: str, start: int, keys: dict[str, tuple[int, str]]) -> di
         return {name: number for name, (number, _) in keys.items()}
     if "" in keys:
         position = keys.pop("")[1]
-        name = next((keys[key][1] for key in ("id", "name") if key in keys and keys[key][1]), position)
+        name = next((keys[key][1] for key in ("id", "name", "use") if key in keys and keys[key][1]), position)
         table = f"{table}.{name}"
     return {table: start} | {f"{table}.{key}": number for key, (number, _) in keys.items()}

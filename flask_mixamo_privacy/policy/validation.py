@@ -69,6 +69,8 @@ COOKIE_KINDS = ("http", "js", "local", "session", "idb", "cache", "worker")
 FIELD_KINDS = ("identifying", "pseudonymous", "anonymous")
 _LINK = re.compile(r"https?://[^\s/\\\[\]]+[^\s\\]*")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_COUNTRY_RULE = 'two letters such as "DE" (ISO 3166-1)'
 _ID_RULE = "up to 32 of a-z, 0-9, _ and -, a letter first"
 
 
@@ -212,23 +214,29 @@ def _own_cookie(cookie: declared.Cookie, purpose: str, days: int) -> Problems:
 
 def _services(policy: Declaration) -> Problems:
     for service in policy.services:
-        key = f"services.{service.id}"
-        if not service.hosts:
-            yield Problem(f"{key}.hosts", [], "at least one host", "List every host: browsers may block all others.")
-        for host in service.hosts:
-            if not _HOST.fullmatch(host):
-                hint = "Leave out scheme and path."
-                yield Problem(f"{key}.hosts", host, 'a host such as "video.example" or "*.video.example"', hint)
-        for load in service.loads:
-            yield from check_choice(f"{key}.loads", load, declared.LOADS, "State what pages may load from it.")
-        if service.link and not _LINK.fullmatch(service.link):
-            yield Problem(f"{key}.link", service.link, "the URL of its privacy policy, or none", "Begin it with https://.")
-        if not service.loads:
-            yield Problem(f"{key}.loads", [], ", ".join(declared.LOADS), "State what pages may load from it.")
+        yield from _service(service)
     longest = _longest_grant(policy)
     if longest > 400:
         hint = "Declare fewer services: the size of a cookie is limited."
         yield Problem("services", f"{longest} characters in the consent cookie", "400 at most: fewer services", hint)
+
+
+def _service(service: declared.Service) -> Problems:
+    key = f"services.{service.id}"
+    if not service.hosts:
+        yield Problem(f"{key}.hosts", [], "at least one host", "List every host: browsers may block all others.")
+    for host in service.hosts:
+        if not _HOST.fullmatch(host):
+            hint = "Leave out scheme and path."
+            yield Problem(f"{key}.hosts", host, 'a host such as "video.example" or "*.video.example"', hint)
+    for load in service.loads:
+        yield from check_choice(f"{key}.loads", load, declared.LOADS, "State what pages may load from it.")
+    if service.link and not _LINK.fullmatch(service.link):
+        yield Problem(f"{key}.link", service.link, "the URL of its privacy policy, or none", "Begin it with https://.")
+    if not service.loads:
+        yield Problem(f"{key}.loads", [], ", ".join(declared.LOADS), "State what pages may load from it.")
+    if service.country and not _COUNTRY.fullmatch(service.country):
+        yield Problem(f"{key}.country", service.country, _COUNTRY_RULE, "State the company's country, or leave it out.")
 
 
 def _longest_grant(policy: Declaration) -> int:
@@ -269,9 +277,8 @@ def _recipients(policy: Declaration) -> Problems:
             yield Problem(f"{key}.sells", shown, "false", "Remove the recipient: data is never sold, traded or rented.")
         if not recipient.name.strip():
             yield Problem(f"{key}.name", recipient.name, "a text", "Set one: the policy page names every recipient.")
-        if not re.fullmatch(r"[A-Z]{2}", recipient.country):
-            hint = "State the recipient's country."
-            yield Problem(f"{key}.country", recipient.country, 'two letters such as "DE" (ISO 3166-1)', hint)
+        if not _COUNTRY.fullmatch(recipient.country):
+            yield Problem(f"{key}.country", recipient.country, _COUNTRY_RULE, "State the recipient's country.")
         if not _LINK.fullmatch(recipient.link):
             yield Problem(f"{key}.link", recipient.link, "the URL of its privacy policy", "Begin it with https://.")
         for name in ("purposes", "fields"):

@@ -16,6 +16,7 @@ from . import toml
 from .document import Document
 from .model import Policy
 from .parts import is_day
+from .ready_made import banner_text
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.json")
 
@@ -101,7 +102,7 @@ class Versions:
         policy = replace(policy, version=day)
         codes = list(dict.fromkeys((*FULLY_TRANSLATED, policy.language, *sorted(_languages_of(policy.as_dict())))))
         documents = {code: derive(policy, language(code), **self._facts) for code in codes}
-        banner = {code: language(code).of(policy.banner.text, policy.language).text for code in codes}
+        banner = {code: banner_text(policy, language(code)).text for code in codes}
         return Version(day, documents, banner, policy.as_dict())
 
     def freeze(self, policy: Policy, day: str) -> Path:

@@ -20,7 +20,7 @@ from ..consent import proof
 from ..consent.decision import Decision
 from ..consent.recording import deletions, names_by_storage, stored_for, without_own_cookies
 from ..errors import MailError
-from ..policy.parts import Cookie, own_cookie_name
+from ..policy.parts import Cookie, Service, own_cookie_name
 from .context import PrivacyContext, current_request, current_runtime, privacy_context
 from .csp import OWN_PAGE
 from .other_extensions import extension_of
@@ -259,6 +259,7 @@ def settings_page(message: str | None, is_error: bool = False, removed: Sequence
         "settings.html",
         policy=ctx.runtime.policy,
         stored_names=partial(_stored_names, ctx),
+        facts=partial(_service_facts, ctx),
         consent=ctx.consent,
         gpc=ctx.gpc,
         t=ctx.language,
@@ -283,6 +284,22 @@ def _stored_names(ctx: PrivacyContext, purpose: str) -> list[str]:
     """Return the names under which a browser stores the cookies of a purpose."""
     beginning = ctx.runtime.settings.cookie_name
     return [own_cookie_name(cookie.name, beginning) for cookie in ctx.runtime.policy.cookies_of(purpose)]
+
+
+def _service_facts(ctx: PrivacyContext, service: Service) -> list[str]:
+    """Return the company, the hosts and the cookies of a service, one line each. Empty unless a company is declared."""
+    from ..policy.data_sections import lifetime_of  # these modules write the policy page, which few requests need
+    from ..policy.sharing_sections import loaded
+
+    t = ctx.language
+    if not (service.company or service.use):
+        return []
+    country = t.country(service.country) if service.country else ""
+    recipient = ", ".join(filter(None, (service.company, country)))
+    lines = [*filter(None, [recipient]), f"{t.names(loaded(t, service))}: {', '.join(service.hosts)}"]
+    cookies = [cookie for cookie in ctx.runtime.policy.cookies if cookie.service == service.id]
+    stored = [f"{cookie.name} ({lifetime_of(t, cookie)})" for cookie in cookies]
+    return [*lines, f"{t('Cookies')}: {', '.join(stored)}"] if stored else lines
 
 
 def consent_state(ctx: PrivacyContext) -> dict[str, object]:

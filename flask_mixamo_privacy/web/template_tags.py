@@ -16,10 +16,12 @@ from ..consent import proof
 from ..errors import AddressError, UndeclaredHost
 from ..policy.model import Policy
 from ..policy.parts import IGNORED_IN_URLS, Service, host_of
+from ..policy.ready_made import service_of_host
 from ..storage.memory import BoundedCache, bounded_cache
 from .context import PrivacyContext, privacy_context
 from .current import current_consent
 from .rendering import render
+from .videos import players_of
 
 # The tag ``{% consent "statistics" %}…{% else %}…{% endconsent %}``.
 
@@ -147,6 +149,7 @@ class GatedTags:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.service_of = BoundedCache(self._service_of, 1024)
+        self.player_of = BoundedCache(self._player_of, 1024)
 
     def script(self, url: str, purpose: str, attributes: dict[str, Any]) -> Markup:
         ctx = privacy_context()
@@ -161,16 +164,21 @@ class GatedTags:
         values = {"rel": "stylesheet", "href": url, "nonce": ctx.nonce, **attributes}
         return Markup("<link{}>").format(tag_attributes(values))
 
-    def embed(self, url: str, purpose: str, title: str, attributes: dict[str, Any], slot: dict[str, str]) -> Markup:
+    def embed(
+        self, url: str, purpose: str | None, title: str | None, attributes: dict[str, Any], slot: dict[str, str]
+    ) -> Markup:
         """Return the frame, or the reason why it is not loaded, with a button that grants only its service.
 
         ``slot`` has the values of the template that replaces the frame.
         """
         ctx = privacy_context()
-        service = self.service_of(checked_host(url, "privacy.embed"), purpose, "frame")
+        address = self.player_of(url, purpose)
+        service = self.service_of(checked_host(address, "privacy.embed"), purpose, "frame")
+        title = title if title is not None else ctx.language.of(service.title, self._policy.language).text
         anchor = f"mixamo-embed-{sha256(url.encode()).hexdigest()[:8]}"
-        if ctx.allows(purpose) and service.id in ctx.consent.services:
-            values = {"src": url, "title": title, "id": anchor, "class": "mixamo-embed-frame", "loading": "lazy"}
+        if ctx.allows(service.purpose) and service.id in ctx.consent.services:
+            values: dict[str, Any] = {"src": address, "title": title, "id": anchor, "class": "mixamo-embed-frame"}
+            values |= {"loading": "lazy", "allowfullscreen": address != url}
             sheet = {"rel": "stylesheet", "href": slot["stylesheet"], "nonce": ctx.nonce}
             link = Markup("<link{}>").format(tag_attributes(sheet)) if slot["stylesheet"] else _EMPTY
             return link + Markup("<iframe{}></iframe>").format(tag_attributes(values | attributes))
@@ -180,12 +188,21 @@ class GatedTags:
         page = render("embed.html", **context, **slot)
         return Markup(page)  # noqa: S704 — a rendered template
 
-    def google_tag(self, tag_id: str, purpose: str, advertising: str | None, consent_mode: str) -> Markup:
+    def _player_of(self, url: str, purpose: str | None) -> str:
+        """Return the first player of a video whose host the policy declares. Return other addresses as they are."""
+        players = list(players_of(url))
+        declared = (player for player in (*players, url) if self._policy.service_for(host_of(player), "frame", purpose))
+        return next(declared, players[0] if players else url)
+
+    def google_tag(self, tag_id: str, purpose: str | None, advertising: str | None, consent_mode: str) -> Markup:
         """Return Google's tag, after the script at ``consent_mode`` that sends Consent Mode's signals.
 
         The signals are attributes of that script, so no inline script is needed.
         """
         ctx, url = privacy_context(), _GOOGLE + quote(tag_id)
+        if purpose is None:
+            service = self._policy.service_for(host_of(url), "script")
+            purpose = service.purpose if service is not None else "statistics"
         if not self._allows(ctx, url, purpose, "script"):
             return _EMPTY
         ads = advertising is not None and ctx.consent.allows(advertising)
@@ -201,12 +218,13 @@ class GatedTags:
             return allowed
         return self.service_of(host, purpose, load).id in ctx.consent.services
 
-    def _service_of(self, host: str, purpose: str, load: str) -> Service:
-        """Return the service of this purpose that declares the host. Raises :class:`UndeclaredHost`."""
-        self._policy.purpose(purpose)
+    def _service_of(self, host: str, purpose: str | None, load: str) -> Service:
+        """Return the first service, or that of this purpose, that declares the host. Raises :class:`UndeclaredHost`."""
+        if purpose is not None:
+            self._policy.purpose(purpose)
         service = self._policy.service_for(host, load, purpose)
         if service is None:
-            raise UndeclaredHost(host, purpose, load)
+            raise UndeclaredHost(host, purpose, load, service_of_host(host, load))
         return service
 
 

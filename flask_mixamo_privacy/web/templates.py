@@ -15,6 +15,7 @@ from ..consent import proof
 from ..consent.decision import Consent
 from ..i18n.language import Language, direction
 from ..policy.parts import CollectionPoint
+from ..policy.ready_made import banner_text
 from .banner_style import BannerStyle
 from .context import PrivacyContext, current_url, privacy_context, url_of
 from .forms import declared_point
@@ -125,25 +126,26 @@ class TemplateHelpers:
         """Return a style sheet's tag under the conditions of :meth:`script`."""
         return self._gated_tags.style(url, purpose, attributes)
 
-    def embed(self, url: str, *, purpose: str, title: str, **attributes: str | bool) -> Markup:
+    def embed(self, url: str, *, purpose: str | None = None, title: str | None = None, **attributes: str | bool) -> Markup:
         """Return a frame if the service that declares its host is granted.
 
-        Otherwise return the reason why it is not loaded, with a button that grants only that service. Raises the errors
-        of :meth:`script`.
+        Otherwise return the reason why it is not loaded, with a button that grants only that service. The page of a video
+        on YouTube or Vimeo becomes the address of its privacy-friendlier player. The purpose and the title are those of
+        the service unless they are passed. Raises the errors of :meth:`script`.
         """
         ctx = privacy_context(self._runtime)
         root, first = ctx.mount, not ctx.has_embed
         ctx.has_embed = True
         slot = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": ctx.nonce_attribute}
-        return self._gated_tags.embed(
-            url, purpose, title, attributes, slot | {"stylesheet": self.asset("widgets.css") if first else ""}
-        )
+        slot["stylesheet"] = self.asset("widgets.css") if first else ""
+        return self._gated_tags.embed(url, purpose, title, attributes, slot)
 
-    def google_tag(self, tag_id: str, *, purpose: str = "statistics", advertising: str | None = None) -> Markup:
+    def google_tag(self, tag_id: str, *, purpose: str | None = None, advertising: str | None = None) -> Markup:
         """Return Google's tag for this id if the purpose is granted. Otherwise empty.
 
-        Before it, a script sends the four signals of Consent Mode. ``analytics_storage`` is "granted". The three signals
-        of advertising are "granted" if the purpose ``advertising`` is. Raises the errors of :meth:`script`.
+        The purpose is that of the service that declares www.googletagmanager.com unless one is passed. Before the tag, a
+        script sends the four signals of Consent Mode. ``analytics_storage`` is "granted". The three signals of advertising
+        are "granted" if the purpose ``advertising`` is. Raises the errors of :meth:`script`.
         """
         return self._gated_tags.google_tag(tag_id, purpose, advertising, self.asset("google-consent-mode.js"))
 
@@ -302,7 +304,7 @@ class TemplateHelpers:
             nonce=_NONCE,
             t=t,
             shown=proof.banner(policy, t).form_token,
-            text=t.of(policy.banner.text, policy.language),
+            text=banner_text(policy, t),
             style=self.banner_style.text if inline else None,
             stylesheet=self._asset(root, "banner.css") if assets else None,
             javascript=self._asset(root, "banner.js") if assets else None,

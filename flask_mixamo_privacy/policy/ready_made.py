@@ -1,0 +1,219 @@
+"""Ready-made services: what ``use = "youtube"`` in a ``[[services]]`` table stands for.
+
+The files in ``services/`` hold facts from the vendors' own documentation, each with its source and the day on which it was
+checked. They are read when a declaration first uses one. The declaration that results is explicit: its hosts, companies and
+cookies are those of a declaration that spells them out, so fingerprints and frozen versions show a later change.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Problem
+from ..i18n.language import Language, LocalizedText
+from .parts import Banner, Period, Service
+from .validation import is_period
+
+if TYPE_CHECKING:
+    from .model import Policy
+
+FOLDER = Path(__file__).parent / "services"
+
+#: Sentences of the catalogues: the descriptions of the purposes below.
+LOADS = "Pages load this from other companies, which then learn that you are here."
+RECORDS = "Other companies record what you do on this site."
+
+#: The title and the description of each purpose that a ready-made service may have. They are sentences of the catalogues.
+PURPOSES = {
+    "media": ("Videos and sound", LOADS),
+    "maps": ("Maps", LOADS),
+    "fonts": ("Fonts and scripts", LOADS),
+    "analytics": ("Statistics by other companies", RECORDS),
+    "errors": ("Error reports", LOADS),
+    "chat": ("Chat, bookings and forms", LOADS),
+    "payment": ("Payment", LOADS),
+    "security": ("Protection against bots", LOADS),
+    "social": ("Social media and comments", LOADS),
+    "advertising": ("Advertising", RECORDS),
+}
+
+#: The retention of a purpose whose services set no cookie with a lifetime: that of the decision itself.
+_RETENTION = "6 months"
+
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """One ready-made service: the keys of its ``[[services]]`` table, those of its cookies, and its sources."""
+
+    service: Mapping[str, Any]
+    cookies: tuple[Mapping[str, Any], ...]
+    source: str  # the page of the vendor that states the hosts
+    checked: str  # the day on which the facts were compared with their sources
+
+    @property
+    def id(self) -> str:
+        return str(self.service["id"])
+
+    def covers(self, host: str, load: str = "") -> bool:
+        """Return whether the service has a host, and the kind of load, if that is not empty."""
+        hosts, loads = tuple(self.service["hosts"]), tuple(self.service["loads"])
+        return Service(self.id, "", "", hosts, loads).covers(host, load)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        cookies = [dict(cookie) for cookie in self.cookies]
+        return {**self.service, "cookies": cookies, "source": self.source, "checked": self.checked}
+
+
+@cache
+def ready_made() -> Mapping[str, ReadyMade]:
+    """Return every ready-made service by its id."""
+    found: dict[str, ReadyMade] = {}
+    for path in sorted(FOLDER.glob("*.toml")):
+        for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            found[name] = _entry(name, table)
+    return found
+
+
+def _entry(name: str, table: dict[str, Any]) -> ReadyMade:
+    source, checked, cookies = table.pop("source"), table.pop("checked"), table.pop("cookies", [])
+    for cookie in cookies:  # the vendor's page describes the cookie; no sentence of ours does so in every language
+        cookie["description"] = cookie.pop("source", source)
+    values = ({"purpose": table["purpose"], "service": name} | cookie for cookie in cookies)
+    return ReadyMade({"id": name, **table}, tuple(values), source, checked)
+
+
+def near_names(name: str) -> list[str]:
+    """Return the ids of ready-made services that resemble a name."""
+    import difflib  # only for an error
+
+    return difflib.get_close_matches(name, ready_made(), n=3, cutoff=0.6)
+
+
+def service_of_host(host: str, load: str = "") -> str:
+    """Return the id of a ready-made service with this host, or an empty text. A whole name precedes a pattern."""
+    found = [entry for entry in ready_made().values() if entry.covers(host, load)]
+    found.sort(key=lambda entry: host not in entry.service["hosts"])
+    return found[0].id if found else ""
+
+
+def banner_text(policy: Policy, t: Language) -> LocalizedText:
+    """Return the banner's text. The standard text continues with the purposes that ready-made services have added.
+
+    Otherwise it would not mention what the visitor accepts with the button "Accept all".
+    """
+    text = t.of(policy.banner.text, policy.language)
+    if policy.banner.text != Banner.text:
+        return text
+    titles: dict[str, list[str]] = {}
+    for purpose in policy.optional:
+        standard = purpose.description.get("en") if isinstance(purpose.description, Mapping) else purpose.description
+        if standard in (LOADS, RECORDS) and any(service.use for service in policy.services_of(purpose.id)):
+            titles.setdefault(t(standard).text, []).append(t.of(purpose.title, policy.language).text)
+    added = (f"{t.names(names)} – {description}" for description, names in titles.items())
+    return LocalizedText(" ".join((text.text, *added)), text.lang, text.foreign)
+
+
+# The expansion of a declaration.
+
+
+def expand(tables: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return a declaration's tables with what each ``use`` stands for, and the problems of these.
+
+    A key of the site's own table takes precedence. So does each key of a ``[[cookies]]`` table with the name of a
+    service's cookie. A purpose that the site does not declare is added.
+    """
+    services = tables.get("services")
+    if not isinstance(services, list) or not any(isinstance(table, dict) and "use" in table for table in services):
+        return tables, []
+    expansion = _Expansion(tables)
+    return expansion.tables(services), expansion.problems
+
+
+class _Expansion:
+    """The expansion of one declaration."""
+
+    def __init__(self, tables: dict[str, Any]) -> None:
+        site = tables.get("site")
+        self._language = site.get("language", "en") if isinstance(site, dict) else "en"
+        self._tables = tables
+        self._cookies: dict[str, dict[str, Any]] = {}
+        self.problems: list[Problem] = []
+
+    def tables(self, services: list[Any]) -> dict[str, Any]:
+        expanded = [self._service(table) if isinstance(table, dict) and "use" in table else table for table in services]
+        kept = [table for table in expanded if table is not None]
+        cookies = self._with_cookies()
+        return self._tables | {"services": kept} | cookies | self._with_purposes(kept, cookies.get("cookies", []))
+
+    def _service(self, table: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the whole table of a service. None if there is no such ready-made service."""
+        use = table["use"]
+        entry = ready_made().get(use) if isinstance(use, str) else None
+        if entry is None:
+            name = table.get("id") or use
+            allowed = ", ".join(near_names(str(use))) or "the id of a ready-made service"
+            hint = "List the ready-made services by `flask privacy services`."
+            self.problems.append(Problem(f"services.{name}.use", use, allowed, hint))
+            return None
+        service = {**entry.service, **table}
+        names = service.pop("cookies", None)
+        for cookie in self._chosen(entry, names, f"services.{service['id']}.cookies"):
+            self._add_cookie({**cookie, "purpose": service["purpose"], "service": service["id"]})
+        return service
+
+    def _chosen(self, entry: ReadyMade, names: object, key: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the cookies of a service that the site uses: all, or those that its key ``cookies`` names."""
+        known = [cookie["name"] for cookie in entry.cookies]
+        if names is not None and not (isinstance(names, list) and all(name in known for name in names)):
+            hint = "Name the cookies of the ready-made service that this site uses, or leave the key out for all."
+            self.problems.append(Problem(key, names, f"a list of {', '.join(known) or 'none'}", hint))
+            return
+        yield from (cookie for cookie in entry.cookies if names is None or cookie["name"] in names)
+
+    def _add_cookie(self, cookie: dict[str, Any]) -> None:
+        """Add a cookie. One name has one table, so a cookie that two services of a purpose set belongs to neither."""
+        former = self._cookies.setdefault(cookie["name"], cookie)
+        if former is not cookie and former["purpose"] == cookie["purpose"]:
+            former.pop("service", None)
+
+    def _with_cookies(self) -> dict[str, Any]:
+        own = self._tables.get("cookies", [])
+        if not isinstance(own, list):
+            return {}
+        merged = [self._merged(table) if isinstance(table, dict) else table for table in own]
+        return {"cookies": [*merged, *self._cookies.values()]}
+
+    def _merged(self, table: dict[str, Any]) -> dict[str, Any]:
+        """Return a cookie's table of the site, completed by the ready-made one of the same name."""
+        name = table.get("name")
+        ready = self._cookies.pop(name, {}) if isinstance(name, str) else {}
+        if table.get("purpose", ready.get("purpose")) != ready.get("purpose"):
+            ready.pop("service", None)
+        return {**ready, **table}
+
+    def _with_purposes(self, services: Iterable[Any], cookies: list[Any]) -> dict[str, Any]:
+        """Return the purposes with those that only ready-made services have, in the order of their first use."""
+        own = self._tables.get("purposes", [])
+        if not isinstance(own, list):
+            return {}
+        known = {table.get("id") for table in own if isinstance(table, dict)}
+        used = (table["purpose"] for table in services if isinstance(table, dict) and "use" in table)
+        added = [name for name in dict.fromkeys(used) if isinstance(name, str) and name in PURPOSES and name not in known]
+        return {"purposes": [*own, *(self._purpose(name, cookies) for name in added)]}
+
+    def _purpose(self, name: str, cookies: list[Any]) -> dict[str, Any]:
+        stored = [table for table in cookies if isinstance(table, dict) and table.get("purpose") == name]
+        periods = [str(table.get("lifetime")) for table in stored if is_period(str(table.get("lifetime")))]
+        longest = max(periods, key=lambda text: Period.parse(text).days, default=_RETENTION)
+        title, description = map(self._standard, PURPOSES[name])
+        return {"id": name, "title": title, "description": description, "retention": longest}
+
+    def _standard(self, text: str) -> str | dict[str, str]:
+        """Return a sentence of the catalogues as a text of the declaration."""
+        return text if self._language == "en" else {"en": text}

@@ -1,0 +1,244 @@
+"""Ready-made services: their facts, and what a declaration that uses one becomes."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from flask_mixamo_privacy.errors import PolicyError
+from flask_mixamo_privacy.i18n.language import SHIPPED, language
+from flask_mixamo_privacy.policy import ready_made as module
+from flask_mixamo_privacy.policy.parts import LOADS, Banner, Period
+from flask_mixamo_privacy.policy.ready_made import PURPOSES, banner_text, ready_made, service_of_host
+from flask_mixamo_privacy.policy.toml import START, built_in, read
+from flask_mixamo_privacy.policy.validation import COOKIE_KINDS, is_period
+from flask_mixamo_privacy.policy.versions import Versions
+from flask_mixamo_privacy.policy.writer import derive
+
+ENTRIES = ready_made()
+GOLDEN = json.loads((Path(__file__).parent / "ready_made.json").read_text(encoding="utf-8"))
+YOUTUBE = '\n[[services]]\nuse = "youtube"\n'
+
+
+@pytest.fixture
+def policy(tmp_path):
+    """Reads the start file with these tables appended."""
+
+    def build(tables, start=None):
+        path = tmp_path / "privacy.toml"
+        path.write_text((start or START.read_text(encoding="utf-8")) + tables, encoding="utf-8")
+        return read(path)
+
+    return build
+
+
+# The facts.
+
+
+def test_there_are_some_forty_services_of_every_purpose():
+    """The list covers what sites really embed, and each purpose has one of them."""
+    assert len(ENTRIES) >= 40 and {entry.service["purpose"] for entry in ENTRIES.values()} == set(PURPOSES)
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.id)
+def test_a_service_has_a_source_and_a_date(entry):
+    """A fact without a source, or without the day on which it was checked, is no fact."""
+    addresses = [entry.source, entry.service.get("link"), *(cookie["description"] for cookie in entry.cookies)]
+    assert all(address.startswith("https://") for address in addresses if address is not None)
+    assert date.fromisoformat(entry.checked).year >= 2026
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.id)
+def test_a_service_has_the_keys_of_the_declaration_alone(entry):
+    """Hosts are plain names, and loads, kinds and lifetimes are those that a declaration may have."""
+    assert entry.service.keys() <= {"id", "title", "company", "country", "purpose", "hosts", "loads", "link"}
+    assert all(re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+", host) for host in entry.service["hosts"])
+    assert set(entry.service["loads"]) <= set(LOADS)
+    for cookie in entry.cookies:
+        assert cookie["lifetime"] == "session" or is_period(cookie["lifetime"])
+        assert cookie["kind"] in COOKIE_KINDS and cookie["party"] in ("first", "third")
+
+
+def test_two_services_share_a_host_only_if_one_company_runs_both():
+    """A host means one company, so that the policy page names the right one."""
+    companies = {}
+    for entry in ENTRIES.values():
+        for host in entry.service["hosts"]:
+            companies.setdefault(host, set()).add(entry.service.get("company"))
+    assert {host: names for host, names in companies.items() if len(names) > 1} == {}
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.id)
+def test_what_a_service_means_changes_only_on_purpose(policy, entry):
+    """A changed fingerprint asks the visitors of each site again: change the golden file and the list of changes too."""
+    found = policy(f'\n[[services]]\nuse = "{entry.id}"\n')
+    assert found.purpose_fingerprints[entry.service["purpose"]] == GOLDEN[entry.id]
+
+
+@pytest.mark.parametrize("code", SHIPPED)
+def test_every_language_has_the_sentences_of_ready_made_services(code):
+    """Titles and descriptions of added purposes are in the visitor's language."""
+    t = language(code)
+    assert {t(text).lang for texts in PURPOSES.values() for text in texts} == {code}
+
+
+# The declaration that results.
+
+
+def test_a_service_in_one_line_becomes_a_whole_declaration(policy):
+    """The purpose, the hosts, the company and the cookies are explicit."""
+    found = policy(YOUTUBE)
+    (service,) = found.services
+    assert (service.id, service.purpose, service.company, service.country) == ("youtube", "media", "Google LLC", "US")
+    assert (found.purpose("media").title, found.purpose("media").basis) == ("Videos and sound", "consent")
+    assert {cookie.name for cookie in found.cookies if cookie.service == "youtube"} >= {"VISITOR_INFO1_LIVE", "YSC"}
+    assert [table["id"] for table in found.as_dict()["services"]] == ["youtube"]
+
+
+def test_a_key_of_the_site_takes_precedence(policy):
+    """A site may change each key of the service, its purpose and each key of a cookie."""
+    tables = '\n[[services]]\nuse = "google-analytics"\nid = "visits"\npurpose = "statistics"\nhosts = ["a.example"]\n'
+    found = policy(tables + '\n[[cookies]]\nname = "_ga"\nlifetime = "13 months"\n')
+    assert [(s.id, s.purpose, s.hosts) for s in found.services] == [("visits", "statistics", ("a.example",))]
+    assert (found.cookie("_ga").lifetime, found.cookie("_ga").service, found.cookie("_ga").kind) == (
+        "13 months",
+        "visits",
+        "js",
+    )
+    assert len(found.purposes) == len(built_in().purposes)
+
+
+def test_a_site_may_name_the_cookies_that_it_uses(policy):
+    """The key ``cookies`` leaves out the others, and an unknown name is an error."""
+    found = policy(YOUTUBE + 'cookies = ["YSC"]\n')
+    assert [cookie.name for cookie in found.cookies if cookie.service] == ["YSC"]
+    with pytest.raises(PolicyError, match=r"services\.youtube\.cookies is \['x'\]; allowed: a list of VISITOR_INFO1_LIVE, "):
+        policy(YOUTUBE + 'cookies = ["x"]\n')
+
+
+def test_an_unknown_service_raises_with_near_names(policy):
+    """The error has the line, names that resemble the wrong one, and the command that lists all."""
+    with pytest.raises(PolicyError) as raised:
+        policy('\n[[services]]\nuse = "youtub"\n')
+    assert re.fullmatch(
+        r"privacy\.toml:\d+: services\.youtub\.use is 'youtub'; allowed: youtube\. "
+        r"List the ready-made services by `flask privacy services`\.",
+        str(raised.value),
+    )
+
+
+def test_an_added_purpose_is_kept_as_long_as_its_longest_cookie(policy):
+    """The policy page states no retention that the declaration does not have."""
+    assert str(policy(YOUTUBE).purpose("media").retention) == "13 months"
+    assert str(policy('\n[[services]]\nuse = "openstreetmap"\n').purpose("maps").retention) == "6 months"
+
+
+def test_a_purpose_of_the_site_keeps_its_texts(policy):
+    """A purpose that the site declares itself is not replaced."""
+    own = '\n[[purposes]]\nid = "media"\ntitle = "Films"\ndescription = "Our films."\n'
+    assert policy(own + YOUTUBE).purpose("media").title == "Films"
+
+
+def test_a_cookie_of_two_services_belongs_to_neither(policy):
+    """One name has one table, and switching one service off deletes no cookie of the other."""
+    both = "".join(f'\n[[services]]\nuse = "google-analytics"\nid = "{name}"\n' for name in ("first", "second"))
+    assert [cookie.service for cookie in policy(both).cookies if cookie.name == "_ga"] == [""]
+
+
+def test_texts_are_translated_on_a_site_in_another_language(policy):
+    """A German site shows German titles to Germans, and French ones to the French."""
+    start = START.read_text(encoding="utf-8").replace('language = "en"', 'language = "de"')
+    title = policy(YOUTUBE, start).purpose("media").title
+    assert (language("de").of(title, "de").text, language("fr").of(title, "de").text) == ("Videos und Ton", "Vidéos et son")
+
+
+def test_the_standard_banner_names_what_was_added(policy):
+    """A visitor who accepts everything has read of each added purpose. A text of the site's own stays as it is."""
+    found = policy(YOUTUBE)
+    assert banner_text(found, language("en")).text == f"{Banner.text} Videos and sound – {module.LOADS}"
+    assert banner_text(replace(found, banner=Banner("May we?")), language("en")).text == "May we?"
+    assert banner_text(built_in(), language("en")).text == Banner.text
+
+
+# Fingerprints and versions.
+
+
+def test_a_declaration_without_ready_made_services_keeps_its_fingerprints():
+    """The built-in policy is the one that visitors have agreed to."""
+    assert built_in().policy_fingerprint == GOLDEN[""]
+    assert all("company" not in service for service in built_in().as_dict()["services"])
+
+
+def test_a_new_host_or_company_asks_again_and_a_new_text_does_not(policy):
+    """What the visitor agreed to is hosts, recipient and cookies, and not titles or links."""
+    found = policy(YOUTUBE)
+    (service,) = found.services
+
+    def fingerprint(**changes):
+        return replace(found, services=(replace(service, **changes),)).purpose_fingerprints["media"]
+
+    same = found.purpose_fingerprints["media"]
+    assert fingerprint(title="Films", link="https://other.example/", use="") == same
+    assert same not in (fingerprint(hosts=("a.example",)), fingerprint(company="Other"), fingerprint(country="IE"))
+
+
+def test_a_frozen_version_shows_a_later_change_of_a_ready_made_service(policy, tmp_path):
+    """``policy diff`` lists the row of a service whose company has changed."""
+    found = policy(YOUTUBE)
+    versions = Versions(str(tmp_path / "versions"), min_cell=5, provider=False)
+    versions.freeze(found, "2026-12-01")
+    later = replace(found, services=(replace(found.services[0], company="Other Ltd"),))
+    assert [
+        (change.kind, "Other Ltd" in change.text) for change in versions.drift(later) if "YouTube · " in change.text
+    ] == [
+        ("removed", False),
+        ("added", True),
+    ]
+
+
+def test_what_show_prints_declares_the_same(policy, tiny):
+    """A site that pastes the printed TOML keeps it, whatever a later release lists."""
+    shown = tiny().cli("services", "show", "youtube").output
+    purpose, _, tables = shown.partition("# [[purposes]]")[2].partition("\n\n")
+    pasted = policy("\n[[purposes]]" + purpose.replace("\n# ", "\n") + '\nretention = "13 months"\n\n' + tables)
+    assert pasted.purpose_fingerprints == policy(YOUTUBE).purpose_fingerprints and pasted.services[0].use == ""
+
+
+# Pages.
+
+
+def test_the_policy_page_names_company_country_and_lifetimes(policy):
+    """The sections on other companies and on cookies have what the list knows."""
+    page = derive(policy(YOUTUBE), language("de")).as_markdown()
+    assert (
+        "| YouTube | Google LLC | Vereinigte Staaten | Videos und Ton | www.youtube-nocookie.com, www.youtube.com |" in page
+    )
+    assert "| VISITOR\\_INFO1\\_LIVE | Videos und Ton | Google LLC | 6 Monate | https://policies.google.com/" in page
+
+
+@pytest.mark.parametrize("code", SHIPPED)
+def test_the_settings_page_describes_a_service_in_every_language(policy, tiny, code):
+    """Company, country, what is loaded and cookies are shown beside the switch, in the visitor's language."""
+    page = tiny(PRIVACY_POLICY=policy(YOUTUBE)).visitor(Accept_Language=code).get("/privacy/consent").text
+    t = language(code)
+    assert f"<small>Google LLC, {t.country('US')}</small>" in page
+    assert f"<small>{t('embedded pages')}: www.youtube-nocookie.com, www.youtube.com</small>" in page
+    assert f"<small>{t('Cookies')}: VISITOR_INFO1_LIVE ({t.period(Period(6, 'month'))})" in page
+
+
+def test_a_host_is_found_in_the_service_that_names_it():
+    """A whole name precedes a pattern of another service."""
+    assert (service_of_host("fonts.gstatic.com"), service_of_host("a.hcaptcha.com"), service_of_host("a.example")) == (
+        "google-fonts",
+        "hcaptcha",
+        "",
+    )
+
+
+def test_no_list_is_read_without_a_use(policy, monkeypatch):
+    """A site without ready-made services reads none of their files."""
+    monkeypatch.setattr(module, "ready_made", lambda: pytest.fail("the files were read"))
+    assert policy("").services == ()
