@@ -19,10 +19,14 @@ _RECORDED = ("visit_start", "repeat_visit", "page_view", "page_exit", "click", "
 _PAGES = 'a path such as "/thanks", or the beginning of paths: "/animations/*"'
 _EVENTS = 'the name of an event that the site tracks, such as "video.played"'
 _MOST_STEPS = 4
+_MOST = 100  # goals, funnels and values: the loader counts each of them for every day
 
 
 def check_reports(policy: Declaration) -> Problems:
     """Check events, goals and funnels."""
+    if too_many := list(_numbers(policy)):
+        yield from too_many
+        return  # the checks below compare each with all others
     yield from _unique_names(policy)
     for event in policy.events:
         yield from _check_step(f"events.{event.name}.name", event.name, _EVENTS, is_event=True)
@@ -38,6 +42,14 @@ def check_reports(policy: Declaration) -> Problems:
     for funnel in policy.funnels:
         yield from _check_funnel(funnel)
     yield from _check_beginnings(policy)
+
+
+def _numbers(policy: Declaration) -> Problems:
+    values = sum(len(event.values) for event in policy.events)
+    for section, number in (("events", values), ("goals", len(policy.goals)), ("funnels", len(policy.funnels))):
+        if number > _MOST:
+            hint = "Leave some out: the loader counts each of them for every day."
+            yield Problem(section, f"{number} declared", f"at most {_MOST}", hint)
 
 
 def _unique_names(policy: Declaration) -> Problems:
