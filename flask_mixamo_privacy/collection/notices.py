@@ -46,7 +46,7 @@ def notice(policy: Policy, point: CollectionPoint, t: Language) -> ShownText:
         "purposes": [t.of(policy.purpose(purpose).title, policy.language).text for purpose in point.purposes],
         "required": field_descriptions(policy, point.required, t),
         "optional": field_descriptions(policy, point.optional, t),
-        "public": public_sentences(policy, point, t),
+        "public": [sentence.text for sentence in public_sentences(policy, point, t)],
     }
     return ShownText(f"notice:{point.id}", t.code, canonical_json(text), notice_fingerprint(point))
 
@@ -67,13 +67,13 @@ def field_descriptions(policy: Policy, names: Iterable[str], t: Language) -> lis
     return [t.of(descriptions[name], policy.language).text if descriptions.get(name) else name for name in names]
 
 
-def public_sentences(policy: Policy, point: CollectionPoint, t: Language) -> list[str]:
+def public_sentences(policy: Policy, point: CollectionPoint, t: Language) -> list[LocalizedText]:
     """Return the notice of a public point and the sentence that the visitor acknowledges; empty unless it is public."""
     if not is_public(point):
         return []
     own = policy.notices.postings
-    site_notice = [] if isinstance(own, bool) else [t.of(own, policy.language).text]
-    return [*site_notice, t("I know that everybody can read what I post here.").text]
+    site_notice = [] if isinstance(own, bool) else [t.of(own, policy.language)]
+    return [*site_notice, t("I know that everybody can read what I post here.")]
 
 
 def notice_fingerprint(point: CollectionPoint) -> str:

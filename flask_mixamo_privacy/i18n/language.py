@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -34,14 +34,19 @@ _MONTH_FIRST = ("US", "CA", "PH", "PR", "GU", "VI", "AS", "MP", "UM", "MH", "BI"
 
 _DAYS = {"day": 1, "month": 30, "year": 365}
 
+#: Where a long word of a catalogue, or of a site's own text, may break. Only HTML keeps it, so that no mail, title, digest
+#: or file contains it.
+SOFT_HYPHEN = "\u00ad"
+
 
 @dataclass(frozen=True, slots=True)
 class LocalizedText:
-    """A text with its language. Its HTML has ``lang`` and ``dir`` if the page is in another language."""
+    """A text with its language. Its HTML has soft hyphens, and ``lang`` and ``dir`` if the page is in another language."""
 
     text: str
     lang: str
     foreign: bool = False
+    hyphenated: str = field(default="", compare=False, repr=False)  # with soft hyphens; empty if it has none
 
     def __str__(self) -> str:
         return self.text
@@ -50,9 +55,15 @@ class LocalizedText:
         return bool(self.text)
 
     def __html__(self) -> str:
+        text = self.hyphenated or self.text
         if not self.foreign:
-            return str(Markup.escape(self.text))
-        return Markup('<span lang="{}" dir="{}">{}</span>').format(self.lang, direction(self.lang), self.text)
+            return str(Markup.escape(text))
+        return Markup('<span lang="{}" dir="{}">{}</span>').format(self.lang, direction(self.lang), text)
+
+
+def localized(text: str, lang: str, foreign: bool = False) -> LocalizedText:
+    """Return a text that may contain soft hyphens."""
+    return LocalizedText(text.replace(SOFT_HYPHEN, ""), lang, foreign, text if SOFT_HYPHEN in text else "")
 
 
 class Length(Protocol):
@@ -84,8 +95,8 @@ class Language:
         translation = self._catalogue.get(msgid)
         text = translation or msgid
         lang = self.code if translation or self.code == "en" else "en"
-        filled = text % {name: str(value) for name, value in values.items()} if values else text
-        return LocalizedText(filled, lang, lang != self.code)
+        written = localized(text, lang, lang != self.code)
+        return _fill(written, values) if values else written
 
     def of(self, text: str | Mapping[str, str], default: str) -> LocalizedText:
         """Return a site's own text in this language, or else in the site's language. Translate standard texts.
@@ -97,11 +108,11 @@ class Language:
         if isinstance(text, str):
             translation = self._catalogue.get(text) if default == "en" else None
             if translation:
-                return LocalizedText(translation, self.code)
-            return LocalizedText(text, default, default != self.code)
+                return localized(translation, self.code)
+            return localized(text, default, default != self.code)
         for code in (self.code, self.code.partition("-")[0], default, *text):
             if code in text:
-                return LocalizedText(text[code], code, code != self.code)
+                return localized(text[code], code, code != self.code)
         return LocalizedText("", self.code)
 
     def period(self, period: Length) -> str:
@@ -213,6 +224,14 @@ class Language:
                 with path.open("rb") as file:
                     translations |= {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
         return translations
+
+
+def _fill(text: LocalizedText, values: Mapping[str, object]) -> LocalizedText:
+    """Fill in ``%(name)s``. In HTML, the values keep their soft hyphens."""
+    filled = text.text % {name: str(value) for name, value in values.items()}
+    soft = {name: getattr(value, "hyphenated", "") or str(value) for name, value in values.items()}
+    hyphenated = (text.hyphenated or text.text) % soft
+    return LocalizedText(filled, text.lang, text.foreign, hyphenated if hyphenated != filled else "")
 
 
 @cache

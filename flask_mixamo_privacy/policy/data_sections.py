@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..i18n.language import Language, LocalizedText
 from .document import Section, Table
 from .draft import Draft
@@ -229,5 +231,35 @@ def aggregates(draft: Draft) -> Section | None:
             "No total names a visitor, but a total based on a single visitor is shown too, and reveals what that visitor did."
         )
     draft.say(unlinked, 24)
+    _say_own_reports(draft)
+    if draft.facts.public_reports:
+        draft.say(t("Anyone can read the totals of past months on this site."), 23)
     draft.say(t("Totals are kept for %(period)s.", period=draft.period(policy.retention.aggregates)), 23)
     return draft.done("aggregates", t("Statistics about visitors as a whole"))
+
+
+def _say_own_reports(draft: Draft) -> None:
+    """State which events of the site's own, goals and funnels are counted, if any are declared."""
+    t, policy = draft.t, draft.policy
+    if policy.events:
+        actions = [f"{_own_words(event.name)} ({t.names(list(map(_own_words, event.values)))})" for event in policy.events]
+        draft.say(
+            t("These actions are counted too, each with the details in brackets: %(actions)s.", actions=_listed(t, actions)),
+            23,
+        )
+    if policy.goals:
+        goals = _listed(t, [goal.name for goal in policy.goals])
+        draft.say(t("We count how many visitors reach these goals: %(goals)s.", goals=goals), 23)
+    if policy.funnels:
+        paths = _listed(t, [funnel.name for funnel in policy.funnels])
+        draft.say(t("We count how many visitors follow these paths, step by step: %(paths)s.", paths=paths), 23)
+
+
+def _own_words(name: str) -> str:
+    """Return the name of an event or of a property in words: "order placed" for ``order.placed``."""
+    return " ".join(re.split(r"[._:-]+", name)).strip().lower()
+
+
+def _listed(t: Language, names: list[str]) -> str:
+    """Return the site's own names as a list. If the language runs from right to left, each is isolated (Unicode TR 9)."""
+    return t.names([f"\u2068{name}\u2069" for name in names] if t.dir == "rtl" else names)

@@ -19,6 +19,7 @@ class StatedFacts:
     enforced: bool = False
     cookies_begin: str = "privacy"
     confirm_opt_ins: str = "never"
+    public_reports: bool = False
 
 
 @dataclass

@@ -37,7 +37,8 @@ def derive(policy: Policy, t: Language, **facts: Any) -> Document:
 
     ``facts`` are those of :class:`StatedFacts`. ``provider`` is true if the site looks up internet providers. ``enforced``
     is true if a Content-Security-Policy blocks whatever the visitor has not granted. The names of the extension's own
-    cookies begin with ``cookies_begin``. ``min_cell`` and ``confirm_opt_ins`` are the settings of these names.
+    cookies begin with ``cookies_begin``. ``min_cell``, ``confirm_opt_ins`` and ``public_reports`` are the settings of these
+    names.
     """
     known = StatedFacts(**facts)
     written = (write(Draft(policy, t, known)) for write in SECTIONS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..i18n.language import Language, stored_language
+from ..i18n.language import Language, LocalizedText, stored_language
 from ..policy.model import Policy
 from ..policy.parts import in_words
 from .request_store import SubjectRequest
@@ -29,7 +29,7 @@ class Email:
 SendEmail = Callable[[Email], None]
 
 
-def kind_of(kind: str, t: Language) -> str:
+def kind_of(kind: str, t: Language) -> LocalizedText:
     """Return the kind of a request in a few words."""
     return {
         "access": t("Get a copy of my data"),
@@ -37,7 +37,7 @@ def kind_of(kind: str, t: Language) -> str:
         "delete": t("Delete my data"),
         "restrict": t("Restrict the use of my data"),
         "object": t("Object to the use of my data"),
-    }[kind].text
+    }[kind]
 
 
 def confirmation_email(site: str, request: SubjectRequest, link: str, until: str, new_address: str = "") -> Email:
@@ -46,7 +46,7 @@ def confirmation_email(site: str, request: SubjectRequest, link: str, until: str
     It names the new address if the request is to correct an address.
     """
     t = stored_language(request.locale)
-    kind = kind_of(request.kind, t) + (f": {new_address}" if new_address else "")
+    kind = f"{kind_of(request.kind, t)}{f': {new_address}' if new_address else ''}"
     first = t("%(site)s received this request with your e-mail address: %(kind)s", site=site, kind=kind)
     lines = [first, t("The request number is %(number)s.", number=request.number)]
     text = _joined([*lines, *_link_lines(t, link, until)])

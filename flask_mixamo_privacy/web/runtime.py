@@ -132,11 +132,10 @@ class Runtime:
         self.event_parser = lru_cache(maxsize=_PARSERS)(self._event_parser)
         self.assets = Assets(settings.assets_dir)
         self.policy_facts: dict[str, Any] = {  # for the policy page, besides the policy
-            "min_cell": settings.min_cell,
             "provider": settings.isp_database is not None,
             "enforced": settings.csp == "enforce",
             "cookies_begin": settings.cookie_name,
-            "confirm_opt_ins": settings.confirm_opt_ins,
+            **{name: getattr(settings, name) for name in ("min_cell", "confirm_opt_ins", "public_reports")},
         }
         self.versions = Versions(settings.versions_dir, **self.policy_facts)
         self.guard = CookieGuard(self.policy, app.config, settings.cookie_name)

@@ -35,7 +35,7 @@ class RequestWords:
             "open": t("Waiting for the person to confirm the request"),
             "verified": t("Confirmed. Waiting for your answer"),
             "answered": t("Answered"),
-            "refused": t("Refused"),
+            "refused": t("Refused, with a reason"),
             "expired": t("Expired, because nobody confirmed it"),
         }[request.state]
 

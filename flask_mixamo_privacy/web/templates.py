@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from ..collection import notices
 from ..consent import proof
 from ..consent.decision import Consent
-from ..i18n.language import Language, direction
+from ..i18n.language import Language, LocalizedText, direction
 from ..policy.parts import CollectionPoint
 from ..policy.ready_made import banner_text
 from .banner_style import BannerStyle
@@ -149,14 +149,14 @@ class TemplateHelpers:
         """
         return self._gated_tags.google_tag(tag_id, purpose, advertising, self.asset("google-consent-mode.js"))
 
-    def settings_link(self, text: str | None = None) -> Markup:
+    def settings_link(self, text: str | LocalizedText | None = None) -> Markup:
         """Return a link to the privacy settings; place it on every page."""
         if text is None:
             ctx = privacy_context(self._runtime)
             return self._own_links(ctx.cookies.mount, ctx.language)[0]
         return self._link_to(*_SETTINGS, text)
 
-    def policy_link(self, text: str | None = None) -> Markup:
+    def policy_link(self, text: str | LocalizedText | None = None) -> Markup:
         """Return a link to the privacy policy."""
         if text is None:
             ctx = privacy_context(self._runtime)
@@ -244,7 +244,7 @@ class TemplateHelpers:
             "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point), ids=ids
         )
 
-    def _link_to(self, path: str, css_class: str, text: str) -> Markup:
+    def _link_to(self, path: str, css_class: str, text: str | LocalizedText) -> Markup:
         return self._link(privacy_context(self._runtime).mount, path, css_class, text, None)
 
     def _make_own_links(self, root: str, t: Language) -> tuple[Markup, Markup]:
@@ -254,12 +254,12 @@ class TemplateHelpers:
             self._make_link(root, *_POLICY, "Privacy policy", t),
         )
 
-    def _make_link(self, root: str, path: str, css_class: str, text: str, t: Language | None) -> Markup:
+    def _make_link(self, root: str, path: str, css_class: str, text: str | LocalizedText, t: Language | None) -> Markup:
         address, lang = f"{root}{self._prefix}{path}", Markup()
         if t is not None:
-            localized = t(text)
+            localized = t(str(text))
             lang = Markup(' lang="{}" dir="{}"').format(localized.lang, direction(localized.lang))
-            text = localized.text
+            text = localized.hyphenated or localized.text
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
     def _make_tracker(self, root: str, visitor_tag: str, nonce: Markup, is_prefetch: bool) -> Markup:

@@ -45,6 +45,16 @@ def test_the_settings_open_over_the_page(tiny, enter):
     assert dialog.evaluate("e => [e.matches(':modal'), e.lang, e.dir]") == [True, "en", "ltr"]
 
 
+@pytest.mark.parametrize("locale", ["en", "de", "ar"])
+def test_the_close_button_is_beside_the_title(tiny, enter, locale):
+    """On the smallest phone too, no line of the dialog holds only its close button."""
+    page = enter(tiny(), locale=locale, viewport={"width": 320, "height": 568})
+    page.locator(".mixamo-ask [form]").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    tops = page.locator("dialog :is(h1, .mixamo-close)").evaluate_all("all => all.map(e => e.getBoundingClientRect().top)")
+    assert abs(tops[0] - tops[1]) < 16
+
+
 def test_without_javascript_the_settings_are_a_page(tiny, enter):
     page = enter(tiny(), java_script_enabled=False)
     page.get_by_role("button", name="Settings").click()

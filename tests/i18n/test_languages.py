@@ -145,7 +145,7 @@ def heading(visitor, path="/privacy/consent"):
 
 
 def expected(code):
-    return code, language(code)("Privacy settings").text
+    return code, language(code)("Privacy settings").__html__()
 
 
 @pytest.mark.parametrize(

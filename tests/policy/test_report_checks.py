@@ -7,8 +7,10 @@ import dataclasses
 import pytest
 
 from flask_mixamo_privacy.errors import PolicyError
+from flask_mixamo_privacy.i18n.language import SHIPPED, language
 from flask_mixamo_privacy.policy.report_parts import Funnel, Goal, OwnEvent
 from flask_mixamo_privacy.policy.toml import START, built_in, read
+from flask_mixamo_privacy.policy.writer import derive
 
 TABLES = """
 [[events]]
@@ -71,3 +73,32 @@ def test_an_invalid_declaration_names_key_value_and_what_is_allowed(message, sec
     with pytest.raises(PolicyError) as raised:
         declared(**sections)
     assert message in str(raised.value)
+
+
+def test_the_policy_page_states_what_is_counted():
+    """Declared events with their values, goals and funnels are on the page, in the words of their names."""
+    policy = declared(
+        events=(OwnEvent("video.played", ("quality", "in_full")),),
+        goals=(Goal("A sign-up", event="signed_up"), Goal("An order", page="/thanks")),
+        funnels=(Funnel("From a film to an order", ("/films/*", "/thanks")),),
+    )
+    text = derive(policy, language("en")).as_markdown()
+    assert "counted too, each with the details in brackets: video played (quality and in full)." in text
+    assert "how many visitors reach these goals: A sign-up and An order." in text
+    assert "follow these paths, step by step: From a film to an order." in text
+
+
+@pytest.mark.parametrize("code", SHIPPED)
+def test_the_statements_of_what_is_counted_exist_in_every_language(code):
+    """No sentence falls back to English. In Arabic and Hebrew, a name keeps its own direction."""
+    policy = declared(goals=(Goal("An order", page="/thanks"),))
+    section = next(part for part in derive(policy, language(code)).sections if part.id == "aggregates")
+    (stated,) = [sentence.text for sentence in section.sentences if "An order" in sentence.text.text]
+    assert stated.lang == code and ("\u2068An order\u2069" in stated.text) == (code in ("ar", "he"))
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+def test_the_policy_page_states_that_reports_are_public(tiny, is_public):
+    """The page states it if PRIVACY_PUBLIC_REPORTS is on, and only then."""
+    page = tiny(PRIVACY_PUBLIC_REPORTS=is_public).visitor().get("/privacy/").text
+    assert ("Anyone can read the totals of past months on this site." in page) == is_public
