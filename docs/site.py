@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parents[1]
 #: The order of the pages, by caption. A page that matches no pattern is added to the guides.
 CAPTIONS = {
     "Tutorial": ["tutorial*"],
-    "How-to": ["policy", "theming", "recipes/index", "recipes/*", "services*", "forms", "collection", "mail", "rights",
+    "How-to": ["policy", "theming", "recipes/index", "services*", "forms", "collection", "mail", "rights",
                "web", "i18n", "testing", "audit", "deployment", "growth", "clickhouse"],
     "Reference": ["api", "template-verbs", "javascript", "signals", "settings", "privacy-toml", "cli", "urls", "findings"],
     "Explanation": ["why*", "consent", "tracking", "reports", "reports-method", "results*", "ledger", "storage", "security",
@@ -27,13 +27,16 @@ CAPTIONS = {
 }  # fmt: skip
 _REST = "How-to"
 
+#: The contents of a folder's index: every page beside it.
+_PAGES_BESIDE = "```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+
 #: The files of the repository's root that are pages of the site.
 ROOT_FILES = {"CHANGES.md": "changes", "CONTRIBUTING.md": "contributing", "SECURITY.md": "reporting-vulnerabilities"}
 
 
 def contents(names: set[str]) -> str:
     """Return the list of contents, as Markdown, for the site's pages."""
-    left = names - {"index"}
+    left = {name for name in names - {"index"} if "/" not in name or name.endswith("/index")}
     blocks = []
     for caption, patterns in CAPTIONS.items():
         found = []
@@ -51,23 +54,26 @@ def contents(names: set[str]) -> str:
 
 def root_file(name: str) -> str:
     """Return a page of the repository's root with its links as the site needs them."""
-    return _relink((_ROOT / name).read_text(encoding="utf-8")).replace("](docs/", "](")
+    return _relink((_ROOT / name).read_text(encoding="utf-8"), "").replace("](docs/", "](")
 
 
-def _relink(text: str) -> str:
+def _relink(text: str, to_top: str) -> str:
+    """Return a page whose links to the repository's root lead to the site's pages."""
     for name, page in ROOT_FILES.items():
-        text = re.sub(rf"\]\((\.\./)?{re.escape(name)}", f"]({page}.md", text)
+        text = re.sub(rf"\]\((\.\./)*{re.escape(name)}", f"]({to_top}{page}.md", text)
     return text
 
 
 def prepare(app: Any, name: str, source: list[str]) -> None:
     """Complete the text of one page before it is parsed."""
-    text = _relink(source[0])
+    text = _relink(source[0], "../" * name.count("/"))
     for file, page in ROOT_FILES.items():
         if name == page:
             text = root_file(file)
     if name == "index":
         text = f"{text}\n{contents(set(app.env.found_docs))}"
+    elif name.endswith("/index"):
+        text = f"{text}\n{_PAGES_BESIDE}"
     source[0] = expand(text)
 
 

@@ -20,6 +20,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "settings": settings.settings,
     "signals": signals.signals,
     "state": pages.state,
+    "types": pages.types,
     "urls": pages.urls,
     "verbs": verbs.verbs,
 }

@@ -8,6 +8,7 @@ import tempfile
 from flask import Flask
 
 from flask_mixamo_privacy import Privacy
+from flask_mixamo_privacy.web.assets import folder
 
 from .markdown import summary, table
 
@@ -37,6 +38,12 @@ def url_rows(app: Flask) -> list[tuple[str, str, str]]:
         )
         for rule in sorted(rules, key=lambda rule: (rule.rule, sorted(rule.methods or ())))
     ]
+
+
+def types() -> str:
+    """Return the TypeScript types of events and JSON, with their comments."""
+    text = (folder("static") / "privacy.d.ts").read_text(encoding="utf-8")
+    return f"```ts\n{text}```\n"
 
 
 def state() -> str:

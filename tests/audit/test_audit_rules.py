@@ -317,6 +317,14 @@ def test_without_javascript_the_text_and_the_banner_are_there():
     assert findings_of(pages=pages, no_script_pages=plain) == found
 
 
+def test_without_javascript_a_page_is_compared_with_the_same_visitors_page():
+    """What only a signed-in user reads is no text that an anonymous visitor without JavaScript lacks."""
+    texts = (("", 50), ("staff", 1000))
+    places = {login: Visited("/reports", "no choice", login) for login, _ in texts}
+    pages = [PageFacts(places[login], 200, True, text, settings_link=True) for login, text in texts]
+    assert findings_of(pages=pages, no_script_pages=[NoScriptPage(places[""], 50)]) == set()
+
+
 @pytest.mark.parametrize(
     ("text", "seconds", "path", "deletes"),
     [

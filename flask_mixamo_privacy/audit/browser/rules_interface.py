@@ -72,9 +72,9 @@ def answers(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
 
 
 def _without_javascript(evidence: Evidence) -> Iterator[Observation]:
-    texts = {page.place.route: page.text for page in evidence.pages if page.place.state == UNASKED}
+    texts = {(page.place.route, page.place.login): page.text for page in evidence.pages if page.place.state == UNASKED}
     for page in evidence.no_script_pages:
-        full = texts.get(page.place.route, 0)
+        full = texts.get((page.place.route, page.place.login), 0)
         if page.can_reject is False:
             message = "The form to reject was sent, and the purposes are not refused."
             yield Observation("blocked-without-javascript", "answer", page.place, message)
