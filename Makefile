@@ -82,7 +82,7 @@ test-recipes: $(STAMP) chromium caches
 	$(BIN)/python -m pytest $(SUITE) -m recipes tests/recipes
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest $(SUITE) -m "not browser and not server and not cluster and not recipes and not release"
+	$(BIN)/python -m pytest $(SUITE) -m "not browser and not server and not slow and not cluster and not recipes and not release"
 
 # Quick tests with the oldest supported versions. What only tests need is imported from .venv.
 test-lowest: $(LOWEST)/.installed

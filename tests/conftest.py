@@ -25,6 +25,7 @@ from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.launch import SYSTEMS, chromium_arguments, close_responses
 from support.catalogues import refuse_unknown_sentences
 from support.old_click import separate_errors
+from support.slow import SLOW
 from support.warm import build_urls_lazily, share_compiled_templates
 
 # pytest rewrites the asserts of this package, and so parses each module when it is imported. Before CPython 3.11.8, two
@@ -42,6 +43,8 @@ PAGE = """<!doctype html><html lang="en"><title>Tiny</title><body>{{ privacy.ban
 <main><h1>Tiny</h1><p><a href="/other">Other</a> {{ privacy.settings_link() }}</p></main>"""
 
 
+TESTS = Path(__file__).parent
+
 #: Temporary folders in memory are faster than on a disk, because every decision is synced. Containers may have a small one.
 MEMORY, ENOUGH = "/dev/shm", 4 << 30  # noqa: S108 — a folder in memory, in which each run makes its own
 
@@ -53,7 +56,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests with browsers and servers first, because they take longest and would leave other cores idle at the end."""
+    """Run tests with browsers and servers first, because they take longest and would leave other cores idle at the end.
+
+    Mark the tests of slow files.
+    """
+    for item in items:
+        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in SLOW:
+            item.add_marker("slow")
     items.sort(key=lambda item: not {"browser", "server"} & {mark.name for mark in item.iter_markers()})
 
 
