@@ -31,7 +31,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SECTIONS = {"schema", "site", "promises", *toml._LISTS, *toml._TABLES}
 #: What a page with a template passes to it.
-VALUES = {"url": "https://other.example/", "url_for": lambda *_, **__: "/", "csp_nonce": lambda: "nonce", "form": MagicMock()}
+VALUES = {
+    "url": "https://other.example/",
+    "url_for": lambda *_, **__: "/",
+    "csp_nonce": lambda: "nonce",
+    "form": MagicMock(),
+}
 
 
 def of(path: Path) -> str:
