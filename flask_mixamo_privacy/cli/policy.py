@@ -74,9 +74,9 @@ def types_command(path: Path | None) -> None:
     """Print TypeScript types of the browser's events and JSON, with the site's own purposes and services."""
     policy = current_runtime().policy
     text = (folder("static") / "privacy.d.ts").read_text(encoding="utf-8")
-    names = {"PurposeId": policy.purposes, "ServiceId": policy.services}
-    for name, declared in names.items():
-        union = " | ".join(json.dumps(each.id) for each in declared) or "never"
+    purposes, services = (purpose.id for purpose in policy.purposes), (service.id for service in policy.services)
+    for name, ids in (("PurposeId", purposes), ("ServiceId", services)):
+        union = " | ".join(map(json.dumps, ids)) or "never"
         text = text.replace(f"type {name} = string;", f"type {name} = {union};")
     if path is None:
         echo(text.rstrip("\n"), lines=True)
