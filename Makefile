@@ -77,6 +77,8 @@ test-cluster: $(STAMP)
 
 # The pages of docs/recipes, with the real libraries, packages of npm, nginx and PostgreSQL.
 test-recipes: $(STAMP) chromium caches
+	@command -v systemd-analyze >/dev/null 2>&1 || $$(test "$$(id -u)" = 0 || echo sudo -n) sh -c \
+	  'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd'
 	@$(BIN)/python -m pip install --quiet --editable '.[recipes]'
 	cd tests && ../$(BIN)/python -m support.recipes
 	$(BIN)/python -m pytest $(SUITE) -m recipes tests/recipes

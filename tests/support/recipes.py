@@ -23,7 +23,7 @@ DECLARATION = ROOT / "flask_mixamo_privacy" / "policy" / "default.toml"
 #: What recipes download once: packages of npm, and the tutorial's blog.
 DOWNLOADS = Path(sys.prefix) / "recipes"
 #: The file's name stands in a line of its own before its block.
-_FILE = re.compile(r"^`([\w./-]+)`\n\n```([\w+]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"^`([\w./@-]+)`\n\n```([\w+]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 #: Each package of npm that a recipe needs, in the version that is tested.
 NPM = {
@@ -77,20 +77,28 @@ class Recipe:
     @contextmanager
     def running(self, command: str, port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run a server of the page until the block ends. It is ready once the port answers."""
+        with self.following(command, **environment) as process:
+            wait_until(lambda: process.poll() is not None or is_listening(port), self.output)
+            assert process.poll() is None, self.output()
+            yield process
+
+    @contextmanager
+    def following(self, command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a program of the page until the block ends."""
         with open(self.folder / "output", "ab") as output:
             process = subprocess.Popen(
                 _with_this_python(command), cwd=self.folder, env=clean_environment() | environment,
                 stdout=output, stderr=output,
             )  # fmt: skip
         try:
-            wait_until(
-                lambda: process.poll() is not None or is_listening(port), lambda: (self.folder / "output").read_text()
-            )
-            assert process.poll() is None, (self.folder / "output").read_text()
             yield process
         finally:
             process.terminate()
             process.wait(30)
+
+    def output(self) -> str:
+        """Return what the page's servers and programs have printed."""
+        return (self.folder / "output").read_text(encoding="utf-8")
 
     def link_packages(self) -> None:
         """Let the folder use the packages of npm, as ``npm install`` would."""
