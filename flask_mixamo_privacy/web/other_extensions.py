@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from flask import Flask, current_app, has_request_context
+from flask import Flask, current_app, has_request_context, request
 
 
 def extension_of(app: Flask, key: str, package: str) -> Any:
@@ -37,6 +37,14 @@ def logged_in_user() -> Any:
 def is_cached(view: Any) -> bool:
     """Return whether Flask-Caching keeps what a view returns. It serves one visitor's response to others."""
     return hasattr(view, "uncached") and hasattr(view, "make_cache_key")
+
+
+def is_socket_event() -> bool:
+    """Return whether a handler of Flask-SocketIO runs: in a request context of the handshake, which ends without a response.
+
+    The socket has answered long before, so nothing that waits for the end of the request would ever be done.
+    """
+    return hasattr(request, "namespace") and extension_of(current_app, "socketio", "flask_socketio") is not None
 
 
 def _of_package(found: Any, package: str) -> Any:

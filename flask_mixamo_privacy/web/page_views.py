@@ -20,6 +20,7 @@ from ..tracking.events import Event, Visitor, collect_all, context_fields, new_i
 from ..tracking.ingest import BrowserEvent
 from ..tracking.scrub import LONGEST_USER_AGENT
 from .context import PrivacyContext, current_runtime
+from .other_extensions import is_socket_event
 from .page_names import Naming
 from .runtime import RUNTIME
 
@@ -122,9 +123,9 @@ def _is_attachment(response: Response) -> bool:
 
 
 def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
-    """Queue an event for the end of the request. In a streamed body, whose headers are sent, log it now."""
+    """Queue an event for the end of the request. In a streamed body, whose headers are sent, and in a socket, log it now."""
     ctx.pending.append((kind, data))
-    if ctx.headers_sent and ctx.visitor_before is not None:
+    if (ctx.headers_sent and ctx.visitor_before is not None) or is_socket_event():
         try:
             write_events(ctx)
         except LogUnavailable as error:

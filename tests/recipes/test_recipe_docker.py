@@ -15,7 +15,7 @@ from support.recipes import free_port, wait_until
 
 pytestmark = pytest.mark.recipes
 
-SECRETS = {"SECRET_KEY": "a secret of the test", "PRIVACY_KEY": "sixteen characters or more"}
+SECRETS = {"SECRET_KEY": "a secret of the test", "HASH_KEY": "sixteen characters or more"}
 
 
 @pytest.fixture

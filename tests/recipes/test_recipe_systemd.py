@@ -90,8 +90,8 @@ def test_systemd_accepts_each_unit(page):
         if "@prune" in path:
             shutil.copy(path.replace("@prune", "@"), path)
     done = subprocess.run([program, "verify", "--man=no", "--recursive-errors=no", *units], capture_output=True, text=True)
-    ours = [line for line in done.stderr.splitlines() if str(page.folder) in line or "shop-" in line]
-    assert (ours, done.returncode) == ([], 0), done.stderr
+    reported = [line for line in done.stderr.splitlines() if str(page.folder) in line or "shop-" in line]
+    assert (reported, done.returncode) == ([], 0), done.stderr
 
 
 def test_each_timer_starts_a_command_that_works(page):

@@ -29,7 +29,7 @@ _CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NPM = {
     "htmx.org": "2.0.11", "htmx4@npm:htmx.org": "4.0.1", "@hotwired/turbo": "8.0.23",
     "react": "19.3.1", "react-dom": "19.3.1", "@types/react": "19.3.3", "@types/react-dom": "19.3.0",
-    "esbuild": "0.28.2", "typescript": "5.9.3",
+    "esbuild": "0.28.2", "vanilla-cookieconsent": "3.1.0", "socket.io-client": "4.8.4", "typescript": "5.9.3",
 }  # fmt: skip
 _START = 30.0  # seconds
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from flask import request
 from flask_babel import Babel
+from werkzeug.test import EnvironBuilder
 
 from conftest import choose, cookie
 
@@ -61,3 +63,17 @@ def test_the_locale_of_a_subclass_of_flask_babel_is_used(tiny):
         **vars(site.app.extensions["babel"])
     )
     assert "Tout refuser" in site.visitor().get("/").text
+
+
+@pytest.mark.parametrize(("choice", "recorded"), [("accept_all", ["/socket.io/"]), ("reject_all", [])])
+def test_an_event_in_a_handler_of_a_socket_is_recorded(tiny, choice, recorded):
+    """Flask-SocketIO runs it in a request context of the handshake, which ends without a response."""
+    site = tiny()
+    visitor = site.visitor()
+    site.app.extensions["socketio"] = type("SocketIO", (), {"__module__": "flask_socketio"})()
+    choose(visitor, choice)
+    environ = EnvironBuilder("/socket.io/", headers={"Cookie": f"privacy_consent={cookie(visitor)}"}).get_environ()
+    with site.app.request_context(environ):
+        request.namespace = "/"
+        site.privacy.track("chat.said")
+    assert [event["page"] for event in site.events("chat.said")] == recorded
