@@ -27,6 +27,9 @@ CAPTIONS = {
 }  # fmt: skip
 _REST = "How-to"
 
+#: A link whose text is the name of a page's file, as a repository host shows it. The site shows the title instead.
+_FILE_NAME = re.compile(r"\[(?:docs/)?[\w-]+\.md\](?!\[)\(([\w./-]+\.md(?:#[\w-]+)?)\)")
+
 #: The contents of a folder's index: every page beside it.
 _PAGES_BESIDE = "```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
 
@@ -74,7 +77,7 @@ def prepare(app: Any, name: str, source: list[str]) -> None:
         text = f"{text}\n{contents(set(app.env.found_docs))}"
     elif name.endswith("/index"):
         text = f"{text}\n{_PAGES_BESIDE}"
-    source[0] = expand(text)
+    source[0] = expand(_FILE_NAME.sub(r"[](\1)", text))
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -105,12 +106,16 @@ def declared(*fragments: dict[str, Any]) -> Policy:
     for fragment in fragments:
         for section, value in fragment.items():
             if section in toml._LISTS:
-                names = {item.get("id") or item.get("name") for item in value}
-                kept = [item for item in tables.get(section, []) if (item.get("id") or item.get("name")) not in names]
+                names = {_name(item) for item in value}
+                kept = [item for item in tables.get(section, []) if _name(item) not in names]
                 tables[section] = [*kept, *value]
             else:
                 tables[section] = tables.get(section, {}) | value if isinstance(value, dict) else value
     return toml._DeclarationReader(tables, "privacy.toml", {}).policy()
+
+
+def _name(item: dict[str, Any]) -> str:
+    return item.get("id") or item.get("name") or item["use"]
 
 
 def fragments(path: Path) -> list[dict[str, Any]]:
@@ -141,14 +146,15 @@ def test_commands_of_examples_exist(path: Path) -> None:
                 word for word in words[1:] if "=" not in word and not re.search(rf"^{word}:", makefile, re.MULTILINE)
             ] == []
         elif words[:1] == ["flask"] and "privacy" in words[1:4]:
-            parse([word for word in words[words.index("privacy", 1) + 1 :] if word not in ("…", ">")])
+            arguments = words[words.index("privacy", 1) + 1 :]
+            parse(list(takewhile(lambda word: word not in (">", ">>", "|"), arguments)))
 
 
 def parse(words: list[str]) -> None:
     """Let Click parse a command line. Raises its error for what does not exist."""
     command: click.Command = commands
     context = click.Context(command)
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and words:
         name, found, words = command.resolve_command(context, words)
         assert found is not None
         command, context = found, click.Context(found, parent=context, info_name=name)
