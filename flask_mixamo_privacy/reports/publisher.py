@@ -82,7 +82,13 @@ class Publisher:
         return self._pass(connection, counts).close(first, end)
 
     def publish_today(self, connection: sa.Connection) -> bool:
-        """Publish the events since the last interval as a part of the current day. Returns False if they are too few."""
+        """Publish the events since the last interval as a part of the current day. Returns False if they are too few.
+
+        A site that declares goals, funnels or values gets no part: they are counted by the whole day. Subtracting a row of a
+        part from them would reveal the visitors of the rest of the day, even if they are few.
+        """
+        if self._calendar.own:
+            return False
         first = self._next(connection)
         if first is None:
             return False
