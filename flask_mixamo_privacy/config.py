@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from .errors import SettingError
 from .i18n.language import SHIPPED
+from .i18n.site_catalogues import Languages, read_languages
 from .policy import toml
 from .policy.clickhouse_url import books_of, clickhouse_or, or_none
 from .policy.model import Policy
@@ -82,6 +83,17 @@ def folder(name: str | None = None) -> Check:
         return path
 
     return check
+
+
+def translations(setting: ConfigValue) -> Languages:
+    """Return the translators, with the site's own catalogues: by default those in ``translations`` in the root folder."""
+    value = "translations" if setting.value is None else setting.value
+    path = os.path.join(setting.root_path, os.fspath(value)) if isinstance(value, str | os.PathLike) else ""
+    if setting.value is not None and not os.path.isdir(path):
+        raise setting.error(
+            "the path of a folder", "Create it, with de/LC_MESSAGES/mixamo_privacy.po in it, or leave it out."
+        )
+    return read_languages(setting.name, path)
 
 
 def keys(setting: ConfigValue) -> Mapping[str, str] | None:
@@ -178,6 +190,8 @@ class Settings:
         "The folder of the policy's frozen versions. None is privacy-versions beside privacy.toml.")
     locale: str | Callable[[], str | None] | None = _row("PRIVACY_LOCALE", None, locale,
         "The language for visitors: a code, or a callable that returns one. None uses Flask-Babel, or else the browser.")
+    languages: Languages = _row("PRIVACY_TRANSLATIONS", None, translations,
+        "The folder of the site's own catalogues. None is translations in the app's root folder.")
     url_prefix: str = _row("PRIVACY_URL_PREFIX", "/privacy", url_prefix,
         "The URL prefix of the extension's pages.")
     events_url: str = _row("PRIVACY_EVENTS_URL", None, clickhouse_or(database_url("privacy-events.sqlite")),

@@ -8,7 +8,7 @@ from datetime import date
 from functools import lru_cache
 
 from ..errors import UndeclaredCollection
-from ..i18n.language import Language, LocalizedText, language
+from ..i18n.language import Language, LocalizedText
 from ..ledger.entry import ShownText, canonical_json
 from ..policy.model import Policy
 from ..policy.parts import CollectionPoint
@@ -85,20 +85,20 @@ def notice_fingerprint(point: CollectionPoint) -> str:
 _TEXTS: dict[str, Callable[[Policy, CollectionPoint, Language], ShownText]] = {"notice": notice, "opt-in": opt_in}
 
 
-def default_text(policy: Policy, kind: str, point: CollectionPoint) -> ShownText:
+def default_text(policy: Policy, kind: str, point: CollectionPoint, t: Language) -> ShownText:
     """Return the current text in the declaration's own language, for a program that does not name the text it showed."""
-    return _TEXTS[kind](policy, point, language(policy.language))
+    return _TEXTS[kind](policy, point, t)
 
 
 def current_text(policy: Policy, kind: str, point: CollectionPoint, source: str, t: Language) -> ShownText | None:
     """Return the text in use at a point; None if a form names another source."""
-    return _text(policy, kind, point.id, t.code) if source == f"{kind}:{point.id}" else None
+    return _text(policy, kind, point.id, t) if source == f"{kind}:{point.id}" else None
 
 
 @lru_cache(maxsize=512)
-def _text(policy: Policy, kind: str, point_id: str, code: str) -> ShownText:
+def _text(policy: Policy, kind: str, point_id: str, t: Language) -> ShownText:
     """Return a text of a point, built once: its digest is compared with the digest in every submitted form."""
-    return _TEXTS[kind](policy, find_point(policy, point_id), language(code))
+    return _TEXTS[kind](policy, find_point(policy, point_id), t)
 
 
 # The age question. Only yes or no leaves this module; the date of birth does not.

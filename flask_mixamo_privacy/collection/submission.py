@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import KeyMissing, LedgerUnavailable, RightsUnavailable
+from ..i18n.language import Language, language
 from ..ledger.entry import ShownText, resolve_shown
 from ..policy.model import Policy
 from ..policy.parts import CollectionPoint
@@ -137,6 +138,7 @@ class SubmissionServices:
     minors: KnownMinors
     report_failure: Callable[[Exception], None]  # receives an error that the submission handles itself
     sign_up: SignUp | None = None  # by default, an opt-in takes effect at once
+    languages: Callable[[str], Language] = language  # returns the site's translator of a language
     is_confirmed: Callable[[str], bool] = bool  # whether the site knows that this data subject is the person at the browser
 
 
@@ -324,7 +326,8 @@ class Submission:
     def _text_agreed(self, kind: str, token: str, point: CollectionPoint) -> OptIn:
         """Return the text shown. A program does not state which text it showed, so it agrees to the current text."""
         text = self._text_shown(kind, token, point)
-        return (text, "form") if text else (notices.default_text(self._policy, kind, point), "api")
+        t = self._services.languages(self._policy.language)
+        return (text, "form") if text else (notices.default_text(self._policy, kind, point, t), "api")
 
     def _text_shown(self, kind: str, token: str, point: CollectionPoint | None = None) -> ShownText | None:
         """Return the text that the form's token names; raises :class:`SubmissionError` if that text is outdated."""
@@ -332,7 +335,8 @@ class Submission:
         if not token:
             return None  # a program posted the fields without the extension's notice; the ledger entry has no text
         current = partial(notices.current_text, self._policy, kind, point)
-        text = resolve_shown(token, current, notices.notice_fingerprint(point), self._services.ledger.shown_text)
+        fingerprint, services = notices.notice_fingerprint(point), self._services
+        text = resolve_shown(token, current, fingerprint, services.ledger.shown_text, services.languages)
         if text is None:
             raise SubmissionError("notice-changed")
         return text

@@ -78,9 +78,10 @@ class Length(Protocol):
 class Language:
     """The translator of one language. It falls back to English. Create it with :func:`language`."""
 
-    def __init__(self, code: str, region: str = "") -> None:
+    def __init__(self, code: str, region: str = "", own: Mapping[str, str] | None = None) -> None:
         self.code = code
         self.region = region  # whose formats of dates and numbers are used; empty for those of the language
+        self._own = own or {}  # the site's translations by msgid, which come before the shipped ones
 
     def __repr__(self) -> str:
         return f"Language({self.code!r})"
@@ -223,7 +224,7 @@ class Language:
             if path.name in (f"{self.code}.po", f"{self.code}.policy.po"):
                 with path.open("rb") as file:
                     translations |= {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
-        return translations
+        return {**translations, **self._own}
 
 
 def _fill(text: LocalizedText, values: Mapping[str, object]) -> LocalizedText:
@@ -268,11 +269,6 @@ def of_locale(locale: str | None) -> Language | None:
     if code == "en" and region and region[1].upper() not in _MONTH_FIRST:
         return _with_region("en", "GB")
     return language(code) if code else None
-
-
-def stored_language(code: str) -> Language:
-    """Return the translator of a stored language. English if this release does not ship it, so that no mail fails."""
-    return language(code if code in SHIPPED else "en")
 
 
 def direction(code: str) -> str:

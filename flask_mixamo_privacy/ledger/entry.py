@@ -43,17 +43,19 @@ def resolve_shown(
     current: Callable[[str, Language], ShownText | None],
     fingerprint: str,
     ledger_lookup: Callable[[str, str], ShownText | None],
+    languages: Callable[[str], Language] = language,
 ) -> ShownText | None:
     """Return the text that a form's hidden field names; None if the form must be shown again.
 
-    ``current`` returns the current text for a source and a language. ``fingerprint`` identifies what the form asks now.
-    A text that has changed since is valid if its form asked the same and ``ledger_lookup(digest, fingerprint)`` returns
-    it. An unchanged text of a form that asked something else is invalid.
+    ``languages`` returns the site's translator of a language, and ``current`` the current text for a source and one of
+    these. ``fingerprint`` identifies what the form asks now. A text that has changed since is valid if its form asked the
+    same and ``ledger_lookup(digest, fingerprint)`` returns it. An unchanged text of a form that asked something else is
+    invalid.
     """
     form_fingerprint, source, code, digest = [*token.split("."), "", "", ""][:4]
     if form_fingerprint != fingerprint:
         return None
-    text = current(source, language(code)) if code in SHIPPED else None
+    text = current(source, languages(code)) if code in SHIPPED else None
     if text is not None and text.digest == digest:
         return text
     return ledger_lookup(token.rpartition(".")[2], fingerprint)

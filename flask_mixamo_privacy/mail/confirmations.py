@@ -10,7 +10,6 @@ import time
 
 from ..config import Settings
 from ..errors import KeyMissing, MailError
-from ..i18n.language import stored_language
 from ..ledger.entry import ShownText
 from ..rights.emails import Email, sign_up_email
 from ..rights.link_limit import LinkLimit
@@ -37,6 +36,7 @@ class OptInConfirmations:
         limit: LinkLimit,
     ) -> None:
         self._policy = settings.policy
+        self._languages = settings.languages
         self._marketing = marketing
         self._minors = minors
         self._send = mailer.send
@@ -146,8 +146,8 @@ class OptInConfirmations:
     def title(self, opt_in: UnconfirmedOptIn, locale: str) -> str:
         """Return the title of the purpose that a person opts in to."""
         titles = {purpose.id: purpose.title for purpose in self._policy.purposes}
-        return stored_language(locale).of(titles.get(opt_in.list, opt_in.list), self._policy.language).text
+        return self._languages.stored(locale).of(titles.get(opt_in.list, opt_in.list), self._policy.language).text
 
     def _email(self, opt_in: UnconfirmedOptIn, link: str) -> Email:
         title, until = self.title(opt_in, opt_in.locale), later(days=LINK_DAYS)[:10]
-        return sign_up_email(self._policy.site, opt_in.email, title, link, until, stored_language(opt_in.locale))
+        return sign_up_email(self._policy.site, opt_in.email, title, link, until, self._languages.stored(opt_in.locale))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PolicyError, Problem
-from ..i18n.language import FULLY_TRANSLATED, SHIPPED, language
+from ..i18n.language import FULLY_TRANSLATED, SHIPPED
+from ..i18n.site_catalogues import Languages
 from . import toml
 from .document import Document
 from .model import Policy
@@ -72,8 +73,11 @@ class Version:
 class Versions:
     """The versions in one folder. There are none if the folder is None."""
 
-    def __init__(self, folder: str | None, *, min_cell: int, provider: bool, **facts: Any) -> None:
+    def __init__(
+        self, folder: str | None, languages: Languages | None = None, *, min_cell: int, provider: bool, **facts: Any
+    ) -> None:
         self._folder = Path(folder) if folder else None
+        self._languages = languages or Languages()
         self._facts = {"min_cell": min_cell, "provider": provider, **facts}  # as derive() takes them
 
     def dates(self) -> list[str]:
@@ -101,8 +105,8 @@ class Versions:
 
         policy = replace(policy, version=day)
         codes = list(dict.fromkeys((*FULLY_TRANSLATED, policy.language, *sorted(_languages_of(policy.as_dict())))))
-        documents = {code: derive(policy, language(code), **self._facts) for code in codes}
-        banner = {code: banner_text(policy, language(code)).text for code in codes}
+        documents = {code: derive(policy, self._languages(code), **self._facts) for code in codes}
+        banner = {code: banner_text(policy, self._languages(code)).text for code in codes}
         return Version(day, documents, banner, policy.as_dict())
 
     def freeze(self, policy: Policy, day: str) -> Path:

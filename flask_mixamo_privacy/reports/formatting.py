@@ -85,12 +85,21 @@ def name_of(window: Window, t: Language) -> str:
     return t.date(window.first.isoformat()) if is_day else t.days(window.first, window.end - ONE_DAY)
 
 
+def isolated(figure: str, t: Language) -> str:
+    """Return a figure whose sign stays on its side. Among Arabic words, ``<5`` would read as ``5>`` (Unicode TR 9)."""
+    return figure if t.dir == "ltr" or figure.isalnum() else f"\u2066{figure}\u2069"
+
+
 def format_cell(cell: Cell, column: Column, t: Language) -> str:
     """Return a cell in a language's words and numbers, or a dash if it is None or empty."""
     if cell is None or cell == "":
         return "–"
-    if isinstance(cell, str):
-        return _text(cell, column, t) if column.kind == "text" else cell
+    if isinstance(cell, str) and column.kind == "text":
+        return _text(cell, column, t)
+    return isolated(cell if isinstance(cell, str) else _number(cell, column, t), t)
+
+
+def _number(cell: float, column: Column, t: Language) -> str:
     if column.kind == "share":
         return t.percent(cell)
     if column.kind == "change":
@@ -102,14 +111,14 @@ def format_share(share: Share | None, t: Language) -> str:
     """Return a share, or its bounds: ``83.1%``, ``76–83%``. A dash without one."""
     if share is None:
         return "–"
-    return t.percent(share.least) if share.exact is not None else t.percents(share.least, share.most)
+    return isolated(t.percent(share.least) if share.exact is not None else t.percents(share.least, share.most), t)
 
 
 def format_change(headline: Headline, t: Language) -> str:
     """Return the change of a headline against the period before: ``+12%``, or ``+2.1`` percentage points of a share."""
     if headline.share is not None:
-        return t("%(number)s points", number=t.signed((headline.change or 0) * 100)).text
-    return t.percent(headline.change or 0, "#,##0", signed=bool(headline.change))
+        return t("%(number)s points", number=isolated(t.signed((headline.change or 0) * 100), t)).text
+    return isolated(t.percent(headline.change or 0, "#,##0", signed=bool(headline.change)), t)
 
 
 def slot_label(slot: Slot, t: Language) -> str:
@@ -118,7 +127,7 @@ def slot_label(slot: Slot, t: Language) -> str:
     days = " – ".join(dict.fromkeys(names))
     if slot.shown == "hidden":
         return f"{days}: {t('too few visitors')}"
-    number = slot.cell if isinstance(slot.cell, str) else t.number(slot.cell or 0)
+    number = isolated(slot.cell if isinstance(slot.cell, str) else t.number(slot.cell or 0), t)
     return f"{days}: {number} {t('together')}" if slot.shown == "together" else f"{days}: {number}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..i18n.language import Language, LocalizedText, stored_language
+from ..i18n.language import Language, LocalizedText
 from ..policy.model import Policy
 from ..policy.parts import in_words
 from .request_store import SubjectRequest
@@ -40,12 +40,13 @@ def kind_of(kind: str, t: Language) -> LocalizedText:
     }[kind]
 
 
-def confirmation_email(site: str, request: SubjectRequest, link: str, until: str, new_address: str = "") -> Email:
+def confirmation_email(
+    t: Language, site: str, request: SubjectRequest, link: str, until: str, new_address: str = ""
+) -> Email:
     """Return the e-mail with the confirmation link, which shows that the address is the person's own.
 
     It names the new address if the request is to correct an address.
     """
-    t = stored_language(request.locale)
     kind = f"{kind_of(request.kind, t)}{f': {new_address}' if new_address else ''}"
     first = t("%(site)s received this request with your e-mail address: %(kind)s", site=site, kind=kind)
     lines = [first, t("The request number is %(number)s.", number=request.number)]
@@ -69,9 +70,8 @@ def _link_lines(t: Language, link: str, until: str) -> list[Any]:
     ]
 
 
-def extension_email(site: str, request: SubjectRequest) -> Email:
+def extension_email(t: Language, site: str, request: SubjectRequest) -> Email:
     """Return the e-mail with the new deadline and its reason (GDPR art. 12(3))."""
-    t = stored_language(request.locale)
     subject = t("Your request %(number)s to %(site)s will take longer", number=request.number, site=site).text
     until, reason = t.date(request.due), request.reason
     text = t("We need more time, and will answer by %(date)s. The reason: %(reason)s", date=until, reason=reason)
@@ -79,10 +79,16 @@ def extension_email(site: str, request: SubjectRequest) -> Email:
 
 
 def answer_email(
-    policy: Policy, request: SubjectRequest, answer: Mapping[str, Any], link: str, until: str, *, is_empty: bool = False
+    t: Language,
+    policy: Policy,
+    request: SubjectRequest,
+    answer: Mapping[str, Any],
+    link: str,
+    until: str,
+    *,
+    is_empty: bool = False,
 ) -> Email:
     """Return the e-mail with the answer, and the link to the data if there is one. ``is_empty`` is an access to no data."""
-    t = stored_language(request.locale)
     date, kind = t.date(request.opened[:10]), kind_of(request.kind, t)
     lines: list[Any] = [t("Your request of %(date)s: %(kind)s", date=date, kind=kind), *answer_text(policy, answer, t)]
     if is_empty:

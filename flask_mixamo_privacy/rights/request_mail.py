@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from ..errors import MailError, RequestError
+from ..i18n.language import Language
+from ..i18n.site_catalogues import Languages
 from ..storage.clock import DAY, later, now, timestamp
 from .emails import Email, SendEmail, confirmation_email
 from .link_limit import LinkLimit
@@ -57,6 +59,7 @@ class RequestMail:
         pages: str,
         problem: str = "",
         base: str = "",
+        languages: Languages | None = None,
     ) -> None:
         self._site = site
         self._request_store = request_store
@@ -64,7 +67,12 @@ class RequestMail:
         self._limit = limit
         self._pages = pages  # the URL prefix of the extension's pages, below the site's base URL
         self._problem = problem  # why no mail can be sent at all; empty if mails can be sent
+        self._languages = languages or Languages()  # the translators of mails
         self._base = base  # PRIVACY_BASE_URL, for a request that came before it was set
+
+    def translator(self, request: SubjectRequest) -> Language:
+        """Return the translator of a request's language."""
+        return self._languages.stored(request.locale)
 
     def send(self, email: Email) -> str:
         """Send an e-mail, and return the error message, which is empty on success."""
@@ -127,7 +135,9 @@ class RequestMail:
         until = later(days=LINK_DAYS)
         token = self._request_store.create_link(request.number, f"address {page}", until)
         link = f"{base}{self._pages}/requests/confirm/{token}"
-        email = confirmation_email(self._site, replace(request, email=address), link, until[:10], new)
+        email = confirmation_email(
+            self.translator(request), self._site, replace(request, email=address), link, until[:10], new
+        )
         try:
             self._send(email)
         except MailError:
@@ -178,7 +188,7 @@ class RequestMail:
         until = later(days=LINK_DAYS)
         token = self._request_store.create_link(request.number, "confirm", until)
         link = f"{self._base_of(request)}{self._pages}/requests/confirm/{token}"
-        return self.send(confirmation_email(self._site, request, link, until[:10]))
+        return self.send(confirmation_email(self.translator(request), self._site, request, link, until[:10]))
 
     def _base_of(self, request: SubjectRequest) -> str:
         return request.base or self._base

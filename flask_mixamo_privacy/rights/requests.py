@@ -142,7 +142,9 @@ class RequestService:
         link = self.mail.answer_link(request, base) if request.kind == "access" else ""
         until = later(days=2 * LINK_DAYS)[:10]
         is_empty = request.kind == "access" and not self.data_subjects.is_known(request.email)
-        mail_error = self.mail.send(answer_email(self.policy, request, answer, link, until, is_empty=is_empty))
+        mail_error = self.mail.send(
+            answer_email(self.mail.translator(request), self.policy, request, answer, link, until, is_empty=is_empty)
+        )
         if mail_error and link:
             raise MailError(f"{mail_error} Request {number} stays open, because its answer is read by a link in that mail.")
         return self._close(request, "answered", answer, mail_error)
@@ -154,7 +156,7 @@ class RequestService:
             raise RequestError("The reason", reason, "a text", "Enter a reason. The person receives it by mail.")
         request = self._verified(number, identity)
         answer = {"refused": reason.strip(), "by": actor, "stores": list(request.store_results)}
-        mail_error = self.mail.send(answer_email(self.policy, request, answer, "", ""))
+        mail_error = self.mail.send(answer_email(self.mail.translator(request), self.policy, request, answer, "", ""))
         return self._close(request, "refused", answer, mail_error)
 
     @one_at_a_time
@@ -171,7 +173,9 @@ class RequestService:
         if today() > request.due:
             raise RequestError(f"Request {number}", f"due on {request.due}", "one that is not overdue", "Answer it instead.")
         self.request_store.update(number, extended=months, extended_at=timestamp(), reason=reason.strip())
-        mail_error = self.mail.send(extension_email(self.policy.site, self.request_store.find(number)))
+        mail_error = self.mail.send(
+            extension_email(self.mail.translator(request), self.policy.site, self.request_store.find(number))
+        )
         self.request_store.update(number, mail_error=mail_error)
         return self.request_store.find(number)
 

@@ -180,15 +180,15 @@ class PrivacyContext:
     def language(self) -> Language:
         """The language of our texts in this response."""
         runtime = self.runtime
-        default = runtime.policy.language
+        languages, default = runtime.settings.languages, runtime.policy.language
         if runtime.settings.locale is not None or "babel" in runtime.extensions:  # few sites choose
             chosen = runtime.site_locale()
             if chosen is not None:
-                return of_locale(chosen) or language(default)
+                return languages.adapt(of_locale(chosen) or language(default))
         if runtime.settings.cacheable and not self.is_own_page:
-            return language(default)
+            return languages(default)
         self.varies_by_language = True
-        return negotiate(self.environ.get("HTTP_ACCEPT_LANGUAGE", "")[:LONGEST_HEADER], default)
+        return languages.adapt(negotiate(self.environ.get("HTTP_ACCEPT_LANGUAGE", "")[:LONGEST_HEADER], default))
 
     @lazy
     def naming(self) -> Naming | None:

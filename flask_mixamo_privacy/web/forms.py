@@ -299,6 +299,7 @@ def _services(runtime: Runtime) -> SubmissionServices:
         ledger=runtime.ledger,
         marketing=runtime.mail.marketing,
         minors=runtime.rights.minors,
+        languages=runtime.settings.languages,
         sign_up=_sign_up,
         is_confirmed=lambda subject: runtime.rights.confirmations.is_confirmed(subject, _BROWSER),
         report_failure=partial(runtime.report_failure, raise_in_tests=False),

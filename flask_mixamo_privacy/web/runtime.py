@@ -137,7 +137,7 @@ class Runtime:
             "cookies_begin": settings.cookie_name,
             **{name: getattr(settings, name) for name in ("min_cell", "confirm_opt_ins", "public_reports")},
         }
-        self.versions = Versions(settings.versions_dir, **self.policy_facts)
+        self.versions = Versions(settings.versions_dir, settings.languages, **self.policy_facts)
         self.guard = CookieGuard(self.policy, app.config, settings.cookie_name)
         self.csp = None if settings.csp == "off" else ContentSecurityPolicy(self.policy, f"{settings.url_prefix}/csp-report")
         self.denied, self.refused, self.forwarded = (DailyCounter(settings.log_dir, name) for name in _COUNTED)
@@ -229,7 +229,7 @@ class Runtime:
         from ..rights.subject_flags import Acceptances, KnownMinors, SubjectFlags
         from ..tracking.loader import WAIT
 
-        policy, settings = self.policy, self.settings
+        policy, settings, languages = self.policy, self.settings, self.settings.languages
         flags = SubjectFlags(settings.rights_url, self.keys)
         minors, acceptances = KnownMinors(flags, policy.minors), Acceptances(flags)
         stores = PersonalStores(policy, self._registered)
@@ -237,8 +237,8 @@ class Runtime:
         built_in = (self.mail.marketing, acceptances, minors, request_store)  # in the order of an erasure
         data_subjects = DataSubjects(stores, self.ledger, self.keys, built_in)
         mailer, base = self.mailer, settings.base_url or ""
-        limit = LinkLimit(settings.rights_url, self.keys)
-        mail = RequestMail(policy.site, request_store, mailer.send, limit, settings.url_prefix, mailer.problem, base)
+        limit, pages = LinkLimit(settings.rights_url, self.keys), settings.url_prefix
+        mail = RequestMail(policy.site, request_store, mailer.send, limit, pages, mailer.problem, base, languages)
         confirmations = OptInConfirmations(settings, self.mail.marketing, minors, mailer, limit)
         requests = RequestService(policy, request_store, data_subjects, mail, self._send_signal, confirmations.send_links)
         archives = policy.retention.archives

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import MailError
-from ..i18n.language import Language, language
+from ..i18n.language import Language
 from ..rights.emails import Email
 from ..storage.files import make_private_folder
 
@@ -84,7 +84,7 @@ def weekly_text(runtime: Runtime, overview: Overview, reports: dict[str, Report]
     """Return the subject and the text of the mail. Both have published numbers only."""
     from ..reports import formatting
 
-    t = language(runtime.policy.language)
+    t = runtime.settings.languages(runtime.policy.language)
     name = formatting.name_of(overview.window, t)
     lines = [t("Visits to %(site)s", site=runtime.policy.site).text, name, ""]
     lines += [_headline(headline, t) for headline in overview.headlines]

@@ -112,7 +112,9 @@ def test_controls_have_visible_borders(visit, scheme):
         assert faint == [], page.url
 
 
+@pytest.mark.parametrize("forced", ["none", "active"])
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)], ids=["desk", "dark phone"])
-def test_axe_finds_nothing_on_any_page(visit, scheme, viewport):
-    for page in visit(color_scheme=scheme, viewport=viewport):
+def test_axe_finds_nothing_on_any_page(visit, scheme, viewport, forced):
+    """Also with forced colours, on a light and on a dark surface."""
+    for page in visit(color_scheme=scheme, viewport=viewport, forced_colors=forced):
         assert faults(page) == []

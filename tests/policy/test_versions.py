@@ -354,6 +354,16 @@ def test_what_changed_is_told_in_sentences(declare):
     assert "what-changed" not in visitor.get("/privacy/versions/2026-05-08").text
 
 
+def test_changes_of_an_earlier_version_are_folded(declare):
+    """Those of the newest version are open."""
+    frozen(declare())
+    frozen(declare((TITLE, 'title = "Numbers"')), "2026-06-01")
+    frozen(declare((TITLE, 'title = "Totals"')), "2026-06-02")
+    visitor = declare().visitor()
+    assert "<details open>" in visitor.get("/privacy/versions/2026-06-02").text.partition('id="what-changed"')[2]
+    assert "<details>" in visitor.get("/privacy/versions/2026-06-01").text.partition('id="what-changed"')[2]
+
+
 def test_a_quoted_text_is_isolated_from_right_to_left(declare):
     """The full stop of an English text stays at its end on an Arabic page."""
     frozen(declare())
@@ -450,7 +460,7 @@ def test_promise_11_the_decisions_lifetime_is_the_declared_one(declare, clock):
     site = declare(('lifetime = "182 days"', 'lifetime = "30 days"'))
     cookie = choose(site.visitor(), "reject_all").headers["Set-Cookie"]
     assert "Expires=Sun, 07 Jun 2026 00:00:00 GMT" in cookie
-    assert '<td data-head="Kept for">30 days</td>' in site.visitor().get("/privacy/").text
+    assert 'data-head="Kept for">30 days</td>' in site.visitor().get("/privacy/").text
 
 
 def test_promise_11_the_decision_ends_with_its_declared_lifetime(declare, clock):

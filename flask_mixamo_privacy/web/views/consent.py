@@ -123,7 +123,9 @@ def _shown_text(ctx: PrivacyContext, decision: Decision) -> tuple[ShownText | No
         return None, True  # a program saw no text of ours, so the ledger records none
     is_refusal = decision.kind == "refusal"  # it waits for no database
     lookup = _no_text if is_refusal else ctx.runtime.ledger.shown_text
-    shown = resolve_shown(token, partial(proof.current_text, policy), policy.policy_fingerprint, lookup)
+    shown = resolve_shown(
+        token, partial(proof.current_text, policy), policy.policy_fingerprint, lookup, ctx.runtime.settings.languages
+    )
     return shown, shown is not None
 
 

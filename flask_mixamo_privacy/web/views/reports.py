@@ -166,7 +166,8 @@ def _rendered(template: str, window: Window, steps: dict[str, Window | None], **
     from ...reports.windows import PERIODS
 
     ctx = privacy_context()
-    t = regional(ctx.language, ctx.runtime.site_locale(), ctx.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+    chosen = regional(ctx.language, ctx.runtime.site_locale(), ctx.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+    t = ctx.runtime.settings.languages.adapt(chosen)
     size = (window.unit, window.count)
     rendered = render(
         template,
