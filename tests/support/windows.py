@@ -30,6 +30,7 @@ _text_files: set[int] = set()
 
 def imitate() -> None:
     """Take away what Windows does not have. This process cannot get it back."""
+    importlib.import_module("asyncio")  # from Python 3.12 on, it asks POSIX for a limit when it is imported
     for name in MODULES:
         sys.modules[name] = None
     for name in NAMES_IN_OS:
