@@ -15,6 +15,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import Compat32
 from email.utils import getaddresses
+from inspect import signature
 
 from .markup import as_text
 
@@ -31,6 +32,10 @@ _MOST_ADDRESS_HEADERS = 50  # that are searched for addresses
 _LONGEST_ADDRESSES = 4000  # characters of one of them; the search takes quadratic time
 _LONGEST_TEXT = 100_000
 _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
+
+# Newer versions of Python read no address beside a display name with an @ and no quotes, which many programs send.
+# :func:`sender` compares what was read with the header itself.
+_LENIENT = {"strict": False} if "strict" in signature(getaddresses).parameters else {}
 
 #: The tokens of a structured header: an escaped character, a quotation mark, a parenthesis, or text between them.
 _punctuation = re.compile(r"\\.?|[\"()]|[^\\\"()]+", re.DOTALL)
@@ -235,7 +240,7 @@ def addresses(message: Message, *names: str) -> list[str]:
     """Return the mail addresses in these headers, in lower case and without duplicates."""
     try:
         values = [value[:_LONGEST_ADDRESSES] for name in names for value in undecoded(message, name)]
-        pairs = getaddresses(values[:_MOST_ADDRESS_HEADERS])
+        pairs = getaddresses(values[:_MOST_ADDRESS_HEADERS], **_LENIENT)
     except Exception:
         return []
     return list(dict.fromkeys(address.strip().lower() for _, address in pairs if "@" in address))
