@@ -54,11 +54,26 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     help="A file of accepted findings; by default privacy-audit.toml beside the declaration.",
 )
 @click.option("--html", type=_FILE, help="Write a report with screenshots to this file.")
+@click.option("--suggest", is_flag=True, help="Print TOML for what is not declared, and the report to standard error.")
+@click.option(
+    "--known",
+    "cookie_database",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --suggest: a CSV file in the format of the Open Cookie Database.",
+)
 @json_option
 @click.pass_context
 @exit_2_on_error
 def audit_command(
-    context: click.Context, /, url: str | None, known: Path | None, html: Path | None, as_json: bool, **options: Any
+    context: click.Context,
+    /,
+    url: str | None,
+    known: Path | None,
+    html: Path | None,
+    suggest: bool,
+    cookie_database: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Visit the site with every decision a visitor can make, and compare it with privacy.toml.
 
@@ -68,8 +83,11 @@ def audit_command(
     # `flask privacy --help` imports this module, but does not need the audit.
     from ..audit.browser import report as baseline
     from ..audit.browser.crawl import audit
+    from ..audit.browser.known_cookies import KnownCookies
     from ..audit.browser.report import as_html
+    from ..audit.browser.suggestion import suggestion_text
 
+    known_cookies = KnownCookies.read(cookie_database) if cookie_database else None
     with _app(context.ensure_object(ScriptInfo)) as app, app.app_context():
         path = known or _beside(baseline.NAME)
         entries = baseline.read(path) if path else []
@@ -77,9 +95,11 @@ def audit_command(
         with _progress() as progress:
             report = audit(url or app, logins=logins, pictures=html is not None, progress=progress, **options)
         report = baseline.apply_baseline(report, entries, today())
+        policy = current_runtime().policy
+    suggestion = "\n".join(suggestion_text(report.undeclared, policy, known_cookies)) if suggest else None
     if html is not None:
         html.write_text(as_html(report), encoding="utf-8")
-    _print(report, as_json)
+    _print(report, as_json, suggestion)
     sys.exit(report.exit_code)
 
 
@@ -109,11 +129,13 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         yield update
 
 
-def _print(report: AuditReport, as_json: bool) -> None:
+def _print(report: AuditReport, as_json: bool, suggestion: str | None) -> None:
     from ..audit.browser import report as terminal
 
     if as_json:
-        print_json(report.as_dict())
+        print_json(report.as_dict() | ({} if suggestion is None else {"suggestion": suggestion}))
         return
     for line in terminal.lines(report):
-        echo(line, lines=True)
+        echo(line, lines=True, err=suggestion is not None)
+    if suggestion is not None:
+        echo(suggestion, lines=True)

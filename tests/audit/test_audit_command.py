@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from flask import Flask, current_app
+from flask import Flask, current_app, render_template_string
 from flask.cli import ScriptInfo
 from flask_login import LoginManager, UserMixin, login_required
 from werkzeug.routing import BaseConverter
 from werkzeug.wsgi import ClosingIterator
 
+from conftest import PAGE
 from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.crawl import audit
 from flask_mixamo_privacy.audit.browser.launch import check_nonce, close_responses, served
@@ -285,3 +286,33 @@ def test_the_audit_scripts_and_page_are_shipped():
         "report.html",
         "report.css",
     }
+
+
+@browser
+def test_a_site_that_embeds_a_video_in_two_lines_passes_the_audit(tiny, tmp_path):
+    """The start file, one table, and one expression in a template: nothing is requested before consent, and all is declared."""
+    declaration = tmp_path / "privacy.toml"
+    assert tiny().cli("init", "--path", str(declaration)).exit_code == 0
+    declaration.write_text(declaration.read_text() + '\n[[services]]\nuse = "youtube"\n')
+    site = tiny(PRIVACY_POLICY=declaration)
+    film = '{{ privacy.embed("https://www.youtube.com/watch?v=dQw4w9WgXcQ") }}'
+    site.view("/film", lambda: render_template_string(PAGE.replace("</main>", f"{film}</main>")))
+    outcome = site.cli("audit", "--offline", "--limit", "4")
+    assert outcome.exit_code == 0, outcome.output
+
+
+@browser
+def test_a_suggestion_names_the_service_that_a_page_loads_from(tiny, tmp_path):
+    """With --suggest, standard output is TOML alone, and the report goes to standard error."""
+    declaration = tmp_path / "privacy.toml"
+    assert tiny().cli("init", "--path", str(declaration)).exit_code == 0
+    site = tiny(PRIVACY_POLICY=declaration)
+    tile = "<img alt='' src='https://tile.openstreetmap.org/0/0/0.png'>"
+    gated = f'{{% consent "statistics" %}}{tile}{{% endconsent %}}'
+    site.view("/map", lambda: render_template_string(PAGE.replace("</main>", f"{gated}</main>")))
+    outcome = site.cli("audit", "--offline", "--limit", "4", "--suggest")
+    assert (outcome.exit_code, 'use = "openstreetmap"' in outcome.stdout, "host-not-declared" in outcome.stderr) == (
+        1,
+        True,
+        True,
+    )

@@ -30,6 +30,7 @@ from .recorder import SharedWorkers
 from .report import AuditReport, take_screenshots
 from .rules import apply_rules
 from .rules_interface import mask_addresses
+from .suggestion import undeclared_of
 from .target import AuditError, Routes, Step, Target
 from .visitor import AuditVisitor, login_addresses, login_steps, without_javascript
 
@@ -306,4 +307,5 @@ def _report(crawl: Crawl, runtime: Runtime, started: float) -> AuditReport:
         pages=crawl.pages,
         requests=len(evidence.requests),
         timestamp=timestamp(started),
+        undeclared=undeclared_of(evidence, runtime.policy),
     )

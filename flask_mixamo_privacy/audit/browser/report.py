@@ -20,6 +20,7 @@ from .evidence import Evidence, State, Visited, flat, states_of
 from .findings import CODES, Finding
 from .launch import playwright_api
 from .rules_interface import MASK
+from .suggestion import Undeclared
 from .target import AuditError, Target
 from .visitor import AuditVisitor
 
@@ -66,6 +67,7 @@ class AuditReport:
     seconds: float = 0.0
     timestamp: str = ""  # UTC
     pictures: dict[tuple[Visited, str], Picture] = field(default_factory=dict)  # by place and outlined selector
+    undeclared: Undeclared = field(default_factory=Undeclared)
 
     @property
     def exit_code(self) -> int:

@@ -11,6 +11,7 @@ from ...storage.clock import DAY
 from .evidence import GPC, UNASKED, WITHDRAWN, Evidence, Link, RequestMade, StoredItem
 from .findings import Observation
 from .rules_interface import answers, banner, mask_addresses, personal_data
+from .suggestion import is_undeclared
 
 # Stored items: whether they are declared, with which lifetime, and with which attributes.
 
@@ -141,7 +142,8 @@ def hosts(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
             continue
         service = policy.service_for(request.host)
         if service is None:
-            yield Observation("host-not-declared", request.host, request.place, _attempt(request), "services")
+            if is_undeclared(request, policy):
+                yield Observation("host-not-declared", request.host, request.place, _attempt(request), "services")
         elif request.load not in (*service.loads, "prefetch") and not request.inside and not request.refused:
             message = f"Declared for {', '.join(service.loads)}; the page loads {_load(request)} from it."
             yield Observation("host-not-declared", request.host, request.place, message, f"services.{service.id}.loads")
@@ -166,8 +168,10 @@ _ON_CUSTOMISING = "privacy_choices"
 
 def unused(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     used = {cookie.name for item in evidence.stored if (cookie := policy.cookie(item.name, item.kind)) is not None}
+    # A cookie of a ready-made service may appear only after a click in a frame, which no audit makes.
+    ready_made = {service.id for service in policy.services if service.use}
     for cookie in policy.cookies:
-        if cookie.name not in used and cookie.name != _ON_CUSTOMISING:
+        if cookie.name not in used and cookie.name != _ON_CUSTOMISING and cookie.service not in ready_made:
             message = f"Nothing of kind {cookie.kind} with this name was stored in any state."
             yield Observation("declared-not-seen", cookie.name, None, message, f"cookies.{cookie.name}")
     contacted = {

@@ -1,0 +1,173 @@
+"""The suggestion: TOML for what an audit recorded and ``privacy.toml`` does not declare.
+
+A person has to read it: an audit sees what is stored, and not what for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ...policy.model import Policy
+from ...policy.ready_made import PURPOSES, ReadyMade, ready_made
+from ...policy.toml_text import exact_name, table_text
+from ...storage.clock import DAY
+from .evidence import Evidence, RequestMade, StoredItem
+from .known_cookies import KnownCookie, KnownCookies
+from .rules_interface import MASK, mask_addresses
+
+_UNDECIDED = "undecided"
+_TEXTS = {_UNDECIDED: ("To be decided", "Decide what this is for, and describe it to visitors."), **PURPOSES}
+
+#: The purpose for a category of the Open Cookie Database. For the others, a person must decide.
+_OF_CATEGORY = {"analytics": "analytics", "marketing": "advertising"}
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    """What an audit recorded, and the declaration does not have."""
+
+    items: tuple[StoredItem, ...] = ()
+    requests: tuple[RequestMade, ...] = ()
+
+
+def undeclared_of(evidence: Evidence, policy: Policy) -> Undeclared:
+    """Return the items and the requests to third parties that a policy does not declare."""
+    items = tuple(item for item in evidence.stored if policy.cookie(item.name, item.kind) is None)
+    return Undeclared(items, tuple(request for request in evidence.requests if is_undeclared(request, policy)))
+
+
+def is_undeclared(request: RequestMade, policy: Policy) -> bool:
+    """Return whether a request goes to a third party that no service declares.
+
+    What a frame of a ready-made service loads is its vendor's decision, and no policy of the page governs it.
+    """
+    if not request.third_party or not request.load or policy.service_for(request.host) is not None:
+        return False
+    framing = policy.service_for(request.inside, "frame") if request.inside else None
+    return framing is None or not framing.use
+
+
+class Suggestion:
+    """The tables for one policy."""
+
+    def __init__(self, undeclared: Undeclared, policy: Policy, known: KnownCookies | None = None) -> None:
+        self._policy, self._known = policy, known or KnownCookies()
+        self._items = {item.name: item for item in reversed(undeclared.items)}
+        self._hosts: dict[str, list[str]] = {}
+        for request in undeclared.requests:
+            loads = self._hosts.setdefault(request.host, [])
+            if request.load not in (*loads, "prefetch"):
+                loads.append(request.load)
+        self._ids = {service.id for service in policy.services}
+        self._purposes: dict[str, None] = {}
+
+    def as_toml(self) -> str:
+        """Return the tables as TOML, to be appended to the declaration. Empty if there are none."""
+        services = [*self._ready_made_services(), *self._other_services()]
+        tables = services + list(self._cookies())
+        purposes = [self._purpose(name) for name in self._purposes]
+        return "\n".join(purposes + tables)
+
+    def _ready_made_services(self) -> Iterator[str]:
+        """Yield a table for each ready-made service, that with the most hosts and cookies first."""
+        while (best := max(ready_made().values(), key=self._score)) and sum(self._score(best)[:2]):
+            hosts = [host for host in self._hosts if best.covers(host)]
+            names = [name for name, item in self._items.items() if _sets(best, item)]
+            comment = f"The audit saw: {', '.join([*hosts, *map(mask_addresses, names)])}."
+            own_id = self._new_id(best.id)
+            yield table_text("services", {"use": best.id} | ({"id": own_id} if own_id != best.id else {}), [comment])
+            for host in hosts:
+                del self._hosts[host]
+            for name in names:
+                del self._items[name]
+
+    def _score(self, entry: ReadyMade) -> tuple[int, int, int, int]:
+        """Return how much of the rest a service explains: hosts, cookies, hosts by their whole names, fewest hosts."""
+        hosts = [host for host in self._hosts if entry.covers(host)]
+        cookies = sum(_sets(entry, item) for item in self._items.values())
+        whole = sum(host in entry.service["hosts"] for host in hosts)
+        return len(hosts), cookies, whole, -len(entry.service["hosts"])
+
+    def _other_services(self) -> Iterator[str]:
+        for host, loads in self._hosts.items():
+            name = self._new_id("".join(char if char.isalnum() else "-" for char in f"to-{host}")[:28])
+            values = {
+                "id": name,
+                "title": host,
+                "purpose": self._use(_UNDECIDED),
+                "hosts": [host],
+                "loads": loads or ["connect"],
+            }
+            yield table_text(
+                "services", values, ["Name the company, its country and its privacy policy: company, country, link."]
+            )
+
+    def _cookies(self) -> Iterator[str]:
+        taken = {cookie.name for cookie in self._policy.cookies}
+        for name, item in self._items.items():
+            known = self._known.find(name)
+            declared = f"{exact_name(known.name)}*" if known and known.is_pattern else exact_name(mask_addresses(name))
+            declared = declared.replace(MASK, "*")
+            if declared in taken:
+                yield f"# {declared!r} is declared, but not with the kind {item.kind!r}. Change its table.\n"
+                continue
+            taken.add(declared)
+            yield self._cookie(declared, item, known)
+
+    def _cookie(self, name: str, item: StoredItem, known: KnownCookie | None) -> str:
+        purpose = _OF_CATEGORY.get(known.category.lower(), _UNDECIDED) if known else _UNDECIDED
+        values = {"name": name, "purpose": self._use(purpose), "lifetime": _lifetime(item, known)}
+        values |= {"kind": item.kind} if item.kind != "http" else {}
+        values |= {"party": "third"} if item.third_party else {}
+        values |= {"path": item.path} if item.is_cookie and not item.third_party and item.path != "/" else {}
+        values["description"] = (known.description if known else "") or "To be described."
+        comments = [f"Known as a cookie of {known.controller or 'another company'}: {known.category}."] if known else []
+        return table_text("cookies", values, comments)
+
+    def _use(self, purpose: str) -> str:
+        """Note that a purpose is needed, and return its id."""
+        if all(declared.id != purpose for declared in self._policy.purposes):
+            self._purposes[purpose] = None
+        return purpose
+
+    def _purpose(self, name: str) -> str:
+        title, description = _TEXTS[name]
+        return table_text("purposes", {"id": name, "title": title, "description": description, "basis": "consent"})
+
+    def _new_id(self, wanted: str) -> str:
+        """Return an id of a service that is not taken yet."""
+        names = (wanted, *(f"{wanted}-{number}" for number in range(2, 1000)))
+        chosen = next(name for name in names if name not in self._ids)
+        self._ids.add(chosen)
+        return chosen
+
+
+def _sets(entry: ReadyMade, item: StoredItem) -> bool:
+    """Return whether a ready-made service documents an item: its name, where it is stored, and by whom."""
+    party = "third" if item.third_party else "first"
+    return item.is_cookie and any(
+        fnmatchcase(item.name, cookie["name"]) and cookie["party"] == party for cookie in entry.cookies
+    )
+
+
+def _lifetime(item: StoredItem, known: KnownCookie | None) -> str:
+    """Return the lifetime that was seen, rounded up to days, or else the known one."""
+    if item.seconds is not None:
+        days = max(1, -(-int(item.seconds) // int(DAY)))
+        return f"{min(days, 9999)} day{'s' if days > 1 else ''}"
+    if item.is_cookie or item.kind == "session":
+        return "session"
+    return (known.lifetime if known else "") or "1 year"
+
+
+def suggestion_text(undeclared: Undeclared, policy: Policy, known: KnownCookies | None = None) -> Iterable[str]:
+    """Yield the lines to print: how to use the suggestion, and its tables."""
+    tables = Suggestion(undeclared, policy, known).as_toml()
+    if not tables:
+        yield "# Everything that the audit recorded is declared."
+        return
+    yield "# Append this to privacy.toml, read every line, and decide each purpose that is undecided."
+    yield ""
+    yield tables.rstrip()
