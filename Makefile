@@ -21,7 +21,7 @@ SUITE := -n 2 --dist loadfile --no-loadscope-reorder
 
 NEEDS_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 
-.PHONY: install release-check coverage mutants test-matrix audit-packages fuzz machine faults torture demo test test-cluster test-recipes test-fast test-lowest check docs bench build chromium caches clean
+.PHONY: install release-check coverage mutants test-matrix audit-packages fuzz machine faults torture demo test test-cluster test-recipes test-fast test-lowest check docs bench bench-peers build chromium caches clean
 
 demo: $(DEMO)/.installed
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/flask --app example_site privacy demo-data --if-empty
@@ -107,6 +107,11 @@ bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@$(BIN)/python -m benchmarks
 
+# Compare with other packages, which are installed into .bench-peers. Writes benchmarks/results.json and docs/results.md.
+bench-peers: $(STAMP) chromium
+	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@$(BIN)/python -m benchmarks.peers
+
 # The archives have the time of the commit, so that anyone can build the same wheel from the same commit.
 build: $(STAMP)
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1767225600) $(BIN)/python -m build
@@ -182,4 +187,4 @@ faults: $(STAMP)
 	$(BIN)/python tests/support/planted_faults.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(LOWEST) $(AUDIT) $(MATRIX)-* $(MUTANTS) .coverage build docs/_build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .bench-peers $(VENV) $(DEMO) $(LOWEST) $(AUDIT) $(MATRIX)-* $(MUTANTS) .coverage build docs/_build dist *.egg-info instance .pytest_cache .mypy_cache .ruff_cache

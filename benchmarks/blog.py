@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask, current_app, g, render_template, session
 from jinja2 import DictLoader
 
-from flask_mixamo_privacy import Privacy
+from .posts import post
 
 _SCHEMA = """
 CREATE TABLE user (id INTEGER PRIMARY KEY, username TEXT UNIQUE NOT NULL);
@@ -91,13 +91,16 @@ _RULES = {
 sqlite3.register_converter("timestamp", lambda text: datetime.fromisoformat(text.decode()))  # as in the tutorial
 
 
-def blog(folder: Path, with_privacy: bool, used: bool = True) -> Flask:
-    """Return the blog, bare or with the extension, used by its page or only installed. All its files are in the folder."""
+def blog(folder: Path, with_privacy: bool, used: bool = True, banner: str = "") -> Flask:
+    """Return the blog, bare or with the extension, used by its page or only installed. All its files are in the folder.
+
+    ``banner`` is the markup of another extension. A bare blog imports nothing of this one.
+    """
     app = Flask("blog", instance_path=str(folder))
     app.config.update(
         SECRET_KEY="not a secret, a benchmark", PRIVACY_LOADER=False, PRIVACY_ASSETS_DIR=str(folder / "assets")
     )
-    app.jinja_loader = DictLoader({"base.html": _base(with_privacy and used), "index.html": _INDEX})
+    app.jinja_loader = DictLoader({"base.html": _base(with_privacy and used, banner), "index.html": _INDEX})
     app.before_request(_load_logged_in_user)
     app.teardown_appcontext(_close_database)
     app.add_url_rule("/", "index", _index)
@@ -106,12 +109,15 @@ def blog(folder: Path, with_privacy: bool, used: bool = True) -> Flask:
     app.config["DATABASE"] = str(folder / "blog.sqlite")
     _fill(app.config["DATABASE"])
     if with_privacy:
+        from flask_mixamo_privacy import Privacy
+
         Privacy(app)
     return app
 
 
-def _base(with_privacy: bool) -> str:
-    banner, settings = ("{{ privacy.banner() }}", "{{ privacy.settings_link() }}") if with_privacy else ("", _LINK)
+def _base(with_privacy: bool, banner: str) -> str:
+    settings = "{{ privacy.settings_link() }}" if with_privacy else _LINK
+    banner = "{{ privacy.banner() }}" if with_privacy else banner
     return _BASE.replace("@banner", banner).replace("@settings", settings)
 
 
@@ -119,13 +125,8 @@ def _fill(path: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.executescript(_SCHEMA)
         connection.executemany("INSERT INTO user VALUES (?, ?)", [(1, "ada"), (2, "grace & co")])
-        connection.executemany("INSERT INTO post VALUES (?, ?, ?, ?, ?)", map(_post, range(1, 11)))
+        connection.executemany("INSERT INTO post VALUES (?, ?, ?, ?, ?)", map(post, range(1, 11)))
     connection.close()
-
-
-def _post(number: int) -> tuple[int, int, str, str, str]:
-    body = f"What was written on day {number}: a < b, and some more words to make a paragraph of it.\n" * 3
-    return number, 1 + number % 2, f"2026-05-{number:02d} 12:00:00", f"Post <{number}>", body
 
 
 def _load_logged_in_user() -> None:

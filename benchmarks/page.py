@@ -8,36 +8,21 @@ from __future__ import annotations
 
 import gc
 import platform
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Flask
-from werkzeug.test import create_environ
 
 from . import visitors
 from .blog import blog
 from .budget import Figure
+from .turns import Environ, Seconds, compare, environs, only_garbage_of_requests
 
-_ROUNDS, _REQUESTS, _TURN = 9, 400, 50  # a round alternates between the sides every 50 requests
-
-_BROWSER = {
-    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
-    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
-    "Accept-Language": "en-GB,en;q=0.8",
-    "Accept-Encoding": "gzip, deflate, br",
-    "Referer": "http://localhost/7",
-    "Sec-Fetch-Dest": "document",
-    "Sec-Fetch-Mode": "navigate",
-    "Sec-Fetch-Site": "same-origin",
-}
-
-Environ = dict[str, Any]
+_ROUNDS, _REQUESTS = 9, 400
 
 
 @dataclass(frozen=True)
@@ -112,65 +97,14 @@ def check(pair: Pair, case: Case) -> None:
         assert _page_views(app) - before == (len(cookies) if case.logged and extended else 0), case
 
 
-def environs(cookies: Iterable[str]) -> list[Environ]:
-    """Return a browser's requests for the page, one for each Cookie header."""
-    plain = create_environ("/", headers=_BROWSER) | {"REMOTE_ADDR": "192.0.2.17"}
-    return [plain | ({"HTTP_COOKIE": cookie} if cookie else {}) for cookie in cookies]
-
-
-class Seconds(NamedTuple):
-    """What requests take: time on the clock, and the user and system time of the CPU."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-    def plus(self, other: Seconds) -> Seconds:
-        """Return the sum of both."""
-        return Seconds(self.wall + other.wall, self.cpu + other.cpu)
-
-
-def serve(app: Flask, requests: list[Environ]) -> Seconds:
-    """Return the seconds that the requests take, including reading their bodies."""
-    requests = [environ.copy() for environ in requests]  # a request changes its environ
-    call, start, start_cpu = app.wsgi_app, time.perf_counter(), time.process_time()
-    for environ in requests:
-        body = call(environ, _ignore)
-        b"".join(body)
-        body.close()  # type: ignore[attr-defined]
-    return Seconds(time.perf_counter() - start, time.process_time() - start_cpu)
-
-
-@contextmanager
-def only_garbage_of_requests() -> Iterator[None]:
-    """Leave what exists now out of garbage collection. Garbage of requests is collected inside the block, as on a server."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 def _round(pair: Pair) -> dict[str, tuple[Seconds, Seconds]]:
     """Return what both pages take in each case. For the noise, both pages are bare."""
-    seconds = {_NOISE.what: _compare(pair.bare, pair.copy, environs([""] * _REQUESTS))}
+    seconds = {_NOISE.what: compare(pair.bare, pair.copy, environs([""] * _REQUESTS))}
     for case in CASES:
         other = pair.extended if case.used else pair.unused
-        seconds[case.what] = _compare(pair.bare, other, environs(case.cookies(pair.extended, _REQUESTS)))
+        seconds[case.what] = compare(pair.bare, other, environs(case.cookies(pair.extended, _REQUESTS)))
         gc.collect()
     return seconds
-
-
-def _compare(bare: Flask, other: Flask, requests: list[Environ]) -> tuple[Seconds, Seconds]:
-    warm, turns = requests[:5], range(0, len(requests), _TURN)
-    if requests[0].get("HTTP_COOKIE") == requests[-1].get("HTTP_COOKIE"):
-        for app in (bare, other):
-            serve(app, warm)
-    seconds = [Seconds(), Seconds()]
-    for number, start in enumerate(turns):
-        for side in (0, 1) if number % 2 else (1, 0):
-            seconds[side] = seconds[side].plus(serve((bare, other)[side], requests[start : start + _TURN]))
-    return seconds[0], seconds[1]
 
 
 def _figures(clock: str, rounds: list[dict[str, tuple[Seconds, Seconds]]]) -> Iterator[Figure]:
@@ -198,7 +132,3 @@ def _page_views(app: Flask) -> int:
     """Return the number of page views in the app's log."""
     segments = Path(app.instance_path, "privacy-log").glob("*.events")
     return sum(segment.read_text().count('"kind":"page_view"') for segment in segments)
-
-
-def _ignore(_status: str, _headers: object, _error: object = None) -> Callable[[bytes], object]:
-    return bytes.__len__

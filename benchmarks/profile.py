@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
 from typing import Any
 
-from .page import CASES, Case, Environ, Pair, check, environs, only_garbage_of_requests, serve
+from .page import CASES, Case, Pair, check
+from .turns import Environ, environs, only_garbage_of_requests, serve
 
 _COUNTED, _SAMPLED, _WARM = 5, 4000, 20  # requests
 _INTERVAL = 0.0005  # seconds between two samples

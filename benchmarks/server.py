@@ -87,27 +87,29 @@ def _bare(rounds: list[dict[str, Load]]) -> Figure:
 @contextmanager
 def serving(folder: Path, loader: str) -> Iterator[int]:
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     # One worker, because kept-alive connections spread unevenly over several, which would dominate the rate.
     options = f"--workers 1 --threads 16 --worker-class gthread --bind 127.0.0.1:{port} --log-level error".split()
     environ = os.environ | {_FOLDER: str(folder), _LOADER: loader}
     command = [sys.executable, "-m", "gunicorn", *options, "benchmarks.server:site()"]
     process = subprocess.Popen(command, env=environ, cwd=Path(__file__).parent.parent)
     try:
-        _wait_for(port)
+        wait_for(port)
         yield port
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that no process uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Wait until a server listens on the port of loopback."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
         with socket.socket() as probe:
