@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import pytest
 from sqlalchemy import select
@@ -49,10 +50,10 @@ def command(app, *arguments):
 def test_a_person_is_exported_and_erased(recipe, name):
     """An erasure keeps the order's declared field, deletes the person's name, and leaves others alone."""
     page = recipe("sqlalchemy")
-    app = page.app(name, "create_app")
-    module = __import__(name)
 
     def export_and_erase():
+        app = page.app(name, "create_app")
+        module = import_module(name)
         sold(module, app)
         exported = json.loads(command(app, "export", ADA))["stores"]["database"]
         assert "Ada" in json.dumps(exported) and "Elm 1" in json.dumps(exported)
