@@ -29,11 +29,13 @@ class Reader(Recipe):
                 self.outputs[command.split("privacy ")[1].split(" --")[0]] = self.run(command, codes=(0, 1))
 
     def edit(self) -> None:
-        """Change the site's name in the declaration, and add the contact."""
-        path, contact = self.folder / "privacy.toml", re.search(r"```toml\n(\[contact\].+?)```", self.text, re.DOTALL)
-        assert contact is not None
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace('"this site"', '"My shop"') + "\n" + contact[1], encoding="utf-8")
+        """Change the site's name in the declaration, and add the contact, the service and the video."""
+        path, home = self.folder / "privacy.toml", self.folder / "templates/home.html"
+        tables = re.findall(r"^```toml\n(.+?)^```", self.text, re.MULTILINE | re.DOTALL)
+        declared = path.read_text(encoding="utf-8").replace('"this site"', '"My shop"')
+        path.write_text("\n".join([declared, *tables]), encoding="utf-8")
+        (line,) = re.findall(r"^\{\{ privacy\.embed.+$", self.text, re.MULTILINE)
+        home.write_text(home.read_text(encoding="utf-8").replace("</p>", f"</p>\n{line}"), encoding="utf-8")
 
     @contextmanager
     def serving(self) -> Iterator[Any]:
@@ -89,7 +91,16 @@ def test_the_policy_page_names_the_site_and_its_owner(reader: Reader) -> None:
     with reader.serving() as page:
         page.goto("/privacy/")
         text = page.inner_text("body")
-    assert ("My shop" in text, "My Shop Ltd" in text) == (True, True)
+    assert [name for name in ("My shop", "My Shop Ltd", "YouTube") if name not in text] == []
+
+
+def test_the_video_waits_for_the_visitor(reader: Reader) -> None:
+    """The page has a placeholder, and the frame once the visitor has pressed its button."""
+    with reader.serving() as page:
+        page.goto("/")
+        assert (page.locator("iframe").count(), "is not loaded yet" in page.inner_text("main")) == (0, True)
+        page.get_by_role("button", name="Allow and load").click()
+        page.locator("iframe[src*='youtube-nocookie']").wait_for(state="attached")
 
 
 def test_the_audit_is_green(reader: Reader) -> None:
