@@ -22,6 +22,7 @@ OF_OUR_OWN = {
         "_with_region": "regions of two letters, and 64 at most",
     },
     "mail/phrases.py": dict.fromkeys(("words", "_more", "_words_as_whole_text", "_anywhere"), "no argument"),
+    "policy/ready_made.py": {"ready_made": "no argument"},
     "policy/toml.py": {"built_in": "no argument"},
     "reports/open_days.py": {"OpenDays": "tables of one answer"},
     "reports/tables.py": {"counters_of": "no argument, and only during one count"},
@@ -33,6 +34,7 @@ OF_OUR_OWN = {
     "tracking/scrub.py": {"_parser": "no argument"},
     "tracking/row_names.py": {"row_columns": "events of one batch", "_column": "events of one batch"},
     "web/assets.py": {"folder": "folders of the package", "_built_once": "files of the package"},
+    "web/banner_style.py": {"BannerStyle": "64 policies, from headers of the site's own code"},
     "web/cookies.py": {
         "Cookies": "texts of verified values",
         "SignedValue": "verified values of a limited length",
