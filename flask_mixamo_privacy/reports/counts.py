@@ -69,7 +69,13 @@ class EventCounts(Counts, Protocol):
         """Receive events that this transaction inserted into the store."""
 
     def begin(self, connection: sa.Connection, intervals: Sequence[Interval], lost: Collection[str]) -> None:
-        """Prepare to count intervals in one transaction. Those with the starts ``lost`` lost events after their count."""
+        """Prepare to count intervals in one transaction. Those with the starts ``lost`` lost events after their count.
+
+        Afterwards, questions may be about these intervals, and about earlier ones of their month and of its first week.
+        """
+
+    def end(self) -> None:
+        """End what :meth:`begin` has begun, also if the transaction fails."""
 
     def release(self, published: Iterable[Question]) -> None:
         """Drop from memory the tables that are published and will not be asked for again."""

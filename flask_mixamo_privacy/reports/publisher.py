@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from ..ledger.refusals import REFUSALS, number_of
 from ..storage.clock import ONE_DAY, milliseconds_of, timestamp, timestamp_of, timestamp_of_milliseconds
 from ..storage.failures import log_failure
 from ..tracking import schema
-from ..tracking.engine import Events
+from ..tracking.engine import Events, RemoteEvents
 from ..tracking.event_table import StoredRow
 from ..tracking.row_names import key
 from ..tracking.sql_events import SQL
@@ -24,6 +25,7 @@ from ..tracking.store import EventStore
 from .counts import DecisionTables, EventCounts, add_tallies
 from .disclosure_control import Tally
 from .publishing import PublishingPass
+from .remote_counts import RemoteCounts
 from .visitor_sets import VisitorSets
 from .windows import Calendar, Interval, Window
 
@@ -53,7 +55,9 @@ class Publisher:
 
     def new_counts(self) -> EventCounts:
         """Return what counts the events of one pass."""
-        return VisitorSets(self._calendar, self._events)
+        if self._events.is_remote:
+            return RemoteCounts(self._calendar, cast(RemoteEvents, self._events))
+        return VisitorSets(self._calendar)
 
     def complete_until(self, waiting: str | None) -> str:
         """Return the moment before which no line can be missing, or the empty string if that is unknown.
@@ -79,7 +83,8 @@ class Publisher:
         if day >= end:
             return 0
         self._events.settle(connection)
-        return self._pass(connection, counts).close(first, end)
+        with self._pass(connection, counts) as publishing:
+            return publishing.close(first, end)
 
     def publish_today(self, connection: sa.Connection) -> bool:
         """Publish the events since the last interval as a part of the current day. Returns False if they are too few.
@@ -99,15 +104,21 @@ class Publisher:
         until = timestamp_of_milliseconds((last or start) + 1)
         if until >= day_end:
             return False  # the day closes soon
-        return self._pass(connection, self.new_counts()).publish_part(Interval(first, until, day))
+        with self._pass(connection, self.new_counts()) as publishing:
+            return publishing.publish_part(Interval(first, until, day))
 
     def republish(self, connection: sa.Connection, month: Window) -> bool:
         """Publish a month again. Returns False, and changes nothing, if the month lost events."""
         self._events.settle(connection)
-        return self._pass(connection, self.new_counts()).republish(month)
+        with self._pass(connection, self.new_counts()) as publishing:
+            return publishing.republish(month)
 
-    def _pass(self, connection: sa.Connection, counts: EventCounts) -> PublishingPass:
-        return PublishingPass(connection, self._calendar, self._min_cell, self._decisions, counts)
+    @contextmanager
+    def _pass(self, connection: sa.Connection, counts: EventCounts) -> Iterator[PublishingPass]:
+        try:
+            yield PublishingPass(connection, self._calendar, self._min_cell, self._decisions, counts)
+        finally:
+            counts.end()
 
     def _next(self, connection: sa.Connection) -> str | None:
         """Return the start of the next interval, or None if there is no event.

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..tracking.row_names import OTHER, recorded
-from .counts import Question
 from .own_statements import OWN_EVENTS, OwnStatements
 from .own_tables import OwnTables
 from .windows import Interval
@@ -89,10 +88,11 @@ _NUMBERED = {
     "visit_numbers": "CASE WHEN visit_number = '' THEN '1' ELSE visit_number END",
 }
 
-# Each visitor is in one row of what they are aggregated from. Visitors of one network are one person.
 _NETWORK = "coalesce(network, '')"
-_OWN = f"CASE WHEN {_NETWORK} = '' THEN 1 ELSE 0 END"
-_PERSONS = f"count(DISTINCT {_NETWORK}) - max({_OWN}) + sum({_OWN})"
+
+# Each visitor is in one row of what they are aggregated from. Visitors of one network are one person.
+_OWN = "CASE WHEN network = '' THEN 1 ELSE 0 END"
+_PERSONS = f"count(DISTINCT network) - max({_OWN}) + sum({_OWN})"
 
 
 class Statements:
@@ -105,22 +105,22 @@ class Statements:
         self._own_tables = own or {}
         self._condition = f" AND {condition}" if condition else ""
 
-    def total(self, question: Question) -> str:
-        """Return number, amount, visitors and persons of a table. Without events, they are 0 or null."""
-        return self._sum(question, "")
+    def groups(self, tables: Sequence[str], intervals: Sequence[Interval]) -> str:
+        """Return the rows of tables and the visitors behind each, with their network, number ``n`` and amount ``a``.
 
-    def rows(self, question: Question, least: int) -> str:
-        """Return the rows with at least ``least`` persons, each with its number, amount, visitors and persons."""
-        counted = self._with_networks(self._groups(question), question)
-        columns = f"row_name, sum(n), sum(a), count(*), {_PERSONS}"
-        return f"SELECT {columns} FROM {counted} GROUP BY row_name HAVING {_PERSONS} >= {least:d}"
-
-    def rest(self, question: Question, least: int, row: str | None = None) -> str:
-        """Return number, amount, visitors and persons of all rows with fewer than ``least`` persons, and of one more row."""
-        counted = self._with_networks(self._groups(question), question)
-        small = f"SELECT row_name FROM {counted} GROUP BY row_name HAVING {_PERSONS} < {least:d}"
-        one = f" OR row_name = {self._dialect.quote(row)}" if row is not None else ""
-        return self._sum(question, f" WHERE row_name IN ({small}){one}")
+        One statement has all tables of the same intervals, because planning a statement takes longer than counting a day.
+        """
+        network = self._last("limited", "happened, id")
+        networks = (
+            f"SELECT visitor, {network} AS network FROM {self._events} "
+            f"WHERE {self._within(intervals)} AND limited <> '' GROUP BY visitor"
+        )
+        every = " UNION ALL ".join(
+            f"SELECT {self._dialect.quote(name)} AS table_name, {self._groups_of(name, intervals).removeprefix('SELECT ')}"
+            for name in tables
+        )
+        columns = f"table_name, row_name, visitor, {_NETWORK} AS network, n, a"
+        return f"SELECT {columns} FROM ({every}) AS counted LEFT JOIN ({networks}) AS networks USING (visitor)"
 
     def visitors(self, intervals: Sequence[Interval]) -> str:
         """Return the distinct visitors of intervals."""
@@ -130,23 +130,7 @@ class Statements:
         """Return the number of distinct visitors of intervals."""
         return f"SELECT count(DISTINCT visitor) FROM {self._events} WHERE {self._within(intervals)}"
 
-    def _sum(self, question: Question, condition: str) -> str:
-        by_visitor = (
-            f"SELECT visitor, sum(n) AS m, sum(a) AS b FROM ({self._groups(question)}) AS g{condition} GROUP BY visitor"
-        )
-        return f"SELECT sum(m), sum(b), count(*), {_PERSONS} FROM {self._with_networks(by_visitor, question)}"
-
-    def _with_networks(self, groups: str, question: Question) -> str:
-        network = self._last("limited", "happened, id")
-        networks = (
-            f"SELECT visitor, {network} AS network FROM {self._events} "
-            f"WHERE {self._within(question.intervals)} AND limited <> '' GROUP BY visitor"
-        )
-        return f"({groups}) AS counted LEFT JOIN ({networks}) AS networks USING (visitor)"
-
-    def _groups(self, question: Question) -> str:
-        """Return the statement of a table's rows and the visitors behind each, with number ``n`` and amount ``a``."""
-        name, intervals = question
+    def _groups_of(self, name: str, intervals: Sequence[Interval]) -> str:
         within, span = self._within(intervals), _span(intervals)
         if name in self._own_tables:
             return OwnStatements(self._events, self._dialect, within, span).groups(self._own_tables[name])
@@ -202,6 +186,45 @@ class Statements:
 
     def _last(self, value: str, key: str) -> str:
         return self._dialect.last.format(value=value, key=key)
+
+
+class GroupStatements:
+    """The statements about the answer of :meth:`Statements.groups`, for some of its tables."""
+
+    def __init__(self, groups: str, tables: Sequence[str], dialect: Dialect) -> None:
+        """``groups`` is the expression of that answer."""
+        self._groups = groups
+        self._quote = dialect.quote
+        self._chosen = f"table_name IN ({', '.join(map(dialect.quote, tables))})"
+
+    def totals(self) -> str:
+        """Return name, number, amount, visitors and persons of each table. A table without events has no row."""
+        return self._sum("")
+
+    def rows(self, least: int) -> str:
+        """Return the rows with at least ``least`` persons: table, row, number, amount, visitors and persons."""
+        columns = f"table_name, row_name, sum(n), sum(a), count(*), {_PERSONS}"
+        of_rows = f"WHERE {self._chosen} GROUP BY table_name, row_name"
+        return f"SELECT {columns} FROM {self._groups} {of_rows} HAVING {_PERSONS} >= {least:d}"
+
+    def rests(self, least: int) -> str:
+        """Return, as :meth:`totals` does, the sum of the rows of each table with fewer than ``least`` persons."""
+        return self._sum(f" AND {self._is_small(least)}")
+
+    def merged(self, least: int, row: str) -> str:
+        """Return, as :meth:`rests` does, the sum of the small rows and of one more row."""
+        return self._sum(f" AND (row_name = {self._quote(row)} OR {self._is_small(least)})")
+
+    def _is_small(self, least: int) -> str:
+        of_rows = f"WHERE {self._chosen} GROUP BY table_name, row_name"
+        small = f"SELECT table_name, row_name FROM {self._groups} {of_rows} HAVING {_PERSONS} < {least:d}"
+        return f"(table_name, row_name) IN ({small})"
+
+    def _sum(self, condition: str) -> str:
+        columns = "table_name, visitor, network, sum(n) AS m, sum(a) AS b"
+        of_visitors = f"WHERE {self._chosen}{condition} GROUP BY table_name, visitor, network"
+        counted = f"(SELECT {columns} FROM {self._groups} {of_visitors}) AS visitors"
+        return f"SELECT table_name, sum(m), sum(b), count(*), {_PERSONS} FROM {counted} GROUP BY table_name"
 
 
 def _named(row: str) -> str:

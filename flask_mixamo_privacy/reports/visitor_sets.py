@@ -11,10 +11,9 @@ from itertools import chain, islice, pairwise
 import sqlalchemy as sa
 
 from ..tracking import schema
-from ..tracking.engine import Events
 from ..tracking.event_table import StoredRow
 from ..tracking.schema import CODED
-from ..tracking.sql_events import SQL
+from ..tracking.sql_events import SQL, SqlEvents
 from .counts import Question
 from .disclosure_control import CountedTable, Tally
 from .tables import Columns, Group, Table, merge_groups, merge_tables, networks_of, tables_of
@@ -40,16 +39,14 @@ class LoadedEvents:
     The cache names visitors, so it lives only for one pass. Before it is used, it checks for erasures and for other loaders.
     """
 
-    def __init__(self, engine: Events = SQL) -> None:
+    def __init__(self, engine: SqlEvents = SQL) -> None:
         self._engine = engine
         self.names = engine.names()
         self._batches: list[Columns] = []  # each in order of slot, visitor and id, as in the store
         self._erasures: int | None = None
 
     def add(self, connection: sa.Connection, events: Sequence[StoredRow]) -> None:
-        """Cache events that this transaction inserted into the store, unless other transactions may insert them too."""
-        if self._engine.is_remote:
-            return
+        """Cache events that this transaction inserted into the store."""
         if self._erasures is None:
             self._erasures = _erasures(connection)
         self._batches.append(_columns(sorted(events)))
@@ -116,7 +113,7 @@ class VisitorSets:
     They name visitors, so an object lives only for one pass of the loader.
     """
 
-    def __init__(self, calendar: Calendar, engine: Events = SQL) -> None:
+    def __init__(self, calendar: Calendar, engine: SqlEvents = SQL) -> None:
         self._calendar = calendar
         self._events = LoadedEvents(engine)
         self._names = self._events.names
@@ -159,6 +156,9 @@ class VisitorSets:
             for interval in intervals:
                 if interval in self._counted:
                     (self._counted[interval].tables or {}).pop(name, None)
+
+    def end(self) -> None:
+        """Do nothing: what is kept serves the next transaction."""
 
     def forget_before(self, day: date) -> None:
         self._counted = {interval: counted for interval, counted in self._counted.items() if interval.day >= day}

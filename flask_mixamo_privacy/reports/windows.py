@@ -33,6 +33,7 @@ PERIODS: dict[str, tuple[Unit, int]] = {
     "7": ("week", 1), "28": ("week", 4), "90": ("month", 3), "year": ("month", 12),
 }  # fmt: skip
 
+_HOUR = 3_600_000  # milliseconds
 MOST_UNITS = 60  # in one window
 _UNIT_TEXTS: tuple[tuple[Unit, str, str], ...] = (
     ("week", r"\d{4}-W\d\d", "-1"), ("month", r"\d{4}-\d\d", "-01"), ("day", r"\d{4}-\d\d-\d\d", ""),
@@ -153,6 +154,24 @@ class Calendar:
     def day_of(self, moment: str) -> date:
         """Return the day of a moment."""
         return _local(self.zone, moment[:16]).date()
+
+    def offsets(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Return the differences of the site's time to UTC from the moment ``first`` to before ``end``, in milliseconds.
+
+        Each follows the end of its range. The ranges are in order of time.
+        """
+        day, ranges = 24 * _HOUR, list[tuple[int, int]]()
+        for start in range(first // day * day, end, day):
+            has_change = self._offset(start) != self._offset(start + day)
+            step = _HOUR // 4 if has_change else day  # since the year 2000, offsets change at a quarter of an hour
+            for moment in range(start, start + day, step):
+                if ranges and ranges[-1][1] == self._offset(moment):
+                    ranges.pop()
+                ranges.append((moment + step, self._offset(moment)))
+        return ranges
+
+    def _offset(self, moment: int) -> int:
+        return int((datetime.fromtimestamp(moment // 1000, self.zone).utcoffset() or timedelta()).total_seconds() * 1000)
 
     def hour_of(self, moment: str) -> str:
         """Return the hour of the day of a moment, from ``00`` to ``23``."""

@@ -24,17 +24,20 @@ from ..errors import StoreUnavailable
 from ..policy.clickhouse_url import ClickHouseURL
 from ..storage.clock import timestamp_of_milliseconds
 from . import event_table, schema
+from .clickhouse_copies import EventCopy, drop_copies
 from .clickhouse_servers import ClickHouseServer, Servers
 from .clickhouse_tables import LOCAL, ClickHouseTables
-from .engine import Counts, Logged, Write
+from .engine import Counts, Logged, Offsets, Write
 from .event_table import STORED, Names, StoredRow
-from .events import FIELDS, KINDS
+from .events import FIELDS, FIRST, KINDS
 from .local_names import LocalNames, codes_of_visitors, visitors_of_codes
 from .parsing import Batch
+from .row_names import row_names
 
 _AT_ONCE = 1000  # rows, or codes in one statement
 _MOMENT = "ifNull(at, slot)"
-_RANK = "multiIf(kind = 'visit_start', 0, kind = 'repeat_visit', 1, 2)"
+_PLACES = "".join(f"kind = '{kind}', {place}, " for place, kind in enumerate(FIRST))
+_RANK = f"multiIf({_PLACES}{len(FIRST)})"
 _FIELDS = ", ".join(_MOMENT if name == "at" else f"{name}" for name in FIELDS)
 _STORED = ", ".join(f"{name}" for name in STORED)
 _KEYS = itemgetter(slice(0, 3))
@@ -86,7 +89,8 @@ class ClickHouseEvents:
         self._insert(list(zip(*rows, strict=True)))
 
     def _insert(self, columns: Sequence[Sequence[Any]]) -> None:
-        self.tables.insert(columns, sha256(orjson.dumps(columns)).hexdigest())
+        names = row_names(dict(zip(STORED, columns, strict=True)))
+        self.tables.insert([*columns, *names.values()], sha256(orjson.dumps(columns)).hexdigest())
 
     def all_stored(self) -> Iterator[StoredRow]:
         """Yield every row in the order of slot, visitor and id."""
@@ -128,8 +132,9 @@ class ClickHouseEvents:
         for part in _parts(codes):
             condition = f"visitor IN ({_listed(part)})"
             self.tables.delete(condition)
-            with write() as connection:  # no loader inserts meanwhile
+            with write() as connection:  # no loader inserts or counts meanwhile
                 self.tables.require_quiet()
+                drop_copies(self.tables.servers.all)
                 verified = self.tables.require_none(condition)
                 erasures = schema.remote_erasures
                 connection.execute(sa.update(erasures).where(erasures.c.code.in_(part)).values(none_since=verified))
@@ -149,6 +154,7 @@ class ClickHouseEvents:
             self.tables.delete(condition)
             self.tables.require_none(condition)
             with write() as connection:
+                drop_copies(self.tables.servers.all)  # of a loader that was killed
                 self.release_visitors(connection, visitors)
         if slots:
             yield sum(number for _, number in slots)
@@ -217,24 +223,17 @@ class ClickHouseEvents:
         query = f"SELECT max(slot), count() FROM {LOCAL} WHERE {_in(start, end)}{_but_erased(connection)}"
         return max((slot for slot, number in self._select(connection, query) if number), default=None)
 
-    def between(self, connection: sa.Connection, start: int, end: int, names: Names) -> list[StoredRow]:
-        assert isinstance(names, LocalNames)
-        names.forget()
-        condition = f"{_in(start, end)}{_but_erased(connection)}"
-        streams = [self._first_rows(server, condition, start) for server in self.tables.current()]
-        return names.coded(merge(*streams, key=_KEYS), STORED)
-
-    def _first_rows(self, server: ClickHouseServer, condition: str, start: int) -> Iterator[StoredRow]:
-        """Yield the events of a range on one server, except those with an earlier row. FINAL would merge the whole table."""
-        keys = f"SELECT visitor, id FROM {LOCAL} WHERE {condition}"
-        known = set(
-            server.query(f"SELECT DISTINCT visitor, id FROM {LOCAL} WHERE slot < {start:d} AND (visitor, id) IN ({keys})")
-        )
-        query = f"SELECT {_STORED} FROM {LOCAL} WHERE {condition} ORDER BY slot, visitor, id"
-        for row in chain.from_iterable(server.stream(query)):
-            if (key := row[1:3]) not in known:
-                known.add(key)
-                yield row
+    def copy(self, connection: sa.Connection, start: int, end: int, offsets: Offsets) -> EventCopy:
+        condition = _in(start, end) + _but_erased(connection)
+        query = f"SELECT min(at), count() FROM {LOCAL} WHERE {_in(start, end)} AND at IS NOT NULL"
+        late = [first for first, number in self._select(connection, query) if number]  # happened before the range
+        copy = EventCopy(self.tables)
+        try:
+            copy.fill(condition, offsets(min([start, *late]), end))
+        except StoreUnavailable:
+            copy.drop()
+            raise
+        return copy
 
     def of_kind(
         self, connection: sa.Connection, kind: str | None, columns: Sequence[str], start: int, end: int, names: Names

@@ -15,10 +15,11 @@ from ..policy.clickhouse_url import ClickHouseURL
 _CONNECT = 3.0  # seconds; a machine that is down must not keep the loader
 _ANSWER = 600.0  # seconds; a month of events may take minutes to count
 _CODE = re.compile(r"\bCode: (\d+)")
-_TTL_SINCE, _TOKENS_SINCE = (19, 6), (22, 2)  # the versions that know tables with a TTL, and tokens of blocks
+_TOKENS_SINCE = (22, 2)  # the version that knows tokens of blocks
 
 # A profile of the server must not let an answer leave out a shard, or an insertion return before the shards have the rows.
 _SETTINGS = {"skip_unavailable_shards": 0, "insert_distributed_sync": 1, "max_read_buffer_size": 65536}
+_SETTINGS |= {"max_query_size": 1 << 24, "max_ast_elements": 1 << 20}  # a statement may have all tables of a month
 
 Client = Any  # of clickhouse-connect, which has no stubs for what is used here
 
@@ -65,7 +66,7 @@ class ClickHouseServer:
 
     def run(self, statement: str) -> None:
         """Execute a statement without rows."""
-        self._try(lambda client: client.command(statement))
+        self._try(lambda client: client.command(statement, settings=_SETTINGS))
 
     def insert(self, table: str, columns: dict[str, str], values: Sequence[Sequence[Any]], settings: dict[str, Any]) -> None:
         """Insert columns with these names and types as one block."""
@@ -89,10 +90,6 @@ class ClickHouseServer:
     def knows_tokens(self) -> bool:
         """Whether a block may have a token, by which the server drops the same block when it comes again."""
         return self.version >= _TOKENS_SINCE
-
-    @property
-    def knows_ttl(self) -> bool:
-        return self.version >= _TTL_SINCE
 
     def _try(self, action: Callable[[Client], Any]) -> Any:
         try:

@@ -11,10 +11,14 @@ from typing import Any
 from ..errors import StoreUnavailable
 from .clickhouse_servers import ClickHouseServer, Servers
 from .event_table import STORED
+from .row_names import STORED_NAMES
 from .schema import CODED
 
 #: The table of one server, and the table of all shards, which a cluster has.
 LOCAL, ALL = "privacy_events_local", "privacy_events"
+
+#: The beginning of the names of copies that are counted.
+COPIES = "privacy_counted_"
 
 _TEXT = "LowCardinality(Nullable(String))"
 _TYPES = {"slot": "Int64", "visitor": "UInt64", "id": "String", "at": "Nullable(Int64)", "visit": "String"}
@@ -22,6 +26,10 @@ _TYPES |= dict.fromkeys(CODED, _TEXT) | {"kind": "LowCardinality(String)", "data
 
 #: The columns of an event with their types, in the order of its stored row.
 COLUMNS = {name: _TYPES[name] for name in STORED}
+
+#: The names of rows in reports, which are stored with an event.
+NAMES = {name: "LowCardinality(String)" if kind is str else "Int32" for name, kind in STORED_NAMES.items()}
+NAMES |= {"properties": "String"}
 
 # The row with the largest version is kept, so the smallest slot must have the largest. Ends in the year 2286.
 _VERSION = "version UInt64 DEFAULT toUInt64(9999999999999 - slot)"
@@ -43,7 +51,7 @@ class ClickHouseTables:
         self.create()
         server = self.servers.any()
         settings = {"insert_deduplication_token": token} if server.knows_tokens else {}
-        server.insert(ALL if self.servers.cluster else LOCAL, COLUMNS, columns, settings)
+        server.insert(ALL if self.servers.cluster else LOCAL, COLUMNS | NAMES, columns, settings)
         self._replicate()
 
     def _replicate(self) -> None:
@@ -69,7 +77,7 @@ class ClickHouseTables:
         self._exist = True
 
     def _statements(self, server: ClickHouseServer) -> list[str]:
-        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        columns = ", ".join(f"{name} {kind}" for name, kind in (COLUMNS | NAMES).items())
         database = server.value("SELECT currentDatabase()")
         is_replicated = bool(self.servers.cluster)
         path = f"'{_KEEPER % database}/{LOCAL}', '{{replica}}', "
@@ -132,7 +140,9 @@ class ClickHouseTables:
 
         Raises :class:`StoreUnavailable` if one does not end.
         """
-        query = f"SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO %{ALL}%'"
+        query = (
+            f"SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO %{ALL}%' AND NOT query LIKE '%{COPIES}%'"
+        )
         deadline = time.monotonic() + _WAIT
         for server in chain_of(self.servers.shards()):
             while server.value(query):

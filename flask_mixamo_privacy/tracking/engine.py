@@ -17,6 +17,7 @@ from .parsing import Batch
 
 Write = Callable[[], AbstractContextManager[sa.Connection]]  # opens a transaction of the books that keeps out other writers
 Logged = tuple[int, dict[str, Any]]  # the rank among events of one moment, and an event in the form of the log
+Offsets = Callable[[int, int], Sequence[tuple[int, int]]]
 Counts = tuple[str, str | None, int, str, str]  # kind, page of a page view, number, first and last moment
 
 
@@ -32,7 +33,7 @@ class Events(Protocol):
         """Return the name of each server of a cluster, with what its failure causes, or the empty string if it answers."""
 
     def names(self) -> Names:
-        """Return an empty dictionary of texts, for :meth:`between`."""
+        """Return an empty dictionary of texts, for :meth:`of_kind`."""
 
     def settle(self, connection: sa.Connection) -> None:
         """Wait until every event of earlier transactions can be read. Raises :class:`StoreUnavailable`.
@@ -91,16 +92,43 @@ class Events(Protocol):
     def last_slot(self, connection: sa.Connection, start: int = 0, end: int | None = None) -> int | None:
         """Return the last slot of a range, or None if it has no event."""
 
-    def between(self, connection: sa.Connection, start: int, end: int, names: Names) -> list[StoredRow]:
-        """Return the events of a range in the order of slot, visitor and id. ``names`` learns texts or can look them up."""
-
     def of_kind(
         self, connection: sa.Connection, kind: str | None, columns: Sequence[str], start: int, end: int, names: Names
     ) -> Sequence[tuple[Any, ...]]:
-        """Return columns of the events of one kind in a range, in the same order. None is every kind of the site's own."""
+        """Return columns of the events of one kind in a range, in the order of slot, visitor and id.
+
+        None is every kind of the site's own. ``names`` learns texts, or can look them up.
+        """
 
     def count_visitors(self, connection: sa.Connection, start: int, end: int | None, known: sa.ColumnElement[bool]) -> int:
         """Return the number of visitors of a range, except the people whom a condition includes."""
 
     def visitors_between(self, connection: sa.Connection, start: int, end: int | None = None) -> set[int]:
         """Return the codes of the visitors of a range."""
+
+
+class EventCopy(Protocol):
+    """A copy of the events of a range, each once, with the columns by which reports count."""
+
+    name: str  # of the table
+    groups: str  # the table in which :meth:`store` puts its answer
+    days: list[tuple[int, int]]  # the first and the last slot of each day that has events
+
+    def store(self, statement: str) -> None:
+        """Store the rows of a statement about the copy in place of those of an earlier one: groups of visitors."""
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement about the copy. Raises :class:`StoreUnavailable` unless all shards answer."""
+
+    def drop(self) -> None:
+        """Drop the copy. Raises nothing if a server does not answer, because a later copy drops it then."""
+
+
+class RemoteEvents(Events, Protocol):
+    """Events in another database than the books, which counts them by itself."""
+
+    def copy(self, connection: sa.Connection, start: int, end: int, offsets: Offsets) -> EventCopy:
+        """Copy a range. ``connection`` is in a transaction that keeps out loaders and erasures until the copy is dropped.
+
+        ``offsets`` returns the differences of the site's time to UTC between two moments, as :meth:`.Calendar.offsets` does.
+        """

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import sqlalchemy as sa
 
 from ..errors import LoaderBusy
-from ..storage.clock import DAY
+from ..storage.clock import DAY, timestamp
 from ..storage.database import Database
 from ..storage.files import lock_now, make_private_folder, try_lock
 from ..storage.platform import delete_file
@@ -257,7 +257,8 @@ class Loader:
             waiting = work.watermarks.first_waiting(connection, batch[-1].waiting, register=True)
             if work.aggregation is not None:
                 work.aggregation.add(connection, stored)
-                work.aggregation.close(connection, waiting)
+                if not (self._store.events.is_remote and _is_old(batch[-1].waiting)):
+                    work.aggregation.close(connection, waiting)
         work.loaded.events += len(stored)
         work.loaded.lines += len(events) + len(malformed)
         work.loaded.malformed += len(malformed)
@@ -325,6 +326,14 @@ def timestamp_at(path: str, offset: int) -> str | None:
 def _timestamp_in(head: bytes) -> str | None:
     """Return the time of the first line, None if there is no complete line, or the empty string if the time is unknown."""
     return first_timestamp(head) if b"\n" in head or len(head) == _HEAD else None
+
+
+def _is_old(waiting: str | None) -> bool:
+    """Return whether the next line is of another day, so that a later batch closes more days at once.
+
+    An engine in another database reads all its events to close a day, and reads them once for all days of a month.
+    """
+    return "" < (waiting or "") < timestamp(time.time() - DAY)
 
 
 def _earlier(first: str | None, second: str | None) -> str | None:

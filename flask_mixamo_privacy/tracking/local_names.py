@@ -11,8 +11,6 @@ import sqlalchemy as sa
 from .event_table import Names, select_in
 from .schema import CODED
 
-_MOST = 200_000  # remembered texts
-
 
 class LocalNames(Names):
     """Codes of this process for texts that another database stores as they are. A code is never used for another text."""
@@ -35,13 +33,6 @@ class LocalNames(Names):
             code = self._codes[text] = next(self._next)
             self[code] = text
         return code
-
-    def forget(self) -> None:
-        """Forget every text, if they are many. Call this only while no event with their codes is in use."""
-        if len(self) > _MOST:
-            self.clear()
-            self.rows.clear()
-            self._codes.clear()
 
     def learn(self, connection: sa.Connection, some: Iterable[int | None]) -> None:
         """Do nothing: every code of this process is known."""

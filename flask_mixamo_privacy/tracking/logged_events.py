@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from ..storage.clock import timestamp_of_milliseconds
-from .events import FIELDS
+from .events import FIELDS, FIRST
 from .schema import CODED, events, texts, visitors
 
 _dictionaries = {name: texts.alias(f"{name}_text") for name in CODED}
@@ -18,8 +18,8 @@ _kind = _dictionaries["kind"].c.text
 
 #: When an event happened, in milliseconds since 1970-01-01 UTC.
 moment = sa.func.coalesce(events.c.at, events.c.slot)
-#: The place of an event among those of the same millisecond: visits begin first.
-rank = sa.case({"visit_start": 0, "repeat_visit": 1}, value=_kind, else_=2)
+#: The place of an event among those of the same millisecond: a visit begins, then a page is viewed.
+rank = sa.case({kind: place for place, kind in enumerate(FIRST)}, value=_kind, else_=len(FIRST))
 
 
 def logged(*order: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..storage.clock import milliseconds_of, timestamp_of_milliseconds
+from ..storage.clock import timestamp_of_milliseconds
 from .events import KINDS
 from .ingest import limited_network
-from .parsing import COLUMNS, Row
 
 #: The row into which suppressed rows are merged.
 OTHER = "other"
@@ -44,6 +43,9 @@ ROW_COLUMNS: dict[str, type] = {
     "seconds": int,  # of page exits
     "properties": str,  # of the site's own events: all in one text, from which statements cut values
 }
+
+#: Those that an engine stores with an event. The others follow from its moment, and one of them from the time zone.
+STORED_NAMES = {name: kind for name, kind in ROW_COLUMNS.items() if name not in ("happened", "hour_row")}
 
 # A browser may send any text. It must not become the row of the total or "other", and it must fit into a database index.
 _RESERVED = {"": UNKNOWN, OTHER: f"“{OTHER}”"}
@@ -202,22 +204,15 @@ _RULES = {
 }
 
 
-def row_columns(rows: Sequence[Row], hour_of: Callable[[str], str]) -> dict[str, list[Any]]:
-    """Return the columns of :data:`ROW_COLUMNS` for events in the form of the log. ``hour_of`` is that of a calendar."""
-    fields: dict[str, Sequence[Any]] = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
-    happened = list(map(milliseconds_of, fields["at"]))
-    hours = zip(hour_rows(happened, hour_of), fields["kind"], strict=True)
-    columns: dict[str, list[Any]] = {
-        "happened": happened,
-        "limited": list(map(cache(limited), fields["network"])),
-        "hour_row": [hour if kind == "page_view" else "" for hour, kind in hours],
-    }
+def row_names(fields: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """Return the columns of :data:`STORED_NAMES` for events, whose fields are given by column, with data as JSON."""
+    columns: dict[str, list[Any]] = {"limited": list(map(cache(limited), fields["network"]))}
     columns["properties"] = [
         "" if kind in KINDS else marked(orjson.loads(data or "{}"))
         for kind, data in zip(fields["kind"], fields["data"], strict=True)
     ]
     columns |= {name: _column(rule, fields, ROW_COLUMNS[name]) for name, rule in _RULES.items()}
-    return {name: columns[name] for name in ROW_COLUMNS}
+    return {name: columns[name] for name in STORED_NAMES}
 
 
 def _column(rule: _Rule, fields: Mapping[str, Sequence[Any]], kind_of_value: type) -> list[Any]:

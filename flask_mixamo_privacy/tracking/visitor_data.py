@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ..storage.files import try_lock
 from . import log, schema
-from .events import KINDS
+from .events import FIRST, KINDS
 from .store import EventStore
 
 _MOST_PAGES = 10
@@ -36,8 +36,8 @@ _COUNT = """INSERT INTO counts SELECT kind, CASE kind WHEN 'page_view' THEN page
 _PAGES = "SELECT page, sum(number) AS n FROM counts WHERE page <> '' GROUP BY page ORDER BY n DESC, min(first), page LIMIT ?"
 
 
-_FIRST = ["visit_start", "repeat_visit"]  # among events of the same millisecond
-_RANK = f"CASE kind WHEN '{_FIRST[0]}' THEN 0 WHEN '{_FIRST[1]}' THEN 1 ELSE 2 END"
+_PLACES = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(FIRST))
+_RANK = f"CASE kind {_PLACES} ELSE {len(FIRST)} END"
 _WAITING = f"SELECT at, {_RANK} AS rank, id, line FROM waiting ORDER BY at, rank, id"  # noqa: S608 — only names of our own columns
 _WAITING_IDS = "SELECT id FROM waiting WHERE id > ? ORDER BY id LIMIT ?"
 

@@ -21,7 +21,7 @@ from support.event_factory import Kept, traffic
 from support.event_stores import DAY, add, row
 from support.killed_loader import load_and_die
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 TIMES = 20
 PUBLISHED = ("cells", "placed", "pieces", "distinct_visitors")

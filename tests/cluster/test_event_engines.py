@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -41,9 +43,10 @@ def ids(store) -> list[str]:
 
 def slots(store, start="2000-01-01T00:00:00.000Z", end="2100-01-01T00:00:00.000Z"):
     """Return the slot of each id in a range."""
+    events, within = store.events, (milliseconds_of(start), milliseconds_of(end))
     with store.write() as connection:
-        rows = store.events.between(connection, milliseconds_of(start), milliseconds_of(end), store.events.names())
-    return {name: slot for slot, _, name, *_ in rows}
+        rows = events.of_kind(connection, "page_view", ("id", "slot"), *within, events.names())
+    return dict(rows)
 
 
 # An event counts once.
@@ -94,6 +97,20 @@ def test_an_id_on_both_sides_of_midnight_counts_once(engine, store, tmp_path, fi
     assert ("twice" in before) + ("twice" in after) == 1 and sorted(ids(store)) == ["once", "twice"]
 
 
+@pytest.mark.parametrize("name", ["chdb", "cluster"])
+def test_restored_books_count_the_events_of_known_visitors_once(request, tmp_path, name):
+    """The lines that were loaded after the backup are loaded again."""
+    engine, backup = engine_of(name, request, tmp_path), tmp_path / "backup.sqlite"
+    store = engine.store(tmp_path)
+    add(store, row())
+    with closing(sqlite3.connect(store.database.url.database)) as books, closing(sqlite3.connect(backup)) as copy:
+        books.backup(copy)
+    add(store, row(id="2"))
+    restored = engine._replace(books=f"sqlite:///{backup}").store(tmp_path)
+    add(restored, row(id="2"), row(id="3"))
+    assert ids(restored) == ["1", "2", "3"]
+
+
 # What is stored.
 
 
@@ -124,6 +141,13 @@ def test_a_late_event_belongs_to_the_next_interval_and_keeps_its_moment(store):
         "11:00": 0, "12:59": 0, "13:00": 0, "13:01": 60_000
     }  # fmt: skip
     assert {event["at"] for event in store.rows()} == {at(name) for name in slots(store)}
+
+
+def test_visits_begin_first_among_events_of_one_millisecond(store):
+    """Then a page is viewed, whatever the ids are."""
+    kinds = ["click", "page_view", "repeat_visit", "visit_start"]
+    add(store, *(row(id=str(number), kind=kind) for number, kind in enumerate(kinds)))
+    assert ids(store) == ["3", "2", "1", "0"]
 
 
 # Erasure and retention.

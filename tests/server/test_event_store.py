@@ -169,10 +169,10 @@ def test_texts_that_differ_only_in_case_accents_or_spaces_are_different(store):
 
 
 def test_events_come_in_order_of_time_and_visits_begin_first(store):
-    """Within a millisecond, the start of a visit precedes the other events."""
-    kinds = ["page_view", "repeat_visit", "visit_start"]
-    add(store, *(row(id=str(number), kind=kind) for number, kind in enumerate(kinds)), row(id="3", at=at("11:59")))
-    assert ids(store) == ["3", "2", "1", "0"]
+    """Within a millisecond, the start of a visit precedes the view of a page, and a view precedes what happens on the page."""
+    kinds = ["click", "page_view", "repeat_visit", "visit_start"]
+    add(store, *(row(id=str(number), kind=kind) for number, kind in enumerate(kinds)), row(id="4", at=at("11:59")))
+    assert ids(store) == ["4", "3", "2", "1", "0"]
 
 
 @pytest.mark.parametrize("text", [r"C:\u0000", r"\u0000", r"\\u0000", "\\" * 7 + "u0000"])

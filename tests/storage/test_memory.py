@@ -32,7 +32,7 @@ OF_OUR_OWN = {
     "tracking/events.py": {"context_fields": "scrubbed values, cut to 200", "_visit_id": "ids in signed cookies"},
     "tracking/ingest.py": {"EventParser": "events of at most 400 bytes"},
     "tracking/scrub.py": {"_parser": "no argument"},
-    "tracking/row_names.py": {"row_columns": "events of one batch", "_column": "events of one batch"},
+    "tracking/row_names.py": {"row_names": "events of one batch", "_column": "events of one batch"},
     "web/assets.py": {"folder": "folders of the package", "_built_once": "files of the package"},
     "web/banner_style.py": {"BannerStyle": "64 policies, from headers of the site's own code"},
     "web/cookies.py": {

@@ -14,10 +14,11 @@ from flask_mixamo_privacy.reports.disclosure_control import Tally
 from flask_mixamo_privacy.reports.sql_counts import SqlCounts
 from flask_mixamo_privacy.reports.statements import Dialect
 from flask_mixamo_privacy.reports.windows import Calendar, Interval
+from flask_mixamo_privacy.storage.clock import milliseconds_of
 from flask_mixamo_privacy.tracking import schema
 from flask_mixamo_privacy.tracking.logged_events import as_logged, logged
-from flask_mixamo_privacy.tracking.parsing import COLUMNS
-from flask_mixamo_privacy.tracking.row_names import ROW_COLUMNS, row_columns
+from flask_mixamo_privacy.tracking.parsing import COLUMNS, Row
+from flask_mixamo_privacy.tracking.row_names import ROW_COLUMNS, hour_rows, row_names
 
 EVENT = {"slot": int, "visitor": int, "id": str, "kind": str, "visit": str}
 TYPES: dict[str, type] = EVENT | ROW_COLUMNS
@@ -34,6 +35,16 @@ DECLARED = Declaration(
     ),
 )
 Run = Callable[[str], Iterable[Sequence[Any]]]
+
+
+def row_columns(rows: Sequence[Row], hour_of: Callable[[str], str]) -> dict[str, list[Any]]:
+    """Return the columns of :data:`ROW_COLUMNS` for events in the form of the log. ``hour_of`` is that of a calendar."""
+    fields = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+    happened = list(map(milliseconds_of, fields["at"]))
+    hours = zip(hour_rows(happened, hour_of), fields["kind"], strict=True)
+    columns = {"happened": happened, "hour_row": [hour if kind == "page_view" else "" for hour, kind in hours]}
+    columns |= row_names(fields)
+    return {name: columns[name] for name in ROW_COLUMNS}
 
 
 def stored(connection: sa.Connection, calendar: Calendar) -> list[tuple[Any, ...]]:

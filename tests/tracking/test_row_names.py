@@ -6,7 +6,8 @@ from typing import Any
 
 from flask_mixamo_privacy.reports.windows import Calendar
 from flask_mixamo_privacy.tracking.parsing import COLUMNS
-from flask_mixamo_privacy.tracking.row_names import ROW_COLUMNS, row_columns
+from flask_mixamo_privacy.tracking.row_names import ROW_COLUMNS
+from support.sql_engines import row_columns
 
 EVENT = dict.fromkeys(COLUMNS) | {"at": "2026-07-01T22:30:00.000Z", "visitor": "v", "id": "1", "visit": "s", "data": "{}"}
 
