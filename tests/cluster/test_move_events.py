@@ -58,7 +58,10 @@ def test_events_move_with_everything_that_is_counted(request, tmp_path, books, n
         list(old.store.rows())
     new = Kept(tmp_path / "new", books, events=engine.events())
     assert list(new.store.rows()) == before
-    later = [event | {"id": f"later {event['id']}"} for event in traffic(8, 30, 60, 4)]
+    later = [
+        event | {name: f"later {event[name]}" for name in ("id", "visit")}  # a visit has one visitor
+        for event in traffic(8, 30, 60, 4)
+    ]
     for each in (new, untouched):
         each.load(later, END)
     assert [new.table(table) for table in PUBLISHED[:4]] == [untouched.table(table) for table in PUBLISHED[:4]]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking.engine import Events
-from flask_mixamo_privacy.tracking.events import FIELDS
+from flask_mixamo_privacy.tracking.events import FIELDS, FIRST
 from flask_mixamo_privacy.tracking.parsing import COLUMNS, Batch, Row
 from flask_mixamo_privacy.tracking.schema import CODED, events, people, pieces, texts, visitors
 from flask_mixamo_privacy.tracking.store import EventStore
@@ -42,7 +42,9 @@ def add(store: EventStore, *rows: Row) -> int:
 
 def as_logged(*rows: Row) -> list[dict[str, Any]]:
     """Return events in the form of the log, in the order in which ``EventStore.rows`` yields those that are not late."""
-    named = [dict(zip(COLUMNS, each, strict=True)) for each in sorted(rows, key=lambda each: (each[0], each[2]))]
+    places = {kind: place for place, kind in enumerate(FIRST)}
+    events = [dict(zip(COLUMNS, each, strict=True)) for each in rows]
+    named = sorted(events, key=lambda each: (each["at"], places.get(each["kind"], len(FIRST)), each["id"]))
     return [{name: event[name] for name in FIELDS} | {"data": json.loads(event["data"])} for event in named]
 
 

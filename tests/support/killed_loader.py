@@ -37,7 +37,7 @@ def load_and_die(folder: Path, books: str, url: str, now: str, batch: int, puts:
     context.set_forkserver_preload([__name__])
     process = context.Process(target=_load, args=(folder, books, url, now, batch, puts))
     process.start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode == -signal.SIGKILL
 
 
