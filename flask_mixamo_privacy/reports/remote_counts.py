@@ -25,7 +25,7 @@ class RemoteCounts(SqlCounts):
         self._calendar = calendar
         self._events = events
         self._copy: EventCopy | None = None
-        self._stored: tuple[Sequence[Interval], frozenset[str]] = ((), frozenset())  # of which the copy has the groups
+        self._stored: tuple[Sequence[Interval], frozenset[str]] = ((), frozenset())  # what the copy has the groups for
 
     def begin(self, connection: sa.Connection, intervals: Sequence[Interval], lost: Collection[str]) -> None:
         # The first week of the month may begin in the month before, and its visitors are counted with it.

@@ -30,7 +30,7 @@ _COLUMNS |= {name: "String" if kind is str else NAMES[name] for name, kind in ST
 Offsets = Sequence[tuple[int, int]]
 
 
-class EventCopy:
+class ClickHouseCopy:
     """A copy of some events, with the columns by which the statements of reports count. Raises :class:`StoreUnavailable`."""
 
     def __init__(self, tables: ClickHouseTables) -> None:

@@ -24,7 +24,7 @@ from ..errors import StoreUnavailable
 from ..policy.clickhouse_url import ClickHouseURL
 from ..storage.clock import timestamp_of_milliseconds
 from . import event_table, schema
-from .clickhouse_copies import EventCopy, drop_copies
+from .clickhouse_copies import ClickHouseCopy, drop_copies
 from .clickhouse_servers import ClickHouseServer, Servers
 from .clickhouse_tables import LOCAL, ClickHouseTables
 from .engine import Counts, Logged, Offsets, Write
@@ -223,11 +223,11 @@ class ClickHouseEvents:
         query = f"SELECT max(slot), count() FROM {LOCAL} WHERE {_in(start, end)}{_but_erased(connection)}"
         return max((slot for slot, number in self._select(connection, query) if number), default=None)
 
-    def copy(self, connection: sa.Connection, start: int, end: int, offsets: Offsets) -> EventCopy:
+    def copy(self, connection: sa.Connection, start: int, end: int, offsets: Offsets) -> ClickHouseCopy:
         condition = _in(start, end) + _but_erased(connection)
         query = f"SELECT min(at), count() FROM {LOCAL} WHERE {_in(start, end)} AND at IS NOT NULL"
         late = [first for first, number in self._select(connection, query) if number]  # happened before the range
-        copy = EventCopy(self.tables)
+        copy = ClickHouseCopy(self.tables)
         try:
             copy.fill(condition, offsets(min([start, *late]), end))
         except StoreUnavailable:
