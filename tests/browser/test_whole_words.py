@@ -3,6 +3,8 @@
 import pytest
 
 from flask_mixamo_privacy.i18n.language import FULLY_TRANSLATED, SHIPPED
+from flask_mixamo_privacy.policy.ready_made import PURPOSES, ready_made
+from flask_mixamo_privacy.policy.toml import START, read
 from support.browsers import with_text_size
 from support.every_page import PUBLIC, STAFF, every_page
 
@@ -44,4 +46,19 @@ def test_no_word_breaks_without_a_hyphen(tiny, serve, large, code):
         if words := page.evaluate(BROKEN):
             broken[path] = words
     context.close()
+    assert broken == {}
+
+
+def test_no_word_of_a_ready_made_purpose_breaks_without_a_hyphen(tiny, serve, large, tmp_path):
+    """The title of each purpose that a ready-made service may have fits the settings page in every language."""
+    used = {entry.service["purpose"]: name for name, entry in ready_made().items()}
+    tables = "".join(f'\n[[services]]\nuse = "{used[purpose]}"\n' for purpose in PURPOSES)
+    (tmp_path / "privacy.toml").write_text(START.read_text(encoding="utf-8") + tables, encoding="utf-8")
+    url, broken = serve(tiny(PRIVACY_POLICY=read(tmp_path / "privacy.toml")).app), {}
+    for code in SHIPPED:
+        page = large.new_page(base_url=url, locale=code, viewport={"width": 320, "height": 568})
+        page.goto("/privacy/consent")
+        if words := page.evaluate(BROKEN):
+            broken[code] = words
+        page.close()
     assert broken == {}
