@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from readme_renderer import markdown
-from trove_classifiers import classifiers
 
 from support.packages import PIP, ROOT, UNSHIPPED, Built, contents, environment, matches, members, run, share_packages
 from support.readme_links import PICTURES, absolute, source_url
@@ -258,6 +256,8 @@ def test_the_metadata_has_the_licence_and_python_versions():
 
 def test_the_metadata_is_complete(built, tmp_path):
     """An index accepts both archives, knows each classifier, and shows an author."""
+    from trove_classifiers import classifiers  # installed only by `make release-check`, as the renderer below
+
     run(sys.executable, "-m", "twine", "check", "--strict", built.sdist, built.wheel, cwd=tmp_path)
     (folder,) = (name for name in members(built.wheel) if name.endswith("/METADATA"))
     described = metadata.Distribution.at(unpacked(built.wheel, tmp_path) / folder.partition("/")[0]).metadata
@@ -279,6 +279,8 @@ def test_the_readme_works_on_an_index(source):
 
     Without a public repository, a relative picture cannot be shown: `Source` in setup.cfg is all that the owner adds.
     """
+    from readme_renderer import markdown
+
     source = source_url() or source
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     page = markdown.render(absolute(text, source) if source else text)
