@@ -141,15 +141,19 @@ def test_the_docs_contain_no_idioms(path):
 
 
 def test_the_docs_list_every_ready_made_service():
-    """The table has each service with its company, hosts, cookies, source and date, and no other row."""
+    """The table has each service with its company, hosts, cookies, sources and date, and no other row."""
     expected = set()
     for entry in ready_made().values():
         service = entry.service
         company = ", ".join(filter(None, (service.get("company"), service.get("country")))) or "–"
         hosts = ", ".join(f"`{host}`" for host in service["hosts"])
         cookies = ", ".join(f"`{cookie['name']}` {cookie['lifetime']}" for cookie in entry.cookies) or "–"
-        checked = f"[{entry.checked}]({entry.source})"
-        expected.add(f"| `{entry.id}` | {service['purpose']} | {company} | {hosts} | {cookies} | {checked} |")
+        sources, others = (
+            ", ".join(f"[{page.split('/')[2]}]({page})" for page in pages) or "–"
+            for pages in (entry.sources, entry.other_sources)
+        )
+        facts = f"{service['purpose']} | {company} | {hosts} | {cookies} | {sources} | {others} | {entry.checked}"
+        expected.add(f"| `{entry.id}` | {facts} |")
     assert set(page("services.md").partition("## The list")[2].splitlines()) >= expected
     assert sum(line.startswith("| `") for line in page("services.md").partition("## The list")[2].splitlines()) == len(
         expected

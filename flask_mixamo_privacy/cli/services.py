@@ -47,7 +47,8 @@ def _as_toml(entry: ReadyMade) -> str:
     title, description = PURPOSES[purpose]
     declared = table_text("purposes", {"id": purpose, "title": title, "description": description})
     head = [
-        f"# Source: {entry.source} (checked {entry.checked})",
+        *(f"# Source: {page} (read {entry.checked})" for page in entry.sources),
+        *(f"# Not of the vendor: {page} (read {entry.checked})" for page in entry.other_sources),
         f'# In short: [[services]] use = "{entry.id}"',
         "# The purpose, unless this site declares it already:",
         *(f"# {line}" for line in declared.splitlines()),

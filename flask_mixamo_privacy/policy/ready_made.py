@@ -1,8 +1,9 @@
 """Ready-made services: what ``use = "youtube"`` in a ``[[services]]`` table stands for.
 
-The files in ``services/`` hold facts from the vendors' own documentation, each with its source and the day on which it was
-checked. They are read when a declaration first uses one. The declaration that results is explicit: its hosts, companies and
-cookies are those of a declaration that spells them out, so fingerprints and frozen versions show a later change.
+The files in ``services/`` hold facts about each service, with the pages that state them. These are the vendor's, and pages
+of others where no page of the vendor was found. The files are read when a declaration first uses one. The declaration that
+results is explicit: its hosts, companies and cookies are those of a declaration that spells them out. Fingerprints and
+frozen versions therefore show a later change.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ class ReadyMade:
 
     service: Mapping[str, Any]
     cookies: tuple[Mapping[str, Any], ...]
-    source: str  # the page of the vendor that states the hosts
-    checked: str  # the day on which the facts were compared with their sources
+    sources: tuple[str, ...]  # pages and code of the vendor; the first one states hosts
+    other_sources: tuple[str, ...]  # pages of others, for what no page of the vendor was found to state
+    checked: str  # the day on which the pages were read
 
     @property
     def id(self) -> str:
@@ -67,7 +69,8 @@ class ReadyMade:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         cookies = [dict(cookie) for cookie in self.cookies]
-        return {**self.service, "cookies": cookies, "source": self.source, "checked": self.checked}
+        pages = {"sources": list(self.sources), "other_sources": list(self.other_sources)}
+        return {**self.service, "cookies": cookies, **pages, "checked": self.checked}
 
 
 @cache
@@ -81,11 +84,12 @@ def ready_made() -> Mapping[str, ReadyMade]:
 
 
 def _entry(name: str, table: dict[str, Any]) -> ReadyMade:
-    source, checked, cookies = table.pop("source"), table.pop("checked"), table.pop("cookies", [])
+    sources, other_sources = tuple(table.pop("sources")), tuple(table.pop("other_sources", ()))
+    checked, cookies = table.pop("checked"), table.pop("cookies", [])
     for cookie in cookies:  # the vendor's page describes the cookie; no sentence of ours does so in every language
-        cookie["description"] = cookie.pop("source", source)
+        cookie["description"] = cookie.pop("source", sources[0])
     values = ({"purpose": table["purpose"], "service": name} | cookie for cookie in cookies)
-    return ReadyMade({"id": name, **table}, tuple(values), source, checked)
+    return ReadyMade({"id": name, **table}, tuple(values), sources, other_sources, checked)
 
 
 def near_names(name: str) -> list[str]:

@@ -19,7 +19,8 @@ def test_the_list_as_json_has_sources(tiny):
     """A program reads each fact with the page that states it."""
     entries = {entry["id"]: entry for entry in json.loads(tiny().cli("services", "--json").output)}
     assert entries.keys() == ready_made().keys()
-    assert entries["vimeo"]["source"].startswith("https://help.vimeo.com/") and entries["vimeo"]["checked"] == "2026-12-01"
+    assert entries["vimeo"]["sources"][0].startswith("https://help.vimeo.com/")
+    assert entries["vimeo"]["other_sources"] and entries["vimeo"]["checked"] == "2026-12-01"
 
 
 def test_one_service_is_shown_as_toml_to_paste(tiny):
@@ -29,6 +30,7 @@ def test_one_service_is_shown_as_toml_to_paste(tiny):
     assert tables["services"][0]["hosts"] == ["player.vimeo.com"]
     assert {cookie["service"] for cookie in tables["cookies"]} == {"vimeo"}
     assert '# In short: [[services]] use = "vimeo"' in shown
+    assert "# Source: https://vimeo.com/privacy (read 2026-12-01)" in shown and "# Not of the vendor: https://" in shown
     assert json.loads(tiny().cli("services", "show", "vimeo", "--json").output)["country"] == "US"
 
 

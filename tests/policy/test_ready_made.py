@@ -44,10 +44,12 @@ def test_there_are_some_forty_services_of_every_purpose():
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.id)
-def test_a_service_has_a_source_and_a_date(entry):
-    """A fact without a source, or without the day on which it was checked, is no fact."""
-    addresses = [entry.source, entry.service.get("link"), *(cookie["description"] for cookie in entry.cookies)]
+def test_a_service_has_sources_and_a_date(entry):
+    """The list names a page of the vendor, each page that it relies on, and the day on which they were read."""
+    pages = [*entry.sources, *entry.other_sources]
+    addresses = [*pages, entry.service.get("link"), *(cookie["description"] for cookie in entry.cookies)]
     assert all(address.startswith("https://") for address in addresses if address is not None)
+    assert entry.sources and len(set(pages)) == len(pages)
     assert date.fromisoformat(entry.checked).year >= 2026
 
 
