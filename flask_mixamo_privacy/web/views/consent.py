@@ -84,13 +84,13 @@ def post() -> AnyResponse:
         return _without_grant(ctx, decision, shown, 403, DECISION_NOT_FROM_HERE)
     if decision.kind == "grant" and not is_current:
         return _without_grant(ctx, decision, shown, 409, ASK_AGAIN)
-    back, is_from_settings = local_path(request.form.get("next")), request.form.get("services") == "listed"
+    back, is_change = local_path(request.form.get("next")), ctx.consent.record is not None
     try:
         carry_out(ctx, decision, shown)
     except LedgerUnavailable as error:
         log_failure("A grant could not be recorded", error, log=current_app.logger)
         return _without_grant(ctx, decision, shown, 503, NOT_SAVED)
-    return _answer(ctx, decision, back, is_from_settings)
+    return _answer(ctx, decision, back, is_change and request.form.get("services") == "listed")
 
 
 def _may_be_covered(shown: ShownText | None) -> bool:
@@ -147,11 +147,11 @@ def _needs_new_page(decision: Decision) -> bool:
     return decision.kind == "grant" and bool(decision.services)
 
 
-def _answer(ctx: PrivacyContext, decision: Decision, back: str | None, is_from_settings: bool) -> AnyResponse:
-    """Lead back to the page. A visitor who chose on the settings page reads first that the choice is saved."""
+def _answer(ctx: PrivacyContext, decision: Decision, back: str | None, is_change_of_settings: bool) -> AnyResponse:
+    """Lead back to the page. A visitor who changed the settings reads first that the change is saved."""
     target = _saved_page(decision, back) if decision.withdraws_something else back
     if not wants_json():
-        return to_new_document(_saved_page(decision, back) if is_from_settings or not target else target)
+        return to_new_document(_saved_page(decision, back) if is_change_of_settings or not target else target)
     removed = stored_for(ctx.runtime.policy, decision.withdrawn, decision.withdrawn_services)
     answer = consent_state(ctx) | {"message": ctx.language(SAVED).text, "removed": names_by_storage(removed)} | _tracker(ctx)
     if target and (decision.withdraws_something or _needs_new_page(decision)):
