@@ -12,10 +12,8 @@ from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from .errors import SettingError
-from .i18n.language import SHIPPED
 from .i18n.site_catalogues import Languages, read_languages
 from .policy import toml
 from .policy.clickhouse_url import books_of, clickhouse_or, or_none
@@ -25,30 +23,22 @@ from .policy.setting_checks import (
     ConfigValue,
     by_name,
     function,
+    is_address,
+    keys,
+    locale,
     matching,
     one_of,
+    staff_pages,
+    timezone,
+    token,
     url,
+    url_prefix,
     valid,
     whole_number,
 )
 from .policy.versions import declared_policy
 
 _SQLITE = "sqlite:///"  # an absolute path follows: /srv/file, or C:/file on Windows
-
-url_prefix = valid(
-    lambda value: isinstance(value, str) and re.fullmatch(r"(/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+", value),
-    "a path with a leading and no trailing slash",
-    'The default is "/privacy".',
-)
-locale = valid(
-    lambda value: value is None or callable(value) or value in SHIPPED,
-    f"a callable, or one of: {', '.join(SHIPPED)}",
-    "Leave it out to use the locale of Flask-Babel, if it is installed, or else the browser's languages.",
-)
-
-
-def is_address(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", value) is not None
 
 
 def database_url(filename: str) -> Check:
@@ -96,50 +86,6 @@ def translations(setting: ConfigValue) -> Languages:
     return read_languages(setting.name, path)
 
 
-def keys(setting: ConfigValue) -> Mapping[str, str] | None:
-    value = setting.value
-    if value is None:
-        return None
-    is_id = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
-    if not (isinstance(value, Mapping) and value) or not all(
-        isinstance(key_id, str) and is_id(key_id) and isinstance(secret, str) and len(secret) >= 16
-        for key_id, secret in value.items()
-    ):
-        shown = sorted(value) if isinstance(value, Mapping) else type(value).__name__  # never a secret
-        hint = 'Set, for example, {"2026": "…"}. To rotate, add a new key at the end, and keep the old ones.'
-        raise SettingError(setting.name, shown, "a mapping of short ids to secrets of 16 characters or more", hint)
-    return dict(value)
-
-
-def token(setting: ConfigValue) -> str | None:
-    value = setting.value
-    if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", value)):
-        return value
-    shown = f"a text of {len(value)} characters" if isinstance(value, str) else type(value).__name__  # never the secret
-    hint = "Generate one: python -c 'import secrets; print(secrets.token_urlsafe())'."
-    raise SettingError(setting.name, shown, "at least 16 letters, digits and characters of ._~+/-, or None", hint)
-
-
-def timezone(setting: ConfigValue) -> str:
-    try:
-        return ZoneInfo(setting.value).key
-    except (TypeError, ValueError, LookupError, OSError):
-        allowed = 'a name of the IANA time zone database, such as "UTC" or "Europe/Berlin"'
-        raise setting.error(allowed, "If the system lacks that database, run pip install tzdata.") from None
-
-
-def staff_pages(setting: ConfigValue) -> dict[str, tuple[str, Any]]:
-    """Return the need and the title of each page, by its endpoint."""
-    value = setting.value
-    if not isinstance(value, Mapping) or not all(
-        isinstance(page, tuple | list) and len(page) == 2 and isinstance(page[0], str) and isinstance(page[1], str | Mapping)
-        for page in value.values()
-    ):
-        hint = 'Set, for example, {"orders.everything": ("support", "Orders")}, or leave it out.'
-        raise setting.error("a mapping of endpoints, each to a need and a title", hint)
-    return {str(endpoint): (need, title) for endpoint, (need, title) in value.items()}
-
-
 def isp_database(setting: ConfigValue) -> str | None:
     path: str | None = folder()(setting)
     if path is not None and find_spec("maxminddb") is None:
@@ -185,35 +131,46 @@ class Settings:
 
     # fmt: off
     policy: Policy = _row("PRIVACY_POLICY", None, policy_or_path,
-        "The declaration: a path, or a Policy. None is privacy.toml in the app's root folder, or else the built-in policy.")
+        "The declaration: a path, relative to the app's root folder, or a Policy. "
+        "None is privacy.toml in that folder, or else the built-in policy.")
     versions_dir: str | None = _row("PRIVACY_VERSIONS_DIR", None, folder(),
-        "The folder of the policy's frozen versions. None is privacy-versions beside privacy.toml.")
+        "The folder of the policy's frozen versions: an absolute path. Commit this folder. "
+        "None is privacy-versions beside privacy.toml.")
     locale: str | Callable[[], str | None] | None = _row("PRIVACY_LOCALE", None, locale,
-        "The language for visitors: a code, or a callable that returns one. None uses Flask-Babel, or else the browser.")
+        'The language for visitors: a code such as "de", or a callable without arguments that returns one. '
+        "None uses Flask-Babel, or else the browser.")
     languages: Languages = _row("PRIVACY_TRANSLATIONS", None, translations,
         "The folder of the site's own catalogues. None is translations in the app's root folder.")
     url_prefix: str = _row("PRIVACY_URL_PREFIX", "/privacy", url_prefix,
-        "The URL prefix of the extension's pages.")
+        "The URL prefix of the extension's pages: a path with a leading slash and no trailing slash.")
     events_url: str = _row("PRIVACY_EVENTS_URL", None, clickhouse_or(database_url("privacy-events.sqlite")),
         "The database of events. None is privacy-events.sqlite in the instance folder.")
     books_url: str = _row("PRIVACY_BOOKS_URL", None, or_none(database_url("")),
-        "The database of cursors, erasures and published reports if events are in ClickHouse. None is PRIVACY_EVENTS_URL.")
+        "The database of cursors, erasures and published reports. Required if events are in ClickHouse. "
+        "Otherwise leave it out: None is PRIVACY_EVENTS_URL.")
     ledger_url: str = _row("PRIVACY_LEDGER_URL", None, database_url("privacy-ledger.sqlite"),
-        "The database of the ledger. None is privacy-ledger.sqlite in the instance folder. Never restore an older copy.")
+        "The database of the ledger. None is privacy-ledger.sqlite in the instance folder. "
+        "Never restore it from a backup.")
     rights_url: str = _row("PRIVACY_DATABASE_URL", None, database_url("privacy-rights.sqlite"),
-        "The database of data subject requests. None is privacy-rights.sqlite in the instance folder.")
+        "The database of data subject requests and marketing preferences. "
+        "None is privacy-rights.sqlite in the instance folder.")
     base_url: str | None = _row("PRIVACY_BASE_URL", None, url(("https", "http"), "https://shop.example"),
-        'The site\'s URL for links in mails, such as "https://shop.example". None uses SERVER_NAME, or else TRUSTED_HOSTS.')
+        'The site\'s URL for links in mails, such as "https://shop.example". '
+        "None uses SERVER_NAME, or the request's host if TRUSTED_HOSTS is set. "
+        "In debug mode a loopback host counts too.")
     send: Callable[..., Any] | None = _row("PRIVACY_SEND", None,
         function("It is called with each mail, an email.message.EmailMessage.", "a mail"),
-        "A callable (email.message.EmailMessage) -> None that sends a mail. None sends by PRIVACY_SMTP_URL.")
+        "A callable `(email.message.EmailMessage)` that sends a mail. It takes precedence over PRIVACY_SMTP_URL.")
     smtp_url: str | None = _row("PRIVACY_SMTP_URL", None, url(("smtp", "smtps"), "smtp://user:password@mail.example:587"),
-        "The mail server: smtp://user:password@host:587, or smtps://…. With None and no PRIVACY_SEND, no mail is sent.")
+        "The mail server: `smtp://user:password@host:587` or `smtps://…`. "
+        "With None and no PRIVACY_SEND, no mail is sent.")
     mail_from: str | None = _row("PRIVACY_MAIL_FROM", None,
         matching(r"[^@\s<>]+@[^@\s<>]+", "a mail address", "The default is the policy's contact."),
         "The sender of the extension's mails. None is the policy's contact.")
     confirm_opt_ins: Any = _row("PRIVACY_CONFIRM_OPT_INS", "always", one_of("always", "visitors", "never"),
-        "Whether an opt-in by a form waits for a link in a mail: always, for visitors who are not logged in, or never.")
+        'Whether an opt-in by a form waits for a link in a mail: "always", '
+        'for "visitors" who are not logged in, or "never". '
+        "Choose one of the last two only if your site has confirmed the addresses itself.")
     mail_server: str | None = _row("PRIVACY_MAIL_SERVER", None,
         matching(r"[A-Za-z0-9._-]+", 'a name such as "mx.shop.example"',
                  "Copy it from the start of the Authentication-Results header of a received mail."),
@@ -221,54 +178,73 @@ class Settings:
     mail_aside: str = _row("PRIVACY_MAIL_ASIDE", None, folder("privacy-mail-aside"),
         "The folder for copies of unreadable messages. None is privacy-mail-aside in the instance folder.")
     log_dir: str = _row("PRIVACY_LOG_DIR", None, folder("privacy-log"),
-        "The folder of the log files, on a local and writable disk. None is privacy-log in the instance folder.")
+        "The folder of the append-only log, on a local and writable disk. "
+        "None is privacy-log in the instance folder.")
     log_keep: int = _row("PRIVACY_LOG_KEEP", 0, whole_number(0),
-        "The days for which a log file is kept after all its lines were loaded.")
+        "The days for which a log file is kept after all its lines were loaded. "
+        "An erasure removes the erased visitor's lines from kept files too.")
     log_most: int = _row("PRIVACY_LOG_MOST", 2 << 30, whole_number(1),
-        "The largest size of all log files together, in bytes. Beyond it no event is recorded until some are loaded.")
+        "The largest size of all log files together, in bytes. "
+        "Beyond it, events are refused and counted until some files are loaded. "
+        "Files that PRIVACY_LOG_KEEP keeps are deleted early if they take half of this size.")
     loader: bool = _row("PRIVACY_LOADER", True, one_of(True, False),
-        "Whether a serving process may load the log in the background. Set False if `flask privacy load --follow` runs.")
+        "Whether serving processes do the background work. "
+        "They load the log, prune once a day, and send the mails of requests. "
+        "Set False if `flask privacy load --follow` runs.")
     keys: Mapping[str, str] | None = _row("PRIVACY_KEYS", None, keys,
-        "The secrets for keyed hashes, by id, the newest last. None is a file beside the ledger, created on first use.")
+        'The secrets for keyed hashes, by id, the newest last: `{"2026": "a secret of 16 characters or more"}`. '
+        "None is the file privacy-keys.json beside the ledger, created on first use.")
     banner: str = _row("PRIVACY_BANNER", "bar", one_of("bar", "card", "sheet"),
-        "The banner's layout: a bar at the bottom, a card in a corner, or a sheet in the middle of the bottom.")
+        'The banner\'s layout: a "bar" at the bottom, a "card" in a corner, or a "sheet" in the middle of the bottom.')
     cacheable: bool = _row("PRIVACY_CACHEABLE", False, one_of(False, True),
-        "Whether shared caches may store pages with the banner. An uncached script then adds each visitor's own part.")
+        "Whether shared caches may store pages with the banner. The pages are then identical for all visitors. "
+        "An uncached script, page.js, adds each visitor's own part.")
     cookie_secure: bool | None = _row("PRIVACY_COOKIE_SECURE", None, one_of(None, True, False),
-        "Whether cookies are Secure and have the __Host- prefix. None follows the scheme of each request.")
+        "Whether cookies are Secure and have the prefix `__Host-`. None follows the scheme of each request.")
     cookie_domain: str | None = _row("PRIVACY_COOKIE_DOMAIN", None,
         matching(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)+", "a domain name in lower case, or None",
                  'Set, for example, "example.com" to share one decision among its subdomains.'),
-        "The Domain of the cookies, for one decision on several subdomains. None restricts them to the host.")
+        'The Domain of the cookies, such as "example.com", for one decision on several subdomains. '
+        "Their prefix is then `__Secure-`. None restricts them to the host.")
     cookie_name: str = _row("PRIVACY_COOKIE_NAME", "privacy",
         valid(lambda value: re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", str(value)), "up to 32 letters, digits, _ and -"),
-        'How the names of the cookies begin: "shop" makes privacy_consent shop_consent. For a second app on another port.')
+        'How the names of the cookies begin: "shop" makes `privacy_consent` `shop_consent`. '
+        "Set it if two apps share a host, such as on two ports of localhost.")
     cookie_path: str | None = _row("PRIVACY_COOKIE_PATH", None,
         matching(r"/|(/[A-Za-z0-9._~%-]+)+", 'a path such as "/shop", or None', "Leave it out to use the mount's own path."),
-        "The Path of the cookies. None is the path at which the app is mounted, so that apps on one host do not compete.")
+        "The Path of the cookies. None is the path at which the app is mounted, so that apps on one host do not compete. "
+        '"/" shares one decision among the mounts of apps with the same SECRET_KEY and policy.')
     csp: str = _row("PRIVACY_CSP", "off", one_of("off", "report-only", "enforce"),
-        "Whether each page has a Content-Security-Policy that matches the visitor's grants.")
+        "Whether each page has a Content-Security-Policy that matches the visitor's grants: "
+        '"off", "report-only" or "enforce".')
     csp_nonce: Callable[[], str | None] | None = _row("PRIVACY_CSP_NONCE", None,
         function("It is called for each tag that this extension writes."),
-        "A callable () -> str that returns the nonce of the site's own policy. None uses that of Flask-Talisman.")
+        "A callable without arguments that returns the nonce of the site's own policy. "
+        "None uses that of Flask-Talisman, if there is one.")
     inline_style: bool = _row("PRIVACY_INLINE_STYLE", True, one_of(True, False),
         "Whether pages contain the banner's style, if their policy allows it. False always links it; see docs/theming.md.")
     undeclared_cookies: str = _row("PRIVACY_UNDECLARED_COOKIES", "log", one_of("log", "strip"),
-        "What happens to an undeclared or ungranted cookie of the app, in addition to an error in tests.")
+        "What happens in production to a cookie of the app that is undeclared or not granted. "
+        '"log" logs an error; "strip" also removes the cookie from the response. In tests it is an error.')
     min_cell: int = _row("PRIVACY_MIN_CELL", 5, whole_number(1),
-        "The smallest number of visitors behind a value in a report. 1 suppresses nothing, and the policy page states it.")
+        "The smallest number of visitors behind a value in a report. "
+        "1 suppresses nothing: rows of today appear at once, and the policy page states it.")
     timezone: str = _row("PRIVACY_TIMEZONE", "UTC", timezone,
         'The time zone of the days in reports, as in the IANA database: "Europe/Berlin".')
     isp_database: str | None = _row("PRIVACY_ISP_DATABASE", None, isp_database,
-        "A MaxMind database (.mmdb) of internet providers. None records no provider.")
+        "A MaxMind database (.mmdb) of internet providers: an absolute path. It needs the extra `[isp]`. "
+        "None records no provider.")
     logged_in: Callable[[], bool] | None = _row("PRIVACY_LOGGED_IN", None,
         function("It is called once for each page view with consent."),
-        "A callable () -> bool: whether a user is logged in. None uses Flask-Login, if it is installed.")
+        "A callable without arguments that returns whether a user is logged in. "
+        "None uses Flask-Login, if the app uses it.")
     staff: Callable[[Any, str], bool] | None = _row("PRIVACY_STAFF", None,
         function("It is called with the user and the need for each access.", "user and need"),
-        'A callable (user, need) -> bool: whether this Flask-Login user has the need, such as "reports". None grants none.')
+        'A callable `(user, need)` that returns whether this Flask-Login user has the need, such as "reports". '
+        "None grants no user access.")
     staff_pages: Mapping[str, tuple[str, Any]] = _row("PRIVACY_STAFF_PAGES", {}, staff_pages,
-        'The site\'s own pages for staff, for their navigation: {"orders.everything": ("support", "Orders")}.')
+        'The site\'s own pages for staff, for their navigation: `{"orders.everything": ("support", "Orders")}` '
+        "names an endpoint, the need and the title.")
     public_reports: bool = _row("PRIVACY_PUBLIC_REPORTS", False, one_of(False, True),
         "Whether every visitor may read the reports of closed months, at /privacy/reports/public.")
     weekly_report: tuple[str, ...] = _row("PRIVACY_WEEKLY_REPORT", (),
@@ -276,18 +252,21 @@ class Settings:
               "Name the staff who asked for it. A serving process mails them each week once it has closed.", convert=tuple),
         "The mail addresses of staff who asked for the numbers of each closed week. Set it on one host.")
     health_token: str | None = _row("PRIVACY_HEALTH_TOKEN", None, token,
-        "The token with which a monitor reads /privacy/health. None lets only staff with the need \"health\" read it.")
+        "The token with which a monitor reads /privacy/health: at least 16 letters and digits. "
+        'None lets only staff with the need "health" read it.')
     audit_logins: Mapping[str, str | Callable[..., Any]] = _row("PRIVACY_AUDIT_LOGINS", {},
         by_name("an id of a user, or a callable with a page"),
-        "For the audit: the logins, by a name. Each is a user's id in Flask-Login, or an async callable (page).")
+        "For the audit: the users for whom it signs in, by a name. "
+        "Each is a user's id in Flask-Login, or an async callable `(page)`.")
     audit_examples: Mapping[str, str] = _row("PRIVACY_AUDIT_EXAMPLES", {}, by_name("a text", may_call=False),
         "For the audit: values for arguments of the URL map, by the argument's name.")
     audit_steps: tuple[Callable[..., Any], ...] = _row("PRIVACY_AUDIT_STEPS", (),
         valid(lambda value: isinstance(value, list | tuple) and all(map(callable, value)), "a list of callables",
               "Each is called with a page, after all pages were visited.", convert=tuple),
-        "For the audit: async callables (page) for what visitors do besides reading, such as choosing a theme.")
+        "For the audit: async callables `(page)` for what visitors do besides opening pages, such as choosing a theme.")
     assets_dir: str | None = _row("PRIVACY_ASSETS_DIR", None, folder(),
-        "The folder of the built CSS and JavaScript. None is a private folder in the system's temporary folder.")
+        "The folder of the built CSS and JavaScript: an absolute path. "
+        "None is a private folder in the system's temporary folder.")
     # fmt: on
 
 

@@ -62,8 +62,6 @@ def _help(option: click.Option) -> str:
     notes = [option.help or ""]
     if option.required:
         notes.append("Required.")
-    if option.multiple or option.count:
-        notes.append("Repeatable.")
     if option.show_default:
         notes.append(f"Default: `{option.default}`.")
     return " ".join(filter(None, notes))

@@ -34,12 +34,20 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.command("audit")
 @click.argument("url", required=False)
 @click.option(
-    "--login", "logins", multiple=True, callback=_pairs, help="NAME or NAME=ID: a user to sign in as, by Flask-Login's id."
+    "--login",
+    "logins",
+    multiple=True,
+    callback=_pairs,
+    help="NAME or NAME=ID: a user to sign in as, by Flask-Login's id; repeatable.",
 )
 @click.option(
-    "--example", "examples", multiple=True, callback=_pairs, help="ARGUMENT=VALUE: a value for an argument of the URL map."
+    "--example",
+    "examples",
+    multiple=True,
+    callback=_pairs,
+    help="ARGUMENT=VALUE: a value for an argument of the URL map; repeatable.",
 )
-@click.option("--skip", multiple=True, help="A pattern of paths to leave out, such as '/admin/*'.")
+@click.option("--skip", multiple=True, help="A pattern of paths to leave out, such as '/admin/*'; repeatable.")
 @click.option("--limit", default=40, show_default=True, type=click.IntRange(1), help="The most pages for each login.")
 @click.option(
     "--wait", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds on each page after it has loaded."

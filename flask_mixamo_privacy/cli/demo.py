@@ -277,14 +277,15 @@ def _found(runtime: Runtime) -> tuple[str, int]:
 @click.option("--visitors", type=click.IntRange(1), default=1500, show_default=True, help="The number of visitors.")
 @click.option("--days", type=click.IntRange(1, 390), default=77, show_default=True, help="The number of days until now.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed invents the same visitors.")
-@click.option("--yes", count=True, help="Add to a site that has events already; twice, to one that has decisions.")
-@click.option("--if-empty", is_flag=True, help="Do nothing if the site has events or decisions already.")
+@click.option("--yes", count=True, help="Add to a site with events; twice, also to one with decisions.")
+@click.option("--if-empty", is_flag=True, help="Do nothing, and exit with 0, if the site has events or decisions.")
 @with_appcontext
 @exit_2_on_error
 def demo_command(visitors: int, days: int, seed: int, yes: int, if_empty: bool) -> None:
     """Send the requests of invented visitors through the app. Some accept, some refuse, some do not answer, some are robots.
 
     The requests are real requests to the app. Only the visitors and the times are invented.
+    The ledger keeps decisions as proof, so a site with decisions needs --yes --yes.
     """
     runtime = current_runtime()
     runtime.load(wait=WAIT)

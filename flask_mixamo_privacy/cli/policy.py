@@ -123,10 +123,10 @@ policy = HelpGroup("policy", help="The frozen versions of the policy.")
 
 @exit_codes("written", error="a published version of this or a later day exists")
 @policy.command("freeze")
-@click.option("--date", "day", help="The day of the version; by default today.")
+@click.option("--date", "day", help="The day of the version, such as 2026-05-08; by default today.")
 @exit_2_on_error
 def freeze_command(day: str | None) -> None:
-    """Publish the current policy as a dated version. Commit the file with the site."""
+    """Publish the current policy as a dated version, which is never changed later. Commit the file with the site."""
     runtime = current_runtime()
     day = day or today()
     if not is_day(day):

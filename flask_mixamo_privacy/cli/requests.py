@@ -63,7 +63,7 @@ def show_command(number: int, as_json: bool) -> None:
 
 @exit_codes("opened")
 @requests.command("open")
-@click.option("--kind", type=click.Choice(KINDS), required=True)
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the person asks for.")
 @click.option("--email", required=True, help="The mail address under which the site knows the person.")
 @click.option("--message", default="", help="The text of the request.")
 @click.option("--language", type=click.Choice(SHIPPED), help="The language of the mails; by default the site's.")

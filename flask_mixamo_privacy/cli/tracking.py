@@ -206,9 +206,9 @@ def events_command(form: str) -> None:
 @with_appcontext
 @exit_2_on_error
 def prune_command() -> None:
-    """Delete events, ledger entries, mail copies and kept fields that are older than the policy allows.
+    """Delete events, totals, ledger entries, mail copies and kept fields that are older than the policy allows.
 
-    Exit with 1 if a store failed.
+    Serving processes do this once a day, unless PRIVACY_LOADER is False. Exit with 1 if a store failed.
     """
     runtime = current_runtime()
     runtime.load(wait=WAIT)

@@ -100,10 +100,10 @@ class Purpose:
     title: Text  # its name, for visitors
     description: Text  # what visitors read before they decide
     basis: str = "consent"  # the legal basis, one of BASES
-    reason: Text = ""  # why the site cannot work without it, for the basis "necessary"
+    reason: Text = ""  # why the site cannot work without it; required for the basis "necessary"
     retention: Period = Period(13, "month")  # how long data is kept for this purpose
     minors: bool = False  # whether data of known minors may be used
-    ask: str = "banner"  # where consent is asked: "banner" (and the settings page), or "form"
+    ask: str = "banner"  # where consent is asked: "banner" (and the settings page), or "form" for an opt-in
 
     @property
     def optional(self) -> bool:
@@ -121,7 +121,7 @@ class Cookie:
     description: Text  # what it contains and why, for the policy page
     kind: str = "http"  # how it is stored, one of COOKIE_KINDS
     party: str = "first"  # who sets it: "first" or "third"
-    path: str = "/"  # the Path of the cookie, needed to delete it after a withdrawal
+    path: str = "/"  # the Path of a cookie that is not for the whole site, so that a withdrawal can delete it
     service: str = ""  # the service that sets it, if a visitor can refuse that service alone
 
     def matches(self, name: str, kind: str = "http") -> bool:
@@ -178,7 +178,7 @@ class Field:
     on_erase: str = "delete"  # what an erasure does with it, one of ON_ERASE
     reason: Text = ""  # why an erasure keeps it; only for "keep"
     kept_for: Period | None = None  # for how long after its row was created it is kept; only for "keep"
-    label: Text = ""  # what people call it; by default its name in words
+    label: Text = ""  # what people call it in the policy and in answers; by default its name in words
 
     @property
     def title(self) -> Text:
@@ -216,14 +216,14 @@ class Recipient:
     fields: tuple[str, ...]  # the names of the fields that it may get; it gets no other
     country: str  # two letters such as DE (ISO 3166-1)
     link: str  # the URL of its privacy policy
-    sells: bool = False  # true is an error: data is never sold, traded or rented
+    sells: bool = False  # whether data is sold to it; `true` is an error, and so is the id "sale-of-data"
 
 
 @dataclass(frozen=True)
 class Retention:
     """The retention periods, which ``flask privacy prune`` enforces."""
 
-    events: Period = Period(13, "month")  # events: at most 39 months, and no longer than the purpose statistics
+    events: Period = Period(13, "month")  # events: at most 39 months, and no longer than the purpose "statistics"
     aggregates: Period = Period(25, "month")  # totals of reports
     decisions: Period = Period(5, "year")  # entries of the ledger
     archives: Period = Period(90, "day")  # your backups: `flask privacy replay` goes back this far
@@ -236,7 +236,7 @@ class Contact:
 
     name: str  # the person or company that is responsible for the data
     email: str  # where people send questions and requests; mails of the extension come from it
-    address: str = ""  # the postal address
+    address: str = ""  # the postal address; optional
 
     @property
     def about(self) -> str:
@@ -262,7 +262,7 @@ class Requests:
 class Marketing:
     """Marketing mail."""
 
-    unsubscribe: str  # the mail address that receives replies with "unsubscribe"
+    unsubscribe: str  # the mail address that receives replies with "unsubscribe" in the subject
 
 
 @dataclass(frozen=True)

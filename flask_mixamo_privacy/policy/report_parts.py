@@ -10,7 +10,7 @@ class OwnEvent:
     """An event of the site's own, and the properties whose values are counted in a table each."""
 
     name: str  # the name that is passed to privacy.track
-    values: tuple[str, ...]  # the properties whose values are counted in a table each
+    values: tuple[str, ...]  # the properties whose values are counted in a table each, such as ["quality"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Goal:
     """A page that visitors should view, or an event of the site's own."""
 
     name: str  # what reports call it
-    page: str = ""  # the path of a page, such as "/thanks" or "/animations/*"; or an event instead
-    event: str = ""  # the name of an event; or a page instead
+    page: str = ""  # a path such as "/thanks", or the beginning of paths: "/animations/*"; or else an event
+    event: str = ""  # the name of an event; required if there is no page
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..errors import SettingError
+from ..i18n.language import SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,63 @@ def by_name(item: str, *, may_call: bool = True) -> Check:
         )
 
     return valid(is_valid, f"a mapping of names, each to {item}", "Change it, or leave the setting out.", convert=dict)
+
+
+url_prefix = valid(
+    lambda value: isinstance(value, str) and re.fullmatch(r"(/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+", value),
+    "a path with a leading and no trailing slash",
+    'The default is "/privacy".',
+)
+locale = valid(
+    lambda value: value is None or callable(value) or value in SHIPPED,
+    f"a callable, or one of: {', '.join(SHIPPED)}",
+    "Leave it out to use the locale of Flask-Babel, if it is installed, or else the browser's languages.",
+)
+
+
+def is_address(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", value) is not None
+
+
+def keys(setting: ConfigValue) -> Mapping[str, str] | None:
+    value = setting.value
+    if value is None:
+        return None
+    is_id = re.compile(r"[A-Za-z0-9_-]{1,32}").fullmatch
+    if not (isinstance(value, Mapping) and value) or not all(
+        isinstance(key_id, str) and is_id(key_id) and isinstance(secret, str) and len(secret) >= 16
+        for key_id, secret in value.items()
+    ):
+        shown = sorted(value) if isinstance(value, Mapping) else type(value).__name__  # never a secret
+        hint = 'Set, for example, {"2026": "…"}. To rotate, add a new key at the end, and keep the old ones.'
+        raise SettingError(setting.name, shown, "a mapping of short ids to secrets of 16 characters or more", hint)
+    return dict(value)
+
+
+def token(setting: ConfigValue) -> str | None:
+    value = setting.value
+    if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", value)):
+        return value
+    shown = f"a text of {len(value)} characters" if isinstance(value, str) else type(value).__name__  # never the secret
+    hint = "Generate one: python -c 'import secrets; print(secrets.token_urlsafe())'."
+    raise SettingError(setting.name, shown, "at least 16 letters, digits and characters of ._~+/-, or None", hint)
+
+
+def timezone(setting: ConfigValue) -> str:
+    try:
+        return ZoneInfo(setting.value).key
+    except (TypeError, ValueError, LookupError, OSError):
+        allowed = 'a name of the IANA time zone database, such as "UTC" or "Europe/Berlin"'
+        raise setting.error(allowed, "If the system lacks that database, run pip install tzdata.") from None
+
+
+def staff_pages(setting: ConfigValue) -> dict[str, tuple[str, Any]]:
+    """Return the need and the title of each page, by its endpoint."""
+    value = setting.value
+    if not isinstance(value, Mapping) or not all(
+        isinstance(page, tuple | list) and len(page) == 2 and isinstance(page[0], str) and isinstance(page[1], str | Mapping)
+        for page in value.values()
+    ):
+        hint = 'Set, for example, {"orders.everything": ("support", "Orders")}, or leave it out.'
+        raise setting.error("a mapping of endpoints, each to a need and a title", hint)
+    return {str(endpoint): (need, title) for endpoint, (need, title) in value.items()}
