@@ -87,13 +87,7 @@ class Publisher:
             return publishing.close(first, end)
 
     def publish_today(self, connection: sa.Connection) -> bool:
-        """Publish the events since the last interval as a part of the current day. Returns False if they are too few.
-
-        A site that declares goals, funnels or values gets no part: they are counted by the whole day. Subtracting a row of a
-        part from them would reveal the visitors of the rest of the day, even if they are few.
-        """
-        if self._calendar.own:
-            return False
+        """Publish the events since the last interval as a part of the current day. Returns False if they are too few."""
         first = self._next(connection)
         if first is None:
             return False

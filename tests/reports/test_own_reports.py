@@ -79,17 +79,6 @@ def test_no_step_with_too_few_visitors_can_be_calculated(shown, numbers, window)
     assert all(each == 0 or each >= 5 for each in differences), rows
 
 
-def test_a_goal_and_its_event_state_the_same_visitors(tmp_path):
-    """Six visitors placed an order in a part of the day, and two later: no difference of two rows is two."""
-    kept = Kept(tmp_path, policy=POLICY)
-    kept.load([event(visitor, 1, "placed") for visitor in range(6)], "")
-    kept.reports.report("events", DAY)  # publishes the part, if it may
-    later = [event(50 + visitor, 1, "placed" if visitor < 2 else "/clips/a") for visitor in range(8)]
-    kept.load(later, "2026-05-03T00:00:00.000Z")
-    row, *_ = kept.reports.report("events", DAY).rows
-    assert (row[2], kept.reports.report("goals", DAY).rows[0]) == (8, ("Bought", 8))
-
-
 def test_a_goal_that_is_no_longer_declared_stops(tmp_path):
     """Its waiting tables are left as they are, and the reports leave it out."""
     kept = Kept(tmp_path, policy=POLICY)
