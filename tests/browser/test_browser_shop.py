@@ -110,7 +110,8 @@ def walked(page, url):
             errors.clear()  # the browser reports its status
     sign_in(page)
     pages["/account"] = page.evaluate(FACTS)
-    answer(page, "Accept all")
+    with page.expect_navigation(url="**/account"):  # a page with the granted service replaces this one
+        press(page, "Accept all")
     for path in PAGES:
         page.goto(path)
     return SimpleNamespace(pages=pages, errors=errors, policies=policies, hosts=hosts, host=url.partition("//")[2])
