@@ -1,6 +1,6 @@
 """The files of tests that `make test-fast` leaves out, because each takes seconds of a core.
 
-The others together take less than a minute on two cores. Add a file here once `pytest --durations=0` shows seconds for it.
+Add a file here once `pytest --durations=0` shows seconds for it.
 """
 
 SLOW = frozenset(
