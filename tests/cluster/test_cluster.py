@@ -8,7 +8,7 @@ import pytest
 
 from support.clickhouse import Cluster, install
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 
 def test_the_cluster_has_two_shards_of_two_replicas(cluster):

@@ -15,7 +15,7 @@ from flask_mixamo_privacy.reports.windows import Calendar, Interval
 from support.event_factory import FIRST, Kept, traffic, with_own_events
 from support.sql_engines import DECLARED, TYPES, CopiedCounts, answers
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 CALENDAR = Calendar(policy=DECLARED)
 DAYS = [FIRST + timedelta(days=number) for number in range(4)]

@@ -18,7 +18,7 @@ from support.engines import ENGINES, engine_of
 from support.event_factory import Kept, traffic
 from support.event_stores import DAY, KEYS, add, as_logged, count_until, row
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 END = "2026-07-01T00:00:00.000Z"
 PUBLISHED = ("cells", "placed", "pieces", "distinct_visitors")

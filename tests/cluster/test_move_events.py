@@ -23,7 +23,7 @@ from support.engines import engine_of
 from support.event_factory import Kept, traffic
 from support.event_stores import DAY, add, row, store_at
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 EVENTS = traffic(5, 20, 60, 12)
 END = "2026-07-01T00:00:00.000Z"
 PUBLISHED = ("cells", "placed", "pieces", "distinct_visitors", "people", "event_visitors")
