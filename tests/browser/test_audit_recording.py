@@ -204,3 +204,16 @@ def test_a_page_that_redirects_itself_is_audited_like_the_others(report):
 def test_no_report_contains_a_mail_address(report):
     """The list of pages, the list of unvisited pages and the findings contain none."""
     assert "ada@" not in str(report)
+
+
+def test_a_step_may_open_a_page_while_the_previous_one_navigates(tiny):
+    """The audit opens it again, because nobody can tell when the previous page is at rest."""
+    made = tiny()
+    made.view("/moving", page("setTimeout(() => { location = '/moved' }, 20)"))
+    made.view("/moved", page()), made.view("/next", page())
+
+    async def open_both(page):
+        for _ in range(4):
+            await page.goto("/moving"), await page.goto("/next")
+
+    audit(made.app, offline=True, steps=[open_both], skip=["/moving", "/moved", "/next", "/privacy/*"])

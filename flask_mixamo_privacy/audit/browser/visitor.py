@@ -73,7 +73,7 @@ class AuditVisitor:
         )
         self.context.set_default_timeout(_TIMEOUT)
         await self.recorder.attach(self.context, (_GPC + "\n" if self.state.gpc else "") + RECORDER)
-        self.page = await self.context.new_page()
+        self.page = await _new_page(self.context)
         if workers is not None:
             await workers.record(self.page, self.recorder)
         if self.login:
@@ -94,7 +94,7 @@ class AuditVisitor:
         """Visit one page. Return its facts, and the site's own URLs that it links to."""
         await self._leave_page()
         try:
-            response = await self._open(route)
+            response = await self.page.goto(route, wait_until="load")
             facts, links = await self._record_page(response)
         except playwright_api().Error as error:
             if not self.recorder.left_site and "Download is starting" not in str(error) and "ERR_ABORTED" not in str(error):
@@ -104,17 +104,6 @@ class AuditVisitor:
         if facts is not None and facts.status >= 500:
             self.unseen[route] = f"The server answered {facts.status}."
         return facts, links
-
-    async def _open(self, route: str) -> Response | None:
-        """Open a page, also if the previous page navigates by itself at that moment."""
-        for _ in range(5):  # on a busy machine the previous page may navigate several times
-            try:
-                return await self.page.goto(route, wait_until="load")
-            except playwright_api().Error as error:
-                if "interrupted by another navigation" not in str(error):
-                    raise
-                await self.page.wait_for_load_state("load")
-        return await self.page.goto(route, wait_until="load")
 
     async def finish(self) -> None:
         await self._leave_page()
@@ -216,6 +205,28 @@ class AuditVisitor:
         )  # fmt: skip
 
 
+async def _new_page(context: BrowserContext) -> Page:
+    """Return a page whose ``goto`` tries again if the previous document navigates by itself at that moment.
+
+    A site's steps call it too, for instance right after an answer on the banner that loads the page again.
+    """
+    page = await context.new_page()
+    goto = page.goto
+
+    async def goto_in_the_end(url: str, **options: Any) -> Response | None:
+        for _ in range(5):  # on a busy machine the previous document may navigate several times
+            try:
+                return await goto(url, **options)
+            except playwright_api().Error as error:
+                if "interrupted by another navigation" not in str(error):
+                    raise
+                await page.wait_for_load_state("load")
+        return await goto(url, **options)
+
+    page.goto = goto_in_the_end  # type: ignore[method-assign]
+    return page
+
+
 def _banner(buttons: Mapping[str, Any] | None) -> BannerFacts | None:
     if buttons is None or not any(buttons.values()):
         return None
@@ -239,7 +250,7 @@ _REJECT = "form button[name=choice][value=reject_all]:visible"
 async def without_javascript(browser: Browser, target: Target, routes: Collection[str]) -> AsyncIterator[NoScriptPage]:
     """Yield the amount of text on each page, and last, whether a visitor can reject."""
     context = await browser.new_context(base_url=target.url, java_script_enabled=False)
-    page = await context.new_page()
+    page = await _new_page(context)
     for route in routes:
         yield NoScriptPage(Visited(route, UNASKED), await _text(page, target, route))
     if target.policy.optional:
