@@ -109,7 +109,7 @@ def _say_confirmation(draft: Draft) -> None:
         t("An address receives marketing e-mail only after its owner has confirmed it with a link that we send there."), 10
     )
     if draft.facts.confirm_opt_ins == "visitors":
-        draft.say(t("The address of the account that you are logged in to needs no confirmation."), 10)
+        draft.say(t("The address of the account that you are signed in to needs no confirmation."), 10)
 
 
 def _points(draft: Draft) -> Table:
@@ -201,7 +201,7 @@ def log(draft: Draft) -> Section | None:
     draft.say(draft.literal(t.names(recorded) + "."), 14)
     draft.say(
         t(
-            "These log files are not linked to personal data: they contain no name, account, e-mail address or full network address."
+            "These log files are not linked to personal data: they contain no name, account, e-mail address or full IP address."
         ),
         16,
     )

@@ -83,6 +83,6 @@ class Draft:
             "browser": t("your browser (without its version)"),
             "platform": t("your operating system (without its version)"),
             "provider": t("your internet provider"),
-            "network": t("your network address, shortened (never in full)"),
+            "network": t("your IP address, shortened (never in full)"),
             "data": t("what you clicked or customised"),
         }.get(name)

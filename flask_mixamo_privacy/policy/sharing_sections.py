@@ -45,7 +45,7 @@ def services(draft: Draft) -> Section | None:
         return None
     draft.say(t("Pages may load content from the following companies once you allow it."), 1)
     if draft.facts.enforced:
-        draft.say(t("We tell your browser to block all other companies, and these until you allow them."), 1)
+        draft.say(t("We tell your browser to block all other companies, and to block these until you allow them."), 1)
     names_companies = any(service.company or service.country for service in policy.services)
     recipient = (t("Company"), t("Country")) if names_companies else ()
     head = (t("Service"), *recipient, t("Purpose"), t("Servers"), t("What is loaded"), t("Privacy policy"))

@@ -30,7 +30,7 @@ NAME = "privacy.toml"
 START = Path(__file__).parent / "default.toml"
 
 #: The date of the last change of the built-in policy.
-START_VERSION = "2026-11-24"
+START_VERSION = "2026-12-01"
 
 _LISTS = {
     "purposes": declared.Purpose,

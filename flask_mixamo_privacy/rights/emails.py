@@ -9,6 +9,7 @@ from typing import Any
 from ..i18n.language import Language, LocalizedText
 from ..policy.model import Policy
 from ..policy.parts import in_words
+from .request_schema import ERASED, UNCONFIRMED, UNSENT
 from .request_store import SubjectRequest
 
 # A sentence of the catalogues.
@@ -48,7 +49,7 @@ def confirmation_email(
     It names the new address if the request is to correct an address.
     """
     kind = f"{kind_of(request.kind, t)}{f': {new_address}' if new_address else ''}"
-    first = t("%(site)s received this request with your e-mail address: %(kind)s", site=site, kind=kind)
+    first = t("%(site)s has received this request, made with your e-mail address: %(kind)s", site=site, kind=kind)
     lines = [first, t("The request number is %(number)s.", number=request.number)]
     text = _joined([*lines, *_link_lines(t, link, until)])
     return Email(request.email, t("Please confirm your request to %(site)s", site=site).text, text, t.code)
@@ -74,7 +75,7 @@ def extension_email(t: Language, site: str, request: SubjectRequest) -> Email:
     """Return the e-mail with the new deadline and its reason (GDPR art. 12(3))."""
     subject = t("Your request %(number)s to %(site)s will take longer", number=request.number, site=site).text
     until, reason = t.date(request.due), request.reason
-    text = t("We need more time, and will answer by %(date)s. The reason: %(reason)s", date=until, reason=reason)
+    text = t("We need more time, and will answer by %(date)s. Reason: %(reason)s", date=until, reason=reason)
     return _email(request, subject, [text], t)
 
 
@@ -109,9 +110,10 @@ def answer_text(policy: Policy, answer: Mapping[str, Any], t: Language) -> list[
 
 def _sentences(policy: Policy, answer: Mapping[str, Any], t: Language) -> Iterator[Any]:
     if answer.get("refused"):
-        yield t("We cannot do this. The reason: %(reason)s", reason=answer["refused"])
+        yield t("We cannot do what you asked. Reason: %(reason)s", reason=answer["refused"])
         yield t("You can complain to a data protection authority, or go to court.")
-    yield answer.get("text", "")
+    text = answer.get("text", "")
+    yield t(text) if text in (ERASED, UNCONFIRMED, UNSENT) else text
     for store in answer.get("stores", ()):
         yield "" if "found" in store else _store_result(store, t)
         for field in store.get("kept", ()):
@@ -137,9 +139,9 @@ def _retained_field(policy: Policy, field: Mapping[str, str], t: Language) -> An
     titles = (t.of(each.title, policy.language).text for each in policy.fields if each.name == name)
     what = next(titles, in_words(name)) + (f" ({in_words(table)})" if table else "")
     if not field["until"]:
-        return t("Kept: %(what)s. The reason: %(reason)s", what=what, reason=field["why"])
+        return t("Kept: %(what)s. Reason: %(reason)s", what=what, reason=field["why"])
     until = t.date(field["until"])
-    return t("Kept until %(date)s: %(what)s. The reason: %(reason)s", what=what, date=until, reason=field["why"])
+    return t("Kept until %(date)s: %(what)s. Reason: %(reason)s", what=what, date=until, reason=field["why"])
 
 
 def _email(request: SubjectRequest, subject: str, lines: Any, t: Language) -> Email:

@@ -32,7 +32,7 @@ _LABELS = {
     "created_at": "Saved on",
     "updated_at": "Changed on",
     "list": "Mailing list",
-    "asked": "Signed up on, not confirmed",
+    "asked": "Signed up on (not confirmed)",
     "opted_in": "Signed up on",
     "opted_out": "Unsubscribed on",
     "policy": "Version of the privacy policy",
@@ -43,12 +43,12 @@ _LABELS = {
 }
 _TITLES = {"opt-ins": "Mailing lists", "licences": "Accepted licences"}
 _SOURCES = {
-    "form": "With a form on this site",
-    "api": "With a program",
-    "link": "With a link in an e-mail",
+    "form": "Through a form on this site",
+    "api": "Through a program",
+    "link": "Through a link in an e-mail",
     "site": "On this site",
-    "erasure": "With a request to delete your data",
-    "objection": "With an objection",
+    "erasure": "Through a request to delete your data",
+    "objection": "Through an objection",
 }
 
 

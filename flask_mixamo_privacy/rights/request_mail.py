@@ -13,18 +13,20 @@ from ..i18n.site_catalogues import Languages
 from ..storage.clock import DAY, later, now, timestamp
 from .emails import Email, SendEmail, confirmation_email
 from .link_limit import LinkLimit
+from .request_schema import UNSENT
 from .request_store import RequestStore, SubjectRequest
 
 LINK_DAYS = 7  # for a confirmation link; a link to an answer works twice as long
 NEVER = "9999"  # a timestamp later than any other
 NO_BASE = (
-    "The link could not be sent, because the site's base URL was unknown when the request came. Set PRIVACY_BASE_URL, such "
-    'as "https://shop.example".'
+    "The link could not be sent, because the site's base URL was unknown when the request arrived. Set "
+    'PRIVACY_BASE_URL, such as "https://shop.example".'
 )
 RETRY = 300  # seconds until a failed mail is sent again; then twice as long, and so on
 LONGEST_PASS = 30.0  # seconds for mails; a server that does not answer must not keep the reminders of staff waiting
 _NO_FURTHER_TRY = (
-    "{error} It was tried for a week, and is not tried again. Verify the person in another way, then answer with --identity."
+    "{error} All attempts failed for a week, and there will be no more. Verify the person in another way, then answer with "
+    "--identity."
 )
 _LONGEST_WAIT = 90  # days until a link that was postponed all the time is given up
 
@@ -179,7 +181,7 @@ class RequestMail:
         A flood from many networks ends after three months. A failed mail is the site's fault, and costs no time.
         """
         if request.opened < later(days=-_LONGEST_WAIT) and not request.mail_error:
-            answer = {"text": "Too many links went to this address in a day."}
+            answer = {"text": UNSENT}
             self._request_store.close(request.number, "expired", timestamp(), answer)
         else:
             self._request_store.update(request.number, mail_after=free)

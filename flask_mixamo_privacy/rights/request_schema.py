@@ -8,6 +8,12 @@ from .claims import claims_table
 
 tables = sa.MetaData()
 
+#: Answers that are stored in English, and shown in the reader's language: to a request that was open when its data subject
+#: was erased, that was not confirmed, and whose link was postponed for too long. Sentences of the catalogues.
+ERASED = "Everything that was stored about you has been erased."
+UNCONFIRMED = "This request was not confirmed in time."
+UNSENT = "No confirmation link could be sent for this request, because too many others were sent to the same address."
+
 #: A condition of an index, which a query must repeat word for word. A database cannot compare it with a bound value.
 NAMES_A_PERSON = sa.text("(email != '' OR message != '')")
 

@@ -19,7 +19,7 @@ from ..storage.database import Database
 from ..storage.keys import normalise_subject
 from .claims import Claims
 from .limits import PER_MAILBOX
-from .request_schema import NAMES_A_PERSON, STEPS, tables
+from .request_schema import ERASED, NAMES_A_PERSON, STEPS, tables
 from .request_schema import claims as _claims
 from .request_schema import links as _links
 from .request_schema import requests as _requests
@@ -29,9 +29,6 @@ KINDS = ("access", "correct", "delete", "restrict", "object")
 OPEN = ("open", "verified")
 CLOSED = ("answered", "refused", "expired")
 _KEPT_EXPIRED = 400  # days
-
-#: The answer to a request that was open when its data subject was erased.
-ERASED = "All that was stored about you was erased."
 
 
 @dataclass(frozen=True)

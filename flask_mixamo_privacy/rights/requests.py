@@ -17,6 +17,7 @@ from .data_subjects import DataSubjects
 from .emails import answer_email, extension_email
 from .limits import NetworkLimit, group_of
 from .request_mail import LINK_DAYS, RequestMail
+from .request_schema import UNCONFIRMED
 from .request_store import CLOSED, KINDS, OPEN, RequestStore, SubjectRequest
 from .stores import StoreOutcome, merge_results
 
@@ -207,7 +208,7 @@ class RequestService:
         failed mail is sent again later. Until then `flask privacy requests list` shows the error.
         """
         sent = self.mail.send_links(most) + self._send_other_links(most)
-        answer = {"text": "Nobody confirmed it in time."}
+        answer = {"text": UNCONFIRMED}
         self.request_store.expire_unconfirmed(later(days=-LINK_DAYS), timestamp(), answer)
         self._remind()
         self.request_store.anonymise_closed(timestamp())

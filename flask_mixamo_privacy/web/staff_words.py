@@ -36,7 +36,7 @@ class RequestWords:
             "verified": t("Confirmed. Waiting for your answer"),
             "answered": t("Answered"),
             "refused": t("Refused, with a reason"),
-            "expired": t("Expired, because nobody confirmed it"),
+            "expired": t("Expired without being confirmed"),
         }[request.state]
 
     def verified(self, request: SubjectRequest) -> LocalizedText:

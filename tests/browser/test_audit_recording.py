@@ -207,7 +207,7 @@ def test_no_report_contains_a_mail_address(report):
 
 
 def test_a_step_may_open_a_page_while_the_previous_one_navigates(tiny):
-    """The audit opens it again, because nobody can tell when the previous page is at rest."""
+    """The audit opens it again, because nothing shows when the previous page is at rest."""
     made = tiny()
     made.view("/moving", page("setTimeout(() => { location = '/moved' }, 20)"))
     made.view("/moved", page()), made.view("/next", page())

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 ADA = "ada@shop.example"
 DAY = 86400
 BY_LINK = "An address receives marketing e-mail only after its owner has confirmed it with a link that we send there."
-OWN_ADDRESS = "The address of the account that you are logged in to needs no confirmation."
+OWN_ADDRESS = "The address of the account that you are signed in to needs no confirmation."
 
 
 @pytest.fixture

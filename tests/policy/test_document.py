@@ -67,7 +67,7 @@ LOGGED = {
     "browser": "your browser",
     "platform": "your operating system",
     "provider": "your internet provider",
-    "network": "your network address, shortened",
+    "network": "your IP address, shortened",
     "data": "what you clicked",
 }
 

@@ -529,7 +529,7 @@ def test_promise_14_an_undeclared_field_is_not_recorded(declare, undeclared):
         ([], SERVICE, {"statistics"}),
         ([], STORED, {"customisation"}),
         ([('purpose = "statistics"\nlifetime = "395 days"', 'purpose = "statistics"\nlifetime = "100 days"')], "", {"statistics"}),
-        ([('theme, for your next visit. If you also allow statistics, we count which choices are made."\nretention = "13 months"', 'theme."\nretention = "14 months"')], "", {"customisation"}),
+        ([('theme, for your next visit. If you also allow statistics, we count which options are chosen."\nretention = "13 months"', 'theme."\nretention = "14 months"')], "", {"customisation"}),
         ([], MAPS, {"maps"}),
     ],
     ids=["nothing", "a title", "a description", "the banner", "a notice", "a recipient of another purpose", "a recipient",

@@ -67,7 +67,7 @@ def test_the_words_of_an_opt_in_are_shown_and_not_their_digest(people):
     [row] = site.site.ledger("opt-in")
     text = answered(site)
     assert "<h2>Mailing lists</h2>" in text and "Our newsletter. We write to you." in text and row["text"] not in text
-    assert "News by e-mail" in text and "With a program" in text
+    assert "News by e-mail" in text and "Through a program" in text
     found = site.rights.data_subjects.export(ADA, "the person")
     assert found["opt-ins"][0]["text"] == row["text"]  # the export for machines keeps the digest
 

@@ -100,7 +100,7 @@ def test_promise_33_an_extension_has_a_reason_and_the_requester_is_informed(peop
     number = str(site.confirmed())
     outcome = site.site.cli("requests", "extend", number, "--reason", "There are many orders.")
     assert "due 2026-08-08" in outcome.output
-    message = "We need more time, and will answer by August 8, 2026. The reason: There are many orders."
+    message = "We need more time, and will answer by August 8, 2026. Reason: There are many orders."
     assert message in site.mails[-1].get_content() and site.mails[-1]["Subject"] == "Your request 1 to Shop will take longer"
 
 
@@ -296,3 +296,14 @@ def test_an_expired_request_is_deleted_after_400_days(people, clock):
     clock.shift(86400 * 2)
     site.site.cli("prune")
     assert [request.state for request in site.rights.request_store.all()] == ["answered"]
+
+
+def test_staff_read_in_their_language_why_a_request_expired(office, clock):
+    """The stored answer is English. The page of staff translates it."""
+    site, enter = office
+    site.ask()
+    site.process()
+    clock.shift(86400 * 8)
+    site.process()
+    page = enter("ann").get("/privacy/requests/staff/1", headers={"Accept-Language": "de"}).text
+    assert "Diese Anfrage wurde nicht rechtzeitig bestätigt." in page and "in time" not in page

@@ -310,7 +310,7 @@ def test_promise_32_an_answer_reports_each_store(people):
     text, output = site.mails[-1].get_content(), outcome.output
     assert "shop: 2 deleted, 2 anonymised" in output and "Shop: 2 deleted and 2 made anonymous" in text
     assert "kept: orders.address until 2036-05-08. The tax office asks for invoices." in output
-    assert "Kept until May 8, 2036: Address (Orders). The reason: The tax office asks for invoices." in text
+    assert "Kept until May 8, 2036: Address (Orders). Reason: The tax office asks for invoices." in text
     assert "paper files: not covered. Do it there by hand." in output and "This answer does not cover: Paper files." in text
     assert "Archives may have copies until 2026-08-06. After a restore, run `flask privacy replay`." in output
     assert "Backups may contain copies until August 6, 2026. If we restore one, we delete them again." in text
@@ -367,7 +367,7 @@ def test_promise_32_a_refusal_states_the_reason_and_where_to_complain(people):
     site.add()
     site.site.cli("requests", "answer", str(site.confirmed()), "--refuse", "A court asked us to keep it.")
     text = site.mails[-1].get_content()
-    assert "We cannot do this. The reason: A court asked us to keep it." in text
+    assert "We cannot do what you asked. Reason: A court asked us to keep it." in text
     assert "You can complain to a data protection authority, or go to court." in text
     assert site.rights.request_store.find(1).state == "refused" and len(site.mentions("ada")) == 3
 

@@ -12,7 +12,7 @@ from flask_mixamo_privacy.rights import request_mail
 pytestmark = pytest.mark.usefixtures("clock")
 
 HOUR = 3600
-ENDED = "was tried for a week, and is not tried again. Verify the person in another way, then answer with --identity."
+ENDED = "All attempts failed for a week, and there will be no more. Verify the person in another way, then answer with --identity."
 
 
 @pytest.fixture
