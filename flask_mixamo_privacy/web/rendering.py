@@ -5,6 +5,7 @@ A template of the same name in the site replaces one of the extension's, and is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, MutableMapping
 from contextvars import copy_context
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 from flask import Flask, current_app, has_request_context, render_template
 from jinja2 import BaseLoader, Environment, FileSystemLoader, Template, TemplateNotFound
 from jinja2.ext import Extension
+from markupsafe import Markup, escape
 
 from .assets import folder
 from .context import current_runtime, privacy_context
@@ -25,12 +27,24 @@ FOLDER = "mixamo_privacy/"  # of the templates' names
 def render(name: str, **values: Any) -> str:
     """Render ``mixamo_privacy/<name>``, the extension's template or the site's. Also works outside a request."""
     helpers = current_runtime().helpers
+    values["breakable"] = breakable
     if not has_request_context():
         values["url_for"] = _url_outside_request  # Flask's own url_for would require SERVER_NAME
     template = helpers.templates.get_template(FOLDER + name)
     if template.environment.is_async and _is_in_event_loop():
         return _render_in_a_thread(template, privacy=helpers, **values)
     return render_template(template, privacy=helpers, **values)
+
+
+# A long name of a cookie, a host or a field. Browsers break a line at none of its signs.
+_LONG_NAME = re.compile(r"[\w.*-]{16,}")
+_SIGN = re.compile(r"([_.-])(?=[^\W_]|\*)")
+
+
+def breakable(text: object) -> Markup:
+    """Return a text whose long names may break after ``_``, ``.`` and ``-``. A copy of it has the same characters."""
+    html = _LONG_NAME.sub(lambda name: _SIGN.sub(r"\1<wbr>", name[0]), str(escape(text)))
+    return Markup(html)  # noqa: S704 — escaped before the breaks are added
 
 
 def _is_in_event_loop() -> bool:

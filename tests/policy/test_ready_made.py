@@ -221,10 +221,20 @@ def test_the_policy_page_names_company_country_and_lifetimes(policy):
     assert "| VISITOR\\_INFO1\\_LIVE | Videos und Ton | Google LLC | 6 Monate | https://policies.google.com/" in page
 
 
+@pytest.mark.parametrize("path", ["/privacy/", "/privacy/consent"])
+def test_a_long_name_breaks_only_after_its_signs(policy, tiny, path):
+    """The HTML marks where the name of a cookie or a host may break. A copied name has no other character."""
+    page = tiny(PRIVACY_POLICY=policy(YOUTUBE)).visitor().get(path).text
+    assert "VISITOR_<wbr>INFO1_<wbr>LIVE" in page and "www.<wbr>youtube-<wbr>nocookie.<wbr>com" in page
+    assert "VISITOR_INFO1_LIVE" not in page and "YSC" in page
+
+
 @pytest.mark.parametrize("code", SHIPPED)
 def test_the_settings_page_describes_a_service_in_every_language(policy, tiny, code):
     """Company, country, what is loaded and cookies are shown beside the switch, in the visitor's language."""
-    page = tiny(PRIVACY_POLICY=policy(YOUTUBE)).visitor(Accept_Language=code).get("/privacy/consent").text
+    page = (
+        tiny(PRIVACY_POLICY=policy(YOUTUBE)).visitor(Accept_Language=code).get("/privacy/consent").text.replace("<wbr>", "")
+    )
     t = language(code)
     assert f"<small>Google LLC, {t.country('US')}</small>" in page
     assert f"<small>{t('embedded pages')}: www.youtube-nocookie.com, www.youtube.com</small>" in page
