@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
-from hashlib import sha256
-from hmac import digest
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from itsdangerous import BadSignature, Signer, URLSafeSerializer
-from itsdangerous.signer import SigningAlgorithm
+from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response
 
 from ..config import Settings
@@ -21,16 +18,14 @@ from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
 from ..tracking.events import Visitor
 from .cookie_header import CookieHeader, NotCached, Stated, unquoted
+from .signing import SIGNING, SignedValue, signing_keys
 
 _SALT = "flask-mixamo-privacy."
-_SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
-_LONGEST = 400  # characters of a consent or a visitor cookie
 _LONGEST_CHOICES = 1024  # characters of a choices cookie
 _LONGEST_FORM_VALUE = 3600  # characters of a form cookie; a browser stores 4,096 with the name (RFC 6265, 6.1)
 
 #: The most characters of a text in a form cookie, without the signature.
 LONGEST_FORM_TEXT = _LONGEST_FORM_VALUE - 100
-_FORGED = (BadSignature, ValueError)
 
 #: The most different consents that are read in one request. Each one that a decision ends is a row in the ledger.
 MOST_COPIES = 20
@@ -52,65 +47,13 @@ class PerCookie(NamedTuple, Generic[T]):
     choices: T
 
 
-class _HmacSha256(SigningAlgorithm):
-    """Signs in one call of OpenSSL, in a third of the time of an HMAC object."""
-
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return digest(key, value, "sha256")
-
-
-class _Signer(Signer):
-    """A signer that derives each key once. Its signatures are those of :class:`itsdangerous.Signer`."""
-
-    def __init__(self, keys: Iterable[Any], salt: str) -> None:
-        super().__init__(keys, salt=salt, algorithm=_HmacSha256(), **_SIGNING)
-        self._derived: dict[Any, bytes] = {}
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        derived = self._derived.get(secret_key)
-        if derived is None:
-            derived = self._derived[secret_key] = super().derive_key(secret_key)
-        return derived
-
-
-class SignedValue(Generic[T]):
-    """Signed texts of one kind, with their own salt. Verified values are cached.
-
-    A forged value raises inside the bounded cache. The cache stores no exceptions, so forgeries cannot fill it.
-    """
-
-    def __init__(self, config: Mapping[str, Any], salt: str, decode: Callable[..., T], longest: int = _LONGEST) -> None:
-        self._config = config
-        self._longest = longest
-        self._salt = salt
-        self._decode = decode
-        self._keys: tuple[Any, ...] | None = None
-
-    def unsign(self, raw: str, *context: object) -> T | None:
-        """Return the decoded value of a signed text; None if the text is forged, edited, too long or out of date."""
-        if len(raw) > self._longest:
-            return None
-        self._follow_keys()
-        try:
-            return self._verified(raw, *context)
-        except _FORGED:
-            return None
-
-    def sign(self, text: str) -> str:
-        """Return the text with its signature under the newest key."""
-        self._follow_keys()
-        return self._signer.sign(text).decode()
-
-    def _follow_keys(self) -> None:
-        """Start a new signer and cache if the app's keys have changed, which may happen while it runs."""
-        keys = (*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"])
-        if keys != self._keys:
-            self._signer = _Signer(keys, self._salt)
-            self._verified = lru_cache(maxsize=4096)(self._verify)
-            self._keys = keys
-
-    def _verify(self, raw: str, *context: object) -> T:
-        return self._decode(self._signer.unsign(raw).decode("ascii"), *context)
+def _different(consents: list[Consent]) -> list[Consent]:
+    """Return the different ones, the last first, and at most :data:`MOST_COPIES`."""
+    found: list[Consent] = []
+    for consent in reversed(consents):  # the last one has the shortest path, as the app's own has
+        if len(found) < MOST_COPIES and all(consent.record != other.record for other in found):
+            found.append(consent)
+    return found
 
 
 def _without_day(signed: SignedValue[str], raw: str, _today: int) -> str | None:
@@ -140,25 +83,25 @@ class StatedCookies:
         self._config = config
         self._pairs = CookieHeader(names).pairs
         self._read = read
-        self._keys: tuple[Any, ...] | None = None
+        self._by_header = lru_cache(maxsize=4096)(self._of_header)
+        self._by_pairs = lru_cache(maxsize=4096)(self._of_pairs)  # a header has cookies of the site too
 
     def read(self, header: str, today: int, gpc: bool) -> Stated:
-        """Return what the cookies in a header state on this day."""
-        keys = (*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"])
-        if keys != self._keys:  # they may change while the app runs
-            self._by_header = lru_cache(maxsize=4096)(self._of_header)
-            self._by_pairs = lru_cache(maxsize=4096)(self._of_pairs)  # a header has cookies of the site too
-            self._keys = keys
+        """Return what the cookies in a header state on this day, under the app's current keys."""
+        keys = signing_keys(self._config)
         try:
-            return (self._by_header if len(header) <= LONGEST_KEY else self._of_header)(header, today, gpc)
+            return (self._by_header if len(header) <= LONGEST_KEY else self._of_header)(header, today, gpc, keys)
         except NotCached as error:
             return error.stated
 
-    def _of_header(self, header: str, today: int, gpc: bool) -> Stated:
+    def _of_header(self, header: str, today: int, gpc: bool, keys: tuple[Any, ...]) -> Stated:
         pairs = tuple(self._pairs(";" + header))
-        return (self._by_pairs if len(pairs) <= _MOST_COOKIES else self._of_pairs)(pairs, today, gpc)
+        is_known_by_header = len(pairs) > header.count(";") and len(header) <= LONGEST_KEY  # it has no other cookies
+        if is_known_by_header or len(pairs) > _MOST_COOKIES:
+            return self._of_pairs(pairs, today, gpc, keys)
+        return self._by_pairs(pairs, today, gpc, keys)
 
-    def _of_pairs(self, pairs: Pairs, today: int, gpc: bool) -> Stated:
+    def _of_pairs(self, pairs: Pairs, today: int, gpc: bool, _keys: tuple[Any, ...]) -> Stated:
         """Return what the cookies state. Raises :class:`NotCached` if one of them is invalid."""
         stated, valid = self._read(pairs, today, gpc)
         if valid < len(pairs):
@@ -218,23 +161,22 @@ class Cookies:
 
     def _state(self, pairs: Iterable[tuple[str, str]], today: int, gpc: bool) -> tuple[Stated, int]:
         """Return what the cookies state, and how many of them are valid."""
-        values: dict[str, list[str]] = {name: [] for name in self._stating}
+        values: dict[str, list[str]] = {}
         for name, value in pairs:
             value = value.rstrip(" \t")
-            values[name].append(unquoted(value) if value[:1] == '"' else value)
-        raws, visitor_raws, ages = values.values()
-        valid = [found for raw in raws if (found := self._consent.unsign(raw, today, gpc)) is not None]
-        consents = self.consents(raws, today, gpc) if len(raws) > 1 else valid
+            values.setdefault(name, []).append(unquoted(value) if value[:1] == '"' else value)
+        raws, visitor_raws, ages = map(values.get, self._stating)
+        valid = [found for raw in raws or () if (found := self._consent.unsign(raw, today, gpc)) is not None]
+        consents = _different(valid) if len(valid) > 1 else valid
         consent = consents[0] if len(consents) == 1 else self._unasked[gpc]
-        texts = [text for raw in ages if (text := self._form_values["privacy_age"].unsign(raw)) is not None]
-        is_minor = {*texts} == {"no"}
+        texts = [text for raw in ages or () if (text := self._form_values["privacy_age"].unsign(raw)) is not None]
+        is_minor = bool(texts) and {*texts} == {"no"}
         if is_minor:
             consent = limit_consent_for_minor(self._policy, consent)
-        visitors = self.visitors(visitor_raws, today)
+        visitors = self.visitors(visitor_raws, today) if visitor_raws else []
         receipt = consent.record.receipt if consent.record is not None else ""
-        visitor = next((visitor for visitor in visitors if visitor.serves(receipt)), None)
-        valid_cookies = len(valid) + len(texts) + len(visitors)
-        return Stated(consent, visitor, len(consents) > 1, is_minor), valid_cookies
+        visitor = next((visitor for visitor in visitors if visitor.serves(receipt)), None) if visitors else None
+        return Stated(consent, visitor, len(consents) > 1, is_minor), len(valid) + len(texts) + len(visitors)
 
     def _decode_consent(self, text: str, today: int, gpc: bool) -> Consent:
         """Return the consent in a signed text. What does not depend on the receipt is the same for many visitors."""
@@ -261,17 +203,11 @@ class Cookies:
 
         An app at another mount, or on another port, may have set a cookie of the same name, which is not valid here.
         """
-        found: list[Consent] = []
-        for raw in reversed(raws):  # the last one has the shortest path, as the app's own has
-            consent = self._consent.unsign(raw, today, gpc)
-            if consent is not None and len(found) < MOST_COPIES and all(consent.record != other.record for other in found):
-                found.append(consent)
-        return found
+        return _different([found for raw in raws if (found := self._consent.unsign(raw, today, gpc)) is not None])
 
     def visitors(self, raws: Sequence[str], today: int) -> list[Visitor]:
         """Return the visitors in the valid cookies."""
-        found = (self._visitor.unsign(raw, today) for raw in raws)
-        return [visitor for visitor in found if visitor is not None]
+        return [found for raw in raws if (found := self._visitor.unsign(raw, today)) is not None]
 
     def choices(self, raws: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
         """Return the choices in the valid cookies, each after the prefix of the receipt of the grant that they belong to.
@@ -289,7 +225,7 @@ class Cookies:
             return None
         try:
             receipt_prefix, choices = self._choices_serializer().loads(raw)
-        except (*_FORGED, TypeError):
+        except (BadSignature, ValueError, TypeError):
             return None
         is_valid = isinstance(receipt_prefix, str) and isinstance(choices, dict)
         return (receipt_prefix, choices) if is_valid else None
@@ -343,5 +279,4 @@ class Cookies:
         response.set_cookie(name, value, domain=self.domain, **flags, **lifetime)  # type: ignore[arg-type]
 
     def _choices_serializer(self) -> URLSafeSerializer:
-        keys = [*(self._config.get("SECRET_KEY_FALLBACKS") or ()), self._config["SECRET_KEY"]]
-        return URLSafeSerializer(keys, salt=self._salt + "choices", signer_kwargs=_SIGNING)
+        return URLSafeSerializer(signing_keys(self._config), salt=self._salt + "choices", signer_kwargs=SIGNING)

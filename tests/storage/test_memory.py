@@ -37,7 +37,6 @@ OF_OUR_OWN = {
     "web/banner_style.py": {"BannerStyle": "64 policies, from headers of the site's own code"},
     "web/cookies.py": {
         "Cookies": "texts of verified values",
-        "SignedValue": "verified values of a limited length",
         "StatedCookies": "headers of at most 512, and valid cookies",
     },
     "web/csp.py": {"ContentSecurityPolicy": "services of the policy"},
