@@ -150,7 +150,7 @@ class Runtime:
         self._refusal_logged = -EVERY
         self.extensions = app.extensions
         self.site_locale = SiteLocale(app, settings.locale, self.report_failure)
-        self._app = app
+        self.app = app
         self._registered = registered
         self._background = RegularWork(app, self)
         self._failing = threading.Lock()
@@ -263,14 +263,14 @@ class Runtime:
     @property
     def root_url(self) -> str:
         """The URL of the app's root outside a request, with ``localhost`` if the host is not configured."""
-        config = self._app.config
+        config = self.app.config
         host = f"{config['PREFERRED_URL_SCHEME']}://{config['SERVER_NAME'] or 'localhost'}"
         root = quote(config["APPLICATION_ROOT"].strip("/"), safe="/%")
         return self.settings.base_url or (f"{host}/{root}" if root else host)
 
     def wake(self) -> None:
         """Start the background threads, if the settings allow it and this is not a test."""
-        if self.settings.loader and not self._app.testing:
+        if self.settings.loader and not self.app.testing:
             self._background.start()
 
     def append(self, lines: str) -> None:
@@ -287,10 +287,10 @@ class Runtime:
             return
         with self._failing:
             self.failures += 1
-        if raise_in_tests and (self._app.testing or self._app.debug):
+        if raise_in_tests and (self.app.testing or self.app.debug):
             raise error
         log_failure(message, error)
-        recording_failed.send(self._app, error=error)
+        recording_failed.send(self.app, error=error)
 
     def count_refused(self, reason: str) -> None:
         """Count a report or a page view that a limit refused. Log the reason once a minute at most."""
@@ -344,6 +344,6 @@ class Runtime:
 
     def _send_signal(self, event: str, number: int) -> None:
         try:
-            SIGNALS_OF_REQUESTS[event].send(self._app, number=number)
+            SIGNALS_OF_REQUESTS[event].send(self.app, number=number)
         except Exception as error:  # an error in a receiver must not undo the stored request
             self.report_failure(error, "A signal receiver failed; the request is stored")

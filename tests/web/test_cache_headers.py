@@ -1,7 +1,8 @@
 """No visitor's state leaks through a cache."""
 
 import pytest
-from flask import Response, render_template_string
+from flask import Response, render_template_string, session
+from flask.sessions import SecureCookieSessionInterface
 
 from conftest import choose, cookie
 
@@ -21,6 +22,33 @@ def test_a_response_that_depends_on_consent_varies_by_it(tiny):
     site = with_page(tiny(), BANNER, Vary="Accept-Encoding")
     assert tiny().visitor().get("/").headers["Vary"] == "Cookie, Sec-GPC, Accept-Language"
     assert site.visitor().get("/cached").headers["Vary"] == "Accept-Encoding, Cookie, Sec-GPC, Accept-Language"
+
+
+@pytest.mark.parametrize(("body", "vary"), [(BANNER, "Cookie, Sec-GPC, Accept-Language"), ("plain", "Cookie")])
+def test_a_page_that_reads_the_session_varies_by_cookie(tiny, body, vary):
+    """Flask adds Cookie to Vary for a page that read the session, unless ours names it already."""
+    site = tiny()
+    site.view("/cart", lambda: render_template_string(body + str(session.get("cart", ""))))
+    assert site.visitor().get("/cart").headers.getlist("Vary") == [vary]
+
+
+class TouchedSessions(SecureCookieSessionInterface):
+    """Sessions that count each use, as a store with an expiry may do."""
+
+    touched = 0
+
+    def save_session(self, app, session, response):
+        self.touched += session.accessed
+        super().save_session(app, session, response)
+
+
+def test_the_sessions_of_another_interface_are_left_alone(tiny):
+    """A site's own interface learns that the page used the session."""
+    site = tiny()
+    site.app.session_interface = TouchedSessions()
+    site.view("/cart", lambda: render_template_string(BANNER + str(session.get("cart", ""))))
+    assert "Cookie" in site.visitor().get("/cart").headers["Vary"]
+    assert site.app.session_interface.touched == 1
 
 
 def test_a_page_with_the_banner_is_private_and_after_a_refusal_it_is_not(tiny):
