@@ -111,19 +111,13 @@ class UndeclaredService(PrivacyError, LookupError):
 
 
 class UndeclaredHost(PrivacyError, LookupError):
-    """A template loads from a third-party host that no service declares. ``use`` is a ready-made service that does."""
+    """A template loads from a third-party host that no service declares for this kind of load, purpose and service."""
 
-    def __init__(self, host: str, purpose: str | None, load: str, use: str = "") -> None:
-        self.host, self.purpose, self.load, self.use = host, purpose, load, use
-        name, of_purpose = host.partition(":")[0].replace(".", "-"), f" of the purpose {purpose!r}" if purpose else ""
-        chosen = f'purpose = "{purpose or "…"}"\n'
-        table = f'id = "{name}"\ntitle = "…"\n{chosen}hosts = ["{host}"]\nloads = ["{load}"]\nlink = "https://…"\n'
-        if use:
-            table = f'use = "{use}"\n{chosen if purpose else ""}'
-        super().__init__(
-            f"The host {host!r} is not declared for a {load}; allowed: the hosts of services{of_purpose}. "
-            f"Load it from one of these, or add to privacy.toml:\n\n[[services]]\n{table}"
-        )
+    def __init__(self, host: str, purpose: str | None, load: str, service: str | None, next_step: str) -> None:
+        self.host, self.purpose, self.load, self.service, self.next_step = host, purpose, load, service, next_step
+        allowed = f"the service {service!r}" if service else "services"
+        allowed += f" of the purpose {purpose!r}" if purpose else ""
+        super().__init__(f"The host {host!r} is not declared for a {load}; allowed: the hosts of {allowed}. {next_step}")
 
 
 class UndeclaredCookie(PrivacyError):

@@ -49,6 +49,11 @@ class Policy(Declaration):
         """Return the first declaration that matches a cookie or an item of another kind of storage, or None."""
         return next((cookie for cookie in self.cookies if cookie.matches(name, kind)), None)
 
+    def services_for(self, host: str, load: str = "", purpose: str | None = None) -> tuple[Service, ...]:
+        """Return every service that covers a host. With a purpose, only its services."""
+        services = self.services if purpose is None else self.services_of(purpose)
+        return tuple(service for service in services if service.covers(host, load))
+
     def service_for(self, host: str, load: str = "", purpose: str | None = None) -> Service | None:
         """Return the first service that covers a host, or None. With a purpose, consider only its services."""
         services = self.services if purpose is None else self.services_of(purpose)

@@ -99,11 +99,11 @@ def near_names(name: str) -> list[str]:
     return difflib.get_close_matches(name, ready_made(), n=3, cutoff=0.6)
 
 
-def service_of_host(host: str, load: str = "") -> str:
-    """Return the id of a ready-made service with this host, or an empty text. A whole name precedes a pattern."""
+def services_of_host(host: str, load: str = "") -> list[str]:
+    """Return the ids of the ready-made services with this host. A whole name precedes a pattern."""
     found = [entry for entry in ready_made().values() if entry.covers(host, load)]
     found.sort(key=lambda entry: host not in entry.service["hosts"])
-    return found[0].id if found else ""
+    return [entry.id for entry in found]
 
 
 def banner_text(policy: Policy, t: Language) -> LocalizedText:

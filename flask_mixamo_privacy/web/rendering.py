@@ -17,8 +17,10 @@ from jinja2 import BaseLoader, Environment, FileSystemLoader, Template, Template
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
+from ..collection import notices
+from ..policy.parts import CollectionPoint
 from .assets import folder
-from .context import current_runtime, privacy_context
+from .context import PrivacyContext, current_runtime, privacy_context
 from .hosts import host_value
 
 FOLDER = "mixamo_privacy/"  # of the templates' names
@@ -144,3 +146,32 @@ def _translated(source: str, site: Environment) -> Iterator[str]:
             yield f"{site.variable_start_string} {text!r}|safe {site.variable_end_string}"
         else:
             yield text + " " if kind == "operator" else text
+
+
+# The widgets that a site places in its own forms.
+
+
+def form_fragment(template: str, point: CollectionPoint, **values: Any) -> Markup:
+    """Render a fragment of a form. A callable value is replaced by its result for policy, point and language."""
+    ctx = privacy_context()
+    policy, t = ctx.runtime.policy, ctx.language
+    context = {name: value(policy, point, t) if callable(value) else value for name, value in values.items()}
+    page = render(
+        f"{template}.html",
+        t=t,
+        policy=policy,
+        point=point,
+        purposes=[t.of(policy.purpose(purpose).title, policy.language) for purpose in point.purposes],
+        described=lambda names: t.names(notices.field_descriptions(policy, names, t)),
+        **context,
+        **widget_style(ctx),
+    )
+    return Markup(page)  # noqa: S704 — a rendered template
+
+
+def widget_style(ctx: PrivacyContext) -> dict[str, Any]:
+    """Return the template values for the widgets' style sheet. Only the first widget of a page links it."""
+    first, ctx.has_embed = not ctx.has_embed, True
+    root, name = ctx.mount, ctx.runtime.assets.filename("widgets.css")
+    address = f"{root}{ctx.runtime.settings.url_prefix}/static/{name}"
+    return {"stylesheet": address if first else "", "nonce": ctx.nonce_attribute}

@@ -16,7 +16,7 @@ from ..consent import proof
 from ..errors import AddressError, UndeclaredHost
 from ..policy.model import Policy
 from ..policy.parts import IGNORED_IN_URLS, Service, host_of
-from ..policy.ready_made import service_of_host
+from ..policy.ready_made import services_of_host
 from ..storage.memory import BoundedCache, bounded_cache
 from .context import PrivacyContext, privacy_context
 from .current import current_consent
@@ -139,44 +139,58 @@ def add_filters(environment: Environment) -> None:
 # Scripts, style sheets, frames and Google's tag.
 
 _EMPTY = Markup()
-_GOOGLE = "https://www.googletagmanager.com/gtag/js?id="
+_GOOGLE_HOST = "www.googletagmanager.com"
+_GOOGLE = f"https://{_GOOGLE_HOST}/gtag/js?id="
 _SIGNALS = ("analytics_storage", "ad_storage", "ad_user_data", "ad_personalization")
 
 
 class GatedTags:
-    """The tags of one policy: a tag if its purpose and service are granted, otherwise the empty string."""
+    """The tags of one policy: a tag if its purpose and services are granted, otherwise the empty string.
+
+    Several services may declare one host. A load from it may reach any of these, so all must be granted, unless the template
+    names the one it means.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self.service_of = BoundedCache(self._service_of, 1024)
+        self.services_of = BoundedCache(self._services_of, 1024)
         self.player_of = BoundedCache(self._player_of, 1024)
 
-    def script(self, url: str, purpose: str, attributes: dict[str, Any]) -> Markup:
+    def script(self, url: str, purpose: str, service: str | None, attributes: dict[str, Any]) -> Markup:
         ctx = privacy_context()
-        if not self._allows(ctx, url, purpose, "script"):
+        if not self._allows(ctx, url, purpose, "script", service):
             return _EMPTY
         return Markup("<script{}></script>").format(tag_attributes({"src": url, "nonce": ctx.nonce, **attributes}))
 
-    def style(self, url: str, purpose: str, attributes: dict[str, Any]) -> Markup:
+    def style(self, url: str, purpose: str, service: str | None, attributes: dict[str, Any]) -> Markup:
         ctx = privacy_context()
-        if not self._allows(ctx, url, purpose, "style"):
+        if not self._allows(ctx, url, purpose, "style", service):
             return _EMPTY
         values = {"rel": "stylesheet", "href": url, "nonce": ctx.nonce, **attributes}
         return Markup("<link{}>").format(tag_attributes(values))
 
     def embed(
-        self, url: str, purpose: str | None, title: str | None, attributes: dict[str, Any], slot: dict[str, str]
+        self,
+        url: str,
+        purpose: str | None,
+        service_id: str | None,
+        title: str | None,
+        attributes: dict[str, Any],
+        slot: dict[str, str],
     ) -> Markup:
         """Return the frame, or the reason why it is not loaded, with a button that grants only its service.
 
+        If several services must be granted, the button grants the first one that is not, and the next page the next one.
         ``slot`` has the values of the template that replaces the frame.
         """
         ctx = privacy_context()
-        address = self.player_of(url, purpose)
-        service = self.service_of(checked_host(address, "privacy.embed"), purpose, "frame")
+        address = self.player_of(url, purpose, service_id)
+        services = self.services_of(checked_host(address, "privacy.embed"), purpose, "frame", service_id)
+        withheld = [service for service in services if not _is_granted(ctx, service)]
+        service = next(iter(withheld), services[0])
         title = title if title is not None else ctx.language.of(service.title, self._policy.language).text
         anchor = f"mixamo-embed-{sha256(url.encode()).hexdigest()[:8]}"
-        if ctx.allows(service.purpose) and service.id in ctx.consent.services:
+        if not withheld:
             values: dict[str, Any] = {"src": address, "title": title, "id": anchor, "class": "mixamo-embed-frame"}
             values |= {"loading": "lazy", "allowfullscreen": address != url}
             sheet = {"rel": "stylesheet", "href": slot["stylesheet"], "nonce": ctx.nonce}
@@ -188,22 +202,23 @@ class GatedTags:
         page = render("embed.html", **context, **slot)
         return Markup(page)  # noqa: S704 — a rendered template
 
-    def _player_of(self, url: str, purpose: str | None) -> str:
+    def _player_of(self, url: str, purpose: str | None, service: str | None) -> str:
         """Return the first player of a video whose host the policy declares. Return other addresses as they are."""
         players = list(players_of(url))
-        declared = (player for player in (*players, url) if self._policy.service_for(host_of(player), "frame", purpose))
+        declared = (player for player in (*players, url) if self._declaring(host_of(player), purpose, "frame", service))
         return next(declared, players[0] if players else url)
 
-    def google_tag(self, tag_id: str, purpose: str | None, advertising: str | None, consent_mode: str) -> Markup:
+    def google_tag(
+        self, tag_id: str, purpose: str | None, service: str | None, advertising: str | None, consent_mode: str
+    ) -> Markup:
         """Return Google's tag, after the script at ``consent_mode`` that sends Consent Mode's signals.
 
         The signals are attributes of that script, so no inline script is needed.
         """
         ctx, url = privacy_context(), _GOOGLE + quote(tag_id)
-        if purpose is None:
-            service = self._policy.service_for(host_of(url), "script")
-            purpose = service.purpose if service is not None else "statistics"
-        if not self._allows(ctx, url, purpose, "script"):
+        product = "google-tag-manager" if tag_id.upper().startswith("GTM-") else "google-analytics"
+        services = self.services_of(_GOOGLE_HOST, purpose, "script", service, product)
+        if not all(_is_granted(ctx, one) for one in services):
             return _EMPTY
         ads = advertising is not None and ctx.consent.allows(advertising)
         signals = {f"data-{name}": "granted" if ads or name == "analytics_storage" else "denied" for name in _SIGNALS}
@@ -211,21 +226,59 @@ class GatedTags:
         tag = tag_attributes({"async_": True, "src": url, "nonce": ctx.nonce})
         return Markup("<script{}></script><script{}></script>").format(before, tag)
 
-    def _allows(self, ctx: PrivacyContext, url: str, purpose: str, load: str) -> bool:
+    def _allows(self, ctx: PrivacyContext, url: str, purpose: str, load: str, service: str | None) -> bool:
         allowed = ctx.allows(purpose)
         host = checked_host(url, f"privacy.{load}")
         if not host or ctx.is_own_host(host):
-            return allowed
-        return self.service_of(host, purpose, load).id in ctx.consent.services
+            return (service is None or self._policy.service(service).id in ctx.consent.services) and allowed
+        return all(one.id in ctx.consent.services for one in self.services_of(host, purpose, load, service))
 
-    def _service_of(self, host: str, purpose: str | None, load: str) -> Service:
-        """Return the first service, or that of this purpose, that declares the host. Raises :class:`UndeclaredHost`."""
+    def _services_of(
+        self, host: str, purpose: str | None, load: str, service: str | None = None, product: str | None = None
+    ) -> tuple[Service, ...]:
+        """Return the services that must be granted for a load. ``product`` is the ready-made service meant, if known.
+
+        Raises :class:`UndeclaredHost`, :class:`UndeclaredPurpose` and :class:`UndeclaredService`.
+        """
         if purpose is not None:
             self._policy.purpose(purpose)
-        service = self._policy.service_for(host, load, purpose)
-        if service is None:
-            raise UndeclaredHost(host, purpose, load, service_of_host(host, load))
-        return service
+        if service is not None:
+            self._policy.service(service)
+        if found := self._declaring(host, purpose, load, service):
+            return tuple(one for one in found if product in (one.use, one.id)) or found
+        raise UndeclaredHost(host, purpose, load, service, self._next_step(host, purpose, load, product))
+
+    def _declaring(self, host: str, purpose: str | None, load: str, service: str | None) -> tuple[Service, ...]:
+        found = self._policy.services_for(host, load, purpose)
+        return found if service is None else tuple(one for one in found if one.id == service)
+
+    def _next_step(self, host: str, purpose: str | None, load: str, product: str | None) -> str:
+        """Return what to change for an undeclared load: an argument, a table of privacy.toml, or a new table."""
+        if declared := self._policy.services_for(host, load):
+            named = (f'service="{one.id}" and purpose="{one.purpose}"' for one in declared)
+            return f"Pass the service that declares it: {', or '.join(named)}."
+        if covering := self._policy.services_for(host, "", purpose) or self._policy.services_for(host):
+            loads = ", ".join(f'"{kind}"' for kind in (*covering[0].loads, load))
+            return f"In privacy.toml, write loads = [{loads}] into the table of the service {covering[0].id!r}."
+        known = {one.id for one in self._policy.services}
+        uses = [name for name in ([product] if product else services_of_host(host, load)) if name not in known]
+        table = _use_table(uses, purpose) if uses else _own_table(host, purpose, load)
+        return f"Load it from one of these, or add to privacy.toml:\n\n[[services]]\n{table}"
+
+
+def _use_table(uses: list[str], purpose: str | None) -> str:
+    others = f"  # or {', '.join(uses[1:])}" if uses[1:] else ""
+    return f'use = "{uses[0]}"{others}\n' + (f'purpose = "{purpose}"\n' if purpose else "")
+
+
+def _own_table(host: str, purpose: str | None, load: str) -> str:
+    name = host.partition(":")[0].replace(".", "-")
+    values = f'id = "{name}"\ntitle = "…"\npurpose = "{purpose or "…"}"\nhosts = ["{host}"]\n'
+    return f'{values}loads = ["{load}"]\nlink = "https://…"\n'
+
+
+def _is_granted(ctx: PrivacyContext, service: Service) -> bool:
+    return ctx.allows(service.purpose) and service.id in ctx.consent.services
 
 
 def tag_attributes(values: dict[str, Any]) -> Markup:

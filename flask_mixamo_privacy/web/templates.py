@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import Any
 
 from flask import current_app
 from jinja2 import Environment
@@ -21,7 +20,7 @@ from .context import PrivacyContext, current_url, privacy_context, url_of
 from .forms import declared_point
 from .licences import licence_of
 from .problems import FormField, FormProblem, current_problem, form_field
-from .rendering import FOLDER, is_built_in, own_environment, render
+from .rendering import FOLDER, form_fragment, is_built_in, own_environment, render, widget_style
 from .runtime import Runtime
 from .staff_pages import staff_pages
 from .template_tags import GatedTags, add_filters
@@ -114,40 +113,54 @@ class TemplateHelpers:
     def _make_banner(self, root: str, assets: bool, inline: bool, t: Language, path: str, query: str) -> Markup:
         return _filled(self._cached_banner_parts(root, assets, inline, t), url_of(root, path, query), _EMPTY)
 
-    def script(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
+    def script(self, url: str, *, purpose: str, service: str | None = None, **attributes: str | bool) -> Markup:
         """Return a script's tag if its purpose, and the service that declares its host, are granted. Otherwise empty.
 
+        If several services of the purpose declare the host, all must be granted, unless ``service`` is the id of one.
         Raises :class:`UndeclaredPurpose`, or :class:`UndeclaredHost` for a third-party host that no service declares.
         Raises :class:`AddressError` for an address that is not a web address, such as ``javascript:``.
         """
-        return self._gated_tags.script(url, purpose, attributes)
+        return self._gated_tags.script(url, purpose, service, attributes)
 
-    def style(self, url: str, *, purpose: str, **attributes: str | bool) -> Markup:
+    def style(self, url: str, *, purpose: str, service: str | None = None, **attributes: str | bool) -> Markup:
         """Return a style sheet's tag under the conditions of :meth:`script`."""
-        return self._gated_tags.style(url, purpose, attributes)
+        return self._gated_tags.style(url, purpose, service, attributes)
 
-    def embed(self, url: str, *, purpose: str | None = None, title: str | None = None, **attributes: str | bool) -> Markup:
+    def embed(
+        self,
+        url: str,
+        *,
+        purpose: str | None = None,
+        service: str | None = None,
+        title: str | None = None,
+        **attributes: str | bool,
+    ) -> Markup:
         """Return a frame if the service that declares its host is granted.
 
         Otherwise return the reason why it is not loaded, with a button that grants only that service. The page of a video
         on YouTube or Vimeo becomes the address of its privacy-friendlier player. The purpose and the title are those of
-        the service unless they are passed. Raises the errors of :meth:`script`.
+        the service unless they are passed. If several services declare the host, all must be granted, one click each,
+        unless ``service`` is the id of one. Raises the errors of :meth:`script`.
         """
         ctx = privacy_context(self._runtime)
         root, first = ctx.mount, not ctx.has_embed
         ctx.has_embed = True
         slot = {"action": f"{root}{self._prefix}/consent", "here": current_url(ctx), "nonce": ctx.nonce_attribute}
         slot["stylesheet"] = self.asset("widgets.css") if first else ""
-        return self._gated_tags.embed(url, purpose, title, attributes, slot)
+        return self._gated_tags.embed(url, purpose, service, title, attributes, slot)
 
-    def google_tag(self, tag_id: str, *, purpose: str | None = None, advertising: str | None = None) -> Markup:
-        """Return Google's tag for this id if the purpose is granted. Otherwise empty.
+    def google_tag(
+        self, tag_id: str, *, purpose: str | None = None, service: str | None = None, advertising: str | None = None
+    ) -> Markup:
+        """Return Google's tag for this id if its service is granted. Otherwise empty.
 
-        The purpose is that of the service that declares www.googletagmanager.com unless one is passed. Before the tag, a
-        script sends the four signals of Consent Mode. ``analytics_storage`` is "granted". The three signals of advertising
-        are "granted" if the purpose ``advertising`` is. Raises the errors of :meth:`script`.
+        An id ``GTM-…`` is that of the ready-made service ``google-tag-manager``, any other that of ``google-analytics``. If
+        the site does not declare it, every service that declares www.googletagmanager.com must be granted. ``purpose`` and
+        ``service`` name another one. Before the tag, a script sends the four signals of Consent Mode. ``analytics_storage``
+        is "granted". The three signals of advertising are "granted" if the purpose ``advertising`` is. Raises the errors of
+        :meth:`script`.
         """
-        return self._gated_tags.google_tag(tag_id, purpose, advertising, self.asset("google-consent-mode.js"))
+        return self._gated_tags.google_tag(tag_id, purpose, service, advertising, self.asset("google-consent-mode.js"))
 
     def settings_link(self, text: str | LocalizedText | None = None) -> Markup:
         """Return a link to the privacy settings; place it on every page."""
@@ -189,7 +202,7 @@ class TemplateHelpers:
         declared = declared_point(point)
         if declared is None:
             return _EMPTY
-        return _form_fragment("notice", declared, words=notices.notice, public=notices.public_sentences)
+        return form_fragment("notice", declared, words=notices.notice, public=notices.public_sentences)
 
     @property
     def problem(self) -> FormProblem:
@@ -207,7 +220,9 @@ class TemplateHelpers:
         if not problem:
             return _EMPTY
         ctx.is_problem_shown = True
-        page = render("_problems.html", t=ctx.language, problem=problem, links=problem.with_ids(ids or {}), **_style(ctx))
+        page = render(
+            "_problems.html", t=ctx.language, problem=problem, links=problem.with_ids(ids or {}), **widget_style(ctx)
+        )
         return Markup(page)  # noqa: S704 — a rendered template
 
     def field(self, name: str, point: str = "", *, id: str = "") -> FormField:
@@ -219,13 +234,13 @@ class TemplateHelpers:
         declared = declared_point(point)
         if declared is None:
             return _EMPTY
-        return _form_fragment("opt_in", declared, words=notices.opt_in, label=notices.opt_in_label)
+        return form_fragment("opt_in", declared, words=notices.opt_in, label=notices.opt_in_label)
 
     def age_question(self) -> Markup:
         """Return the question for a birth date. It does not mention the age limit; only a yes or no is stored."""
         ctx = privacy_context()
         error = self.field(notices.AGE_FIELD, id="privacy_birth")
-        page = render("age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, error=error, **_style(ctx))
+        page = render("age_question.html", t=ctx.language, names=notices.BIRTH_DATE_FIELDS, error=error, **widget_style(ctx))
         return Markup(page)  # noqa: S704 — a rendered template
 
     def acceptance(self, point: str = "licence") -> Markup:
@@ -240,7 +255,7 @@ class TemplateHelpers:
         ]
         version, next_url = licence.version(ctx.runtime.policy), ctx.request.values.get("next")
         ids = {name: f"mixamo-{name}" for name in (*declared.required, *declared.optional, "acceptance")}
-        return _form_fragment(
+        return form_fragment(
             "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point), ids=ids
         )
 
@@ -322,29 +337,3 @@ def _filled(parts: tuple[str, ...], back_to: str, nonce: Markup) -> Markup:
 def _typed_fields(point: CollectionPoint) -> list[str]:
     """Return the fields that the visitor types. ``acceptance`` is not among them: the button submits it."""
     return [name for name in (*point.required, *point.optional) if name != "acceptance"]
-
-
-def _form_fragment(template: str, point: CollectionPoint, **values: Any) -> Markup:
-    """Render a fragment of a form. A callable value is replaced by its result for policy, point and language."""
-    ctx = privacy_context()
-    policy, t = ctx.runtime.policy, ctx.language
-    context = {name: value(policy, point, t) if callable(value) else value for name, value in values.items()}
-    page = render(
-        f"{template}.html",
-        t=t,
-        policy=policy,
-        point=point,
-        purposes=[t.of(policy.purpose(purpose).title, policy.language) for purpose in point.purposes],
-        described=lambda names: t.names(notices.field_descriptions(policy, names, t)),
-        **context,
-        **_style(ctx),
-    )
-    return Markup(page)  # noqa: S704 — a rendered template
-
-
-def _style(ctx: PrivacyContext) -> dict[str, Any]:
-    """Return the template values for the widgets' style sheet. Only the first widget of a page links it."""
-    first, ctx.has_embed = not ctx.has_embed, True
-    root, name = ctx.mount, ctx.runtime.assets.filename("widgets.css")
-    address = f"{root}{ctx.runtime.settings.url_prefix}/static/{name}"
-    return {"stylesheet": address if first else "", "nonce": ctx.nonce_attribute}

@@ -6,7 +6,7 @@ import pytest
 from flask import render_template_string, request
 
 from conftest import choose
-from flask_mixamo_privacy.errors import AddressError, UndeclaredHost, UndeclaredPurpose
+from flask_mixamo_privacy.errors import AddressError, UndeclaredHost, UndeclaredPurpose, UndeclaredService
 from flask_mixamo_privacy.policy.parts import Service
 from support.service_site import with_services
 
@@ -144,6 +144,98 @@ def test_the_placeholder_is_in_the_visitors_language(show):
     """The placeholder is in the visitor's language and text direction."""
     visitor = show('{{ privacy.embed("' + FILM + '", purpose="media", title="Film") }}', Accept_Language="ar")
     assert 'lang="ar" dir="rtl"' in visitor.get("/x").text
+
+
+GA = Service("ga", "GA", "statistics", ("www.googletagmanager.com",), ("script",), use="google-analytics")
+GTM = Service("gtm", "GTM", "statistics", ("www.googletagmanager.com",), ("script",), use="google-tag-manager")
+MAPS = Service("maps", "Maps", "media", ("shared.example",), ("frame", "script"))
+BOTS = Service("bots", "Bots", "media", ("shared.example",), ("frame", "script"))
+
+
+@pytest.mark.parametrize("services", [(GA, GTM), (GTM, GA)], ids=["first", "last"])
+@pytest.mark.parametrize(("tag", "granted", "refused"), [("G-1", "ga", "gtm"), ("gtm-1", "gtm", "ga")])
+def test_promise_1_a_refused_product_of_google_does_not_run(tiny, services, tag, granted, refused):
+    """Analytics and the Tag Manager have one host, and the tag's id shows which of the two must be granted."""
+    site = tiny(PRIVACY_POLICY=with_services(*services))
+    site.view("/x", lambda: render_template_string('[{{ privacy.google_tag("' + tag + '") }}]'))
+    visitor = site.visitor()
+    choose(visitor, "save", "statistics", service=refused)
+    assert visitor.get("/x").text == "[]"
+    choose(visitor, "save", "statistics", service=granted)
+    assert f"gtag/js?id={tag}" in visitor.get("/x").text
+
+
+SHARED = "https://shared.example/1"
+
+
+@pytest.mark.parametrize("services", [(MAPS, BOTS), (BOTS, MAPS)], ids=["first", "last"])
+def test_promise_1_every_service_of_a_shared_host_must_be_granted(tiny, services):
+    """A refused service never runs because another one has its host, unless the template names the one it means."""
+    site = tiny(PRIVACY_POLICY=with_services(*services))
+    verbs = [f'script("{SHARED}", purpose="media"{named})' for named in ("", ', service="maps"', ', service="bots"')]
+    verbs += [f'embed("{SHARED}"{named})' for named in ("", ', service="maps"', ', service="bots"')]
+    site.view("/x", lambda: "|".join(render_template_string("{{ privacy." + verb + " }}") for verb in verbs))
+    visitor = site.visitor()
+    choose(visitor, "save", "media", service="maps")
+    assert [f'src="{SHARED}"' in part for part in visitor.get("/x").text.split("|")] == [False, True, False] * 2
+    choose(visitor, "accept_all")
+    assert visitor.get("/x").text.count(f'src="{SHARED}"') == 6
+
+
+def test_the_placeholder_of_a_shared_host_asks_for_each_service_in_turn(tiny):
+    """The button grants the first service that is withheld; the next page asks for the next one."""
+    site = tiny(PRIVACY_POLICY=with_services(MAPS, BOTS))
+    site.view("/x", lambda: render_template_string('{{ privacy.embed("' + SHARED + '") }}'))
+    visitor, asked = site.visitor(), []
+    while "<iframe" not in (text := visitor.get("/x").text):
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
+        asked.append(fields["service"])
+        choose(visitor, "save", **fields)
+    assert asked == ["maps", "bots"]
+
+
+def test_a_named_service_that_does_not_declare_the_host_raises(show):
+    """The error names the services that do."""
+    with pytest.raises(
+        UndeclaredHost, match=r"allowed: the hosts of the service 'map'.+ Pass .+: service=\"film\" and purp"
+    ):
+        show('{{ privacy.embed("' + FILM + '", service="map") }}').get("/x")
+    with pytest.raises(UndeclaredService, match="The service 'x' is not declared; allowed: film, map, count"):
+        show('{{ privacy.script("/own.js", purpose="media", service="x") }}').get("/x")
+
+
+def test_a_file_of_the_site_may_belong_to_a_service(show):
+    """A named service must be granted for the site's own copy of its script too."""
+    visitor = show('[{{ privacy.script("/film.js", purpose="media", service="film") }}]')
+    choose(visitor, "save", "media", service="map")
+    assert visitor.get("/x").text == "[]"
+    choose(visitor, "accept_all")
+    assert visitor.get("/x").text == '[<script src="/film.js"></script>]'
+
+
+def test_a_host_of_another_purpose_or_load_is_no_reason_for_a_second_service(show):
+    """The error names the argument to pass or the key to change, and suggests no table whose id is taken."""
+    with pytest.raises(UndeclaredHost) as raised:
+        show('{{ privacy.script("https://video.example/a.js", purpose="statistics") }}').get("/x")
+    assert str(raised.value) == (
+        "The host 'video.example' is not declared for a script; allowed: the hosts of services of the purpose 'statistics'. "
+        'Pass the service that declares it: service="film" and purpose="media".'
+    )
+    with pytest.raises(UndeclaredHost, match=r'write loads = \["frame", "image", "script"\] into .+ the service \'map\'\.'):
+        show('{{ privacy.script("https://a.map.example/a.js", purpose="media") }}').get("/x")
+
+
+@pytest.mark.parametrize(("tag", "use"), [("G-1", "google-analytics"), ("GTM-1", "google-tag-manager")])
+def test_an_undeclared_google_tag_raises_with_its_own_service(tiny, tag, use):
+    """The error suggests no purpose that the template has not passed."""
+    site = tiny()
+    site.view("/x", lambda: render_template_string('{{ privacy.google_tag("' + tag + '") }}'))
+    with pytest.raises(UndeclaredHost) as raised:
+        site.visitor().get("/x")
+    assert raised.value.purpose is None
+    assert str(raised.value).endswith(
+        f'the hosts of services. Load it from one of these, or add to privacy.toml:\n\n[[services]]\nuse = "{use}"\n'
+    )
 
 
 def test_googles_tag_is_absent_until_granted(show):
