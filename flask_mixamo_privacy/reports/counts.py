@@ -27,11 +27,6 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
-def is_whole_day(name: str) -> bool:
-    """Return whether a table needs the events of a whole day."""
-    return name in WHOLE_DAY or is_own(name)
-
-
 #: Returns the tables of decisions of each day by name, from the first date to before the second.
 DecisionTables = Callable[[date, date], dict[date, dict[str, dict[str, Tally]]]]
 

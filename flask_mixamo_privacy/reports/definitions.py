@@ -103,4 +103,4 @@ TOTALS = (
 NAMES = ("visits", *list(DEFINITIONS)[:-2], "decisions", *list(DEFINITIONS)[-2:])
 
 #: The reports that need the events or decisions of a whole day.
-AT_END_OF_DAY = (*WHOLE_DAY, *OWN, "decisions", "decisions_by_version", "decisions_by_locale")
+AT_END_OF_DAY = (*WHOLE_DAY, "decisions", "decisions_by_version", "decisions_by_locale")

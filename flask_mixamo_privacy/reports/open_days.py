@@ -15,7 +15,7 @@ from ..tracking.engine import Events
 from ..tracking.event_table import Names
 from ..tracking.schema import CODED, cells, people, pieces
 from .cells import Cell
-from .counts import is_whole_day
+from .counts import WHOLE_DAY
 from .tables import COLUMNS_OF, OWN, Columns, Table, counters_of
 from .windows import ALL, Calendar, Window
 
@@ -32,7 +32,7 @@ class OpenDays:
 
     def tables(self, name: str, window: Window) -> list[Table]:
         """Return one non-empty table of each open day in a window. Those that need a whole day have to wait for its end."""
-        if is_whole_day(name):
+        if name in WHOLE_DAY:
             return []
         days = [day for day in self._counters if window == ALL or window.first <= day < window.end]
         found = (self._counters[day][name]() for day in days if name in self._counters[day])

@@ -1,6 +1,6 @@
-"""Tables that a site declares: values of its own events, goals and funnels. Each counts visitors, once a day.
+"""Tables that a site declares: values of its own events, goals and funnels. Each counts visitors, once an interval.
 
-Of a funnel, only the furthest step that a visitor reached on a day is counted, so that each visitor is in one row. A goal is
+Of a funnel, only the furthest step that a visitor reached in it is counted, so that each visitor is in one row. A goal is
 a funnel of one step.
 """
 

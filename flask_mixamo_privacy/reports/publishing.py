@@ -15,13 +15,13 @@ from ..tracking import schema
 from ..tracking.event_table import execute_many
 from .counts import (
     EVENT_TABLES,
+    WHOLE_DAY,
     AddedCounts,
     Counts,
     DecisionTables,
     EventCounts,
     Question,
     is_own,
-    is_whole_day,
 )
 from .disclosure_control import OTHER, CountedTable, Tally, suppress_small_cells, within_loss_limit
 from .distinct import DistinctVisitors
@@ -135,7 +135,7 @@ class PublishingPass:
     def _names(self, interval: Interval) -> list[str]:
         """Return the names of the tables of an interval. Some tables, and decisions, belong to the last part of a day."""
         if not self._intervals.ends_day(interval):
-            return [name for name in EVENT_TABLES if not is_whole_day(name)]
+            return [*(name for name in EVENT_TABLES if name not in WHOLE_DAY), *self._calendar.own]
         return [*EVENT_TABLES, *self._calendar.own, *self._decisions.names(interval.day)]
 
     def _publish_waiting(self, level: str, first: date, end: date) -> None:
@@ -198,7 +198,7 @@ class PublishingPass:
         asked = []
         for name, some in tables.items():
             if due := [each for each in some if is_due(self._publications.get((name, each), PublishedAt()))]:
-                counted = map(self._intervals.day_until, due) if is_whole_day(name) else due
+                counted = map(self._intervals.day_until, due) if name in WHOLE_DAY else due
                 asked.append((Question(name, tuple(counted)), due))
         return asked
 

@@ -262,14 +262,11 @@ class ReportQuery:
             return self._few
         if name.startswith("decisions"):
             return 0 if self.is_closed(window) or self._connection is None else None
-        if self._is_whole_day(name) and self.is_partly_counted(window):
+        if name in WHOLE_DAY and self.is_partly_counted(window):
             return None
-        if not self._is_begun(window) or not (self.suppresses or self._is_whole_day(name)):
+        if not self._is_begun(window) or not (self.suppresses or name in WHOLE_DAY):
             return 0
         return self._few if self.suppresses and self.can_count and len(self.unpublished) < self._min_cell else None
-
-    def _is_whole_day(self, name: str) -> bool:
-        return name in WHOLE_DAY or name in self._calendar.own
 
     @property
     def _few(self) -> Cell:

@@ -79,6 +79,15 @@ def test_no_step_with_too_few_visitors_can_be_calculated(shown, numbers, window)
     assert all(each == 0 or each >= 5 for each in differences), rows
 
 
+def test_a_part_of_today_hides_who_reached_a_goal_in_the_rest(tmp_path):
+    """A report during the day publishes the goal of that part, as it does the goal's event. A seventh visitor came later."""
+    kept, found = Kept(tmp_path, policy=POLICY), []
+    for visitors, now in ((range(6), at(FIRST, 7200)), ([60], "2026-05-03T00:00:00.000Z")):
+        kept.load([event(visitor, 1, "placed") for visitor in visitors], now)
+        found.append((kept.reports.report("events", DAY).total, kept.reports.report("goals", DAY).rows[0]))
+    assert found == [(6, ("Bought", 6)), ("6+", ("Bought", "6+"))]
+
+
 def test_a_goal_that_is_no_longer_declared_stops(tmp_path):
     """Its waiting tables are left as they are, and the reports leave it out."""
     kept = Kept(tmp_path, policy=POLICY)
