@@ -293,6 +293,16 @@ class EventStore:
         if rows := [{"tombstone": hashed} for hashed in hashes]:
             connection.execute(statement, rows)
 
+    def has_erased(self, visitor: str) -> bool:
+        """Return whether a visitor was erased. While an erasure is spooled, it may be that of any visitor.
+
+        Raises :class:`StoreUnavailable` and :class:`KeyMissing`.
+        """
+        if self.has_spooled:
+            return True
+        with self.read() as connection:
+            return connection is not None and bool(self.erased(connection, [visitor]))
+
     def erased(self, connection: sa.Connection, visitors: Iterable[str]) -> set[str]:
         """Return the erased visitors among ``visitors``. Raises :class:`KeyMissing`."""
         used = connection.scalars(sa.select(tombstones.c.key).distinct()).all()

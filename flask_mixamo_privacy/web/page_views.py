@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from functools import wraps
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from flask import current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
-from ..errors import LogUnavailable
+from ..errors import KeyMissing, LogUnavailable, StoreUnavailable
 from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
@@ -38,6 +39,8 @@ _SENT_BY_SCRIPTS = (
     *("HTTP_X_UP_VERSION", "HTTP_X_UP_TARGET"),  # Unpoly
     *("HTTP_X_INERTIA", "HTTP_X_BARBA", "HTTP_X_ALPINE_REQUEST", "HTTP_DATASTAR_REQUEST"),
 )
+
+_LONG = 10  # seconds after which a visitor may have decided again elsewhere
 
 _ACCEPTS_HTML = re.compile(r"text/html(?=[\s,;]|$)(?!\s*;\s*q=0(?:\.0*)?\s*(?:[,;]|$))", re.IGNORECASE)
 
@@ -123,11 +126,18 @@ def _is_attachment(response: Response) -> bool:
 
 
 def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
-    """Queue an event for the end of the request. In a streamed body, whose headers are sent, and in a socket, log it now."""
-    ctx.pending.append((kind, data))
-    if (ctx.headers_sent and ctx.visitor_before is not None) or is_socket_event():
+    """Queue an event for the end of the request. Log it now if the request is long, in a streamed body, and in a socket.
+
+    There no cookie can be set, so an event of a visitor without a cookie is not recorded.
+    """
+    sets_no_cookie = ctx.headers_sent or is_socket_event()
+    visitor = ctx.visitor and ctx.visitor_before
+    if not (sets_no_cookie or (visitor is not None and _is_long(ctx))):
+        ctx.pending.append((kind, data))
+    elif visitor is not None and not _was_erased(ctx, visitor):
+        context = context_fields(ctx.runtime.log_fields, *_page_fields(ctx), *_client_fields(ctx))
         try:
-            write_events(ctx)
+            _write(ctx, visitor, context, [(kind, new_id(), time.time(), context, data)])
         except LogUnavailable as error:
             ctx.runtime.report_failure(error)
 
@@ -136,9 +146,23 @@ def write_events(ctx: PrivacyContext) -> None:
     """Log the queued events, and the start of the visit if it starts now; raises :class:`LogUnavailable`."""
     pending, ctx.pending = ctx.pending, []
     visitor = ctx.visitor
-    if visitor is not None and pending:
+    if visitor is not None and pending and not (_is_long(ctx) and _was_erased(ctx, visitor)):
         context = context_fields(ctx.runtime.log_fields, *_page_fields(ctx), *_client_fields(ctx))
         _write(ctx, visitor, context, [(kind, new_id(), ctx.now, context, data) for kind, data in pending])
+
+
+def _is_long(ctx: PrivacyContext) -> bool:
+    """Return whether the browser may have other cookies by now than those that the request sent."""
+    return time.time() - ctx.now > _LONG
+
+
+def _was_erased(ctx: PrivacyContext, visitor: Visitor) -> bool:
+    """Return whether the visitor has withdrawn consent elsewhere since the request began, or whether that is unknown."""
+    try:
+        return ctx.runtime.store.has_erased(visitor.id)
+    except (StoreUnavailable, KeyMissing) as error:
+        ctx.runtime.report_failure(error)
+        return True
 
 
 def log_browser_events(ctx: PrivacyContext, events: Sequence[BrowserEvent]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from flask import request
+from flask import Response, request, stream_with_context
 from flask_babel import Babel
 from werkzeug.test import EnvironBuilder
 
 from conftest import choose, cookie
+
+COOKIES = ("privacy_consent", "privacy_visitor")
 
 
 class Foreign:
@@ -65,15 +67,70 @@ def test_the_locale_of_a_subclass_of_flask_babel_is_used(tiny):
     assert "Tout refuser" in site.visitor().get("/").text
 
 
-@pytest.mark.parametrize(("choice", "recorded"), [("accept_all", ["/socket.io/"]), ("reject_all", [])])
-def test_an_event_in_a_handler_of_a_socket_is_recorded(tiny, choice, recorded):
-    """Flask-SocketIO runs it in a request context of the handshake, which ends without a response."""
+@pytest.fixture
+def say(tiny):
+    """Return a site, a visitor, and a function that records an event in a socket with the cookies of its handshake."""
     site = tiny()
     visitor = site.visitor()
     site.app.extensions["socketio"] = type("SocketIO", (), {"__module__": "flask_socketio"})()
-    choose(visitor, choice)
-    environ = EnvironBuilder("/socket.io/", headers={"Cookie": f"privacy_consent={cookie(visitor)}"}).get_environ()
-    with site.app.request_context(environ):
-        request.namespace = "/"
-        site.privacy.track("chat.said")
+
+    def say(cookies):
+        with site.app.request_context(
+            EnvironBuilder("/socket.io/", headers={"Cookie": cookies}, environ_base=visitor.environ_base).get_environ()
+        ):
+            request.namespace = "/"
+            site.privacy.track("chat.said")
+
+    return site, visitor, say
+
+
+def log_of(site):
+    """Return the bytes of the log."""
+    return b"".join(path.read_bytes() for path in sorted((site.folder / "privacy-log").rglob("*")) if path.is_file())
+
+
+def cookies_of(visitor):
+    return "; ".join(f"{name}={cookie(visitor, name)}" for name in COOKIES)
+
+
+@pytest.mark.parametrize(("choice", "recorded"), [("accept_all", ["/socket.io/"]), ("reject_all", [])])
+def test_an_event_in_a_handler_of_a_socket_is_recorded(say, choice, recorded):
+    """Flask-SocketIO runs it in a request context of the handshake, which ends without a response."""
+    site, visitor, say = say
+    choose(visitor, choice), visitor.get("/")
+    say(cookies_of(visitor))
     assert [event["page"] for event in site.events("chat.said")] == recorded
+
+
+def test_promise_18_a_socket_logs_no_line_after_a_withdrawal(say):
+    """The handshake's cookies are those of the old grant. Without a visitor cookie, no ID can be set, so none is logged."""
+    site, visitor, say = say
+    choose(visitor, "accept_all")
+    say(f"privacy_consent={cookie(visitor)}")
+    assert log_of(site) == b""
+    visitor.get("/")
+    before = cookies_of(visitor)
+    choose(visitor, "reject_all")
+    log = log_of(site)
+    say(before)
+    assert log == log_of(site) != b""
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_promise_18_a_long_request_logs_no_line_after_a_withdrawal(tiny, clock, streams):
+    """The visitor withdraws consent in another tab while a view or its streamed body is at work."""
+    site, logs = tiny(), []
+
+    def work():
+        site.privacy.track("before"), choose(other, "reject_all"), clock.shift(11)
+        logs.append(log_of(site)), site.privacy.track("after")
+        yield "end"
+
+    site.view("/work", lambda: Response(stream_with_context(work())) if streams else "".join(work()))
+    visitor = site.visitor()
+    choose(visitor, "accept_all"), visitor.get("/")
+    other = site.visitor()
+    for name in COOKIES:
+        other.set_cookie(name, cookie(visitor, name))
+    visitor.get("/work")
+    assert logs == [log_of(site)] != [b""]
