@@ -11,7 +11,8 @@
   } = /** @type {any} */ (banner);
   /** @type {any} */
   let before; // the element that had the focus before the banner
-  let busy = false;
+  /** @type {boolean | undefined} */
+  let busy;
   let framed = true; // by another origin, which may cover the banner: the browser sends the form, and a grant is refused
   try {
     framed = !top?.location.href;
@@ -69,8 +70,10 @@
   const submit = async (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
     const opens = form === opener;
-    if (framed || !(opens || form.closest(".mixamo-ask, .mixamo-panel"))) return;
-    const body = new URLSearchParams(/** @type {any} */ (new FormData(form, event.submitter)));
+    if (framed || (!opens && !form.closest(".mixamo-ask, .mixamo-panel"))) return;
+    // Not as an argument of FormData, which older browsers ignore.
+    const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
+    body.append("choice", /** @type {any} */ (event.submitter).value);
     event.preventDefault();
     event.stopImmediatePropagation(); // the site's other listeners, such as those of hx-boost, would send the form again
     if (busy) return;
@@ -114,7 +117,7 @@
   addEventListener("focusin", remember, options);
   addEventListener("pageshow", ({ persisted }) => persisted && check(), options);
   // A library that replaces the body of a complete document may have taken it from its own cache.
-  if (defer && document.readyState === "complete") check();
+  defer && document.readyState === "complete" && check();
   new ResizeObserver(() => {
     document.documentElement.style.setProperty("--privacy-height", banner.offsetHeight + "px");
     // A text that scrolls takes the focus, because the arrow keys scroll what has it. A site's template may have no text.

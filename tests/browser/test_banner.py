@@ -295,3 +295,13 @@ def test_banner_reads_from_right_to_left(tiny, enter):
     site.view("/page", page_of("", "ar", "rtl"))
     page = enter(site, "/page", viewport=PHONE, locale="ar")
     assert box(button(page, "قبول الكل"))[0] > box(button(page, "رفض الكل"))[0]
+
+
+def test_an_older_browser_sends_the_answer(tiny, serve, open_browser):
+    """Safari before 16.4 and Chrome before 112 ignore the button as an argument of FormData."""
+    page = open_browser(base_url=serve(tiny().app))
+    page.add_init_script("const New = FormData; window.FormData = class extends New { constructor(form) { super(form) } }")
+    page.goto("/")
+    page.get_by_role("button", name="Reject all").click()
+    expect(page.locator(".mixamo-ask")).to_have_count(0)
+    assert page.evaluate("fetch('/privacy/state.json').then(r => r.json()).then(s => s.purposes.statistics)") == "refused"
