@@ -103,6 +103,23 @@ def test_an_invalid_setting_raises_with_the_next_step(tmp_path, name, value, sen
     assert str(raised.value) == sentence
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "stmp://shop@example.com:secret@mail.example:587",
+        "ada:secret@mail.example",
+        "smtp//ada:secret@mail.example",
+        "smpt://ada:sec@secret@mail.example",
+        "smtp:/x?PASSWORD=secret&y",
+        "smtp:x?passwd=secret",
+    ],
+)
+def test_no_error_about_a_misspelt_url_contains_its_password(tmp_path, url):
+    with pytest.raises(SettingError) as raised:
+        Privacy(app_with(tmp_path, PRIVACY_SMTP_URL=url))
+    assert "secret" not in str(raised.value) and "***" in str(raised.value)
+
+
 def test_every_setting_has_a_default_and_a_description(tmp_path):
     """An omitted setting has its default, and the table describes each setting."""
     app = app_with(tmp_path)

@@ -86,7 +86,7 @@ _TEXTS: dict[str, Callable[[Policy, CollectionPoint, Language], ShownText]] = {"
 
 
 def default_text(policy: Policy, kind: str, point: CollectionPoint, t: Language) -> ShownText:
-    """Return the current text in the declaration's own language, for a program that does not name the text it showed."""
+    """Return the current text in a language, for a program that does not name the text it showed."""
     return _TEXTS[kind](policy, point, t)
 
 

@@ -59,19 +59,21 @@ def read_languages(setting: str, folder: str) -> Languages:
 
 
 def _read(setting: str, path: Path) -> dict[str, str]:
-    """Return the translations by msgid. An empty or fuzzy one translates nothing."""
+    """Return the translations by msgid. An empty or fuzzy one translates nothing, and neither does one with a context."""
     from babel.messages.mofile import read_mo
     from babel.messages.pofile import read_po
 
     try:
         with path.open("rb") as file:
             catalogue = read_mo(file) if path.suffix == ".mo" else read_po(file, abort_invalid=True)
-    except (OSError, ValueError, LookupError) as error:
+    except Exception as error:  # Babel raises many kinds for a damaged file, and states none
         raise SettingError(
             setting, str(path), "a gettext catalogue that can be read", f"{error}. Correct the file."
         ) from None
     texts = {
-        str(message.id): str(message.string) for message in catalogue if message.id and message.string and not message.fuzzy
+        message.id: str(message.string)
+        for message in catalogue
+        if isinstance(message.id, str) and message.id and message.string and not (message.fuzzy or message.context)
     }
     for sentence, translation in texts.items():
         _check_placeholders(setting, path, sentence, translation)

@@ -49,7 +49,8 @@ def _numbers(policy: Declaration) -> Problems:
     for section, number in (("events", values), ("goals", len(policy.goals)), ("funnels", len(policy.funnels))):
         if number > _MOST:
             hint = "Leave some out: the loader counts each of them for every day."
-            yield Problem(section, f"{number} declared", f"at most {_MOST}", hint)
+            what = "values" if section == "events" else section
+            yield Problem(section, f"{number} {what}", f"at most {_MOST} {what}", hint)
 
 
 def _unique_names(policy: Declaration) -> Problems:

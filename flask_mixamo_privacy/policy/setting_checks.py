@@ -27,11 +27,18 @@ class ConfigValue:
         return SettingError(self.name, without_password(self.value), allowed, hint)
 
 
+_PASSWORD = re.compile(r"^((?!mailto:)(?:[\w+.-]*://)?[^:]*):.*@", re.DOTALL | re.IGNORECASE)
+_QUERY_PASSWORD = re.compile(r"(passw(?:or)?d=)[^&#]*", re.IGNORECASE)
+
+
 def without_password(value: Any) -> Any:
-    """Return the value of a setting without the password of a URL, which may have an @, or be in the query."""
+    """Return the value of a setting without the password of a URL, even if it is misspelt.
+
+    Both the user and the password may have an @, the scheme may be missing, and the password may be in the query.
+    """
     if not isinstance(value, str):
         return value
-    return re.sub(r"(password=)[^&#]*", r"\1***", re.sub(r"(://[^:/@]*):.*@", r"\1:***@", value, flags=re.DOTALL))
+    return _QUERY_PASSWORD.sub(r"\1***", _PASSWORD.sub(r"\1:***@", value))
 
 
 #: A check returns the validated value of a setting, or raises :class:`SettingError`.

@@ -287,12 +287,12 @@ def _stored_names(ctx: PrivacyContext, purpose: str) -> list[str]:
 
 
 def _service_facts(ctx: PrivacyContext, service: Service) -> list[str]:
-    """Return the company, the hosts and the cookies of a service, one line each. Empty unless a company is declared."""
+    """Return the company, the hosts and the cookies of a service, one line each. Empty if none is declared."""
     from ..policy.data_sections import lifetime_of  # these modules write the policy page, which few requests need
     from ..policy.sharing_sections import loaded
 
     t = ctx.language
-    if not (service.company or service.use):
+    if not (service.company or service.country or service.use):
         return []
     country = t.country(service.country) if service.country else ""
     recipient = ", ".join(filter(None, (service.company, country)))

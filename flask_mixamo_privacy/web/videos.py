@@ -32,7 +32,13 @@ def players_of(url: str) -> Iterator[str]:
     elif host in ("vimeo.com", "www.vimeo.com", "player.vimeo.com") and (page := _VIMEO_PAGE.fullmatch(parts.path)):
         query = dict(parse_qsl(parts.query)) if host == "player.vimeo.com" else {}
         secret = {"h": page[2]} if page[2] else {}
-        yield f"https://player.vimeo.com/video/{page[1]}?{urlencode(secret | {'dnt': '1'} | query)}"
+        yield f"https://player.vimeo.com/video/{page[1]}?{urlencode(secret | {'dnt': '1'} | query)}{_start(parts.fragment)}"
+
+
+def _start(fragment: str) -> str:
+    """Return the fragment with which Vimeo's player starts later, such as ``#t=30s``, or an empty text."""
+    name, _, offset = fragment.partition("=")
+    return f"#t={offset}" if name == "t" and _seconds(offset) else ""
 
 
 def _youtube_path(host: str, path: str, query: str) -> str:

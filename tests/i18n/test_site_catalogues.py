@@ -72,9 +72,9 @@ def test_the_text_shown_is_the_sites_own(translated):
     assert "Alles erlauben" in site.ledger_texts()[0]["body"]
 
 
-@pytest.mark.parametrize("options", [{"flags": ["fuzzy"]}, {}], ids=["fuzzy", "empty"])
+@pytest.mark.parametrize("options", [{"flags": ["fuzzy"]}, {"context": "menu"}, {}], ids=["fuzzy", "context", "empty"])
 def test_an_unfinished_translation_is_left_out(translated, options):
-    """A fuzzy or an empty entry changes nothing."""
+    """A fuzzy entry, an empty one, and one for a context of the site's own change nothing."""
     site = translated("de", {SETTINGS: "Vielleicht" if options else ""}, **options)
     assert heading(site, "de") == language("de")(SETTINGS).__html__()
 
@@ -95,10 +95,15 @@ def test_a_language_that_is_not_shipped_is_an_error(translated):
         translated("tlh", {SETTINGS: "Own"})
 
 
-def test_a_damaged_file_is_an_error(tiny, tmp_path):
+@pytest.mark.parametrize("name", ["mixamo_privacy.mo", "mixamo_privacy.po"])
+@pytest.mark.parametrize("content", [b"no catalogue", b"", b"\xde\x12\x04\x95\0\0", b"\xde\x12\x04\x95" + b"\xff" * 24])
+def test_a_damaged_file_is_an_error(tiny, tmp_path, name, content):
+    """Only an empty file of texts is a catalogue, because it has no translation."""
+    if (name, content) == ("mixamo_privacy.po", b""):
+        content = b'msgid "unfinished'
     folder = tmp_path / "translations" / "de" / "LC_MESSAGES"
     folder.mkdir(parents=True)
-    (folder / "mixamo_privacy.mo").write_bytes(b"no catalogue")
+    (folder / name).write_bytes(content)
     with pytest.raises(SettingError, match="allowed: a gettext catalogue that can be read"):
         tiny(PRIVACY_TRANSLATIONS=tmp_path / "translations")
 

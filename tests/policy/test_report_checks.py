@@ -58,8 +58,8 @@ WRONG = {
     "goals.name is": {"goals": (Goal(" ", "/a"),)},
     "funnels.A.steps is ['/a']; allowed: 2 to 4 steps": {"funnels": (Funnel("A", ("/a",)),)},
     "allowed: 2 to 4 steps": {"funnels": (Funnel("A", tuple("abcde")),)},
-    "goals is '101 declared'; allowed: at most 100": {"goals": tuple(Goal(f"{n}", f"/{n}") for n in range(101))},
-    "events is '101 declared'": {"events": (OwnEvent("a", tuple(f"v{n}" for n in range(101))),)},
+    "goals is '101 goals'; allowed: at most 100 goals.": {"goals": tuple(Goal(f"{n}", f"/{n}") for n in range(101))},
+    "events is '101 values'; allowed: at most 100 values.": {"events": (OwnEvent("a", tuple(f"v{n}" for n in range(101))),)},
     "funnels.A.steps is 'page_view'": {"funnels": (Funnel("A", ("page_view", "/a")),)},
     "funnels.A.steps is '/a/b'; allowed: steps that have no page": {"funnels": (Funnel("A", ("/a/*", "/a/b")),)},
     "allowed: two first steps of its own. Join it with 'A'": {

@@ -31,6 +31,8 @@ WATCH = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
             "https://www.youtube-nocookie.com/embed/videoseries?list=PL123456",
         ),
         ("https://vimeo.com/76979871", "https://player.vimeo.com/video/76979871?dnt=1"),
+        ("https://vimeo.com/76979871#t=1m30s", "https://player.vimeo.com/video/76979871?dnt=1#t=1m30s"),
+        ("https://player.vimeo.com/video/76979871#x=<t>", "https://player.vimeo.com/video/76979871?dnt=1"),
         ("https://vimeo.com/76979871/8272103f6e", "https://player.vimeo.com/video/76979871?h=8272103f6e&dnt=1"),
         ("https://vimeo.com/channels/staffpicks/76979871", "https://player.vimeo.com/video/76979871?dnt=1"),
         ("https://player.vimeo.com/video/76979871?h=82&dnt=0", "https://player.vimeo.com/video/76979871?dnt=0&h=82"),
