@@ -29,13 +29,13 @@ FOLDER = "mixamo_privacy/"  # of the templates' names
 def render(name: str, **values: Any) -> str:
     """Render ``mixamo_privacy/<name>``, the extension's template or the site's. Also works outside a request."""
     helpers = current_runtime().helpers
-    values["breakable"] = breakable
+    values["privacy"], values["breakable"] = helpers.in_own_templates, breakable
     if not has_request_context():
         values["url_for"] = _url_outside_request  # Flask's own url_for would require SERVER_NAME
     template = helpers.templates.get_template(FOLDER + name)
     if template.environment.is_async and _is_in_event_loop():
-        return _render_in_a_thread(template, privacy=helpers, **values)
-    return render_template(template, privacy=helpers, **values)
+        return _render_in_a_thread(template, **values)
+    return render_template(template, **values)
 
 
 # A long name of a cookie, a host or a field. Browsers break a line at none of its signs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property, lru_cache
 
 from flask import current_app
@@ -12,7 +13,7 @@ from markupsafe import Markup, escape
 from ..collection import notices
 from ..consent import proof
 from ..consent.decision import Consent
-from ..i18n.language import Language, LocalizedText, direction
+from ..i18n.language import Language, LocalizedText
 from ..policy.parts import CollectionPoint
 from ..policy.ready_made import banner_text
 from .banner_style import BannerStyle
@@ -31,8 +32,8 @@ _WITHOUT_BANNER = (
     *("mixamo_privacy.settings", "mixamo_privacy.decide"),  # these pages ask for a decision themselves
     *("mixamo_privacy.unsubscribe", "mixamo_privacy.stop"),  # their address has a secret token; no form may contain it
 )
-_SETTINGS = ("/consent", "mixamo-settings-link")  # the path and the class of a link
-_POLICY = ("/", "mixamo-policy-link")
+_SETTINGS, _POLICY = 0, 1
+_LINKS = (("/consent", "mixamo-settings-link"), ("/", "mixamo-policy-link"))  # the path and the class of each link
 _CURRENT_PATH = "\N{OBJECT REPLACEMENT CHARACTER}"  # placeholder for the page's path in the rendered banner
 _TAG = "\N{INTERLINEAR ANNOTATION SEPARATOR}"  # placeholder for the visitor tag in the tracker's address
 _LONGEST_KNOWN = 200  # characters of a page's path and query whose banner is remembered
@@ -45,6 +46,7 @@ class TemplateHelpers:
     def __init__(self, runtime: Runtime, prefix: str) -> None:
         self._runtime = runtime
         self._prefix = prefix
+        self._hyphenates = False  # whether the links to the settings and the policy have soft hyphens
         self._cacheable = runtime.settings.cacheable
         self.banner_style = BannerStyle(runtime.assets, runtime.settings.inline_style)
         self._is_built_in: bool | None = None  # whether the banner's template is the extension's own; None is unknown
@@ -63,6 +65,13 @@ class TemplateHelpers:
         environment = own_environment(current_app._get_current_object())  # type: ignore[attr-defined]
         add_filters(environment)
         return environment
+
+    @cached_property
+    def in_own_templates(self) -> TemplateHelpers:
+        """The object in the extension's templates. A site's own have links without soft hyphens, which its tests compare."""
+        own = copy(self)
+        own._hyphenates, own.templates = True, self.templates
+        return own
 
     def banner(self, *, assets: bool = True) -> Markup:
         """Return the banner for a visitor without a decision, and the tracker for a visitor who granted statistics.
@@ -164,17 +173,11 @@ class TemplateHelpers:
 
     def settings_link(self, text: str | LocalizedText | None = None) -> Markup:
         """Return a link to the privacy settings; place it on every page."""
-        if text is None:
-            ctx = privacy_context(self._runtime)
-            return self._own_links(ctx.cookies.mount, ctx.language)[0]
-        return self._link_to(*_SETTINGS, text)
+        return self._link_to(_SETTINGS, text)
 
     def policy_link(self, text: str | LocalizedText | None = None) -> Markup:
         """Return a link to the privacy policy."""
-        if text is None:
-            ctx = privacy_context(self._runtime)
-            return self._own_links(ctx.cookies.mount, ctx.language)[1]
-        return self._link_to(*_POLICY, text)
+        return self._link_to(_POLICY, text)
 
     def staff_pages(self) -> Markup:
         """Return the navigation between the pages for staff that this user may open. Empty for all other visitors.
@@ -259,22 +262,20 @@ class TemplateHelpers:
             "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point), ids=ids
         )
 
-    def _link_to(self, path: str, css_class: str, text: str | LocalizedText) -> Markup:
-        return self._link(privacy_context(self._runtime).mount, path, css_class, text, None)
+    def _link_to(self, which: int, text: str | LocalizedText | None) -> Markup:
+        ctx = privacy_context(self._runtime)
+        if text is not None:
+            return self._link(ctx.mount, *_LINKS[which], text)
+        return self._own_links(ctx.cookies.mount, ctx.language, self._hyphenates)[which]
 
-    def _make_own_links(self, root: str, t: Language) -> tuple[Markup, Markup]:
+    def _make_own_links(self, root: str, t: Language, hyphenates: bool) -> tuple[Markup, ...]:
         """Return the links to the settings and to the policy with the standard texts."""
-        return (
-            self._make_link(root, *_SETTINGS, "Privacy settings", t),
-            self._make_link(root, *_POLICY, "Privacy policy", t),
-        )
+        texts, lang = [t("Privacy settings"), t("Privacy policy")], Markup(' lang="{}" dir="{}"').format(t.code, t.dir)
+        shown = [text.hyphenated if hyphenates and text.hyphenated else text.text for text in texts]
+        return tuple(self._make_link(root, *to, text, lang) for to, text in zip(_LINKS, shown, strict=True))
 
-    def _make_link(self, root: str, path: str, css_class: str, text: str | LocalizedText, t: Language | None) -> Markup:
-        address, lang = f"{root}{self._prefix}{path}", Markup()
-        if t is not None:
-            localized = t(str(text))
-            lang = Markup(' lang="{}" dir="{}"').format(localized.lang, direction(localized.lang))
-            text = localized.hyphenated or localized.text
+    def _make_link(self, root: str, path: str, css_class: str, text: str | LocalizedText, lang: Markup = _EMPTY) -> Markup:
+        address = root + self._prefix + path
         return Markup('<a class="{}" href="{}" rel="nofollow"{}>{}</a>').format(css_class, address, lang, text)
 
     def _make_tracker(self, root: str, visitor_tag: str, nonce: Markup, is_prefetch: bool) -> Markup:
@@ -296,9 +297,8 @@ class TemplateHelpers:
 
     def _make_fragment_loader(self, root: str, t: Language) -> Markup:
         """Return the tags of a page that is the same for all visitors; its script loads :meth:`visitor_fragment`."""
-        link, _ = self._own_links(root, t)
         tags = Markup('<script src="{}{}/page.js" defer{}></script><noscript>{}</noscript>')
-        return tags.format(root, self._prefix, _NONCE, link)
+        return tags.format(root, self._prefix, _NONCE, self._own_links(root, t, False)[_SETTINGS])
 
     def _asset(self, root: str, name: str) -> str:
         return f"{root}{self._prefix}/static/{self._runtime.assets.filename(name)}"

@@ -1,6 +1,7 @@
 """Soft hyphens: HTML has them, so that a long word breaks where it may. No other text has one."""
 
 import pytest
+from flask import render_template_string
 
 from conftest import choose
 from flask_mixamo_privacy.i18n.language import SHIPPED, SOFT_HYPHEN, LocalizedText, language
@@ -63,3 +64,18 @@ def test_the_kind_of_a_request_breaks_on_the_page_alone():
     """The label of the form and the sentence of the mail come from the same text."""
     kind = kind_of("object", language("de"))
     assert SOFT_HYPHEN in kind.__html__() and SOFT_HYPHEN not in f"{kind}"
+
+
+def test_a_link_on_a_sites_own_page_has_no_soft_hyphen(tiny):
+    """The site's tests compare its text. The same link on the extension's pages may break at one."""
+    visitor = tiny().visitor(Accept_Language="de")
+    assert ">Datenschutzeinstellungen</a>" in visitor.get("/").text
+    assert f">{SETTINGS}</a>" in visitor.get("/privacy/").text
+
+
+def test_a_site_may_extend_the_extensions_base_with_values_of_the_same_names(tiny):
+    """A site's page has no soft hyphen there either."""
+    page = '{% extends "mixamo_privacy/base.html" %}'
+    site = tiny()
+    site.view("/page", lambda: render_template_string(page, t={"code": "de", "dir": "ltr"}))
+    assert ">Datenschutzeinstellungen</a>" in site.visitor(Accept_Language="de").get("/page").text
