@@ -49,6 +49,22 @@ def test_no_word_breaks_without_a_hyphen(tiny, serve, large, code):
     assert broken == {}
 
 
+def test_the_title_of_the_dialog_stands_beside_its_close_button(tiny, serve, large):
+    """With large text on the smallest phone too, no line holds only the button, and no word of the title breaks."""
+    url, wrong = serve(tiny().app), {}
+    for code in SHIPPED:
+        page = large.new_page(base_url=url, locale=code, viewport={"width": 320, "height": 568})
+        page.goto("/other")
+        page.locator(".mixamo-ask [form]").click()
+        page.locator("dialog:modal h1").wait_for()
+        button, title = (page.locator(f"dialog {part}").bounding_box() for part in (".mixamo-close", "h1"))
+        broken = [word for word in page.evaluate(BROKEN) if word.startswith("h1")]
+        if title["y"] >= button["y"] + button["height"] / 2 or broken:
+            wrong[code] = (button, title, broken)
+        page.close()
+    assert wrong == {}
+
+
 def test_no_word_of_a_ready_made_purpose_breaks_without_a_hyphen(tiny, serve, large, tmp_path):
     """The title of each purpose that a ready-made service may have fits the settings page in every language."""
     used = {entry.service["purpose"]: name for name, entry in ready_made().items()}
