@@ -185,9 +185,14 @@ class Deletion(NamedTuple):
 
 
 def stored_for(policy: Policy, purposes: Collection[str], services: Collection[str]) -> list[Cookie]:
-    """Return every cookie and storage item declared for these purposes or services."""
+    """Return every cookie and storage item of the site that is declared for these purposes or services.
+
+    Those of third parties are left out. The site can delete none of them, and may have items of its own with their names.
+    """
     return [
-        cookie for cookie in policy.cookies if cookie.purpose in purposes or (cookie.service and cookie.service in services)
+        cookie
+        for cookie in policy.cookies
+        if cookie.party == "first" and (cookie.purpose in purposes or (cookie.service and cookie.service in services))
     ]
 
 
@@ -203,7 +208,7 @@ def deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> 
 def _deletions(cookies: Collection[Cookie], sent: Collection[str], host: str) -> Iterator[Deletion]:
     domains = [None, *cookie_domains(host)]
     for cookie in cookies:
-        if cookie.kind not in COOKIES:
+        if cookie.kind not in COOKIES or cookie.party == "third":
             continue
         names = [name for name in sent if cookie.matches(name)]
         has_other_path = cookie.path != "/" and "*" not in cookie.name

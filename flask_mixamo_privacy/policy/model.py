@@ -45,9 +45,14 @@ class Policy(Declaration):
                 return service
         raise UndeclaredService(service_id, [service.id for service in self.services])
 
-    def cookie(self, name: str, kind: str = "http") -> Cookie | None:
-        """Return the first declaration that matches a cookie or an item of another kind of storage, or None."""
-        return next((cookie for cookie in self.cookies if cookie.matches(name, kind)), None)
+    def cookie(self, name: str, kind: str = "http", party: str = "") -> Cookie | None:
+        """Return the first declaration that matches a cookie or an item of another kind of storage, or None.
+
+        With a party, consider only its cookies: what another company stores under a name does not declare a cookie of the
+        site.
+        """
+        found = (cookie for cookie in self.cookies if cookie.matches(name, kind))
+        return next((cookie for cookie in found if party in ("", cookie.party)), None)
 
     def services_for(self, host: str, load: str = "", purpose: str | None = None) -> tuple[Service, ...]:
         """Return every service that covers a host. With a purpose, only its services."""
@@ -61,7 +66,7 @@ class Policy(Declaration):
 
     def days_of(self, cookie_name: str) -> int:
         """Return the lifetime of one of the extension's own cookies in days."""
-        lifetimes = {cookie.name: cookie.lifetime for cookie in self.cookies}
+        lifetimes = {cookie.name: cookie.lifetime for cookie in self.cookies if cookie.party == "first"}
         return Period.parse(lifetimes[cookie_name]).days if cookie_name in lifetimes else OWN_COOKIES[cookie_name][1]
 
     def cookies_of(self, purpose_id: str) -> tuple[Cookie, ...]:

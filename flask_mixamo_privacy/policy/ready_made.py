@@ -129,8 +129,8 @@ def banner_text(policy: Policy, t: Language) -> LocalizedText:
 def expand(tables: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return a declaration's tables with what each ``use`` stands for, and the problems of these.
 
-    A key of the site's own table takes precedence. So does each key of a ``[[cookies]]`` table with the name of a
-    service's cookie. A purpose that the site does not declare is added.
+    A key of the site's own table takes precedence. So does each key of a ``[[cookies]]`` table that changes a service's
+    cookie. A purpose that the site does not declare is added.
     """
     services = tables.get("services")
     if not isinstance(services, list) or not any(isinstance(table, dict) and "use" in table for table in services):
@@ -146,7 +146,7 @@ class _Expansion:
         site = tables.get("site")
         self._language = site.get("language", "en") if isinstance(site, dict) else "en"
         self._tables = tables
-        self._cookies: dict[str, dict[str, Any]] = {}
+        self._cookies: dict[tuple[str, str], dict[str, Any]] = {}  # by name and party
         self.problems: list[Problem] = []
 
     def tables(self, services: list[Any]) -> dict[str, Any]:
@@ -181,8 +181,8 @@ class _Expansion:
         yield from (cookie for cookie in entry.cookies if names is None or cookie["name"] in names)
 
     def _add_cookie(self, cookie: dict[str, Any]) -> None:
-        """Add a cookie. One name has one table, so a cookie that two services of a purpose set belongs to neither."""
-        former = self._cookies.setdefault(cookie["name"], cookie)
+        """Add a cookie. A name has one table for each party, so a cookie of two services of a purpose belongs to neither."""
+        former = self._cookies.setdefault((cookie["name"], cookie["party"]), cookie)
         if former is not cookie and former["purpose"] == cookie["purpose"]:
             former.pop("service", None)
 
@@ -194,12 +194,14 @@ class _Expansion:
         return {"cookies": [*merged, *self._cookies.values()]}
 
     def _merged(self, table: dict[str, Any]) -> dict[str, Any]:
-        """Return a cookie's table of the site, completed by the ready-made one of the same name."""
-        name = table.get("name")
-        ready = self._cookies.pop(name, {}) if isinstance(name, str) else {}
-        if table.get("purpose", ready.get("purpose")) != ready.get("purpose"):
-            ready.pop("service", None)
-        return {**ready, **table}
+        """Return a cookie's table of the site, completed by the ready-made one that it changes."""
+        for key, ready in self._cookies.items():
+            if _changes(table, ready):
+                del self._cookies[key]
+                if table.get("purpose", ready["purpose"]) != ready["purpose"]:
+                    ready.pop("service", None)
+                return {**ready, **table}
+        return table
 
     def _with_purposes(self, services: Iterable[Any], cookies: list[Any]) -> dict[str, Any]:
         """Return the purposes with those that only ready-made services have, in the order of their first use."""
@@ -221,3 +223,14 @@ class _Expansion:
     def _standard(self, text: str) -> str | dict[str, str]:
         """Return a sentence of the catalogues as a text of the declaration."""
         return text if self._language == "en" else {"en": text}
+
+
+def _changes(table: dict[str, Any], ready: dict[str, Any]) -> bool:
+    """Return whether a table of the site is about a cookie of a service, and not about one of its own with the same name.
+
+    A table with another purpose is about the service's cookie only if both are of one party, so that browsers store one.
+    """
+    party = table.get("party")
+    if table.get("name") != ready["name"] or party not in (None, ready["party"]):
+        return False
+    return table.get("purpose") in (None, ready["purpose"]) or (party or "first") == ready["party"]

@@ -97,12 +97,13 @@ def _ids(policy: Declaration) -> Problems:
 
 def _names(policy: Declaration) -> Problems:
     for section in ("cookies", "fields"):
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         for item in getattr(policy, section):
-            if item.name in seen:
+            name = (item.name, getattr(item, "party", ""))  # another company may use the name of a cookie of the site
+            if name in seen:
                 hint = "Change one of the two names."
                 yield Problem(f"{section}.{item.name}.name", item.name, f"each name once in {section}", hint)
-            seen.add(item.name)
+            seen.add(name)
 
 
 def _site(policy: Declaration) -> Problems:
@@ -193,7 +194,7 @@ def _cookies(policy: Declaration) -> Problems:
 
 def _own_cookies(policy: Declaration) -> Problems:
     """Check that the extension's own cookies are declared, with their purpose and no longer lifetime than allowed."""
-    cookies = {cookie.name: cookie for cookie in policy.cookies}
+    cookies = {cookie.name: cookie for cookie in policy.cookies if cookie.party == "first"}
     for name, (purpose, days) in declared.OWN_COOKIES.items():
         if name not in cookies and purpose in _by_id(policy):
             hint = "Declare it, because the extension sets it."

@@ -35,7 +35,7 @@ class CookieGuard:
 
     def __init__(self, policy: Policy, config: Mapping[str, Any], own_beginning: str = "privacy") -> None:
         self._config = config
-        self._cookie = BoundedCache(lambda name: policy.cookie(declared_name(name, own_beginning)), 1024)
+        self._cookie = BoundedCache(lambda name: policy.cookie(declared_name(name, own_beginning), party="first"), 1024)
 
     def violations(self, response: Response, consent: Consent, now: float) -> Iterator[tuple[str, UndeclaredCookie]]:
         """Yield each ``Set-Cookie`` header that is not allowed, with its error. Deleting a cookie is always allowed."""

@@ -150,6 +150,13 @@ def test_a_cookie_that_differs_from_its_declaration(written, message):
     assert findings_of("flag-mismatch", stored=[StoredItem(place("accepted"), **values)]) == [message]
 
 
+def test_a_cookie_of_another_company_declares_none_of_the_site():
+    """The site's own cookie of that name is undeclared, and no use of the other company's purpose."""
+    written = [StoredItem(place("no choice"), "http", "_vid", HOST)]
+    assert findings_of(stored=written) == {("used-not-declared", "_vid")}
+    assert findings_of(remaining=[RemainingItem(place("withdrawn"), "http", "_vid")]) == set()
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "seconds", "message"),
     [

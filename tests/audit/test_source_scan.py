@@ -13,6 +13,7 @@ from flask_mixamo_privacy.policy.parts import Cookie
 from support.service_site import with_services
 
 THEME = Cookie("theme", "customisation", "13 months", "The colours chosen.", kind="local")
+PLAYER = Cookie("player", "media", "1 day", "Of the film's own page.", party="third")
 
 
 def loads(html):
@@ -42,7 +43,7 @@ def scan(tiny):
     """Builds a site of one file; returns the findings of `check --templates` as (key, line)."""
 
     def run(name, text, **config):
-        site = tiny(PRIVACY_POLICY=with_services(cookies=(THEME,)), **config)
+        site = tiny(PRIVACY_POLICY=with_services(cookies=(THEME, PLAYER)), **config)
         site.app.root_path = str(site.folder.parent)
         path = site.folder.parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -286,6 +287,7 @@ def test_the_consent_around_lines_of_a_script_or_style_sheet_is_recognised(eleme
         ("templates/x.html", "\n<iframe src='//video.example:8000'></iframe>", "before-consent"),
         ("templates/x.html", "\n<iframe srcdoc='<script nonce=x>localStorage.a = 1</script>'>", "used-not-declared"),
         ("static/x.js", '\ndocument.cookie = "evil=1"', "used-not-declared"),
+        ("static/x.js", '\ndocument.cookie = "player=1"', "used-not-declared"),
         ("static/x.js", '\nsessionStorage.theme = "dark"', "used-not-declared"),
         ("static/x.css", "\n@import '//evil.example';", "host-not-declared"),
         ("static/x.html", "\n<img src='//evil.example'>", "host-not-declared"),

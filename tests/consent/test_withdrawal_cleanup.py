@@ -17,6 +17,9 @@ DECLARED = (
     Cookie("films", "media", "1 day", "Films to see without a network.", kind="idb"),
     Cookie("pending", "statistics", "session", "What waits.", kind="session"),
     Cookie("basket", "necessary", "1 day", "What is in the basket."),
+    Cookie("player", "media", "1 day", "Of the film's own page.", party="third"),
+    Cookie("shelf_id", "media", "1 day", "Of the film's own page.", party="third", path="/shop"),
+    Cookie("shelves", "media", "1 day", "Of the film's own page.", kind="local", party="third"),
 )
 POLICY = with_services(cookies=DECLARED)
 
@@ -29,7 +32,7 @@ def consenting_visitor(tiny):
         visitor = tiny(PRIVACY_POLICY=POLICY, SERVER_NAME=host).visitor(**headers)
         choose(visitor, "accept_all")
         visitor.get("/")
-        for name in ("_seen_walk", "_seen_run", "basket"):
+        for name in ("_seen_walk", "_seen_run", "basket", "player"):
             visitor.set_cookie(name, "1", domain=host)
         return visitor
 

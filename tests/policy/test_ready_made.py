@@ -150,6 +150,21 @@ def test_a_cookie_of_two_services_belongs_to_neither(policy):
     assert [cookie.service for cookie in policy(both).cookies if cookie.name == "_ga"] == [""]
 
 
+def test_a_cookie_of_the_site_is_not_the_one_of_a_service_with_its_name(policy):
+    """A name that another company uses on its own host stays free for the site, and both are on the policy page."""
+    own = '\n[[cookies]]\nname = "player"\npurpose = "customisation"\nlifetime = "1 day"\ndescription = "The volume."\n'
+    found = policy('\n[[services]]\nuse = "vimeo"\n' + own)
+    both = [(c.party, c.purpose, c.lifetime, c.service) for c in found.cookies if c.name == "player"]
+    assert sorted(both) == [("first", "customisation", "1 day", ""), ("third", "media", "1 year", "vimeo")]
+
+
+@pytest.mark.parametrize("purpose", ["", 'purpose = "media"\n', 'purpose = "statistics"\nparty = "third"\n'])
+def test_a_table_of_the_site_changes_the_cookie_of_a_service(policy, purpose):
+    """Without a purpose of its own, or with the party of the service's cookie, the table is about that cookie."""
+    found = policy(f'\n[[services]]\nuse = "vimeo"\n\n[[cookies]]\nname = "player"\nlifetime = "1 day"\n{purpose}')
+    assert [(c.party, c.lifetime) for c in found.cookies if c.name == "player"] == [("third", "1 day")]
+
+
 def test_texts_are_translated_on_a_site_in_another_language(policy):
     """A German site shows German titles to Germans, and French ones to the French."""
     start = START.read_text(encoding="utf-8").replace('language = "en"', 'language = "de"')

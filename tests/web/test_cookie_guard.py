@@ -16,6 +16,9 @@ DECLARED = (
     Cookie("_seen*", "media", "30 days", "Which films were seen."),
     Cookie("basket", "necessary", "1 day", "What is in the basket."),
     Cookie("film_id", "media", "1 day", "Of the film service.", service="film"),
+    Cookie("player", "media", "1 day", "Of the film's own page.", party="third"),
+    Cookie("flags", "media", "1 day", "Of the film's own page.", party="third"),
+    Cookie("flags", "necessary", "1 day", "Which flags are set."),
 )
 POLICY = with_services(cookies=DECLARED)
 
@@ -69,6 +72,13 @@ def test_a_cookie_of_a_service_needs_that_service(setting):
     choose(visitor, "save", "media", service="map")
     with pytest.raises(UndeclaredCookie):
         visitor.get("/x")
+
+
+def test_promise_11_a_cookie_of_another_company_declares_none_of_the_app(setting):
+    """The app's own cookie of that name needs a declaration of its own, and then follows that one alone."""
+    with pytest.raises(UndeclaredCookie, match="'player', which the policy does not declare"):
+        setting("player").get("/x")
+    assert setting("flags").get("/x").status_code == 200
 
 
 @pytest.mark.parametrize("life", [{"max_age": 0}, {"expires": 0}, {"max_age": 0, "expires": 4_000_000_000}])

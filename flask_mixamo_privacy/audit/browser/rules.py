@@ -11,7 +11,7 @@ from ...storage.clock import DAY
 from .evidence import GPC, UNASKED, WITHDRAWN, Evidence, Link, RequestMade, StoredItem
 from .findings import Observation
 from .rules_interface import answers, banner, mask_addresses, personal_data
-from .suggestion import is_undeclared
+from .suggestion import declaration_of, is_undeclared
 
 # Stored items: whether they are declared, with which lifetime, and with which attributes.
 
@@ -29,7 +29,7 @@ _TOLERANCE = DAY  # seconds: months differ in length
 
 def cookies(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for item in evidence.stored:
-        cookie = policy.cookie(item.name, item.kind)
+        cookie = declaration_of(item, policy)
         if cookie is None:
             host = "this site" if item.host == evidence.host else item.host
             yield Observation("used-not-declared", item.name, item.place, _SOURCES[item.kind].format(host), "cookies")
@@ -87,7 +87,7 @@ def consent(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
 
 def _stored_without_consent(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for item in evidence.stored:
-        cookie, state = policy.cookie(item.name, item.kind), item.place.state
+        cookie, state = declaration_of(item, policy), item.place.state
         if cookie is not None and _lacks_consent(policy, cookie.purpose, evidence.granted[state]) and not _is_choice(item):
             message = f"It is stored, although its purpose {cookie.purpose!r} is not granted."
             yield Observation(_code(state), cookie.name, item.place, message, f"cookies.{cookie.name}")
@@ -114,7 +114,7 @@ def _requested_without_consent(evidence: Evidence, policy: Policy) -> Iterator[O
 
 def _remaining(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for item in evidence.remaining:
-        cookie = policy.cookie(item.name, item.kind)
+        cookie = policy.cookie(item.name, item.kind, "first")
         if cookie is not None and _lacks_consent(policy, cookie.purpose, evidence.granted[item.place.state]):
             if item.kind == "http" and cookie.name == "privacy_choices":
                 continue  # kept for the session, as before the grant
@@ -167,11 +167,12 @@ _ON_CUSTOMISING = "privacy_choices"
 
 
 def unused(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
-    used = {cookie.name for item in evidence.stored if (cookie := policy.cookie(item.name, item.kind)) is not None}
+    found = [declaration_of(item, policy) for item in evidence.stored]
+    used = {(cookie.name, cookie.party) for cookie in found if cookie is not None}
     # A cookie of a ready-made service may appear only after a click in a frame, which no audit makes.
     ready_made = {service.id for service in policy.services if service.use}
     for cookie in policy.cookies:
-        if cookie.name not in used and cookie.name != _ON_CUSTOMISING and cookie.service not in ready_made:
+        if (cookie.name, cookie.party) not in used and cookie.name != _ON_CUSTOMISING and cookie.service not in ready_made:
             message = f"Nothing of kind {cookie.kind} with this name was stored in any state."
             yield Observation("declared-not-seen", cookie.name, None, message, f"cookies.{cookie.name}")
     contacted = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ...policy.model import Policy
+from ...policy.parts import Cookie
 from ...policy.ready_made import PURPOSES, ReadyMade, ready_made
 from ...policy.toml_text import exact_name, table_text
 from ...storage.clock import DAY
@@ -34,8 +35,15 @@ class Undeclared:
 
 def undeclared_of(evidence: Evidence, policy: Policy) -> Undeclared:
     """Return the items and the requests to third parties that a policy does not declare."""
-    items = tuple(item for item in evidence.stored if policy.cookie(item.name, item.kind) is None)
+    items = tuple(item for item in evidence.stored if declaration_of(item, policy) is None)
     return Undeclared(items, tuple(request for request in evidence.requests if is_undeclared(request, policy)))
+
+
+def declaration_of(item: StoredItem, policy: Policy) -> Cookie | None:
+    """Return the declaration of an item. Only an item of a third party may be declared with the other party by mistake."""
+    if not item.third_party:
+        return policy.cookie(item.name, item.kind, "first")
+    return policy.cookie(item.name, item.kind, "third") or policy.cookie(item.name, item.kind)
 
 
 def is_undeclared(request: RequestMade, policy: Policy) -> bool:

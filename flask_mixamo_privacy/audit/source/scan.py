@@ -63,7 +63,7 @@ class Rules:
             yield _finding("error", "used-not-declared", stored.place, message, hint)
 
     def _declared(self, stored: StoredTrace) -> bool:
-        return self._policy.cookie(stored.name or "", stored.kind) is not None
+        return self._policy.cookie(stored.name or "", stored.kind, "first") is not None
 
     def _granted(self, purpose: str, service: str, gate: Gate) -> bool:
         if not self._policy.purpose(purpose).optional:
