@@ -7,8 +7,11 @@ from datetime import date
 import pytest
 
 from flask_mixamo_privacy.errors import StoreUnavailable
+from flask_mixamo_privacy.policy.clickhouse_url import parse_clickhouse_url
 from flask_mixamo_privacy.reports.remote_counts import RemoteCounts
 from flask_mixamo_privacy.reports.windows import Calendar, Interval
+from flask_mixamo_privacy.tracking.clickhouse_events import ClickHouseEvents
+from support.clickhouse import Cluster
 from support.engines import ENGINES, engine_of
 from support.event_factory import Kept, traffic, with_own_events
 from support.event_stores import DAY, add, row
@@ -37,6 +40,19 @@ def test_the_same_many_events_give_the_same_report_on_every_engine(request, tmp_
         published.append([kept.table(table) for table in PUBLISHED])
     assert len(published[0][0]) > 300
     assert all(each == published[0] for each in published[1:])
+
+
+def test_a_cluster_with_one_shard_gives_the_same_report(cluster, tmp_path):
+    """Its only shard computes whole statements, and answers constants as columns. A month has many tables that wait."""
+    published = []
+    with Cluster(tmp_path / "cluster", shards=1, replicas=1) as small:
+        url = parse_clickhouse_url(small.url("one"))
+        assert url is not None
+        for name, events in (("sqlite", None), ("clickhouse", ClickHouseEvents.at(url))):
+            kept = Kept(tmp_path / name, events=events)
+            kept.load(traffic(5, 11, 60, 12), END)
+            published.append([kept.table(table) for table in PUBLISHED])
+    assert published[0] == published[1]
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu"])
