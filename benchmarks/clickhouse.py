@@ -1,4 +1,4 @@
-"""The same events on SQLite, PostgreSQL and ClickHouse: loading, closing a month, bytes of an event, and equal reports.
+"""The same events on SQLite, PostgreSQL and ClickHouse: loading, closing the month, bytes of an event, and equal reports.
 
 ``python -m benchmarks.clickhouse 1000000 30`` prints a line for each: ClickHouse in process, and clusters of one and of two
 shards with two replicas each. ``make test-cluster`` installs what it needs. With names after the numbers, such as ``SQLite``
@@ -12,7 +12,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +25,7 @@ import sqlalchemy as sa
 from flask_mixamo_privacy.cli.common import without_collecting
 from flask_mixamo_privacy.policy.clickhouse_url import parse_clickhouse_url
 from flask_mixamo_privacy.reports.publisher import Publisher
-from flask_mixamo_privacy.reports.windows import Calendar
+from flask_mixamo_privacy.reports.windows import Calendar, Window
 from flask_mixamo_privacy.storage.files import Spool
 from flask_mixamo_privacy.storage.keys import KeyRing
 from flask_mixamo_privacy.tracking.clickhouse_events import ClickHouseEvents
@@ -37,22 +38,25 @@ from flask_mixamo_privacy.tracking.store import EventStore
 from . import segments
 
 ENGINES = ("SQLite", "PostgreSQL", "ClickHouse in process", "1 shard", "2 shards")
-_NOW = "2026-06-01T12:00:00.000Z"
 _PUBLISHED = ("cells", "placed", "pieces", "distinct_visitors")
 _BYTES = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'privacy_events_local'"
 
 
 class _LaterPublisher(Publisher):
-    """A publisher at a moment when every day of the events has closed."""
+    """A publisher at noon after the last month of the events, when each of its days has closed."""
+
+    def __init__(self, days: int, events: Events) -> None:
+        super().__init__(Calendar(), 5, events=events)
+        self._now = f"{Window.of('month', segments.FIRST + timedelta(days=days - 1)).end}T12:00:00.000Z"
 
     def complete_until(self, waiting: str | None) -> str:
-        return min(waiting or _NOW, _NOW)
+        return min(waiting or self._now, self._now)
 
 
 def main(number: int, days: int, engines: tuple[str, ...]) -> None:
     """Measure each engine, and compare what it has published with the first one."""
     first: list[Any] = []
-    print(f"{number:,} events of {days} days; load average {os.getloadavg()[0]:.0f}")
+    print(f"{number:,} events of {days} days")
     for engine in engines:
         with TemporaryDirectory() as name, ExitStack() as stack:
             folder = Path(name)
@@ -64,14 +68,15 @@ def main(number: int, days: int, engines: tuple[str, ...]) -> None:
             )
             with without_collecting():
                 load = _measured(lambda: Loader(str(folder / "log"), store, keep_days=1).load(), processes)  # noqa: B023
-                publisher = _LaterPublisher(Calendar(), 5, events=store.events)
+                publisher = _LaterPublisher(days, store.events)
                 close = _measured(Loader(str(folder / "log"), store, keep_days=1, aggregator=publisher).load, processes)
             published = [_table(store, name) for name in _PUBLISHED]
             first = first or published
+            equal = "equal" if published == first else "OTHER"
             print(
                 f"{engine}: load {number / load[0]:,.0f}/s, {number / load[1]:,.0f}/cpu-s; close {close[0]:.1f} s, "
                 f"{close[1]:.1f} cpu-s; {_size(store, books) / number:.0f} bytes an event; "
-                f"{'equal' if published == first else 'OTHER'} reports, {_digest(published)}",
+                f"{equal} reports, {_digest(published)}; load average {os.getloadavg()[0]:.0f}",
                 flush=True,
             )
 
@@ -96,7 +101,8 @@ def _open(engine: str, folder: Path, stack: ExitStack) -> tuple[str, Events | No
     support.speak_old_dialect(patch)
     url = parse_clickhouse_url(cluster.url("benchmark"))
     assert url is not None
-    return server.database(), ClickHouseEvents.at(url), [server.pid, *(each.pid for each in cluster.servers)]
+    processes = [server.pid, cluster.keeper.pid, *(each.pid for each in cluster.servers)]
+    return server.database(), ClickHouseEvents.at(url), processes
 
 
 @contextmanager
@@ -150,8 +156,9 @@ def _spent(processes: list[int]) -> float:
     for process in processes:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
         for each in (str(process), *children):
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15] if each == str(process) else fields[11:13]))
+            with suppress(FileNotFoundError, ProcessLookupError):  # a child that has ended meanwhile counts as its parent's
+                fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15] if each == str(process) else fields[11:13]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
