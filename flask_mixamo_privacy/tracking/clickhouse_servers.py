@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from typing import Any
 
 from ..errors import MissingExtra, StoreUnavailable
@@ -14,6 +15,7 @@ from ..policy.clickhouse_url import ClickHouseURL
 
 _CONNECT = 3.0  # seconds; a machine that is down must not keep the loader
 _ANSWER = 600.0  # seconds; a month of events may take minutes to count
+_SOON = 2.0  # seconds for the state of a server, which a monitor waits for
 _CODE = re.compile(r"\bCode: (\d+)")
 _TOKENS_SINCE = (22, 2)  # the version that knows tokens of blocks
 
@@ -24,8 +26,8 @@ _SETTINGS |= {"max_query_size": 1 << 24, "max_ast_elements": 1 << 20}  # a state
 Client = Any  # of clickhouse-connect, which has no stubs for what is used here
 
 
-def connect(target: ClickHouseURL, address: tuple[str, int]) -> Client:
-    """Connect to one server. Raises the client's own errors."""
+def connect(target: ClickHouseURL, address: tuple[str, int], *, soon: bool = False) -> Client:
+    """Connect to one server, which must answer each statement within seconds if ``soon``. Raises the client's own errors."""
     try:
         import clickhouse_connect
     except ImportError:
@@ -33,8 +35,8 @@ def connect(target: ClickHouseURL, address: tuple[str, int]) -> Client:
     host, port = address
     return clickhouse_connect.get_client(
         host=host, port=port, username=target.user, password=target.password, database=target.database,
-        secure=target.is_encrypted, autogenerate_session_id=False, query_retries=0, connect_timeout=_CONNECT,
-        send_receive_timeout=_ANSWER,
+        secure=target.is_encrypted, autogenerate_session_id=False, query_retries=0,
+        connect_timeout=_SOON if soon else _CONNECT, send_receive_timeout=_SOON if soon else _ANSWER,
     )  # fmt: skip
 
 
@@ -115,28 +117,39 @@ class ClickHouseServer:
 class Servers:
     """All servers of a cluster, or the only one. The macros ``{shard}`` and ``{replica}`` of each state its place."""
 
-    def __init__(self, servers: Sequence[ClickHouseServer], cluster: str) -> None:
+    def __init__(
+        self, servers: Sequence[ClickHouseServer], cluster: str, probes: Sequence[ClickHouseServer] | None = None
+    ) -> None:
+        """``probes`` are the same servers, with connections that do not wait long for an answer."""
         self.all = list(servers)
         self.cluster = cluster
+        self._probes = self.all if probes is None else list(probes)
 
     @classmethod
     def at(cls, target: ClickHouseURL) -> Servers:
         """Return the servers of a target, without a connection yet."""
-        servers = [
-            ClickHouseServer(f"{host}:{port}", lambda address=(host, port): connect(target, address))  # type: ignore[misc]
-            for host, port in target.addresses
-        ]
-        return cls(servers, target.cluster)
+        servers, probes = (
+            [
+                ClickHouseServer(f"{host}:{port}", partial(connect, target, (host, port), soon=soon))
+                for host, port in target.addresses
+            ]
+            for soon in (False, True)
+        )
+        return cls(servers, target.cluster, probes)
 
     def states(self) -> dict[str, str]:
-        """Return the name of each server, with what its failure causes, or the empty string if it answers."""
-        errors = {server.name: self._error(server) for server in self.all}
+        """Return the name of each server, with what its failure causes, or the empty string if it answers.
+
+        All servers are asked at once, and one that does not answer within seconds is not available.
+        """
+        with ThreadPoolExecutor(len(self._probes)) as pool:
+            errors = dict(zip(self._probes, pool.map(self._error, self._probes), strict=True))
         try:
-            self.shards()
+            self._by_shard(errors)
             effect = "Another server has its shard, so loading goes on. No erasure is complete until it answers."
         except StoreUnavailable:
             effect = "A shard does not answer. Events stay in the log, and no day closes until it does."
-        return {name: f"{error} {effect}" if error else "" for name, error in errors.items()}
+        return {server.name: f"{error} {effect}" if error else "" for server, error in errors.items()}
 
     def any(self) -> ClickHouseServer:
         """Return the first server that answers. Raises :class:`StoreUnavailable` if none does."""
@@ -151,18 +164,22 @@ class Servers:
         """Return the answering servers of each shard. Raises :class:`StoreUnavailable` if a shard has none."""
         if not self.cluster:
             return [[self.any()]]
+        return self._by_shard({server: self._error(server) for server in self.all})
+
+    def _by_shard(self, errors: Mapping[ClickHouseServer, StoreUnavailable | None]) -> list[list[ClickHouseServer]]:
+        """Return the servers without an error of each shard. Raises :class:`StoreUnavailable` if a shard has none."""
         shards: dict[str, list[ClickHouseServer]] = {}
-        errors: list[StoreUnavailable] = []
-        for server in self.all:
-            if (error := self._error(server)) is None:
+        for server, error in errors.items():
+            if error is None:
                 shards.setdefault(server.shard, []).append(server)
-            else:
-                errors.append(error)
-        if errors and (not shards or len(shards) < self._number_of_shards(shards)):
-            raise StoreUnavailable(f"A shard of ClickHouse does not answer. {errors[0]}")
+        raised = [error for error in errors.values() if error is not None]
+        if raised and (not shards or len(shards) < self._number_of_shards(shards)):
+            raise StoreUnavailable(f"A shard of ClickHouse does not answer. {raised[0]}")
         return [shards[name] for name in sorted(shards)]
 
     def _number_of_shards(self, shards: dict[str, list[ClickHouseServer]]) -> int:
+        if not self.cluster:
+            return 1
         query = f"SELECT uniqExact(shard_num) FROM system.clusters WHERE cluster = '{self.cluster}'"  # noqa: S608 — a checked name
         return int(next(iter(shards.values()))[0].value(query))
 

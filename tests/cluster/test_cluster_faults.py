@@ -125,6 +125,19 @@ def test_no_part_is_published_while_a_shard_is_down(cluster, kept, tmp_path):
     assert published(kept) == expected(tmp_path, (EVENTS, END)) and list(check_servers(kept.store)) == []
 
 
+def test_a_server_that_hangs_does_not_keep_a_monitor(cluster, kept):
+    """It accepts connections and answers none; the others are asked meanwhile."""
+    add(kept.store, row())
+    hanging = cluster.servers[3]
+    hanging.pause()
+    start = time.monotonic()
+    states = kept.store.events.servers()
+    waited = time.monotonic() - start
+    hanging.pause(end=True)
+    assert [bool(problem) for problem in states.values()] == [False, False, False, True]
+    assert waited < 30, "a loader would wait for ten minutes"
+
+
 def test_promise_18_an_erasure_waits_for_a_replica_that_is_down(cluster, kept):
     """It takes effect at once, and is complete once the replica has deleted its rows too."""
     add(kept.store, *(row(id=str(number), visitor=f"v{number % 9}") for number in range(90)))
