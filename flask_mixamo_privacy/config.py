@@ -19,6 +19,8 @@ from .policy import toml
 from .policy.clickhouse_url import books_of, clickhouse_or, or_none
 from .policy.model import Policy
 from .policy.setting_checks import (
+    ESCAPED,
+    LAST_PORT,
     Check,
     ConfigValue,
     by_name,
@@ -38,6 +40,11 @@ from .policy.setting_checks import (
 )
 from .policy.versions import declared_policy
 
+_DATABASES = "sqlite:////absolute/path, or postgresql+psycopg://user@host/database"
+# As SQLAlchemy splits a URL: a password ends at its first @. So the rest of a password with another one looks like a host.
+_split_server = re.compile(
+    r"[^:]+://([^:/]*(:[^@]*)?@)?(\[[^/?\]]+\]|[^/:?@]*)(:(?P<port>[0-9]{0,5}))?([/?].*)?", re.DOTALL
+).fullmatch
 _SQLITE = "sqlite:///"  # an absolute path follows: /srv/file, or C:/file on Windows
 
 
@@ -52,11 +59,20 @@ def database_url(filename: str) -> Check:
         is_file = (path := text.removeprefix(_SQLITE)) != text and (path.startswith("/") or PurePath(path).is_absolute())
         if not is_file and not text.startswith(("postgresql+psycopg://", "postgresql://")):
             hint = "Set one of these: a relative or in-memory database would differ in each process."
-            raise setting.error("sqlite:////absolute/path, or postgresql+psycopg://user@host/database", hint)
+            raise setting.error(_DATABASES, hint)
+        if not is_file and not _has_host(text):
+            hint = f"Correct the name of the host, or its port, which is at most {LAST_PORT}. {ESCAPED}"
+            raise setting.error(_DATABASES, hint)
         # SQLAlchemy reads a bare postgresql:// as psycopg2; this package requires psycopg 3.
         return re.sub(r"^postgresql://", "postgresql+psycopg://", text)
 
     return check
+
+
+def _has_host(url: str) -> bool:
+    """Return whether the host and the port of a URL of PostgreSQL can exist. Both may be left out."""
+    found = _split_server(url)
+    return found is not None and 0 < int(found["port"] or LAST_PORT) <= LAST_PORT
 
 
 def folder(name: str | None = None) -> Check:

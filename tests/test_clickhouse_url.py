@@ -40,12 +40,20 @@ def test_https_has_a_scheme_and_a_port_of_its_own():
         "clickhouse://host", "clickhouse://host/", "clickhouse:///db", "clickhouse://one,two/db", "clickhouse://one,/db?cluster=c",
         "clickhouse://host/d b", "clickhouse://host/db?cluster=a;b", "clickhouse://host/db?user=a", "clickhouse://host:x/db",
         "clickhouse://host/db?cluster=a&cluster=b", "clickhouse://host/db#x", "clickhouse://one,one/db?cluster=c", "clickhouses://h/db",
+        "clickhouse://host:65536/db", "clickhouse://host:0/db", "clickhouse://one,two:99999/db?cluster=c",
     ],
 )  # fmt: skip
 def test_a_url_that_cannot_work_is_refused(url):
     """The error names the setting and what is allowed."""
     with pytest.raises(SettingError, match="PRIVACY_EVENTS_URL"):
         read(PRIVACY_EVENTS_URL=url, PRIVACY_BOOKS_URL="postgresql://host/db")
+
+
+@pytest.mark.parametrize("url", ["clickhouse://host:65536/db", "clickhouse://me:my/secret@one,two:99999/db?cluster=c"])
+def test_a_port_that_cannot_exist_is_refused(url):
+    """The error states which ports exist, and how a password is written."""
+    with pytest.raises(SettingError, match=r"from 1 to 65535\. In a password, write @ as %40, / as %2F"):
+        read(PRIVACY_EVENTS_URL=url)
 
 
 @pytest.mark.parametrize(

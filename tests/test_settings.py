@@ -63,6 +63,13 @@ def test_check_warns_of_a_cache_that_ignores_vary(tmp_path):
         ("PRIVACY_LEDGER_URL", "mysql://root:secret@db/x", "PRIVACY_LEDGER_URL is 'mysql://root:***@db/x'; allowed: "
          "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. Set one of these: a relative or in-memory "
          "database would differ in each process."),
+        ("PRIVACY_BOOKS_URL", "postgresql://shop:my@secret@db/x", "PRIVACY_BOOKS_URL is 'postgresql://shop:***@db/x'; allowed: "
+         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. Correct the name of the host, or its port, which "
+         "is at most 65535. In a password, write @ as %40, / as %2F, : as %3A and % as %25."),
+        *((name, f"postgresql://db:{port}/x", f"{name} is 'postgresql://db:{port}/x'; allowed: "
+         "sqlite:////absolute/path, or postgresql+psycopg://user@host/database. Correct the name of the host, or its port, which "
+         "is at most 65535. In a password, write @ as %40, / as %2F, : as %3A and % as %25.")
+         for name, port in (("PRIVACY_DATABASE_URL", "65536"), ("PRIVACY_EVENTS_URL", "0"), ("PRIVACY_LEDGER_URL", "x"))),
         ("PRIVACY_LOG_DIR", "logs", "PRIVACY_LOG_DIR is 'logs'; allowed: an absolute path. Set one, so that the path does not "
          "depend on the folder in which a process was started."),
         ("PRIVACY_LOG_KEEP", -1, "PRIVACY_LOG_KEEP is -1; allowed: a whole number of at least 0. The default is 0."),

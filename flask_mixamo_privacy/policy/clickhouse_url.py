@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..errors import MissingExtra, SettingError
-from .setting_checks import Check, ConfigValue, without_password
+from .setting_checks import ESCAPED, LAST_PORT, Check, ConfigValue, without_password
 
 _SCHEMES = {"clickhouse": 8123, "clickhouse+https": 8443}  # with the port of each
 
@@ -54,7 +54,8 @@ def parse_clickhouse_url(url: str) -> ClickHouseURL | None:
 
 def _address(text: str, default: int) -> tuple[str, int] | None:
     found = _split_address(text)
-    return (found[1].strip("[]"), int(found[2] or default)) if found else None
+    port = int(found[2] or default) if found else 0
+    return (found[1].strip("[]"), port) if found and 0 < port <= LAST_PORT else None
 
 
 def clickhouse_or(other: Check) -> Check:
@@ -66,7 +67,10 @@ def clickhouse_or(other: Check) -> Check:
             return str(other(setting))
         if parse_clickhouse_url(value) is None:
             allowed = "clickhouse://user:password@host:8123,other:8123/database?cluster=name, or clickhouse+https"
-            hint = "Name every server of the cluster, an existing database, and the cluster unless it is one server."
+            hint = (
+                "Name every server of the cluster, an existing database, and the cluster unless it is one server. "
+                f"A port is from 1 to {LAST_PORT}. {ESCAPED}"
+            )
             raise setting.error(allowed, hint)
         if find_spec("clickhouse_connect") is None:
             raise MissingExtra("ClickHouse", "clickhouse")

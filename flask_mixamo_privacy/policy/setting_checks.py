@@ -11,6 +11,10 @@ from zoneinfo import ZoneInfo
 from ..errors import SettingError
 from ..i18n.language import SHIPPED
 
+#: What a URL with a password must have, for hints.
+ESCAPED = "In a password, write @ as %40, / as %2F, : as %3A and % as %25."
+LAST_PORT = 65_535
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigValue:
