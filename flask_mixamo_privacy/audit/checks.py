@@ -15,7 +15,7 @@ from ..policy.model import Policy
 from ..policy.toml import built_in
 from ..reports.formatting import counted
 from ..storage.clock import days_ago
-from ..tracking.backlog import check_hosts, check_servers
+from ..tracking.backlog import check_copy, check_hosts, check_servers
 from ..web.http import configured_base_url
 from ..web.other_extensions import is_cached
 from ..web.runtime import Runtime
@@ -249,8 +249,9 @@ def _fields(runtime: Runtime) -> Iterator[CheckFinding]:
 def _forms(runtime: Runtime) -> Iterator[CheckFinding]:
     """Report findings about forms, personal data in the site's own database, and hosts and servers of events."""
     models = check_models(current_app, runtime.policy, runtime.rights.stores)
-    hosts = (*check_hosts(runtime.store, runtime.settings.log_dir), *check_servers(runtime.store))
-    for finding in (*check_forms(current_app, runtime.policy), *models, *hosts):
+    store = runtime.store
+    events = (*check_hosts(store, runtime.settings.log_dir), *check_servers(store), *check_copy(store))
+    for finding in (*check_forms(current_app, runtime.policy), *models, *events):
         yield CheckFinding(*finding)
 
 

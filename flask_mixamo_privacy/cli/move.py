@@ -172,7 +172,7 @@ def _move(transfers: list[AnyTransfer], finish: bool) -> bool:
 
 def _undo(transfers: list[AnyTransfer]) -> None:
     for transfer in transfers:
-        if isinstance(transfer, EventTransfer):
+        if isinstance(transfer, EventTransfer) and transfer.has_data:
             transfer.undo()
     moved = [transfer for transfer in transfers if isinstance(transfer, Transfer) and transfer.is_moved]
     with progress_bar("Comparing", sum(transfer.count() for transfer in moved)) as bar:
@@ -191,6 +191,8 @@ def _print_result(transfers: list[AnyTransfer], to_do: list[AnyTransfer], rows: 
     if changed := sum(transfer.changes for transfer in to_do):
         echo(f"The site changed {counted(changed, 'row')} meanwhile, which the copy has too.")
     echo("Verified: every row of every table is equal.")
+    if erased := sum(transfer.erasures for transfer in transfers if isinstance(transfer, EventTransfer)):
+        echo(f"{counted(erased, 'erasure')} under way: ClickHouse removes replaced files within minutes.")
 
 
 def _verify_ledger(runtime: Runtime, url: str) -> list[Discrepancy]:

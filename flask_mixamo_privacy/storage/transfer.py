@@ -278,6 +278,11 @@ def note_move(connection: sa.Connection, row: dict[str, Any]) -> None:
     connection.execute(sa.insert(_moves), row)
 
 
+def forget_move(connection: sa.Connection, part: str) -> None:
+    """Delete the record of a move that was undone."""
+    connection.execute(sa.delete(_moves).where(_moves.c.part == part))
+
+
 def _count(connection: sa.Connection, name: str) -> int:
     return int(connection.exec_driver_sql(f'SELECT count(*) FROM "{name}"').scalar_one())  # noqa: S608 — only our own names
 

@@ -65,6 +65,14 @@ def check_servers(store: EventStore) -> Iterator[tuple[str, str, str, str]]:
             yield "error", f"events.{name}", problem, "Start the server, or correct PRIVACY_EVENTS_URL."
 
 
+def check_copy(store: EventStore) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a warning if the copy of a move that has begun may have events of visitors who were erased since."""
+    with suppress(StoreUnavailable, OSError):
+        if not store.events.is_remote and (number := store.count_remote_erasures()):
+            message = f"The unfinished move of the events may still have {number} erased visitors in ClickHouse."
+            yield "warning", "events.move", message, "Run `flask privacy move` again, if need be with --finish or --undo."
+
+
 def measure(folder: str, cursors: Mapping[str, int]) -> Backlog:
     """Return the lines beyond the cursors. Without cursors, every line of the log counts as waiting."""
     size, times = 0, []

@@ -28,6 +28,7 @@ from .clickhouse_copies import ClickHouseCopy, drop_copies
 from .clickhouse_servers import ClickHouseServer, Servers
 from .clickhouse_tables import LOCAL, ClickHouseTables
 from .engine import Counts, Logged, Offsets, Write
+from .event_deletion import record_remote_erasure
 from .event_table import STORED, Names, StoredRow
 from .events import FIELDS, FIRST, KINDS
 from .local_names import LocalNames, codes_of_visitors, visitors_of_codes
@@ -110,8 +111,7 @@ class ClickHouseEvents:
         if code is None:
             return []
         slots = [slot for (slot,) in self._select(connection, f"SELECT slot FROM {LOCAL} FINAL WHERE visitor = {code:d}")]
-        rows = [{"code": code, "tombstone": each, "none_since": None} for each in tombstones]
-        connection.execute(sa.insert(schema.remote_erasures), rows)
+        record_remote_erasure(connection, code, tombstones)
         connection.execute(sa.delete(schema.visitors).where(schema.visitors.c.code == code))
         return slots
 

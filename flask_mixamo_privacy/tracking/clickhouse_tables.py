@@ -122,6 +122,16 @@ class ClickHouseTables:
         # Both are zero before the first block, and while a replica does not know the first block yet.
         return not server.value(f"SELECT count() FROM system.zookeeper WHERE path = '{path}/log'")
 
+    @property
+    def place(self) -> str:
+        """The name of the database, and those of all servers."""
+        return " ".join([self.servers.any().value("SELECT currentDatabase()"), *(each.name for each in self.servers.all)])
+
+    def is_at(self, place: str) -> bool:
+        """Return whether a :attr:`place` is the same database of at least one of these servers."""
+        (database, *servers), (other, *others) = self.place.split(), place.split()
+        return database == other and not set(servers).isdisjoint(others)
+
     def count_rows(self) -> int:
         """Return the number of rows. Several rows may be one event."""
         return sum(int(server.value(f"SELECT count() FROM {LOCAL}")) for server in self.current())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from ..storage.transfer import find_move
 from .event_table import delete_unused, execute_many, forget, parts_of
-from .schema import CODED, events, people, visitors
+from .schema import CODED, events, people, remote_erasures, visitors
+
+#: What notes in the books that the events are being copied into a database of their own.
+MOVE = "events in ClickHouse"
 
 
 def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[int]:
@@ -41,3 +45,23 @@ def release_visitors(connection: sa.Connection, codes: Collection[int]) -> None:
     for part in parts_of(list(codes)):
         named = sa.or_(sa.exists().where(events.c.visitor == code), sa.exists().where(people.c.visitor == code))
         connection.execute(sa.delete(visitors).where(code.in_(part), ~named))
+
+
+# Erased visitors whose events may be left in another database: that of the events, or the target of a move.
+
+
+def erase_in_copy(connection: sa.Connection, code: int, tombstones: Sequence[str]) -> None:
+    """Record the erasure for a move that has begun, because its copy may have the visitor's events too."""
+    if find_move(connection, MOVE) is not None:
+        record_remote_erasure(connection, code, tombstones)
+
+
+def record_remote_erasure(connection: sa.Connection, code: int, tombstones: Sequence[str]) -> None:
+    """Record the code of an erased visitor until the other database has no byte of the visitor."""
+    rows = [{"code": code, "tombstone": each, "none_since": None} for each in tombstones]
+    connection.execute(sa.insert(remote_erasures), rows)
+
+
+def count_remote_erasures(connection: sa.Connection) -> int:
+    """Return the number of erased visitors of whom bytes may be left in the other database."""
+    return connection.scalar(sa.select(sa.func.count(sa.distinct(remote_erasures.c.code)))) or 0

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from ..errors import MoveError
 from ..storage.table_copy import differences
-from ..storage.transfer import find_move, note_move
+from ..storage.transfer import find_move, forget_move, note_move
 from . import schema
 from .clickhouse_events import ClickHouseEvents
+from .event_deletion import MOVE, count_remote_erasures
 from .event_table import STORED, Names, StoredRow
 from .schema import CODED
 from .store import EventStore
@@ -28,7 +29,6 @@ Progress = Callable[[int], object]
 
 _AT_ONCE = 20_000  # rows in one block
 _WALKS = 3  # the first makes both equal, the second finds no difference
-_PART = "events in ClickHouse"
 _SLOT, _VISITOR, _ID = (STORED.index(name) for name in ("slot", "visitor", "id"))
 _key = itemgetter(_SLOT, _VISITOR, _ID)
 _CODED_PLACES = [STORED.index(name) for name in CODED]
@@ -56,15 +56,26 @@ class EventTransfer:
             return connection is not None and connection.scalar(sa.select(schema.remote_range.c.last)) is not None
 
     def begin(self) -> None:
-        """Note the move in the books. Raises :class:`MoveError` if the target has rows that this move has not copied."""
+        """Note the move in the books, which then record erasures for the copy too.
+
+        Raises :class:`MoveError` if the target has rows that this move has not copied, or is not that of the move.
+        """
         if self.is_moved:
             return
         with self._source.database.write() as connection:
-            if find_move(connection, _PART) is None:
+            if not self._has_begun(connection):
                 if rows := self._target.tables.count_rows():
                     hint = "Choose an empty database, or drop its tables if nothing needs them."
                     raise MoveError("The target for the events", f"a database with {rows} rows", "an empty database", hint)
-                note_move(connection, {"part": _PART, "move": "copying", "version": 1})
+                note_move(connection, {"part": MOVE, "move": self._target.tables.place, "version": 1})
+
+    def _has_begun(self, connection: sa.Connection) -> bool:
+        """Return whether a move into this target has begun. Raises :class:`MoveError` if it has another target."""
+        move = find_move(connection, MOVE)
+        if move is not None and not self._target.tables.is_at(move[0]):
+            hint = "Name that database again, to go on or to delete its copy with --undo."
+            raise MoveError("The target for the events", self._target.tables.place, f"the target so far, {move[0]}", hint)
+        return move is not None
 
     def count(self) -> int:
         """Return the number of events of the source."""
@@ -91,6 +102,18 @@ class EventTransfer:
         with self._source.database.read() as connection:
             if connection is not None:
                 self._equalise(connection, progress)
+        self._scrub()
+
+    def _scrub(self) -> None:
+        """Delete what the copy has of visitors who were erased meanwhile, and verify it."""
+        for _ in ("delete", "look whether the replaced files are gone"):
+            self._target.scrub(self._source.database.write)
+
+    @property
+    def erasures(self) -> int:
+        """The number of erased visitors of whom the target may have bytes."""
+        with self._source.database.read() as connection:
+            return 0 if connection is None else count_remote_erasures(connection)
 
     def finish(self, progress: Progress) -> None:
         """Make the target equal while no other process can write, verify it, and let it take over."""
@@ -103,11 +126,20 @@ class EventTransfer:
         self._source.database.rewrite()
 
     def undo(self) -> None:
-        """Delete what was copied. Raises :class:`MoveError` if the move is finished."""
+        """Delete what was copied. Raises :class:`MoveError` if the move is finished, or has another target."""
         if self.is_moved:
             hint = "Keep the events in ClickHouse. Export them with `flask privacy events` if you need them elsewhere."
             raise MoveError("The move of the events", "finished", "a move that is not finished", hint)
+        with self._source.database.write() as connection:
+            if not self._has_begun(connection):
+                return
         self._target.tables.truncate()
+        self._scrub()
+        with self._source.database.write() as connection:
+            if number := count_remote_erasures(connection):
+                hint = "ClickHouse removes replaced files within minutes. Run the command again then."
+                raise MoveError("The number of erased visitors with a file in ClickHouse", number, "none", hint)
+            forget_move(connection, MOVE)
 
     def _equalise(self, connection: sa.Connection, progress: Progress) -> None:
         for walk in range(_WALKS):

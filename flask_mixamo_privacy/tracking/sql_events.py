@@ -44,6 +44,7 @@ class SqlEvents:
         if code is None:
             return []
         slots = event_deletion.delete(connection, events.c.visitor == code)
+        event_deletion.erase_in_copy(connection, code, tombstones)
         connection.execute(sa.delete(visitors).where(visitors.c.code == code))
         return slots
 

@@ -16,7 +16,7 @@ from ..storage.database import Connect, Database, KeyRegister
 from ..storage.failures import log_failure
 from ..storage.files import Spool
 from ..storage.keys import KeyRing
-from . import event_table, sql_events
+from . import event_deletion, event_table, sql_events
 from .engine import Events
 from .event_table import StoredRow
 from .parsing import Batch, Row
@@ -170,11 +170,13 @@ class EventStore:
 
     @property
     def is_erasing(self) -> bool:
-        """Whether an erasure is spooled, or bytes of an erased visitor may be left in the events' own database."""
-        if self.pending or not self.events.is_remote:
-            return bool(self.pending)
+        """Whether an erasure is spooled, or bytes of an erased visitor may be left in another database of the events."""
+        return bool(self.pending) or bool(self.count_remote_erasures())
+
+    def count_remote_erasures(self) -> int:
+        """Return the number of erased visitors of whom bytes may be left in the events' own database, or in a copy."""
         with self.read() as connection:
-            return connection is not None and bool(self.events.unscrubbed(connection))
+            return event_deletion.count_remote_erasures(connection) if connection is not None else 0
 
     def scrub_events(self) -> None:
         """Go on with the deletion of erased visitors in the events' own database. If that fails, a later pass does."""

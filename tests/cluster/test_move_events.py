@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from conftest import choose
 from flask_mixamo_privacy.errors import MoveError, StoreUnavailable
 from flask_mixamo_privacy.policy.clickhouse_url import parse_clickhouse_url
 from flask_mixamo_privacy.tracking import event_transfer
+from flask_mixamo_privacy.tracking.backlog import check_copy
 from flask_mixamo_privacy.tracking.clickhouse_events import ClickHouseEvents
 from flask_mixamo_privacy.tracking.event_transfer import EventTransfer
 from flask_mixamo_privacy.tracking.schema import events, texts
@@ -106,6 +108,60 @@ def test_a_target_with_other_events_is_refused(request, tmp_path, books):
     transfer.undo()
     assert engine.events().tables.count_rows() == 0
     assert len(list(source.rows())) == 1
+
+
+def test_another_target_than_that_of_the_move_is_refused(request, tmp_path, books):
+    """Otherwise its rows would be deleted as stale, or by --undo. After --undo, the target may be another one."""
+    engine, source = engine_of("chdb", request, tmp_path, books), store_at(books, tmp_path)
+    other = engine_of("chdb", request, tmp_path, f"sqlite:///{tmp_path}/other.sqlite")
+    add(source, row()), add(other.store(tmp_path), row()), move(source, engine.events())
+    for step in ("begin", "undo"):
+        with pytest.raises(MoveError, match="--undo"):
+            getattr(EventTransfer(source, other.events()), step)()
+    assert other.events().tables.count_rows() == 1
+    EventTransfer(source, engine.events()).undo(), other.events().tables.truncate()
+    assert move(source, other.events()).changes == 0
+
+
+def wait_until_erased(store, scrub) -> None:
+    deadline = time.monotonic() + 60
+    while store.is_erasing:
+        assert time.monotonic() < deadline
+        scrub()
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("finish", [True, False])
+def test_promise_18_an_erasure_after_the_copy_is_carried_out_in_the_copy(request, tmp_path, books, finish):
+    """Until then it is under way, and the check states the next step."""
+    engine, source = engine_of("cluster", request, tmp_path, books), store_at(books, tmp_path)
+    add(source, *(row(id=str(number), visitor=f"v{number % 9}") for number in range(90)))
+    transfer = move(source, engine.events())
+    assert not source.is_erasing and source.erase("v3", DAY) == 10 and source.is_erasing
+    assert ["1 erased visitor" in message for _, _, message, _ in check_copy(source)] == [True]
+    assert engine.events().tables.count_rows() == 90
+    if finish:
+        transfer.finish(ignore)
+        store = engine.store(tmp_path)
+        wait_until_erased(store, store.scrub_events)
+    else:
+        wait_until_erased(source, lambda: move(source, engine.events()))
+    assert engine.events().tables.count_rows() == 80 and list(check_copy(source)) == []
+
+
+def test_promise_18_a_copy_that_is_taken_back_leaves_no_erased_visitor(request, tmp_path, books):
+    """It is not taken back before the replaced files are gone."""
+    engine, source = engine_of("cluster", request, tmp_path, books), store_at(books, tmp_path)
+    add(source, row(), row(visitor="other"))
+    transfer = move(source, engine.events())
+    source.erase("v", DAY)
+
+    def undo() -> None:
+        with suppress(MoveError):
+            transfer.undo()
+
+    wait_until_erased(source, undo)
+    assert engine.events().tables.count_rows() == 0 and len(list(source.rows())) == 1
 
 
 def copy_and_die(books: str, folder: Path, url: str, blocks: int) -> None:
