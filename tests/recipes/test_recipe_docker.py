@@ -15,21 +15,24 @@ from support.recipes import free_port, wait_until
 
 pytestmark = pytest.mark.recipes
 
-SECRETS = {"SECRET_KEY": "a secret of the test", "HASH_KEY": "sixteen characters or more"}
-
 
 @pytest.fixture
 def page(recipe):
     return recipe("docker")
 
 
+def secrets(page):
+    """Return the variables of the file that Compose reads."""
+    return dict(line.split("=", 1) for line in (page.folder / ".env").read_text().splitlines())
+
+
 @pytest.fixture
 def compose(page, server):
-    """The services of the page. Their secrets are filled in, and the URLs lead to the test's PostgreSQL."""
+    """The services of the page. Their secrets are those of ``.env``, and the URLs lead to the test's PostgreSQL."""
     url = server.database()
     text = (page.folder / "compose.yaml").read_text()
     text = re.sub(r"postgresql\+psycopg://shop:\$\{DATABASE_PASSWORD:\?\}@database/shop", lambda _: url, text)
-    text = re.sub(r"\$\{(\w+):\?\}", lambda match: SECRETS.get(match[1], "x"), text)
+    text = re.sub(r"\$\{(\w+):\?\}", lambda match: secrets(page)[match[1]], text)
     return yaml.safe_load(text)
 
 
@@ -92,3 +95,10 @@ def test_the_files_fit_each_other(page, compose):
     assert "WORKDIR /srv/shop\n" in dockerfile and "chown shop /srv/shop/instance" in dockerfile
     assert services["web"]["expose"] == ["8000"] and ":8000" in image_command(page)[6]
     assert set(compose["volumes"]) == {"instance", "database"}
+
+
+def test_the_secrets_are_complete_and_stay_out_of_the_image(page):
+    """Compose stops without a value for each variable that it demands, and the build copies what is not ignored."""
+    demanded = set(re.findall(r"\$\{(\w+):\?\}", (page.folder / "compose.yaml").read_text()))
+    assert demanded == set(secrets(page)) and all(secrets(page).values())
+    assert (page.folder / ".dockerignore").read_text().splitlines() == [".env", "instance"]

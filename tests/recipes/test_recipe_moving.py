@@ -65,6 +65,25 @@ def test_a_granted_service_keeps_its_cookie_until_the_withdrawal(recipe):
     assert browser.client.get_cookie("_ga") is None
 
 
+@pytest.mark.parametrize(("kept", "other"), [("google", "matomo"), ("matomo", "google")])
+def test_a_site_with_one_of_the_services_leaves_out_the_other(recipe, kept, other):
+    """Without its tables and its tags the page works, and its cookies are deleted even under a grant."""
+    page = recipe("moving")
+    for name, end in (("privacy.toml", "\n\n"), ("templates/page.html", "\n")):
+        parts = (page.folder / name).read_text().split(end)
+        page.files[name] = end.join(part for part in parts if other not in part)
+        (page.folder / name).write_text(page.files[name])
+    leftovers = (page.folder / "leftovers.py").read_text().replace(f'("statistics", "{other}")', "None")
+    (page.folder / "leftovers.py").write_text(leftovers)
+    browser = Browser(page.app("shop"))
+    browser.submit(browser.open("/").text, "accept_all")
+    for name in ("_ga", "_pk_id.1.1fff"):
+        browser.client.set_cookie(name, OLD[name], domain="localhost")
+    answer = browser.open("/")
+    assert kept in answer.text and other not in answer.text
+    assert deleted(answer) == {"_pk_id.1.1fff" if other == "matomo" else "_ga"}
+
+
 @pytest.mark.filterwarnings("ignore")  # Flask-Consent uses what Python has deprecated since
 def test_a_grant_of_the_real_flask_consent_is_asked_again(recipe):
     """Its cookie is valid on the old site, and deleted on the new one."""

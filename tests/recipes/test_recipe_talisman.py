@@ -29,6 +29,15 @@ def test_accept_browse_withdraw(recipe):
     accept_browse_withdraw(Application(app), Browser(app, HTTPS), ["/", "/news"], own_page=own_page)
 
 
+def test_http_is_redirected_except_in_debug_mode(recipe):
+    """In production a visitor is sent to HTTPS. In debug mode the site works on HTTP."""
+    app = recipe("talisman").app("shop")
+    assert app.test_client().get("/").location == "https://localhost/"
+    app.debug = True
+    browser = Browser(app)
+    assert "mixamo-ask" not in browser.submit(browser.open("/").text, "accept_all").text
+
+
 def test_the_host_is_allowed_by_both_policies_after_the_grant_only(recipe):
     """Talisman's policy always lists the host, and the extension's after the grant."""
     browser = Browser(recipe("talisman").app("shop"), HTTPS)
