@@ -65,7 +65,7 @@ export interface TrackedEvent {
 
 declare global {
   interface DocumentEventMap {
-    /** A visitor decided in the banner. After `preventDefault()` the page stays, and the site updates itself. */
+    /** A visitor decided in the banner or its dialog. After `preventDefault()` the page stays, and the site updates itself. */
     "privacy:change": CustomEvent<PrivacyAnswer>;
     /** Dispatch it to record an event of your own. Without consent to statistics it does nothing. */
     "privacy:track": CustomEvent<TrackedEvent>;

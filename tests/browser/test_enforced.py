@@ -1,8 +1,10 @@
 """Enforced grants: Chromium itself refuses resources that a template hard-codes until the visitor grants them."""
 
 import base64
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -15,6 +17,7 @@ from support.service_site import with_services
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("clock")]
 
+DOCS = Path(__file__).parents[2] / "docs"
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==")
 ALL = {"/script.js", "/pixel.gif", "/frame", "/beacon", "/font.woff2", "/style.css", "/fetch", "/background.gif"}
 
@@ -270,6 +273,21 @@ def test_a_sites_own_script_can_handle_the_change_itself(enter, elsewhere):
     expect(page).to_have_title("necessary,statistics,customisation,media")
     expect(page.locator(".mixamo-ask")).to_have_count(0)
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(("answer", "stays"), [("Accept all", True), ("Reject all", False)])
+def test_the_documented_script_keeps_the_page_only_after_a_grant(enter, answer, stays):
+    """The visitor has granted the film already, so "Reject all" is a withdrawal, and the browser loads a new document."""
+    page = enter("/gated")
+    press(page, "Allow and load")
+    expect(page.locator("iframe")).to_have_count(1)
+    (example,) = re.findall(r"^```js\n(.*?)^```", (DOCS / "javascript.md").read_text(), re.MULTILINE | re.DOTALL)
+    with page.expect_response("**/state.json") as state:
+        page.evaluate(f"() => {{ window.marked = true; const startCounting = () => document.title = 'counted'; {example} }}")
+    assert state.value.json()["services"]["film"] == "granted"
+    press(page, answer)
+    page.wait_for_function("document.title === 'counted'" if stays else "!window.marked")
+    assert page.evaluate("window.marked === true") is stays
 
 
 def test_google_consent_signals_precede_its_tag(enter, site):
