@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import flask_mixamo_privacy
-from docs.generated import commands, declaration, expand, findings, pages, settings, signals, verbs
+from docs.generated import architecture, commands, declaration, expand, findings, pages, settings, signals, verbs
 from flask_mixamo_privacy import config, errors
 from flask_mixamo_privacy.audit.browser.findings import CODES
 
@@ -87,6 +87,29 @@ def test_every_template_verb_appears_with_its_promise() -> None:
     """Each public member of the object in templates has a docstring, and stands on the page of verbs."""
     text = page("template-verbs")
     assert [name for name, thing in verbs.members().items() if f"privacy.{name}" not in text or not thing.__doc__] == []
+
+
+def test_the_signature_of_a_verb_has_its_defaults() -> None:
+    """A default that is a text keeps its quotes, and annotations have none."""
+    text = page("template-verbs")
+    assert "privacy.problems(point: str = '', *, ids: Mapping[str, str] | None = None)" in text
+    assert not re.search(r"= *[,)]|: '", "\n".join(re.findall(r"^::::\{py:function\} (.+)$", text, re.MULTILINE)))
+
+
+def test_a_package_imports_only_from_those_above_it() -> None:
+    """The table of packages agrees with the sentence above it."""
+    layers = architecture.layers()
+    for number, layer in enumerate(layers):
+        above = {name for earlier in layers[:number] for name in earlier}
+        assert [(name, architecture._imports(name) - above) for name in layer] == [(name, set()) for name in layer]
+
+
+def test_every_name_that_an_example_imports_is_public() -> None:
+    """A reader finds it on the page of the Python API, or on that of signals, and it is therefore kept."""
+    public = page("api") + page("signals")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    imported = re.findall(r"^from flask_mixamo_privacy[\w.]* import (.+)$", text, re.MULTILINE)
+    assert sorted(name for names in imported for name in names.split(", ") if name not in public) == []
 
 
 def test_every_public_name_appears() -> None:

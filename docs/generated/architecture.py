@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -43,11 +44,19 @@ def _purpose(name: str) -> str:
 
 
 def _imports(name: str) -> set[str]:
-    """Return the names below the package that a package's modules import, also late."""
+    """Return the names below the package that a package's modules import, also late, but not for a type checker alone."""
     found = set()
     for path in _files(name):
         depth = len(path.relative_to(_PACKAGE).parts)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _executed(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == depth:
                 found |= {node.module.partition(".")[0]} if node.module else {alias.name for alias in node.names}
     return found - {name}
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """Return a node and every node below it, except the bodies of ``if TYPE_CHECKING``."""
+    yield node
+    is_for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    for child in node.orelse if is_for_types else ast.iter_child_nodes(node):
+        yield from _executed(child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -48,4 +49,4 @@ def _signature(thing: Callable[..., Any] | property) -> str:
     if not callable(thing):
         return ""
     parameters = list(inspect.signature(thing).parameters.values())[1:]
-    return str(inspect.Signature(parameters)).replace("'", "")
+    return re.sub(r"(: )'([^']*)'", r"\1\2", str(inspect.Signature(parameters)))  # only annotations lose their quotes
