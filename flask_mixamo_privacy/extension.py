@@ -57,8 +57,8 @@ class Privacy:
     def init_app(self, app: Flask) -> None:
         """Register pages, template helpers, commands and the ``after_request`` function.
 
-        Touches no disk and starts no thread. Raises :class:`SettingError` for an invalid setting, and
-        :class:`AlreadyInitialised` if the app already has Privacy.
+        Reads ``privacy.toml`` and catalogues, opens no database or log, and starts no thread. Raises
+        :class:`SettingError` for an invalid setting, and :class:`AlreadyInitialised` if the app already has Privacy.
         """
         if EXTENSION in app.extensions:
             raise AlreadyInitialised(app.name)

@@ -166,7 +166,7 @@ def test_one_extension_serves_several_apps(tmp_path):
     assert privacy.runtime(apps[0]).log.folder != privacy.runtime(apps[1]).log.folder
 
 
-def test_init_app_touches_no_disk_and_starts_no_thread(tmp_path):
+def test_init_app_writes_nothing_and_starts_no_thread(tmp_path):
     """Building an app has no side effects."""
     import threading
 
