@@ -107,20 +107,25 @@ def services_of_host(host: str, load: str = "") -> list[str]:
 
 
 def banner_text(policy: Policy, t: Language) -> LocalizedText:
-    """Return the banner's text. The standard text continues with the purposes that ready-made services have added.
+    """Return the banner's text. The standard text continues with the purposes for which other companies are involved.
 
-    Otherwise it would not mention what the visitor accepts with the button "Accept all".
+    Otherwise it would state that only the site's own cookies are used, and omit what the button "Accept all" grants.
     """
     text = t.of(policy.banner.text, policy.language)
     if policy.banner.text != Banner.text:
         return text
     titles: dict[str, list[str]] = {}
     for purpose in policy.optional:
-        standard = purpose.description.get("en") if isinstance(purpose.description, Mapping) else purpose.description
-        if standard in (LOADS, RECORDS) and any(service.use for service in policy.services_of(purpose.id)):
-            titles.setdefault(t(standard).text, []).append(t.of(purpose.title, policy.language).text)
+        for sentence in dict.fromkeys(map(_about, (s for s in policy.services_of(purpose.id) if s.use or s.company))):
+            titles.setdefault(t(sentence).text, []).append(t.of(purpose.title, policy.language).text)
     added = (f"{t.names(names)} – {description}" for description, names in titles.items())
     return LocalizedText(" ".join((text.text, *added)), text.lang, text.foreign)
+
+
+def _about(service: Service) -> str:
+    """Return the standard sentence on what a service does, whatever the site writes about the purpose that it has."""
+    entry = ready_made().get(service.use) if service.use else None
+    return PURPOSES[entry.service["purpose"]][1] if entry is not None else LOADS
 
 
 # The expansion of a declaration.

@@ -180,6 +180,32 @@ def test_the_standard_banner_names_what_was_added(policy):
     assert banner_text(built_in(), language("en")).text == Banner.text
 
 
+@pytest.mark.parametrize(
+    ("purpose", "service", "added"),
+    [
+        ("statistics", 'use = "google-analytics"', f"Statistics – {module.RECORDS}"),
+        ("customisation", 'use = "youtube"', f"Customisation – {module.LOADS}"),
+        (
+            "statistics",
+            'company = "A"\nid = "a"\ntitle = "A"\nhosts = ["a.example"]\nloads = ["script"]',
+            f"Statistics – {module.LOADS}",
+        ),
+        ("necessary", 'use = "turnstile"', ""),
+    ],
+)
+def test_the_standard_banner_names_other_companies_for_every_purpose(policy, purpose, service, added):
+    """A purpose that the site describes itself is named too, because "our own cookies" would not be true alone."""
+    found = policy(f'\n[[services]]\n{service}\npurpose = "{purpose}"\n')
+    assert banner_text(found, language("en")).text == f"{Banner.text} {added}".rstrip()
+
+
+def test_the_standard_banner_states_each_thing_that_the_services_of_a_purpose_do(policy):
+    """One purpose may have services of both kinds."""
+    found = policy(YOUTUBE + '\n[[services]]\nuse = "google-analytics"\npurpose = "media"\n')
+    both = f"Videos and sound – {module.LOADS} Videos and sound – {module.RECORDS}"
+    assert banner_text(found, language("en")).text == f"{Banner.text} {both}"
+
+
 # Fingerprints and versions.
 
 
