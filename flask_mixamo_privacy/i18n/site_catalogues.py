@@ -31,6 +31,10 @@ class Languages:
         """Return the translator of a stored language. English if this release does not ship it, so that no mail fails."""
         return self(code if code in SHIPPED else "en")
 
+    def own_texts(self, msgid: str) -> frozenset[str]:
+        """Return the site's own translations of a sentence, in all languages."""
+        return frozenset(texts[msgid] for texts in self._own.values() if msgid in texts)
+
     def adapt(self, t: Language) -> Language:
         """Return the site's translator of the same language and region."""
         if t.code not in self._own:

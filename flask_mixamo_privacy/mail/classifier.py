@@ -12,7 +12,14 @@ from email.message import Message
 
 from ..storage.keys import email_of
 from .message import addresses, header, headers, reply_text, sender, split_quoted, texts
-from .phrases import is_unsubscribe, mentions_unsubscribe, requested_right, starts_or_ends_with_unsubscribe, stripped
+from .phrases import (
+    NO_WORDS,
+    is_unsubscribe,
+    mentions_unsubscribe,
+    requested_right,
+    starts_or_ends_with_unsubscribe,
+    stripped,
+)
 from .provenance import (
     OPT_OUT_TYPES,
     FeedbackReport,
@@ -73,12 +80,16 @@ _unsubscribe_link = re.compile(r"/unsubscribe/([a-z2-7]{45})\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class InboxConfig:
-    """The site's mail addresses, its reader of tokens, and the receiving server's name in Authentication-Results."""
+    """The site's mail addresses, its reader of tokens, and the receiving server's name in Authentication-Results.
+
+    ``own_words`` are the texts of the button "Unsubscribe" in the site's own catalogues.
+    """
 
     unsubscribe: str = ""
     contact: str = ""
     read_token: Callable[[str], UnsubscribeToken | None] = lambda token: None
     server: str | None = None
+    own_words: frozenset[str] = NO_WORDS
 
     def is_own_host(self, host: str) -> bool:
         return host in {address.rpartition("@")[2].lower() for address in (self.unsubscribe, self.contact) if address}
@@ -103,13 +114,14 @@ class _Mail:
     requested_right: str
     is_to_unsubscribe: bool
     quotes_us: bool  # it quotes a mailing of ours, whose footer contains the word
+    own_words: frozenset[str]
 
     @property
     def mentions(self) -> bool:
         """Whether the sender's own text mentions an opt-out."""
         bodies = (self.body, self.alternative)
         own_texts = (split_quoted(text)[0] if self.quotes_us else text for text in bodies)
-        return mentions_unsubscribe(self.subject) or any(map(mentions_unsubscribe, own_texts))
+        return any(mentions_unsubscribe(text, self.own_words) for text in (self.subject, *own_texts))
 
 
 def classify(message: Message, config: InboxConfig = NO_INBOX) -> Verdict:
@@ -168,20 +180,20 @@ def _of_person(mail: _Mail, wants_silence: bool) -> Verdict:
         return NeedsReview("mentions the word, with an unclear meaning", address=mail.sender)
     if mail.is_to_unsubscribe:
         return NeedsReview("sent to the unsubscribe address, without the word", address=mail.sender)
-    if mentions_unsubscribe(mail.body) or mentions_unsubscribe(mail.alternative):
+    if any(mentions_unsubscribe(text, mail.own_words) for text in (mail.body, mail.alternative)):
         return Ignore("the word is only in the quoted footer of our own mail", asks_for_nothing=True)
     return Ignore("does not mention unsubscribing, and asks for nothing", asks_for_nothing=True)
 
 
 def _unambiguous_cause(mail: _Mail) -> str:
     """Return why a mail is certainly an opt-out, or an empty text."""
-    if is_unsubscribe(mail.subject):
+    own = mail.own_words
+    if is_unsubscribe(mail.subject, own):
         return "the subject is the word"
-    if mail.is_reply and not mail.answers_subject_with_word and starts_or_ends_with_unsubscribe(mail.subject):
+    if mail.is_reply and not mail.answers_subject_with_word and starts_or_ends_with_unsubscribe(mail.subject, own):
         return "a reply that adds the word to the subject"
-    if (not mail.subject or (mail.is_reply and not mentions_unsubscribe(mail.subject))) and is_unsubscribe(
-        reply_text(mail.body)
-    ):
+    answers_by_text = not mail.subject or (mail.is_reply and not mentions_unsubscribe(mail.subject, own))
+    if answers_by_text and is_unsubscribe(reply_text(mail.body), own):
         return "the text is the word"
     return ""
 
@@ -206,6 +218,7 @@ def _properties(message: Message, config: InboxConfig) -> _Mail:
         requested_right=requested_right(subject, reply_text(body)) if contact in recipients else "",
         is_to_unsubscribe=unsubscribe in recipients and unsubscribe != contact,
         quotes_us=token is not None or any(_has_own_link(split_quoted(text)[1], config) for text in (body, alternative)),
+        own_words=config.own_words,
     )
 
 

@@ -279,7 +279,7 @@ class Inbox:
 
         If that mail may not be sent, staff must state how they know the person, except to end marketing mail.
         """
-        text = f"{header(parsed.message, 'Subject')}\n\n{_own_text(parsed)}"
+        text = f"{header(parsed.message, 'Subject')}\n\n{_own_text(parsed, self._config.own_words)}"
         text = printable(text, "", keep="\n")[:LONGEST_MESSAGE]
         origin = {"locale": self._language, "base": base, "source": "mail"}
         identity = "" if may_answer or kind != "object" else IDENTITY_UNKNOWN
@@ -296,10 +296,10 @@ def classify_parsed(parsed: ParsedMessage, config: InboxConfig) -> tuple[Verdict
     return verdict, parsed.fault
 
 
-def _own_text(parsed: ParsedMessage) -> str:
+def _own_text(parsed: ParsedMessage, own_words: frozenset[str]) -> str:
     """Return the sender's own text. Text of the HTML is added if only that mentions an opt-out."""
     text, alternative = map(reply_text, texts(parsed.message))
-    is_only_in_html = mentions_unsubscribe(alternative) and not mentions_unsubscribe(text)
+    is_only_in_html = mentions_unsubscribe(alternative, own_words) and not mentions_unsubscribe(text, own_words)
     return f"{text}\n\n{alternative}" if is_only_in_html else text
 
 

@@ -73,6 +73,7 @@ class MailGate:
         self.unsubscribe = policy.marketing.unsubscribe if policy.marketing else ""
         self.contact = policy.contact.email if policy.contact else ""
         self.sender = with_ascii_host(settings.mail_from or self.contact or self.unsubscribe)
+        self._own_words = settings.languages.own_texts("Unsubscribe")
         self._name = " ".join(policy.site.split())  # a header is one line
         self.links = UnsubscribeLinks(self.marketing.tokens, settings.url_prefix, self.unsubscribe)
 
@@ -95,7 +96,7 @@ class MailGate:
         It contains ``.word`` if our own subject contains a word for "unsubscribe". The word in a reply's subject then has
         no meaning.
         """
-        suffix = ".word" if starts_or_ends_with_unsubscribe(subject) else ""
+        suffix = ".word" if starts_or_ends_with_unsubscribe(subject, self._own_words) else ""
         token = self.marketing.tokens.make(address, list_name)
         return f"<{token}.{secrets.token_hex(8)}{suffix}@{self.sender.rpartition('@')[2]}>"
 

@@ -109,11 +109,22 @@ def _with_few_marks(text: str) -> str:
     return "".join(kept)
 
 
+NO_WORDS: frozenset[str] = frozenset()  # of a site whose catalogues do not change the button "Unsubscribe"
+
+
 @cache
-def words() -> frozenset[str]:
-    """Return the normalised words that mean "unsubscribe" and have no other meaning."""
+def words(own: frozenset[str] = NO_WORDS) -> frozenset[str]:
+    """Return the normalised words that mean "unsubscribe" and have no other meaning.
+
+    ``own`` are the texts of the button in the site's own catalogues.
+    """
     button_texts = (plain(language(code)("Unsubscribe").text) for code in SHIPPED)
-    return frozenset({word for word in _more() if not word.startswith("=")}.union(button_texts))
+    own_words = {word for word in _normalised(own) if f"={word}" not in _more()}
+    return frozenset({word for word in _more() if not word.startswith("=")}.union(button_texts, own_words))
+
+
+def _normalised(own: frozenset[str]) -> set[str]:
+    return {word for text in own if (word := plain(text).strip(_AROUND))}
 
 
 @cache
@@ -122,42 +133,41 @@ def _more() -> frozenset[str]:
 
 
 @cache
-def _words_as_whole_text() -> frozenset[str]:
-    return words().union(word.lstrip("=") for word in _more())
+def _words_as_whole_text(own: frozenset[str]) -> frozenset[str]:
+    return words(own).union(word.lstrip("=") for word in _more())
 
 
 @cache
-def _anywhere() -> re.Pattern[str]:
+def _anywhere(own: frozenset[str]) -> re.Pattern[str]:
     """Return a pattern for a word within a text.
 
     The word must be a whole word, except in languages that put no space between words.
     """
-    longest_first = sorted(words(), key=len, reverse=True)
+    longest_first = sorted(words(own), key=len, reverse=True)
     spaced = "|".join(re.escape(word) for word in longest_first if word[0] < _IDEOGRAPHS)
     joined = "|".join(re.escape(word) for word in longest_first if word[0] >= _IDEOGRAPHS)
     return re.compile(rf"(?<!\w)(?:{spaced})(?!\w)|{joined}")
 
 
-def is_unsubscribe(text: str) -> bool:
+def is_unsubscribe(text: str, own: frozenset[str] = NO_WORDS) -> bool:
     """Return whether a text is a word for "unsubscribe" and nothing else."""
-    return plain(text).strip(_AROUND) in _words_as_whole_text()
+    return plain(text).strip(_AROUND) in _words_as_whole_text(own)
 
 
-def mentions_unsubscribe(text: str) -> bool:
+def mentions_unsubscribe(text: str, own: frozenset[str] = NO_WORDS) -> bool:
     """Return whether a text mentions an opt-out anywhere."""
     normalised = plain(text)
-    return (
-        bool(_anywhere().search(normalised) or _mentions.search(normalised))
-        or normalised.strip(_AROUND) in _words_as_whole_text()
-    )
+    return bool(_anywhere(own).search(normalised) or _mentions.search(normalised)) or normalised.strip(
+        _AROUND
+    ) in _words_as_whole_text(own)
 
 
-def starts_or_ends_with_unsubscribe(text: str) -> bool:
+def starts_or_ends_with_unsubscribe(text: str, own: frozenset[str] = NO_WORDS) -> bool:
     """Return whether a text begins or ends with a word for "unsubscribe" and contains no question mark."""
     normalised = plain(text).strip(_AROUND)
     if any(mark in normalised for mark in "?？؟"):
         return False
-    matches = list(_anywhere().finditer(normalised))
+    matches = list(_anywhere(own).finditer(normalised))
     return bool(matches) and (matches[0].start() == 0 or matches[-1].end() == len(normalised))
 
 

@@ -252,7 +252,8 @@ class Runtime:
         from ..mail.inbox import Inbox, Quarantine
 
         settings, mail = self.settings, self.mail
-        config = InboxConfig(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server)
+        own_words = settings.languages.own_texts("Unsubscribe")
+        config = InboxConfig(mail.unsubscribe, mail.contact, mail.marketing.tokens.read, settings.mail_server, own_words)
         quarantine = Quarantine(settings.mail_aside, self.policy.retention.mail)
         return Inbox(config, mail.marketing, self.rights.requests, settings.rights_url, quarantine, self.policy.language)
 

@@ -1,5 +1,7 @@
 """A site's own catalogues: they correct the shipped translations and add what these lack, for this site alone."""
 
+import json
+
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
@@ -8,6 +10,7 @@ from babel.messages.pofile import write_po
 from conftest import choose
 from flask_mixamo_privacy.errors import SettingError
 from flask_mixamo_privacy.i18n.language import language
+from support.messages import letter
 
 SETTINGS, SCOPE = (
     "Privacy settings",
@@ -113,3 +116,10 @@ def test_a_missing_folder_is_an_error_only_if_it_is_set(tiny, tmp_path):
     with pytest.raises(SettingError, match="allowed: the path of a folder"):
         tiny(PRIVACY_TRANSLATIONS=tmp_path / "nowhere")
     assert heading(tiny(), "de")
+
+
+def test_the_word_of_the_sites_own_button_unsubscribes_by_mail(translated, tmp_path, clock):
+    """The inbox reads the same catalogues as the pages."""
+    site = translated("de", {"Unsubscribe": "Bitte streichen"})
+    (tmp_path / "mail.eml").write_bytes(letter("Bitte streichen"))
+    assert json.loads(site.cli("inbox", "--json", str(tmp_path / "mail.eml")).output)["action"] == "act"

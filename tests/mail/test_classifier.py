@@ -356,3 +356,20 @@ def test_a_mail_can_contain_an_opt_out_and_a_request():
 def test_there_are_words_in_every_language():
     """Most languages have more than one."""
     assert len(words()) > 2 * len(SHIPPED)
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"), [("Bitte streichen", ""), ("Re: News", "Bitte streichen!"), ("Re: News, bitte streichen", "")]
+)
+def test_the_word_of_a_sites_own_button_is_recognised(subject, body):
+    """A site's catalogue may have another word on the button. Without that catalogue it means nothing."""
+    own = replace(INBOX, own_words=frozenset({"Bitte streichen"}))
+    mail = letter(subject, body, To="news@shop.example")
+    assert (decided(mail, own).action, decided(mail).action) == ("act", "ignore")
+
+
+def test_a_button_with_a_word_of_several_meanings_counts_only_alone():
+    """ "Abmelden" may be about a course."""
+    own = replace(INBOX, own_words=frozenset({"Abmelden"}))
+    assert decided(letter("Abmelden"), own).action == "act"
+    assert decided(letter("Re: Abmelden vom Kurs", To="news@shop.example"), own).action == "ignore"

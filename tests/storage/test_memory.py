@@ -21,7 +21,9 @@ OF_OUR_OWN = {
         "language": "shipped languages; any other raises",
         "_with_region": "regions of two letters, and 64 at most",
     },
-    "mail/phrases.py": dict.fromkeys(("words", "_more", "_words_as_whole_text", "_anywhere"), "no argument"),
+    "mail/phrases.py": dict.fromkeys(
+        ("words", "_more", "_words_as_whole_text", "_anywhere"), "no argument, or the words of a site's catalogues"
+    ),
     "policy/ready_made.py": {"ready_made": "no argument"},
     "policy/toml.py": {"built_in": "no argument"},
     "reports/open_days.py": {"OpenDays": "tables of one answer"},
