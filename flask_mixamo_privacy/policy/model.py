@@ -59,11 +59,6 @@ class Policy(Declaration):
         services = self.services if purpose is None else self.services_of(purpose)
         return tuple(service for service in services if service.covers(host, load))
 
-    def service_for(self, host: str, load: str = "", purpose: str | None = None) -> Service | None:
-        """Return the first service that covers a host, or None. With a purpose, consider only its services."""
-        services = self.services if purpose is None else self.services_of(purpose)
-        return next((service for service in services if service.covers(host, load)), None)
-
     def days_of(self, cookie_name: str) -> int:
         """Return the lifetime of one of the extension's own cookies in days."""
         lifetimes = {cookie.name: cookie.lifetime for cookie in self.cookies if cookie.party == "first"}

@@ -46,9 +46,17 @@ def test_findings_about_one_subject_are_merged():
 
 
 def test_the_exit_code_shows_whether_the_site_is_clean():
-    """0: clean. 1: findings. 2: a page could not be audited. Accepted findings do not count."""
+    """0: clean. 1: findings. 2: a page could not be audited. Accepted findings and warnings do not count."""
     seen = AuditReport("Shop", "", "", ())
     assert [one.exit_code for one in (seen, report(), AuditReport("Shop", "", "", (), unseen=(("/", "500"),)))] == [0, 1, 2]
+
+
+def test_a_warning_is_shown_and_does_not_count():
+    """The text marks it, JSON has its level, and the exit code stays 0."""
+    found = merge_findings([Observation("ambiguous-service", "maps, bots", None, "https://a.example/ is requested.")], {})
+    warned = AuditReport("Shop", "", "", tuple(found))
+    assert (warned.exit_code, found[0].as_dict()["level"]) == (0, "warning")
+    assert next(iter(terminal.lines(warned))) == "warning: ambiguous-service maps, bots"
 
 
 def test_the_baseline_accepts_findings_until_their_date(tmp_path):

@@ -92,6 +92,44 @@ def test_use_without_consent_has_a_code_for_each_decision(state, code):
     assert findings_of(stored=written, requests=[film(state)]) == {(code, "seen_*"), (code, "film")}
 
 
+SHARED = (
+    Service("maps", "Maps", "maps", ("www.shared.example",), ("frame", "image")),
+    Service("bots", "Bots", "necessary", ("*.shared.example",), ("frame", "script")),
+    Service("clips", "Clips", "media", ("*.shared.example",), ("script",)),
+)
+
+
+@pytest.mark.parametrize("services", [SHARED, SHARED[::-1]], ids=["forwards", "backwards"])
+@pytest.mark.parametrize(
+    ("load", "state", "found"),
+    [
+        ("frame", "no choice", {("ambiguous-service", "bots, maps")}),
+        ("frame", "only maps", set()),
+        ("image", "rejected", {("after-reject", "maps")}),
+        ("script", "only maps", {("ambiguous-service", "bots, clips")}),
+        ("script", "accepted", set()),
+        ("font", "no choice", {("ambiguous-service", "bots, clips, maps"), ("host-not-declared", "www.shared.example")}),
+    ],
+)
+def test_a_request_to_a_shared_host_is_judged_by_every_service_that_may_make_it(services, load, state, found):
+    """It is a fault if none of them is granted, and a warning if one is and another is not, whatever their order."""
+    policy = replace(POLICY, services=services)
+    made = RequestMade(place(state), "https://www.shared.example/1", "www.shared.example", True, load)
+    findings = merge_findings(apply_rules(evidence(requests=[made]), policy), {})
+    subjects = {(one.code, ", ".join(sorted(one.subject.split(", ")))) for one in findings}
+    assert {pair for pair in subjects if pair[0] != "declared-not-seen"} == found
+    assert not {"maps", "bots", "clips"} & {one.subject for one in findings if one.code == "declared-not-seen"}
+
+
+def test_a_fault_of_a_shared_host_names_every_purpose():
+    """Nothing is attributed to the service that happens to be declared first."""
+    both = replace(POLICY, services=(replace(SHARED[0], loads=("script",)), SHARED[2]))
+    made = RequestMade(place("rejected"), "https://www.shared.example/1", "www.shared.example", True, "script")
+    (found,) = [one for one in apply_rules(evidence(requests=[made]), both) if one.code == "after-reject"]
+    assert (found.subject, found.key) == ("maps, clips", "services.maps")
+    assert found.evidence == "https://www.shared.example/1 is requested, although 'maps' and 'media' are not granted."
+
+
 @pytest.mark.parametrize("state", ["accepted", "only media"])
 def test_granted_use_is_no_finding(state):
     """Neither storage nor requests of a granted purpose are reported."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from jinja2 import Environment
 
 from flask_mixamo_privacy.audit.source.html import MarkupPart, of_markup, of_page_script, of_stylesheet, parts_of
+from flask_mixamo_privacy.audit.source.scan import Rules
 from flask_mixamo_privacy.audit.source.traces import InlineTrace, LoadTrace, SourcePlace, StoredTrace, host_in
-from flask_mixamo_privacy.policy.parts import Cookie
+from flask_mixamo_privacy.policy.parts import Cookie, Service
 from support.service_site import with_services
 
 THEME = Cookie("theme", "customisation", "13 months", "The colours chosen.", kind="local")
@@ -328,6 +330,17 @@ def test_a_declared_and_gated_load_passes(scan, name, text):
 def test_what_a_scan_cannot_decide_is_a_warning(scan, name, text, key):
     """Inline scripts and computed names are warnings for the audit, and the exit code is 0."""
     assert scan(name, text) == ([(key, 2)], 0)
+
+
+@pytest.mark.parametrize(("gate", "found"), [("media", []), ("statistics", [("warning", "ambiguous-service")]),
+                                             ("", [("error", "before-consent")])])  # fmt: skip
+def test_a_load_of_two_services_needs_both(gate, found):
+    """A load that only one of its services allows is a warning, and one that none allows an error."""
+    services = [Service(name, "A", name, ("a.example",), ("script",)) for name in ("media", "statistics")]
+    policy = with_services(*services, replace(services[0], id="other"))
+    policy = replace(policy, services=policy.services if gate != "media" else policy.services[2:3])
+    load = LoadTrace(SourcePlace("x.html", 1, frozenset({gate}) if gate else None), "a.example", "script")
+    assert [(one.level, one.key) for one in Rules(policy).findings([load])] == found
 
 
 def test_the_terminal_shows_a_clickable_location_and_the_next_step(tiny):

@@ -155,6 +155,14 @@ def test_a_video_that_is_embedded_as_declared_is_no_finding(policy):
     assert codes(policy(YOUTUBE), requests=[frame, inner]) == set()
 
 
+def test_a_frame_of_two_services_is_judged_by_both(policy):
+    """What it loads is the vendor's decision only if no table of the site's own declares the frame."""
+    own = '\n[[services]]\nid = "tube"\ntitle = "T"\npurpose = "media"\nhosts = ["www.youtube.com"]\nloads = ["frame"]\n'
+    inner = request("i.ytimg.com", "image", inside="www.youtube.com")
+    assert ("host-not-declared", "i.ytimg.com") in codes(policy(YOUTUBE + own), requests=[inner])
+    assert ("host-not-declared", "i.ytimg.com") not in codes(policy(YOUTUBE), requests=[inner])
+
+
 def test_a_page_that_loads_from_the_vendor_itself_is_a_finding(policy):
     """What a frame may load, the page may not; and a service that no page uses is reported."""
     assert codes(policy(YOUTUBE), requests=[request("i.ytimg.com", "image")]) == {

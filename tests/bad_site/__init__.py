@@ -19,6 +19,7 @@ BODIES = {
     "undeclared": """<script>document.cookie = "flash=1"; document.cookie = "flash=; max-age=0"; localStorage.print = "1"</script>""",
     "pixel": '<img src="http://pixel.example/1.gif" alt="">',
     "frame": '<iframe src="http://one.map.example/" title="A map"></iframe>',
+    "shared": '<img src="http://shared.example/1.gif" alt="">',
     "people": '<p><a href="/found?email=ada@people.example">Ada</a></p>',
     "found": "",
     "away": '<p><a href="https://shop.example/about">Another shop</a></p>',

@@ -29,6 +29,7 @@ FAULTS = {
     ("survives-withdrawal", "map", ("/frame",), ("withdrawn",)),
     ("survives-withdrawal", "sticky", ("/sticky",), ("withdrawn",)),
     ("survives-withdrawal", "video", ("/stubborn",), ("withdrawn",)),
+    ("ambiguous-service", "captcha, clips", ("/shared",), ("no choice", "rejected", "withdrawn", "only statistics", "gpc")),
     ("lifetime-longer-than-declared", "long", ("/long",), COUNTED),
     ("flag-mismatch", "scripted", ("/scripted",), COUNTED),
     ("flag-mismatch", "sticky", ("/sticky",), COUNTED),
@@ -49,7 +50,9 @@ def report(tmp_path_factory):
     others.add_url_rule("/<path:name>", "any", lambda name: Response("", content_type="text/javascript"))
     others.add_url_rule("/", "home", lambda: "<p>A map</p>")
     with serving(others) as url:
-        hosts = dict.fromkeys(("pixel.example", "video.example", "*.map.example"), url.removeprefix("http://"))
+        hosts = dict.fromkeys(
+            ("pixel.example", "video.example", "shared.example", "*.map.example"), url.removeprefix("http://")
+        )
         return audit(create_app(tmp_path_factory.mktemp("bad")), offline=True, hosts=hosts)
 
 

@@ -10,10 +10,11 @@ from .evidence import Visited, state_order
 
 
 class Code(NamedTuple):
-    """The message of a kind of finding, and the next step."""
+    """The message of a kind of finding, and the next step. A warning does not count for the exit code."""
 
     message: str
     hint: str
+    level: str = "error"  # or "warning"
 
 
 CODES = {
@@ -44,6 +45,11 @@ CODES = {
     "survives-withdrawal": Code(
         "An item is still stored, or something still happens, after the visitor has withdrawn the consent.",
         "Declare the item's real path and kind, so that the withdrawal deletes it, and stop the code that sets it again.",
+    ),
+    "ambiguous-service": Code(
+        "A page contacts a host of several services, and not all of them are granted.",
+        "Load it with privacy.script, style or embed, and name its service there. Check that no other service makes it.",
+        "warning",
     ),
     "lifetime-longer-than-declared": Code(
         "A cookie has a longer lifetime than privacy.toml declares.",
@@ -117,6 +123,10 @@ class Finding:
         return CODES[self.code].hint
 
     @property
+    def level(self) -> str:
+        return CODES[self.code].level
+
+    @property
     def routes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(place.route for place in self.places))
 
@@ -126,7 +136,7 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding for JSON."""
-        return {**asdict(self), "says": self.message, "hint": self.hint}
+        return {**asdict(self), "level": self.level, "says": self.message, "hint": self.hint}
 
 
 def merge_findings(observations: Iterable[Observation], lines: Mapping[str, int]) -> list[Finding]:

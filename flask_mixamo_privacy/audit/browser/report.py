@@ -71,8 +71,8 @@ class AuditReport:
 
     @property
     def exit_code(self) -> int:
-        """0 without findings, 1 with findings, 2 if a route could not be visited."""
-        return 1 if self.findings else 2 if self.unseen else 0
+        """0 without findings or with warnings alone, 1 with findings, 2 if a route could not be visited."""
+        return 1 if any(finding.level == "error" for finding in self.findings) else 2 if self.unseen else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
@@ -135,7 +135,8 @@ def _name(finding: Finding) -> str:
 
 def _finding_lines(finding: Finding, file: str) -> Iterator[str]:
     place = where(finding, file)
-    yield _name(finding) + (f"  [{place}]" if place else "")
+    warning = "warning: " if finding.level == "warning" else ""
+    yield warning + _name(finding) + (f"  [{place}]" if place else "")
     yield f"  {finding.message}"
     yield from (f"  - {evidence}" for evidence in finding.evidence[:_MOST_SHOWN])
     yield from _more(len(finding.evidence), "piece of evidence", "pieces of evidence")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from ...policy.model import Policy
-from ...policy.parts import Cookie, Period
+from ...policy.parts import Cookie, Period, Service
 from ...storage.clock import DAY
 from .evidence import GPC, UNASKED, WITHDRAWN, Evidence, Link, RequestMade, StoredItem
 from .findings import Observation
@@ -100,16 +100,29 @@ def _is_choice(item: StoredItem) -> bool:
 
 def _requested_without_consent(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for request in evidence.requests:
-        service, state = policy.service_for(request.host), request.place.state
-        if (
-            service is not None
-            and request.load
-            and not request.refused
-            and _lacks_consent(policy, service.purpose, evidence.granted[state])
-        ):
-            url = request.url.partition("?")[0]
-            message = f"{url} is requested, although its purpose {service.purpose!r} is not granted."
-            yield Observation(_code(state), service.id, request.place, message, f"services.{service.id}")
+        if not request.load or request.refused:
+            continue
+        services, state = _services_of(request, policy), request.place.state
+        withheld = [one for one in services if _lacks_consent(policy, one.purpose, evidence.granted[state])]
+        if not withheld:
+            continue
+        url, subject = request.url.partition("?")[0], ", ".join(one.id for one in services)
+        code, message = _code(state), f"{url} is requested, although {_not_granted(withheld)}."
+        if len(withheld) < len(services):
+            allowed = " and ".join(one.id for one in services if one not in withheld)
+            code, message = "ambiguous-service", f"{url} is requested, as {allowed} may do. But {_not_granted(withheld)}."
+        yield Observation(code, subject, request.place, message, f"services.{withheld[0].id}")
+
+
+def _not_granted(services: Iterable[Service]) -> str:
+    purposes = list(dict.fromkeys(repr(service.purpose) for service in services))
+    return f"its purpose {purposes[0]} is not granted" if not purposes[1:] else f"{' and '.join(purposes)} are not granted"
+
+
+def _services_of(request: RequestMade, policy: Policy) -> tuple[Service, ...]:
+    """Return the services that may have made a request: those that declare its host and its load, or else its host alone."""
+    load = "" if request.load == "prefetch" else request.load
+    return policy.services_for(request.host, load) or policy.services_for(request.host)
 
 
 def _remaining(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
@@ -140,13 +153,15 @@ def hosts(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
     for request in evidence.requests:
         if not request.third_party or not request.load:
             continue
-        service = policy.service_for(request.host)
-        if service is None:
+        services = policy.services_for(request.host)
+        if not services:
             if is_undeclared(request, policy):
                 yield Observation("host-not-declared", request.host, request.place, _attempt(request), "services")
-        elif request.load not in (*service.loads, "prefetch") and not request.inside and not request.refused:
-            message = f"Declared for {', '.join(service.loads)}; the page loads {_load(request)} from it."
-            yield Observation("host-not-declared", request.host, request.place, message, f"services.{service.id}.loads")
+            continue
+        loads = list(dict.fromkeys(load for service in services for load in service.loads))
+        if request.load not in (*loads, "prefetch") and not request.inside and not request.refused:
+            message, key = f"Declared for {', '.join(loads)}; the page loads", f"services.{services[0].id}.loads"
+            yield Observation("host-not-declared", request.host, request.place, f"{message} {_load(request)} from it.", key)
 
 
 def _attempt(request: RequestMade) -> str:
@@ -176,9 +191,7 @@ def unused(evidence: Evidence, policy: Policy) -> Iterator[Observation]:
             message = f"Nothing of kind {cookie.kind} with this name was stored in any state."
             yield Observation("declared-not-seen", cookie.name, None, message, f"cookies.{cookie.name}")
     contacted = {
-        service.id
-        for request in evidence.requests
-        if not request.refused and (service := policy.service_for(request.host)) is not None
+        service.id for request in evidence.requests if not request.refused for service in policy.services_for(request.host)
     }
     for service in policy.services:
         if service.id not in contacted:

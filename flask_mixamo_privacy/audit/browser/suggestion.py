@@ -51,10 +51,10 @@ def is_undeclared(request: RequestMade, policy: Policy) -> bool:
 
     What a frame of a ready-made service loads is its vendor's decision, and no policy of the page governs it.
     """
-    if not request.third_party or not request.load or policy.service_for(request.host) is not None:
+    if not request.third_party or not request.load or policy.services_for(request.host):
         return False
-    framing = policy.service_for(request.inside, "frame") if request.inside else None
-    return framing is None or not framing.use
+    framing = policy.services_for(request.inside, "frame") if request.inside else ()
+    return not framing or not all(service.use for service in framing)
 
 
 class Suggestion:

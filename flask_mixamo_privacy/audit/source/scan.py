@@ -45,11 +45,17 @@ class Rules:
         if not services:
             hint = "Declare it under [[services]] and load it with privacy.script, style or embed, or remove it."
             yield _finding("error", "host-not-declared", load.place, f"{loads}, which no service declares.", hint)
-        elif not any(self._granted(service.purpose, service.id, load.place.gate) for service in services):
+            return
+        withheld = [one for one in services if not self._granted(one.purpose, one.id, load.place.gate)]
+        if withheld and len(withheld) == len(services):
             service = services[0]
             message = f"{loads} before {service.purpose!r} is granted."
             hint = f'Load it with privacy.script, style or embed, or put it inside {{% consent "{service.purpose}" %}}.'
             yield _finding("error", "before-consent", load.place, message, hint)
+        elif withheld:
+            message = f"{loads}, and {withheld[0].id!r}, one of its services, may not be granted."
+            hint = "Load it with privacy.script, style or embed, and name its service there."
+            yield _finding("warning", "ambiguous-service", load.place, message, hint)
 
     def _stored(self, stored: StoredTrace) -> Iterator[CheckFinding]:
         storage = _STORAGES[stored.kind]
