@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from flask_mixamo_privacy.policy.parts import LOG_FIELDS
-from flask_mixamo_privacy.tracking.events import Visitor, collect, context_fields, new_id, properties, start_id
+from flask_mixamo_privacy.tracking.events import Visitor, collect, new_id, page_members, properties, start_id
 from flask_mixamo_privacy.tracking.log import SUFFIX
 
 _START = 1_778_000_000.0  # a day in May 2026
@@ -41,12 +41,12 @@ def _lines(chance: random.Random, visitors: int, pages: int) -> Iterator[str]:
 def _visit(chance: random.Random, person: Visitor, turn: int, pages: int) -> Iterator[str]:
     browser, visit, previous = _BROWSERS[turn % len(_BROWSERS)], person.visit, ""
     network = f"198.{turn % 200}.{turn % 250}.0/24"
+    client = '"browser":"{}","platform":"{}","provider":null,"network":"{}"'.format(*browser, network)
     now = float(person.last_seen)
     for number in range(_PAGES_A_VISIT):
         page = f"/articles/page-{int(pages * chance.random() ** 2)}"
-        context = context_fields(
-            _FIELDS, page, previous, "https://search.example/" if not number else "", *browser, "", network
-        )
+        referrer = "https://search.example/" if not number else ""
+        context = f"{page_members(_FIELDS, page, previous, referrer)},{client}"
         if not number:
             yield _line("visit_start", start_id(visit, "visit_start"), now, person, visit, context, "{}")
         yield _line("page_view", new_id(), now, person, visit, context, "{}")

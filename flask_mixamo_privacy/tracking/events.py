@@ -8,15 +8,16 @@ import itertools
 import json
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
+from typing import NamedTuple
 
 from ..errors import EventError
 from ..storage.clock import DAY, timestamp
 from ..storage.platform import after_fork_in_child
-from .scrub import scrub_text
+from .scrub import client_of, network_of, scrub_text
 
 #: The fields of an event, in the order in which they are written.
 FIELDS = (
@@ -24,8 +25,7 @@ FIELDS = (
     "browser", "platform", "provider", "network", "data",
 )  # fmt: skip
 
-#: The fields that describe the page and the client.
-CONTEXT_FIELDS = FIELDS[5:12]
+_PAGE_FIELDS, _CLIENT_FIELDS = FIELDS[5:8], FIELDS[8:12]
 
 #: The kinds that the extension records itself; any other kind is a name given to ``privacy.track``.
 KINDS = (
@@ -41,7 +41,7 @@ _LEAST_OF_A_PERSON = 10**8  # a number with fewer digits is no telephone, card o
 
 Value = str | int | float | bool | None
 
-#: The kind, the id, the time, the context fields and the data of one event.
+#: The kind, the id, the time, the members of page and client, and the data of one event.
 Event = tuple[str, str, float, str, str]
 
 
@@ -77,7 +77,7 @@ def collect(
 ) -> str:
     """Return the event as one JSON line, or the empty string unless every purpose that it needs is granted.
 
-    ``context`` is the result of :func:`context_fields`, and ``data`` is the result of :func:`properties`.
+    ``context`` has the members of page and client, and ``data`` is the result of :func:`properties`.
     """
     return collect_all(granted, [(kind, event_id, now, context, data)], visitor, visit)
 
@@ -97,14 +97,31 @@ def collect_all(granted: Collection[str], events: Iterable[Event], visitor: str,
 
 
 @lru_cache(maxsize=1024)
-def context_fields(fields: frozenset[str], *values: str) -> str:
-    """Return the fields of page and client as JSON members, without the braces of an object.
+def page_members(fields: frozenset[str], page: str, previous: str, referrer: str) -> str:
+    """Return the fields of a page as JSON members, without the braces of an object.
 
-    ``values`` are in the order of :data:`CONTEXT_FIELDS`. A value is null if it is empty, or if ``fields``, the fields that
-    the policy declares, do not include it.
+    A value is null if it is empty, or if ``fields``, the fields that the policy declares, do not include it.
     """
-    declared = {name: value for name, value in zip(CONTEXT_FIELDS, values, strict=True) if name in fields}
-    return ",".join(f'"{name}":{quote(declared[name]) if declared.get(name) else "null"}' for name in CONTEXT_FIELDS)
+    return _members(fields, _PAGE_FIELDS, (page, previous, referrer))
+
+
+class LoggedClient(NamedTuple):
+    """A client as the log describes it: the same for all pages of a visit."""
+
+    is_robot: bool
+    members: str  # browser, platform, provider and network as JSON members
+
+
+def logged_client(fields: frozenset[str], provider_of: Callable[[str], str], user_agent: str, address: str) -> LoggedClient:
+    """Return the client with this ``User-Agent`` and this address. Neither is stored."""
+    client = client_of.cached(user_agent)
+    values = client.browser, client.platform, provider_of(address), network_of.cached(address)
+    return LoggedClient(client.robot, _members(fields, _CLIENT_FIELDS, values))
+
+
+def _members(fields: frozenset[str], names: Iterable[str], values: Iterable[str]) -> str:
+    pairs = zip(names, values, strict=True)
+    return ",".join(f'"{name}":{quote(value) if value and name in fields else "null"}' for name, value in pairs)
 
 
 def properties(values: Mapping[str, object]) -> str:

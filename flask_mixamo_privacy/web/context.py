@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 from weakref import ref
@@ -15,15 +16,15 @@ from ..consent.decision import Consent, ConsentRecord, limit_consent_for_minor
 from ..consent.recording import Deletion, cookie_domains
 from ..errors import NotInitialised
 from ..i18n.language import Language, language, of_locale
+from ..i18n.site_catalogues import Languages
 from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
-from ..tracking.events import Visitor
-from ..tracking.scrub import LONGEST_USER_AGENT, client_of
+from ..tracking.events import LoggedClient, Visitor
+from ..tracking.scrub import LONGEST_USER_AGENT
 from .cookie_header import Stated
 from .cookies import percent_encode
-from .locale import LONGEST_HEADER, negotiate
-from .page_names import Naming
+from .locale import LONGEST_HEADER
 from .runtime import RUNTIME, Runtime
 
 T = TypeVar("T")
@@ -53,7 +54,8 @@ class lazy(Generic[T]):  # noqa: N801 - a decorator
         self.__doc__ = compute.__doc__
 
     def __get__(self, ctx: Any, _owner: type) -> T:
-        value = ctx.__dict__[self._name] = self._compute(ctx)
+        value = self._compute(ctx)
+        setattr(ctx, self._name, value)  # access to __dict__ would make every later access slower
         return value
 
 
@@ -69,7 +71,6 @@ class PrivacyContext:
     has_banner = False  # whether the page asks the visitor, with the extension's own style sheet
     has_embed = False  # whether the page already has the style sheet of placeholders
     headers_sent = False  # whether the headers are final
-    has_copies = False  # whether two valid consent cookies differ, so that one may be planted
     is_new_grant = False  # whether this response is the first to set the consent cookie of a grant
     record_to_set: ConsentRecord | None = None  # for the consent cookie
     choices_to_set: str | None = None  # for the choices cookie; empty to delete it
@@ -81,19 +82,22 @@ class PrivacyContext:
     problem: Any = None  # the FormProblem of a rejected form
     is_problem_shown = False  # whether the page shows it
     visitor_before: Visitor | None = None  # the visitor in the cookie
-    _stated: Stated | None = None
+    pending: Sequence[tuple[str, str]] = ()  # the kind and the data of the events to log
+    form_cookies: Mapping[str, str] = MappingProxyType({})  # the values of form cookies to set, by cookie name
     _sent: Mapping[str, Sequence[str]] | None = None
 
     def __init__(self, runtime: Runtime, request: Request) -> None:
         self.runtime = runtime
         self._request = ref(request)  # the request has this object, and a cycle would keep both in memory for long
-        self.environ: dict[str, Any] = request.environ
-        self.now: float = self.environ.get(NOW) or time.time()
-        self.today = int(self.now) // DAY
-        self.pending: list[tuple[str, str]] = []  # the kind and the data of the events to log
-        self.form_cookies: dict[str, str] = {}  # the values of form cookies to set, by cookie name
-        mount = self.environ.get("SCRIPT_NAME", "")[:LONGEST_KEY]  # caches have it as a key, and a proxy may pass on any
-        self.cookies = runtime.cookies_at(mount, self.environ["wsgi.url_scheme"] == "https")
+        self.environ = environ = request.environ
+        self.now: float = environ.get(NOW) or time.time()
+        self.today = today = int(self.now) // DAY
+        mount = environ.get("SCRIPT_NAME", "")[:LONGEST_KEY]  # caches have it as a key, and a proxy may pass on any
+        self.cookies = cookies = runtime.cookies_at(mount, environ["wsgi.url_scheme"] == "https")
+        header, gpc = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_SEC_GPC") == "1"
+        is_known = runtime.cookie_beginning in header
+        self.stated: Stated = cookies.stated(header, today, gpc) if is_known else cookies.unasked[gpc]
+        self.consent = self.stated.consent  # what the visitor consents to, for data that is not in the response
 
     @property
     def request(self) -> Request:
@@ -131,27 +135,18 @@ class PrivacyContext:
         """Whether the browser sends Global Privacy Control. Only "1" is valid (GPC specification)."""
         return self.environ.get("HTTP_SEC_GPC") == "1"
 
-    @lazy
-    def consent(self) -> Consent:
-        """The visitor's consent, for data that does not appear in the response, such as the log."""
-        environ, cookies = self.environ, self.cookies
-        header, gpc = environ.get("HTTP_COOKIE", ""), environ.get("HTTP_SEC_GPC") == "1"
-        if self.runtime.cookie_beginning in header:
-            stated = cookies.stated(header, self.today, gpc)
-            self.has_copies = stated.has_copies
-        else:
-            stated = cookies.unasked[gpc]
-        self._stated = stated
-        if self.form_cookies and self.is_minor:
-            return limit_consent_for_minor(self.runtime.policy, stated.consent)
-        return stated.consent
-
     @property
     def is_minor(self) -> bool:
         """Whether a birth date typed into this browser was a child's."""
         if "privacy_age" in self.form_cookies:
             return self.form_cookies["privacy_age"] == "no"
-        return self.cookies.stated(self.environ.get("HTTP_COOKIE", ""), self.today, self.gpc).is_minor
+        return self.stated.is_minor
+
+    def set_form_cookie(self, name: str, text: str) -> None:
+        """Set a form cookie with the response. A birth date of a child limits the consent at once."""
+        self.form_cookies = {**self.form_cookies, name: text}
+        if self.is_minor:
+            self.consent = limit_consent_for_minor(self.runtime.policy, self.consent)
 
     def form_cookie(self, name: str) -> str:
         """Return the value of a form cookie, or the value that this response will set; empty if there is none."""
@@ -179,21 +174,20 @@ class PrivacyContext:
     @lazy
     def language(self) -> Language:
         """The language of our texts in this response."""
-        runtime = self.runtime
-        languages, default = runtime.settings.languages, runtime.policy.language
-        if runtime.settings.locale is not None or "babel" in runtime.extensions:  # few sites choose
-            chosen = runtime.site_locale()
+        runtime, settings = self.runtime, self.runtime.settings
+        if settings.locale is not None or settings.cacheable or "babel" in runtime.extensions:  # few sites choose
+            chosen = self._chosen_language(settings.languages, runtime.policy.language)
             if chosen is not None:
-                return languages.adapt(of_locale(chosen) or language(default))
-        if runtime.settings.cacheable and not self.is_own_page:
-            return languages(default)
+                return chosen
         self.varies_by_language = True
-        return languages.adapt(negotiate(self.environ.get("HTTP_ACCEPT_LANGUAGE", "")[:LONGEST_HEADER], default))
+        return runtime.site_locale.of_browser(self.environ.get("HTTP_ACCEPT_LANGUAGE", "")[:LONGEST_HEADER])
 
-    @lazy
-    def naming(self) -> Naming | None:
-        """The naming of the page in the log; see :meth:`.PageNames.naming_of`."""
-        return self.runtime.pages.naming_of(self.request)
+    def _chosen_language(self, languages: Languages, default: str) -> Language | None:
+        """Return the language that the site chose; None if it leaves the choice to the browser."""
+        chosen = self.runtime.site_locale()
+        if chosen is not None:
+            return languages.adapt(of_locale(chosen) or language(default))
+        return languages(default) if self.is_cacheable else None
 
     @property
     def is_own_page(self) -> bool:
@@ -240,14 +234,17 @@ class PrivacyContext:
         value = self.nonce
         return Markup(' nonce="{}"').format(value) if value else _NO_NONCE
 
-    @property
-    def is_robot(self) -> bool:
-        return client_of.cached(self.environ.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT]).robot
+    @lazy
+    def client(self) -> LoggedClient:
+        """The browser and the network of the request, as the log describes them."""
+        environ = self.environ
+        user_agent, address = environ.get("HTTP_USER_AGENT", ""), environ.get("REMOTE_ADDR", "")
+        return self.runtime.client(user_agent[:LONGEST_USER_AGENT], address[:LONGEST_KEY])
 
     @lazy
     def visitor(self) -> Visitor | None:
         """The visitor as of now. None without a grant of statistics, for a robot and for a prefetch."""
-        if "statistics" not in self.consent.granted or self.is_prefetch or self.is_robot:
+        if "statistics" not in self.consent.granted or self.is_prefetch or self.client.is_robot:
             return None
         self.visitor_before = self.visitor_carried_over or self.known_visitor()
         return self.visitor_before.seen_at(self.now) if self.visitor_before else Visitor.new(self.receipt, self.now)
@@ -259,7 +256,7 @@ class PrivacyContext:
         They end with :data:`USER` on a user's page, so that its events are a user's also if they arrive after the logout.
         """
         visitor = self.visitor
-        if visitor is None and self.is_prefetch and "statistics" in self.consent.granted and not self.is_robot:
+        if visitor is None and self.is_prefetch and "statistics" in self.consent.granted and not self.client.is_robot:
             visitor = self.known_visitor() or Visitor.new(self.receipt, self.now)
         if visitor is None:
             return ""
@@ -276,8 +273,8 @@ class PrivacyContext:
 
     def known_visitor(self) -> Visitor | None:
         """Return the visitor in the cookie, if the cookie belongs to the current grant."""
-        if self._stated is not None and self._stated.consent is self.consent:
-            return self._stated.visitor
+        if self.stated.consent is self.consent:
+            return self.stated.visitor
         return next((visitor for visitor in self.visitors_sent() if visitor.serves(self.receipt)), None)
 
     def carry_over(self, before: Visitor) -> None:

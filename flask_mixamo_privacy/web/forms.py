@@ -283,7 +283,7 @@ def open_submission(point: CollectionPoint, subject: str, controls: Collection[s
     )
     ctx.submission, ctx.given = submission, submission.given
     if submission.declares_minor and not is_cross_site(ctx.request):
-        ctx.form_cookies["privacy_age"] = "no"  # so that a second try with another birth date is refused too
+        ctx.set_form_cookie("privacy_age", "no")  # so that a second try with another birth date is refused too
     if submission.age_answer is not None:
         override_field(ctx.request, notices.AGE_FIELD, submission.age_answer)
     submission.remember_minor()

@@ -122,7 +122,8 @@ def accept(ctx: PrivacyContext, licence: Licence) -> None:
     if subject:
         ctx.runtime.rights.acceptances.add(subject, licence.point.id, policy=policy.version, version=version)
     else:
-        ctx.form_cookies[_COOKIE] = _with_version(policy, _accepted_in_browser(ctx), licence.point.id, version[:_SHORT])
+        versions = _with_version(policy, _accepted_in_browser(ctx), licence.point.id, version[:_SHORT])
+        ctx.set_form_cookie(_COOKIE, versions)
 
 
 def _with_version(policy: Policy, versions: dict[str, str], point: str, version: str) -> str:

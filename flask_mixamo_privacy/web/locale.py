@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from flask import Flask, has_request_context
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from ..i18n.language import Language, language, of_locale, regional_language
+from ..i18n.language import Language, of_locale, regional_language
+from ..i18n.site_catalogues import Languages
 from .other_extensions import extension_of
 
 #: Characters of an ``Accept-Language`` header that are read.
@@ -20,7 +21,11 @@ LONGEST_HEADER = 200
 class SiteLocale:
     """The locale that a site chose, by ``PRIVACY_LOCALE`` or else by Flask-Babel."""
 
-    def __init__(self, app: Flask, setting: Any, report_failure: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, app: Flask, setting: Any, languages: Languages, default: str, report_failure: Callable[[Exception], None]
+    ) -> None:
+        #: Returns the language for an ``Accept-Language`` header, cut to :data:`LONGEST_HEADER`.
+        self.of_browser = lru_cache(maxsize=1024)(partial(negotiate, languages, default))
         self._app = app
         self._setting = setting
         self._report_failure = report_failure
@@ -45,17 +50,16 @@ class SiteLocale:
             return ""
 
 
-@lru_cache(maxsize=1024)
-def negotiate(accept_language: str, default: str) -> Language:
-    """Return the first language of the header that is shipped, by quality, or else the policy's language.
+def negotiate(languages: Languages, default: str, accept_language: str) -> Language:
+    """Return the site's translator of the first language of the header that is shipped, by quality, or else the default.
 
     The caller has cut the header to :data:`LONGEST_HEADER`.
     """
     # Werkzeug's best_match() prefers an exact match, such as English, to "fr-CA" for French. So we go by quality alone.
     for tag, quality in parse_accept_header(accept_language, LanguageAccept):
         if quality and (chosen := of_locale(default if tag == "*" else tag)):
-            return chosen
-    return language(default)
+            return languages.adapt(chosen)
+    return languages(default)
 
 
 def regional(chosen: Language, site_locale: str | None, accept_language: str) -> Language:

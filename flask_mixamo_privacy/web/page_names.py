@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Request, g, session
@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from ..storage.memory import LONGEST_KEY, BoundedCache
+from ..tracking.events import page_members
 from ..tracking.scrub import origin_of, scrub_path, split_referrer
 from .hosts import host_of_routes, routes_by_host
 from .other_extensions import login_manager
@@ -24,14 +25,22 @@ _STRICTEST: tuple[Naming, ...] = ("never", "rule", "path")
 _CALLED = "privacy_page"  # the attribute of a request with the mark of its view
 
 
+class LoggedPage(NamedTuple):
+    """A page as the log describes it."""
+
+    members: str  # its name, the previous page and the referrer as JSON members
+    is_counted: bool  # whether to open it is a page view
+
+
 class PageNames:
     """The names of one app's pages.
 
     Remembers the public endpoints, which were served to an anonymous user, and those whose page all visitors share.
     """
 
-    def __init__(self, app: Flask, logged_in: Callable[[], bool] | None) -> None:
+    def __init__(self, app: Flask, logged_in: Callable[[], bool] | None, fields: frozenset[str]) -> None:
         self._app = app
+        self._fields = fields  # of the log, as the policy declares them
         self._logged_in = logged_in
         self._public: set[str] = set()
         self._namings: dict[tuple[str | None, str], tuple[Any, Naming | None]] = {}  # by endpoint and method: view, mark
@@ -39,7 +48,7 @@ class PageNames:
         self._shared: set[str] = set()
         self._by_host = routes_by_host(app)
         self._match_on = BoundedCache(self._match, 4096)
-        self._cached_sources = lru_cache(maxsize=4096)(self._sources)
+        self._cached_logged_page = lru_cache(maxsize=4096)(self._logged_page)
 
     def is_logged_in(self, request: Request) -> bool:
         """Whether a user is logged in, by ``PRIVACY_LOGGED_IN`` or else Flask-Login. False if the site has neither."""
@@ -111,14 +120,46 @@ class PageNames:
         if "HTTP_COOKIE" not in request.environ and "HTTP_AUTHORIZATION" not in request.environ and request.endpoint:
             self._public.add(request.endpoint)
 
-    def name(self, request: Request, root_path: str, logged_in: bool, naming: Naming | None) -> str:
-        """The name of the page being served. ``logged_in`` is whether a user is logged in."""
-        rule = request.url_rule
-        if rule is not None and (naming == "rule" or (logged_in and naming != "path")):
-            return root_path + rule.rule
-        if not logged_in and request.endpoint and request.endpoint not in self._public:
-            self._public.add(request.endpoint)
-        return scrub_path.cached((root_path + request.path)[:LONGEST_KEY])
+    def logged_page(
+        self, request: Request, logged_in: bool, referrer: str, host: str | None, may_be_own: bool
+    ) -> LoggedPage:
+        """The page being served, as the log describes it.
+
+        ``logged_in`` is whether a user is logged in. ``host`` is the site, or None if the referrer is a page of this site.
+        With ``may_be_own``, a referrer of another host may be one too. The caller has cut the texts to :data:`LONGEST_KEY`.
+        """
+        rule, root = request.url_rule, request.root_path
+        endpoint, text = (rule.endpoint, rule.rule) if rule is not None else (None, None)
+        naming = request.__dict__.get(_CALLED) or self.naming(endpoint, request.method)
+        path, is_get = request.path[:LONGEST_KEY], request.method == "GET"
+        key = (endpoint, text, naming, path, root, is_get, logged_in, referrer, host, may_be_own)
+        if self._by_host or len(root) > LONGEST_KEY:
+            return self._logged_page(*key)
+        return self._cached_logged_page(*key, self.revision, hasattr(self._app, "login_manager"))
+
+    def _logged_page(
+        self,
+        endpoint: str | None,
+        rule: str | None,
+        naming: Naming | None,
+        path: str,
+        root_path: str,
+        is_get: bool,
+        logged_in: bool,
+        referrer: str,
+        host: str | None,
+        may_be_own: bool,
+        *_: object,
+    ) -> LoggedPage:
+        by_rule = rule is not None and (naming == "rule" or (logged_in and naming != "path"))
+        page = root_path + rule if rule is not None and by_rule else scrub_path.cached((root_path + path)[:LONGEST_KEY])
+        is_of_site = endpoint is not None and _is_of_site(endpoint)
+        if endpoint and is_of_site and not by_rule and not logged_in:
+            self._public.add(endpoint)
+        previous, other_site = self._sources(referrer, host, may_be_own, root_path, logged_in) if referrer else ("", "")
+        if previous and not is_get:  # a form was sent from a page; its own URL is none
+            page, previous = previous, ""
+        return LoggedPage(page_members(self._fields, page, previous, other_site), is_of_site and naming != "never")
 
     def name_of_previous(self, path: str, root_path: str, logged_in: bool) -> str:
         """The name of this site's page that linked to the current page; empty for a page that is not counted.
@@ -137,21 +178,13 @@ class PageNames:
             return scrub_path(path)
         return root_path + rule
 
-    def sources(self, referrer: str, host: str | None, may_be_own: bool, root_path: str, logged_in: bool) -> tuple[str, str]:
+    def _sources(
+        self, referrer: str, host: str | None, may_be_own: bool, root_path: str, logged_in: bool
+    ) -> tuple[str, str]:
         """Return ``(previous, referrer)``: the name of a page of this site, or a page of another site, or neither.
 
-        ``host`` is this site's, or None if the referrer is a page of this site. With ``may_be_own``, a referrer of another
-        host may be one too. A referrer that may be a user's page is reduced to its origin. The caller has cut the texts to
-        :data:`LONGEST_KEY`.
+        A referrer that may be a user's page is reduced to its origin.
         """
-        if self._by_host or len(root_path) > LONGEST_KEY:
-            return self._sources(referrer, host, may_be_own, root_path, logged_in)
-        known = (self.revision, getattr(self._app, "login_manager", None) is None)
-        return self._cached_sources(referrer, host, may_be_own, root_path, logged_in, *known)
-
-    def _sources(
-        self, referrer: str, host: str | None, may_be_own: bool, root_path: str, logged_in: bool, *_: object
-    ) -> tuple[str, str]:
         previous, other_site = split_referrer.cached(referrer, host)
         if other_site and (logged_in or (may_be_own and self.may_be_personal(urlsplit(referrer).path, root_path))):
             other_site = origin_of(other_site)
@@ -225,3 +258,8 @@ class PageNames:
         except (HTTPException, RequestRedirect):
             return None
         return rule.endpoint, rule.rule
+
+
+def _is_of_site(endpoint: str) -> bool:
+    """Return whether a page is the site's own, and neither the extension's nor a static file."""
+    return not (endpoint.startswith("mixamo_privacy.") or endpoint == "static" or endpoint.endswith(".static"))

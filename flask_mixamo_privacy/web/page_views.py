@@ -17,12 +17,11 @@ from ..errors import KeyMissing, LogUnavailable, StoreUnavailable
 from ..policy.parts import host_of
 from ..storage.clock import DAY
 from ..storage.memory import LONGEST_KEY
-from ..tracking.events import Event, Visitor, collect_all, context_fields, new_id, properties, start_id
+from ..tracking.events import Event, Visitor, collect_all, new_id, page_members, properties, start_id
 from ..tracking.ingest import BrowserEvent
-from ..tracking.scrub import LONGEST_USER_AGENT
 from .context import PrivacyContext, current_runtime
 from .other_extensions import is_socket_event
-from .page_names import Naming
+from .page_names import LoggedPage, Naming
 from .runtime import RUNTIME
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -102,23 +101,17 @@ def _remember(naming: Naming) -> None:
         current_runtime().pages.remember_naming(request._get_current_object(), naming)  # type: ignore[attr-defined]
 
 
-def is_counted_page(ctx: PrivacyContext, response: Response, names: Container[str]) -> bool:
-    """Return whether a response is a page view: an HTML page of the site that a person opens, and not a download.
+def page_view_of(ctx: PrivacyContext, response: Response, names: Container[str]) -> LoggedPage | None:
+    """Return the page of a page view: an HTML page of the site that a person opens, and not a download. Otherwise None.
 
     ``names`` are those of the response's headers, in lower case.
     """
-    endpoint = ctx.request.endpoint
-    return (
-        endpoint is not None
-        and is_opened_page(ctx.environ, response)
-        and not ctx.is_shared_page
-        and not endpoint.startswith("mixamo_privacy.")
-        and endpoint != "static"
-        and not endpoint.endswith(".static")
-        and not ctx.is_prefetch
-        and ctx.naming != "never"
-        and not ("content-disposition" in names and _is_attachment(response))
-    )
+    if ctx.is_shared_page or ctx.visitor is None or not is_opened_page(ctx.environ, response):
+        return None
+    if "content-disposition" in names and _is_attachment(response):
+        return None
+    page = _logged_page(ctx)
+    return page if page.is_counted else None
 
 
 def _is_attachment(response: Response) -> bool:
@@ -133,21 +126,24 @@ def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
     sets_no_cookie = ctx.headers_sent or is_socket_event()
     visitor = ctx.visitor and ctx.visitor_before
     if not (sets_no_cookie or (visitor is not None and _is_long(ctx))):
-        ctx.pending.append((kind, data))
+        ctx.pending = (*ctx.pending, (kind, data))
     elif visitor is not None and not _was_erased(ctx, visitor):
-        context = context_fields(ctx.runtime.log_fields, *_page_fields(ctx), *_client_fields(ctx))
+        context = f"{_logged_page(ctx).members},{ctx.client.members}"
         try:
             _write(ctx, visitor, context, [(kind, new_id(), time.time(), context, data)])
         except LogUnavailable as error:
             ctx.runtime.report_failure(error)
 
 
-def write_events(ctx: PrivacyContext) -> None:
-    """Log the queued events, and the start of the visit if it starts now; raises :class:`LogUnavailable`."""
-    pending, ctx.pending = ctx.pending, []
+def write_events(ctx: PrivacyContext, page: LoggedPage | None = None) -> None:
+    """Log the queued events, and the start of the visit if it starts now; raises :class:`LogUnavailable`.
+
+    ``page`` is the page being served, if the caller knows it.
+    """
+    pending, ctx.pending = ctx.pending, ()
     visitor = ctx.visitor
     if visitor is not None and pending and not (_is_long(ctx) and _was_erased(ctx, visitor)):
-        context = context_fields(ctx.runtime.log_fields, *_page_fields(ctx), *_client_fields(ctx))
+        context = f"{(page or _logged_page(ctx)).members},{ctx.client.members}"
         _write(ctx, visitor, context, [(kind, new_id(), ctx.now, context, data) for kind, data in pending])
 
 
@@ -169,9 +165,9 @@ def log_browser_events(ctx: PrivacyContext, events: Sequence[BrowserEvent]) -> N
     """Log the events that the browser sent, if there is a visitor; raises :class:`LogUnavailable`."""
     visitor = ctx.visitor
     if visitor is not None and events:
-        fields, client = ctx.runtime.log_fields, _client_fields(ctx)
+        fields, client = ctx.runtime.log_fields, ctx.client.members
         lines = [
-            (kind, event_id, at, context_fields(fields, *page, *client), data)
+            (kind, event_id, at, f"{page_members(fields, *page)},{client}", data)
             for event_id, at, (kind, data, *page) in events
         ]
         _write(ctx, _at_time_of(lines, visitor, ctx.visitor_before), lines[0][3], lines)
@@ -206,25 +202,14 @@ def _starts(visitor: Visitor, before: Visitor | None) -> Iterator[tuple[str, str
         yield "repeat_visit", properties({"visit_number": visitor.number, "days_since_last": days})
 
 
-def _page_fields(ctx: PrivacyContext) -> tuple[str, str, str]:
-    """Return ``(page, previous, referrer)`` of the page being served."""
+def _logged_page(ctx: PrivacyContext) -> LoggedPage:
+    """Return the page being served, as the log describes it."""
     environ, pages, request = ctx.environ, ctx.runtime.pages, ctx.request
-    personal, root = pages.is_logged_in(request), request.root_path
-    page = pages.name(request, root, personal, ctx.naming)
+    personal = pages.is_logged_in(request)
     if "HTTP_REFERER" not in environ:
-        return page, "", ""
+        return pages.logged_page(request, personal, "", None, False)
     text, fetch_site = environ["HTTP_REFERER"][:LONGEST_KEY], environ.get("HTTP_SEC_FETCH_SITE")
     # Behind a proxy, Host may differ from the host in the browser.
     is_own = fetch_site == "same-origin" or (ctx.runtime.settings.base_url is not None and ctx.is_own_host(host_of(text)))
     host = None if is_own else request.host[:LONGEST_KEY]
-    previous, referrer = pages.sources(text, host, fetch_site in (None, "same-site"), root, personal)
-    if previous and environ["REQUEST_METHOD"] != "GET":  # a form was sent from a page; its own URL is none
-        page, previous = previous, ""
-    return page, previous, referrer
-
-
-def _client_fields(ctx: PrivacyContext) -> tuple[str, str, str, str]:
-    """Return ``(browser, platform, provider, network)`` of the client."""
-    environ = ctx.environ
-    user_agent, address = environ.get("HTTP_USER_AGENT", ""), environ.get("REMOTE_ADDR", "")
-    return ctx.runtime.client_fields(user_agent[:LONGEST_USER_AGENT], address[:LONGEST_KEY])
+    return pages.logged_page(request, personal, text, host, fetch_site in (None, "same-site"))

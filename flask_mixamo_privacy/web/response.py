@@ -17,7 +17,7 @@ from . import cookie_guard
 from .context import KEY, PrivacyContext, current_request, privacy_context
 from .csp import HEADERS, OWN_PAGE, append_policy, forbid_framing
 from .decisions import add_deletions, delete_copies, deletions_below, keeps_visitor_cookie
-from .page_views import is_counted_page, is_opened_page, write_events
+from .page_views import is_opened_page, page_view_of, write_events
 from .runtime import Runtime
 
 #: The Vary header, by whether a response depends on the decision, and on the browser's language.
@@ -121,7 +121,7 @@ def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shar
         _set_csp(ctx, response, shared)
     if ctx.depends_on_consent or ctx.varies_by_language:
         _set_vary(ctx, response, names)
-    if ctx.has_copies and not shared and not ctx.cookie_deletions:
+    if ctx.stated.has_copies and not shared and not ctx.cookie_deletions:
         ctx.cookie_deletions = deletions_below(ctx)
         _make_private(response)
     if ctx.cookie_deletions:
@@ -196,13 +196,14 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
 
 def _count(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
-    if ctx.environ["REQUEST_METHOD"] == "GET" and is_counted_page(ctx, response, names):
-        ctx.pending.insert(0, ("page_view", "{}"))
+    page = page_view_of(ctx, response, names)
+    if page is not None:
+        ctx.pending = (("page_view", "{}"), *ctx.pending)
     # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
     # visitor finds the events. So neither logs an event of a new visitor.
     if ctx.pending and ctx.visitor is not None and not ((shared or ctx.is_new_grant) and ctx.visitor_before is None):
         try:
-            write_events(ctx)
+            write_events(ctx, page)
         except LogUnavailable as error:
             ctx.runtime.report_failure(error)
             return

@@ -25,9 +25,10 @@ from ..storage.failures import EVERY, log_failure, repetitions
 from ..storage.files import DailyCounter, Spool
 from ..storage.keys import KeyRing
 from ..storage.memory import NetworkAllowance
+from ..tracking.events import logged_client
 from ..tracking.ingest import EventParser, RateLimit
 from ..tracking.log import EventLog
-from ..tracking.scrub import Providers, client_of, network_of
+from ..tracking.scrub import Providers
 from .assets import TRACKER, Assets
 from .background import RegularWork
 from .cookie_guard import CookieGuard
@@ -126,8 +127,9 @@ class Runtime:
         self.keys = KeyRing(settings.keys, settings.keys_file)
         self.log = EventLog(settings.log_dir, most=settings.log_most)
         self.providers = Providers(settings.isp_database)
-        self.client_fields = lru_cache(maxsize=4096)(self._client_fields)
-        self.pages = PageNames(app, settings.logged_in)
+        self.log_fields = frozenset(self.policy.log.fields)
+        self.client = lru_cache(maxsize=4096)(partial(logged_client, self.log_fields, self.providers))
+        self.pages = PageNames(app, settings.logged_in, self.log_fields)
         self.rate_limit = RateLimit()
         self.event_parser = lru_cache(maxsize=_PARSERS)(self._event_parser)
         self.assets = Assets(settings.assets_dir)
@@ -143,13 +145,12 @@ class Runtime:
         self.denied, self.refused, self.forwarded = (DailyCounter(settings.log_dir, name) for name in _COUNTED)
         self.denials = NetworkAllowance(_MOST_DENIALS)
         self.blocked_loads = BlockedLoads(os.path.join(settings.log_dir, "blocked.jsonl"))
-        self.log_fields = frozenset(self.policy.log.fields)
         self.helpers: Any = None  # the TemplateHelpers, the ``privacy`` object of templates
         self.failures = 0  # recording failures in this process
         repetitions.forget()
         self._refusal_logged = -EVERY
         self.extensions = app.extensions
-        self.site_locale = SiteLocale(app, settings.locale, self.report_failure)
+        self.site_locale = SiteLocale(app, settings.locale, settings.languages, self.policy.language, self.report_failure)
         self.app = app
         self._registered = registered
         self._background = RegularWork(app, self)
@@ -334,11 +335,6 @@ class Runtime:
         """Return the first day whose events are kept, and the first day whose aggregates are kept."""
         retention = self.policy.retention
         return days_ago(retention.events.days), days_ago(retention.aggregates.days)
-
-    def _client_fields(self, user_agent: str, address: str) -> tuple[str, str, str, str]:
-        """Return ``(browser, platform, provider, network)``. They are the same for all pages of a visit."""
-        client = client_of.cached(user_agent)
-        return client.browser, client.platform, self.providers(address), network_of.cached(address)
 
     def _event_parser(self, host: str, root: str, personal: bool, *_: object) -> EventParser:
         return EventParser(host, lambda path: self.pages.name_of_reported(path, root, personal), personal)
