@@ -30,6 +30,11 @@ def is_period(text: str) -> bool:
         return False
 
 
+def is_host(text: str) -> bool:
+    """Return whether a service can declare a text as a host. No IPv6 address is one."""
+    return _HOST.fullmatch(text) is not None
+
+
 def check_choice(key: str, value: str, allowed: Iterable[str], hint: str) -> Problems:
     if value not in allowed:
         yield Problem(key, value, ", ".join(allowed), hint)
@@ -227,7 +232,7 @@ def _service(service: declared.Service) -> Problems:
     if not service.hosts:
         yield Problem(f"{key}.hosts", [], "at least one host", "List every host: browsers may block all others.")
     for host in service.hosts:
-        if not _HOST.fullmatch(host):
+        if not is_host(host):
             hint = "Leave out scheme and path."
             yield Problem(f"{key}.hosts", host, 'a host such as "video.example" or "*.video.example"', hint)
     for load in service.loads:

@@ -59,6 +59,85 @@ def test_a_ready_made_service_is_suggested_by_its_name(policy):
     assert policy(text).cookie("_ga").service == "google-analytics"
 
 
+@pytest.mark.parametrize(
+    ("hosts", "use", "others"),
+    [
+        (["www.google.com"], "recaptcha", "google-maps"),
+        (["www.googletagmanager.com"], "google-tag-manager", "google-analytics"),
+        (["www.googletagmanager.com", "analytics.google.com"], "google-analytics", ""),
+        (["maps.google.com"], "google-maps", ""),
+    ],
+)
+def test_every_service_with_the_hosts_that_were_seen_is_named(policy, hosts, use, others):
+    """Which one a site uses is a person's decision, so no other one is hidden."""
+    text = suggested(requests=[request(host) for host in hosts])
+    assert f'use = "{use}"' in text and text.count("[[") == 1
+    assert (f"# Or {others}: these hosts" in text) is bool(others)
+    assert [service.use for service in policy(text).services] == [use]
+
+
+def test_the_service_that_loads_what_was_seen_comes_first():
+    """An image of www.google.com is none of reCAPTCHA."""
+    assert 'use = "google-maps"' in suggested(requests=[request("www.google.com", "image")])
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "found"),
+    [
+        ("__cf_bm", "hubspot.example", False),
+        ("player", "ads.example", False),
+        ("vuid", "player.vimeo.com", True),
+        ("vuid", "vimeo.com", True),
+        ("vuid", "meo.com", False),
+    ],
+)
+def test_a_cookie_of_a_third_party_is_that_of_a_service_only_on_its_host(policy, name, host, found):
+    """Many companies use the same names, and a policy must name the one that stores the cookie."""
+    text = suggested([replace(item(name, "http"), host=host, third_party=True)])
+    assert ('use = "vimeo"' in text) is found
+    assert policy(text).cookie(name, party="third") is not None
+
+
+@pytest.mark.parametrize("kind", ["local", "session", "idb"])
+def test_an_entry_of_another_storage_is_no_cookie_of_a_service(kind):
+    """Google Analytics stores cookies, and nothing of the same name elsewhere."""
+    assert "google-analytics" not in suggested([item("_ga", kind)])
+
+
+def test_one_name_in_two_storages_is_a_table_and_a_comment(policy):
+    """One name has one table, and nothing that was seen is left out."""
+    text = suggested([item("theme"), item("theme", "local")])
+    assert text.count("[[cookies]]") == 1 and "# 'theme' is declared, but not with the kind" in text
+    assert policy(text).cookie("theme", "js") or policy(text).cookie("theme", "local")
+
+
+def test_a_cookie_that_a_response_and_a_script_set_is_one_table():
+    """A browser stores both as one cookie."""
+    text = suggested([item("theme"), item("theme", "http")])
+    assert text.count('"theme"') == 1 and "# 'theme'" not in text
+
+
+def test_a_name_of_the_site_and_of_another_company_has_two_tables(policy):
+    """The site's own cookie and the other company's are both on the policy page."""
+    found = policy(suggested([item("theme"), replace(item("theme"), host="ads.example", third_party=True)]))
+    assert {cookie.party for cookie in found.cookies if cookie.name == "theme"} == {"first", "third"}
+
+
+def test_a_name_of_a_suggested_service_on_another_host_is_a_comment(policy):
+    """A second table would change the cookie of the service."""
+    stored = [replace(item("player", "http"), host="ads.example", third_party=True)]
+    text = suggested(stored, [request("player.vimeo.com", "frame")])
+    assert "# 'player' is declared, but ads.example stores it too." in text
+    assert policy(text).cookie("player").service == "vimeo"
+
+
+def test_a_host_that_cannot_be_declared_is_a_comment(policy):
+    """The text stays a declaration that loads."""
+    text = suggested(requests=[request("[::1]:80"), request("[::1]:80", "image")])
+    assert "# '[::1]:80' (script, image) is no host that privacy.toml can declare." in text
+    assert policy(text).purpose_fingerprints == built_in().purpose_fingerprints
+
+
 def test_what_the_list_does_not_know_gets_tables_of_its_own(policy):
     """Hosts with their loads, and cookies with the lifetime that was seen, wait for a purpose that a person decides."""
     text = suggested(
@@ -129,11 +208,11 @@ def test_nothing_to_add_is_a_comment():
     assert suggested() == "# Everything that the audit recorded is declared."
 
 
-@given(st.lists(st.tuples(st.text(min_size=1, max_size=12), st.sampled_from(["http", "js", "local", "session", "idb"])), max_size=4),
-       st.lists(st.sampled_from(["a.example", "fonts.gstatic.com", "x.hotjar.com", "b.example:8000"]), max_size=4))  # fmt: skip
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=12), st.sampled_from(["http", "js", "local", "session", "idb"]), st.booleans()), max_size=4),
+       st.lists(st.sampled_from(["a.example", "fonts.gstatic.com", "x.hotjar.com", "b.example:8000", "[::1]:80", "www.google.com", "player.vimeo.com"]), max_size=4))  # fmt: skip
 def test_every_suggestion_is_accepted_when_appended(tmp_path_factory, names, hosts):
     """Whatever was stored or requested, the text is TOML that the loader accepts."""
-    stored = [item(name, kind) for name, kind in names if name.isprintable()]
+    stored = [item(name, kind, third_party=third) for name, kind, third in names if name.isprintable()]
     text = suggested(stored, [request(host) for host in hosts])
     path = tmp_path_factory.getbasetemp() / "privacy.toml"
     path.write_text(START.read_text(encoding="utf-8") + "\n" + text + "\n", encoding="utf-8")

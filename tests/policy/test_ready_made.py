@@ -287,6 +287,8 @@ def test_the_settings_page_describes_a_service_in_every_language(policy, tiny, c
     [
         ("fonts.gstatic.com", ["google-fonts", "google-maps"]),
         ("a.hcaptcha.com", ["hcaptcha"]),
+        ("www.google.com", ["google-maps", "recaptcha"]),
+        ("analytics.google.com", ["google-analytics", "google-maps"]),
         ("a.example", []),
     ],
 )

@@ -94,6 +94,12 @@ def test_an_undeclared_video_raises_with_the_line_to_add(show):
     )
 
 
+def test_an_undeclared_frame_of_a_shared_host_raises_with_every_service(show):
+    """A map of Google is not reCAPTCHA, although both have one host."""
+    with pytest.raises(UndeclaredHost, match=r'use = "google-maps"  # or recaptcha\n'):
+        show('{{ privacy.embed("https://www.google.com/maps/embed?pb=1") }}', with_services()).get("/x")
+
+
 def test_the_anchor_of_an_embed_depends_on_the_address_in_the_template(show):
     """A visitor returns to the video that was allowed, whatever its player is called."""
     policy = with_services(Service("tube", "Tube", "media", ("www.youtube-nocookie.com",), ("frame",)))

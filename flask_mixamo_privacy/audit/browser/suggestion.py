@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from ...policy.model import Policy
-from ...policy.parts import Cookie
+from ...policy.parts import COOKIES, Cookie
 from ...policy.ready_made import PURPOSES, ReadyMade, ready_made
 from ...policy.toml_text import exact_name, table_text
+from ...policy.validation import is_host
 from ...storage.clock import DAY
 from .evidence import Evidence, RequestMade, StoredItem
 from .known_cookies import KnownCookie, KnownCookies
@@ -62,13 +62,14 @@ class Suggestion:
 
     def __init__(self, undeclared: Undeclared, policy: Policy, known: KnownCookies | None = None) -> None:
         self._policy, self._known = policy, known or KnownCookies()
-        self._items = {item.name: item for item in reversed(undeclared.items)}
+        self._items = {_key(item): item for item in reversed(undeclared.items)}
         self._hosts: dict[str, list[str]] = {}
         for request in undeclared.requests:
             loads = self._hosts.setdefault(request.host, [])
             if request.load not in (*loads, "prefetch"):
                 loads.append(request.load)
         self._ids = {service.id for service in policy.services}
+        self._taken = {(cookie.name, cookie.party): cookie.kind for cookie in policy.cookies}
         self._purposes: dict[str, None] = {}
 
     def as_toml(self) -> str:
@@ -82,24 +83,31 @@ class Suggestion:
         """Yield a table for each ready-made service, that with the most hosts and cookies first."""
         while (best := max(ready_made().values(), key=self._score)) and sum(self._score(best)[:2]):
             hosts = [host for host in self._hosts if best.covers(host)]
-            names = [name for name, item in self._items.items() if _sets(best, item)]
-            comment = f"The audit saw: {', '.join([*hosts, *map(mask_addresses, names)])}."
+            keys = [key for key, item in self._items.items() if _sets(best, item)]
+            comments = [f"The audit saw: {', '.join([*hosts, *(mask_addresses(key[0]) for key in keys)])}."]
+            if hosts and (others := _others(best, hosts)):
+                comments.append(f"Or {', '.join(others)}: these hosts belong to each of them. Keep what the site uses.")
             own_id = self._new_id(best.id)
-            yield table_text("services", {"use": best.id} | ({"id": own_id} if own_id != best.id else {}), [comment])
+            yield table_text("services", {"use": best.id} | ({"id": own_id} if own_id != best.id else {}), comments)
             for host in hosts:
                 del self._hosts[host]
-            for name in names:
-                del self._items[name]
+            for key in keys:
+                del self._items[key]
+            self._taken |= {(cookie["name"], cookie["party"]): cookie["kind"] for cookie in best.cookies}
 
-    def _score(self, entry: ReadyMade) -> tuple[int, int, int, int]:
-        """Return how much of the rest a service explains: hosts, cookies, hosts by their whole names, fewest hosts."""
+    def _score(self, entry: ReadyMade) -> tuple[int, ...]:
+        """Return how much of the rest a service explains: hosts, cookies, loads, hosts by whole names, fewest hosts."""
         hosts = [host for host in self._hosts if entry.covers(host)]
         cookies = sum(_sets(entry, item) for item in self._items.values())
+        loads = sum(entry.covers(host, load) for host in hosts for load in self._hosts[host])
         whole = sum(host in entry.service["hosts"] for host in hosts)
-        return len(hosts), cookies, whole, -len(entry.service["hosts"])
+        return len(hosts), cookies, loads, whole, -len(entry.service["hosts"])
 
     def _other_services(self) -> Iterator[str]:
         for host, loads in self._hosts.items():
+            if not is_host(host):
+                yield f"# {host!r} ({', '.join(loads)}) is no host that privacy.toml can declare. Load it from a name.\n"
+                continue
             name = self._new_id("".join(char if char.isalnum() else "-" for char in f"to-{host}")[:28])
             values = {
                 "id": name,
@@ -113,15 +121,15 @@ class Suggestion:
             )
 
     def _cookies(self) -> Iterator[str]:
-        taken = {cookie.name for cookie in self._policy.cookies}
-        for name, item in self._items.items():
+        for (name, *_), item in self._items.items():
             known = self._known.find(name)
             declared = f"{exact_name(known.name)}*" if known and known.is_pattern else exact_name(mask_addresses(name))
             declared = declared.replace(MASK, "*")
-            if declared in taken:
-                yield f"# {declared!r} is declared, but not with the kind {item.kind!r}. Change its table.\n"
+            key = (declared, _party(item))
+            if key in self._taken:
+                yield _repeated(declared, item, self._taken[key])
                 continue
-            taken.add(declared)
+            self._taken[key] = item.kind
             yield self._cookie(declared, item, known)
 
     def _cookie(self, name: str, item: StoredItem, known: KnownCookie | None) -> str:
@@ -152,12 +160,40 @@ class Suggestion:
         return chosen
 
 
+def _key(item: StoredItem) -> tuple[str, str, bool]:
+    """Return what one table declares: a name, where a browser stores it, and whether a third party does so."""
+    return item.name, "cookie" if item.is_cookie else item.kind, item.third_party
+
+
+def _party(item: StoredItem) -> str:
+    return "third" if item.third_party else "first"
+
+
+def _repeated(name: str, item: StoredItem, kind: str) -> str:
+    """Return a comment on an item whose name has a table already."""
+    if kind != item.kind and not {kind, item.kind} <= set(COOKIES):
+        return f"# {name!r} is declared, but not with the kind {item.kind!r}. Change its table.\n"
+    return f"# {name!r} is declared, but {item.host} stores it too. Describe both in its table.\n"
+
+
+def _others(best: ReadyMade, hosts: list[str]) -> list[str]:
+    """Return the other ready-made services that have all of these hosts."""
+    return [entry.id for entry in ready_made().values() if entry is not best and all(map(entry.covers, hosts))]
+
+
 def _sets(entry: ReadyMade, item: StoredItem) -> bool:
     """Return whether a ready-made service documents an item: its name, where it is stored, and by whom."""
-    party = "third" if item.third_party else "first"
-    return item.is_cookie and any(
-        fnmatchcase(item.name, cookie["name"]) and cookie["party"] == party for cookie in entry.cookies
+    if item.third_party and not _has(entry, item.host):
+        return False
+    return any(
+        cookie["party"] == _party(item) and Cookie(cookie["name"], "", "", "", cookie["kind"]).matches(item.name, item.kind)
+        for cookie in entry.cookies
     )
+
+
+def _has(entry: ReadyMade, domain: str) -> bool:
+    """Return whether a cookie of this domain is one of a service: it has the host, or a host below it."""
+    return entry.covers(domain) or any(host.endswith(f".{domain}") for host in entry.service["hosts"])
 
 
 def _lifetime(item: StoredItem, known: KnownCookie | None) -> str:
