@@ -45,15 +45,14 @@ def looks(tiny, serve, browsers):
     """Return a function that yields a page with the banner for each window and language."""
 
     def pages(text, windows=WINDOWS, languages=LANGUAGES, layout="bar"):
-        url = serve(tiny(PRIVACY_BANNER=layout).app)
+        page = browsers(text).new_page(base_url=serve(tiny(PRIVACY_BANNER=layout).app))
         for language in languages:
-            context = browsers(text).new_context(locale=language)
-            page = context.new_page()
+            page.set_extra_http_headers({"Accept-Language": language})
+            page.goto("/")
             for width, height in windows:
                 page.set_viewport_size({"width": width, "height": height})
-                page.goto(url)
                 yield (layout, text, language, width), page
-            context.close()
+        page.close()
 
     return pages
 
@@ -84,8 +83,9 @@ def test_the_tab_key_reaches_the_sentence_only_if_it_scrolls(looks, layout, text
 def test_the_sentence_is_scrolled_by_the_keyboard(looks):
     """At twice the size of text on a small phone, the first stop of the Tab key is the sentence, with a visible outline."""
     for _, page in looks(200, [(320, 568)], ["de"]):
-        page.keyboard.press("Tab")
         sentence = page.locator(".mixamo-ask p").first
+        expect(sentence).to_have_attribute("tabindex", "0")
+        page.keyboard.press("Tab")
         expect(sentence).to_be_focused()
         assert sentence.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
         page.keyboard.press("End")
