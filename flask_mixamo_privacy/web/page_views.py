@@ -121,11 +121,11 @@ def _is_attachment(response: Response) -> bool:
 def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
     """Queue an event for the end of the request. Log it now if the request is long, in a streamed body, and in a socket.
 
-    There no cookie can be set, so an event of a visitor without a cookie is not recorded.
+    A streamed body can set no cookie any more, so an event of a visitor without a cookie is not recorded.
     """
-    sets_no_cookie = ctx.headers_sent or is_socket_event()
-    visitor = ctx.visitor and ctx.visitor_before
-    if not (sets_no_cookie or (visitor is not None and _is_long(ctx))):
+    in_socket = is_socket_event()
+    visitor = ctx.visitor and (ctx.visitor_before or (ctx.visitor if in_socket else None))
+    if not (ctx.headers_sent or in_socket or (visitor is not None and _is_long(ctx))):
         ctx.pending = (*ctx.pending, (kind, data))
     elif visitor is not None and not _was_erased(ctx, visitor):
         context = f"{_logged_page(ctx).members},{ctx.client.members}"
