@@ -21,7 +21,7 @@ SUITE := -n 2 --dist loadfile --no-loadscope-reorder
 
 NEEDS_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 
-.PHONY: install release-check coverage mutants test-matrix audit-packages fuzz machine faults torture demo test test-cluster test-recipes test-fast test-lowest check docs bench bench-peers build chromium caches clean
+.PHONY: install release-check coverage mutants test-matrix audit-packages fuzz machine faults torture demo test test-thorough test-cluster test-recipes test-fast test-lowest check docs bench bench-peers build chromium caches clean
 
 demo: $(DEMO)/.installed
 	@FLASK_PRIVACY_BASE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/flask --app example_site privacy demo-data --if-empty
@@ -35,14 +35,18 @@ install: $(STAMP)
 	@$(BIN)/pre-commit install
 
 test: $(STAMP) chromium caches
-	$(BIN)/python -m pytest $(SUITE) -m "not cluster and not recipes and not release"
+	$(BIN)/python -m pytest $(SUITE) -m "not thorough and not cluster and not recipes and not release"
+
+# Crawls of whole sites, and what holds for each page in each language and size. The files are in tests/support/slow.py.
+test-thorough: $(STAMP) chromium
+	$(BIN)/python -m pytest $(SUITE) -m thorough
 
 # The archives as an index and a site get them: contents, metadata, README, types, requirements, and that two builds are equal.
 release-check: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --editable '.[release]'
 	$(BIN)/python -m pytest -m release tests/test_package.py
 
-# Lines and branches that `make test` runs, also in servers and commands. COVER="tests/web" restricts it to some tests.
+# Lines and branches that `make test` and `make test-thorough` run, also in servers and commands. COVER="tests/web" restricts it to some tests.
 coverage: $(STAMP) chromium caches
 	@$(BIN)/python -m pip install --quiet --editable '.[coverage]'
 	@mkdir -p .coverage && rm -f .coverage/data*

@@ -25,7 +25,7 @@ from flask_mixamo_privacy import Privacy
 from flask_mixamo_privacy.audit.browser.launch import SYSTEMS, chromium_arguments, close_responses
 from support.catalogues import refuse_unknown_sentences
 from support.old_click import separate_errors
-from support.slow import SLOW
+from support.slow import SLOW, THOROUGH
 from support.warm import build_urls_lazily, share_compiled_templates
 
 # pytest rewrites the asserts of this package, and so parses each module when it is imported. Before CPython 3.11.8, two
@@ -49,6 +49,9 @@ TESTS = Path(__file__).parent
 MEMORY, ENOUGH = "/dev/shm", 4 << 30  # noqa: S108 — a folder in memory, in which each run makes its own
 
 
+LONG = {"browser", "server"}  # marks of tests that take seconds
+
+
 def pytest_configure() -> None:
     """Keep the temporary folders of tests in memory, unless the developer chose a place."""
     if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
@@ -61,9 +64,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Mark the tests of slow files.
     """
     for item in items:
-        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in SLOW:
+        path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+        if path in SLOW:
             item.add_marker("slow")
-    items.sort(key=lambda item: not {"browser", "server"} & {mark.name for mark in item.iter_markers()})
+        if path in THOROUGH and LONG & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("thorough")
+    items.sort(key=lambda item: not LONG & {mark.name for mark in item.iter_markers()})
 
 
 class Tiny:

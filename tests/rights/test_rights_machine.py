@@ -42,7 +42,7 @@ def report_steps(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.timeout(LONG)
 def test_promise_34_no_order_of_events_restores_an_erased_person(report_steps) -> None:
     """The files are searched byte by byte after every step."""
-    taken = run(Machine, wanted := STEPS or 120, shrink=not STEPS)
+    taken = run(Machine, wanted := STEPS or 240, shrink=not STEPS)
     report_steps("SQLite", taken)
     assert taken.total() >= wanted
 
@@ -71,6 +71,6 @@ PARTS_OF_A_SERVER = ("ledger", "events", "rights", "shop")
 @pytest.mark.timeout(LONG)
 def test_promise_34_no_order_of_events_restores_an_erased_person_on_postgresql(on_a_server, report_steps) -> None:
     """The databases are searched row by row after every step."""
-    taken = run(on_a_server, wanted := STEPS or 60, shrink=not STEPS)
+    taken = run(on_a_server, wanted := STEPS or 120, shrink=not STEPS)
     report_steps("PostgreSQL", taken)
     assert taken.total() >= wanted

@@ -1,8 +1,9 @@
-"""The files of tests that `make test-fast` leaves out, because each takes seconds of a core.
+"""The files of tests that `make test-fast` or `make test` leave out.
 
-Add a file here once `pytest --durations=0` shows seconds for it.
+Add a file here once `pytest --durations=0` shows seconds for it, or half a minute.
 """
 
+#: `make test-fast` leaves these out, because each takes seconds of a core.
 SLOW = frozenset(
     {
         "cli/test_loading_hosts.py",
@@ -38,5 +39,21 @@ SLOW = frozenset(
         "web/test_planted_cookies.py",
         "web/test_several_apps.py",
         "web/test_view_marks.py",
+    }
+)
+
+#: `make test-thorough` runs these: crawls of whole sites, and what holds for each page, language, size or order of events.
+THOROUGH = frozenset(
+    {
+        "audit/test_audit_command.py",
+        "browser/test_audit_bad_site.py",
+        "browser/test_audit_example.py",
+        "browser/test_audit_recording.py",
+        "browser/test_banner_layouts.py",
+        "browser/test_every_page.py",
+        "browser/test_theming.py",
+        "browser/test_whole_words.py",
+        "rights/test_rights_machine.py",
+        "test_tutorial.py",
     }
 )
