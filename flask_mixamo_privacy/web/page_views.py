@@ -121,7 +121,7 @@ def _is_attachment(response: Response) -> bool:
 def queue_event(ctx: PrivacyContext, kind: str, data: str) -> None:
     """Queue an event for the end of the request. Log it now if the request is long, in a streamed body, and in a socket.
 
-    A streamed body can set no cookie any more, so an event of a visitor without a cookie is not recorded.
+    A streamed body can no longer set a cookie, so an event of a visitor without a cookie is not recorded.
     """
     in_socket = is_socket_event()
     visitor = ctx.visitor and (ctx.visitor_before or (ctx.visitor if in_socket else None))
