@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..policy.ready_made import PURPOSES, ReadyMade, near_names, ready_made
+from ..policy.ready_made import ANY_ID, PURPOSES, ReadyMade, hint_on_names, ready_made
 from ..policy.toml_text import table_text, tables_text
 from .common import HelpGroup, echo, exit_codes, fail, json_option, print_json
 
@@ -33,8 +33,7 @@ def show_command(name: str, as_json: bool) -> None:
     """Show one ready-made service as TOML. A declaration with this TOML never changes with a later release."""
     entry = ready_made().get(name)
     if entry is None:
-        near = ", ".join(near_names(name)) or "an id that `flask privacy services` lists"
-        fail(f"The service is {name!r}; allowed: {near}.")
+        fail(f"The service is {name!r}; allowed: {ANY_ID}. {hint_on_names(name)}")
     elif as_json:
         print_json(entry.as_dict(), indent=1)
     else:

@@ -92,11 +92,17 @@ def _entry(name: str, table: dict[str, Any]) -> ReadyMade:
     return ReadyMade({"id": name, **table}, tuple(values), sources, other_sources, checked)
 
 
-def near_names(name: str) -> list[str]:
-    """Return the ids of ready-made services that resemble a name."""
+#: What an error states as allowed. The ids are too many for a message.
+ANY_ID = "the id of a ready-made service"
+
+
+def hint_on_names(name: str) -> str:
+    """Return the next step for a name that no ready-made service has: ids that resemble it, and the command to list all."""
     import difflib  # only for an error
 
-    return difflib.get_close_matches(name, ready_made(), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, ready_made(), n=3, cutoff=0.6)
+    similar = f"Similar ids: {', '.join(near)}. " if near else ""
+    return f"{similar}List all ids with `flask privacy services`."
 
 
 def services_of_host(host: str, load: str = "") -> list[str]:
@@ -166,9 +172,7 @@ class _Expansion:
         entry = ready_made().get(use) if isinstance(use, str) else None
         if entry is None:
             name = table.get("id") or use
-            allowed = ", ".join(near_names(str(use))) or "the id of a ready-made service"
-            hint = "List the ready-made services by `flask privacy services`."
-            self.problems.append(Problem(f"services.{name}.use", use, allowed, hint))
+            self.problems.append(Problem(f"services.{name}.use", use, ANY_ID, hint_on_names(str(use))))
             return None
         service = {**entry.service, **table}
         names = service.pop("cookies", None)
@@ -213,9 +217,10 @@ class _Expansion:
         own = self._tables.get("purposes", [])
         if not isinstance(own, list):
             return {}
-        known = {table.get("id") for table in own if isinstance(table, dict)}
-        used = (table["purpose"] for table in services if isinstance(table, dict) and "use" in table)
-        added = [name for name in dict.fromkeys(used) if isinstance(name, str) and name in PURPOSES and name not in known]
+        known = [table.get("id") for table in own if isinstance(table, dict)]
+        used = [table["purpose"] for table in services if isinstance(table, dict) and "use" in table]
+        names = dict.fromkeys(name for name in used if isinstance(name, str))  # validation reports any other value
+        added = [name for name in names if name in PURPOSES and name not in known]
         return {"purposes": [*own, *(self._purpose(name, cookies) for name in added)]}
 
     def _purpose(self, name: str, cookies: list[Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def test_one_service_is_shown_as_toml_to_paste(tiny):
 
 
 def test_an_unknown_name_is_answered_with_near_ones(tiny):
-    """Exit code 2, and the names that resemble it."""
-    outcome = tiny().cli("services", "show", "vimio")
-    assert (outcome.exit_code, outcome.stderr) == (2, "Error: The service is 'vimio'; allowed: vimeo.\n")
+    """Exit code 2, the names that resemble it, and the command that lists all."""
+    message = "Error: The service is {!r}; allowed: the id of a ready-made service. {}List all ids with `flask privacy services`.\n"
+    for name, similar in (("vimio", "Similar ids: vimeo. "), ("0", "")):
+        outcome = tiny().cli("services", "show", name)
+        assert (outcome.exit_code, outcome.stderr) == (2, message.format(name, similar))

@@ -126,10 +126,31 @@ def test_an_unknown_service_raises_with_near_names(policy):
     with pytest.raises(PolicyError) as raised:
         policy('\n[[services]]\nuse = "youtub"\n')
     assert re.fullmatch(
-        r"privacy\.toml:\d+: services\.youtub\.use is 'youtub'; allowed: youtube\. "
-        r"List the ready-made services by `flask privacy services`\.",
+        r"privacy\.toml:\d+: services\.youtub\.use is 'youtub'; allowed: the id of a ready-made service\. "
+        r"Similar ids: youtube\. List all ids with `flask privacy services`\.",
         str(raised.value),
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "fields"),
+    [
+        ("services", ["use", "id", "title", "purpose", "hosts", "loads", "link", "company", "country", "cookies"]),
+        ("cookies", ["name", "purpose", "lifetime", "description", "kind", "party", "path", "service"]),
+        ("purposes", ["id", "title", "description", "basis", "reason", "retention", "minors", "ask"]),
+    ],
+)
+@pytest.mark.parametrize("value", ["{ a = [] }", "[[]]", "[{}]", "1", "2026-12-01"])
+def test_a_value_of_a_wrong_type_is_a_problem_of_its_key(policy, section, fields, value):
+    """Beside a ready-made service, too, the error names the key, whatever the value is."""
+    first = {"services": "", "cookies": 'name = "player"', "purposes": 'id = "x"'}[section]
+    for field in fields:
+        table = "" if first.startswith(field) else first
+        tables = f"{YOUTUBE}\n[[{section}]]\n{table}\n{field} = {value}\n"
+        if section == "services" and field != "use":
+            tables += 'use = "vimeo"\n'
+        with pytest.raises(PolicyError, match=rf"{section}\..+{field} is "):
+            policy(tables)
 
 
 def test_an_added_purpose_is_kept_as_long_as_its_longest_cookie(policy):
