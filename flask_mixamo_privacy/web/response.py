@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -31,7 +32,14 @@ _IN_MEMORY = (list, tuple)  # of bytes; isinstance() is slower with a union
 _WITHOUT_PAGE = (204, 301, 302, 303, 307, 308)  # no browser shows their body
 _VALIDATORS = frozenset({"etag", "last-modified"})
 _WORKERS = frozenset({"worker", "sharedworker", "serviceworker"})
-_FOR_SHARED_CACHES = frozenset({"surrogate-control", "cdn-cache-control"})
+# Some shared caches obey these before Cache-Control: RFC 9213, and nginx.
+_FOR_SHARED_CACHES = frozenset(
+    {
+        "surrogate-control", "edge-control", "x-accel-expires", "cdn-cache-control", "akamai-cache-control",
+        "cloudflare-cdn-cache-control", "netlify-cdn-cache-control", "vercel-cdn-cache-control",
+    }
+)  # fmt: skip
+_STORES_NOTHING = re.compile(r"no-store|private|^\s*(?:0|off|@0)\s*$", re.IGNORECASE)
 _OF_CACHES = _FOR_SHARED_CACHES | {"cache-control"}
 _current_session = session._get_current_object  # type: ignore[attr-defined]
 
@@ -77,6 +85,12 @@ def _finish(ctx: PrivacyContext, response: Response, names: list[str], streamed:
         ctx.is_shared_page = _is_cached_shared_page(ctx, response)
     shared = ctx.is_shared_page or (not _OF_CACHES.isdisjoint(names) and _is_shared(response, names))
     _set_headers(ctx, response, names, shared)
+    if (
+        ctx.is_own_page
+        and not _FOR_SHARED_CACHES.isdisjoint(names)
+        and (response.cache_control.no_store or response.cache_control.private)
+    ):
+        _make_private(response)  # a site may let a CDN store all its pages, and ours show one visitor's state
     if ctx.record_to_set is not None:
         ctx.cookies.issue_consent(response, ctx.record_to_set)
     if "statistics" in ctx.consent.granted:
@@ -248,6 +262,7 @@ def _set_vary(ctx: PrivacyContext, response: Response, names: list[str]) -> None
     if ctx.has_services and (response.content_type or "").startswith(_DOCUMENTS):
         # After a withdrawal, Back would show this page from the browser's memory, and a service in it would run on. Browsers
         # keep no page with no-store there, or drop it once a cookie has changed.
+        _make_private(response)
         response.headers["Cache-Control"] = "private, no-store"
 
 
@@ -261,6 +276,8 @@ def _merged(header: str, vary: str) -> str:
 
 def _make_private(response: Response) -> None:
     headers = response.headers
+    for name in _FOR_SHARED_CACHES:
+        headers.pop(name, None)
     if not headers.getlist("Cache-Control"):
         headers.add("Cache-Control", "private")
         return
@@ -269,9 +286,6 @@ def _make_private(response: Response) -> None:
     control = response.cache_control
     if not control.no_store:
         control.private, control.public, control.s_maxage = True, False, None
-    for name in _FOR_SHARED_CACHES:
-        if headers.getlist(name):
-            headers.remove(name)
 
 
 def _is_shared(response: Response, names: list[str]) -> bool:
@@ -280,4 +294,4 @@ def _is_shared(response: Response, names: list[str]) -> bool:
         directives = ",".join(response.headers.getlist("Cache-Control")).lower()
         if "public" in directives or "s-maxage" in directives:
             return True
-    return not _FOR_SHARED_CACHES.isdisjoint(names)
+    return any(not _STORES_NOTHING.search(response.headers[name]) for name in _FOR_SHARED_CACHES.intersection(names))

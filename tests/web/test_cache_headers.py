@@ -5,6 +5,7 @@ from flask import Response, render_template_string, session
 from flask.sessions import SecureCookieSessionInterface
 
 from conftest import choose, cookie
+from support.service_site import with_services
 
 BANNER = "<body>{{ privacy.banner() }}"
 
@@ -88,13 +89,38 @@ def test_a_shared_response_never_carries_a_cookie_of_ours(tiny, cache_control):
     assert "Set-Cookie" not in visitor.get("/cached").headers
 
 
-@pytest.mark.parametrize("header", ["Surrogate-Control", "CDN-Cache-Control"])
+FOR_CDNS = ["Surrogate-Control", "CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "X-Accel-Expires"]
+
+
+@pytest.mark.parametrize("header", FOR_CDNS)
 def test_a_response_for_a_cdn_never_carries_a_cookie_of_ours(tiny, header):
     """CDNs have cache headers of their own."""
-    site = with_page(tiny(), "plain", **{header.replace("-", "_"): "max-age=60"})
+    site = with_page(tiny(), "plain", **{header.replace("-", "_"): "60"})
     visitor = site.visitor()
     choose(visitor, "accept_all")
     assert "Set-Cookie" not in visitor.get("/cached").headers
+
+
+@pytest.mark.parametrize(("header", "value"), [("X-Accel-Expires", "0"), ("Surrogate-Control", "no-store")])
+def test_a_response_that_a_cdn_must_not_store_may_carry_a_cookie(tiny, header, value):
+    site = with_page(tiny(), "plain", **{header.replace("-", "_"): value})
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    assert "privacy_visitor" in visitor.get("/cached").headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("header", FOR_CDNS)
+@pytest.mark.parametrize("path", ["/", "/privacy/consent", "/privacy/me", "/film"])
+def test_no_cdn_stores_a_page_that_shows_a_visitor_s_state(tiny, header, path):
+    """A site may set the header on every response."""
+    site = tiny(PRIVACY_POLICY=with_services())
+    site.app.after_request(lambda response: response.headers.set(header, "600") or response)
+    site.view(
+        "/film", lambda: render_template_string('{{ privacy.embed("https://video.example/1", purpose="media", title="x") }}')
+    )
+    visitor = site.visitor()
+    choose(visitor, "accept_all")
+    assert header not in visitor.get(path).headers
 
 
 def test_a_response_with_a_cookie_of_ours_is_private(tiny):
