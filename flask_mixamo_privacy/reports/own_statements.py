@@ -29,8 +29,7 @@ class OwnStatements:
     def groups(self, table: OwnTable) -> str:
         """Return the statement of a table's rows and the visitors behind each. ``n`` is the number of intervals."""
         found = self._values(table) if table.event else self._furthest(table)
-        no_amount = f"{self._dialect.constant('0')} AS a"
-        return f"SELECT row_name, visitor, count(*) AS n, {no_amount} FROM ({found}) AS found GROUP BY row_name, visitor"
+        return f"SELECT row_name, visitor, count(*) AS n, 0 AS a FROM ({found}) AS found GROUP BY row_name, visitor"
 
     def _values(self, table: OwnTable) -> str:
         quote, part = self._dialect.quote, self._dialect.part

@@ -25,6 +25,7 @@ class RemoteCounts(SqlCounts):
         self._calendar = calendar
         self._events = events
         self._copy: EventCopy | None = None
+        self._of_shard = self._statements
         self._stored: tuple[Sequence[Interval], frozenset[str]] = ((), frozenset())  # what the copy has the groups for
 
     def begin(self, connection: sa.Connection, intervals: Sequence[Interval], lost: Collection[str]) -> None:
@@ -32,7 +33,8 @@ class RemoteCounts(SqlCounts):
         month = Window.of("month", intervals[0].day)
         start = milliseconds_of(self._calendar.start_of(Window.of("week", month.first).first))
         self._copy = self._events.copy(connection, start, intervals[-1].slots[1], self._calendar.offsets)
-        self._statements = Statements(self._copy.name, CLICKHOUSE, own=self._calendar.own)
+        self._statements = Statements(self._copy.name, CLICKHOUSE)
+        self._of_shard = Statements(self._copy.of_shard, CLICKHOUSE, own=self._calendar.own)
         self._stored = ((), frozenset())
 
     def end(self) -> None:
@@ -54,7 +56,7 @@ class RemoteCounts(SqlCounts):
         if not self._has_events(intervals):
             return ""
         if self._stored[0] != intervals or not self._stored[1].issuperset(tables):
-            self._copy.store(self._statements.groups(tables, intervals))
+            self._copy.store(self._of_shard.groups(tables, intervals))
             self._stored = (intervals, frozenset(tables))
         return self._copy.groups
 

@@ -25,10 +25,6 @@ class Dialect(NamedTuple):
     quote: Callable[[str], str]
     starts: str  # whether {text} starts with {beginning}
     part: str  # the part {number} of {text}, split at {separator}; empty if there are fewer parts
-    column: str = "{constant}"  # a column whose rows all have the value of a {constant}
-
-    def constant(self, expression: str) -> str:
-        return self.column.format(constant=expression)
 
 
 _CHANGES = """SELECT setting_row, visitor, count(*) AS changed FROM (SELECT setting_row, visitor, setting_value,
@@ -50,14 +46,12 @@ def _quote_with_backslashes(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-# ClickHouse 18.16 cannot unite constants that another server has computed, as it does if a cluster has one shard.
 CLICKHOUSE = Dialect(
     "argMax({value}, ({key}))",
     _CHANGES_IN_ARRAYS,
     _quote_with_backslashes,
     "position({text}, {beginning}) = 1",
     "splitByString({separator}, {text})[{number}]",
-    "materialize({constant})",
 )
 _STRINGS = ("strpos({text}, {beginning}) = 1", "split_part({text}, {separator}, {number})")
 DUCKDB = Dialect("arg_max({value}, ({key}))", _CHANGES, _quote, *_STRINGS)
@@ -69,7 +63,7 @@ class _Source(NamedTuple):
 
     row: str
     kind: str
-    amount: str = ""
+    amount: str = "0"
     chosen: str = ""  # which of them; by default, those that have a name of a row
 
 
@@ -108,7 +102,6 @@ class Statements:
         """``events`` is the expression of the table, and ``condition`` an expression that is true for events that count."""
         self._events = events
         self._dialect = dialect
-        self._no_amount = f"{dialect.constant('0')} AS a"
         self._own_tables = own or {}
         self._condition = f" AND {condition}" if condition else ""
 
@@ -123,7 +116,7 @@ class Statements:
             f"WHERE {self._within(intervals)} AND limited <> '' GROUP BY visitor"
         )
         every = " UNION ALL ".join(
-            f"SELECT {self._text(name)} AS table_name, {self._groups_of(name, intervals).removeprefix('SELECT ')}"
+            f"SELECT {self._dialect.quote(name)} AS table_name, {self._groups_of(name, intervals).removeprefix('SELECT ')}"
             for name in tables
         )
         columns = f"table_name, row_name, visitor, {_NETWORK} AS network, n, a"
@@ -150,16 +143,15 @@ class Statements:
         )
 
     def _everybody(self, within: str, _span: str) -> str:
-        columns = f"{self._text('everybody')} AS row_name, visitor, count(*) AS n, {self._no_amount}"
+        columns = "'everybody' AS row_name, visitor, count(*) AS n, 0 AS a"
         return f"SELECT {columns} FROM {self._events} WHERE {within} GROUP BY visitor"
 
     def _own(self, within: str, _span: str) -> str:
-        columns = f"{_OWN_NAME} AS row_name, visitor, count(*) AS n, {self._no_amount}"
+        columns = f"{_OWN_NAME} AS row_name, visitor, count(*) AS n, 0 AS a"
         return f"SELECT {columns} FROM {self._events} WHERE {OWN_EVENTS} AND {within} GROUP BY {_OWN_NAME}, visitor"
 
     def _plain(self, source: _Source, within: str) -> str:
-        amount = f"{source.amount} AS a" if source.amount else self._no_amount
-        columns = f"{source.row} AS row_name, visitor, count(*) AS n, {amount}"
+        columns = f"{source.row} AS row_name, visitor, count(*) AS n, {source.amount} AS a"
         chosen = f"kind = '{source.kind}' AND {source.chosen or _named(source.row)} AND {within}"
         return f"SELECT {columns} FROM {self._events} WHERE {chosen} GROUP BY {source.row}, visitor"
 
@@ -171,7 +163,7 @@ class Statements:
             f"SELECT visitor, {starts} AS starts, {number} AS visit_number FROM {self._events} "
             f"WHERE kind IN ('visit_start', 'repeat_visit') AND {within} GROUP BY {span}, visitor, visit"
         )
-        columns = f"{row} AS row_name, visitor, sum(starts) AS n, {self._no_amount}"
+        columns = f"{row} AS row_name, visitor, sum(starts) AS n, 0 AS a"
         return f"SELECT {columns} FROM ({visits}) AS visits WHERE starts > 0 GROUP BY {row}, visitor"
 
     def _exits(self, within: str, span: str) -> str:
@@ -180,19 +172,14 @@ class Statements:
             f"SELECT visitor, {self._last('page_row', 'happened, id')} AS row_name FROM {self._events} "
             f"WHERE kind = 'page_view' AND {within} GROUP BY {span}, visitor, visit"
         )
-        return (
-            f"SELECT row_name, visitor, count(*) AS n, {self._no_amount} FROM ({last}) AS visits GROUP BY row_name, visitor"
-        )
+        return f"SELECT row_name, visitor, count(*) AS n, 0 AS a FROM ({last}) AS visits GROUP BY row_name, visitor"
 
     def _changes(self, within: str, span: str) -> str:
         """Count the choices that differ from the previous choice of the same visitor in the same interval."""
         condition = f"kind = 'customisation' AND {within}"
         changes = self._dialect.changes.format(events=self._events, condition=condition, span=span)
-        columns = f"setting_row AS row_name, visitor, sum(changed) AS n, {self._no_amount}"
+        columns = "setting_row AS row_name, visitor, sum(changed) AS n, 0 AS a"
         return f"SELECT {columns} FROM ({changes}) AS changes WHERE changed > 0 GROUP BY setting_row, visitor"
-
-    def _text(self, text: str) -> str:
-        return self._dialect.constant(self._dialect.quote(text))
 
     def _within(self, intervals: Sequence[Interval]) -> str:
         return _ranges(intervals) + self._condition

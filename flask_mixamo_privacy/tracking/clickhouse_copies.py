@@ -1,8 +1,9 @@
 """Copies of events that are counted: each event once, in order of time, on one server of each shard.
 
 The table of events is in order of visitors. So a copy is made once for the windows that a transaction closes, and reading
-a day of it is cheap. A copy lives as long as the transaction, which keeps out erasures. What a loader that was killed has
-left is dropped by the next copy, and before an erasure or a pruning is complete.
+a day of it is cheap. Each shard groups its own visitors, and only the groups are read from all shards. A copy lives as long
+as the transaction, which keeps out erasures. What a killed loader has left is dropped by the next copy, and before an
+erasure or a pruning is complete.
 """
 
 # ruff: noqa: S608 — statements have only numbers and our own names
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..errors import StoreUnavailable
@@ -35,35 +37,48 @@ class ClickHouseCopy:
 
     def __init__(self, tables: ClickHouseTables) -> None:
         # Any server of a shard that has the table may be asked. With a new name, none of them has an older copy.
-        self._local = f"{COPIES}{secrets.token_hex(8)}"
+        self.of_shard = f"{COPIES}{secrets.token_hex(8)}"
+        self._groups = f"{self.of_shard}_groups"
         self._tables = tables
         self._servers = tables.current()
-        self.groups = f"{self._local}_groups"
         self.days: list[tuple[int, int]] = []
-        self.name = f"{self._local}_all" if tables.servers.cluster else self._local  # of the table of all shards
+        all_shards = "_all" if tables.servers.cluster else ""
+        self.name, self.groups = f"{self.of_shard}{all_shards}", f"{self._groups}{all_shards}"
 
     def fill(self, condition: str, offsets: Offsets) -> None:
         """Create the copy of the events that a condition includes."""
         drop_copies(self._servers)
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        for server in self._servers:
-            server.run(f"CREATE TABLE {self._local} ({columns}) ENGINE = MergeTree PARTITION BY tuple() ORDER BY slot")
-            server.run(f"INSERT INTO {self._local} SELECT {_selected(offsets)} FROM {LOCAL} FINAL WHERE {condition}")
-        if cluster := self._tables.servers.cluster:
-            first = self._servers[0]
-            database = first.value("SELECT currentDatabase()")
-            engine = f"Distributed({cluster}, {database}, {self._local})"
-            first.run(f"CREATE TABLE {self.name} AS {self._local} ENGINE = {engine}")
-        self._servers[0].run(
-            f"CREATE TABLE {self.groups} ({_GROUPS}) ENGINE = MergeTree PARTITION BY tuple() ORDER BY table_name"
+        engine = "ENGINE = MergeTree PARTITION BY tuple() ORDER BY"
+        self._run_on_shards(
+            f"CREATE TABLE {self._groups} ({_GROUPS}) {engine} table_name",
+            f"CREATE TABLE {self.of_shard} ({columns}) {engine} slot",
+            f"INSERT INTO {self.of_shard} SELECT {_selected(offsets)} FROM {LOCAL} FINAL WHERE {condition}",
         )
+        first = self._servers[0]
+        if cluster := self._tables.servers.cluster:
+            database = first.value("SELECT currentDatabase()")
+            for all_shards, one in ((self.name, self.of_shard), (self.groups, self._groups)):
+                first.run(f"CREATE TABLE {all_shards} AS {one} ENGINE = Distributed({cluster}, {database}, {one})")
         query = f"SELECT min(slot), max(slot) FROM {self.name} GROUP BY intDiv(slot, {24 * _HOUR})"
         self.days = [(int(first), int(last)) for first, last in self.query(query)]
 
     def store(self, statement: str) -> None:
-        """Store the rows of a statement about the copy in place of those of an earlier one."""
-        self._servers[0].run(f"TRUNCATE TABLE {self.groups}")
-        self._servers[0].run(f"INSERT INTO {self.groups} {statement}")
+        """Store the rows of a statement about the copy of a shard in place of those of an earlier one."""
+        self._run_on_shards(f"TRUNCATE TABLE {self._groups}", f"INSERT INTO {self._groups} {statement}")
+
+    def _run_on_shards(self, *statements: str) -> None:
+        """Execute statements on the server of each shard, on all of them at once."""
+
+        def run(server: ClickHouseServer) -> None:
+            for statement in statements:
+                server.run(statement)
+
+        if len(self._servers) == 1:
+            run(self._servers[0])  # ClickHouse in process belongs to a thread
+            return
+        with ThreadPoolExecutor(len(self._servers)) as pool:
+            list(pool.map(run, self._servers))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement about the copy."""
@@ -72,7 +87,7 @@ class ClickHouseCopy:
     def drop(self) -> None:
         """Drop the copy. If that fails, the next copy drops it."""
         try:
-            drop_copies(self._servers, self._local)
+            drop_copies(self._servers, self.of_shard)
         except StoreUnavailable as error:
             log_failure("A copy of counted events is dropped later", error, level=logging.WARNING)
 

@@ -20,7 +20,8 @@ _CODE = re.compile(r"\bCode: (\d+)")
 _TOKENS_SINCE = (22, 2)  # the version that knows tokens of blocks
 
 # A profile of the server must not let an answer leave out a shard, or an insertion return before the shards have the rows.
-_SETTINGS = {"skip_unavailable_shards": 0, "insert_distributed_sync": 1, "max_read_buffer_size": 65536}
+_SETTINGS: dict[str, Any] = {"skip_unavailable_shards": 0, "insert_distributed_sync": 1, "max_read_buffer_size": 65536}
+_SETTINGS |= {"distributed_product_mode": "global"}  # a list of rows in a condition is that of all shards
 _SETTINGS |= {"max_query_size": 1 << 24, "max_ast_elements": 1 << 20}  # a statement may have all tables of a month
 
 Client = Any  # of clickhouse-connect, which has no stubs for what is used here

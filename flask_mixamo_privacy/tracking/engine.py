@@ -110,12 +110,13 @@ class Events(Protocol):
 class EventCopy(Protocol):
     """A copy of the events of a range, each once, with the columns by which reports count."""
 
-    name: str  # of the table
-    groups: str  # the table in which :meth:`store` puts its answer
+    name: str  # of the table of all shards
+    of_shard: str  # the table of one shard, which has all events of its visitors
+    groups: str  # the table of all shards in which :meth:`store` puts its answer
     days: list[tuple[int, int]]  # the first and the last slot of each day that has events
 
     def store(self, statement: str) -> None:
-        """Store the rows of a statement about the copy in place of those of an earlier one: groups of visitors."""
+        """Store the rows of a statement about :attr:`of_shard` in place of those of an earlier one: groups of visitors."""
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement about the copy. Raises :class:`StoreUnavailable` unless all shards answer."""
