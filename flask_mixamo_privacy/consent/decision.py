@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from ..errors import UndeclaredPurpose
@@ -24,8 +25,7 @@ class BadRecord(ValueError):
     """A text that is not a record of a decision, or that has expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentRecord:
+class ConsentRecord(NamedTuple):
     """The content of the consent cookie. A refusal has no receipt, and is the same for all visitors of one day."""
 
     day: int  # of the decision, in days since 1970-01-01 UTC
@@ -33,7 +33,7 @@ class ConsentRecord:
     granted: frozenset[str] = frozenset()  # fingerprints
     receipt: str = ""
     gpc: bool = False  # whether Sec-GPC was sent with the grant
-    services_left_out: Mapping[str, int] = field(default_factory=dict)  # by fingerprint; a bit for each service
+    services_left_out: Mapping[str, int] = MappingProxyType({})  # by fingerprint; a bit for each service
 
     def encode(self) -> str:
         """Return the compact text that is signed.
@@ -80,8 +80,7 @@ class ConsentRecord:
         for purpose, bit in services:
             left_out[purpose] = left_out.get(purpose, 0) | bit
         granted = self.granted.difference(purposes)
-        return replace(
-            self,
+        return self._replace(
             granted=granted,
             services_left_out={purpose: bits for purpose, bits in left_out.items() if purpose in granted},
         )
@@ -94,8 +93,7 @@ def _number(text: str) -> int:
         raise BadRecord(text) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(NamedTuple):
     """What a record allows now, under the current policy and Global Privacy Control."""
 
     states: Mapping[str, State]
@@ -158,7 +156,7 @@ def limit_consent_for_minor(policy: Policy, consent: Consent) -> Consent:
     states: dict[str, State] = {**consent.states, **dict.fromkeys(off, "refused")}
     services = frozenset(service for service in consent.services if policy.service(service).purpose not in off)
     must_ask = consent.must_ask and any(states[purpose] == "unasked" for purpose in policy.purpose_fingerprints)
-    return replace(consent, states=states, granted=consent.granted - off, services=services, must_ask=must_ask)
+    return consent._replace(states=states, granted=consent.granted - off, services=services, must_ask=must_ask)
 
 
 def limit_choice_for_minor(policy: Policy, choice: Choice, purposes: Iterable[str], services: Iterable[str]) -> Selection:

@@ -8,8 +8,8 @@ import itertools
 import json
 import re
 import secrets
+from binascii import b2a_base64
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from typing import NamedTuple
@@ -36,6 +36,7 @@ KINDS = (
 FIRST = KINDS[:3]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _MOST_PROPERTIES = 16
 _LEAST_OF_A_PERSON = 10**8  # a number with fewer digits is no telephone, card or account
 
@@ -165,8 +166,7 @@ class BadVisitor(ValueError):
     """The value of the visitor cookie is invalid, or its ID has expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(NamedTuple):
     """The content of the visitor cookie. Exists only under a grant of ``statistics``."""
 
     id: str  # 128 bits, derived from a random receipt
@@ -187,7 +187,7 @@ class Visitor:
     @classmethod
     def before_first_visit(cls, receipt: str, now: float) -> Visitor:
         """Return the visitor that :meth:`new` returns, without a visit. The next event starts visit 1, if nothing did."""
-        return replace(cls.new(receipt, now), number=0, last_seen=0)
+        return cls.new(receipt, now)._replace(number=0, last_seen=0)
 
     def encode(self) -> str:
         """Return the compact text that is signed."""
@@ -210,12 +210,12 @@ class Visitor:
         """Return the visitor as of ``now``, in the next visit if the gap was longer than :data:`VISIT_GAP`."""
         gap = now - self.last_seen
         if gap > VISIT_GAP:
-            return replace(self, number=self.number + 1, last_seen=int(now))
-        return replace(self, last_seen=int(now)) if gap > REISSUE_AFTER else self
+            return self._replace(number=self.number + 1, last_seen=int(now))
+        return self._replace(last_seen=int(now)) if gap > REISSUE_AFTER else self
 
     def under(self, receipt: str) -> Visitor:
         """Return the same visitor under the grant with this receipt."""
-        return replace(self, check=receipt[:8])
+        return self._replace(check=receipt[:8])
 
     @property
     def visit(self) -> str:
@@ -248,4 +248,5 @@ def start_id(visit: str, kind: str) -> str:
 
 
 def _derive(key: str, message: str) -> str:
-    return base64.urlsafe_b64encode(hmac.digest(key.encode(), message.encode(), "sha256")[:12]).decode()
+    derived = hmac.digest(key.encode(), message.encode(), "sha256")[:12]
+    return b2a_base64(derived, newline=False).translate(_URL_SAFE).decode()

@@ -52,5 +52,7 @@ class Stated(NamedTuple):
 class NotCached(Exception):
     """A header with an invalid cookie. Raised inside a cache, which stores no exceptions, so forgeries cannot fill it."""
 
-    def __init__(self, stated: Stated) -> None:
-        self.stated = stated
+    @property
+    def stated(self) -> Stated:
+        """What the header states."""
+        return self.args[0]  # type: ignore[no-any-return]

@@ -161,22 +161,29 @@ class Cookies:
 
     def _state(self, pairs: Iterable[tuple[str, str]], today: int, gpc: bool) -> tuple[Stated, int]:
         """Return what the cookies state, and how many of them are valid."""
-        values: dict[str, list[str]] = {}
+        consents: list[Consent] = []
+        visitors: list[Visitor] = []
+        ages: list[str] = []
         for name, value in pairs:
             value = value.rstrip(" \t")
-            values.setdefault(name, []).append(unquoted(value) if value[:1] == '"' else value)
-        raws, visitor_raws, ages = map(values.get, self._stating)
-        valid = [found for raw in raws or () if (found := self._consent.unsign(raw, today, gpc)) is not None]
-        consents = _different(valid) if len(valid) > 1 else valid
-        consent = consents[0] if len(consents) == 1 else self._unasked[gpc]
-        texts = [text for raw in ages or () if (text := self._form_values["privacy_age"].unsign(raw)) is not None]
-        is_minor = bool(texts) and {*texts} == {"no"}
+            raw = unquoted(value) if value[:1] == '"' else value
+            if name == self.names.consent:
+                if (consent := self._consent.unsign(raw, today, gpc)) is not None:
+                    consents.append(consent)
+            elif name == self.names.visitor:
+                if (visitor := self._visitor.unsign(raw, today)) is not None:
+                    visitors.append(visitor)
+            elif (age := self._form_values["privacy_age"].unsign(raw)) is not None:
+                ages.append(age)
+        valid, is_minor = len(consents) + len(visitors) + len(ages), bool(ages) and {*ages} == {"no"}
+        if len(consents) > 1:
+            consents = _different(consents)
+        stated = consents[0] if len(consents) == 1 else self._unasked[gpc]
         if is_minor:
-            consent = limit_consent_for_minor(self._policy, consent)
-        visitors = self.visitors(visitor_raws, today) if visitor_raws else []
-        receipt = consent.record.receipt if consent.record is not None else ""
-        visitor = next((visitor for visitor in visitors if visitor.serves(receipt)), None) if visitors else None
-        return Stated(consent, visitor, len(consents) > 1, is_minor), len(valid) + len(texts) + len(visitors)
+            stated = limit_consent_for_minor(self._policy, stated)
+        receipt = stated.record.receipt if stated.record is not None else ""
+        own = next((visitor for visitor in visitors if visitor.serves(receipt)), None) if visitors else None
+        return Stated(stated, own, len(consents) > 1, is_minor), valid
 
     def _decode_consent(self, text: str, today: int, gpc: bool) -> Consent:
         """Return the consent in a signed text. What does not depend on the receipt is the same for many visitors."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
-from hmac import compare_digest, digest
+from hmac import compare_digest
 from typing import Any, Generic, TypeVar
 
 from itsdangerous import Signer
@@ -17,13 +17,15 @@ SIGNING: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
 _LONGEST = 400  # characters of a signed text
 _SIGNATURE = 43  # characters: 32 bytes in base64, without the "="
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))  # RFC 2104, 2
 
 T = TypeVar("T")
 
 
 def signing_keys(config: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the app's secret keys, the newest last. They may change while the app runs."""
-    return (*(config.get("SECRET_KEY_FALLBACKS") or ()), config["SECRET_KEY"])
+    fallbacks = config.get("SECRET_KEY_FALLBACKS")
+    return (*fallbacks, config["SECRET_KEY"]) if fallbacks else (config["SECRET_KEY"],)
 
 
 class CookieSigner(Signer):
@@ -34,21 +36,34 @@ class CookieSigner(Signer):
 
     def __init__(self, keys: Iterable[Any], salt: str) -> None:
         super().__init__(keys, salt=salt, **SIGNING)
-        self._newest, *self._older = [self.derive_key(key) for key in reversed(self.secret_keys)]
+        self._newest, *self._older = [_Key(self.derive_key(key)).sign for key in reversed(self.secret_keys)]
 
     def get_signature(self, value: str | bytes) -> bytes:
-        return _signature(self._newest, want_bytes(value))
+        return self._newest(want_bytes(value))
 
     def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
-        value, sig = want_bytes(value), want_bytes(sig)
-        return compare_digest(_signature(self._newest, value), sig) or any(
-            compare_digest(_signature(key, value), sig) for key in self._older
+        return self.has_signed(want_bytes(value), want_bytes(sig))
+
+    def has_signed(self, value: bytes, signature: bytes) -> bool:
+        """Return whether one of the keys made the signature."""
+        return compare_digest(self._newest(value), signature) or any(
+            compare_digest(sign(value), signature) for sign in self._older
         )
 
 
-def _signature(key: bytes, value: bytes) -> bytes:
-    """Sign in one call of OpenSSL, in a third of the time of an HMAC object."""
-    return b2a_base64(digest(key, value, "sha256"), newline=False).translate(_URL_SAFE)[:_SIGNATURE]
+class _Key:
+    """A key of HMAC (RFC 2104). Both hashes have taken it in, so that a signature takes less than half of the time."""
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(sha256().block_size, b"\0")  # a derived key is shorter than a block
+        self._inner, self._outer = sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
+
+    def sign(self, value: bytes) -> bytes:
+        """Return the signature of a value, as text."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return b2a_base64(outer.digest(), newline=False).translate(_URL_SAFE)[:_SIGNATURE]
 
 
 class SignedValue(Generic[T]):
@@ -67,7 +82,7 @@ class SignedValue(Generic[T]):
             return None  # no signature has another length, so none is computed
         text = raw[: -_SIGNATURE - 1]
         try:
-            if self._signer().verify_signature(text.encode(), raw[-_SIGNATURE:].encode()):
+            if self._signer().has_signed(text.encode(), raw[-_SIGNATURE:].encode()):
                 return self._decode(text, *context)
         except ValueError:
             pass
