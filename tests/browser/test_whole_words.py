@@ -49,6 +49,19 @@ def test_no_word_breaks_without_a_hyphen(tiny, serve, large, code):
     assert broken == {}
 
 
+@pytest.mark.parametrize("layout", ["bar", "card", "sheet"])
+def test_no_word_of_the_banner_breaks_without_a_hyphen(tiny, serve, large, layout):
+    """In each layout, the answers have room for their longest word in every language."""
+    url, broken = serve(tiny(PRIVACY_BANNER=layout).app), {}
+    for code in SHIPPED:
+        page = large.new_page(base_url=url, locale=code, viewport={"width": 320, "height": 568})
+        page.goto("/other")
+        if words := page.evaluate(BROKEN):
+            broken[code] = words
+        page.close()
+    assert broken == {}
+
+
 def test_the_title_of_the_dialog_stands_beside_its_close_button(tiny, serve, large):
     """With large text on the smallest phone too, no line holds only the button, and no word of the title breaks."""
     url, wrong = serve(tiny().app), {}
