@@ -53,6 +53,8 @@ def test_the_close_button_is_beside_the_title(tiny, enter, locale):
     expect(page.get_by_role("dialog")).to_be_visible()
     tops = page.locator("dialog :is(h1, .mixamo-close)").evaluate_all("all => all.map(e => e.getBoundingClientRect().top)")
     assert abs(tops[0] - tops[1]) < 16
+    widths = page.locator("dialog :is(h1, .mixamo-columns)").evaluate_all("all => all.map(e => e.offsetWidth)")
+    assert widths[0] == widths[1], "the button makes the text narrower"
 
 
 def test_without_javascript_the_settings_are_a_page(tiny, enter):

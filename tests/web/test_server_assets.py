@@ -154,3 +154,13 @@ def test_an_unknown_asset_names_the_known_ones(tiny):
     with site.app.app_context(), pytest.raises(PrivacyError) as raised:
         site.app.jinja_env.globals["privacy"].asset("baner.css")
     assert "The asset is 'baner.css'; allowed: " in str(raised.value) and "banner.css" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC_FILES if name.endswith(".css")])
+def test_a_built_style_sheet_has_every_selector_of_its_source(name, tmp_path):
+    """The minifier reads no ``@container``. There, it takes the space before ``:is`` away, and so changes the selector."""
+    source = re.sub(r"/\*.*?\*/", "", (assets.folder("static") / name).read_text(), flags=re.DOTALL)
+    written, built = (
+        len(re.findall(r"[\w\])] :[a-z-]+\(", text)) for text in (source, Assets(str(tmp_path)).built(name).plain.decode())
+    )
+    assert built == written
