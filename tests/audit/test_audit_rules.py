@@ -20,6 +20,7 @@ from flask_mixamo_privacy.audit.browser.evidence import (
     states_of,
 )
 from flask_mixamo_privacy.audit.browser.findings import Finding, merge_findings
+from flask_mixamo_privacy.audit.browser.recorder import BrowserRecorder
 from flask_mixamo_privacy.audit.browser.report import subject_of
 from flask_mixamo_privacy.audit.browser.rules import apply_rules
 from flask_mixamo_privacy.audit.browser.rules_interface import mask_addresses, personal_data_in, reject_obstacles
@@ -193,6 +194,16 @@ def test_a_cookie_of_another_company_declares_none_of_the_site():
     written = [StoredItem(place("no choice"), "http", "_vid", HOST)]
     assert findings_of(stored=written) == {("used-not-declared", "_vid")}
     assert findings_of(remaining=[RemainingItem(place("withdrawn"), "http", "_vid")]) == set()
+
+
+def test_a_cookie_of_another_company_hides_none_of_the_site():
+    """Both items of one name are evidence, in whatever order the browser returns them."""
+    jar = [
+        {"name": "player", "domain": host, "expires": -1, "path": "/", "secure": False} for host in (f".{FILM}", HOST) * 2
+    ]
+    seen = evidence()
+    BrowserRecorder(seen, HOST, "", "accepted").record_stored({}, jar)
+    assert [(item.host, item.third_party) for item in seen.stored] == [(FILM, True), (HOST, False)]
 
 
 @pytest.mark.parametrize(

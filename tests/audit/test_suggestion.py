@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_mixamo_privacy.audit.browser.evidence import Evidence, RequestMade, StoredItem, Visited, flat, states_of
@@ -131,6 +131,13 @@ def test_a_name_of_a_suggested_service_on_another_host_is_a_comment(policy):
     assert policy(text).cookie("player").service == "vimeo"
 
 
+def test_the_same_name_of_two_companies_is_a_table_and_a_comment():
+    """No company is left out, and one company's hosts count once."""
+    hosts = ("cdn.ads.example", "ads.example", "news.example")
+    text = suggested([replace(item("id"), host=host, third_party=True) for host in hosts])
+    assert text.count("[[cookies]]") == 1 and text.count("stores it too") == 1
+
+
 def test_a_host_that_cannot_be_declared_is_a_comment(policy):
     """The text stays a declaration that loads."""
     text = suggested(requests=[request("[::1]:80"), request("[::1]:80", "image")])
@@ -208,6 +215,7 @@ def test_nothing_to_add_is_a_comment():
     assert suggested() == "# Everything that the audit recorded is declared."
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=12), st.sampled_from(["http", "js", "local", "session", "idb"]), st.booleans()), max_size=4),
        st.lists(st.sampled_from(["a.example", "fonts.gstatic.com", "x.hotjar.com", "b.example:8000", "[::1]:80", "www.google.com", "player.vimeo.com"]), max_size=4))  # fmt: skip
 def test_every_suggestion_is_accepted_when_appended(tmp_path_factory, names, hosts):

@@ -42,6 +42,11 @@ class StoredItem:
     def is_cookie(self) -> bool:
         return self.kind in ("http", "js")
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it another item: where a browser stores it, its name, and the domain of the third party, if any."""
+        return "cookie" if self.is_cookie else self.kind, self.name, owner_of(self.host) if self.third_party else ""
+
 
 @dataclass(frozen=True)
 class RequestMade:
@@ -189,6 +194,11 @@ def flat(states: list[State]) -> list[State]:
 def is_third_party(host: str, *own: str) -> bool:
     """Return whether a host has another registrable domain than each of ``own``. Ports do not count."""
     return bool(host) and _registrable_domain(_name(host)) not in {_registrable_domain(_name(one)) for one in own}
+
+
+def owner_of(host: str) -> str:
+    """Return the registrable domain of a host, which one company has."""
+    return _registrable_domain(_name(host))
 
 
 def has_public_suffix(name: str) -> bool:

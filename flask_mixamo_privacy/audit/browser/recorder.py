@@ -55,7 +55,7 @@ class BrowserRecorder:
         self._state, self._previous, self._since = state, state, 0.0
         self.route = "/"
         self.left_site = False  # whether the current page is another site's
-        self._known: dict[tuple[str, str], Visited] = {}  # by kind ("cookie" for both) and name
+        self._known: dict[tuple[str, str, str], Visited] = {}  # by the key of the item
         self._pending: list[asyncio.Future[Any]] = []
         self._requests: dict[Any, RequestMade] = {}
         self._beacons: dict[str, Visited] = {}
@@ -91,14 +91,15 @@ class BrowserRecorder:
         """Record the stored items of the site's page whose storing was not observed."""
         for kind in STORAGES:
             for name in snapshot.get(kind, ()):
-                if (kind, name) not in self._known:
+                if (kind, name, "") not in self._known:
                     self._add_item(StoredItem(self.place, kind, name, self._host))
         for cookie in cookies:
-            if ("cookie", cookie["name"]) not in self._known:
-                host, ends = cookie["domain"].lstrip("."), cookie["expires"]
-                seconds = ends - time.time() if ends > 0 else None
-                parsed = SetCookie(cookie["name"], seconds, cookie["path"], "", cookie["secure"])
-                self._add_item(self._cookie(parsed, "http", self.place, host))
+            host, ends = cookie["domain"].lstrip("."), cookie["expires"]
+            seconds = ends - time.time() if ends > 0 else None
+            parsed = SetCookie(cookie["name"], seconds, cookie["path"], "", cookie["secure"])
+            item = self._cookie(parsed, "http", self.place, host)
+            if item.key not in self._known:
+                self._add_item(item)
 
     def record_hint(self, url: str) -> None:
         """Record a host that a page made the browser resolve or connect to in advance."""
@@ -119,12 +120,12 @@ class BrowserRecorder:
         items = [(kind, name) for kind in STORAGES for name in snapshot[kind]]
         items += [("cookie", cookie["name"]) for cookie in cookies if not self._is_third_party(cookie["domain"].lstrip("."))]
         for kind, name in items:
-            route = self._known[kind, name].route if (kind, name) in self._known else self.route
-            place = Visited(route, self._state, self._login)
+            stored = self._known.get((kind, name, ""))
+            place = Visited(stored.route if stored is not None else self.route, self._state, self._login)
             self._evidence.remaining.append(RemainingItem(place, kind.replace("cookie", "http"), name))
 
     def _add_item(self, item: StoredItem) -> None:
-        self._known["cookie" if item.is_cookie else item.kind, item.name] = item.place
+        self._known[item.key] = item.place
         self._evidence.stored.append(item)
 
     def _cookie(self, cookie: SetCookie, kind: str, place: Visited, host: str, https: bool = False) -> StoredItem:

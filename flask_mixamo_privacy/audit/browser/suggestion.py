@@ -62,7 +62,7 @@ class Suggestion:
 
     def __init__(self, undeclared: Undeclared, policy: Policy, known: KnownCookies | None = None) -> None:
         self._policy, self._known = policy, known or KnownCookies()
-        self._items = {_key(item): item for item in reversed(undeclared.items)}
+        self._items = {item.key: item for item in reversed(undeclared.items)}
         self._hosts: dict[str, list[str]] = {}
         for request in undeclared.requests:
             loads = self._hosts.setdefault(request.host, [])
@@ -84,7 +84,7 @@ class Suggestion:
         while (best := max(ready_made().values(), key=self._score)) and sum(self._score(best)[:2]):
             hosts = [host for host in self._hosts if best.covers(host)]
             keys = [key for key, item in self._items.items() if _sets(best, item)]
-            comments = [f"The audit saw: {', '.join([*hosts, *(mask_addresses(key[0]) for key in keys)])}."]
+            comments = [f"The audit saw: {', '.join([*hosts, *(mask_addresses(name) for _, name, _ in keys)])}."]
             if hosts and (others := _others(best, hosts)):
                 comments.append(f"Or {', '.join(others)}: these hosts belong to each of them. Keep what the site uses.")
             own_id = self._new_id(best.id)
@@ -121,7 +121,7 @@ class Suggestion:
             )
 
     def _cookies(self) -> Iterator[str]:
-        for (name, *_), item in self._items.items():
+        for (_, name, _), item in self._items.items():
             known = self._known.find(name)
             declared = f"{exact_name(known.name)}*" if known and known.is_pattern else exact_name(mask_addresses(name))
             declared = declared.replace(MASK, "*")
@@ -158,11 +158,6 @@ class Suggestion:
         chosen = next(name for name in names if name not in self._ids)
         self._ids.add(chosen)
         return chosen
-
-
-def _key(item: StoredItem) -> tuple[str, str, bool]:
-    """Return what one table declares: a name, where a browser stores it, and whether a third party does so."""
-    return item.name, "cookie" if item.is_cookie else item.kind, item.third_party
 
 
 def _party(item: StoredItem) -> str:
